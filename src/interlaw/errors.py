@@ -1,0 +1,23 @@
+"""What a user can mend, as exceptions: each says what was expected, what was found and what to do."""
+
+from __future__ import annotations
+
+
+class InterlawError(Exception):
+    """A mistake that the user can mend; the command line prints it as one line and exits with status 2."""
+
+
+class WorkFailedError(Exception):
+    """The input was fine but the work did not succeed (every trial diverged, say); exit status 1."""
+
+
+class MissingExtraError(InterlawError):
+    """A feature needs an optional dependency that is not installed.
+
+    Args:
+        feature: What was asked for, in the user's words.
+        extra: The extra of this package that brings it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra '{extra}': pip install 'interlaw[{extra}]'")
