@@ -1,0 +1,34 @@
+"""From a shape to a network: one readable architecture a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from interlaw.models.gpt import GPT
+from interlaw.shapes import Shape
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"gpt": GPT}
+
+
+def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu") -> nn.Module:
+    """The network of a shape, its initial weights a function of the seed alone.
+
+    Args:
+        shape: A shape of any family.
+        seed: Seed of the initial weights, drawn on the CPU whatever the device.
+        device: Where the network ends up; "meta" allocates nothing and draws nothing.
+    """
+    build: Callable[..., Any] = ARCHITECTURES[shape.family]
+    if torch.device(device).type == "meta":
+        with torch.device("meta"):
+            meta: nn.Module = build(shape)
+        return meta
+    model: nn.Module = build(shape, generator=torch.Generator().manual_seed(seed))
+    return model.to(device)
+
+
+__all__ = ["ARCHITECTURES", "GPT", "build_model"]

@@ -1,0 +1,102 @@
+"""The byte-level GPT of arXiv 2605.27989: from a shape to logits in one file."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from interlaw.shapes import GPTShape
+
+INIT_STD = 0.02
+
+
+class Attention(nn.Module):
+    """Causal self-attention with fused scaled dot products; the heads are `head_dim` wide."""
+
+    def __init__(self, shape: GPTShape) -> None:
+        super().__init__()
+        self.head_dim = shape.head_dim
+        self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
+        self.out = nn.Linear(shape.width, shape.width, bias=False)
+
+    def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
+        """Mixes each position with the ones before it."""
+        batch, time, width = x.shape
+        qkv = self.qkv(x).view(batch, time, 3, width // self.head_dim, self.head_dim)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        return out
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + MLP(norm(x)) with an exact GELU."""
+
+    def __init__(self, shape: GPTShape) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(shape.width)
+        self.attention = Attention(shape)
+        self.norm2 = nn.LayerNorm(shape.width)
+        self.up = nn.Linear(shape.width, shape.d_ff, bias=False)
+        self.down = nn.Linear(shape.d_ff, shape.width, bias=False)
+
+    def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
+        """One residual block."""
+        x = x + self.attention(self.norm1(x))
+        out: Tensor = x + self.down(F.gelu(self.up(self.norm2(x))))
+        return out
+
+
+class GPT(nn.Module):
+    """Decoder-only transformer with learned positions; see `GPTShape` for its sizes and counts.
+
+    Weights start as in GPT-2: normal with std 0.02, and 0.02 / sqrt(2 depth) for the two matrices that write to the
+    residual stream (Radford et al. 2019, section 2.3).
+
+    Args:
+        shape: The sizes.
+        generator: Source of the initial weights; torch's default generator when None.
+    """
+
+    def __init__(self, shape: GPTShape, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shape = shape
+        self.tokens = nn.Embedding(shape.vocab_size, shape.width)
+        self.positions = nn.Embedding(shape.context, shape.width)
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.depth))
+        self.norm = nn.LayerNorm(shape.width)
+        self.head = nn.Linear(shape.width, shape.vocab_size, bias=False)
+        if shape.tied:
+            self.head.weight = self.tokens.weight
+        self.reset_parameters(generator)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draws the weights anew."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                continue
+            writes_residual = name.endswith(("out.weight", "down.weight"))
+            std = INIT_STD / math.sqrt(2 * self.shape.depth) if writes_residual else INIT_STD
+            nn.init.normal_(parameter, std=std, generator=generator)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The token table, under the name that Hugging Face models use."""
+        return self.tokens
+
+    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time vocab"]:
+        """Logits of the next token at every position.
+
+        Args:
+            ids: Token ids; time is at most the shape's context.
+        """
+        place = torch.arange(ids.shape[1], device=ids.device)
+        x = self.tokens(ids) + self.positions(place)
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.head(self.norm(x))
+        return logits

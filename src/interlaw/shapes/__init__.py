@@ -1,0 +1,22 @@
+"""Whole numbers only: sizes, shapes, their exact counts, and shapes of equal budget. Imports no torch."""
+
+from interlaw.shapes.budget import Budget, BudgetKind
+from interlaw.shapes.gpt import GPTShape
+from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width
+from interlaw.shapes.shape import Shape
+from interlaw.shapes.size import format_size, parse_depths, parse_size
+
+__all__ = [
+    "FAMILIES",
+    "Budget",
+    "BudgetKind",
+    "GPTShape",
+    "Shape",
+    "choose_budget",
+    "format_size",
+    "make_shape",
+    "match_shapes",
+    "match_width",
+    "parse_depths",
+    "parse_size",
+]

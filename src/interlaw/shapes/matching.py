@@ -1,0 +1,166 @@
+"""Equal-budget shapes: for each depth, the width whose count meets the budget under a named rule."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from interlaw.errors import InterlawError
+from interlaw.shapes.budget import Budget, BudgetKind
+from interlaw.shapes.gpt import GPTShape
+from interlaw.shapes.shape import Shape
+from interlaw.shapes.size import format_size, parse_size
+
+FAMILIES: dict[str, type[Shape]] = {"gpt": GPTShape}
+
+Rule = Literal["largest", "nearest"]
+Count = Literal["total", "non-embedding"]
+NEAREST_TOLERANCE = 0.5
+
+
+def require_family(family: str) -> type[Shape]:
+    """The shape class of a family, or an error that lists them."""
+    if family not in FAMILIES:
+        raise InterlawError(f"expected a family of {', '.join(FAMILIES)}, found {family!r}; choose one of them")
+    return FAMILIES[family]
+
+
+def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape:
+    """A shape of a family from its sizes.
+
+    Raises:
+        InterlawError: When the family or a setting is unknown, or the sizes do not fit together.
+    """
+    shape_class = require_family(family)
+    allowed = [name for name in inspect.signature(shape_class).parameters if name not in ("depth", "width")]
+    for name in settings:
+        if name not in allowed:
+            raise InterlawError(f"expected settings of {family}: {', '.join(allowed)}, found {name!r}; remove or rename it")
+    return shape_class(depth=depth, width=width, **settings)
+
+
+def choose_budget(
+    *,
+    params: str | float | None = None,
+    count: Count = "total",
+    flops_per_token: str | float | None = None,
+    flops: str | float | None = None,
+    tokens_per_param: float | None = None,
+) -> Budget:
+    """The one budget that the arguments name.
+
+    Args:
+        params: Parameters, counted as `count` says.
+        count: `total`, or `non-embedding`: without token table, learned positions and output head.
+        flops_per_token: Training FLOPs per token.
+        flops: Training FLOPs of a whole run of `tokens_per_param` x total parameters tokens.
+        tokens_per_param: Needed with `flops`.
+
+    Raises:
+        InterlawError: When not exactly one amount is given.
+    """
+    if count not in ("total", "non-embedding"):
+        raise InterlawError(f"expected count to be total or non-embedding, found {count!r}; choose one of them")
+    counted: BudgetKind = "params" if count == "total" else "params_non_embedding"
+    given: list[tuple[BudgetKind, str | float]] = []
+    if params is not None:
+        given.append((counted, params))
+    if flops_per_token is not None:
+        given.append(("flops_per_token", flops_per_token))
+    if flops is not None:
+        given.append(("train_flops", flops))
+    if len(given) != 1:
+        found = ", ".join(kind for kind, _ in given) or "none"
+        raise InterlawError(f"expected exactly one budget (params, flops_per_token or flops), found {found}; give one")
+    kind, amount = given[0]
+    return Budget(kind=kind, amount=parse_size(amount), tokens_per_param=tokens_per_param)
+
+
+def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, rule: Rule = "largest") -> Shape:
+    """The width, a multiple of `step`, whose shape meets the budget.
+
+    Args:
+        shape_at: The shape of a given width; what it spends grows with the width.
+        budget: The budget to meet.
+        step: Widths are its multiples.
+        rule: `largest` takes the widest shape that stays within the budget, `nearest` the one that misses it least.
+
+    Raises:
+        InterlawError: When even the narrowest shape does not fit; the message names the nearest budget that does.
+    """
+    if rule not in ("largest", "nearest"):
+        raise InterlawError(f"expected rule largest or nearest, found {rule!r}; choose one of them")
+    narrowest = shape_at(step)
+    smallest = budget.spent(narrowest)
+    limit = budget.amount * (1 + NEAREST_TOLERANCE) if rule == "nearest" else budget.amount
+    if smallest > limit:
+        raise InterlawError(
+            f"no {narrowest.family} of depth {narrowest.depth} spends {format_size(budget.amount)} {budget.kind}: the narrowest "
+            f"(width {step}) already spends {smallest:,}; raise the budget to that, or lower depth, head_dim or multiple_of"
+        )
+    low, high = 1, 2
+    while budget.spent(shape_at(high * step)) <= budget.amount:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if budget.spent(shape_at(middle * step)) <= budget.amount else (low, middle)
+    below, above = shape_at(low * step), shape_at(high * step)
+    if rule == "nearest" and abs(budget.error(above)) < abs(budget.error(below)):
+        return above
+    return below
+
+
+def match_shapes(
+    *,
+    family: str = "gpt",
+    depths: Iterable[int],
+    params: str | float | None = None,
+    count: Count = "total",
+    flops_per_token: str | float | None = None,
+    flops: str | float | None = None,
+    tokens_per_param: float | None = None,
+    rule: Rule = "largest",
+    multiple_of: int = 1,
+    **settings: Any,
+) -> list[Shape]:
+    """Shapes of equal budget, one a depth (the matching rules of arXiv 2605.27989).
+
+    Args:
+        family: A key of `FAMILIES`.
+        depths: Depths to match, each at least 1.
+        params: Parameter budget as a number or a size such as "3M"; or give `flops_per_token` or `flops`.
+        count: Which parameters the budget counts: `total` or `non-embedding`.
+        flops_per_token: Budget in training FLOPs per token.
+        flops: Budget in training FLOPs of a run of `tokens_per_param` tokens per total parameter.
+        tokens_per_param: Tokens per total parameter, for `flops`.
+        rule: `largest` (widest within the budget) or `nearest`.
+        multiple_of: The width is a multiple of this, beside the family's own constraint (head_dim).
+        **settings: The family's other sizes, e.g. vocab_size, context, head_dim, tied.
+
+    Returns:
+        One `Shape` a depth, in the order given.
+
+    Raises:
+        InterlawError: When a depth has no width that meets the budget, or an argument is out of range.
+
+    Example:
+        >>> shapes = match_shapes(family="gpt", params="1M", depths=[2, 5], head_dim=4)
+        >>> [(shape.depth, shape.width, shape.params) for shape in shapes]
+        [(2, 188, 994520), (5, 120, 958800)]
+    """
+    budget = choose_budget(
+        params=params, count=count, flops_per_token=flops_per_token, flops=flops, tokens_per_param=tokens_per_param
+    )
+    if multiple_of < 1:
+        raise InterlawError(f"expected multiple_of to be at least 1, found {multiple_of}; choose a positive one")
+    depths = list(depths)
+    if not depths:
+        raise InterlawError("expected at least one depth, found none; give depths such as 1-24")
+    matched = []
+    step = math.lcm(multiple_of, require_family(family).width_step(settings))
+    for depth in depths:
+        matched.append(match_width(lambda width, depth=depth: make_shape(family, depth=depth, width=width, **settings), budget, step=step, rule=rule))
+    return matched
+

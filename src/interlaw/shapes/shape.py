@@ -1,0 +1,77 @@
+"""A shape: everything about a network that is a whole number, and the counts that follow from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from interlaw.errors import InterlawError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape(ABC):
+    """Depth and width of one network of a family; a subclass adds the family's other sizes and its counts.
+
+    Attributes:
+        depth: Residual blocks: transformer layers, MLP or CNN blocks, recurrent layers.
+        width: d_model, hidden units or channels.
+    """
+
+    family: ClassVar[str]
+    depth: int
+    width: int
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that no network has."""
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or value is None:
+                continue
+            if isinstance(value, int) and value < 1:
+                raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive {name}")
+
+    @property
+    def ratio(self) -> float:
+        """The depth-width ratio R = depth / width."""
+        return self.depth / self.width
+
+    @property
+    @abstractmethod
+    def params(self) -> int:
+        """Trainable parameters, every one counted once (a tied head is the embedding itself)."""
+
+    @property
+    @abstractmethod
+    def params_non_embedding(self) -> int:
+        """Trainable parameters without token table, learned positions and output head."""
+
+    @property
+    @abstractmethod
+    def flops_per_token(self) -> int:
+        """Training floating-point operations (forward and backward) per token or sample."""
+
+    @classmethod
+    def width_step(cls, settings: Mapping[str, Any]) -> int:
+        """The family's own constraint on the width under these settings: it is a multiple of this."""
+        return 1
+
+    @property
+    def num_heads(self) -> int | None:
+        """Attention heads, where the family has any."""
+        return None
+
+    def settings(self) -> dict[str, Any]:
+        """The fields that define this shape, without what follows from them."""
+        return asdict(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape with its counts, as plain values for a table row."""
+        row: dict[str, Any] = {"family": self.family, **asdict(self)}
+        row["num_heads"] = self.num_heads
+        row.setdefault("d_ff", None)
+        row["params"] = self.params
+        row["params_non_embedding"] = self.params_non_embedding
+        row["flops_per_token"] = self.flops_per_token
+        row["ratio"] = self.ratio
+        return row

@@ -1,0 +1,81 @@
+"""Sizes and depth lists as people write them: `300k`, `3M`, `1.2B`; `1-24`, `2-16:2`, `1,2,4`."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from interlaw.errors import InterlawError
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
+_SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmbgt]?)")
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?::([0-9]+))?)?")
+_LARGEST = 10**27
+_DEEPEST = 100_000
+
+
+def parse_size(text: str | int | float) -> int:
+    """Reads a size such as `300k`, `3M`, `1.2B` or `1e18` as a whole number.
+
+    Args:
+        text: The size; a number is taken as it is. Units are powers of ten: k, M, B (or G), T.
+
+    Returns:
+        The size as an integer, at least 1.
+
+    Raises:
+        InterlawError: When it is not a positive finite number with one of these units.
+
+    Example:
+        >>> parse_size("1.2B")
+        1200000000
+    """
+    if isinstance(text, bool):
+        raise InterlawError(f"expected a size such as 300k, 3M or 1.2B, found {text!r}; write a number with an optional unit")
+    cleaned = str(text).strip().lower().replace("_", "").replace(",", "")
+    match = _SIZE.fullmatch(cleaned)
+    if match is None or len(cleaned) > 40:
+        shown = str(text)[:40]
+        raise InterlawError(f"expected a size such as 300k, 3M or 1.2B, found {shown!r}; write a number with an optional unit")
+    value = float(match[1]) * _UNITS[match[2]]
+    if not math.isfinite(value) or not 1 <= value <= _LARGEST:
+        raise InterlawError(f"expected a size between 1 and 1e27, found {str(text)!r}; choose one in that range")
+    return round(value)
+
+
+def format_size(number: float) -> str:
+    """Writes a count the short way, with at most three significant digits.
+
+    Example:
+        >>> format_size(3_000_000), format_size(49_600), format_size(512)
+        ('3M', '49.6k', '512')
+    """
+    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= 0.9995 * scale:
+            return f"{number / scale:.3g}{unit}" if abs(number) < 999.5 * scale else f"{number / scale:.0f}{unit}"
+    return f"{number:.3g}"
+
+
+def parse_depths(text: str) -> list[int]:
+    """Reads a list of depths: single numbers, ranges `1-24`, ranges with a step `2-16:2`, joined by commas.
+
+    Returns:
+        The depths in increasing order, each once.
+
+    Raises:
+        InterlawError: When a part is not of that form, or a depth is below 1 or above 100,000.
+
+    Example:
+        >>> parse_depths("1-3,6,8-12:2")
+        [1, 2, 3, 6, 8, 10, 12]
+    """
+    depths: set[int] = set()
+    for part in str(text).split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise InterlawError(f"expected depths such as 1-24, 2-16:2 or 1,2,4, found {str(text)[:40]!r}; write positive whole numbers")
+        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        if not 1 <= first <= last <= _DEEPEST or step < 1:
+            raise InterlawError(f"expected depths from 1 to {_DEEPEST} in increasing order, found {part.strip()!r}; mend the range")
+        depths.update(range(first, last + 1, step))
+    return sorted(depths)
