@@ -1,0 +1,270 @@
+"""Text as a file of tokens on disk: read once, split by document, memory-mapped ever after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlaw.errors import InterlawError, MissingExtraError
+
+SPLITS = ("train", "validation", "test")
+EMBEDDED = "stdlib"
+_HELD_OUT = 0.05
+_SPLIT_BY_DOCUMENT_FROM = 20
+_LAYOUT = 1  # raised whenever the same text would give other token files
+_NOT_SOURCE = {"site-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data", "lib2to3"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Token files of one text, one a split.
+
+    Attributes:
+        source: What the user named.
+        tokenizer: "bytes", or the tokenizer's name or folder.
+        digest: SHA-256 over the token files; identifies the data in every record.
+        vocab_size: Tokens are in [0, vocab_size).
+        num_tokens: Tokens a split.
+        num_bytes: UTF-8 bytes a split, for bits per byte.
+        num_documents: Documents read.
+        folder: Where the token files lie.
+    """
+
+    source: str
+    tokenizer: str
+    digest: str
+    vocab_size: int
+    num_tokens: dict[str, int]
+    num_bytes: dict[str, int]
+    num_documents: int
+    folder: Path
+
+    def tokens(self, split: str) -> NDArray[np.integer[Any]]:
+        """The tokens of a split, memory-mapped read-only."""
+        dtype = _token_dtype(self.vocab_size)
+        return cast("NDArray[np.integer[Any]]", np.memmap(self.folder / f"{split}.bin", dtype=dtype, mode="r"))
+
+
+def default_cache() -> Path:
+    """The folder for token files: $INTERLAW_CACHE, else the user's cache folder."""
+    named = os.environ.get("INTERLAW_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlaw"
+
+
+def open_corpus(
+    source: str = EMBEDDED, *, tokenizer: str = "bytes", text_column: str = "text", cache: Path | None = None
+) -> Corpus:
+    """Tokenizes a text once and opens its token files.
+
+    Args:
+        source: "stdlib" (the source files of the running Python's standard library), a file, a folder of text files,
+            or "datasets:NAME" for a Hugging Face dataset: a hub name, "NAME/CONFIG" or a local folder.
+        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
+        text_column: Column of a dataset that holds the text.
+        cache: Folder for the token files; `default_cache()` when None.
+
+    Raises:
+        InterlawError: When there is no such text, or it is empty or unreadable.
+    """
+    encode, vocab_size, separator = _encoder(tokenizer)
+    documents, fingerprint = _documents(source, text_column)
+    key = hashlib.sha256(json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), fingerprint]).encode()).hexdigest()
+    folder = (cache or default_cache()) / "corpora" / key[:24]
+    if not (folder / "corpus.json").exists():
+        _write(folder, source, tokenizer, vocab_size, documents, encode, separator)
+    try:
+        facts = json.loads((folder / "corpus.json").read_text())
+        return Corpus(**{**facts, "source": source, "folder": folder})
+    except (json.JSONDecodeError, TypeError) as error:
+        raise InterlawError(f"expected token files of {source} in {folder}, found them damaged; delete that folder and run again") from error
+
+
+def _write(
+    folder: Path,
+    source: str,
+    tokenizer: str,
+    vocab_size: int,
+    documents: Callable[[], Iterator[tuple[str, bytes]]],
+    encode: Callable[[str, bytes], NDArray[np.integer[Any]]],
+    separator: NDArray[np.integer[Any]],
+) -> None:
+    """Writes the token files beside their place, then moves them there in one step."""
+    names = [name for name, content in documents() if content]
+    if not names:
+        raise InterlawError(f"expected text in {source}, found none; name a file or folder with text in it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    dtype = _token_dtype(vocab_size)
+    by_document = len(names) >= _SPLIT_BY_DOCUMENT_FROM
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        place = Path(temporary) / "corpus"
+        place.mkdir()
+        num_bytes = dict.fromkeys(SPLITS, 0)
+        files = {split: (place / f"{split}.bin").open("wb") for split in SPLITS}
+        for name, content in documents():
+            for split, piece in _split(name, content, by_document):
+                num_bytes[split] += len(piece) + 1
+                np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
+        for file in files.values():
+            file.close()
+        facts = {
+            "source": source,
+            "tokenizer": tokenizer,
+            "digest": _digest_of([place / f"{split}.bin" for split in SPLITS]),
+            "vocab_size": vocab_size,
+            "num_tokens": {split: (place / f"{split}.bin").stat().st_size // dtype.itemsize for split in SPLITS},
+            "num_bytes": num_bytes,
+            "num_documents": len(names),
+        }
+        (place / "corpus.json").write_text(json.dumps(facts, indent=1))
+        try:
+            place.rename(folder)
+        except OSError:
+            if not (folder / "corpus.json").exists():  # not a faster twin's finished work
+                raise
+
+
+def _split(name: str, content: bytes, by_document: bool) -> list[tuple[str, bytes]]:
+    """Which split a document belongs to; few documents are cut by position instead, near a line end."""
+    if not content:
+        return []
+    if by_document:
+        place = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big") / 2**64
+        split = "test" if place < _HELD_OUT else "validation" if place < 2 * _HELD_OUT else "train"
+        return [(split, content)]
+    cuts = [round(len(content) * (1 - 2 * _HELD_OUT)), round(len(content) * (1 - _HELD_OUT))]
+    for i, cut in enumerate(cuts):
+        line_end = content.rfind(b"\n", 0, cut) + 1
+        cuts[i] = line_end if cut - line_end < len(content) * _HELD_OUT / 4 and line_end else _character_start(content, cut)
+    pieces = [content[: cuts[0]], content[cuts[0] : cuts[1]], content[cuts[1] :]]
+    return [(split, piece) for split, piece in zip(SPLITS, pieces, strict=True) if piece]
+
+
+def _character_start(content: bytes, cut: int) -> int:
+    """Moves a cut back to where a UTF-8 character starts."""
+    while cut > 0 and cut < len(content) and content[cut] & 0xC0 == 0x80:
+        cut -= 1
+    return cut
+
+
+def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any]:
+    """A way to read the documents (name, content) in a fixed order, and a print that changes when they do."""
+    if source.startswith("datasets:"):
+        return _dataset_documents(source.removeprefix("datasets:"), text_column)
+    if source == EMBEDDED:
+        root = Path(sysconfig.get_paths()["stdlib"])
+        paths = [
+            path
+            for path in root.rglob("*.py")
+            if not _NOT_SOURCE.intersection(path.relative_to(root).parts) and not path.name.startswith("_sysconfigdata")
+        ]
+    else:
+        root = Path(source)
+        if not root.exists():
+            raise InterlawError(f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source!r}; mend the path")
+        paths = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        root = root.parent if root.is_file() else root
+    named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
+
+    def read() -> Iterator[tuple[str, bytes]]:
+        for name, path in named:
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise InterlawError(f"expected to read {path}, found {error.strerror}; mend its permissions or leave it out") from error
+            if b"\0" not in content[:8192]:
+                yield name, content
+
+    stats = [(name, path.stat()) for name, path in named]
+    return read, [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+
+def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any]:
+    """The rows of a Hugging Face dataset; a local folder is read without the network."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError(f"the corpus datasets:{name}", "hf") from error
+    local = Path(name).is_dir()
+    try:
+        if local and ((Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists()):
+            loaded = datasets.load_from_disk(name)
+        elif local or name.count("/") < 2:
+            loaded = datasets.load_dataset(name)
+        else:
+            hub_name, config = name.rsplit("/", 1)
+            loaded = datasets.load_dataset(hub_name, config)
+    except Exception as error:  # datasets raises many kinds; each is a user's matter of name or network
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InterlawError(f"expected a dataset named {name!r}, found: {reason}; check the name, or give a local folder") from error
+    parts = loaded if isinstance(loaded, dict) else {"train": loaded}
+    for split, part in parts.items():
+        if text_column not in part.column_names:
+            raise InterlawError(f"expected column {text_column!r} in {name}, found {', '.join(part.column_names)} in {split}; name the text column")
+
+    def read() -> Iterator[tuple[str, bytes]]:
+        for split, part in parts.items():
+            for number, row in enumerate(part):
+                yield f"{split}/{number}", str(row[text_column]).encode()
+
+    return read, [text_column, *sorted((split, part._fingerprint) for split, part in parts.items())]
+
+
+def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[Any]]], int, NDArray[np.integer[Any]]]:
+    """How a document becomes tokens, how many kinds there are, and what stands between documents."""
+    if tokenizer == "bytes":
+        return lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, np.frombuffer(b"\n", dtype=np.uint8)
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingExtraError(f"the tokenizer {tokenizer}", "hf") from error
+    try:
+        loaded = AutoTokenizer.from_pretrained(tokenizer)
+    except Exception as error:  # transformers raises many kinds; each is a user's matter of name or network
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InterlawError(f"expected a tokenizer named {tokenizer!r}, found: {reason}; check the name, or give a local folder") from error
+
+    def encode(name: str, content: bytes) -> NDArray[np.integer[Any]]:
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InterlawError(f"expected UTF-8 text in {name}, found byte {content[error.start]:#x} at {error.start}; convert it, or use tokenizer = 'bytes'") from error
+        return np.asarray(loaded(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=np.int64)
+
+    ends = [loaded.eos_token_id] if loaded.eos_token_id is not None else []
+    return encode, len(loaded), np.asarray(ends, dtype=np.int64)
+
+
+def _tokenizer_print(tokenizer: str) -> str:
+    """Changes when a local tokenizer's files do."""
+    folder = Path(tokenizer)
+    if not folder.is_dir():
+        return ""
+    return _digest_of(sorted(path for path in folder.glob("*.json") if path.is_file()))
+
+
+def _token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The narrowest unsigned type that holds every token."""
+    return np.dtype(np.uint8 if vocab_size <= 2**8 else np.uint16 if vocab_size <= 2**16 else np.uint32)
+
+
+def _digest_of(paths: list[Path]) -> str:
+    """SHA-256 over several files, their names and lengths included."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()

@@ -1,0 +1,38 @@
+"""What training asks of a task; text is one, and every other kind of data is another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+class Task(Protocol):
+    """Data and loss of one learning problem. Batches are opaque: the task made them and reads them.
+
+    Attributes:
+        unit: What the loss is a mean over, in the singular ("token", "sample").
+        units_per_sample: Units in one sample of a batch.
+    """
+
+    unit: str
+
+    @property
+    def units_per_sample(self) -> int:
+        """Units in one sample of a batch."""
+
+    def batch(self, *, seed: int, step: int, size: int) -> Any:
+        """The training batch of a step, a pure function of its arguments."""
+
+    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Any]:
+        """Held-out batches, the same at every call."""
+
+    def probes(self, *, num_samples: int) -> Tensor:
+        """Inputs on which interaction is measured."""
+
+    def loss(self, model: nn.Module, batch: Any) -> Tensor:
+        """Mean loss over a batch."""
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """Further figures that follow from the test loss."""

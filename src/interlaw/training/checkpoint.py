@@ -1,0 +1,132 @@
+"""Everything a run needs to go on, in one safetensors file that names its own digest.
+
+A checkpoint is `step-<number>-<digest>.safetensors`: it appears by one rename, and a file whose content does not match the digest
+in its name (cut short, a flipped bit) is passed over in favour of the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+_NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors")
+_KEPT = 2
+
+
+def save_checkpoint(
+    folder: Path, *, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
+) -> Path:
+    """Writes weights, optimizer state and plain values atomically; keeps the newest two.
+
+    Args:
+        folder: Made when missing.
+        step: Steps done.
+        model: Its parameters and buffers are saved.
+        optimizer: Its per-parameter tensors are saved.
+        state: Plain values (JSON) that the loop needs to go on.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in _distinct(model.state_dict()).items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors.update({f"optimizer.{index}.{name}": tensor for name, tensor in values.items()})
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {"state": json.dumps(state)})
+    path = folder / f"step-{step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors"
+    write_atomically(path, content)
+    for _, old in _found(folder)[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_checkpoint(folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Restores the newest sound checkpoint in place and returns its plain values, or None when there is none."""
+    for _, path in reversed(_found(folder)):
+        content = path.read_bytes()
+        match = _NAME.fullmatch(path.name)
+        if match is None or hashlib.sha256(content).hexdigest() != match[2]:
+            continue
+        try:
+            tensors = load(content)
+        except SafetensorError:
+            continue
+        # safetensors.load gives no metadata; its header is a length and then JSON
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        load_weights(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        _restore_optimizer(optimizer, tensors)
+        restored: dict[str, Any] = json.loads(header["__metadata__"]["state"])
+        return restored
+    return None
+
+
+def save_weights(path: Path, model: nn.Module) -> None:
+    """Writes the weights alone as safetensors, atomically."""
+    write_atomically(path, save({name: t.detach().cpu().contiguous() for name, t in _distinct(model.state_dict()).items()}))
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Puts named weights into the model; shared weights are stored once.
+
+    Raises:
+        KeyError: When the names are not those of the model.
+    """
+    own = model.state_dict()
+    expected = set(_distinct(own))
+    if set(tensors) != expected:
+        raise KeyError(f"weights {sorted(expected ^ set(tensors))} do not match the model")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that it is either whole or not there, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each storage once, under the first of its names."""
+    seen: set[int] = set()
+    kept = {}
+    for name, tensor in state.items():
+        if tensor.numel() and tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        kept[name] = tensor
+    return kept
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts the per-parameter tensors back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = tensor
+    whole = optimizer.state_dict()
+    whole["state"] = state
+    optimizer.load_state_dict(whole)
+
+
+def _found(folder: Path) -> list[tuple[int, Path]]:
+    """Checkpoints in the folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    matches = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()]
+    return sorted((int(match[1]), path) for match, path in matches if match)

@@ -1,0 +1,194 @@
+"""The training loop: one model, one task, one result; stopped at any moment, it goes on to the same bits."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from interlaw.tasks import Task
+from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
+from interlaw.training.optimizer import learning_rate_at, make_optimizer
+from interlaw.training.settings import TrainSettings
+
+BLOW_UP = 2.0  # a loss above this many times the first one has left for good
+
+Report = Callable[["TrainState"], None]
+
+
+@dataclass(kw_only=True)
+class TrainState:
+    """Where a run stands; all of it goes into a checkpoint.
+
+    Attributes:
+        step: Optimizer steps done.
+        seconds: Training time so far over all attempts, evaluation included.
+        first_loss: Loss of the first batch, nats per unit.
+        loss_sum: Sum of batch losses since the last curve row.
+        loss_count: Batches in that sum.
+        curve: Rows of step, units, train_loss, val_loss, learning_rate.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    first_loss: float = math.nan
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        status: `done`, or `diverged`: a loss that is not finite or above `BLOW_UP` times the first one.
+        loss: Test loss at the end, nats per unit; NaN when diverged.
+        val_loss: Last validation loss.
+        units: Tokens (or samples) trained on.
+        seconds: Training time over all attempts, evaluation included.
+        curve: Rows of step, units, train_loss, val_loss, learning_rate.
+        reason: Why it diverged, in words; empty when done.
+    """
+
+    status: Literal["done", "diverged"]
+    loss: float
+    val_loss: float
+    units: int
+    seconds: float
+    curve: list[dict[str, float]]
+    reason: str = ""
+
+
+def train(
+    model: nn.Module,
+    task: Task,
+    settings: TrainSettings,
+    *,
+    checkpoints: Path | None = None,
+    checkpoint_seconds: float = 30.0,
+    report: Report | None = None,
+) -> TrainResult:
+    """Trains a model in place and tests it.
+
+    Args:
+        model: The network, with its initial weights.
+        task: Data and loss; batches are a function of the seed and the step.
+        settings: Everything that changes the result.
+        checkpoints: Folder to save to and to go on from; None keeps nothing.
+        checkpoint_seconds: Least time between two checkpoints; no effect on the result.
+        report: Called after every step with the state, for progress.
+
+    Returns:
+        The result; divergence is a status.
+    """
+    optimizer = make_optimizer(model, settings)
+    restored = load_checkpoint(checkpoints, model=model, optimizer=optimizer) if checkpoints else None
+    state = TrainState(**restored) if restored else TrainState()
+    started = time.monotonic() - state.seconds
+    saved = time.monotonic()
+    model.train()
+    while state.step < settings.steps:
+        loss = _one_step(model, optimizer, task, settings, state.step)
+        if not _is_sane(loss, state):
+            return _diverged(loss, state, task, settings)
+        state.step += 1
+        state.seconds = time.monotonic() - started
+        if _is_evaluation(state.step, settings):
+            _add_row(model, task, settings, state)
+        if checkpoints and state.step < settings.steps and time.monotonic() - saved >= checkpoint_seconds:
+            save_checkpoint(checkpoints, step=state.step, model=model, optimizer=optimizer, state=asdict(state))
+            saved = time.monotonic()
+        if report:
+            report(state)
+    loss = evaluate(model, task, "test", num_samples=settings.test_samples, batch_size=settings.batch_size)
+    if not math.isfinite(loss):
+        return _diverged(loss, state, task, settings)
+    return TrainResult(
+        status="done",
+        loss=loss,
+        val_loss=state.curve[-1]["val_loss"],
+        units=_units(state.step, task, settings),
+        seconds=time.monotonic() - started,
+        curve=state.curve,
+    )
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, task: Task, split: str, *, num_samples: int, batch_size: int) -> float:
+    """Mean loss over held-out samples, nats per unit: sums in float64, divided once."""
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    for batch in task.evaluation(split, num_samples=num_samples, batch_size=batch_size):
+        size = len(batch[0])
+        total += float(task.loss(model, batch)) * size
+        count += size
+    model.train(was_training)
+    return total / count
+
+
+def _one_step(model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, step: int) -> float:
+    """One optimizer step; returns the batch's loss before it."""
+    rate = learning_rate_at(step, settings)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss = task.loss(model, task.batch(seed=settings.seed, step=step, size=settings.batch_size))
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if settings.clip:
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _is_sane(loss: float, state: TrainState) -> bool:
+    """Takes a batch's loss into the state; False when it has left for good."""
+    if state.step == 0:
+        state.first_loss = loss
+    state.loss_sum += loss
+    state.loss_count += 1
+    return math.isfinite(loss) and loss <= BLOW_UP * state.first_loss
+
+
+def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
+    """The result of a run that left for good."""
+    return TrainResult(
+        status="diverged",
+        loss=math.nan,
+        val_loss=state.curve[-1]["val_loss"] if state.curve else math.nan,
+        units=_units(state.step, task, settings),
+        seconds=state.seconds,
+        curve=state.curve,
+        reason=f"loss {loss:.4g} at step {state.step} against {state.first_loss:.4g} at the start",
+    )
+
+
+def _is_evaluation(step: int, settings: TrainSettings) -> bool:
+    """True at `evaluations` evenly spread steps, the last step among them."""
+    return step * settings.evaluations // settings.steps > (step - 1) * settings.evaluations // settings.steps
+
+
+def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState) -> None:
+    """Validates and adds a row to the curve."""
+    val_loss = evaluate(model, task, "validation", num_samples=settings.evaluation_samples, batch_size=settings.batch_size)
+    row: dict[str, Any] = {
+        "step": state.step,
+        "units": _units(state.step, task, settings),
+        "train_loss": state.loss_sum / state.loss_count,
+        "val_loss": val_loss,
+        "learning_rate": learning_rate_at(state.step - 1, settings),
+    }
+    state.curve.append(row)
+    state.loss_sum, state.loss_count = 0.0, 0
+
+
+def _units(step: int, task: Task, settings: TrainSettings) -> int:
+    """Tokens (or samples) seen after so many steps."""
+    return step * settings.batch_size * task.units_per_sample

@@ -1,0 +1,37 @@
+"""AdamW and its learning rate over the steps."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from interlaw.training.settings import TrainSettings
+
+
+def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
+    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices and leaves vectors alone."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    betas = (settings.beta1, settings.beta2)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
+
+
+def learning_rate_at(step: int, settings: TrainSettings) -> float:
+    """The rate of a step, counted from 0: linear warm-up to the peak, then a cosine to `final_fraction` of it.
+
+    Example:
+        >>> settings = TrainSettings(steps=10, batch_size=1, learning_rate=1.0, warmup_steps=2, final_fraction=0.0)
+        >>> [round(learning_rate_at(step, settings), 3) for step in (0, 1, 2, 6, 9)]
+        [0.5, 1.0, 1.0, 0.5, 0.038]
+    """
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    past = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * past))
+    return settings.learning_rate * (settings.final_fraction + (1 - settings.final_fraction) * cosine)

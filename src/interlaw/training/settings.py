@@ -1,0 +1,58 @@
+"""How a model is trained: every number that changes the result, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlaw.errors import InterlawError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """AdamW with linear warm-up, a schedule down to a fraction of the peak rate, and gradient clipping.
+
+    Attributes:
+        steps: Optimizer steps.
+        batch_size: Samples (sequences) a step.
+        learning_rate: Peak rate.
+        warmup_steps: Steps of linear rise from 0.
+        final_fraction: Rate at the end as a fraction of the peak, reached along a cosine.
+        weight_decay: Decoupled decay of matrices; vectors (norms, biases) do not decay.
+        beta1: Decay of AdamW's first moment.
+        beta2: Decay of AdamW's second moment.
+        clip: Largest global gradient norm; 0 turns clipping off.
+        evaluations: Validations during the run, evenly spread, the last one at the end.
+        evaluation_samples: Validation samples each time.
+        test_samples: Test samples at the end.
+        seed: Seed of initial weights and batches.
+
+    Raises:
+        InterlawError: When a number is out of range.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int = 0
+    final_fraction: float = 0.1
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    evaluations: int = 5
+    evaluation_samples: int = 64
+    test_samples: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks the ranges."""
+        for name in ("steps", "batch_size", "evaluations", "evaluation_samples", "test_samples"):
+            if getattr(self, name) < 1:
+                raise InterlawError(f"expected {name} to be at least 1, found {getattr(self, name)}; choose a positive one")
+        for name in ("learning_rate", "weight_decay", "clip"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InterlawError(f"expected {name} to be finite and not negative, found {getattr(self, name)}; mend it")
+        if not 0 <= self.warmup_steps <= self.steps:
+            raise InterlawError(f"expected warmup_steps from 0 to steps ({self.steps}), found {self.warmup_steps}; shorten it")
+        if not 0 <= self.final_fraction <= 1:
+            raise InterlawError(f"expected final_fraction from 0 to 1, found {self.final_fraction}; mend it")
