@@ -1,0 +1,26 @@
+"""A trial is a folder; a run is a folder of trials; everything in it appears whole or not at all."""
+
+from interlaw.runs.folder import RunFolder, TrialFolder, require_run
+from interlaw.runs.provenance import provenance
+from interlaw.runs.record import Record
+from interlaw.runs.spec import BudgetSpec, MeasureSpec, Strict, TextTaskSpec, TrialSpec
+from interlaw.runs.table import load_curve, load_table, run_name, table_as
+from interlaw.runs.trained import load_trial
+
+__all__ = [
+    "BudgetSpec",
+    "MeasureSpec",
+    "Record",
+    "RunFolder",
+    "Strict",
+    "TextTaskSpec",
+    "TrialFolder",
+    "TrialSpec",
+    "load_curve",
+    "load_table",
+    "load_trial",
+    "provenance",
+    "require_run",
+    "run_name",
+    "table_as",
+]

@@ -1,0 +1,62 @@
+"""What a trial left behind: its figures, or how it failed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from interlaw.errors import InterlawError
+
+
+class Record(BaseModel):
+    """The content of record.json; the file appears when the trial has ended, whichever way.
+
+    Attributes:
+        schema_version: Version of this document.
+        key: The trial's name.
+        status: `done`; `diverged` (the loss left for good); `failed` (an error, see `reason` and `traceback`).
+        shape: The shape with its counts.
+        loss: Test loss, nats per unit; None unless done.
+        val_loss: Last validation loss; None when there was none.
+        figures: Further figures of the task, e.g. bits_per_byte.
+        units: Tokens (or samples) trained on.
+        train_flops: Training FLOPs spent: units x flops_per_token.
+        seconds: Training time over all attempts, evaluation included.
+        measure_seconds: Time of the measurements.
+        measurements: View name to a measurement's dictionary.
+        provenance: Versions, device, threads, times.
+        reason: What went wrong, one line.
+        traceback: Where it went wrong.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    key: str
+    status: Literal["done", "diverged", "failed"]
+    shape: dict[str, Any]
+    loss: float | None = None
+    val_loss: float | None = None
+    figures: dict[str, float] = {}
+    units: int = 0
+    train_flops: float = 0.0
+    seconds: float = 0.0
+    measure_seconds: float = 0.0
+    measurements: dict[str, dict[str, Any]] = {}
+    provenance: dict[str, Any] = {}
+    reason: str = ""
+    traceback: str = ""
+
+
+def require_record(text: str, *, source: str) -> Record:
+    """Reads record.json.
+
+    Raises:
+        InterlawError: When the text is not a record that this version reads.
+    """
+    try:
+        return Record.model_validate_json(text)
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise InterlawError(f"expected a trial's record in {source}, found: {first}; delete the file to run the trial again") from error

@@ -1,0 +1,117 @@
+"""What a trial is: every number that decides its result, in one document whose digest is the trial's name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlaw.errors import InterlawError
+from interlaw.shapes import Shape, make_shape
+from interlaw.training import TrainSettings
+
+_KEY_LENGTH = 16
+
+
+class Strict(BaseModel):
+    """A frozen document in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BudgetSpec(Strict):
+    """What this trial's shape was matched to.
+
+    Attributes:
+        kind: Which count is held equal.
+        amount: The nominal budget.
+    """
+
+    kind: Literal["params", "params_non_embedding", "flops_per_token", "train_flops"]
+    amount: int = Field(ge=1)
+
+
+class TextTaskSpec(Strict):
+    """Next-token prediction on a corpus.
+
+    Attributes:
+        corpus: "stdlib", an absolute path, or "datasets:NAME".
+        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
+        text_column: Column of a dataset that holds the text.
+        digest: Digest of the token files that the trial was planned on.
+        context: Tokens a sequence.
+    """
+
+    kind: Literal["text"] = "text"
+    corpus: str
+    tokenizer: str = "bytes"
+    text_column: str = "text"
+    digest: str
+    context: int = Field(ge=1)
+
+
+class MeasureSpec(Strict):
+    """Interaction measured at the end of training.
+
+    Attributes:
+        view: A view's name.
+        samples: Clusters (sequences).
+        seed: Seed of the probes.
+    """
+
+    view: str
+    samples: int = Field(default=256, ge=2)
+    seed: int = 0
+
+
+class TrialSpec(Strict):
+    """One trial, whole. Equal specs give equal results on equal machines.
+
+    Attributes:
+        schema_version: Version of this document.
+        family: Shape family.
+        shape: The shape's defining sizes, depth and width among them.
+        budget: What the shape was matched to.
+        task: Data and loss.
+        treatment: How the learning rate was chosen.
+        training: Every number of the optimizer and schedule; its seed is the trial's.
+        measure: Views measured at the end.
+    """
+
+    schema_version: Literal[1] = 1
+    family: str
+    shape: dict[str, int | bool]
+    budget: BudgetSpec
+    task: TextTaskSpec
+    treatment: Literal["fixed"] = "fixed"
+    training: TrainSettings
+    measure: tuple[MeasureSpec, ...] = ()
+
+    def canonical(self) -> str:
+        """The document as JSON with sorted keys: the content of spec.json."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"
+
+    @property
+    def key(self) -> str:
+        """The trial's name: the first 16 hexadecimal digits of the SHA-256 of `canonical()`."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:_KEY_LENGTH]
+
+    def make_shape(self) -> Shape:
+        """The shape as a value with its counts."""
+        settings: dict[str, Any] = dict(self.shape)
+        return make_shape(self.family, depth=settings.pop("depth"), width=settings.pop("width"), **settings)
+
+
+def require_spec(text: str, *, source: str) -> TrialSpec:
+    """Reads spec.json.
+
+    Raises:
+        InterlawError: When the text is not a trial's spec.
+    """
+    try:
+        return TrialSpec.model_validate_json(text)
+    except ValueError as error:
+        first = str(error).splitlines()[0]
+        raise InterlawError(f"expected a trial's spec in {source}, found: {first}; remove the folder or use the version that wrote it") from error

@@ -1,0 +1,118 @@
+"""A run as a table: one row a trial, in every export and for every fit."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from interlaw.runs.folder import RunFolder, TrialFolder, require_run
+from interlaw.runs.record import Record
+from interlaw.runs.spec import TrialSpec
+
+QUANTITIES = (
+    "energy",
+    "diagonal_energy",
+    "aofe",
+    "aofe_ratio",
+    "aofe_scale_free",
+    "trace",
+    "participation_ratio",
+    "mean_cos2",
+    "null_ratio",
+    "excess_ratio",
+)
+
+
+def load_table(path: str | Path) -> pd.DataFrame:
+    """One row a finished trial of a run folder.
+
+    Returns:
+        Columns key, name, family, budget, budget_kind, params, params_non_embedding, depth, width, ratio, num_heads, head_dim,
+        d_ff, vocab_size, context, treatment, learning_rate, seed, status, loss (test, nats per token), val_loss,
+        bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds, reason; then for each view measured
+        `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by budget, depth and seed.
+
+    Raises:
+        InterlawError: When the folder holds no run.
+    """
+    folder = require_run(path)
+    name = run_name(folder)
+    rows = [trial_row(spec, record, name) for spec, record in finished(folder)]
+    table = pd.DataFrame(rows)
+    return table.sort_values(["budget", "depth", "seed"], ignore_index=True) if len(rows) else table
+
+
+def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
+    """Specs and records of the trials that have ended."""
+    pairs = [(trial, trial.record()) for trial in folder.trials()]
+    return [(trial.spec(), record) for trial, record in pairs if record is not None]
+
+
+def run_name(folder: RunFolder) -> str:
+    """The recipe's name."""
+    try:
+        return str(tomllib.loads(folder.recipe.read_text(encoding="utf-8")).get("name", folder.path.name))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return folder.path.name
+
+
+def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
+    """One trial's row."""
+    shape = record.shape
+    row: dict[str, Any] = {
+        "key": record.key,
+        "name": name,
+        "family": spec.family,
+        "budget": spec.budget.amount,
+        "budget_kind": spec.budget.kind,
+        **{k: shape.get(k) for k in ("params", "params_non_embedding", "depth", "width", "ratio", "num_heads")},
+        **{k: shape.get(k) for k in ("head_dim", "d_ff", "vocab_size", "context")},
+        "treatment": spec.treatment,
+        "learning_rate": spec.training.learning_rate,
+        "seed": spec.training.seed,
+        "status": record.status,
+        "loss": record.loss,
+        "val_loss": record.val_loss,
+        **record.figures,
+        "train_tokens": record.units,
+        "train_flops": record.train_flops,
+        "seconds": record.seconds,
+        "tokens_per_second": record.units / record.seconds if record.seconds else None,
+        "measure_seconds": record.measure_seconds,
+        "reason": record.reason,
+    }
+    for view, measured in record.measurements.items():
+        row.update(_measurement_columns(view, measured))
+    return row
+
+
+def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float]:
+    """A measurement's columns: value, standard error and interval of each quantity."""
+    columns: dict[str, float] = {}
+    estimates = {**measured, "null_ratio": measured["null"], "excess_ratio": measured["excess"]}
+    for quantity in QUANTITIES:
+        estimate = estimates[quantity]
+        columns[f"{view}_{quantity}"] = estimate["value"]
+        columns.update({f"{view}_{quantity}_{part}": estimate[part] for part in ("stderr", "low", "high")})
+    return columns
+
+
+def load_curve(trial: TrialFolder) -> pd.DataFrame:
+    """A trial's learning curve: step, units, train_loss, val_loss, learning_rate; empty when there is none."""
+    path = trial.path / "curve.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame()
+
+
+def table_as(table: pd.DataFrame, *, form: str) -> bytes:
+    """The table as csv, parquet or jsonl."""
+    if form == "csv":
+        return table.to_csv(index=False, lineterminator="\n").encode()
+    if form == "parquet":
+        content: bytes = table.to_parquet(index=False)
+        return content
+    rows = json.loads(table.to_json(orient="records"))
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
