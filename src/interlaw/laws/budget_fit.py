@@ -1,0 +1,313 @@
+"""One budget: its best shape, R* with interval, both efficient intervals and their overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from interlaw.laws.grouping import ShapeMeans
+from interlaw.laws.interaction_interval import interaction_interval, overlap, pareto_front
+from interlaw.laws.parabola import Parabola, fit_parabola, near_minimum, profile_interval, vertices
+from interlaw.laws.result import (
+    BestShape,
+    BudgetFit,
+    Curve,
+    InteractionInterval,
+    LossInterval,
+    Overlap,
+    Point,
+    RStar,
+    SeedNoise,
+)
+from interlaw.laws.table import FloatArray
+
+NUM_CURVE_POINTS = 41
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the user chose; see `fit_law`."""
+
+    delta: float
+    confidence: float
+    window: float
+    num_bootstrap: int
+    num_permutations: int
+
+
+def fit_budget(
+    shapes: ShapeMeans, rows: NDArray[np.int64], *, settings: Settings, rng: np.random.Generator
+) -> tuple[BudgetFit, FloatArray | None]:
+    """Fit the shapes `rows` of one budget (sorted by ratio); also give the permuted overlaps, for pooling."""
+    x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
+    noise = shapes.relative_noise
+    used = near_minimum(x, y, window=max(settings.window, 3 * settings.delta))
+    parabola = None
+    if len(np.unique(np.round(x, 12))) >= 3:
+        mean_noise = (
+            None if noise is None else noise * float(y[used].mean() / np.sqrt(shapes.num_runs[rows][used].mean()))
+        )
+        parabola = fit_parabola(x[used], y[used], noise=mean_noise, num_bootstrap=settings.num_bootstrap, rng=rng)
+    r_star = _r_star(x, y, parabola, confidence=settings.confidence)
+    interval = _loss_interval(x, y, parabola, r_star, settings=settings)
+    if noise is not None:
+        interval = _with_noise(
+            interval, x, y, noise, shapes.noise_dof, float(np.median(shapes.num_runs[rows])), settings
+        )
+    inside = _inside(x, y, interval)
+    found = _interaction(shapes, rows, inside, settings=settings, rng=rng)
+    best = int(np.argmin(y))
+    params = shapes.params[rows]
+    fit = BudgetFit(
+        budget=float(shapes.budget[rows[0]]),
+        params_mean=float(np.exp(np.log(params).mean())),
+        params_spread=float(params.max() / params.min() - 1),
+        num_shapes=len(rows),
+        num_runs=int(shapes.num_runs[rows].sum()),
+        best=_best_shape(shapes, int(rows[best]), y, interval.seed_noise),
+        r_star=r_star,
+        loss_interval=interval,
+        interaction_interval=found.interval,
+        overlap=found.overlap,
+        curve=None if parabola is None else _curve(parabola, x, settings.confidence),
+        points=_points(shapes, rows, used, found.front),
+    )
+    return fit, found.permuted
+
+
+def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | None) -> BestShape:
+    limit = 0.0 if noise is None else noise.delta
+    return BestShape(
+        depth=int(shapes.depth[row]),
+        width=int(shapes.width[row]),
+        ratio=float(shapes.depth[row] / shapes.width[row]),
+        loss=float(shapes.loss[row]),
+        num_tied=int((y <= (1 + limit) * y.min()).sum()) - 1,
+    )
+
+
+def _r_star(x: FloatArray, y: FloatArray, parabola: Parabola | None, *, confidence: float) -> RStar:
+    """Decide what may be said about the minimum; a number only when it lies inside the grid."""
+    if len(x) == 1:
+        return _no_value("given", f"only one shape was run (R = {np.exp(x[0]):.3g}): nothing to compare it with")
+    if parabola is None or (len(x) < 4 and not len(parabola.draws)):
+        return _no_value(
+            "too_few_shapes", f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
+        )
+    if np.ptp(y) <= 1e-9 * y.mean():
+        return _no_value("flat", "every shape has the same loss: nothing to choose between")
+    vertex = float(vertices(parabola.coefficients[None, :], centre=parabola.centre)[0])
+    best = int(np.argmin(y))
+    edge = "low" if vertex <= x[0] or best == 0 else "high" if vertex >= x[-1] or best == len(x) - 1 else None
+    draws = vertices(parabola.draws, centre=parabola.centre)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], method="closest_observation")
+    profile = profile_interval(parabola, confidence=confidence)
+    bounds = {
+        "low": _bound(low, x),
+        "high": _bound(high, x),
+        "profile_low": _bound(profile[0], x),
+        "profile_high": _bound(profile[1], x),
+    }
+    if edge is not None:
+        end = "shallowest and widest" if edge == "low" else "deepest and narrowest"
+        return RStar(
+            value=None,
+            edge=edge,
+            status="edge",
+            **bounds,
+            reason=f"the loss is lowest at, or still falls towards, the {end} end of the grid: extend the grid there",
+        )
+    if bounds["low"] is None and bounds["high"] is None:
+        return RStar(
+            value=None,
+            edge=None,
+            status="flat",
+            **bounds,
+            reason="the curvature is lost in the noise: the data bound the minimum on neither side",
+        )
+    left_out = _leave_one_out(parabola)
+    return RStar(
+        value=float(np.exp(vertex)),
+        edge=None,
+        status="optimum",
+        reason="the loss turns inside the grid",
+        leave_one_out_low=_bound(left_out.min(), x) if len(left_out) else None,
+        leave_one_out_high=_bound(left_out.max(), x) if len(left_out) else None,
+        **bounds,
+    )
+
+
+def _no_value(status: str, reason: str) -> RStar:
+    return RStar(value=None, low=None, high=None, edge=None, status=status, reason=reason)
+
+
+def _bound(log_ratio: float, x: FloatArray) -> float | None:
+    """A ratio, or None when the bound lies outside the grid: the data do not set it."""
+    return float(np.exp(log_ratio)) if x[0] <= log_ratio <= x[-1] else None
+
+
+def _leave_one_out(parabola: Parabola) -> FloatArray:
+    """Vertices of the parabola without each shape in turn; empty with fewer than five shapes."""
+    n = len(parabola.x)
+    if n < 5:
+        return np.empty(0)
+    x = parabola.x - parabola.centre
+    keep = ~np.eye(n, dtype=bool)
+    fits = [np.polynomial.polynomial.polyfit(x[mask], parabola.y[mask], 2) for mask in keep]
+    return vertices(np.array(fits), centre=parabola.centre)
+
+
+def _loss_interval(
+    x: FloatArray, y: FloatArray, parabola: Parabola | None, r_star: RStar, *, settings: Settings
+) -> LossInterval:
+    delta = settings.delta
+    if parabola is None or r_star.status != "optimum":
+        inside = _neighbours(y, (1 + delta) * y.min())
+        return LossInterval(
+            low=float(np.exp(x[inside[0]])),
+            high=float(np.exp(x[inside[-1]])),
+            low_open=bool(inside[0] == 0),
+            high_open=bool(inside[-1] == len(x) - 1),
+            delta=delta,
+            source="shapes",
+        )
+    low, high = _ends(parabola.coefficients[None, :], parabola.centre, delta)
+    bands = [np.clip(ends, x[0], x[-1]) for ends in _ends(parabola.draws, parabola.centre, delta)]
+    tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
+    low_band, high_band = (np.exp(np.quantile(ends, tails)).tolist() for ends in bands)
+    return LossInterval(
+        low=float(np.exp(max(low[0], x[0]))),
+        high=float(np.exp(min(high[0], x[-1]))),
+        low_open=bool(low[0] < x[0]),
+        high_open=bool(high[0] > x[-1]),
+        delta=delta,
+        source="parabola",
+        low_band=(low_band[0], low_band[1]),
+        high_band=(high_band[0], high_band[1]),
+    )
+
+
+def _ends(coefficients: FloatArray, centre: float, delta: float) -> tuple[FloatArray, FloatArray]:
+    """Where each parabola reaches (1 + delta) of its minimum; infinite where it has none."""
+    vertex = vertices(coefficients, centre=centre)
+    a, b, c = coefficients.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = np.where(c > 0, np.sqrt(np.maximum(delta * (a - b**2 / (4 * c)), 0.0) / np.where(c > 0, c, 1.0)), np.inf)
+    finite = np.isfinite(vertex)
+    return np.where(finite, vertex - half, -np.inf), np.where(finite, vertex + half, np.inf)
+
+
+def _neighbours(y: FloatArray, limit: float) -> NDArray[np.int64]:
+    """The unbroken run of shapes around the best whose loss stays at or below the limit."""
+    best = int(np.argmin(y))
+    low = high = best
+    while low > 0 and y[low - 1] <= limit:
+        low -= 1
+    while high < len(y) - 1 and y[high + 1] <= limit:
+        high += 1
+    return np.arange(low, high + 1)
+
+
+def _with_noise(
+    interval: LossInterval, x: FloatArray, y: FloatArray, noise: float, dof: int, runs: float, settings: Settings
+) -> LossInterval:
+    """Add the shapes that a one-sided t test on the difference of two means cannot tell from the best."""
+    delta = float(stats.t.ppf(settings.confidence, dof) * noise * np.sqrt(2 / runs))
+    inside = _neighbours(y, (1 + delta) * y.min())
+    seed_noise = SeedNoise(
+        relative=noise, dof=dof, delta=delta, low=float(np.exp(x[inside[0]])), high=float(np.exp(x[inside[-1]]))
+    )
+    return replace(interval, seed_noise=seed_noise)
+
+
+def _inside(x: FloatArray, y: FloatArray, interval: LossInterval) -> NDArray[np.bool_]:
+    inside = (x >= np.log(interval.low) - 1e-9) & (x <= np.log(interval.high) + 1e-9)
+    if not inside.any():
+        inside[int(np.argmin(y))] = True
+    return np.asarray(inside, dtype=bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Interaction:
+    """The interaction side of a budget; all None when it was not measured on at least three shapes."""
+
+    interval: InteractionInterval | None = None
+    overlap: Overlap | None = None
+    front: NDArray[np.bool_] | None = None
+    permuted: FloatArray | None = None
+
+
+def _interaction(
+    shapes: ShapeMeans,
+    rows: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    *,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> _Interaction:
+    if not {"aofe", "aofe_ratio"} <= set(shapes.measured):
+        return _Interaction()
+    aofe, ratio = shapes.measured["aofe"][rows], shapes.measured["aofe_ratio"][rows]
+    known = np.flatnonzero(np.isfinite(aofe) & np.isfinite(ratio))
+    if len(known) < 3:
+        return _Interaction()
+    front = pareto_front(ratio[known], aofe[known])
+    x = shapes.log_ratio[rows][known]
+    in_loss = inside[known]
+    best = int(np.argmin(shapes.adjusted[rows][known]))
+    if not in_loss.any():
+        in_loss[best] = True
+    result, permuted = overlap(x, front, in_loss, best, num_permutations=settings.num_permutations, rng=rng)
+    everywhere = np.zeros(len(rows), dtype=bool)
+    everywhere[known[front]] = True
+    return _Interaction(interval=interaction_interval(x, front), overlap=result, front=everywhere, permuted=permuted)
+
+
+def _curve(parabola: Parabola, x: FloatArray, confidence: float) -> Curve:
+    grid = np.linspace(parabola.x.min(), parabola.x.max(), NUM_CURVE_POINTS)
+    band = parabola.band(grid, confidence=confidence)
+    a, b, c = (float(value) for value in parabola.coefficients)
+    turns = c > 0
+    return Curve(
+        curvature=c,
+        log_ratio_min=parabola.centre - b / (2 * c) if turns else None,
+        loss_min=a - b**2 / (4 * c) if turns else None,
+        rmse=parabola.rmse,
+        num_shapes=len(parabola.x),
+        ratio=tuple(np.exp(grid).tolist()),
+        loss=tuple(parabola.predict(grid).tolist()),
+        low=None if band is None else tuple(band[0].tolist()),
+        high=None if band is None else tuple(band[1].tolist()),
+    )
+
+
+def _points(
+    shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64], front: NDArray[np.bool_] | None
+) -> tuple[Point, ...]:
+    in_window = np.isin(np.arange(len(rows)), used)
+
+    def measured(name: str, row: int) -> float | None:
+        value = shapes.measured[name][row] if name in shapes.measured else np.nan
+        return float(value) if np.isfinite(value) else None
+
+    return tuple(
+        Point(
+            depth=int(shapes.depth[row]),
+            width=int(shapes.width[row]),
+            ratio=float(shapes.depth[row] / shapes.width[row]),
+            params=float(shapes.params[row]),
+            loss=float(shapes.loss[row]),
+            adjusted=float(shapes.adjusted[row]),
+            num_runs=int(shapes.num_runs[row]),
+            in_window=bool(in_window[i]),
+            aofe=measured("aofe", row),
+            aofe_ratio=measured("aofe_ratio", row),
+            excess_ratio=measured("excess_ratio", row),
+            pareto=None if front is None else bool(front[i]),
+        )
+        for i, row in enumerate(rows)
+    )

@@ -1,0 +1,207 @@
+"""From a table of runs to a law: R* per budget, both efficient intervals, how stable they are, and every caveat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interlaw.errors import InterlawError
+from interlaw.laws.budget_fit import Settings, fit_budget
+from interlaw.laws.grouping import ShapeMeans, group_shapes
+from interlaw.laws.result import BudgetFit, PooledInterval, Stability, from_plain, to_plain
+from interlaw.laws.stability import judge_stability
+from interlaw.laws.table import FloatArray, LeftOut, Runs, read_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class LawFit:
+    """What a table of runs says about depth / width.
+
+    `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested
+    object (see `interlaw.laws.result` for every field's meaning), tuples as lists, "the data do not say" as null.
+
+    Attributes:
+        budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `params_spread`, `num_shapes`, `num_runs`,
+            `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, status, reason, ...},
+            `loss_interval` {low, high, low_open, high_open, delta, source, low_band, high_band, seed_noise},
+            `interaction_interval` {low, high, num_pareto, num_shapes, share_of_grid} or null, `overlap` {jaccard,
+            chance, p_value, num_permutations, best_inside, chance_best_inside} or null, `curve` {curvature,
+            log_ratio_min, loss_min, rmse, num_shapes, ratio[], loss[], low[], high[]} or null, and `points`, a list of
+            {depth, width, ratio, params, loss, adjusted, num_runs, in_window, aofe, aofe_ratio, excess_ratio, pareto}.
+        law: The joint law over budgets, or null with one budget.
+        interaction_interval: Pooled over budgets: {low, high, common_low, common_high, num_budgets, share_of_grid,
+            jaccard, chance, p_value}; null when the table has no `aofe` and `aofe_ratio`.
+        stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[]}.
+        warnings: Sentences; empty when nothing needs care.
+        delta: Tolerance of the loss interval.
+        confidence: Level of every interval.
+        seed: Seed of the resampling.
+        left_out: Rows that were not used, and the bias that may follow.
+    """
+
+    budgets: tuple[BudgetFit, ...]
+    law: None
+    interaction_interval: PooledInterval | None
+    stability: Stability
+    warnings: tuple[str, ...]
+    delta: float
+    confidence: float
+    seed: int
+    left_out: LeftOut
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers, strings and None."""
+        return dict(to_plain(self))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LawFit:
+        """Read back what `to_dict` gave, also after a trip through JSON.
+
+        Raises:
+            InterlawError: A key is missing: the object is not a fit.
+        """
+        return from_plain(cls, data)
+
+
+def fit_law(
+    table: Mapping[str, Any],
+    *,
+    delta: float = 0.01,
+    confidence: float = 0.9,
+    window: float = 0.1,
+    treatment: str | None = None,
+    seed: int = 0,
+    num_bootstrap: int = 1000,
+    num_permutations: int = 1000,
+) -> LawFit:
+    """Fit the law of depth and width to a table of runs.
+
+    Per budget the loss near its minimum is a parabola in log R, R = depth / width (least squares on shape means;
+    bootstrap over shapes; profile interval). The loss interval is {R : L(R) <= (1 + delta) min L}. The interaction
+    interval is the R-range of the shapes Pareto-optimal for (high aofe_ratio, low aofe), found without the loss.
+
+    Args:
+        table: Columns by name, one row a run (a dict of sequences or a DataFrame): `params`, `depth`, `width`, `loss`;
+            used when present: `budget`, `status`, `seed`, `learning_rate`, `treatment`, `train_tokens`, `aofe`,
+            `aofe_ratio`, `null_ratio`, `excess_ratio`.
+        delta: Relative tolerance of the loss interval.
+        confidence: Level of every interval.
+        window: The parabola uses the shapes whose loss is within this fraction of the best (at least five shapes).
+        treatment: Learning-rate treatment to keep, when the table holds several.
+        seed: Seed of bootstrap and permutations; the same table and seed give the same fit.
+        num_bootstrap: Bootstrap draws.
+        num_permutations: Permutations behind each chance level.
+
+    Returns:
+        The fit; see `LawFit`.
+
+    Raises:
+        InterlawError: Wrong columns, impossible values, mixed treatments, or settings out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> depth = np.arange(2, 10)
+        >>> width = 400 / np.sqrt(depth)
+        >>> x = np.log(depth / width)
+        >>> loss = 2 + 0.05 * (x - np.log(0.03)) ** 2 + 1e-4 * np.cos(9 * x)
+        >>> fit = fit_law({"params": np.full(8, 2e6), "depth": depth, "width": width, "loss": loss})
+        >>> round(fit.budgets[0].r_star.value, 3)
+        0.03
+
+    Source: Sun, Yang, Zhang, Du 2026 (arXiv 2605.27989) for the two intervals.
+    """
+    _check_settings(delta, confidence, window, num_bootstrap, num_permutations)
+    runs = read_runs(table, treatment=treatment)
+    shapes = group_shapes(runs)
+    rng = np.random.default_rng(seed)
+    settings = Settings(
+        delta=delta,
+        confidence=confidence,
+        window=window,
+        num_bootstrap=num_bootstrap,
+        num_permutations=num_permutations,
+    )
+    fits = [
+        fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng)
+        for budget in np.unique(shapes.budget)
+    ]
+    budgets = tuple(fit for fit, _ in fits)
+    return LawFit(
+        budgets=budgets,
+        law=None,
+        interaction_interval=_pool([(fit, permuted) for fit, permuted in fits if permuted is not None]),
+        stability=judge_stability(budgets, confidence=confidence),
+        warnings=tuple(_warnings(runs, shapes, budgets)),
+        delta=delta,
+        confidence=confidence,
+        seed=seed,
+        left_out=runs.left_out,
+    )
+
+
+def _check_settings(delta: float, confidence: float, window: float, num_bootstrap: int, num_permutations: int) -> None:
+    if not 0 < delta < 1:
+        raise InterlawError(f"expected delta between 0 and 1 (a relative loss), found {delta}: 0.01 means one per cent")
+    if not 0.5 <= confidence < 1:
+        raise InterlawError(f"expected confidence from 0.5 to below 1, found {confidence}: 0.9 is usual")
+    if not window > 0:
+        raise InterlawError(f"expected a positive window, found {window}: 0.1 uses shapes within 10% of the best")
+    if num_bootstrap < 100 or num_permutations < 100:
+        raise InterlawError(
+            f"expected at least 100 bootstrap draws and permutations, found {num_bootstrap} and {num_permutations}: "
+            "fewer give intervals of noise"
+        )
+
+
+def _pool(fits: list[tuple[BudgetFit, FloatArray]]) -> PooledInterval | None:
+    if not fits:
+        return None
+    found = [fit.interaction_interval for fit, _ in fits if fit.interaction_interval is not None]
+    lows, highs = np.array([each.low for each in found]), np.array([each.high for each in found])
+    jaccard = float(np.mean([fit.overlap.jaccard for fit, _ in fits if fit.overlap is not None]))
+    permuted = np.mean([each for _, each in fits], axis=0)
+    common = bool(lows.max() <= highs.min())
+    return PooledInterval(
+        low=float(np.exp(np.log(lows).mean())),
+        high=float(np.exp(np.log(highs).mean())),
+        common_low=float(lows.max()) if common else None,
+        common_high=float(highs.min()) if common else None,
+        num_budgets=len(fits),
+        share_of_grid=float(np.mean([each.share_of_grid for each in found])),
+        jaccard=jaccard,
+        chance=float(permuted.mean()),
+        p_value=float((1 + (permuted >= jaccard - 1e-12).sum()) / (1 + len(permuted))),
+    )
+
+
+def _warnings(runs: Runs, shapes: ShapeMeans, budgets: tuple[BudgetFit, ...]) -> list[str]:
+    warnings = []
+    left_out = runs.left_out
+    if left_out.bias:
+        lost = f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else ""
+        warnings.append(f"{left_out.bias}{lost}")
+    if left_out.duplicates:
+        warnings.append(f"{left_out.duplicates} rows repeat another row exactly and were counted once")
+    if runs.rate_edges:
+        warnings.append(
+            f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
+        )
+    if runs.budget_inferred:
+        warnings.append("the table has no column budget: runs within 5% of each other's parameters count as one budget")
+    if shapes.relative_noise is None:
+        warnings.append(
+            "no shape was run with two seeds: the seed noise is unknown, and ties cannot be told from gains"
+        )
+    for fit in budgets:
+        if fit.r_star.status != "optimum":
+            warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
+        if fit.params_spread > 0.1:
+            corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
+            warnings.append(f"budget {fit.budget:g}: parameter counts differ by {fit.params_spread:.0%} ({corrected})")
+    measured = shapes.measured.get("aofe_ratio")
+    if measured is not None and not np.isfinite(measured).all():
+        warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")
+    return warnings

@@ -1,0 +1,103 @@
+"""From runs to shapes: mean over seeds, seed noise, and the correction for unequal parameter counts in a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlaw.laws.table import FloatArray, Runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeMeans:
+    """One entry a shape (budget, depth, width), sorted by budget, then by ratio.
+
+    Attributes:
+        budget: Nominal budget.
+        params: Mean parameters.
+        depth: Residual blocks.
+        width: Hidden size.
+        loss: Mean test loss over seeds.
+        adjusted: `loss` moved to the geometric mean of the parameters in its budget along the slope of the sweep.
+        num_runs: Runs averaged.
+        tokens: Mean training tokens, or None.
+        measured: Mean of each interaction column (NaN where no run of a shape was measured).
+        run_shape: For each run, the index of its shape.
+        relative_noise: Pooled standard deviation of log loss over seeds of one shape; None without repeats.
+        noise_dof: Degrees of freedom behind it.
+    """
+
+    budget: FloatArray
+    params: FloatArray
+    depth: FloatArray
+    width: FloatArray
+    loss: FloatArray
+    adjusted: FloatArray
+    num_runs: NDArray[np.int64]
+    tokens: FloatArray | None
+    measured: Mapping[str, FloatArray]
+    run_shape: NDArray[np.int64]
+    relative_noise: float | None
+    noise_dof: int
+
+    @property
+    def log_ratio(self) -> FloatArray:
+        """Natural logarithm of depth / width."""
+        return np.log(self.depth / self.width)
+
+
+def group_shapes(runs: Runs) -> ShapeMeans:
+    """Average the runs of each shape and estimate the seed noise from their spread."""
+    keys = np.column_stack([runs.budget, runs.depth / runs.width, runs.depth, runs.width])
+    shapes, run_shape = np.unique(keys, axis=0, return_inverse=True)
+    run_shape = run_shape.reshape(-1)
+    num_runs = np.bincount(run_shape, minlength=len(shapes))
+    params = _mean(runs.params, run_shape, len(shapes))
+    loss = _mean(runs.loss, run_shape, len(shapes))
+    log_loss = np.log(runs.loss)
+    spread = log_loss - _mean(log_loss, run_shape, len(shapes))[run_shape]
+    dof = int(len(log_loss) - len(shapes))
+    budget = shapes[:, 0]
+    return ShapeMeans(
+        budget=budget,
+        params=params,
+        depth=shapes[:, 2],
+        width=shapes[:, 3],
+        loss=loss,
+        adjusted=loss * np.exp(_parameter_correction(budget, params, shapes[:, 1], loss)),
+        num_runs=num_runs,
+        tokens=None if runs.tokens is None else _mean(runs.tokens, run_shape, len(shapes)),
+        measured={name: _mean(values, run_shape, len(shapes)) for name, values in runs.measured.items()},
+        run_shape=run_shape,
+        relative_noise=float(np.sqrt((spread**2).sum() / dof)) if dof else None,
+        noise_dof=dof,
+    )
+
+
+def _mean(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> FloatArray:
+    finite = np.isfinite(values)
+    counts = np.bincount(groups[finite], minlength=num_groups)
+    sums = np.bincount(groups[finite], weights=values[finite], minlength=num_groups)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _parameter_correction(budget: FloatArray, params: FloatArray, ratio: FloatArray, loss: FloatArray) -> FloatArray:
+    """Log-loss shift to the mean parameters of each budget: small shapes cannot be matched exactly.
+
+    The slope d log L / d log N comes from a least-squares surface over the whole sweep, quadratic in log ratio and
+    linear (up to three budgets) or quadratic in log parameters. One budget cannot tell size from shape: no shift.
+    """
+    levels, which = np.unique(budget, return_inverse=True)
+    size = np.log(params)
+    centre = (np.bincount(which, weights=size) / np.bincount(which))[which]
+    degree = 1 if len(levels) < 4 else 2
+    if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(size - centre) < 1e-9:
+        return np.zeros_like(loss)
+    offset, shape = size - size.mean(), np.log(ratio) - np.log(ratio).mean()
+    surface = np.column_stack([np.ones_like(loss), shape, shape**2, *(offset**power for power in range(1, degree + 1))])
+    coefficients = np.linalg.lstsq(surface, np.log(loss), rcond=None)[0]
+    slope = coefficients[3] + (2 * coefficients[4] * offset if degree == 2 else 0.0)
+    return np.asarray(-slope * (size - centre), dtype=np.float64)

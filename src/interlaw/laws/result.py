@@ -1,0 +1,277 @@
+"""What a fit returns: plain frozen values that survive a trip through JSON unchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from interlaw.errors import InterlawError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One shape of a budget: what was measured, averaged over its runs.
+
+    `loss` is the measured mean; `adjusted` is what the curve was fitted to (moved to the budget's mean parameters).
+    `in_window` says that the parabola used the shape; `pareto` that it is Pareto-optimal for (high aofe_ratio, low
+    aofe). Interaction values are None where they were not measured.
+    """
+
+    depth: int
+    width: int
+    ratio: float
+    params: float
+    loss: float
+    adjusted: float
+    num_runs: int
+    in_window: bool
+    aofe: float | None = None
+    aofe_ratio: float | None = None
+    excess_ratio: float | None = None
+    pareto: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestShape:
+    """The measured shape with the lowest loss; `num_tied` others lie within the seed noise (0 when unknown)."""
+
+    depth: int
+    width: int
+    ratio: float
+    loss: float
+    num_tied: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RStar:
+    """The ratio at the minimum of a budget's parabola.
+
+    Attributes:
+        value: R*, or None unless `status` is `optimum`.
+        low: Lower end of the bootstrap interval; None where the data set no bound inside the grid.
+        high: Upper end, likewise.
+        edge: `low` or `high` when the loss still falls towards that end of the grid; else None.
+        status: `optimum`, `edge`, `flat` (no curvature to speak of), `too_few_shapes` or `given` (one shape a budget).
+        reason: One plain sentence.
+        profile_low: Lower end of the profile (F test) interval; None where unbounded.
+        profile_high: Upper end, likewise.
+        leave_one_out_low: Smallest R* when one shape is left out; None where that gives no minimum.
+        leave_one_out_high: Largest, likewise.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    edge: str | None
+    status: str
+    reason: str
+    profile_low: float | None = None
+    profile_high: float | None = None
+    leave_one_out_low: float | None = None
+    leave_one_out_high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedNoise:
+    """Seed noise as a relative standard deviation of the loss, and the shapes that it cannot tell from the best."""
+
+    relative: float
+    dof: int
+    delta: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossInterval:
+    """Ratios whose loss is within (1 + delta) of the minimum.
+
+    `source` is `parabola` or, where there is no fitted minimum, `shapes` (measured neighbours of the best). An open
+    end means that the interval reaches the end of the grid and probably goes on. `low_band`, `high_band` are
+    bootstrap intervals of the ends.
+    """
+
+    low: float
+    high: float
+    low_open: bool
+    high_open: bool
+    delta: float
+    source: str
+    low_band: tuple[float, float] | None = None
+    high_band: tuple[float, float] | None = None
+    seed_noise: SeedNoise | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionInterval:
+    """Ratios spanned by the shapes Pareto-optimal for (high aofe_ratio, low aofe); the loss played no part.
+
+    `share_of_grid` is the part of the grid (in log ratio) that it covers: near 1 it singles out nothing.
+    """
+
+    low: float
+    high: float
+    num_pareto: int
+    num_shapes: int
+    share_of_grid: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """Agreement of the loss and the interaction interval, against shapes with their interaction values shuffled.
+
+    `jaccard` is intersection over union in log ratio, over the grid's cells; `chance` its mean under permutation and
+    `p_value` the share of permutations that overlap as much. `best_inside`: the best shape lies in the interaction
+    interval (`chance_best_inside`: how often by chance).
+    """
+
+    jaccard: float
+    chance: float
+    p_value: float
+    num_permutations: int
+    best_inside: bool
+    chance_best_inside: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The fitted parabola, ready to draw: loss = loss_min + curvature * (log ratio - log_ratio_min)^2.
+
+    `log_ratio_min`, `loss_min` are the vertex even where it is no optimum (None without curvature). `ratio`, `loss`
+    and the pointwise band `low`, `high` (None without noise estimate) hold one entry a drawn point.
+    """
+
+    curvature: float
+    log_ratio_min: float | None
+    loss_min: float | None
+    rmse: float
+    num_shapes: int
+    ratio: tuple[float, ...]
+    loss: tuple[float, ...]
+    low: tuple[float, ...] | None
+    high: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetFit:
+    """Everything about one budget."""
+
+    budget: float
+    params_mean: float
+    params_spread: float
+    num_shapes: int
+    num_runs: int
+    best: BestShape
+    r_star: RStar
+    loss_interval: LossInterval
+    interaction_interval: InteractionInterval | None
+    overlap: Overlap | None
+    curve: Curve | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledInterval:
+    """The interaction interval over all budgets.
+
+    `low`, `high` are geometric means of the budgets' ends; `common_low`, `common_high` their intersection (None when
+    empty). `jaccard`, `chance`, `p_value`: mean overlap with the loss interval over budgets, permuted within budgets.
+    """
+
+    low: float
+    high: float
+    common_low: float | None
+    common_high: float | None
+    num_budgets: int
+    share_of_grid: float
+    jaccard: float
+    chance: float
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equivalence:
+    """TOST of gamma against one slope: `same` (within the margin), `different` (outside it) or `cannot tell`."""
+
+    name: str
+    slope: float
+    difference_low: float
+    difference_high: float
+    margin: float
+    p_value: float
+    verdict: str
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stability:
+    """How R* moves with the budget: gamma = d log R* / d log N.
+
+    Attributes:
+        gamma: Least-squares slope of log R* on log N over the budgets that have an optimum; None when fewer than two.
+        low: Lower end of its interval (Student t); None when fewer than three budgets.
+        high: Upper end.
+        num_budgets: Budgets used.
+        num_edges: Budgets left out because their minimum is at the edge of the grid.
+        decades: log10 of the span of N of the budgets used.
+        margin: Equivalence margin of every test.
+        verdict: Of the test against 0: `stable`, `moves` or `cannot tell`.
+        reason: One plain sentence.
+        tests: Against 0 first, then against each published slope over the same N.
+    """
+
+    gamma: float | None
+    low: float | None
+    high: float | None
+    num_budgets: int
+    num_edges: int
+    decades: float
+    margin: float
+    verdict: str
+    reason: str
+    tests: tuple[Equivalence, ...] = ()
+
+
+def to_plain(value: Any) -> Any:
+    """Dataclasses to dicts, tuples to lists; numbers, strings and None as they are."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    return value
+
+
+def from_plain(kind: type[Value], data: Any) -> Value:
+    """The inverse of `to_plain` for the dataclasses above, guided by their annotations."""
+    if not isinstance(data, Mapping):
+        raise InterlawError(
+            f"expected an object for {kind.__name__}, found {type(data).__name__}: is this a fit's JSON?"
+        )
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    missing = sorted(required - set(data))
+    if missing:
+        raise InterlawError(f"expected {', '.join(missing)} in {kind.__name__}, not found: is this a fit's JSON?")
+    return kind(**{name: _read(hints[name], value) for name, value in data.items() if name in fields})
+
+
+def _read(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(hint, types.UnionType):
+        hint = next(choice for choice in typing.get_args(hint) if choice is not type(None))
+    if dataclasses.is_dataclass(hint):
+        return from_plain(typing.cast(type[Any], hint), value)
+    if typing.get_origin(hint) is tuple:
+        inner = typing.get_args(hint)[0]
+        return tuple(_read(inner, item) for item in value)
+    return value

@@ -1,0 +1,265 @@
+"""Read a table of runs: which columns it must have, which rows count, and what was left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlaw.errors import InterlawError
+
+FloatArray = NDArray[np.float64]
+
+REQUIRED = ("params", "depth", "width", "loss")
+MEASURED = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
+BUDGET_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Rows that no fit used, and what their absence may do to the result.
+
+    Attributes:
+        num_rows: Rows of the table (of the chosen treatment).
+        diverged: Rows whose status is `diverged`.
+        failed: Rows with any other status than `done`.
+        slower_rates: Rows at learning rates that were not the best of their shape.
+        duplicates: Exact repeats of another row.
+        lost_shapes: Shapes without a single usable run, as `depth x width @ budget`.
+        bias: In words, which way the omission may pull the optimum; empty when nothing was left out.
+    """
+
+    num_rows: int
+    diverged: int = 0
+    failed: int = 0
+    slower_rates: int = 0
+    duplicates: int = 0
+    lost_shapes: tuple[str, ...] = ()
+    bias: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The usable rows, one entry a run; every array has the same length.
+
+    Attributes:
+        budget: Nominal budget that a run belongs to (parameters, or whatever the table's column counts).
+        params: Parameters of the model.
+        depth: Residual blocks.
+        width: Hidden units, channels or d_model.
+        loss: Test loss.
+        tokens: Training tokens, when the table has them.
+        measured: The interaction columns that are present (NaN where a run was not measured).
+        budget_inferred: The table had no `budget`; runs were grouped by nearly equal parameters.
+        rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
+        left_out: What was dropped.
+    """
+
+    budget: FloatArray
+    params: FloatArray
+    depth: FloatArray
+    width: FloatArray
+    loss: FloatArray
+    tokens: FloatArray | None
+    measured: Mapping[str, FloatArray]
+    budget_inferred: bool
+    rate_edges: int
+    left_out: LeftOut
+
+
+def read_runs(table: Mapping[str, Any], *, treatment: str | None = None) -> Runs:
+    """Check a table and keep the runs that ended well.
+
+    Args:
+        table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
+            present: `budget`, `status`, `seed`, `learning_rate`, `treatment`, `train_tokens`, `aofe`, `aofe_ratio`,
+            `null_ratio`, `excess_ratio`.
+        treatment: The learning-rate treatment to keep, when the table holds several.
+
+    Raises:
+        InterlawError: A column is missing, not numeric, of another length, or holds a value that no run can have; or
+            the table mixes treatments.
+    """
+    names = [str(name) for name in table]
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise InterlawError(
+            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(names) or 'none'}; "
+            f"rename them, or map them with --column {missing[0]}=THEIRS"
+        )
+    num_rows = len(np.asarray(table["loss"]))
+    if num_rows == 0:
+        raise InterlawError("expected at least one run, found an empty table: run a sweep first")
+    chosen = _treatment_mask(table, names, num_rows, treatment)
+    status = _text(table, "status", num_rows)[chosen] if "status" in names else np.full(int(chosen.sum()), "done")
+    done = np.isin(status, ("done", ""))
+    columns = {name: _number(table, name, num_rows)[chosen] for name in REQUIRED}
+    for name in ("budget", "seed", "learning_rate", "train_tokens", *MEASURED):
+        if name in names:
+            columns[name] = _number(table, name, num_rows)[chosen]
+    row_numbers = np.flatnonzero(chosen)
+    for name in (*REQUIRED, *(["budget"] if "budget" in columns else [])):
+        _check_positive(columns[name][done], name, row_numbers[done])
+    if not done.any():
+        raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
+    inferred = "budget" not in columns
+    if inferred:
+        columns["budget"] = _infer_budget(columns["params"])
+    keep, slower, edges = _best_rates(columns, done)
+    keep, duplicates = _drop_duplicates(columns, keep)
+    left_out = LeftOut(
+        num_rows=len(status),
+        diverged=int((status == "diverged").sum()),
+        failed=int((~done & (status != "diverged")).sum()),
+        slower_rates=slower,
+        duplicates=duplicates,
+        lost_shapes=_lost_shapes(columns, done),
+        bias=_bias(columns, done),
+    )
+    tokens = columns.get("train_tokens")
+    if tokens is not None and not (np.isfinite(tokens[keep]).all() and (tokens[keep] > 0).all()):
+        tokens = None
+    return Runs(
+        **{name: columns[name][keep] for name in ("budget", *REQUIRED)},
+        tokens=None if tokens is None else tokens[keep],
+        measured={name: columns[name][keep] for name in MEASURED if name in columns},
+        budget_inferred=inferred,
+        rate_edges=edges,
+        left_out=left_out,
+    )
+
+
+def _treatment_mask(
+    table: Mapping[str, Any], names: list[str], num_rows: int, treatment: str | None
+) -> NDArray[np.bool_]:
+    if "treatment" not in names:
+        if treatment is not None:
+            raise InterlawError(f"expected a column treatment to choose {treatment!r} from, found none: leave it out")
+        return np.ones(num_rows, dtype=bool)
+    values = _text(table, "treatment", num_rows)
+    found = sorted(set(values.tolist()))
+    if treatment is None:
+        if len(found) > 1:
+            raise InterlawError(
+                f"expected one learning-rate treatment, found {', '.join(found)}: shapes compared across treatments "
+                "confound shape with tuning; choose one with treatment= (--treatment)"
+            )
+        return np.ones(num_rows, dtype=bool)
+    if treatment not in found:
+        raise InterlawError(f"expected treatment to be one of {', '.join(found)}, found {treatment!r}")
+    return np.asarray(values == treatment, dtype=bool)
+
+
+def _text(table: Mapping[str, Any], name: str, num_rows: int) -> NDArray[np.str_]:
+    values = np.asarray(table[name], dtype=object)
+    _check_length(values, name, num_rows)
+    return np.array(["" if value is None or value != value else str(value) for value in values], dtype=np.str_)
+
+
+def _number(table: Mapping[str, Any], name: str, num_rows: int) -> FloatArray:
+    raw = np.asarray(table[name])
+    _check_length(raw, name, num_rows)
+    try:
+        return raw.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InterlawError(f"expected numbers in column {name}, found {error}: correct or drop those rows") from None
+
+
+def _check_length(values: NDArray[Any], name: str, num_rows: int) -> None:
+    if values.ndim != 1 or len(values) != num_rows:
+        raise InterlawError(
+            f"expected {num_rows} values in column {name}, found shape {values.shape}: use one row a run"
+        )
+
+
+def _check_positive(values: FloatArray, name: str, rows: NDArray[np.int64]) -> None:
+    bad = ~(np.isfinite(values) & (values > 0))
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise InterlawError(
+            f"expected positive finite {name} in every finished run, found {values[first]} in row {int(rows[first])} "
+            f"({int(bad.sum())} such rows): drop them, or mark them with a column status=diverged"
+        )
+
+
+def _infer_budget(params: FloatArray) -> FloatArray:
+    """Group by parameters: a group holds what lies within BUDGET_TOLERANCE of its smallest member."""
+    budget = np.full_like(params, np.nan)
+    finite = np.isfinite(params) & (params > 0)
+    order = np.flatnonzero(finite)[np.argsort(params[finite], kind="stable")]
+    start = 0
+    for position in range(1, len(order) + 1):
+        if position == len(order) or params[order[position]] > (1 + BUDGET_TOLERANCE) * params[order[start]]:
+            group = order[start:position]
+            budget[group] = float(np.exp(np.log(params[group]).mean()))
+            start = position
+    return budget
+
+
+def _shape_ids(columns: Mapping[str, FloatArray]) -> NDArray[np.int64]:
+    keys = np.column_stack([columns["budget"], columns["depth"], columns["width"]])
+    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _best_rates(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, int]:
+    """Where a shape was tried at several learning rates, keep the rate with the lowest mean loss."""
+    if "learning_rate" not in columns:
+        return done.copy(), 0, 0
+    rates, keep, edges = columns["learning_rate"], done.copy(), 0
+    shapes = _shape_ids(columns)
+    order = np.argsort(shapes, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(shapes[order])) + 1):
+        rows = rows[done[rows]]
+        tried = np.unique(rates[rows][np.isfinite(rates[rows])])
+        if len(tried) < 2:
+            continue
+        means = np.array([columns["loss"][rows][rates[rows] == rate].mean() for rate in tried])
+        best = int(means.argmin())
+        edges += best in (0, len(tried) - 1)
+        keep[rows[rates[rows] != tried[best]]] = False
+    return keep, int(done.sum() - keep.sum()), edges
+
+
+def _drop_duplicates(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+    """Drop rows equal in shape, seed, rate and loss: copying a row must not narrow an interval."""
+    names = [
+        name for name in ("budget", "params", "depth", "width", "loss", "seed", "learning_rate") if name in columns
+    ]
+    rows = np.flatnonzero(keep)
+    keys = np.nan_to_num(np.column_stack([columns[name][rows] for name in names]), nan=-1.0)
+    first = np.unique(keys, axis=0, return_index=True)[1]
+    result = np.zeros_like(keep)
+    result[rows[first]] = True
+    return result, len(rows) - len(first)
+
+
+def _lost_shapes(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> tuple[str, ...]:
+    shapes = _shape_ids(columns)
+    lost = sorted(set(shapes[~done].tolist()) - set(shapes[done].tolist()))
+    rows = [int(np.flatnonzero(shapes == shape)[0]) for shape in lost]
+    return tuple(
+        f"{columns['depth'][row]:g} x {columns['width'][row]:g} @ {columns['budget'][row]:g}"
+        for row in rows
+        if np.isfinite([columns["depth"][row], columns["width"][row], columns["budget"][row]]).all()
+    )
+
+
+def _bias(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> str:
+    """Say on which side of the kept runs the missing ones lie."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(columns["depth"] / columns["width"])
+    missing = ratio[~done & np.isfinite(ratio)]
+    if not len(missing):
+        return ""
+    kept = ratio[done]
+    share_deep = float((missing > np.median(kept)).mean())
+    if share_deep >= 2 / 3:
+        side = "mostly deeper and narrower than the kept ones: the optimum may be pulled towards shallow shapes"
+    elif share_deep <= 1 / 3:
+        side = "mostly wider and shallower than the kept ones: the optimum may be pulled towards deep shapes"
+    else:
+        side = "on both sides of the kept ones: the interval is based on the shapes that trained easily"
+    return f"{len(missing)} runs without a usable loss lie {side}"

@@ -1,0 +1,116 @@
+"""A fit in plain words: what to choose, how sure, whether the two intervals agree, and what to run next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from interlaw.laws.fit import LawFit
+from interlaw.laws.result import BudgetFit
+
+
+def verdict(fit: LawFit) -> list[str]:
+    """Sentences for a person, the most useful first: R*, agreement of the intervals, stability, what to run next."""
+    return [_best(fit), *_intervals(fit), _stability(fit), *_next(fit)]
+
+
+def _best(fit: LawFit) -> str:
+    largest = fit.budgets[-1]
+    found = [each for each in fit.budgets if each.r_star.value is not None]
+    best = f"{largest.best.depth} layers x {largest.best.width}"
+    if all(each.r_star.status == "given" for each in fit.budgets):
+        return (
+            f"The table holds one shape a budget ({len(fit.budgets)} of them): they are taken as optima found "
+            "elsewhere; no loss curve, interval or check of them is possible."
+        )
+    if not found:
+        return (
+            "No budget has an optimum inside its grid. "
+            f"The best shape measured at {_size(largest.params_mean)} is {best} (R = {largest.best.ratio:.3g}), but {largest.r_star.reason}."
+        )
+    most = found[-1]
+    extra = ""
+    if most is not largest:
+        extra = f" At {_size(largest.params_mean)} there is none: {largest.r_star.reason}."
+    return (
+        f"At {_size(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
+        f"({_range(most, fit.confidence)}); the best shape measured is {most.best.depth} layers x {most.best.width} "
+        f"with loss {most.best.loss:.4g}{_ties(most)}. Anything from R = {_ends(most)} is within "
+        f"{fit.delta:.2g} of the best loss, relatively.{extra}"
+    )
+
+
+def _range(budget: BudgetFit, confidence: float) -> str:
+    low, high = budget.r_star.low, budget.r_star.high
+    level = f"{confidence:.0%} interval"
+    if low is None:
+        return f"{level}: below {high:.3g}, with no lower bound inside the grid"
+    if high is None:
+        return f"{level}: above {low:.3g}, with no upper bound inside the grid"
+    return f"{level} {low:.3g} to {high:.3g}"
+
+
+def _ends(budget: BudgetFit) -> str:
+    interval = budget.loss_interval
+    low = f"{interval.low:.3g}" + (" (the end of the grid)" if interval.low_open else "")
+    return f"{low} to {interval.high:.3g}" + (" (the end of the grid)" if interval.high_open else "")
+
+
+def _ties(budget: BudgetFit) -> str:
+    count = budget.best.num_tied
+    return "" if not count else f", which {count} other shape{'s' if count > 1 else ''} equal within the seed noise"
+
+
+def _intervals(fit: LawFit) -> list[str]:
+    pooled = fit.interaction_interval
+    if pooled is None:
+        return []
+    where = f"The interaction interval, found without the loss, is R = {pooled.low:.3g} to {pooled.high:.3g}"
+    if pooled.share_of_grid > 0.8:
+        return [f"{where}: {pooled.share_of_grid:.0%} of the grid, so it singles out almost nothing."]
+    compared = f"it overlaps the loss interval by {pooled.jaccard:.2f} where shuffled shapes give {pooled.chance:.2f}"
+    if pooled.p_value <= 0.05:
+        judged = "they agree better than chance"
+    elif pooled.jaccard <= pooled.chance:
+        judged = "they agree no better than chance"
+    else:
+        judged = "that is not more than chance may give"
+    return [f"{where}; {compared} (p = {pooled.p_value:.2g}): {judged}."]
+
+
+def _stability(fit: LawFit) -> str:
+    stability = fit.stability
+    opening = {
+        "stable": "The best ratio stays put as the budget grows",
+        "moves": "The best ratio moves with the budget",
+        "cannot tell": "Whether the best ratio stays put as the budget grows cannot be told",
+    }[stability.verdict]
+    return f"{opening}: {stability.reason}."
+
+
+def _next(fit: LawFit) -> list[str]:
+    """The runs that would settle most, at most three."""
+    steps = []
+    for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
+        sizes = [_size(each.params_mean) for each in fit.budgets if each.r_star.edge == side]
+        if sizes:
+            steps.append(f"{name} shapes at {', '.join(sizes)} (the minimum is at the edge of the grid)")
+    few = [_size(each.params_mean) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
+    if few:
+        steps.append(f"more shapes or seeds at {', '.join(few)}")
+    if not any(each.loss_interval.seed_noise for each in fit.budgets):
+        steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
+    if fit.stability.verdict == "cannot tell":
+        smallest, largest = fit.budgets[0].params_mean, fit.budgets[-1].params_mean
+        if fit.stability.num_budgets < 3:
+            steps.append("at least three budgets with an optimum inside their grid")
+        elif fit.stability.decades < 1:
+            steps.append(f"a budget of {_size(10 * smallest)} or more, for a tenfold span")
+        else:
+            steps.append(f"more budgets between {_size(smallest)} and {_size(largest)}, or beyond")
+    return [f"To run next: {'; '.join(steps[:3])}."] if steps else []
+
+
+def _size(params: float) -> str:
+    """1234567 -> 1.23M."""
+    power = int(np.clip(np.floor(np.log10(params) / 3 + 1e-9), 0, 4))
+    return f"{params / 1000**power:.3g}{('', 'k', 'M', 'B', 'T')[power]}"
