@@ -2,7 +2,9 @@
 
 from interlaw.shapes.budget import Budget, BudgetKind
 from interlaw.shapes.gpt import GPTShape
+from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width
+from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.shapes.size import format_size, parse_depths, parse_size
 
@@ -11,6 +13,8 @@ __all__ = [
     "Budget",
     "BudgetKind",
     "GPTShape",
+    "LlamaShape",
+    "Qwen2Shape",
     "Shape",
     "choose_budget",
     "format_size",

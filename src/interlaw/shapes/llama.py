@@ -1,0 +1,128 @@
+"""Closed-form counts of Llama-style decoders: RMSNorm, gated MLP, rotary positions, grouped-query attention, no biases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from interlaw.errors import InterlawError
+from interlaw.shapes.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaShape(Shape):
+    """Sizes of a Llama-style decoder, counted as `transformers.LlamaForCausalLM` counts itself.
+
+    With L = depth, d = width, k = num_kv_heads head_dim, f = d_ff, V = vocab_size:
+    params = L (2 d^2 + 2 d k + 3 d f + 2 d) + d + V d, and another V d when the head is not tied.
+
+    Attributes:
+        vocab_size: Entries of the token table.
+        context: Longest sequence, in tokens; rotary positions hold no parameters.
+        head_dim: Width of one attention head; width is a multiple of it.
+        num_kv_heads: Key-value heads, a divisor of num_heads; as many as heads when not given (no grouping).
+        d_ff: Hidden units of the gated MLP; d_ff_ratio x width, rounded up to d_ff_multiple_of, when not given.
+        d_ff_ratio: Sets d_ff; 8/3 gives three matrices the size of two with 4 x width.
+        d_ff_multiple_of: Sets d_ff.
+        tied: Whether the output head is the token table (counted once).
+
+    Example:
+        >>> LlamaShape(depth=32, width=4096, head_dim=128, num_kv_heads=8, d_ff=14336, vocab_size=128256).params
+        8030261248
+    """
+
+    family: ClassVar[str] = "llama"
+    vocab_size: int = 32_000
+    context: int = 4096
+    head_dim: int = 64
+    num_kv_heads: int = 0
+    d_ff: int = 0
+    d_ff_ratio: float = 8 / 3
+    d_ff_multiple_of: int = 64
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        """Fills in num_kv_heads and d_ff, and checks that heads fit the width and groups fit the heads."""
+        if not 0 < self.d_ff_ratio < math.inf:
+            raise InterlawError(f"expected a positive d_ff_ratio, found {self.d_ff_ratio}; choose one such as 2.67")
+        if self.num_kv_heads == 0 and self.head_dim > 0:
+            object.__setattr__(self, "num_kv_heads", max(1, self.width // self.head_dim))
+        if self.d_ff == 0 and self.d_ff_multiple_of > 0:
+            object.__setattr__(self, "d_ff", self._default_d_ff())
+        super().__post_init__()
+        if self.width % self.head_dim:
+            raise InterlawError(
+                f"expected width to be a multiple of head_dim, found width {self.width} with head_dim {self.head_dim}; "
+                f"choose width {max(self.head_dim, self.width // self.head_dim * self.head_dim)} or another head_dim"
+            )
+        if self.num_heads % self.num_kv_heads:
+            raise InterlawError(
+                f"expected num_kv_heads to divide num_heads, found {self.num_kv_heads} for {self.num_heads} heads; "
+                f"choose {math.gcd(self.num_heads, self.num_kv_heads)}"
+            )
+
+    def _default_d_ff(self) -> int:
+        """d_ff_ratio x width, rounded up to a multiple; a hair below a multiple is float noise, not a larger one."""
+        return max(1, math.ceil(self.d_ff_ratio * self.width / self.d_ff_multiple_of - 1e-9)) * self.d_ff_multiple_of
+
+    @classmethod
+    def width_step(cls, settings: Mapping[str, Any]) -> int:
+        """Whole heads in whole groups: the width is a multiple of head_dim x num_kv_heads."""
+        head_dim = settings.get("head_dim", cls.head_dim)
+        groups = settings.get("num_kv_heads", 0) or 1
+        for name, value in (("head_dim", head_dim), ("num_kv_heads", groups)):
+            if value < 1:
+                raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive one")
+        return int(head_dim * groups)
+
+    @property
+    def num_heads(self) -> int:
+        """Query heads: width / head_dim."""
+        return self.width // self.head_dim
+
+    @property
+    def kv_width(self) -> int:
+        """Width of the keys, and of the values: num_kv_heads x head_dim."""
+        return self.num_kv_heads * self.head_dim
+
+    @property
+    def _matrices(self) -> int:
+        """Entries of one layer's weight matrices."""
+        return 2 * self.width * (self.width + self.kv_width) + 3 * self.width * self.d_ff
+
+    @property
+    def _attention_biases(self) -> int:
+        """Entries of one layer's attention biases."""
+        return 0
+
+    @property
+    def params_non_embedding(self) -> int:
+        """Layers and final norm: L (2 d^2 + 2 d k + 3 d f + 2 d) + d."""
+        return self.depth * (self._matrices + self._attention_biases + 2 * self.width) + self.width
+
+    @property
+    def params(self) -> int:
+        """All trainable parameters, token table and head included."""
+        return self.params_non_embedding + self.vocab_size * self.width * (1 if self.tied else 2)
+
+    @property
+    def flops_per_token(self) -> int:
+        """Training FLOPs per token, 3 x the forward pass: weight matrices and head, and causal attention.
+
+        A weight costs 2 FLOPs forward. Attention scores and their use cost 4 d per visible position and layer; a causal
+        token sees (T + 1) / 2 positions on average. Grouping keys and values saves memory, not these FLOPs.
+        """
+        matrices = self.depth * self._matrices + self.width * self.vocab_size
+        attention = self.depth * 2 * self.width * (self.context + 1)
+        return 3 * (2 * matrices + attention)
+
+    def settings(self) -> dict[str, Any]:
+        """The defining fields; d_ff and num_kv_heads only where they are not the defaults that the width gives."""
+        fields = super().settings()
+        if self.d_ff == self._default_d_ff():
+            del fields["d_ff"]
+        if self.num_kv_heads == self.num_heads:
+            del fields["num_kv_heads"]
+        return fields
