@@ -1,0 +1,47 @@
+"""The command line: one small file a command; mistakes end in one line and status 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from interlaw.cli.export import export
+from interlaw.cli.shapes import shapes
+from interlaw.cli.status import status
+from interlaw.cli.sweep import sweep
+from interlaw.errors import InterlawError, WorkFailedError
+
+app = typer.Typer(
+    name="interlaw",
+    help="Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (shapes, sweep, status, export):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit status: 0 done, 1 the work failed, 2 the user can mend it."""
+    try:
+        result = app(arguments or ["--help"], standalone_mode=False)
+    except (InterlawError, TyperException) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        print(f"interlaw: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+        return 2
+    except WorkFailedError as error:
+        print(f"interlaw: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        return 1
+    except (KeyboardInterrupt, Abort):
+        return 130
+    return result if isinstance(result, int) else 0

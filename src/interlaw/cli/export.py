@@ -1,0 +1,34 @@
+"""`interlaw export`: a run as a table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlaw.errors import InterlawError
+
+FORMS = ("csv", "parquet", "jsonl")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="A run's folder.")],
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or jsonl.")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
+) -> None:
+    """One row a trial: shape, loss, interaction with intervals, cost."""
+    from interlaw.runs import load_table, table_as
+    from interlaw.training import write_atomically
+
+    if form not in FORMS:
+        raise InterlawError(f"expected --format {', '.join(FORMS)}, found {form!r}; choose one of them")
+    content = table_as(load_table(run), form=form)
+    if out is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        write_atomically(out, content)
+    except OSError as error:
+        raise InterlawError(f"expected to write {str(out)!r}, found: {error.strerror}; name another file") from error

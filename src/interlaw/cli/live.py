@@ -1,0 +1,83 @@
+"""The live picture of a sweep: one line a running trial, one bar for the whole."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from interlaw.cli.output import people
+
+if TYPE_CHECKING:
+    from interlaw.runs import TrialSpec
+    from interlaw.sweep import Event
+
+
+class LiveSweep:
+    """Listens to a sweep's events and draws them on stderr; prints one line a finished trial when that is no terminal.
+
+    Args:
+        trials: The plan.
+        already_done: How many of them had ended before.
+    """
+
+    def __init__(self, trials: list[TrialSpec], *, already_done: int) -> None:
+        self._console = people()
+        self._names = {trial.key: describe(trial) for trial in trials}
+        self._tokens = {trial.key: _tokens(trial) for trial in trials}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._whole = self._progress.add_task("trials", total=len(trials), completed=already_done, note="")
+        self._lines: dict[str, TaskID] = {}
+
+    def __enter__(self) -> LiveSweep:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def listen(self, event: Event) -> None:
+        """Takes one event."""
+        if event.kind == "started":
+            self._lines[event.key] = self._progress.add_task(self._names[event.key], total=None, note="")
+        elif event.kind == "progress":
+            values = event.values
+            pace = self._tokens[event.key] * values["step"] / values["steps"] / max(values["seconds"], 1e-9)
+            note = f"loss {values['train_loss']:.3f}  {pace:,.0f} tokens/s"
+            self._progress.update(self._lines[event.key], completed=values["step"], total=values["steps"], note=note)
+        else:
+            self._end(event)
+
+    def _end(self, event: Event) -> None:
+        """A trial ended: one line stays, the bar moves."""
+        self._progress.remove_task(self._lines.pop(event.key))
+        self._progress.advance(self._whole)
+        values = event.values
+        name = self._names[event.key]
+        if values["status"] == "done":
+            self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s", markup=False)
+        else:
+            self._console.print(f"{name}  {values['status']}  {values.get('reason', '')}", markup=False)
+
+
+def describe(trial: TrialSpec) -> str:
+    """A trial in one short phrase."""
+    from interlaw.shapes import format_size
+
+    shape = trial.make_shape()
+    return f"{format_size(trial.budget.amount):>5}  {shape.depth}x{shape.width:<4} seed {trial.training.seed}"
+
+
+def _tokens(trial: TrialSpec) -> int:
+    """Tokens that a trial trains on."""
+    return trial.training.steps * trial.training.batch_size * trial.task.context

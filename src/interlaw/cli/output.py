@@ -1,0 +1,46 @@
+"""What commands print: JSON alone on stdout, everything for people on stderr or as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")]
+
+
+def print_json(values: Any) -> None:
+    """Writes one JSON document to stdout; a number that JSON lacks (NaN, inf) becomes null."""
+    sys.stdout.write(json.dumps(_plain(values), indent=1, default=str) + "\n")
+
+
+def people(*, stderr: bool = True) -> Console:
+    """A console for people; wide enough not to wrap when piped."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text, NaN and inf as null, numpy scalars as Python's."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,78 @@
+"""`interlaw shapes`: equal-budget shapes at once, without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import InterlawError
+
+
+def shapes(
+    depths: Annotated[str, typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4.")] = "1-24",
+    family: Annotated[str, typer.Option(help="Shape family.")] = "gpt",
+    params: Annotated[str | None, typer.Option(help="Budget in parameters, such as 300k or 3M.")] = None,
+    count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
+    flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run; needs --tokens-per-param.")] = None,
+    flops_per_token: Annotated[str | None, typer.Option(help="Budget in training FLOPs per token.")] = None,
+    tokens_per_param: Annotated[float | None, typer.Option(help="Tokens per total parameter, for --flops.")] = None,
+    rule: Annotated[str, typer.Option(help="largest: widest within the budget; nearest: least miss.")] = "largest",
+    multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this, beside head_dim.")] = 1,
+    vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
+    context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
+    head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
+    tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Equal-budget shapes of a family, one a depth, with exact counts and R = depth / width."""
+    from interlaw.shapes import choose_budget, match_shapes, parse_depths
+
+    given = {"vocab_size": vocab, "context": context, "head_dim": head_dim, "tied": tied}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    budget_arguments: dict[str, Any] = {
+        "params": params,
+        "count": count,
+        "flops": flops,
+        "flops_per_token": flops_per_token,
+        "tokens_per_param": tokens_per_param,
+    }
+    budget = choose_budget(**budget_arguments)
+    matched = match_shapes(
+        family=family, depths=parse_depths(depths), rule=_rule(rule), multiple_of=multiple_of, **budget_arguments, **settings
+    )
+    rows = [{**shape.to_dict(), "budget_error": budget.error(shape)} for shape in matched]
+    if as_json:
+        print_json({"shapes": rows})
+        return
+    _draw(rows)
+
+
+def _rule(rule: str) -> Any:
+    """The matching rule, checked."""
+    if rule not in ("largest", "nearest"):
+        raise InterlawError(f"expected --rule largest or nearest, found {rule!r}; choose one of them")
+    return rule
+
+
+def _draw(rows: list[dict[str, Any]]) -> None:
+    """The table for people."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for name in ("depth", "width", "heads", "d_ff", "params", "non-embedding", "FLOPs/token", "R", "budget error"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["depth"]),
+            str(row["width"]),
+            str(row["num_heads"] or "-"),
+            str(row["d_ff"] or "-"),
+            f"{row['params']:,}",
+            f"{row['params_non_embedding']:,}",
+            f"{row['flops_per_token']:,}",
+            f"{row['ratio']:.4g}",
+            f"{row['budget_error']:+.2%}",
+        )
+    people(stderr=False).print(table)

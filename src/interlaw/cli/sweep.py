@@ -1,0 +1,90 @@
+"""`interlaw sweep`: runs what is missing of a recipe; safe to stop and run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import InterlawError, WorkFailedError
+
+if TYPE_CHECKING:
+    from interlaw.runs import RunFolder, TrialSpec
+
+EXECUTORS = ("local", "processes")
+
+
+def sweep(
+    recipe: Annotated[Path, typer.Argument(help="A TOML recipe.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; made when missing, gone on with when not.")],
+    executor: Annotated[str, typer.Option(help="local: one trial after another; processes: worker processes.")] = "processes",
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
+    from interlaw.sweep import plan_trials, prepare_run, read_recipe
+
+    if executor not in EXECUTORS:
+        raise InterlawError(f"expected --executor {' or '.join(EXECUTORS)}, found {executor!r}; choose one of them")
+    if workers is not None and workers < 1:
+        raise InterlawError(f"expected --workers of at least 1, found {workers}; choose a positive number")
+    require_device(device)
+    parsed, text = read_recipe(recipe)
+    if dry_run:
+        show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
+        return
+    run, trials = prepare_run(parsed, text, out=out, folder=recipe.parent)
+    outcome = drive(run, trials, executor=executor, workers=workers, device=device)
+    if as_json:
+        print_json(outcome)
+    if outcome["failed"]:
+        raise WorkFailedError(f"{outcome['failed']} of {len(trials)} trials failed or diverged; `interlaw status {out}` says why")
+
+
+def require_device(device: str) -> None:
+    """Checks that torch can use the device."""
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InterlawError(f"expected a device that torch can use, found {device!r}: {str(error).splitlines()[0]}; choose cpu") from error
+
+
+def drive(run: RunFolder, trials: list[TrialSpec], *, executor: str, workers: int | None, device: str = "cpu") -> dict[str, Any]:
+    """Runs the missing trials under a live picture and counts how they ended."""
+    from interlaw.cli.live import LiveSweep
+    from interlaw.sweep import run_trials
+
+    before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
+    try:
+        with LiveSweep(trials, already_done=len(before)) as live:
+            run_trials(run, trials, executor=executor, num_workers=workers, device=device, listen=live.listen)  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        people().print("stopped; run the same command again to go on")
+        raise
+    records = [run.trial(trial.key).record() for trial in trials]
+    return {
+        "done": sum(record is not None and record.status == "done" for record in records),
+        "failed": sum(record is not None and record.status != "done" for record in records),
+        "skipped": len(before),
+        "run_dir": str(run.path),
+    }
+
+
+def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
+    """What would run."""
+    from interlaw.sweep import planned_flops
+
+    rows = [{"key": t.key, "seed": t.training.seed, "steps": t.training.steps, "flops": planned_flops(t), **t.make_shape().to_dict()} for t in trials]
+    if as_json:
+        print_json({"trials": rows, "train_flops": sum(row["flops"] for row in rows)})
+        return
+    console = people(stderr=False)
+    for row in rows:
+        console.print(f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  seed {row['seed']}  {row['steps']} steps", markup=False)
+    console.print(f"{len(rows)} trials, {sum(row['flops'] for row in rows):.3g} training FLOPs")

@@ -1,0 +1,81 @@
+"""A sweep from recipe to records: plan, write the plan down, run what is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from interlaw.errors import InterlawError
+from interlaw.runs import RunFolder, TrialSpec
+from interlaw.sweep.local import Listener, run_in_processes, run_sequentially
+from interlaw.sweep.plan import plan_trials
+from interlaw.sweep.progress import planned_flops
+from interlaw.sweep.recipe import Recipe
+from interlaw.training import write_atomically
+
+Executor = Literal["local", "processes"]
+
+
+def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> tuple[RunFolder, list[TrialSpec]]:
+    """Makes or reopens a run folder and writes down every planned trial.
+
+    Args:
+        recipe: The sweep.
+        text: The recipe as written; kept as DIR/recipe.toml.
+        out: DIR.
+        folder: Folder of the recipe file; relative corpus paths start there.
+
+    Returns:
+        The run and all its planned trials.
+
+    Raises:
+        InterlawError: When DIR cannot be written, or holds trials that this recipe does not plan.
+    """
+    trials = plan_trials(recipe, folder=folder)
+    run = RunFolder(Path(out))
+    if run.path.exists() and not run.path.is_dir():
+        raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
+    strangers = {trial.key for trial in run.trials()} - {trial.key for trial in trials}
+    if strangers:
+        raise InterlawError(
+            f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does not plan; "
+            "choose another --out, or take the recipe that made them"
+        )
+    try:
+        for trial in trials:
+            run.trial(trial.key).write_spec(trial)
+        write_atomically(run.recipe, text.encode())
+    except OSError as error:
+        raise InterlawError(f"expected to write to {str(out)!r}, found: {error.strerror}; choose another --out") from error
+    return run, trials
+
+
+def run_trials(
+    run: RunFolder,
+    trials: list[TrialSpec],
+    *,
+    executor: Executor = "processes",
+    num_workers: int | None = None,
+    device: str = "cpu",
+    checkpoint_seconds: float = 30.0,
+    listen: Listener,
+) -> None:
+    """Runs the trials that have no record yet, the longest first.
+
+    Args:
+        run: The run's folder.
+        trials: The plan.
+        executor: `local`: one after another in this process; `processes`: in worker processes.
+        num_workers: Processes; one a core when None.
+        device: Where to train.
+        checkpoint_seconds: Least time between checkpoints of a trial.
+        listen: Told what happens.
+    """
+    missing = [trial for trial in trials if run.trial(trial.key).record() is None]
+    missing.sort(key=planned_flops, reverse=True)
+    workers = min(num_workers or os.cpu_count() or 1, len(missing))
+    if executor == "local" or not missing:
+        run_sequentially(missing, run, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen)
+    else:
+        run_in_processes(missing, run, num_workers=workers, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen)

@@ -1,0 +1,169 @@
+"""Trials on this machine: one after another, or in worker processes with a fixed number of threads each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from interlaw.runs import Record, RunFolder, TrialSpec, provenance
+from interlaw.sweep.trial import run_trial
+
+DEATHS_ALLOWED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to a trial.
+
+    Attributes:
+        kind: `started`, `progress` or `ended`.
+        key: The trial.
+        values: Progress values, or for `ended` the record's status, loss, seconds and reason.
+    """
+
+    kind: Literal["started", "progress", "ended"]
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+Listener = Callable[[Event], None]
+
+
+def run_sequentially(
+    specs: Sequence[TrialSpec], run: RunFolder, *, device: str = "cpu", checkpoint_seconds: float = 30.0, listen: Listener
+) -> None:
+    """Runs trials one after another in this process."""
+    for spec in specs:
+        listen(Event(kind="started", key=spec.key))
+        record = run_trial(
+            spec,
+            run.trial(spec.key),
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=lambda values, key=spec.key: listen(Event(kind="progress", key=key, values=values)),
+        )
+        listen(Event(kind="ended", key=spec.key, values=_ending(record)))
+
+
+def run_in_processes(
+    specs: Sequence[TrialSpec],
+    run: RunFolder,
+    *,
+    num_workers: int,
+    device: str = "cpu",
+    checkpoint_seconds: float = 30.0,
+    listen: Listener,
+) -> None:
+    """Runs trials in worker processes; a worker that dies is replaced and its trial goes on from its checkpoint.
+
+    Args:
+        specs: Trials, started in this order.
+        run: The run's folder.
+        num_workers: Processes; the machine's cores are divided among them.
+        device: Where to train.
+        checkpoint_seconds: Least time between checkpoints of a trial.
+        listen: Told what happens.
+    """
+    waiting = deque(specs)
+    deaths: dict[str, int] = {}
+    busy: dict[Connection, tuple[BaseProcess, TrialSpec]] = {}
+    idle: list[tuple[Connection, BaseProcess]] = []
+    arguments = (str(run.path), device, checkpoint_seconds, max(1, (os.cpu_count() or 1) // num_workers))
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < num_workers:
+                connection, process = idle.pop() if idle else _start_worker(arguments)
+                spec = waiting.popleft()
+                connection.send(spec.model_dump_json())
+                busy[connection] = (process, spec)
+                listen(Event(kind="started", key=spec.key))
+            for ready in wait(list(busy)):
+                if not isinstance(ready, Connection):
+                    continue
+                process, spec = busy[ready]
+                try:
+                    event: Event = ready.recv()
+                except (EOFError, OSError):
+                    del busy[ready]
+                    process.join()
+                    _after_death(run, spec, process.exitcode, deaths, waiting, listen)
+                    continue
+                listen(event)
+                if event.kind == "ended":
+                    del busy[ready]
+                    idle.append((ready, process))
+    finally:
+        for process in [process for process, _ in busy.values()] + [process for _, process in idle]:
+            process.terminate()
+            process.join()
+
+
+def _start_worker(arguments: tuple[str, str, float, int]) -> tuple[Connection, BaseProcess]:
+    """A fresh process that waits for trials."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, *arguments), daemon=True)
+    process.start()
+    theirs.close()
+    return ours, process
+
+
+def _work(connection: Connection, folder: str, device: str, checkpoint_seconds: float, threads: int) -> None:
+    """A worker's life: trials until the driver closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    run = RunFolder(Path(folder))
+
+    def tell(event: Event) -> None:
+        try:
+            connection.send(event)
+        except OSError:
+            os._exit(1)  # the driver is gone; the trial goes on from its checkpoint another time
+
+    while True:
+        try:
+            spec = TrialSpec.model_validate_json(connection.recv())
+        except (EOFError, OSError):
+            return
+        record = run_trial(
+            spec,
+            run.trial(spec.key),
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=lambda values, key=spec.key: tell(Event(kind="progress", key=key, values=values)),
+        )
+        tell(Event(kind="ended", key=spec.key, values=_ending(record)))
+
+
+def _after_death(
+    run: RunFolder, spec: TrialSpec, exitcode: int | None, deaths: dict[str, int], waiting: deque[TrialSpec], listen: Listener
+) -> None:
+    """Puts a dead worker's trial back in line, or records that it kills its workers."""
+    deaths[spec.key] = deaths.get(spec.key, 0) + 1
+    if deaths[spec.key] < DEATHS_ALLOWED:
+        waiting.appendleft(spec)
+        return
+    reason = f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): use a smaller batch"
+    folder = run.trial(spec.key)
+    record = Record(key=spec.key, status="failed", shape=spec.make_shape().to_dict(), provenance=provenance(), reason=reason)
+    with folder.lock() as free:
+        if free and folder.record() is None:
+            folder.write_record(record)
+    listen(Event(kind="ended", key=spec.key, values=_ending(record)))
+
+
+def _ending(record: Record | None) -> dict[str, Any]:
+    """What a listener wants to know of a trial that ended; None: another driver has it."""
+    if record is None:
+        return {"status": "elsewhere"}
+    return {"status": record.status, "loss": record.loss, "seconds": record.seconds, "reason": record.reason}

@@ -1,0 +1,67 @@
+"""What is done, running, failed and left in a run, and how long the rest will take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlaw.runs import Record, RunFolder, TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStatus:
+    """Counts of a run's trials by state; `done + failed + running + pending` is their number.
+
+    Attributes:
+        done: Trials that ended well.
+        failed: Trials that failed or diverged.
+        diverged: The diverged ones among the failed.
+        running: Trials that a live process holds.
+        pending: Trials not started, or stopped half-way.
+        seconds_left: Estimated wall-clock seconds, from the done trials' seconds per FLOP and the trials that run now; None when unknown.
+        reasons: Why trials failed, by key.
+    """
+
+    done: int
+    failed: int
+    diverged: int
+    running: int
+    pending: int
+    seconds_left: float | None
+    reasons: dict[str, str]
+
+
+def run_status(run: RunFolder) -> RunStatus:
+    """Reads where a run stands from its folder alone."""
+    records: list[Record] = []
+    open_work, running, pending = 0.0, 0, 0
+    for trial in run.trials():
+        record = trial.record()
+        if record is not None:
+            records.append(record)
+            continue
+        fraction_left = 1.0
+        if trial.is_running():
+            running += 1
+            progress = trial.progress()
+            fraction_left -= progress.get("step", 0) / progress.get("steps", 1)
+        else:
+            pending += 1
+        open_work += fraction_left * planned_flops(trial.spec())
+    done = [record for record in records if record.status == "done"]
+    flops = sum(record.train_flops for record in done)
+    pace = sum(record.seconds + record.measure_seconds for record in done) / flops if flops else None
+    return RunStatus(
+        done=len(done),
+        failed=len(records) - len(done),
+        diverged=sum(record.status == "diverged" for record in records),
+        running=running,
+        pending=pending,
+        seconds_left=None if pace is None else pace * open_work / max(1, running),
+        reasons={record.key: record.reason for record in records if record.status != "done"},
+    )
+
+
+def planned_flops(spec: TrialSpec) -> float:
+    """Training FLOPs that a trial will spend."""
+    tokens = spec.training.steps * spec.training.batch_size * spec.task.context
+    return float(tokens) * spec.make_shape().flops_per_token

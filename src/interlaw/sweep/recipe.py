@@ -1,0 +1,198 @@
+"""A sweep as a person writes it: TOML, checked key by key before anything runs."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from interlaw.errors import InterlawError
+from interlaw.runs import MeasureSpec, Strict
+from interlaw.shapes import FAMILIES, parse_depths, parse_size
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+def _depths(value: Any) -> Any:
+    """A list of depths, or the text form of one."""
+    return tuple(parse_depths(value)) if isinstance(value, str) else value
+
+
+class BudgetPart(Strict):
+    """What is held equal: `params = ["30k", "60k"]` or another count.
+
+    Attributes:
+        kind: Which count is held equal.
+        amounts: The budgets, as numbers or sizes.
+        rule: `largest` stays within the budget, `nearest` misses it least.
+        multiple_of: Widths are multiples of this, beside head_dim.
+    """
+
+    kind: Literal["params", "params_non_embedding", "flops_per_token", "train_flops"] = "params"
+    amounts: tuple[Size, ...] = Field(min_length=1)
+    rule: Literal["largest", "nearest"] = "nearest"
+    multiple_of: int = Field(default=1, ge=1)
+
+
+class TaskPart(Strict):
+    """The text.
+
+    Attributes:
+        corpus: "stdlib", a file or folder (relative to the recipe), or "datasets:NAME".
+        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
+        text_column: Column of a dataset that holds the text.
+    """
+
+    kind: Literal["text"] = "text"
+    corpus: str = "stdlib"
+    tokenizer: str = "bytes"
+    text_column: str = "text"
+
+
+class TrainingPart(Strict):
+    """How each trial is trained; `steps` or `tokens_per_param` sets the length.
+
+    Attributes:
+        batch_size: Sequences a step.
+        steps: Optimizer steps, the same for every trial.
+        tokens_per_param: Tokens as a multiple of the nominal budget, so that all shapes of a budget see the same data.
+        treatment: How the learning rate is chosen for each shape.
+        learning_rate: The peak rate of treatment `fixed`.
+        warmup_fraction: Part of the steps in which the rate rises.
+        final_fraction: Rate at the end as a fraction of the peak.
+        weight_decay: Decoupled decay of matrices.
+        beta1: First moment's decay.
+        beta2: Second moment's decay.
+        clip: Largest gradient norm; 0 for none.
+        evaluations: Validations during a run.
+        evaluation_samples: Validation sequences each time.
+        test_samples: Test sequences at the end.
+    """
+
+    batch_size: int = Field(default=16, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    treatment: Literal["fixed"] = "fixed"
+    learning_rate: float = Field(gt=0)
+    warmup_fraction: float = Field(default=0.05, ge=0, le=1)
+    final_fraction: float = Field(default=0.1, ge=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    clip: float = Field(default=1.0, ge=0)
+    evaluations: int = Field(default=5, ge=1)
+    evaluation_samples: int = Field(default=64, ge=1)
+    test_samples: int = Field(default=512, ge=1)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingPart:
+        """Exactly one of the two ways to say how long."""
+        if (self.steps is None) == (self.tokens_per_param is None):
+            raise ValueError("give exactly one of steps and tokens_per_param")
+        return self
+
+
+class MeasurePart(Strict):
+    """Interaction at the end of each trial.
+
+    Attributes:
+        views: View names; an empty list measures nothing.
+        samples: Sequences a view.
+        seed: Seed of the probes.
+    """
+
+    views: tuple[str, ...] = ("projected", "loss")
+    samples: int = Field(default=256, ge=2)
+    seed: int = 0
+
+    def specs(self) -> tuple[MeasureSpec, ...]:
+        """One measurement a view."""
+        return tuple(MeasureSpec(view=view, samples=self.samples, seed=self.seed) for view in self.views)
+
+
+class Recipe(Strict):
+    """A whole sweep.
+
+    Attributes:
+        name: Shown in reports.
+        family: Shape family.
+        depths: Depths of every budget, a list or text such as "1-8".
+        seeds: Seeds of initial weights and data order, paired across shapes.
+        shape: The family's other sizes: context, head_dim, tied...
+        budget: What is held equal.
+        task: The text.
+        training: How each trial is trained.
+        measure: What is measured at the end.
+    """
+
+    name: str = Field(min_length=1, max_length=200)
+    family: str = "gpt"
+    depths: Annotated[tuple[int, ...], BeforeValidator(_depths)] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    shape: dict[str, int | bool] = {}
+    budget: BudgetPart
+    task: TaskPart = TaskPart()
+    training: TrainingPart
+    measure: MeasurePart = MeasurePart()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        """What no single key can know."""
+        if self.family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}")
+        if "vocab_size" in self.shape:
+            raise ValueError("shape.vocab_size follows from the tokenizer; remove it")
+        if self.budget.kind == "train_flops" and self.training.tokens_per_param is None:
+            raise ValueError("a budget in train_flops needs training.tokens_per_param")
+        for name, values in (("depths", self.depths), ("seeds", self.seeds), ("budget.amounts", self.budget.amounts)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} names a value twice")
+        return self
+
+
+def parse_recipe(text: str, *, source: str) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        text: TOML.
+        source: Its name, for messages.
+
+    Raises:
+        InterlawError: One line that names the key, what was expected and what was found.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InterlawError(f"expected TOML in {source}, found: {error}; mend the file") from error
+    except ValidationError as error:
+        raise InterlawError(f"{source}: {_explain(error)}") from error
+
+
+def read_recipe(path: str | Path) -> tuple[Recipe, str]:
+    """A recipe file and its text.
+
+    Raises:
+        InterlawError: When the file is missing, unreadable or wrong.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InterlawError(f"expected a recipe file, found {str(path)!r}: {error}; give the path of a TOML recipe") from error
+    return parse_recipe(text, source=str(path)), text
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one line, and how many there are."""
+    problems = error.errors()
+    first = problems[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the recipe"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        text = f"unknown key {place!r}; remove it or mend its spelling"
+    elif first["type"] == "missing":
+        text = f"missing key {place!r}; add it"
+    else:
+        text = f"{place}: {message[0].lower()}{message[1:]}, found {str(first['input'])[:60]!r}; mend it"
+    return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
