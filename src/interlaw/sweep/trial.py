@@ -116,7 +116,7 @@ def _measure(spec: TrialSpec, model: nn.Module, task: TextTask) -> dict[str, dic
     """Every view of the spec on the trained model."""
     measurements = {}
     for view in spec.measure:
-        inputs = task.probes(num_samples=view.samples)
+        inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
         measurements[view.view] = measure(model, inputs, view=view.view, seed=view.seed).to_dict()
     return measurements
 

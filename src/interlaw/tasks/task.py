@@ -28,8 +28,8 @@ class Task(Protocol):
     def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Any]:
         """Held-out batches, the same at every call."""
 
-    def probes(self, *, num_samples: int) -> Tensor:
-        """Inputs on which interaction is measured."""
+    def probes(self, *, num_samples: int, with_targets: bool) -> Tensor:
+        """Inputs on which interaction is measured; with what the loss needs beside them when `with_targets`."""
 
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
         """Mean loss over a batch."""

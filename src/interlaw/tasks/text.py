@@ -61,10 +61,15 @@ class TextTask:
         for first in range(0, len(starts), batch_size):
             yield self._windows(split, starts[first : first + batch_size])
 
-    def probes(self, *, num_samples: int) -> Int[Tensor, "samples time"]:
-        """Sequences of context + 1 tokens spread over the validation split, on which interaction is measured."""
+    def probes(self, *, num_samples: int, with_targets: bool) -> Int[Tensor, "samples time"]:
+        """Sequences spread over the validation split, on which interaction is measured.
+
+        Args:
+            num_samples: Sequences; fewer when the split holds fewer.
+            with_targets: Append the token after the last one, for views that differentiate the loss.
+        """
         inputs, targets = self._windows("validation", self._spread("validation", num_samples))
-        return torch.cat([inputs, targets[:, -1:]], dim=1)
+        return torch.cat([inputs, targets[:, -1:]], dim=1) if with_targets else inputs
 
     def loss(self, model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy over the batch, nats per token."""
