@@ -1,0 +1,141 @@
+"""The two directions of differentiation through a model at a site, with the model left as it was found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.site import Site, watch
+
+Outputs = Callable[[Any, Batch], Tensor]
+
+with warnings.catch_warnings():
+    # torch registers its forward-mode formulas through torch.jit.script, which warns from 2.13 on.
+    warnings.simplefilter("ignore")
+    from torch._decomp import decompositions_for_jvp as _registered  # noqa: F401
+
+
+@contextmanager
+def measuring(model: nn.Module) -> Iterator[None]:
+    """Freezes the weights, so that no graph outlives a batch, and allows gradients; both restored afterwards.
+
+    Raises:
+        InterlawError: A normalisation layer in train mode mixes the samples of a batch.
+    """
+    _require_independent_samples(model)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)
+
+
+def vector_jacobian(
+    model: nn.Module, batch: Batch, *, site: Site, outputs: Outputs, cotangents: Callable[[Tensor], Iterator[Tensor]]
+) -> Iterator[Tensor]:
+    """J^T r for every cotangent r, one forward pass for all.
+
+    Args:
+        model: The network.
+        batch: One batch.
+        site: Where h lives.
+        outputs: From the model's output to y (n, C); a scalar y (a summed loss) is fine as well.
+        cotangents: From y to tensors of its shape, none of which depends on the results of the others.
+
+    Yields:
+        Gradients of the shape of h, one per cotangent.
+    """
+    seen: list[Tensor] = []
+    with _explained():
+        y = outputs(site.run(model, batch, watch(seen)), batch)
+    if not y.requires_grad:
+        raise InterlawError(
+            f"the output does not depend on '{site.name}'; a no_grad or a detach inside the model cuts it off, "
+            "or the layer feeds nothing"
+        )
+    remaining = list(cotangents(y))
+    for index, cotangent in enumerate(remaining):
+        with _explained():
+            (g,) = torch.autograd.grad(
+                y, seen[0], cotangent, retain_graph=index < len(remaining) - 1, materialize_grads=True
+            )
+        yield g
+
+
+def jacobian_vector(
+    model: nn.Module, batch: Batch, *, site: Site, outputs: Outputs, tangent: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "n c"]:
+    """J u for the tangent u that `tangent` draws in the shape of h; forward mode, so no graph is kept."""
+    with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), _explained():
+        y = outputs(site.run(model, batch, lambda h: _dual(h.detach(), tangent(h))), batch)
+        found: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
+        if found is None:
+            raise InterlawError(f"the output does not depend on '{site.name}'; check layer=")
+        # The tangent must not outlive its dual level as a view of it.
+        return found.clone()
+
+
+def _dual(h: Tensor, tangent: Tensor) -> Tensor:
+    """H carrying a tangent."""
+    dual: Tensor = forward_ad.make_dual(h, tangent)  # type: ignore[no-untyped-call]
+    return dual
+
+
+@contextmanager
+def _differentiable_attention() -> Iterator[None]:
+    """Attention in a form that has a forward-mode derivative; torch's own switches are put back afterwards."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    with ExitStack() as stack:
+        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+        torch.backends.mha.set_fastpath_enabled(False)
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        yield
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns torch's errors about missing derivatives into ones that name the cure."""
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        text = str(error)
+        if "forward AD" in text or ("not implemented" in text and "derivative" in text):
+            raise InterlawError(
+                f"an operation of this model cannot be differentiated this way ({text.splitlines()[0][:120]}); for a "
+                'Hugging Face model load it with attn_implementation="eager", or measure with probes="exact"'
+            ) from error
+        if "inplace" in text or "in-place" in text:
+            raise InterlawError(
+                f"an in-place operation overwrote what the derivative needs ({text.splitlines()[0][:120]}); "
+                "replace it by one that returns a new tensor"
+            ) from error
+        raise
+
+
+def _require_independent_samples(model: nn.Module) -> None:
+    """Refuses batch statistics: they make each sample's output depend on the others."""
+    mixing = [
+        name or type(module).__name__
+        for name, module in model.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        and (module.training or (module.running_mean is None and module.running_var is None))
+    ]
+    if mixing:
+        raise InterlawError(
+            f"expected samples that do not affect each other, found batch normalisation in train mode: "
+            f"{', '.join(mixing)}; call model.eval()"
+        )

@@ -1,0 +1,251 @@
+"""Two small matrices that hold everything: inner products of cluster contributions, by one of two routes.
+
+Legend: A_n = V_n V_n^T the contribution of cluster n (a sample, or a whole sequence), V_n its factor, D x r;
+K_nm = <A_n, A_m> = ||V_n^T V_m||_F^2; H_nm = <diag A_n, diag A_m>. Clusters may be pooled into G groups: then K and H
+are G x G and `self_*` keeps what each cluster contributes to its own group, so that pairs of different clusters remain
+exactly countable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Route = Literal["gram", "dense"]
+Factors = Float[Tensor, "n d r"]
+Slices = Callable[[Tensor], Iterator[Tensor]]
+"""Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
+
+MAX_GROUPS = 1024
+MIN_GROUPS = 32
+DENSE_BYTES = 2**28
+CHUNK_ELEMENTS = 2**25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grams:
+    """K, H and per-cluster traces of one measurement, in float64, pooled into groups of clusters.
+
+    Attributes:
+        dim: D.
+        energy: (G, G) inner products of summed contributions, <S_g, S_h> with S_g = sum_n A_n.
+        diagonal: (G, G) the same for their diagonals.
+        trace: (G,) sum over the group's clusters of tr A_n.
+        self_energy: (G,) sum of ||A_n||^2.
+        self_diagonal: (G,) sum of ||diag A_n||^2.
+        self_trace: (G,) sum of (tr A_n)^2.
+        counts: (G,) number of clusters.
+        weights: (G,) sum of the clusters' weights (tokens of a sequence, patches of an image, 1 for a plain sample).
+    """
+
+    dim: int
+    energy: Float[Tensor, "g g"]
+    diagonal: Float[Tensor, "g g"]
+    trace: Float[Tensor, " g"]
+    self_energy: Float[Tensor, " g"]
+    self_diagonal: Float[Tensor, " g"]
+    self_trace: Float[Tensor, " g"]
+    counts: Float[Tensor, " g"]
+    weights: Float[Tensor, " g"]
+
+    @property
+    def num_clusters(self) -> int:
+        """N, the number of clusters behind all groups."""
+        return int(self.counts.sum())
+
+
+class Accumulator(Protocol):
+    """What both routes are: batches of factors go in, `Grams` come out at any time."""
+
+    def add(self, factors: Tensor, weights: Tensor) -> None:
+        """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
+
+    def grams(self) -> Grams:
+        """The inner products of everything added so far."""
+
+
+def choose_route(num_clusters: int, *, rank: int, dim: int) -> Route:
+    """The cheaper route in multiply-adds: Gram N^2 r^2 D, dense N r D^2 + G^2 D^2, with G the groups that fit memory.
+
+    The dense route is out when fewer than the least number of groups of D x D matrices fit the memory set aside for
+    them.
+
+    Example:
+        >>> choose_route(512, rank=64, dim=64), choose_route(512, rank=1, dim=65_536)
+        ('dense', 'gram')
+    """
+    groups = _max_groups(dim)
+    if groups < MIN_GROUPS:
+        return "gram"
+    gram = num_clusters**2 * rank**2 * dim
+    dense = num_clusters * rank * dim**2 + min(groups, num_clusters) ** 2 * dim**2
+    return "dense" if dense <= gram else "gram"
+
+
+def accumulator(route: Route, *, dim: int, slices: Slices | None = None) -> Accumulator:
+    """An empty accumulator of the route; `slices` unfolds stored factors that are too wide to keep (`token` view)."""
+    unfold = slices if slices is not None else _whole
+    return DenseAccumulator(dim, unfold) if route == "dense" else GramAccumulator(dim, unfold)
+
+
+class DenseAccumulator:
+    """Keeps the summed D x D contribution of each group; memory does not grow with the number of clusters.
+
+    One group per cluster at first; when the groups exceed what memory allows, neighbours merge.
+    """
+
+    def __init__(self, dim: int, slices: Slices) -> None:
+        self._dim = dim
+        self._slices = slices
+        self._capacity = max(_max_groups(dim), 4)
+        self._group_size = 1
+        self._sums: list[Tensor] = []
+        self._scalars: list[Tensor] = []
+
+    def add(self, factors: Tensor, weights: Tensor) -> None:
+        """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
+        step = max(1, CHUNK_ELEMENTS // self._dim**2)
+        for start in range(0, len(factors), step):
+            part, weight = factors[start : start + step], weights[start : start + step]
+            whole = torch.cat(list(self._slices(part)), dim=1)
+            matrices = (whole @ whole.mT).double()
+            diagonals = matrices.diagonal(dim1=1, dim2=2)
+            traces = diagonals.sum(1)
+            scalars = [traces, matrices.square().sum((1, 2)), diagonals.square().sum(1), traces.square()]
+            scalars += [torch.ones_like(traces), weight.to(traces)]
+            for matrix, scalar in zip(matrices, torch.stack(scalars, 1), strict=True):
+                self._append(matrix, scalar)
+
+    def _append(self, matrix: Tensor, scalars: Tensor) -> None:
+        """Adds one cluster to the open group, or opens the next; merges neighbours when there are too many."""
+        if self._scalars and int(self._scalars[-1][4]) < self._group_size:
+            self._sums[-1] += matrix
+            self._scalars[-1] += scalars
+            return
+        if len(self._sums) >= 2 * self._capacity:
+            self._group_size *= 2
+            self._sums = [a + b for a, b in zip(self._sums[::2], self._sums[1::2], strict=True)]
+            self._scalars = [a + b for a, b in zip(self._scalars[::2], self._scalars[1::2], strict=True)]
+        self._sums.append(matrix.clone())
+        self._scalars.append(scalars.clone())
+
+    def grams(self) -> Grams:
+        """The inner products of everything added so far."""
+        flat = torch.stack(self._sums).flatten(1)
+        diagonals = flat[:, :: self._dim + 1]
+        trace, self_energy, self_diagonal, self_trace, counts, weights = torch.stack(self._scalars, 1)
+        return Grams(
+            dim=self._dim,
+            energy=flat @ flat.T,
+            diagonal=diagonals @ diagonals.T,
+            trace=trace,
+            self_energy=self_energy,
+            self_diagonal=self_diagonal,
+            self_trace=self_trace,
+            counts=counts,
+            weights=weights,
+        )
+
+
+class GramAccumulator:
+    """Keeps the factors and never forms a D x D matrix; the N^2 pairs are worked through when `grams` is called."""
+
+    def __init__(self, dim: int, slices: Slices) -> None:
+        self._dim = dim
+        self._slices = slices
+        self._factors: list[Tensor] = []
+        self._weights: list[Tensor] = []
+
+    def add(self, factors: Tensor, weights: Tensor) -> None:
+        """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
+        self._factors.append(factors)
+        self._weights.append(weights.double())
+
+    def grams(self) -> Grams:
+        """The inner products of everything added so far."""
+        factors = _same_rank(self._factors)
+        weights = torch.cat(self._weights)
+        n, _, rank = factors.shape
+        inner = torch.zeros(n * rank, n * rank, dtype=factors.dtype, device=factors.device)
+        diagonal = torch.zeros(n, n, dtype=torch.float64, device=factors.device)
+        for piece in self._slices(factors):
+            columns = piece.mT.reshape(n * rank, -1)
+            inner.addmm_(columns, columns.T)
+            squares = piece.square().sum(2)
+            diagonal += squares @ squares.T
+        # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
+        energy = inner.double().square().view(n, rank, n, rank).sum((1, 3))
+        trace = inner.diagonal().double().view(n, rank).sum(1)
+        return pool(
+            Grams(
+                dim=self._dim,
+                energy=energy,
+                diagonal=diagonal,
+                trace=trace,
+                self_energy=energy.diagonal().clone(),
+                self_diagonal=diagonal.diagonal().clone(),
+                self_trace=trace.square(),
+                counts=torch.ones_like(trace),
+                weights=weights,
+            ),
+            max_groups=MAX_GROUPS,
+        )
+
+
+def pool(grams: Grams, *, max_groups: int) -> Grams:
+    """Pools neighbouring groups until at most `max_groups` are left; every estimate stays the same."""
+    groups = len(grams.counts)
+    if groups <= max_groups:
+        return grams
+    size = -(-groups // max_groups)
+    index = torch.arange(groups, device=grams.counts.device) // size
+    member = torch.nn.functional.one_hot(index).to(grams.counts)
+    vectors = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")
+    pooled = {name: member.T @ getattr(grams, name) for name in vectors}
+    return Grams(
+        dim=grams.dim,
+        energy=member.T @ grams.energy @ member,
+        diagonal=member.T @ grams.diagonal @ member,
+        **pooled,
+    )
+
+
+def grams_of(factors: Factors, *, route: Route | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:
+    """K, H and traces of explicit cluster factors.
+
+    Args:
+        factors: V, one D x r factor per cluster; A_n = V_n V_n^T.
+        route: "gram" or "dense"; the cheaper one when None.
+        weights: What each cluster counts in the mean (1 when None).
+
+    Example:
+        >>> import torch
+        >>> grams_of(torch.eye(3)[:, :, None]).energy.tolist()  # three orthogonal directions, one a cluster
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    n, dim, rank = factors.shape
+    into = accumulator(route or choose_route(n, rank=rank, dim=dim), dim=dim)
+    into.add(factors, torch.ones(n, device=factors.device) if weights is None else weights)
+    return into.grams()
+
+
+def _max_groups(dim: int) -> int:
+    """How many D x D float64 matrices fit the memory set aside for the dense route."""
+    return min(MAX_GROUPS, DENSE_BYTES // (8 * dim**2))
+
+
+def _whole(factors: Tensor) -> Iterator[Tensor]:
+    """The one slice of factors that are stored as they are."""
+    yield factors
+
+
+def _same_rank(parts: Iterable[Tensor]) -> Tensor:
+    """Batches of factors as one tensor; shorter sequences get columns of zeros."""
+    batches = list(parts)
+    rank = max(part.shape[2] for part in batches)
+    return torch.cat([torch.nn.functional.pad(part, (0, rank - part.shape[2])) for part in batches])
