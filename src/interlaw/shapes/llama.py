@@ -1,4 +1,4 @@
-"""Closed-form counts of Llama-style decoders: RMSNorm, gated MLP, rotary positions, grouped-query attention, no biases."""
+"""Closed-form counts of Llama-style decoders: RMSNorm, gated MLP, rotary positions, grouped keys, no biases."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from interlaw.shapes.llama import LlamaShape
 class Qwen2Shape(LlamaShape):
     """Sizes of a Qwen2-style decoder, counted as `transformers.Qwen2ForCausalLM` counts itself.
 
-    As `LlamaShape`, plus biases: params gains L (d + 2 k), k = num_kv_heads head_dim. The default MLP is wider, as in the
-    published models (5.3 to 5.8 x width).
+    As `LlamaShape`, plus biases: params gains L (d + 2 k), k = num_kv_heads head_dim. The default MLP is wider, as in
+    the published models (5.3 to 5.8 x width).
 
     Attributes:
         d_ff_ratio: Sets d_ff.

@@ -1,0 +1,198 @@
+"""`interlaw compare`: published models, R against MMLU-Pro, with controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    from interlaw.published import Comparison, Correlation, Placement, PublishedRow
+
+
+def compare(
+    models: Annotated[
+        list[Path] | None,
+        typer.Option("--models", metavar="FILE.csv", help="Rows to add; columns as the built-in table."),
+    ] = None,
+    lm_eval: Annotated[
+        list[Path] | None,
+        typer.Option("--lm-eval", metavar="RESULTS.json", help="Scores of lm-evaluation-harness to add."),
+    ] = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--config", metavar="config.json", help="Shape of a model to add; one each for --lm-eval if given."
+        ),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Task to read from --lm-eval instead of MMLU-Pro.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="The one protocol to compare; '5-shot log-likelihood' if not given.")
+    ] = None,
+    variant: Annotated[str, typer.Option(help="base or inst (instruction-tuned); never mixed.")] = "base",
+    interval: Annotated[
+        str | None, typer.Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples, permutations and sign flips, each.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of these.")] = 0,
+    details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do published models near the claimed interval score better? Per size, given size and tokens, aware of families."""
+    from interlaw.published import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, compare_models, place_rows, published_rows
+
+    if variant not in ("base", "inst"):
+        raise InterlawError(f"expected --variant base or inst, found {variant!r}; choose one of them")
+    added = added_rows(models or [], lm_eval or [], config or [], task=task, variant=variant)
+    comparison = compare_models(
+        (*added, *published_rows()),
+        protocol=protocol or HOMOGENEOUS_PROTOCOL,
+        variant="inst" if variant == "inst" else "base",
+        interval=parse_interval(interval) if interval else PAPER_INTERVAL,
+        resamples=resamples,
+        seed=seed,
+    )
+    placements = place_rows(added, comparison.models, interval=comparison.interval)
+    if as_json:
+        print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
+        return
+    show(comparison, placements, details=details)
+
+
+def parse_interval(text: str) -> tuple[float, float]:
+    """Reads LOW-HIGH, such as `.02-.065`."""
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high)
+    except ValueError:
+        raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; mend it") from None
+
+
+def added_rows(
+    models: list[Path], results: list[Path], configs: list[Path], *, task: str | None, variant: str
+) -> tuple[PublishedRow, ...]:
+    """Everything that the user adds, in the order of the options."""
+    from interlaw.published import published_rows, read_lm_eval, read_rows, row_from_config, rows_from_lm_eval
+
+    rows = [row for path in models for row in read_rows(path)]
+    if not results:
+        return (*rows, *(row_from_config(path) for path in configs))
+    if configs and len(configs) != len(results):
+        raise InterlawError(
+            f"expected one --config for each --lm-eval or none, found {len(configs)} for {len(results)}; give one each"
+        )
+    known = (*rows, *published_rows())
+    for path, shape in zip(results, configs or [None] * len(results), strict=True):
+        scores = read_lm_eval(path, task=task)
+        rows += rows_from_lm_eval(scores, known=known, variant="inst" if variant == "inst" else "base", config=shape)
+    return tuple(rows)
+
+
+def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: bool) -> None:
+    """Prints the answer in a few lines, then what to beware of, then what the user added."""
+    from rich.table import Table
+
+    console = people(stderr=False)
+    first = comparison.associations[0]
+    low, high = comparison.interval
+    console.print(
+        f"{len(comparison.models)} {first.variant} models, {first.protocol}, claimed interval R = {low:g} to {high:g}"
+    )
+    table = Table(
+        "size", "models", "in interval", "R ~ score", "R given N", "R given N, tokens", "tokens ~ score", "claim"
+    )
+    named = {(one.bin, one.predictor): one for one in comparison.associations}
+    for name in dict.fromkeys(one.bin for one in comparison.associations):
+        ratio, claim, tokens = (named[name, key] for key in ("ratio", "claim_distance", "log_tokens"))
+        table.add_row(
+            name,
+            f"{ratio.num_models} of {ratio.num_families} families",
+            str(ratio.num_in_interval),
+            *map(_short, (ratio.pearson, ratio.given_params, ratio.given_params_and_tokens, tokens.pearson)),
+            str(claim.verdict),
+        )
+    console.print(table)
+    for group in comparison.shared_ratios[:2]:
+        console.print(
+            f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and score {group.lowest:.1f} to {group.highest:.1f}"
+        )
+    for note in comparison.warnings:
+        console.print(f"note: {note}")
+    for placement in placements:
+        console.print(_placed(placement))
+    if details:
+        show_details(comparison)
+    else:
+        console.print(
+            "[value, 95% over resampled families]; every statistic and model: --details or --json", markup=False
+        )
+
+
+def show_details(comparison: Comparison) -> None:
+    """Prints every statistic of every predictor, then every model."""
+    from rich.table import Table
+
+    console = people(stderr=False)
+    statistics = Table(
+        "size", "predictor", "statistic", "models", "value", "p", "p by family", "one family out", "most"
+    )
+    for one in comparison.associations:
+        for name in ("pearson", "spearman", "above_chance", "given_params", "given_params_and_tokens"):
+            value: Correlation = getattr(one, name)
+            out = f"{_number(value.leave_out_low)} to {_number(value.leave_out_high)}"
+            p_values = (_number(value.p_value, sign=False), _number(value.p_value_families, sign=False))
+            statistics.add_row(
+                one.bin,
+                one.predictor,
+                name,
+                str(value.num_models),
+                _short(value),
+                *p_values,
+                out,
+                value.most_influential,
+            )
+    console.print(statistics)
+    models = Table("model", "family", "shape", "R", "params", "tokens", "MMLU-Pro", "repeats", "")
+    for model in sorted(comparison.models, key=lambda model: model.row.params_total):
+        row = model.row
+        models.add_row(
+            row.name,
+            row.family,
+            f"{row.depth}x{row.width}",
+            f"{row.ratio:.4f}",
+            f"{row.params_total:,}",
+            row.train_tokens or "?",
+            f"{model.score:.2f}",
+            " ".join(f"{score:.2f}" for score in model.replicates),
+            "guessing" if model.at_chance else "",
+        )
+    console.print(models)
+
+
+def _short(correlation: Correlation) -> str:
+    """A value with its interval, or why there is none."""
+    if correlation.value is None:
+        return f"too few ({correlation.num_models})"
+    if correlation.low is None:
+        return f"{_number(correlation.value)} (n {correlation.num_models})"
+    return f"{_number(correlation.value)} ({_number(correlation.low)}, {_number(correlation.high)})"
+
+
+def _number(value: float | None, *, sign: bool = True) -> str:
+    """Two decimals, or a question mark."""
+    return "?" if value is None else f"{value:+.2f}" if sign else f"{value:.3f}"
+
+
+def _placed(placement: Placement) -> str:
+    """One added model in one line."""
+    row = placement.row
+    near = ", ".join(f"{model.row.name} {model.score:.1f}" for model in placement.nearest)
+    score = "no score" if row.mmlu_pro is None else f"{row.mmlu_pro:.2f} ({row.protocol}, {row.variant})"
+    use = (
+        "" if placement.compared or row.mmlu_pro is None else "; not compared: another protocol, variant or row is used"
+    )
+    return f"added: {row.name} {row.depth}x{row.width}, R = {row.ratio:.4f} {placement.position} the interval, {score}{use}; nearest: {near}"

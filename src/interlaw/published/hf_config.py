@@ -1,0 +1,108 @@
+"""A model of the user's own, from the `config.json` that Hugging Face keeps beside the weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from interlaw.errors import InterlawError
+from interlaw.published.row import PublishedRow
+from interlaw.published.table import validated_row
+from interlaw.shapes import Shape, make_shape
+
+# What one thing is called in different architectures' configurations.
+_NAMES = {
+    "depth": ("num_hidden_layers", "n_layer", "num_layers", "n_layers"),
+    "width": ("hidden_size", "n_embd", "d_model"),
+    "num_heads": ("num_attention_heads", "n_head", "n_heads"),
+    "num_kv_heads": ("num_key_value_heads",),
+    "head_dim": ("head_dim",),
+    "d_ff": ("intermediate_size", "n_inner", "ffn_dim"),
+    "vocab_size": ("vocab_size",),
+    "tied_embeddings": ("tie_word_embeddings",),
+}
+_COUNTED = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Reads a `config.json`.
+
+    Raises:
+        InterlawError: When it is missing or not a JSON object.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InterlawError(f"expected a config.json, found nothing at {path}; check the path") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InterlawError(f"expected {path} to be JSON, found {error}; give the model's config.json") from None
+    if not isinstance(config, dict):
+        raise InterlawError(f"expected {path} to hold a JSON object, found {type(config).__name__}; give a config.json")
+    return config
+
+
+def row_from_config(
+    path: str | Path, *, name: str | None = None, family: str | None = None, params: int | None = None
+) -> PublishedRow:
+    """The shape of a model as a row without a score.
+
+    Args:
+        path: A `config.json`, or a folder that holds one.
+        name: What to call the model; the folder's name when not given.
+        family: What it descends from; its own name when not given, so that it counts as independent of all others.
+        params: Total parameters. Needed where no closed form is known (all but Llama, Mistral and Qwen2 layers).
+
+    Raises:
+        InterlawError: When the file is no such configuration, or `params` is needed and missing.
+    """
+    path = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
+    config = read_config(path)
+    name = name or path.resolve().parent.name
+    cells = {field: _first(config, names) for field, names in _NAMES.items()}
+    for field in ("depth", "width"):
+        if not isinstance(cells[field], int):
+            raise InterlawError(
+                f"expected one of {', '.join(_NAMES[field])} in {path}, found none; give a model's config.json"
+            )
+    counted = params or _count(config, cells)
+    if counted is None:
+        kind = config.get("model_type", "an unnamed type")
+        raise InterlawError(
+            f"expected a configuration whose parameters can be counted ({', '.join(_COUNTED)}), found {kind}; "
+            f"state its parameters, or put the model in a CSV with params_total"
+        )
+    row = {field: value for field, value in cells.items() if value is not None}
+    return validated_row({**row, "name": name, "family": family or name, "params_total": counted}, where=str(path))
+
+
+def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The first of several keys that a configuration has."""
+    return next((config[name] for name in names if config.get(name) is not None), None)
+
+
+def _count(config: Mapping[str, Any], cells: Mapping[str, Any]) -> int | None:
+    """Parameters by closed form, where the configuration describes a layer that has one."""
+    family = _COUNTED.get(str(config.get("model_type")))
+    heads = cells["num_heads"]
+    needed = (heads, cells["d_ff"], cells["vocab_size"])
+    if family is None or not all(isinstance(value, int) and value > 0 for value in needed):
+        return None
+    if (
+        config.get("attention_bias")
+        or config.get("mlp_bias")
+        or (cells["head_dim"] or 0) * heads not in (0, cells["width"])
+    ):
+        return None
+    shape: Shape = make_shape(
+        family,
+        depth=cells["depth"],
+        width=cells["width"],
+        head_dim=cells["width"] // heads,
+        num_kv_heads=cells["num_kv_heads"] or heads,
+        d_ff=cells["d_ff"],
+        vocab_size=cells["vocab_size"],
+        tied=bool(cells["tied_embeddings"]),
+    )
+    return shape.params

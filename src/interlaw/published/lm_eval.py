@@ -1,0 +1,176 @@
+"""Scores from a results file of EleutherAI's lm-evaluation-harness, as rows of the table of published models.
+
+The harness has two tasks of nearly one name: `leaderboard_mmlu_pro` compares the log-likelihoods of the options (acc),
+`mmlu_pro` lets the model write a chain of thought and extracts a letter (exact_match). They are two protocols here, and
+so is a run cut short with `--limit`: none of these is ever set beside another.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interlaw.errors import InterlawError
+from interlaw.published.hf_config import row_from_config
+from interlaw.published.row import PublishedRow, Variant
+from interlaw.published.selection import HOMOGENEOUS_PROTOCOL
+from interlaw.published.table import SHAPE_FIELDS, validated_row
+
+# task: (metric, what its protocol is called after the number of shots)
+_TASKS = {
+    "leaderboard_mmlu_pro": ("acc,none", HOMOGENEOUS_PROTOCOL.removeprefix("5-shot ")),
+    "mmlu_pro": ("exact_match,custom-extract", "CoT generation"),
+}
+_METRICS = ("acc,none", "exact_match,none", "acc_norm,none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarnessScore:
+    """One task's score in a results file.
+
+    Attributes:
+        model: The model's name or folder as the harness was given it.
+        task: The task.
+        protocol: Our name of how it was measured.
+        percent: The score in percent.
+        params: The harness's own count of parameters, where it wrote one.
+    """
+
+    model: str
+    task: str
+    protocol: str
+    percent: float
+    params: int | None
+
+
+def read_lm_eval(path: str | Path, *, task: str | None = None) -> tuple[HarnessScore, ...]:
+    """The MMLU-Pro scores of a results file, or those of a named task.
+
+    Args:
+        path: The `results_*.json` that the harness writes.
+        task: Another task to read instead; its protocol is then the task's name, shots and metric.
+
+    Returns:
+        One score a task: of `leaderboard_mmlu_pro` and `mmlu_pro`, those that the file has.
+
+    Raises:
+        InterlawError: When it is no results file, or has none of the tasks.
+    """
+    payload = _read_results(Path(path))
+    results = payload["results"]
+    wanted = [task] if task is not None else [name for name in _TASKS if name in results]
+    if not wanted or any(name not in results for name in wanted):
+        expected = task or " or ".join(_TASKS)
+        raise InterlawError(
+            f"expected the task {expected} in {path}, found {', '.join(results) or 'none'}; name one of them"
+        )
+    return tuple(_score(payload, name, path=Path(path)) for name in wanted)
+
+
+def rows_from_lm_eval(
+    scores: Iterable[HarnessScore],
+    *,
+    known: Iterable[PublishedRow],
+    variant: Variant = "base",
+    config: str | Path | None = None,
+) -> tuple[PublishedRow, ...]:
+    """Joins scores with shapes.
+
+    Args:
+        scores: From `read_lm_eval`.
+        known: Rows whose shape is used when their `hf_id` or `name` is the scored model's, without regard to capitals.
+        variant: Variant of a model that is not known by its `hf_id`.
+        config: The model's `config.json` or folder, for a model that is not known.
+
+    Raises:
+        InterlawError: When a model is neither known nor described by a configuration.
+    """
+    by_id = {row.hf_id.casefold(): row for row in known if row.hf_id}
+    by_name = {row.name.casefold(): row for row in known}
+    rows = []
+    for score in scores:
+        same = by_id.get(score.model.casefold())
+        row = same or by_name.get(score.model.casefold())
+        if config is not None:
+            row = row_from_config(config, name=Path(score.model).name, params=score.params)
+        if row is None:
+            raise InterlawError(
+                f"expected a model of the table, found {score.model}; give its config.json beside the results"
+            )
+        cells = {
+            **row.model_dump(include={"name", *SHAPE_FIELDS}),
+            "variant": (same.variant if same and config is None else None) or variant,
+            "protocol": score.protocol,
+            "mmlu_pro": score.percent,
+            "setting": f"lm-evaluation-harness, task {score.task}",
+            "score_source": "a results file of the user's",
+        }
+        rows.append(validated_row(cells, where=f"results of {score.model}"))
+    return tuple(rows)
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    """The parsed file, once it looks like the harness's."""
+    try:
+        payload = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise InterlawError(
+            f"expected a results file of lm-evaluation-harness, found none at {path}; check the path"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InterlawError(f"expected {path} to be JSON, found {error}; give a results_*.json") from None
+    if not isinstance(payload, dict) or not isinstance(payload.get("results"), dict):
+        raise InterlawError(
+            f"expected {path} to hold 'results', found none; give a results_*.json of lm-evaluation-harness"
+        )
+    return payload
+
+
+def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore:
+    """One task's figures; a missing or failed metric is an error, never a zero."""
+    figures = payload["results"][task]
+    metric, kind = _TASKS.get(task, (None, None))
+    metric = metric or next((name for name in _METRICS if name in figures), None)
+    value = figures.get(metric) if metric else None
+    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+        expected = metric or " or ".join(_METRICS)
+        raise InterlawError(
+            f"expected {expected} of {task} in {path} between 0 and 1, found {value!r}; run the task again"
+        )
+    shots = _shots(payload, task)
+    protocol = f"{shots}-shot {kind}" if kind else f"{task} {shots}-shot {str(metric).partition(',')[0]}"
+    config = payload.get("config")
+    config = config if isinstance(config, dict) else {}
+    cut = f", limit {config['limit']:g}" if config.get("limit") else ""
+    return HarnessScore(
+        model=_model_name(payload, config, path=path),
+        task=task,
+        protocol=protocol + cut,
+        percent=100.0 * value,
+        params=config.get("model_num_parameters"),
+    )
+
+
+def _shots(payload: Mapping[str, Any], task: str) -> str:
+    """Shots of a task, or of its parts where the task is a group; `unknown` where the file does not say."""
+    table = payload.get("n-shot") or {}
+    parts = (payload.get("group_subtasks") or {}).get(task) or []
+    shots = {table[name] for name in (task, *parts) if isinstance(table.get(name), int)}
+    return str(shots.pop()) if len(shots) == 1 else "unknown"
+
+
+def _model_name(payload: Mapping[str, Any], config: Mapping[str, Any], *, path: Path) -> str:
+    """The model as the harness was given it, from whichever place this version wrote it to."""
+    arguments = config.get("model_args")
+    if isinstance(arguments, str):
+        arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
+    name = payload.get("model_name") or (arguments or {}).get("pretrained")
+    if not name:
+        raise InterlawError(
+            f"expected {path} to name its model, found no model_name; give the file as the harness wrote it"
+        )
+    return str(name)

@@ -1,0 +1,129 @@
+"""The table of published models: the built-in one, and rows that a user adds, under one schema."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from interlaw.errors import InterlawError
+from interlaw.published.row import PublishedRow
+
+SHAPE_FIELDS = (
+    "hf_id",
+    "family",
+    "depth",
+    "width",
+    "num_heads",
+    "num_kv_heads",
+    "head_dim",
+    "d_ff",
+    "vocab_size",
+    "tied_embeddings",
+    "params_total",
+    "params_non_embedding",
+    "train_tokens",
+    "release",
+    "shape_source",
+)
+
+
+@cache
+def published_rows() -> tuple[PublishedRow, ...]:
+    """The built-in table: dense decoder-only models of 0.07B to 12B parameters, one row a score, each with its sources.
+
+    Returns:
+        The rows in the file's order: per model and variant, the Open LLM Leaderboard v2 first where it has a score.
+
+    Example:
+        >>> rows = published_rows()
+        >>> len({row.name for row in rows})
+        89
+    """
+    text = files("interlaw.published").joinpath("models.csv").read_text(encoding="utf-8")
+    return parse_rows(text, source="models.csv")
+
+
+def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
+    """Reads a user's table.
+
+    Args:
+        path: A CSV file with the columns of `PublishedRow`. A row whose `name` is in the built-in table may leave the
+            shape's columns out: they are taken from there.
+
+    Raises:
+        InterlawError: When the file is missing, or a row does not fit the schema.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InterlawError(f"expected a CSV file of models, found nothing at {path}; check the path")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InterlawError(f"expected {path} to be UTF-8 text, found other bytes; save it as CSV in UTF-8") from None
+    rows = parse_rows(text, source=str(path), known={row.name: row for row in published_rows()})
+    if not rows:
+        raise InterlawError(f"expected {path} to hold a header and at least one row, found none; add a model")
+    return rows
+
+
+def parse_rows(text: str, *, source: str, known: Mapping[str, PublishedRow] | None = None) -> tuple[PublishedRow, ...]:
+    """Validates the rows of a CSV text.
+
+    Args:
+        text: Header and rows; an empty cell is an unknown value.
+        source: What to call the file in an error.
+        known: Models whose shape a row may leave out, by name.
+
+    Raises:
+        InterlawError: When a row does not fit the schema; the message names line and column.
+    """
+    rows = []
+    for line, cells in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        if None in cells or None in cells.values():
+            raise InterlawError(
+                f"expected as many cells as columns, found another number in {source} line {line}; mend it"
+            )
+        filled = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
+        same = (known or {}).get(filled.get("name", ""))
+        shape = same.model_dump(include=set(SHAPE_FIELDS)) if same else {}
+        rows.append(validated_row({**shape, **filled}, where=f"{source} line {line}"))
+    return tuple(rows)
+
+
+def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:
+    """One row from raw values, or the first thing wrong with them as one line."""
+    try:
+        return PublishedRow.model_validate(dict(cells))
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = ".".join(str(part) for part in first["loc"]) or "row"
+        reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        if first["type"] == "missing":
+            reason = "a value (the model is not in the built-in table), found none; fill it in"
+        elif first["type"] == "extra_forbidden":
+            reason = f"the columns {', '.join(PublishedRow.model_fields)}, found {column!r}; remove or rename it"
+        elif first["type"] != "value_error":
+            reason = f"{reason}, found {first['input']!r}; mend the cell"
+        raise InterlawError(f"{where}, {column}: expected {reason}") from None
+
+
+def check_consistent(rows: Iterable[PublishedRow]) -> None:
+    """Refuses a table in which one name has two shapes.
+
+    Raises:
+        InterlawError: Naming the model and both shapes.
+    """
+    first: dict[str, PublishedRow] = {}
+    for row in rows:
+        seen = first.setdefault(row.name, row)
+        if (row.depth, row.width, row.params_total) != (seen.depth, seen.width, seen.params_total):
+            raise InterlawError(
+                f"expected one shape a name, found {row.name} as {seen.depth}x{seen.width} ({seen.params_total:,}) and "
+                f"{row.depth}x{row.width} ({row.params_total:,}); rename one of them"
+            )
