@@ -4,7 +4,7 @@ from interlaw.runs.folder import RunFolder, TrialFolder, require_run
 from interlaw.runs.provenance import provenance
 from interlaw.runs.record import Record
 from interlaw.runs.spec import BudgetSpec, MeasureSpec, Strict, TextTaskSpec, TrialSpec
-from interlaw.runs.table import load_curve, load_table, run_name, table_as
+from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, view_table
 from interlaw.runs.trained import load_trial
 
 __all__ = [
@@ -19,8 +19,10 @@ __all__ = [
     "load_curve",
     "load_table",
     "load_trial",
+    "measured_views",
     "provenance",
     "require_run",
     "run_name",
     "table_as",
+    "view_table",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from interlaw.errors import InterlawError
 from interlaw.runs.folder import RunFolder, TrialFolder, require_run
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
@@ -25,6 +26,8 @@ QUANTITIES = (
     "null_ratio",
     "excess_ratio",
 )
+_PARTS = ("_stderr", "_low", "_high")
+_PREFERRED = ("projected", "loss", "input")
 
 
 def load_table(path: str | Path) -> pd.DataFrame:
@@ -44,6 +47,32 @@ def load_table(path: str | Path) -> pd.DataFrame:
     rows = [trial_row(spec, record, name) for spec, record in finished(folder)]
     table = pd.DataFrame(rows)
     return table.sort_values(["budget", "depth", "seed"], ignore_index=True) if len(rows) else table
+
+
+def measured_views(table: pd.DataFrame) -> list[str]:
+    """The views measured in a run's table, the ones that carry the law first."""
+    views = [column.removesuffix("_aofe_ratio") for column in table.columns if column.endswith("_aofe_ratio")]
+    return sorted(views, key=lambda view: (_PREFERRED.index(view) if view in _PREFERRED else len(_PREFERRED), view))
+
+
+def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
+    """The table with one view's columns under their plain names: aofe, aofe_ratio, null_ratio, ... and their intervals.
+
+    Args:
+        table: From `load_table`.
+        view: A measured view; the first of `measured_views` when None. A table without measurements comes back as it is.
+
+    Raises:
+        InterlawError: When the view was not measured.
+    """
+    measured = measured_views(table)
+    if view is None and not measured:
+        return table
+    chosen = view or measured[0]
+    if chosen not in measured:
+        raise InterlawError(f"expected a measured view ({', '.join(measured) or 'none was'}), found {chosen!r}; choose one of them")
+    names = {f"{chosen}_{quantity}{part}": f"{quantity}{part}" for quantity in QUANTITIES for part in ("", *_PARTS)}
+    return table.rename(columns=names)
 
 
 def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
@@ -97,7 +126,7 @@ def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float
     for quantity in QUANTITIES:
         estimate = estimates[quantity]
         columns[f"{view}_{quantity}"] = estimate["value"]
-        columns.update({f"{view}_{quantity}_{part}": estimate[part] for part in ("stderr", "low", "high")})
+        columns.update({f"{view}_{quantity}{part}": estimate[part.removeprefix("_")] for part in _PARTS})
     return columns
 
 

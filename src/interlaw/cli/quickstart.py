@@ -1,0 +1,43 @@
+"""`interlaw quickstart`: the main job on the embedded default, from text to law to page."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import WorkFailedError
+
+RECIPE = "quickstart.toml"
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(help="The run's folder; gone on with when it exists.")] = Path("runs/quickstart"),
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A real shape sweep on text found on every machine: train, measure, fit, report."""
+    from interlaw.cli.sweep import drive
+    from interlaw.laws import fit_law, verdict
+    from interlaw.report import write_report
+    from interlaw.runs import load_table, view_table
+    from interlaw.sweep import parse_recipe, prepare_run
+
+    text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
+    recipe = parse_recipe(text, source=RECIPE)
+    run, trials = prepare_run(recipe, text, out=out, folder=Path.cwd())
+    console = people()
+    console.print(f"{len(trials)} GPTs of {len(recipe.budget.amounts)} budgets on the standard library's text; the run's folder is {out}", markup=False)
+    outcome = drive(run, trials, executor="processes", workers=workers)
+    if not outcome["done"]:
+        raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
+    table = load_table(out)
+    law = fit_law(view_table(table))
+    page = write_report(out)
+    if as_json:
+        print_json({"run_dir": str(out), "trials": table.to_dict(orient="records"), "law": law.to_dict(), "report": str(page)})
+        return
+    people(stderr=False).print("\n" + "\n".join(f"- {sentence}" for sentence in verdict(law)) + f"\n\nreport: {page}", markup=False)
