@@ -1,6 +1,26 @@
 """Laws of loss against depth and width, with their uncertainty. Needs NumPy and SciPy only."""
 
+from interlaw.laws.association import Association
+from interlaw.laws.compare import Comparison
 from interlaw.laws.fit import LawFit, fit_law
+from interlaw.laws.joint_law import JointLaw, LinePoint
+from interlaw.laws.published import PublishedLaw, published_laws, published_slopes
+from interlaw.laws.result import BudgetFit, Stability
+from interlaw.laws.stability import equivalence
 from interlaw.laws.verdict import verdict
 
-__all__ = ["LawFit", "fit_law", "verdict"]
+__all__ = [
+    "Association",
+    "BudgetFit",
+    "Comparison",
+    "JointLaw",
+    "LawFit",
+    "LinePoint",
+    "PublishedLaw",
+    "Stability",
+    "equivalence",
+    "fit_law",
+    "published_laws",
+    "published_slopes",
+    "verdict",
+]

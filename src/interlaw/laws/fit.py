@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from interlaw.errors import InterlawError
+from interlaw.laws.association import Association, associate
 from interlaw.laws.budget_fit import Settings, fit_budget
-from interlaw.laws.grouping import ShapeMeans, group_shapes
+from interlaw.laws.caveats import collect_warnings
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.joint_law import JointLaw, fit_joint_law
+from interlaw.laws.published import published_slopes
 from interlaw.laws.result import BudgetFit, PooledInterval, Stability, from_plain, to_plain
 from interlaw.laws.stability import judge_stability
-from interlaw.laws.table import FloatArray, LeftOut, Runs, read_runs
+from interlaw.laws.table import FloatArray, LeftOut, read_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +35,14 @@ class LawFit:
             chance, p_value, num_permutations, best_inside, chance_best_inside} or null, `curve` {curvature,
             log_ratio_min, loss_min, rmse, num_shapes, ratio[], loss[], low[], high[]} or null, and `points`, a list of
             {depth, width, ratio, params, loss, adjusted, num_runs, in_window, aofe, aofe_ratio, excess_ratio, pareto}.
-        law: The joint law over budgets, or null with one budget.
+        law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high, profile_low,
+            profile_high}}, reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
+            formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
         interaction_interval: Pooled over budgets: {low, high, common_low, common_high, num_budgets, share_of_grid,
             jaccard, chance, p_value}; null when the table has no `aofe` and `aofe_ratio`.
         stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[]}.
+        associations: Per measured quantity {quantity, claimed_sign, num_shapes, signs{...}, raw{rho, low, high,
+            p_value}, given_size{...}, given_size_and_shape{...}, power_law{...} or null}; empty when nothing was measured.
         warnings: Sentences; empty when nothing needs care.
         delta: Tolerance of the loss interval.
         confidence: Level of every interval.
@@ -43,9 +51,10 @@ class LawFit:
     """
 
     budgets: tuple[BudgetFit, ...]
-    law: None
+    law: JointLaw | None
     interaction_interval: PooledInterval | None
     stability: Stability
+    associations: tuple[Association, ...]
     warnings: tuple[str, ...]
     delta: float
     confidence: float
@@ -129,12 +138,15 @@ def fit_law(
         for budget in np.unique(shapes.budget)
     ]
     budgets = tuple(fit for fit, _ in fits)
+    law = fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
+    sizes = [fit.params_mean for fit in budgets]
     return LawFit(
         budgets=budgets,
-        law=None,
+        law=law,
         interaction_interval=_pool([(fit, permuted) for fit, permuted in fits if permuted is not None]),
-        stability=judge_stability(budgets, confidence=confidence),
-        warnings=tuple(_warnings(runs, shapes, budgets)),
+        stability=judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes))),
+        associations=associate(shapes, confidence=confidence, num_permutations=num_permutations, rng=rng),
+        warnings=tuple(collect_warnings(runs, shapes, budgets, law)),
         delta=delta,
         confidence=confidence,
         seed=seed,
@@ -175,33 +187,3 @@ def _pool(fits: list[tuple[BudgetFit, FloatArray]]) -> PooledInterval | None:
         chance=float(permuted.mean()),
         p_value=float((1 + (permuted >= jaccard - 1e-12).sum()) / (1 + len(permuted))),
     )
-
-
-def _warnings(runs: Runs, shapes: ShapeMeans, budgets: tuple[BudgetFit, ...]) -> list[str]:
-    warnings = []
-    left_out = runs.left_out
-    if left_out.bias:
-        lost = f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else ""
-        warnings.append(f"{left_out.bias}{lost}")
-    if left_out.duplicates:
-        warnings.append(f"{left_out.duplicates} rows repeat another row exactly and were counted once")
-    if runs.rate_edges:
-        warnings.append(
-            f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
-        )
-    if runs.budget_inferred:
-        warnings.append("the table has no column budget: runs within 5% of each other's parameters count as one budget")
-    if shapes.relative_noise is None:
-        warnings.append(
-            "no shape was run with two seeds: the seed noise is unknown, and ties cannot be told from gains"
-        )
-    for fit in budgets:
-        if fit.r_star.status != "optimum":
-            warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
-        if fit.params_spread > 0.1:
-            corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
-            warnings.append(f"budget {fit.budget:g}: parameter counts differ by {fit.params_spread:.0%} ({corrected})")
-    measured = shapes.measured.get("aofe_ratio")
-    if measured is not None and not np.isfinite(measured).all():
-        warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")
-    return warnings

@@ -274,4 +274,6 @@ def _read(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) is tuple:
         inner = typing.get_args(hint)[0]
         return tuple(_read(inner, item) for item in value)
+    if typing.get_origin(hint) is dict:
+        return {name: _read(typing.get_args(hint)[1], item) for name, item in value.items()}
     return value

@@ -23,9 +23,10 @@ def _best(fit: LawFit) -> str:
             "elsewhere; no loss curve, interval or check of them is possible."
         )
     if not found:
+        measured = f"{best} (R = {largest.best.ratio:.3g}) at {_size(largest.params_mean)}"
         return (
-            "No budget has an optimum inside its grid. "
-            f"The best shape measured at {_size(largest.params_mean)} is {best} (R = {largest.best.ratio:.3g}), but {largest.r_star.reason}."
+            f"No budget has an optimum inside its grid. The best shape measured is {measured}, "
+            f"but {largest.r_star.reason}."
         )
     most = found[-1]
     extra = ""
@@ -84,7 +85,11 @@ def _stability(fit: LawFit) -> str:
         "moves": "The best ratio moves with the budget",
         "cannot tell": "Whether the best ratio stays put as the budget grows cannot be told",
     }[stability.verdict]
-    return f"{opening}: {stability.reason}."
+    joint = ""
+    if fit.law is not None and fit.law.status == "optimum" and stability.gamma is not None:
+        gamma = fit.law.parameters["gamma"]
+        joint = f" (the joint law of all runs says {gamma.value:+.2f}, {gamma.low:+.2f} to {gamma.high:+.2f})"
+    return f"{opening}: {stability.reason}{joint}."
 
 
 def _next(fit: LawFit) -> list[str]:

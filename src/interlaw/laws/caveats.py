@@ -1,0 +1,65 @@
+"""Every caveat of a fit, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from interlaw.laws.grouping import ShapeMeans
+from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.result import BudgetFit
+from interlaw.laws.table import Runs
+
+
+def collect_warnings(runs: Runs, shapes: ShapeMeans, budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[str]:
+    """Sentences, each a reason to trust some number less; empty when there is none."""
+    warnings = []
+    left_out = runs.left_out
+    if left_out.bias:
+        lost = f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else ""
+        warnings.append(f"{left_out.bias}{lost}")
+    if left_out.duplicates:
+        warnings.append(f"{left_out.duplicates} rows repeat another row exactly and were counted once")
+    if runs.rate_edges:
+        warnings.append(
+            f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
+        )
+    if runs.budget_inferred:
+        warnings.append("the table has no column budget: runs within 5% of each other's parameters count as one budget")
+    if shapes.relative_noise is None:
+        warnings.append(
+            "no shape was run with two seeds: the seed noise is unknown, and ties cannot be told from gains"
+        )
+    for fit in budgets:
+        if fit.r_star.status != "optimum":
+            warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
+        if fit.params_spread > 0.1:
+            corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
+            warnings.append(f"budget {fit.budget:g}: parameter counts differ by {fit.params_spread:.0%} ({corrected})")
+    measured = shapes.measured.get("aofe_ratio")
+    if measured is not None and not np.isfinite(measured).all():
+        warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")
+    return [*warnings, *_law_warnings(budgets, law)]
+
+
+def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[str]:
+    if law is None:
+        reason = "one budget" if len(budgets) == 1 else "too few shapes near the minima, or equal losses"
+        return [f"no law over budgets: {reason}"]
+    warnings = []
+    if law.status != "optimum":
+        meaning = {
+            "edge": "its best ratio lies outside most budgets' grids",
+            "flat": "its curvature cannot be told from 0",
+            "not converged": f"only {law.num_agreeing} of {law.num_starts} starts reached its lowest cost",
+        }[law.status]
+        warnings.append(f"the joint law gives no best ratio: {meaning}")
+    if law.at_bounds:
+        warnings.append(f"the table does not determine {', '.join(law.at_bounds)} of the joint law (on a bound)")
+    if law.converged_draws < 0.95:
+        warnings.append(f"{1 - law.converged_draws:.0%} of the joint law's bootstrap draws did not converge")
+    rivals = [each for each in law.comparisons if each.name not in ("joint", "joint, gamma = 0")]
+    own = [each.held_out_rmse for each in law.comparisons if each.name == "joint"]
+    better = [each.name for each in rivals if own and each.held_out_rmse < 0.8 * own[0]]
+    if better:
+        warnings.append(f"held-out shapes are predicted better by another form: {', '.join(better)}")
+    return warnings

@@ -1,0 +1,95 @@
+"""Which form of the law describes a table best: AICc, error on held-out shapes and on the largest budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlaw.laws.forms import Features, Form, additive, aspect, joint, size_only
+from interlaw.laws.solve import Solution, polish, solve
+from interlaw.laws.table import FloatArray
+
+NUM_FOLDS = 5
+MIN_BUDGETS_TO_EXTRAPOLATE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One form on the shapes that every form was fitted to; errors are root mean squares of log loss.
+
+    `held_out_rmse`: five-fold over shapes (all seeds of a shape together). `held_out_largest`: the largest budget
+    predicted from the others; None with fewer than four budgets. `aicc` is None where the shapes are too few for it.
+    """
+
+    name: str
+    formula: str
+    num_parameters: int
+    aicc: float | None
+    rmse_log: float | None
+    held_out_rmse: float
+    held_out_largest: float | None
+    converged: bool
+    at_bounds: tuple[str, ...]
+
+
+def compare_forms(
+    features: Features, loss: FloatArray, budget: FloatArray, *, first: Solution | None, rng: np.random.Generator
+) -> tuple[Comparison, ...]:
+    """Fit every form that the number of shapes and budgets allows; sorted by AICc.
+
+    Args:
+        features: Of n shapes.
+        loss: Their mean loss, (n,).
+        budget: The budget of each, (n,); fewer than three budgets leave nothing to compare.
+        first: The joint law, if it is solved already.
+        rng: Source of the folds.
+    """
+    num_budgets = len(np.unique(budget))
+    forms = [size_only(), joint(features, gamma=False), joint(features), additive(features), aspect(features)]
+    usable = [form for form in forms if len(loss) >= form.num_parameters + 3]
+    if num_budgets < 3:
+        return ()
+    folds = rng.permutation(len(loss)) % min(NUM_FOLDS, len(loss))
+    kept = [(folds != fold) for fold in np.unique(folds)]
+    if num_budgets >= MIN_BUDGETS_TO_EXTRAPOLATE:
+        kept.append(budget != budget.max())
+    weights = np.array(kept, dtype=np.float64)
+    compared = []
+    for form in usable:
+        known = first is not None and form.name == first.form.name
+        solution = first if known and first is not None else solve(form, features, loss)
+        compared.append(_compare(solution, features, loss, weights, extrapolate=len(kept) > len(np.unique(folds))))
+    return tuple(sorted(compared, key=lambda each: np.inf if each.aicc is None else each.aicc))
+
+
+def _compare(
+    solution: Solution, features: Features, loss: FloatArray, weights: FloatArray, *, extrapolate: bool
+) -> Comparison:
+    form = solution.form
+    starts = np.tile(solution.theta, (len(weights), 1))
+    thetas = polish(form, features, loss, starts, weights, huber_delta=solution.huber_delta)[0]
+    squares = (np.log(np.maximum(form.predict(thetas, features), 1e-300)) - np.log(loss)) ** 2
+    hidden = weights == 0
+    shapes = slice(0, len(weights) - 1) if extrapolate else slice(None)
+    return Comparison(
+        name=form.name,
+        formula=form.formula,
+        num_parameters=form.num_parameters,
+        aicc=corrected_aic(solution, features, loss),
+        rmse_log=None if np.isnan(solution.rmse_log) else solution.rmse_log,
+        held_out_rmse=float(np.sqrt(squares[shapes][hidden[shapes]].mean())),
+        held_out_largest=float(np.sqrt(squares[-1][hidden[-1]].mean())) if extrapolate else None,
+        converged=solution.converged,
+        at_bounds=solution.at_bounds,
+    )
+
+
+def corrected_aic(solution: Solution, features: Features, loss: FloatArray) -> float | None:
+    """N log(RSS / n) + 2 k + 2 k (k + 1) / (n - k - 1), k counting the noise level too (Hurvich and Tsai 1989)."""
+    form: Form = solution.form
+    n, k = len(loss), form.num_parameters + 1
+    if n - k - 1 <= 0:
+        return None
+    rss = float(((np.log(np.maximum(form.predict(solution.theta, features), 1e-300)) - np.log(loss)) ** 2).sum())
+    return n * float(np.log(max(rss, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)

@@ -1,0 +1,211 @@
+"""The forms of the law, each linear in some parameters once the others are fixed.
+
+Letters: N parameters, D training tokens, w width, l depth, R = l / w; every size is divided by a reference (its
+geometric mean over the table) so that exponents and levels do not depend on units. q nonlinear, k linear parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlaw.laws.table import FloatArray
+
+Features = Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """L = sum_k linear_k * basis_k(nonlinear, features).
+
+    Attributes:
+        name: Short name.
+        formula: As a person writes it.
+        nonlinear: Names of the nonlinear parameters.
+        starts: For each of them, the values that the multi-start combines.
+        bounds: For each of them, (low, high).
+        linear: Names of the linear parameters.
+        positive: For each of them, whether it must not be negative.
+        basis: (..., q) and features of n shapes -> (..., n, k).
+    """
+
+    name: str
+    formula: str
+    nonlinear: tuple[str, ...]
+    starts: tuple[tuple[float, ...], ...]
+    bounds: tuple[tuple[float, float], ...]
+    linear: tuple[str, ...]
+    positive: tuple[bool, ...]
+    basis: Callable[[FloatArray, Features], FloatArray]
+
+    @property
+    def num_parameters(self) -> int:
+        """Nonlinear and linear together."""
+        return len(self.nonlinear) + len(self.linear)
+
+    def predict(self, theta: FloatArray, features: Features) -> FloatArray:
+        """Loss at (..., q + k) parameters, nonlinear first: (..., n)."""
+        q = len(self.nonlinear)
+        return np.asarray((self.basis(theta[..., :q], features) @ theta[..., q:, None])[..., 0], dtype=np.float64)
+
+
+def features_of(
+    params: FloatArray, depth: FloatArray, width: FloatArray, tokens: FloatArray | None = None
+) -> dict[str, FloatArray]:
+    """Log sizes relative to their means, and log ratio as it is; `tokens` only where they say more than N does."""
+    size = np.log(params)
+    features = {
+        "size": size - size.mean(),
+        "ratio": np.log(depth / width),
+        "shape": np.log(depth / width) - np.log(depth / width).mean(),
+        "depth": np.log(depth) - np.log(depth).mean(),
+        "width": np.log(width) - np.log(width).mean(),
+    }
+    if tokens is not None and _independent(size, np.log(tokens)):
+        features["tokens"] = np.log(tokens) - np.log(tokens).mean()
+    return features
+
+
+def _independent(size: FloatArray, tokens: FloatArray) -> bool:
+    """Whether log tokens have any spread left once a straight line in log N is taken away."""
+    line = np.column_stack([np.ones_like(size), size])
+    left = tokens - line @ np.linalg.lstsq(line, tokens, rcond=None)[0]
+    return bool(left.std() > 0.05)
+
+
+_EXPONENTS = (0.1, 0.4)
+_EXPONENT_BOUNDS = (0.01, 3.0)
+
+
+def _stack(*columns: FloatArray) -> FloatArray:
+    return np.stack(np.broadcast_arrays(*columns), axis=-1)
+
+
+def _power(exponent: FloatArray, log_size: FloatArray) -> FloatArray:
+    return np.exp(-exponent[..., None] * log_size)
+
+
+def size_only() -> Form:
+    """L = E + A N^-alpha: shape does not matter."""
+    return Form(
+        name="size only",
+        formula="E + A N^-alpha",
+        nonlinear=("alpha",),
+        starts=(_EXPONENTS,),
+        bounds=(_EXPONENT_BOUNDS,),
+        linear=("E", "A"),
+        positive=(True, True),
+        basis=lambda theta, f: _stack(np.ones_like(f["size"]), _power(theta[..., 0], f["size"])),
+    )
+
+
+def joint(features: Features, *, gamma: bool = True) -> Form:
+    """L = E + A N^-alpha + kappa (log R - log R*(N))^2, R*(N) = c N^gamma; `gamma=False` fixes gamma at 0."""
+    ratio = features["ratio"]
+    low, high = float(ratio.min()), float(ratio.max())
+    length = max(high - low, 1.0)
+    moving = "c N^gamma" if gamma else "c"
+
+    def basis(theta: FloatArray, f: Features) -> FloatArray:
+        slope = theta[..., 2, None] if gamma else 0.0
+        away = f["ratio"] - theta[..., 1, None] - slope * f["size"]
+        return _stack(np.ones_like(f["size"]), _power(theta[..., 0], f["size"]), away**2)
+
+    return Form(
+        name="joint" if gamma else "joint, gamma = 0",
+        formula=f"E + A N^-alpha + kappa (log R - log R*)^2, R* = {moving}",
+        nonlinear=("alpha", "log_ratio", "gamma")[: 3 if gamma else 2],
+        starts=(_EXPONENTS, (low + length / 4, low + length / 2, high - length / 4), (-0.2, 0.0, 0.2))[
+            : 3 if gamma else 2
+        ],
+        bounds=(_EXPONENT_BOUNDS, (low - length, high + length), (-3.0, 3.0))[: 3 if gamma else 2],
+        linear=("E", "A", "kappa"),
+        positive=(True, True, False),
+        basis=basis,
+    )
+
+
+def joint_levels(features: Features) -> Form:
+    """The joint law with a free level for each budget, for tables too short to tell E, A and alpha apart.
+
+    `features["level"]` numbers the budgets 0, 1, ...
+    """
+    levels = np.unique(features["level"])
+    with_power = joint(features)
+
+    def basis(theta: FloatArray, f: Features) -> FloatArray:
+        away = f["ratio"] - theta[..., 0, None] - theta[..., 1, None] * f["size"]
+        return _stack(*((f["level"] == level).astype(np.float64) for level in levels), away**2)
+
+    return Form(
+        name="joint, free levels",
+        formula="level(budget) + kappa (log R - log R*)^2, R* = c N^gamma",
+        nonlinear=with_power.nonlinear[1:],
+        starts=with_power.starts[1:],
+        bounds=with_power.bounds[1:],
+        linear=(*(f"level_{int(level)}" for level in levels), "kappa"),
+        positive=(*(True for _ in levels), False),
+        basis=basis,
+    )
+
+
+def additive(features: Features) -> Form:
+    """L = E + A w^-a + B l^-b (+ C D^-c where tokens vary on their own): width and depth pay separately."""
+    names = ("width", "depth", "tokens") if "tokens" in features else ("width", "depth")
+
+    def basis(theta: FloatArray, f: Features) -> FloatArray:
+        return _stack(np.ones_like(f["size"]), *(_power(theta[..., i], f[name]) for i, name in enumerate(names)))
+
+    return Form(
+        name="additive",
+        formula="E + A w^-a + B l^-b" + (" + C D^-c" if len(names) == 3 else ""),
+        nonlinear=("a", "b", "c")[: len(names)],
+        starts=((0.3, 1.0),) * len(names),
+        bounds=(_EXPONENT_BOUNDS,) * len(names),
+        linear=("E", "A", "B", "C")[: len(names) + 1],
+        positive=(True,) * (len(names) + 1),
+        basis=basis,
+    )
+
+
+def aspect(features: Features) -> Form:
+    """L = (E + A N^-alpha + B D^-beta) (1 + eps R'^gamma), R' = w / l, as in Bian et al. 2025 (arXiv 2501.18107).
+
+    R' is divided by its mean, so eps is the relative cost at the mean shape. One power of R' has no minimum inside:
+    the form says which side is better, never where the best shape lies.
+    """
+    tokens = "tokens" in features
+
+    def basis(theta: FloatArray, f: Features) -> FloatArray:
+        factor = 1 + theta[..., -2, None] * np.exp(-theta[..., -1, None] * f["shape"])
+        columns = [np.ones_like(f["size"]), _power(theta[..., 0], f["size"])]
+        if tokens:
+            columns.append(_power(theta[..., 1], f["tokens"]))
+        return _stack(*(column * factor for column in columns))
+
+    return Form(
+        name="aspect",
+        formula=f"(E + A N^-alpha{' + B D^-beta' if tokens else ''}) (1 + eps (w/l)^gamma)",
+        nonlinear=("alpha", *(("beta",) if tokens else ()), "eps", "gamma"),
+        starts=(_EXPONENTS, *((_EXPONENTS,) if tokens else ()), (0.01, 0.1), (-1.0, 1.0)),
+        bounds=(_EXPONENT_BOUNDS, *((_EXPONENT_BOUNDS,) if tokens else ()), (0.0, 10.0), (-3.0, 3.0)),
+        linear=("E", "A", *(("B",) if tokens else ())),
+        positive=(True, True, *((True,) if tokens else ())),
+        basis=basis,
+    )
+
+
+def power_of(name: str) -> Form:
+    """L = E + A x^p for any positive measured quantity x = exp(features[name]); p may have either sign."""
+    return Form(
+        name=f"power of {name}",
+        formula=f"E + A {name}^p",
+        nonlinear=("p",),
+        starts=((-1.0, -0.3, 0.3, 1.0),),
+        bounds=((-5.0, 5.0),),
+        linear=("E", "A"),
+        positive=(True, True),
+        basis=lambda theta, f: _stack(np.ones_like(f[name]), _power(-theta[..., 0], f[name])),
+    )

@@ -1,0 +1,160 @@
+"""Published statements about the best depth / width, as data: evaluate R*(N) for any N, with source and trust.
+
+Trust: `P` read in the primary source or its data, `D` derived from such by calculation, `S` read in notes about it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from scipy import optimize
+
+from interlaw.errors import InterlawError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedLaw:
+    """One published line.
+
+    Attributes:
+        key: Short stable name.
+        name: For legends.
+        source: Where it was published.
+        kind: `levine`, `depth_scaling` (formulas), `points` (a table, log-log interpolated), `constant`, `flat` (an
+            interval with no best ratio in it) or `slope` (an exponent without a level).
+        trust: P, D or S; see the module.
+        statement: What the source says, in words.
+        params_low: Smallest size that the statement covers.
+        params_high: Largest.
+        ratio_low: Lower end of a stated interval of good ratios, or None.
+        ratio_high: Upper end.
+        points: (N, R) of a table, ascending in N.
+        stated_slope: d log R / d log N where only that is stated.
+    """
+
+    key: str
+    name: str
+    source: str
+    kind: str
+    trust: str
+    statement: str
+    params_low: float
+    params_high: float
+    ratio_low: float | None
+    ratio_high: float | None
+    points: tuple[tuple[float, float], ...]
+    stated_slope: float | None
+
+    def covers(self, params: float) -> bool:
+        """Whether N lies in the range of sizes that the source speaks about."""
+        return self.params_low <= params <= self.params_high
+
+    def ratio(self, params: float) -> float | None:
+        """R*(N), extrapolated as the source's own form suggests; None where the source states no level.
+
+        Tables are interpolated in log-log and continued along their least-squares line.
+        """
+        if not params > 0:
+            raise InterlawError(f"expected a positive number of parameters, found {params}")
+        if self.kind in _FORMULAS:
+            return _FORMULAS[self.kind](params)
+        if not self.points:
+            return None
+        sizes, ratios = (np.log(column) for column in np.array(self.points).T)
+        size = np.log(params)
+        if sizes[0] <= size <= sizes[-1]:
+            return float(np.exp(np.interp(size, sizes, ratios)))
+        end = 0 if size < sizes[0] else -1
+        return float(np.exp(ratios[end] + self._table_slope() * (size - sizes[end])))
+
+    def slope(self, params_low: float, params_high: float) -> float | None:
+        """D log R* / d log N between two sizes; a table's over its own range; None where no best ratio is stated."""
+        if self.stated_slope is not None:
+            return self.stated_slope
+        if self.kind == "flat":
+            return None
+        if self.kind in _FORMULAS and params_high > params_low:
+            formula = _FORMULAS[self.kind]
+            return float(np.log(formula(params_high) / formula(params_low)) / np.log(params_high / params_low))
+        return self._table_slope()
+
+    def _table_slope(self) -> float:
+        if len(self.points) < 2:
+            return 0.0
+        sizes, ratios = (np.log(column) for column in np.array(self.points).T)
+        return float(np.polynomial.polynomial.polyfit(sizes, ratios, 1)[1])
+
+
+def _levine(params: float) -> float:
+    """Width = exp(5.039 + 0.0555 depth) with N = 12 depth width^2, solved for depth."""
+    depth = optimize.brentq(lambda d: np.log(12 * d) + 2 * (5.039 + 0.0555 * d) - np.log(params), 1e-9, 1000.0)
+    return float(depth / np.exp(5.039 + 0.0555 * depth))
+
+
+def _depth_scaling(params: float) -> float:
+    """Depth of least 333 w^-0.977 + 1284 (100 depth)^-1.20 at w = sqrt(N / (12 depth))."""
+
+    def excess(log_depth: float) -> float:
+        depth = np.exp(log_depth)
+        return float(333 * (params / 12 / depth) ** (-0.977 / 2) + 1284 * (100 * depth) ** -1.20)
+
+    depth = float(np.exp(optimize.minimize_scalar(excess, bounds=(-3.0, 9.0), method="bounded").x))
+    return float(depth / (params / 12 / depth) ** 0.5)
+
+
+_FORMULAS: dict[str, Callable[[float], float]] = {"levine": _levine, "depth_scaling": _depth_scaling}
+
+
+@cache
+def published_laws() -> tuple[PublishedLaw, ...]:
+    """Every line of the project's table.
+
+    Example:
+        >>> levine = next(law for law in published_laws() if law.key == "levine2020")
+        >>> round(levine.ratio(98e6), 4)
+        0.0411
+    """
+    text = resources.files("interlaw.laws").joinpath("published.csv").read_text(encoding="utf-8")
+    return tuple(_law(row) for row in csv.DictReader(text.splitlines()))
+
+
+def _law(row: dict[str, str]) -> PublishedLaw:
+    def number(name: str) -> float | None:
+        return float(row[name]) if row[name] else None
+
+    pairs = [pair.split(":") for pair in row["points"].split(";") if pair]
+    return PublishedLaw(
+        key=row["key"],
+        name=row["name"],
+        source=row["source"],
+        kind=row["kind"],
+        trust=row["trust"],
+        statement=row["statement"],
+        params_low=float(row["params_low"]),
+        params_high=float(row["params_high"]),
+        ratio_low=number("ratio_low"),
+        ratio_high=number("ratio_high"),
+        points=tuple((float(size), float(ratio)) for size, ratio in pairs),
+        stated_slope=number("slope"),
+    )
+
+
+def published_slopes(params_low: float, params_high: float) -> dict[str, tuple[float, str]]:
+    """Slopes of every law that states one, between two sizes: {name: (slope, source)}.
+
+    A law that does not cover the span is marked in its source: its slope there is an extrapolation.
+    """
+    result = {}
+    for law in published_laws():
+        slope = law.slope(params_low, params_high)
+        if slope is None:
+            continue
+        covered = law.covers(params_low) and law.covers(params_high)
+        note = "" if covered else "; stated for other sizes"
+        result[law.name] = (slope, f"{law.source} ({law.trust}{note})")
+    return result
