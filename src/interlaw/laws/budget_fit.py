@@ -197,8 +197,8 @@ def _ends(coefficients: FloatArray, centre: float, delta: float) -> tuple[FloatA
     a, b, c = coefficients.T
     with np.errstate(divide="ignore", invalid="ignore"):
         half = np.where(c > 0, np.sqrt(np.maximum(delta * (a - b**2 / (4 * c)), 0.0) / np.where(c > 0, c, 1.0)), np.inf)
-    finite = np.isfinite(vertex)
-    return np.where(finite, vertex - half, -np.inf), np.where(finite, vertex + half, np.inf)
+    middle = np.where(np.isfinite(vertex), vertex, 0.0)
+    return middle - half, middle + half
 
 
 def _neighbours(y: FloatArray, limit: float) -> NDArray[np.int64]:

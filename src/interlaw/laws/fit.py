@@ -42,7 +42,8 @@ class LawFit:
             jaccard, chance, p_value}; null when the table has no `aofe` and `aofe_ratio`.
         stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[]}.
         associations: Per measured quantity {quantity, claimed_sign, num_shapes, signs{...}, raw{rho, low, high,
-            p_value}, given_size{...}, given_size_and_shape{...}, power_law{...} or null}; empty when nothing was measured.
+            p_value}, given_size{...}, given_size_and_shape{...}, power_law{...} or null}; empty when
+            nothing was measured.
         warnings: Sentences; empty when nothing needs care.
         delta: Tolerance of the loss interval.
         confidence: Level of every interval.

@@ -117,25 +117,23 @@ def vertices(coefficients: FloatArray, *, centre: float) -> FloatArray:
 
 
 def profile_interval(parabola: Parabola, *, confidence: float) -> tuple[float, float]:
-    """Values of the vertex that an F test does not reject, searched three grid lengths beyond the grid.
+    """Values x0 of the vertex that an F test does not reject; infinite ends where it rejects none far out.
 
-    For each x0 the two-parameter curve a + c (x - x0)^2, c >= 0, is refitted; x0 is kept while
-    RSS(x0) - min RSS <= F_{1, n-3} * min RSS / (n - 3). Ends are infinite where the search did not meet a bound.
+    Fixing the vertex at x0 is the linear hypothesis b + 2 c x0 = 0, so the profile over all other parameters has the
+    closed form of Fieller 1954: (b + 2 c x0)^2 <= F_{1, n-3} Var(b + 2 c x0), a quadratic inequality in x0.
     """
-    x, y = parabola.x, parabola.y
-    dof = len(x) - 3
+    dof = len(parabola.x) - 3
     if dof < 1:
         return -np.inf, np.inf
-    length = float(np.ptp(x))
-    trial = np.linspace(x.min() - 3 * length, x.max() + 3 * length, 2801)
-    squares = (x[None, :] - trial[:, None]) ** 2
-    centred = squares - squares.mean(axis=1, keepdims=True)
-    gain = np.maximum(centred @ (y - y.mean()), 0.0) ** 2 / np.maximum((centred**2).sum(axis=1), 1e-300)
-    rss = ((y - y.mean()) ** 2).sum() - gain
-    least = ((y - parabola.predict(x)) ** 2).sum()
-    kept = np.flatnonzero(rss - least <= stats.f.ppf(confidence, 1, dof) * least / dof)
-    if not len(kept):
+    design = _design(parabola.x - parabola.centre)
+    covariance = parabola.rmse**2 * np.linalg.inv(design.T @ design)
+    limit = float(stats.f.ppf(confidence, 1, dof))
+    b, c = parabola.coefficients[1:]
+    square = 4 * (c**2 - limit * covariance[2, 2])
+    middle = 4 * (b * c - limit * covariance[1, 2])
+    constant = b**2 - limit * covariance[1, 1]
+    if square <= 0:
         return -np.inf, np.inf
-    low = -np.inf if kept[0] == 0 else float(trial[kept[0]])
-    high = np.inf if kept[-1] == len(trial) - 1 else float(trial[kept[-1]])
-    return low, high
+    root = np.sqrt(max(middle**2 - 4 * square * constant, 0.0))
+    low, high = (-middle - root) / (2 * square), (-middle + root) / (2 * square)
+    return parabola.centre + float(low), parabola.centre + float(high)

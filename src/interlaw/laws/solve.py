@@ -105,7 +105,7 @@ def _linear(form: Form, features: Features, loss: FloatArray, nonlinear: FloatAr
         return np.asarray(free, dtype=np.float64)
     # A negative copy of each free column lets non-negative least squares give it either sign.
     doubled = np.column_stack([design, -design[:, ~must]])
-    triangle = np.linalg.qr(np.column_stack([doubled, np.ones_like(loss)]), mode="r")
+    triangle = np.asarray(np.linalg.qr(np.column_stack([doubled, np.ones_like(loss)]), mode="r"), dtype=np.float64)
     found = optimize.nnls(triangle[:, :-1], triangle[:, -1])[0]
     result = found[: len(must)].copy()
     result[~must] -= found[len(must) :]
