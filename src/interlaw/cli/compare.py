@@ -42,7 +42,7 @@ def compare(
     details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Do published models near the claimed interval score better? Per size, given size and tokens, aware of families."""
+    """Do published models near the claimed interval score better? Given size and tokens, aware of families."""
     from interlaw.published import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, compare_models, place_rows, published_rows
 
     if variant not in ("base", "inst"):
@@ -86,7 +86,8 @@ def added_rows(
             f"expected one --config for each --lm-eval or none, found {len(configs)} for {len(results)}; give one each"
         )
     known = (*rows, *published_rows())
-    for path, shape in zip(results, configs or [None] * len(results), strict=True):
+    shapes: list[Path | None] = [*configs] if configs else [None] * len(results)
+    for path, shape in zip(results, shapes, strict=True):
         scores = read_lm_eval(path, task=task)
         rows += rows_from_lm_eval(scores, known=known, variant="inst" if variant == "inst" else "base", config=shape)
     return tuple(rows)
@@ -117,9 +118,8 @@ def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: 
         )
     console.print(table)
     for group in comparison.shared_ratios[:2]:
-        console.print(
-            f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and score {group.lowest:.1f} to {group.highest:.1f}"
-        )
+        scores = f"score {group.lowest:.2f} to {group.highest:.2f}"
+        console.print(f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and {scores}")
     for note in comparison.warnings:
         console.print(f"note: {note}")
     for placement in placements:
@@ -128,7 +128,7 @@ def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: 
         show_details(comparison)
     else:
         console.print(
-            "[value, 95% over resampled families]; every statistic and model: --details or --json", markup=False
+            "value (95% over resampled families); every statistic and model: --details or --json", markup=False
         )
 
 
@@ -192,7 +192,6 @@ def _placed(placement: Placement) -> str:
     row = placement.row
     near = ", ".join(f"{model.row.name} {model.score:.1f}" for model in placement.nearest)
     score = "no score" if row.mmlu_pro is None else f"{row.mmlu_pro:.2f} ({row.protocol}, {row.variant})"
-    use = (
-        "" if placement.compared or row.mmlu_pro is None else "; not compared: another protocol, variant or row is used"
-    )
-    return f"added: {row.name} {row.depth}x{row.width}, R = {row.ratio:.4f} {placement.position} the interval, {score}{use}; nearest: {near}"
+    left_out = "" if placement.compared or row.mmlu_pro is None else "; not compared: protocol, variant or row differs"
+    where = f"{row.depth}x{row.width}, R = {row.ratio:.4f} {placement.position} the interval"
+    return f"added: {row.name} {where}, {score}{left_out}; nearest: {near}"

@@ -184,7 +184,7 @@ def _weighted_partial(X: Array, W: Array, *, ranks: bool) -> Array:
     control) have weight: the correlation of three points given one control is always 1 or -1.
     """
     columns = _weighted_ranks(X, W) if ranks else np.broadcast_to(X, (len(W), *X.shape))
-    total = W.sum(axis=1)[:, None]
+    total = np.maximum(W.sum(axis=1), 1.0)[:, None]
     mean = np.einsum("bi,bip->bp", W, columns) / total
     centered = columns - mean[:, None, :]
     covariance = np.einsum("bi,bip,biq->bpq", W, centered, centered) / total[:, None]

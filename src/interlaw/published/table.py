@@ -66,7 +66,7 @@ def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InterlawError(f"expected {path} to be UTF-8 text, found other bytes; save it as CSV in UTF-8") from None
-    rows = parse_rows(text, source=str(path), known={row.name: row for row in published_rows()})
+    rows = parse_rows(text, source=str(path), known={row.name: row for row in reversed(published_rows())})
     if not rows:
         raise InterlawError(f"expected {path} to hold a header and at least one row, found none; add a model")
     return rows

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interlaw.errors import InterlawError
+from interlaw.published import (
+    nearest_rows,
+    place_rows,
+    published_ratio_points,
+    published_rows,
+    read_lm_eval,
+    row_from_config,
+    rows_from_lm_eval,
+    select_models,
+)
+
+LLAMA: dict[str, Any] = {
+    "model_type": "llama",
+    "num_hidden_layers": 32,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 14336,
+    "vocab_size": 128256,
+    "tie_word_embeddings": False,
+}
+
+
+def write(path: Path, content: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def results(**changes: Any) -> dict[str, Any]:
+    payload = {
+        "results": {
+            "leaderboard_mmlu_pro": {"alias": "leaderboard_mmlu_pro", "acc,none": 0.25, "acc_stderr,none": 0.004},
+            "mmlu_pro": {"alias": "mmlu_pro", "exact_match,custom-extract": 0.4},
+        },
+        "group_subtasks": {"mmlu_pro": ["mmlu_pro_law", "mmlu_pro_math"]},
+        "n-shot": {"leaderboard_mmlu_pro": 5, "mmlu_pro_law": 5, "mmlu_pro_math": 5},
+        "config": {"model": "hf", "model_args": "pretrained=Qwen/Qwen2-7B,dtype=bfloat16", "limit": None},
+    }
+    return {**payload, **changes}
+
+
+def test_config_gives_the_exact_count(tmp_path: Path) -> None:
+    row = row_from_config(write(tmp_path / "tall" / "config.json", LLAMA))
+    assert (row.name, row.family, row.depth, row.width) == ("tall", "tall", 32, 4096)
+    assert row.params_total == 8_030_261_248
+    assert (row.num_kv_heads, row.d_ff, row.tied_embeddings, row.mmlu_pro) == (8, 14336, False, None)
+    assert row_from_config(tmp_path / "tall", name="x", family="Llama").family == "Llama"
+
+
+def test_other_architectures_need_their_count(tmp_path: Path) -> None:
+    config = {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50257}
+    path = write(tmp_path / "config.json", config)
+    with pytest.raises(InterlawError, match=r"can be counted \(llama, mistral, qwen2\), found gpt2; state"):
+        row_from_config(path)
+    row = row_from_config(path, params=124_439_808)
+    assert (row.depth, row.width, row.params_total) == (12, 768, 124_439_808)
+
+
+@pytest.mark.parametrize(
+    "change", [{"attention_bias": True}, {"mlp_bias": True}, {"head_dim": 64}, {"num_attention_heads": 0}]
+)
+def test_a_layer_with_other_matrices_is_not_counted_by_the_wrong_form(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = write(tmp_path / "config.json", {**LLAMA, **change})
+    with pytest.raises(InterlawError, match="can be counted"):
+        row_from_config(path)
+
+
+def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InterlawError, match=r"expected a config.json, found nothing at"):
+        row_from_config(tmp_path / "config.json")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(InterlawError, match="to be JSON"):
+        row_from_config(broken)
+    with pytest.raises(InterlawError, match="a JSON object, found list"):
+        row_from_config(write(tmp_path / "list.json", [1]))
+    with pytest.raises(InterlawError, match="expected one of num_hidden_layers"):
+        row_from_config(write(tmp_path / "empty.json", {"model_type": "llama"}))
+
+
+def test_the_two_tasks_of_one_name_are_two_protocols(tmp_path: Path) -> None:
+    scores = read_lm_eval(write(tmp_path / "r.json", results()))
+    assert [(score.protocol, score.percent) for score in scores] == [
+        ("5-shot log-likelihood", 25.0),
+        ("5-shot CoT generation", 40.0),
+    ]
+    rows = rows_from_lm_eval(scores, known=published_rows())
+    assert [(row.name, row.variant, row.params_total) for row in rows] == [("Qwen2-7B", "base", 7_615_483_904)] * 2
+    used = {model.row.name: model for model in select_models((*rows, *published_rows()))}["Qwen2-7B"]
+    assert (used.score, used.replicates) == (25.0, (41.83,))  # the user's own run wins over the built-in row
+
+
+def test_a_model_is_known_by_its_hub_name_and_keeps_its_variant(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.json", results(model_name="qwen/qwen2-7b-instruct"))
+    assert {row.variant for row in rows_from_lm_eval(read_lm_eval(path), known=published_rows())} == {"inst"}
+
+
+def test_an_unknown_model_needs_its_configuration(tmp_path: Path) -> None:
+    scores = read_lm_eval(write(tmp_path / "r.json", results(model_name="me/mine")))
+    with pytest.raises(InterlawError, match=r"a model of the table, found me/mine; give its config.json"):
+        rows_from_lm_eval(scores, known=published_rows())
+    config = write(tmp_path / "config.json", LLAMA)
+    row = rows_from_lm_eval(scores, known=published_rows(), variant="inst", config=config)[0]
+    assert (row.name, row.variant, row.params_total, row.mmlu_pro) == ("mine", "inst", 8_030_261_248, 25.0)
+
+
+def test_a_run_cut_short_is_a_protocol_of_its_own(tmp_path: Path) -> None:
+    cut = results(config={"model_args": {"pretrained": "Qwen/Qwen2-7B"}, "limit": 100})
+    assert read_lm_eval(write(tmp_path / "r.json", cut))[0].protocol == "5-shot log-likelihood, limit 100"
+
+
+def test_shots_that_the_file_does_not_state_are_unknown(tmp_path: Path) -> None:
+    mixed = results(**{"n-shot": {"leaderboard_mmlu_pro": 0, "mmlu_pro_law": 5, "mmlu_pro_math": 0}})
+    protocols = [score.protocol for score in read_lm_eval(write(tmp_path / "r.json", mixed))]
+    assert protocols == ["0-shot log-likelihood", "unknown-shot CoT generation"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "task", "message"),
+    [
+        ({"results": {"arc": {}}}, None, "expected the task leaderboard_mmlu_pro or mmlu_pro in .*, found arc"),
+        ({}, "letters", "expected the task letters in .*, found leaderboard_mmlu_pro, mmlu_pro"),
+        ({"results": {"mmlu_pro": {"exact_match,custom-extract": "N/A"}}}, None, "between 0 and 1, found 'N/A'"),
+        (
+            {"results": {"letters": {"bleu,none": 3}}},
+            "letters",
+            "expected acc,none or exact_match,none or .*found None",
+        ),
+        ({"config": {}}, None, "to name its model, found no model_name"),
+        ({"results": []}, None, "to hold 'results', found none"),
+    ],
+)
+def test_results_that_cannot_be_used_are_refused(
+    tmp_path: Path, changes: dict[str, Any], task: str | None, message: str
+) -> None:
+    path = write(tmp_path / "r.json", results(**changes))
+    with pytest.raises(InterlawError, match=message):
+        read_lm_eval(path, task=task)
+
+
+def test_files_that_are_no_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InterlawError, match="found none at"):
+        read_lm_eval(tmp_path / "r.json")
+    (tmp_path / "r.json").write_text("no")
+    with pytest.raises(InterlawError, match="to be JSON"):
+        read_lm_eval(tmp_path / "r.json")
+
+
+def test_placement_names_side_and_neighbours(tmp_path: Path) -> None:
+    mine = row_from_config(write(tmp_path / "mine" / "config.json", LLAMA))
+    models = select_models(published_rows())
+    (placement,) = place_rows([mine], models, interval=(0.02, 0.065))
+    assert (placement.position, placement.compared) == ("below", False)
+    assert {model.row.name for model in placement.nearest[:2]} == {"Llama-3-8B", "Llama-3.1-8B"}
+    taken = models[0]
+    (same,) = place_rows([taken.row], models, interval=(0.02, 0.065))
+    assert same.compared
+    assert taken not in same.nearest
+
+
+def test_nearest_orders_by_size_and_ratio_together() -> None:
+    rows = published_rows()
+    assert [row.name for row in nearest_rows(rows, params=135e6, ratio=30 / 576, count=2)] == [
+        "SmolLM-135M",
+        "SmolLM2-135M",
+    ]
+    assert len(nearest_rows(rows, params=1e9, ratio=0.01, count=500)) == 89
+
+
+def test_points_hold_every_model_once() -> None:
+    points = published_ratio_points(variant="inst")
+    assert len({point.name for point in points}) == len(points) == 89
+    scored = [point for point in points if point.score is not None]
+    assert len(scored) == len(select_models(published_rows(), variant="inst"))
+    assert [point.params for point in points] == sorted(point.params for point in points)
