@@ -1,0 +1,166 @@
+"""The house rules that a reader relies on: one direction, few doors, small files."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src" / "interlaw"
+STAGES = (
+    "errors",
+    "shapes",
+    "models",
+    "tasks",
+    "training",
+    "interaction",
+    "runs",
+    "sweep",
+    "laws",
+    "published",
+    "recommendation",
+    "report",
+    "cli",
+)
+LEAVES = {"interaction": {"torch", "jaxtyping"}, "laws": {"numpy", "scipy"}}
+# package -> the stages, or single files, that may import it
+DOORS = {
+    "torch": {"models", "tasks", "training", "interaction", "runs", "sweep", "cli"},
+    "matplotlib": {"report"},
+    "plotly": {"report"},
+    "transformers": {"models", "tasks/corpus.py", "recommendation"},
+    "datasets": {"tasks/corpus.py"},
+    "ray": {"sweep/ray.py"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+OPTIONAL = {"transformers", "datasets", "ray", "plotly"}
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc"}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def stage_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Modules imported anywhere in the tree; `from a import b` gives a and a.b, relative names start with a dot."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield module
+            if "." not in module:
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def stage_imports() -> Iterator[tuple[Path, str, str, str]]:
+    """File, its stage, the stage it imports, and the whole name after `interlaw.`; imports within a stage left out."""
+    for path in FILES:
+        own = stage_of(path)
+        for name in imports(parsed(path)):
+            package, _, inside = name.partition(".")
+            other = inside.partition(".")[0]
+            # the package's own __init__ loads public names lazily, from wherever they are
+            if package == "interlaw" and own != "__init__" and other not in ("", own):
+                yield path, own, other, inside
+
+
+def test_every_file_belongs_to_a_stage() -> None:
+    assert {stage_of(path) for path in FILES} - {*STAGES, "__init__"} == set()
+    assert len(FILES) > 30  # the walk found the house
+
+
+def test_imports_are_absolute() -> None:
+    assert [(place(path), name) for path in FILES for name in imports(parsed(path)) if name.startswith(".")] == []
+
+
+def test_stages_import_only_leftwards() -> None:
+    wrong = [
+        (place(path), inside)
+        for path, own, other, inside in stage_imports()
+        if other != "__version__" and (other not in STAGES or STAGES.index(other) > STAGES.index(own))
+    ]
+    assert wrong == []
+
+
+def test_stages_are_entered_by_their_front_door() -> None:
+    assert [(place(path), inside) for path, _, other, inside in stage_imports() if inside != other] == []
+
+
+def test_leaves_stand_alone() -> None:
+    assert [
+        (place(path), inside) for path, own, other, inside in stage_imports() if own in LEAVES and other != "errors"
+    ] == []
+    for path in FILES:
+        if stage_of(path) in LEAVES:
+            foreign = (
+                {name.partition(".")[0] for name in imports(parsed(path))} - sys.stdlib_module_names - {"interlaw"}
+            )
+            assert foreign <= LEAVES[stage_of(path)], place(path)
+
+
+def test_packages_come_in_by_few_doors() -> None:
+    wrong = [
+        (place(path), name)
+        for path in FILES
+        for name in imports(parsed(path))
+        if not {stage_of(path), place(path)} & DOORS.get(name.partition(".")[0], {stage_of(path)})
+    ]
+    assert wrong == []
+
+
+def test_optional_packages_are_imported_inside_functions() -> None:
+    wrong = [
+        (place(path), name)
+        for path in FILES
+        for node in parsed(path).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports(ast.Module(body=[node], type_ignores=[]))
+        if name.partition(".")[0] in OPTIONAL
+    ]
+    assert wrong == []
+
+
+def test_files_are_short() -> None:
+    lengths = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_functions_are_short() -> None:
+    """Without their docstrings: what is explained at length need not be split."""
+    long = {}
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node
+                length = (node.end_lineno or 0) - first.lineno + 1
+                if length > LONGEST_FUNCTION:
+                    long[f"{place(path)}:{node.name}"] = length
+    assert long == {}
+
+
+def test_names_say_what_they_hold() -> None:
+    assert [
+        place(path) for path in FILES if FORBIDDEN_NAMES & set(path.relative_to(SOURCE).with_suffix("").parts)
+    ] == []
+
+
+def test_imports_of_every_form_are_seen() -> None:
+    """The net itself."""
+    source = "import a.b as c\nfrom d.e import f\n\ndef g():\n    from h import i, j\n    from . import k\n"
+    assert list(imports(ast.parse(source))) == ["a.b", "d.e", "h", "h.i", "h.j", "."]
