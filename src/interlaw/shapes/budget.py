@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -33,11 +34,16 @@ class Budget:
     def __post_init__(self) -> None:
         """Checks kind, amount and what the kind needs."""
         if self.kind not in get_args(BudgetKind):
-            raise InterlawError(f"expected a budget kind of {', '.join(get_args(BudgetKind))}, found {self.kind!r}; choose one of them")
+            raise InterlawError(
+                f"expected a budget kind of {', '.join(get_args(BudgetKind))}, found {self.kind!r}; choose one of them"
+            )
         if self.amount < 1:
             raise InterlawError(f"expected a budget of at least 1, found {self.amount}; choose a positive one")
-        if self.kind == "train_flops" and not (self.tokens_per_param or 0) > 0:
-            raise InterlawError(f"a budget in training FLOPs needs positive tokens per parameter, found {self.tokens_per_param}; give them, 20 for example")
+        if self.kind == "train_flops" and not 0 < (self.tokens_per_param or 0) < math.inf:
+            raise InterlawError(
+                f"a budget in training FLOPs needs positive tokens per parameter, found {self.tokens_per_param}; "
+                "give them, 20 for example"
+            )
 
     def spent(self, shape: Shape) -> int:
         """What a shape spends of this kind of budget."""

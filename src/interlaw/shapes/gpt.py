@@ -1,4 +1,7 @@
-"""Closed-form counts of the byte-level GPT of arXiv 2605.27989: pre-LayerNorm with bias, no linear biases, learned positions."""
+"""Closed-form counts of the byte-level GPT of arXiv 2605.27989.
+
+Pre-LayerNorm with bias, no linear biases, learned positions.
+"""
 
 from __future__ import annotations
 

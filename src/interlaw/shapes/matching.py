@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError
@@ -39,7 +40,9 @@ def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape
     allowed = [name for name in inspect.signature(shape_class).parameters if name not in ("depth", "width")]
     for name in settings:
         if name not in allowed:
-            raise InterlawError(f"expected settings of {family}: {', '.join(allowed)}, found {name!r}; remove or rename it")
+            raise InterlawError(
+                f"expected settings of {family}: {', '.join(allowed)}, found {name!r}; remove or rename it"
+            )
     return shape_class(depth=depth, width=width, **settings)
 
 
@@ -99,8 +102,9 @@ def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, 
     limit = budget.amount * (1 + NEAREST_TOLERANCE) if rule == "nearest" else budget.amount
     if smallest > limit:
         raise InterlawError(
-            f"no {narrowest.family} of depth {narrowest.depth} spends {format_size(budget.amount)} {budget.kind}: the narrowest "
-            f"(width {step}) already spends {smallest:,}; raise the budget to that, or lower depth, head_dim or multiple_of"
+            f"no {narrowest.family} of depth {narrowest.depth} spends {format_size(budget.amount)} {budget.kind}: "
+            f"the narrowest (width {step}) already spends {smallest:,}; "
+            "raise the budget to that, or lower depth, head_dim or multiple_of"
         )
     low, high = 1, 2
     while budget.spent(shape_at(high * step)) <= budget.amount:
@@ -160,9 +164,10 @@ def match_shapes(
     depths = list(depths)
     if not depths:
         raise InterlawError("expected at least one depth, found none; give depths such as 1-24")
-    matched = []
     step = math.lcm(multiple_of, require_family(family).width_step(settings))
-    for depth in depths:
-        matched.append(match_width(lambda width, depth=depth: make_shape(family, depth=depth, width=width, **settings), budget, step=step, rule=rule))
-    return matched
+    return [match_width(partial(_at_width, family, depth, settings), budget, step=step, rule=rule) for depth in depths]
 
+
+def _at_width(family: str, depth: int, settings: dict[str, Any], width: int) -> Shape:
+    """The shape of one width."""
+    return make_shape(family, depth=depth, width=width, **settings)

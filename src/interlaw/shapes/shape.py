@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral
 from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
@@ -25,11 +26,15 @@ class Shape(ABC):
 
     def __post_init__(self) -> None:
         """Refuses sizes that no network has."""
-        for name, value in asdict(self).items():
-            if isinstance(value, bool) or value is None:
-                continue
-            if isinstance(value, int) and value < 1:
-                raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive {name}")
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type == "bool" and not isinstance(value, bool):
+                raise InterlawError(f"expected {name} to be true or false, found {value!r}; choose one of them")
+            if field.type == "int":
+                if isinstance(value, bool) or not isinstance(value, Integral):
+                    raise InterlawError(f"expected {name} to be a whole number, found {value!r}; choose a positive one")
+                if value < 1:
+                    raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive {name}")
 
     @property
     def ratio(self) -> float:

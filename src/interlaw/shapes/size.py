@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
 
 from interlaw.errors import InterlawError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmbgt]?)")
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?::([0-9]+))?)?")
-_LARGEST = 10**27
+_LARGEST = 1e27
 _DEEPEST = 100_000
 
 
@@ -31,16 +32,20 @@ def parse_size(text: str | int | float) -> int:
         1200000000
     """
     if isinstance(text, bool):
-        raise InterlawError(f"expected a size such as 300k, 3M or 1.2B, found {text!r}; write a number with an optional unit")
+        raise InterlawError(
+            f"expected a size such as 300k, 3M or 1.2B, found {text!r}; write a number with an optional unit"
+        )
     cleaned = str(text).strip().lower().replace("_", "").replace(",", "")
     match = _SIZE.fullmatch(cleaned)
     if match is None or len(cleaned) > 40:
         shown = str(text)[:40]
-        raise InterlawError(f"expected a size such as 300k, 3M or 1.2B, found {shown!r}; write a number with an optional unit")
+        raise InterlawError(
+            f"expected a size such as 300k, 3M or 1.2B, found {shown!r}; write a number with an optional unit"
+        )
     value = float(match[1]) * _UNITS[match[2]]
     if not math.isfinite(value) or not 1 <= value <= _LARGEST:
         raise InterlawError(f"expected a size between 1 and 1e27, found {str(text)!r}; choose one in that range")
-    return round(value)
+    return round(Fraction(match[1]) * _UNITS[match[2]])  # exact, where a float would drop digits beyond the 16th
 
 
 def format_size(number: float) -> str:
@@ -73,9 +78,13 @@ def parse_depths(text: str) -> list[int]:
     for part in str(text).split(","):
         match = _RANGE.fullmatch(part.strip())
         if match is None:
-            raise InterlawError(f"expected depths such as 1-24, 2-16:2 or 1,2,4, found {str(text)[:40]!r}; write positive whole numbers")
+            raise InterlawError(
+                f"expected depths such as 1-24, 2-16:2 or 1,2,4, found {str(text)[:40]!r}; write positive whole numbers"
+            )
         first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
         if not 1 <= first <= last <= _DEEPEST or step < 1:
-            raise InterlawError(f"expected depths from 1 to {_DEEPEST} in increasing order, found {part.strip()!r}; mend the range")
+            raise InterlawError(
+                f"expected depths from 1 to {_DEEPEST} in increasing order, found {part.strip()!r}; mend the range"
+            )
         depths.update(range(first, last + 1, step))
     return sorted(depths)
