@@ -1,4 +1,4 @@
-"""For every test: tensors are checked for shape and type, torch has one thread, token files go to a temporary folder."""
+"""For every test: tensors are checked for shape and type, torch has one thread, token files to a temporary folder."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from interlaw.errors import InterlawError
 from interlaw.models.gpt import GPT
 from interlaw.shapes import Shape
 
@@ -18,16 +19,24 @@ def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cp
     """The network of a shape, its initial weights a function of the seed alone.
 
     Args:
-        shape: A shape of any family.
+        shape: A shape of a family in `ARCHITECTURES`.
         seed: Seed of the initial weights, drawn on the CPU whatever the device.
         device: Where the network ends up; "meta" allocates nothing and draws nothing.
+
+    Raises:
+        InterlawError: When the family has counts but no network here.
     """
+    if shape.family not in ARCHITECTURES:
+        raise InterlawError(
+            f"expected a family with a network ({', '.join(ARCHITECTURES)}), found {shape.family!r}; choose one of them"
+        )
     build: Callable[..., Any] = ARCHITECTURES[shape.family]
     if torch.device(device).type == "meta":
         with torch.device("meta"):
             meta: nn.Module = build(shape)
         return meta
-    model: nn.Module = build(shape, generator=torch.Generator().manual_seed(seed))
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator before we draw anew
+        model: nn.Module = build(shape, generator=torch.Generator().manual_seed(seed))
     return model.to(device)
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from interlaw.errors import InterlawError
 from interlaw.shapes import GPTShape
 
 INIT_STD = 0.02
@@ -93,7 +94,15 @@ class GPT(nn.Module):
 
         Args:
             ids: Token ids; time is at most the shape's context.
+
+        Raises:
+            InterlawError: When the sequences are longer than the context.
         """
+        if ids.shape[1] > self.shape.context:
+            raise InterlawError(
+                f"expected sequences of at most {self.shape.context} tokens (the context), found {ids.shape[1]}; "
+                "shorten them"
+            )
         place = torch.arange(ids.shape[1], device=ids.device)
         x = self.tokens(ids) + self.positions(place)
         for block in self.blocks:
