@@ -107,7 +107,9 @@ def associate(
         size, ratio = np.log(shapes.params[rows]), shapes.log_ratio[rows]
         controls = {"raw": [], "given_size": [size], "given_size_and_shape": [size, ratio, (ratio - ratio.mean()) ** 2]}
         correlations = {
-            name: rank_correlation(values[rows], shapes.loss[rows], control, orders=orders, confidence=confidence)
+            name: rank_correlation(
+                values[rows], shapes.loss[rows], controls=control, orders=orders, confidence=confidence
+            )
             for name, control in controls.items()
         }
         found.append(
@@ -137,8 +139,8 @@ def _shuffles(
 def rank_correlation(
     x: FloatArray,
     y: FloatArray,
-    controls: list[FloatArray],
     *,
+    controls: list[FloatArray],
     orders: np.ndarray[tuple[int, int], np.dtype[np.int64]],
     confidence: float,
 ) -> RankCorrelation:
@@ -220,14 +222,14 @@ def _power_law(quantity: str, values: FloatArray, loss: FloatArray, size: FloatA
     if (values <= 0).any() or np.ptp(np.log(values)) < 1e-6 or np.ptp(loss) <= 1e-9 * loss.mean():
         return None
     features = {"size": size - size.mean(), quantity: np.log(values) - np.log(values).mean()}
-    solution = solve(power_of(quantity), features, loss)
+    solution = solve(power_of(quantity), features, loss=loss)
     residuals = np.log(solution.form.predict(solution.theta, features)) - np.log(loss)
     return PowerLaw(
         exponent=solution.value("p"),
         E=solution.value("E"),
         r_squared=float(1 - residuals.var() / np.log(loss).var()),
         rmse_log=solution.rmse_log,
-        aicc=corrected_aic(solution, features, loss),
-        aicc_size=corrected_aic(solve(size_only(), features, loss), features, loss),
+        aicc=corrected_aic(solution, features, loss=loss),
+        aicc_size=corrected_aic(solve(size_only(), features, loss=loss), features, loss=loss),
         converged=solution.converged,
     )

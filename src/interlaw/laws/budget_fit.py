@@ -111,6 +111,7 @@ def _r_star(x: FloatArray, y: FloatArray, parabola: Parabola | None, *, confiden
         "high": _bound(high, x),
         "profile_low": _bound(profile[0], x),
         "profile_high": _bound(profile[1], x),
+        "log_stderr": _spread(draws),
     }
     if edge is not None:
         end = "shallowest and widest" if edge == "low" else "deepest and narrowest"
@@ -148,6 +149,13 @@ def _no_value(status: str, reason: str) -> RStar:
 def _bound(log_ratio: float, x: FloatArray) -> float | None:
     """A ratio, or None when the bound lies outside the grid: the data do not set it."""
     return float(np.exp(log_ratio)) if x[0] <= log_ratio <= x[-1] else None
+
+
+def _spread(draws: FloatArray) -> float | None:
+    """Standard deviation from the quartiles, which a few draws without a minimum do not move."""
+    quarter, three_quarters = np.quantile(draws, [0.25, 0.75], method="closest_observation")
+    spread = float(three_quarters - quarter) / 1.349 if np.isfinite([quarter, three_quarters]).all() else np.inf
+    return spread if np.isfinite(spread) else None
 
 
 def _leave_one_out(parabola: Parabola) -> FloatArray:
@@ -261,7 +269,9 @@ def _interaction(
     best = int(np.argmin(shapes.adjusted[rows][known]))
     if not in_loss.any():
         in_loss[best] = True
-    result, permuted = overlap(x, front, in_loss, best, num_permutations=settings.num_permutations, rng=rng)
+    result, permuted = overlap(
+        x, front, in_loss_interval=in_loss, best=best, num_permutations=settings.num_permutations, rng=rng
+    )
     everywhere = np.zeros(len(rows), dtype=bool)
     everywhere[known[front]] = True
     return _Interaction(interval=interaction_interval(x, front), overlap=result, front=everywhere, permuted=permuted)

@@ -10,7 +10,9 @@ from interlaw.laws.result import BudgetFit
 from interlaw.laws.table import Runs
 
 
-def collect_warnings(runs: Runs, shapes: ShapeMeans, budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[str]:
+def collect_warnings(
+    runs: Runs, shapes: ShapeMeans, *, budgets: tuple[BudgetFit, ...], law: JointLaw | None
+) -> list[str]:
     """Sentences, each a reason to trust some number less; empty when there is none."""
     warnings = []
     left_out = runs.left_out

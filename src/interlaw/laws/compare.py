@@ -34,7 +34,7 @@ class Comparison:
 
 
 def compare_forms(
-    features: Features, loss: FloatArray, budget: FloatArray, *, first: Solution | None, rng: np.random.Generator
+    features: Features, loss: FloatArray, *, budget: FloatArray, first: Solution | None, rng: np.random.Generator
 ) -> tuple[Comparison, ...]:
     """Fit every form that the number of shapes and budgets allows; sorted by AICc.
 
@@ -58,7 +58,7 @@ def compare_forms(
     compared = []
     for form in usable:
         known = first is not None and form.name == first.form.name
-        solution = first if known and first is not None else solve(form, features, loss)
+        solution = first if known and first is not None else solve(form, features, loss=loss)
         compared.append(_compare(solution, features, loss, weights, extrapolate=len(kept) > len(np.unique(folds))))
     return tuple(sorted(compared, key=lambda each: np.inf if each.aicc is None else each.aicc))
 
@@ -68,7 +68,7 @@ def _compare(
 ) -> Comparison:
     form = solution.form
     starts = np.tile(solution.theta, (len(weights), 1))
-    thetas = polish(form, features, loss, starts, weights, huber_delta=solution.huber_delta)[0]
+    thetas = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)[0]
     squares = (np.log(np.maximum(form.predict(thetas, features), 1e-300)) - np.log(loss)) ** 2
     hidden = weights == 0
     shapes = slice(0, len(weights) - 1) if extrapolate else slice(None)
@@ -76,7 +76,7 @@ def _compare(
         name=form.name,
         formula=form.formula,
         num_parameters=form.num_parameters,
-        aicc=corrected_aic(solution, features, loss),
+        aicc=corrected_aic(solution, features, loss=loss),
         rmse_log=None if np.isnan(solution.rmse_log) else solution.rmse_log,
         held_out_rmse=float(np.sqrt(squares[shapes][hidden[shapes]].mean())),
         held_out_largest=float(np.sqrt(squares[-1][hidden[-1]].mean())) if extrapolate else None,
@@ -85,7 +85,7 @@ def _compare(
     )
 
 
-def corrected_aic(solution: Solution, features: Features, loss: FloatArray) -> float | None:
+def corrected_aic(solution: Solution, features: Features, *, loss: FloatArray) -> float | None:
     """N log(RSS / n) + 2 k + 2 k (k + 1) / (n - k - 1), k counting the noise level too (Hurvich and Tsai 1989)."""
     form: Form = solution.form
     n, k = len(loss), form.num_parameters + 1

@@ -147,7 +147,7 @@ def fit_law(
         interaction_interval=_pool([(fit, permuted) for fit, permuted in fits if permuted is not None]),
         stability=judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes))),
         associations=associate(shapes, confidence=confidence, num_permutations=num_permutations, rng=rng),
-        warnings=tuple(collect_warnings(runs, shapes, budgets, law)),
+        warnings=tuple(collect_warnings(runs, shapes, budgets=budgets, law=law)),
         delta=delta,
         confidence=confidence,
         seed=seed,

@@ -52,7 +52,7 @@ class Form:
 
 
 def features_of(
-    params: FloatArray, depth: FloatArray, width: FloatArray, tokens: FloatArray | None = None
+    *, params: FloatArray, depth: FloatArray, width: FloatArray, tokens: FloatArray | None = None
 ) -> dict[str, FloatArray]:
     """Log sizes relative to their means, and log ratio as it is; `tokens` only where they say more than N does."""
     size = np.log(params)

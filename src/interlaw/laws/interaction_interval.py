@@ -49,9 +49,9 @@ def cell_lengths(log_ratio: FloatArray) -> FloatArray:
 def overlap(
     log_ratio: FloatArray,
     front: NDArray[np.bool_],
+    *,
     in_loss_interval: NDArray[np.bool_],
     best: int,
-    *,
     num_permutations: int,
     rng: np.random.Generator,
 ) -> tuple[Overlap, FloatArray]:

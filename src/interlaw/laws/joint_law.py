@@ -57,7 +57,7 @@ class JointLaw:
         params_high: Largest.
         levels: (params, loss at R*) of each budget, ascending.
         covariance: Bootstrap covariance of (log R0, gamma).
-        t_quantile: What `ratio` multiplies the standard deviation by.
+        z_quantile: What `ratio` multiplies the standard deviation by (the draws carry the t correction already).
         line: R*(N) from a tenth of the smallest budget to ten times the largest.
         comparisons: Rival forms on the same shapes, by AICc (lowest first).
         num_shapes: Shapes used (those near their budget's minimum).
@@ -78,7 +78,7 @@ class JointLaw:
     params_high: float
     levels: tuple[tuple[float, float], ...]
     covariance: tuple[tuple[float, float], tuple[float, float]]
-    t_quantile: float
+    z_quantile: float
     line: tuple[LinePoint, ...]
     comparisons: tuple[Comparison, ...]
     num_shapes: int
@@ -97,7 +97,7 @@ class JointLaw:
             self.parameters["ratio_at_reference"].value,
             self.parameters["gamma"].value,
             np.array(self.covariance),
-            self.t_quantile,
+            self.z_quantile,
             (self.params_low, self.params_high),
         )
 
@@ -131,8 +131,8 @@ def fit_joint_law(
 ) -> JointLaw | None:
     """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
 
-    Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), stratified by nothing, so no
-    budget ever drops out; the spread is widened by sqrt(n / (n - p)) for the parameters fitted.
+    Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted and by t / z for a noise level known from few runs.
     """
     rows = _near(shapes, budgets)
     levels, which = np.unique(shapes.budget[rows], return_inverse=True)
@@ -141,20 +141,23 @@ def fit_joint_law(
     params = shapes.params[rows] if powers else mean_size
     loss = shapes.loss[rows] if powers else shapes.adjusted[rows]
     tokens = None if shapes.tokens is None else shapes.tokens[rows]
-    features = features_of(params, shapes.depth[rows], shapes.width[rows], tokens)
+    features = features_of(params=params, depth=shapes.depth[rows], width=shapes.width[rows], tokens=tokens)
     features["level"] = which.astype(np.float64)
     form = joint(features) if powers else joint_levels(features)
     if len(levels) < 2 or len(rows) < form.num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
         return None
-    solution = solve(form, features, loss)
+    solution = solve(form, features, loss=loss)
     weights = rng.exponential(size=(num_bootstrap, len(rows)))
     starts = np.tile(solution.theta, (num_bootstrap, 1))
-    draws, _, met = polish(form, features, loss, starts, weights, huber_delta=solution.huber_delta)
-    draws = solution.theta + (draws - solution.theta) * np.sqrt(len(rows) / (len(rows) - form.num_parameters))
+    draws, _, met = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
+    dof = len(rows) - form.num_parameters
+    t_quantile = float(stats.t.ppf((1 + confidence) / 2, dof))
+    z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
+    widen = np.sqrt(len(rows) / dof) * t_quantile / z_quantile
+    draws = solution.theta + (draws - solution.theta) * widen
     reference = float(np.exp(np.log(params).mean()))
     natural = _natural(solution, draws[met], reference, confidence, features, loss)
     covariance = np.cov(_columns(solution, draws[met], ("log_ratio", "gamma")).T)
-    t_quantile = float(stats.t.ppf((1 + confidence) / 2, len(rows) - form.num_parameters))
     means = np.array([fit.params_mean for fit in budgets])
     span = (float(means.min()), float(means.max()))
     return JointLaw(
@@ -170,7 +173,7 @@ def fit_joint_law(
             (float(covariance[0, 0]), float(covariance[0, 1])),
             (float(covariance[1, 0]), float(covariance[1, 1])),
         ),
-        t_quantile=t_quantile,
+        z_quantile=z_quantile,
         line=tuple(
             _line_point(
                 float(size),
@@ -178,12 +181,14 @@ def fit_joint_law(
                 natural["ratio_at_reference"].value,
                 natural["gamma"].value,
                 covariance,
-                t_quantile,
+                z_quantile,
                 span,
             )
             for size in np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
         ),
-        comparisons=compare_forms(features, loss, shapes.budget[rows], first=solution if powers else None, rng=rng),
+        comparisons=compare_forms(
+            features, loss, budget=shapes.budget[rows], first=solution if powers else None, rng=rng
+        ),
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
         huber_delta=solution.huber_delta,
@@ -253,7 +258,15 @@ def _profile(
     thetas = np.tile(solution.theta, (len(trial), 1))
     thetas[:, index] = trial
     weights = np.ones((len(trial), len(loss)))
-    costs = polish(solution.form, features, loss, thetas, weights, huber_delta=solution.huber_delta, fixed=(index,))[1]
+    costs = polish(
+        solution.form,
+        features,
+        loss=loss,
+        thetas=thetas,
+        weights=weights,
+        huber_delta=solution.huber_delta,
+        fixed=(index,),
+    )[1]
     kept = np.flatnonzero(costs - solution.cost <= stats.f.ppf(confidence, 1, dof) * solution.cost / dof)
     if not len(kept):
         return None, None
@@ -296,13 +309,13 @@ def _line_point(
     ratio: float,
     gamma: float,
     covariance: FloatArray,
-    t_quantile: float,
+    z_quantile: float,
     span: tuple[float, float],
 ) -> LinePoint:
     away = float(np.log(params / reference))
     middle = np.log(ratio) + gamma * away
     variance = float(covariance[0, 0] + 2 * away * covariance[0, 1] + away**2 * covariance[1, 1])
-    reach = t_quantile * np.sqrt(max(variance, 0.0))
+    reach = z_quantile * np.sqrt(max(variance, 0.0))
     return LinePoint(
         params=params,
         ratio=float(np.exp(middle)),

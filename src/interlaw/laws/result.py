@@ -59,6 +59,7 @@ class RStar:
         edge: `low` or `high` when the loss still falls towards that end of the grid; else None.
         status: `optimum`, `edge`, `flat` (no curvature to speak of), `too_few_shapes` or `given` (one shape a budget).
         reason: One plain sentence.
+        log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where the quartiles are unbounded.
         profile_low: Lower end of the profile (F test) interval; None where unbounded.
         profile_high: Upper end, likewise.
         leave_one_out_low: Smallest R* when one shape is left out; None where that gives no minimum.
@@ -71,6 +72,7 @@ class RStar:
     edge: str | None
     status: str
     reason: str
+    log_stderr: float | None = None
     profile_low: float | None = None
     profile_high: float | None = None
     leave_one_out_low: float | None = None
@@ -214,7 +216,7 @@ class Stability:
     """How R* moves with the budget: gamma = d log R* / d log N.
 
     Attributes:
-        gamma: Least-squares slope of log R* on log N over the budgets that have an optimum; None when fewer than two.
+        gamma: Weighted slope of log R* on log N over the budgets with an optimum; None when fewer than two.
         low: Lower end of its interval (Student t); None when fewer than three budgets.
         high: Upper end.
         num_budgets: Budgets used.

@@ -52,7 +52,7 @@ class Solution:
         return float(self.theta[(*self.form.nonlinear, *self.form.linear).index(name)])
 
 
-def solve(form: Form, features: Features, loss: FloatArray) -> Solution:
+def solve(form: Form, features: Features, *, loss: FloatArray) -> Solution:
     """Fit a form to mean losses, (n,); needs more shapes than parameters to say anything about its error."""
     starts = np.array(list(itertools.product(*form.starts)))
     nonlinear = np.array([_project_from(form, features, loss, start) for start in starts])
@@ -64,7 +64,7 @@ def solve(form: Form, features: Features, loss: FloatArray) -> Solution:
     scale = float(np.median(np.abs(errors[leader]))) / 0.6745 if np.isfinite(squares[leader]) else 0.01
     huber_delta = HUBER_MULTIPLE * max(scale, SMALLEST_SCALE)
     weights = np.ones((len(thetas), len(loss)))
-    polished, costs, met = polish(form, features, loss, thetas, weights, huber_delta=huber_delta)
+    polished, costs, met = polish(form, features, loss=loss, thetas=thetas, weights=weights, huber_delta=huber_delta)
     best = int(np.argmin(costs))
     floor = 0.5 * len(loss) * SMALLEST_SCALE**2
     agreeing = int((costs <= 1.01 * costs[best] + floor).sum())
@@ -115,10 +115,10 @@ def _linear(form: Form, features: Features, loss: FloatArray, nonlinear: FloatAr
 def polish(
     form: Form,
     features: Features,
+    *,
     loss: FloatArray,
     thetas: FloatArray,
     weights: FloatArray,
-    *,
     huber_delta: float,
     fixed: tuple[int, ...] = (),
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:

@@ -7,6 +7,7 @@ Two one-sided tests (Schuirmann 1987): gamma equals a target when its interval a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
@@ -19,16 +20,32 @@ MIN_DECADES = 1.0
 MIN_BUDGETS = 3
 
 
-def slope_interval(x: FloatArray, y: FloatArray, *, confidence: float) -> tuple[float, float, int]:
-    """Least-squares slope of y on x: (slope, standard error, degrees of freedom); the error is inf with none left."""
-    centred = x - x.mean()
-    spread = float((centred**2).sum())
-    slope = float(centred @ y) / spread
+def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None) -> tuple[float, float, int]:
+    """Slope of y on x: (slope, standard error, degrees of freedom); the error is inf where none are left.
+
+    With known errors of y: weights 1 / (errors^2 + tau^2), tau^2 the scatter beyond them (moments; DerSimonian and
+    Laird 1986), and the standard error from the weighted residuals (Knapp and Hartung 2003), so that both the errors
+    and the scatter between budgets count. Without: ordinary least squares.
+    """
+    design = np.column_stack([np.ones_like(x), x - x.mean()])
     dof = len(x) - 2
+    weights = np.ones_like(y) if errors is None else 1 / errors**2
+    coefficients, residuals = _weighted(design, y, weights)
     if dof < 1:
-        return slope, np.inf, 0
-    residuals = y - y.mean() - slope * centred
-    return slope, float(np.sqrt((residuals**2).sum() / dof / spread)), dof
+        return float(coefficients[1]), np.inf, 0
+    if errors is not None:
+        leverage = np.linalg.solve(design.T @ (weights[:, None] * design), design.T @ (weights[:, None] ** 2 * design))
+        excess = float((weights * residuals**2).sum() - dof) / float(weights.sum() - np.trace(leverage))
+        weights = 1 / (errors**2 + max(excess, 0.0))
+        coefficients, residuals = _weighted(design, y, weights)
+    variance = float((weights * residuals**2).sum() / dof) * np.linalg.inv(design.T @ (weights[:, None] * design))[1, 1]
+    return float(coefficients[1]), float(np.sqrt(variance)), dof
+
+
+def _weighted(design: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    root = np.sqrt(weights)
+    coefficients = np.asarray(np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0], dtype=np.float64)
+    return coefficients, y - design @ coefficients
 
 
 def equivalence(
@@ -95,37 +112,25 @@ def judge_stability(
         published: Further targets by name: (slope, source).
     """
     given = all(fit.r_star.status == "given" for fit in budgets)
-    edges = sum(fit.r_star.status == "edge" for fit in budgets)
-    pairs = [(fit.params_mean, fit.best.ratio if given else fit.r_star.value) for fit in budgets]
-    known = [(size, ratio) for size, ratio in pairs if ratio is not None]
-    sizes = np.log(np.array([size for size, _ in known]))
-    ratios = np.log(np.array([ratio for _, ratio in known]))
+    sizes, ratios, errors = _optima(budgets, given=given)
     decades = float(np.ptp(sizes) / np.log(10)) if len(sizes) else 0.0
-    if len(known) < 2 or decades < 1e-6:
-        return Stability(
-            gamma=None,
-            low=None,
-            high=None,
-            num_budgets=len(known),
-            num_edges=edges,
-            decades=decades,
-            margin=margin,
-            verdict="cannot tell",
-            reason=f"{len(known)} budgets have an optimum inside their grid; a slope needs at least two",
-        )
-    slope, stderr, dof = slope_interval(sizes, ratios, confidence=confidence)
+    unknown = Stability(
+        gamma=None,
+        low=None,
+        high=None,
+        num_budgets=len(sizes),
+        num_edges=sum(fit.r_star.status == "edge" for fit in budgets),
+        decades=decades,
+        margin=margin,
+        verdict="cannot tell",
+        reason=f"{len(sizes)} budgets have an optimum inside their grid; a slope needs at least two",
+    )
+    if len(sizes) < 2 or decades < 1e-6:
+        return unknown
+    slope, stderr, dof = meta_slope(sizes, ratios, errors=errors)
     if dof < 1:
-        return Stability(
-            gamma=slope,
-            low=None,
-            high=None,
-            num_budgets=len(known),
-            num_edges=edges,
-            decades=decades,
-            margin=margin,
-            verdict="cannot tell",
-            reason="two budgets give a slope without an error bar: run at least three",
-        )
+        reason = "two budgets give a slope without an error bar: run at least three"
+        return replace(unknown, gamma=slope, reason=reason)
     reach = float(stats.t.ppf((1 + confidence) / 2, dof)) * stderr
     enough = decades >= MIN_DECADES - 1e-3
     targets = {"no change": (0.0, ""), **(published or {})}
@@ -144,21 +149,39 @@ def judge_stability(
         for name, (target, source) in targets.items()
     )
     verdict = {"same": "stable", "different": "moves"}.get(tests[0].verdict, "cannot tell")
-    return Stability(
-        gamma=slope,
-        low=slope - reach,
-        high=slope + reach,
-        num_budgets=len(known),
-        num_edges=edges,
-        decades=decades,
-        margin=margin,
-        verdict=verdict,
-        reason=_reason(verdict, enough, decades, slope, reach, margin),
-        tests=tests,
+    reason = _reason(verdict, enough=enough, decades=decades, slope=slope, reach=reach, margin=margin)
+    return replace(
+        unknown, gamma=slope, low=slope - reach, high=slope + reach, verdict=verdict, reason=reason, tests=tests
     )
 
 
-def _reason(verdict: str, enough: bool, decades: float, slope: float, reach: float, margin: float) -> str:
+def _optima(budgets: Sequence[BudgetFit], *, given: bool) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Log N, log R* and its standard error for the budgets that have one; no errors for optima found elsewhere."""
+    if given:
+        pairs = [(fit.params_mean, fit.best.ratio) for fit in budgets]
+        return np.log([size for size, _ in pairs]), np.log([ratio for _, ratio in pairs]), None
+    found = [fit for fit in budgets if fit.r_star.value is not None and fit.r_star.log_stderr is not None]
+    sizes = np.log([fit.params_mean for fit in found])
+    return sizes, np.log([fit.r_star.value or np.nan for fit in found]), _pooled_errors(found)
+
+
+def _pooled_errors(found: Sequence[BudgetFit]) -> FloatArray:
+    """Each budget's standard error of log R*, its few residuals replaced by the relative noise of all budgets together.
+
+    A budget of seven shapes knows its own noise only from four degrees of freedom; weights made of that would favour
+    the budgets that happen to look quiet.
+    """
+    errors = np.array([fit.r_star.log_stderr or 0.0 for fit in found])
+    curves = [fit.curve for fit in found if fit.curve is not None]
+    noise = np.array([curve.rmse / (curve.loss_min or np.nan) for curve in curves])
+    freedom = np.array([curve.num_shapes - 3 for curve in curves])
+    if len(curves) < len(found) or not (freedom > 0).all() or not (noise > 0).all():
+        return np.asarray(np.maximum(errors, 1e-6), dtype=np.float64)
+    pooled = np.sqrt((freedom * noise**2).sum() / freedom.sum())
+    return np.asarray(np.maximum(errors * pooled / noise, 1e-6), dtype=np.float64)
+
+
+def _reason(verdict: str, *, enough: bool, decades: float, slope: float, reach: float, margin: float) -> str:
     interval = f"gamma = {slope:+.2f} ({slope - reach:+.2f} to {slope + reach:+.2f})"
     if not enough:
         return f"{interval}, but the budgets span only a factor {10**decades:.3g}; at least 10 is needed"
