@@ -80,15 +80,36 @@ def open_corpus(
     """
     encode, vocab_size, separator = _encoder(tokenizer)
     documents, fingerprint = _documents(source, text_column)
-    key = hashlib.sha256(json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), fingerprint]).encode()).hexdigest()
+    key = hashlib.sha256(
+        json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), fingerprint]).encode()
+    ).hexdigest()
     folder = (cache or default_cache()) / "corpora" / key[:24]
     if not (folder / "corpus.json").exists():
-        _write(folder, source, tokenizer, vocab_size, documents, encode, separator)
+        try:
+            _write(folder, source, tokenizer, vocab_size, documents, encode, separator)
+        except OSError as error:
+            raise InterlawError(
+                f"expected to write token files to {folder.parent}, found: {error.strerror}; "
+                "set INTERLAW_CACHE to a folder with room that you may write to"
+            ) from error
+    return _open_token_files(folder, source)
+
+
+def _open_token_files(folder: Path, source: str) -> Corpus:
+    """The corpus in a finished folder; its files are as long as they were when written."""
     try:
         facts = json.loads((folder / "corpus.json").read_text())
-        return Corpus(**{**facts, "source": source, "folder": folder})
-    except (json.JSONDecodeError, TypeError) as error:
-        raise InterlawError(f"expected token files of {source} in {folder}, found them damaged; delete that folder and run again") from error
+        corpus = Corpus(**{**facts, "source": source, "folder": folder})
+        itemsize = _token_dtype(corpus.vocab_size).itemsize
+        sizes = {split: (folder / f"{split}.bin").stat().st_size // itemsize for split in SPLITS}
+        sound = sizes == corpus.num_tokens
+    except (OSError, ValueError, TypeError):
+        sound = False
+    if not sound:
+        raise InterlawError(
+            f"expected token files of {source} in {folder}, found them damaged; delete that folder and run again"
+        )
+    return corpus
 
 
 def _write(
@@ -103,7 +124,10 @@ def _write(
     """Writes the token files beside their place, then moves them there in one step."""
     names = [name for name, content in documents() if content]
     if not names:
-        raise InterlawError(f"expected text in {source}, found none; name a file or folder with text in it")
+        raise InterlawError(
+            f"expected text in {source}, found none (hidden, empty and binary files do not count); "
+            "name a file or folder with UTF-8 text in it"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     dtype = _token_dtype(vocab_size)
     by_document = len(names) >= _SPLIT_BY_DOCUMENT_FROM
@@ -146,7 +170,9 @@ def _split(name: str, content: bytes, by_document: bool) -> list[tuple[str, byte
     cuts = [round(len(content) * (1 - 2 * _HELD_OUT)), round(len(content) * (1 - _HELD_OUT))]
     for i, cut in enumerate(cuts):
         line_end = content.rfind(b"\n", 0, cut) + 1
-        cuts[i] = line_end if cut - line_end < len(content) * _HELD_OUT / 4 and line_end else _character_start(content, cut)
+        cuts[i] = (
+            line_end if cut - line_end < len(content) * _HELD_OUT / 4 and line_end else _character_start(content, cut)
+        )
     pieces = [content[: cuts[0]], content[cuts[0] : cuts[1]], content[cuts[1] :]]
     return [(split, piece) for split, piece in zip(SPLITS, pieces, strict=True) if piece]
 
@@ -172,8 +198,11 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
     else:
         root = Path(source)
         if not root.exists():
-            raise InterlawError(f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source!r}; mend the path")
-        paths = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")]
+            raise InterlawError(
+                f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source!r}; "
+                "mend the path"
+            )
+        paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
         root = root.parent if root.is_file() else root
     named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
 
@@ -182,12 +211,20 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
             try:
                 content = path.read_bytes()
             except OSError as error:
-                raise InterlawError(f"expected to read {path}, found {error.strerror}; mend its permissions or leave it out") from error
+                raise InterlawError(
+                    f"expected to read {path}, found {error.strerror}; mend its permissions or leave it out"
+                ) from error
             if b"\0" not in content[:8192]:
                 yield name, content
 
     stats = [(name, path.stat()) for name, path in named]
-    return read, [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    # st_ctime_ns: unlike size and st_mtime_ns it moves even where a tool restores the old times
+    return read, [str(root.resolve()), *([name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in stats)]
+
+
+def _is_plain_file(path: Path, root: Path) -> bool:
+    """A file that is not hidden, nor in a hidden folder below the root."""
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any]:
@@ -207,11 +244,16 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
             loaded = datasets.load_dataset(hub_name, config)
     except Exception as error:  # datasets raises many kinds; each is a user's matter of name or network
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InterlawError(f"expected a dataset named {name!r}, found: {reason}; check the name, or give a local folder") from error
+        raise InterlawError(
+            f"expected a dataset named {name!r}, found: {reason}; check the name, or give a local folder"
+        ) from error
     parts = loaded if isinstance(loaded, dict) else {"train": loaded}
     for split, part in parts.items():
         if text_column not in part.column_names:
-            raise InterlawError(f"expected column {text_column!r} in {name}, found {', '.join(part.column_names)} in {split}; name the text column")
+            raise InterlawError(
+                f"expected column {text_column!r} in {name}, found {', '.join(part.column_names)} in {split}; "
+                "name the text column"
+            )
 
     def read() -> Iterator[tuple[str, bytes]]:
         for split, part in parts.items():
@@ -233,13 +275,18 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except Exception as error:  # transformers raises many kinds; each is a user's matter of name or network
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InterlawError(f"expected a tokenizer named {tokenizer!r}, found: {reason}; check the name, or give a local folder") from error
+        raise InterlawError(
+            f"expected a tokenizer named {tokenizer!r}, found: {reason}; check the name, or give a local folder"
+        ) from error
 
     def encode(name: str, content: bytes) -> NDArray[np.integer[Any]]:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise InterlawError(f"expected UTF-8 text in {name}, found byte {content[error.start]:#x} at {error.start}; convert it, or use tokenizer = 'bytes'") from error
+            raise InterlawError(
+                f"expected UTF-8 text in {name}, found byte {content[error.start]:#x} at {error.start}; "
+                "convert it, or use tokenizer = 'bytes'"
+            ) from error
         return np.asarray(loaded(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=np.int64)
 
     ends = [loaded.eos_token_id] if loaded.eos_token_id is not None else []
