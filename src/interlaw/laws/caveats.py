@@ -27,12 +27,18 @@ def collect_warnings(
         )
     if runs.budget_inferred:
         warnings.append("the table has no column budget: runs within 5% of each other's parameters count as one budget")
-    if shapes.relative_noise is None:
+    if shapes.relative_noise is None and len(shapes.loss) > len(budgets):
         warnings.append(
             "no shape was run with two seeds: the seed noise is unknown, and ties cannot be told from gains"
         )
+    given = all(fit.r_star.status == "given" for fit in budgets)
+    if given:
+        warnings.append(
+            "one shape a budget: the optima are taken from the table as they stand, unchecked; grids, seeds and learning "
+            "rates behind them are unknown here, and integer depths make small models jump"
+        )
     for fit in budgets:
-        if fit.r_star.status != "optimum":
+        if fit.r_star.status != "optimum" and not given:
             warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
         if fit.params_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
@@ -40,7 +46,7 @@ def collect_warnings(
     measured = shapes.measured.get("aofe_ratio")
     if measured is not None and not np.isfinite(measured).all():
         warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")
-    return [*warnings, *_law_warnings(budgets, law)]
+    return warnings if given else [*warnings, *_law_warnings(budgets, law)]
 
 
 def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[str]:

@@ -17,7 +17,7 @@ from interlaw.laws.joint_law import JointLaw, fit_joint_law
 from interlaw.laws.published import published_slopes
 from interlaw.laws.result import BudgetFit, PooledInterval, Stability, from_plain, to_plain
 from interlaw.laws.stability import judge_stability
-from interlaw.laws.table import FloatArray, LeftOut, read_runs
+from interlaw.laws.table import Columns, FloatArray, LeftOut, read_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class LawFit:
 
 
 def fit_law(
-    table: Mapping[str, Any],
+    table: Columns,
     *,
     delta: float = 0.01,
     confidence: float = 0.9,
@@ -139,7 +139,8 @@ def fit_law(
         for budget in np.unique(shapes.budget)
     ]
     budgets = tuple(fit for fit, _ in fits)
-    law = fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
+    given = all(fit.r_star.status == "given" for fit in budgets)
+    law = None if given else fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     sizes = [fit.params_mean for fit in budgets]
     return LawFit(
         budgets=budgets,

@@ -18,6 +18,8 @@ from interlaw.laws.table import FloatArray
 MIN_BUDGETS_FOR_POWER = 4
 NUM_LINE_POINTS = 25
 NUM_PROFILE_POINTS = 81
+# Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.
+MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +149,9 @@ def fit_joint_law(
     if len(levels) < 2 or len(rows) < form.num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
         return None
     solution = solve(form, features, loss=loss)
-    weights = rng.exponential(size=(num_bootstrap, len(rows)))
-    starts = np.tile(solution.theta, (num_bootstrap, 1))
+    num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // len(rows)))
+    weights = rng.exponential(size=(num_draws, len(rows)))
+    starts = np.tile(solution.theta, (num_draws, 1))
     draws, _, met = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
     dof = len(rows) - form.num_parameters
     t_quantile = float(stats.t.ppf((1 + confidence) / 2, dof))

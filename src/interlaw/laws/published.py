@@ -16,6 +16,8 @@ from scipy import optimize
 
 from interlaw.errors import InterlawError
 
+SIZE_TOLERANCE = 1.1  # sources round sizes and count embeddings differently
+
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedLaw:
@@ -51,8 +53,8 @@ class PublishedLaw:
     stated_slope: float | None
 
     def covers(self, params: float) -> bool:
-        """Whether N lies in the range of sizes that the source speaks about."""
-        return self.params_low <= params <= self.params_high
+        """Whether N lies in the range of sizes that the source speaks about, counting conventions allowed for."""
+        return self.params_low / SIZE_TOLERANCE <= params <= self.params_high * SIZE_TOLERANCE
 
     def ratio(self, params: float) -> float | None:
         """R*(N), extrapolated as the source's own form suggests; None where the source states no level.

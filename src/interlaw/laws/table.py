@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,14 @@ FloatArray = NDArray[np.float64]
 REQUIRED = ("params", "depth", "width", "loss")
 MEASURED = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
 BUDGET_TOLERANCE = 0.05
+
+
+class Columns(Protocol):
+    """Columns by name: a dict of sequences, a pandas DataFrame, anything that iterates its names and gives each."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +78,7 @@ class Runs:
     left_out: LeftOut
 
 
-def read_runs(table: Mapping[str, Any], *, treatment: str | None = None) -> Runs:
+def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
     """Check a table and keep the runs that ended well.
 
     Args:
@@ -132,9 +140,7 @@ def read_runs(table: Mapping[str, Any], *, treatment: str | None = None) -> Runs
     )
 
 
-def _treatment_mask(
-    table: Mapping[str, Any], names: list[str], num_rows: int, treatment: str | None
-) -> NDArray[np.bool_]:
+def _treatment_mask(table: Columns, names: list[str], num_rows: int, treatment: str | None) -> NDArray[np.bool_]:
     if "treatment" not in names:
         if treatment is not None:
             raise InterlawError(f"expected a column treatment to choose {treatment!r} from, found none: leave it out")
@@ -153,13 +159,13 @@ def _treatment_mask(
     return np.asarray(values == treatment, dtype=bool)
 
 
-def _text(table: Mapping[str, Any], name: str, num_rows: int) -> NDArray[np.str_]:
+def _text(table: Columns, name: str, num_rows: int) -> NDArray[np.str_]:
     values = np.asarray(table[name], dtype=object)
     _check_length(values, name, num_rows)
     return np.array(["" if value is None or value != value else str(value) for value in values], dtype=np.str_)
 
 
-def _number(table: Mapping[str, Any], name: str, num_rows: int) -> FloatArray:
+def _number(table: Columns, name: str, num_rows: int) -> FloatArray:
     raw = np.asarray(table[name])
     _check_length(raw, name, num_rows)
     try:

@@ -1,0 +1,181 @@
+"""`interlaw fit`: from runs, one's own or anyone's, to the law with its uncertainty."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from interlaw.laws import BudgetFit, LawFit
+
+
+def fit(
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR|TABLE.csv", help="A run's folder, or a table of anyone's runs.")
+    ],
+    delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
+    confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
+    view: Annotated[
+        str | None, typer.Option(help="Measured view; projected, else loss, else the first, when not given.")
+    ] = None,
+    treatment: Annotated[str | None, typer.Option(help="Learning-rate treatment, when the runs hold several.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=THEIRS", help="Their column for ours: --column loss=eval/loss.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutations.")] = 0,
+    resamples: Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")] = 1000,
+    out: Annotated[Path | None, typer.Option(metavar="FIT.json", help="Also write the fit, for recommend.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="Print the joint law, rival forms, every test.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The best depth / width per budget with intervals, both efficient intervals, and whether they stay put."""
+    from interlaw.laws import fit_law
+
+    law = fit_law(
+        read_source(source, view=view, columns=column or []),
+        delta=delta,
+        confidence=confidence,
+        treatment=treatment,
+        seed=seed,
+        num_bootstrap=resamples,
+        num_permutations=resamples,
+    )
+    if out is not None:
+        try:
+            out.write_text(json.dumps(law.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InterlawError(
+                f"expected to write {str(out)!r}, found: {error.strerror}; name another file"
+            ) from error
+    if as_json:
+        print_json(law.to_dict())
+        return
+    show(law)
+    if details:
+        show_details(law)
+
+
+def read_source(source: Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:
+    """A run's folder or a CSV file as a table with our column names and one view's interaction."""
+    import pandas as pd
+
+    from interlaw.runs import load_table, view_table
+
+    if source.is_dir():
+        table = load_table(source)
+    elif source.is_file():
+        try:
+            table = pd.read_csv(source)
+        except (ValueError, UnicodeDecodeError, OSError) as error:
+            raise InterlawError(f"expected a CSV table in {str(source)!r}, found: {error}; save it as CSV") from None
+    else:
+        raise InterlawError(f"expected a run's folder or a CSV file, found nothing at {str(source)!r}; check the path")
+    table = rename_columns(table, columns)
+    if view is not None or any(name.endswith("_aofe_ratio") for name in table.columns):
+        table = view_table(table, view=view)
+    return table
+
+
+def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Gives their columns our names; a column of ours that is replaced goes."""
+    for pair in columns:
+        ours, equals, theirs = pair.partition("=")
+        if not equals or not ours or not theirs:
+            raise InterlawError(f"expected --column NAME=THEIRS such as loss=eval_loss, found {pair!r}; write it so")
+        if theirs not in table.columns:
+            raise InterlawError(
+                f"expected a column {theirs!r} for {ours}, found {', '.join(map(str, table.columns))}; name one of them"
+            )
+        if ours != theirs:
+            table = table.drop(columns=ours, errors="ignore").rename(columns={theirs: ours})
+    return table
+
+
+def show(law: LawFit) -> None:
+    """Prints the verdict, one row a budget, and what to beware of."""
+    from rich.table import Table
+
+    from interlaw.laws import verdict
+
+    console = people(stderr=False)
+    for sentence in verdict(law):
+        console.print(f"- {sentence}", markup=False)
+    console.print()
+    level = f"{law.confidence:.0%}"
+    table = Table(box=None, header_style="bold")
+    heads = ("budget", "shapes", "runs", "best shape", "loss", "R*", level, f"R within {law.delta:g}")
+    for name in (*heads, "interaction interval", "overlap (chance, p)"):
+        table.add_column(name, justify="right")
+    for budget in law.budgets:
+        table.add_row(*_row(budget))
+    console.print(table)
+    for warning in law.warnings:
+        console.print(f"note: {warning}", markup=False)
+
+
+def _row(budget: BudgetFit) -> tuple[str, ...]:
+    star, near, interaction, overlap = (
+        budget.r_star,
+        budget.loss_interval,
+        budget.interaction_interval,
+        budget.overlap,
+    )
+    edge = {"low": "edge: wider?", "high": "edge: deeper?"}.get(star.edge or "", star.status.replace("_", " "))
+    return (
+        f"{budget.budget:.3g}",
+        str(budget.num_shapes),
+        str(budget.num_runs),
+        f"{budget.best.depth}x{budget.best.width}",
+        f"{budget.best.loss:.4f}",
+        edge if star.value is None else f"{star.value:.4f}",
+        f"{_end(star.low)} to {_end(star.high)}",
+        f"{near.low:.4f}{'<' if near.low_open else ''} to {near.high:.4f}{'>' if near.high_open else ''}",
+        "-" if interaction is None else f"{interaction.low:.4f} to {interaction.high:.4f}",
+        "-" if overlap is None else f"{overlap.jaccard:.2f} ({overlap.chance:.2f}, {overlap.p_value:.2f})",
+    )
+
+
+def _end(value: float | None) -> str:
+    """An interval's end; a question mark where the data set none."""
+    return "?" if value is None else f"{value:.4f}"
+
+
+def show_details(law: LawFit) -> None:
+    """Prints the joint law, rival forms, the slope against every published one, and what goes with the loss."""
+    from rich.table import Table
+
+    console = people(stderr=False)
+    if law.law is not None:
+        joint = law.law
+        console.print(f"\n{joint.formula}: {joint.status}, {joint.num_shapes} shapes, residual {joint.rmse_log:.2%}")
+        for name, value in joint.parameters.items():
+            console.print(f"  {name:<20}{value.value:.5g} ({value.low:.5g} to {value.high:.5g})")
+        forms = Table("form", "parameters", "AICc", "held-out", "held-out largest", box=None)
+        for each in joint.comparisons:
+            aicc = "-" if each.aicc is None else f"{each.aicc:.1f}"
+            largest = "-" if each.held_out_largest is None else f"{each.held_out_largest:.2%}"
+            forms.add_row(each.formula, str(each.num_parameters), aicc, f"{each.held_out_rmse:.2%}", largest)
+        if joint.comparisons:
+            console.print(forms)
+    tests = Table("gamma against", "slope", "difference", "verdict", "source", box=None)
+    for test in law.stability.tests:
+        between = f"{test.difference_low:+.2f} to {test.difference_high:+.2f}"
+        tests.add_row(test.name, f"{test.slope:+.2f}", between, test.verdict, test.source)
+    if law.stability.tests:
+        console.print(tests)
+    found = Table("quantity", "claim", "neighbours agree", "rho", "rho given N", "rho given N, R", box=None)
+    for one in law.associations:
+        signs = f"{one.signs.num_agreeing} of {one.signs.num_pairs}"
+        rhos = (one.raw.rho, one.given_size.rho, one.given_size_and_shape.rho)
+        shown = ("-" if rho is None else f"{rho:+.2f}" for rho in rhos)
+        found.add_row(one.quantity, f"{one.claimed_sign:+d}", signs, *shown)
+    if law.associations:
+        console.print(found)
