@@ -1,0 +1,165 @@
+"""Shapes of equal budget whose dimensions suit hardware: whole heads of 64 or 128, round widths, grouped keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from interlaw.errors import InterlawError
+from interlaw.shapes import Budget, LlamaShape, Shape, format_size, make_shape
+
+WIDE = 1536
+MULTIPLE_OF, MULTIPLE_OF_WIDE = 64, 128
+TIED_BELOW = 4e9
+HEADS_PER_KV = {"llama": 4, "qwen2": 8}
+BYTES_PER_ENTRY = 2
+WIDEST = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimensions:
+    """What a shape must suit beside its budget.
+
+    Attributes:
+        family: `gpt`, `llama` or `qwen2`.
+        vocab_size: Entries of the token table.
+        context: Longest sequence, in tokens.
+        head_dim: Width of a head; when not given, 64 below width 1536, and from there on 128 where heads then group.
+        heads_per_kv: Most query heads that share a key-value head; 4 for llama and 8 for qwen2 when not given.
+        tied: Whether the head is the token table; when not given, below 4B parameters for llama and qwen2.
+        multiple_of: Width and d_ff are multiples of this; 64 below width 1536 and 128 from there on when not given.
+    """
+
+    family: str
+    vocab_size: int
+    context: int
+    head_dim: int | None = None
+    heads_per_kv: int | None = None
+    tied: bool | None = None
+    multiple_of: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses sizes below one, and families without heads."""
+        if self.family != "gpt" and self.family not in HEADS_PER_KV:
+            raise InterlawError(
+                f"expected a family of gpt, {', '.join(HEADS_PER_KV)}, found {self.family!r}; choose one"
+            )
+        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "multiple_of"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive one")
+
+    def shape(self, width: int, depth: int, *, tied: bool) -> Shape | None:
+        """The shape of these dimensions; None where the width is not made of whole heads in whole groups."""
+        multiple = self._multiple(width)
+        if width % multiple:
+            return None
+        for head_dim in self._head_dims(width):
+            if width % head_dim:
+                continue
+            settings: dict[str, Any] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
+            if self.family in HEADS_PER_KV:
+                kv_heads = self._kv_heads(width // head_dim)
+                if kv_heads is None:
+                    continue
+                settings |= {"num_kv_heads": kv_heads, "d_ff_multiple_of": multiple}
+            return make_shape(self.family, depth=depth, width=width, head_dim=head_dim, **settings)
+        return None
+
+    def step(self) -> int:
+        """The smallest difference between two widths."""
+        return min(self._multiple(1), self._multiple(WIDE))
+
+    def _head_dims(self, width: int) -> tuple[int, ...]:
+        """Head widths to try, the preferred one first."""
+        if self.head_dim is not None:
+            return (self.head_dim,)
+        return (128, 64) if width >= WIDE else (64,)
+
+    def _multiple(self, width: int) -> int:
+        return self.multiple_of or (MULTIPLE_OF_WIDE if width >= WIDE else MULTIPLE_OF)
+
+    def _kv_heads(self, heads: int) -> int | None:
+        """Key-value heads of the largest group allowed; None where the heads only divide into less than half of that."""
+        most = min(self.heads_per_kv or HEADS_PER_KV[self.family], heads)
+        group = max(size for size in range(1, most + 1) if heads % size == 0)
+        return heads // group if 2 * group > most else None
+
+
+def kv_cache_bytes_per_token(shape: Shape) -> int:
+    """Keys and values of all layers for one token, at two bytes an entry.
+
+    Example:
+        >>> kv_cache_bytes_per_token(LlamaShape(depth=32, width=4096, head_dim=128, num_kv_heads=8))
+        131072
+    """
+    kv_width = shape.kv_width if isinstance(shape, LlamaShape) else shape.width
+    return 2 * BYTES_PER_ENTRY * shape.depth * kv_width
+
+
+def equal_budget_shapes(dimensions: Dimensions, budget: Budget, *, low: float, high: float) -> Iterator[Shape]:
+    """One shape a width, from narrow to wide: the depth whose spending is nearest the budget.
+
+    Args:
+        dimensions: Family, vocabulary and what hardware likes.
+        budget: The budget to meet.
+        low: Smallest R of interest.
+        high: Largest R of interest; widths that give other ratios are passed over.
+    """
+    for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
+        if dimensions.shape(width, 1, tied=bool(dimensions.tied)) is None:
+            continue
+        shape = _nearest_depth(partial(_at, dimensions, width, budget), budget)
+        if shape is None or shape.ratio < low:
+            return
+        if shape.ratio <= high:
+            yield shape
+
+
+def typical_params(dimensions: Dimensions, budget: Budget, *, ratio: float = 0.015) -> float:
+    """Total parameters of a shape that spends the budget at about this ratio, whatever the budget counts.
+
+    Raises:
+        InterlawError: When not even one narrow layer fits: the vocabulary takes the budget.
+    """
+    shapes = list(equal_budget_shapes(dimensions, budget, low=0.0, high=math.inf))
+    if not shapes:
+        raise InterlawError(
+            f"no {dimensions.family} of a hardware-friendly width spends {format_size(budget.amount)} {budget.kind} "
+            f"with a vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size or multiple_of"
+        )
+    return float(min(shapes, key=lambda shape: abs(math.log(shape.ratio / ratio))).params)
+
+
+def _at(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> Shape:
+    """The shape at a depth, its head tied or not as its size suggests."""
+    tied = dimensions.tied
+    if tied is None:
+        tied = dimensions.family in HEADS_PER_KV and _is_small(dimensions, width, budget, depth)
+    shape = dimensions.shape(width, depth, tied=tied)
+    assert shape is not None
+    return shape
+
+
+def _is_small(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> bool:
+    """Whether the head is tied by default: by the budget where that is in parameters, else by the shape itself."""
+    if budget.kind in ("params", "params_non_embedding"):
+        return budget.amount < TIED_BELOW
+    tied = dimensions.shape(width, depth, tied=True)
+    return tied is not None and tied.params < TIED_BELOW
+
+
+def _nearest_depth(shape_at: Callable[[int], Shape], budget: Budget) -> Shape | None:
+    """The depth whose spending is nearest the budget; None when one layer already spends half as much again."""
+    if budget.error(shape_at(1)) > 0.5:
+        return None
+    low, high = 1, 2
+    while budget.spent(shape_at(high)) <= budget.amount:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if budget.spent(shape_at(middle)) <= budget.amount else (low, middle)
+    return min((shape_at(low), shape_at(high)), key=lambda shape: abs(budget.error(shape)))

@@ -1,0 +1,165 @@
+"""From a budget to shapes: the interval, shapes inside it, what each costs, who supports it and who disagrees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interlaw.errors import InterlawError
+from interlaw.laws import LawFit
+from interlaw.published import PAPER_INTERVAL, RatioPoint
+from interlaw.recommendation.candidate import Candidate, choose_shapes, describe
+from interlaw.recommendation.caveats import caveats
+from interlaw.recommendation.dimensions import Dimensions, typical_params
+from interlaw.recommendation.evidence import LawOpinion, law_opinions, similar_models
+from interlaw.recommendation.interval import RatioInterval, given_interval, interval_from_fit, interval_from_laws
+from interlaw.shapes import Budget, choose_budget
+
+CHINCHILLA_TOKENS_PER_PARAM = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """A range of shapes with its evidence.
+
+    Attributes:
+        budget: What was to be spent.
+        params: N at which laws and models were consulted: the budget, or about what it buys.
+        interval: Ratios to choose from.
+        candidates: Shapes of equal budget, the one nearest the centre first.
+        laws: Every published law at N.
+        models: Real models within a factor of 1.5 of N.
+        warnings: What a reader must know, in words.
+    """
+
+    budget: Budget
+    params: float
+    interval: RatioInterval
+    candidates: tuple[Candidate, ...]
+    laws: tuple[LawOpinion, ...]
+    models: tuple[RatioPoint, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of the command's JSON."""
+        return {
+            "budget": dict(vars(self.budget)),
+            "params": self.params,
+            "interval": {**self.interval.to_dict(), "paper": list(PAPER_INTERVAL)},
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "laws": [{**one.to_dict(), "position": self._position(one.ratio)} for one in self.laws],
+            "models": [{**vars(point), "position": self._position(point.ratio)} for point in self.models],
+            "warnings": list(self.warnings),
+        }
+
+    def _position(self, ratio: float | None) -> str | None:
+        return None if ratio is None else self.interval.position(ratio)
+
+
+def recommend(
+    *,
+    params: str | float | None = None,
+    flops: str | float | None = None,
+    family: str = "llama",
+    vocab_size: int = 32_000,
+    context: int = 4096,
+    fit: LawFit | None = None,
+    delta: float | None = None,
+    interval: tuple[float, float] | None = None,
+    tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM,
+    head_dim: int | None = None,
+    heads_per_kv: int | None = None,
+    tied: bool | None = None,
+    multiple_of: int | None = None,
+    tolerance: float = 0.05,
+    num_candidates: int = 5,
+) -> Recommendation:
+    """Shapes for a budget: a range of depth / width, equal-budget shapes inside it, and the evidence for and against.
+
+    Args:
+        params: Budget in total parameters, as a number or a size such as "350M"; or give `flops`.
+        flops: Budget in training FLOPs of a run of `tokens_per_param` tokens per parameter.
+        family: `gpt`, `llama` or `qwen2`.
+        vocab_size: Entries of the token table.
+        context: Longest sequence, in tokens.
+        fit: Your own law (`fit_law`): it then gives interval and penalty. Without it, published laws do.
+        delta: Tolerated relative loss of the interval by the fit; the fit's own when not given.
+        interval: Choose from this interval of R instead.
+        tokens_per_param: Training tokens per total parameter.
+        head_dim: Width of a head; see `Dimensions` for what happens when this and the next three are not given.
+        heads_per_kv: Most query heads that share a key-value head.
+        tied: Whether the output head is the token table.
+        multiple_of: Width and d_ff are multiples of this.
+        tolerance: Largest relative miss of the budget.
+        num_candidates: How many shapes to return at most.
+
+    Returns:
+        The recommendation. Its candidates' counts are exact: `Shape.params` equals what transformers builds.
+
+    Raises:
+        InterlawError: When a number is out of range or no shape of these dimensions meets the budget.
+
+    Example:
+        >>> found = recommend(params="350M", family="llama", vocab_size=32_000)
+        >>> found.interval.low < found.candidates[0].shape.ratio < found.interval.high
+        True
+    """
+    _check(tolerance=tolerance, num_candidates=num_candidates, tokens_per_param=tokens_per_param)
+    budget = choose_budget(params=params, flops=flops, tokens_per_param=tokens_per_param if flops is not None else None)
+    dimensions = Dimensions(
+        family=family,
+        vocab_size=vocab_size,
+        context=context,
+        head_dim=head_dim,
+        heads_per_kv=heads_per_kv,
+        tied=tied,
+        multiple_of=multiple_of,
+    )
+    bought = typical_params(dimensions, budget)
+    size = float(budget.amount) if budget.kind == "params" else bought
+    opinions, models = law_opinions(size), similar_models(size)
+    chosen = _interval(opinions, fit=fit, delta=delta, given=interval)
+    shapes, met = choose_shapes(dimensions, budget, chosen, tolerance=tolerance, count=num_candidates)
+    warnings = list(caveats(chosen, params=size, models=models, fit=fit))
+    if not met:
+        warnings.insert(
+            0,
+            f"no shape of these dimensions meets the budget within {tolerance:.0%} inside the interval: "
+            "the nearest are listed; allow a smaller multiple_of or head_dim, or a larger tolerance",
+        )
+    return Recommendation(
+        budget=budget,
+        params=size,
+        interval=chosen,
+        candidates=tuple(
+            describe(
+                shape, budget=budget, interval=chosen, opinions=opinions, fit=fit, tokens_per_param=tokens_per_param
+            )
+            for shape in shapes
+        ),
+        laws=opinions,
+        models=models,
+        warnings=tuple(warnings),
+    )
+
+
+def _check(*, tolerance: float, num_candidates: int, tokens_per_param: float) -> None:
+    """Refuses numbers out of range."""
+    if not 0 < tolerance <= 0.5:
+        raise InterlawError(f"expected a tolerance from 0 to 0.5, found {tolerance}; 0.05 means five per cent")
+    if num_candidates < 1:
+        raise InterlawError(f"expected at least one candidate, found {num_candidates}; choose a positive number")
+    if not 0 < tokens_per_param < math.inf:
+        raise InterlawError(f"expected positive tokens per parameter, found {tokens_per_param}; 20 is usual")
+
+
+def _interval(
+    opinions: Sequence[LawOpinion], *, fit: LawFit | None, delta: float | None, given: tuple[float, float] | None
+) -> RatioInterval:
+    """The user's interval, else the fit's where it has one, else the published laws'."""
+    if given is not None:
+        return given_interval(*given)
+    found = interval_from_fit(fit, opinions[0].params, delta=delta) if fit is not None else None
+    return found or interval_from_laws(opinions)
