@@ -34,8 +34,8 @@ def collect_warnings(
     given = all(fit.r_star.status == "given" for fit in budgets)
     if given:
         warnings.append(
-            "one shape a budget: the optima are taken from the table as they stand, unchecked; grids, seeds and learning "
-            "rates behind them are unknown here, and integer depths make small models jump"
+            "one shape a budget: the optima are taken from the table as they stand, unchecked; the grids, seeds and "
+            "learning rates behind them are unknown here, and integer depths make small models jump"
         )
     for fit in budgets:
         if fit.r_star.status != "optimum" and not given:

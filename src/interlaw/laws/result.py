@@ -225,6 +225,8 @@ class Stability:
         margin: Equivalence margin of every test.
         verdict: Of the test against 0: `stable`, `moves` or `cannot tell`.
         reason: One plain sentence.
+        leave_one_out_low: Smallest gamma when one budget is left out; None with fewer than four.
+        leave_one_out_high: Largest, likewise.
         tests: Against 0 first, then against each published slope over the same N.
     """
 
@@ -237,6 +239,8 @@ class Stability:
     margin: float
     verdict: str
     reason: str
+    leave_one_out_low: float | None = None
+    leave_one_out_high: float | None = None
     tests: tuple[Equivalence, ...] = ()
 
 

@@ -149,10 +149,29 @@ def judge_stability(
         for name, (target, source) in targets.items()
     )
     verdict = {"same": "stable", "different": "moves"}.get(tests[0].verdict, "cannot tell")
+    left_out = _leave_one_out(sizes, ratios, errors)
     reason = _reason(verdict, enough=enough, decades=decades, slope=slope, reach=reach, margin=margin)
+    if verdict == "moves" and len(left_out) and left_out.min() < 0 < left_out.max():
+        reason += f"; yet leaving one budget out it lies between {left_out.min():+.2f} and {left_out.max():+.2f}"
     return replace(
-        unknown, gamma=slope, low=slope - reach, high=slope + reach, verdict=verdict, reason=reason, tests=tests
+        unknown,
+        gamma=slope,
+        low=slope - reach,
+        high=slope + reach,
+        verdict=verdict,
+        reason=reason,
+        tests=tests,
+        leave_one_out_low=float(left_out.min()) if len(left_out) else None,
+        leave_one_out_high=float(left_out.max()) if len(left_out) else None,
     )
+
+
+def _leave_one_out(sizes: FloatArray, ratios: FloatArray, errors: FloatArray | None) -> FloatArray:
+    """Slope without each budget in turn; empty with fewer than four."""
+    if len(sizes) < 4:
+        return np.empty(0)
+    kept = ~np.eye(len(sizes), dtype=bool)
+    return np.array([meta_slope(sizes[k], ratios[k], errors=None if errors is None else errors[k])[0] for k in kept])
 
 
 def _optima(budgets: Sequence[BudgetFit], *, given: bool) -> tuple[FloatArray, FloatArray, FloatArray | None]:

@@ -94,6 +94,8 @@ def _stability(fit: LawFit) -> str:
 
 def _next(fit: LawFit) -> list[str]:
     """The runs that would settle most, at most three."""
+    if all(each.r_star.status == "given" for each in fit.budgets):
+        return ["To run next: a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."]
     steps = []
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
         sizes = [_size(each.params_mean) for each in fit.budgets if each.r_star.edge == side]
