@@ -120,30 +120,17 @@ def show(result: Recommendation) -> None:
     shapes = [candidate.shape for candidate in result.candidates]
     depths, widths = [shape.depth for shape in shapes], [shape.width for shape in shapes]
     console.print(
-        f"{format_size(result.params)} {shapes[0].family}: R = depth / width = {found.low:.4f} to {found.high:.4f}, that is "
-        f"{_span(depths)} layers, width {_span(widths)}"
+        f"{format_size(result.params)} {shapes[0].family}: R = depth / width = {found.low:.4f} to {found.high:.4f}, "
+        f"that is {_span(depths)} layers, width {_span(widths)}"
     )
     console.print(f"({found.statement})", markup=False)
-    names = (
-        "",
-        "depth x width",
-        "R",
-        "heads/kv x dim",
-        "d_ff",
-        "params",
-        "FLOPs",
-        "KV B/token",
-        "loss penalty",
-        "laws",
-        "like",
-    )
-    table = Table(*names)
+    names = ("depth x width", "R", "heads/kv x dim", "d_ff", "params", "FLOPs", "KV B/token", "loss penalty", "laws")
+    table = Table("", *names, "like")
     for number, candidate in enumerate(result.candidates, start=1):
         table.add_row(str(number), *_cells(candidate))
     console.print(table)
-    console.print(
-        "laws: for / prefer deeper / prefer shallower; KV cache at two bytes; evidence in full: --details or --json"
-    )
+    tokens = f"{result.candidates[0].train_tokens / shapes[0].params:g} tokens a parameter"
+    console.print(f"FLOPs: {tokens}; KV: two bytes an entry; laws: for / prefer deeper / prefer shallower (--details)")
     for sentence in result.warnings:
         console.print(f"note: {sentence}", markup=False)
 
@@ -179,8 +166,6 @@ def show_evidence(result: Recommendation) -> None:
 
 def _cells(candidate: Candidate) -> tuple[str, ...]:
     """One shape as the cells of a row."""
-    from interlaw.shapes import format_size
-
     shape, penalty = candidate.shape, candidate.penalty
     row = shape.to_dict()
     heads = f"{row['num_heads']}/{row.get('num_kv_heads', row['num_heads'])} x {row['head_dim']}"
@@ -191,7 +176,7 @@ def _cells(candidate: Candidate) -> tuple[str, ...]:
         heads,
         str(row["d_ff"]),
         f"{shape.params:,} ({candidate.budget_error:+.1%})",
-        f"{candidate.train_flops:.2g} ({format_size(candidate.train_tokens)} tokens)",
+        f"{candidate.train_flops:.2g}",
         f"{candidate.kv_cache_bytes_per_token:,}",
         f"{penalty.value:.1%} ({penalty.low:.1%} to {penalty.high:.1%})",
         " / ".join(stances),

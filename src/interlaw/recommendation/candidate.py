@@ -15,6 +15,9 @@ from interlaw.recommendation.interval import RatioInterval
 from interlaw.recommendation.penalty import Penalty, predicted_penalty
 from interlaw.shapes import Budget, Shape
 
+# Against the distance from the interval's centre: the roughest shape counts as half the interval's width off.
+ROUGHNESS_WEIGHT = 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -67,33 +70,28 @@ class Candidate:
 def choose_shapes(
     dimensions: Dimensions, budget: Budget, interval: RatioInterval, *, tolerance: float, count: int
 ) -> tuple[list[Shape], bool]:
-    """Shapes spread over the interval, the one nearest its centre first.
+    """Shapes spread over the interval, those near its centre that suit hardware first.
 
     Returns:
-        The shapes, and whether they meet the budget inside the interval. If none does, those that come nearest.
+        The shapes, and whether they meet the budget inside the interval. If none does, the two that come nearest.
     """
     shapes = list(equal_budget_shapes(dimensions, budget, low=0.0, high=math.inf))
+    spread = math.log(interval.high / interval.low)
 
-    def from_centre(shape: Shape) -> float:
-        return abs(math.log(shape.ratio / interval.centre))
+    def cost(shape: Shape) -> float:
+        from_centre = abs(math.log(shape.ratio / interval.centre)) / spread
+        return from_centre + ROUGHNESS_WEIGHT * dimensions.roughness(shape)
 
-    fitting = [
-        shape
-        for shape in shapes
-        if abs(budget.error(shape)) <= tolerance and interval.position(shape.ratio) == "inside"
-    ]
-    if not fitting:
+    def miss(shape: Shape) -> float:
+        outside = max(0.0, math.log(interval.low / shape.ratio), math.log(shape.ratio / interval.high))
+        return outside + max(0.0, abs(budget.error(shape)) - tolerance)
 
-        def miss(shape: Shape) -> float:
-            outside = max(0.0, math.log(interval.low / shape.ratio), math.log(shape.ratio / interval.high))
-            return outside + max(0.0, abs(budget.error(shape)) - tolerance)
-
-        return sorted(shapes, key=miss)[: min(count, 2)], False
     chosen: list[Shape] = []
-    spacing = math.log(interval.high / interval.low) / (2 * count)
-    for shape in sorted(fitting, key=from_centre):
-        if all(abs(math.log(shape.ratio / other.ratio)) >= spacing for other in chosen):
+    for shape in sorted((shape for shape in shapes if miss(shape) == 0), key=cost):
+        if all(abs(math.log(shape.ratio / other.ratio)) >= spread / (2 * count) for other in chosen):
             chosen.append(shape)
+    if not chosen:
+        return sorted(shapes, key=miss)[: min(count, 2)], False
     return chosen[:count], True
 
 

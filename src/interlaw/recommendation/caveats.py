@@ -33,8 +33,8 @@ def caveats(
         yield from _about_fit(fit, interval, params=params)
     if interval.source == "published laws" and interval.extrapolated:
         yield (
-            f"{format_size(params)} is extrapolated: fewer than three published laws cover it, so the nearest others count "
-            f"at the nearest size that they cover, and the interval is wider for it"
+            f"{format_size(params)} is extrapolated: fewer than three published laws cover it, so others count at the "
+            f"nearest size that they cover, and the interval is wider for it"
         )
     if interval.high / interval.low > WIDE_FACTOR:
         yield f"the interval spans a factor of {interval.high / interval.low:.0f}: it hardly constrains the shape"
@@ -49,10 +49,11 @@ def _about_fit(fit: LawFit, interval: RatioInterval, *, params: float) -> Iterat
         yield "your fit found no best ratio inside its grid, so it is not used: published laws place the interval"
         return
     if interval.source == "fit" and interval.extrapolated:
-        sizes = [budget.params_mean for budget in fit.budgets]
+        sizes = [format_size(budget.params_mean) for budget in fit.budgets]
+        span = sizes[0] if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield (
-            f"{format_size(params)} is extrapolated: your fit covers {format_size(min(sizes))} to "
-            f"{format_size(max(sizes))} parameters; the interval and the penalties are wider for it"
+            f"{format_size(params)} is extrapolated: your fit covers {span} parameters; the interval and the penalties "
+            f"are wider for it"
         )
     if interval.source == "fit" and (fit.law is None or fit.law.status != "optimum"):
         yield "your fit has no law over several budgets: its ratio is held constant over size, within published slopes"

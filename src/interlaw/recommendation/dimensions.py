@@ -12,7 +12,7 @@ from interlaw.errors import InterlawError
 from interlaw.shapes import Budget, LlamaShape, Shape, format_size, make_shape
 
 WIDE = 1536
-MULTIPLE_OF, MULTIPLE_OF_WIDE = 64, 128
+MULTIPLE_OF = 64
 TIED_BELOW = 4e9
 HEADS_PER_KV = {"llama": 4, "qwen2": 8}
 BYTES_PER_ENTRY = 2
@@ -27,10 +27,10 @@ class Dimensions:
         family: `gpt`, `llama` or `qwen2`.
         vocab_size: Entries of the token table.
         context: Longest sequence, in tokens.
-        head_dim: Width of a head; when not given, 64 below width 1536, and from there on 128 where heads then group.
+        head_dim: Width of a head; when not given, 64 below width 1536, and from there on 128 unless 64 groups better.
         heads_per_kv: Most query heads that share a key-value head; 4 for llama and 8 for qwen2 when not given.
         tied: Whether the head is the token table; when not given, below 4B parameters for llama and qwen2.
-        multiple_of: Width and d_ff are multiples of this; 64 below width 1536 and 128 from there on when not given.
+        multiple_of: Width and d_ff are multiples of this; 64 when not given, and multiples of 128 are preferred.
     """
 
     family: str
@@ -54,39 +54,45 @@ class Dimensions:
 
     def shape(self, width: int, depth: int, *, tied: bool) -> Shape | None:
         """The shape of these dimensions; None where the width is not made of whole heads in whole groups."""
-        multiple = self._multiple(width)
-        if width % multiple:
+        settings: dict[str, Any] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
+        fitting = [head_dim for head_dim in self._head_dims(width) if width % head_dim == 0]
+        if self.family not in HEADS_PER_KV:
+            return (
+                make_shape(self.family, depth=depth, width=width, head_dim=fitting[0], **settings) if fitting else None
+            )
+        groups = {head_dim: self._heads_per_kv(width // head_dim) for head_dim in fitting}
+        head_dim = max(groups, key=lambda one: (groups[one], one), default=0)
+        if head_dim == 0 or groups[head_dim] == 0:
             return None
-        for head_dim in self._head_dims(width):
-            if width % head_dim:
-                continue
-            settings: dict[str, Any] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
-            if self.family in HEADS_PER_KV:
-                kv_heads = self._kv_heads(width // head_dim)
-                if kv_heads is None:
-                    continue
-                settings |= {"num_kv_heads": kv_heads, "d_ff_multiple_of": multiple}
-            return make_shape(self.family, depth=depth, width=width, head_dim=head_dim, **settings)
-        return None
+        settings |= {"num_kv_heads": width // head_dim // groups[head_dim], "d_ff_multiple_of": self.step()}
+        return make_shape(self.family, depth=depth, width=width, head_dim=head_dim, **settings)
+
+    def roughness(self, shape: Shape) -> float:
+        """How ill a shape suits hardware, from 0 (width a multiple of 128, largest groups) to 1."""
+        rough = 0.0 if shape.width % (2 * MULTIPLE_OF) == 0 else 0.5
+        if isinstance(shape, LlamaShape):
+            most = self._most_heads_per_kv(shape.num_heads)
+            rough += 1.0 - shape.num_heads / shape.num_kv_heads / most
+        return rough
 
     def step(self) -> int:
-        """The smallest difference between two widths."""
-        return min(self._multiple(1), self._multiple(WIDE))
+        """The difference between two widths."""
+        return self.multiple_of or MULTIPLE_OF
 
     def _head_dims(self, width: int) -> tuple[int, ...]:
-        """Head widths to try, the preferred one first."""
+        """Head widths to try."""
         if self.head_dim is not None:
             return (self.head_dim,)
         return (128, 64) if width >= WIDE else (64,)
 
-    def _multiple(self, width: int) -> int:
-        return self.multiple_of or (MULTIPLE_OF_WIDE if width >= WIDE else MULTIPLE_OF)
-
-    def _kv_heads(self, heads: int) -> int | None:
-        """Key-value heads of the largest group allowed; None where the heads only divide into less than half of that."""
-        most = min(self.heads_per_kv or HEADS_PER_KV[self.family], heads)
+    def _heads_per_kv(self, heads: int) -> int:
+        """The largest group allowed that divides the heads; 0 where that is less than half of what is allowed."""
+        most = self._most_heads_per_kv(heads)
         group = max(size for size in range(1, most + 1) if heads % size == 0)
-        return heads // group if 2 * group > most else None
+        return group if 2 * group >= most else 0
+
+    def _most_heads_per_kv(self, heads: int) -> int:
+        return min(self.heads_per_kv or HEADS_PER_KV[self.family], heads)
 
 
 def kv_cache_bytes_per_token(shape: Shape) -> int:
