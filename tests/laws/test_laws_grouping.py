@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.table import read_runs
+
+
+def test_seed_noise_is_the_pooled_spread_of_log_loss(sweep) -> None:
+    table = sweep(seeds=4, noise=0.01, budgets=(1e6, 2e6))
+    shapes = group_shapes(read_runs(table))
+    logs = np.log(table["loss"]).reshape(-1, 4)
+    assert shapes.noise_dof == 14 * 3
+    np.testing.assert_allclose(shapes.relative_noise, np.sqrt(logs.var(axis=1, ddof=1).mean()))
+
+
+def test_without_repeats_the_noise_is_unknown(sweep) -> None:
+    shapes = group_shapes(read_runs(sweep()))
+    assert shapes.relative_noise is None
+    assert shapes.noise_dof == 0
+
+
+def test_shapes_are_sorted_by_budget_then_ratio_and_averaged(sweep) -> None:
+    table = sweep(seeds=3, noise=0.01)
+    order = np.random.default_rng(0).permutation(len(table["loss"]))
+    shapes = group_shapes(read_runs({name: values[order] for name, values in table.items()}))
+    assert (np.diff(shapes.budget) >= 0).all()
+    assert (np.diff(shapes.log_ratio)[np.diff(shapes.budget) == 0] > 0).all()
+    np.testing.assert_allclose(shapes.loss, table["loss"].reshape(-1, 3).mean(axis=1))
+    assert shapes.num_runs.tolist() == [3] * 35
+
+
+def test_unequal_parameters_are_moved_along_the_sweeps_slope() -> None:
+    """L = (N / 1e6)^-0.2 exactly: after the correction every shape of a budget reads the same loss."""
+    rng = np.random.default_rng(1)
+    budget = np.repeat([1e6, 3e6, 1e7], 6)
+    params = budget * np.exp(rng.uniform(-0.1, 0.1, size=18))
+    depth = np.tile(np.arange(1.0, 7.0), 3)
+    table = {"budget": budget, "params": params, "depth": depth, "width": np.full(18, 100.0)}
+    shapes = group_shapes(read_runs({**table, "loss": (params / 1e6) ** -0.2}))
+    for level in (1e6, 3e6, 1e7):
+        adjusted = shapes.adjusted[shapes.budget == level]
+        np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
+    alone = group_shapes(read_runs({name: values[:6] for name, values in {**table, "loss": params**-0.2}.items()}))
+    np.testing.assert_array_equal(alone.adjusted, alone.loss)

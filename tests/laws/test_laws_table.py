@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interlaw.errors import InterlawError
+from interlaw.laws.table import read_runs
+
+
+def runs(**columns: object) -> dict[str, object]:
+    return {"params": [1e6, 1e6], "depth": [2, 4], "width": [200, 140], "loss": [2.0, 1.9], **columns}
+
+
+def test_a_dict_and_a_frame_read_alike() -> None:
+    for table in (runs(), pd.DataFrame(runs())):
+        assert read_runs(table).loss.tolist() == [2.0, 1.9]
+
+
+def test_missing_columns_are_named_with_the_remedy() -> None:
+    with pytest.raises(InterlawError, match=r"params, loss missing among depth, width; .*--column params=THEIRS"):
+        read_runs({"depth": [1], "width": [2]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": [2.0, float("nan")]}, "positive finite loss .* found nan in row 1"),
+        ({"loss": [2.0, float("inf")]}, "found inf in row 1"),
+        ({"loss": [0.0, 1.0]}, "found 0.0 in row 0"),
+        ({"depth": [0, 1]}, "positive finite depth"),
+        ({"params": [1e6, -1]}, "positive finite params"),
+        ({"budget": [1e6, None]}, "positive finite budget"),
+        ({"loss": ["2.0", "bad"]}, "expected numbers in column loss, found .*bad"),
+        ({"depth": [1, 2, 3]}, r"expected 2 values in column depth, found shape \(3,\)"),
+        ({"status": ["failed", "diverged"]}, "expected runs with status done, found none among 2"),
+        ({"treatment": ["fixed", "tuned"]}, "one learning-rate treatment, found fixed, tuned"),
+    ],
+)
+def test_impossible_tables_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InterlawError, match=message):
+        read_runs(runs(**change))
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(InterlawError, match="empty table"):
+        read_runs({"params": [], "depth": [], "width": [], "loss": []})
+
+
+def test_a_treatment_is_chosen_by_name() -> None:
+    table = runs(treatment=["fixed", "tuned"])
+    assert read_runs(table, treatment="tuned").loss.tolist() == [1.9]
+    with pytest.raises(InterlawError, match="one of fixed, tuned, found 'mup'"):
+        read_runs(table, treatment="mup")
+    with pytest.raises(InterlawError, match="expected a column treatment"):
+        read_runs(runs(), treatment="tuned")
+
+
+def test_bad_runs_are_counted_and_their_side_is_named() -> None:
+    table = {
+        "params": [1e6] * 5,
+        "depth": [2, 3, 4, 16, 32],
+        "width": [200, 160, 140, 70, 50],
+        "loss": [2.0, 1.9, 1.95, float("nan"), 9.0],
+        "status": ["done", "done", "done", "diverged", "failed"],
+    }
+    left_out = read_runs(table).left_out
+    assert (left_out.diverged, left_out.failed, left_out.num_rows) == (1, 1, 5)
+    assert left_out.lost_shapes == ("16 x 70 @ 1e+06", "32 x 50 @ 1e+06")
+    assert "mostly deeper and narrower" in left_out.bias
+    table["depth"], table["width"] = [20, 30, 40, 1, 2], [50, 45, 40, 300, 200]
+    assert "mostly wider and shallower" in read_runs(table).left_out.bias
+
+
+def test_each_shape_keeps_its_best_learning_rate() -> None:
+    table = {
+        "params": [1e6] * 6,
+        "depth": [2, 2, 2, 4, 4, 4],
+        "width": [200] * 6,
+        "loss": [2.1, 2.0, 2.2, 1.9, 1.95, 2.5],
+        "learning_rate": [1e-3, 3e-3, 1e-2] * 2,
+    }
+    found = read_runs(table)
+    assert found.loss.tolist() == [2.0, 1.9]
+    assert found.left_out.slower_rates == 4
+    assert found.rate_edges == 1
+
+
+def test_a_copied_row_counts_once_and_a_repeated_seed_twice() -> None:
+    table = runs()
+    copied = {name: [*values, values[0]] for name, values in table.items()}
+    assert len(read_runs(copied).loss) == 2
+    assert read_runs(copied).left_out.duplicates == 1
+    assert len(read_runs({**copied, "loss": [2.0, 1.9, 2.01]}).loss) == 3
+
+
+def test_budgets_are_inferred_from_nearly_equal_parameters() -> None:
+    table = {"params": [1e6, 1.04e6, 2e6, 1.97e6], "depth": [1, 2, 1, 2], "width": [9] * 4, "loss": [1.0] * 4}
+    found = read_runs(table)
+    assert found.budget_inferred
+    np.testing.assert_allclose(found.budget, np.sqrt([1.04e12, 1.04e12, 3.94e12, 3.94e12]))
