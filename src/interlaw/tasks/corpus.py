@@ -8,6 +8,7 @@ import os
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -135,13 +136,13 @@ def _write(
         place = Path(temporary) / "corpus"
         place.mkdir()
         num_bytes = dict.fromkeys(SPLITS, 0)
-        files = {split: (place / f"{split}.bin").open("wb") for split in SPLITS}
-        for name, content in documents():
-            for split, piece in _split(name, content, by_document):
-                num_bytes[split] += len(piece) + 1
-                np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
-        for file in files.values():
-            file.close()
+        with ExitStack() as stack:
+            files = {split: stack.enter_context((place / f"{split}.bin").open("wb")) for split in SPLITS}
+            for name, content in documents():
+                for split, piece in _split(name, content, by_document):
+                    # an end-of-text token stands for one byte
+                    num_bytes[split] += len(piece) + len(separator)
+                    np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
         facts = {
             "source": source,
             "tokenizer": tokenizer,
