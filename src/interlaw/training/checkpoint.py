@@ -1,7 +1,7 @@
 """Everything a run needs to go on, in one safetensors file that names its own digest.
 
-A checkpoint is `step-<number>-<digest>.safetensors`: it appears by one rename, and a file whose content does not match the digest
-in its name (cut short, a flipped bit) is passed over in favour of the one before it.
+A checkpoint is `step-<number>-<digest>.safetensors`: it appears by one rename, and a file whose content does not match
+the digest in its name (cut short, a flipped bit) is passed over in favour of the one before it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def save_checkpoint(
     tensors = {f"model.{name}": tensor for name, tensor in _distinct(model.state_dict()).items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": tensor for name, tensor in values.items()})
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {"state": json.dumps(state)})
+    content = save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {"state": json.dumps(state)}
+    )
     path = folder / f"step-{step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors"
     write_atomically(path, content)
     for _, old in _found(folder)[:-_KEPT]:
@@ -68,7 +70,9 @@ def load_checkpoint(folder: Path, *, model: nn.Module, optimizer: torch.optim.Op
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Writes the weights alone as safetensors, atomically."""
-    write_atomically(path, save({name: t.detach().cpu().contiguous() for name, t in _distinct(model.state_dict()).items()}))
+    write_atomically(
+        path, save({name: t.detach().cpu().contiguous() for name, t in _distinct(model.state_dict()).items()})
+    )
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
