@@ -80,4 +80,4 @@ def describe(trial: TrialSpec) -> str:
 
 def _tokens(trial: TrialSpec) -> int:
     """Tokens that a trial trains on."""
-    return trial.training.steps * trial.training.batch_size * trial.task.context
+    return trial.training.steps * trial.training.batch_size * trial.task.units_per_sample

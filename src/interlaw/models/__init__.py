@@ -10,9 +10,10 @@ from torch import nn
 
 from interlaw.errors import InterlawError
 from interlaw.models.gpt import GPT
+from interlaw.models.mlp import MLP
 from interlaw.shapes import Shape
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"gpt": GPT}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"gpt": GPT, "mlp": MLP}
 
 
 def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu") -> nn.Module:
@@ -40,4 +41,4 @@ def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cp
     return model.to(device)
 
 
-__all__ = ["ARCHITECTURES", "GPT", "build_model"]
+__all__ = ["ARCHITECTURES", "GPT", "MLP", "build_model"]

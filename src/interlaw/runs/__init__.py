@@ -3,9 +3,10 @@
 from interlaw.runs.folder import RunFolder, TrialFolder, require_run
 from interlaw.runs.provenance import provenance
 from interlaw.runs.record import Record
-from interlaw.runs.spec import BudgetSpec, MeasureSpec, Strict, TextTaskSpec, TrialSpec
+from interlaw.runs.spec import BudgetSpec, MeasureSpec, TrialSpec
 from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, view_table
 from interlaw.runs.trained import load_trial
+from interlaw.tasks import Strict, TextTaskSpec
 
 __all__ = [
     "BudgetSpec",

@@ -6,19 +6,14 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from interlaw.errors import InterlawError
 from interlaw.shapes import Shape, make_shape
+from interlaw.tasks import AnyTaskSpec, Strict
 from interlaw.training import TrainSettings
 
 _KEY_LENGTH = 16
-
-
-class Strict(BaseModel):
-    """A frozen document in which an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BudgetSpec(Strict):
@@ -31,25 +26,6 @@ class BudgetSpec(Strict):
 
     kind: Literal["params", "params_non_embedding", "flops_per_token", "train_flops"]
     amount: int = Field(ge=1)
-
-
-class TextTaskSpec(Strict):
-    """Next-token prediction on a corpus.
-
-    Attributes:
-        corpus: "stdlib", an absolute path, or "datasets:NAME".
-        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
-        text_column: Column of a dataset that holds the text.
-        digest: Digest of the token files that the trial was planned on.
-        context: Tokens a sequence.
-    """
-
-    kind: Literal["text"] = "text"
-    corpus: str
-    tokenizer: str = "bytes"
-    text_column: str = "text"
-    digest: str
-    context: int = Field(ge=1)
 
 
 class MeasureSpec(Strict):
@@ -84,7 +60,7 @@ class TrialSpec(Strict):
     family: str
     shape: dict[str, int | bool]
     budget: BudgetSpec
-    task: TextTaskSpec
+    task: AnyTaskSpec
     treatment: Literal["fixed"] = "fixed"
     training: TrainSettings
     measure: tuple[MeasureSpec, ...] = ()
@@ -114,4 +90,6 @@ def require_spec(text: str, *, source: str) -> TrialSpec:
         return TrialSpec.model_validate_json(text)
     except ValueError as error:
         first = str(error).splitlines()[0]
-        raise InterlawError(f"expected a trial's spec in {source}, found: {first}; remove the folder or use the version that wrote it") from error
+        raise InterlawError(
+            f"expected a trial's spec in {source}, found: {first}; remove the folder or use the version that wrote it"
+        ) from error

@@ -4,6 +4,7 @@ from interlaw.shapes.budget import Budget, BudgetKind
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width
+from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.shapes.size import format_size, parse_depths, parse_size
@@ -14,6 +15,7 @@ __all__ = [
     "BudgetKind",
     "GPTShape",
     "LlamaShape",
+    "MLPShape",
     "Qwen2Shape",
     "Shape",
     "choose_budget",

@@ -12,11 +12,12 @@ from interlaw.errors import InterlawError
 from interlaw.shapes.budget import Budget, BudgetKind
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.llama import LlamaShape
+from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.shapes.size import format_size, parse_size
 
-FAMILIES: dict[str, type[Shape]] = {"gpt": GPTShape, "llama": LlamaShape, "qwen2": Qwen2Shape}
+FAMILIES: dict[str, type[Shape]] = {"gpt": GPTShape, "llama": LlamaShape, "qwen2": Qwen2Shape, "mlp": MLPShape}
 
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]

@@ -5,7 +5,7 @@ from interlaw.sweep.local import Event, Listener
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import RunStatus, planned_flops, run_status
 from interlaw.sweep.recipe import Recipe, parse_recipe, read_recipe
-from interlaw.sweep.trial import make_task, run_trial
+from interlaw.sweep.trial import run_trial
 
 __all__ = [
     "Event",
@@ -13,10 +13,9 @@ __all__ = [
     "Listener",
     "Recipe",
     "RunStatus",
-    "make_task",
     "parse_recipe",
-    "planned_flops",
     "plan_trials",
+    "planned_flops",
     "prepare_run",
     "read_recipe",
     "run_status",

@@ -63,5 +63,5 @@ def run_status(run: RunFolder) -> RunStatus:
 
 def planned_flops(spec: TrialSpec) -> float:
     """Training FLOPs that a trial will spend."""
-    tokens = spec.training.steps * spec.training.batch_size * spec.task.context
-    return float(tokens) * spec.make_shape().flops_per_token
+    units = spec.training.steps * spec.training.batch_size * spec.task.units_per_sample
+    return float(units) * spec.make_shape().flops_per_token

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from interlaw.errors import InterlawError
-from interlaw.runs import MeasureSpec, Strict
+from interlaw.runs import MeasureSpec
 from interlaw.shapes import FAMILIES, parse_depths, parse_size
+from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 
@@ -36,21 +37,6 @@ class BudgetPart(Strict):
     multiple_of: int = Field(default=1, ge=1)
 
 
-class TaskPart(Strict):
-    """The text.
-
-    Attributes:
-        corpus: "stdlib", a file or folder (relative to the recipe), or "datasets:NAME".
-        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
-        text_column: Column of a dataset that holds the text.
-    """
-
-    kind: Literal["text"] = "text"
-    corpus: str = "stdlib"
-    tokenizer: str = "bytes"
-    text_column: str = "text"
-
-
 class TrainingPart(Strict):
     """How each trial is trained; `steps` or `tokens_per_param` sets the length.
 
@@ -69,6 +55,8 @@ class TrainingPart(Strict):
         evaluations: Validations during a run.
         evaluation_samples: Validation sequences each time.
         test_samples: Test sequences at the end.
+        patience: Validations without a new lowest loss before training stops; 0: never.
+        blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
     """
 
     batch_size: int = Field(default=16, ge=1)
@@ -85,6 +73,8 @@ class TrainingPart(Strict):
     evaluations: int = Field(default=5, ge=1)
     evaluation_samples: int = Field(default=64, ge=1)
     test_samples: int = Field(default=512, ge=1)
+    patience: int = Field(default=0, ge=0)
+    blow_up: float = Field(default=2.0, gt=1)
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingPart:
@@ -122,7 +112,7 @@ class Recipe(Strict):
         seeds: Seeds of initial weights and data order, paired across shapes.
         shape: The family's other sizes: context, head_dim, tied...
         budget: What is held equal.
-        task: The text.
+        task: Data and loss; `kind` chooses among the tasks, text when not given.
         training: How each trial is trained.
         measure: What is measured at the end.
     """
@@ -133,7 +123,7 @@ class Recipe(Strict):
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     shape: dict[str, int | bool] = {}
     budget: BudgetPart
-    task: TaskPart = TaskPart()
+    task: AnyTaskPart = TextTaskPart()
     training: TrainingPart
     measure: MeasurePart = MeasurePart()
 
@@ -142,8 +132,9 @@ class Recipe(Strict):
         """What no single key can know."""
         if self.family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}")
-        if "vocab_size" in self.shape:
-            raise ValueError("shape.vocab_size follows from the tokenizer; remove it")
+        for size, source in self.task.decides.items():
+            if size in self.shape:
+                raise ValueError(f"shape.{size} follows from {source}; remove it")
         if self.budget.kind == "train_flops" and self.training.tokens_per_param is None:
             raise ValueError("a budget in train_flops needs training.tokens_per_param")
         for name, values in (("depths", self.depths), ("seeds", self.seeds), ("budget.amounts", self.budget.amounts)):
@@ -179,7 +170,9 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InterlawError(f"expected a recipe file, found {str(path)!r}: {error}; give the path of a TOML recipe") from error
+        raise InterlawError(
+            f"expected a recipe file, found {str(path)!r}: {error}; give the path of a TOML recipe"
+        ) from error
     return parse_recipe(text, source=str(path)), text
 
 
@@ -187,10 +180,15 @@ def _explain(error: ValidationError) -> str:
     """The first problem in one line, and how many there are."""
     problems = error.errors()
     first = problems[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the recipe"
+    parts = [str(part) for part in first["loc"]]
+    if parts[:1] == ["task"]:
+        del parts[1:2]  # pydantic puts the kind of task between
+    place = ".".join(parts) or "the recipe"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         text = f"unknown key {place!r}; remove it or mend its spelling"
+    elif first["type"] == "union_tag_invalid":
+        text = f"task.kind must be one of {first['ctx']['expected_tags']}, found {first['ctx']['tag'][:40]!r}; mend it"
     elif first["type"] == "missing":
         text = f"missing key {place!r}; add it"
     else:

@@ -11,11 +11,10 @@ from typing import Any
 
 from torch import nn
 
-from interlaw.errors import InterlawError
 from interlaw.interaction import measure
 from interlaw.models import build_model
 from interlaw.runs import Record, TrialFolder, TrialSpec, provenance
-from interlaw.tasks import TextTask, open_corpus
+from interlaw.tasks import Task
 from interlaw.training import TrainState, save_weights, train
 
 PROGRESS_SECONDS = 0.5
@@ -63,7 +62,7 @@ def _run(
     spec: TrialSpec, folder: TrialFolder, device: str, checkpoint_seconds: float, progress: Progress | None
 ) -> Record:
     """The work itself."""
-    task = make_task(spec, device=device)
+    task = spec.task.open(device=device)
     shape = spec.make_shape()
     model = build_model(shape, seed=spec.training.seed, device=device)
     result = train(
@@ -97,22 +96,7 @@ def _run(
     )
 
 
-def make_task(spec: TrialSpec, *, device: str = "cpu") -> TextTask:
-    """The trial's data.
-
-    Raises:
-        InterlawError: When the corpus is no longer the one that the trial was planned on.
-    """
-    corpus = open_corpus(spec.task.corpus, tokenizer=spec.task.tokenizer, text_column=spec.task.text_column)
-    if corpus.digest != spec.task.digest:
-        raise InterlawError(
-            f"expected corpus {spec.task.corpus} with digest {spec.task.digest[:12]}, found {corpus.digest[:12]}; "
-            "restore the text, or plan the sweep anew in another folder"
-        )
-    return TextTask(corpus, context=spec.task.context, device=device)
-
-
-def _measure(spec: TrialSpec, model: nn.Module, task: TextTask) -> dict[str, dict[str, Any]]:
+def _measure(spec: TrialSpec, model: nn.Module, task: Task) -> dict[str, dict[str, Any]]:
     """Every view of the spec on the trained model."""
     measurements = {}
     for view in spec.measure:
@@ -167,5 +151,3 @@ def _tidy(folder: TrialFolder) -> None:
 def _number(value: float) -> float | None:
     """JSON has no NaN: a missing loss is null."""
     return value if math.isfinite(value) else None
-
-

@@ -1,7 +1,48 @@
-"""What is learned, on which data, and with which probes."""
+"""What is learned, on which data, and with which probes.
+
+A new kind of task is one file with a `Task`, its `TaskSpec` and its `TaskPart`, and one line in each union below.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag
 
 from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, open_corpus
+from interlaw.tasks.spec import Strict, TaskPart, TaskPlan, TaskSpec
 from interlaw.tasks.task import Task
-from interlaw.tasks.text import TextTask
+from interlaw.tasks.text import TextTask, TextTaskPart, TextTaskSpec
+from interlaw.tasks.vectors import VectorTask, VectorTaskSpec
 
-__all__ = ["EMBEDDED", "SPLITS", "Corpus", "Task", "TextTask", "open_corpus"]
+
+def _kind(value: Any) -> str:
+    """The kind that a document names; text when it names none."""
+    return str(value.get("kind", "text") if isinstance(value, dict) else value.kind)
+
+
+AnyTaskSpec = Annotated[
+    Annotated[TextTaskSpec, Tag("text")] | Annotated[VectorTaskSpec, Tag("vectors")],
+    Discriminator(_kind),
+]
+AnyTaskPart = Annotated[
+    Annotated[TextTaskPart, Tag("text")] | Annotated[VectorTaskSpec, Tag("vectors")],
+    Discriminator(_kind),
+]
+
+__all__ = [
+    "EMBEDDED",
+    "SPLITS",
+    "AnyTaskPart",
+    "AnyTaskSpec",
+    "Corpus",
+    "Strict",
+    "Task",
+    "TaskPart",
+    "TaskPlan",
+    "TaskSpec",
+    "TextTask",
+    "TextTaskPart",
+    "TextTaskSpec",
+    "VectorTask",
+    "VectorTaskSpec",
+    "open_corpus",
+]

@@ -17,8 +17,6 @@ from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
 from interlaw.training.optimizer import learning_rate_at, make_optimizer
 from interlaw.training.settings import TrainSettings
 
-BLOW_UP = 2.0  # a loss above this many times the first one has left for good
-
 Report = Callable[["TrainState"], None]
 
 
@@ -48,7 +46,7 @@ class TrainResult:
     """How a run ended.
 
     Attributes:
-        status: `done`, or `diverged`: a loss that is not finite or above `BLOW_UP` times the first one.
+        status: `done`, or `diverged`: a loss that is not finite or above `blow_up` times the first one.
         loss: Test loss at the end, nats per unit; NaN when diverged.
         val_loss: Last validation loss.
         units: Tokens (or samples) trained on.
@@ -94,9 +92,9 @@ def train(
     started = time.monotonic() - state.seconds
     saved = time.monotonic()
     model.train()
-    while state.step < settings.steps:
+    while state.step < settings.steps and not _is_exhausted(state, settings):
         loss = _one_step(model, optimizer, task, settings, state.step)
-        if not _is_sane(loss, state):
+        if not _is_sane(loss, state, settings):
             return _diverged(loss, state, task, settings)
         state.step += 1
         state.seconds = time.monotonic() - started
@@ -134,27 +132,29 @@ def evaluate(model: nn.Module, task: Task, split: str, *, num_samples: int, batc
     return total / count
 
 
-def _one_step(model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, step: int) -> float:
+def _one_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, step: int
+) -> float:
     """One optimizer step; returns the batch's loss before it."""
     rate = learning_rate_at(step, settings)
     for group in optimizer.param_groups:
         group["lr"] = rate
     loss = task.loss(model, task.batch(seed=settings.seed, step=step, size=settings.batch_size))
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     if settings.clip:
         nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
     return float(loss.detach())
 
 
-def _is_sane(loss: float, state: TrainState) -> bool:
+def _is_sane(loss: float, state: TrainState, settings: TrainSettings) -> bool:
     """Takes a batch's loss into the state; False when it has left for good."""
     if state.step == 0:
         state.first_loss = loss
     state.loss_sum += loss
     state.loss_count += 1
-    return math.isfinite(loss) and loss <= BLOW_UP * state.first_loss
+    return math.isfinite(loss) and loss <= settings.blow_up * state.first_loss
 
 
 def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
@@ -170,6 +170,14 @@ def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSetting
     )
 
 
+def _is_exhausted(state: TrainState, settings: TrainSettings) -> bool:
+    """True when the last `patience` validations brought no new lowest loss."""
+    losses = [row["val_loss"] for row in state.curve]
+    if not settings.patience or len(losses) <= settings.patience:
+        return False
+    return min(losses[-settings.patience :]) >= min(losses[: -settings.patience])
+
+
 def _is_evaluation(step: int, settings: TrainSettings) -> bool:
     """True at `evaluations` evenly spread steps, the last step among them."""
     return step * settings.evaluations // settings.steps > (step - 1) * settings.evaluations // settings.steps
@@ -177,7 +185,9 @@ def _is_evaluation(step: int, settings: TrainSettings) -> bool:
 
 def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState) -> None:
     """Validates and adds a row to the curve."""
-    val_loss = evaluate(model, task, "validation", num_samples=settings.evaluation_samples, batch_size=settings.batch_size)
+    val_loss = evaluate(
+        model, task, "validation", num_samples=settings.evaluation_samples, batch_size=settings.batch_size
+    )
     row: dict[str, Any] = {
         "step": state.step,
         "units": _units(state.step, task, settings),

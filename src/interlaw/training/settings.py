@@ -24,6 +24,8 @@ class TrainSettings:
         evaluations: Validations during the run, evenly spread, the last one at the end.
         evaluation_samples: Validation samples each time.
         test_samples: Test samples at the end.
+        patience: Validations without a new lowest loss after which training stops; 0: it never stops early.
+        blow_up: A batch loss above this many times the first one means that the run has left for good.
         seed: Seed of initial weights and batches.
 
     Raises:
@@ -42,17 +44,34 @@ class TrainSettings:
     evaluations: int = 5
     evaluation_samples: int = 64
     test_samples: int = 512
+    patience: int = 0
+    blow_up: float = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
         for name in ("steps", "batch_size", "evaluations", "evaluation_samples", "test_samples"):
             if getattr(self, name) < 1:
-                raise InterlawError(f"expected {name} to be at least 1, found {getattr(self, name)}; choose a positive one")
+                raise InterlawError(
+                    f"expected {name} to be at least 1, found {getattr(self, name)}; choose a positive one"
+                )
         for name in ("learning_rate", "weight_decay", "clip"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise InterlawError(f"expected {name} to be finite and not negative, found {getattr(self, name)}; mend it")
+                raise InterlawError(
+                    f"expected {name} to be finite and not negative, found {getattr(self, name)}; mend it"
+                )
+        if self.patience < 0:
+            raise InterlawError(f"expected patience of at least 0, found {self.patience}; mend it, 0 for none")
+        if not self.blow_up > 1:
+            raise InterlawError(f"expected blow_up above 1, found {self.blow_up}; mend it")
         if not 0 <= self.warmup_steps <= self.steps:
-            raise InterlawError(f"expected warmup_steps from 0 to steps ({self.steps}), found {self.warmup_steps}; shorten it")
+            raise InterlawError(
+                f"expected warmup_steps from 0 to steps ({self.steps}), found {self.warmup_steps}; shorten it"
+            )
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InterlawError(f"expected {name} from 0 to below 1, found {getattr(self, name)}; mend it")
+        if not 0 <= self.seed < 2**64:
+            raise InterlawError(f"expected a seed from 0 to 2^64 - 1, found {self.seed}; choose another")
         if not 0 <= self.final_fraction <= 1:
             raise InterlawError(f"expected final_fraction from 0 to 1, found {self.final_fraction}; mend it")

@@ -1,0 +1,68 @@
+"""A task as a document: what a person writes in a recipe, and what a trial keeps of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from interlaw.shapes import Shape
+from interlaw.tasks.task import Task
+
+
+class Strict(BaseModel):
+    """A frozen document in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TaskSpec(Strict, ABC):
+    """Data and loss of one trial, whole: equal specs give the same batches.
+
+    A subclass adds `kind`, a literal that names it in recipes and specs.
+    """
+
+    @property
+    @abstractmethod
+    def units_per_sample(self) -> int:
+        """Units (tokens, supervised positions) in one sample of a batch."""
+
+    @abstractmethod
+    def open(self, *, device: torch.device | str = "cpu") -> Task:
+        """The data, ready for training.
+
+        Raises:
+            InterlawError: When the data is not what the trial was planned on.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPlan:
+    """What planning needs to know of a task.
+
+    Attributes:
+        sizes: Sizes of the shape that the data decide, such as vocab_size.
+        spec: The task of a trial with this shape; refuses a shape that the data cannot feed.
+    """
+
+    spec: Callable[[Shape], TaskSpec]
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+class TaskPart(Strict, ABC):
+    """The `[task]` part of a recipe.
+
+    Attributes:
+        decides: Sizes of the shape that the data decide, and what they follow from; a recipe may not set them.
+    """
+
+    decides: ClassVar[dict[str, str]] = {}
+
+    @abstractmethod
+    def plan(self, *, folder: Path) -> TaskPlan:
+        """Opens the data; a relative path starts at `folder`."""

@@ -1,0 +1,162 @@
+"""Regression on Gaussian vectors whose target depends on few directions, axis-aligned and not (arXiv 2605.27989).
+
+Legend: x in R^dim; u, v, w unit vectors; A, B matrices (dim, 8) with unit columns; He2, He4 Hermite polynomials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from interlaw.errors import InterlawError
+from interlaw.tasks.samples import Samples
+from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+
+RANK = 8
+NOISE = 0.03
+Variant = Literal["full", "product", "hermite"]
+Batch = tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch 1"]]
+
+
+class VectorTask:
+    """Predict y from x ~ N(0, I); the loss is the mean squared error.
+
+    Args:
+        splits: Inputs (n, dim) and targets (n, 1) of train, validation and test.
+    """
+
+    unit = "sample"
+    units_per_sample = 1
+
+    def __init__(self, splits: dict[str, tuple[Tensor, Tensor]]) -> None:
+        self.samples = Samples(splits)
+
+    def batch(self, *, seed: int, step: int, size: int) -> Batch:
+        """The training batch of a step."""
+        return self.samples.batch(seed=seed, step=step, size=size)
+
+    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
+        """Held-out points."""
+        return self.samples.evaluation(split, num_samples=num_samples, batch_size=batch_size)
+
+    def probes(self, *, num_samples: int, with_targets: bool) -> Float[Tensor, "samples dim"]:
+        """Validation points on which interaction is measured.
+
+        Raises:
+            InterlawError: For a view of next-token losses, which a regression has not.
+        """
+        if with_targets:
+            raise InterlawError("expected a view without targets for a regression task, found loss; choose input")
+        return self.samples.splits["validation"][0][:num_samples]
+
+    def loss(self, model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+        """Mean squared error."""
+        inputs, targets = batch
+        return F.mse_loss(model(inputs), targets)
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """Share of the targets' variance that is explained."""
+        return {"explained_variance": 1 - loss / float(self.samples.splits["test"][1].var(correction=0))}
+
+
+class VectorTaskSpec(TaskPart, TaskSpec):
+    """What decides the data; a recipe says it all.
+
+    Attributes:
+        variant: `full`; `product`: only the axis-aligned product; `hermite`: only the two Hermite terms.
+        dim: Coordinates of x.
+        train: Training points.
+        validation: Validation points.
+        test: Test points.
+        data_seed: Seed of the directions and the points.
+    """
+
+    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
+
+    kind: Literal["vectors"] = "vectors"
+    variant: Variant = "full"
+    dim: int = Field(default=64, ge=2)
+    train: int = Field(default=20_000, ge=1)
+    validation: int = Field(default=4096, ge=1)
+    test: int = Field(default=8192, ge=1)
+    data_seed: int = 0
+
+    def plan(self, *, folder: Path) -> TaskPlan:
+        """The same task for every shape."""
+        return TaskPlan(spec=lambda shape: self, sizes={"input_size": self.dim, "output_size": 1})
+
+    @property
+    def units_per_sample(self) -> int:
+        """One target a sample."""
+        return 1
+
+    def open(self, *, device: torch.device | str = "cpu") -> VectorTask:
+        """Draws directions and points, on the CPU whatever the device."""
+        generator = torch.Generator().manual_seed(self.data_seed)
+        directions = draw_directions(self.dim, generator=generator)
+        splits = {}
+        for split, count in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            x = torch.randn(count, self.dim, generator=generator)
+            noise = NOISE * torch.randn(count, generator=generator)
+            y = target(x, directions, variant=self.variant) + noise
+            splits[split] = (x.to(device), y[:, None].to(device))
+        return VectorTask(splits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directions:
+    """What the target reads of x.
+
+    Attributes:
+        u: Direction of He2, (dim,), unit norm.
+        v: Direction of He4, (dim,), unit norm.
+        w: Direction of the sine, (dim,), unit norm.
+        A: Left factors of the mixed products, (dim, 8), unit columns.
+        B: Right factors, (dim, 8), unit columns.
+        mix: Weights of the products, (8,).
+    """
+
+    u: Tensor
+    v: Tensor
+    w: Tensor
+    A: Tensor
+    B: Tensor
+    mix: Tensor
+
+
+def draw_directions(dim: int, *, generator: torch.Generator) -> Directions:
+    """Directions uniform on the sphere and standard normal weights."""
+    u, v, w = (F.normalize(torch.randn(dim, generator=generator), dim=0) for _ in range(3))
+    A, B = (F.normalize(torch.randn(dim, RANK, generator=generator), dim=0) for _ in range(2))
+    return Directions(u=u, v=v, w=w, A=A, B=B, mix=torch.randn(RANK, generator=generator))
+
+
+def target(x: Float[Tensor, "n dim"], directions: Directions, *, variant: Variant = "full") -> Float[Tensor, " n"]:
+    """The noiseless target.
+
+    y = .55 x_0 x_1 + .55 (.8 He2(u.x) + .35 He4(v.x)) + .35 sum_k mix_k (A_k.x)(B_k.x) / sqrt 8 + .05 sin(2 w.x),
+    He2 = z^2 - 1, He4 = z^4 - 6 z^2 + 3.
+
+    Args:
+        x: Points.
+        directions: What is read of them.
+        variant: `product` keeps the first term, `hermite` the second, `full` all.
+    """
+    product = 0.55 * x[:, 0] * x[:, 1]
+    along_u, along_v = x @ directions.u, x @ directions.v
+    hermite = 0.55 * (0.8 * (along_u**2 - 1) + 0.35 * (along_v**4 - 6 * along_v**2 + 3))
+    if variant == "product":
+        return product
+    if variant == "hermite":
+        return hermite
+    mixed = ((x @ directions.A) * (x @ directions.B)) @ directions.mix / math.sqrt(RANK)
+    return product + hermite + 0.35 * mixed + 0.05 * torch.sin(2 * (x @ directions.w))
