@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from interlaw.interaction import measure as measure
     from interlaw.laws import LawFit as LawFit
     from interlaw.laws import fit_law as fit_law
-    from interlaw.recommend import recommend as recommend
+    from interlaw.recommendation import recommend as recommend
     from interlaw.runs import load_table as load_table
     from interlaw.runs import load_trial as load_trial
     from interlaw.shapes import Shape as Shape
@@ -34,7 +34,7 @@ _HOMES = {
     "measure": "interlaw.interaction",
     "LawFit": "interlaw.laws",
     "fit_law": "interlaw.laws",
-    "recommend": "interlaw.recommend",
+    "recommend": "interlaw.recommendation",
     "load_table": "interlaw.runs",
     "load_trial": "interlaw.runs",
     "Shape": "interlaw.shapes",

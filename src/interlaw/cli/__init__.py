@@ -7,7 +7,10 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
+from interlaw.cli.compare import compare
 from interlaw.cli.export import export
+from interlaw.cli.fit import fit
+from interlaw.cli.recommend import recommend
 from interlaw.cli.shapes import shapes
 from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
@@ -22,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (shapes, sweep, status, export):
+for command in (shapes, sweep, status, export, fit, recommend, compare):
     app.command()(command)
 
 
