@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from interlaw.laws import fit_law
+
+
+def test_natural_parameters_come_back(sweep) -> None:
+    law = fit_law(sweep(gamma=0.1, noise=1e-4)).law
+    truth = {"E": 1.0, "A": 0.8 * 1e6**0.25, "alpha": 0.25, "kappa": 0.05, "gamma": 0.1, "c": 0.03 / 1e6**0.1}
+    for name, value in truth.items():
+        assert law.parameters[name].value == pytest.approx(value, rel=0.03), name
+        assert law.parameters[name].low <= law.parameters[name].value <= law.parameters[name].high
+    assert law.status == "optimum"
+    assert law.form == "joint"
+
+
+def test_the_band_widens_away_from_the_budgets_and_says_so(sweep) -> None:
+    law = fit_law(sweep(noise=0.003)).law
+    near, far = law.ratio(2e6), law.ratio(2e9)
+    assert (near.extrapolated, far.extrapolated) == (False, True)
+    assert np.log(far.high / far.low) > 3 * np.log(near.high / near.low)
+    for point in law.line:
+        again = law.ratio(point.params)
+        assert (again.ratio, again.low) == pytest.approx((point.ratio, point.low))
+
+
+def test_the_penalty_is_the_parabolas(sweep) -> None:
+    law = fit_law(sweep(noise=1e-4)).law
+    value, low, high = law.penalty(2e6, 0.09)
+    level = 1 + 0.8 * 2**-0.25
+    assert value == pytest.approx(0.05 * np.log(3) ** 2 / level, rel=0.02)
+    assert low < value < high
+    at_best = law.penalty(2e6, law.ratio(2e6).ratio)
+    assert at_best[:2] == (0.0, 0.0)
+
+
+def test_few_budgets_have_free_levels(sweep) -> None:
+    law = fit_law(sweep(budgets=(1e6, 4e6), noise=0.001, gamma=0.1)).law
+    assert law.form == "joint, free levels"
+    assert "E" not in law.parameters
+    assert law.parameters["gamma"].value == pytest.approx(0.1, abs=0.05)
+    assert law.comparisons == ()
+
+
+def test_no_curvature_is_no_optimum(sweep) -> None:
+    fit = fit_law(sweep(kappa=0.0, noise=0.003))
+    assert fit.law.status in ("flat", "not converged")
+    assert any("the joint law gives no best ratio" in warning for warning in fit.warnings)
+
+
+def test_equal_losses_give_no_law(sweep) -> None:
+    fit = fit_law({**sweep(), "loss": np.full(35, 2.0)})
+    assert fit.law is None
+
+
+def test_the_true_form_wins_the_comparison(sweep) -> None:
+    table = sweep(gamma=0.2, noise=0.002, seeds=2)
+    compared = fit_law(table).law.comparisons
+    assert compared[0].name == "joint"
+    assert compared[0].held_out_rmse < 0.005
+    assert compared[0].held_out_largest < 0.02
+    by_name = {each.name: each for each in compared}
+    assert by_name["size only"].held_out_rmse > 3 * compared[0].held_out_rmse
+    assert set(by_name) == {"joint", "joint, gamma = 0", "size only", "additive", "aspect"}
+
+
+def test_an_additive_truth_is_recognised(sweep) -> None:
+    table = sweep()
+    size, depth = table["width"] / 200, table["depth"] / 5
+    noise = np.exp(0.001 * np.random.default_rng(0).normal(size=len(depth)))
+    fit = fit_law({**table, "loss": (1 + 0.5 * size**-0.8 + 0.4 * depth**-0.5) * noise})
+    assert fit.law.comparisons[0].name == "additive"
+    assert any("predicted better by another form: additive" in warning for warning in fit.warnings)

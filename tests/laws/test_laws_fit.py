@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interlaw.errors import InterlawError
+from interlaw.laws import LawFit, fit_law, verdict
+
+
+def measured(table: dict[str, np.ndarray], *, ratio: float = 0.03, random: int = 0) -> dict[str, np.ndarray]:
+    """Interaction that is best where the loss is: high aofe_ratio and low aofe at R = ratio."""
+    rng = np.random.default_rng(random)
+    away = np.abs(np.log(table["depth"] / table["width"] / ratio))
+    noise = 1e-4 * rng.normal(size=(2, len(away)))
+    return {**table, "aofe": np.exp(away + noise[0]), "aofe_ratio": 0.95 - 0.01 * away + noise[1]}
+
+
+def test_a_known_sweep_is_read_back(sweep) -> None:
+    fit = fit_law(measured(sweep(seeds=2, noise=0.002, budgets=(5e5, 2e6, 8e6, 3.2e7))))
+    for budget in fit.budgets:
+        assert budget.r_star.status == "optimum"
+        assert budget.r_star.low < 0.03 < budget.r_star.high
+        assert budget.r_star.value == pytest.approx(0.03, rel=0.1)
+        assert budget.loss_interval.low < 0.03 < budget.loss_interval.high
+        assert budget.loss_interval.seed_noise.relative == pytest.approx(0.002, rel=0.5)
+    assert fit.stability.verdict == "stable"
+    assert fit.law.status == "optimum"
+    assert fit.interaction_interval.jaccard > fit.interaction_interval.chance
+    assert 0.02 < fit.interaction_interval.low <= fit.interaction_interval.high < 0.045
+
+
+def test_the_loss_interval_is_where_the_parabola_reaches_the_tolerance() -> None:
+    x = np.log([0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.4])
+    depth = np.full(8, 4.0)
+    table = {"params": np.full(8, 1e6), "depth": depth, "width": depth / np.exp(x), "loss": 2 + 0.02 * (x + 3.5) ** 2}
+    interval = fit_law(table, delta=0.01).budgets[0].loss_interval
+    half = np.sqrt(0.01 * 2 / 0.02)
+    np.testing.assert_allclose(np.log([interval.low, interval.high]), [-3.5 - half, -3.5 + half], rtol=1e-6)
+    assert (interval.low_open, interval.high_open, interval.source) == (False, False, "parabola")
+
+
+def test_the_same_seed_gives_the_same_fit_and_the_order_of_rows_changes_nothing(sweep) -> None:
+    table = measured(sweep(seeds=2, noise=0.003))
+    order = np.random.default_rng(5).permutation(len(table["loss"]))
+    first = fit_law(table)
+    assert first == fit_law(pd.DataFrame(table))
+    shuffled = fit_law({name: values[order] for name, values in table.items()})
+    assert [b.r_star.value for b in shuffled.budgets] == pytest.approx([b.r_star.value for b in first.budgets])
+
+
+def test_it_survives_json(sweep) -> None:
+    fit = fit_law(measured(sweep(seeds=2, noise=0.003)))
+    plain = json.loads(json.dumps(fit.to_dict(), allow_nan=False))
+    assert {"budgets", "law", "interaction_interval", "stability", "warnings"} <= set(plain)
+    assert LawFit.from_dict(plain) == fit
+    with pytest.raises(InterlawError, match=r"expected associations, budgets, .* in LawFit, not found"):
+        LawFit.from_dict({"law": None})
+    with pytest.raises(InterlawError, match="expected an object for BudgetFit, found str"):
+        LawFit.from_dict({**plain, "budgets": ["x"]})
+
+
+@pytest.mark.parametrize(("side", "ratio"), [("low", 0.0005), ("high", 2.0)])
+def test_a_minimum_at_the_edge_is_an_edge_and_never_an_optimum(sweep, side: str, ratio: float) -> None:
+    fit = fit_law(sweep(ratio=ratio, noise=0.001, seeds=2))
+    for budget in fit.budgets:
+        assert (budget.r_star.value, budget.r_star.edge, budget.r_star.status) == (None, side, "edge")
+        assert budget.loss_interval.source == "shapes"
+        assert getattr(budget.loss_interval, f"{side}_open")
+    assert fit.stability.gamma is None
+    assert fit.stability.num_edges == 5
+    assert "No budget has an optimum inside its grid" in verdict(fit)[0]
+    assert any("extend the grid" in warning for warning in fit.warnings)
+
+
+def test_three_points_give_no_number(sweep) -> None:
+    budget = fit_law(sweep(depths=(3, 6, 12), budgets=(2e6,), noise=0.001)).budgets[0]
+    assert (budget.r_star.value, budget.r_star.status) == (None, "too_few_shapes")
+    assert "run at least 5" in budget.r_star.reason
+    seeded = fit_law(sweep(depths=(3, 6, 12), budgets=(2e6,), noise=0.001, seeds=3)).budgets[0]
+    assert seeded.r_star.low < 0.03 < seeded.r_star.high
+
+
+def test_two_points_and_one_give_no_number(sweep) -> None:
+    two = fit_law(sweep(depths=(3, 6), budgets=(2e6,)))
+    assert (two.budgets[0].r_star.status, two.budgets[0].curve) == ("too_few_shapes", None)
+    one = fit_law(sweep(depths=(3,), budgets=(2e6,)))
+    assert one.budgets[0].r_star.status == "given"
+    assert "one shape a budget" in " ".join(one.warnings)
+
+
+def test_ties_are_flat_and_counted(sweep) -> None:
+    table = sweep(budgets=(2e6,))
+    fit = fit_law({**table, "loss": np.full(7, 2.0)})
+    assert (fit.budgets[0].r_star.value, fit.budgets[0].r_star.status) == (None, "flat")
+    assert fit.budgets[0].best.num_tied == 6
+
+
+def test_noise_without_a_curve_is_flat_or_an_edge(sweep) -> None:
+    """Pure noise must not give an optimum bounded on both sides more often than the level allows."""
+    confident = 0
+    for random in range(100):
+        star = fit_law(sweep(budgets=(2e6,), kappa=0.0, noise=0.01, random=random), num_bootstrap=200).budgets[0].r_star
+        confident += star.value is not None and star.low is not None and star.high is not None
+    assert confident <= 15
+
+
+def test_one_budget_has_no_law_and_no_slope(sweep) -> None:
+    fit = fit_law(sweep(budgets=(2e6,), noise=0.002))
+    assert fit.law is None
+    assert (fit.stability.verdict, fit.stability.gamma) == ("cannot tell", None)
+    assert any("no law over budgets: one budget" in warning for warning in fit.warnings)
+    assert "at least three budgets" in verdict(fit)[-1]
+
+
+@pytest.mark.parametrize(("loss_scale", "size_scale"), [(1e-9, 1.0), (1e9, 1.0), (1.0, 1e4)])
+def test_scales_do_not_matter(sweep, loss_scale: float, size_scale: float) -> None:
+    table = sweep(noise=0.002, seeds=2)
+    plain = fit_law(table)
+    scaled = {**table, "loss": table["loss"] * loss_scale}
+    scaled |= {name: table[name] * size_scale for name in ("budget", "params")}
+    other = fit_law(scaled)
+    for one, two in zip(plain.budgets, other.budgets, strict=True):
+        assert two.r_star.value == pytest.approx(one.r_star.value, rel=1e-6)
+    assert other.law.parameters["gamma"].value == pytest.approx(plain.law.parameters["gamma"].value, abs=1e-3)
+
+
+def test_losses_of_wildly_different_size_in_one_budget_do_not_confuse(sweep) -> None:
+    table = sweep(noise=0.002, seeds=2)
+    table["loss"] = table["loss"].copy()
+    table["loss"][:2] = 1e6
+    assert fit_law(table).budgets[1].r_star.value == pytest.approx(0.03, rel=0.15)
+
+
+def test_unmeasured_shapes_are_told_and_left_out_of_the_interaction_interval(sweep) -> None:
+    table = measured(sweep(budgets=(2e6,), noise=0.002))
+    table["aofe"][0] = table["aofe_ratio"][0] = np.nan
+    fit = fit_law(table)
+    assert fit.budgets[0].interaction_interval.num_shapes == 6
+    assert any("1 of 7 shapes have no interaction measured" in warning for warning in fit.warnings)
+    assert fit.budgets[0].points[0].aofe is None
+    assert fit_law(sweep(budgets=(2e6,))).interaction_interval is None
+
+
+def test_the_interaction_interval_never_looks_at_the_loss(sweep) -> None:
+    table = measured(sweep(noise=0.002))
+    other = {**table, "loss": np.random.default_rng(3).permutation(table["loss"])}
+    first, second = fit_law(table), fit_law(other)
+    assert [b.interaction_interval for b in first.budgets] == [b.interaction_interval for b in second.budgets]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"delta": 0.0}, "delta between 0 and 1"),
+        ({"delta": 5}, "delta between 0 and 1"),
+        ({"confidence": 1.0}, "confidence from 0.5 to below 1"),
+        ({"window": 0.0}, "positive window"),
+        ({"num_bootstrap": 10}, "at least 100 bootstrap draws"),
+    ],
+)
+def test_settings_out_of_range_are_refused(sweep, settings: dict[str, float], message: str) -> None:
+    with pytest.raises(InterlawError, match=message):
+        fit_law(sweep(), **settings)
+
+
+def test_warnings_name_what_weakens_the_numbers(sweep) -> None:
+    table = sweep(noise=0.002)
+    table["params"] = table["params"] * np.where(table["depth"] == 2, 1.3, 1.0)
+    table["status"] = np.where(table["depth"] == 16, "diverged", "done")
+    warnings = " ".join(fit_law(table).warnings)
+    assert "mostly deeper and narrower" in warnings
+    assert "seed noise is unknown" in warnings
+    assert "parameter counts differ by 30% (corrected along the sweep's slope)" in warnings
