@@ -117,7 +117,7 @@ def test_projected_view_exact_equals_the_jacobian_by_definition() -> None:
 
 
 def test_projected_view_by_probes_is_unbiased() -> None:
-    model, ids = build("gpt", 1500)
+    model, ids = build("gpt", 500)
     exact = measure(model, ids, view="projected", probes="exact")
     probed = measure(model, ids, view="projected", seed=5)
     assert probed.dim == 64

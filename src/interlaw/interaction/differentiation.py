@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -26,26 +27,36 @@ with warnings.catch_warnings():
 
 
 @contextmanager
-def measuring(model: nn.Module) -> Iterator[None]:
-    """Freezes the weights, so that no graph outlives a batch, and allows gradients; both restored afterwards.
+def measuring(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Freezes the weights, so that no graph outlives a batch, and allows gradients; all restored afterwards.
+
+    Args:
+        model: The network.
+        dtype: Precision of weights and derivatives for the time being; the weights' own when None.
 
     Raises:
         InterlawError: A normalisation layer in train mode mixes the samples of a batch.
     """
     _require_independent_samples(model)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    cast = [t for t in chain(model.parameters(), model.buffers()) if dtype is not None and t.is_floating_point()]
+    originals = [tensor.data for tensor in cast]
     for parameter in trainable:
         parameter.requires_grad_(False)
     try:
+        for tensor in cast:
+            tensor.data = tensor.data.to(dtype)
         with torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
+        for tensor, original in zip(cast, originals, strict=True):
+            tensor.data = original
         for parameter in trainable:
             parameter.requires_grad_(True)
 
 
 def vector_jacobian(
-    model: nn.Module, batch: Batch, *, site: Site, outputs: Outputs, cotangents: Callable[[Tensor], Iterator[Tensor]]
+    model: nn.Module, batch: Batch, *, site: Site, outputs: Outputs, cotangents: Callable[[Tensor], Iterable[Tensor]]
 ) -> Iterator[Tensor]:
     """J^T r for every cotangent r, one forward pass for all.
 
@@ -67,13 +78,15 @@ def vector_jacobian(
             f"the output does not depend on '{site.name}'; a no_grad or a detach inside the model cuts it off, "
             "or the layer feeds nothing"
         )
-    remaining = list(cotangents(y))
-    for index, cotangent in enumerate(remaining):
+    # One cotangent ahead, so that the last gradient may free the graph as it goes.
+    ahead = iter(cotangents(y))
+    current = next(ahead, None)
+    while current is not None:
+        following = next(ahead, None)
         with _explained():
-            (g,) = torch.autograd.grad(
-                y, seen[0], cotangent, retain_graph=index < len(remaining) - 1, materialize_grads=True
-            )
+            (g,) = torch.autograd.grad(y, seen[0], current, retain_graph=following is not None, materialize_grads=True)
         yield g
+        current = following
 
 
 def jacobian_vector(

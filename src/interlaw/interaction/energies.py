@@ -60,7 +60,7 @@ class Energies:
         """The quantity of that name."""
         return float(self.to_dict()[name])
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, int | float]:
         """All quantities by name, ready for JSON."""
         return asdict(self)
 
@@ -90,7 +90,7 @@ def derive(
     }
 
 
-def energies(G: Float[Tensor, "d d"], *, null: Null = haar_null) -> Energies:
+def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Energies:
     """Energies of a symmetric matrix, an AGOP or W^T W, in float64.
 
     Args:

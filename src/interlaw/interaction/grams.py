@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from interlaw.errors import InterlawError
 
 Route = Literal["gram", "dense"]
 Factors = Float[Tensor, "n d r"]
@@ -59,6 +61,7 @@ class Grams:
         return int(self.counts.sum())
 
 
+@runtime_checkable
 class Accumulator(Protocol):
     """What both routes are: batches of factors go in, `Grams` come out at any time."""
 
@@ -113,13 +116,17 @@ class DenseAccumulator:
         for start in range(0, len(factors), step):
             part, weight = factors[start : start + step], weights[start : start + step]
             whole = torch.cat(list(self._slices(part)), dim=1)
-            matrices = (whole @ whole.mT).double()
-            diagonals = matrices.diagonal(dim1=1, dim2=2)
-            traces = diagonals.sum(1)
-            scalars = [traces, matrices.square().sum((1, 2)), diagonals.square().sum(1), traces.square()]
-            scalars += [torch.ones_like(traces), weight.to(traces)]
-            for matrix, scalar in zip(matrices, torch.stack(scalars, 1), strict=True):
-                self._append(matrix, scalar)
+            self.add_matrices(whole @ whole.mT, weight)
+
+    def add_matrices(self, matrices: Tensor, weights: Tensor) -> None:
+        """Takes a batch of the A_n themselves (n, D, D)."""
+        matrices = matrices.double()
+        diagonals = matrices.diagonal(dim1=1, dim2=2)
+        traces = diagonals.sum(1)
+        scalars = [traces, matrices.square().sum((1, 2)), diagonals.square().sum(1), traces.square()]
+        scalars += [torch.ones_like(traces), weights.to(traces)]
+        for matrix, scalar in zip(matrices, torch.stack(scalars, 1), strict=True):
+            self._append(matrix, scalar)
 
     def _append(self, matrix: Tensor, scalars: Tensor) -> None:
         """Adds one cluster to the open group, or opens the next; merges neighbours when there are too many."""
@@ -163,6 +170,11 @@ class GramAccumulator:
 
     def add(self, factors: Tensor, weights: Tensor) -> None:
         """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
+        if self._factors and factors.shape[1] != self._factors[0].shape[1]:
+            raise InterlawError(
+                f"expected the same number of coordinates in every batch, found {factors.shape[1]} after "
+                f"{self._factors[0].shape[1]}; cut the sequences to one length"
+            )
         self._factors.append(factors)
         self._weights.append(weights.double())
 

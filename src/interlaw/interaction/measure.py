@@ -10,17 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import move, stream
+from interlaw.interaction.collect import Collected, Progress, Work, collect, contributions
+from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.estimates import LEVEL, jackknife, plugin
-from interlaw.interaction.grams import Accumulator, Route, accumulator, choose_route
-from interlaw.interaction.null import NULLS
+from interlaw.interaction.grams import Grams, Route
+from interlaw.interaction.null import NULLS, Null
 from interlaw.interaction.readout import Positions
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.site import device_of, find_site
-from interlaw.interaction.views import VIEWS, Contribution, Probes, Settings
-
-EXPECTED_CLUSTERS = 512
+from interlaw.interaction.views import VIEWS
 
 
 def measure(
@@ -37,13 +35,18 @@ def measure(
     scale: Literal["rms"] | None = None,
     route: Route | None = None,
     level: float = LEVEL,
+    rel_error: float | None = None,
+    max_clusters: int | None = None,
+    batch_size: int | None = None,
+    dtype: torch.dtype | None = None,
+    progress: Progress | None = None,
 ) -> Interaction:
     """Measures the AOFE, its ratio and their kin, without bias and with intervals, against chance.
 
     Args:
         model: The network; called as model(x) for tensors and model(**batch) for dicts.
         inputs: A tensor, or an iterable of batches (tensors or dicts); the first axis counts clusters.
-        view: Which matrix G is meant: "input", "loss" or "projected".
+        view: Which matrix G is meant: "input", "loss", "projected", "patch", "bottleneck" or "token".
         layer: Where h lives: the input of this module (a name from `named_modules`), "input" or "embeddings"; when
             None the input itself, or the token embeddings where the input is integer.
         probes: Random vectors per cluster, or "exact" for every output. None takes every output when there are few
@@ -55,6 +58,12 @@ def measure(
         scale: "rms" divides each position's outputs by their root mean square.
         route: How inner products are formed, "gram" or "dense"; the cheaper one when None.
         level: Coverage of the intervals.
+        rel_error: Stop once the interval of the AOFE-ratio reaches at most this fraction of it to either side;
+            `target_met` of the result says whether it did before the inputs (or `max_clusters`) ran out.
+        max_clusters: Use at most so many clusters.
+        batch_size: Clusters per forward pass; chosen from free memory when None.
+        dtype: Precision of the derivatives, torch.float32 for bf16 weights say; the weights' own when None.
+        progress: Called with the number of clusters done so far.
 
     Returns:
         Unbiased estimates of the energies of G = E[A_n] (mean over clusters, each weighing as many positions as it
@@ -66,8 +75,8 @@ def measure(
 
     Example:
         >>> import torch
-        >>> model = torch.nn.Linear(3, 2, bias=False)
         >>> from interlaw.interaction import energies
+        >>> model = torch.nn.Linear(3, 2, bias=False)
         >>> found = measure(model, torch.randn(8, 3))
         >>> W = model.weight.detach()
         >>> abs(found.aofe_ratio.value - energies(W.T @ W).aofe_ratio) < 1e-5
@@ -76,41 +85,26 @@ def measure(
     Source: Sun et al. 2026, arXiv 2605.27989; U-statistics: Hoeffding 1948.
     """
     settings = Settings(
-        view=view, layer=layer, probes=probes, positions=positions, outputs=outputs, center=center, scale=scale
-    )
-    _require_settings(settings)
-    factorize, null_name = VIEWS[view]
-    null = NULLS[null_name]
-    generator = torch.Generator().manual_seed(seed)
-    total: Accumulator | None = None
-    with measuring(model):
-        for batch in stream(inputs):
-            batch = move(batch, device_of(model))
-            part = _require_finite(factorize(model, batch, settings, generator))
-            if total is None:
-                where = find_site(model, batch, layer=layer).name
-                expected = len(inputs) if isinstance(inputs, Tensor) else EXPECTED_CLUSTERS
-                route = route or choose_route(expected, rank=part.factors.shape[2], dim=part.dim)
-                total = accumulator(route, dim=part.dim, slices=part.slices)
-            total.add(part.factors, part.weights)
-    assert total is not None
-    grams = total.grams()
-    found: dict[str, Any] = dict(jackknife(grams, null=null, level=level))
-    return Interaction(
         view=view,
-        layer=where,
-        dim=grams.dim,
-        num_clusters=grams.num_clusters,
-        num_probes=part.num_probes,
+        layer=layer,
+        probes=probes,
         seed=seed,
-        estimator=_describe(part.num_probes, route or "dense", len(grams.counts)),
-        null=found.pop("null_ratio"),
-        excess=found.pop("excess_ratio"),
-        plugin=plugin(grams, null=null),
-        settings=_recorded(settings) | {"level": level, "null": null_name},
-        grams=grams,
-        **found,
+        positions=positions,
+        outputs=outputs,
+        center=center,
+        scale=scale,
+        route=route,
     )
+    require_settings(settings)
+    null = NULLS[VIEWS[view].null]
+
+    def enough(grams: Grams) -> bool:
+        return rel_error is not None and _reaches(grams, null=null, level=level, rel_error=rel_error)
+
+    work = Work(batch_size=batch_size, max_clusters=max_clusters, dtype=dtype, progress=progress)
+    collected = collect(model, inputs, settings=settings, work=work, enough=None if rel_error is None else enough)
+    met = None if rel_error is None else enough(collected.grams)
+    return _result(collected, settings=settings, level=level, target=rel_error, met=met)
 
 
 def agop(
@@ -125,6 +119,7 @@ def agop(
     outputs: Sequence[int] | None = None,
     center: bool = False,
     scale: Literal["rms"] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "d d"]:
     """The matrix G itself, the mean of A_n over clusters; for D small enough to hold D x D numbers.
 
@@ -137,67 +132,95 @@ def agop(
         True
     """
     settings = Settings(
-        view=view, layer=layer, probes=probes, positions=positions, outputs=outputs, center=center, scale=scale
+        view=view,
+        layer=layer,
+        probes=probes,
+        seed=seed,
+        positions=positions,
+        outputs=outputs,
+        center=center,
+        scale=scale,
     )
-    _require_settings(settings)
-    factorize, _ = VIEWS[view]
-    generator = torch.Generator().manual_seed(seed)
+    require_settings(settings)
     total, weight = None, 0.0
-    with measuring(model):
-        for batch in stream(inputs):
-            part = _require_finite(factorize(model, move(batch, device_of(model)), settings, generator))
-            columns = torch.cat(list(part.slices(part.factors)), 1) if part.slices else part.factors
-            flat = columns.transpose(0, 1).flatten(1).double()
-            matrix = flat @ flat.T
+    with measuring(model, dtype=dtype):
+        for _, part in contributions(model, inputs, settings=settings, work=Work(dtype=dtype)):
+            if part.factors is None:
+                matrix = part.content.double().sum(0)
+            else:
+                columns = torch.cat(list(part.slices(part.factors)), 1) if part.slices else part.factors
+                flat = columns.transpose(0, 1).flatten(1).double()
+                matrix = flat @ flat.T
             total = matrix if total is None else total + matrix
             weight += float(part.weights.sum())
     assert total is not None
-    return (total / weight).to(part.factors.dtype)
+    kind = next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
+    return (total / weight).to(kind)
 
 
-def _require_settings(settings: Settings) -> None:
+def require_settings(settings: Settings) -> None:
     """Checks what can be checked before the first batch."""
+    probes, outputs = settings.probes, settings.outputs
     if settings.view not in VIEWS:
         raise InterlawError(f"expected a view among {', '.join(VIEWS)}, found '{settings.view}'")
-    probes = settings.probes
     if not (probes is None or probes == "exact" or (isinstance(probes, int) and probes >= 1)):
         raise InterlawError(f"expected probes to be a positive number, 'exact' or None, found {probes!r}")
-    if settings.scale not in (None, "rms"):
-        raise InterlawError(f"expected scale to be 'rms' or None, found {settings.scale!r}")
-    if settings.positions not in (None, "last", "all"):
-        raise InterlawError(f"expected positions to be 'last', 'all' or None, found {settings.positions!r}")
+    if outputs is not None and len(outputs) == 0:
+        raise InterlawError("expected at least one output, found none; leave outputs out to take all")
+    for name, found, known in (
+        ("scale", settings.scale, (None, "rms")),
+        ("positions", settings.positions, (None, "last", "all")),
+        ("route", settings.route, (None, "gram", "dense")),
+    ):
+        if found not in known:
+            raise InterlawError(f"expected {name} to be one of {known}, found {found!r}")
 
 
-def _require_finite(part: Contribution) -> Contribution:
-    """Checks that no derivative is NaN or infinite: such a value is a fault, never a zero."""
-    bad = ~torch.isfinite(part.factors).flatten(1).all(1)
-    if bool(bad.any()):
-        raise InterlawError(
-            f"{int(bad.sum())} of {len(bad)} clusters of a batch have a Jacobian with NaN or infinite entries; "
-            "check the inputs, or measure in a wider dtype"
-        )
-    if part.factors.dtype in (torch.bfloat16, torch.float16):
-        return Contribution(
-            factors=part.factors.float(),
-            weights=part.weights,
-            dim=part.dim,
-            num_probes=part.num_probes,
-            slices=part.slices,
-        )
-    return part
+def _reaches(grams: Grams, *, null: Null, level: float, rel_error: float) -> bool:
+    """Whether the interval of the AOFE-ratio is as narrow as asked for."""
+    if len(grams.counts) < 3:
+        return False
+    ratio = jackknife(grams, null=null, level=level)["aofe_ratio"]
+    return max(ratio.high - ratio.value, ratio.value - ratio.low) <= rel_error * abs(ratio.value)
 
 
-def _describe(num_probes: int, route: str, groups: int) -> str:
+def _result(
+    collected: Collected, *, settings: Settings, level: float, target: float | None, met: bool | None
+) -> Interaction:
+    """The measurement as a value."""
+    grams, null_name = collected.grams, VIEWS[settings.view].null
+    found: dict[str, Any] = dict(jackknife(grams, null=NULLS[null_name], level=level))
+    return Interaction(
+        view=settings.view,
+        layer=collected.layer,
+        dim=grams.dim,
+        num_clusters=grams.num_clusters,
+        num_probes=collected.num_probes,
+        seed=settings.seed,
+        estimator=_describe(collected),
+        null=found.pop("null_ratio"),
+        excess=found.pop("excess_ratio"),
+        plugin=plugin(grams, null=NULLS[null_name]),
+        settings={
+            "positions": settings.positions,
+            "outputs": None if settings.outputs is None else list(settings.outputs),
+            "center": settings.center,
+            "scale": settings.scale,
+            "level": level,
+            "null": null_name,
+            "rel_error": target,
+        },
+        target_met=met,
+        grams=grams,
+        **found,
+    )
+
+
+def _describe(collected: Collected) -> str:
     """How the numbers were made, in words."""
-    drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
-    return f"U-statistic over pairs of clusters, {drawn}, {route} route, jackknife over {groups} groups"
-
-
-def _recorded(settings: Settings) -> dict[str, Any]:
-    """The options that belong to the record."""
-    return {
-        "positions": settings.positions,
-        "outputs": None if settings.outputs is None else list(settings.outputs),
-        "center": settings.center,
-        "scale": settings.scale,
-    }
+    probes = collected.num_probes
+    drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
+    return (
+        f"U-statistic over pairs of clusters, {drawn}, {collected.route} route, "
+        f"jackknife over {len(collected.grams.counts)} groups"
+    )

@@ -34,7 +34,7 @@ class Interaction:
         null: The AOFE-ratio by chance, for this spectrum in a random basis.
         excess: aofe_ratio - null.
         plugin: The same quantities of the averaged matrix, without correction.
-        settings: Options of the measurement that are not at their defaults' values elsewhere in this record.
+        settings: The options of the measurement that have no field of their own.
         target_met: Whether the precision asked for was reached; None when none was asked for.
         grams: K, H and traces, for further intervals and comparisons; not part of the JSON form.
     """

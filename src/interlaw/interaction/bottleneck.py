@@ -1,0 +1,52 @@
+"""The `bottleneck` view: the closed form for y = relu(x G_w + b) with G_w = W^T W, no differentiation needed.
+
+Legend: W (k x D) the only weight; z = x G_w + b; s_n = 1(z_n > 0). The Jacobian is diag(s) G_w, and its output side is
+A_n = diag(s_n) G_w G_w diag(s_n) = (G_w G_w) * (s_n s_n^T) elementwise; so G = (G_w G_w) * C, C_ij = P(z_i, z_j > 0).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.contribution import Contribution, Factorize, Settings, ones, require_finite
+from interlaw.interaction.readout import output_tensor
+from interlaw.interaction.site import call
+
+
+def bottleneck_view(settings: Settings) -> Factorize:
+    """Factors V_n = diag(s_n) W^T (W W^T)^(1/2), D x k, of the closed form.
+
+    Source: the double-descent toy of arXiv 2605.27989, after Elhage et al. 2022, arXiv 2209.10652.
+    """
+    if settings.layer is not None or settings.outputs is not None or settings.center or settings.scale:
+        raise InterlawError("the bottleneck view is a closed form of the whole model; leave layer and outputs out")
+
+    def factorize(model: nn.Module, batch: Batch) -> Contribution:
+        W, b = _weights(model)
+        if not isinstance(batch, Tensor) or batch.dim() != 2 or batch.shape[1] != W.shape[1]:
+            raise InterlawError(f"the bottleneck view needs inputs of shape (n, {W.shape[1]}); pass a tensor")
+        z = batch @ W.T @ W + b
+        with torch.no_grad():
+            y = output_tensor(call(model, batch))
+        if y.shape != z.shape or not torch.allclose(y, z.relu(), rtol=1e-3, atol=1e-5):
+            raise InterlawError(
+                "the bottleneck view is the closed form of y = relu(x W^T W + b), and this model computes something "
+                "else; use the input view"
+            )
+        eigenvalues, Q = torch.linalg.eigh(W @ W.T)
+        root = Q @ torch.diag(eigenvalues.clamp(min=0).sqrt()) @ Q.T
+        factors = require_finite((z > 0).to(W)[:, :, None] * (W.T @ root))
+        return Contribution(factors=factors, weights=ones(factors), dim=W.shape[1])
+
+    return factorize
+
+
+def _weights(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """W (k, D) and b (D)."""
+    W, b = getattr(model, "weight", None), getattr(model, "bias", None)
+    if not isinstance(W, Tensor) or W.dim() != 2 or not isinstance(b, Tensor) or b.shape != W.shape[1:]:
+        raise InterlawError("the bottleneck view needs a model with weight (k, D) and bias (D), one entry per input")
+    return W.detach(), b.detach()

@@ -1,0 +1,121 @@
+"""Runs batches through a view and gathers K and H, in pieces that fit memory, until told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from interlaw.interaction.batches import Batch, batch_length, move, pieces, stream, take
+from interlaw.interaction.contribution import Contribution, Factorize, Settings
+from interlaw.interaction.differentiation import measuring
+from interlaw.interaction.grams import Accumulator, DenseAccumulator, Grams, Route, accumulator, choose_route
+from interlaw.interaction.memory import clusters_at_once
+from interlaw.interaction.site import device_of, find_site
+from interlaw.interaction.views import VIEWS
+
+EXPECTED_CLUSTERS = 512
+FIRST_CHECK = 64
+CHECK_GROWTH = 1.25
+
+Progress = Callable[[int], None]
+Enough = Callable[[Grams], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """K and H of a measurement and how they came about."""
+
+    grams: Grams
+    layer: str
+    num_probes: int
+    route: Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """How the work is done; none of it changes what is estimated.
+
+    Attributes:
+        batch_size: Clusters per forward pass; chosen from free memory when None.
+        max_clusters: Stop after so many clusters.
+        dtype: Precision of the derivatives; the weights' own when None.
+        progress: Called with the number of clusters done.
+    """
+
+    batch_size: int | None = None
+    max_clusters: int | None = None
+    dtype: torch.dtype | None = None
+    progress: Progress | None = None
+
+
+def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work, enough: Enough | None) -> Collected:
+    """Gathers the clusters of `inputs`, all of them or until `enough` says so of the Gram matrices so far."""
+    expected = min(len(inputs) if isinstance(inputs, Tensor) else EXPECTED_CLUSTERS, work.max_clusters or 10**9)
+    total: Accumulator | None = None
+    done, check_at = 0, FIRST_CHECK
+    with measuring(model, dtype=work.dtype):
+        layer = ""
+        for batch, part in contributions(model, inputs, settings=settings, work=work):
+            if total is None:
+                layer = "input" if settings.view == "bottleneck" else find_site(model, batch, layer=settings.layer).name
+                route = settings.route or _route(part, expected)
+                total = accumulator(route, dim=part.dim, slices=part.slices)
+            _add(total, part)
+            done += batch_length(batch)
+            if work.progress is not None:
+                work.progress(done)
+            if enough is not None and done >= check_at:
+                if enough(total.grams()):
+                    break
+                check_at = int(done * CHECK_GROWTH)
+    assert total is not None
+    return Collected(grams=total.grams(), layer=layer, num_probes=part.num_probes, route=route)
+
+
+def contributions(
+    model: nn.Module, inputs: object, *, settings: Settings, work: Work
+) -> Iterator[tuple[Batch, Contribution]]:
+    """Every piece of the inputs with its contribution; to be used inside `measuring`."""
+    factorize: Factorize = VIEWS[settings.view].prepare(settings)
+    device = device_of(model)
+    size, left = work.batch_size, work.max_clusters
+    for whole in stream(inputs):
+        whole = take(whole, 0, left) if left is not None else whole
+        whole = _to_dtype(move(whole, device), work.dtype)
+        if size is None and settings.view != "bottleneck":
+            size = clusters_at_once(model, whole, site=find_site(model, whole, layer=settings.layer))
+        for piece in pieces(whole, size or batch_length(whole)):
+            yield piece, factorize(model, piece)
+        if left is not None:
+            left -= batch_length(whole)
+            if left <= 0:
+                return
+
+
+def _route(part: Contribution, expected: int) -> Route:
+    """Dense where a batch already comes as matrices, else the cheaper route."""
+    if part.factors is None:
+        return "dense"
+    return choose_route(expected, rank=part.factors.shape[2], dim=part.dim)
+
+
+def _add(total: Accumulator, part: Contribution) -> None:
+    """Adds a contribution of either form."""
+    if part.factors is not None:
+        total.add(part.factors, part.weights)
+    else:
+        assert isinstance(total, DenseAccumulator)
+        assert part.matrices is not None
+        total.add_matrices(part.matrices, part.weights)
+
+
+def _to_dtype(batch: Batch, dtype: torch.dtype | None) -> Batch:
+    """Real-valued inputs in the precision of the measurement."""
+    if dtype is None:
+        return batch
+    if isinstance(batch, Tensor):
+        return batch.to(dtype) if batch.is_floating_point() else batch
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in batch.items()}

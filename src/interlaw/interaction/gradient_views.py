@@ -1,0 +1,214 @@
+"""The views of the input side, G = E[J^T J], by reverse mode: `input`, `patch`, `token`, and `loss`.
+
+Legend: J = dy/dh the Jacobian of the outputs y (C) at the activation h; r random signs with E[r r^T] = I, so that
+E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import Batch, batch_length
+from interlaw.interaction.contribution import (
+    Contribution,
+    Factorize,
+    Settings,
+    columns_of,
+    contribution,
+    count_positions,
+    ones,
+    random_signs,
+    require_finite,
+)
+from interlaw.interaction.differentiation import vector_jacobian
+from interlaw.interaction.readout import Positions, output_tensor, padding_mask
+from interlaw.interaction.site import Site, find_site, token_embeddings
+
+EXACT_OUTPUTS = 64
+SLICE_COORDINATES = 2**14
+
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+
+def input_view(settings: Settings) -> Factorize:
+    """G over the features of h: the mean over positions of a sequence, the mean over samples.
+
+    h of shape (n, T, features) has D = features; any other shape is flattened to one vector.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+
+    def factorize(model: nn.Module, batch: Batch) -> Contribution:
+        site = find_site(model, batch, layer=settings.layer)
+        first, gradients, count, probes = _pullbacks(model, batch, site, settings, generator, default="all")
+        weights = count_positions(first, batch)
+        columns = (columns_of(g) for g in gradients)
+        return contribution(columns, count=count, weights=weights, settings=settings, num_probes=probes)
+
+    return factorize
+
+
+def patch_view(settings: Settings) -> Factorize:
+    """G over the coordinates of one convolution's input patch (C_in * kernel), the mean over patches and samples.
+
+    The gradient at a patch is W^T delta with delta the gradient at the convolution's output there; for a linear
+    convolution G is W^T W exactly. `layer` names the convolution, the model's first one when None.
+
+    Source: Beaglehole et al. 2023, arXiv 2309.00570 (patches as the inputs of a convolution).
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+
+    def factorize(model: nn.Module, batch: Batch) -> Contribution:
+        name, conv = find_convolution(model, layer=settings.layer)
+        kernel = conv.weight.detach().flatten(1)
+        site = Site(name=name, module=conv, side="output")
+        first, gradients, count, probes = _pullbacks(model, batch, site, settings, generator, default="all")
+        columns = (kernel.T @ g.flatten(2) for g in gradients)
+        weights = ones(first) * first[0, 0].numel()
+        return contribution(columns, count=count, weights=weights, settings=settings, num_probes=probes)
+
+    return factorize
+
+
+def token_view(settings: Settings) -> Factorize:
+    """G over one-hot inputs (T * V coordinates), y the logits at the last token; never formed as a matrix.
+
+    Kept per sequence is the gradient g at the embeddings; its D coordinates are the rows of the embedding table times
+    g, unfolded some positions at a time.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+
+    def factorize(model: nn.Module, batch: Batch) -> Contribution:
+        module = token_embeddings(model)
+        site = Site(name="embeddings", module=module, side="output")
+        first, gradients, _, probes = _pullbacks(model, batch, site, settings, generator, default="last")
+        table = embedding_table(module)
+        stored = require_finite(torch.stack([g.flatten(1) for g in gradients], 2))
+        time, width = first.shape[1:]
+        step = max(1, SLICE_COORDINATES // len(table))
+
+        def slices(compact: Tensor) -> Iterator[Tensor]:
+            by_position = compact.reshape(len(compact), time, width, -1)
+            for start in range(0, time, step):
+                # (n, t, width, r) and (V, width) -> (n, t * V, r)
+                piece = torch.einsum("ntwr,vw->ntvr", by_position[:, start : start + step], table.to(compact))
+                yield piece.flatten(1, 2)
+
+        return Contribution(
+            factors=stored, weights=ones(first), dim=time * len(table), num_probes=probes, slices=slices
+        )
+
+    return factorize
+
+
+def loss_view(settings: Settings) -> Factorize:
+    """G = E[g g^T], g the gradient of the summed next-token loss at one token; the sequence is the cluster."""
+
+    def factorize(model: nn.Module, batch: Batch) -> Contribution:
+        batch, targets = shift(batch)
+        site = find_site(model, batch, layer=settings.layer)
+
+        def summed_loss(output: Any, _: Batch) -> Tensor:
+            logits = output_tensor(output)
+            if logits.dim() != 3 or logits.shape[:2] != targets.shape:
+                raise InterlawError(
+                    f"the loss view needs next-token logits (batch, time, vocabulary), found shape "
+                    f"{tuple(logits.shape)}; use a model with a language-model head, or the input view"
+                )
+            return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
+
+        (g,) = vector_jacobian(model, batch, site=site, outputs=summed_loss, cotangents=lambda y: [torch.ones_like(y)])
+        weights = count_positions(g, batch)
+        return contribution([columns_of(g)], count=1, weights=weights, settings=settings)
+
+    return factorize
+
+
+def unit_cotangents(y: Tensor) -> Iterator[Tensor]:
+    """The C unit vectors, for every cluster of the batch at once."""
+    for index in range(y.shape[1]):
+        unit = torch.zeros_like(y)
+        unit[:, index] = 1.0
+        yield unit
+
+
+def find_convolution(model: nn.Module, *, layer: str | None) -> tuple[str, Convolution]:
+    """The named convolution, or the model's first."""
+    convolutions = {name: module for name, module in model.named_modules() if isinstance(module, Convolution)}
+    if not convolutions or (layer is not None and layer not in convolutions):
+        raise InterlawError(
+            f"the patch view needs a convolution, found {'none' if layer is None else repr(layer)}; "
+            f"this model has {', '.join(convolutions) or 'no convolution: use the input view'}"
+        )
+    name = layer if layer is not None else next(iter(convolutions))
+    if convolutions[name].groups != 1:
+        raise InterlawError(
+            f"the patch view needs a convolution whose outputs see whole patches, '{name}' has "
+            f"{convolutions[name].groups} groups; name another layer"
+        )
+    return name, convolutions[name]
+
+
+def embedding_table(module: nn.Module) -> Tensor:
+    """What the embedding module makes of every token id, scaling included: (V, width)."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor):
+        raise InterlawError(f"the token view needs an embedding table, {type(module).__name__} has no weight")
+    table: Tensor = module(torch.arange(len(weight), device=weight.device)).detach()
+    return table
+
+
+def shift(batch: Batch) -> tuple[Batch, Tensor]:
+    """Inputs without the last token and targets without the first, padding marked as ignored."""
+    if isinstance(batch, Tensor):
+        if batch.is_floating_point() or batch.dim() != 2 or batch.shape[1] < 2:
+            raise InterlawError(
+                f"the loss view needs token ids (batch, time) with time at least 2, found {batch.dtype} of shape "
+                f"{tuple(batch.shape)}; pass ids, or use the input view"
+            )
+        return batch[:, :-1], batch[:, 1:].long()
+    ids = batch.get("input_ids")
+    if ids is None:
+        raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(batch)}")
+    targets = batch.get("labels", ids)[:, 1:].long()
+    mask = padding_mask(batch)
+    if mask is not None:
+        targets = targets.masked_fill(mask[:, 1:] == 0, -100)
+    time = ids.shape[1]
+    inputs = {
+        name: value[:, :-1] if value.dim() >= 2 and value.shape[1] == time else value
+        for name, value in batch.items()
+        if name != "labels"
+    }
+    return inputs, targets
+
+
+def _pullbacks(
+    model: nn.Module, batch: Batch, site: Site, settings: Settings, generator: torch.Generator, *, default: Positions
+) -> tuple[Tensor, Iterator[Tensor], int, int]:
+    """The first gradient (for its shape), all gradients one by one, their number, and how many are probes."""
+    count, probes = 0, 0
+
+    def cotangents(y: Tensor) -> Iterator[Tensor]:
+        nonlocal count, probes
+        if len(y) != batch_length(batch):
+            raise InterlawError(
+                f"expected one row of outputs per sample, found {len(y)} rows for {batch_length(batch)} samples; "
+                "put the batch on the first axis of the model's output"
+            )
+        if settings.probes == "exact" or (settings.probes is None and y.shape[1] <= EXACT_OUTPUTS):
+            count = y.shape[1]
+            return unit_cotangents(y)
+        count = probes = settings.probes or 1
+        return (r / probes**0.5 for r in random_signs(y, probes, generator))
+
+    readout = settings.readout(default=default)
+    gradients = vector_jacobian(model, batch, site=site, outputs=readout, cotangents=cotangents)
+    first = next(gradients)
+    return first, chain([first], gradients), count, probes
