@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from interlaw.cli.fit import fit, read_source, rename_columns
+from interlaw.errors import InterlawError
+from interlaw.laws import LawFit
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command()(fit)
+runner = CliRunner()
+
+
+def table() -> pd.DataFrame:
+    budget, depth = (each.ravel() for each in np.meshgrid([1e6, 4e6, 1.6e7], [2.0, 3, 4, 6, 8, 12, 16], indexing="ij"))
+    width = np.sqrt(budget / 12 / depth)
+    away = np.log(depth / width / 0.03)
+    loss = (1 + 0.8 * (budget / 1e6) ** -0.25 + 0.05 * away**2) * (1 + 0.001 * np.cos(17 * away))
+    return pd.DataFrame(
+        {
+            "budget": budget,
+            "params": budget,
+            "depth": depth,
+            "width": width,
+            "loss": loss,
+            "loss_aofe": np.exp(np.abs(away)),
+            "loss_aofe_ratio": 0.9 - 0.01 * np.abs(away),
+            "projected_aofe": np.exp(np.abs(away - 1)),
+            "projected_aofe_ratio": 0.9 - 0.01 * np.abs(away - 1),
+        }
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "runs.csv"
+    table().to_csv(found, index=False)
+    return found
+
+
+def test_json_alone_on_stdout_with_the_documented_keys(path: Path) -> None:
+    result = runner.invoke(app, [str(path), "--json", "--resamples", "200"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert {"budgets", "law", "interaction_interval", "stability", "warnings"} <= set(found)
+    assert len(found["budgets"]) == 3
+    assert found["budgets"][0]["r_star"]["value"] == pytest.approx(0.03, rel=0.1)
+
+
+def test_a_person_reads_the_verdict_first(path: Path) -> None:
+    result = runner.invoke(app, [str(path), "--details", "--resamples", "200"])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("- At 16M parameters the loss is lowest near depth / width = 0.0")
+    assert "note: no shape was run with two seeds" in result.stdout
+    assert "arXiv 2605.27989" in result.stdout
+    assert "kappa" in result.stdout
+
+
+def test_the_view_is_projected_unless_another_is_named(path: Path) -> None:
+    found = {
+        view: json.loads(runner.invoke(app, [str(path), "--json", "--resamples", "100", *option]).stdout)
+        for view, option in {"default": [], "projected": ["--view", "projected"], "loss": ["--view", "loss"]}.items()
+    }
+    assert found["default"]["interaction_interval"] == found["projected"]["interaction_interval"]
+    assert found["default"]["interaction_interval"] != found["loss"]["interaction_interval"]
+
+
+def test_the_fit_is_written_and_read_back(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "FIT.json"
+    result = runner.invoke(app, [str(path), "--out", str(out), "--json", "--resamples", "100"])
+    assert json.loads(out.read_text()) == json.loads(result.stdout)
+    assert LawFit.from_dict(json.loads(out.read_text())).budgets[0].num_shapes == 7
+    blocked = runner.invoke(app, [str(path), "--out", str(tmp_path / "no" / "FIT.json"), "--resamples", "100"])
+    assert "expected to write" in str(blocked.exception)
+
+
+def test_their_columns_are_mapped(tmp_path: Path) -> None:
+    theirs = table().rename(columns={"loss": "eval/loss", "depth": "n_layer"}).assign(loss="unused")
+    path = tmp_path / "theirs.csv"
+    theirs.to_csv(path, index=False)
+    options = ["--column", "loss=eval/loss", "--column", "depth=n_layer"]
+    result = runner.invoke(app, [str(path), "--json", "--resamples", "100", *options])
+    assert len(json.loads(result.stdout)["budgets"]) == 3
+
+
+def test_mistakes_are_named(tmp_path: Path, path: Path) -> None:
+    with pytest.raises(InterlawError, match="expected a column 'nope' for loss, found budget, params"):
+        rename_columns(table(), ["loss=nope"])
+    with pytest.raises(InterlawError, match="expected --column NAME=THEIRS"):
+        rename_columns(table(), ["loss"])
+    with pytest.raises(InterlawError, match="found nothing at"):
+        read_source(tmp_path / "none.csv", view=None, columns=[])
+    with pytest.raises(InterlawError, match="found 'layer'"):
+        read_source(path, view="layer", columns=[])
+    empty = tmp_path / "empty.csv"
+    empty.write_text("")
+    with pytest.raises(InterlawError, match="expected a CSV table"):
+        read_source(empty, view=None, columns=[])
+    (tmp_path / "dir").mkdir()
+    with pytest.raises(InterlawError):
+        read_source(tmp_path / "dir", view=None, columns=[])
+
+
+def test_one_treatment_at_a_time(tmp_path: Path) -> None:
+    both = pd.concat([table().assign(treatment="fixed"), table().assign(treatment="tuned")])
+    path = tmp_path / "both.csv"
+    both.to_csv(path, index=False)
+    assert "choose one" in str(runner.invoke(app, [str(path)]).exception)
+    result = runner.invoke(app, [str(path), "--treatment", "tuned", "--json", "--resamples", "100"])
+    assert result.exit_code == 0

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from interlaw.laws import equivalence, fit_law, published_laws, published_slopes
+from interlaw.laws.stability import meta_slope
+
+
+def optima(gamma: float, decades: float, noise: float, count: int = 9) -> dict[str, np.ndarray]:
+    """One shape a budget, as published tables have it."""
+    size = np.geomspace(1e6, 1e6 * 10**decades, count)
+    wiggle = noise * np.resize([1.0, -1.0, -1.0, 1.0], count)
+    ratio = 0.03 * (size / 1e6) ** gamma * np.exp(wiggle)
+    depth = np.maximum(1.0, np.cbrt(size / 12 * ratio**2))
+    return {"budget": size, "params": size, "depth": depth, "width": depth / ratio, "loss": size**-0.05}
+
+
+def test_the_slope_without_errors_is_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 12))
+    slope, stderr, dof = meta_slope(x, y)
+    reference = stats.linregress(x, y)
+    assert (slope, stderr, dof) == (pytest.approx(reference.slope), pytest.approx(reference.stderr), 10)
+    assert meta_slope(x[:2], y[:2])[1:] == (np.inf, 0)
+
+
+def test_known_errors_weigh_and_unknown_scatter_levels_the_weights() -> None:
+    x = np.arange(6.0)
+    errors = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 10.0])
+    y = 0.5 * x + np.array([0.01, -0.02, 0.01, 0.01, -0.01, 8.0])
+    assert meta_slope(x, y, errors=errors)[0] == pytest.approx(0.5, abs=0.01)
+    scattered = 0.5 * x + np.array([4.0, -4, 4, -4, 4, -4])
+    levelled = meta_slope(x, scattered, errors=np.full(6, 0.01))
+    assert levelled[:2] == pytest.approx(meta_slope(x, scattered)[:2], rel=1e-3)
+
+
+def test_two_one_sided_tests_agree_with_scipys_t() -> None:
+    found = equivalence("0", 0.0, slope=0.02, stderr=0.03, dof=7, confidence=0.9, margin=0.1)
+    lower = stats.t.sf((0.02 + 0.1) / 0.03, 7)
+    upper = stats.t.cdf((0.02 - 0.1) / 0.03, 7)
+    assert found.p_value == pytest.approx(max(lower, upper))
+    assert (found.verdict == "same") == (found.p_value < 0.05)
+
+
+@pytest.mark.parametrize(
+    ("slope", "stderr", "verdict"),
+    [(0.0, 0.01, "same"), (0.3, 0.01, "different"), (0.0, 0.2, "cannot tell"), (0.05, 0.01, "same")],
+)
+def test_the_three_verdicts(slope: float, stderr: float, verdict: str) -> None:
+    assert equivalence("0", 0.0, slope=slope, stderr=stderr, dof=8, confidence=0.9).verdict == verdict
+
+
+def test_sameness_is_declared_falsely_at_most_at_its_level() -> None:
+    """Truth on the margin: TOST of size 5% may say `same` in 5% of the draws."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 5, 8)
+    same = 0
+    for _ in range(2000):
+        slope, stderr, dof = meta_slope(x, 0.1 * x + 0.05 * rng.normal(size=8))
+        same += equivalence("0", 0.0, slope=slope, stderr=stderr, dof=dof, confidence=0.9).verdict == "same"
+    assert 0.03 < same / 2000 < 0.07
+
+
+def test_stable_moving_and_short_sweeps() -> None:
+    assert fit_law(optima(0.0, 2, 0.02)).stability.verdict == "stable"
+    moving = fit_law(optima(0.3, 2, 0.02)).stability
+    assert moving.verdict == "moves"
+    assert moving.low < 0.3 < moving.high
+    short = fit_law(optima(0.0, 0.5, 0.001)).stability
+    assert short.verdict == "cannot tell"
+    assert "only a factor 3.16" in short.reason
+    assert {test.verdict for test in short.tests} == {"cannot tell"}
+
+
+def test_a_slope_that_hangs_on_one_budget_says_so() -> None:
+    table = optima(0.0, 2, 0.02)
+    table["width"] = table["width"] * np.where(np.arange(9) == 8, 0.1, 1.0)
+    stability = fit_law(table, confidence=0.8).stability
+    assert stability.leave_one_out_low == pytest.approx(0, abs=0.02)
+    assert stability.leave_one_out_high > 0.2
+    two = fit_law({name: values[:2] for name, values in optima(0.0, 20, 0.0).items()}).stability
+    assert "two budgets give a slope without an error bar" in two.reason
+
+
+def test_the_published_optima_do_not_settle_the_slope() -> None:
+    """Eleven best shapes of the byte-level sweep (arXiv 2605.27989): the smallest budget alone decides the sign."""
+    shapes = [
+        (1, 128),
+        (6, 84),
+        (5, 120),
+        (6, 128),
+        (5, 156),
+        (5, 176),
+        (6, 172),
+        (5, 204),
+        (5, 216),
+        (8, 224),
+        (10, 284),
+    ]
+    loss = [2.2186, 1.7342, 1.4459, 1.3487, 1.2909, 1.2340, 1.2138, 1.1847, 1.1598, 1.0777, 0.9732]
+    depth, width = np.array(shapes, dtype=float).T
+    table = {"params": 12 * depth * width**2 + 4 * depth * width + 770 * width, "depth": depth, "width": width}
+    stability = fit_law({**table, "loss": loss}).stability
+    assert stability.verdict == "cannot tell"
+    assert stability.gamma == pytest.approx(0.14, abs=0.01)
+    assert stability.leave_one_out_low == pytest.approx(-0.23, abs=0.01)
+
+
+def test_published_ratios_are_near_the_figures_their_sources_give() -> None:
+    laws = {law.key: law for law in published_laws()}
+    levine = {3.3e6: 0.0279, 13e6: 0.0400, 38e6: 0.0430, 98e6: 0.0411, 319e6: 0.0351, 2.8e9: 0.0217, 164e9: 0.0061}
+    for params, ratio in levine.items():
+        assert laws["levine2020"].ratio(params) == pytest.approx(ratio, rel=0.01)
+    for params, ratio in {1e6: 0.0255, 1e8: 0.0188, 1e9: 0.0161, 1e10: 0.0138}.items():
+        assert laws["depthscaling2026"].ratio(params) == pytest.approx(ratio, rel=0.02)
+    for params, ratio in {5e7: 0.025, 3e8: 0.020, 1.5e9: 0.016}.items():
+        assert laws["completep2025"].ratio(params) == pytest.approx(ratio)
+    assert laws["gemstones2025"].ratio(7e8) == pytest.approx(0.0277, rel=0.01)
+    assert (laws["nanochat"].ratio(1e9), laws["marin"].ratio(1e9)) == pytest.approx((1 / 64, 1 / 128))
+    assert laws["kaplan2020"].ratio(1e9) is None
+    assert (laws["kaplan2020"].ratio_low, laws["kaplan2020"].slope(1e6, 1e7)) == (0.0014, None)
+    assert laws["depthdelusion2026"].ratio(1e9) is None
+
+
+def test_every_published_line_has_a_source_and_a_trust_mark() -> None:
+    laws = published_laws()
+    assert len({law.key for law in laws}) == len(laws) >= 13
+    for law in laws:
+        assert law.source
+        assert law.statement
+        assert law.trust in {"P", "D", "S"}
+        assert law.params_low <= law.params_high
+        ratio = law.ratio(law.params_high)
+        assert ratio is None or 0.001 < ratio < 0.1
+
+
+def test_published_slopes_say_when_the_source_speaks_of_other_sizes() -> None:
+    near, far = published_slopes(5e7, 1.5e9), published_slopes(1e5, 1e6)
+    assert near["CompleteP"][0] == pytest.approx(-0.131, abs=0.002)
+    assert "other sizes" not in near["CompleteP"][1]
+    assert "other sizes" in far["CompleteP"][1]
+    assert near["Levine"][0] < 0 < far["Levine"][0]
+    assert "Kaplan" not in near
+
+
+def test_a_size_must_be_positive() -> None:
+    from interlaw.errors import InterlawError
+
+    with pytest.raises(InterlawError, match="positive number of parameters, found -1"):
+        published_laws()[0].ratio(-1)

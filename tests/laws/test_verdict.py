@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+
+from interlaw.laws import fit_law, verdict
+
+
+def test_it_says_where_how_sure_and_whether_it_stays(sweep) -> None:
+    table = sweep(seeds=2, noise=0.002)
+    away = np.abs(np.log(table["depth"] / table["width"] / 0.03))
+    sentences = verdict(fit_law({**table, "aofe": np.exp(away), "aofe_ratio": 0.9 - 0.01 * away}))
+    text = " ".join(sentences)
+    assert sentences[0].startswith("At 8M parameters the loss is lowest near depth / width = 0.0")
+    assert "90% interval" in sentences[0]
+    assert "they agree better than chance" in sentences[1]
+    assert "stays put as the budget grows: gamma" in text
+    assert "the joint law of all runs says" in text
+
+
+def test_agreement_is_not_claimed_for_shuffled_interaction(sweep) -> None:
+    table = sweep(seeds=2, noise=0.002)
+    rng = np.random.default_rng(1)
+    shuffled = {**table, "aofe": rng.normal(size=70) + 5, "aofe_ratio": rng.uniform(size=70)}
+    sentence = verdict(fit_law(shuffled))[1]
+    assert "better than chance" not in sentence
+
+
+def test_it_names_the_runs_that_would_settle_most(sweep) -> None:
+    edge = verdict(fit_law(sweep(ratio=2.0, noise=0.001)))[-1]
+    assert "deeper and narrower shapes at 500k, 1M, 2M, 4M, 8M" in edge
+    assert "a second seed" in edge
+    short = verdict(fit_law(sweep(budgets=(1e6, 2e6, 4e6), seeds=2, noise=0.001)))[-1]
+    assert "a budget of 10M or more" in short
+
+
+def test_optima_found_elsewhere_are_called_so(sweep) -> None:
+    sentences = verdict(fit_law(sweep(depths=(6,))))
+    assert "taken as optima found elsewhere" in sentences[0]
+    assert "a grid of depths with two seeds" in sentences[-1]
