@@ -1,0 +1,32 @@
+"""`interlaw report`: one self-contained page of a run, and its figures as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="A run's folder, finished or not.")],
+    out: Annotated[Path | None, typer.Option(help="The HTML file; DIR/report.html when not given.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write every figure here as PNG, SVG and PDF.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One self-contained page: the verdict in plain words, figures, every trial, provenance."""
+    from interlaw.report import write_figures, write_report
+
+    page = write_report(run, out)
+    written = [] if figures is None else write_figures(run, figures)
+    if as_json:
+        print_json({"report": page, "figures": written})
+        return
+    console = people(stderr=False)
+    console.print(str(page), markup=False)
+    for path in written:
+        console.print(str(path), markup=False)

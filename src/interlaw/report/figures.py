@@ -1,0 +1,93 @@
+"""Every figure of a run as files, ready for a paper or a talk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interlaw.errors import InterlawError
+from interlaw.report.curves_figure import draw_curves, learning_curves
+from interlaw.report.law_figure import draw_law, draw_law_among_published, law_numbers
+from interlaw.report.loss_figure import draw_loss, loss_panels
+from interlaw.report.plane_figure import draw_planes, planes
+from interlaw.report.results import RunResults, load_results
+from interlaw.report.style import style
+from interlaw.training import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+# without a date in the file, the same run gives the same bytes
+METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+
+
+def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Writes every figure that the run's data allow.
+
+    Args:
+        run_dir: A sweep's folder.
+        out_dir: Where to write; made when it is missing.
+        formats: Of `png`, `svg`, `pdf`.
+
+    Returns:
+        The files: `loss-against-ratio`, `interaction-plane` (when interaction was measured), `best-ratio`,
+        `best-ratio-published` and `learning-curves`, each in every format; with several learning-rate treatments, the
+        first two and `best-ratio` once a treatment, named `-<treatment>`.
+
+    Raises:
+        InterlawError: No such format, no run, no trial that ended well, or a place that cannot be written.
+    """
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown or not formats:
+        raise InterlawError(
+            f"expected figure formats of {', '.join(FORMATS)}, found {', '.join(unknown) or 'none'}; choose among them"
+        )
+    results = load_results(run_dir)
+    folder = Path(out_dir)
+    written = []
+    for name, draw in drawings(results).items():
+        with style():
+            figure = draw()
+            for form in formats:
+                path = folder / f"{name}.{form}"
+                save(path, rendered(figure, form=form))
+                written.append(path)
+    return written
+
+
+def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
+    """Name to a function that draws the figure; nothing is drawn until it is called."""
+    found: dict[str, Callable[[], Figure]] = {}
+    treatments = tuple(dict.fromkeys(each.treatment for each in results.analyses))
+    for treatment in treatments:
+        analyses = tuple(each for each in results.analyses if each.treatment == treatment)
+        suffix = f"-{treatment}" if len(treatments) > 1 else ""
+        panels, numbers, measured = loss_panels(analyses[0]), law_numbers(analyses[0]), planes(analyses)
+        found[f"loss-against-ratio{suffix}"] = lambda panels=panels: draw_loss(panels)  # type: ignore[misc]
+        if measured:
+            found[f"interaction-plane{suffix}"] = lambda measured=measured: draw_planes(measured)  # type: ignore[misc]
+        found[f"best-ratio{suffix}"] = lambda numbers=numbers: draw_law(numbers)  # type: ignore[misc]
+        found.setdefault("best-ratio-published", lambda numbers=numbers: draw_law_among_published(numbers))  # type: ignore[misc]
+    curves = learning_curves(results)
+    if any(curve.units for curve in curves):
+        found["learning-curves"] = lambda: draw_curves(curves)
+    return found
+
+
+def rendered(figure: Figure, *, form: str) -> bytes:
+    """A figure as the bytes of a file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=form, metadata=METADATA[form])
+    return buffer.getvalue()
+
+
+def save(path: Path, content: bytes) -> None:
+    """Writes a file, making its folder; a place that cannot be written is the user's to mend."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    except OSError as error:
+        raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error

@@ -1,0 +1,192 @@
+"""Loss against depth / width, a panel a budget: seeds, means, the fitted parabola, R* and both efficient intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interlaw.laws import BudgetFit
+from interlaw.report.results import Analysis
+from interlaw.report.style import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
+from interlaw.report.wording import budget_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_RELATIVE_SPAN = 0.35
+NUM_COLUMNS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedPoint:
+    """One trial in its budget's panel; `adjusted` is its loss at the budget's mean parameters."""
+
+    key: str
+    seed: int
+    depth: int
+    width: int
+    ratio: float
+    loss: float
+    adjusted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossPanel:
+    """What is drawn of one budget.
+
+    Attributes:
+        fit: Means, curve, R* and intervals; loss in nats per token.
+        seeds: The trials behind the means.
+        confidence: Level of the band and of R*'s interval.
+        budget_text: The budget in words.
+    """
+
+    fit: BudgetFit
+    seeds: tuple[SeedPoint, ...]
+    confidence: float
+    budget_text: str
+
+
+def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
+    """The plotted numbers, one panel a budget, by size."""
+    done = analysis.table[analysis.table["status"] == "done"]
+    panels = []
+    for fit in analysis.fit.budgets:
+        rows = done[done["budget"] == fit.budget].to_dict(orient="records")
+        shift = {(point.depth, point.width): point.adjusted / point.loss for point in fit.points}
+        seeds = tuple(
+            SeedPoint(
+                key=str(row["key"]),
+                seed=int(row["seed"]),
+                depth=int(row["depth"]),
+                width=int(row["width"]),
+                ratio=float(row["ratio"]),
+                loss=float(row["loss"]),
+                adjusted=float(row["loss"]) * shift.get((int(row["depth"]), int(row["width"])), 1.0),
+            )
+            for row in rows
+        )
+        text = budget_text(fit.budget, str(rows[0]["budget_kind"]))
+        panels.append(LossPanel(fit=fit, seeds=seeds, confidence=analysis.fit.confidence, budget_text=text))
+    return tuple(panels)
+
+
+def relative_span(panels: tuple[LossPanel, ...]) -> float:
+    """How far above its best loss every panel reaches, as a fraction: one scale, so that curvatures compare."""
+    spans = [seed.adjusted / lowest(panel) - 1 for panel in panels for seed in panel.seeds]
+    return min(max(max(spans) * 1.08, 0.01), MOST_RELATIVE_SPAN)
+
+
+def lowest(panel: LossPanel) -> float:
+    """The lowest plotted loss of a panel."""
+    return min(seed.adjusted for seed in panel.seeds)
+
+
+def draw_loss(panels: tuple[LossPanel, ...]) -> Figure:
+    """One panel a budget, each with the same relative scale."""
+    figure, grid, columns = panel_grid(len(panels), most_columns=NUM_COLUMNS, panel=(3.6, 3.9), share_x=True)
+    ratios = [seed.ratio for panel in panels for seed in panel.seeds]
+    span = relative_span(panels)
+    for index, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
+        axes.set_xscale("log")
+        axes.set_xlim(min(ratios) / 1.35, max(ratios) * 1.35)
+        best = lowest(panel)
+        axes.set_ylim(best * (1 - 0.22 * span), best * (1 + span))
+        _draw_intervals(axes, panel)
+        _draw_points(axes, panel)
+        _draw_curve(axes, panel)
+        _draw_best(axes, panel)
+        ratio_axis(axes.xaxis, *axes.get_xlim())
+        axes.tick_params(labelbottom=True)
+        axes.set_title(panel.budget_text)
+        axes.set_xlabel("R = depth / width")
+        if index % columns == 0:
+            axes.set_ylabel("test loss (nats per token)")
+    figure.supxlabel(_caption(panels[0]), fontsize=8, color=MUTED, x=0.01, ha="left")
+    return figure
+
+
+def _caption(panel: LossPanel) -> str:
+    """What the marks are, once for all panels."""
+    words = [
+        "dots: mean over seeds, with the number of layers",
+        "dashes: single seeds",
+        f"curve: parabola in log R with its {panel.confidence:.0%} bootstrap band",
+        "hollow: outside the fit's window",
+    ]
+    return "; ".join(words)
+
+
+def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
+    """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
+    interval, interaction = panel.fit.loss_interval, panel.fit.interaction_interval
+    axes.axvspan(interval.low, interval.high, color=GOOD, alpha=0.17, lw=0, zorder=0)
+    for end, is_open in ((interval.low, interval.low_open), (interval.high, interval.high_open)):
+        axes.axvline(end, color=GOOD, lw=1, ls=(0, (2, 3)) if is_open else "-", zorder=0)
+    axes.annotate(
+        f"within {interval.delta:.2g} of best" if interval.delta < 0.01 else f"within {interval.delta:.0%}",
+        (math.sqrt(interval.low * interval.high), 1), (0, -4), ("data", "axes fraction"), "offset points",
+        ha="center", va="top", fontsize=8, color="#8a5f00",
+    )  # fmt: skip
+    if interaction is None:
+        return
+    floor = axes.get_xaxis_transform()
+    low, high = interaction.low, interaction.high
+    if low == high:
+        axes.plot([low], [0.03], "s", ms=6, color=INTERACTION, transform=floor, zorder=3, clip_on=False)
+    axes.plot([low, high], [0.03, 0.03], color=INTERACTION, lw=6, solid_capstyle="butt", transform=floor, zorder=3)
+    axes.annotate(
+        "interaction interval", (math.sqrt(low * high), 0.03), (0, 6), floor, "offset points",
+        ha="center", va="bottom", fontsize=8, color=INTERACTION,
+    )  # fmt: skip
+
+
+def _draw_points(axes: Axes, panel: LossPanel) -> None:
+    """Seeds as small marks, means as dots with their depth; what lies above the scale as an arrow at its top."""
+    top = axes.get_ylim()[1]
+    seeds = [seed for seed in panel.seeds if seed.adjusted <= top]
+    axes.plot([s.ratio for s in seeds], [s.adjusted for s in seeds], "_", color=MUTED, ms=9, mew=1.2, zorder=3)
+    for point in panel.fit.points:
+        if point.adjusted > top:
+            axes.annotate("", (point.ratio, 1), (0, -14), ("data", "axes fraction"), "offset points",
+                          arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1})  # fmt: skip
+            axes.annotate(f"{point.depth}: {point.adjusted:.3g}", (point.ratio, 1), (0, -16), ("data", "axes fraction"),
+                          "offset points", ha="center", va="top", fontsize=8, color=MUTED)  # fmt: skip
+            continue
+        face = INK if point.in_window else SURFACE
+        axes.plot([point.ratio], [point.adjusted], "o", color=INK, mfc=face, ms=6, zorder=4)
+        axes.annotate(str(point.depth), (point.ratio, point.adjusted), (6, 5), textcoords="offset points",
+                      fontsize=8, color=INK)  # fmt: skip
+
+
+def _draw_curve(axes: Axes, panel: LossPanel) -> None:
+    curve = panel.fit.curve
+    if curve is None:
+        return
+    if curve.low is not None and curve.high is not None:
+        axes.fill_between(np.array(curve.ratio), curve.low, curve.high, color=FIT, alpha=0.16, lw=0, zorder=1)
+    axes.plot(curve.ratio, curve.loss, color=FIT, lw=2, zorder=2)
+
+
+def _draw_best(axes: Axes, panel: LossPanel) -> None:
+    """R* with its interval at its loss, or what keeps it from being named."""
+    star, curve = panel.fit.r_star, panel.fit.curve
+    low, high = axes.get_xlim()
+    if star.value is None or curve is None or curve.loss_min is None:
+        words = {"edge": "minimum at the edge of the grid", "flat": "no curvature beyond the noise"}
+        axes.annotate(words.get(star.status, "too few shapes for a minimum"), (0.5, 0.13), xycoords="axes fraction",
+                      ha="center", fontsize=9, color=BEST)  # fmt: skip
+        return
+    height = axes.get_ylim()[0] + 0.62 * (curve.loss_min - axes.get_ylim()[0])
+    axes.plot([star.value, star.value], [height, curve.loss_min], color=BEST, lw=1.2, zorder=4)
+    left, right = star.low or low, star.high or high
+    axes.plot([left, right], [height, height], color=BEST, lw=2, zorder=4)
+    for end, side, known in ((left, "<", star.low), (right, ">", star.high)):
+        axes.plot([end], [height], "|" if known else side, color=BEST, ms=8, mew=2, zorder=4, clip_on=False)
+    axes.plot([star.value], [curve.loss_min], "D", color=BEST, ms=6, mec=SURFACE, zorder=5)
+    axes.annotate(f"R* = {star.value:.2g}", (right, height), (6, 0), textcoords="offset points", va="center",
+                  fontsize=9, fontweight="bold", color=BEST)  # fmt: skip

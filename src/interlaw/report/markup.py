@@ -1,0 +1,71 @@
+"""The few HTML forms that the page is made of. Every text that enters a page passes through `text` here."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def text(value: Any) -> str:
+    """A value as HTML text, safe inside elements and quoted attributes.
+
+    Example:
+        >>> text('<b onclick="x">')
+        '&lt;b onclick=&quot;x&quot;&gt;'
+    """
+    return html.escape(str(value), quote=True)
+
+
+def number(value: Any, *, digits: int = 4) -> str:
+    """A number for people; a dash for what is unknown, thousands as they come.
+
+    Example:
+        >>> number(0.0312345), number(None), number(152133)
+        ('0.03123', '–', '152,133')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.{digits}g}"
+
+
+def span(low: float | None, high: float | None, *, digits: int = 3) -> str:
+    """An interval; an end that the data do not set is said in words."""
+    if low is None and high is None:
+        return "no bound inside the grid"
+    if low is None:
+        return f"below {number(high, digits=digits)}"
+    if high is None:
+        return f"above {number(low, digits=digits)}"
+    return f"{number(low, digits=digits)} to {number(high, digits=digits)}"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, first_is_header: bool = True) -> str:
+    """A table of texts, each escaped here, with a caption for screen readers, scrollable where the screen is narrow."""
+    head = "".join(f'<th scope="col">{text(header)}</th>' for header in headers)
+    body = []
+    for row in rows:
+        first, rest = (f'<th scope="row">{text(row[0])}</th>', row[1:]) if first_is_header else ("", row)
+        body.append(f"<tr>{first}{''.join(f'<td>{text(cell)}</td>' for cell in rest)}</tr>")
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
+        f'<caption class="quiet">{text(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def bullets(items: Sequence[str]) -> str:
+    """A list of texts, each escaped here."""
+    return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>"
+
+
+def section(name: str, title: str, body: str) -> str:
+    """A part of the page with its heading; `name` is its anchor."""
+    heading = f"{name}-title"
+    return (
+        f'<section id="{text(name)}" aria-labelledby="{text(heading)}">'
+        f'<h2 id="{text(heading)}">{text(title)}</h2>{body}</section>'
+    )

@@ -1,0 +1,108 @@
+"""What a report shows of a run, gathered once: the trials, the fit of each treatment and view, what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from interlaw.errors import InterlawError
+from interlaw.laws import LawFit, fit_law
+from interlaw.runs import Record, RunFolder, load_curve, load_table, measured_views, require_run, run_name, view_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """The fit of one learning-rate treatment, with the interaction read from one view.
+
+    Attributes:
+        treatment: How the learning rate was chosen.
+        view: The view behind `aofe` and `aofe_ratio`; empty when nothing was measured.
+        table: The treatment's trials with the view's columns under their plain names.
+        fit: The law.
+    """
+
+    treatment: str
+    view: str
+    table: pd.DataFrame
+    fit: LawFit
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResults:
+    """A run, read.
+
+    Attributes:
+        path: The run's folder.
+        name: The recipe's name, as the user wrote it.
+        recipe: The recipe's text.
+        table: One row a finished trial, whichever way it ended.
+        records: The finished trials' records by key.
+        curves: Their learning curves by key.
+        num_pending: Planned trials that have not ended.
+        views: The measured views, the one that carries the law first.
+        analyses: One a treatment and view; the first is the report's default.
+    """
+
+    path: Path
+    name: str
+    recipe: str
+    table: pd.DataFrame
+    records: dict[str, Record]
+    curves: dict[str, pd.DataFrame]
+    num_pending: int
+    views: tuple[str, ...]
+    analyses: tuple[Analysis, ...]
+
+
+def load_results(run_dir: str | Path) -> RunResults:
+    """Reads a run folder and fits its law.
+
+    Raises:
+        InterlawError: When the folder holds no run, or not one trial that ended well.
+    """
+    folder = require_run(run_dir)
+    table = load_table(run_dir)
+    trials = folder.trials()
+    _check_any_done(table, folder, len(trials))
+    records = {trial.key: record for trial in trials if (record := trial.record()) is not None}
+    views = tuple(measured_views(table))
+    return RunResults(
+        path=folder.path,
+        name=run_name(folder),
+        recipe=folder.recipe.read_text(encoding="utf-8", errors="replace"),
+        table=table,
+        records=records,
+        curves={key: load_curve(folder.trial(key)) for key in records},
+        num_pending=len(trials) - len(records),
+        views=views,
+        analyses=tuple(_analyses(table, views)),
+    )
+
+
+def _check_any_done(table: pd.DataFrame, folder: RunFolder, num_trials: int) -> None:
+    if not len(table):
+        raise InterlawError(
+            f"expected finished trials in {str(folder.path)!r}, found none of {num_trials}; "
+            "run `interlaw sweep` on it (it does what is missing)"
+        )
+    if not (table["status"] == "done").any():
+        found = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
+        raise InterlawError(
+            f"expected at least one trial that ended well in {str(folder.path)!r}, found {found}; "
+            "lower the learning rate or read the reasons with `interlaw status`"
+        )
+
+
+def _analyses(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
+    """One fit a treatment with a finished trial and a view."""
+    done = table[table["status"] == "done"]
+    found = []
+    for treatment in dict.fromkeys(done["treatment"]):
+        chosen = table[table["treatment"] == treatment].reset_index(drop=True)
+        for view in views or ("",):
+            renamed = view_table(chosen, view=view or None)
+            columns = {str(name): renamed[name].to_numpy() for name in renamed.columns}
+            found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit_law(columns)))
+    return found
