@@ -113,6 +113,18 @@ def test_extrapolation_is_said_and_widens() -> None:
     assert far.centre == pytest.approx(BEST * (1e10 / 3e6) ** GAMMA, rel=0.3)
 
 
+def test_the_band_inside_the_fitted_budgets_is_the_laws_own() -> None:
+    law = fitted().law
+    assert law is not None
+    point, found = law.ratio(1e7), fit_interval(1e7)
+    assert (found.best_low, found.best_high) == pytest.approx((point.low, point.high))
+    far, beyond = law.ratio(1e9), fit_interval(1e9)
+    assert beyond.best_low < far.low < far.high < beyond.best_high
+    ratio = 0.06
+    penalty = predicted_penalty(ratio, params=1e7, interval=found, fit=fitted())
+    assert (penalty.value, penalty.low, penalty.high) == pytest.approx(law.penalty(1e7, ratio))
+
+
 def test_one_budget_keeps_its_ratio_and_widens_by_published_slopes() -> None:
     single = fitted(sizes=(1e7,))
     here, there = (interval_from_fit(single, params) for params in (1e7, 1e9))

@@ -24,7 +24,7 @@ def recommend(
     vocab: Annotated[int, typer.Option(help="Vocabulary size.")] = 32_000,
     context: Annotated[int, typer.Option(help="Longest sequence in tokens.")] = 4096,
     law: Annotated[
-        Path | None, typer.Option(metavar="FIT.json", help="Your law: what `interlaw fit --json` printed.")
+        Path | None, typer.Option(metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it.")
     ] = None,
     delta: Annotated[
         float | None, typer.Option(help="Tolerated relative loss with --law; the fit's if not given.")
@@ -83,7 +83,7 @@ def read_fit(path: Path) -> LawFit:
         return LawFit.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, IsADirectoryError):
         raise InterlawError(
-            f"expected a fit at {path}, found none; write one: interlaw fit RUNS --json > {path}"
+            f"expected a fit at {path}, found none; write one: interlaw fit RUNS --out {path}"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InterlawError(f"expected {path} to be the JSON of a fit, found {error}; write it again") from None
@@ -156,11 +156,11 @@ def show_evidence(result: Recommendation) -> None:
             one.law.source,
         )
     console.print(laws)
-    models = Table("model", "params", "R", "interval", "MMLU-Pro")
+    models = Table("model", "params", "shape", "R", "interval", "MMLU-Pro")
     for point in result.models:
         score = "" if point.score is None else f"{point.score:.1f}" + (" (guessing)" if point.at_chance else "")
-        where = result.interval.position(point.ratio)
-        models.add_row(point.name, format_size(point.params), f"{point.ratio:.4f}", where, score)
+        shape, where = f"{point.depth} x {point.width}", result.interval.position(point.ratio)
+        models.add_row(point.name, format_size(point.params), shape, f"{point.ratio:.4f}", where, score)
     console.print(models)
 
 

@@ -17,6 +17,8 @@ class RatioPoint:
     Attributes:
         name: The model.
         family: Its family.
+        depth: Layers.
+        width: d_model.
         params: N, total parameters.
         ratio: R, depth / width.
         tokens: Training tokens, where stated.
@@ -27,6 +29,8 @@ class RatioPoint:
 
     name: str
     family: str
+    depth: int
+    width: int
     params: int
     ratio: float
     tokens: float | None
@@ -63,6 +67,8 @@ def published_ratio_points(
             RatioPoint(
                 name=name,
                 family=row.family,
+                depth=row.depth,
+                width=row.width,
                 params=row.params_total,
                 ratio=row.ratio,
                 tokens=row.tokens,

@@ -12,6 +12,7 @@ import numpy as np
 from interlaw.errors import InterlawError
 from interlaw.laws import BudgetFit, JointLaw, LawFit, published_slopes
 from interlaw.recommendation.evidence import LawOpinion
+from interlaw.shapes import format_size
 
 Source = Literal["fit", "published laws", "given"]
 Position = Literal["below", "inside", "above"]
@@ -110,7 +111,8 @@ def interval_from_fit(fit: LawFit, params: float, *, delta: float | None = None)
 
     Returns:
         The interval: half its width in log R is sqrt(h^2 + u^2), with h = sqrt(delta L / kappa) the tolerance and u the
-        half width of R*'s own interval, which grows with the distance from the fitted budgets.
+        half width of R*'s own interval, which grows with the distance from the fitted budgets: by gamma's error, and
+        by as much as the typical published slope |d log R* / d log N| moves R* over that distance.
     """
     delta = fit.delta if delta is None else delta
     if not 0 < delta < 1:
@@ -129,22 +131,32 @@ def typical_slope(params: float) -> float:
 
 
 def _from_joint_law(law: JointLaw, params: float, delta: float) -> RatioInterval:
-    """The law over several budgets: R*(N) with its band, and the curvature."""
+    """The law over several budgets: R*(N) with its band, and the curvature.
+
+    Beyond the fitted budgets the band also widens as the typical published slope would move R*: gamma's error knows
+    nothing of whether the power law goes on.
+    """
     best = law.ratio(params)
-    level = min(law.levels, key=lambda pair: abs(math.log(pair[0] / params)))[1]
-    tolerance = math.sqrt(delta * level / law.parameters["kappa"].value)
-    half = math.hypot(tolerance, 0.5 * math.log(best.high / best.low))
-    span = f"{law.params_low:.3g} to {law.params_high:.3g}"
+    gap = max(0.0, math.log(law.params_low / params), math.log(params / law.params_high))
+    band = math.hypot(0.5 * math.log(best.high / best.low), typical_slope(params) * gap)
+    half = math.hypot(math.sqrt(delta / relative_curvature(law, params)), band)
+    span = f"{format_size(law.params_low)} to {format_size(law.params_high)}"
     return RatioInterval(
         low=best.ratio * math.exp(-half),
         high=best.ratio * math.exp(half),
         centre=best.ratio,
-        best_low=best.low,
-        best_high=best.high,
+        best_low=best.ratio * math.exp(-band),
+        best_high=best.ratio * math.exp(band),
         source="fit",
         extrapolated=best.extrapolated,
         statement=f"loss within {delta:.1%} of the least by your fit ({span} parameters), widened by R*'s own interval",
     )
+
+
+def relative_curvature(law: JointLaw, params: float, *, kappa: float | None = None) -> float:
+    """Kappa (the estimate, or the given end of its interval) over the level of the fitted budget nearest in size."""
+    level = min(law.levels, key=lambda pair: abs(math.log(pair[0] / params)))[1]
+    return (law.parameters["kappa"].value if kappa is None else kappa) / level
 
 
 def _from_budget(budget: BudgetFit, params: float, delta: float) -> RatioInterval:
@@ -167,7 +179,7 @@ def _from_budget(budget: BudgetFit, params: float, delta: float) -> RatioInterva
         source="fit",
         extrapolated=abs(math.log(params / budget.params_mean)) > math.log(1.25),
         statement=(
-            f"loss within {delta:.1%} of the least by your fit at {budget.params_mean:.3g} parameters, "
+            f"loss within {delta:.1%} of the least by your fit at {format_size(budget.params_mean)} parameters, "
             f"widened by R*'s own interval and by how published laws move with size"
         ),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlaw.laws import LawFit
-from interlaw.recommendation.interval import RatioInterval
+from interlaw.recommendation.interval import RatioInterval, relative_curvature
 
 # Relative curvature kappa / L of published minima, from "within p of the best over these ratios": p / (half width)^2.
 # Sharpest: the byte-level sweep of arXiv 2605.27989, 2 % over R = .020 to .065. Flattest: Kaplan et al. 2001.08361,
@@ -57,8 +57,10 @@ def predicted_penalty(ratio: float, *, params: float, interval: RatioInterval, f
     """
     if interval.source == "fit" and fit is not None:
         if fit.law is not None and fit.law.status == "optimum":
-            value, low, high = fit.law.penalty(params, ratio)
-            return Penalty(value=value, low=low, high=high, source="fit")
+            kappa = fit.law.parameters["kappa"]
+            ends = (max(kappa.low, 0.0), kappa.value, kappa.high)
+            low, value, high = (relative_curvature(fit.law, params, kappa=end) for end in ends)
+            return _quadratic(ratio, interval, curvatures=(low, value, high), source="fit")
         curvature = _nearest_curvature(fit, params)
         if curvature is not None:
             return _quadratic(ratio, interval, curvatures=(curvature, curvature, curvature), source="fit")

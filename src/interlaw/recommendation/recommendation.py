@@ -15,9 +15,7 @@ from interlaw.recommendation.caveats import caveats
 from interlaw.recommendation.dimensions import Dimensions, typical_params
 from interlaw.recommendation.evidence import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.interval import RatioInterval, given_interval, interval_from_fit, interval_from_laws
-from interlaw.shapes import Budget, choose_budget
-
-CHINCHILLA_TOKENS_PER_PARAM = 20.0
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +105,7 @@ def recommend(
         True
     """
     _check(tolerance=tolerance, num_candidates=num_candidates, tokens_per_param=tokens_per_param)
-    budget = choose_budget(params=params, flops=flops, tokens_per_param=tokens_per_param if flops is not None else None)
+    budget = choose_budget(params=params, flops=flops, tokens_per_param=tokens_per_param)
     dimensions = Dimensions(
         family=family,
         vocab_size=vocab_size,
