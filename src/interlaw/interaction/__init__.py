@@ -4,5 +4,6 @@ from interlaw.interaction.energies import Energies, energies
 from interlaw.interaction.estimates import Estimate
 from interlaw.interaction.measure import agop, measure
 from interlaw.interaction.result import Interaction
+from interlaw.interaction.views import VIEWS
 
-__all__ = ["Energies", "Estimate", "Interaction", "agop", "energies", "measure"]
+__all__ = ["VIEWS", "Energies", "Estimate", "Interaction", "agop", "energies", "measure"]

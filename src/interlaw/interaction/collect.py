@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, batch_length, move, pieces, stream, take
 from interlaw.interaction.contribution import Contribution, Factorize, Settings
 from interlaw.interaction.differentiation import measuring
-from interlaw.interaction.grams import Accumulator, DenseAccumulator, Grams, Route, accumulator, choose_route
+from interlaw.interaction.gradient_views import shift
+from interlaw.interaction.grams import Accumulator, DenseAccumulator, Grams, accumulator, choose_route
 from interlaw.interaction.memory import clusters_at_once
 from interlaw.interaction.site import device_of, find_site
 from interlaw.interaction.views import VIEWS
@@ -31,7 +33,7 @@ class Collected:
     grams: Grams
     layer: str
     num_probes: int
-    route: Route
+    route: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,15 @@ def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work,
     total: Accumulator | None = None
     done, check_at = 0, FIRST_CHECK
     with measuring(model, dtype=work.dtype):
-        layer = ""
         for batch, part in contributions(model, inputs, settings=settings, work=work):
             if total is None:
-                layer = "input" if settings.view == "bottleneck" else find_site(model, batch, layer=settings.layer).name
                 route = settings.route or _route(part, expected)
                 total = accumulator(route, dim=part.dim, slices=part.slices)
+                dim = part.dim
+            if part.dim != dim:
+                raise InterlawError(
+                    f"expected {dim} coordinates in every batch, found {part.dim}; cut the sequences to one length"
+                )
             _add(total, part)
             done += batch_length(batch)
             if work.progress is not None:
@@ -72,7 +77,7 @@ def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work,
                     break
                 check_at = int(done * CHECK_GROWTH)
     assert total is not None
-    return Collected(grams=total.grams(), layer=layer, num_probes=part.num_probes, route=route)
+    return Collected(grams=total.grams(), layer=part.layer, num_probes=part.num_probes, route=route)
 
 
 def contributions(
@@ -86,7 +91,9 @@ def contributions(
         whole = take(whole, 0, left) if left is not None else whole
         whole = _to_dtype(move(whole, device), work.dtype)
         if size is None and settings.view != "bottleneck":
-            size = clusters_at_once(model, whole, site=find_site(model, whole, layer=settings.layer))
+            # the loss view's last token is a target only: with it a sequence may be longer than the context
+            seen = shift(whole)[0] if settings.view == "loss" else whole
+            size = clusters_at_once(model, seen, site=find_site(model, seen, layer=settings.layer))
         for piece in pieces(whole, size or batch_length(whole)):
             yield piece, factorize(model, piece)
         if left is not None:
@@ -95,7 +102,7 @@ def contributions(
                 return
 
 
-def _route(part: Contribution, expected: int) -> Route:
+def _route(part: Contribution, expected: int) -> str:
     """Dense where a batch already comes as matrices, else the cheaper route."""
     if part.factors is None:
         return "dense"
