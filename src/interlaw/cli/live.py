@@ -49,6 +49,8 @@ class LiveSweep:
     def listen(self, event: Event) -> None:
         """Takes one event."""
         if event.kind == "started":
+            if event.key in self._lines:  # its worker died, another one goes on
+                self._progress.remove_task(self._lines[event.key])
             self._lines[event.key] = self._progress.add_task(self._names[event.key], total=None, note="")
         elif event.kind == "progress":
             values = event.values

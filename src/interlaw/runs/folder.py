@@ -91,23 +91,25 @@ class TrialFolder:
         return values
 
     @contextmanager
-    def lock(self) -> Iterator[bool]:
-        """Holds the trial against other processes; gives False when one holds it already. Freed by any death."""
+    def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
+        """Holds the trial against other processes; gives False when one holds it all that time. Freed by any death."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
+            deadline = time.monotonic() + patience_seconds
+            while not _try_lock(file.fileno(), fcntl.LOCK_EX):
+                if time.monotonic() >= deadline:
+                    yield False
+                    return
+                time.sleep(0.02)
             yield True
 
     def is_running(self) -> bool:
-        """Whether a live process holds the trial."""
-        if not (self.path / ".lock").exists():
+        """Whether a live process holds the trial; asking disturbs nobody who is patient for an instant."""
+        try:
+            with (self.path / ".lock").open("rb") as file:
+                return not _try_lock(file.fileno(), fcntl.LOCK_SH)
+        except FileNotFoundError:
             return False
-        with self.lock() as free:
-            return not free
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,19 @@ def require_run(path: str | Path) -> RunFolder:
     """
     folder = RunFolder(Path(path))
     if not folder.recipe.is_file():
-        raise InterlawError(f"expected a run folder with {RECIPE}, found none in {str(path)!r}; give the --out folder of a sweep")
+        raise InterlawError(
+            f"expected a run folder with {RECIPE}, found none in {str(path)!r}; give the --out folder of a sweep"
+        )
     return folder
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    """Takes an advisory lock at once or not at all; closing the file gives it back."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(path: Path) -> str:

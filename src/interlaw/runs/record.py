@@ -59,4 +59,6 @@ def require_record(text: str, *, source: str) -> Record:
         return Record.model_validate_json(text)
     except ValueError as error:
         first = str(error).splitlines()[0]
-        raise InterlawError(f"expected a trial's record in {source}, found: {first}; delete the file to run the trial again") from error
+        raise InterlawError(
+            f"expected a trial's record in {source}, found: {first}; delete the file to run the trial again"
+        ) from error

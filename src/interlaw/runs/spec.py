@@ -88,7 +88,7 @@ def require_spec(text: str, *, source: str) -> TrialSpec:
     """
     try:
         return TrialSpec.model_validate_json(text)
-    except ValueError as error:
+    except (ValueError, InterlawError) as error:
         first = str(error).splitlines()[0]
         raise InterlawError(
             f"expected a trial's spec in {source}, found: {first}; remove the folder or use the version that wrote it"

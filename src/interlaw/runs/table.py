@@ -70,7 +70,9 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
         return table
     chosen = view or measured[0]
     if chosen not in measured:
-        raise InterlawError(f"expected a measured view ({', '.join(measured) or 'none was'}), found {chosen!r}; choose one of them")
+        raise InterlawError(
+            f"expected a measured view ({', '.join(measured) or 'none was'}), found {chosen!r}; choose one of them"
+        )
     names = {f"{chosen}_{quantity}{part}": f"{quantity}{part}" for quantity in QUANTITIES for part in ("", *_PARTS)}
     return table.rename(columns=names)
 

@@ -27,10 +27,14 @@ def load_trial(path: str | Path) -> tuple[nn.Module, TrialSpec]:
     folder = TrialFolder(Path(path))
     spec = folder.spec()
     if not folder.weights.is_file():
-        raise InterlawError(f"expected final weights in {folder.checkpoints}, found none; run the sweep until this trial is done")
+        raise InterlawError(
+            f"expected final weights in {folder.checkpoints}, found none; run the sweep until this trial is done"
+        )
     model = build_model(spec.make_shape(), seed=spec.training.seed)
     try:
         load_weights(model, load(folder.weights.read_bytes()))
     except (SafetensorError, KeyError, RuntimeError) as error:
-        raise InterlawError(f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; delete the trial and run it again") from error
+        raise InterlawError(
+            f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; delete the trial and run it again"
+        ) from error
     return model.eval(), spec

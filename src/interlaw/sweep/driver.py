@@ -47,7 +47,9 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
             run.trial(trial.key).write_spec(trial)
         write_atomically(run.recipe, text.encode())
     except OSError as error:
-        raise InterlawError(f"expected to write to {str(out)!r}, found: {error.strerror}; choose another --out") from error
+        raise InterlawError(
+            f"expected to write to {str(out)!r}, found: {error.strerror}; choose another --out"
+        ) from error
     return run, trials
 
 
@@ -78,4 +80,6 @@ def run_trials(
     if executor == "local" or not missing:
         run_sequentially(missing, run, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen)
     else:
-        run_in_processes(missing, run, num_workers=workers, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen)
+        run_in_processes(
+            missing, run, num_workers=workers, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Literal
 import torch
 
 from interlaw.runs import Record, RunFolder, TrialSpec, provenance
-from interlaw.sweep.trial import run_trial
+from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, Progress, run_trial
 
 DEATHS_ALLOWED = 3
 
@@ -40,7 +41,12 @@ Listener = Callable[[Event], None]
 
 
 def run_sequentially(
-    specs: Sequence[TrialSpec], run: RunFolder, *, device: str = "cpu", checkpoint_seconds: float = 30.0, listen: Listener
+    specs: Sequence[TrialSpec],
+    run: RunFolder,
+    *,
+    device: str = "cpu",
+    checkpoint_seconds: float = 30.0,
+    listen: Listener,
 ) -> None:
     """Runs trials one after another in this process."""
     for spec in specs:
@@ -50,7 +56,7 @@ def run_sequentially(
             run.trial(spec.key),
             device=device,
             checkpoint_seconds=checkpoint_seconds,
-            progress=lambda values, key=spec.key: listen(Event(kind="progress", key=key, values=values)),
+            progress=_as_events(listen, spec.key),
         )
         listen(Event(kind="ended", key=spec.key, values=_ending(record)))
 
@@ -84,7 +90,12 @@ def run_in_processes(
             while waiting and len(busy) < num_workers:
                 connection, process = idle.pop() if idle else _start_worker(arguments)
                 spec = waiting.popleft()
-                connection.send(spec.model_dump_json())
+                try:
+                    connection.send(spec.model_dump_json())
+                except OSError:  # it was killed while it had nothing to do
+                    process.join()
+                    waiting.appendleft(spec)
+                    continue
                 busy[connection] = (process, spec)
                 listen(Event(kind="started", key=spec.key))
             for ready in wait(list(busy)):
@@ -121,6 +132,7 @@ def _start_worker(arguments: tuple[str, str, float, int]) -> tuple[Connection, B
 def _work(connection: Connection, folder: str, device: str, checkpoint_seconds: float, threads: int) -> None:
     """A worker's life: trials until the driver closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_driver, daemon=True).start()
     torch.set_num_threads(threads)
     run = RunFolder(Path(folder))
 
@@ -140,26 +152,49 @@ def _work(connection: Connection, folder: str, device: str, checkpoint_seconds: 
             run.trial(spec.key),
             device=device,
             checkpoint_seconds=checkpoint_seconds,
-            progress=lambda values, key=spec.key: tell(Event(kind="progress", key=key, values=values)),
+            progress=_as_events(tell, spec.key),
         )
         tell(Event(kind="ended", key=spec.key, values=_ending(record)))
 
 
+def _die_with_driver() -> None:
+    """Ends this worker as soon as the driver ends: a trial held by an orphan would look taken to the next sweep."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
+
+
 def _after_death(
-    run: RunFolder, spec: TrialSpec, exitcode: int | None, deaths: dict[str, int], waiting: deque[TrialSpec], listen: Listener
+    run: RunFolder,
+    spec: TrialSpec,
+    exitcode: int | None,
+    deaths: dict[str, int],
+    waiting: deque[TrialSpec],
+    listen: Listener,
 ) -> None:
     """Puts a dead worker's trial back in line, or records that it kills its workers."""
     deaths[spec.key] = deaths.get(spec.key, 0) + 1
     if deaths[spec.key] < DEATHS_ALLOWED:
         waiting.appendleft(spec)
         return
-    reason = f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): use a smaller batch"
+    reason = (
+        f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): "
+        "use a smaller batch"
+    )
     folder = run.trial(spec.key)
-    record = Record(key=spec.key, status="failed", shape=spec.make_shape().to_dict(), provenance=provenance(), reason=reason)
-    with folder.lock() as free:
+    record = Record(
+        key=spec.key, status="failed", shape=spec.make_shape().to_dict(), provenance=provenance(), reason=reason
+    )
+    with folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS) as free:
         if free and folder.record() is None:
             folder.write_record(record)
     listen(Event(kind="ended", key=spec.key, values=_ending(record)))
+
+
+def _as_events(listen: Listener, key: str) -> Progress:
+    """Hands one trial's progress on."""
+    return lambda values: listen(Event(kind="progress", key=key, values=values))
 
 
 def _ending(record: Record | None) -> dict[str, Any]:

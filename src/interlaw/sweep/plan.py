@@ -6,7 +6,7 @@ from pathlib import Path
 
 from interlaw.errors import InterlawError
 from interlaw.runs import BudgetSpec, TrialSpec
-from interlaw.shapes import Shape, match_shapes
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Shape, match_shapes
 from interlaw.sweep.recipe import Recipe
 from interlaw.tasks import TaskPlan
 from interlaw.training import TrainSettings
@@ -47,7 +47,7 @@ def matched_shapes(recipe: Recipe, *, amount: int, sizes: dict[str, int]) -> lis
         count="non-embedding" if kind == "params_non_embedding" else "total",
         flops_per_token=amount if kind == "flops_per_token" else None,
         flops=amount if kind == "train_flops" else None,
-        tokens_per_param=recipe.training.tokens_per_param,
+        tokens_per_param=recipe.training.tokens_per_param or CHINCHILLA_TOKENS_PER_PARAM,
         rule=recipe.budget.rule,
         multiple_of=recipe.budget.multiple_of,
         **sizes,

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from interlaw.errors import InterlawError
+from interlaw.interaction import VIEWS
+from interlaw.models import ARCHITECTURES
 from interlaw.runs import MeasureSpec
 from interlaw.shapes import FAMILIES, parse_depths, parse_size
 from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
@@ -120,7 +122,7 @@ class Recipe(Strict):
     name: str = Field(min_length=1, max_length=200)
     family: str = "gpt"
     depths: Annotated[tuple[int, ...], BeforeValidator(_depths)] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] = Field(default=(0,), min_length=1)
     shape: dict[str, int | bool] = {}
     budget: BudgetPart
     task: AnyTaskPart = TextTaskPart()
@@ -132,12 +134,25 @@ class Recipe(Strict):
         """What no single key can know."""
         if self.family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}")
+        if self.family not in ARCHITECTURES:
+            raise ValueError(
+                f"family {self.family} has counts but no network to train; take {', '.join(ARCHITECTURES)}"
+            )
+        for view in self.measure.views:
+            if view not in VIEWS:
+                raise ValueError(f"measure.views names {view!r}; choose among {', '.join(VIEWS)}")
         for size, source in self.task.decides.items():
             if size in self.shape:
                 raise ValueError(f"shape.{size} follows from {source}; remove it")
         if self.budget.kind == "train_flops" and self.training.tokens_per_param is None:
             raise ValueError("a budget in train_flops needs training.tokens_per_param")
-        for name, values in (("depths", self.depths), ("seeds", self.seeds), ("budget.amounts", self.budget.amounts)):
+        lists: dict[str, tuple[int | str, ...]] = {
+            "depths": self.depths,
+            "seeds": self.seeds,
+            "budget.amounts": self.budget.amounts,
+            "measure.views": self.measure.views,
+        }
+        for name, values in lists.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} names a value twice")
         return self

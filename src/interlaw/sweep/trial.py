@@ -18,6 +18,7 @@ from interlaw.tasks import Task
 from interlaw.training import TrainState, save_weights, train
 
 PROGRESS_SECONDS = 0.5
+LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -42,7 +43,7 @@ def run_trial(
     Returns:
         The record; failures are records too. None when another process holds the trial.
     """
-    with folder.lock() as free:
+    with folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS) as free:
         if not free:
             return None
         existing = folder.record()
@@ -142,7 +143,8 @@ def _failure(spec: TrialSpec, device: str, error: Exception) -> Record:
 def _tidy(folder: TrialFolder) -> None:
     """Removes what only a running trial needs."""
     (folder.path / "progress.json").unlink(missing_ok=True)
-    for path in folder.checkpoints.glob("step-*.safetensors"):
+    half_written = [*folder.path.glob(".*.tmp"), *folder.checkpoints.glob(".*.tmp")]
+    for path in [*folder.checkpoints.glob("step-*.safetensors"), *half_written]:
         path.unlink(missing_ok=True)
     if folder.checkpoints.is_dir() and not any(folder.checkpoints.iterdir()):
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
