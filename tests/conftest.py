@@ -1,10 +1,11 @@
-"""For every test: tensors are checked for shape and type, torch has one thread, token files to a temporary folder."""
+"""For every test: tensors are checked for shape and type, torch has one thread, tokens go to a temporary folder."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
@@ -26,3 +27,17 @@ def token_cache() -> Iterator[None]:
         os.environ["INTERLAW_CACHE"] = folder
         yield
         del os.environ["INTERLAW_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole run, two depths by two seeds; not to be changed."""
+    from tests.recipes import write_recipe
+
+    from interlaw.sweep import prepare_run, read_recipe, run_trials
+
+    path = write_recipe(tmp_path_factory.mktemp("sweep"))
+    recipe, text = read_recipe(path)
+    run, trials = prepare_run(recipe, text, out=path.parent / "run", folder=path.parent)
+    run_trials(run, trials, executor="local", listen=lambda event: None)
+    return run.path
