@@ -15,9 +15,9 @@ def shapes(
     family: Annotated[str, typer.Option(help="Shape family.")] = "gpt",
     params: Annotated[str | None, typer.Option(help="Budget in parameters, such as 300k or 3M.")] = None,
     count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
-    flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run; needs --tokens-per-param.")] = None,
+    flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
     flops_per_token: Annotated[str | None, typer.Option(help="Budget in training FLOPs per token.")] = None,
-    tokens_per_param: Annotated[float | None, typer.Option(help="Tokens per total parameter, for --flops.")] = None,
+    tokens_per_param: Annotated[float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")] = None,
     rule: Annotated[str, typer.Option(help="largest: widest within the budget; nearest: least miss.")] = "largest",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this, beside head_dim.")] = 1,
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
@@ -36,8 +36,9 @@ def shapes(
         "count": count,
         "flops": flops,
         "flops_per_token": flops_per_token,
-        "tokens_per_param": tokens_per_param,
     }
+    if tokens_per_param is not None:
+        budget_arguments["tokens_per_param"] = tokens_per_param
     budget = choose_budget(**budget_arguments)
     matched = match_shapes(
         family=family, depths=parse_depths(depths), rule=_rule(rule), multiple_of=multiple_of, **budget_arguments, **settings

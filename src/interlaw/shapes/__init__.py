@@ -1,6 +1,7 @@
 """Whole numbers only: sizes, shapes, their exact counts, and shapes of equal budget. Imports no torch."""
 
-from interlaw.shapes.budget import Budget, BudgetKind
+from interlaw.shapes.bottleneck import BottleneckShape
+from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width
@@ -10,7 +11,9 @@ from interlaw.shapes.shape import Shape
 from interlaw.shapes.size import format_size, parse_depths, parse_size
 
 __all__ = [
+    "CHINCHILLA_TOKENS_PER_PARAM",
     "FAMILIES",
+    "BottleneckShape",
     "Budget",
     "BudgetKind",
     "GPTShape",

@@ -9,6 +9,8 @@ from typing import Literal, get_args
 from interlaw.errors import InterlawError
 from interlaw.shapes.shape import Shape
 
+CHINCHILLA_TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022, arXiv 2203.15556
+
 BudgetKind = Literal["params", "params_non_embedding", "flops_per_token", "train_flops"]
 
 
@@ -19,7 +21,7 @@ class Budget:
     Attributes:
         kind: `params` (total), `params_non_embedding`, `flops_per_token` (training), or `train_flops` (the whole run).
         amount: The number to be met.
-        tokens_per_param: Tokens seen per total parameter; needed by `train_flops` only (20 is the Chinchilla rule).
+        tokens_per_param: Tokens seen per total parameter; only `train_flops` depends on it.
 
     Example:
         >>> from interlaw.shapes.gpt import GPTShape
@@ -29,7 +31,7 @@ class Budget:
 
     kind: BudgetKind
     amount: int
-    tokens_per_param: float | None = None
+    tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM
 
     def __post_init__(self) -> None:
         """Checks kind, amount and what the kind needs."""
@@ -39,7 +41,7 @@ class Budget:
             )
         if self.amount < 1:
             raise InterlawError(f"expected a budget of at least 1, found {self.amount}; choose a positive one")
-        if self.kind == "train_flops" and not 0 < (self.tokens_per_param or 0) < math.inf:
+        if self.kind == "train_flops" and not 0 < self.tokens_per_param < math.inf:
             raise InterlawError(
                 f"a budget in training FLOPs needs positive tokens per parameter, found {self.tokens_per_param}; "
                 "give them, 20 for example"
@@ -48,7 +50,7 @@ class Budget:
     def spent(self, shape: Shape) -> int:
         """What a shape spends of this kind of budget."""
         if self.kind == "train_flops":
-            return round(shape.flops_per_token * shape.params * (self.tokens_per_param or 0.0))
+            return round(shape.flops_per_token * shape.params * self.tokens_per_param)
         return int(getattr(shape, self.kind))
 
     def error(self, shape: Shape) -> float:

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError
-from interlaw.shapes.budget import Budget, BudgetKind
+from interlaw.shapes.bottleneck import BottleneckShape
+from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.mlp import MLPShape
@@ -17,7 +18,7 @@ from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.shapes.size import format_size, parse_size
 
-FAMILIES: dict[str, type[Shape]] = {"gpt": GPTShape, "llama": LlamaShape, "qwen2": Qwen2Shape, "mlp": MLPShape}
+FAMILIES: dict[str, type[Shape]] = {"gpt": GPTShape, "llama": LlamaShape, "qwen2": Qwen2Shape, "mlp": MLPShape, "bottleneck": BottleneckShape}
 
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
@@ -53,7 +54,7 @@ def choose_budget(
     count: Count = "total",
     flops_per_token: str | float | None = None,
     flops: str | float | None = None,
-    tokens_per_param: float | None = None,
+    tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM,
 ) -> Budget:
     """The one budget that the arguments name.
 
@@ -62,7 +63,7 @@ def choose_budget(
         count: `total`, or `non-embedding`: without token table, learned positions and output head.
         flops_per_token: Training FLOPs per token.
         flops: Training FLOPs of a whole run of `tokens_per_param` x total parameters tokens.
-        tokens_per_param: Needed with `flops`.
+        tokens_per_param: Tokens per total parameter, for `flops`.
 
     Raises:
         InterlawError: When not exactly one amount is given.
@@ -127,7 +128,7 @@ def match_shapes(
     count: Count = "total",
     flops_per_token: str | float | None = None,
     flops: str | float | None = None,
-    tokens_per_param: float | None = None,
+    tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM,
     rule: Rule = "largest",
     multiple_of: int = 1,
     **settings: Any,
