@@ -39,7 +39,7 @@ def bottleneck_view(settings: Settings) -> Factorize:
         eigenvalues, Q = torch.linalg.eigh(W @ W.T)
         root = Q @ torch.diag(eigenvalues.clamp(min=0).sqrt()) @ Q.T
         factors = require_finite((z > 0).to(W)[:, :, None] * (W.T @ root))
-        return Contribution(factors=factors, weights=ones(factors), dim=W.shape[1])
+        return Contribution(layer="input", factors=factors, weights=ones(factors), dim=W.shape[1])
 
     return factorize
 

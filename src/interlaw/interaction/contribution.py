@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.grams import Route, Slices
-from interlaw.interaction.readout import Positions, Readout, padding_mask
+from interlaw.interaction.grams import Slices
+from interlaw.interaction.readout import Readout, padding_mask
 
 Probes = int | Literal["exact"] | None
 
@@ -28,13 +28,13 @@ class Settings:
     layer: str | None = None
     probes: Probes = None
     seed: int = 0
-    positions: Positions | None = None
+    positions: str | None = None
     outputs: Sequence[int] | None = None
     center: bool = False
-    scale: Literal["rms"] | None = None
-    route: Route | None = None
+    scale: str | None = None
+    route: str | None = None
 
-    def readout(self, *, default: Positions) -> Readout:
+    def readout(self, *, default: str) -> Readout:
         """How outputs are read where the view itself would read `default` positions."""
         return Readout(positions=self.positions or default, outputs=self.outputs, center=self.center, scale=self.scale)
 
@@ -44,6 +44,7 @@ class Contribution:
     """What a batch adds to G, as factors or as matrices.
 
     Attributes:
+        layer: Name of the place where h lives.
         weights: (n,) what each cluster counts in the mean.
         dim: D.
         factors: (n, s, r) with s = D, or compact factors that `slices` unfolds to D coordinates.
@@ -52,6 +53,7 @@ class Contribution:
         slices: How compact factors unfold.
     """
 
+    layer: str
     weights: Tensor
     dim: int
     factors: Tensor | None = None
@@ -72,7 +74,7 @@ Factorize = Callable[[nn.Module, Batch], Contribution]
 
 
 def contribution(
-    columns: Iterable[Tensor], *, count: int, weights: Tensor, settings: Settings, num_probes: int = 0
+    columns: Iterable[Tensor], *, layer: str, count: int, weights: Tensor, settings: Settings, num_probes: int = 0
 ) -> Contribution:
     """The contribution of `count` sets of columns (n, D, c): stacked side by side, or summed up when that is smaller.
 
@@ -88,7 +90,9 @@ def contribution(
         else:
             kept.append(part)
     factors = torch.cat(kept, 2) if kept else None
-    return Contribution(factors=factors, matrices=matrices, weights=weights, dim=dim, num_probes=num_probes)
+    return Contribution(
+        layer=layer, factors=factors, matrices=matrices, weights=weights, dim=dim, num_probes=num_probes
+    )
 
 
 def require_finite(values: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def _explained() -> Iterator[None]:
         yield
     except (RuntimeError, NotImplementedError) as error:
         text = str(error)
-        if "forward AD" in text or ("not implemented" in text and "derivative" in text):
+        if "forward AD" in text or "forward mode AD" in text or ("not implemented" in text and "derivative" in text):
             raise InterlawError(
                 f"an operation of this model cannot be differentiated this way ({text.splitlines()[0][:120]}); for a "
                 'Hugging Face model load it with attn_implementation="eager", or measure with probes="exact"'

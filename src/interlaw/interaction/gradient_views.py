@@ -28,7 +28,7 @@ from interlaw.interaction.contribution import (
     require_finite,
 )
 from interlaw.interaction.differentiation import vector_jacobian
-from interlaw.interaction.readout import Positions, output_tensor, padding_mask
+from interlaw.interaction.readout import output_tensor, padding_mask
 from interlaw.interaction.site import Site, find_site, token_embeddings
 
 EXACT_OUTPUTS = 64
@@ -49,7 +49,9 @@ def input_view(settings: Settings) -> Factorize:
         first, gradients, count, probes = _pullbacks(model, batch, site, settings, generator, default="all")
         weights = count_positions(first, batch)
         columns = (columns_of(g) for g in gradients)
-        return contribution(columns, count=count, weights=weights, settings=settings, num_probes=probes)
+        return contribution(
+            columns, layer=site.name, count=count, weights=weights, settings=settings, num_probes=probes
+        )
 
     return factorize
 
@@ -71,7 +73,9 @@ def patch_view(settings: Settings) -> Factorize:
         first, gradients, count, probes = _pullbacks(model, batch, site, settings, generator, default="all")
         columns = (kernel.T @ g.flatten(2) for g in gradients)
         weights = ones(first) * first[0, 0].numel()
-        return contribution(columns, count=count, weights=weights, settings=settings, num_probes=probes)
+        return contribution(
+            columns, layer=site.name, count=count, weights=weights, settings=settings, num_probes=probes
+        )
 
     return factorize
 
@@ -101,7 +105,12 @@ def token_view(settings: Settings) -> Factorize:
                 yield piece.flatten(1, 2)
 
         return Contribution(
-            factors=stored, weights=ones(first), dim=time * len(table), num_probes=probes, slices=slices
+            layer=site.name,
+            factors=stored,
+            weights=ones(first),
+            dim=time * len(table),
+            num_probes=probes,
+            slices=slices,
         )
 
     return factorize
@@ -124,8 +133,8 @@ def loss_view(settings: Settings) -> Factorize:
             return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
 
         (g,) = vector_jacobian(model, batch, site=site, outputs=summed_loss, cotangents=lambda y: [torch.ones_like(y)])
-        weights = count_positions(g, batch)
-        return contribution([columns_of(g)], count=1, weights=weights, settings=settings)
+        weights = _count_predicting(targets, batch) if g.dim() == 3 else ones(g)
+        return contribution([columns_of(g)], layer=site.name, count=1, weights=weights, settings=settings)
 
     return factorize
 
@@ -189,8 +198,15 @@ def shift(batch: Batch) -> tuple[Batch, Tensor]:
     return inputs, targets
 
 
+def _count_predicting(targets: Tensor, batch: Batch) -> Tensor:
+    """How many real tokens of each sequence have a target at or after them: those whose gradient is not zero."""
+    later = (targets != -100).flip(1).cumsum(1).flip(1) > 0
+    mask = padding_mask(batch)
+    return (later if mask is None else later & mask.bool()).sum(1).double()
+
+
 def _pullbacks(
-    model: nn.Module, batch: Batch, site: Site, settings: Settings, generator: torch.Generator, *, default: Positions
+    model: nn.Module, batch: Batch, site: Site, settings: Settings, generator: torch.Generator, *, default: str
 ) -> tuple[Tensor, Iterator[Tensor], int, int]:
     """The first gradient (for its shape), all gradients one by one, their number, and how many are probes."""
     count, probes = 0, 0

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interlaw.errors import InterlawError
-
-Route = Literal["gram", "dense"]
 Factors = Float[Tensor, "n d r"]
 Slices = Callable[[Tensor], Iterator[Tensor]]
 """Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
@@ -72,7 +69,7 @@ class Accumulator(Protocol):
         """The inner products of everything added so far."""
 
 
-def choose_route(num_clusters: int, *, rank: int, dim: int) -> Route:
+def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
     """The cheaper route in multiply-adds: Gram N^2 r^2 D, dense N r D^2 + G^2 D^2, with G the groups that fit memory.
 
     The dense route is out when fewer than the least number of groups of D x D matrices fit the memory set aside for
@@ -90,7 +87,7 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> Route:
     return "dense" if dense <= gram else "gram"
 
 
-def accumulator(route: Route, *, dim: int, slices: Slices | None = None) -> Accumulator:
+def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumulator:
     """An empty accumulator of the route; `slices` unfolds stored factors that are too wide to keep (`token` view)."""
     unfold = slices if slices is not None else _whole
     return DenseAccumulator(dim, unfold) if route == "dense" else GramAccumulator(dim, unfold)
@@ -170,11 +167,6 @@ class GramAccumulator:
 
     def add(self, factors: Tensor, weights: Tensor) -> None:
         """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
-        if self._factors and factors.shape[1] != self._factors[0].shape[1]:
-            raise InterlawError(
-                f"expected the same number of coordinates in every batch, found {factors.shape[1]} after "
-                f"{self._factors[0].shape[1]}; cut the sequences to one length"
-            )
         self._factors.append(factors)
         self._weights.append(weights.double())
 
@@ -227,7 +219,7 @@ def pool(grams: Grams, *, max_groups: int) -> Grams:
     )
 
 
-def grams_of(factors: Factors, *, route: Route | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:
+def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:
     """K, H and traces of explicit cluster factors.
 
     Args:

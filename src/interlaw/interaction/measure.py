@@ -14,9 +14,8 @@ from interlaw.interaction.collect import Collected, Progress, Work, collect, con
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.estimates import LEVEL, jackknife, plugin
-from interlaw.interaction.grams import Grams, Route
+from interlaw.interaction.grams import Grams
 from interlaw.interaction.null import NULLS, Null
-from interlaw.interaction.readout import Positions
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.views import VIEWS
 
@@ -29,11 +28,11 @@ def measure(
     layer: str | None = None,
     probes: Probes = None,
     seed: int = 0,
-    positions: Positions | None = None,
+    positions: str | None = None,
     outputs: Sequence[int] | None = None,
     center: bool = False,
-    scale: Literal["rms"] | None = None,
-    route: Route | None = None,
+    scale: str | None = None,
+    route: str | None = None,
     level: float = LEVEL,
     rel_error: float | None = None,
     max_clusters: int | None = None,
@@ -115,10 +114,10 @@ def agop(
     layer: str | None = None,
     probes: int | Literal["exact"] = "exact",
     seed: int = 0,
-    positions: Positions | None = None,
+    positions: str | None = None,
     outputs: Sequence[int] | None = None,
     center: bool = False,
-    scale: Literal["rms"] | None = None,
+    scale: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "d d"]:
     """The matrix G itself, the mean of A_n over clusters; for D small enough to hold D x D numbers.

@@ -47,7 +47,8 @@ def _exact(settings: Settings) -> Factorize:
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         rows = _rows(model, batch, settings, cotangents=None)
-        return contribution([rows], count=1, weights=ones(rows), settings=settings)
+        layer = find_site(model, batch, layer=settings.layer).name
+        return contribution([rows], layer=layer, count=1, weights=ones(rows), settings=settings)
 
     return factorize
 
@@ -76,9 +77,15 @@ class Probed:
             start = stop
         probes = self._settings.probes if isinstance(self._settings.probes, int) else 1
         content = torch.cat(parts)
-        if self._settings.route == "gram":
-            return Contribution(factors=content, weights=ones(content), dim=content.shape[1], num_probes=probes)
-        return Contribution(matrices=content, weights=ones(content), dim=content.shape[1], num_probes=probes)
+        gram = self._settings.route == "gram"
+        return Contribution(
+            layer=find_site(model, batch, layer=self._settings.layer).name,
+            factors=content if gram else None,
+            matrices=None if gram else content,
+            weights=ones(content),
+            dim=content.shape[1],
+            num_probes=probes,
+        )
 
     def _piece(self, model: nn.Module, batch: Batch) -> Tensor:
         """Images B u (n, m, p), or the corrected matrices (n, m, m) on the dense route."""

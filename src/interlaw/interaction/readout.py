@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,6 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
-
-Positions = Literal["last", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +25,10 @@ class Readout:
         scale: "rms" divides by the root mean square over outputs of one position.
     """
 
-    positions: Positions = "all"
+    positions: str = "all"
     outputs: Sequence[int] | None = None
     center: bool = False
-    scale: Literal["rms"] | None = None
+    scale: str | None = None
 
     def __call__(self, output: Any, batch: Batch) -> Float[Tensor, "n c"]:
         """The outputs y of a batch, one row a cluster."""

@@ -103,22 +103,30 @@ def token_embeddings(model: nn.Module) -> nn.Module:
 
 
 def call(model: nn.Module, batch: Batch) -> Any:
-    """The model on a batch: model(x) for a tensor, model(**batch) for a dict."""
-    return model(batch) if isinstance(batch, Tensor) else model(**batch)
+    """The model on a batch: model(x) for a tensor, model(**batch) for a dict, whose labels stay here."""
+    if isinstance(batch, Tensor):
+        return model(batch)
+    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
 
 
 def _is_integer(batch: Batch) -> bool:
     """Whether the batch holds token ids rather than real numbers."""
     if isinstance(batch, Tensor):
         return not batch.is_floating_point()
-    return not any(tensor.is_floating_point() for name, tensor in batch.items() if name != "attention_mask")
+    return not _real_names(batch)
+
+
+def _real_names(batch: dict[str, Tensor]) -> list[str]:
+    """Names of the batch's real-valued inputs."""
+    beside = ("attention_mask", "labels")
+    return [name for name, tensor in batch.items() if tensor.is_floating_point() and name not in beside]
 
 
 def _edit_input(batch: Batch, edit: Edit) -> Batch:
     """The batch with its one real-valued tensor edited."""
     if isinstance(batch, Tensor):
         return edit(_require_float(batch, "input"))
-    real = [name for name, tensor in batch.items() if tensor.is_floating_point() and name != "attention_mask"]
+    real = _real_names(batch)
     if len(real) != 1:
         raise InterlawError(
             f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"

@@ -1,0 +1,302 @@
+"""Models and inputs as users have them: handled, or refused with the cure."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+import torch
+from tests.cases import TinyAttention, build, cnn
+from torch import nn
+
+from interlaw.errors import InterlawError
+from interlaw.interaction import measure
+from interlaw.interaction.differentiation import measuring
+from interlaw.interaction.memory import clusters_at_once, free_bytes
+from interlaw.interaction.site import find_site
+
+
+def test_batchnorm_in_train_mode_is_refused_by_name() -> None:
+    with pytest.raises(InterlawError, match=r"train mode: 1; call model.eval\(\)"):
+        measure(cnn().train(), torch.randn(6, 2, 6, 6))
+
+
+def test_batchnorm_without_running_statistics_is_refused_in_eval_mode_too() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False)).eval()
+    with pytest.raises(InterlawError, match="batch normalisation"):
+        measure(model, torch.randn(6, 3))
+
+
+def test_in_place_operation_on_the_input_is_handled() -> None:
+    class InPlace(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x.mul_(2.0).relu_())
+
+    model, x = build("mlp", 6)
+    outside = nn.Sequential(nn.ReLU(), model)
+    expected = measure(outside, 2 * x).energy.value * 16
+    before = x.clone()
+    assert measure(InPlace(model), x).energy.value == pytest.approx(expected)
+    assert torch.equal(x, before)
+
+
+def test_in_place_operation_that_destroys_the_derivative_names_the_cure() -> None:
+    class Destroys(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.exp(x)
+            y.add_(1.0)
+            return y
+
+    with pytest.raises(InterlawError, match="in-place operation overwrote"):
+        measure(Destroys(), torch.randn(5, 3))
+
+
+def test_integer_input_without_embeddings() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows = nn.Embedding(5, 3)
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.head(self.rows(ids).mean(1))
+
+    ids = torch.randint(0, 5, (6, 4))
+    with pytest.raises(InterlawError, match=r"no get_input_embeddings\(\); pass layer="):
+        measure(Table(), ids)
+    with pytest.raises(InterlawError, match=r"expected real numbers at 'rows', found torch\.int64"):
+        measure(Table(), ids, layer="rows")
+    assert measure(Table(), ids, layer="head").dim == 3
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_non_finite_jacobians_are_errors(bad: float) -> None:
+    model, x = build("mlp", 6)
+    x[2, 0] = bad
+    with pytest.raises(InterlawError, match=r"1 of 6 clusters .* NaN or infinite"):
+        measure(model, x)
+
+
+class Returns(nn.Module):
+    """Returns whatever it is told to make of its input."""
+
+    def __init__(self, make: object) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+        self.make = make
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.make(self.linear(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda y: "text", "expected the model to return a tensor"),
+        (lambda y: {"scores": y}, "expected the model to return a tensor"),
+        (lambda y: y.argmax(-1), "return the scores"),
+        (lambda y: y.detach(), "does not depend on"),
+        (lambda y: y.sum(), "one row of outputs per sample"),
+        (lambda y: y[:2], "one row of outputs per sample"),
+    ],
+)
+def test_outputs_that_cannot_be_differentiated(make: object, message: str) -> None:
+    with pytest.raises(InterlawError, match=message):
+        measure(Returns(make), torch.randn(5, 3))
+
+
+def test_vector_outputs_of_one_number_per_sample() -> None:
+    assert measure(Returns(lambda y: y[:, 0]), torch.randn(5, 3)).dim == 3
+
+
+@pytest.mark.parametrize("inputs", [3, None, "text", {"x": torch.ones(2, 3)}, [[1.0, 2.0]], [torch.tensor(1.0)]])
+def test_inputs_of_another_form_are_type_errors(inputs: object) -> None:
+    model, _ = build("mlp")
+    with pytest.raises(TypeError, match=r"a tensor, measure\(model, x\), or an iterable of batches"):
+        measure(model, inputs)
+
+
+def test_malformed_dicts_and_missing_samples() -> None:
+    model, _ = build("mlp")
+    with pytest.raises(InterlawError, match="one first axis"):
+        measure(model, [{"a": torch.ones(2, 3), "b": torch.ones(3)}])
+    with pytest.raises(InterlawError, match="at least one sample"):
+        measure(model, [])
+    with pytest.raises(InterlawError, match="at least one sample"):
+        measure(model, torch.ones(0, 6))
+    with pytest.raises(InterlawError, match="at least 3 clusters"):
+        measure(model, torch.ones(2, 6, dtype=torch.float64))
+
+
+def test_empty_and_ragged_batches_are_handled() -> None:
+    model, x = build("mlp", 11)
+    whole = measure(model, x)
+    ragged = measure(model, iter([x[:0], x[:5], x[5:5], x[5:10], x[10:]]))
+    assert ragged.num_clusters == 11
+    assert ragged.aofe_ratio.value == pytest.approx(whole.aofe_ratio.value)
+
+
+def test_two_real_tensors_in_a_batch_need_a_layer() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 2)
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return self.linear(a + b)
+
+    batch = {"a": torch.randn(4, 3), "b": torch.randn(4, 3)}
+    with pytest.raises(InterlawError, match="expected one real-valued tensor in the batch"):
+        measure(Two(), [batch])
+    assert measure(Two(), [batch], layer="linear").dim == 3
+
+
+def test_a_module_that_runs_twice_is_refused() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(self.linear(x))
+
+    with pytest.raises(InterlawError, match="ran 2 times"):
+        measure(Twice(), torch.randn(4, 3), layer="linear")
+
+
+def test_keyword_arguments_of_layers() -> None:
+    class ByName(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(input=x)
+
+    model, x = ByName(), torch.randn(5, 3)
+    assert measure(model, x, layer="inner").energy == measure(model, x).energy
+
+
+def test_models_and_inputs_made_in_inference_mode() -> None:
+    model, x = build("mlp", 6)
+    expected = measure(model, x).energy.value
+    with torch.inference_mode():
+        assert measure(model, x + 0).energy.value == pytest.approx(expected)
+
+
+def test_operation_without_forward_derivative_names_the_cure() -> None:
+    class Opaque(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx: object, g: torch.Tensor) -> torch.Tensor:
+            return g
+
+    class Fused(TinyAttention):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return Opaque.apply(super().forward(ids))
+
+    model, ids = Fused(), torch.randint(0, 11, (5, 9))
+    with pytest.raises(InterlawError, match='attn_implementation="eager"'):
+        measure(model, ids, view="projected")
+    assert measure(model, ids, view="projected", probes="exact").dim == 64
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_fused_transformer_layers_are_measured_and_switches_restored() -> None:
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens = nn.Embedding(11, 8)
+            self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+        def get_input_embeddings(self) -> nn.Module:
+            return self.tokens
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.layer(self.tokens(ids))
+
+    model, ids = Encoder().double().eval(), torch.randint(0, 11, (400, 5))
+    probed = measure(model, ids, view="projected")
+    exact = measure(model, ids, view="projected", probes="exact")
+    assert abs(probed.energy.value - exact.energy.value) < 3 * probed.energy.stderr
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_no_graph_outlives_a_batch() -> None:
+    model, ids = build("gpt", 4)
+    graphs: list[weakref.ref[torch.Tensor]] = []
+    model.head.register_forward_hook(lambda module, args, output: graphs.append(weakref.ref(output)))
+
+    def batches() -> Iterator[torch.Tensor]:
+        for _ in range(5):
+            yield ids
+            gc.collect()
+            assert sum(graph() is not None for graph in graphs) <= 1
+
+    for view in ("loss", "projected", "input"):
+        measure(model, batches(), view=view)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_weights_of_low_precision_are_measured_in_float32_and_put_back() -> None:
+    torch.manual_seed(0)
+    model = TinyAttention().to(torch.bfloat16)
+    ids = torch.randint(0, 11, (8, 9))
+    reference = TinyAttention()
+    reference.load_state_dict({name: value.float() for name, value in model.state_dict().items()})
+    before = {name: parameter.data_ptr() for name, parameter in model.named_parameters()}
+    found = measure(model, ids, view="loss", dtype=torch.float32)
+    assert found.energy.value == pytest.approx(measure(reference, ids, view="loss").energy.value, rel=1e-5)
+    assert {name: parameter.data_ptr() for name, parameter in model.named_parameters()} == before
+    coarse = measure(model, ids, view="loss")
+    assert coarse.energy.value == pytest.approx(found.energy.value, rel=0.1)
+    assert coarse.energy.value != found.energy.value
+
+
+def test_the_model_is_restored_after_a_failure() -> None:
+    model, x = build("mlp", 6)
+    model.double()
+    with pytest.raises(InterlawError, match="NaN"):
+        measure(model, x * float("nan"), dtype=torch.float32)
+    assert all(parameter.requires_grad and parameter.dtype == torch.float64 for parameter in model.parameters())
+
+
+def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, ids = build("gpt", 50)
+    site = find_site(model, ids, layer=None)
+    with measuring(model):
+        monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 10**12)
+        assert clusters_at_once(model, ids, site=site) == 50
+        monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 400_000)
+        few = clusters_at_once(model, ids, site=site)
+        monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 1)
+        assert clusters_at_once(model, ids, site=site) == 1
+    # 9 positions of width 8 to 24 in float64, a dozen of them: some kilobytes a sequence
+    assert 2 <= few < 50
+    assert free_bytes(torch.device("cpu")) > 10**6
+
+
+def test_progress_cap_and_target() -> None:
+    model, x = build("mlp", 900)
+    seen: list[int] = []
+    found = measure(model, x.split(50), progress=seen.append, max_clusters=120)
+    assert seen == [50, 100, 120]
+    assert found.num_clusters == 120
+    assert found.target_met is None
+
+    loose = measure(model, x, rel_error=0.5)
+    assert loose.target_met is True
+    assert loose.num_clusters < 200
+    strict = measure(model, x, rel_error=1e-5, max_clusters=150)
+    assert strict.target_met is False
+    assert strict.num_clusters == 150
+    half = max(strict.aofe_ratio.high - strict.aofe_ratio.value, strict.aofe_ratio.value - strict.aofe_ratio.low)
+    assert half > 1e-5 * strict.aofe_ratio.value
+    assert strict.settings["rel_error"] == 1e-5

@@ -1,0 +1,227 @@
+import numpy as np
+import pytest
+import torch
+from tests.cases import TinyAttention, build
+from torch import nn
+from torch.nn import functional as F
+
+from interlaw.errors import InterlawError
+from interlaw.interaction import agop, energies, measure
+
+
+class Bottleneck(nn.Module):
+    """y = relu(x W^T W + b)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, 7, generator=torch.Generator().manual_seed(0)).double())
+        self.bias = nn.Parameter(torch.linspace(-0.5, 0.5, 7).double())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x @ self.weight.T @ self.weight + self.bias)
+
+
+def test_linear_convolution_gives_w_transposed_w_over_patches() -> None:
+    conv = nn.Conv2d(2, 5, 3, padding=1, bias=False).double()
+    W = conv.weight.detach().flatten(1)
+    x = torch.randn(4, 2, 6, 6, dtype=torch.float64)
+    G = agop(nn.Sequential(conv), x, view="patch")
+    assert torch.allclose(G, W.T @ W)
+    assert measure(nn.Sequential(conv), x, view="patch", probes="exact").dim == 18
+
+
+@pytest.mark.parametrize("layer", [None, "3"])
+def test_patch_view_equals_differentiation_through_unfolded_patches(layer: str | None) -> None:
+    model, x = build("cnn", 3)
+    name = layer or "0"
+    conv = model.get_submodule(name)
+    G = 0
+    for sample in x:
+        h = sample[None]
+        for key, module in model.named_children():
+            if key == name:
+                break
+            h = module(h)
+        patches = F.unfold(h, conv.kernel_size, padding=conv.padding)[0].T.detach().requires_grad_(True)
+        side = h.shape[-1] + 2 * conv.padding[0] - 2
+        out = (patches @ conv.weight.flatten(1).T + conv.bias).T.reshape(1, -1, side, side)
+        for module in list(model.children())[int(name) + 1 :]:
+            out = module(out)
+        for y in out[0]:
+            (g,) = torch.autograd.grad(y, patches, retain_graph=True)
+            G = G + g.T @ g / len(g) / len(x)
+    assert torch.allclose(agop(model, x, view="patch", layer=layer), G)
+    found = measure(model, x, view="patch", layer=layer)
+    assert found.plugin.energy == pytest.approx(energies(G).energy)
+    assert found.layer == name
+
+
+def test_token_view_equals_the_dense_answer() -> None:
+    model, ids = build("gpt", 5)
+    ids = ids[:, :4]
+    table = model.tokens.weight.detach()
+    A = []
+    for row in ids:
+        one_hot = F.one_hot(row, 11).double().requires_grad_(True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(model.tokens, "forward", lambda _ids, h=one_hot: (h @ table)[None])
+            y = model(row[None])[0, -1]
+        J = torch.stack([torch.autograd.grad(one, one_hot, retain_graph=True)[0].flatten() for one in y])
+        A.append(J.T @ J)
+    G = torch.stack(A).mean(0)
+    assert torch.allclose(agop(model, ids, view="token"), G)
+    for route in ("gram", "dense"):
+        found = measure(model, ids, view="token", probes="exact", route=route)
+        assert found.dim == 44
+        assert found.plugin.aofe == pytest.approx(energies(G).aofe)
+        pairs = [float((a * b).sum()) for i, a in enumerate(A) for j, b in enumerate(A) if i != j]
+        assert found.energy.value == pytest.approx(np.mean(pairs))
+
+
+def test_token_view_needs_sequences_of_one_length() -> None:
+    model, ids = build("gpt", 6)
+    with pytest.raises(InterlawError, match="cut the sequences to one length"):
+        measure(model, [ids[:3], ids[3:, :5]], view="token")
+
+
+def test_bottleneck_closed_form_equals_differentiation() -> None:
+    model = Bottleneck()
+    x = torch.randn(9, 7, dtype=torch.float64)
+    G = 0
+    for sample in x:
+        J = torch.autograd.functional.jacobian(model, sample)
+        G = G + J @ J.T / len(x)
+    assert torch.allclose(agop(model, x, view="bottleneck"), G)
+    gw = model.weight.T @ model.weight
+    active = (x @ gw + model.bias > 0).double()
+    assert torch.allclose(G, ((gw @ gw) * (active.T @ active / 9)).detach())
+    assert measure(model, x, view="bottleneck").plugin.energy == pytest.approx(energies(G).energy)
+
+
+def test_bottleneck_refuses_other_models() -> None:
+    x = torch.randn(5, 7, dtype=torch.float64)
+    with pytest.raises(InterlawError, match="needs a model with weight"):
+        measure(nn.Linear(7, 3).double(), x, view="bottleneck")
+
+    class Other(Bottleneck):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) * 2
+
+    with pytest.raises(InterlawError, match="something else"):
+        measure(Other(), x, view="bottleneck")
+    with pytest.raises(InterlawError, match="shape"):
+        measure(Bottleneck(), x[:, :3], view="bottleneck")
+    with pytest.raises(InterlawError, match="closed form of the whole"):
+        measure(Bottleneck(), x, view="bottleneck", layer="x")
+
+
+@pytest.mark.parametrize("view", ["input", "token", "projected"])
+def test_centred_and_scaled_logits(view: str) -> None:
+    model, ids = build("gpt", 3)
+
+    class Standardised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def get_input_embeddings(self) -> nn.Module:
+            return model.tokens
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            y = model(ids)
+            y = y - y.mean(-1, keepdim=True)
+            return y / (y**2).mean(-1, keepdim=True) ** 0.5
+
+    by_option = measure(model, ids, view=view, probes="exact", center=True, scale="rms", positions="last")
+    by_hand = measure(Standardised(), ids, view=view, probes="exact", positions="last")
+    plain = measure(model, ids, view=view, probes="exact", positions="last")
+    assert by_option.energy.value == pytest.approx(by_hand.energy.value)
+    assert by_option.energy.value != pytest.approx(plain.energy.value, rel=1e-3)
+    assert by_option.settings["center"] is True
+    assert by_option.settings["scale"] == "rms"
+
+
+def test_layer_positions_and_outputs() -> None:
+    model, ids = build("gpt", 4)
+    last = agop(model, ids, layer="head", positions="last", outputs=[2, 5])
+    W = model.head.weight.detach()[[2, 5]]
+    assert torch.allclose(last, W.T @ W / ids.shape[1])
+    every = agop(model, ids, layer="head", outputs=[2, 5])
+    assert torch.allclose(every, W.T @ W)
+    assert measure(model, ids, layer="head").layer == "head"
+
+
+def test_padding_does_not_count() -> None:
+    class FromBatch(TinyAttention):
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return super().forward(input_ids)
+
+    torch.manual_seed(0)
+    model = FromBatch().double()
+    ids = torch.randint(0, 11, (4, 9))
+    mask = torch.ones_like(ids)
+    mask[:, 6:] = 0
+    padded = {"input_ids": ids, "attention_mask": mask}
+    cut = {"input_ids": ids[:, :6], "attention_mask": mask[:, :6]}
+    for view in ("loss", "projected", "input"):
+        positions = "last" if view == "input" else None
+        a = measure(model, [padded], view=view, probes="exact", positions=positions)
+        b = measure(model, [cut], view=view, probes="exact", positions=positions)
+        assert a.energy.value == pytest.approx(b.energy.value)
+
+
+def test_loss_view_takes_labels() -> None:
+    class FromBatch(TinyAttention):
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+            return super().forward(input_ids)
+
+    torch.manual_seed(0)
+    model = FromBatch().double()
+    ids = torch.randint(0, 11, (4, 9))
+    plain = measure(model, [{"input_ids": ids}], view="loss")
+    same = measure(model, [{"input_ids": ids, "labels": ids}], view="loss")
+    ignored = measure(model, [{"input_ids": ids, "labels": ids.masked_fill(ids < 6, -100)}], view="loss")
+    assert same.energy.value == pytest.approx(plain.energy.value)
+    assert ignored.energy.value < plain.energy.value
+
+
+def test_leading_directions_reduce_the_noise_of_probes() -> None:
+    model, ids = build("gpt", 400)
+    plain = measure(model, ids, view="projected", route="gram")
+    corrected = measure(model, ids, view="projected")
+    assert corrected.energy.stderr < 0.8 * plain.energy.stderr
+    assert abs(plain.energy.value - corrected.energy.value) < 3 * plain.energy.stderr
+    assert "gram" in plain.estimator
+
+
+def test_renewing_directions_does_not_depend_on_batches() -> None:
+    model, ids = build("gpt", 40)
+    whole = measure(model, ids, view="projected", batch_size=40)
+    pieces = measure(model, ids, view="projected", batch_size=7)
+    assert whole.aofe_ratio.value == pytest.approx(pieces.aofe_ratio.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"view": "nothing"}, "expected a view among"),
+        ({"probes": 0}, "positive number"),
+        ({"scale": "std"}, "expected scale"),
+        ({"positions": "first"}, "expected positions"),
+        ({"route": "fast"}, "expected route"),
+        ({"outputs": []}, "at least one output"),
+        ({"layer": "nowhere"}, "expected the name of a module, found 'nowhere'"),
+        ({"view": "patch"}, "needs a convolution"),
+        ({"view": "loss"}, "token ids"),
+    ],
+)
+def test_wrong_options(options: dict[str, object], message: str) -> None:
+    model, x = build("mlp", 5)
+    with pytest.raises(InterlawError, match=message):
+        measure(model, x, **options)
+
+
+def test_grouped_convolutions_are_refused() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2))
+    with pytest.raises(InterlawError, match="2 groups"):
+        measure(model, torch.randn(4, 4, 5, 5), view="patch")
