@@ -172,6 +172,8 @@ def parse_recipe(text: str, *, source: str) -> Recipe:
         return Recipe.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise InterlawError(f"expected TOML in {source}, found: {error}; mend the file") from error
+    except InterlawError as error:  # of a size or a list of depths
+        raise InterlawError(f"{source}: {error}") from error
     except ValidationError as error:
         raise InterlawError(f"{source}: {_explain(error)}") from error
 
