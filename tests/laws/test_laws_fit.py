@@ -174,3 +174,11 @@ def test_warnings_name_what_weakens_the_numbers(sweep) -> None:
     assert "mostly deeper and narrower" in warnings
     assert "seed noise is unknown" in warnings
     assert "parameter counts differ by 30% (corrected along the sweep's slope)" in warnings
+
+
+def test_a_lopsided_curve_is_warned_of(sweep) -> None:
+    table = sweep(budgets=(2e6,), depths=tuple(range(2, 17)), noise=1e-4)
+    away = np.log(table["depth"] / table["width"] / 0.03)
+    fit = fit_law({**table, "loss": table["loss"] + 0.01 * away**3})
+    assert fit.budgets[0].r_star.cubic_p < 0.01
+    assert any("the loss curve is lopsided" in warning for warning in fit.warnings)

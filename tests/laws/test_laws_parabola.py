@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from interlaw.laws.parabola import fit_parabola, near_minimum, profile_interval, vertices
+from interlaw.laws.parabola import cubic_minimum, fit_parabola, near_minimum, profile_interval, vertices
 
 X = np.log([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
 
@@ -68,3 +68,31 @@ def test_only_the_neighbourhood_of_the_minimum_is_used() -> None:
     assert near_minimum(np.arange(8.0), y, window=0.01).tolist() == [2, 3, 4, 5, 6]
     assert near_minimum(np.arange(8.0), y, window=0.6).tolist() == [1, 2, 3, 4, 5, 6]
     assert near_minimum(np.arange(3.0), y[:3], window=0.01).tolist() == [0, 1, 2]
+
+
+def test_a_lopsided_curve_is_told_by_its_cubic() -> None:
+    """y = 2 + 0.05 z^2 + 0.01 z^3, z = x - log 0.03, has its minimum at z = 0."""
+    z = np.linspace(-1.5, 1.5, 9)
+    x = z + np.log(0.03)
+    wiggle = 1e-4 * np.array([1.0, -1, 1, -1, 1, -1, 1, -1, 1])
+    parabola = fitted(2 + 0.05 * z**2 + 0.01 * z**3 + wiggle, x)
+    vertex = vertices(parabola.coefficients[None], centre=parabola.centre)[0]
+    minimum, p_value = cubic_minimum(parabola)
+    assert abs(minimum - np.log(0.03)) < 0.01 < abs(vertex - np.log(0.03))
+    assert p_value < 1e-4
+    symmetric = cubic_minimum(fitted(2 + 0.05 * z**2 + wiggle, x))
+    assert abs(symmetric[0] - np.log(0.03)) < 0.01
+    assert symmetric[1] > 0.3
+    assert np.isnan(cubic_minimum(fitted(2 + 0.1 * x[:4] ** 2, x[:4]))).all()
+    assert np.isnan(cubic_minimum(fitted(3 + z, x))[0])
+
+
+def test_leverage_and_chi_square_make_the_bootstrap_spread_right() -> None:
+    """With normal noise the draws' variance is the least-squares variance times dof / (dof - 2), on average."""
+    rng = np.random.default_rng(0)
+    ratios = []
+    x = np.linspace(-1, 1, 11)
+    for _ in range(200):
+        parabola = fit_parabola(x, 2 + 0.1 * x**2 + 0.01 * rng.normal(size=11), noise=None, num_bootstrap=400, rng=rng)
+        ratios.append(parabola.draws[:, 1].var() / (parabola.rmse**2 / (x**2).sum()))
+    assert abs(np.mean(ratios) - 8 / 6) < 0.1

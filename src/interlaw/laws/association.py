@@ -163,9 +163,8 @@ def rank_correlation(
         return RankCorrelation(rho=None, low=None, high=None, p_value=None)
     rho = float(left[0] @ left[1] / norms[0] / norms[1])
     shuffled = ranks[0][orders]
-    shuffled = shuffled - (shuffled @ basis) @ basis.T
-    lengths = np.linalg.norm(shuffled, axis=1)
-    null = (shuffled @ left[1]) / np.maximum(lengths, 1e-12) / norms[1]
+    lengths = np.sqrt(np.maximum((shuffled**2).sum(axis=1) - ((shuffled @ basis) ** 2).sum(axis=1), 1e-12))
+    null = (shuffled @ left[1]) / lengths / norms[1]
     p_value = float((1 + (np.abs(null) >= abs(rho) - 1e-12).sum()) / (1 + len(null)))
     freedom = n - 3 - len(controls)
     if freedom < 1 or abs(rho) >= 1 - 1e-12:

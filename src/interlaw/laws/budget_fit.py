@@ -10,7 +10,7 @@ from scipy import stats
 
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.interaction_interval import interaction_interval, overlap, pareto_front
-from interlaw.laws.parabola import Parabola, fit_parabola, near_minimum, profile_interval, vertices
+from interlaw.laws.parabola import Parabola, cubic_minimum, fit_parabola, near_minimum, profile_interval, vertices
 from interlaw.laws.result import (
     BestShape,
     BudgetFit,
@@ -131,11 +131,14 @@ def _r_star(x: FloatArray, y: FloatArray, parabola: Parabola | None, *, confiden
             reason="the curvature is lost in the noise: the data bound the minimum on neither side",
         )
     left_out = _leave_one_out(parabola)
+    cubic, cubic_p = cubic_minimum(parabola)
     return RStar(
         value=float(np.exp(vertex)),
         edge=None,
         status="optimum",
         reason="the loss turns inside the grid",
+        cubic_value=None if np.isnan(cubic) else float(np.exp(cubic)),
+        cubic_p=None if np.isnan(cubic_p) else cubic_p,
         leave_one_out_low=_bound(left_out.min(), x) if len(left_out) else None,
         leave_one_out_high=_bound(left_out.max(), x) if len(left_out) else None,
         **bounds,

@@ -9,6 +9,8 @@ from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.table import Runs
 
+LOPSIDED = 0.01
+
 
 def collect_warnings(
     runs: Runs, shapes: ShapeMeans, *, budgets: tuple[BudgetFit, ...], law: JointLaw | None
@@ -40,6 +42,12 @@ def collect_warnings(
     for fit in budgets:
         if fit.r_star.status != "optimum" and not given:
             warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
+        if fit.r_star.cubic_p is not None and fit.r_star.cubic_p < LOPSIDED:
+            other = "none inside" if fit.r_star.cubic_value is None else f"{fit.r_star.cubic_value:.3g}"
+            warnings.append(
+                f"budget {fit.budget:g}: the loss curve is lopsided (p = {fit.r_star.cubic_p:.2g}); with a cubic term "
+                f"the minimum is {other} instead of {fit.r_star.value:.3g}"
+            )
         if fit.params_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
             warnings.append(f"budget {fit.budget:g}: parameter counts differ by {fit.params_spread:.0%} ({corrected})")

@@ -137,3 +137,27 @@ def profile_interval(parabola: Parabola, *, confidence: float) -> tuple[float, f
     root = np.sqrt(max(middle**2 - 4 * square * constant, 0.0))
     low, high = (-middle - root) / (2 * square), (-middle + root) / (2 * square)
     return parabola.centre + float(low), parabola.centre + float(high)
+
+
+def cubic_minimum(parabola: Parabola) -> tuple[float, float]:
+    """The minimum when a cubic term lets the two sides differ, and the p-value of that term: (log ratio, p).
+
+    A parabola is pulled towards the flatter side of a lopsided curve even without noise (arXiv 2603.22339). The log
+    ratio is nan where the cubic has no minimum among the shapes; p is nan with fewer than five shapes.
+    """
+    x = parabola.x - parabola.centre
+    dof = len(x) - 4
+    if dof < 1:
+        return np.nan, np.nan
+    design = np.column_stack([_design(x), x**3])
+    coefficients = np.linalg.lstsq(design, parabola.y, rcond=None)[0]
+    rss = float(((parabola.y - design @ coefficients) ** 2).sum())
+    stderr = np.sqrt(max(rss, 1e-300) / dof * np.linalg.inv(design.T @ design)[3, 3])
+    p_value = float(2 * stats.t.sf(abs(coefficients[3]) / stderr, dof))
+    b, c, d = coefficients[1:]
+    inside = c**2 - 3 * d * b
+    if inside <= 0:
+        return np.nan, p_value
+    # The root with positive second derivative, written so that d -> 0 gives the parabola's vertex.
+    root = float(-b / (c + np.sqrt(inside))) if c + np.sqrt(inside) != 0 else np.nan
+    return (parabola.centre + root if x.min() <= root <= x.max() else np.nan), p_value

@@ -57,22 +57,19 @@ class PublishedLaw:
         return self.params_low / SIZE_TOLERANCE <= params <= self.params_high * SIZE_TOLERANCE
 
     def ratio(self, params: float) -> float | None:
-        """R*(N), extrapolated as the source's own form suggests; None where the source states no level.
+        """R*(N); None where the source states no level.
 
-        Tables are interpolated in log-log and continued along their least-squares line.
+        A table is interpolated in log-log and keeps its end values beyond its ends, where it says nothing (`covers`);
+        formulas are evaluated wherever they are asked.
         """
         if not params > 0:
-            raise InterlawError(f"expected a positive number of parameters, found {params}")
+            raise InterlawError(f"expected a positive number of parameters, found {params}: give a size such as 350e6")
         if self.kind in _FORMULAS:
             return _FORMULAS[self.kind](params)
         if not self.points:
             return None
         sizes, ratios = (np.log(column) for column in np.array(self.points).T)
-        size = np.log(params)
-        if sizes[0] <= size <= sizes[-1]:
-            return float(np.exp(np.interp(size, sizes, ratios)))
-        end = 0 if size < sizes[0] else -1
-        return float(np.exp(ratios[end] + self._table_slope() * (size - sizes[end])))
+        return float(np.exp(np.interp(np.log(params), sizes, ratios)))
 
     def slope(self, params_low: float, params_high: float) -> float | None:
         """D log R* / d log N between two sizes; a table's over its own range; None where no best ratio is stated."""
@@ -83,9 +80,6 @@ class PublishedLaw:
         if self.kind in _FORMULAS and params_high > params_low:
             formula = _FORMULAS[self.kind]
             return float(np.log(formula(params_high) / formula(params_low)) / np.log(params_high / params_low))
-        return self._table_slope()
-
-    def _table_slope(self) -> float:
         if len(self.points) < 2:
             return 0.0
         sizes, ratios = (np.log(column) for column in np.array(self.points).T)

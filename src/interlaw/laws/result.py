@@ -62,6 +62,8 @@ class RStar:
         log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where the quartiles are unbounded.
         profile_low: Lower end of the profile (F test) interval; None where unbounded.
         profile_high: Upper end, likewise.
+        cubic_value: R* when a cubic term lets the two sides of the curve differ; None without a minimum inside.
+        cubic_p: p-value of that term: small means a lopsided curve and a biased `value`; None below five shapes.
         leave_one_out_low: Smallest R* when one shape is left out; None where that gives no minimum.
         leave_one_out_high: Largest, likewise.
     """
@@ -75,6 +77,8 @@ class RStar:
     log_stderr: float | None = None
     profile_low: float | None = None
     profile_high: float | None = None
+    cubic_value: float | None = None
+    cubic_p: float | None = None
     leave_one_out_low: float | None = None
     leave_one_out_high: float | None = None
 
