@@ -135,7 +135,7 @@ def typical_params(dimensions: Dimensions, budget: Budget, *, ratio: float = 0.0
     if not shapes:
         raise InterlawError(
             f"no {dimensions.family} of a hardware-friendly width spends {format_size(budget.amount)} {budget.kind} "
-            f"with a vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size or multiple_of"
+            f"with a vocabulary of {dimensions.vocab_size:,}; raise it, or lower vocab_size, head_dim or multiple_of"
         )
     return float(min(shapes, key=lambda shape: abs(math.log(shape.ratio / ratio))).params)
 
