@@ -61,7 +61,18 @@ class LawNumbers:
 
 def law_numbers(analysis: Analysis) -> LawNumbers:
     """The plotted numbers of a treatment's fit."""
-    points = tuple(
+    law = analysis.fit.law
+    return LawNumbers(
+        points=law_points(analysis),
+        line=() if law is None or law.status != "optimum" else law.line,
+        published=published_lines(),
+        models=tuple(published_ratio_points()),
+    )
+
+
+def law_points(analysis: Analysis) -> tuple[LawPoint, ...]:
+    """The budgets, by size."""
+    return tuple(
         LawPoint(
             params=fit.params_mean,
             fit=fit,
@@ -69,13 +80,6 @@ def law_numbers(analysis: Analysis) -> LawNumbers:
             grid_high=max(point.ratio for point in fit.points),
         )
         for fit in analysis.fit.budgets
-    )
-    law = analysis.fit.law
-    return LawNumbers(
-        points=points,
-        line=() if law is None or law.status != "optimum" else law.line,
-        published=published_lines(),
-        models=tuple(published_ratio_points()),
     )
 
 

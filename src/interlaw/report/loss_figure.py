@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_RELATIVE_SPAN = 0.35
+ROOM_BELOW = 0.22
 NUM_COLUMNS = 4
 
 
@@ -75,27 +76,27 @@ def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
     return tuple(panels)
 
 
-def relative_span(panels: tuple[LossPanel, ...]) -> float:
-    """How far above its best loss every panel reaches, as a fraction: one scale, so that curvatures compare."""
-    spans = [seed.adjusted / lowest(panel) - 1 for panel in panels for seed in panel.seeds]
-    return min(max(max(spans) * 1.08, 0.01), MOST_RELATIVE_SPAN)
+def loss_limits(panels: tuple[LossPanel, ...]) -> list[tuple[float, float]]:
+    """Each panel's axis: the same relative reach above its best loss, so that curvatures compare, and room below."""
+    best = [min(seed.adjusted for seed in panel.seeds) for panel in panels]
+    spans = [seed.adjusted / low - 1 for panel, low in zip(panels, best, strict=True) for seed in panel.seeds]
+    span = min(max(max(spans) * 1.08, 0.01), MOST_RELATIVE_SPAN)
+    return [(low * (1 - ROOM_BELOW * span), low * (1 + span)) for low in best]
 
 
-def lowest(panel: LossPanel) -> float:
-    """The lowest plotted loss of a panel."""
-    return min(seed.adjusted for seed in panel.seeds)
+def ratio_limits(panels: tuple[LossPanel, ...]) -> tuple[float, float]:
+    """The axis of R that all panels share."""
+    ratios = [seed.ratio for panel in panels for seed in panel.seeds]
+    return min(ratios) / 1.35, max(ratios) * 1.35
 
 
 def draw_loss(panels: tuple[LossPanel, ...]) -> Figure:
     """One panel a budget, each with the same relative scale."""
     figure, grid, columns = panel_grid(len(panels), most_columns=NUM_COLUMNS, panel=(3.6, 3.9), share_x=True)
-    ratios = [seed.ratio for panel in panels for seed in panel.seeds]
-    span = relative_span(panels)
-    for index, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
+    for index, (axes, panel, limits) in enumerate(zip(grid, panels, loss_limits(panels), strict=True)):
         axes.set_xscale("log")
-        axes.set_xlim(min(ratios) / 1.35, max(ratios) * 1.35)
-        best = lowest(panel)
-        axes.set_ylim(best * (1 - 0.22 * span), best * (1 + span))
+        axes.set_xlim(*ratio_limits(panels))
+        axes.set_ylim(*limits)
         _draw_intervals(axes, panel)
         _draw_points(axes, panel)
         _draw_curve(axes, panel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -43,18 +43,42 @@ def span(low: float | None, high: float | None, *, digits: int = 3) -> str:
     return f"{number(low, digits=digits)} to {number(high, digits=digits)}"
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, first_is_header: bool = True) -> str:
-    """A table of texts, each escaped here, with a caption for screen readers, scrollable where the screen is narrow."""
-    head = "".join(f'<th scope="col">{text(header)}</th>' for header in headers)
+def table(
+    headers: Sequence[str] | Mapping[str, str],
+    rows: Sequence[Sequence[str]],
+    *,
+    caption: str,
+    marks: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """A table of texts, each escaped here; the first cell of a row is its heading.
+
+    Args:
+        headers: Titles of the columns, or names to titles: then each heading carries its column's name as data.
+        rows: Cells.
+        caption: Shown above, and read to those who do not see the table.
+        marks: Data attributes of each row.
+    """
+    named = headers.items() if isinstance(headers, Mapping) else (("", title) for title in headers)
+    head = "".join(f'<th scope="col"{data({"column": name})}>{text(title)}</th>' for name, title in named)
     body = []
-    for row in rows:
-        first, rest = (f'<th scope="row">{text(row[0])}</th>', row[1:]) if first_is_header else ("", row)
-        body.append(f"<tr>{first}{''.join(f'<td>{text(cell)}</td>' for cell in rest)}</tr>")
+    for index, (first, *rest) in enumerate(rows):
+        cells = f'<th scope="row">{text(first)}</th>' + "".join(f"<td>{text(cell)}</td>" for cell in rest)
+        body.append(f"<tr{data(marks[index] if marks else {})}>{cells}</tr>")
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
         f'<caption class="quiet">{text(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def data(values: Mapping[str, Any]) -> str:
+    """Data attributes; empty ones left out.
+
+    Example:
+        >>> data({"key": "a1", "column": ""})
+        ' data-key="a1"'
+    """
+    return "".join(f' data-{name}="{text(value)}"' for name, value in values.items() if value != "")
 
 
 def bullets(items: Sequence[str]) -> str:

@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import hashlib
 from importlib import resources
 from pathlib import Path
 
-from interlaw.report.figures import drawings, rendered, save
+from interlaw.report.figures import save
 from interlaw.report.markup import number, section, table, text
+from interlaw.report.payload import embedded, payload
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.sections import caution_section, measurement_section, provenance_section, verdict_section
-from interlaw.report.style import style
 
-CAPTIONS = {
+SCRIPTS = ("chart.js", "state.js", "panels.js", "law_panels.js", "table.js", "page.js")
+# anchor: (title, class of the drawing's place, what to see in it)
+PANELS = {
     "loss-against-ratio": (
         "Loss against depth / width",
-        "One panel a budget, all with one relative scale. The gold band holds every R whose loss is as good as the "
-        "best within the tolerance, the green bar the shapes whose interaction is most efficient, found without the "
-        "loss.",
+        "cells",
+        "One panel a budget, all with one relative scale. Dots are means over seeds, with their number of layers; "
+        "dashes single seeds; the curve a parabola in log R with its bootstrap band (hollow dots lie outside its "
+        "window). The gold band holds every R whose loss is as good as the best within the tolerance; the green bar "
+        "spans the shapes whose interaction is most efficient, found without the loss.",
     ),
     "interaction-plane": (
         "Interaction plane",
+        "",
         "Each shape by its interaction: efficient is up (a high AOFE-ratio) and left (little AOFE). Hollow marks show "
         "the AOFE-ratio that chance gives at the same dimension and effective rank: only the height above it is "
-        "structure. Size grows with R.",
+        "structure. The mark is the budget, its size grows with R, the number is the layers; green rings are shapes "
+        "that no other of their budget beats in both.",
     ),
     "best-ratio": (
         "Best depth / width against budget",
+        "",
         "R* with its interval; an arrow where the data set no bound. Gold: loss as good as the best; green: efficient "
-        "interaction.",
+        "interaction; grey: the shapes tried; blue: the law fitted to all budgets together, with its interval.",
     ),
     "best-ratio-published": (
         "Beside published laws and models",
-        "Published statements over the sizes that each speaks of, and published dense language models.",
+        "",
+        "Published statements, each over the sizes that it speaks of, and published dense language models.",
     ),
-    "learning-curves": ("Learning curves", "Validation loss during training."),
+    "learning-curves": (
+        "Learning curves",
+        "cells",
+        "Validation loss while training, numbered by layers.",
+    ),
 }
 COLUMNS = {
     "budget": "Budget",
@@ -74,22 +86,40 @@ def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
 
 
 def page(results: RunResults) -> str:
-    """The page's HTML."""
+    """The page's HTML: words and tables stand in it, the panels are drawn by its script from the numbers it carries."""
+    css = asset("page.css")
+    script = "\n".join(asset(name) for name in SCRIPTS)
     body = "".join([
         verdict_section(results),
         caution_section(results),
-        figure_section(static_figures(results)),
+        panel_sections(results),
         trials_section(results),
         measurement_section(results),
         provenance_section(results),
     ])  # fmt: skip
-    css = resources.files("interlaw.report").joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(css, script)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(results.name)} · interlaw</title><style>{css}</style></head><body>"
         f'<header><h1>{text(results.name)}</h1><p class="quiet">{text(subtitle(results))}</p></header>'
-        f"<main>{body}</main></body></html>\n"
+        f"<main>{body}</main>"
+        f'<script type="application/json" id="data">{embedded(payload(results))}</script>'
+        f"<script>{script}</script></body></html>\n"
+    )
+
+
+def asset(name: str) -> str:
+    """A file of the page."""
+    return resources.files("interlaw.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def policy(css: str, script: str) -> str:
+    """Only this style and this script may run, and nothing may be fetched: what the browser itself enforces."""
+    sources = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in (css, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{sources[0]}'; script-src 'sha256-{sources[1]}'; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 
@@ -106,37 +136,31 @@ def subtitle(results: RunResults) -> str:
     return f"{family}: " + ", ".join(f"{n} {word if n != 1 else word[:-1]}" for n, word in counted)
 
 
-def static_figures(results: RunResults) -> dict[str, bytes]:
-    """Name to SVG."""
-    with style():
-        return {name: rendered(draw(), form="svg") for name, draw in drawings(results).items()}
+def panel_sections(results: RunResults) -> str:
+    """The switches, and a place for each panel that the run has data for."""
+    missing = set() if results.views else {"interaction-plane"}
+    if not any(len(curve) for curve in results.curves.values()):
+        missing.add("learning-curves")
+    panels = "".join(_panel(name, *parts) for name, parts in PANELS.items() if name not in missing)
+    words = "The panels need JavaScript; interlaw report DIR --figures FOLDER writes them as files."
+    return f'<noscript><p>{text(words)}</p></noscript><div id="controls" hidden></div>{panels}'
 
 
-def figure_section(figures: Mapping[str, bytes]) -> str:
-    """The figures with their captions."""
-    return "".join(_figure(name, svg) for name, svg in figures.items())
-
-
-def _figure(name: str, svg: bytes) -> str:
-    title, caption = next(value for key, value in reversed(CAPTIONS.items()) if name.startswith(key))
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    image = f'<img src="{source}" alt="{text(title)}. {text(caption)}">'
-    return section(
-        name, title, f'<figure><div class="plot">{image}</div><figcaption>{text(caption)}</figcaption></figure>'
-    )
+def _panel(name: str, title: str, kind: str, caption: str) -> str:
+    extra = '<div id="heat-scale"></div>' if name == "interaction-plane" else ""
+    place = f'<div class="plot {text(kind)}"></div>'
+    return section(name, title, f"<figure>{place}{extra}<figcaption>{text(caption)}</figcaption></figure>")
 
 
 def trials_section(results: RunResults) -> str:
-    """Every trial that ended, one row each."""
+    """Every trial that ended, one row each, in the order of the run table."""
     columns = {name: title for name, title in COLUMNS.items() if name in results.table}
     for view in results.views:
         columns[f"{view}_aofe"] = f"AOFE ({view})"
         columns[f"{view}_aofe_ratio"] = f"AOFE-ratio ({view})"
         columns[f"{view}_excess_ratio"] = f"Excess ({view})"
-    rows = [
-        [row[name] if isinstance(row[name], str) else number(row[name]) for name in columns]
-        for row in results.table.to_dict(orient="records")
-    ]
-    return section(
-        "trials", "All trials", table(list(columns.values()), rows, caption="One row a trial; losses in nats per token")
-    )
+    trials = results.table.to_dict(orient="records")
+    rows = [[row[name] if isinstance(row[name], str) else number(row[name]) for name in columns] for row in trials]
+    marks = [{"shape": f"{row['budget']}:{row['depth']}x{row['width']}", "key": row["key"]} for row in trials]
+    caption = "One row a trial; losses in nats per token"
+    return section("trials", "All trials", table(columns, rows, caption=caption, marks=marks))

@@ -60,10 +60,12 @@ class Plane:
 
 def planes(analyses: tuple[Analysis, ...]) -> tuple[Plane, ...]:
     """The plotted numbers of every measured view; analyses must be of one treatment."""
-    return tuple(Plane(view=each.view, points=_points(each)) for each in analyses if each.view and _points(each))
+    found = [Plane(view=each.view, points=plane_points(each)) for each in analyses]
+    return tuple(plane for plane in found if plane.points)
 
 
-def _points(analysis: Analysis) -> tuple[PlanePoint, ...]:
+def plane_points(analysis: Analysis) -> tuple[PlanePoint, ...]:
+    """One view's points; none where nothing was measured."""
     found = []
     for fit in analysis.fit.budgets:
         best = min(point.adjusted for point in fit.points)

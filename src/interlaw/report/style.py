@@ -91,7 +91,7 @@ def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
 
     Example:
         >>> nice_ticks(0.011, 0.3)
-        [0.02, 0.05, 0.1, 0.2]
+        [0.02, 0.03, 0.05, 0.1, 0.2, 0.3]
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):

@@ -1,0 +1,128 @@
+// Marks, scales and axes as SVG: everything that a panel is drawn with. Text enters as text nodes only.
+"use strict";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+const svg = (name, attributes = {}, ...children) => build(document.createElementNS(SVG, name), attributes, children);
+const html = (name, attributes = {}, ...children) => build(document.createElement(name), attributes, children);
+
+function build(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// ---- numbers in words ----
+
+function number(value, digits = 4) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (Number.isInteger(value) && Math.abs(value) < 1e12) return value.toLocaleString("en-US");
+  const short = Number(value.toPrecision(digits));
+  const far = short !== 0 && (Math.abs(short) >= 1e6 || Math.abs(short) < 1e-4);
+  return far ? short.toExponential(Math.max(digits - 2, 0)).replace("e+", "e") : String(short);
+}
+
+function sizeText(value) {
+  const power = Math.max(0, Math.min(4, Math.floor(Math.log10(value) / 3 + 1e-9)));
+  return number(value / 1000 ** power, 3) + ["", "k", "M", "B", "T"][power];
+}
+
+const percent = (value) => `${number(100 * value, 3)}%`;
+
+// ---- scales ----
+
+function scale({ low, high, log = false }, start, end) {
+  const to = log ? Math.log : (value) => value;
+  const span = to(high) - to(low) || 1;
+  return (value) => start + ((to(value) - to(low)) / span) * (end - start);
+}
+
+function ticks({ low, high, log = false }, most) {
+  if (!log) {
+    const rough = (high - low) / most;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+    const first = Math.ceil(low / step);
+    return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  }
+  let inside = [];
+  for (const steps of [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1, 3], [1]]) {
+    inside = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
+      inside.push(...steps.map((step) => Number((step * 10 ** power).toPrecision(3))).filter((t) => t >= low && t <= high));
+    }
+    if (inside.length <= most) return inside;
+  }
+  return inside.filter((_, i) => i % Math.ceil(inside.length / most) === 0);
+}
+
+// The range of some values with a margin on both sides, in the axis' own measure.
+function range(values, { log = false, margin = 0.06 } = {}) {
+  const finite = values.filter((value) => Number.isFinite(value) && (!log || value > 0));
+  let [low, high] = [Math.min(...finite), Math.max(...finite)];
+  if (low === high) [low, high] = log ? [low / 1.5, high * 1.5] : [low - 0.5 * (Math.abs(low) || 1), high + 0.5 * (Math.abs(high) || 1)];
+  if (log) {
+    const factor = (high / low) ** margin;
+    return { low: low / factor, high: high * factor, log };
+  }
+  return { low: low - margin * (high - low), high: high + margin * (high - low), log };
+}
+
+// Moves positions apart until neighbours are `gap` from each other; keeps their order.
+function spread(positions, gap, low, high) {
+  const order = positions.map((_, i) => i).sort((a, b) => positions[a] - positions[b]);
+  const placed = positions.slice();
+  order.forEach((index, i) => {
+    placed[index] = Math.max(low, placed[index], i ? placed[order[i - 1]] + gap : -Infinity);
+  });
+  for (let i = order.length - 1; i >= 0; i -= 1) {
+    const limit = i === order.length - 1 ? high : placed[order[i + 1]] - gap;
+    placed[order[i]] = Math.min(placed[order[i]], limit);
+  }
+  return placed;
+}
+
+// ---- marks ----
+
+const MARKERS = [
+  (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`,
+  (r) => `M${-0.89 * r},${-0.89 * r}h${1.78 * r}v${1.78 * r}h${-1.78 * r}Z`,
+  (r) => `M0,${-1.25 * r}L${1.15 * r},${0.8 * r}H${-1.15 * r}Z`,
+  (r) => `M0,${-1.3 * r}L${1.3 * r},0L0,${1.3 * r}L${-1.3 * r},0Z`,
+  (r) => `M0,${1.25 * r}L${1.15 * r},${-0.8 * r}H${-1.15 * r}Z`,
+  (r) => `M${-0.4 * r},${-1.1 * r}h${0.8 * r}v${0.7 * r}h${0.7 * r}v${0.8 * r}h${-0.7 * r}v${0.7 * r}h${-0.8 * r}v${-0.7 * r}h${-0.7 * r}v${-0.8 * r}h${0.7 * r}Z`,
+];
+
+const marker = (kind, x, y, radius, attributes) =>
+  svg("path", { d: MARKERS[kind % MARKERS.length](radius), transform: `translate(${x.toFixed(2)},${y.toFixed(2)})`, ...attributes });
+
+const line = (x1, y1, x2, y2, name) => svg("line", { x1, y1, x2, y2, class: name });
+const label = (x, y, words, attributes = {}) => svg("text", { x, y, ...attributes }, words);
+const path = (points, attributes) => svg("path", { d: points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join(""), ...attributes });
+
+// ---- a panel's frame: the SVG, its scales and its axes ----
+
+function frame(host, { title, x, y, height = 300, right = 14, mostX = 6, mostY = 6 }) {
+  const width = Math.max(host.clientWidth, 240);
+  const box = { left: 58, right: width - right, top: 14, bottom: height - 46 };
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": title });
+  const X = scale(x, box.left, box.right);
+  const Y = scale(y, box.bottom, box.top);
+  const axes = svg("g", { class: "axes", "aria-hidden": "true" });
+  for (const value of x.ticks ?? ticks(x, Math.max(3, Math.min(mostX, Math.floor((box.right - box.left) / 56))))) {
+    axes.append(line(X(value), box.bottom, X(value), box.bottom + 5, "tick"), label(X(value), box.bottom + 18, (x.format ?? number)(value), { "text-anchor": "middle" }));
+  }
+  for (const value of y.ticks ?? ticks(y, mostY)) {
+    axes.append(line(box.left, Y(value), box.right, Y(value), "grid"), label(box.left - 8, Y(value) + 4, (y.format ?? number)(value), { "text-anchor": "end" }));
+  }
+  axes.append(
+    line(box.left, box.bottom, box.right, box.bottom, "axis"),
+    label((box.left + box.right) / 2, height - 8, x.label, { class: "axis-label", "text-anchor": "middle" }),
+    svg("text", { class: "axis-label", "text-anchor": "middle", transform: `translate(13,${(box.top + box.bottom) / 2}) rotate(-90)` }, y.label),
+  );
+  root.append(axes);
+  host.replaceChildren(root);
+  return { root, X, Y, box };
+}

@@ -1,0 +1,185 @@
+// Brings the page to life: switches, pointing, choosing, keyboard, theme. Drawn again only when what is shown changes.
+"use strict";
+
+const PANELS = {
+  "loss-against-ratio": drawLoss,
+  "interaction-plane": (host) => drawPlane(host, document.getElementById("heat-scale")),
+  "best-ratio": drawLaw,
+  "best-ratio-published": drawPublished,
+  "learning-curves": drawCurves,
+};
+
+function draw() {
+  for (const [name, panel] of Object.entries(PANELS)) {
+    const host = document.querySelector(`#${name} .plot`);
+    if (!host) continue;
+    panel(host);
+    for (const root of host.querySelectorAll("svg")) root.querySelector("[role=button]")?.setAttribute("tabindex", "0");
+  }
+}
+
+function refresh() {
+  document.documentElement.dataset.theme = state.theme;
+  showControls();
+  draw();
+  drawTable();
+  showChoice();
+  writeAddress();
+}
+
+// ---- switches ----
+
+function checkbox(name, value, words, glyph = null) {
+  const input = html("input", { type: "checkbox", name, value });
+  input.addEventListener("change", () => { toggle(name, value); refresh(); });
+  return html("label", { class: "chip" }, input, glyph, words);
+}
+
+function choices(name, words, values) {
+  const select = html("select", { id: `choose-${name}` }, ...values.map((value) => html("option", { value }, value)));
+  select.addEventListener("change", () => { state[name] = select.value; refresh(); });
+  return html("label", { class: "choice" }, words, select);
+}
+
+const group = (words, ...parts) => html("fieldset", {}, html("legend", {}, words), ...parts);
+
+function prepareControls() {
+  const bar = document.getElementById("controls");
+  const glyph = (budget) => svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, marker(kindOf(budget), 0, 0, 4.5, { class: "glyph" }));
+  bar.append(group("Budgets", ...budgets.map((budget) => checkbox("budgets", budget, budgetText.get(budget), glyph(budget)))));
+  if (seeds.length > 1) bar.append(group("Seeds", ...seeds.map((seed) => checkbox("seeds", seed, String(seed)))));
+  const interaction = [];
+  if (views.length > 1) interaction.push(choices("view", "View", views));
+  if (views[0]) {
+    const excess = html("input", { type: "checkbox", id: "excess" });
+    excess.addEventListener("change", () => { state.excess = excess.checked ? "1" : ""; refresh(); });
+    interaction.push(html("label", { class: "chip" }, excess, "excess over chance"));
+  }
+  if (interaction.length) bar.append(group("Interaction", ...interaction));
+  if (treatments.length > 1) bar.append(group("Learning rate", choices("treatment", "Treatment", treatments)));
+  const theme = html("button", { type: "button", id: "theme" });
+  theme.addEventListener("click", () => { state.theme = { "": "light", light: "dark", dark: "" }[state.theme]; refresh(); });
+  bar.append(theme);
+  bar.hidden = false;
+}
+
+function showControls() {
+  for (const input of document.querySelectorAll("#controls input[name]")) input.checked = isOn(input.name, Number(input.value));
+  for (const name of ["view", "treatment"]) {
+    const select = document.getElementById(`choose-${name}`);
+    if (select) select.value = state[name];
+  }
+  const excess = document.getElementById("excess");
+  if (excess) excess.checked = state.excess === "1";
+  const find = document.getElementById("find");
+  if (find.value !== state.find) find.value = state.find;
+  document.getElementById("theme").textContent = `Theme: ${state.theme || "system"}`;
+}
+
+// ---- pointing and choosing ----
+
+const tip = html("div", { id: "tip", "aria-hidden": "true", hidden: true });
+
+function shapeLines(shape, key) {
+  const rows = key ? [rowOf.get(key)] : rowsOfShape(shape);
+  const row = rows[0];
+  if (row === undefined) return [shape];
+  const lines = [
+    `${trials.depth[row]} layers x ${trials.width[row]}   R = ${number(trials.ratio[row], 3)}`,
+    `${budgetText.get(trials.budget[row])} budget; has ${number(trials.params[row])} parameters`,
+    ...rows.map((each) => `seed ${trials.seed[each]}: ${trials.status[each] === "done" ? `loss ${number(trials.loss[each])}` : trials.status[each]}`),
+  ];
+  const point = analysis().plane.find((each) => shapeOf(each.budget, each.depth, each.width) === shape);
+  if (point) {
+    lines.push(`AOFE ${number(point.aofe, 3)}, AOFE-ratio ${number(point.aofe_ratio)} (${state.view})`);
+    if (point.null_ratio !== null) lines.push(`by chance ${number(point.null_ratio)}, excess ${number(point.excess_ratio, 3)}`);
+  }
+  return lines;
+}
+
+function showTip(target, x, y) {
+  const words = target.dataset.tip ?? shapeLines(target.dataset.shape, target.dataset.key).join("\n");
+  tip.textContent = words;
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - width - 8))}px`;
+  tip.style.top = `${y + height + 24 > innerHeight ? Math.max(8, y - height - 14) : y + 14}px`;
+}
+
+function choose(shape, key = "") {
+  const same = state.shape === shape && state.trial === key;
+  state.shape = same ? "" : shape;
+  state.trial = same ? "" : key;
+  showChoice();
+  writeAddress();
+}
+
+function showChoice() {
+  document.body.classList.toggle("choosing", state.shape !== "");
+  for (const element of document.querySelectorAll("[data-shape]")) {
+    const chosen = element.dataset.shape === state.shape && (!state.trial || !element.dataset.key || element.dataset.key === state.trial);
+    element.classList.toggle("chosen", chosen);
+    if (element.getAttribute("role") === "button") element.setAttribute("aria-pressed", chosen);
+  }
+  const card = document.getElementById("choice");
+  card.hidden = state.shape === "";
+  if (state.shape) card.firstElementChild.textContent = shapeLines(state.shape, state.trial).join("\n");
+}
+
+function prepareChoosing() {
+  const close = html("button", { type: "button" }, "Clear");
+  close.addEventListener("click", () => choose(state.shape, state.trial));
+  document.body.append(tip, html("aside", { id: "choice", "aria-live": "polite", "aria-label": "Chosen trial", hidden: true }, html("p"), close));
+  const marked = (event) => event.target.closest?.("[data-shape], [data-tip]");
+  document.addEventListener("pointermove", (event) => {
+    const target = event.pointerType === "mouse" && !event.target.closest?.("table") ? marked(event) : null;
+    if (target) showTip(target, event.clientX, event.clientY);
+    else tip.hidden = true;
+  });
+  document.addEventListener("focusin", (event) => {
+    const target = event.target.matches?.("svg [data-shape]") ? event.target : null;
+    const { right, bottom } = event.target.getBoundingClientRect();
+    if (target?.matches(":focus-visible")) showTip(target, right, bottom);
+    else tip.hidden = true;
+  });
+  document.addEventListener("click", (event) => {
+    const target = marked(event);
+    if (target?.dataset.shape) choose(target.dataset.shape, target.dataset.key);
+  });
+  document.addEventListener("keydown", onKey);
+}
+
+// Within a panel the arrows walk from mark to mark; Enter chooses, Escape lets go.
+function onKey(event) {
+  if (event.key === "Escape" && state.shape) return choose(state.shape, state.trial);
+  const mark = event.target.closest?.("svg [role=button]");
+  if (!mark) return undefined;
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    return choose(mark.dataset.shape, mark.dataset.key);
+  }
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return undefined;
+  event.preventDefault();
+  const marks = [...mark.ownerSVGElement.querySelectorAll("[role=button]")];
+  const next = marks[(marks.indexOf(mark) + step + marks.length) % marks.length];
+  mark.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  return next.focus();
+}
+
+prepareControls();
+prepareTable();
+prepareChoosing();
+readAddress();
+refresh();
+addEventListener("hashchange", () => { readAddress(); refresh(); });
+let drawnWidth = innerWidth;
+const onResize = () => {
+  if (innerWidth === drawnWidth) return;
+  drawnWidth = innerWidth;
+  draw();
+  showChoice();
+};
+addEventListener("resize", onResize);
+matchMedia("print").addEventListener("change", () => { draw(); showChoice(); });

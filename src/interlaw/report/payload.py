@@ -1,0 +1,75 @@
+"""What the page carries for its panels: the plotted numbers of every figure, as one JSON document."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from interlaw.published import published_ratio_points
+from interlaw.report.curves_figure import learning_curves
+from interlaw.report.law_figure import law_points, published_lines
+from interlaw.report.loss_figure import loss_limits, loss_panels, ratio_limits
+from interlaw.report.plane_figure import plane_points
+from interlaw.report.results import Analysis, RunResults
+from interlaw.report.wording import budget_text
+
+
+def payload(results: RunResults) -> dict[str, Any]:
+    """Every number of the page.
+
+    Returns:
+        trials: the run table by column; curves: the learning curves; analyses: one a treatment and view, each with its
+        panels, axis limits, plane and law; published, models: what others published; budget_texts: [budget, words].
+    """
+    columns = {str(name): results.table[name].tolist() for name in results.table.columns}
+    kinds = dict(zip(columns["budget"], columns["budget_kind"], strict=True))
+    plain: dict[str, Any] = _plain({
+        "trials": columns,
+        "curves": [asdict(curve) for curve in learning_curves(results)],
+        "analyses": [_analysis(each) for each in results.analyses],
+        "published": [asdict(each) for each in published_lines()],
+        "models": [asdict(each) for each in published_ratio_points()],
+        "budget_texts": [[budget, budget_text(budget, kind)] for budget, kind in kinds.items()],
+    })  # fmt: skip
+    return plain
+
+
+def _analysis(analysis: Analysis) -> dict[str, Any]:
+    panels = loss_panels(analysis)
+    law = analysis.fit.law
+    return {
+        "treatment": analysis.treatment,
+        "view": analysis.view,
+        "panels": [asdict(panel) for panel in panels],
+        "loss_limits": loss_limits(panels),
+        "ratio_limits": ratio_limits(panels),
+        "plane": [asdict(point) for point in plane_points(analysis)],
+        "law": {
+            "points": [asdict(point) for point in law_points(analysis)],
+            "line": [asdict(point) for point in law.line] if law is not None and law.status == "optimum" else [],
+        },
+    }
+
+
+def embedded(values: dict[str, Any]) -> str:
+    r"""JSON that is safe inside a script element, whatever the texts in it.
+
+    Example:
+        >>> embedded({"name": "</script>"})
+        '{"name":"\\u003c/script\\u003e"}'
+    """
+    written = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON lacks (NaN, infinities) as null, tuples as lists."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
