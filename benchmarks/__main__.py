@@ -28,7 +28,8 @@ def main() -> None:
     machine = provenance()
     console = Console(width=150, highlight=False)
     console.print(
-        f"{machine['device_name']}, {torch.get_num_threads()} threads, torch {machine['torch']}, Python {platform.python_version()}"
+        f"{machine['device_name']}, {torch.get_num_threads()} threads, torch {machine['torch']}, "
+        f"Python {platform.python_version()}"
     )
     table = Table(box=None, header_style="bold")
     for column in ("benchmark", "ours", "baseline", "unit", "ratio", "target"):
@@ -36,7 +37,14 @@ def main() -> None:
     for name in names:
         module = importlib.import_module(f"benchmarks.bench_{name}")
         for row in module.run():
-            table.add_row(row["name"], _short(row["ours"]), _short(row["baseline"]), row["unit"], _short(row["ratio"]), str(row["target"]))
+            table.add_row(
+                row["name"],
+                _short(row["ours"]),
+                _short(row["baseline"]),
+                row["unit"],
+                _short(row["ratio"]),
+                str(row["target"]),
+            )
     console.print(table)
 
 

@@ -28,7 +28,9 @@ def explicit_attention(attention: nn.Module, x: Tensor) -> Tensor:
     """Scores, mask, softmax and sum written out, as a textbook has them."""
     batch, time_, width = x.shape
     head_dim = attention.head_dim
-    query, key, value = (part.view(batch, time_, -1, head_dim).transpose(1, 2) for part in attention.qkv(x).split(width, dim=2))
+    query, key, value = (
+        part.view(batch, time_, -1, head_dim).transpose(1, 2) for part in attention.qkv(x).split(width, dim=2)
+    )
     scores = query @ key.transpose(-2, -1) / math.sqrt(head_dim)
     mask = torch.triu(torch.ones(time_, time_, dtype=torch.bool), diagonal=1)
     mixed = scores.masked_fill(mask, -math.inf).softmax(dim=-1) @ value
@@ -77,7 +79,14 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> f
     def note(state: TrainState) -> None:
         times.append(time.perf_counter())
 
-    settings = TrainSettings(steps=WARM_UP + STEPS + 1, batch_size=batch_size, learning_rate=1e-3, evaluations=1, evaluation_samples=1, test_samples=1)
+    settings = TrainSettings(
+        steps=WARM_UP + STEPS + 1,
+        batch_size=batch_size,
+        learning_rate=1e-3,
+        evaluations=1,
+        evaluation_samples=1,
+        test_samples=1,
+    )
     train(build_model(shape), task, settings, report=note)
     return STEPS * batch_size * shape.context / (times[WARM_UP + STEPS - 1] - times[WARM_UP - 1])
 
@@ -85,7 +94,10 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> f
 def compare(name: str, shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
     """Both in turn, several times; the median of the ratios."""
     task = TextTask(open_corpus(), context=shape.context)
-    pairs = [(our_tokens_per_second(shape, task, batch_size), plain_tokens_per_second(shape, task, batch_size)) for _ in range(ROUNDS)]
+    pairs = [
+        (our_tokens_per_second(shape, task, batch_size), plain_tokens_per_second(shape, task, batch_size))
+        for _ in range(ROUNDS)
+    ]
     return {
         "name": name,
         "unit": "tokens/s",
@@ -101,7 +113,9 @@ def largest_of_quickstart() -> tuple[GPTShape, int]:
     from importlib import resources
 
     recipe = parse_recipe((resources.files("interlaw") / "recipes/quickstart.toml").read_text(), source="quickstart")
-    shapes = match_shapes(params=max(recipe.budget.amounts), depths=recipe.depths, rule=recipe.budget.rule, **recipe.shape)
+    shapes = match_shapes(
+        params=max(recipe.budget.amounts), depths=recipe.depths, rule=recipe.budget.rule, **recipe.shape
+    )
     largest = max(shapes, key=lambda shape: shape.params)
     assert isinstance(largest, GPTShape)
     return largest, recipe.training.batch_size

@@ -30,7 +30,10 @@ def quickstart(
     recipe = parse_recipe(text, source=RECIPE)
     run, trials = prepare_run(recipe, text, out=out, folder=Path.cwd())
     console = people()
-    console.print(f"{len(trials)} GPTs of {len(recipe.budget.amounts)} budgets on the standard library's text; the run's folder is {out}", markup=False)
+    console.print(
+        f"{len(trials)} GPTs of {len(recipe.budget.amounts)} budgets on the standard library's text; folder {out}",
+        markup=False,
+    )
     outcome = drive(run, trials, executor="processes", workers=workers)
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
@@ -38,6 +41,10 @@ def quickstart(
     law = fit_law(view_table(table))
     page = write_report(out)
     if as_json:
-        print_json({"run_dir": str(out), "trials": table.to_dict(orient="records"), "law": law.to_dict(), "report": str(page)})
+        print_json(
+            {"run_dir": str(out), "trials": table.to_dict(orient="records"), "law": law.to_dict(), "report": str(page)}
+        )
         return
-    people(stderr=False).print("\n" + "\n".join(f"- {sentence}" for sentence in verdict(law)) + f"\n\nreport: {page}", markup=False)
+    people(stderr=False).print(
+        "\n" + "\n".join(f"- {sentence}" for sentence in verdict(law)) + f"\n\nreport: {page}", markup=False
+    )

@@ -17,7 +17,9 @@ def shapes(
     count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
     flops_per_token: Annotated[str | None, typer.Option(help="Budget in training FLOPs per token.")] = None,
-    tokens_per_param: Annotated[float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")] = None,
+    tokens_per_param: Annotated[
+        float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")
+    ] = None,
     rule: Annotated[str, typer.Option(help="largest: widest within the budget; nearest: least miss.")] = "largest",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this, beside head_dim.")] = 1,
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
@@ -41,7 +43,12 @@ def shapes(
         budget_arguments["tokens_per_param"] = tokens_per_param
     budget = choose_budget(**budget_arguments)
     matched = match_shapes(
-        family=family, depths=parse_depths(depths), rule=_rule(rule), multiple_of=multiple_of, **budget_arguments, **settings
+        family=family,
+        depths=parse_depths(depths),
+        rule=_rule(rule),
+        multiple_of=multiple_of,
+        **budget_arguments,
+        **settings,
     )
     rows = [{**shape.to_dict(), "budget_error": budget.error(shape)} for shape in matched]
     if as_json:

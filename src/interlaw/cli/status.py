@@ -25,6 +25,9 @@ def status(
         return
     console = people(stderr=False)
     left = "unknown" if state.seconds_left is None else f"about {state.seconds_left / 60:.1f} min"
-    console.print(f"{state.done} done, {state.failed} failed ({state.diverged} diverged), {state.running} running, {state.pending} pending; time left: {left}")
+    console.print(
+        f"{state.done} done, {state.failed} failed ({state.diverged} diverged), {state.running} running, "
+        f"{state.pending} pending; time left: {left}"
+    )
     for key, reason in state.reasons.items():
         console.print(f"{key}  {reason}", markup=False)

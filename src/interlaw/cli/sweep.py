@@ -12,37 +12,55 @@ from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
+    from interlaw.sweep import Executor, RayOptions
 
-EXECUTORS = ("local", "processes")
+EXECUTORS: tuple[Executor, ...] = ("local", "processes", "ray")
 
 
 def sweep(
     recipe: Annotated[Path, typer.Argument(help="A TOML recipe.")],
     out: Annotated[Path, typer.Option(help="The run's folder; made when missing, gone on with when not.")],
-    executor: Annotated[str, typer.Option(help="local: one trial after another; processes: worker processes.")] = "processes",
+    executor: Annotated[
+        str, typer.Option(help="local: one trial after another; processes: worker processes; ray: a cluster.")
+    ] = "processes",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; a running one, or a local one, if not given.")
+    ] = None,
+    resources_per_trial: Annotated[
+        str, typer.Option(help="What a trial takes of a Ray cluster, such as cpu=2,gpu=0.5.")
+    ] = "cpu=1",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
-    from interlaw.sweep import plan_trials, prepare_run, read_recipe
+    from interlaw.sweep import parse_resources, plan_trials, prepare_run, read_recipe
 
-    if executor not in EXECUTORS:
-        raise InterlawError(f"expected --executor {' or '.join(EXECUTORS)}, found {executor!r}; choose one of them")
+    chosen = next((name for name in EXECUTORS if name == executor), None)
+    if chosen is None:
+        raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them")
     if workers is not None and workers < 1:
         raise InterlawError(f"expected --workers of at least 1, found {workers}; choose a positive number")
-    require_device(device)
+    ray = parse_resources(resources_per_trial, address=address)
+    if executor != "ray" and (address is not None or ray != parse_resources("cpu=1")):
+        raise InterlawError(
+            f"--address and --resources-per-trial belong to --executor ray, found {executor!r}; remove them"
+        )
+    if executor != "ray":
+        require_device(device)
     parsed, text = read_recipe(recipe)
     if dry_run:
         show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
         return
     run, trials = prepare_run(parsed, text, out=out, folder=recipe.parent)
-    outcome = drive(run, trials, executor=executor, workers=workers, device=device)
+    outcome = drive(run, trials, executor=chosen, workers=workers, device=device, ray=ray)
     if as_json:
         print_json(outcome)
     if outcome["failed"]:
-        raise WorkFailedError(f"{outcome['failed']} of {len(trials)} trials failed or diverged; `interlaw status {out}` says why")
+        raise WorkFailedError(
+            f"{outcome['failed']} of {len(trials)} trials failed or diverged; `interlaw status {out}` says why"
+        )
 
 
 def require_device(device: str) -> None:
@@ -52,10 +70,20 @@ def require_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InterlawError(f"expected a device that torch can use, found {device!r}: {str(error).splitlines()[0]}; choose cpu") from error
+        raise InterlawError(
+            f"expected a device that torch can use, found {device!r}: {str(error).splitlines()[0]}; choose cpu"
+        ) from error
 
 
-def drive(run: RunFolder, trials: list[TrialSpec], *, executor: str, workers: int | None, device: str = "cpu") -> dict[str, Any]:
+def drive(
+    run: RunFolder,
+    trials: list[TrialSpec],
+    *,
+    executor: Executor,
+    workers: int | None,
+    device: str = "cpu",
+    ray: RayOptions | None = None,
+) -> dict[str, Any]:
     """Runs the missing trials under a live picture and counts how they ended."""
     from interlaw.cli.live import LiveSweep
     from interlaw.sweep import run_trials
@@ -63,7 +91,7 @@ def drive(run: RunFolder, trials: list[TrialSpec], *, executor: str, workers: in
     before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
     try:
         with LiveSweep(trials, already_done=len(before)) as live:
-            run_trials(run, trials, executor=executor, num_workers=workers, device=device, listen=live.listen)  # type: ignore[arg-type]
+            run_trials(run, trials, executor=executor, num_workers=workers, device=device, ray=ray, listen=live.listen)
     except KeyboardInterrupt:
         people().print("stopped; run the same command again to go on")
         raise
@@ -80,11 +108,24 @@ def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
     """What would run."""
     from interlaw.sweep import planned_flops
 
-    rows = [{"key": t.key, "seed": t.training.seed, "steps": t.training.steps, "flops": planned_flops(t), **t.make_shape().to_dict()} for t in trials]
+    rows = [
+        {
+            "key": t.key,
+            "seed": t.training.seed,
+            "steps": t.training.steps,
+            "flops": planned_flops(t),
+            **t.make_shape().to_dict(),
+        }
+        for t in trials
+    ]
     if as_json:
         print_json({"trials": rows, "train_flops": sum(row["flops"] for row in rows)})
         return
     console = people(stderr=False)
     for row in rows:
-        console.print(f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  seed {row['seed']}  {row['steps']} steps", markup=False)
+        console.print(
+            f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  "
+            f"seed {row['seed']}  {row['steps']} steps",
+            markup=False,
+        )
     console.print(f"{len(rows)} trials, {sum(row['flops'] for row in rows):.3g} training FLOPs")

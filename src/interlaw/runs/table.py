@@ -34,9 +34,10 @@ def load_table(path: str | Path) -> pd.DataFrame:
     """One row a finished trial of a run folder.
 
     Returns:
-        Columns key, name, family, budget, budget_kind, params, params_non_embedding, depth, width, ratio, num_heads, head_dim,
+        Columns key, name, family, budget, budget_kind, params, params_non_embedding, depth, width, ratio, num_heads,
+        head_dim,
         d_ff, vocab_size, context, treatment, learning_rate, seed, status, loss (test, nats per token), val_loss,
-        bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds, reason; then for each view measured
+        bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds, reason; then for each view
         `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by budget, depth and seed.
 
     Raises:
@@ -60,7 +61,7 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
 
     Args:
         table: From `load_table`.
-        view: A measured view; the first of `measured_views` when None. A table without measurements comes back as it is.
+        view: A measured view; the first of `measured_views` when None. A table without any comes back as it is.
 
     Raises:
         InterlawError: When the view was not measured.

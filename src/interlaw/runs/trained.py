@@ -35,6 +35,7 @@ def load_trial(path: str | Path) -> tuple[nn.Module, TrialSpec]:
         load_weights(model, load(folder.weights.read_bytes()))
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise InterlawError(
-            f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; delete the trial and run it again"
+            f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; "
+            "delete the trial and run it again"
         ) from error
     return model.eval(), spec

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw.sweep.local import Listener, run_in_processes, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
+from interlaw.sweep.ray import RayOptions, run_on_ray
 from interlaw.sweep.recipe import Recipe
 from interlaw.training import write_atomically
 
-Executor = Literal["local", "processes"]
+Executor = Literal["local", "processes", "ray"]
 
 
 def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> tuple[RunFolder, list[TrialSpec]]:
@@ -39,7 +40,8 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
     strangers = {trial.key for trial in run.trials()} - {trial.key for trial in trials}
     if strangers:
         raise InterlawError(
-            f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does not plan; "
+            f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does "
+            "not plan; "
             "choose another --out, or take the recipe that made them"
         )
     try:
@@ -61,6 +63,7 @@ def run_trials(
     num_workers: int | None = None,
     device: str = "cpu",
     checkpoint_seconds: float = 30.0,
+    ray: RayOptions | None = None,
     listen: Listener,
 ) -> None:
     """Runs the trials that have no record yet, the longest first.
@@ -68,18 +71,19 @@ def run_trials(
     Args:
         run: The run's folder.
         trials: The plan.
-        executor: `local`: one after another in this process; `processes`: in worker processes.
-        num_workers: Processes; one a core when None.
+        executor: `local`: one after another in this process; `processes`: in worker processes; `ray`: tasks of a cluster.
+        num_workers: Trials at a time; one a core, or what the cluster's resources allow, when None.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
+        ray: Cluster and resources for the executor `ray`; its defaults when None.
         listen: Told what happens.
     """
     missing = [trial for trial in trials if run.trial(trial.key).record() is None]
     missing.sort(key=planned_flops, reverse=True)
-    workers = min(num_workers or os.cpu_count() or 1, len(missing))
+    common: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "listen": listen}
     if executor == "local" or not missing:
-        run_sequentially(missing, run, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen)
+        run_sequentially(missing, run, **common)
+    elif executor == "processes":
+        run_in_processes(missing, run, num_workers=min(num_workers or os.cpu_count() or 1, len(missing)), **common)
     else:
-        run_in_processes(
-            missing, run, num_workers=workers, device=device, checkpoint_seconds=checkpoint_seconds, listen=listen
-        )
+        run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **common)

@@ -58,7 +58,7 @@ def run_sequentially(
             checkpoint_seconds=checkpoint_seconds,
             progress=_as_events(listen, spec.key),
         )
-        listen(Event(kind="ended", key=spec.key, values=_ending(record)))
+        listen(Event(kind="ended", key=spec.key, values=ending(record)))
 
 
 def run_in_processes(
@@ -154,7 +154,7 @@ def _work(connection: Connection, folder: str, device: str, checkpoint_seconds: 
             checkpoint_seconds=checkpoint_seconds,
             progress=_as_events(tell, spec.key),
         )
-        tell(Event(kind="ended", key=spec.key, values=_ending(record)))
+        tell(Event(kind="ended", key=spec.key, values=ending(record)))
 
 
 def _die_with_driver() -> None:
@@ -182,14 +182,20 @@ def _after_death(
         f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): "
         "use a smaller batch"
     )
+    record = record_death(run, spec, reason)
+    listen(Event(kind="ended", key=spec.key, values=ending(record)))
+
+
+def record_death(run: RunFolder, spec: TrialSpec, reason: str) -> Record | None:
+    """Records that a trial kills its workers, unless it ended well after all; gives the record that stands."""
     folder = run.trial(spec.key)
-    record = Record(
-        key=spec.key, status="failed", shape=spec.make_shape().to_dict(), provenance=provenance(), reason=reason
-    )
     with folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS) as free:
         if free and folder.record() is None:
-            folder.write_record(record)
-    listen(Event(kind="ended", key=spec.key, values=_ending(record)))
+            shape = spec.make_shape().to_dict()
+            folder.write_record(
+                Record(key=spec.key, status="failed", shape=shape, provenance=provenance(), reason=reason)
+            )
+    return folder.record()
 
 
 def _as_events(listen: Listener, key: str) -> Progress:
@@ -197,7 +203,7 @@ def _as_events(listen: Listener, key: str) -> Progress:
     return lambda values: listen(Event(kind="progress", key=key, values=values))
 
 
-def _ending(record: Record | None) -> dict[str, Any]:
+def ending(record: Record | None) -> dict[str, Any]:
     """What a listener wants to know of a trial that ended; None: another driver has it."""
     if record is None:
         return {"status": "elsewhere"}

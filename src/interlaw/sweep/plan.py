@@ -58,8 +58,8 @@ def matched_shapes(recipe: Recipe, *, amount: int, sizes: dict[str, int]) -> lis
 def num_steps(recipe: Recipe, *, amount: int, shape: Shape, units_per_sample: int) -> int:
     """Optimizer steps: as given, or so many that tokens = tokens_per_param x budget.
 
-    A budget in parameters counts in its nominal amount, so that all its shapes see the same tokens; a budget in FLOPs counts in
-    each shape's own parameters.
+    A budget in parameters counts in its nominal amount, so that all its shapes see the same tokens; a budget in FLOPs
+    counts in each shape's own parameters.
     """
     training = recipe.training
     if training.steps is not None:

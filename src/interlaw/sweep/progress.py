@@ -17,7 +17,8 @@ class RunStatus:
         diverged: The diverged ones among the failed.
         running: Trials that a live process holds.
         pending: Trials not started, or stopped half-way.
-        seconds_left: Estimated wall-clock seconds, from the done trials' seconds per FLOP and the trials that run now; None when unknown.
+        seconds_left: Estimated wall-clock seconds, from the done trials' seconds per FLOP and the trials that run now;
+            None when unknown.
         reasons: Why trials failed, by key.
     """
 

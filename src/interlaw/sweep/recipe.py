@@ -123,7 +123,7 @@ class Recipe(Strict):
     family: str = "gpt"
     depths: Annotated[tuple[int, ...], BeforeValidator(_depths)] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] = Field(default=(0,), min_length=1)
-    shape: dict[str, int | bool] = {}
+    shape: dict[str, int | bool] = Field(default_factory=dict)
     budget: BudgetPart
     task: AnyTaskPart = TextTaskPart()
     training: TrainingPart
