@@ -71,7 +71,7 @@ def run_trials(
     Args:
         run: The run's folder.
         trials: The plan.
-        executor: `local`: one after another in this process; `processes`: in worker processes; `ray`: tasks of a cluster.
+        executor: `local`: one after another in this process; `processes`: in worker processes; `ray`: on a cluster.
         num_workers: Trials at a time; one a core, or what the cluster's resources allow, when None.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
