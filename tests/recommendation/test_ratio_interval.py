@@ -98,7 +98,7 @@ def test_a_fit_gives_the_tolerance_around_its_best_ratio() -> None:
     half = math.sqrt(delta * (1 + 20 * params**-0.25) / KAPPA)
     assert found.centre == pytest.approx(BEST, rel=0.03)
     assert found.high / found.centre == pytest.approx(math.exp(half), rel=0.03)
-    assert found.low * found.high == pytest.approx(found.centre**2)
+    assert found.low / found.centre == pytest.approx(math.exp(-half), rel=0.03)
     assert (found.source, found.extrapolated) == ("fit", False)
 
 

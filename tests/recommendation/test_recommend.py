@@ -73,7 +73,6 @@ def test_disagreement_is_said() -> None:
     assert said(recommend(params="350M"), "shares R = 0.020 to")
     assert said(recommend(params="350M", interval=(0.1, 0.2)), "lies below it (shallower)")
     assert said(recommend(params="350M"), "no fit of your own")
-    assert not said(recommend(params="350M", interval=(0.02, 0.03)), "no fit of your own")
     assert said(recommend(params="100B"), "fewer than three published laws cover it")
     assert said(recommend(params="350M", interval=(0.001, 0.1)), "spans a factor of 100")
 
@@ -115,6 +114,29 @@ def test_no_fitting_shape_gives_the_nearest_and_says_so() -> None:
     assert not any(candidate.inside and abs(candidate.budget_error) <= 0.05 for candidate in result.candidates)
 
 
+def test_small_models_get_finer_dimensions_unless_the_user_chose() -> None:
+    result = recommend(params="200k", family="gpt", vocab_size=256, context=128)
+    assert said(result, "no shape in multiples of 64 meets the budget inside the interval: these are in")
+    for candidate in result.candidates:
+        assert candidate.inside
+        assert abs(candidate.budget_error) <= 0.05
+        assert candidate.shape.width % candidate.shape.to_dict()["head_dim"] == 0
+    fixed = recommend(params="200k", family="gpt", vocab_size=256, context=128, multiple_of=64)
+    assert said(fixed, "no shape of these dimensions meets the budget within 5%")
+    assert not said(recommend(params="125M"), "multiples of 64")
+
+
+def test_a_given_interval_does_not_make_its_own_evidence() -> None:
+    given = recommend(params="350M", interval=(0.3, 0.9))
+    assert given.interval.source == "given"
+    assert said(given, "you gave the interval; published laws say R = 0.0153 to 0.0337")
+    by_laws = recommend(params="350M").candidates[0].penalty
+    assert given.candidates[0].penalty.low > by_laws.high
+    by_fit = recommend(params="350M", interval=(0.3, 0.9), fit=small_fit())
+    assert said(by_fit, "you gave the interval; your fit says R = ")
+    assert by_fit.candidates[0].penalty.source == "fit"
+
+
 def test_json_has_its_keys() -> None:
     row = recommend(params="350M").to_dict()
     assert {"candidates", "interval", "laws", "warnings", "models", "budget", "params"} == set(row)
@@ -126,7 +148,8 @@ def test_json_has_its_keys() -> None:
 
 
 def test_no_models_no_sentence_about_them() -> None:
-    sentences = list(caveats(given_interval(0.02, 0.03), params=1e12, models=(), fit=None))
+    interval = given_interval(0.02, 0.03)
+    sentences = list(caveats(interval, evidence=interval, params=1e12, models=(), fit=None))
     assert not any("published models" in sentence for sentence in sentences)
 
 
@@ -140,7 +163,9 @@ def test_no_models_no_sentence_about_them() -> None:
         ({"tokens_per_param": -1.0}, "positive tokens per parameter"),
         ({"interval": (0.3, 0.1)}, "an interval 0 < low < high"),
         ({"family": "cnn"}, "expected a family of gpt"),
-        ({"params": "1M"}, "no llama of a hardware-friendly width"),
+        ({"params": "100k"}, "no llama of these dimensions spends 100k params with a vocabulary of 32,000"),
+        ({"params": "11T"}, "at most 10T parameters, found 11T"),
+        ({"flops": 1e30, "params": None}, "expected a size between|at most 10T parameters"),
     ],
 )
 def test_impossible_wishes_are_refused(changes: dict[str, Any], message: str) -> None:

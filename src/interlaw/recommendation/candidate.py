@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL, RatioPoint, nearest_rows, published_ratio_points, published_rows
-from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, kv_cache_bytes_per_token
+from interlaw.recommendation.dimensions import kv_cache_bytes_per_token
 from interlaw.recommendation.evidence import LawOpinion, Stance
 from interlaw.recommendation.interval import RatioInterval
 from interlaw.recommendation.penalty import Penalty, predicted_penalty
 from interlaw.shapes import Budget, Shape
-
-# Against the distance from the interval's centre: the roughest shape counts as half the interval's width off.
-ROUGHNESS_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,39 +63,12 @@ class Candidate:
         }
 
 
-def choose_shapes(
-    dimensions: Dimensions, budget: Budget, interval: RatioInterval, *, tolerance: float, count: int
-) -> tuple[list[Shape], bool]:
-    """Shapes spread over the interval, those near its centre that suit hardware first.
-
-    Returns:
-        The shapes, and whether they meet the budget inside the interval. If none does, the two that come nearest.
-    """
-    shapes = list(equal_budget_shapes(dimensions, budget, low=0.0, high=math.inf))
-    spread = math.log(interval.high / interval.low)
-
-    def cost(shape: Shape) -> float:
-        from_centre = abs(math.log(shape.ratio / interval.centre)) / spread
-        return from_centre + ROUGHNESS_WEIGHT * dimensions.roughness(shape)
-
-    def miss(shape: Shape) -> float:
-        outside = max(0.0, math.log(interval.low / shape.ratio), math.log(shape.ratio / interval.high))
-        return outside + max(0.0, abs(budget.error(shape)) - tolerance)
-
-    chosen: list[Shape] = []
-    for shape in sorted((shape for shape in shapes if miss(shape) == 0), key=cost):
-        if all(abs(math.log(shape.ratio / other.ratio)) >= spread / (2 * count) for other in chosen):
-            chosen.append(shape)
-    if not chosen:
-        return sorted(shapes, key=miss)[: min(count, 2)], False
-    return chosen[:count], True
-
-
 def describe(
     shape: Shape,
     *,
     budget: Budget,
     interval: RatioInterval,
+    evidence: RatioInterval,
     opinions: Sequence[LawOpinion],
     fit: LawFit | None,
     tokens_per_param: float,
@@ -109,9 +78,10 @@ def describe(
     Args:
         shape: The shape.
         budget: What it was to spend.
-        interval: The interval recommended from.
+        interval: The interval chosen from.
+        evidence: Where the fit, or else the published laws, put R*: it decides the penalty.
         opinions: Every published law at the size.
-        fit: The fit that gave the interval, if any.
+        fit: The fit, if any.
         tokens_per_param: Training tokens per total parameter.
     """
     points = {point.name: point for point in published_ratio_points()}
@@ -124,7 +94,7 @@ def describe(
         train_flops=tokens * shape.flops_per_token,
         kv_cache_bytes_per_token=kv_cache_bytes_per_token(shape),
         inside=interval.position(shape.ratio) == "inside",
-        penalty=predicted_penalty(shape.ratio, params=shape.params, interval=interval, fit=fit),
+        penalty=predicted_penalty(shape.ratio, params=shape.params, interval=evidence, fit=fit),
         stances={one.law.key: one.stance(shape.ratio) for one in opinions},
         nearest=tuple(points[row.name] for row in near),
     )

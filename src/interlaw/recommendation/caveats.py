@@ -14,24 +14,33 @@ WIDE_FACTOR = 16.0
 
 
 def caveats(
-    interval: RatioInterval, *, params: float, models: Sequence[RatioPoint], fit: LawFit | None
+    interval: RatioInterval,
+    *,
+    evidence: RatioInterval,
+    params: float,
+    models: Sequence[RatioPoint],
+    fit: LawFit | None,
 ) -> Iterator[str]:
     """Where the interval comes from, how far it is stretched, and who disagrees.
 
     Args:
-        interval: The interval recommended from.
+        interval: The interval chosen from.
+        evidence: Where the fit, or else the published laws, put it: the same unless the user gave one.
         params: N, total parameters.
         models: Real models of similar size.
-        fit: The user's fit, whether or not it gave the interval.
+        fit: The user's fit, whether or not it could be used.
     """
-    if fit is None and interval.source != "given":
+    if interval is not evidence:
+        by = "your fit says" if evidence.source == "fit" else "published laws say"
+        yield f"you gave the interval; {by} R = {evidence.low:.4f} to {evidence.high:.4f}, which the penalties follow"
+    if fit is None:
         yield (
             "no fit of your own: published laws place the interval, and loss penalties are a rough range from the "
             "flatness of published minima; a fit of your runs would know your data and tuning"
         )
-    if fit is not None:
-        yield from _about_fit(fit, interval, params=params)
-    if interval.source == "published laws" and interval.extrapolated:
+    else:
+        yield from _about_fit(fit, evidence, params=params)
+    if evidence.source == "published laws" and evidence.extrapolated:
         yield (
             f"{format_size(params)} is extrapolated: fewer than three published laws cover it, so others count at the "
             f"nearest size that they cover, and the interval is wider for it"

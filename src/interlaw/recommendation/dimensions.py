@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.shapes import Budget, LlamaShape, Shape, format_size, make_shape
+from interlaw.shapes import Budget, LlamaShape, Shape, make_shape
 
 WIDE = 1536
 MULTIPLE_OF = 64
@@ -106,38 +105,20 @@ def kv_cache_bytes_per_token(shape: Shape) -> int:
     return 2 * BYTES_PER_ENTRY * shape.depth * kv_width
 
 
-def equal_budget_shapes(dimensions: Dimensions, budget: Budget, *, low: float, high: float) -> Iterator[Shape]:
+def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shape]:
     """One shape a width, from narrow to wide: the depth whose spending is nearest the budget.
 
     Args:
         dimensions: Family, vocabulary and what hardware likes.
         budget: The budget to meet.
-        low: Smallest R of interest.
-        high: Largest R of interest; widths that give other ratios are passed over.
     """
     for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
         if dimensions.shape(width, 1, tied=bool(dimensions.tied)) is None:
             continue
         shape = _nearest_depth(partial(_at, dimensions, width, budget), budget)
-        if shape is None or shape.ratio < low:
+        if shape is None:
             return
-        if shape.ratio <= high:
-            yield shape
-
-
-def typical_params(dimensions: Dimensions, budget: Budget, *, ratio: float = 0.015) -> float:
-    """Total parameters of a shape that spends the budget at about this ratio, whatever the budget counts.
-
-    Raises:
-        InterlawError: When not even one narrow layer fits: the vocabulary takes the budget.
-    """
-    shapes = list(equal_budget_shapes(dimensions, budget, low=0.0, high=math.inf))
-    if not shapes:
-        raise InterlawError(
-            f"no {dimensions.family} of a hardware-friendly width spends {format_size(budget.amount)} {budget.kind} "
-            f"with a vocabulary of {dimensions.vocab_size:,}; raise it, or lower vocab_size, head_dim or multiple_of"
-        )
-    return float(min(shapes, key=lambda shape: abs(math.log(shape.ratio / ratio))).params)
+        yield shape
 
 
 def _at(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> Shape:
@@ -152,7 +133,7 @@ def _at(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> Shape
 
 def _is_small(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> bool:
     """Whether the head is tied by default: by the budget where that is in parameters, else by the shape itself."""
-    if budget.kind in ("params", "params_non_embedding"):
+    if budget.kind == "params":
         return budget.amount < TIED_BELOW
     tied = dimensions.shape(width, depth, tied=True)
     return tied is not None and tied.params < TIED_BELOW

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from scipy import optimize
 
 from interlaw.errors import InterlawError
 from interlaw.laws import BudgetFit, JointLaw, LawFit, published_slopes
@@ -18,6 +19,7 @@ Source = Literal["fit", "published laws", "given"]
 Position = Literal["below", "inside", "above"]
 
 MIN_LAWS = 3
+FARTHEST_REACH = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +112,9 @@ def interval_from_fit(fit: LawFit, params: float, *, delta: float | None = None)
         delta: Tolerated relative loss; the fit's own when not given.
 
     Returns:
-        The interval: half its width in log R is sqrt(h^2 + u^2), with h = sqrt(delta L / kappa) the tolerance and u the
-        half width of R*'s own interval, which grows with the distance from the fitted budgets: by gamma's error, and
-        by as much as the typical published slope |d log R* / d log N| moves R* over that distance.
+        The interval: on each side it reaches sqrt(h^2 + u^2) from R* in log R, where at h the fit's loss is delta above
+        its least, and u is R*'s own uncertainty. That grows with the distance from the fitted budgets: by gamma's
+        error, and by as much as the typical published slope |d log R* / d log N| moves R* over that distance.
     """
     delta = fit.delta if delta is None else delta
     if not 0 < delta < 1:
@@ -131,32 +133,37 @@ def typical_slope(params: float) -> float:
 
 
 def _from_joint_law(law: JointLaw, params: float, delta: float) -> RatioInterval:
-    """The law over several budgets: R*(N) with its band, and the curvature.
+    """The law over several budgets: R*(N) with its band, and the shape of its minimum.
 
     Beyond the fitted budgets the band also widens as the typical published slope would move R*: gamma's error knows
     nothing of whether the power law goes on.
     """
     best = law.ratio(params)
     gap = max(0.0, math.log(law.params_low / params), math.log(params / law.params_high))
-    band = math.hypot(0.5 * math.log(best.high / best.low), typical_slope(params) * gap)
-    half = math.hypot(math.sqrt(delta / relative_curvature(law, params)), band)
+    carried = typical_slope(params) * gap
+    below = math.hypot(math.log(best.ratio / best.low), carried)
+    above = math.hypot(math.log(best.high / best.ratio), carried)
     span = f"{format_size(law.params_low)} to {format_size(law.params_high)}"
     return RatioInterval(
-        low=best.ratio * math.exp(-half),
-        high=best.ratio * math.exp(half),
+        low=best.ratio * math.exp(-math.hypot(_reach(law, params, delta, side=-1), below)),
+        high=best.ratio * math.exp(math.hypot(_reach(law, params, delta, side=1), above)),
         centre=best.ratio,
-        best_low=best.ratio * math.exp(-band),
-        best_high=best.ratio * math.exp(band),
+        best_low=best.ratio * math.exp(-below),
+        best_high=best.ratio * math.exp(above),
         source="fit",
         extrapolated=best.extrapolated,
         statement=f"loss within {delta:.1%} of the least by your fit ({span} parameters), widened by R*'s own interval",
     )
 
 
-def relative_curvature(law: JointLaw, params: float, *, kappa: float | None = None) -> float:
-    """Kappa (the estimate, or the given end of its interval) over the level of the fitted budget nearest in size."""
-    level = min(law.levels, key=lambda pair: abs(math.log(pair[0] / params)))[1]
-    return (law.parameters["kappa"].value if kappa is None else kappa) / level
+def _reach(law: JointLaw, params: float, delta: float, *, side: int) -> float:
+    """How far |log R / R*| goes on one side until the law's loss is delta above its least."""
+    best = law.ratio(params).ratio
+
+    def excess(away: float) -> float:
+        return law.penalty(params, best * math.exp(side * away))[0] - delta
+
+    return float(optimize.brentq(excess, 0.0, FARTHEST_REACH)) if excess(FARTHEST_REACH) > 0 else FARTHEST_REACH
 
 
 def _from_budget(budget: BudgetFit, params: float, delta: float) -> RatioInterval:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from interlaw.laws import LawFit
-from interlaw.recommendation.interval import RatioInterval, relative_curvature
+from interlaw.laws import JointLaw, LawFit
+from interlaw.recommendation.interval import RatioInterval
 
 # Relative curvature kappa / L of published minima, from "within p of the best over these ratios": p / (half width)^2.
 # Sharpest: the byte-level sweep of arXiv 2605.27989, 2 % over R = .020 to .065. Flattest: Kaplan et al. 2001.08361,
@@ -57,15 +57,31 @@ def predicted_penalty(ratio: float, *, params: float, interval: RatioInterval, f
     """
     if interval.source == "fit" and fit is not None:
         if fit.law is not None and fit.law.status == "optimum":
-            kappa = fit.law.parameters["kappa"]
-            ends = (max(kappa.low, 0.0), kappa.value, kappa.high)
-            low, value, high = (relative_curvature(fit.law, params, kappa=end) for end in ends)
-            return _quadratic(ratio, interval, curvatures=(low, value, high), source="fit")
+            return _by_law(fit.law, ratio, params=params, interval=interval)
         curvature = _nearest_curvature(fit, params)
         if curvature is not None:
             return _quadratic(ratio, interval, curvatures=(curvature, curvature, curvature), source="fit")
     typical = math.sqrt(FLATTEST * SHARPEST)
     return _quadratic(ratio, interval, curvatures=(FLATTEST, typical, SHARPEST), source="published flatness")
+
+
+def _by_law(law: JointLaw, ratio: float, *, params: float, interval: RatioInterval) -> Penalty:
+    """The law's own penalty; where the interval's band of R* is wider than the law's, that of R* moved to its ends.
+
+    The law's penalty depends on R / R* only, so moving R* by a factor is the same as moving R by its inverse.
+    """
+    point = law.ratio(params)
+    ends = [
+        law.penalty(params, ratio * point.low / interval.best_low),
+        law.penalty(params, ratio * point.high / interval.best_high),
+    ]
+    inside = interval.best_low <= ratio <= interval.best_high
+    return Penalty(
+        value=law.penalty(params, ratio)[0],
+        low=0.0 if inside else min(low for _, low, _ in ends),
+        high=max(high for _, _, high in ends),
+        source="fit",
+    )
 
 
 def _nearest_curvature(fit: LawFit, params: float) -> float | None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL, RatioPoint
-from interlaw.recommendation.candidate import Candidate, choose_shapes, describe
+from interlaw.recommendation.candidate import Candidate, describe
 from interlaw.recommendation.caveats import caveats
-from interlaw.recommendation.dimensions import Dimensions, typical_params
+from interlaw.recommendation.choice import choose_shapes
+from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
 from interlaw.recommendation.evidence import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.interval import RatioInterval, given_interval, interval_from_fit, interval_from_laws
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget, format_size
+
+LARGEST = 1e13
+# A ratio amid the published ones, to see how many parameters a budget in FLOPs buys.
+MIDDLING = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ def recommend(
         context: Longest sequence, in tokens.
         fit: Your own law (`fit_law`): it then gives interval and penalty. Without it, published laws do.
         delta: Tolerated relative loss of the interval by the fit; the fit's own when not given.
-        interval: Choose from this interval of R instead.
+        interval: Choose from this interval of R instead; penalties are still those of the fit or the published laws.
         tokens_per_param: Training tokens per total parameter.
         head_dim: Width of a head; see `Dimensions` for what happens when this and the next three are not given.
         heads_per_kv: Most query heads that share a key-value head.
@@ -115,32 +119,49 @@ def recommend(
         tied=tied,
         multiple_of=multiple_of,
     )
-    bought = typical_params(dimensions, budget)
-    size = float(budget.amount) if budget.kind == "params" else bought
+    size = _size(dimensions, budget)
     opinions, models = law_opinions(size), similar_models(size)
-    chosen = _interval(opinions, fit=fit, delta=delta, given=interval)
-    shapes, met = choose_shapes(dimensions, budget, chosen, tolerance=tolerance, count=num_candidates)
-    warnings = list(caveats(chosen, params=size, models=models, fit=fit))
-    if not met:
-        warnings.insert(
-            0,
-            f"no shape of these dimensions meets the budget within {tolerance:.0%} inside the interval: "
-            "the nearest are listed; allow a smaller multiple_of or head_dim, or a larger tolerance",
+    evidence = (interval_from_fit(fit, size, delta=delta) if fit is not None else None) or interval_from_laws(opinions)
+    chosen = given_interval(*interval) if interval is not None else evidence
+    choice = choose_shapes(dimensions, budget, chosen, tolerance=tolerance, count=num_candidates)
+    candidates = tuple(
+        describe(
+            shape,
+            budget=budget,
+            interval=chosen,
+            evidence=evidence,
+            opinions=opinions,
+            fit=fit,
+            tokens_per_param=tokens_per_param,
         )
+        for shape in choice.shapes
+    )
     return Recommendation(
         budget=budget,
         params=size,
         interval=chosen,
-        candidates=tuple(
-            describe(
-                shape, budget=budget, interval=chosen, opinions=opinions, fit=fit, tokens_per_param=tokens_per_param
-            )
-            for shape in shapes
-        ),
+        candidates=candidates,
         laws=opinions,
         models=models,
-        warnings=tuple(warnings),
+        warnings=(
+            *choice.caveats,
+            *caveats(chosen, evidence=evidence, params=size, models=models, fit=fit),
+        ),
     )
+
+
+def _size(dimensions: Dimensions, budget: Budget) -> float:
+    """N to ask laws and models about: the budget in parameters, or those of a shape that spends the FLOPs."""
+    size = float(budget.amount)
+    if budget.kind != "params":
+        buys = list(equal_budget_shapes(dimensions, budget))
+        middle = min(buys, key=lambda shape: abs(math.log(shape.ratio / MIDDLING)), default=None)
+        size = math.sqrt(size / 6 / (budget.tokens_per_param or 1.0)) if middle is None else float(middle.params)
+    if size > LARGEST:
+        raise InterlawError(
+            f"expected a budget of at most {format_size(LARGEST)} parameters, found {format_size(size)}; lower it"
+        )
+    return size
 
 
 def _check(*, tolerance: float, num_candidates: int, tokens_per_param: float) -> None:
@@ -151,13 +172,3 @@ def _check(*, tolerance: float, num_candidates: int, tokens_per_param: float) ->
         raise InterlawError(f"expected at least one candidate, found {num_candidates}; choose a positive number")
     if not 0 < tokens_per_param < math.inf:
         raise InterlawError(f"expected positive tokens per parameter, found {tokens_per_param}; 20 is usual")
-
-
-def _interval(
-    opinions: Sequence[LawOpinion], *, fit: LawFit | None, delta: float | None, given: tuple[float, float] | None
-) -> RatioInterval:
-    """The user's interval, else the fit's where it has one, else the published laws'."""
-    if given is not None:
-        return given_interval(*given)
-    found = interval_from_fit(fit, opinions[0].params, delta=delta) if fit is not None else None
-    return found or interval_from_laws(opinions)
