@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.report.synthetic import write_run
 
 from interlaw.errors import InterlawError
 from interlaw.report import write_report
-from tests.report.synthetic import write_run
+from interlaw.runs import load_table
 
 HOSTILE = "<script>alert('x')</script>\"&$a_b$"
 
 
 class Reader(HTMLParser):
-    """Collects tags with their attributes, and the text of the page."""
+    """Collects tags with their attributes, and the text of the page by the tag it stands in."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self.inside = ""
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if self.inside in ("script", "style"):
+            self.scripts.append(data)
+        else:
+            self.words.append(data)
+
+    @property
+    def sections(self) -> list[str | None]:
+        return [attributes["id"] for tag, attributes in self.tags if tag == "section"]
 
 
 def read(path: Path) -> Reader:
@@ -36,63 +54,105 @@ def read(path: Path) -> Reader:
     return reader
 
 
-def test_default_place_and_parts(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run")
-    page = write_report(run)
-    assert page == run / "report.html"
-    sections = [attributes["id"] for tag, attributes in read(page).tags if tag == "section"]
-    assert sections[0] == "verdict"
-    assert {"loss-against-ratio", "interaction-plane", "best-ratio", "trials", "measurement", "provenance"} <= {
-        *sections
-    }
+def numbers(reader: Reader) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(next(script for script in reader.scripts if script.startswith("{")))
+    return found
 
 
-def test_needs_nothing_from_outside(tmp_path: Path) -> None:
-    reader = read(write_report(write_run(tmp_path / "run"), tmp_path / "page.html"))
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    status = {(50_000, 8, 0): "diverged", (50_000, 8, 1): "failed", (100_000, 1, 0): "pending"}
+    path = tmp_path_factory.mktemp("page") / "run"
+    return write_run(path, name=HOSTILE, comment="</pre><script>alert(1)</script>", status=status)
+
+
+@pytest.fixture(scope="module")
+def written(run: Path) -> Path:
+    return write_report(run)
+
+
+def test_default_place_and_parts(run: Path, written: Path) -> None:
+    assert written == run / "report.html"
+    assert read(written).sections == [
+        "verdict",
+        "cautions",
+        "loss-against-ratio",
+        "interaction-plane",
+        "best-ratio",
+        "best-ratio-published",
+        "learning-curves",
+        "trials",
+        "measurement",
+        "provenance",
+    ]
+
+
+def test_needs_nothing_from_outside(written: Path) -> None:
+    reader = read(written)
     for tag, attributes in reader.tags:
         for name in ("src", "href", "action", "data"):
             assert (attributes.get(name) or "#").startswith(("#", "data:")), (tag, attributes)
-    assert "@import" not in "".join(reader.words)
+    assert not any(
+        re.search(r"@import|url\(\s*[\"']?https?:|fetch\(|XMLHttpRequest", script) for script in reader.scripts
+    )
+    assert written.stat().st_size < 1_000_000
 
 
-def test_hostile_texts_stay_text(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", name=HOSTILE, comment="</pre><script>alert(1)</script>")
-    page = write_report(run)
-    assert "<script>alert" not in page.read_text(encoding="utf-8")
-    words = "".join(read(page).words)
+def test_the_browser_is_told_to_run_only_this_script(written: Path) -> None:
+    reader = read(written)
+    policy = next(attributes["content"] for tag, attributes in reader.tags if "http-equiv" in attributes)
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    style, script = reader.scripts[0], reader.scripts[-1]
+    for content in (style, script):
+        assert base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() in policy
+
+
+def test_hostile_texts_stay_text(written: Path) -> None:
+    assert "<script>alert" not in written.read_text(encoding="utf-8")
+    words = "".join(read(written).words)
     assert HOSTILE in words
     assert "</pre><script>alert(1)</script>" in words
 
 
-def test_says_what_was_left_out(tmp_path: Path) -> None:
-    status = {(50_000, 8, 0): "diverged", (50_000, 8, 1): "failed", (100_000, 1, 0): "pending"}
-    words = "".join(read(write_report(write_run(tmp_path / "run", status=status))).words)
+def test_says_what_was_left_out(written: Path) -> None:
+    words = "".join(read(written).words)
     assert "2 of 35 ended trials have no loss and are in no figure" in words
     assert "1 planned trials have not ended yet" in words
     assert "the loss became NaN at step 40" in words
 
 
+def test_carries_the_run_table_as_it_is(run: Path, written: Path) -> None:
+    table = load_table(run)
+    carried = numbers(read(written))["trials"]
+    assert list(carried) == [str(name) for name in table.columns]
+    assert carried["key"] == table["key"].tolist()
+    assert [value for value in carried["loss"] if value is not None] == table["loss"].dropna().tolist()
+    rows = [attributes for tag, attributes in read(written).tags if tag == "tr" and "data-key" in attributes]
+    assert [row["data-key"] for row in rows] == carried["key"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        {"views": ()},
-        {"budgets": (50_000,)},
-        {"seeds": (0,)},
+        {"views": (), "budgets": (50_000,)},
         {"budgets": (50_000,), "seeds": (0,), "depths": (2,)},
         {"budgets": (50_000,), "depths": (1, 2), "views": ("loss",)},
-        {"best_ratio": 1e-4},
+        {"budgets": (50_000,), "best_ratio": 1e-4},
     ],
 )
-def test_small_and_odd_runs(tmp_path: Path, options: dict[str, object]) -> None:
-    page = write_report(write_run(tmp_path / "run", **options))  # type: ignore[arg-type]
-    assert re.search(r"\b(nan|inf|None)\b", " ".join(read(page).words)) is None
+def test_small_and_odd_runs(tmp_path: Path, options: dict[str, Any]) -> None:
+    reader = read(write_report(write_run(tmp_path / "run", **options), tmp_path / "page.html"))
+    assert re.search(r"\b(nan|inf|None)\b", " ".join(reader.words)) is None
+    assert ("interaction-plane" in reader.sections) == bool(options.get("views", True))
+    assert numbers(reader)["analyses"][0]["panels"]
 
 
-def test_without_measurements_there_is_no_plane(tmp_path: Path) -> None:
-    reader = read(write_report(write_run(tmp_path / "run", views=())))
-    sections = [attributes["id"] for tag, attributes in reader.tags if tag == "section"]
-    assert "interaction-plane" not in sections
-    assert "No interaction was measured" in "".join(reader.words)
+def test_without_measurements_it_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", views=(), budgets=(50_000,), depths=(1, 2, 3), seeds=(0,))
+    words = "".join(read(write_report(run)).words)
+    assert "No interaction was measured" in words
+    assert "no trial has an interaction measurement" in words
 
 
 def test_no_finished_trial_is_one_clear_line(tmp_path: Path) -> None:
@@ -115,7 +175,5 @@ def test_no_run_and_no_place(tmp_path: Path) -> None:
         write_report(run, tmp_path / "file" / "page.html")
 
 
-def test_same_run_same_bytes(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", budgets=(50_000,), seeds=(0,))
-    first = write_report(run, tmp_path / "a.html").read_bytes()
-    assert write_report(run, tmp_path / "b.html").read_bytes() == first
+def test_same_run_same_bytes(run: Path, written: Path, tmp_path: Path) -> None:
+    assert write_report(run, tmp_path / "b.html").read_bytes() == written.read_bytes()

@@ -61,13 +61,21 @@ class LawNumbers:
 
 def law_numbers(analysis: Analysis) -> LawNumbers:
     """The plotted numbers of a treatment's fit."""
-    law = analysis.fit.law
     return LawNumbers(
         points=law_points(analysis),
-        line=() if law is None or law.status != "optimum" else law.line,
+        line=law_line(analysis),
         published=published_lines(),
         models=tuple(published_ratio_points()),
     )
+
+
+def law_line(analysis: Analysis) -> tuple[LinePoint, ...]:
+    """R*(N) of the joint law between the smallest and the largest budget; nothing where it found no optimum."""
+    law, budgets = analysis.fit.law, analysis.fit.budgets
+    if law is None or law.status != "optimum":
+        return ()
+    sizes = np.geomspace(budgets[0].params_mean, budgets[-1].params_mean, 21)
+    return tuple(law.ratio(float(size)) for size in sizes)
 
 
 def law_points(analysis: Analysis) -> tuple[LawPoint, ...]:
@@ -87,7 +95,8 @@ def published_lines() -> tuple[PublishedLine, ...]:
     """Every published law that states a best ratio, over the range of sizes that it covers and no further."""
     lines = []
     for law in published_laws():
-        sizes = np.unique(np.geomspace(law.params_low, law.params_high, 41))
+        stated = [size for size, _ in law.points]
+        sizes = stated if len(stated) > 1 else np.unique(np.geomspace(law.params_low, law.params_high, 41))
         pairs = [(float(size), ratio) for size in sizes if (ratio := law.ratio(float(size))) is not None]
         if pairs:
             params, ratios = zip(*pairs, strict=True)
@@ -161,10 +170,9 @@ def _star_ends(point: LawPoint) -> tuple[float, float]:
 
 def _draw_line(axes: Axes, line: tuple[LinePoint, ...]) -> None:
     """The joint law over the budgets that it was fitted to."""
-    inside = [point for point in line if not point.extrapolated]
-    params = [point.params for point in inside]
-    axes.fill_between(params, [p.low for p in inside], [p.high for p in inside], color=FIT, alpha=0.14, lw=0, zorder=1)
-    axes.plot(params, [point.ratio for point in inside], color=FIT, lw=1.5, zorder=2)
+    params = [point.params for point in line]
+    axes.fill_between(params, [p.low for p in line], [p.high for p in line], color=FIT, alpha=0.14, lw=0, zorder=1)
+    axes.plot(params, [point.ratio for point in line], color=FIT, lw=1.5, zorder=2)
 
 
 def _draw_budget(axes: Axes, point: LawPoint, *, labelled: bool) -> None:

@@ -140,9 +140,11 @@ def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
     if low == high:
         axes.plot([low], [0.03], "s", ms=6, color=INTERACTION, transform=floor, zorder=3, clip_on=False)
     axes.plot([low, high], [0.03, 0.03], color=INTERACTION, lw=6, solid_capstyle="butt", transform=floor, zorder=3)
+    left, right = axes.get_xlim()
+    fits = high < left * (right / left) ** 0.55
     axes.annotate(
-        "interaction interval", (math.sqrt(low * high), 0.03), (0, 6), floor, "offset points",
-        ha="center", va="bottom", fontsize=8, color=INTERACTION,
+        "interaction interval", (high if fits else low, 0.03), (8 if fits else -8, 0), floor, "offset points",
+        ha="left" if fits else "right", va="center", fontsize=8, color=INTERACTION,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from interlaw.published import published_ratio_points
 from interlaw.report.curves_figure import learning_curves
-from interlaw.report.law_figure import law_points, published_lines
+from interlaw.report.law_figure import law_line, law_points, published_lines
 from interlaw.report.loss_figure import loss_limits, loss_panels, ratio_limits
 from interlaw.report.plane_figure import plane_points
 from interlaw.report.results import Analysis, RunResults
@@ -38,7 +38,6 @@ def payload(results: RunResults) -> dict[str, Any]:
 
 def _analysis(analysis: Analysis) -> dict[str, Any]:
     panels = loss_panels(analysis)
-    law = analysis.fit.law
     return {
         "treatment": analysis.treatment,
         "view": analysis.view,
@@ -48,7 +47,7 @@ def _analysis(analysis: Analysis) -> dict[str, Any]:
         "plane": [asdict(point) for point in plane_points(analysis)],
         "law": {
             "points": [asdict(point) for point in law_points(analysis)],
-            "line": [asdict(point) for point in law.line] if law is not None and law.status == "optimum" else [],
+            "line": [asdict(point) for point in law_line(analysis)],
         },
     }
 

@@ -104,6 +104,7 @@ const path = (points, attributes) => svg("path", { d: points.map(([x, y], i) => 
 
 // ---- a panel's frame: the SVG, its scales and its axes ----
 
+// `inside` holds what must not reach over the axes.
 function frame(host, { title, x, y, height = 300, right = 14, mostX = 6, mostY = 6 }) {
   const width = Math.max(host.clientWidth, 240);
   const box = { left: 58, right: width - right, top: 14, bottom: height - 46 };
@@ -122,7 +123,10 @@ function frame(host, { title, x, y, height = 300, right = 14, mostX = 6, mostY =
     label((box.left + box.right) / 2, height - 8, x.label, { class: "axis-label", "text-anchor": "middle" }),
     svg("text", { class: "axis-label", "text-anchor": "middle", transform: `translate(13,${(box.top + box.bottom) / 2}) rotate(-90)` }, y.label),
   );
-  root.append(axes);
+  const id = `inside-${document.querySelectorAll("clipPath").length}`;
+  const clip = svg("clipPath", { id }, svg("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }));
+  const inside = svg("g", { "clip-path": `url(#${id})` });
+  root.append(clip, axes, inside);
   host.replaceChildren(root);
-  return { root, X, Y, box };
+  return { root, inside, X, Y, box };
 }

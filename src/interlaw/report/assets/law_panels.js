@@ -11,17 +11,17 @@ function drawLaw(host) {
     y: { ...range(points.flatMap((point) => [point.grid_low, point.grid_high]), { log: true }), label: "R = depth / width" },
     height: 360,
   });
-  drawLawLine(plot, law.line.filter((each) => !each.extrapolated));
+  drawLawLine(plot, law.line);
   for (const other of treatments.filter((each) => each !== state.treatment)) drawOther(plot, other);
   for (const point of points) drawBudget(plot, point);
   return undefined;
 }
 
-function drawLawLine({ root, X, Y }, points) {
+function drawLawLine({ inside, X, Y }, points) {
   if (!points.length) return;
   const upper = points.map((point) => [X(point.params), Y(point.high)]);
   const lower = points.map((point) => [X(point.params), Y(point.low)]).reverse();
-  root.append(path([...upper, ...lower], { class: "band" }), path(points.map((point) => [X(point.params), Y(point.ratio)]), { class: "fit" }));
+  inside.append(path([...upper, ...lower], { class: "band" }), path(points.map((point) => [X(point.params), Y(point.ratio)]), { class: "fit" }));
 }
 
 function drawBudget(plot, point) {
@@ -35,7 +35,8 @@ function drawBudget(plot, point) {
   if (found) root.append(svg("rect", { x: x - 17, y: Y(found.high) - 3, width: 5, height: Y(found.low) - Y(found.high) + 6, rx: 2, class: "interaction" }));
   drawLawStar(plot, point, 6);
   const words = fit.r_star.value !== null ? `R* = ${number(fit.r_star.value, 2)}` : fit.r_star.status === "edge" ? "edge of the grid" : "no minimum fitted";
-  root.append(label(x + 13, Y(starRatio(point)) - 7, words, { class: "star-text" }));
+  const fits = x + 13 + 7 * words.length < plot.box.right + 14;
+  root.append(label(fits ? x + 13 : x - 20, Y(starRatio(point)) - 7, words, { class: "star-text", "text-anchor": fits ? "start" : "end" }));
 }
 
 // Where the mark stands: R*, the edge, or the best shape measured.
@@ -94,16 +95,17 @@ function drawPublished(host) {
     root.append(dot);
   }
   drawNamedLines(plot, published, narrow);
-  drawLawLine(plot, law.line.filter((each) => !each.extrapolated));
+  drawLawLine(plot, law.line);
   for (const point of points) drawLawStar(plot, point, 4.5);
   if (points.length) root.append(label(X(points.at(-1).params) + 9, Y(starRatio(points.at(-1))) - 8, "this run", { class: "star-text" }));
   root.append(label(box.right - 4, box.bottom - 8, "dots: published models", { class: "quiet-text", "text-anchor": "end" }));
 }
 
 function drawNamedLines({ root, X, Y, box }, lines, narrow) {
-  const ends = spread(lines.map((each) => Y(each.ratio.at(-1))), 15, box.top + 4, box.bottom);
+  const shown = lines.map((each) => each.params.map((params, i) => [X(params), Y(each.ratio[i])]).filter(([x]) => x <= box.right + 1));
+  const ends = spread(shown.map((points) => points.at(-1)[1]), 15, box.top + 4, box.bottom);
   lines.forEach((each, i) => {
-    const clipped = each.params.map((params, j) => [X(params), Y(each.ratio[j])]).filter(([x]) => x <= box.right);
+    const clipped = shown[i];
     const tip = `${each.name}\n${each.source}\n${each.statement}`;
     const drawn = clipped.length > 1 ? path(clipped, { class: "published" }) : svg("circle", { cx: clipped[0][0], cy: clipped[0][1], r: 3, class: "published dot" });
     const name = label(box.right + 10, ends[i] + 4, each.name, { class: "published-text" });

@@ -85,8 +85,8 @@ function shapeLines(shape, key) {
   const row = rows[0];
   if (row === undefined) return [shape];
   const lines = [
-    `${trials.depth[row]} layers x ${trials.width[row]}   R = ${number(trials.ratio[row], 3)}`,
-    `${budgetText.get(trials.budget[row])} budget; has ${number(trials.params[row])} parameters`,
+    `${trials.depth[row]} layers x ${trials.width[row]}, R = ${number(trials.ratio[row], 3)}`,
+    `${number(trials.params[row])} parameters (budget: ${budgetText.get(trials.budget[row])})`,
     ...rows.map((each) => `seed ${trials.seed[each]}: ${trials.status[each] === "done" ? `loss ${number(trials.loss[each])}` : trials.status[each]}`),
   ];
   const point = analysis().plane.find((each) => shapeOf(each.budget, each.depth, each.width) === shape);
@@ -136,6 +136,7 @@ function prepareChoosing() {
     if (target) showTip(target, event.clientX, event.clientY);
     else tip.hidden = true;
   });
+  addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
   document.addEventListener("focusin", (event) => {
     const target = event.target.matches?.("svg [data-shape]") ? event.target : null;
     const { right, bottom } = event.target.getBoundingClientRect();
@@ -145,6 +146,7 @@ function prepareChoosing() {
   document.addEventListener("click", (event) => {
     const target = marked(event);
     if (target?.dataset.shape) choose(target.dataset.shape, target.dataset.key);
+    else if (target) showTip(target, event.clientX, event.clientY);
   });
   document.addEventListener("keydown", onKey);
 }

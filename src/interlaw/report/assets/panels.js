@@ -48,18 +48,18 @@ function drawIntervals({ root, X, box }, fit) {
   if (!found) return;
   const [start, end] = [X(found.low), X(found.high)];
   root.append(svg("rect", { x: start - 3, y: box.bottom - 9, width: end - start + 6, height: 6, rx: 2, class: "interaction" }));
-  const middle = Math.min(Math.max((start + end) / 2, box.left + 58), box.right - 58);
-  root.append(label(middle, box.bottom - 14, "interaction interval", { class: "interaction-text", "text-anchor": "middle" }));
+  const inside = end + 120 < box.right;
+  root.append(label(inside ? end + 8 : start - 8, box.bottom - 2, "interaction interval", { class: "interaction-text", "text-anchor": inside ? "start" : "end" }));
 }
 
-function drawCurve({ root, X, Y }, curve) {
+function drawCurve({ inside, X, Y }, curve) {
   if (!curve) return;
   if (curve.low) {
     const upper = curve.ratio.map((ratio, i) => [X(ratio), Y(curve.high[i])]);
     const lower = curve.ratio.map((ratio, i) => [X(ratio), Y(curve.low[i])]).reverse();
-    root.append(path([...upper, ...lower], { class: "band" }));
+    inside.append(path([...upper, ...lower], { class: "band" }));
   }
-  root.append(path(curve.ratio.map((ratio, i) => [X(ratio), Y(curve.loss[i])]), { class: "fit" }));
+  inside.append(path(curve.ratio.map((ratio, i) => [X(ratio), Y(curve.loss[i])]), { class: "fit" }));
 }
 
 function drawSeeds({ root, X, Y }, panel, top) {
@@ -119,7 +119,7 @@ function drawPlane(host, scaleHost) {
   const heights = drawn.flatMap((point) => (excess ? [point.excess_ratio, 0] : [point.aofe_ratio, point.null_ratio ?? point.aofe_ratio]));
   const plot = frame(host, {
     title: "Interaction plane",
-    x: { ...range(drawn.map((point) => point.aofe), { log: true }), label: "AOFE, off-diagonal energy (log scale; low is efficient)" },
+    x: { ...range(drawn.map((point) => point.aofe), { log: true }), label: "AOFE, off-diagonal energy (log scale)" },
     y: { ...range(heights), label: excess ? "excess: AOFE-ratio above chance" : "AOFE-ratio" },
     height: 430,
   });
@@ -130,7 +130,7 @@ function drawPlane(host, scaleHost) {
   if (excess) plot.root.append(line(plot.box.left, plot.Y(0), plot.box.right, plot.Y(0), "chance-line"));
   else for (const budget of budgets) drawFront(plot, drawn.filter((point) => point.budget === budget && point.pareto));
   for (const point of drawn) drawPlanePoint(plot, point, value(point), radius(point), worst, excess);
-  plot.root.append(label(plot.box.left + 4, plot.box.top + 10, "efficient: up and left", { class: "interaction-text" }));
+  plot.root.append(label(plot.box.right, plot.box.top - 3, "efficient: up and left", { class: "interaction-text", "text-anchor": "end" }));
   scaleHost.replaceChildren(html("span", {}, "test loss above the budget's best: 0%"), html("span", { class: "ramp", "aria-hidden": "true" }), html("span", {}, percent(worst)));
 }
 

@@ -1,0 +1,185 @@
+"""The figures: the plotted numbers are those of the run and of its fit, and every file is written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from tests.report.synthetic import BEST_RATIO, write_run
+
+from interlaw.errors import InterlawError
+from interlaw.laws import published_laws
+from interlaw.report import write_figures
+from interlaw.report.curves_figure import MOST_POINTS, learning_curves
+from interlaw.report.figures import drawings
+from interlaw.report.law_figure import law_numbers, published_lines
+from interlaw.report.loss_figure import draw_loss, loss_limits, loss_panels, ratio_limits
+from interlaw.report.plane_figure import marker_size, planes
+from interlaw.report.results import RunResults, load_results
+from interlaw.report.style import nice_ticks, style
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
+    status = {(100_000, 8, 1): "diverged"}
+    return load_results(write_run(tmp_path_factory.mktemp("figures") / "run", budgets=(50_000, 100_000), status=status))
+
+
+def test_loss_panels_hold_every_seed_and_the_fit(results: RunResults) -> None:
+    panels = loss_panels(results.analyses[0])
+    assert [panel.budget_text for panel in panels] == ["50k parameters", "100k parameters"]
+    assert [len(panel.seeds) for panel in panels] == [12, 11]
+    for panel in panels:
+        rows = results.table.set_index("key")
+        for seed in panel.seeds:
+            row = rows.loc[seed.key]
+            assert (seed.loss, seed.ratio) == (row["loss"], row["ratio"])
+        for point in panel.fit.points:
+            mine = [seed.adjusted for seed in panel.seeds if (seed.depth, seed.width) == (point.depth, point.width)]
+            assert np.mean(mine) == pytest.approx(point.adjusted, rel=1e-12)
+        assert panel.fit.r_star.value == pytest.approx(BEST_RATIO, rel=0.3)
+
+
+def test_panels_share_one_relative_scale(results: RunResults) -> None:
+    panels = loss_panels(results.analyses[0])
+    limits = loss_limits(panels)
+    best = [min(seed.adjusted for seed in panel.seeds) for panel in panels]
+    tops = [high / low for (_, high), low in zip(limits, best, strict=True)]
+    assert tops[0] == pytest.approx(tops[1], rel=1e-12)
+    assert all(seed.adjusted <= high for panel, (_, high) in zip(panels, limits, strict=True) for seed in panel.seeds)
+    low, high = ratio_limits(panels)
+    assert all(low < seed.ratio < high for panel in panels for seed in panel.seeds)
+
+
+def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", budgets=(50_000,), depths=(1, 2, 3, 4, 6, 48), seeds=(0,), best_ratio=0.05)
+    panels = loss_panels(load_results(run).analyses[0])
+    (low, high), best = loss_limits(panels)[0], min(seed.adjusted for seed in panels[0].seeds)
+    assert high == pytest.approx(1.35 * best)
+    assert max(seed.adjusted for seed in panels[0].seeds) > high
+    assert low < best
+    with style():
+        texts = [text.get_text() for text in draw_loss(panels).axes[0].texts]
+    assert any(text.startswith("48: ") for text in texts)  # said beside its arrow, not dropped
+
+
+def test_plane_holds_values_nulls_and_loss(results: RunResults) -> None:
+    found = planes(results.analyses)
+    assert [plane.view for plane in found] == ["projected", "loss"]
+    for plane in found:
+        assert len(plane.points) == 12
+        for point in plane.points:
+            table = results.table
+            rows = table[
+                (table["budget"] == point.budget) & (table["depth"] == point.depth) & (table["status"] == "done")
+            ]
+            for quantity in ("aofe", "aofe_ratio", "null_ratio", "excess_ratio"):
+                expected = rows[f"{plane.view}_{quantity}"].mean()
+                assert getattr(point, quantity) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        for budget in (50_000, 100_000):
+            losses = [point.loss_excess for point in plane.points if point.budget == budget]
+            assert min(losses) == 0
+
+
+def test_pareto_marks_are_the_front(results: RunResults) -> None:
+    for plane in planes(results.analyses):
+        for budget in (50_000, 100_000):
+            points = [point for point in plane.points if point.budget == budget]
+            for point in points:
+                beaten = any(
+                    other.aofe <= point.aofe and other.aofe_ratio >= point.aofe_ratio and other is not point
+                    for other in points
+                )
+                assert point.pareto == (not beaten)
+
+
+def test_marks_grow_with_the_ratio() -> None:
+    sizes = [marker_size(ratio, [0.01, 0.1, 1.0]) for ratio in (0.01, 0.1, 1.0)]
+    assert sizes == pytest.approx([28, 89, 150])
+    assert marker_size(0.1, [0.1]) == pytest.approx(89)
+
+
+def test_law_numbers(results: RunResults) -> None:
+    analysis = results.analyses[0]
+    numbers = law_numbers(analysis)
+    assert [point.fit for point in numbers.points] == list(analysis.fit.budgets)
+    for point in numbers.points:
+        assert point.grid_low == min(each.ratio for each in point.fit.points)
+        assert point.grid_high == max(each.ratio for each in point.fit.points)
+    ends = [numbers.line[0].params, numbers.line[-1].params]
+    assert ends == pytest.approx([numbers.points[0].params, numbers.points[-1].params])
+    assert len(numbers.models) > 50
+
+
+def test_published_lines_stay_where_their_source_speaks() -> None:
+    laws = {law.name: law for law in published_laws()}
+    lines = published_lines()
+    assert len(lines) > 5
+    for line in lines:
+        law = laws[line.name]
+        for params, ratio in zip(line.params, line.ratio, strict=True):
+            assert law.params_low * (1 - 1e-9) <= params <= law.params_high * (1 + 1e-9)
+            assert ratio == pytest.approx(law.ratio(params))
+
+
+def test_learning_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", budgets=(50_000,), depths=(2, 3), seeds=(0,))
+    path = next(run.glob("trials/*/curve.csv"))
+    rows = [f"{step},{step * 10},3.0,{'nan' if step == 5 else 2 + 1 / step},0.01" for step in range(1, 1001)]
+    path.write_text("step,units,train_loss,val_loss,learning_rate\n" + "\n".join(rows) + "\n")
+    curve = next(each for each in learning_curves(load_results(run)) if each.key == path.parent.name)
+    assert len(curve.units) <= MOST_POINTS
+    assert (curve.units[-1], curve.val_loss[-1]) == (10_000, 2.001)
+    assert all(math.isfinite(loss) for loss in curve.val_loss)
+
+
+def test_ticks_are_round_and_few() -> None:
+    for low, high in ((0.011, 0.012), (0.011, 0.3), (1e-4, 1e4), (2.1, 2.9)):
+        ticks = nice_ticks(low, high)
+        assert len(ticks) <= 6
+        assert all(low <= tick <= high for tick in ticks)
+
+
+def test_every_file_is_written(results: RunResults, tmp_path: Path) -> None:
+    written = write_figures(results.path, tmp_path / "new" / "folder", formats=("svg",))
+    assert [path.stem for path in written] == list(drawings(results))
+    assert all(path.read_bytes().startswith(b"<?xml") for path in written)
+    again = write_figures(results.path, tmp_path / "again", formats=("svg",))
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
+
+
+def test_formats_are_what_they_say(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", budgets=(50_000,), depths=(2, 3), seeds=(0,), views=())
+    signatures = {"png": b"\x89PNG", "pdf": b"%PDF"}
+    for path in write_figures(run, tmp_path / "out", formats=("png", "pdf")):
+        assert path.read_bytes().startswith(signatures[path.suffix[1:]])
+    assert not list((tmp_path / "out").glob("interaction-plane*"))
+
+
+def test_wrong_format_and_place(tmp_path: Path) -> None:
+    with pytest.raises(InterlawError, match=r"expected figure formats of png, svg, pdf, found gif"):
+        write_figures(tmp_path, tmp_path, formats=("gif",))
+    with pytest.raises(InterlawError, match=r"expected figure formats .* found none"):
+        write_figures(tmp_path, tmp_path, formats=())
+    run = write_run(tmp_path / "run", budgets=(50_000,), depths=(2, 3), seeds=(0,), views=())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InterlawError, match="expected to write"):
+        write_figures(run, tmp_path / "file", formats=("svg",))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"budgets": (50_000,), "seeds": (0,), "depths": (2,)},
+        {"budgets": (50_000,), "depths": (1, 2), "views": ("loss",)},
+        {"budgets": (50_000,), "best_ratio": 1e-4, "views": ()},
+        {"budgets": (50_000,), "best_ratio": 10.0, "seeds": (0,), "views": ()},
+    ],
+)
+def test_odd_runs_are_drawn(tmp_path: Path, options: dict[str, object]) -> None:
+    results = load_results(write_run(tmp_path / "run", **options))  # type: ignore[arg-type]
+    with style():
+        assert all(isinstance(draw(), Figure) for draw in drawings(results).values())
