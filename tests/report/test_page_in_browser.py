@@ -1,0 +1,290 @@
+"""The page in a real browser: nothing fetched, no error, and every switch does what it says."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.report.synthetic import write_run
+
+from interlaw.report import write_report
+from interlaw.runs import load_table, table_as
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+HOSTILE = "<img src=x onerror=alert(1)><script>alert('x')</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    status = {(50_000, 8, 0): "diverged", (50_000, 8, 1): "failed"}
+    return write_run(tmp_path_factory.mktemp("browser") / "run", name=HOSTILE, status=status)
+
+
+@pytest.fixture(scope="module")
+def address(run: Path) -> str:
+    return write_report(run).as_uri()
+
+
+class Visit:
+    """A page with what it complained about and what it asked for."""
+
+    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+        self.page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **context})
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.errors.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.address = address.split("#")[0]
+        self.page.goto(address)
+
+    def count(self, selector: str) -> int:
+        return int(self.page.locator(selector).count())
+
+    def box(self, name: str) -> Any:
+        return self.page.get_by_role("checkbox", name=name)
+
+    def rows(self) -> int:
+        return self.count("#trials tbody tr:not([hidden])")
+
+    def fragment(self) -> str:
+        return str(self.page.evaluate("location.hash"))
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Any]:
+    """Opens the page; at the end nothing may have gone wrong and nothing may have been fetched."""
+    opened: list[Visit] = []
+
+    def opening(fragment: str = "", **context: Any) -> Visit:
+        opened.append(Visit(browser, address + fragment, **context))
+        return opened[-1]
+
+    yield opening
+    for each in opened:
+        assert each.errors == []
+        assert {url.split("#")[0] for url in each.requests if not url.startswith("blob:")} == {each.address}
+        each.page.close()
+
+
+def test_draws_every_panel(visit: Any) -> None:
+    page = visit()
+    for name, number in (
+        ("loss-against-ratio", 3),
+        ("interaction-plane", 1),
+        ("best-ratio", 1),
+        ("learning-curves", 3),
+    ):
+        assert page.count(f"#{name} svg") == number, name
+    assert page.count("#loss-against-ratio .mean") == 17
+    assert page.count("#loss-against-ratio .seed") == 34
+    assert page.count("#interaction-plane .heat") == 17
+    assert page.count("#interaction-plane .chance") == 17
+    assert page.count("#learning-curves .curve") == 36
+    assert page.rows() == 36
+
+
+def test_hostile_name_is_text(visit: Any) -> None:
+    page = visit()
+    assert page.page.locator("h1").inner_text() == HOSTILE
+    assert page.page.title().startswith(HOSTILE)
+    assert page.count("img") == 0
+
+
+def test_clicking_a_shape_marks_it_everywhere(visit: Any) -> None:
+    page = visit()
+    page.page.locator("#loss-against-ratio .mean").nth(6).click()
+    for panel in ("loss-against-ratio", "interaction-plane", "learning-curves", "trials"):
+        assert page.count(f"#{panel} .chosen") > 0, panel
+    shape = page.page.locator("#loss-against-ratio .mean.chosen").get_attribute("data-shape")
+    chosen = page.page.locator(".chosen[data-shape]").evaluate_all("all => all.map(each => each.dataset.shape)")
+    assert set(chosen) == {shape}
+    assert "layers x" in page.page.locator("#choice").inner_text()
+    page.page.keyboard.press("Escape")
+    assert page.count(".chosen") == 0
+    assert page.page.locator("#choice").is_hidden()
+
+
+def test_clicking_a_row_marks_that_trial_only(visit: Any) -> None:
+    page = visit()
+    row = page.page.locator("#trials tbody tr").nth(14)
+    key = row.get_attribute("data-key")
+    row.click()
+    chosen = page.page.locator(".chosen[data-key]").evaluate_all("all => all.map(each => each.dataset.key)")
+    assert set(chosen) == {key}
+    assert f"trial={key}" in page.fragment()
+
+
+def test_pointing_shows_shape_and_figures(visit: Any) -> None:
+    page = visit()
+    page.page.locator("#interaction-plane .heat").nth(10).hover()
+    words = page.page.locator("#tip").inner_text()
+    for part in ("layers x", "parameters", "seed 0: loss", "seed 1: loss", "AOFE-ratio", "by chance"):
+        assert part in words
+    page.page.mouse.move(2, 2)
+    assert page.page.locator("#tip").is_hidden()
+
+
+def test_budgets_and_seeds_switch_off(visit: Any) -> None:
+    page = visit()
+    page.box("100k parameters").uncheck()
+    assert page.count("#loss-against-ratio svg") == 2
+    assert page.count("#interaction-plane .heat") == 11
+    assert page.rows() == 24
+    page.page.locator("#controls input[name=seeds][value='1']").uncheck()
+    assert page.count("#loss-against-ratio .seed") == 11
+    assert page.rows() == 12
+    page.box("50k parameters").uncheck()
+    page.box("200k parameters").uncheck()
+    assert page.rows() == 0
+    page.box("200k parameters").check()
+    assert page.count("#loss-against-ratio svg") == 1
+
+
+def test_excess_and_view(visit: Any) -> None:
+    page = visit()
+    page.box("excess over chance").check()
+    assert page.count("#interaction-plane .chance") == 0
+    assert page.count("#interaction-plane .chance-line") == 1
+    before = page.page.locator("#interaction-plane .heat").first.get_attribute("transform")
+    page.box("excess over chance").uncheck()
+    page.page.locator("#choose-view").select_option("loss")
+    assert page.page.locator("#interaction-plane .heat").first.get_attribute("transform") != before
+    assert "view=loss" in page.fragment()
+
+
+def test_the_address_holds_the_view(visit: Any) -> None:
+    page = visit()
+    page.box("100k parameters").uncheck()
+    page.box("excess over chance").check()
+    page.page.locator("#find").fill("depth>2")
+    page.page.locator("#trials th[data-column=loss] button").click()
+    page.page.locator("#loss-against-ratio .mean").nth(6).click()
+    again = visit(page.fragment())
+    assert again.fragment() == page.fragment()
+    assert again.rows() == page.rows() == 16
+    assert again.count("#interaction-plane .chance-line") == 1
+    assert again.page.locator("#trials th[data-column=loss]").get_attribute("aria-sort") == "ascending"
+    assert again.count(".mean.chosen") == 1
+
+
+def test_a_wrong_address_does_no_harm(visit: Any) -> None:
+    page = visit("#trial=none&shape=<b>&view=x&treatment=y&budgets=a,b&sort=nothing&find=%3Cscript%3E&theme=q")
+    assert page.count("#loss-against-ratio svg") == 3
+    assert page.count(".chosen") == 0
+    assert page.rows() == 0
+    assert visit("#verdict").rows() == 36
+
+
+def test_sorting_by_numbers_puts_missing_ones_last(visit: Any) -> None:
+    page = visit()
+    heading = page.page.locator("#trials th[data-column=loss] button")
+    read = "rows => rows.map(row => row.cells[9].textContent)"
+    for reverse in (False, True):
+        heading.click()
+        cells = page.page.locator("#trials tbody tr").evaluate_all(read)
+        losses = [float(cell) for cell in cells[:34]]
+        assert losses == sorted(losses, reverse=reverse)
+        assert cells[34:] == ["–", "–"]
+    heading.click()
+    assert page.fragment() == ""
+
+
+def test_filter(visit: Any) -> None:
+    page = visit()
+    for words, expected in (("diverged", 1), ("depth>=4 seed=1", 9), ("loss<0", 0), ("status=done", 34), ("", 36)):
+        page.page.locator("#find").fill(words)
+        assert page.rows() == expected, words
+        assert page.page.locator("#shown").inner_text() == f"{expected} of 36 trials"
+
+
+def test_download_is_the_export(visit: Any, run: Path, tmp_path: Path) -> None:
+    page = visit()
+    with page.page.expect_download() as download:
+        page.page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "trials.csv")
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    exported = list(csv.reader(table_as(load_table(run), form="csv").decode().splitlines()))
+    assert rows[0] == exported[0]
+    assert len(rows) == len(exported)
+    for mine, theirs in zip(rows[1:], exported[1:], strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert a == b or float(a) == float(b)
+
+
+def test_keyboard_walks_and_chooses(visit: Any) -> None:
+    page = visit()
+    first = page.page.locator("#loss-against-ratio .mean").first
+    first.focus()
+    page.page.keyboard.press("ArrowRight")
+    focused = page.page.evaluate("document.activeElement.dataset.shape")
+    assert focused != first.get_attribute("data-shape")
+    page.page.keyboard.press("Enter")
+    assert page.page.locator(".mean.chosen").get_attribute("aria-pressed") == "true"
+    assert page.page.locator(".mean.chosen").get_attribute("data-shape") == focused
+    assert page.count("#loss-against-ratio svg >> nth=0 >> [tabindex='0']") == 1
+
+
+def background(page: Visit) -> int:
+    colour = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
+
+
+def test_dark_mode_follows_the_system_and_the_switch(visit: Any) -> None:
+    assert background(visit(color_scheme="light")) > 700
+    page = visit(color_scheme="dark")
+    assert background(page) < 100
+    page.page.locator("#theme").click()
+    assert background(page) > 700
+    page.page.locator("#theme").click()
+    assert background(page) < 100
+    assert "theme=dark" in page.fragment()
+    assert background(visit("#theme=dark", color_scheme="light")) < 100
+    page.page.emulate_media(media="print")
+    assert background(page) > 700
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_narrow_screens_do_not_scroll_sideways(visit: Any, width: int) -> None:
+    page = visit(viewport={"width": width, "height": 844})
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+    wide = "all => all.filter(each => each.getBoundingClientRect().right > innerWidth + 1).length"
+    assert page.page.locator(".plot svg").evaluate_all(wide) == 0
+
+
+def test_accessible(visit: Any, request: pytest.FixtureRequest) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    for scheme in ("light", "dark"):
+        page = visit(color_scheme=scheme, bypass_csp=True)
+        found = axe.Axe().run(page.page).response["violations"]
+        assert [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found] == []
+
+
+def test_runs_without_measurements_or_repeats(visit: Any, browser: Any, tmp_path: Path) -> None:
+    plain = write_run(tmp_path / "plain", budgets=(50_000,), seeds=(0,), views=())
+    one = write_run(tmp_path / "one", budgets=(50_000,), depths=(2,), seeds=(0,), views=("loss",))
+    edge = write_run(tmp_path / "edge", budgets=(50_000, 100_000), best_ratio=1e-3, seeds=(0,))
+    for folder in (plain, one, edge):
+        page = Visit(browser, write_report(folder).as_uri())
+        assert page.errors == []
+        assert page.count("#loss-against-ratio svg") >= 1
+        assert "NaN" not in page.page.locator("main").inner_html()
+        page.page.close()
