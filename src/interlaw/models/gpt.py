@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
+from interlaw.models.roles import Roles
 from interlaw.shapes import GPTShape
 
 INIT_STD = 0.02
@@ -62,6 +63,10 @@ class GPT(nn.Module):
         shape: The sizes.
         generator: Source of the initial weights; torch's default generator when None.
     """
+
+    roles = Roles(
+        inputs=("tokens", "positions"), outputs=("head",), writers=("attention.out", "down"), depth_scaled=True
+    )
 
     def __init__(self, shape: GPTShape, *, generator: torch.Generator | None = None) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from interlaw.models.roles import Roles
 from interlaw.shapes import MLPShape
 
 INIT_STD = 0.03
@@ -35,6 +36,8 @@ class MLP(nn.Module):
         shape: The sizes.
         generator: Source of the initial weights, normal with std 0.03; biases start at zero.
     """
+
+    roles = Roles(inputs=("enter",), outputs=("leave",), writers=("fc2",))
 
     def __init__(self, shape: MLPShape, *, generator: torch.Generator | None = None) -> None:
         super().__init__()

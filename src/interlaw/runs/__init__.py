@@ -3,7 +3,7 @@
 from interlaw.runs.folder import RunFolder, TrialFolder, require_run
 from interlaw.runs.provenance import provenance
 from interlaw.runs.record import Record
-from interlaw.runs.spec import BudgetSpec, MeasureSpec, TrialSpec
+from interlaw.runs.spec import BudgetSpec, MeasureSpec, Treatment, TrialSpec
 from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, view_table
 from interlaw.runs.trained import load_trial
 from interlaw.tasks import Strict, TextTaskSpec
@@ -15,6 +15,7 @@ __all__ = [
     "RunFolder",
     "Strict",
     "TextTaskSpec",
+    "Treatment",
     "TrialFolder",
     "TrialSpec",
     "load_curve",

@@ -16,6 +16,9 @@ from interlaw.training import TrainSettings
 _KEY_LENGTH = 16
 
 
+Treatment = Literal["fixed", "mup", "completep"]
+
+
 class BudgetSpec(Strict):
     """What this trial's shape was matched to.
 
@@ -51,7 +54,8 @@ class TrialSpec(Strict):
         shape: The shape's defining sizes, depth and width among them.
         budget: What the shape was matched to.
         task: Data and loss.
-        treatment: How the learning rate was chosen.
+        treatment: How learning rate and initial weights follow the shape: not at all (`fixed`), by width (`mup`), by
+            width and depth (`completep`).
         training: Every number of the optimizer and schedule; its seed is the trial's.
         measure: Views measured at the end.
     """
@@ -61,7 +65,7 @@ class TrialSpec(Strict):
     shape: dict[str, int | bool]
     budget: BudgetSpec
     task: AnyTaskSpec
-    treatment: Literal["fixed"] = "fixed"
+    treatment: Treatment = "fixed"
     training: TrainSettings
     measure: tuple[MeasureSpec, ...] = ()
 

@@ -88,6 +88,8 @@ def _trial(recipe: Recipe, plan: TaskPlan, amount: int, shape: Shape, seed: int)
         test_samples=part.test_samples,
         patience=part.patience,
         blow_up=part.blow_up,
+        parametrization="standard" if part.treatment == "fixed" else part.treatment,
+        **{name: value for name in ("base_width", "base_depth") if (value := getattr(part, name)) is not None},
         seed=seed,
     )
     return TrialSpec(

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from interlaw.errors import InterlawError
 from interlaw.interaction import VIEWS
 from interlaw.models import ARCHITECTURES
-from interlaw.runs import MeasureSpec
+from interlaw.runs import MeasureSpec, Treatment
 from interlaw.shapes import FAMILIES, parse_depths, parse_size
 from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
 
@@ -46,8 +46,11 @@ class TrainingPart(Strict):
         batch_size: Sequences a step.
         steps: Optimizer steps, the same for every trial.
         tokens_per_param: Tokens as a multiple of the nominal budget, so that all shapes of a budget see the same data.
-        treatment: How the learning rate is chosen for each shape.
-        learning_rate: The peak rate of treatment `fixed`.
+        treatment: `fixed`: one rate for every shape; `mup`: rate and initial weights follow the width; `completep`:
+            width and depth.
+        base_width: Width at which `mup` and `completep` are the standard parametrization; needed by both.
+        base_depth: Depth at which `completep` is; needed by it.
+        learning_rate: The peak rate; that of the base shape under `mup` and `completep`.
         warmup_fraction: Part of the steps in which the rate rises.
         final_fraction: Rate at the end as a fraction of the peak.
         weight_decay: Decoupled decay of matrices.
@@ -64,7 +67,9 @@ class TrainingPart(Strict):
     batch_size: int = Field(default=16, ge=1)
     steps: int | None = Field(default=None, ge=1)
     tokens_per_param: float | None = Field(default=None, gt=0)
-    treatment: Literal["fixed"] = "fixed"
+    treatment: Treatment = "fixed"
+    base_width: int | None = Field(default=None, ge=1)
+    base_depth: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(gt=0)
     warmup_fraction: float = Field(default=0.05, ge=0, le=1)
     final_fraction: float = Field(default=0.1, ge=0, le=1)
@@ -80,9 +85,14 @@ class TrainingPart(Strict):
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingPart:
-        """Exactly one of the two ways to say how long."""
+        """Exactly one of the two ways to say how long, and the base shape that the treatment asks for."""
         if (self.steps is None) == (self.tokens_per_param is None):
             raise ValueError("give exactly one of steps and tokens_per_param")
+        wanted = {"fixed": set(), "mup": {"base_width"}, "completep": {"base_width", "base_depth"}}[self.treatment]
+        given = {name for name in ("base_width", "base_depth") if getattr(self, name) is not None}
+        if given != wanted:
+            names = " and ".join(sorted(wanted)) or "no base shape"
+            raise ValueError(f"treatment {self.treatment} takes {names}, not {' and '.join(sorted(given)) or 'none'}")
         return self
 
 

@@ -15,7 +15,7 @@ from interlaw.interaction import measure
 from interlaw.models import build_model
 from interlaw.runs import Record, TrialFolder, TrialSpec, provenance
 from interlaw.tasks import Task
-from interlaw.training import TrainState, save_weights, train
+from interlaw.training import TrainState, save_weights, scale_initial_weights, train
 
 PROGRESS_SECONDS = 0.5
 LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
@@ -66,6 +66,7 @@ def _run(
     task = spec.task.open(device=device)
     shape = spec.make_shape()
     model = build_model(shape, seed=spec.training.seed, device=device)
+    scale_initial_weights(model, spec.training)
     result = train(
         model,
         task,

@@ -138,7 +138,7 @@ def _one_step(
     """One optimizer step; returns the batch's loss before it."""
     rate = learning_rate_at(step, settings)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_factor"]
     loss = task.loss(model, task.batch(seed=settings.seed, step=step, size=settings.batch_size))
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -7,17 +7,28 @@ import math
 import torch
 from torch import nn
 
+from interlaw.training.parametrization import parameter_factors
 from interlaw.training.settings import TrainSettings
+
+EPSILON = 1e-8
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices and leaves vectors alone."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices and leaves vectors alone.
+
+    Rates, epsilons and decays carry the factors of the settings' parametrization; a group's `rate_factor` multiplies
+    the scheduled rate.
+    """
+    found = parameter_factors(model, settings)
+    members: dict[tuple[float, float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = found[name].decay * settings.weight_decay if parameter.dim() >= 2 else 0.0
+            members.setdefault((decay, found[name].rate, found[name].epsilon), []).append(parameter)
     groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": decay, "rate_factor": rate, "eps": EPSILON * epsilon}
+        for (decay, rate, epsilon), parameters in members.items()
     ]
-    groups = [group for group in groups if group["params"]]
     betas = (settings.beta1, settings.beta2)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
 

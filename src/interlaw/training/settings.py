@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from interlaw.errors import InterlawError
+
+Parametrization = Literal["standard", "mup", "completep"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,9 @@ class TrainSettings:
         test_samples: Test samples at the end.
         patience: Validations without a new lowest loss after which training stops; 0: it never stops early.
         blow_up: A batch loss above this many times the first one means that the run has left for good.
+        parametrization: How initial weights and AdamW's numbers follow width (`mup`) or width and depth (`completep`).
+        base_width: Width at which `mup` and `completep` are the standard parametrization.
+        base_depth: Depth at which `completep` is the standard parametrization.
         seed: Seed of initial weights and batches.
 
     Raises:
@@ -46,11 +52,22 @@ class TrainSettings:
     test_samples: int = 512
     patience: int = 0
     blow_up: float = 2.0
+    parametrization: Parametrization = "standard"
+    base_width: int = 64
+    base_depth: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
-        for name in ("steps", "batch_size", "evaluations", "evaluation_samples", "test_samples"):
+        for name in (
+            "steps",
+            "batch_size",
+            "evaluations",
+            "evaluation_samples",
+            "test_samples",
+            "base_width",
+            "base_depth",
+        ):
             if getattr(self, name) < 1:
                 raise InterlawError(
                     f"expected {name} to be at least 1, found {getattr(self, name)}; choose a positive one"

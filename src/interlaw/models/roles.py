@@ -1,0 +1,39 @@
+"""Which part of a network each parameter is: what rules that follow width and depth need to know of a family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+Role = Literal["input", "hidden", "writer", "vector", "writer_vector", "output"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """The roles of a family's modules, by the names that their parameters carry.
+
+    Attributes:
+        inputs: Modules that read a fixed number of inputs: token table, positions, first layer.
+        outputs: Modules that write a fixed number of outputs.
+        writers: Modules whose output is added to the residual stream.
+        depth_scaled: Whether the writers' initial std already falls as 1 / sqrt(depth).
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    writers: tuple[str, ...]
+    depth_scaled: bool = False
+
+    def of(self, name: str, parameter: nn.Parameter) -> Role:
+        """The role of a named parameter; the matrices between input and output are hidden."""
+        module = name.rpartition(".")[0]
+        writes = any(module.endswith(writer) for writer in self.writers)
+        if parameter.dim() < 2:
+            return "writer_vector" if writes else "vector"
+        if module in self.outputs:
+            return "output"
+        if module in self.inputs:
+            return "input"
+        return "writer" if writes else "hidden"

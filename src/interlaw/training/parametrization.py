@@ -1,0 +1,135 @@
+"""How initial weights and AdamW's numbers follow width and depth, so that one learning rate serves every shape.
+
+With m = width / base_width and l = depth / base_depth. A weight with forward multiplier c, initial std s, rate eta,
+epsilon e and decay d trains under Adam exactly as one without multiplier and with c s, c eta, e / c, d / c: gradients grow
+by 1 / c, Adam's step does not. So every rule below is a set of factors on the weight itself; no network knows of it.
+
+| role | what | std | rate | epsilon | decay |
+|---|---|---|---|---|---|
+| input | token table, positions, first layer | 1 | 1 | 1/m | 1 |
+| hidden | matrices inside blocks | m^-1/2 | 1/m | 1/m | m |
+| writer | matrices that add to the residual stream: hidden, with c = 1/l under `completep` | | | | |
+| vector | norms and biases (a writer's bias with its c) | 1 | 1 | 1/m | 0 |
+| output | the head, c = 1/m | 1/m | 1/m | 1 | m |
+
+`completep` also multiplies epsilon inside the blocks by 1/l. At the base shape both are standard.
+Sources: `mup`: Yang et al. 2022, arXiv 2203.03466, table 8; decay, epsilon and `completep` (alpha = 1): Dey et al.
+2025, arXiv 2505.01618, table 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from interlaw.errors import InterlawError
+from interlaw.models import Role, Roles
+from interlaw.training.settings import TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factors:
+    """What multiplies a weight's standard numbers.
+
+    Attributes:
+        std: Initial standard deviation.
+        rate: Learning rate.
+        epsilon: AdamW's epsilon.
+        decay: Weight decay (which AdamW multiplies by the rate).
+    """
+
+    std: float = 1.0
+    rate: float = 1.0
+    epsilon: float = 1.0
+    decay: float = 1.0
+
+    def through(self, multiplier: float) -> Factors:
+        """The factors of the product of this weight and a forward multiplier."""
+        return Factors(
+            std=self.std * multiplier,
+            rate=self.rate * multiplier,
+            epsilon=self.epsilon / multiplier,
+            decay=self.decay / multiplier,
+        )
+
+
+def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, depth_scaled: bool) -> Factors:
+    """The factors of a role under the settings' parametrization; the module's table in code.
+
+    Args:
+        role: The parameter's role.
+        settings: Names the parametrization and its base shape.
+        width: The network's width.
+        depth: The network's depth.
+        depth_scaled: Whether the network starts its writers at std / sqrt(depth), which `completep` replaces.
+
+    Example:
+        >>> settings = TrainSettings(steps=1, batch_size=1, learning_rate=1.0, parametrization="mup", base_width=32)
+        >>> factors("hidden", settings, width=128, depth=2, depth_scaled=False)
+        Factors(std=0.5, rate=0.25, epsilon=0.25, decay=4.0)
+    """
+    if settings.parametrization == "standard":
+        return Factors()
+    m = width / settings.base_width
+    deep = depth / settings.base_depth if settings.parametrization == "completep" else 1.0
+    if role == "input":
+        return Factors(epsilon=1 / m)
+    if role == "output":
+        return Factors(epsilon=1 / m).through(1 / m)
+    vector = Factors(epsilon=1 / (m * deep))
+    if role == "vector":
+        return vector
+    if role == "writer_vector":
+        return vector.through(1 / deep)
+    hidden = Factors(std=m**-0.5, rate=1 / m, epsilon=1 / (m * deep), decay=m)
+    if role == "hidden":
+        return hidden
+    undone = math.sqrt(deep) if depth_scaled else 1.0
+    writer = Factors(std=hidden.std * undone, rate=hidden.rate, epsilon=hidden.epsilon, decay=hidden.decay)
+    return writer.through(1 / deep)
+
+
+def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Factors]:
+    """The factors of every parameter by name.
+
+    Raises:
+        InterlawError: When the network ties its head to its token table: one weight cannot follow two rules.
+    """
+    names = dict(model.named_parameters())
+    if settings.parametrization == "standard":
+        return dict.fromkeys(names, Factors())
+    roles: Roles | None = getattr(model, "roles", None)
+    shape: Any = getattr(model, "shape", None)
+    if roles is None:
+        raise InterlawError(
+            f"expected a family whose parameters have roles under {settings.parametrization}, found "
+            f"{type(model).__name__}; use treatment = 'fixed'"
+        )
+    if not any(roles.of(name, parameter) == "output" for name, parameter in names.items()):
+        raise InterlawError(
+            f"expected an untied head under {settings.parametrization}, found it tied to the token table; "
+            "set tied = false"
+        )
+    return {
+        name: factors(
+            roles.of(name, parameter),
+            settings,
+            width=shape.width,
+            depth=shape.depth,
+            depth_scaled=roles.depth_scaled,
+        )
+        for name, parameter in names.items()
+    }
+
+
+@torch.no_grad()
+def scale_initial_weights(model: nn.Module, settings: TrainSettings) -> None:
+    """Multiplies fresh weights by their std factors, in place; vectors start at constants and keep them."""
+    found = parameter_factors(model, settings)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() >= 2:
+            parameter.mul_(found[name].std)
