@@ -22,13 +22,14 @@ STAGES = (
     "published",
     "recommendation",
     "report",
+    "reproduce",
     "cli",
 )
 LEAVES = {"interaction": {"torch", "jaxtyping"}, "laws": {"numpy", "scipy"}}
 # package -> the stages, or single files, that may import it
 DOORS = {
-    "torch": {"models", "tasks", "training", "interaction", "runs", "sweep", "cli"},
-    "matplotlib": {"report"},
+    "torch": {"models", "tasks", "training", "interaction", "runs", "sweep", "reproduce", "cli"},
+    "matplotlib": {"report", "reproduce"},
     "plotly": {"report"},
     "transformers": {"models", "tasks/corpus.py", "recommendation"},
     "datasets": {"tasks/corpus.py"},

@@ -6,15 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlaw.errors import InterlawError
 from interlaw.models import build_model
-from interlaw.shapes import MLPShape, Shape, match_shapes
+from interlaw.shapes import BottleneckShape, MLPShape, Shape, match_shapes
 
 SIZES = st.integers(1, 9)
 MLPS = st.builds(MLPShape, depth=SIZES, width=st.integers(1, 40), input_size=SIZES, output_size=SIZES)
 
+BOTTLENECKS = st.builds(BottleneckShape, depth=st.just(1), width=SIZES, input_size=SIZES)
+
 
 @settings(max_examples=60, deadline=None)
-@given(shape=st.one_of(MLPS))
+@given(shape=st.one_of(MLPS, BOTTLENECKS))
 def test_count_is_the_modules_own(shape: Shape) -> None:
     model = build_model(shape, device="meta")
     assert shape.params == sum(parameter.numel() for parameter in model.parameters())
@@ -42,3 +45,8 @@ def test_published_scans_match_to_multiples_of_eight(
 ) -> None:
     shapes = match_shapes(family=family, params=params, depths=depths, rule="nearest", multiple_of=8)
     assert [shape.width for shape in shapes] == widths
+
+
+def test_there_is_one_bottleneck() -> None:
+    with pytest.raises(InterlawError, match="expected depth 1 for a bottleneck, found 2"):
+        BottleneckShape(depth=2, width=2)

@@ -18,7 +18,13 @@ from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.shapes.size import format_size, parse_size
 
-FAMILIES: dict[str, type[Shape]] = {"gpt": GPTShape, "llama": LlamaShape, "qwen2": Qwen2Shape, "mlp": MLPShape, "bottleneck": BottleneckShape}
+FAMILIES: dict[str, type[Shape]] = {
+    "gpt": GPTShape,
+    "llama": LlamaShape,
+    "qwen2": Qwen2Shape,
+    "mlp": MLPShape,
+    "bottleneck": BottleneckShape,
+}
 
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, open_corpus
+from interlaw.tasks.sparse import SparseRows, draw_sparse_rows
 from interlaw.tasks.spec import Strict, TaskPart, TaskPlan, TaskSpec
 from interlaw.tasks.task import Task
 from interlaw.tasks.text import TextTask, TextTaskPart, TextTaskSpec
@@ -34,6 +35,7 @@ __all__ = [
     "AnyTaskPart",
     "AnyTaskSpec",
     "Corpus",
+    "SparseRows",
     "Strict",
     "Task",
     "TaskPart",
@@ -44,5 +46,6 @@ __all__ = [
     "TextTaskSpec",
     "VectorTask",
     "VectorTaskSpec",
+    "draw_sparse_rows",
     "open_corpus",
 ]

@@ -1,0 +1,64 @@
+"""`interlaw reproduce`: one of the paper's experiments, and how near it came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+
+if TYPE_CHECKING:
+    from interlaw.reproduce import Outcome
+    from interlaw.runs import RunFolder, TrialSpec
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help="An experiment; a wrong name lists them.")],
+    out: Annotated[Path, typer.Option(help="The experiment's folder; gone on with when it exists.")],
+    scale: Annotated[str, typer.Option(help="tiny: minutes on two cores; paper: the published setting.")] = "tiny",
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
+    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Run one of the paper's experiments and compare every published figure with what came out."""
+    from interlaw.cli.sweep import drive, require_device
+    from interlaw.reproduce import Driver
+    from interlaw.reproduce import reproduce as run_experiment
+
+    require_device(device)
+    console = people()
+
+    def sweep(run: RunFolder, trials: list[TrialSpec]) -> None:
+        drive(run, trials, executor="processes", workers=workers, device=device)
+
+    driver = Driver(sweep=sweep, note=lambda line: console.print(line, markup=False), device=device)
+    outcome = run_experiment(name, scale=scale, out=out, driver=driver)
+    if as_json:
+        print_json(outcome.to_dict())
+        return
+    _show(outcome)
+
+
+def _show(outcome: Outcome) -> None:
+    """The agreement table and the answers."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for name in ("figure", "at", "published", "ours", "verdict"):
+        table.add_column(name)
+    for line in outcome.agreement:
+        table.add_row(line.figure, line.at, _number(line.published), _number(line.ours), line.verdict)
+    console = people(stderr=False)
+    console.print(outcome.setting, markup=False)
+    console.print(table)
+    for answer in outcome.answers:
+        console.print(f"{answer.question} {answer.answer}: {answer.evidence}.", markup=False)
+    for note in (*outcome.notes, *outcome.files):
+        console.print(note, markup=False)
+
+
+def _number(value: float | str | None) -> str:
+    """Four digits, or words."""
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.4g}"

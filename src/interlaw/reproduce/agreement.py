@@ -1,0 +1,129 @@
+"""How near an experiment came: each published figure beside ours, with a verdict that a rule gives."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+Verdict = Literal["agrees", "does not agree", "not comparable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One published figure.
+
+    Attributes:
+        experiment: Name of the experiment here.
+        figure: What was measured.
+        at: Where: a training-set size, a budget, a depth.
+        value: The figure.
+        spread: How far another run may lie and still agree: the standard deviation over seeds where it was published.
+        source: Where it stands.
+    """
+
+    experiment: str
+    figure: str
+    at: str
+    value: float
+    spread: float
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """One line of an agreement table.
+
+    Attributes:
+        figure: What was measured or claimed.
+        at: Where; empty for a claim about the whole.
+        published: The published figure or claim, in words or as a number.
+        ours: What came out here; None when it was not measured.
+        verdict: By the rule that `rule` states.
+        rule: What agreement means for this line.
+        differs: What differs in the setting.
+        spread: Published spread.
+        our_spread: Standard deviation of ours over seeds.
+    """
+
+    figure: str
+    at: str
+    published: float | str
+    ours: float | str | None
+    verdict: Verdict
+    rule: str
+    differs: str = ""
+    spread: float | None = None
+    our_spread: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@cache
+def published_figures(experiment: str) -> tuple[Published, ...]:
+    """The published figures of an experiment, from the table that the package carries."""
+    text = (resources.files("interlaw.reproduce") / "published.csv").read_text(encoding="utf-8")
+    return tuple(
+        Published(**{**row, "value": float(row["value"]), "spread": float(row["spread"])})  # type: ignore[arg-type]
+        for row in csv.DictReader(text.splitlines())
+        if row["experiment"] == experiment
+    )
+
+
+def compare(
+    published: Published, ours: float | None, *, our_spread: float | None = None, differs: str = ""
+) -> Agreement:
+    """A figure of ours against a published one: it agrees when it lies within the published spread.
+
+    Example:
+        >>> figure = Published(experiment="toy", figure="loss", at="T=3", value=1.1, spread=0.01, source="here")
+        >>> compare(figure, 1.105).verdict, compare(figure, 1.2).verdict, compare(figure, None).verdict
+        ('agrees', 'does not agree', 'not comparable')
+    """
+    verdict: Verdict = "not comparable"
+    if ours is not None and math.isfinite(ours):
+        verdict = "agrees" if abs(ours - published.value) <= published.spread else "does not agree"
+    return Agreement(
+        figure=published.figure,
+        at=published.at,
+        published=published.value,
+        ours=ours,
+        verdict=verdict,
+        rule=f"within the published spread {published.spread:.3g}",
+        differs=differs if ours is not None else "not run at this scale",
+        spread=published.spread,
+        our_spread=our_spread,
+    )
+
+
+def claim(
+    figure: str, *, published: str, ours: str | None, holds: bool | None, rule: str, differs: str = ""
+) -> Agreement:
+    """A published statement against what came out; `holds` None: this scale cannot tell."""
+    verdict: Verdict = "not comparable" if holds is None else "agrees" if holds else "does not agree"
+    return Agreement(figure=figure, at="", published=published, ours=ours, verdict=verdict, rule=rule, differs=differs)
+
+
+def as_markdown(lines: Sequence[Agreement]) -> str:
+    """The table for a page."""
+    head = "| figure | at | published | ours | verdict | what differs |\n|---|---|---|---|---|---|\n"
+    return head + "".join(
+        f"| {line.figure} | {line.at} | {_number(line.published, line.spread)} | {_number(line.ours, line.our_spread)} "
+        f"| {line.verdict} | {line.differs} |\n"
+        for line in lines
+    )
+
+
+def _number(value: float | str | None, spread: float | None) -> str:
+    """A value with its spread, four digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    return f"{value:.4g}" + (f" ± {spread:.2g}" if spread else "")

@@ -1,0 +1,209 @@
+"""Double descent in a tied bottleneck: test loss and interaction against the number of training points (claim C1).
+
+Five models of 1000 inputs and a bottleneck of 2, trained together at each size; every size is one file, so a stopped
+run goes on at the size it was at.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load, save
+
+from interlaw.errors import InterlawError
+from interlaw.laws import fit_law
+from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
+from interlaw.reproduce.bottleneck_energies import bottleneck_energies
+from interlaw.reproduce.bottleneck_training import BottleneckSettings, mean_losses, train_bottlenecks
+from interlaw.reproduce.double_descent_figure import write_heat_maps, write_loss_and_interaction
+from interlaw.reproduce.open_questions import Answer, answer_open_questions
+from interlaw.reproduce.outcome import Driver, Outcome, Scale
+from interlaw.tasks import SparseRows, draw_sparse_rows
+from interlaw.training import write_atomically
+
+NAME = "double-descent"
+SNAPSHOTS = (10, 100, 500, 1000, 5282)
+DIFFERS = "other random data; each step draws min(T, 2048) rows with replacement, as the published program does"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """What decides the numbers of one size, beside the settings.
+
+    Attributes:
+        dim: Coordinates of a point.
+        density: Chance that a coordinate is not zero.
+        test_points: Points behind the test loss and the AGOP.
+        data_seed: Seed of training and test points, together with the size.
+    """
+
+    dim: int = 1000
+    density: float = 0.01
+    test_points: int = 5000
+    data_seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """One scale of the experiment.
+
+    Attributes:
+        sizes: Numbers of training points.
+        seeds: Models at each size; they share the points.
+        settings: How they are trained.
+        data: What they are trained and tested on.
+    """
+
+    sizes: tuple[int, ...]
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    settings: BottleneckSettings = field(default_factory=BottleneckSettings)
+    data: Dataset = field(default_factory=Dataset)
+
+
+PROGRAMS: dict[Scale, Program] = {
+    "tiny": Program(sizes=(3, 10, 30, 100, 200, 500, 1000)),
+    "paper": Program(sizes=(3, 5, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 1395, 1946, 2714, 3786, 5282)),
+}
+
+
+def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
+    """Trains what is missing, compares with the published figures and draws."""
+    program = PROGRAMS[scale]
+    rows: list[dict[str, Any]] = []
+    for size in program.sizes:
+        rows.extend(train_size(size, program=program, out=out, driver=driver))
+    figures = [
+        write_loss_and_interaction(rows, out / "loss-and-interaction.png"),
+        write_heat_maps(_snapshots(program, out), out / "agop-snapshots.png"),
+    ]
+    return Outcome(
+        experiment=NAME,
+        scale=scale,
+        setting=(
+            f"y = relu(x W^T W + b), {program.data.dim} inputs, bottleneck {program.settings.width}, "
+            f"{len(program.seeds)} seeds, {len(program.sizes)} training-set sizes from {program.sizes[0]} to "
+            f"{program.sizes[-1]}, {program.settings.steps} steps, {program.data.test_points:,} test points; "
+            f"{sum(row['seconds'] for row in rows) / len(program.seeds):.0f} s of training."
+        ),
+        agreement=tuple(agreement(rows)),
+        answers=_answers(rows),
+        table=tuple(rows),
+        files=tuple(str(path) for path in figures),
+        notes=(
+            "In the two questions the number of training points takes the place of depth / width: there is no shape "
+            "to vary here.",
+        ),
+    )
+
+
+def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> list[dict[str, Any]]:
+    """One row a seed for one number of training points; read from OUT when it is there.
+
+    Raises:
+        InterlawError: When OUT holds this size from other settings.
+    """
+    settings, data, seeds = program.settings, program.data, program.seeds
+    stamp = {"settings": asdict(settings), "data": asdict(data), "seeds": list(seeds)}
+    place = out / "sizes" / f"{size}.json"
+    if place.exists():
+        kept = json.loads(place.read_text(encoding="utf-8"))
+        if kept["stamp"] != stamp:
+            raise InterlawError(
+                f"expected results of these settings in {place}, found others; choose another --out or delete it"
+            )
+        return list(kept["rows"])
+    started = time.monotonic()
+    train = draw_sparse_rows(size, dim=data.dim, density=data.density, seed=_seed(data, size, 0))
+    test = _test_rows(data, size)
+    P = train_bottlenecks(train, seeds=seeds, settings=settings)
+    seconds = time.monotonic() - started
+    rows = []
+    losses, train_losses = mean_losses(P, test), mean_losses(P, train)
+    for index, seed in enumerate(seeds):
+        found = bottleneck_energies(P[index], test)
+        rows.append(
+            {
+                "train_points": size,
+                "seed": seed,
+                "loss": float(losses[index]),
+                "train_loss": float(train_losses[index]),
+                "seconds": seconds,
+                "aofe": found.aofe,
+                "aofe_ratio": found.aofe_ratio,
+                "null_ratio": found.agop.null_ratio,
+                "excess_ratio": found.aofe_ratio - found.agop.null_ratio,
+                "plugin_aofe": found.agop.aofe,
+                "plugin_aofe_ratio": found.agop.aofe_ratio,
+                "weights_aofe": found.weights.aofe,
+                "weights_aofe_ratio": found.weights.aofe_ratio,
+                "nfa_correlation": found.nfa_correlation,
+            }
+        )
+    write_atomically(out / "weights" / f"{size}.safetensors", save({"P": P.contiguous()}))
+    write_atomically(place, (json.dumps({"stamp": stamp, "rows": rows}, indent=1) + "\n").encode())
+    mean = np.mean([row["loss"] for row in rows])
+    driver.note(f"{size} training points: test loss {mean:.4f} over {len(seeds)} seeds, {seconds:.0f} s")
+    return rows
+
+
+def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
+    """Loss, AOFE and AOFE-ratio at each published size that was run, and where both peak."""
+    lines = []
+    columns = {"test loss": "loss", "AOFE": "plugin_aofe", "AOFE-ratio": "plugin_aofe_ratio"}
+    for published in published_figures(NAME):
+        ours = [row[columns[published.figure]] for row in rows if row["train_points"] == int(published.at)]
+        if ours:
+            spread = float(np.std(ours))
+            lines.append(compare(published, float(np.mean(ours)), our_spread=spread, differs=DIFFERS))
+    sizes = sorted({row["train_points"] for row in rows})
+    peaks = [max(sizes, key=lambda size: _mean(rows, size, name)) for name in ("loss", "plugin_aofe")]
+    lines.append(
+        claim(
+            "size at which test loss and AOFE peak",
+            published="both at 500",
+            ours=f"loss at {peaks[0]}, AOFE at {peaks[1]}",
+            holds=peaks[0] == peaks[1],
+            rule="both peak at the same size",
+            differs=DIFFERS,
+        )
+    )
+    return lines
+
+
+def _answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
+    """The open questions with training points in place of depth / width."""
+    names = ("loss", "aofe", "aofe_ratio", "null_ratio", "excess_ratio", "seed")
+    table: dict[str, Any] = {name: [row[name] for row in rows] for name in names}
+    count = len(rows)
+    table |= {"depth": [row["train_points"] for row in rows], "width": [1000] * count, "params": [3000] * count}
+    return answer_open_questions(fit_law(table))
+
+
+def _snapshots(program: Program, out: Path) -> dict[int, tuple[Any, Any]]:
+    """Size to the first seed's parameters and the test points."""
+    found = {}
+    for size in [size for size in SNAPSHOTS if size in program.sizes]:
+        P = load((out / "weights" / f"{size}.safetensors").read_bytes())["P"]
+        found[size] = (P[0], _test_rows(program.data, size))
+    return found
+
+
+def _test_rows(data: Dataset, size: int) -> SparseRows:
+    """The test points that go with a number of training points."""
+    return draw_sparse_rows(data.test_points, dim=data.dim, density=data.density, seed=_seed(data, size, 1))
+
+
+def _seed(data: Dataset, size: int, part: int) -> int:
+    """A seed of its own for the training (0) and test (1) points of each size."""
+    return int(np.random.SeedSequence([data.data_seed, size, part]).generate_state(1)[0])
+
+
+def _mean(rows: Sequence[dict[str, Any]], size: int, name: str) -> float:
+    """Mean over seeds."""
+    return float(np.mean([row[name] for row in rows if row["train_points"] == size]))

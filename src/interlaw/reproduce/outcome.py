@@ -1,0 +1,83 @@
+"""What an experiment hands back, and how it is told of progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from interlaw.reproduce.agreement import Agreement, as_markdown
+from interlaw.reproduce.open_questions import Answer
+from interlaw.runs import RunFolder, TrialSpec
+from interlaw.training import write_atomically
+
+Scale = Literal["tiny", "paper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """How an experiment's work is carried out and shown; the command line and a script have their own.
+
+    Attributes:
+        sweep: Runs the missing trials of a run.
+        note: Takes one line of progress.
+        device: Where to train.
+    """
+
+    sweep: Callable[[RunFolder, list[TrialSpec]], None]
+    note: Callable[[str], None] = lambda line: None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """An experiment's result.
+
+    Attributes:
+        experiment: Its name.
+        scale: `tiny` or `paper`.
+        setting: What was run, in a sentence.
+        agreement: Published figures beside ours.
+        answers: The two questions that the paper leaves open.
+        table: The numbers behind, one row a trial or a size.
+        files: Figures and pages that were written.
+        notes: What a reader must know beside.
+    """
+
+    experiment: str
+    scale: Scale
+    setting: str
+    agreement: tuple[Agreement, ...]
+    answers: tuple[Answer, ...]
+    table: tuple[dict[str, Any], ...] = ()
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of `outcome.json` and of `--json`."""
+        return {
+            "experiment": self.experiment,
+            "scale": self.scale,
+            "setting": self.setting,
+            "agreement": [line.to_dict() for line in self.agreement],
+            "open_questions": [answer.to_dict() for answer in self.answers],
+            "notes": list(self.notes),
+            "files": list(self.files),
+            "table": list(self.table),
+        }
+
+    def to_markdown(self) -> str:
+        """A section for a page."""
+        parts = [f"## {self.experiment} ({self.scale})\n", self.setting + "\n", as_markdown(self.agreement)]
+        parts += [f"- {answer.question} **{answer.answer}**: {answer.evidence}." for answer in self.answers]
+        parts += [f"- {note}" for note in self.notes]
+        return "\n".join(parts) + "\n"
+
+
+def write_outcome(outcome: Outcome, out: Path) -> None:
+    """Writes OUT/outcome.json and OUT/outcome.md."""
+    content = json.dumps(outcome.to_dict(), indent=1, default=float) + "\n"
+    write_atomically(out / "outcome.json", content.encode())
+    write_atomically(out / "outcome.md", outcome.to_markdown().encode())

@@ -1,0 +1,115 @@
+"""Published figures, verdicts by rule, and the two open questions on tables whose answers are known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from interlaw.laws import fit_law
+from interlaw.reproduce.agreement import Published, as_markdown, claim, compare, published_figures
+from interlaw.reproduce.open_questions import answer_open_questions, tail_probability
+
+FIGURE = Published(experiment="toy", figure="loss", at="3", value=1.0, spread=0.1, source="here")
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [(1.0999, "agrees"), (0.9001, "agrees"), (1.11, "does not agree"), (None, "not comparable")],
+)
+def test_a_figure_agrees_within_the_published_spread(ours: float | None, verdict: str) -> None:
+    assert compare(FIGURE, ours).verdict == verdict
+
+
+def test_a_loss_that_is_not_finite_is_not_compared() -> None:
+    assert compare(FIGURE, math.nan).verdict == "not comparable"
+
+
+@pytest.mark.parametrize(("holds", "verdict"), [(True, "agrees"), (False, "does not agree"), (None, "not comparable")])
+def test_a_claim_holds_or_not(holds: bool | None, verdict: str) -> None:
+    assert claim("peak", published="at 500", ours="at 500", holds=holds, rule="same").verdict == verdict
+
+
+def test_the_table_for_a_page() -> None:
+    lines = [
+        compare(FIGURE, 1.05, our_spread=0.02, differs="data"),
+        claim("x", published="p", ours=None, holds=None, rule="r"),
+    ]
+    assert as_markdown(lines).splitlines()[2:] == [
+        "| loss | 3 | 1 ± 0.1 | 1.05 ± 0.02 | agrees | data |",
+        "| x |  | p | - | not comparable |  |",
+    ]
+
+
+def test_published_double_descent_is_as_stated() -> None:
+    losses = {p.at: p for p in published_figures("double-descent") if p.figure == "test loss"}
+    stated = {"3": 1.103, "100": 1.032, "500": 1.534, "1000": 1.058, "5282": 0.9927}
+    for size, loss in stated.items():
+        assert losses[size].value == pytest.approx(loss, abs=5e-4)
+    assert losses["500"].spread == pytest.approx(0.16, abs=0.005)
+    assert published_figures("nothing") == ()
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_tail_probability_is_the_enumerated_one(count: int) -> None:
+    chances = [0.1, 0.4, 0.5, 0.9]
+    expected = sum(
+        math.prod(p if hit else 1 - p for p, hit in zip(chances, hits, strict=True))
+        for hits in itertools.product([0, 1], repeat=4)
+        if sum(hits) >= count
+    )
+    assert tail_probability(chances, count) == pytest.approx(expected, rel=1e-12)
+
+
+def a_table(*, num_budgets: int, excess_sign: int, best_is_pareto: bool) -> dict[str, list[float]]:
+    """Budgets of nine shapes whose loss is a parabola; the ratio falls with the loss, the excess as told."""
+    columns: dict[str, list[float]] = {
+        name: [] for name in ("params", "depth", "width", "loss", "aofe", "aofe_ratio", "null_ratio", "excess_ratio")
+    }
+    for budget in range(num_budgets):
+        for depth in range(2, 11):
+            width = 400 / math.sqrt(depth)
+            distance = abs(math.log(depth / 5))
+            near = distance if best_is_pareto else -distance
+            columns["params"].append(1e6 * 3**budget)
+            columns["depth"].append(depth)
+            columns["width"].append(width)
+            columns["loss"].append(3 * 0.8**budget + 0.1 * distance**2 + 1e-5 * math.sin(7 * depth))
+            columns["aofe"].append(1 + near + 0.01 * depth)
+            columns["aofe_ratio"].append(0.9 - 0.05 * distance)
+            columns["excess_ratio"].append(0.2 - excess_sign * 0.05 * distance)
+            columns["null_ratio"].append(columns["aofe_ratio"][-1] - columns["excess_ratio"][-1])
+    return columns
+
+
+def test_an_interval_around_the_best_holds_it_more_often_than_chance() -> None:
+    fit = fit_law(a_table(num_budgets=6, excess_sign=1, best_is_pareto=True), num_bootstrap=100)
+    best, sign = answer_open_questions(fit)
+    assert best.answer == "yes"
+    assert best.numbers["inside"] == 6
+    assert best.numbers["p_value"] < 0.05
+    assert sign.answer == "yes"
+
+
+def test_one_budget_cannot_tell() -> None:
+    fit = fit_law(a_table(num_budgets=1, excess_sign=1, best_is_pareto=True), num_bootstrap=100)
+    best, _ = answer_open_questions(fit)
+    assert best.answer == "cannot tell"
+    assert "more budgets are needed" in best.evidence
+
+
+def test_an_excess_of_the_other_sign_is_seen() -> None:
+    fit = fit_law(a_table(num_budgets=6, excess_sign=-1, best_is_pareto=True), num_bootstrap=100)
+    _, sign = answer_open_questions(fit)
+    assert sign.answer == "no"
+    assert np.sign(sign.numbers["aofe_ratio"]["rho"]) == -np.sign(sign.numbers["excess_ratio"]["rho"])
+
+
+def test_without_measurements_nothing_can_be_told() -> None:
+    table = a_table(num_budgets=2, excess_sign=1, best_is_pareto=True)
+    bare = {name: table[name] for name in ("params", "depth", "width", "loss")}
+    answers = answer_open_questions(fit_law(bare, num_bootstrap=100))
+    assert [answer.answer for answer in answers] == ["cannot tell", "cannot tell"]
+    assert answers[0].evidence == "interaction was not measured"
