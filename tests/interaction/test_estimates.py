@@ -78,12 +78,12 @@ def test_plugin_is_the_energies_of_the_mean() -> None:
 def test_unbiased_over_seeds_where_the_plugin_is_not() -> None:
     L = population()
     truth = energies(L @ L.T)
-    trials = [grams_of(draw(L, 8, 1, seed), route="gram") for seed in range(1500)]
+    trials = [grams_of(draw(L, 8, 1, seed), route="gram") for seed in range(600)]
     for name in ("energy", "diagonal_energy", "aofe", "trace"):
         values = np.array([float(unbiased(one, null=haar_null)[name]) for one in trials])
         assert values.mean() == pytest.approx(truth[name], abs=3 * values.std() / math.sqrt(len(values)))
     biased = np.array([plugin(one, null=haar_null).energy for one in trials])
-    assert biased.mean() > truth.energy + 10 * biased.std() / math.sqrt(len(biased))
+    assert biased.mean() > truth.energy + 5 * biased.std() / math.sqrt(len(biased))
 
 
 def test_isotropic_population_reads_no_interaction() -> None:

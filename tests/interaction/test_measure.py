@@ -71,7 +71,7 @@ def test_linear_network_gives_w_transposed_w() -> None:
 
 
 def test_probes_agree_with_exact_outputs() -> None:
-    model, x = build("mlp", 3000)
+    model, x = build("mlp", 1000)
     exact, probed = measure(model, x), measure(model, x, probes=1, seed=3)
     assert exact.num_probes == 0
     assert probed.num_probes == 1
@@ -117,7 +117,7 @@ def test_projected_view_exact_equals_the_jacobian_by_definition() -> None:
 
 
 def test_projected_view_by_probes_is_unbiased() -> None:
-    model, ids = build("gpt", 500)
+    model, ids = build("gpt", 250)
     exact = measure(model, ids, view="projected", probes="exact")
     probed = measure(model, ids, view="projected", seed=5)
     assert probed.dim == 64

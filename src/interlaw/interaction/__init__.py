@@ -1,9 +1,39 @@
 """Neural interaction of any network: the energies of its AGOP, without bias, with intervals, against chance."""
 
+from interlaw.interaction.bootstrap import bootstrap
+from interlaw.interaction.compare import compare
 from interlaw.interaction.energies import Energies, energies
-from interlaw.interaction.estimates import Estimate
+from interlaw.interaction.estimates import Estimate, jackknife, plugin
+from interlaw.interaction.grams import Grams, grams_of
+from interlaw.interaction.layerwise import LayerInteraction, measure_layers
 from interlaw.interaction.measure import agop, measure
+from interlaw.interaction.null import NULLS, haar_null, projected_null
 from interlaw.interaction.result import Interaction
+from interlaw.interaction.rotation import RotationTest, rotation_test
+from interlaw.interaction.store import load, save
 from interlaw.interaction.views import VIEWS
 
-__all__ = ["VIEWS", "Energies", "Estimate", "Interaction", "agop", "energies", "measure"]
+__all__ = [
+    "NULLS",
+    "VIEWS",
+    "Energies",
+    "Estimate",
+    "Grams",
+    "Interaction",
+    "LayerInteraction",
+    "RotationTest",
+    "agop",
+    "bootstrap",
+    "compare",
+    "energies",
+    "grams_of",
+    "haar_null",
+    "jackknife",
+    "load",
+    "measure",
+    "measure_layers",
+    "plugin",
+    "projected_null",
+    "rotation_test",
+    "save",
+]

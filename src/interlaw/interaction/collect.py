@@ -15,7 +15,7 @@ from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.gradient_views import shift
 from interlaw.interaction.grams import Accumulator, DenseAccumulator, Grams, accumulator, choose_route
 from interlaw.interaction.memory import clusters_at_once
-from interlaw.interaction.site import device_of, find_site
+from interlaw.interaction.site import Site, device_of, find_site
 from interlaw.interaction.views import VIEWS
 
 EXPECTED_CLUSTERS = 512
@@ -55,20 +55,19 @@ class Work:
 
 def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work, enough: Enough | None) -> Collected:
     """Gathers the clusters of `inputs`, all of them or until `enough` says so of the Gram matrices so far."""
-    expected = min(len(inputs) if isinstance(inputs, Tensor) else EXPECTED_CLUSTERS, work.max_clusters or 10**9)
     total: Accumulator | None = None
     done, check_at = 0, FIRST_CHECK
     with measuring(model, dtype=work.dtype):
         for batch, part in contributions(model, inputs, settings=settings, work=work):
             if total is None:
-                route = settings.route or _route(part, expected)
+                route = settings.route or route_for(part, inputs, work)
                 total = accumulator(route, dim=part.dim, slices=part.slices)
                 dim = part.dim
             if part.dim != dim:
                 raise InterlawError(
                     f"expected {dim} coordinates in every batch, found {part.dim}; cut the sequences to one length"
                 )
-            _add(total, part)
+            add_contribution(total, part)
             done += batch_length(batch)
             if work.progress is not None:
                 work.progress(done)
@@ -85,31 +84,47 @@ def contributions(
 ) -> Iterator[tuple[Batch, Contribution]]:
     """Every piece of the inputs with its contribution; to be used inside `measuring`."""
     factorize: Factorize = VIEWS[settings.view].prepare(settings)
+
+    def site(batch: Batch) -> Site | None:
+        return None if settings.view == "bottleneck" else find_site(model, batch, layer=settings.layer)
+
+    for piece in pieces_of(model, inputs, settings=settings, work=work, site=site):
+        yield piece, factorize(model, piece)
+
+
+def pieces_of(
+    model: nn.Module, inputs: object, *, settings: Settings, work: Work, site: Callable[[Batch], Site | None]
+) -> Iterator[Batch]:
+    """The inputs on the model's device and in the precision of the measurement, in pieces that fit memory.
+
+    `site` says where a trial derivative is taken to size the pieces; None where nothing is differentiated.
+    """
     device = device_of(model)
     size, left = work.batch_size, work.max_clusters
     for whole in stream(inputs):
         whole = take(whole, 0, left) if left is not None else whole
         whole = _to_dtype(move(whole, device), work.dtype)
-        if size is None and settings.view != "bottleneck":
-            # the loss view's last token is a target only: with it a sequence may be longer than the context
-            seen = shift(whole)[0] if settings.view == "loss" else whole
-            size = clusters_at_once(model, seen, site=find_site(model, seen, layer=settings.layer))
-        for piece in pieces(whole, size or batch_length(whole)):
-            yield piece, factorize(model, piece)
+        trial = site(whole) if size is None else None
+        if trial is not None:
+            # The loss view's last token is a target only: with it a sequence may be longer than the context.
+            size = clusters_at_once(model, shift(whole)[0] if settings.view == "loss" else whole, site=trial)
+        yield from pieces(whole, size or batch_length(whole))
         if left is not None:
             left -= batch_length(whole)
             if left <= 0:
                 return
 
 
-def _route(part: Contribution, expected: int) -> str:
-    """Dense where a batch already comes as matrices, else the cheaper route."""
+def route_for(part: Contribution, inputs: object, work: Work) -> str:
+    """Dense where a batch already comes as matrices, else the cheaper route for the clusters to be expected."""
     if part.factors is None:
         return "dense"
+    known = len(inputs) if isinstance(inputs, Tensor) else EXPECTED_CLUSTERS
+    expected = known if work.max_clusters is None else min(known, work.max_clusters)
     return choose_route(expected, rank=part.factors.shape[2], dim=part.dim)
 
 
-def _add(total: Accumulator, part: Contribution) -> None:
+def add_contribution(total: Accumulator, part: Contribution) -> None:
     """Adds a contribution of either form."""
     if part.factors is not None:
         total.add(part.factors, part.weights)

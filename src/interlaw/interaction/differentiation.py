@@ -71,7 +71,7 @@ def vector_jacobian(
         Gradients of the shape of h, one per cotangent.
     """
     seen: list[Tensor] = []
-    with _explained():
+    with explained():
         y = outputs(site.run(model, batch, watch(seen)), batch)
     if not y.requires_grad:
         raise InterlawError(
@@ -83,7 +83,7 @@ def vector_jacobian(
     current = next(ahead, None)
     while current is not None:
         following = next(ahead, None)
-        with _explained():
+        with explained():
             (g,) = torch.autograd.grad(y, seen[0], current, retain_graph=following is not None, materialize_grads=True)
         yield g
         current = following
@@ -93,7 +93,7 @@ def jacobian_vector(
     model: nn.Module, batch: Batch, *, site: Site, outputs: Outputs, tangent: Callable[[Tensor], Tensor]
 ) -> Float[Tensor, "n c"]:
     """J u for the tangent u that `tangent` draws in the shape of h; forward mode, so no graph is kept."""
-    with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), _explained():
+    with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), explained():
         y = outputs(site.run(model, batch, lambda h: _dual(h.detach(), tangent(h))), batch)
         found: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
         if found is None:
@@ -120,7 +120,7 @@ def _differentiable_attention() -> Iterator[None]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turns torch's errors about missing derivatives into ones that name the cure."""
     try:
         yield

@@ -7,10 +7,10 @@ neither the spread of the clusters nor the noise of their probes adds to the ene
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,10 +18,9 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.energies import Energies, derive
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.null import Null
+from interlaw.interaction.scales import scale_of
 
 LEVEL = 0.95
-UNIT_INTERVAL = ("aofe_ratio", "null_ratio", "mean_cos2", "aofe_scale_free")
-SIGNED = ("excess_ratio",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,12 @@ def plugin(grams: Grams, *, null: Null) -> Energies:
 
 def unbiased(grams: Grams, *, null: Null) -> dict[str, Tensor]:
     """Every quantity from pairs of different clusters; energies and trace are unbiased, ratios of them consistent."""
-    return _from_totals(grams, _totals(grams), null)
+    return from_totals(grams, _totals(grams), null)
+
+
+def leave_one_out(grams: Grams, *, null: Null) -> dict[str, Tensor]:
+    """Every quantity with one group of clusters left out, for each group in turn: (G,) each."""
+    return from_totals(grams, _totals_without_each(grams), null)
 
 
 def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Estimate]:
@@ -77,7 +81,7 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     """
     require_clusters(grams)
     values = unbiased(grams, null=null)
-    without = _from_totals(grams, _totals_without_each(grams), null)
+    without = leave_one_out(grams, null=null)
     groups = len(grams.counts)
     quantile = student_quantile(0.5 + level / 2, degrees=groups - 1)
     found = {}
@@ -164,7 +168,7 @@ def _totals_without_each(grams: Grams) -> Totals:
     )
 
 
-def _from_totals(grams: Grams, totals: Totals, null: Null) -> dict[str, Tensor]:
+def from_totals(grams: Grams, totals: Totals, null: Null) -> dict[str, Tensor]:
     """Divides once: sums over pairs become means, per unit of weight squared."""
     scale = totals.pairs * (totals.weight / totals.count) ** 2
     return derive(
@@ -179,28 +183,8 @@ def _from_totals(grams: Grams, totals: Totals, null: Null) -> dict[str, Tensor]:
 
 def _estimate(name: str, value: float, stderr: float, quantile: float) -> Estimate:
     """Value, standard error and interval on the quantity's own scale."""
-    forward, inverse, slope = _scale(name, value)
-    middle, reach = forward(value), quantile * stderr * slope
-    return Estimate(value=value, stderr=stderr, low=inverse(middle - reach), high=inverse(middle + reach))
-
-
-def _scale(name: str, value: float) -> tuple[Callable[[float], float], Callable[[float], float], float]:
-    """The scale on which the interval is symmetric: there, back, and the slope there at the value."""
-    if name in UNIT_INTERVAL and 0.0 < value < 1.0:
-        return _logit, _expit, 1.0 / (value * (1.0 - value))
-    if name not in UNIT_INTERVAL + SIGNED and value > 0.0:
-        return math.log, _exp, 1.0 / value
-    return float, float, 1.0
-
-
-def _logit(p: float) -> float:
-    return math.log(p) - math.log1p(-p)
-
-
-def _expit(x: float) -> float:
-    return 1.0 / (1.0 + _exp(-x))
-
-
-def _exp(x: float) -> float:
-    """exp, held inside the range of a float: an interval may reach very far."""
-    return math.exp(min(x, 700.0))
+    scale, at = scale_of(name, value), torch.tensor(value, dtype=torch.float64)
+    middle, reach = scale.there(at), quantile * stderr * scale.slope(at)
+    return Estimate(
+        value=value, stderr=stderr, low=float(scale.back(middle - reach)), high=float(scale.back(middle + reach))
+    )

@@ -123,20 +123,28 @@ def loss_view(settings: Settings) -> Factorize:
         batch, targets = shift(batch)
         site = find_site(model, batch, layer=settings.layer)
 
-        def summed_loss(output: Any, _: Batch) -> Tensor:
-            logits = output_tensor(output)
-            if logits.dim() != 3 or logits.shape[:2] != targets.shape:
-                raise InterlawError(
-                    f"the loss view needs next-token logits (batch, time, vocabulary), found shape "
-                    f"{tuple(logits.shape)}; use a model with a language-model head, or the input view"
-                )
-            return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
-
-        (g,) = vector_jacobian(model, batch, site=site, outputs=summed_loss, cotangents=lambda y: [torch.ones_like(y)])
-        weights = _count_predicting(targets, batch) if g.dim() == 3 else ones(g)
+        (g,) = vector_jacobian(
+            model,
+            batch,
+            site=site,
+            outputs=lambda output, _: summed_loss(output, targets),
+            cotangents=lambda y: [torch.ones_like(y)],
+        )
+        weights = count_predicting(targets, batch) if g.dim() == 3 else ones(g)
         return contribution([columns_of(g)], layer=site.name, count=1, weights=weights, settings=settings)
 
     return factorize
+
+
+def summed_loss(output: Any, targets: Tensor) -> Tensor:
+    """Next-token cross entropy in nats, summed over all targets that are not ignored."""
+    logits = output_tensor(output)
+    if logits.dim() != 3 or logits.shape[:2] != targets.shape:
+        raise InterlawError(
+            f"the loss view needs next-token logits (batch, time, vocabulary), found shape {tuple(logits.shape)}; "
+            "use a model with a language-model head, or the input view"
+        )
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
 
 
 def unit_cotangents(y: Tensor) -> Iterator[Tensor]:
@@ -198,11 +206,26 @@ def shift(batch: Batch) -> tuple[Batch, Tensor]:
     return inputs, targets
 
 
-def _count_predicting(targets: Tensor, batch: Batch) -> Tensor:
+def count_predicting(targets: Tensor, batch: Batch) -> Tensor:
     """How many real tokens of each sequence have a target at or after them: those whose gradient is not zero."""
     later = (targets != -100).flip(1).cumsum(1).flip(1) > 0
     mask = padding_mask(batch)
     return (later if mask is None else later & mask.bool()).sum(1).double()
+
+
+def choose_cotangents(
+    y: Tensor, batch: Batch, settings: Settings, generator: torch.Generator
+) -> tuple[Iterator[Tensor], int]:
+    """The unit vectors of every output, or fresh random signs; and how many of them are probes."""
+    if len(y) != batch_length(batch):
+        raise InterlawError(
+            f"expected one row of outputs per sample, found {len(y)} rows for {batch_length(batch)} samples; "
+            "put the batch on the first axis of the model's output"
+        )
+    if settings.probes == "exact" or (settings.probes is None and y.shape[1] <= EXACT_OUTPUTS):
+        return unit_cotangents(y), 0
+    probes = int(settings.probes or 1)
+    return (r / probes**0.5 for r in random_signs(y, probes, generator)), probes
 
 
 def _pullbacks(
@@ -213,16 +236,9 @@ def _pullbacks(
 
     def cotangents(y: Tensor) -> Iterator[Tensor]:
         nonlocal count, probes
-        if len(y) != batch_length(batch):
-            raise InterlawError(
-                f"expected one row of outputs per sample, found {len(y)} rows for {batch_length(batch)} samples; "
-                "put the batch on the first axis of the model's output"
-            )
-        if settings.probes == "exact" or (settings.probes is None and y.shape[1] <= EXACT_OUTPUTS):
-            count = y.shape[1]
-            return unit_cotangents(y)
-        count = probes = settings.probes or 1
-        return (r / probes**0.5 for r in random_signs(y, probes, generator))
+        drawn, probes = choose_cotangents(y, batch, settings, generator)
+        count = probes or y.shape[1]
+        return drawn
 
     readout = settings.readout(default=default)
     gradients = vector_jacobian(model, batch, site=site, outputs=readout, cotangents=cotangents)

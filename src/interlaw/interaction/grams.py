@@ -24,6 +24,7 @@ MAX_GROUPS = 1024
 MIN_GROUPS = 32
 DENSE_BYTES = 2**28
 CHUNK_ELEMENTS = 2**25
+BLOCK_COLUMNS = 2**12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,9 @@ class Accumulator(Protocol):
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
+
+    def sum_of_contributions(self) -> Tensor:
+        """sum_n A_n, D x D in float64."""
 
 
 def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
@@ -138,6 +142,10 @@ class DenseAccumulator:
         self._sums.append(matrix.clone())
         self._scalars.append(scalars.clone())
 
+    def sum_of_contributions(self) -> Tensor:
+        """sum_n A_n, D x D in float64."""
+        return torch.stack(self._sums).sum(0)
+
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
         flat = torch.stack(self._sums).flatten(1)
@@ -170,21 +178,20 @@ class GramAccumulator:
         self._factors.append(factors)
         self._weights.append(weights.double())
 
+    def sum_of_contributions(self) -> Tensor:
+        """sum_n A_n, D x D in float64."""
+        total = torch.zeros(self._dim, self._dim, dtype=torch.float64, device=self._weights[0].device)
+        for part in self._factors:
+            whole = torch.cat(list(self._slices(part)), 1)
+            flat = whole.transpose(0, 1).flatten(1).double()
+            total.addmm_(flat, flat.T)
+        return total
+
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
         factors = _same_rank(self._factors)
+        energy, diagonal, trace = _inner_products(factors, self._slices)
         weights = torch.cat(self._weights)
-        n, _, rank = factors.shape
-        inner = torch.zeros(n * rank, n * rank, dtype=factors.dtype, device=factors.device)
-        diagonal = torch.zeros(n, n, dtype=torch.float64, device=factors.device)
-        for piece in self._slices(factors):
-            columns = piece.mT.reshape(n * rank, -1)
-            inner.addmm_(columns, columns.T)
-            squares = piece.square().sum(2)
-            diagonal += squares @ squares.T
-        # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
-        energy = inner.double().square().view(n, rank, n, rank).sum((1, 3))
-        trace = inner.diagonal().double().view(n, rank).sum(1)
         return pool(
             Grams(
                 dim=self._dim,
@@ -199,6 +206,30 @@ class GramAccumulator:
             ),
             max_groups=MAX_GROUPS,
         )
+
+
+def _inner_products(factors: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
+    """K, H and traces in float64, block by block of clusters, so that no (n r) x (n r) matrix is ever whole."""
+    n, _, rank = factors.shape
+    block = max(1, BLOCK_COLUMNS // rank)
+    energy = torch.zeros(n, n, dtype=torch.float64, device=factors.device)
+    diagonal, trace = torch.zeros_like(energy), torch.zeros_like(energy[0])
+    starts = range(0, n, block)
+    for i, j in ((i, j) for i in starts for j in starts if i <= j):
+        left, right = factors[i : i + block], factors[j : j + block]
+        inner = factors.new_zeros(len(left) * rank, len(right) * rank)
+        for a, b in zip(slices(left), slices(right), strict=True):
+            inner.addmm_(a.mT.flatten(0, 1), b.mT.flatten(0, 1).T)
+            diagonal[i : i + block, j : j + block] += a.square().sum(2).double() @ b.square().sum(2).double().T
+        # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
+        squares = inner.double().square().view(len(left), rank, len(right), rank).sum((1, 3))
+        energy[i : i + block, j : j + block] = squares
+        if i == j:
+            trace[i : i + block] = inner.diagonal().double().view(len(left), rank).sum(1)
+        else:
+            energy[j : j + block, i : i + block] = squares.T
+            diagonal[j : j + block, i : i + block] = diagonal[i : i + block, j : j + block].T
+    return energy, diagonal, trace
 
 
 def pool(grams: Grams, *, max_groups: int) -> Grams:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.collect import Collected, Progress, Work, collect, contributions
+from interlaw.interaction.collect import Progress, Work, collect, contributions
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.estimates import LEVEL, jackknife, plugin
@@ -103,7 +103,15 @@ def measure(
     work = Work(batch_size=batch_size, max_clusters=max_clusters, dtype=dtype, progress=progress)
     collected = collect(model, inputs, settings=settings, work=work, enough=None if rel_error is None else enough)
     met = None if rel_error is None else enough(collected.grams)
-    return _result(collected, settings=settings, level=level, target=rel_error, met=met)
+    return result_of(
+        collected.grams,
+        layer=collected.layer,
+        num_probes=collected.num_probes,
+        settings=settings,
+        level=level,
+        target=rel_error,
+        met=met,
+    )
 
 
 def agop(
@@ -183,20 +191,28 @@ def _reaches(grams: Grams, *, null: Null, level: float, rel_error: float) -> boo
     return max(ratio.high - ratio.value, ratio.value - ratio.low) <= rel_error * abs(ratio.value)
 
 
-def _result(
-    collected: Collected, *, settings: Settings, level: float, target: float | None, met: bool | None
+def result_of(
+    grams: Grams,
+    *,
+    layer: str,
+    num_probes: int,
+    settings: Settings,
+    level: float,
+    target: float | None = None,
+    met: bool | None = None,
 ) -> Interaction:
     """The measurement as a value."""
-    grams, null_name = collected.grams, VIEWS[settings.view].null
+    null_name = VIEWS[settings.view].null
     found: dict[str, Any] = dict(jackknife(grams, null=NULLS[null_name], level=level))
+    drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
     return Interaction(
         view=settings.view,
-        layer=collected.layer,
+        layer=layer,
         dim=grams.dim,
         num_clusters=grams.num_clusters,
-        num_probes=collected.num_probes,
+        num_probes=num_probes,
         seed=settings.seed,
-        estimator=_describe(collected),
+        estimator=f"U-statistic over pairs of clusters, {drawn}, {len(grams.counts)}-group jackknife",
         null=found.pop("null_ratio"),
         excess=found.pop("excess_ratio"),
         plugin=plugin(grams, null=NULLS[null_name]),
@@ -212,14 +228,4 @@ def _result(
         target_met=met,
         grams=grams,
         **found,
-    )
-
-
-def _describe(collected: Collected) -> str:
-    """How the numbers were made, in words."""
-    probes = collected.num_probes
-    drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
-    return (
-        f"U-statistic over pairs of clusters, {drawn}, {collected.route} route, "
-        f"jackknife over {len(collected.grams.counts)} groups"
     )

@@ -1,0 +1,203 @@
+"""Layer by layer in one pass: interaction at every layer's input, superposition of its weights, and how they agree.
+
+Legend: W (out x in) a layer's weights; G (in x in) the AGOP at its input; the Neural Feature Ansatz says that W^T W is
+proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an embedding table, whose W^T W is E E^T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import Batch, batch_length
+from interlaw.interaction.collect import Progress, Work, add_contribution, pieces_of, route_for
+from interlaw.interaction.contribution import Probes, Settings, contribution
+from interlaw.interaction.differentiation import explained, measuring
+from interlaw.interaction.energies import Energies
+from interlaw.interaction.estimates import LEVEL
+from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, shift, summed_loss
+from interlaw.interaction.grams import Accumulator, accumulator
+from interlaw.interaction.measure import require_settings, result_of
+from interlaw.interaction.readout import padding_mask
+from interlaw.interaction.result import Interaction
+from interlaw.interaction.site import Site, call
+from interlaw.interaction.superposition import agreement, kernel_of, superposition
+from interlaw.interaction.taps import columns_at, gradients_at, reads_output, tapped
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerInteraction:
+    """One layer.
+
+    Attributes:
+        name: The module's name.
+        kind: Its class.
+        interaction: Interaction at its input (for an embedding at its output, for a convolution over its patches).
+        superposition: Energies of W^T W, the parameter-space counterpart (of E E^T for an embedding).
+        nfa: Cosine of W^T W and the averaged G.
+        nfa_centered: The same after the mean entry of each is taken away, a correlation of entries.
+    """
+
+    name: str
+    kind: str
+    interaction: Interaction
+    superposition: Energies
+    nfa: float
+    nfa_centered: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """One row, ready for JSON."""
+        return {
+            "layer": self.name,
+            "kind": self.kind,
+            "interaction": self.interaction.to_dict(),
+            "superposition": self.superposition.to_dict(),
+            "nfa": self.nfa,
+            "nfa_centered": self.nfa_centered,
+        }
+
+
+def measure_layers(
+    model: nn.Module,
+    inputs: object,
+    *,
+    layers: Sequence[str] | None = None,
+    view: str = "input",
+    probes: Probes = None,
+    seed: int = 0,
+    positions: str | None = None,
+    level: float = LEVEL,
+    max_clusters: int | None = None,
+    batch_size: int | None = None,
+    dtype: torch.dtype | None = None,
+    progress: Progress | None = None,
+) -> tuple[LayerInteraction, ...]:
+    """Measures every linear, convolution and embedding layer from the same forward and backward passes.
+
+    Left out are layers that the outputs do not depend on, that run more than once in a forward pass, or whose input has
+    no row per sample (a table of positions).
+
+    Args:
+        model: The network.
+        inputs: As in `measure`.
+        layers: Names of the modules; all of the known kinds when None.
+        view: "input" for J^T J of the outputs, "loss" for gradients of the summed next-token loss.
+        probes: As in `measure`.
+        seed: Seed of the probes.
+        positions: As in `measure`.
+        level: Coverage of the intervals.
+        max_clusters: Use at most so many clusters.
+        batch_size: Clusters per forward pass; chosen from free memory when None.
+        dtype: Precision of the derivatives.
+        progress: Called with the number of clusters done so far.
+
+    Raises:
+        InterlawError: No layer of a known kind, another view, or what `measure` raises.
+
+    Example:
+        >>> import torch
+        >>> linear = torch.nn.Linear(3, 4, bias=False)
+        >>> (layer,) = measure_layers(torch.nn.Sequential(linear), torch.randn(5, 3))
+        >>> round(layer.nfa, 4)  # for a linear network G is W^T W
+        1.0
+    """
+    if view not in ("input", "loss"):
+        raise InterlawError(f"expected the view of all layers to be 'input' or 'loss', found '{view}'")
+    settings = Settings(view=view, layer=None, probes=probes, seed=seed, positions=positions)
+    require_settings(settings)
+    chosen = _chosen(model, layers)
+    work = Work(batch_size=batch_size, max_clusters=max_clusters, dtype=dtype, progress=progress)
+    generator = torch.Generator().manual_seed(seed)
+    name, module = next(iter(chosen.items()))
+    first = Site(name=name, module=module, side="output" if reads_output(module) else "input")
+    totals: dict[str, Accumulator] = {}
+    done, probed = 0, 0
+    with measuring(model, dtype=dtype):
+        for batch in pieces_of(model, inputs, settings=settings, work=work, site=lambda _: first):
+            gradients, weights, probed = _backward(model, batch, chosen, settings, generator)
+            for name, found in gradients.items():
+                columns = [columns_at(chosen[name], g, batch_length(batch)) for g in found]
+                weight = _weight(columns[0], weights)
+                part = contribution(columns, layer=name, count=len(columns), weights=weight, settings=settings)
+                if name not in totals:
+                    totals[name] = accumulator(route_for(part, inputs, work), dim=part.dim)
+                add_contribution(totals[name], part)
+            done += batch_length(batch)
+            if progress is not None:
+                progress(done)
+        return tuple(
+            _layer(name, chosen[name], total, settings=settings, level=level, num_probes=probed)
+            for name, total in totals.items()
+        )
+
+
+def _layer(
+    name: str, module: nn.Module, total: Accumulator, *, settings: Settings, level: float, num_probes: int
+) -> LayerInteraction:
+    """One row: interaction from K and H, superposition from the weights, agreement from both."""
+    grams = total.grams()
+    G = total.sum_of_contributions() / float(grams.weights.sum())
+    nfa, centered = agreement(module, G)
+    return LayerInteraction(
+        name=name,
+        kind=type(module).__name__,
+        interaction=result_of(grams, layer=name, num_probes=num_probes, settings=settings, level=level),
+        superposition=superposition(module),
+        nfa=nfa,
+        nfa_centered=centered,
+    )
+
+
+def _chosen(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
+    """The modules to measure by name."""
+    known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
+    getter = getattr(model, "get_input_embeddings", None)
+    tokens = getter() if callable(getter) else None
+    if tokens is not None:
+        # Tables of positions are shared by all samples: they have no gradient per sample.
+        known = {name: m for name, m in known.items() if m is tokens or not isinstance(m, nn.Embedding)}
+    missing = [name for name in layers or () if name not in known]
+    if missing or not known:
+        raise InterlawError(
+            f"expected linear, convolution or embedding layers, found {missing or 'none'}; "
+            f"this model has {', '.join(list(known)[:8]) or 'none of them'}"
+        )
+    return known if layers is None else {name: known[name] for name in layers}
+
+
+def _backward(
+    model: nn.Module, batch: Batch, chosen: dict[str, nn.Module], settings: Settings, generator: torch.Generator
+) -> tuple[dict[str, list[Tensor]], Tensor | None, int]:
+    """Gradients at every layer, one per cotangent; tokens that count in each cluster, if known; probes used."""
+    targets: Tensor | None = None
+    mask = padding_mask(batch)
+    weights = None if mask is None else mask.sum(1).double()
+    if settings.view == "loss":
+        batch, targets = shift(batch)
+        weights = count_predicting(targets, batch)
+    with tapped(chosen) as taps, explained():
+        output = call(model, batch)
+    if targets is not None:
+        y, probes = summed_loss(output, targets), 0
+        cotangents = [torch.ones_like(y)]
+    else:
+        y = settings.readout(default="all")(output, batch)
+        drawn, probes = choose_cotangents(y, batch, settings, generator)
+        cotangents = list(drawn)
+    with explained():
+        found = gradients_at(taps, y, cotangents)
+    clusters = batch_length(batch)
+    return {name: g for name, g in found.items() if len(g[0]) % clusters == 0}, weights, probes
+
+
+def _weight(columns: Tensor, tokens: Tensor | None) -> Tensor:
+    """What each cluster counts: its tokens where the layer sees tokens, else its positions."""
+    positions = columns.shape[2]
+    if tokens is not None and float(tokens.max()) <= positions and positions > 1:
+        return tokens
+    return torch.full((len(columns),), float(positions), dtype=torch.float64, device=columns.device)

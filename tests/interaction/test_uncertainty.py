@@ -1,0 +1,180 @@
+"""Bootstrap, scales, rotation test, comparison, storage."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.coverage_interaction import POPULATIONS, coverage
+from tests.cases import build
+from torch import nn
+
+from interlaw.errors import InterlawError
+from interlaw.interaction import (
+    Interaction,
+    agop,
+    bootstrap,
+    compare,
+    grams_of,
+    haar_null,
+    jackknife,
+    load,
+    measure,
+    rotation_test,
+    save,
+)
+from interlaw.interaction.bootstrap import _without_each, totals
+from interlaw.interaction.estimates import Totals, _totals, _totals_without_each
+from interlaw.interaction.grams import pool
+from interlaw.interaction.scales import scale_of
+
+FIELDS = ("energy", "diagonal", "trace", "trace_pairs", "pairs", "count", "weight")
+
+
+def population(n: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    L = torch.randn(5, 5, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    return L @ torch.randn(n, 5, 2, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("size", [12, 5])
+def test_reweighted_sums_equal_sums_over_the_resample(size: int) -> None:
+    V, weights = population(12), torch.arange(1.0, 13.0)
+    grams = pool(grams_of(V, route="gram", weights=weights), max_groups=size)
+    groups = len(grams.counts)
+    w = torch.ones(1, groups, dtype=torch.float64)
+    whole = _totals(grams)
+    without = _totals_without_each(grams)
+    for name in FIELDS:
+        assert float(getattr(totals(grams, w), name)) == pytest.approx(float(getattr(whole, name)))
+        assert torch.allclose(getattr(_without_each(grams, w), name), getattr(without, name))
+    # leaving one copy out of a resample equals the resample with that copy gone
+    w = torch.tensor([[2.0, 0.0, 3.0] + [1.0] * (groups - 3)], dtype=torch.float64)
+    fewer = w.clone()
+    fewer[0, 2] -= 1
+    left = _without_each(grams, w)
+    expected: Totals = totals(grams, fewer)
+    for name in FIELDS:
+        assert float(getattr(left, name)[0, 2]) == pytest.approx(float(getattr(expected, name)[0]))
+
+
+def test_reweighted_pairs_by_a_loop() -> None:
+    V = population(4)
+    A = (V @ V.mT).numpy()
+    drawn = [0, 0, 2, 3]
+    pairs = [(a, b) for a in drawn for b in drawn if a != b]
+    found = totals(grams_of(V, route="gram"), torch.tensor([[2.0, 0, 1, 1]], dtype=torch.float64))
+    assert float(found.pairs) == len(pairs)
+    assert float(found.energy) == pytest.approx(sum((A[a] * A[b]).sum() for a, b in pairs))
+    assert float(found.trace_pairs) == pytest.approx(sum(np.trace(A[a]) * np.trace(A[b]) for a, b in pairs))
+
+
+@pytest.mark.parametrize("studentized", [True, False])
+def test_bootstrap_intervals_are_close_to_the_jackknifes_and_reproducible(studentized: bool) -> None:
+    grams = grams_of(population(300), route="gram")
+    plain = jackknife(grams, null=haar_null)
+    found = bootstrap(grams, null=haar_null, studentized=studentized, seed=3)
+    assert found == bootstrap(grams, null=haar_null, studentized=studentized, seed=3)
+    for name, one in found.items():
+        width = plain[name].high - plain[name].low
+        assert one.value == plain[name].value
+        assert one.low == pytest.approx(plain[name].low, abs=0.25 * width)
+        assert one.high == pytest.approx(plain[name].high, abs=0.25 * width)
+
+
+def test_scales_go_there_and_back() -> None:
+    for name, value in (("aofe_ratio", 0.3), ("energy", 5.0), ("excess_ratio", -0.2)):
+        scale, at = scale_of(name, value), torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        there = scale.there(at)
+        assert float(scale.back(there).detach()) == pytest.approx(value)
+        there.backward()
+        assert float(scale.slope(at).detach()) == pytest.approx(float(at.grad))
+    assert scale_of("energy", -1.0).name == "plain"
+
+
+def test_coverage_holds_roughly_in_a_small_simulation() -> None:
+    found = coverage("Gaussian, slow decay, N 64", trials=60, kinds=("jackknife, own scale",))
+    assert 0.85 <= found["jackknife, own scale"]["aofe_ratio"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_coverage_of_the_ratio(population: str) -> None:
+    found = coverage(population, trials=600, kinds=("jackknife, own scale",))["jackknife, own scale"]["aofe_ratio"]
+    least = 0.90 if population.startswith("log-normal") else 0.93
+    # two standard errors of the simulation itself below the level
+    assert least - 2 * (least * (1 - least) / 600) ** 0.5 <= found <= 0.985
+
+
+def test_rotation_test_tells_a_privileged_basis_from_a_random_one() -> None:
+    privileged = torch.diag(torch.arange(1.0, 13.0, dtype=torch.float64))
+    assert rotation_test(privileged, draws=199).p_value == pytest.approx(1 / 200)
+    Q = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)).Q
+    rotated = Q @ privileged @ Q.T
+    found = rotation_test(rotated, draws=199, seed=2)
+    assert found.p_value > 0.05
+    spectrum = torch.arange(1.0, 13.0, dtype=torch.float64)
+    expected = float(haar_null(12, spectrum.square().sum(), spectrum.sum() ** 2))
+    assert found.null_mean == pytest.approx(expected, abs=3 * found.null_std / 199**0.5)
+    assert found == rotation_test(rotated, draws=199, seed=2)
+    with pytest.raises(InterlawError, match="at most 1024"):
+        rotation_test(torch.eye(1025))
+
+
+def test_rotation_test_p_values_are_uniform_under_the_null() -> None:
+    generator = torch.Generator().manual_seed(0)
+    spectrum = torch.diag(torch.arange(1.0, 6.0, dtype=torch.float64))
+    p = []
+    for seed in range(120):
+        Q, R = torch.linalg.qr(torch.randn(5, 5, generator=generator, dtype=torch.float64))
+        Q = Q * R.diagonal().sign()
+        p.append(rotation_test(Q @ spectrum @ Q.T, draws=39, seed=seed).p_value)
+    assert np.mean(p) == pytest.approx(0.5, abs=3 * 0.29 / 120**0.5)
+
+
+def pair() -> tuple[Interaction, Interaction, nn.Module, torch.Tensor]:
+    model, x = build("mlp", 60)
+    other, _ = build("mlp", seed=1)
+    return measure(model, x), measure(other, x), model, x
+
+
+def test_comparison_of_independent_and_of_paired_measurements() -> None:
+    a, b, model, x = pair()
+    apart, together = compare(a, b), compare(a, b, paired=True)
+    for name, one in apart.items():
+        assert one.value == pytest.approx(getattr(a, name).value - getattr(b, name).value)
+        assert one.stderr == pytest.approx(np.hypot(getattr(a, name).stderr, getattr(b, name).stderr))
+        assert one.low < one.value < one.high
+        assert together[name].value == one.value
+    same = compare(a, measure(model, x), paired=True)
+    assert same["aofe_ratio"].stderr == 0
+    assert same["excess"].value == 0
+
+
+def test_comparisons_that_make_no_sense() -> None:
+    a, b, _, _ = pair()
+    with pytest.raises(InterlawError, match="of one view, found 'input' and 'loss'"):
+        compare(a, replace(b, view="loss"))
+    with pytest.raises(InterlawError, match="same clusters with their Gram matrices"):
+        compare(a, replace(b, grams=None), paired=True)
+
+
+def test_saved_measurements_come_back(tmp_path: Path) -> None:
+    a, b, _, _ = pair()
+    path = save(a, tmp_path / "a.json")
+    back = load(path)
+    assert back.to_dict() == a.to_dict()
+    assert compare(back, b, paired=True) == compare(a, b, paired=True)
+    save(replace(b, grams=None), tmp_path / "b")
+    assert load(tmp_path / "b").grams is None
+    with pytest.raises(InterlawError, match="expected a measurement in"):
+        load(tmp_path / "missing")
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(InterlawError, match="KeyError"):
+        load(tmp_path / "bad")
+
+
+def test_agop_of_a_model_can_be_tested_for_its_basis() -> None:
+    model, x = build("mlp", 20)
+    assert 0 < rotation_test(agop(model, x), draws=49).p_value <= 1
