@@ -77,13 +77,19 @@ def run_trials(
         checkpoint_seconds: Least time between checkpoints of a trial.
         ray: Cluster and resources for the executor `ray`; its defaults when None.
         listen: Told what happens.
+
+    Raises:
+        InterlawError: When less than one worker is asked for.
     """
+    if num_workers is not None and num_workers < 1:
+        raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
     missing = [trial for trial in trials if run.trial(trial.key).record() is None]
     missing.sort(key=planned_flops, reverse=True)
     common: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "listen": listen}
     if executor == "local" or not missing:
         run_sequentially(missing, run, **common)
     elif executor == "processes":
-        run_in_processes(missing, run, num_workers=min(num_workers or os.cpu_count() or 1, len(missing)), **common)
+        # not fewer where few are missing: threads would grow, and with them the last bits of the results change
+        run_in_processes(missing, run, num_workers=num_workers or os.cpu_count() or 1, **common)
     else:
         run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **common)

@@ -1,0 +1,94 @@
+"""`interlaw shapes`: the promised keys, the numbers of the library, a table for people."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from interlaw.cli import run
+from interlaw.shapes import match_shapes
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    assert run(["shapes", *arguments, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    answer = json.loads(captured.out)
+    assert list(answer) == ["shapes"]
+    found: list[dict[str, Any]] = answer["shapes"]
+    return found
+
+
+def test_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = asked(capsys, "--family", "gpt", "--params", "3M", "--depths", "1-24", "--head-dim", "4")
+    promised = {"family", "depth", "width", "num_heads", "d_ff", "params", "flops_per_token", "ratio", "budget_error"}
+    assert all(promised <= set(row) for row in rows)
+    assert [row["depth"] for row in rows] == list(range(1, 25))
+    assert all(-0.1 < row["budget_error"] <= 0 for row in rows)
+
+
+def test_options_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = asked(
+        capsys,
+        *("--params", "2M", "--depths", "2,4", "--vocab", "100", "--context", "64", "--head-dim", "8"),
+        *("--rule", "nearest", "--multiple-of", "3", "--count", "non-embedding", "--tied"),
+    )
+    expected = match_shapes(
+        params="2M",
+        depths=[2, 4],
+        vocab_size=100,
+        context=64,
+        head_dim=8,
+        rule="nearest",
+        multiple_of=3,
+        count="non-embedding",
+        tied=True,
+    )
+    for row, shape in zip(rows, expected, strict=True):
+        assert {name: row[name] for name in shape.to_dict()} == shape.to_dict()
+        assert row["budget_error"] == pytest.approx(shape.params_non_embedding / 2e6 - 1)
+
+
+def test_other_budgets(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = asked(capsys, "--flops", "1e15", "--tokens-per-param", "20", "--depths", "4")
+    assert row["flops_per_token"] * row["params"] * 20 == pytest.approx(1e15 * (1 + row["budget_error"]))
+    (row,) = asked(capsys, "--flops-per-token", "10M", "--depths", "4", "--untied")
+    assert row["flops_per_token"] == pytest.approx(1e7 * (1 + row["budget_error"]))
+    assert row["tied"] is False
+
+
+def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["shapes", "--params", "1M", "--depths", "5", "--head-dim", "4"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    header, row = captured.out.splitlines()
+    assert header.split()[:5] == ["depth", "width", "heads", "d_ff", "params"]
+    assert row.split()[:5] == ["5", "120", "30", "480", "958,800"]
+    assert row.split()[-2:] == ["0.04167", "-4.12%"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected exactly one budget"),
+        (["--params", "1M", "--flops", "1e15"], "expected exactly one budget"),
+        (["--params", "3X"], "expected a size such as"),
+        (["--params", "3M", "--family", "gtp"], "expected a family of"),
+        (["--params", "3M", "--depths", "9-1"], "expected depths from 1"),
+        (["--params", "3M", "--rule", "best"], "expected --rule largest or nearest"),
+        (["--params", "3M", "--count", "all"], "expected count to be total or non-embedding"),
+        (["--params", "3M", "--head-dim", "0"], "expected head_dim to be at least 1"),
+        (["--params", "1k"], "no gpt of depth 1 spends 1k params"),
+        (["--flops", "1e15", "--tokens-per-param", "0"], "needs positive tokens per parameter"),
+        (["--flops", "1e15", "--tokens-per-param", "inf"], "needs positive tokens per parameter"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["shapes", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("interlaw: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1

@@ -1,0 +1,189 @@
+"""`interlaw sweep`, `status` and `export` on a small recipe."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.recipes import write_recipe
+
+from interlaw.cli import run
+from interlaw.cli.live import LiveSweep
+from interlaw.runs import RunFolder, load_table
+from interlaw.sweep import Event
+
+
+def answer(capsys: pytest.CaptureFixture[str], arguments: list[Any], *, code: int = 0) -> dict[str, Any]:
+    assert run([str(argument) for argument in arguments]) == code
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_sweep_runs_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, out = write_recipe(tmp_path), tmp_path / "run"
+    command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
+    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 0, "run_dir": str(out)}
+    assert (out / "recipe.toml").read_text() == recipe.read_text()
+    (RunFolder(out).trials()[0].path / "record.json").unlink()
+    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 3, "run_dir": str(out)}
+    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 4, "run_dir": str(out)}
+    state = answer(capsys, ["status", out, "--json"])
+    assert {name: state[name] for name in ("done", "failed", "running", "pending")} == {
+        "done": 4,
+        "failed": 0,
+        "running": 0,
+        "pending": 0,
+    }
+
+
+def test_people_see_one_line_a_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, measure={"views": []})
+    assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--executor", "local"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 4
+    assert all("loss" in line and "seed" in line and "3k" in line for line in lines)
+
+
+def test_trials_that_fail_end_in_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, top={"depths": [1]}, training={"steps": 60, "learning_rate": 1e6, "clip": 0.0})
+    out = tmp_path / "run"
+    assert run(["sweep", str(recipe), "--out", str(out), "--executor", "local", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"done": 0, "failed": 2, "skipped": 0, "run_dir": str(out)}
+    lines = captured.err.splitlines()
+    assert "diverged" in lines[0]
+    assert lines[-1] == f"interlaw: 2 of 2 trials failed or diverged; `interlaw status {out}` says why"
+    state = answer(capsys, ["status", out, "--json"])
+    assert (state["failed"], state["diverged"], len(state["reasons"])) == (2, 2, 2)
+    assert run(["status", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "0 done, 2 failed (2 diverged), 0 running, 0 pending; time left: unknown"
+    assert all("at the start" in line for line in lines[1:])
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path)
+    command = ["sweep", recipe, "--out", tmp_path / "run", "--dry-run"]
+    plan = answer(capsys, [*command, "--json"])
+    assert [row["depth"] for row in plan["trials"]] == [1, 1, 2, 2]
+    assert plan["train_flops"] == sum(row["flops"] for row in plan["trials"])
+    assert run([str(part) for part in command]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith(plan["trials"][0]["key"])
+    assert lines[-1].startswith("4 trials, ")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--executor", "cluster"], "expected --executor local, processes"),
+        (["--workers", "0"], "expected --workers of at least 1, found 0"),
+        (["--device", "warp"], "expected a device that torch can use, found 'warp'"),
+        (["--device", "cuda:99"], "expected a device that torch can use, found 'cuda:99'"),
+    ],
+)
+def test_wrong_options_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    recipe = write_recipe(tmp_path)
+    assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), *options]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, training={"lr": 0.1})
+    assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err == f"interlaw: {recipe}: unknown key 'training.lr'; remove it or mend its spelling\n"
+    assert run(["sweep", str(tmp_path / "no.toml"), "--out", str(tmp_path / "run")]) == 2
+    assert "expected a recipe file, found" in capsys.readouterr().err
+
+
+def test_status_for_people(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", str(finished_run)]) == 0
+    assert capsys.readouterr().out == "4 done, 0 failed (0 diverged), 0 running, 0 pending; time left: about 0.0 min\n"
+
+
+@pytest.mark.parametrize("command", ["status", "export"])
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert run([command, str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("interlaw: expected a run folder with recipe.toml, found none in")
+
+
+def test_exports_are_the_table(finished_run: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    table = load_table(finished_run)
+    readers = {
+        "csv": lambda content: pd.read_csv(io.BytesIO(content), keep_default_na=False),
+        "parquet": lambda content: pd.read_parquet(io.BytesIO(content)),
+        "jsonl": lambda content: pd.DataFrame([json.loads(line) for line in content.splitlines()]),
+    }
+    for form, read in readers.items():
+        assert run(["export", str(finished_run), "--format", form]) == 0
+        printed = capfdbinary.readouterr().out
+        pd.testing.assert_frame_equal(read(printed), table, check_dtype=False, rtol=1e-9)
+        assert run(["export", str(finished_run), "--format", form, "--out", str(tmp_path / f"new/table.{form}")]) == 0
+        assert (tmp_path / f"new/table.{form}").read_bytes() == printed
+        assert capfdbinary.readouterr().out == b""
+
+
+def test_exports_that_cannot_be_are_refused(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(finished_run), "--format", "xlsx"]) == 2
+    assert "expected --format csv, parquet, jsonl, found 'xlsx'" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert run(["export", str(finished_run), "--out", str(tmp_path / "file" / "table.csv")]) == 2
+    assert "expected to write" in capsys.readouterr().err
+
+
+def test_the_live_picture_survives_a_dead_worker(
+    finished_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that starts twice has one line, and ends once."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    trials = [trial.spec() for trial in RunFolder(finished_run).trials()]
+    key = trials[0].key
+    values = {"step": 6, "steps": 12, "train_loss": 2.5, "seconds": 2.0}
+    with LiveSweep(trials, already_done=1) as live:
+        for _ in range(2):
+            live.listen(Event(kind="started", key=key))
+            live.listen(Event(kind="progress", key=key, values=values))
+        assert len(live._progress.tasks) == 2  # the trial and the whole
+        (line,) = [task for task in live._progress.tasks if task.id == live._lines[key]]
+        assert (line.completed, line.total) == (6, 12)
+        assert line.fields["note"] == "loss 2.500  48 tokens/s"
+        live.listen(Event(kind="ended", key=key, values={"status": "done", "loss": 2.25, "seconds": 4.0}))
+        live.listen(Event(kind="started", key=trials[1].key))
+        live.listen(Event(kind="ended", key=trials[1].key, values={"status": "elsewhere"}))
+        (whole,) = live._progress.tasks
+        assert (whole.completed, whole.total) == (3, 4)
+    printed = capsys.readouterr().err
+    assert "loss 2.2500  4.0 s" in printed
+    assert "elsewhere" in printed
+
+
+def test_stopping_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("interlaw.sweep.run_trials", interrupted)
+    recipe = write_recipe(tmp_path)
+    assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 130
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+    shutil.rmtree(tmp_path / "run")

@@ -1,0 +1,109 @@
+"""Worker processes: they may die at any moment, and the trials go on."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.recipes import write_recipe
+
+from interlaw.runs import RunFolder
+from interlaw.sweep import Event, planned_flops, prepare_run, read_recipe, run_trials
+
+CLOCKS = {"seconds", "measure_seconds", "provenance"}
+
+
+def records(run: RunFolder) -> dict[str, Any]:
+    found = {trial.key: trial.record() for trial in run.trials()}
+    return {key: record and json.loads(record.model_dump_json(exclude=CLOCKS)) for key, record in found.items()}
+
+
+def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker: killed during the first trial, killed again while it has nothing to do; the second trial kills every
+    worker it gets until it is given up."""
+    monkeypatch.setattr("interlaw.sweep.local.DEATHS_ALLOWED", 2)
+    monkeypatch.setattr("interlaw.sweep.local.os.cpu_count", lambda: 1)  # one thread, as in this process
+    path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 600}, measure={"views": []})
+    recipe, text = read_recipe(path)
+    untouched, trials = prepare_run(recipe, text, out=tmp_path / "untouched", folder=tmp_path)
+    run_trials(untouched, trials, executor="local", listen=lambda event: None)
+    run, _ = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+    first, second = sorted(trials, key=planned_flops, reverse=True)
+    events: list[tuple[str, str]] = []
+
+    def listen(event: Event) -> None:
+        events.append((event.kind, event.key))
+        (worker,) = multiprocessing.active_children()
+        first_attempt = event.key == first.key and events.count(("started", first.key)) == 1
+        if event.kind == "progress" and (first_attempt or event.key == second.key):
+            worker.kill()
+        elif event == Event(kind="ended", key=first.key, values=event.values):
+            worker.kill()
+            worker.join()
+
+    with monkeypatch.context() as patch:
+        # the last death leaves no worker for the listener to look at
+        patch.setattr(multiprocessing, "active_children", lambda kept=multiprocessing.active_children: kept() or [None])
+        run_trials(run, trials, executor="processes", num_workers=1, checkpoint_seconds=0.02, listen=listen)
+
+    assert [event for event in events if event[0] != "progress"] == [
+        ("started", first.key),
+        ("started", first.key),
+        ("ended", first.key),
+        ("started", second.key),
+        ("started", second.key),
+        ("ended", second.key),
+    ]
+    found = records(run)
+    assert found[first.key] == records(untouched)[first.key]
+    assert run.trial(first.key).weights.read_bytes() == untouched.trial(first.key).weights.read_bytes()
+    assert found[second.key]["status"] == "failed"
+    assert found[second.key]["reason"].startswith("its worker process died 2 times (exit code -9; -9 is often lack of")
+    assert multiprocessing.active_children() == []
+
+
+def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlaw.sweep.local.os.cpu_count", lambda: 2)
+    path = write_recipe(tmp_path, measure={"views": []})
+    recipe, text = read_recipe(path)
+    run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+    events: list[Event] = []
+    run_trials(run, trials, executor="processes", num_workers=2, listen=events.append)
+    statuses = [event.values["status"] for event in events if event.kind == "ended"]
+    assert statuses == ["done"] * 4
+    started = [event.key for event in events if event.kind == "started"]
+    assert len(set(started)) == 4
+    cost = [planned_flops(run.trial(key).spec()) for key in started]
+    assert cost == sorted(cost, reverse=True)  # so that the end is not waited for
+
+
+def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results differ in their last bits with the threads, which are the cores divided by the workers: a sweep that
+    goes on with its last trial must take as many of each as before."""
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "interlaw.sweep.driver.run_in_processes", lambda *_, num_workers, **options: asked.append(num_workers)
+    )
+    monkeypatch.setattr("interlaw.sweep.driver.os.cpu_count", lambda: 4)
+    recipe, text = read_recipe(write_recipe(tmp_path, top={"seeds": [0], "depths": [1]}))
+    run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+    for num_workers in (None, 2):
+        run_trials(run, trials, executor="processes", num_workers=num_workers, listen=lambda event: None)
+    assert asked == [4, 2]
+
+
+def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 2000})
+    recipe, text = read_recipe(path)
+    run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trials(run, trials, executor="processes", num_workers=2, listen=interrupt)
+    assert multiprocessing.active_children() == []
+    assert all(record is None for record in records(run).values())
