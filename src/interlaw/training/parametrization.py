@@ -1,8 +1,8 @@
 """How initial weights and AdamW's numbers follow width and depth, so that one learning rate serves every shape.
 
-With m = width / base_width and l = depth / base_depth. A weight with forward multiplier c, initial std s, rate eta,
-epsilon e and decay d trains under Adam exactly as one without multiplier and with c s, c eta, e / c, d / c: gradients grow
-by 1 / c, Adam's step does not. So every rule below is a set of factors on the weight itself; no network knows of it.
+With m = width / base_width and l = depth / base_depth. A weight with forward multiplier c, std s, rate eta, epsilon e
+and decay d trains under Adam exactly as one without multiplier and with c s, c eta, e / c, d / c: gradients grow by
+1 / c, Adam's step does not. So every rule below is a set of factors on the weight itself; no network knows of it.
 
 | role | what | std | rate | epsilon | decay |
 |---|---|---|---|---|---|
