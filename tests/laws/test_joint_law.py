@@ -14,6 +14,8 @@ def test_natural_parameters_come_back(sweep) -> None:
         assert law.parameters[name].low <= law.parameters[name].value <= law.parameters[name].high
     assert law.status == "optimum"
     assert law.form == "joint"
+    assert law.parameters["skew"].value == pytest.approx(0, abs=1e-3)
+    assert law.curvature(1e6).value == pytest.approx(0.05 / 1.8, rel=0.03)
 
 
 def test_the_band_widens_away_from_the_budgets_and_says_so(sweep) -> None:
@@ -58,18 +60,44 @@ def test_equal_losses_give_no_law(sweep) -> None:
 def test_the_true_form_wins_the_comparison(sweep) -> None:
     table = sweep(gamma=0.2, noise=0.002, seeds=2)
     compared = fit_law(table).law.comparisons
-    assert compared[0].name == "joint"
+    assert compared[0].name == "joint, symmetric"
     assert compared[0].held_out_rmse < 0.005
     assert compared[0].held_out_largest < 0.02
     by_name = {each.name: each for each in compared}
     assert by_name["size only"].held_out_rmse > 3 * compared[0].held_out_rmse
-    assert set(by_name) == {"joint", "joint, gamma = 0", "size only", "additive", "aspect"}
+    assert by_name["joint, gamma = 0"].aicc > by_name["joint"].aicc
+    assert {"additive", "aspect", "joint, scaled"} < set(by_name)
 
 
-def test_an_additive_truth_is_recognised(sweep) -> None:
-    table = sweep()
-    size, depth = table["width"] / 200, table["depth"] / 5
-    noise = np.exp(0.001 * np.random.default_rng(0).normal(size=len(depth)))
-    fit = fit_law({**table, "loss": (1 + 0.5 * size**-0.8 + 0.4 * depth**-0.5) * noise})
+def additive_sweep(noise: float, random: int = 0) -> tuple[dict[str, np.ndarray], dict[float, float]]:
+    """The additive law of arXiv 2602.05970 at four budgets, and the true R* of each."""
+    grids = {1e6: (1, 2, 3, 4, 6, 8, 12), 1e7: (2, 3, 4, 6, 8, 12, 16), 1e8: (4, 6, 8, 12, 16, 24, 32)}
+    grids[1e9] = (8, 12, 16, 24, 32, 48, 64)
+    budget = np.repeat(list(grids), 7)
+    depth = np.array([depth for depths in grids.values() for depth in depths], dtype=float)
+
+    def loss(size, layers):
+        return 1.75 + 333 * (size / 12 / layers) ** (-0.977 / 2) + 1284 * (100 * layers) ** -1.2
+
+    noisy = loss(budget, depth) * np.exp(noise * np.random.default_rng(random).normal(size=28))
+    table = {"budget": budget, "params": budget, "depth": depth, "width": np.sqrt(budget / 12 / depth), "loss": noisy}
+    layers = np.exp(np.linspace(-1, 5, 200_001))
+    best = {size: float(layers[np.argmin(loss(size, layers))]) for size in grids}
+    return table, {size: layer / np.sqrt(size / 12 / layer) for size, layer in best.items()}
+
+
+def test_a_lopsided_truth_whose_curvature_shrinks_is_read_without_bias() -> None:
+    table, best = additive_sweep(1e-5)
+    fit = fit_law(table)
+    assert fit.law.form == "joint, scaled"
+    assert fit.law.parameters["gamma"].value == pytest.approx(np.log(best[1e9] / best[1e6]) / np.log(1e3), abs=0.01)
+    for budget in fit.budgets:
+        assert budget.r_star.value == pytest.approx(best[budget.budget], rel=0.03)
+        assert budget.r_star.parabola_value > 1.05 * best[budget.budget]
+        assert fit.law.ratio(budget.budget).ratio == pytest.approx(best[budget.budget], rel=0.05)
+
+
+def test_an_additive_truth_is_recognised() -> None:
+    fit = fit_law(additive_sweep(1e-4)[0])
     assert fit.law.comparisons[0].name == "additive"
     assert any("predicted better by another form: additive" in warning for warning in fit.warnings)

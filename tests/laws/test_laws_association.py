@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interlaw.laws import fit_law
-from interlaw.laws.association import rank_correlation
+from interlaw.laws.association import associate, rank_correlation
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.table import read_runs
+
+
+def associations(table):
+    shapes = group_shapes(read_runs(table))
+    return associate(shapes, confidence=0.9, num_permutations=500, rng=np.random.default_rng(0))
 
 
 def correlate(x, y, controls=()):
@@ -52,30 +58,30 @@ def interact(table, slope: float, random: int = 0):
 
 def test_neighbours_agree_where_the_claim_holds_and_not_where_it_is_reversed(sweep) -> None:
     table = sweep(seeds=2, noise=0.001)
-    holds = {each.quantity: each for each in fit_law(interact(table, -0.5)).associations}
+    holds = {each.quantity: each for each in associations(interact(table, -0.5))}
     assert set(holds) == {"aofe", "aofe_ratio", "excess_ratio"}
     for each in holds.values():
         assert each.signs.share > 0.9
         assert each.signs.p_value < 0.01
     assert holds["aofe_ratio"].given_size.rho < -0.8
-    reversed_ = fit_law(interact(table, 0.5)).associations
+    reversed_ = associations(interact(table, 0.5))
     assert all(each.signs.share < 0.2 for each in reversed_)
 
 
 def test_pairs_within_the_seed_noise_are_not_counted(sweep) -> None:
-    quiet = fit_law(interact(sweep(seeds=3, noise=1e-5), -0.5)).associations[0].signs
-    loud = fit_law(interact(sweep(seeds=3, noise=0.02), -0.5)).associations[0].signs
+    quiet = associations(interact(sweep(seeds=3, noise=1e-5), -0.5))[0].signs
+    loud = associations(interact(sweep(seeds=3, noise=0.02), -0.5))[0].signs
     assert quiet.num_pairs == 30
     assert quiet.num_within_noise == 0
     assert loud.num_pairs + loud.num_within_noise == 30
     assert loud.num_within_noise > 10
-    unknown = fit_law(interact(sweep(noise=0.001), -0.5)).associations[0].signs
+    unknown = associations(interact(sweep(noise=0.001), -0.5))[0].signs
     assert (unknown.num_within_noise, unknown.num_pairs) == (None, 30)
 
 
 def test_a_quantity_that_is_noise_agrees_by_half(sweep) -> None:
     table = sweep(seeds=2, noise=0.001)
-    signs = [fit_law(interact(table, 0.0, random=i), num_bootstrap=100).associations[1].signs for i in range(10)]
+    signs = [associations(interact(table, 0.0, random=i))[1].signs for i in range(10)]
     assert 0.35 < np.mean([each.share for each in signs]) < 0.65
     assert sum(each.p_value < 0.05 for each in signs) <= 2
 
@@ -84,10 +90,10 @@ def test_loss_as_a_power_of_a_quantity_is_compared_with_plain_size(sweep) -> Non
     table = sweep(noise=1e-3, kappa=0.0)
     loss = table["loss"]
     follows = {**table, "aofe": (loss - 0.5) ** 2, "aofe_ratio": np.full(35, 0.9) + 1e-3 * np.arange(35)}
-    law = fit_law(follows).associations[0].power_law
+    law = associations(follows)[0].power_law
     assert law.converged
     assert law.exponent == pytest.approx(0.5, abs=0.1)
     assert law.r_squared > 0.99
     assert law.aicc < law.aicc_size
     negative = {**follows, "aofe": follows["aofe"] - 10}
-    assert fit_law(negative).associations[0].power_law is None
+    assert associations(negative)[0].power_law is None

@@ -22,9 +22,15 @@ def features(tokens: bool = False):
 SHAPES = features()
 TRUTHS = {
     "size only": (size_only(), SHAPES, [0.3, 1.2, 0.8]),
-    "joint": (joint(SHAPES), SHAPES, [0.25, np.log(0.03), 0.1, 1.0, 0.8, 0.04]),
-    "joint, gamma = 0": (joint(SHAPES, gamma=False), SHAPES, [0.25, np.log(0.03), 1.0, 0.8, 0.04]),
-    "joint, free levels": (joint_levels(SHAPES), SHAPES, [np.log(0.03), -0.1, 3.0, 2.5, 2.2, 2.0, 1.9, 0.04]),
+    "joint": (joint(SHAPES), SHAPES, [0.25, np.log(0.03), 0.1, 1.0, 0.8, 0.04, 0.005]),
+    "joint, scaled": (joint(SHAPES, scaled=True), SHAPES, [0.25, np.log(0.03), 0.1, 1.0, 0.8, 0.04, 0.005]),
+    "joint, symmetric": (joint(SHAPES, skew=False), SHAPES, [0.25, np.log(0.03), 0.1, 1.0, 0.8, 0.04]),
+    "joint, gamma = 0": (joint(SHAPES, gamma=False), SHAPES, [0.25, np.log(0.03), 1.0, 0.8, 0.04, 0.005]),
+    "joint, free levels": (
+        joint_levels(SHAPES),
+        SHAPES,
+        [np.log(0.03), -0.1, 3.0, 2.5, 2.2, 2.0, 1.9, 0.06, 0.05, 0.04, 0.03, 0.02, *[0.004] * 5],
+    ),
     "additive": (additive(SHAPES), SHAPES, [0.8, 0.5, 1.0, 0.5, 0.4]),
     "additive with tokens": (additive(features(True)), features(True), [0.8, 0.5, 0.3, 1.0, 0.5, 0.4, 0.6]),
     "aspect": (aspect(SHAPES), SHAPES, [0.3, 0.05, 1.2, 1.0, 0.8]),
@@ -51,7 +57,7 @@ def test_the_loss_comes_back_from_noise(name: str) -> None:
 
 
 def test_one_ruined_run_hardly_moves_the_joint_law() -> None:
-    form, given, truth = TRUTHS["joint"]
+    form, given, truth = TRUTHS["joint, symmetric"]
     loss = form.predict(np.array(truth), given) * np.exp(0.003 * np.random.default_rng(1).normal(size=35))
     clean = solve(form, given, loss=loss).value("gamma")
     loss[33] *= 1.2

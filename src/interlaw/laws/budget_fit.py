@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 from scipy import stats
 
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.interaction_interval import interaction_interval, overlap, pareto_front
-from interlaw.laws.parabola import Parabola, cubic_minimum, fit_parabola, near_minimum, profile_interval, vertices
+from interlaw.laws.loss_curve import LossCurve, fit_curve, grid, minima, near_minimum, profile_interval, tolerance_ends
 from interlaw.laws.result import (
     BestShape,
     BudgetFit,
@@ -45,14 +46,14 @@ def fit_budget(
     x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
     noise = shapes.relative_noise
     used = near_minimum(x, y, window=max(settings.window, 3 * settings.delta))
-    parabola = None
+    curve = None
     if len(np.unique(np.round(x, 12))) >= 3:
         mean_noise = (
             None if noise is None else noise * float(y[used].mean() / np.sqrt(shapes.num_runs[rows][used].mean()))
         )
-        parabola = fit_parabola(x[used], y[used], noise=mean_noise, num_bootstrap=settings.num_bootstrap, rng=rng)
-    r_star = _r_star(x, y, parabola, confidence=settings.confidence)
-    interval = _loss_interval(x, y, parabola, r_star, settings=settings)
+        curve = fit_curve(x[used], y[used], noise=mean_noise, num_bootstrap=settings.num_bootstrap, rng=rng)
+    r_star = _r_star(x, y, curve, confidence=settings.confidence)
+    interval = _loss_interval(x, y, curve, r_star, settings=settings)
     if noise is not None:
         interval = _with_noise(
             interval, x, y, noise, shapes.noise_dof, float(np.median(shapes.num_runs[rows])), settings
@@ -72,7 +73,7 @@ def fit_budget(
         loss_interval=interval,
         interaction_interval=found.interval,
         overlap=found.overlap,
-        curve=None if parabola is None else _curve(parabola, x, settings.confidence),
+        curve=None if curve is None else _curve(curve, settings.confidence),
         points=_points(shapes, rows, used, found.front),
     )
     return fit, found.permuted
@@ -89,23 +90,23 @@ def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | 
     )
 
 
-def _r_star(x: FloatArray, y: FloatArray, parabola: Parabola | None, *, confidence: float) -> RStar:
+def _r_star(x: FloatArray, y: FloatArray, curve: LossCurve | None, *, confidence: float) -> RStar:
     """Decide what may be said about the minimum; a number only when it lies inside the grid."""
     if len(x) == 1:
         return _no_value("given", f"only one shape was run (R = {np.exp(x[0]):.3g}): nothing to compare it with")
-    if parabola is None or (len(x) < 4 and not len(parabola.draws)):
+    if curve is None or (len(x) < 4 and not len(curve.draws)):
         return _no_value(
             "too_few_shapes", f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
         )
     if np.ptp(y) <= 1e-9 * y.mean():
         return _no_value("flat", "every shape has the same loss: nothing to choose between")
-    vertex = float(vertices(parabola.coefficients[None, :], centre=parabola.centre)[0])
+    vertex = curve.minimum()
     best = int(np.argmin(y))
     edge = "low" if vertex <= x[0] or best == 0 else "high" if vertex >= x[-1] or best == len(x) - 1 else None
-    draws = vertices(parabola.draws, centre=parabola.centre)
+    draws = curve.drawn_minima()
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], method="closest_observation")
-    profile = profile_interval(parabola, confidence=confidence)
+    profile = profile_interval(curve, confidence=confidence)
     bounds = {
         "low": _bound(low, x),
         "high": _bound(high, x),
@@ -122,23 +123,21 @@ def _r_star(x: FloatArray, y: FloatArray, parabola: Parabola | None, *, confiden
             **bounds,
             reason=f"the loss is lowest at, or still falls towards, the {end} end of the grid: extend the grid there",
         )
-    if bounds["low"] is None and bounds["high"] is None:
+    if (bounds["low"] is None and bounds["high"] is None) or curve.flatness() > 1 - confidence:
         return RStar(
             value=None,
             edge=None,
             status="flat",
             **bounds,
-            reason="the curvature is lost in the noise: the data bound the minimum on neither side",
+            reason="the curve is lost in the noise: more seeds, or shapes farther apart, would show it",
         )
-    left_out = _leave_one_out(parabola)
-    cubic, cubic_p = cubic_minimum(parabola)
+    left_out = _leave_one_out(curve)
     return RStar(
         value=float(np.exp(vertex)),
         edge=None,
         status="optimum",
         reason="the loss turns inside the grid",
-        cubic_value=None if np.isnan(cubic) else float(np.exp(cubic)),
-        cubic_p=None if np.isnan(cubic_p) else cubic_p,
+        parabola_value=_bound(_plain_vertex(curve.x, curve.y), x),
         leave_one_out_low=_bound(left_out.min(), x) if len(left_out) else None,
         leave_one_out_high=_bound(left_out.max(), x) if len(left_out) else None,
         **bounds,
@@ -161,22 +160,28 @@ def _spread(draws: FloatArray) -> float | None:
     return spread if np.isfinite(spread) else None
 
 
-def _leave_one_out(parabola: Parabola) -> FloatArray:
-    """Vertices of the parabola without each shape in turn; empty with fewer than five shapes."""
-    n = len(parabola.x)
-    if n < 5:
+def _plain_vertex(x: FloatArray, y: FloatArray) -> float:
+    """Minimum of the least-squares parabola, infinite without one."""
+    b, c = np.polynomial.polynomial.polyfit(x - x.mean(), y, 2)[1:]
+    return float(x.mean() - b / (2 * c)) if c > 0 else np.inf
+
+
+def _leave_one_out(curve: LossCurve) -> FloatArray:
+    """Minima of the curve without each shape in turn; empty where that leaves no residual."""
+    if curve.dof < 2:
         return np.empty(0)
-    x = parabola.x - parabola.centre
-    keep = ~np.eye(n, dtype=bool)
-    fits = [np.polynomial.polynomial.polyfit(x[mask], parabola.y[mask], 2) for mask in keep]
-    return vertices(np.array(fits), centre=parabola.centre)
+    x = curve.x - curve.centre
+    keep = ~np.eye(len(x), dtype=bool)
+    degree = len(curve.coefficients) - 1
+    fits = [np.polynomial.polynomial.polyfit(x[mask], curve.y[mask], degree) for mask in keep]
+    return minima(np.array(fits), x) + curve.centre
 
 
 def _loss_interval(
-    x: FloatArray, y: FloatArray, parabola: Parabola | None, r_star: RStar, *, settings: Settings
+    x: FloatArray, y: FloatArray, curve: LossCurve | None, r_star: RStar, *, settings: Settings
 ) -> LossInterval:
     delta = settings.delta
-    if parabola is None or r_star.status != "optimum":
+    if curve is None or r_star.status != "optimum":
         inside = _neighbours(y, (1 + delta) * y.min())
         return LossInterval(
             low=float(np.exp(x[inside[0]])),
@@ -186,30 +191,21 @@ def _loss_interval(
             delta=delta,
             source="shapes",
         )
-    low, high = _ends(parabola.coefficients[None, :], parabola.centre, delta)
-    bands = [np.clip(ends, x[0], x[-1]) for ends in _ends(parabola.draws, parabola.centre, delta)]
+    low, high = tolerance_ends(curve, curve.predict(grid(curve))[None, :], delta=delta)
+    drawn = tolerance_ends(curve, curve.predict_draws(grid(curve)), delta=delta)
+    bands = [np.clip(ends, x[0], x[-1]) for ends in drawn]
     tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
     low_band, high_band = (np.exp(np.quantile(ends, tails)).tolist() for ends in bands)
     return LossInterval(
-        low=float(np.exp(max(low[0], x[0]))),
-        high=float(np.exp(min(high[0], x[-1]))),
-        low_open=bool(low[0] < x[0]),
-        high_open=bool(high[0] > x[-1]),
+        low=float(np.exp(max(low[0], curve.x[0]))),
+        high=float(np.exp(min(high[0], curve.x[-1]))),
+        low_open=bool(np.isinf(low[0])),
+        high_open=bool(np.isinf(high[0])),
         delta=delta,
-        source="parabola",
+        source="curve",
         low_band=(low_band[0], low_band[1]),
         high_band=(high_band[0], high_band[1]),
     )
-
-
-def _ends(coefficients: FloatArray, centre: float, delta: float) -> tuple[FloatArray, FloatArray]:
-    """Where each parabola reaches (1 + delta) of its minimum; infinite where it has none."""
-    vertex = vertices(coefficients, centre=centre)
-    a, b, c = coefficients.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        half = np.where(c > 0, np.sqrt(np.maximum(delta * (a - b**2 / (4 * c)), 0.0) / np.where(c > 0, c, 1.0)), np.inf)
-    middle = np.where(np.isfinite(vertex), vertex, 0.0)
-    return middle - half, middle + half
 
 
 def _neighbours(y: FloatArray, limit: float) -> NDArray[np.int64]:
@@ -280,19 +276,22 @@ def _interaction(
     return _Interaction(interval=interaction_interval(x, front), overlap=result, front=everywhere, permuted=permuted)
 
 
-def _curve(parabola: Parabola, x: FloatArray, confidence: float) -> Curve:
-    grid = np.linspace(parabola.x.min(), parabola.x.max(), NUM_CURVE_POINTS)
-    band = parabola.band(grid, confidence=confidence)
-    a, b, c = (float(value) for value in parabola.coefficients)
-    turns = c > 0
+def _curve(curve: LossCurve, confidence: float) -> Curve:
+    x = np.linspace(curve.x.min(), curve.x.max(), NUM_CURVE_POINTS)
+    band = curve.band(x, confidence=confidence)
+    middle = curve.minimum()
+    turns = bool(np.isfinite(middle))
+    polynomial = Polynomial(curve.coefficients)
     return Curve(
-        curvature=c,
-        log_ratio_min=parabola.centre - b / (2 * c) if turns else None,
-        loss_min=a - b**2 / (4 * c) if turns else None,
-        rmse=parabola.rmse,
-        num_shapes=len(parabola.x),
-        ratio=tuple(np.exp(grid).tolist()),
-        loss=tuple(parabola.predict(grid).tolist()),
+        curvature=float(polynomial.deriv(2)(middle - curve.centre)) / 2 if turns else float(curve.coefficients[2]),
+        skew=float(curve.coefficients[3]) if len(curve.coefficients) == 4 else 0.0,
+        log_ratio_min=middle if turns else None,
+        loss_min=float(polynomial(middle - curve.centre)) if turns else None,
+        rmse=curve.rmse,
+        num_shapes=len(curve.x),
+        num_coefficients=len(curve.coefficients),
+        ratio=tuple(np.exp(x).tolist()),
+        loss=tuple(curve.predict(x).tolist()),
         low=None if band is None else tuple(band[0].tolist()),
         high=None if band is None else tuple(band[1].tolist()),
     )

@@ -9,8 +9,6 @@ from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.table import Runs
 
-LOPSIDED = 0.01
-
 
 def collect_warnings(
     runs: Runs, shapes: ShapeMeans, *, budgets: tuple[BudgetFit, ...], law: JointLaw | None
@@ -42,11 +40,10 @@ def collect_warnings(
     for fit in budgets:
         if fit.r_star.status != "optimum" and not given:
             warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
-        if fit.r_star.cubic_p is not None and fit.r_star.cubic_p < LOPSIDED:
-            other = "none inside" if fit.r_star.cubic_value is None else f"{fit.r_star.cubic_value:.3g}"
+        if fit.r_star.value is not None and fit.curve is not None and fit.curve.num_coefficients < 4:
             warnings.append(
-                f"budget {fit.budget:g}: the loss curve is lopsided (p = {fit.r_star.cubic_p:.2g}); with a cubic term "
-                f"the minimum is {other} instead of {fit.r_star.value:.3g}"
+                f"budget {fit.budget:g}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its "
+                "minimum is some 10% off in R, which its interval does not cover"
             )
         if fit.params_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
@@ -73,8 +70,8 @@ def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[
         warnings.append(f"the table does not determine {', '.join(law.at_bounds)} of the joint law (on a bound)")
     if law.converged_draws < 0.95:
         warnings.append(f"{1 - law.converged_draws:.0%} of the joint law's bootstrap draws did not converge")
-    rivals = [each for each in law.comparisons if each.name not in ("joint", "joint, gamma = 0")]
-    own = [each.held_out_rmse for each in law.comparisons if each.name == "joint"]
+    rivals = [each for each in law.comparisons if not each.name.startswith("joint")]
+    own = [each.held_out_rmse for each in law.comparisons if each.name == law.form]
     better = [each.name for each in rivals if own and each.held_out_rmse < 0.8 * own[0]]
     if better:
         warnings.append(f"held-out shapes are predicted better by another form: {', '.join(better)}")

@@ -34,7 +34,7 @@ class Comparison:
 
 
 def compare_forms(
-    features: Features, loss: FloatArray, *, budget: FloatArray, first: Solution | None, rng: np.random.Generator
+    features: Features, loss: FloatArray, *, budget: FloatArray, solved: tuple[Solution, ...], rng: np.random.Generator
 ) -> tuple[Comparison, ...]:
     """Fit every form that the number of shapes and budgets allows; sorted by AICc.
 
@@ -42,11 +42,20 @@ def compare_forms(
         features: Of n shapes.
         loss: Their mean loss, (n,).
         budget: The budget of each, (n,); fewer than three budgets leave nothing to compare.
-        first: The joint law, if it is solved already.
+        solved: Forms that are solved already.
         rng: Source of the folds.
     """
     num_budgets = len(np.unique(budget))
-    forms = [size_only(), joint(features, gamma=False), joint(features), additive(features), aspect(features)]
+    forms = [
+        size_only(),
+        joint(features),
+        joint(features, scaled=True),
+        joint(features, gamma=False),
+        joint(features, scaled=True, gamma=False),
+        joint(features, skew=False),
+        additive(features),
+        aspect(features),
+    ]
     usable = [form for form in forms if len(loss) >= form.num_parameters + 3]
     if num_budgets < 3:
         return ()
@@ -55,10 +64,10 @@ def compare_forms(
     if num_budgets >= MIN_BUDGETS_TO_EXTRAPOLATE:
         kept.append(budget != budget.max())
     weights = np.array(kept, dtype=np.float64)
+    known = {solution.form.name: solution for solution in solved}
     compared = []
     for form in usable:
-        known = first is not None and form.name == first.form.name
-        solution = first if known and first is not None else solve(form, features, loss=loss)
+        solution = known[form.name] if form.name in known else solve(form, features, loss=loss)
         compared.append(_compare(solution, features, loss, weights, extrapolate=len(kept) > len(np.unique(folds))))
     return tuple(sorted(compared, key=lambda each: np.inf if each.aicc is None else each.aicc))
 

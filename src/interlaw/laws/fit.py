@@ -13,7 +13,8 @@ from interlaw.laws.association import Association, associate
 from interlaw.laws.budget_fit import Settings, fit_budget
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.grouping import group_shapes
-from interlaw.laws.joint_law import JointLaw, fit_joint_law
+from interlaw.laws.joint_fit import fit_joint_law
+from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.published import published_slopes
 from interlaw.laws.result import BudgetFit, PooledInterval, Stability, from_plain, to_plain
 from interlaw.laws.stability import judge_stability
@@ -33,8 +34,9 @@ class LawFit:
             `loss_interval` {low, high, low_open, high_open, delta, source, low_band, high_band, seed_noise},
             `interaction_interval` {low, high, num_pareto, num_shapes, share_of_grid} or null, `overlap` {jaccard,
             chance, p_value, num_permutations, best_inside, chance_best_inside} or null, `curve` {curvature,
-            log_ratio_min, loss_min, rmse, num_shapes, ratio[], loss[], low[], high[]} or null, and `points`, a list of
-            {depth, width, ratio, params, loss, adjusted, num_runs, in_window, aofe, aofe_ratio, excess_ratio, pareto}.
+            skew, log_ratio_min, loss_min, rmse, num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
+            and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, aofe,
+            aofe_ratio, excess_ratio, pareto}.
         law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high, profile_low,
             profile_high}}, reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
             formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
@@ -89,9 +91,10 @@ def fit_law(
 ) -> LawFit:
     """Fit the law of depth and width to a table of runs.
 
-    Per budget the loss near its minimum is a parabola in log R, R = depth / width (least squares on shape means;
-    bootstrap over shapes; profile interval). The loss interval is {R : L(R) <= (1 + delta) min L}. The interaction
-    interval is the R-range of the shapes Pareto-optimal for (high aofe_ratio, low aofe), found without the loss.
+    Per budget the loss near its minimum is a parabola in log R, R = depth / width, with a cubic term where six shapes
+    or more allow it (least squares on shape means; bootstrap over shapes; profile interval). The loss interval is
+    {R : L(R) <= (1 + delta) min L}. The interaction interval is the R-range of the shapes Pareto-optimal for (high
+    aofe_ratio, low aofe), found without the loss. With two budgets or more a joint law binds them.
 
     Args:
         table: Columns by name, one row a run (a dict of sequences or a DataFrame): `params`, `depth`, `width`, `loss`;
@@ -99,7 +102,7 @@ def fit_law(
             `aofe_ratio`, `null_ratio`, `excess_ratio`.
         delta: Relative tolerance of the loss interval.
         confidence: Level of every interval.
-        window: The parabola uses the shapes whose loss is within this fraction of the best (at least five shapes).
+        window: The curve uses the shapes whose loss is within this fraction of the best (at least six shapes).
         treatment: Learning-rate treatment to keep, when the table holds several.
         seed: Seed of bootstrap and permutations; the same table and seed give the same fit.
         num_bootstrap: Bootstrap draws.

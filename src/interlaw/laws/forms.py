@@ -101,52 +101,62 @@ def size_only() -> Form:
     )
 
 
-def joint(features: Features, *, gamma: bool = True) -> Form:
-    """L = E + A N^-alpha + kappa (log R - log R*(N))^2, R*(N) = c N^gamma; `gamma=False` fixes gamma at 0."""
+def joint(features: Features, *, gamma: bool = True, skew: bool = True, scaled: bool = False) -> Form:
+    """L = E + A N^-alpha + kappa z^2 + skew z^3, z = log R - log R*(N), R*(N) = c N^gamma.
+
+    `gamma=False` fixes gamma at 0, `skew=False` gives the symmetric law. `scaled=True` lets curvature and skew shrink
+    with the reducible loss: L = E + N^-alpha (A + kappa z^2 + skew z^3). kappa > 0 always, or a cubic's maximum
+    would do as well as its minimum.
+    """
     ratio = features["ratio"]
     low, high = float(ratio.min()), float(ratio.max())
     length = max(high - low, 1.0)
-    moving = "c N^gamma" if gamma else "c"
+    num_free = 3 if gamma else 2
 
     def basis(theta: FloatArray, f: Features) -> FloatArray:
         slope = theta[..., 2, None] if gamma else 0.0
         away = f["ratio"] - theta[..., 1, None] - slope * f["size"]
-        return _stack(np.ones_like(f["size"]), _power(theta[..., 0], f["size"]), away**2)
+        power = _power(theta[..., 0], f["size"])
+        factor = power if scaled else np.ones_like(power)
+        cube = (factor * away**3,) if skew else ()
+        return _stack(np.ones_like(f["size"]), power, factor * away**2, *cube)
 
+    well = f"kappa z^2{' + skew z^3' if skew else ''}"
     return Form(
-        name="joint" if gamma else "joint, gamma = 0",
-        formula=f"E + A N^-alpha + kappa (log R - log R*)^2, R* = {moving}",
-        nonlinear=("alpha", "log_ratio", "gamma")[: 3 if gamma else 2],
-        starts=(_EXPONENTS, (low + length / 4, low + length / 2, high - length / 4), (-0.2, 0.0, 0.2))[
-            : 3 if gamma else 2
-        ],
-        bounds=(_EXPONENT_BOUNDS, (low - length, high + length), (-3.0, 3.0))[: 3 if gamma else 2],
-        linear=("E", "A", "kappa"),
-        positive=(True, True, False),
+        name="joint" + ", scaled" * scaled + ", gamma = 0" * (not gamma) + ", symmetric" * (not skew),
+        formula=(f"E + N^-alpha (A + {well})" if scaled else f"E + A N^-alpha + {well}")
+        + f", z = log R - log({'c N^gamma' if gamma else 'c'})",
+        nonlinear=("alpha", "log_ratio", "gamma")[:num_free],
+        starts=(_EXPONENTS, (low + length / 4, low + length / 2, high - length / 4), (-0.2, 0.0, 0.2))[:num_free],
+        bounds=(_EXPONENT_BOUNDS, (low - length, high + length), (-3.0, 3.0))[:num_free],
+        linear=("E", "A", "kappa", *(("skew",) if skew else ())),
+        positive=(True, True, True, *((False,) if skew else ())),
         basis=basis,
     )
 
 
 def joint_levels(features: Features) -> Form:
-    """The joint law with a free level for each budget, for tables too short to tell E, A and alpha apart.
+    """Each budget its own curve, bound together by R*(N) = c N^gamma alone: for two or three budgets.
 
-    `features["level"]` numbers the budgets 0, 1, ...
+    L = level_i + kappa_i z^2 + skew_i z^3 in budget i; too few budgets tell E, A and alpha apart, and a curvature
+    that wrongly stays the same over budgets moves R* by tens of per cent. `features["level"]` numbers the budgets.
     """
-    levels = np.unique(features["level"])
+    levels = np.unique(features["level"]).astype(int)
     with_power = joint(features)
 
     def basis(theta: FloatArray, f: Features) -> FloatArray:
         away = f["ratio"] - theta[..., 0, None] - theta[..., 1, None] * f["size"]
-        return _stack(*((f["level"] == level).astype(np.float64) for level in levels), away**2)
+        own = [(f["level"] == level).astype(np.float64) for level in levels]
+        return _stack(*own, *(one * away**2 for one in own), *(one * away**3 for one in own))
 
     return Form(
         name="joint, free levels",
-        formula="level(budget) + kappa (log R - log R*)^2, R* = c N^gamma",
+        formula="level + kappa z^2 + skew z^3 of each budget, z = log R - log(c N^gamma)",
         nonlinear=with_power.nonlinear[1:],
         starts=with_power.starts[1:],
         bounds=with_power.bounds[1:],
-        linear=(*(f"level_{int(level)}" for level in levels), "kappa"),
-        positive=(*(True for _ in levels), False),
+        linear=tuple(f"{name}_{level}" for name in ("level", "kappa", "skew") for level in levels),
+        positive=(*(True for _ in levels), *(True for _ in levels), *(False for _ in levels)),
         basis=basis,
     )
 

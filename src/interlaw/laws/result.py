@@ -19,7 +19,7 @@ class Point:
     """One shape of a budget: what was measured, averaged over its runs.
 
     `loss` is the measured mean; `adjusted` is what the curve was fitted to (moved to the budget's mean parameters).
-    `in_window` says that the parabola used the shape; `pareto` that it is Pareto-optimal for (high aofe_ratio, low
+    `in_window` says that the curve used the shape; `pareto` that it is Pareto-optimal for (high aofe_ratio, low
     aofe). Interaction values are None where they were not measured.
     """
 
@@ -50,7 +50,7 @@ class BestShape:
 
 @dataclass(frozen=True, kw_only=True)
 class RStar:
-    """The ratio at the minimum of a budget's parabola.
+    """The ratio at the minimum of a budget's loss curve.
 
     Attributes:
         value: R*, or None unless `status` is `optimum`.
@@ -62,8 +62,7 @@ class RStar:
         log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where the quartiles are unbounded.
         profile_low: Lower end of the profile (F test) interval; None where unbounded.
         profile_high: Upper end, likewise.
-        cubic_value: R* when a cubic term lets the two sides of the curve differ; None without a minimum inside.
-        cubic_p: p-value of that term: small means a lopsided curve and a biased `value`; None below five shapes.
+        parabola_value: Where a plain parabola would put it; far from `value` when the curve is lopsided. None outside.
         leave_one_out_low: Smallest R* when one shape is left out; None where that gives no minimum.
         leave_one_out_high: Largest, likewise.
     """
@@ -77,8 +76,7 @@ class RStar:
     log_stderr: float | None = None
     profile_low: float | None = None
     profile_high: float | None = None
-    cubic_value: float | None = None
-    cubic_p: float | None = None
+    parabola_value: float | None = None
     leave_one_out_low: float | None = None
     leave_one_out_high: float | None = None
 
@@ -98,7 +96,7 @@ class SeedNoise:
 class LossInterval:
     """Ratios whose loss is within (1 + delta) of the minimum.
 
-    `source` is `parabola` or, where there is no fitted minimum, `shapes` (measured neighbours of the best). An open
+    `source` is `curve` or, where there is no fitted minimum, `shapes` (measured neighbours of the best). An open
     end means that the interval reaches the end of the grid and probably goes on. `low_band`, `high_band` are
     bootstrap intervals of the ends.
     """
@@ -147,17 +145,20 @@ class Overlap:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The fitted parabola, ready to draw: loss = loss_min + curvature * (log ratio - log_ratio_min)^2.
+    """The fitted curve, ready to draw: loss_min + curvature z^2 + skew z^3 with z = log ratio - log_ratio_min.
 
-    `log_ratio_min`, `loss_min` are the vertex even where it is no optimum (None without curvature). `ratio`, `loss`
-    and the pointwise band `low`, `high` (None without noise estimate) hold one entry a drawn point.
+    `skew` is 0 with fewer than six shapes. `log_ratio_min`, `loss_min` are None where the curve does not turn; a vertex
+    outside the grid is no optimum. `ratio`, `loss` and the pointwise band `low`, `high` (None without noise estimate)
+    hold one entry a drawn point.
     """
 
     curvature: float
+    skew: float
     log_ratio_min: float | None
     loss_min: float | None
     rmse: float
     num_shapes: int
+    num_coefficients: int
     ratio: tuple[float, ...]
     loss: tuple[float, ...]
     low: tuple[float, ...] | None

@@ -18,6 +18,7 @@ from interlaw.laws.table import FloatArray
 HUBER_MULTIPLE = 1.345  # of the residual scale: 95% efficient under normal noise (Huber 1964)
 SMALLEST_SCALE = 1e-6
 MAX_STEPS = 60
+MAX_STARTS = 6
 CHUNK_ENTRIES = 4_000_000
 
 
@@ -32,7 +33,7 @@ class Solution:
         huber_delta: Where the cost turns from square to linear.
         rmse_log: Root mean square of the log residuals with n - p degrees of freedom (nan when there are none).
         converged: The polish met its tolerance and at least a second start, where there were several, came to it.
-        num_starts: Starts tried.
+        num_starts: Starts tried: the most promising of the form's combinations.
         num_agreeing: Starts that ended within 1% of the lowest cost.
         at_bounds: Parameters that ended on a bound: the table does not determine them.
     """
@@ -54,7 +55,7 @@ class Solution:
 
 def solve(form: Form, features: Features, *, loss: FloatArray) -> Solution:
     """Fit a form to mean losses, (n,); needs more shapes than parameters to say anything about its error."""
-    starts = np.array(list(itertools.product(*form.starts)))
+    starts = _promising(form, features, loss)
     nonlinear = np.array([_project_from(form, features, loss, start) for start in starts])
     thetas = np.array([np.concatenate([each, _linear(form, features, loss, each)]) for each in nonlinear])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -82,6 +83,16 @@ def solve(form: Form, features: Features, *, loss: FloatArray) -> Solution:
         num_agreeing=agreeing,
         at_bounds=_at_bounds(form, theta),
     )
+
+
+def _promising(form: Form, features: Features, loss: FloatArray) -> FloatArray:
+    """The MAX_STARTS combinations of starting values with the least projected residual."""
+    starts = np.array(list(itertools.product(*form.starts)))
+    sizes = []
+    for start in starts:
+        fitted = form.basis(start, features) @ _linear(form, features, loss, start)
+        sizes.append(float(((fitted / loss - 1) ** 2).sum()))
+    return starts[np.argsort(sizes, kind="stable")[:MAX_STARTS]]
 
 
 def _project_from(form: Form, features: Features, loss: FloatArray, start: FloatArray) -> FloatArray:

@@ -1,0 +1,244 @@
+"""Fit the joint law: the form that suits the number of budgets, its bootstrap, profiles and rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from interlaw.laws.compare import compare_forms
+from interlaw.laws.forms import Features, features_of, joint, joint_levels
+from interlaw.laws.grouping import ShapeMeans
+from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, line_point
+from interlaw.laws.result import BudgetFit
+from interlaw.laws.solve import Solution, polish, solve
+from interlaw.laws.table import FloatArray
+
+MIN_BUDGETS_FOR_POWER = 4
+NUM_LINE_POINTS = 25
+NUM_PROFILE_POINTS = 81
+# Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.
+MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000
+
+
+def fit_joint_law(
+    shapes: ShapeMeans,
+    budgets: tuple[BudgetFit, ...],
+    *,
+    confidence: float,
+    num_bootstrap: int,
+    rng: np.random.Generator,
+) -> JointLaw | None:
+    """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
+
+    Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted and by t / z for a noise level known from few runs.
+    """
+    rows = _near(shapes, budgets)
+    levels, which = np.unique(shapes.budget[rows], return_inverse=True)
+    powers = len(levels) >= MIN_BUDGETS_FOR_POWER
+    mean_size = np.array([fit.params_mean for fit in budgets])[which]
+    params = shapes.params[rows] if powers else mean_size
+    loss = shapes.loss[rows] if powers else shapes.adjusted[rows]
+    tokens = None if shapes.tokens is None else shapes.tokens[rows]
+    features = features_of(params=params, depth=shapes.depth[rows], width=shapes.width[rows], tokens=tokens)
+    features["level"] = which.astype(np.float64)
+    forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
+    if len(levels) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
+        return None
+    solved = tuple(solve(form, features, loss=loss) for form in forms)
+    solution = min(solved, key=lambda each: each.cost)
+    form = solution.form
+    num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // len(rows)))
+    weights = rng.exponential(size=(num_draws, len(rows)))
+    starts = np.tile(solution.theta, (num_draws, 1))
+    draws, _, met = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
+    dof = len(rows) - form.num_parameters
+    t_quantile = float(stats.t.ppf((1 + confidence) / 2, dof))
+    z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
+    widen = np.sqrt(len(rows) / dof) * t_quantile / z_quantile
+    draws = solution.theta + (draws - solution.theta) * widen
+    reference = float(np.exp(np.log(params).mean()))
+    natural = _natural(solution, draws[met], reference, confidence, features, loss)
+    covariance = np.cov(_columns(solution, draws[met], ("log_ratio", "gamma")).T)
+    means = np.array([fit.params_mean for fit in budgets])
+    span = (float(means.min()), float(means.max()))
+    return JointLaw(
+        form=form.name,
+        formula=form.formula,
+        status=_status(solution, natural, features, which),
+        parameters=natural,
+        reference_params=reference,
+        params_low=span[0],
+        params_high=span[1],
+        levels=_levels(solution, means, reference),
+        curvatures=_curvatures(solution, draws[met], means, reference, confidence),
+        covariance=(
+            (float(covariance[0, 0]), float(covariance[0, 1])),
+            (float(covariance[1, 0]), float(covariance[1, 1])),
+        ),
+        z_quantile=z_quantile,
+        line=tuple(
+            line_point(
+                float(size),
+                reference,
+                natural["ratio_at_reference"].value,
+                natural["gamma"].value,
+                covariance,
+                z_quantile,
+                span,
+            )
+            for size in np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
+        ),
+        comparisons=compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng),
+        num_shapes=len(rows),
+        rmse_log=solution.rmse_log,
+        huber_delta=solution.huber_delta,
+        num_starts=solution.num_starts,
+        num_agreeing=solution.num_agreeing,
+        converged_draws=float(met.mean()),
+        at_bounds=solution.at_bounds,
+    )
+
+
+def _near(shapes: ShapeMeans, budgets: tuple[BudgetFit, ...]) -> NDArray[np.int64]:
+    """Rows of the shapes in each budget's window; rows and points share their order."""
+    return np.flatnonzero([point.in_window for fit in budgets for point in fit.points])
+
+
+def _columns(solution: Solution, thetas: FloatArray, names: tuple[str, ...]) -> FloatArray:
+    order = (*solution.form.nonlinear, *solution.form.linear)
+    return thetas[:, [order.index(name) for name in names]]
+
+
+def _natural(
+    solution: Solution, draws: FloatArray, reference: float, confidence: float, features: Features, loss: FloatArray
+) -> dict[str, Estimate]:
+    """Parameters in natural units, each with its percentile interval; log-scale quantities are powers of e."""
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    everything = np.vstack([solution.theta, draws])
+
+    def column(name: str) -> FloatArray:
+        return _columns(solution, everything, (name,))[:, 0]
+
+    values = {
+        "gamma": column("gamma"),
+        "kappa": _over_budgets(solution, everything, "kappa"),
+        "skew": _over_budgets(solution, everything, "skew"),
+        "ratio_at_reference": np.exp(column("log_ratio")),
+        "c": np.exp(column("log_ratio") - column("gamma") * np.log(reference)),
+    }
+    if "alpha" in solution.form.nonlinear:
+        alpha = column("alpha")
+        values |= {"E": column("E"), "A": column("A") * reference**alpha, "alpha": alpha}
+    profiles = {
+        "gamma": _profile(solution, draws, "gamma", features, loss, confidence),
+        "ratio_at_reference": _profile(solution, draws, "log_ratio", features, loss, confidence),
+    }
+    result = {}
+    for name, value in values.items():
+        low, high = np.quantile(value[1:], tails)
+        ends = profiles.get(name, (None, None))
+        if name == "ratio_at_reference":
+            ends = (
+                None if ends[0] is None else float(np.exp(ends[0])),
+                None if ends[1] is None else float(np.exp(ends[1])),
+            )
+        result[name] = Estimate(
+            value=float(value[0]), low=float(low), high=float(high), profile_low=ends[0], profile_high=ends[1]
+        )
+    return result
+
+
+def _profile(
+    solution: Solution, draws: FloatArray, name: str, features: Features, loss: FloatArray, confidence: float
+) -> tuple[float | None, float | None]:
+    """Values that an F test on the profiled Huber cost keeps; None where the search met no bound."""
+    index = (*solution.form.nonlinear, *solution.form.linear).index(name)
+    dof = len(loss) - solution.form.num_parameters
+    reach = 6 * max(float(draws[:, index].std()), 1e-9)
+    trial = solution.theta[index] + np.linspace(-reach, reach, NUM_PROFILE_POINTS)
+    thetas = np.tile(solution.theta, (len(trial), 1))
+    thetas[:, index] = trial
+    weights = np.ones((len(trial), len(loss)))
+    costs = polish(
+        solution.form,
+        features,
+        loss=loss,
+        thetas=thetas,
+        weights=weights,
+        huber_delta=solution.huber_delta,
+        fixed=(index,),
+    )[1]
+    kept = np.flatnonzero(costs - solution.cost <= stats.f.ppf(confidence, 1, dof) * solution.cost / dof)
+    if not len(kept):
+        return None, None
+    low = None if kept[0] == 0 else float(trial[kept[0]])
+    high = None if kept[-1] == len(trial) - 1 else float(trial[kept[-1]])
+    return low, high
+
+
+def _status(
+    solution: Solution,
+    natural: Mapping[str, Estimate],
+    features: Features,
+    which: NDArray[np.int64],
+) -> str:
+    if not solution.converged:
+        return "not converged"
+    if natural["kappa"].low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):
+        return "flat"
+    best = solution.value("log_ratio") + solution.value("gamma") * features["size"]
+    inside = [
+        features["ratio"][which == level].min()
+        <= best[which == level].mean()
+        <= features["ratio"][which == level].max()
+        for level in np.unique(which)
+    ]
+    return "optimum" if np.mean(inside) > 0.5 else "edge"
+
+
+def _over_budgets(solution: Solution, thetas: FloatArray, name: str) -> FloatArray:
+    """A coefficient at N0 in loss units: as it is, or its mean over free budgets. (k,)."""
+    if solution.form.name == "joint, free levels":
+        names = tuple(each for each in solution.form.linear if each.startswith(name))
+        return np.asarray(_columns(solution, thetas, names).mean(axis=1), dtype=np.float64)
+    return _columns(solution, thetas, (name,))[:, 0]
+
+
+def _level_of(solution: Solution, thetas: FloatArray, i: int, size: float) -> FloatArray:
+    """Loss at R* of budget i whose log N / N0 is `size`, for each parameter vector, (k,)."""
+    if solution.form.name == "joint, free levels":
+        return _columns(solution, thetas, (f"level_{i}",))[:, 0]
+    floor, slope, alpha = _columns(solution, thetas, ("E", "A", "alpha")).T
+    return np.asarray(floor + slope * np.exp(-alpha * size), dtype=np.float64)
+
+
+def _levels(solution: Solution, means: FloatArray, reference: float) -> tuple[tuple[float, float], ...]:
+    sizes = np.log(means / reference)
+    losses = [_level_of(solution, solution.theta[None], i, size)[0] for i, size in enumerate(sizes)]
+    return tuple((float(params), float(loss)) for params, loss in zip(means, losses, strict=True))
+
+
+def _curvatures(
+    solution: Solution, draws: FloatArray, means: FloatArray, reference: float, confidence: float
+) -> tuple[Curvature, ...]:
+    everything = np.vstack([solution.theta, draws])
+    found = []
+    for i, params in enumerate(means):
+        size = float(np.log(params / reference))
+        free = solution.form.name == "joint, free levels"
+        names = (f"kappa_{i}", f"skew_{i}") if free else ("kappa", "skew")
+        kappa, skew = _columns(solution, everything, names).T
+        if solution.form.name == "joint, scaled":
+            kappa = kappa * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
+            skew = skew * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
+        relative = kappa / _level_of(solution, everything, i, size)
+        low, high = np.quantile(relative[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
+        slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
+        found.append(
+            Curvature(params=float(params), value=float(relative[0]), low=float(low), high=float(high), skew=slant)
+        )
+    return tuple(found)

@@ -1,0 +1,216 @@
+"""The loss of one budget against log ratio: a parabola with room for lopsidedness, and two intervals of its minimum.
+
+Letters: x = log(depth / width), y = loss, n shapes, p = degree + 1 coefficients; y = a + b x + c x^2 (+ d x^3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import Polynomial
+from numpy.typing import NDArray
+from scipy import stats
+
+from interlaw.laws.table import FloatArray
+
+MIN_WINDOW_SHAPES = 6
+MIN_CUBIC_SHAPES = 6
+NUM_GRID_POINTS = 801
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossCurve:
+    """A least-squares polynomial through shapes near the minimum, centred for conditioning.
+
+    Attributes:
+        x: Log ratio of the shapes used, ascending.
+        y: Their loss.
+        centre: What was subtracted from x before fitting.
+        coefficients: Of the centred polynomial, constant first, (p,).
+        rmse: Residual standard deviation with n - p degrees of freedom; 0 when none are left.
+        draws: Bootstrap coefficients, (num_draws, p); no rows where no noise could be estimated.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    centre: float
+    coefficients: FloatArray
+    rmse: float
+    draws: FloatArray
+
+    @property
+    def dof(self) -> int:
+        """Shapes beyond the coefficients."""
+        return len(self.x) - len(self.coefficients)
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Loss on the fitted curve."""
+        return np.asarray(self._powers(x) @ self.coefficients, dtype=np.float64)
+
+    def predict_draws(self, x: FloatArray) -> FloatArray:
+        """Loss on each bootstrap curve, (num_draws, len(x))."""
+        return np.asarray(self.draws @ self._powers(x).T, dtype=np.float64)
+
+    def band(self, x: FloatArray, *, confidence: float) -> tuple[FloatArray, FloatArray] | None:
+        """Pointwise bootstrap band of the curve, or None without draws."""
+        if not len(self.draws):
+            return None
+        low, high = np.quantile(self.predict_draws(x), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+        return low, high
+
+    def minimum(self) -> float:
+        """Log ratio of the minimum; infinite, on the falling side, where the curve has none."""
+        return float(minima(self.coefficients[None], self.x - self.centre)[0] + self.centre)
+
+    def drawn_minima(self) -> FloatArray:
+        """The same for each bootstrap curve."""
+        return minima(self.draws, self.x - self.centre) + self.centre
+
+    def flatness(self) -> float:
+        """p-value of the F test against a constant: large means that noise alone may have drawn the curve."""
+        if self.dof < 1:
+            return 0.0
+        num_terms = len(self.coefficients) - 1
+        left = float(((self.y - self.predict(self.x)) ** 2).sum())
+        explained = float(((self.y - self.y.mean()) ** 2).sum()) - left
+        return float(stats.f.sf(explained / num_terms / max(left / self.dof, 1e-300), num_terms, self.dof))
+
+    def _powers(self, x: FloatArray) -> FloatArray:
+        return np.vander(x - self.centre, len(self.coefficients), increasing=True)
+
+
+def near_minimum(x: FloatArray, y: FloatArray, *, window: float) -> NDArray[np.int64]:
+    """Indices of the shapes around the best one whose loss stays within `window` of it, at least six where there are.
+
+    The law speaks of the neighbourhood of the minimum only: far shapes on one side would drag the vertex
+    (arXiv 2603.22339).
+    """
+    best = int(np.argmin(y))
+    low = high = best
+    limit = (1 + window) * y[best]
+    while low > 0 and y[low - 1] <= limit:
+        low -= 1
+    while high < len(y) - 1 and y[high + 1] <= limit:
+        high += 1
+    while high - low + 1 < min(MIN_WINDOW_SHAPES, len(y)):
+        grow_low = high == len(y) - 1 or (low > 0 and y[low - 1] <= y[high + 1])
+        low, high = (low - 1, high) if grow_low else (low, high + 1)
+    return np.arange(low, high + 1)
+
+
+def fit_curve(
+    x: FloatArray, y: FloatArray, *, noise: float | None, num_bootstrap: int, rng: np.random.Generator
+) -> LossCurve:
+    """Least squares, then a residual bootstrap over shapes.
+
+    With six shapes or more a cubic term lets the two sides of the minimum differ: a plain parabola is pulled towards
+    the flatter side even without noise, and its interval then misses the minimum with confidence (docs/law.md).
+    Residuals are freed of leverage (divided by sqrt(1 - h)), resampled with random signs, and scaled by
+    sqrt(dof / chi2_dof), which carries the uncertainty of a noise level known from few shapes.
+
+    Args:
+        x: Log ratio of the shapes, (n,), ascending, n >= 3.
+        y: Their mean loss.
+        noise: Standard deviation of a shape's mean over seeds; used when n = 3 leaves no residual.
+        num_bootstrap: Draws.
+        rng: Source of randomness.
+    """
+    centre = float(x.mean())
+    size = 4 if len(x) >= MIN_CUBIC_SHAPES else 3
+    design = np.vander(x - centre, size, increasing=True)
+    solve = np.linalg.pinv(design)
+    coefficients = solve @ y
+    fitted = design @ coefficients
+    dof = len(x) - size
+    leverage = np.clip(np.einsum("ij,ji->i", design, solve), 0, 1 - 1e-9)
+    residuals = (y - fitted) / np.sqrt(1 - leverage) if dof else np.zeros_like(y)
+    rmse = float(np.sqrt(((y - fitted) ** 2).sum() / dof)) if dof else 0.0
+    if dof:
+        picks = rng.integers(len(x), size=(num_bootstrap, len(x)))
+        signs = rng.choice([-1.0, 1.0], size=picks.shape)
+        errors = residuals[picks] * signs * np.sqrt(dof / rng.chisquare(dof, size=(num_bootstrap, 1)))
+    elif noise is not None:
+        errors = rng.normal(scale=noise, size=(num_bootstrap, len(x)))
+    else:
+        errors = np.empty((0, len(x)))
+    draws = (fitted + errors) @ solve.T
+    return LossCurve(x=x, y=y, centre=centre, coefficients=coefficients, rmse=rmse, draws=draws)
+
+
+def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:
+    """Where each curve of a batch (k, p) turns upwards: (k,).
+
+    A parabola's vertex may lie anywhere; a cubic's is looked for among the shapes x. Without one: -inf or +inf, the
+    side on which the curve is lower.
+    """
+    b, c = coefficients[:, 1], coefficients[:, 2]
+    d = coefficients[:, 3] if coefficients.shape[1] == 4 else np.zeros_like(c)
+    inside = c**2 - 3 * d * b
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The root with positive second derivative, written so that d -> 0 gives the parabola's vertex.
+        turning = -b / (c + np.sqrt(np.maximum(inside, 0.0)))
+    found = inside > 0
+    found &= (turning >= x.min()) & (turning <= x.max()) if coefficients.shape[1] == 4 else c > 0
+    ends = coefficients @ np.vander([x.min(), x.max()], coefficients.shape[1], increasing=True).T
+    return np.where(found, turning, np.where(ends[:, 0] < ends[:, 1], -np.inf, np.inf))
+
+
+def profile_interval(curve: LossCurve, *, confidence: float) -> tuple[float, float]:
+    """Values x0 of the minimum that an F test does not reject; infinite ends where it rejects none on that side.
+
+    A minimum at x0 is the linear hypothesis v'beta = b + 2 c x0 + 3 d x0^2 = 0, so the profile over all other
+    parameters has a closed form (Fieller 1954 for the parabola): (v'beta)^2 <= F_{1, n-p} v' Cov v, whose ends are
+    roots of a polynomial in x0.
+    """
+    middle = curve.minimum() - curve.centre
+    if curve.dof < 1 or not np.isfinite(middle):
+        return -np.inf, np.inf
+    design = np.vander(curve.x - curve.centre, len(curve.coefficients), increasing=True)
+    covariance = curve.rmse**2 * np.linalg.inv(design.T @ design)
+    derivative = [Polynomial([0.0] * (power - 1) + [float(power)]) for power in range(1, len(curve.coefficients))]
+    slope = Polynomial(curve.coefficients).deriv()
+    variance = Polynomial([0.0])
+    for i, left in enumerate(derivative, start=1):
+        for j, right in enumerate(derivative, start=1):
+            variance = variance + float(covariance[i, j]) * left * right
+    rejected = slope * slope - float(stats.f.ppf(confidence, 1, curve.dof)) * variance
+    roots = rejected.roots()
+    real = np.real(roots[np.abs(np.imag(roots)) < 1e-9 * (1 + np.abs(roots))])
+    below, above = real[real <= middle], real[real >= middle]
+    low = float(below.max()) + curve.centre if len(below) else -np.inf
+    high = float(above.min()) + curve.centre if len(above) else np.inf
+    return low, high
+
+
+def tolerance_ends(curve: LossCurve, losses: FloatArray, *, delta: float) -> tuple[FloatArray, FloatArray]:
+    """Where each curve first exceeds (1 + delta) of its own minimum on either side, within the shapes.
+
+    Args:
+        curve: Gives the range of x.
+        losses: Curves on `grid(curve)`, (k, NUM_GRID_POINTS).
+        delta: Relative tolerance.
+
+    Returns:
+        Log ratios (k,), (k,); infinite where a curve does not exceed it before the last shape.
+    """
+    x = grid(curve)
+    over = losses - (1 + delta) * losses.min(axis=1, keepdims=True)
+    return -_crossing(-x[::-1], over[:, ::-1]), _crossing(x, over)
+
+
+def _crossing(x: FloatArray, over: FloatArray) -> FloatArray:
+    """First upward zero crossing after each row's minimum, interpolated; inf without one."""
+    positions = np.arange(len(x))
+    after = (over > 0) & (positions[None, :] > np.argmin(over, axis=1)[:, None])
+    first = np.argmax(after, axis=1)
+    rows = np.arange(len(over))
+    left, right = over[rows, np.maximum(first - 1, 0)], over[rows, first]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inner = x[np.maximum(first - 1, 0)] + (x[1] - x[0]) * -left / (right - left)
+    return np.where(after.any(axis=1), inner, np.inf)
+
+
+def grid(curve: LossCurve) -> FloatArray:
+    """Evenly spaced log ratios from the first to the last shape used."""
+    return np.linspace(curve.x[0], curve.x[-1], NUM_GRID_POINTS)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from interlaw.laws.loss_curve import fit_curve, grid, minima, near_minimum, profile_interval, tolerance_ends
+
+X = np.log([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
+
+
+def fitted(y: np.ndarray, x: np.ndarray = X, noise: float | None = None):
+    return fit_curve(x, y, noise=noise, num_bootstrap=300, rng=np.random.default_rng(0))
+
+
+def test_an_exact_parabola_is_recovered() -> None:
+    curve = fitted(2 + 0.05 * (X - np.log(0.03)) ** 2)
+    assert np.isclose(np.exp(curve.minimum()), 0.03)
+    np.testing.assert_allclose(curve.coefficients[2:], [0.05, 0], atol=1e-12)
+    assert curve.rmse < 1e-12
+
+
+def test_no_minimum_lies_at_infinity_on_the_falling_side() -> None:
+    x = np.array([-1.0, 1.0])
+    parabolas = np.array([[1.0, -1.0, -0.1], [1.0, 1.0, -0.1], [1.0, 1.0, 0.5], [1.0, 4.0, 0.5]])
+    assert minima(parabolas, x).tolist() == [np.inf, -np.inf, -1.0, -4.0]
+    rising = [1.0, 1.0, 0.0, 0.1]
+    falling = [1.0, -1.0, 0.0, -0.1]
+    outside = [0.0, 4.0, 0.5, 0.0]
+    assert minima(np.array([rising, falling, outside]), x).tolist() == [-np.inf, np.inf, -np.inf]
+
+
+def test_a_cubics_minimum_is_the_root_of_its_slope_that_curves_upwards() -> None:
+    rng = np.random.default_rng(0)
+    x = np.linspace(-2, 2, 4001)
+    for coefficients in rng.normal(size=(200, 4)):
+        found = minima(coefficients[None], x)[0]
+        values = np.vander(x, 4, increasing=True) @ coefficients
+        inner = np.flatnonzero((values[1:-1] < values[:-2]) & (values[1:-1] < values[2:])) + 1
+        assert np.isfinite(found) == bool(len(inner))
+        if len(inner):
+            assert abs(found - x[inner[0]]) < 2e-3
+
+
+@pytest.mark.parametrize(("num_shapes", "size"), [(5, 3), (9, 4)])
+def test_the_closed_profile_equals_a_search(num_shapes: int, size: int) -> None:
+    """Refit with the slope at x0 held at 0, for each x0, and keep what an F test does not reject."""
+    x = np.linspace(-1.5, 1.5, num_shapes)
+    y = 2 + 0.05 * x**2 + 0.004 * x**3 + 0.002 * np.resize([1.0, -1, 0.5, 0.3, -0.8], num_shapes)
+    curve = fitted(y, x)
+    assert len(curve.coefficients) == size
+    low, high = profile_interval(curve, confidence=0.9)
+    least, dof = ((y - curve.predict(x)) ** 2).sum(), num_shapes - size
+    kept = []
+    for x0 in np.linspace(low - 0.3, high + 0.3, 4001):
+        # around x0 a curve without slope is a + c z^2 (+ d z^3)
+        design = np.column_stack([np.ones_like(x), *((x - x0) ** power for power in range(2, size))])
+        rss = ((y - design @ np.linalg.lstsq(design, y, rcond=None)[0]) ** 2).sum()
+        if rss - least <= stats.f.ppf(0.9, 1, dof) * least / dof:
+            kept.append(x0)
+    assert abs(min(kept) - low) < 1e-3
+    assert abs(max(kept) - high) < 1e-3
+
+
+def test_a_curvature_lost_in_noise_bounds_nothing() -> None:
+    curve = fitted(2 + np.array([0.01, -0.02, 0.02, -0.01, 0.02, -0.02]))
+    low, high = profile_interval(curve, confidence=0.9)
+    assert not (X[0] < low and high < X[-1])
+
+
+def test_three_points_have_no_error_without_seeds_and_one_with() -> None:
+    y = 2 + 0.05 * (X[:3] - X[1]) ** 2
+    assert len(fitted(y, X[:3]).draws) == 0
+    assert profile_interval(fitted(y, X[:3]), confidence=0.9) == (-np.inf, np.inf)
+    draws = fitted(y, X[:3], noise=0.01).draws
+    np.testing.assert_allclose((draws[:, 0]).std(), 0.01, rtol=0.15)  # at the centre, an interpolation of that point
+
+
+def test_the_band_holds_the_curve() -> None:
+    y = 2 + 0.05 * (X - np.log(0.03)) ** 2 + 0.002 * np.array([1.0, -1, 0.5, 0.3, -0.8, 0.6])
+    curve = fitted(y)
+    low, high = curve.band(X, confidence=0.9)
+    assert (low < curve.predict(X)).all()
+    assert (curve.predict(X) < high).all()
+    assert fitted(y[:3], X[:3]).band(X, confidence=0.9) is None
+
+
+def test_only_the_neighbourhood_of_the_minimum_is_used() -> None:
+    y = np.array([9.0, 3.0, 2.1, 2.0, 2.05, 2.1, 2.15, 7.0])
+    assert near_minimum(np.arange(8.0), y, window=0.1).tolist() == [1, 2, 3, 4, 5, 6]
+    assert near_minimum(np.arange(8.0), y, window=0.01).tolist() == [1, 2, 3, 4, 5, 6]
+    assert near_minimum(np.arange(8.0), y, window=3.0).tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert near_minimum(np.arange(3.0), y[:3], window=0.01).tolist() == [0, 1, 2]
+
+
+def test_a_lopsided_curve_is_not_dragged_to_its_flat_side() -> None:
+    """y = 2 + 0.05 z^2 + 0.01 z^3, z = x - log 0.03, has its minimum at z = 0; a parabola's lies elsewhere."""
+    z = np.linspace(-1.5, 1.5, 9)
+    y = 2 + 0.05 * z**2 + 0.01 * z**3
+    assert abs(fitted(y, z + np.log(0.03)).minimum() - np.log(0.03)) < 1e-9
+    b, c = np.polynomial.polynomial.polyfit(z, y, 2)[1:]
+    assert abs(-b / (2 * c)) > 0.1
+
+
+def test_the_tolerance_ends_are_where_the_curve_says() -> None:
+    z = np.linspace(-2.0, 1.0, 9)
+    curve = fitted(2 + 0.02 * z**2, z)
+    low, high = tolerance_ends(curve, curve.predict(grid(curve))[None], delta=0.01)
+    np.testing.assert_allclose([low[0], high[0]], [-1.0, np.inf], rtol=1e-4)
+
+
+def test_leverage_and_chi_square_make_the_bootstrap_spread_right() -> None:
+    """With normal noise the draws' variance is the least-squares variance times dof / (dof - 2), on average."""
+    rng = np.random.default_rng(0)
+    ratios = []
+    x = np.linspace(-1, 1, 12)
+    for _ in range(200):
+        curve = fit_curve(x, 2 + 0.1 * x**2 + 0.01 * rng.normal(size=12), noise=None, num_bootstrap=400, rng=rng)
+        powers = np.vander(x, 4, increasing=True)
+        variance = curve.rmse**2 * np.linalg.inv(powers.T @ powers)[1, 1]
+        ratios.append(curve.draws[:, 1].var() / variance)
+    assert abs(np.mean(ratios) - 8 / 6) < 0.12
