@@ -10,7 +10,9 @@ from typer.exceptions import Abort, TyperException
 from interlaw.cli.compare import compare
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
+from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
+from interlaw.cli.report import report
 from interlaw.cli.shapes import shapes
 from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
@@ -25,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (shapes, sweep, status, export, fit, recommend, compare):
+for command in (quickstart, shapes, sweep, status, export, fit, report, recommend, compare):
     app.command()(command)
 
 
