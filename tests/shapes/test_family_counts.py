@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
-from interlaw.shapes import BottleneckShape, MLPShape, Shape, match_shapes
+from interlaw.shapes import BottleneckShape, CNNShape, GRUShape, MLPShape, Shape, match_shapes
 
 SIZES = st.integers(1, 9)
 MLPS = st.builds(MLPShape, depth=SIZES, width=st.integers(1, 40), input_size=SIZES, output_size=SIZES)
 
 BOTTLENECKS = st.builds(BottleneckShape, depth=st.just(1), width=SIZES, input_size=SIZES)
+GRUS = st.builds(GRUShape, depth=SIZES, width=SIZES, input_size=SIZES, output_size=SIZES)
+CNNS = st.builds(CNNShape, depth=SIZES, width=st.integers(1, 40), channels=SIZES)
 
 
-@settings(max_examples=60, deadline=None)
-@given(shape=st.one_of(MLPS, BOTTLENECKS))
+@settings(max_examples=120, deadline=None)
+@given(shape=st.one_of(MLPS, BOTTLENECKS, GRUS, CNNS))
 def test_count_is_the_modules_own(shape: Shape) -> None:
     model = build_model(shape, device="meta")
     assert shape.params == sum(parameter.numel() for parameter in model.parameters())

@@ -10,12 +10,20 @@ from torch import nn
 
 from interlaw.errors import InterlawError
 from interlaw.models.bottleneck import Bottleneck
+from interlaw.models.cnn import CNN
 from interlaw.models.gpt import GPT
+from interlaw.models.gru import GRU
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
 from interlaw.shapes import Shape
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"gpt": GPT, "mlp": MLP, "bottleneck": Bottleneck}
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "gpt": GPT,
+    "mlp": MLP,
+    "cnn": CNN,
+    "gru": GRU,
+    "bottleneck": Bottleneck,
+}
 
 
 def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu") -> nn.Module:
@@ -43,4 +51,4 @@ def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cp
     return model.to(device)
 
 
-__all__ = ["ARCHITECTURES", "GPT", "MLP", "Bottleneck", "Role", "Roles", "build_model"]
+__all__ = ["ARCHITECTURES", "CNN", "GPT", "GRU", "MLP", "Bottleneck", "Role", "Roles", "build_model"]

@@ -2,7 +2,9 @@
 
 from interlaw.shapes.bottleneck import BottleneckShape
 from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
+from interlaw.shapes.cnn import CNNShape
 from interlaw.shapes.gpt import GPTShape
+from interlaw.shapes.gru import GRUShape
 from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width
 from interlaw.shapes.mlp import MLPShape
@@ -16,7 +18,9 @@ __all__ = [
     "BottleneckShape",
     "Budget",
     "BudgetKind",
+    "CNNShape",
     "GPTShape",
+    "GRUShape",
     "LlamaShape",
     "MLPShape",
     "Qwen2Shape",

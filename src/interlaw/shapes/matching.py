@@ -11,7 +11,9 @@ from typing import Any, Literal
 from interlaw.errors import InterlawError
 from interlaw.shapes.bottleneck import BottleneckShape
 from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
+from interlaw.shapes.cnn import CNNShape
 from interlaw.shapes.gpt import GPTShape
+from interlaw.shapes.gru import GRUShape
 from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
@@ -23,6 +25,8 @@ FAMILIES: dict[str, type[Shape]] = {
     "llama": LlamaShape,
     "qwen2": Qwen2Shape,
     "mlp": MLPShape,
+    "cnn": CNNShape,
+    "gru": GRUShape,
     "bottleneck": BottleneckShape,
 }
 

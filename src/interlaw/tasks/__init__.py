@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, open_corpus
+from interlaw.tasks.images import ImageTask, ImageTaskSpec
+from interlaw.tasks.sequences import SequenceTask, SequenceTaskSpec
 from interlaw.tasks.sparse import SparseRows, draw_sparse_rows
 from interlaw.tasks.spec import Strict, TaskPart, TaskPlan, TaskSpec
 from interlaw.tasks.task import Task
@@ -20,14 +22,13 @@ def _kind(value: Any) -> str:
     return str(value.get("kind", "text") if isinstance(value, dict) else value.kind)
 
 
-AnyTaskSpec = Annotated[
-    Annotated[TextTaskSpec, Tag("text")] | Annotated[VectorTaskSpec, Tag("vectors")],
-    Discriminator(_kind),
-]
-AnyTaskPart = Annotated[
-    Annotated[TextTaskPart, Tag("text")] | Annotated[VectorTaskSpec, Tag("vectors")],
-    Discriminator(_kind),
-]
+_SelfContained = (
+    Annotated[VectorTaskSpec, Tag("vectors")]
+    | Annotated[ImageTaskSpec, Tag("images")]
+    | Annotated[SequenceTaskSpec, Tag("sequences")]
+)
+AnyTaskSpec = Annotated[Annotated[TextTaskSpec, Tag("text")] | _SelfContained, Discriminator(_kind)]
+AnyTaskPart = Annotated[Annotated[TextTaskPart, Tag("text")] | _SelfContained, Discriminator(_kind)]
 
 __all__ = [
     "EMBEDDED",
@@ -35,6 +36,10 @@ __all__ = [
     "AnyTaskPart",
     "AnyTaskSpec",
     "Corpus",
+    "ImageTask",
+    "ImageTaskSpec",
+    "SequenceTask",
+    "SequenceTaskSpec",
     "SparseRows",
     "Strict",
     "Task",

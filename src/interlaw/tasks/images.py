@@ -1,0 +1,161 @@
+"""Masked-patch reconstruction: fill in the patches of an image that were greyed out (arXiv 2605.27989)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.tasks.pictures import DIGIT_SIZE, draw_pictures, split_digits
+from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+
+GREY = 0.5
+MASKED = 0.65
+Batch = tuple[Float[Tensor, "batch inputs rows columns"], Float[Tensor, "batch channels rows columns"]]
+Draw = Callable[[str, int, np.random.Generator | None], Tensor]
+_SPLIT_SEEDS = {"validation": 1, "test": 2}
+
+
+class ImageTask:
+    """Restore images from what is left of them; the loss is the mean squared error over masked pixels only.
+
+    Args:
+        draw: Images (n, channels, size, size) of a split: by the random source, or the first ones where it is None.
+        patch: Pixels along the side of a patch.
+        device: Where batches are put.
+    """
+
+    unit = "pixel"
+
+    def __init__(self, draw: Draw, *, image_size: int, patch: int, device: torch.device | str = "cpu") -> None:
+        self._draw = draw
+        self.image_size, self.patch = image_size, patch
+        self.device = torch.device(device)
+
+    @property
+    def units_per_sample(self) -> int:
+        """Masked pixels of an image."""
+        return num_masked(self.image_size, self.patch) * self.patch**2
+
+    def batch(self, *, seed: int, step: int, size: int) -> Batch:
+        """The training batch of a step: images and masks, a pure function of the arguments."""
+        source = np.random.Generator(np.random.Philox(key=[seed, step]))
+        return self._masked(self._draw("train", size, source), source)
+
+    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
+        """Held-out images with fixed masks."""
+        images = self._draw(split, num_samples, None)
+        source = np.random.Generator(np.random.Philox(key=[_SPLIT_SEEDS[split], 0]))
+        inputs, targets = self._masked(images, source)
+        for first in range(0, len(inputs), batch_size):
+            yield inputs[first : first + batch_size], targets[first : first + batch_size]
+
+    def probes(self, *, num_samples: int, with_targets: bool) -> Float[Tensor, "samples inputs rows columns"]:
+        """Masked validation images on which interaction is measured.
+
+        Raises:
+            InterlawError: For a view of next-token losses.
+        """
+        if with_targets:
+            raise InterlawError("expected a view without targets for a regression task, found loss; choose patch")
+        return next(self.evaluation("validation", num_samples=num_samples, batch_size=num_samples))[0]
+
+    def loss(self, model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+        """Mean squared error over the masked pixels and their channels."""
+        inputs, targets = batch
+        mask = inputs[:, -1:]
+        squared = (model(inputs) - targets).square() * mask
+        mean: Tensor = squared.sum() / (mask.sum() * targets.shape[1])
+        return mean
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """Peak signal-to-noise ratio on the masked pixels, in decibels."""
+        return {"psnr": -10 * float(np.log10(max(loss, 1e-30)))}
+
+    def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:
+        """Images greyed out under a mask, with the mask as a last channel, and the images themselves."""
+        images = images.to(self.device)
+        mask = draw_masks(len(images), image_size=self.image_size, patch=self.patch, source=source).to(images)
+        return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
+
+
+def num_masked(image_size: int, patch: int) -> int:
+    """Patches of an image that are masked: 65% of them, to the nearest whole one."""
+    return round(MASKED * (image_size // patch) ** 2)
+
+
+def draw_masks(count: int, *, image_size: int, patch: int, source: np.random.Generator) -> Bool[Tensor, "n 1 s s"]:
+    """True where a pixel is masked; each image has the same number of masked patches, at random places."""
+    side = image_size // patch
+    order = source.permuted(np.tile(np.arange(side * side), (count, 1)), axis=1)
+    masks = torch.from_numpy(order < num_masked(image_size, patch)).view(count, 1, side, side)
+    return masks.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+
+
+class ImageTaskSpec(TaskPart, TaskSpec):
+    """What decides the data; a recipe says it all.
+
+    Attributes:
+        images: `procedural`: drawn anew for every batch; `digits`: scikit-learn's 1797 handwritten digits.
+        patch: Pixels along the side of a patch; it divides the image's side.
+        data_seed: Seed of the held-out images and of the digits' split.
+    """
+
+    decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
+
+    kind: Literal["images"] = "images"
+    images: Literal["procedural", "digits"] = "procedural"
+    patch: int = Field(default=4, ge=1)
+    data_seed: int = Field(default=0, ge=0)
+
+    def plan(self, *, folder: Path) -> TaskPlan:
+        """The same task for every shape."""
+        if self.image_size % self.patch:
+            raise InterlawError(
+                f"expected a patch that divides {self.image_size} pixels, found {self.patch}; choose another"
+            )
+        sizes = {"channels": self.channels, "image_size": self.image_size, "supervised": self.units_per_sample}
+        return TaskPlan(spec=lambda shape: self, sizes=sizes)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along a side."""
+        return DIGIT_SIZE if self.images == "digits" else 32
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return 1 if self.images == "digits" else 3
+
+    @property
+    def units_per_sample(self) -> int:
+        """Masked pixels of an image."""
+        return num_masked(self.image_size, self.patch) * self.patch**2
+
+    def open(self, *, device: torch.device | str = "cpu") -> ImageTask:
+        """The images as a task."""
+        draw = self._digits() if self.images == "digits" else self._procedural
+        return ImageTask(draw, image_size=self.image_size, patch=self.patch, device=device)
+
+    def _procedural(self, split: str, count: int, source: np.random.Generator | None) -> Tensor:
+        """Fresh images, the same ones for a held-out split."""
+        if source is None:
+            source = np.random.Generator(np.random.Philox(key=[self.data_seed, 100 + _SPLIT_SEEDS[split]]))
+        return draw_pictures(count, size=self.image_size, source=source)
+
+    def _digits(self) -> Draw:
+        """Digits of a split."""
+        splits = split_digits(seed=self.data_seed)
+
+        def draw(split: str, count: int, source: np.random.Generator | None) -> Tensor:
+            images = splits[split]
+            return images[:count] if source is None else images[source.integers(0, len(images), size=count)]
+
+        return draw
