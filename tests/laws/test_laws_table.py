@@ -42,9 +42,10 @@ def test_impossible_tables_are_refused(change: dict[str, object], message: str) 
         read_runs(runs(**change))
 
 
-def test_an_empty_table_is_refused() -> None:
+@pytest.mark.parametrize("table", [{"params": [], "depth": [], "width": [], "loss": []}, pd.DataFrame([])])
+def test_an_empty_table_is_refused(table: object) -> None:
     with pytest.raises(InterlawError, match="empty table"):
-        read_runs({"params": [], "depth": [], "width": [], "loss": []})
+        read_runs(table)
 
 
 def test_a_treatment_is_chosen_by_name() -> None:

@@ -67,9 +67,9 @@ def read_source(source: Path, *, view: str | None, columns: list[str]) -> pd.Dat
     """A run's folder or a CSV file as a table with our column names and one view's interaction."""
     import pandas as pd
 
-    from interlaw.runs import load_table, view_table
-
     if source.is_dir():
+        from interlaw.runs import load_table
+
         table = load_table(source)
     elif source.is_file():
         try:
@@ -80,6 +80,8 @@ def read_source(source: Path, *, view: str | None, columns: list[str]) -> pd.Dat
         raise InterlawError(f"expected a run's folder or a CSV file, found nothing at {str(source)!r}; check the path")
     table = rename_columns(table, columns)
     if view is not None or any(name.endswith("_aofe_ratio") for name in table.columns):
+        from interlaw.runs import view_table
+
         table = view_table(table, view=view)
     return table
 

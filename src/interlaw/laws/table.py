@@ -92,15 +92,17 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
             the table mixes treatments.
     """
     names = [str(name) for name in table]
+    if not names:
+        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise InterlawError(
-            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(names) or 'none'}; "
+            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(names)}; "
             f"rename them, or map them with --column {missing[0]}=THEIRS"
         )
     num_rows = len(np.asarray(table["loss"]))
     if num_rows == 0:
-        raise InterlawError("expected at least one run, found an empty table: run a sweep first")
+        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
     chosen = _treatment_mask(table, names, num_rows, treatment)
     status = _text(table, "status", num_rows)[chosen] if "status" in names else np.full(int(chosen.sum()), "done")
     done = np.isin(status, ("done", ""))

@@ -1,0 +1,79 @@
+"""Time of `fit_law` on tables up to 10,000 runs, and of its batched bootstrap against a loop over SciPy's solver."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from scipy import optimize
+
+from interlaw.laws import fit_law
+from interlaw.laws.forms import features_of, joint
+from interlaw.laws.solve import polish, solve
+
+NUM_DRAWS = 200
+
+
+def table(num_budgets: int, num_shapes: int, num_seeds: int) -> dict[str, np.ndarray]:
+    """Runs of a known law with interaction measured on each."""
+    rng = np.random.default_rng(0)
+    budget, depth, seed = (
+        each.ravel()
+        for each in np.meshgrid(
+            np.geomspace(1e5, 1e9, num_budgets), np.arange(1, num_shapes + 1.0), np.arange(num_seeds), indexing="ij"
+        )
+    )
+    width = np.sqrt(budget / 12 / depth)
+    away = np.log(depth / width) - np.log(0.03) - 0.02 * np.log(budget / 1e6)
+    loss = (1 + 0.8 * (budget / 1e6) ** -0.25 + 0.04 * away**2) * np.exp(0.003 * rng.normal(size=budget.size))
+    return {
+        "budget": budget,
+        "params": budget,
+        "depth": depth,
+        "width": width,
+        "seed": seed,
+        "loss": loss,
+        "aofe": np.exp(away + 0.3 * rng.normal(size=budget.size)),
+        "aofe_ratio": 0.9 - 0.01 * away**2 + 0.003 * rng.normal(size=budget.size),
+    }
+
+
+def bootstrap_seconds() -> tuple[float, float]:
+    """Seconds for 200 weighted refits of the joint law to 100 shapes: batched, and one SciPy call a draw."""
+    runs = table(10, 10, 1)
+    features, loss = features_of(params=runs["params"], depth=runs["depth"], width=runs["width"]), runs["loss"]
+    form = joint(features)
+    solution = solve(form, features, loss=loss)
+    weights = np.random.default_rng(1).exponential(size=(NUM_DRAWS, len(loss)))
+    starts = np.tile(solution.theta, (NUM_DRAWS, 1))
+    begin = time.perf_counter()
+    polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
+    middle = time.perf_counter()
+    for draw in weights:
+        root = np.sqrt(draw)
+        optimize.least_squares(
+            lambda theta, root=root: root * (np.log(form.predict(theta, features)) - np.log(loss)),
+            solution.theta,
+            loss="huber",
+            f_scale=solution.huber_delta,
+        )
+    return middle - begin, time.perf_counter() - middle
+
+
+def run() -> list[dict[str, Any]]:
+    """Rows for the table of benchmarks."""
+    rows = []
+    for shape in ((5, 8, 2), (20, 25, 20), (20, 500, 1)):
+        runs = table(*shape)
+        begin = time.perf_counter()
+        fit_law(runs)
+        name = f"fit_law, {len(runs['loss']):,} rows ({' x '.join(map(str, shape))} budgets, shapes, seeds)"
+        seconds = time.perf_counter() - begin
+        rows.append({"name": name, "unit": "s", "ours": seconds, "baseline": None, "ratio": None, "target": "seconds"})
+    ours, baseline = bootstrap_seconds()
+    name = f"joint law, {NUM_DRAWS} bootstrap refits; baseline: SciPy in a loop"
+    rows.append(
+        {"name": name, "unit": "s", "ours": ours, "baseline": baseline, "ratio": baseline / ours, "target": "> 1"}
+    )
+    return rows
