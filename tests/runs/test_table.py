@@ -13,7 +13,16 @@ import torch
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
-from interlaw.runs import RunFolder, load_table, load_trial, provenance, run_name, table_as
+from interlaw.runs import (
+    RunFolder,
+    load_table,
+    load_trial,
+    measured_views,
+    provenance,
+    run_name,
+    table_as,
+    view_table,
+)
 
 COLUMNS = [
     "key",
@@ -89,6 +98,30 @@ def test_rows_are_the_records(finished_run: Path) -> None:
         assert row["loss_aofe_ratio_low"] <= row["loss_aofe_ratio"] <= row["loss_aofe_ratio_high"]
         assert row["bits_per_byte"] == pytest.approx(row["loss"] / 0.6931471805599453)
         assert (row["name"], row["budget"], row["budget_kind"]) == ("tiny", 3000, "params")
+
+
+def test_one_view_under_plain_names(finished_run: Path) -> None:
+    table = load_table(finished_run)
+    assert set(measured_views(table)) == {"projected", "loss"}
+    for view in ("projected", "loss"):
+        plain = view_table(table, view=view)
+        for name in (*QUANTITIES, "aofe_low", "aofe_ratio_high", "excess_ratio_stderr"):
+            assert plain[name].tolist() == table[f"{view}_{name}"].tolist()
+        assert len(plain.columns) == len(table.columns)
+    first = measured_views(table)[0]
+    pd.testing.assert_frame_equal(view_table(table), view_table(table, view=first))
+    with pytest.raises(
+        InterlawError, match=r"expected a measured view \(.*loss.*\), found 'input'; choose one of them"
+    ):
+        view_table(table, view="input")
+
+
+def test_a_table_without_views_stays_as_it_is(finished_run: Path) -> None:
+    bare = load_table(finished_run)[["key", "loss"]]
+    assert measured_views(bare) == []
+    assert view_table(bare) is bare
+    with pytest.raises(InterlawError, match=r"expected a measured view \(none was\), found 'loss'"):
+        view_table(bare, view="loss")
 
 
 def test_every_format_reads_back(finished_run: Path) -> None:

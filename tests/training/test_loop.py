@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -280,3 +280,62 @@ def test_checkpoints_wait_for_their_time(tmp_path: Path) -> None:
     model = build_model(SHAPE, seed=3)
     train(model, RandomWalk(), SETTINGS, checkpoints=tmp_path, checkpoint_seconds=3600)
     assert list(tmp_path.iterdir()) == []
+
+
+class Scripted(RandomWalk):
+    """The same, but validations read from a list."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses = iter(losses)
+        self.split = ""
+
+    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        self.split = split
+        return super().evaluation(split, num_samples=batch_size, batch_size=batch_size)
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        if torch.is_grad_enabled() or self.split == "test":
+            return super().loss(model, batch)
+        return torch.tensor(next(self.losses))
+
+
+@pytest.mark.parametrize(
+    ("patience", "losses", "validations"),
+    [
+        (0, [3, 4, 5, 6, 7, 8], 6),
+        (1, [3, 4, 2, 1, 1, 1], 2),
+        (1, [3, 3, 2, 1, 1, 1], 2),  # as low as before is not lower
+        (2, [3, 2, 2.5, 2.25, 1, 1], 4),
+        (2, [3, 4, 2, 3, 1, 2], 6),
+        (5, [3, 4, 4, 4, 4, 4], 6),
+    ],
+)
+def test_patience_ends_a_run_that_learns_no_more(patience: int, losses: list[float], validations: int) -> None:
+    settings = replace(SETTINGS, evaluations=6, patience=patience)
+    result = train(build_model(SHAPE, seed=3), Scripted(losses), settings)
+    assert result.status == "done"
+    assert [row["val_loss"] for row in result.curve] == losses[:validations]
+    assert result.units == validations * 2 * 3 * 6
+    assert result.val_loss == losses[validations - 1]
+
+
+def test_a_run_that_has_ended_by_patience_does_not_go_on_after_a_stop(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, evaluations=6, patience=1)
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(Killed):  # right after the validation that ends it
+        train(
+            build_model(SHAPE, seed=3),
+            Scripted([3, 4]),
+            settings,
+            checkpoints=folder,
+            checkpoint_seconds=0,
+            report=killer(4),
+        )
+    result = train(build_model(SHAPE, seed=3), Scripted([]), settings, checkpoints=folder, checkpoint_seconds=0)
+    assert result.units == 4 * 3 * 6
+
+
+def test_how_far_a_loss_may_rise_is_a_setting() -> None:
+    for blow_up, status in ((3.0, "diverged"), (100.0, "done")):
+        settings = replace(SETTINGS, blow_up=blow_up)
+        assert train(build_model(SHAPE, seed=3), Disturbed(7, 5.0), settings).status == status
