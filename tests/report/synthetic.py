@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def write_run(
     noise: float = 0.002,
     status: dict[tuple[int, int, int], str] | None = None,
     comment: str = "",
+    treatments: tuple[str, ...] = ("fixed",),
 ) -> Path:
     """Writes a run whose loss is 2.4 (N / 50k)^-0.1 (1 + 0.04 log^2(R / best_ratio)) times seed noise.
 
@@ -35,6 +37,7 @@ def write_run(
         path: The run's folder.
         status: `diverged`, `failed` or `pending` for some (budget, depth, seed).
         comment: First line of the recipe, as a comment.
+        treatments: Each further one moves the best ratio up by half.
     """
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
@@ -42,15 +45,24 @@ def write_run(
     rng = np.random.default_rng(0)
     for budget in budgets:
         shapes = match_shapes(params=budget, depths=depths, rule="nearest", context=64, head_dim=4)
-        for shape in shapes:
-            for seed in seeds:
-                ended = (status or {}).get((budget, shape.depth, seed), "done")
-                write_trial(folder, budget, shape, seed, ended, views, best_ratio, 1 + noise * rng.standard_normal())
+        for treatment, shape, seed in itertools.product(treatments, shapes, seeds):
+            ended = (status or {}).get((budget, shape.depth, seed), "done")
+            best = best_ratio * 1.5 ** treatments.index(treatment)
+            factor = 1 + noise * rng.standard_normal()
+            write_trial(folder, budget, shape, seed, ended, views, best, factor, treatment)
     return path
 
 
 def write_trial(
-    folder: RunFolder, budget: int, shape: Any, seed: int, status: str, views: Any, best_ratio: float, factor: float
+    folder: RunFolder,
+    budget: int,
+    shape: Any,
+    seed: int,
+    status: str,
+    views: Any,
+    best_ratio: float,
+    factor: float,
+    treatment: str,
 ) -> None:
     spec = TrialSpec(
         family="gpt",
@@ -63,6 +75,7 @@ def write_trial(
             "tied": False,
         },
         budget=BudgetSpec(kind="params", amount=budget),
+        treatment=treatment,  # type: ignore[arg-type]
         task=TextTaskSpec(corpus="stdlib", digest="0" * 64, context=64),
         training=TrainSettings(steps=100, batch_size=16, learning_rate=0.01, seed=seed),
         measure=tuple(MeasureSpec(view=view, samples=64) for view in views),

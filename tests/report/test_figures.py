@@ -20,6 +20,7 @@ from interlaw.report.loss_figure import draw_loss, loss_limits, loss_panels, rat
 from interlaw.report.plane_figure import marker_size, planes
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.style import nice_ticks, style
+from interlaw.report.wording import units_of
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
     assert max(seed.adjusted for seed in panels[0].seeds) > high
     assert low < best
     with style():
-        texts = [text.get_text() for text in draw_loss(panels).axes[0].texts]
+        texts = [text.get_text() for text in draw_loss(panels, units=units_of("text")).axes[0].texts]
     assert any(text.startswith("48: ") for text in texts)  # said beside its arrow, not dropped
 
 
@@ -157,6 +158,15 @@ def test_formats_are_what_they_say(tmp_path: Path) -> None:
     for path in write_figures(run, tmp_path / "out", formats=("png", "pdf")):
         assert path.read_bytes().startswith(signatures[path.suffix[1:]])
     assert not list((tmp_path / "out").glob("interaction-plane*"))
+
+
+def test_each_treatment_has_its_figures(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", budgets=(50_000,), treatments=("fixed", "mup"), views=("loss",), seeds=(0,))
+    results = load_results(run)
+    names = list(drawings(results))
+    assert {"loss-against-ratio-fixed", "loss-against-ratio-mup", "best-ratio-mup", "learning-curves"} <= {*names}
+    stars = [each.fit.budgets[0].r_star.value for each in results.analyses]
+    assert stars == pytest.approx([BEST_RATIO, 1.5 * BEST_RATIO], rel=0.3)
 
 
 def test_wrong_format_and_place(tmp_path: Path) -> None:

@@ -278,6 +278,20 @@ def test_accessible(visit: Any, request: pytest.FixtureRequest) -> None:
         assert [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found] == []
 
 
+def test_treatments_are_compared(browser: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "two", budgets=(50_000, 100_000), treatments=("fixed", "mup"), views=("loss",))
+    page = Visit(browser, write_report(run).as_uri())
+    assert page.rows() == 24
+    assert page.count("#best-ratio .other") == 1
+    first = page.page.locator("#best-ratio svg").text_content()
+    page.page.locator("#choose-treatment").select_option("mup")
+    assert page.rows() == 24
+    assert page.page.locator("#best-ratio svg").text_content() != first
+    assert page.count("#verdict h3") == 2
+    assert page.errors == []
+    page.page.close()
+
+
 def test_runs_without_measurements_or_repeats(visit: Any, browser: Any, tmp_path: Path) -> None:
     plain = write_run(tmp_path / "plain", budgets=(50_000,), seeds=(0,), views=())
     one = write_run(tmp_path / "one", budgets=(50_000,), depths=(2,), seeds=(0,), views=("loss",))

@@ -1,4 +1,4 @@
-"""Learning curves: validation loss against training tokens, one panel a budget, shaded by depth."""
+"""Learning curves: validation loss against training data, one panel a budget, shaded by depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from interlaw.report.results import RunResults
 from interlaw.report.style import MUTED, nice_ticks, panel_grid
-from interlaw.report.wording import budget_text
+from interlaw.report.wording import Units, budget_text
 from interlaw.shapes import format_size
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class LearningCurve:
         depth: Layers.
         width: d_model.
         seed: Seed.
-        units: Training tokens at each validation.
-        val_loss: Nats per token.
+        units: Tokens (or samples) trained on at each validation.
+        val_loss: In the unit of the task's loss.
     """
 
     key: str
@@ -74,7 +74,7 @@ def learning_curves(results: RunResults) -> tuple[LearningCurve, ...]:
     return tuple(found)
 
 
-def draw_curves(curves: tuple[LearningCurve, ...]) -> Figure:
+def draw_curves(curves: tuple[LearningCurve, ...], *, units: Units) -> Figure:
     """Both axes logarithmic; deeper is darker; each depth is named at its end once."""
     budgets = sorted({curve.budget for curve in curves})
     figure, grid, columns = panel_grid(len(budgets), most_columns=NUM_COLUMNS, panel=(3.6, 3.6), share_y=True)
@@ -88,9 +88,9 @@ def draw_curves(curves: tuple[LearningCurve, ...]) -> Figure:
             axes.plot(curve.units, curve.val_loss, color=ramp[depths.index(curve.depth)], lw=1.2, alpha=0.85)
         _ticks(axes, curves, members)
         axes.set_title(budget_text(budget, next(c.budget_kind for c in curves if c.budget == budget)))
-        axes.set_xlabel("training tokens")
+        axes.set_xlabel(f"training {units.data}")
         if index % columns == 0:
-            axes.set_ylabel("validation loss (nats per token)")
+            axes.set_ylabel(f"validation loss ({units.loss})")
     scale = ScalarMappable(Normalize(0, 1), ListedColormap(ramp))
     bar = figure.colorbar(scale, ax=grid, pad=0.015, aspect=28)
     bar.set_ticks([(i + 0.5) / len(depths) for i in range(len(depths))], labels=[str(depth) for depth in depths])
@@ -101,7 +101,7 @@ def draw_curves(curves: tuple[LearningCurve, ...]) -> Figure:
 
 
 def _ticks(axes: Axes, curves: tuple[LearningCurve, ...], members: list[LearningCurve]) -> None:
-    """Round numbers on both axes: losses of all budgets, tokens of this one."""
+    """Round numbers on both axes: losses of all budgets, training data of this one."""
     losses = [loss for curve in curves for loss in curve.val_loss]
     axes.yaxis.set_major_locator(FixedLocator(nice_ticks(min(losses), max(losses))))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")

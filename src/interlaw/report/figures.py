@@ -66,14 +66,14 @@ def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
         analyses = tuple(each for each in results.analyses if each.treatment == treatment)
         suffix = f"-{treatment}" if len(treatments) > 1 else ""
         panels, numbers, measured = loss_panels(analyses[0]), law_numbers(analyses[0]), planes(analyses)
-        found[f"loss-against-ratio{suffix}"] = lambda panels=panels: draw_loss(panels)  # type: ignore[misc]
+        found[f"loss-against-ratio{suffix}"] = lambda panels=panels: draw_loss(panels, units=results.units)  # type: ignore[misc]
         if measured:
             found[f"interaction-plane{suffix}"] = lambda measured=measured: draw_planes(measured)  # type: ignore[misc]
         found[f"best-ratio{suffix}"] = lambda numbers=numbers: draw_law(numbers)  # type: ignore[misc]
         found.setdefault("best-ratio-published", lambda numbers=numbers: draw_law_among_published(numbers))  # type: ignore[misc]
     curves = learning_curves(results)
     if any(curve.units for curve in curves):
-        found["learning-curves"] = lambda: draw_curves(curves)
+        found["learning-curves"] = lambda: draw_curves(curves, units=results.units)
     return found
 
 

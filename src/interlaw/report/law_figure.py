@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARGIN = 1.6
+MOST_LABELLED = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,8 @@ def draw_law(numbers: LawNumbers) -> Figure:
     _draw_line(axes, numbers.line)
     for index, point in enumerate(points):
         _draw_budget(axes, point, labelled=index == 0)
+        if len(points) <= MOST_LABELLED or index == len(points) - 1:
+            _label_star(axes, point)
     axes.xaxis.set_major_locator(FixedLocator([point.params for point in points]))
     return figure
 
@@ -186,6 +189,16 @@ def _draw_budget(axes: Axes, point: LawPoint, *, labelled: bool) -> None:
         axes.plot([beside] * 2, ends, color=INTERACTION, lw=4, solid_capstyle="butt", zorder=3)
         axes.plot([beside] * 2, ends, "s", color=INTERACTION, ms=4, zorder=3)
     _draw_star(axes, point, size=8)
+    if labelled:
+        texts = [(interval.high, f"loss within {interval.delta:.2g} of the best, relatively", "#8a5f00", 8)]
+        texts += [] if interaction is None else [(interval.low, "interaction interval", INTERACTION, -9)]
+        for ratio, text, colour, shift in texts:
+            axes.annotate(text, (size, ratio), (-12, shift), textcoords="offset points", va="center", fontsize=8.5,
+                          color=colour, zorder=6)  # fmt: skip
+
+
+def _label_star(axes: Axes, point: LawPoint) -> None:
+    fit, size = point.fit, point.params
     star = fit.r_star
     if star.value is not None:
         _label(axes, size, star.value, f"R* = {star.value:.2g}", BEST)
@@ -193,12 +206,6 @@ def _draw_budget(axes: Axes, point: LawPoint, *, labelled: bool) -> None:
         _label(axes, size, _star_ends(point)[0], "edge of the grid", BEST)
     else:
         _label(axes, size, fit.best.ratio, "best shape; no minimum fitted", MUTED)
-    if labelled:
-        texts = [(interval.high, f"loss within {interval.delta:.2g} of the best, relatively", "#8a5f00", 8)]
-        texts += [] if interaction is None else [(interval.low, "interaction interval", INTERACTION, -9)]
-        for ratio, text, colour, shift in texts:
-            axes.annotate(text, (size, ratio), (-12, shift), textcoords="offset points", va="center", fontsize=8.5,
-                          color=colour, zorder=6)  # fmt: skip
 
 
 def _draw_star(axes: Axes, point: LawPoint, *, size: float) -> None:

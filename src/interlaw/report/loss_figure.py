@@ -1,4 +1,4 @@
-"""Loss against depth / width, a panel a budget: seeds, means, the fitted parabola, R* and both efficient intervals."""
+"""Loss against depth / width, a panel a budget: seeds, means, the fitted curve, R* and both efficient intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from interlaw.laws import BudgetFit
 from interlaw.report.results import Analysis
 from interlaw.report.style import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
-from interlaw.report.wording import budget_text
+from interlaw.report.wording import Units, budget_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ class LossPanel:
     """What is drawn of one budget.
 
     Attributes:
-        fit: Means, curve, R* and intervals; loss in nats per token.
+        fit: Means, curve, R* and intervals.
         seeds: The trials behind the means.
         confidence: Level of the band and of R*'s interval.
         budget_text: The budget in words.
@@ -90,7 +90,7 @@ def ratio_limits(panels: tuple[LossPanel, ...]) -> tuple[float, float]:
     return min(ratios) / 1.35, max(ratios) * 1.35
 
 
-def draw_loss(panels: tuple[LossPanel, ...]) -> Figure:
+def draw_loss(panels: tuple[LossPanel, ...], *, units: Units) -> Figure:
     """One panel a budget, each with the same relative scale."""
     figure, grid, columns = panel_grid(len(panels), most_columns=NUM_COLUMNS, panel=(3.6, 3.9), share_x=True)
     for index, (axes, panel, limits) in enumerate(zip(grid, panels, loss_limits(panels), strict=True)):
@@ -106,7 +106,7 @@ def draw_loss(panels: tuple[LossPanel, ...]) -> Figure:
         axes.set_title(panel.budget_text)
         axes.set_xlabel("R = depth / width")
         if index % columns == 0:
-            axes.set_ylabel("test loss (nats per token)")
+            axes.set_ylabel(f"test loss ({units.loss})")
     figure.supxlabel(_caption(panels[0]), fontsize=8, color=MUTED, x=0.01, ha="left")
     return figure
 
@@ -116,7 +116,7 @@ def _caption(panel: LossPanel) -> str:
     words = [
         "dots: mean over seeds, with the number of layers",
         "dashes: single seeds",
-        f"curve: parabola in log R with its {panel.confidence:.0%} bootstrap band",
+        f"curve: fit in log R with its {panel.confidence:.0%} bootstrap band",
         "hollow: outside the fit's window",
     ]
     return "; ".join(words)

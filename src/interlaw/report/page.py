@@ -20,7 +20,7 @@ PANELS = {
         "Loss against depth / width",
         "cells",
         "One panel a budget, all with one relative scale. Dots are means over seeds, with their number of layers; "
-        "dashes single seeds; the curve a parabola in log R with its bootstrap band (hollow dots lie outside its "
+        "dashes single seeds; the curve is the fit in log R with its bootstrap band (hollow dots lie outside its "
         "window). The gold band holds every R whose loss is as good as the best within the tolerance; the green bar "
         "spans the shapes whose interaction is most efficient, found without the loss.",
     ),
@@ -61,8 +61,6 @@ COLUMNS = {
     "status": "Status",
     "loss": "Test loss",
     "bits_per_byte": "Bits/byte",
-    "train_tokens": "Tokens",
-    "tokens_per_second": "Tokens/s",
 }
 
 
@@ -155,6 +153,8 @@ def _panel(name: str, title: str, kind: str, caption: str) -> str:
 def trials_section(results: RunResults) -> str:
     """Every trial that ended, one row each, in the order of the run table."""
     columns = {name: title for name, title in COLUMNS.items() if name in results.table}
+    data = results.units.data
+    columns |= {"train_tokens": data.capitalize(), "tokens_per_second": f"{data.capitalize()}/s"}
     for view in results.views:
         columns[f"{view}_aofe"] = f"AOFE ({view})"
         columns[f"{view}_aofe_ratio"] = f"AOFE-ratio ({view})"
@@ -162,5 +162,5 @@ def trials_section(results: RunResults) -> str:
     trials = results.table.to_dict(orient="records")
     rows = [[row[name] if isinstance(row[name], str) else number(row[name]) for name in columns] for row in trials]
     marks = [{"shape": f"{row['budget']}:{row['depth']}x{row['width']}", "key": row["key"]} for row in trials]
-    caption = "One row a trial; losses in nats per token"
+    caption = f"One row a trial; losses: {results.units.loss}"
     return section("trials", "All trials", table(columns, rows, caption=caption, marks=marks))

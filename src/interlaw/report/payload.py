@@ -21,7 +21,8 @@ def payload(results: RunResults) -> dict[str, Any]:
 
     Returns:
         trials: the run table by column; curves: the learning curves; analyses: one a treatment and view, each with its
-        panels, axis limits, plane and law; published, models: what others published; budget_texts: [budget, words].
+        panels, axis limits, plane and law; published, models: what others published;
+        units: of loss and data; budget_texts: [budget, words].
     """
     columns = {str(name): results.table[name].tolist() for name in results.table.columns}
     kinds = dict(zip(columns["budget"], columns["budget_kind"], strict=True))
@@ -31,6 +32,7 @@ def payload(results: RunResults) -> dict[str, Any]:
         "analyses": [_analysis(each) for each in results.analyses],
         "published": [asdict(each) for each in published_lines()],
         "models": [asdict(each) for each in published_ratio_points()],
+        "units": asdict(results.units),
         "budget_texts": [[budget, budget_text(budget, kind)] for budget, kind in kinds.items()],
     })  # fmt: skip
     return plain

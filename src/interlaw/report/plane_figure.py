@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NUM_COLUMNS = 3
+MOST_NUMBERED = 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,8 @@ def _draw_plane(axes: Axes, plane: Plane, budgets: list[float], norm: Normalize)
                              edgecolor=MUTED, lw=0.8, zorder=2)  # fmt: skip
             axes.scatter([point.aofe], [point.aofe_ratio], size, [point.loss_excess], cmap=LOSS_COLOURS, norm=norm,
                          marker=marker, edgecolor=INK, lw=0.7, zorder=3)  # fmt: skip
+            if len(plane.points) > MOST_NUMBERED:
+                continue
             axes.annotate(str(point.depth), (point.aofe, point.aofe_ratio), (5 + size**0.5 / 4, 3),
                           textcoords="offset points", fontsize=8, color=INK, zorder=4)  # fmt: skip
     ratio_axis(axes.xaxis, *axes.get_xlim())

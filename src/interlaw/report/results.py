@@ -9,6 +9,7 @@ import pandas as pd
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit, fit_law
+from interlaw.report.wording import Units, units_of
 from interlaw.runs import Record, RunFolder, load_curve, load_table, measured_views, require_run, run_name, view_table
 
 
@@ -41,6 +42,7 @@ class RunResults:
         records: The finished trials' records by key.
         curves: Their learning curves by key.
         num_pending: Planned trials that have not ended.
+        units: What the task's loss and data are measured in.
         views: The measured views, the one that carries the law first.
         analyses: One a treatment and view; the first is the report's default.
     """
@@ -52,6 +54,7 @@ class RunResults:
     records: dict[str, Record]
     curves: dict[str, pd.DataFrame]
     num_pending: int
+    units: Units
     views: tuple[str, ...]
     analyses: tuple[Analysis, ...]
 
@@ -76,6 +79,7 @@ def load_results(run_dir: str | Path) -> RunResults:
         records=records,
         curves={key: load_curve(folder.trial(key)) for key in records},
         num_pending=len(trials) - len(records),
+        units=units_of(trials[0].spec().task.kind),
         views=views,
         analyses=tuple(_analyses(table, views)),
     )
@@ -99,7 +103,7 @@ def _analyses(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
     done = table[table["status"] == "done"]
     found = []
-    for treatment in dict.fromkeys(done["treatment"]):
+    for treatment in sorted(done["treatment"].unique(), key=lambda name: (name != "fixed", name)):
         chosen = table[table["treatment"] == treatment].reset_index(drop=True)
         for view in views or ("",):
             renamed = view_table(chosen, view=view or None)

@@ -9,7 +9,7 @@ from typing import Any
 from interlaw.laws import BudgetFit, verdict
 from interlaw.report.markup import bullets, number, section, span, table, text
 from interlaw.report.results import Analysis, RunResults
-from interlaw.report.wording import budget_text
+from interlaw.report.wording import Units, budget_text
 
 MOST_REASONS = 20
 
@@ -22,11 +22,13 @@ def verdict_section(results: RunResults) -> str:
         analyses = [each for each in results.analyses if each.treatment == treatment]
         first, *rest = verdict(analyses[0].fit)
         heading = f"<h3>Learning rate: {text(treatment)}</h3>" if len(treatments) > 1 else ""
-        parts.append(f'{heading}<p class="lead">{text(first)}</p>{bullets(rest)}{budget_table(analyses)}')
+        parts.append(
+            f'{heading}<p class="lead">{text(first)}</p>{bullets(rest)}{budget_table(analyses, units=results.units)}'
+        )
     return section("verdict", "Verdict", "".join(parts))
 
 
-def budget_table(analyses: list[Analysis]) -> str:
+def budget_table(analyses: list[Analysis], *, units: Units) -> str:
     """One row a budget: R*, the best shape, the loss interval, and each view's interaction interval."""
     main = analyses[0]
     kind = str(main.table["budget_kind"].iloc[0])
@@ -48,7 +50,7 @@ def budget_table(analyses: list[Analysis]) -> str:
             _loss_interval_text(fit),
         ]
         rows.append(row + [_interaction_text(each.fit.budgets[index]) for each in measured])
-    return table(headers, rows, caption="Budgets: depth / width, losses in nats per token")
+    return table(headers, rows, caption=f"Budgets: depth / width; losses: {units.loss}")
 
 
 def _star_text(fit: BudgetFit) -> str:
@@ -168,7 +170,7 @@ def provenance_section(results: RunResults) -> str:
     done = results.table[results.table["status"] == "done"]
     rows += [
         ["trials", f"{total} ended, {len(done)} of them well; {results.num_pending} left"],
-        ["training tokens", number(float(results.table["train_tokens"].sum()))],
+        [f"training {results.units.data}", number(float(results.table["train_tokens"].sum()))],
         ["training FLOPs", f"{results.table['train_flops'].sum():.3g}"],
         ["training time", f"{results.table['seconds'].sum():.0f} s over all trials"],
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from interlaw.shapes import format_size
 
 KINDS = {
@@ -10,6 +12,30 @@ KINDS = {
     "flops_per_token": "training FLOPs a token",
     "train_flops": "training FLOPs",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """What a task's loss is measured in, and what it is trained on, in the plural."""
+
+    loss: str
+    data: str
+
+
+UNITS = {
+    "text": Units(loss="nats per token", data="tokens"),
+    "vectors": Units(loss="mean squared error", data="samples"),
+}
+
+
+def units_of(task: str) -> Units:
+    """The units of a kind of task; for one that has none here, the loss as the task defines it and samples.
+
+    Example:
+        >>> units_of("text").loss
+        'nats per token'
+    """
+    return UNITS.get(task, Units(loss=f"as the task {task} defines it", data="samples"))
 
 
 def budget_text(budget: float, kind: str) -> str:

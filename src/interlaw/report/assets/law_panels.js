@@ -13,7 +13,8 @@ function drawLaw(host) {
   });
   drawLawLine(plot, law.line);
   for (const other of treatments.filter((each) => each !== state.treatment)) drawOther(plot, other);
-  for (const point of points) drawBudget(plot, point);
+  const crowded = points.length > (plot.box.right - plot.box.left) / 100;
+  points.forEach((point, i) => drawBudget(plot, point, !crowded || i === points.length - 1));
   return undefined;
 }
 
@@ -24,7 +25,7 @@ function drawLawLine({ inside, X, Y }, points) {
   inside.append(path([...upper, ...lower], { class: "band" }), path(points.map((point) => [X(point.params), Y(point.ratio)]), { class: "fit" }));
 }
 
-function drawBudget(plot, point) {
+function drawBudget(plot, point, labelled) {
   const { root, X, Y } = plot;
   const { fit } = point;
   const x = X(point.params);
@@ -34,6 +35,7 @@ function drawBudget(plot, point) {
   const found = fit.interaction_interval;
   if (found) root.append(svg("rect", { x: x - 17, y: Y(found.high) - 3, width: 5, height: Y(found.low) - Y(found.high) + 6, rx: 2, class: "interaction" }));
   drawLawStar(plot, point, 6);
+  if (!labelled) return;
   const words = fit.r_star.value !== null ? `R* = ${number(fit.r_star.value, 2)}` : fit.r_star.status === "edge" ? "edge of the grid" : "no minimum fitted";
   const fits = x + 13 + 7 * words.length < plot.box.right + 14;
   root.append(label(fits ? x + 13 : x - 20, Y(starRatio(point)) - 7, words, { class: "star-text", "text-anchor": fits ? "start" : "end" }));
@@ -129,8 +131,8 @@ function drawCurves(host) {
     cell.append(html("h3", {}, budgetText.get(budget)), html("div"));
     const { root, X, Y, box } = frame(cell.lastChild, {
       title: `Learning curves at ${budgetText.get(budget)}`,
-      x: { ...range(members.flatMap((curve) => curve.units), { log: true, margin: 0.02 }), label: "training tokens (log scale)", format: sizeText },
-      y: { ...losses, label: "validation loss (nats per token)" },
+      x: { ...range(members.flatMap((curve) => curve.units), { log: true, margin: 0.02 }), label: `training ${DATA.units.data} (log scale)`, format: sizeText },
+      y: { ...losses, label: `validation loss (${DATA.units.loss})` },
       right: 34,
     });
     for (const curve of members) drawLearning(root, X, Y, curve, depths);

@@ -1,6 +1,7 @@
 // The panels: each takes its place on the page and draws the numbers that the page carries.
 "use strict";
 
+const MOST_NUMBERED = 48;
 const kindOf = (budget) => budgets.indexOf(budget);
 
 // A mark that can be pointed at, focused and chosen; `key` where it stands for one trial.
@@ -28,7 +29,7 @@ function drawLoss(host) {
     const plot = frame(cell.lastChild, {
       title: `Loss against depth / width at ${panel.budget_text}`,
       x: { low, high, log: true, label: "R = depth / width" },
-      y: { low: floor, high: top, label: "test loss (nats per token)" },
+      y: { low: floor, high: top, label: `test loss (${DATA.units.loss})` },
       height: 310,
     });
     drawIntervals(plot, panel.fit);
@@ -71,13 +72,16 @@ function drawSeeds({ root, X, Y }, panel, top) {
 }
 
 function drawMeans({ root, X, Y, box }, fit, top) {
+  let labelled = -Infinity;
   for (const point of fit.points) {
     const above = point.adjusted > top;
     const y = above ? box.top + 8 : Y(point.adjusted);
     const name = `${shapeName(point)}, loss ${number(point.loss)}`;
     const dot = marker(above ? 2 : 0, X(point.ratio), y, 4.5, { class: point.in_window ? "mean" : "mean outside" });
     root.append(active(dot, shapeOf(fit.budget, point.depth, point.width), { name }));
-    root.append(label(X(point.ratio) + 7, y - 6, above ? `${point.depth}: ${number(point.adjusted, 3)}` : point.depth, { class: "depth" }));
+    if (X(point.ratio) - labelled < 12) continue;
+    labelled = X(point.ratio);
+    root.append(label(labelled + 7, y - 6, above ? `${point.depth}: ${number(point.adjusted, 3)}` : point.depth, { class: "depth" }));
   }
 }
 
@@ -129,7 +133,7 @@ function drawPlane(host, scaleHost) {
   const worst = Math.max(...drawn.map((point) => point.loss_excess), 1e-3);
   if (excess) plot.root.append(line(plot.box.left, plot.Y(0), plot.box.right, plot.Y(0), "chance-line"));
   else for (const budget of budgets) drawFront(plot, drawn.filter((point) => point.budget === budget && point.pareto));
-  for (const point of drawn) drawPlanePoint(plot, point, value(point), radius(point), worst, excess);
+  for (const point of drawn) drawPlanePoint(plot, point, value(point), { radius: radius(point), worst, excess, few: drawn.length <= MOST_NUMBERED });
   plot.root.append(label(plot.box.right, plot.box.top - 3, "efficient: up and left", { class: "interaction-text", "text-anchor": "end" }));
   scaleHost.replaceChildren(html("span", {}, "test loss above the budget's best: 0%"), html("span", { class: "ramp", "aria-hidden": "true" }), html("span", {}, percent(worst)));
 }
@@ -140,7 +144,7 @@ function drawFront({ root, X, Y }, front) {
   for (const point of sorted) root.append(svg("circle", { cx: X(point.aofe), cy: Y(point.aofe_ratio), r: 13, class: "front" }));
 }
 
-function drawPlanePoint({ root, X, Y }, point, value, radius, worst, excess) {
+function drawPlanePoint({ root, X, Y }, point, value, { radius, worst, excess, few }) {
   const [x, y, kind] = [X(point.aofe), Y(value), kindOf(point.budget)];
   if (!excess && point.null_ratio !== null) {
     root.append(line(x, y, x, Y(point.null_ratio), "to-chance"), marker(kind, x, Y(point.null_ratio), radius * 0.65, { class: "chance" }));
@@ -149,5 +153,5 @@ function drawPlanePoint({ root, X, Y }, point, value, radius, worst, excess) {
   dot.style.setProperty("--t", `${(100 * point.loss_excess) / worst}%`);
   const name = `${shapeName(point)}, AOFE ${number(point.aofe, 3)}, AOFE-ratio ${number(point.aofe_ratio)}, loss ${percent(point.loss_excess)} above the best`;
   root.append(active(dot, shapeOf(point.budget, point.depth, point.width), { name }));
-  root.append(label(x + radius + 3, y - 4, point.depth, { class: "depth" }));
+  if (few) root.append(label(x + radius + 3, y - 4, point.depth, { class: "depth" }));
 }
