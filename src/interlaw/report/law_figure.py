@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from interlaw.laws import BudgetFit, LinePoint, published_laws
@@ -114,11 +115,25 @@ def draw_law(numbers: LawNumbers) -> Figure:
     _frame(axes, (points[0].params / MARGIN, points[-1].params * MARGIN), _ratio_limits(points))
     _draw_line(axes, numbers.line)
     for index, point in enumerate(points):
-        _draw_budget(axes, point, labelled=index == 0)
+        _draw_budget(axes, point)
         if len(points) <= MOST_LABELLED or index == len(points) - 1:
             _label_star(axes, point)
     axes.xaxis.set_major_locator(FixedLocator([point.params for point in points]))
+    figure.legend(handles=_legend(numbers), loc="outside lower left", ncols=2, fontsize=8.5, frameon=False)
     return figure
+
+
+def _legend(numbers: LawNumbers) -> list[Line2D]:
+    """What the colours say, as far as they occur."""
+    fits = [point.fit for point in numbers.points]
+    found = [Line2D([], [], color=BEST, marker="D", lw=2, ms=6, label="R* with its interval; an arrow has no bound")]
+    tolerance = f"{100 * fits[0].loss_interval.delta:.3g}%"
+    found.append(Line2D([], [], color=GOOD, alpha=0.35, lw=9, label=f"loss within {tolerance} of the best"))
+    if any(fit.interaction_interval is not None for fit in fits):
+        found.append(Line2D([], [], color=INTERACTION, lw=4, label="efficient interaction"))
+    if numbers.line:
+        found.append(Line2D([], [], color=FIT, lw=1.5, label="law of all budgets together"))
+    return [*found, Line2D([], [], color=FAINT, lw=1.2, label="shapes tried")]
 
 
 def draw_law_among_published(numbers: LawNumbers) -> Figure:
@@ -178,7 +193,7 @@ def _draw_line(axes: Axes, line: tuple[LinePoint, ...]) -> None:
     axes.plot(params, [point.ratio for point in line], color=FIT, lw=1.5, zorder=2)
 
 
-def _draw_budget(axes: Axes, point: LawPoint, *, labelled: bool) -> None:
+def _draw_budget(axes: Axes, point: LawPoint) -> None:
     """The grid tried, the loss interval, the interaction interval beside it, R* on top."""
     fit, size = point.fit, point.params
     interval, interaction = fit.loss_interval, fit.interaction_interval
@@ -189,12 +204,6 @@ def _draw_budget(axes: Axes, point: LawPoint, *, labelled: bool) -> None:
         axes.plot([beside] * 2, ends, color=INTERACTION, lw=4, solid_capstyle="butt", zorder=3)
         axes.plot([beside] * 2, ends, "s", color=INTERACTION, ms=4, zorder=3)
     _draw_star(axes, point, size=8)
-    if labelled:
-        texts = [(interval.high, f"loss within {interval.delta:.2g} of the best, relatively", "#8a5f00", 8)]
-        texts += [] if interaction is None else [(interval.low, "interaction interval", INTERACTION, -9)]
-        for ratio, text, colour, shift in texts:
-            axes.annotate(text, (size, ratio), (-12, shift), textcoords="offset points", va="center", fontsize=8.5,
-                          color=colour, zorder=6)  # fmt: skip
 
 
 def _label_star(axes: Axes, point: LawPoint) -> None:
@@ -242,11 +251,12 @@ def _draw_published(axes: Axes, lines: tuple[PublishedLine, ...]) -> None:
     low, high = np.log(axes.get_ylim())
     step, place = 0.045 * (high - low), -np.inf
     right = axes.get_xlim()[1]
-    for line in sorted(lines, key=lambda each: each.ratio[-1]):
-        single = line.params[0] == line.params[-1]
-        axes.plot(line.params, line.ratio, "." if single else "-", color=FIT, lw=1.1, alpha=0.75, zorder=2)
-        place = max(np.log(line.ratio[-1]), place + step)
+    shown = [[pair for pair in zip(line.params, line.ratio, strict=True) if pair[0] <= right] for line in lines]
+    for line, points in sorted(zip(lines, shown, strict=True), key=lambda each: each[1][-1][1]):
+        params, ratios = zip(*points, strict=True)
+        axes.plot(params, ratios, "-" if len(points) > 1 else ".", color=FIT, lw=1.1, alpha=0.75, zorder=2)
+        place = max(np.log(ratios[-1]), place + step)
         name = np.exp(place)
-        axes.plot([line.params[-1], right], [line.ratio[-1], name], color=FAINT, lw=0.6, zorder=0)
+        axes.plot([params[-1], right], [ratios[-1], name], color=FAINT, lw=0.6, zorder=0)
         axes.annotate(line.name, (right, float(name)), (4, 0), textcoords="offset points", va="center", fontsize=8,
                       color=FIT, annotation_clip=False)  # fmt: skip

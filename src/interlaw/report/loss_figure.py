@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def draw_loss(panels: tuple[LossPanel, ...], *, units: Units) -> Figure:
         axes.set_xlabel("R = depth / width")
         if index % columns == 0:
             axes.set_ylabel(f"test loss ({units.loss})")
-    figure.supxlabel(_caption(panels[0]), fontsize=8, color=MUTED, x=0.01, ha="left")
+    figure.supxlabel(textwrap.fill(_caption(panels[0]), 62 * columns), fontsize=8, color=MUTED, x=0.01, ha="left")
     return figure
 
 

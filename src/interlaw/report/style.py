@@ -11,6 +11,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from interlaw.shapes import format_size
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -53,6 +55,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "interlaw",
     "pdf.fonttype": 42,
+    "figure.constrained_layout.w_pad": 0.09,
+    "figure.constrained_layout.h_pad": 0.09,
     "lines.solid_capstyle": "round",
 }
 
@@ -83,7 +87,22 @@ def ratio_axis(axis: Any, low: float, high: float) -> None:
     ticks = nice_ticks(low, high)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+
+
+def compact(value: float) -> str:
+    """A tick's number: suffixes for the large, a power of ten for what no suffix reaches.
+
+    Example:
+        >>> compact(0.05), compact(50_000), compact(2e-6)
+        ('0.05', '50k', '2e-6')
+    """
+    if 1e4 <= value < 1e15:
+        return format_size(round(value))
+    if 1e-4 <= value < 1e4:
+        return f"{value:.3g}"
+    mantissa, power = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(power)}"
 
 
 def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:

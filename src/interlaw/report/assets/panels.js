@@ -123,7 +123,7 @@ function drawPlane(host, scaleHost) {
   const heights = drawn.flatMap((point) => (excess ? [point.excess_ratio, 0] : [point.aofe_ratio, point.null_ratio ?? point.aofe_ratio]));
   const plot = frame(host, {
     title: "Interaction plane",
-    x: { ...range(drawn.map((point) => point.aofe), { log: true }), label: "AOFE, off-diagonal energy (log scale)" },
+    x: { ...range(drawn.map((point) => point.aofe), { log: true }), label: "AOFE, off-diagonal energy (log scale)", format: compact },
     y: { ...range(heights), label: excess ? "excess: AOFE-ratio above chance" : "AOFE-ratio" },
     height: 430,
   });
