@@ -2,7 +2,7 @@
 
 from interlaw.interaction.bootstrap import bootstrap
 from interlaw.interaction.compare import compare
-from interlaw.interaction.energies import Energies, energies
+from interlaw.interaction.energies import QUANTITIES, Energies, energies
 from interlaw.interaction.estimates import Estimate, jackknife, plugin
 from interlaw.interaction.grams import Grams, grams_of
 from interlaw.interaction.layerwise import LayerInteraction, measure_layers
@@ -15,6 +15,7 @@ from interlaw.interaction.views import VIEWS
 
 __all__ = [
     "NULLS",
+    "QUANTITIES",
     "VIEWS",
     "Energies",
     "Estimate",

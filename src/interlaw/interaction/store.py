@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import zipfile
+from array import array
 from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.grams import Grams
@@ -23,10 +26,10 @@ def save(measurement: Interaction, path: str | Path) -> Path:
     path = Path(path).with_suffix(".json")
     path.write_text(json.dumps(measurement.to_dict(), indent=1) + "\n")
     if measurement.grams is not None:
-        grams = measurement.grams
-        tensors = {field.name: getattr(grams, field.name) for field in fields(Grams) if field.name != "dim"}
-        arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-        np.savez_compressed(path.with_suffix(".npz"), dim=np.array(grams.dim), **arrays)
+        with zipfile.ZipFile(path.with_suffix(".npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+            for field in fields(Grams):
+                value = torch.as_tensor(getattr(measurement.grams, field.name), dtype=torch.float64)
+                archive.writestr(f"{field.name}.npy", _to_npy(value))
     return path
 
 
@@ -44,6 +47,23 @@ def load(path: str | Path) -> Interaction:
     beside = path.with_suffix(".npz")
     if not beside.exists():
         return measurement
-    with np.load(beside) as arrays:
-        tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "dim"}
-        return replace(measurement, grams=Grams(dim=int(arrays["dim"]), **tensors))
+    with zipfile.ZipFile(beside) as archive:
+        tensors = {name.removesuffix(".npy"): _from_npy(archive.read(name)) for name in archive.namelist()}
+    dim = int(tensors.pop("dim"))
+    return replace(measurement, grams=Grams(dim=dim, **tensors))
+
+
+def _to_npy(tensor: Tensor) -> bytes:
+    """A float64 tensor in NumPy's file format, version 1.0, so that torch alone suffices to write it."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {tuple(tensor.shape)}, }}".encode("latin1")
+    # Magic, version and header length take 10 bytes; the whole is padded to a multiple of 64 and ends in a newline.
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    numbers = array("d", tensor.flatten().tolist())
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + numbers.tobytes()
+
+
+def _from_npy(data: bytes) -> Tensor:
+    """The float64 tensor that `_to_npy`, or NumPy, wrote."""
+    size = int.from_bytes(data[8:10], "little")
+    shape = ast.literal_eval(data[10 : 10 + size].decode("latin1"))["shape"]
+    return torch.frombuffer(bytearray(data[10 + size :]), dtype=torch.float64).reshape(shape)

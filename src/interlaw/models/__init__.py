@@ -13,8 +13,10 @@ from interlaw.models.bottleneck import Bottleneck
 from interlaw.models.cnn import CNN
 from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU
+from interlaw.models.huggingface import Pretrained, load_pretrained, text_batches, token_ids
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
+from interlaw.models.user import load_factory
 from interlaw.shapes import Shape
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
@@ -51,4 +53,19 @@ def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cp
     return model.to(device)
 
 
-__all__ = ["ARCHITECTURES", "CNN", "GPT", "GRU", "MLP", "Bottleneck", "Role", "Roles", "build_model"]
+__all__ = [
+    "ARCHITECTURES",
+    "CNN",
+    "GPT",
+    "GRU",
+    "MLP",
+    "Bottleneck",
+    "Pretrained",
+    "Role",
+    "Roles",
+    "build_model",
+    "load_factory",
+    "load_pretrained",
+    "text_batches",
+    "token_ids",
+]

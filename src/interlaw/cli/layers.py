@@ -1,0 +1,77 @@
+"""`interlaw layers`: interaction, superposition and their agreement, layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlaw.cli.measure import (
+    Context,
+    Device,
+    Inputs,
+    Model,
+    Samples,
+    Text,
+    Trust,
+    default_view,
+    progress_bar,
+)
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.subject import open_subject, read_inputs
+
+if TYPE_CHECKING:
+    from interlaw.interaction import LayerInteraction
+
+
+def layers(
+    model: Model,
+    text: Text = None,
+    inputs: Inputs = None,
+    view: Annotated[str | None, typer.Option(help="input or loss.")] = None,
+    layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
+    samples: Samples = 128,
+    probes: Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 0,
+    context: Context = None,
+    device: Device = None,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Layer by layer: interaction, superposition of W^T W, and whether the Neural Feature Ansatz holds."""
+    from interlaw.interaction import measure_layers
+
+    subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
+    chosen = view or default_view(subject.predicts_tokens)
+    given = read_inputs(subject, text=text, inputs=inputs, samples=samples, context=context, targets=chosen == "loss")
+    with progress_bar(given) as advance:
+        found = measure_layers(
+            subject.model, given, layers=layer or None, view=chosen, probes=probes, seed=seed, progress=advance
+        )
+    if as_json:
+        print_json({"layers": [row.to_dict() for row in found]})
+    else:
+        show(found)
+
+
+def show(found: tuple[LayerInteraction, ...]) -> None:
+    """Prints one row a layer."""
+    from rich.table import Table
+
+    heads = ("layer", "kind", "dim", "AOFE-ratio", "interval", "by chance", "of W^T W", "by chance", "NFA", "centred")
+    table = Table(*heads, box=None, header_style="bold")
+    for row in found:
+        ratio = row.interaction.aofe_ratio
+        table.add_row(
+            row.name,
+            row.kind,
+            str(row.interaction.dim),
+            f"{ratio.value:.4f}",
+            f"{ratio.low:.4f} to {ratio.high:.4f}",
+            f"{row.interaction.null_ratio:.4f}",
+            f"{row.superposition.aofe_ratio:.4f}",
+            f"{row.superposition.null_ratio:.4f}",
+            f"{row.nfa:.3f}",
+            f"{row.nfa_centered:.3f}",
+        )
+    people(stderr=False).print(table)

@@ -1,0 +1,136 @@
+"""`interlaw measure`: neural interaction of a saved model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    from interlaw.interaction import Interaction
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="Hugging Face name or folder, a trial's folder, or module.py:factory."),
+]
+Text = Annotated[Path | None, typer.Option(metavar="FILE", help="Text to read; a language model has a default.")]
+Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
+Samples = Annotated[int, typer.Option(min=3, help="At most so many samples (sequences).")]
+Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest there is when not given.")]
+Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
+
+
+def measure(
+    model: Model,
+    text: Text = None,
+    inputs: Inputs = None,
+    view: Annotated[
+        str | None, typer.Option(help="input, loss, projected, patch, token or bottleneck; see docs/measuring.md.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")] = None,
+    samples: Samples = 256,
+    probes: Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Take every output instead of probes.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 0,
+    context: Context = None,
+    positions: Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")] = None,
+    center: Annotated[bool, typer.Option("--center", help="Centre the logits.")] = False,
+    rms: Annotated[bool, typer.Option("--rms", help="Divide the logits by their root mean square.")] = False,
+    rel_error: Annotated[
+        float | None, typer.Option(help="Stop early when the ratio's interval is this narrow, relative.")
+    ] = None,
+    device: Device = None,
+    float32: Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")] = False,
+    trust_remote_code: Trust = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Also save the measurement (JSON and npz).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Neural interaction of a saved model, with intervals and against chance."""
+    import torch
+
+    from interlaw.interaction import measure as measure_interaction
+    from interlaw.interaction import save
+
+    if exact and probes is not None:
+        raise InterlawError("expected --probes or --exact, found both; give one")
+    subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
+    chosen = view or default_view(subject.predicts_tokens)
+    given = read_inputs(subject, text=text, inputs=inputs, samples=samples, context=context, targets=chosen == "loss")
+    with progress_bar(given) as advance:
+        found = measure_interaction(
+            subject.model,
+            given,
+            view=chosen,
+            layer=layer,
+            probes="exact" if exact else probes,
+            seed=seed,
+            positions=positions,
+            center=center,
+            scale="rms" if rms else None,
+            rel_error=rel_error,
+            dtype=torch.float32 if float32 else None,
+            progress=advance,
+        )
+    if out is not None:
+        save(found, out)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        show(found)
+
+
+def default_view(predicts_tokens: bool) -> str:
+    """Loss for a language model, input for everything else."""
+    return "loss" if predicts_tokens else "input"
+
+
+@contextmanager
+def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while a terminal is there to see it."""
+    from rich.progress import Progress
+
+    batches = inputs if isinstance(inputs, list) else [inputs]
+    total = sum(len(batch["input_ids"]) if isinstance(batch, dict) else len(batch) for batch in batches)
+    console = people()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("measuring", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def show(found: Interaction) -> None:
+    """Prints one row a quantity, the null, and what to beware of."""
+    from rich.table import Table
+
+    from interlaw.interaction import QUANTITIES
+
+    console = people(stderr=False)
+    console.print(
+        f"{found.view} view at {found.layer}: {found.dim} coordinates, {found.num_clusters} samples, "
+        f"{found.num_probes or 'no'} probes a sample",
+        markup=False,
+    )
+    level = f"{found.settings['level']:.0%} interval"
+    table = Table("quantity", "value", "standard error", level, "plug-in", box=None, header_style="bold")
+    for name in QUANTITIES:
+        one = getattr(found, name)
+        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{found.plugin[name]:.5g}")
+    for name, one in (("null_ratio", found.null), ("excess_ratio", found.excess)):
+        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{found.plugin[name]:.5g}")
+    console.print(table)
+    if found.target_met is False:
+        console.print("note: the precision asked for was not reached; give more samples", markup=False)
+
+
+def _span(one: Any) -> str:
+    """An interval."""
+    return f"{one.low:.5g} to {one.high:.5g}"

@@ -1,0 +1,152 @@
+"""What `measure` and `layers` are about: a model by any of its names, and the inputs it is to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from interlaw.models import Pretrained
+    from interlaw.runs import TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A network, and where its inputs come from when none are given.
+
+    Attributes:
+        model: The network.
+        pretrained: Set for a Hugging Face model.
+        trial: Set for a trial of a sweep.
+    """
+
+    model: nn.Module
+    pretrained: Pretrained | None = None
+    trial: TrialSpec | None = None
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether it is a language model."""
+        return self.pretrained is not None or hasattr(self.model, "get_input_embeddings")
+
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether it has a next-token loss."""
+        return self.reads_tokens and (self.pretrained is None or self.pretrained.causal)
+
+
+def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> Subject:
+    """Loads MODEL: a trial's folder, `module.py:factory`, or a Hugging Face name or folder."""
+    import torch
+
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InterlawError(f"expected a device of this machine, found '{place}'; use cpu, cuda or mps") from error
+    if (Path(name) / "spec.json").is_file():
+        from interlaw.runs import load_trial
+
+        model, spec = load_trial(Path(name))
+        return Subject(model=model.to(place), trial=spec)
+    if ".py:" in name:
+        from interlaw.models import load_factory
+
+        return Subject(model=load_factory(name).to(place))
+    from interlaw.models import load_pretrained
+
+    loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
+    return Subject(model=loaded.model, pretrained=loaded)
+
+
+def read_inputs(
+    subject: Subject, *, text: Path | None, inputs: Path | None, samples: int, context: int | None, targets: bool
+) -> Any:
+    """Inputs for the model: from a file of numbers, from text, or the ones that the model itself suggests.
+
+    Args:
+        subject: The model.
+        text: A text file.
+        inputs: A .npy file whose first axis counts clusters.
+        samples: At most so many clusters.
+        context: Tokens a sequence.
+        targets: Append one token to each sequence, for the loss view.
+    """
+    if text is not None and inputs is not None:
+        raise InterlawError("expected --text or --inputs, found both; give one")
+    if inputs is not None:
+        return read_array(inputs)[:samples]
+    if subject.trial is not None and text is None:
+        probes = subject.trial.task.open().probes(num_samples=samples, with_targets=targets)
+        return probes if context is None else probes[:, : context + targets]
+    if text is None and not subject.reads_tokens:
+        raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
+    written = embedded_text() if text is None else read_text(text)
+    if subject.pretrained is not None:
+        from interlaw.models import text_batches
+
+        return text_batches(subject.pretrained, written, num_sequences=samples, context=context, targets=targets)
+    return own_windows(subject, written, samples=samples, context=context, targets=targets)
+
+
+def read_array(path: Path) -> Tensor:
+    """A .npy file as a tensor; real numbers in single precision, as weights are."""
+    import numpy as np
+    import torch
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InterlawError(f"expected a NumPy array in {path}, found {error}; write it with numpy.save") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
+        raise InterlawError(f"expected an array of numbers in {path}, found {getattr(array, 'dtype', type(array))}")
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.float() if tensor.is_floating_point() else tensor.long()
+
+
+def read_text(path: Path) -> str:
+    """A text file."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InterlawError(f"expected a text file at {path}, found {error.strerror}; check the path") from error
+
+
+def embedded_text() -> str:
+    """The held-out part of the text that is found on every machine, a few hundred kilobytes of it."""
+    from interlaw.tasks import EMBEDDED, open_corpus
+
+    return bytes(open_corpus(EMBEDDED).tokens("validation")[: 2**19]).decode("utf-8", errors="replace")
+
+
+def own_windows(subject: Subject, text: str, *, samples: int, context: int | None, targets: bool) -> Tensor:
+    """Windows of text for a model of this package or of the user: in its trial's tokens, else in bytes."""
+    import torch
+
+    tokenizer = "bytes" if subject.trial is None else str(getattr(subject.trial.task, "tokenizer", "bytes"))
+    length = context or getattr(getattr(subject.model, "shape", None), "context", None)
+    if length is None:
+        raise InterlawError("expected --context for a model that does not say how long its sequences are")
+    if tokenizer == "bytes":
+        ids = list(text.encode())
+    else:
+        from interlaw.models import token_ids
+
+        ids = token_ids(text, tokenizer=tokenizer)
+    return windows(torch.tensor(ids), length, samples=samples, targets=targets)
+
+
+def windows(ids: Tensor, context: int, *, samples: int, targets: bool) -> Tensor:
+    """Full windows of ids, one row each."""
+    length = context + targets
+    count = min(len(ids) // length, samples)
+    if count == 0:
+        raise InterlawError(
+            f"expected at least {length} tokens of text, found {len(ids)}; give more text or a smaller --context"
+        )
+    return ids[: count * length].reshape(count, length)

@@ -1,0 +1,159 @@
+"""Pretrained models by name or folder, and text as the batches they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError, MissingExtraError
+
+CONTEXT_LIMIT = 512
+LEAST_SEQUENCES = 32
+SHORTEST_CONTEXT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """A model of the Hugging Face library with what is needed to feed it.
+
+    Attributes:
+        model: The network, in eval mode.
+        tokenizer: Its tokenizer, None when the folder has none.
+        context: Longest sequence that it reads.
+        causal: Whether it predicts the next token (else it encodes).
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    context: int
+    causal: bool
+
+
+def load_pretrained(
+    name: str, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, trust_remote_code: bool = False
+) -> Pretrained:
+    """Loads a causal language model or an encoder, with its tokenizer.
+
+    Args:
+        name: A hub name or a folder written by `save_pretrained`.
+        device: Where the model goes.
+        dtype: Precision of the weights; as stored when None.
+        trust_remote_code: Run code that comes with the model; off unless asked for.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        InterlawError: There is no such model, or it cannot be loaded.
+    """
+    try:
+        from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtraError(f"the pretrained model '{name}'", "hf") from error
+    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise InterlawError(
+            f"expected a model's folder with config.json, found '{name}' without; use a folder of save_pretrained, "
+            "a trial's folder, or module.py:factory"
+        )
+    options = {"trust_remote_code": trust_remote_code}
+    try:
+        config = AutoConfig.from_pretrained(name, **options)
+        causal = _is_causal(config)
+        kind = AutoModelForCausalLM if causal else AutoModel
+        model = kind.from_pretrained(name, config=config, dtype=dtype or "auto", **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InterlawError(
+            f"expected a model's folder or hub name, found '{name}' ({str(error).strip().splitlines()[0][:160]}); "
+            "check the name, or pass trust_remote_code if its code may run"
+        ) from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    except (OSError, ValueError, KeyError, ImportError):
+        # A model without a tokenizer is still good for token ids; text asks for one, with a message.
+        tokenizer = None
+    return Pretrained(
+        model=model.to(device).eval(), tokenizer=tokenizer, context=_context(config, tokenizer), causal=causal
+    )
+
+
+def text_batches(
+    loaded: Pretrained, text: str, *, num_sequences: int, context: int | None = None, targets: bool = False
+) -> list[dict[str, Tensor]]:
+    """Text as sequences for the model, one dict of ids and mask.
+
+    A causal model reads consecutive full windows of the tokenized text; what is left at the end is not read. An
+    encoder reads one line a sequence, with its special tokens, cut to the context and padded.
+
+    Args:
+        loaded: The model.
+        text: What it reads.
+        num_sequences: At most so many sequences.
+        context: Tokens a sequence. When None: what the model reads, at most 512, and less for a short text so that
+            there are enough sequences for an interval.
+        targets: Append one token to each window, for the loss of the last one.
+
+    Raises:
+        InterlawError: No tokenizer, a context the model does not have, or a text that is too short.
+    """
+    if loaded.tokenizer is None:
+        raise InterlawError("expected a tokenizer beside the model, found none; save it there, or pass token ids")
+    if context is not None and not 2 <= context <= loaded.context:
+        raise InterlawError(f"expected a context from 2 to {loaded.context} tokens, found {context}")
+    if not loaded.causal:
+        return _lines(loaded, text, num_sequences=num_sequences, context=context)
+    ids = loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    length = context or max(SHORTEST_CONTEXT, min(loaded.context, CONTEXT_LIMIT, len(ids) // LEAST_SEQUENCES))
+    window = length + targets
+    whole = [ids[start : start + window] for start in range(0, len(ids) - window + 1, window)][:num_sequences]
+    if not whole:
+        raise InterlawError(
+            f"expected at least {window} tokens of text, found {len(ids)}; give more text or a shorter context"
+        )
+    tensor = torch.tensor(whole)
+    return [{"input_ids": tensor, "attention_mask": torch.ones_like(tensor)}]
+
+
+def token_ids(text: str, *, tokenizer: str) -> list[int]:
+    """The text in the tokens of a tokenizer's name or folder, without special tokens."""
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingExtraError(f"the tokenizer '{tokenizer}'", "hf") from error
+    try:
+        loaded = AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError, KeyError) as error:
+        raise InterlawError(f"expected a tokenizer's folder or hub name, found '{tokenizer}'") from error
+    ids: list[int] = loaded(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return ids
+
+
+def _lines(loaded: Pretrained, text: str, *, num_sequences: int, context: int | None) -> list[dict[str, Tensor]]:
+    """One line a sequence; padded on the right to the longest."""
+    lines = [line for line in text.splitlines() if line.strip()][:num_sequences]
+    if not lines:
+        raise InterlawError("expected lines of text, found none; an encoder reads one line a sequence")
+    encoded = loaded.tokenizer(
+        lines,
+        truncation=True,
+        max_length=context or min(loaded.context, CONTEXT_LIMIT),
+        padding=True,
+        return_tensors="pt",
+    )
+    return [{name: encoded[name] for name in ("input_ids", "attention_mask")}]
+
+
+def _is_causal(config: Any) -> bool:
+    """Whether the saved weights are those of a next-token predictor."""
+    names: Iterator[str] = iter(config.architectures or ())
+    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+
+
+def _context(config: Any, tokenizer: Any) -> int:
+    """Longest sequence that both the model's positions and its tokenizer allow."""
+    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+    limits = [value for name in names if isinstance(value := getattr(config, name, None), int)]
+    limits += [tokenizer.model_max_length] if tokenizer is not None else []
+    return min([limit for limit in limits if limit > 0], default=CONTEXT_LIMIT)

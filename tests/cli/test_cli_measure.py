@@ -1,0 +1,227 @@
+"""`interlaw measure` and `interlaw layers` on every kind of MODEL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+import typer
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from interlaw.cli.layers import layers
+from interlaw.cli.measure import measure
+from interlaw.errors import InterlawError
+from interlaw.interaction import energies, load
+
+ESTIMATES = {
+    "energy",
+    "diagonal_energy",
+    "aofe",
+    "aofe_ratio",
+    "aofe_scale_free",
+    "trace",
+    "participation_ratio",
+    "mean_cos2",
+}
+PLAIN = {"view", "layer", "dim", "num_clusters", "num_probes", "seed", "null_ratio", "excess_ratio", "plugin"}
+
+FACTORY = """
+import torch
+from torch import nn
+
+class Bytes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(256, 8)
+        self.head = nn.Linear(8, 256)
+
+    def get_input_embeddings(self):
+        return self.table
+
+    def forward(self, ids):
+        return self.head(torch.tanh(self.table(ids).cumsum(1)))
+
+def language():
+    return Bytes()
+
+def vectors():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).eval()
+
+def images():
+    return nn.Sequential(nn.Conv2d(2, 3, 3, bias=False))
+"""
+
+
+def run(*arguments: object) -> None:
+    app = typer.Typer()
+    app.command()(measure)
+    app.command()(layers)
+    app([str(argument) for argument in arguments], standalone_mode=False)
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(FACTORY)
+    return path
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(Path(torch.__file__).read_text(encoding="utf-8")[:20_000])
+    return path
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> Path:
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 6)))
+    return tmp_path / "x.npy"
+
+
+@pytest.fixture
+def pretrained(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=257, n_embd=8, n_layer=1, n_head=2, n_positions=64)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt2")
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path / "gpt2")
+    return tmp_path / "gpt2"
+
+
+def read(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_vectors_from_a_file_with_json_keys_to_the_letter(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("measure", f"{factory}:vectors", "--inputs", array, "--json", "--seed", 3, "--out", tmp_path / "m.json")
+    found = read(capsys)
+    assert set(found) >= ESTIMATES | PLAIN
+    for name in ESTIMATES:
+        assert set(found[name]) == {"value", "stderr", "low", "high"}
+    assert (found["view"], found["dim"], found["num_clusters"], found["seed"]) == ("input", 6, 20, 3)
+    assert load(tmp_path / "m.json").to_dict() == found
+
+
+def test_layer_probes_and_samples(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--view", "input", "--layer", "2", "--probes", 2, "--samples", 7, "--json")
+    run("measure", f"{factory}:vectors", "--inputs", array, *options)
+    found = read(capsys)
+    assert (found["layer"], found["dim"], found["num_probes"], found["num_clusters"]) == ("2", 5, 2, 7)
+
+
+@pytest.mark.parametrize("view", ["loss", "projected", "token", "input"])
+def test_language_models_read_text(factory: Path, text: Path, view: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--text", text, "--context", 12, "--samples", 9, "--view", view, "--json")
+    run("measure", f"{factory}:language", *options)
+    found = read(capsys)
+    assert found["num_clusters"] == 9
+    assert found["dim"] == {"loss": 8, "projected": 64, "token": 12 * 256, "input": 8}[view]
+
+
+def test_hugging_face_folder_with_its_tokenizer(
+    pretrained: Path, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("measure", pretrained, "--text", text, "--samples", 6, "--context", 16, "--json")
+    found = read(capsys)
+    assert (found["view"], found["layer"], found["dim"], found["num_clusters"]) == ("loss", "embeddings", 8, 6)
+    run("measure", pretrained, "--text", text, "--samples", 6, "--view", "projected", "--center", "--rms", "--exact")
+    shown = capsys.readouterr().out
+    assert "projected view at embeddings: 64 coordinates, 6 samples" in shown
+    assert "null_ratio" in shown
+
+
+def test_text_is_optional(pretrained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("measure", pretrained, "--samples", 4, "--context", 8, "--json")
+    assert read(capsys)["num_clusters"] == 4
+
+
+def test_images_by_patches(factory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((5, 2, 5, 5), dtype=np.float32))
+    run("measure", f"{factory}:images", "--inputs", tmp_path / "images.npy", "--view", "patch", "--exact", "--json")
+    assert read(capsys)["dim"] == 18
+
+
+def test_layers_of_a_model(
+    factory: Path, array: Path, pretrained: Path, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("layers", f"{factory}:vectors", "--inputs", array, "--json")
+    rows = read(capsys)["layers"]
+    assert [row["layer"] for row in rows] == ["0", "2"]
+    assert set(rows[0]["interaction"]) >= ESTIMATES | PLAIN
+    assert all(-1 <= row[name] <= 1 for row in rows for name in ("nfa", "nfa_centered"))
+    torch.manual_seed(0)
+    W = torch.nn.Linear(6, 5).weight.detach()
+    assert rows[0]["superposition"]["aofe"] == pytest.approx(energies(W.T @ W).aofe)
+    run("layers", pretrained, "--text", text, "--samples", 5, "--context", 8, "--layer", "lm_head")
+    assert "lm_head" in capsys.readouterr().out
+
+
+def test_a_trial_of_a_sweep_brings_its_own_text(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from types import SimpleNamespace
+
+    from interlaw.models import build_model
+    from interlaw.shapes import make_shape
+
+    shape = make_shape("gpt", depth=1, width=8, vocab_size=256, context=10, head_dim=4)
+    probes = torch.randint(0, 256, (6, 11), generator=torch.Generator().manual_seed(0))
+    task = SimpleNamespace(
+        open=lambda: SimpleNamespace(
+            probes=lambda *, num_samples, with_targets: probes[:num_samples, : 10 + with_targets]
+        )
+    )
+    monkeypatch.setattr("interlaw.runs.load_trial", lambda path: (build_model(shape), SimpleNamespace(task=task)))
+    (tmp_path / "spec.json").write_text("{}")
+    run("measure", tmp_path, "--view", "loss", "--samples", 5, "--json")
+    assert read(capsys)["num_clusters"] == 5
+    run("measure", tmp_path, "--view", "token", "--context", 4, "--json")
+    assert read(capsys)["dim"] == 4 * 256
+    run("measure", tmp_path, "--text", text, "--samples", 7, "--json")
+    assert read(capsys)["num_clusters"] == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("vectors",), "expected --inputs FILE.npy"),
+        (("vectors", "--inputs", "missing.npy"), "expected a NumPy array in missing.npy"),
+        (("vectors", "--inputs", "x.npy", "--text", "text.txt"), "found both"),
+        (("vectors", "--inputs", "x.npy", "--exact", "--probes", 2), "--probes or --exact"),
+        (("vectors", "--inputs", "x.npy", "--device", "abacus"), "a device of this machine, found 'abacus'"),
+        (("vectors", "--inputs", "words.npy"), "expected an array of numbers"),
+        (("language", "--text", "text.txt"), "expected --context"),
+        (("language", "--text", "nowhere.txt", "--context", 4), "expected a text file at nowhere.txt"),
+        (("language", "--text", "text.txt", "--context", 10**6), "smaller --context"),
+    ],
+)
+def test_mistakes(
+    factory: Path,
+    text: Path,
+    array: Path,
+    options: tuple[object, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    np.save(factory.parent / "words.npy", np.array(["a", "b"]))
+    monkeypatch.chdir(factory.parent)
+    with pytest.raises(InterlawError, match=message):
+        run("measure", f"mine.py:{options[0]}", *options[1:])
+
+
+def test_precision_that_is_not_reached_is_said(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("measure", f"{factory}:vectors", "--inputs", array, "--rel-error", 1e-6)
+    assert "not reached" in capsys.readouterr().out
