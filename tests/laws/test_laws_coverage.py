@@ -25,7 +25,7 @@ def holds(low: float | None, high: float | None, truth: float) -> bool:
 
 
 def covered(table: dict[str, np.ndarray], truth: float, seed: int) -> dict[str, bool]:
-    fit = fit_law(table, seed=seed, num_bootstrap=500, num_permutations=100)
+    fit = fit_law(table, seed=seed, num_bootstrap=300, num_permutations=100)
     star = fit.budgets[0].r_star
     best = 0.03 * (fit.budgets[0].budget / 1e6) ** truth
     found = {
@@ -50,7 +50,8 @@ def covered(table: dict[str, np.ndarray], truth: float, seed: int) -> dict[str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_ninety_per_cent_intervals_hold_the_truth(sweep, name: str) -> None:
+def test_ninety_per_cent_intervals_hold_the_truth(sweep, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlaw.laws.joint_fit.compare_forms", lambda *_, **__: ())  # no interval depends on it
     settings = SCENARIOS[name]
     draws = [
         covered(sweep(noise=0.003, random=1000 + i, **settings), settings.get("gamma", 0.0), i)
