@@ -24,7 +24,7 @@ COMMAND = """
 import functools, os, sys
 import interlaw.sweep
 os.cpu_count = lambda: 1  # one thread a worker, as in the process of the tests
-interlaw.sweep.run_trials = functools.partial(interlaw.sweep.run_trials, checkpoint_seconds=0.01)
+interlaw.sweep.run_trials = functools.partial(interlaw.sweep.run_trials, checkpoint_seconds=0.05)
 from interlaw.cli import run
 sys.exit(run(sys.argv[1:]))
 """

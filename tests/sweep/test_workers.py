@@ -47,7 +47,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as patch:
         # the last death leaves no worker for the listener to look at
         patch.setattr(multiprocessing, "active_children", lambda kept=multiprocessing.active_children: kept() or [None])
-        run_trials(run, trials, executor="processes", num_workers=1, checkpoint_seconds=0.02, listen=listen)
+        run_trials(run, trials, executor="processes", num_workers=1, checkpoint_seconds=0.1, listen=listen)
 
     assert [event for event in events if event[0] != "progress"] == [
         ("started", first.key),
