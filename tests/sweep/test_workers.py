@@ -26,7 +26,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     worker it gets until it is given up."""
     monkeypatch.setattr("interlaw.sweep.local.DEATHS_ALLOWED", 2)
     monkeypatch.setattr("interlaw.sweep.local.os.cpu_count", lambda: 1)  # one thread, as in this process
-    path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 600}, measure={"views": []})
+    path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 300}, measure={"views": []})
     recipe, text = read_recipe(path)
     untouched, trials = prepare_run(recipe, text, out=tmp_path / "untouched", folder=tmp_path)
     run_trials(untouched, trials, executor="local", listen=lambda event: None)
