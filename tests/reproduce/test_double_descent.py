@@ -28,7 +28,7 @@ SMALL = Program(
 )
 
 
-def no_sweep(run: object, trials: object) -> None:
+def no_sweep(plan: object) -> None:
     raise AssertionError("this experiment has no sweep")
 
 

@@ -10,14 +10,16 @@ import typer
 from interlaw.cli.output import AsJson, people, print_json
 
 if TYPE_CHECKING:
-    from interlaw.reproduce import Outcome
-    from interlaw.runs import RunFolder, TrialSpec
+    from interlaw.reproduce import Outcome, Plan
 
 
 def reproduce(
     name: Annotated[str, typer.Argument(help="An experiment; a wrong name lists them.")],
     out: Annotated[Path, typer.Option(help="The experiment's folder; gone on with when it exists.")],
     scale: Annotated[str, typer.Option(help="tiny: minutes on two cores; paper: the published setting.")] = "tiny",
+    text: Annotated[
+        str | None, typer.Option(help="For the GPT experiments: a file, a folder or datasets:NAME.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
     as_json: AsJson = False,
@@ -30,11 +32,11 @@ def reproduce(
     require_device(device)
     console = people()
 
-    def sweep(run: RunFolder, trials: list[TrialSpec]) -> None:
-        drive(run, trials, executor="processes", workers=workers, device=device)
+    def sweep(plan: Plan) -> None:
+        drive(plan, executor="processes", workers=workers, device=device)
 
     driver = Driver(sweep=sweep, note=lambda line: console.print(line, markup=False), device=device)
-    outcome = run_experiment(name, scale=scale, out=out, driver=driver)
+    outcome = run_experiment(name, scale=scale, out=out, driver=driver, text=text)
     if as_json:
         print_json(outcome.to_dict())
         return

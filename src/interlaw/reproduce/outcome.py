@@ -14,6 +14,7 @@ from interlaw.runs import RunFolder, TrialSpec
 from interlaw.training import write_atomically
 
 Scale = Literal["tiny", "paper"]
+Plan = Callable[[], tuple[RunFolder, list[TrialSpec]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +22,12 @@ class Driver:
     """How an experiment's work is carried out and shown; the command line and a script have their own.
 
     Attributes:
-        sweep: Runs the missing trials of a run.
+        sweep: Runs what is missing of a plan, which may grow with what has ended.
         note: Takes one line of progress.
         device: Where to train.
     """
 
-    sweep: Callable[[RunFolder, list[TrialSpec]], None]
+    sweep: Callable[[Plan], None]
     note: Callable[[str], None] = lambda line: None
     device: str = "cpu"
 

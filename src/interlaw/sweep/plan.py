@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from interlaw.errors import InterlawError
-from interlaw.runs import BudgetSpec, TrialSpec
+from interlaw.runs import BudgetSpec, Record, TrialSpec
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Shape, match_shapes
 from interlaw.sweep.recipe import Recipe
+from interlaw.sweep.search import next_rates
 from interlaw.tasks import TaskPlan
 from interlaw.training import TrainSettings
 
 
-def plan_trials(recipe: Recipe, *, folder: Path) -> list[TrialSpec]:
-    """All trials of a recipe.
+def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] | None = None) -> list[TrialSpec]:
+    """All trials of a recipe, as far as they can be known.
 
     Args:
         recipe: The sweep.
         folder: Folder of the recipe file; relative paths of data start there.
+        records: Trials that have ended, by key. Treatment `search` plans its next trials from them; others need none.
 
     Returns:
-        Specs by budget, depth and seed.
+        Specs by budget, depth and seed; under `search` the rates tried for a shape, then its final trials.
 
     Raises:
         InterlawError: When a budget has no shape, or the data cannot be read or do not suffice.
@@ -29,11 +35,39 @@ def plan_trials(recipe: Recipe, *, folder: Path) -> list[TrialSpec]:
     trials: list[TrialSpec] = []
     for amount in recipe.budget.amounts:
         for shape in matched_shapes(recipe, amount=amount, sizes=task.sizes):
-            trials.extend(_trial(recipe, task, amount, shape, seed) for seed in recipe.seeds)
+            draft = partial(_trial, recipe, task, amount, shape)
+            if recipe.training.treatment == "search":
+                trials.extend(_searched(recipe, draft, records or {}))
+            else:
+                trials.extend(_fixed(recipe, draft))
     if len({trial.key for trial in trials}) != len(trials):
         raise InterlawError(
             "expected different trials, found the same shape twice under one budget; choose other depths or amounts"
         )
+    return trials
+
+
+def _fixed(recipe: Recipe, draft: Callable[..., TrialSpec]) -> list[TrialSpec]:
+    """One trial a seed at the recipe's rate."""
+    return [draft(seed=seed, rate=recipe.training.learning_rate, stage="final") for seed in recipe.seeds]
+
+
+def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], records: Mapping[str, Record]) -> list[TrialSpec]:
+    """The rates tried on the first seed so far and to be tried next; once one is chosen, a final trial a seed."""
+    trials: list[TrialSpec] = []
+    losses: dict[float, float] = {}
+    rates, chosen = next_rates(losses, recipe.training.learning_rates or ())
+    while rates:
+        tried = [draft(seed=recipe.seeds[0], rate=rate, stage="search") for rate in rates]
+        trials.extend(tried)
+        if any(trial.key not in records for trial in tried):
+            return trials
+        for rate, trial in zip(rates, tried, strict=True):
+            record = records[trial.key]
+            losses[rate] = record.val_loss if record.status == "done" and record.val_loss is not None else math.inf
+        rates, chosen = next_rates(losses, recipe.training.learning_rates or ())
+    if chosen is not None:
+        trials.extend(draft(seed=seed, rate=chosen, stage="final") for seed in recipe.seeds)
     return trials
 
 
@@ -68,7 +102,16 @@ def num_steps(recipe: Recipe, *, amount: int, shape: Shape, units_per_sample: in
     return max(1, round((training.tokens_per_param or 0.0) * params / (training.batch_size * units_per_sample)))
 
 
-def _trial(recipe: Recipe, plan: TaskPlan, amount: int, shape: Shape, seed: int) -> TrialSpec:
+def _trial(
+    recipe: Recipe,
+    plan: TaskPlan,
+    amount: int,
+    shape: Shape,
+    *,
+    seed: int,
+    rate: float,
+    stage: Literal["search", "final"],
+) -> TrialSpec:
     """One trial."""
     task = plan.spec(shape)
     part = recipe.training
@@ -76,8 +119,10 @@ def _trial(recipe: Recipe, plan: TaskPlan, amount: int, shape: Shape, seed: int)
     training = TrainSettings(
         steps=steps,
         batch_size=part.batch_size,
-        learning_rate=part.learning_rate,
-        warmup_steps=round(part.warmup_fraction * steps),
+        learning_rate=rate,
+        warmup_steps=round(part.warmup_fraction * steps)
+        if part.warmup_steps is None
+        else min(part.warmup_steps, steps),
         final_fraction=part.final_fraction,
         weight_decay=part.weight_decay,
         beta1=part.beta1,
@@ -88,7 +133,7 @@ def _trial(recipe: Recipe, plan: TaskPlan, amount: int, shape: Shape, seed: int)
         test_samples=part.test_samples,
         patience=part.patience,
         blow_up=part.blow_up,
-        parametrization="standard" if part.treatment == "fixed" else part.treatment,
+        parametrization=part.treatment if part.treatment in ("mup", "completep") else "standard",
         **{name: value for name in ("base_width", "base_depth") if (value := getattr(part, name)) is not None},
         seed=seed,
     )
@@ -98,6 +143,7 @@ def _trial(recipe: Recipe, plan: TaskPlan, amount: int, shape: Shape, seed: int)
         budget=BudgetSpec(kind=recipe.budget.kind, amount=amount),
         task=task,
         treatment=part.treatment,
+        stage=stage,
         training=training,
         measure=recipe.measure.specs(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,8 @@ from interlaw.models import ARCHITECTURES
 from interlaw.runs import MeasureSpec, Treatment
 from interlaw.shapes import FAMILIES, parse_depths, parse_size
 from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
+
+GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 
@@ -47,11 +50,13 @@ class TrainingPart(Strict):
         steps: Optimizer steps, the same for every trial.
         tokens_per_param: Tokens as a multiple of the nominal budget, so that all shapes of a budget see the same data.
         treatment: `fixed`: one rate for every shape; `mup`: rate and initial weights follow the width; `completep`:
-            width and depth.
+            width and depth; `search`: each shape's own rate, tried on the first seed, chosen on validation loss.
         base_width: Width at which `mup` and `completep` are the standard parametrization; needed by both.
         base_depth: Depth at which `completep` is; needed by it.
-        learning_rate: The peak rate; that of the base shape under `mup` and `completep`.
+        learning_rate: The peak rate; that of the base shape under `mup` and `completep`; not with `search`.
+        learning_rates: The rates that `search` begins with: at least three at equal ratios.
         warmup_fraction: Part of the steps in which the rate rises.
+        warmup_steps: The same as a number of steps, at most all of them; it takes the place of the part.
         final_fraction: Rate at the end as a fraction of the peak.
         weight_decay: Decoupled decay of matrices.
         beta1: First moment's decay.
@@ -70,8 +75,10 @@ class TrainingPart(Strict):
     treatment: Treatment = "fixed"
     base_width: int | None = Field(default=None, ge=1)
     base_depth: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=3)
     warmup_fraction: float = Field(default=0.05, ge=0, le=1)
+    warmup_steps: int | None = Field(default=None, ge=0)
     final_fraction: float = Field(default=0.1, ge=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -88,12 +95,28 @@ class TrainingPart(Strict):
         """Exactly one of the two ways to say how long, and the base shape that the treatment asks for."""
         if (self.steps is None) == (self.tokens_per_param is None):
             raise ValueError("give exactly one of steps and tokens_per_param")
-        wanted = {"fixed": set(), "mup": {"base_width"}, "completep": {"base_width", "base_depth"}}[self.treatment]
-        given = {name for name in ("base_width", "base_depth") if getattr(self, name) is not None}
+        wanted = {
+            "fixed": {"learning_rate"},
+            "search": {"learning_rates"},
+            "mup": {"learning_rate", "base_width"},
+            "completep": {"learning_rate", "base_width", "base_depth"},
+        }[self.treatment]
+        names = ("learning_rate", "learning_rates", "base_width", "base_depth")
+        given = {name for name in names if getattr(self, name) is not None}
         if given != wanted:
-            names = " and ".join(sorted(wanted)) or "no base shape"
-            raise ValueError(f"treatment {self.treatment} takes {names}, not {' and '.join(sorted(given)) or 'none'}")
+            found = " and ".join(sorted(given)) or "none of them"
+            raise ValueError(f"treatment {self.treatment} takes {' and '.join(sorted(wanted))}, not {found}")
+        _require_grid(self.learning_rates)
         return self
+
+
+def _require_grid(rates: tuple[float, ...] | None) -> None:
+    """Rates must grow at equal ratios: the search extends the grid by the same ratio."""
+    if rates is None:
+        return
+    ratios = [after / before for before, after in pairwise(rates)]
+    if min(ratios) <= 1 or max(ratios) / min(ratios) > GRID_TOLERANCE:
+        raise ValueError("learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]")
 
 
 class MeasurePart(Strict):
@@ -218,6 +241,8 @@ def _explain(error: ValidationError) -> str:
         text = f"task.kind must be one of {first['ctx']['expected_tags']}, found {first['ctx']['tag'][:40]!r}; mend it"
     elif first["type"] == "missing":
         text = f"missing key {place!r}; add it"
+    elif isinstance(first["input"], dict):  # a part as a whole: its message says what was found
+        text = f"{place}: {message[0].lower()}{message[1:]}; mend it"
     else:
         text = f"{place}: {message[0].lower()}{message[1:]}, found {str(first['input'])[:60]!r}; mend it"
     return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
