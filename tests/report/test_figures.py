@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -158,6 +159,15 @@ def test_formats_are_what_they_say(tmp_path: Path) -> None:
     for path in write_figures(run, tmp_path / "out", formats=("png", "pdf")):
         assert path.read_bytes().startswith(signatures[path.suffix[1:]])
     assert not list((tmp_path / "out").glob("interaction-plane*"))
+
+
+def test_other_tasks_have_their_units_and_no_language_models(results: RunResults) -> None:
+    assert "best-ratio-published" in drawings(results)
+    vectors = dataclasses.replace(results, task="vectors", units=units_of("vectors"))
+    assert "best-ratio-published" not in drawings(vectors)
+    with style():
+        labels = [axes.get_ylabel() for axes in drawings(vectors)["loss-against-ratio"]().axes]
+    assert labels[0] == "test loss (mean squared error)"
 
 
 def test_each_treatment_has_its_figures(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,8 @@ def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence
 
     Returns:
         The files: `loss-against-ratio`, `interaction-plane` (when interaction was measured), `best-ratio`,
-        `best-ratio-published` and `learning-curves`, each in every format; with several learning-rate treatments, the
-        first two and `best-ratio` once a treatment, named `-<treatment>`.
+        `best-ratio-published` (for text) and `learning-curves`, each in every format; with several learning-rate
+        treatments, the first three once a treatment, named `-<treatment>`.
 
     Raises:
         InterlawError: No such format, no run, no trial that ended well, or a place that cannot be written.
@@ -66,15 +67,21 @@ def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
         analyses = tuple(each for each in results.analyses if each.treatment == treatment)
         suffix = f"-{treatment}" if len(treatments) > 1 else ""
         panels, numbers, measured = loss_panels(analyses[0]), law_numbers(analyses[0]), planes(analyses)
-        found[f"loss-against-ratio{suffix}"] = lambda panels=panels: draw_loss(panels, units=results.units)  # type: ignore[misc]
+        found[f"loss-against-ratio{suffix}"] = partial(draw_loss, panels, units=results.units)
         if measured:
-            found[f"interaction-plane{suffix}"] = lambda measured=measured: draw_planes(measured)  # type: ignore[misc]
-        found[f"best-ratio{suffix}"] = lambda numbers=numbers: draw_law(numbers)  # type: ignore[misc]
-        found.setdefault("best-ratio-published", lambda numbers=numbers: draw_law_among_published(numbers))  # type: ignore[misc]
+            found[f"interaction-plane{suffix}"] = partial(draw_planes, measured)
+        found[f"best-ratio{suffix}"] = partial(draw_law, numbers)
+        if speaks_of_published(results):
+            found.setdefault("best-ratio-published", partial(draw_law_among_published, numbers))
     curves = learning_curves(results)
     if any(curve.units for curve in curves):
-        found["learning-curves"] = lambda: draw_curves(curves, units=results.units)
+        found["learning-curves"] = partial(draw_curves, curves, units=results.units)
     return found
+
+
+def speaks_of_published(results: RunResults) -> bool:
+    """Whether published laws and models are about what this run learned: nearly all are about language models."""
+    return results.task == "text"
 
 
 def rendered(figure: Figure, *, form: str) -> bytes:

@@ -7,7 +7,7 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from interlaw.report.figures import save
+from interlaw.report.figures import save, speaks_of_published
 from interlaw.report.markup import number, section, table, text
 from interlaw.report.payload import embedded, payload
 from interlaw.report.results import RunResults, load_results
@@ -137,6 +137,8 @@ def subtitle(results: RunResults) -> str:
 def panel_sections(results: RunResults) -> str:
     """The switches, and a place for each panel that the run has data for."""
     missing = set() if results.views else {"interaction-plane"}
+    if not speaks_of_published(results):
+        missing.add("best-ratio-published")
     if not any(len(curve) for curve in results.curves.values()):
         missing.add("learning-curves")
     panels = "".join(_panel(name, *parts) for name, parts in PANELS.items() if name not in missing)

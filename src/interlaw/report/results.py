@@ -42,6 +42,7 @@ class RunResults:
         records: The finished trials' records by key.
         curves: Their learning curves by key.
         num_pending: Planned trials that have not ended.
+        task: The kind of task that was learned.
         units: What the task's loss and data are measured in.
         views: The measured views, the one that carries the law first.
         analyses: One a treatment and view; the first is the report's default.
@@ -54,6 +55,7 @@ class RunResults:
     records: dict[str, Record]
     curves: dict[str, pd.DataFrame]
     num_pending: int
+    task: str
     units: Units
     views: tuple[str, ...]
     analyses: tuple[Analysis, ...]
@@ -71,6 +73,7 @@ def load_results(run_dir: str | Path) -> RunResults:
     _check_any_done(table, folder, len(trials))
     records = {trial.key: record for trial in trials if (record := trial.record()) is not None}
     views = tuple(measured_views(table))
+    task = trials[0].spec().task.kind
     return RunResults(
         path=folder.path,
         name=run_name(folder),
@@ -79,7 +82,8 @@ def load_results(run_dir: str | Path) -> RunResults:
         records=records,
         curves={key: load_curve(folder.trial(key)) for key in records},
         num_pending=len(trials) - len(records),
-        units=units_of(trials[0].spec().task.kind),
+        task=task,
+        units=units_of(task),
         views=views,
         analyses=tuple(_analyses(table, views)),
     )
