@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.recipes import write_recipe
 
 from interlaw.errors import InterlawError
 from interlaw.runs import Record, RunFolder
 from interlaw.sweep import Event, RayOptions, parse_resources, prepare_run, read_recipe, run_trials
-from tests.recipes import write_recipe
 
 
 def sweep(recipe_path: Path, out: Path, *, executor: str, **options: object) -> tuple[RunFolder, list[Event]]:
@@ -80,5 +80,5 @@ def test_resources_are_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "cpu", "cpu=two", "cpu=-1", "tpu=1", "cpu=nan"])
 def test_wrong_resources_are_refused(text: str) -> None:
-    with pytest.raises(InterlawError, match="expected resources such as cpu=2,gpu=0.5"):
+    with pytest.raises(InterlawError, match=r"expected resources such as cpu=2,gpu=0\.5"):
         parse_resources(text)

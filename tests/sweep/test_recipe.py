@@ -27,7 +27,7 @@ def test_the_packaged_recipes_are_sound() -> None:
     found = [path for path in files("interlaw").joinpath("recipes").iterdir() if path.name.endswith(".toml")]
     assert found
     for path in found:
-        assert parse_recipe(path.read_text(), source=path.name).name == path.name.removesuffix(".toml")
+        assert parse_recipe(path.read_text(), source=path.name).depths
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -67,7 +67,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"steps": 0}}, "training.steps: input should be greater than or equal to 1"),
     ({"training": {"steps": "many"}}, "training.steps: input should be a valid integer"),
     ({"training": {"batch_size": 0}}, "training.batch_size: input should be greater than or equal to 1"),
-    ({"training": {"learning_rate": None}}, "missing key 'training.learning_rate'; add it"),
+    ({"training": {"learning_rate": None}}, "training: treatment fixed takes learning_rate, not none of them; mend it"),
     ({"training": {"learning_rate": 0}}, "training.learning_rate: input should be greater than 0"),
     ({"training": {"learning_rate": -0.1}}, "training.learning_rate: input should be greater than 0"),
     ({"training": {"learning_rate": float("inf")}}, "training.learning_rate: input should be a finite number"),

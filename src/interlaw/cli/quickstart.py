@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import WorkFailedError
+
+if TYPE_CHECKING:
+    from interlaw.runs import RunFolder, TrialSpec
 
 RECIPE = "quickstart.toml"
 
@@ -28,13 +31,17 @@ def quickstart(
 
     text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
     recipe = parse_recipe(text, source=RECIPE)
-    run, trials = prepare_run(recipe, text, out=out, folder=Path.cwd())
     console = people()
+
+    def plan() -> tuple[RunFolder, list[TrialSpec]]:
+        return prepare_run(recipe, text, out=out, folder=Path.cwd())
+
     console.print(
-        f"{len(trials)} GPTs of {len(recipe.budget.amounts)} budgets on the standard library's text; folder {out}",
+        f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets and {len(recipe.depths)} depths on the standard "
+        f"library's text; the run's folder is {out}",
         markup=False,
     )
-    outcome = drive(run, trials, executor="processes", workers=workers)
+    outcome = drive(plan, executor="processes", workers=workers)
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     table = load_table(out)

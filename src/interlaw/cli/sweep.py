@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,13 +54,17 @@ def sweep(
     if dry_run:
         show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
         return
-    run, trials = prepare_run(parsed, text, out=out, folder=recipe.parent)
-    outcome = drive(run, trials, executor=chosen, workers=workers, device=device, ray=ray)
+
+    def plan() -> tuple[RunFolder, list[TrialSpec]]:
+        return prepare_run(parsed, text, out=out, folder=recipe.parent)
+
+    outcome = drive(plan, executor=chosen, workers=workers, device=device, ray=ray)
     if as_json:
         print_json(outcome)
     if outcome["failed"]:
         raise WorkFailedError(
-            f"{outcome['failed']} of {len(trials)} trials failed or diverged; `interlaw status {out}` says why"
+            f"{outcome['failed']} of {outcome['done'] + outcome['failed']} trials failed or diverged; "
+            f"`interlaw status {out}` says why"
         )
 
 
@@ -76,25 +81,37 @@ def require_device(device: str) -> None:
 
 
 def drive(
-    run: RunFolder,
-    trials: list[TrialSpec],
+    plan: Callable[[], tuple[RunFolder, list[TrialSpec]]],
     *,
     executor: Executor,
     workers: int | None,
     device: str = "cpu",
     ray: RayOptions | None = None,
 ) -> dict[str, Any]:
-    """Runs the missing trials under a live picture and counts how they ended."""
+    """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
+
+    One round is all, unless the plan grows with what has ended (treatment `search`). A round that ends nothing new is
+    the last: another driver holds what is left.
+    """
     from interlaw.cli.live import LiveSweep
     from interlaw.sweep import run_trials
 
-    before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
-    try:
-        with LiveSweep(trials, already_done=len(before)) as live:
-            run_trials(run, trials, executor=executor, num_workers=workers, device=device, ray=ray, listen=live.listen)
-    except KeyboardInterrupt:
-        people().print("stopped; run the same command again to go on")
-        raise
+    run, trials = plan()
+    ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
+    while len(ended) < len(trials):
+        try:
+            with LiveSweep(trials, already_done=len(ended)) as live:
+                run_trials(
+                    run, trials, executor=executor, num_workers=workers, device=device, ray=ray, listen=live.listen
+                )
+        except KeyboardInterrupt:
+            people().print("stopped; run the same command again to go on")
+            raise
+        earlier = ended
+        run, trials = plan()
+        ended = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
+        if ended == earlier:
+            break
     records = [run.trial(trial.key).record() for trial in trials]
     return {
         "done": sum(record is not None and record.status == "done" for record in records),

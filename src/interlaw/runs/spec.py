@@ -16,7 +16,7 @@ from interlaw.training import TrainSettings
 _KEY_LENGTH = 16
 
 
-Treatment = Literal["fixed", "mup", "completep"]
+Treatment = Literal["fixed", "search", "mup", "completep"]
 
 
 class BudgetSpec(Strict):
@@ -54,8 +54,9 @@ class TrialSpec(Strict):
         shape: The shape's defining sizes, depth and width among them.
         budget: What the shape was matched to.
         task: Data and loss.
-        treatment: How learning rate and initial weights follow the shape: not at all (`fixed`), by width (`mup`), by
-            width and depth (`completep`).
+        treatment: How learning rate and initial weights follow the shape: not at all (`fixed`), by a search of each
+            shape's own rate (`search`), by width (`mup`), by width and depth (`completep`).
+        stage: `search`: tries a rate, and counts only for choosing it; `final`: counts for the law.
         training: Every number of the optimizer and schedule; its seed is the trial's.
         measure: Views measured at the end.
     """
@@ -66,6 +67,7 @@ class TrialSpec(Strict):
     budget: BudgetSpec
     task: AnyTaskSpec
     treatment: Treatment = "fixed"
+    stage: Literal["search", "final"] = "final"
     training: TrainSettings
     measure: tuple[MeasureSpec, ...] = ()
 

@@ -35,7 +35,7 @@ def load_table(path: str | Path) -> pd.DataFrame:
 
     Returns:
         Columns key, name, family, budget, budget_kind, params, params_non_embedding, depth, width, ratio, num_heads,
-        head_dim, d_ff, vocab_size, context, treatment, learning_rate, seed, status, loss (test, nats per token),
+        head_dim, d_ff, vocab_size, context, treatment, stage, learning_rate, seed, status, loss (test, nats per token),
         val_loss, bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds, reason; then
         for each view `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by budget, depth and seed.
 
@@ -56,7 +56,7 @@ def measured_views(table: pd.DataFrame) -> list[str]:
 
 
 def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
-    """The table with one view's columns under their plain names: aofe, aofe_ratio, null_ratio, ... and their intervals.
+    """What a law is fitted to: final trials, one view's columns under plain names (aofe, aofe_ratio, ...).
 
     Args:
         table: From `load_table`.
@@ -65,6 +65,8 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
     Raises:
         InterlawError: When the view was not measured.
     """
+    if "stage" in table.columns:
+        table = table[table["stage"] == "final"]
     measured = measured_views(table)
     if view is None and not measured:
         return table
@@ -103,6 +105,7 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
         **{k: shape.get(k) for k in ("params", "params_non_embedding", "depth", "width", "ratio", "num_heads")},
         **{k: shape.get(k) for k in ("head_dim", "d_ff", "vocab_size", "context")},
         "treatment": spec.treatment,
+        "stage": spec.stage,
         "learning_rate": spec.training.learning_rate,
         "seed": spec.training.seed,
         "status": record.status,

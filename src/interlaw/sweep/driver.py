@@ -28,21 +28,22 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
         folder: Folder of the recipe file; relative corpus paths start there.
 
     Returns:
-        The run and all its planned trials.
+        The run and all its planned trials. Under treatment `search` the plan grows with what has ended: call again
+        after a round, until nothing is missing.
 
     Raises:
         InterlawError: When DIR cannot be written, or holds trials that this recipe does not plan.
     """
-    trials = plan_trials(recipe, folder=folder)
     run = RunFolder(Path(out))
+    ended = {trial.key: record for trial in run.trials() if (record := trial.record()) is not None}
+    trials = plan_trials(recipe, folder=folder, records=ended)
     if run.path.exists() and not run.path.is_dir():
         raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
     strangers = {trial.key for trial in run.trials()} - {trial.key for trial in trials}
     if strangers:
         raise InterlawError(
             f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does "
-            "not plan; "
-            "choose another --out, or take the recipe that made them"
+            "not plan; choose another --out, or take the recipe that made them"
         )
     try:
         for trial in trials:
