@@ -11,8 +11,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from interlaw.shapes import format_size
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -91,14 +89,12 @@ def ratio_axis(axis: Any, low: float, high: float) -> None:
 
 
 def compact(value: float) -> str:
-    """A tick's number: suffixes for the large, a power of ten for what no suffix reaches.
+    """A tick's number, with a power of ten where it would be long.
 
     Example:
         >>> compact(0.05), compact(50_000), compact(2e-6)
-        ('0.05', '50k', '2e-6')
+        ('0.05', '5e4', '2e-6')
     """
-    if 1e4 <= value < 1e15:
-        return format_size(round(value))
     if 1e-4 <= value < 1e4:
         return f"{value:.3g}"
     mantissa, power = f"{value:.2e}".split("e")

@@ -29,7 +29,7 @@ function sizeText(value) {
   return number(value / 1000 ** power, 3) + ["", "k", "M", "B", "T"][power];
 }
 
-const compact = (value) => (value >= 1e4 && value < 1e15 ? sizeText(value) : number(value, 3));
+const compact = (value) => (value >= 1e4 ? String(Number(value.toPrecision(3)).toExponential()).replace("e+", "e") : number(value, 3));
 const percent = (value) => `${number(100 * value, 3)}%`;
 
 // ---- scales ----
