@@ -12,6 +12,7 @@ from interlaw.reproduce.double_descent import run_double_descent
 from interlaw.reproduce.gpt import GPT_BUDGETS, GPT_DEPTH
 from interlaw.reproduce.gru import GRU_STUDENTS
 from interlaw.reproduce.mlp import MLP_SCAN
+from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_questions import Answer
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
 
@@ -19,6 +20,7 @@ SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN)
 EXPERIMENTS: dict[str, Callable[..., Outcome]] = {
     "double-descent": run_double_descent,
     **{sweep.name: sweep for sweep in SWEEPS},
+    "nfa": run_nfa,
 }
 SCALES: tuple[Scale, ...] = ("tiny", "paper")
 
