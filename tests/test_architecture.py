@@ -30,14 +30,13 @@ LEAVES = {"interaction": {"torch", "jaxtyping"}, "laws": {"numpy", "scipy"}}
 DOORS = {
     "torch": {"models", "tasks", "training", "interaction", "runs", "sweep", "reproduce", "cli"},
     "matplotlib": {"report", "reproduce"},
-    "plotly": {"report"},
     "transformers": {"models", "tasks/corpus.py", "recommendation"},
     "datasets": {"tasks/corpus.py"},
     "ray": {"sweep/ray.py"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
-OPTIONAL = {"transformers", "datasets", "ray", "plotly"}
+OPTIONAL = {"transformers", "datasets", "ray"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 

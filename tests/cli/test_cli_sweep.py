@@ -187,3 +187,19 @@ def test_stopping_says_how_to_go_on(
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 130
     assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
     shutil.rmtree(tmp_path / "run")
+
+
+def test_failed_trials_run_again_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, out = write_recipe(tmp_path), tmp_path / "run"
+    command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
+    answer(capsys, command)
+    trial = RunFolder(out).trials()[0]
+    record = trial.record()
+    assert record is not None
+    trial.write_record(record.model_copy(update={"status": "failed", "reason": "the disk was full"}))
+    assert answer(capsys, command, code=1)["failed"] == 1
+    again = answer(capsys, [*command, "--retry", "failed"])
+    assert (again["done"], again["skipped"]) == (4, 3)
+    assert trial.record().loss == record.loss  # type: ignore[union-attr]
+    assert run(["sweep", str(recipe), "--out", str(out), "--retry", "diverged"]) == 2
+    assert "expected --retry failed, found 'diverged'" in capsys.readouterr().err

@@ -10,9 +10,12 @@ from typer.exceptions import Abort, TyperException
 from interlaw.cli.compare import compare
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
+from interlaw.cli.layers import layers
+from interlaw.cli.measure import measure
 from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
 from interlaw.cli.report import report
+from interlaw.cli.reproduce import reproduce
 from interlaw.cli.shapes import shapes
 from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
@@ -27,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (quickstart, shapes, sweep, status, export, fit, report, recommend, compare):
+for command in (quickstart, shapes, measure, layers, sweep, status, export, fit, report, recommend, compare, reproduce):
     app.command()(command)
 
 

@@ -32,10 +32,14 @@ def sweep(
     resources_per_trial: Annotated[
         str, typer.Option(help="What a trial takes of a Ray cluster, such as cpu=2,gpu=0.5.")
     ] = "cpu=1",
+    retry: Annotated[
+        str | None, typer.Option(help="Also run again what `failed` (diverged trials are results).")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
+    from interlaw.runs import RunFolder
     from interlaw.sweep import parse_resources, plan_trials, prepare_run, read_recipe
 
     chosen = next((name for name in EXECUTORS if name == executor), None)
@@ -55,6 +59,9 @@ def sweep(
         show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
         return
 
+    if retry is not None:
+        forget_failures(RunFolder(out), retry)
+
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(parsed, text, out=out, folder=recipe.parent)
 
@@ -66,6 +73,16 @@ def sweep(
             f"{outcome['failed']} of {outcome['done'] + outcome['failed']} trials failed or diverged; "
             f"`interlaw status {out}` says why"
         )
+
+
+def forget_failures(run: RunFolder, retry: str) -> None:
+    """Removes the records of failed trials, so that they run again from their last checkpoint."""
+    if retry != "failed":
+        raise InterlawError(f"expected --retry failed, found {retry!r}; diverged trials are results and stay")
+    for trial in run.trials():
+        record = trial.record()
+        if record is not None and record.status == "failed":
+            (trial.path / "record.json").unlink()
 
 
 def require_device(device: str) -> None:
