@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,9 @@ def test_clicking_a_row_marks_that_trial_only(visit: Any) -> None:
     chosen = page.page.locator(".chosen[data-key]").evaluate_all("all => all.map(each => each.dataset.key)")
     assert set(chosen) == {key}
     assert f"trial={key}" in page.fragment()
+    words = page.page.locator("#choice").inner_text()
+    assert "projected: AOFE" in words
+    assert re.search(r"AOFE-ratio 0\.\d+ \(0\.\d+ to \d\.\d+\)", words)
 
 
 def test_pointing_shows_shape_and_figures(visit: Any) -> None:

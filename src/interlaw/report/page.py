@@ -29,8 +29,8 @@ PANELS = {
         "",
         "Each shape by its interaction: efficient is up (a high AOFE-ratio) and left (little AOFE). Hollow marks show "
         "the AOFE-ratio that chance gives at the same dimension and effective rank: only the distance from it "
-        "tells of structure. The mark is the budget, its size grows with R, the number is the layers; green rings are shapes "
-        "that no other of their budget beats in both.",
+        "tells of structure. The mark is the budget, its size grows with R, the number is the layers; green rings are "
+        "shapes that no other of their budget beats in both.",
     ),
     "best-ratio": (
         "Best depth / width against budget",

@@ -89,12 +89,20 @@ function shapeLines(shape, key) {
     `${number(trials.params[row])} parameters (budget: ${budgetText.get(trials.budget[row])})`,
     ...rows.map((each) => `seed ${trials.seed[each]}: ${trials.status[each] === "done" ? `loss ${number(trials.loss[each])}` : trials.status[each]}`),
   ];
+  if (key) return [...lines, ...measuredLines(row)];
   const point = analysis().plane.find((each) => shapeOf(each.budget, each.depth, each.width) === shape);
   if (point) {
     lines.push(`AOFE ${number(point.aofe, 3)}, AOFE-ratio ${number(point.aofe_ratio)} (${state.view})`);
     if (point.null_ratio !== null) lines.push(`by chance ${number(point.null_ratio)}, excess ${number(point.excess_ratio, 3)}`);
   }
   return lines;
+}
+
+// One trial's own measurement, with its interval.
+function measuredLines(row) {
+  const of = (name) => trials[`${state.view}_${name}`]?.[row] ?? null;
+  const said = (words, name, digits) => `${words} ${number(of(name), digits)} (${number(of(`${name}_low`), digits)} to ${number(of(`${name}_high`), digits)})`;
+  return of("aofe") === null ? [] : [said(`${state.view}: AOFE`, "aofe", 3), said("AOFE-ratio", "aofe_ratio", 4), said("excess over chance", "excess_ratio", 3)];
 }
 
 function showTip(target, x, y) {
