@@ -1,0 +1,74 @@
+"""Time and peak extra memory of one measurement, in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from interlaw.interaction import measure
+from interlaw.models import GPT
+from interlaw.shapes import GPTShape
+
+SAMPLES = 512
+
+
+def mlp(num_outputs: int) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 256), nn.GELU(), nn.Linear(256, num_outputs))
+
+
+def vectors() -> Tensor:
+    return torch.randn(SAMPLES, 64, generator=torch.Generator().manual_seed(0))
+
+
+def ours(num_outputs: int) -> None:
+    measure(mlp(num_outputs), vectors(), view="input")
+
+
+def ours_exact(num_outputs: int) -> None:
+    measure(mlp(num_outputs), vectors(), view="input", probes="exact")
+
+
+def vmap_jacrev(num_outputs: int) -> None:
+    model, x = mlp(num_outputs), vectors()
+    J = torch.func.vmap(torch.func.jacrev(model))(x).detach()
+    torch.einsum("nci,ncj->ij", J, J) / len(x)
+
+
+def token_view(context: int) -> None:
+    model = GPT(GPTShape(depth=4, width=64, context=context, vocab_size=256, head_dim=16))
+    measure(model, torch.randint(0, 256, (SAMPLES, context)), view="token")
+
+
+WORK: dict[str, Callable[[int], None]] = {
+    "ours": ours,
+    "ours, exact": ours_exact,
+    "vmap(jacrev)": vmap_jacrev,
+    "token": token_view,
+}
+
+
+def peak(name: str, size: int) -> tuple[float, float]:
+    """Processor seconds of a second run and peak extra MB of a first one, in a fresh process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measured, (name, size))
+
+
+def _measured(name: str, size: int) -> tuple[float, float]:
+    torch.set_num_threads(1)
+    # Libraries load their own memory on first use; that is not the work's.
+    warm = nn.Linear(8, 8)
+    measure(warm, torch.randn(8, 8))
+    torch.func.vmap(torch.func.jacrev(warm))(torch.randn(8, 8))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    WORK[name](size)
+    extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    start = time.process_time()
+    if name != "token":
+        WORK[name](size)
+    return time.process_time() - start, extra
