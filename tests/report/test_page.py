@@ -155,6 +155,17 @@ def test_without_measurements_it_says_so(tmp_path: Path) -> None:
     assert "no trial has an interaction measurement" in words
 
 
+def test_an_energy_that_no_log_axis_can_show_is_said(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", budgets=(50_000,), depths=(1, 2, 3, 4), seeds=(0,), views=("loss",))
+    path = next(run.glob("trials/*/record.json"))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["measurements"]["loss"]["aofe"]["value"] = -1.0
+    path.write_text(json.dumps(record), encoding="utf-8")
+    reader = read(write_report(run))
+    assert "1 shapes have no positive AOFE in the view loss" in "".join(reader.words)
+    assert len(numbers(reader)["analyses"][0]["plane"]) == 3
+
+
 def test_no_finished_trial_is_one_clear_line(tmp_path: Path) -> None:
     pending = {(50_000, depth, 0): "pending" for depth in (1, 2)}
     run = write_run(tmp_path / "a", budgets=(50_000,), depths=(1, 2), seeds=(0,), status=pending)

@@ -79,6 +79,13 @@ def _interaction_text(fit: BudgetFit) -> str:
 def caution_section(results: RunResults) -> str:
     """What to know before believing the verdict, and every trial that was left out; empty when there is nothing."""
     warnings = [warning for each in results.analyses for warning in each.fit.warnings]
+    for each in results.analyses:
+        lost = sum(point.aofe is not None and point.aofe <= 0 for fit in each.fit.budgets for point in fit.points)
+        if lost:
+            warnings.append(
+                f"{lost} shapes have no positive AOFE in the view {each.view} and are missing from its plane: "
+                "measure with more samples"
+            )
     if not results.views:
         warnings.append("no trial has an interaction measurement: the page shows losses only")
     if results.num_pending:
