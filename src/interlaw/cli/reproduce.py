@@ -20,6 +20,9 @@ def reproduce(
     text: Annotated[
         str | None, typer.Option(help="For the GPT experiments: a file, a folder or datasets:NAME.")
     ] = None,
+    models: Annotated[
+        str | None, typer.Option(help="For open-models: Hugging Face names or folders, with commas between them.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
     as_json: AsJson = False,
@@ -36,7 +39,8 @@ def reproduce(
         drive(plan, executor="processes", workers=workers, device=device)
 
     driver = Driver(sweep=sweep, note=lambda line: console.print(line, markup=False), device=device)
-    outcome = run_experiment(name, scale=scale, out=out, driver=driver, text=text)
+    chosen = tuple(part.strip() for part in (models or "").split(",") if part.strip())
+    outcome = run_experiment(name, scale=scale, out=out, driver=driver, text=text, models=chosen)
     if as_json:
         print_json(outcome.to_dict())
         return

@@ -72,14 +72,8 @@ PROGRAMS: dict[Scale, Program] = {
 }
 
 
-def run_double_descent(*, scale: Scale, out: Path, driver: Driver, text: str | None = None) -> Outcome:
-    """Trains what is missing, compares with the published figures and draws.
-
-    Raises:
-        InterlawError: When a text is given: there is none to read.
-    """
-    if text is not None:
-        raise InterlawError(f"expected no --text for {NAME}, which reads none, found {text!r}; leave it out")
+def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
+    """Trains what is missing, compares with the published figures and draws."""
     program = PROGRAMS[scale]
     rows: list[dict[str, Any]] = []
     for size in program.sizes:
