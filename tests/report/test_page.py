@@ -118,7 +118,7 @@ def test_hostile_texts_stay_text(written: Path) -> None:
 def test_says_what_was_left_out(written: Path) -> None:
     words = "".join(read(written).words)
     assert "2 of 35 ended trials have no loss and are in no figure" in words
-    assert "1 planned trials have not ended yet" in words
+    assert "planned trials that have not ended yet: 1" in words
     assert "the loss became NaN at step 40" in words
 
 
@@ -162,7 +162,7 @@ def test_an_energy_that_no_log_axis_can_show_is_said(tmp_path: Path) -> None:
     record["measurements"]["loss"]["aofe"]["value"] = -1.0
     path.write_text(json.dumps(record), encoding="utf-8")
     reader = read(write_report(run))
-    assert "1 shapes have no positive AOFE in the view loss" in "".join(reader.words)
+    assert "shapes without a positive AOFE in the view loss, missing from its plane: 1" in "".join(reader.words)
     assert len(numbers(reader)["analyses"][0]["plane"]) == 3
 
 

@@ -83,13 +83,15 @@ def caution_section(results: RunResults) -> str:
         lost = sum(point.aofe is not None and point.aofe <= 0 for fit in each.fit.budgets for point in fit.points)
         if lost:
             warnings.append(
-                f"{lost} shapes have no positive AOFE in the view {each.view} and are missing from its plane: "
+                f"shapes without a positive AOFE in the view {each.view}, missing from its plane: {lost}; "
                 "measure with more samples"
             )
     if not results.views:
         warnings.append("no trial has an interaction measurement: the page shows losses only")
     if results.num_pending:
-        warnings.append(f"{results.num_pending} planned trials have not ended yet: the fit will move when they do")
+        warnings.append(
+            f"planned trials that have not ended yet: {results.num_pending}; the fit will move when they do"
+        )
     left_out = results.table[results.table["status"] != "done"]
     if len(left_out):
         counts = ", ".join(f"{count} {status}" for status, count in left_out["status"].value_counts().items())
