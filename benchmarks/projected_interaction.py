@@ -38,9 +38,15 @@ def trained_gpt(steps: int = 500) -> nn.Module:
     return model.eval()
 
 
+@cache
+def corpus(split: str) -> Tensor:
+    """The bytes of a split of the embedded corpus."""
+    return torch.from_numpy(open_corpus().tokens(split)[:].astype("int64"))
+
+
 def sequences(count: int, length: int, *, seed: int, split: str = "validation") -> Tensor:
     """Windows of the embedded corpus at random places."""
-    tokens = torch.from_numpy(open_corpus().tokens(split)[:].astype("int64"))
+    tokens = corpus(split)
     starts = torch.randint(0, len(tokens) - length, (count,), generator=torch.Generator().manual_seed(seed))
     return tokens[starts[:, None] + torch.arange(length)]
 
