@@ -26,7 +26,7 @@ from interlaw.models import build_model
 from interlaw.shapes import BottleneckShape
 from interlaw.tasks import SparseRows
 
-BLOCK_ROWS = 128
+BLOCK_ROWS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,14 +185,17 @@ def rate_at(step: int, settings: BottleneckSettings) -> float:
 def _dense_part(P: Tensor, H1: Tensor) -> tuple[Tensor, Tensor]:
     """[H 1]^T relu(Z), (S, k + 1, D), and relu(Z) W^T, (S, B, k), block by block of rows."""
     S, B, k = H1.shape[0], H1.shape[1], H1.shape[2] - 1
-    gradient, dH = torch.zeros_like(P), H1.new_empty(S, B, k)
-    W = P[:, :k].transpose(1, 2)
+    gradient, dH = torch.zeros_like(P), H1.new_empty(S, k, B)
+    W, relu_Z = P[:, :k], H1.new_empty(S, min(B, BLOCK_ROWS), P.shape[2])
     for first in range(0, B, BLOCK_ROWS):
         block = H1[:, first : first + BLOCK_ROWS]
-        relu_Z = torch.bmm(block, P).relu_()
+        if block.shape[1] < relu_Z.shape[1]:
+            relu_Z = H1.new_empty(S, block.shape[1], P.shape[2])
+        torch.bmm(block, P, out=relu_Z)  # into the same pages every time: fresh ones cost more than the product
+        relu_Z.relu_()
         gradient.baddbmm_(block.transpose(1, 2), relu_Z)
-        dH[:, first : first + BLOCK_ROWS] = torch.bmm(relu_Z, W)
-    return gradient, dH
+        dH[:, :, first : first + BLOCK_ROWS] = torch.bmm(W, relu_Z.transpose(1, 2))
+    return gradient, dH.transpose(1, 2)
 
 
 def _draw(num_rows: int, batch_size: int | None, generators: list[torch.Generator]) -> Tensor | None:
