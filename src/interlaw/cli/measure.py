@@ -24,7 +24,7 @@ Text = Annotated[Path | None, typer.Option(metavar="FILE", help="Text to read; a
 Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
 Samples = Annotated[int, typer.Option(min=3, help="At most so many samples (sequences).")]
 Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest there is when not given.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
 
 

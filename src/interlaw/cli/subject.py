@@ -48,7 +48,7 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
     try:
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:
-        raise InterlawError(f"expected a device of this machine, found '{place}'; use cpu, cuda or mps") from error
+        raise InterlawError(f"expected a device of this machine, found '{place}'; use cpu or cuda") from error
     if (Path(name) / "spec.json").is_file():
         from interlaw.runs import load_trial
 
