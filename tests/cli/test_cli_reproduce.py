@@ -49,6 +49,8 @@ def test_people_get_a_table_and_answers(tmp_path: Path, capsys: pytest.CaptureFi
         (["mlp", "--scale", "huge"], "expected --scale tiny or paper, found 'huge'"),
         (["mlp", "--text", "book.txt"], "expected no --text for mlp"),
         (["gpt-depth", "--models", "gpt2"], "expected no --models for gpt-depth"),
+        (["double-descent", "--workers", "2"], "expected no --workers for double-descent"),
+        (["double-descent", "--device", "meta"], "expected no --device for double-descent"),
         (["mlp", "--device", "nowhere"], "expected a device that torch can use"),
     ],
 )

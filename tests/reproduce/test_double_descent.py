@@ -149,5 +149,5 @@ def test_unknown_names_and_scales_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InterlawError, match="expected --scale tiny or paper, found 'huge'"):
         reproduce("double-descent", scale="huge", out=tmp_path, driver=driver)
     for option, value in (("text", "book.txt"), ("models", ("gpt2",))):
-        with pytest.raises(InterlawError, match=f"expected no --{option} for mlp, which reads none"):
+        with pytest.raises(InterlawError, match=f"expected no --{option} for mlp, which has no use for it"):
             reproduce("mlp", out=tmp_path, driver=driver, **{option: value})

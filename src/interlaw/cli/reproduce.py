@@ -29,9 +29,10 @@ def reproduce(
 ) -> None:
     """Run one of the paper's experiments and compare every published figure with what came out."""
     from interlaw.cli.sweep import drive, require_device
-    from interlaw.reproduce import Driver
+    from interlaw.reproduce import Driver, require_options
     from interlaw.reproduce import reproduce as run_experiment
 
+    require_options(name, {"workers"} if workers is not None else ())
     require_device(device)
     console = people()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,24 +25,25 @@ class Experiment:
     """An experiment by its program.
 
     Attributes:
-        run: Called with scale, out, driver, and those of text and models that it reads and that are given.
-        reads: What a user may hand to it.
+        run: Called with scale, out, driver, and text and models where they are given.
+        options: What a user may hand to it beside scale and folder.
     """
 
     run: Callable[..., Outcome]
-    reads: tuple[str, ...] = ()
+    options: frozenset[str] = frozenset()
 
 
 SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN)
+_SWEEP = frozenset({"workers", "device"})
 EXPERIMENTS: dict[str, Experiment] = {
     "double-descent": Experiment(run=run_double_descent),
-    "mlp": Experiment(run=MLP_SCAN),
-    "gpt-depth": Experiment(run=GPT_DEPTH, reads=("text",)),
-    "gpt-budgets": Experiment(run=GPT_BUDGETS, reads=("text",)),
-    "gru": Experiment(run=GRU_STUDENTS),
-    "cnn": Experiment(run=CNN_SCAN),
-    "nfa": Experiment(run=run_nfa, reads=("text",)),
-    "open-models": Experiment(run=run_open_models, reads=("text", "models")),
+    "mlp": Experiment(run=MLP_SCAN, options=_SWEEP),
+    "gpt-depth": Experiment(run=GPT_DEPTH, options=_SWEEP | {"text"}),
+    "gpt-budgets": Experiment(run=GPT_BUDGETS, options=_SWEEP | {"text"}),
+    "gru": Experiment(run=GRU_STUDENTS, options=_SWEEP),
+    "cnn": Experiment(run=CNN_SCAN, options=_SWEEP),
+    "nfa": Experiment(run=run_nfa, options=frozenset({"device", "text"})),
+    "open-models": Experiment(run=run_open_models, options=frozenset({"device", "text", "models"})),
 }
 SCALES: tuple[Scale, ...] = ("tiny", "paper")
 
@@ -70,20 +71,27 @@ def reproduce(
         InterlawError: No such experiment or scale, an option that it does not read, or a folder of something else.
         WorkFailedError: No trial ended well.
     """
-    if name not in EXPERIMENTS:
-        raise InterlawError(f"expected an experiment of {', '.join(EXPERIMENTS)}, found {name!r}; choose one of them")
-    experiment = EXPERIMENTS[name]
     given: dict[str, Any] = {"text": text} if text else {}
     given |= {"models": models} if models else {}
-    for option in given:
-        if option not in experiment.reads:
-            raise InterlawError(f"expected no --{option} for {name}, which reads none; leave it out")
+    require_options(name, {*given} | ({"device"} if driver.device != "cpu" else set()))
     for known in SCALES:
         if scale == known:
-            outcome = experiment.run(scale=known, out=out, driver=driver, **given)
+            outcome = EXPERIMENTS[name].run(scale=known, out=out, driver=driver, **given)
             write_outcome(outcome, out)
             return outcome
     raise InterlawError(f"expected --scale tiny or paper, found {scale!r}; choose one of them")
+
+
+def require_options(name: str, given: Iterable[str]) -> None:
+    """Refuses an unknown experiment, and options that it would not heed.
+
+    Raises:
+        InterlawError: Either.
+    """
+    if name not in EXPERIMENTS:
+        raise InterlawError(f"expected an experiment of {', '.join(EXPERIMENTS)}, found {name!r}; choose one of them")
+    for option in sorted(set(given) - EXPERIMENTS[name].options):
+        raise InterlawError(f"expected no --{option} for {name}, which has no use for it; leave it out")
 
 
 __all__ = [
@@ -97,4 +105,5 @@ __all__ = [
     "Outcome",
     "Plan",
     "reproduce",
+    "require_options",
 ]
