@@ -34,7 +34,7 @@ def fit_joint_law(
     """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
 
     Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
-    spread is widened by sqrt(n / (n - p)) for the parameters fitted and by t / z for a noise level known from few runs.
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted.
     """
     rows = _near(shapes, budgets)
     levels, which = np.unique(shapes.budget[rows], return_inverse=True)
@@ -56,13 +56,11 @@ def fit_joint_law(
     starts = np.tile(solution.theta, (num_draws, 1))
     draws, _, met = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
     dof = len(rows) - form.num_parameters
-    t_quantile = float(stats.t.ppf((1 + confidence) / 2, dof))
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
-    widen = np.sqrt(len(rows) / dof) * t_quantile / z_quantile
-    draws = solution.theta + (draws - solution.theta) * widen
+    draws = solution.theta + (draws - solution.theta) * np.sqrt(len(rows) / dof)
     reference = float(np.exp(np.log(params).mean()))
     natural = _natural(solution, draws[met], reference, confidence, features, loss)
-    covariance = np.cov(_columns(solution, draws[met], ("log_ratio", "gamma")).T)
+    covariance = _covariance(_columns(solution, draws[met], ("log_ratio", "gamma")))
     means = np.array([fit.params_mean for fit in budgets])
     span = (float(means.min()), float(means.max()))
     return JointLaw(
@@ -101,6 +99,15 @@ def fit_joint_law(
         converged_draws=float(met.mean()),
         at_bounds=solution.at_bounds,
     )
+
+
+def _covariance(draws: FloatArray) -> FloatArray:
+    """Covariance of two parameters from the middle 90% of their draws: a few wild refits do not widen it. (k, 2)."""
+    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+    deviations = (high - low) / (2 * stats.norm.ppf(0.95))
+    correlation = float(stats.spearmanr(draws[:, 0], draws[:, 1]).statistic)
+    both = np.array([[1.0, correlation], [correlation, 1.0]])
+    return np.asarray(np.outer(deviations, deviations) * both, dtype=np.float64)
 
 
 def _near(shapes: ShapeMeans, budgets: tuple[BudgetFit, ...]) -> NDArray[np.int64]:
@@ -155,7 +162,7 @@ def _natural(
 def _profile(
     solution: Solution, draws: FloatArray, name: str, features: Features, loss: FloatArray, confidence: float
 ) -> tuple[float | None, float | None]:
-    """Values that an F test on the profiled Huber cost keeps; None where the search met no bound."""
+    """Values that a robust F test on the profiled cost keeps (Schrader and Hettmansperger 1980); None without bound."""
     index = (*solution.form.nonlinear, *solution.form.linear).index(name)
     dof = len(loss) - solution.form.num_parameters
     reach = 6 * max(float(draws[:, index].std()), 1e-9)
@@ -172,12 +179,26 @@ def _profile(
         huber_delta=solution.huber_delta,
         fixed=(index,),
     )[1]
-    kept = np.flatnonzero(costs - solution.cost <= stats.f.ppf(confidence, 1, dof) * solution.cost / dof)
+    limit = float(stats.f.ppf(confidence, 1, dof)) * _robust_variance(solution, features, loss) / 2
+    kept = np.flatnonzero(costs - solution.cost <= limit)
     if not len(kept):
         return None, None
     low = None if kept[0] == 0 else float(trial[kept[0]])
     high = None if kept[-1] == len(trial) - 1 else float(trial[kept[-1]])
     return low, high
+
+
+def _robust_variance(solution: Solution, features: Features, loss: FloatArray) -> float:
+    """Scale of a drop in twice the Huber cost: K mean psi^2 / mean psi', K = 1 + (p / n) var psi' / (mean psi')^2.
+
+    psi' is 1 where a residual is not clipped; K is Huber's correction for p parameters from n shapes (Huber 1973).
+    """
+    n, p = len(loss), solution.form.num_parameters
+    residuals = np.log(solution.form.predict(solution.theta, features)) - np.log(loss)
+    clipped = np.clip(residuals, -solution.huber_delta, solution.huber_delta)
+    unclipped = float((np.abs(residuals) <= solution.huber_delta).mean())
+    correction = 1 + p / n * (1 - unclipped) / unclipped
+    return float(correction * (clipped**2).sum() / (n - p) / unclipped)
 
 
 def _status(

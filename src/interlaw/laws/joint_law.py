@@ -63,7 +63,7 @@ class JointLaw:
         levels: (params, loss at R*) of each budget, ascending.
         curvatures: Of each budget, ascending: kappa / L at R*, with interval.
         covariance: Bootstrap covariance of (log R0, gamma).
-        z_quantile: What `ratio` multiplies the standard deviation by (the draws carry the t correction already).
+        z_quantile: What `ratio` multiplies the standard deviation by.
         line: R*(N) from a tenth of the smallest budget to ten times the largest.
         comparisons: Rival forms on the same shapes, by AICc (lowest first).
         num_shapes: Shapes used (those near their budget's minimum).
