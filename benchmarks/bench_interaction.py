@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks import frobenius_interaction
 from benchmarks.peak_interaction import peak
 from benchmarks.projected_interaction import CONTEXT, paper_contributions, sequences, trained_gpt
 from interlaw.interaction import NULLS, jackknife, measure, plugin
@@ -22,12 +23,12 @@ QUANTITIES = ("aofe_ratio", "aofe")
 def run(*, reference: int = REFERENCE) -> list[dict[str, Any]]:
     """All rows."""
     torch.set_num_threads(1)
-    return [*projected(reference=reference), loss(), *mlps(), token()]
+    return [*projected(reference=reference), loss(), *mlps(), token(), *frobenius()]
 
 
 def row(name: str, *, ours: float, baseline: float | None, unit: str, target: str) -> dict[str, Any]:
     """One line of the table."""
-    ratio = None if baseline is None else ours / baseline
+    ratio = ours / baseline if baseline else None
     return {"name": name, "ours": ours, "baseline": baseline, "ratio": ratio, "target": target, "unit": unit}
 
 
@@ -108,6 +109,14 @@ def token() -> dict[str, Any]:
     return row(
         "token view, D = 65,536, 512 sequences: memory", ours=extra, baseline=matrix, unit="MB", target="2000 MB"
     )
+
+
+def frobenius() -> list[dict[str, Any]]:
+    """Error of ||G||_F^2 against Hutchinson's estimator (curvlinops' own where installed) at equal products."""
+    return [
+        row(f"||G||_F^2 of {name}: error", ours=ours, baseline=theirs, unit="relative", target="-")
+        for name, ours, theirs in frobenius_interaction.compare()
+    ]
 
 
 def best_of(work: Any, repeats: int = 5) -> float:

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, energies, measure
+from interlaw.interaction.projected import leading_directions
 
 
 class Bottleneck(nn.Module):
@@ -224,3 +225,13 @@ def test_grouped_convolutions_are_refused() -> None:
     model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2))
     with pytest.raises(InterlawError, match="2 groups"):
         measure(model, torch.randn(4, 4, 5, 5), view="patch")
+
+
+def test_directions_are_as_few_as_cover_the_trace() -> None:
+    spectrum = torch.tensor([60.0, 34.0, 4.0, 2.0], dtype=torch.float64)
+    Q = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
+    W = leading_directions(Q @ spectrum.diag() @ Q.T)
+    assert W.shape == (4, 2)
+    assert torch.allclose(W @ W.T, Q[:, :2] @ Q[:, :2].T)
+    assert leading_directions(torch.eye(64)).shape == (64, 8)
+    assert leading_directions(torch.ones(1, 1)).shape == (1, 1)

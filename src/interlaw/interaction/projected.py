@@ -33,7 +33,8 @@ from interlaw.interaction.site import find_site
 
 PROJECTED_OUTPUTS = 64
 PROJECTION_SEED = 42
-DEFLATED = 3
+COVERED_TRACE = 0.93
+MOST_DIRECTIONS = 8
 FIRST_REFRESH = 16
 
 
@@ -103,9 +104,18 @@ class Probed:
         self._sum = total if self._sum is None else self._sum + total
         self._seen += len(matrices)
         if self._seen >= self._refresh_at:
-            self._directions = torch.linalg.eigh(self._sum).eigenvectors[:, -DEFLATED:].to(images.dtype)
+            self._directions = leading_directions(self._sum).to(images.dtype)
             self._refresh_at *= 2
         return matrices
+
+
+def leading_directions(G: Tensor) -> Tensor:
+    """The fewest top eigenvectors (m, k) that cover the trace's larger part; each costs one gradient a sequence."""
+    eigenvalues, vectors = torch.linalg.eigh(G)
+    covered = eigenvalues.flip(0).cumsum(0) / eigenvalues.sum()
+    k = min(int((covered < COVERED_TRACE).sum()) + 1, MOST_DIRECTIONS, len(G))
+    leading: Tensor = vectors[:, -k:]
+    return leading
 
 
 def _images(model: nn.Module, batch: Batch, settings: Settings, generator: torch.Generator) -> Tensor:
