@@ -17,7 +17,7 @@ quickstart: setup
 	$(BIN)/interlaw quickstart --out runs/quickstart
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -51,13 +51,8 @@ def fit_joint_law(
     solved = tuple(solve(form, features, loss=loss) for form in forms)
     solution = min(solved, key=lambda each: each.cost)
     form = solution.form
-    num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // len(rows)))
-    weights = rng.exponential(size=(num_draws, len(rows)))
-    starts = np.tile(solution.theta, (num_draws, 1))
-    draws, _, met = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
-    dof = len(rows) - form.num_parameters
+    draws, met = _bootstrap(solution, features, loss, num_bootstrap=num_bootstrap, rng=rng)
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
-    draws = solution.theta + (draws - solution.theta) * np.sqrt(len(rows) / dof)
     reference = float(np.exp(np.log(params).mean()))
     natural = _natural(solution, draws[met], reference, confidence, features, loss)
     covariance = _covariance(_columns(solution, draws[met], ("log_ratio", "gamma")))
@@ -101,11 +96,27 @@ def fit_joint_law(
     )
 
 
+def _bootstrap(
+    solution: Solution, features: Features, loss: FloatArray, *, num_bootstrap: int, rng: np.random.Generator
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Refits under exponential weights, spread widened for the parameters fitted (draws, p), and which converged."""
+    num_shapes = len(loss)
+    num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // num_shapes))
+    weights = rng.exponential(size=(num_draws, num_shapes))
+    starts = np.tile(solution.theta, (num_draws, 1))
+    draws, _, met = polish(
+        solution.form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta
+    )
+    widened = np.sqrt(num_shapes / (num_shapes - solution.form.num_parameters))
+    return solution.theta + (draws - solution.theta) * widened, met
+
+
 def _covariance(draws: FloatArray) -> FloatArray:
     """Covariance of two parameters from the middle 90% of their draws: a few wild refits do not widen it. (k, 2)."""
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
     deviations = (high - low) / (2 * stats.norm.ppf(0.95))
-    correlation = float(stats.spearmanr(draws[:, 0], draws[:, 1]).statistic)
+    varies = bool(np.all(np.ptp(draws, axis=0) > 0))  # a parameter on its bound is the same in every draw
+    correlation = float(stats.spearmanr(draws[:, 0], draws[:, 1]).statistic) if varies else 0.0
     both = np.array([[1.0, correlation], [correlation, 1.0]])
     return np.asarray(np.outer(deviations, deviations) * both, dtype=np.float64)
 
