@@ -238,15 +238,21 @@ def pool(grams: Grams, *, max_groups: int) -> Grams:
     if groups <= max_groups:
         return grams
     size = -(-groups // max_groups)
-    index = torch.arange(groups, device=grams.counts.device) // size
-    member = torch.nn.functional.one_hot(index).to(grams.counts)
+    padding = -groups % size
+
+    def summed(values: Tensor) -> Tensor:
+        """Sums over groups of neighbours along every axis; zeros fill the last group."""
+        for axis in range(values.dim()):
+            values = torch.nn.functional.pad(values.movedim(axis, -1), (0, padding))
+            values = values.reshape(*values.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
+        return values
+
     vectors = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")
-    pooled = {name: member.T @ getattr(grams, name) for name in vectors}
     return Grams(
         dim=grams.dim,
-        energy=member.T @ grams.energy @ member,
-        diagonal=member.T @ grams.diagonal @ member,
-        **pooled,
+        energy=summed(grams.energy),
+        diagonal=summed(grams.diagonal),
+        **{name: summed(getattr(grams, name)) for name in vectors},
     )
 
 
