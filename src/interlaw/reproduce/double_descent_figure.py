@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_SIDE = 200
+LEAST_AOFE = 1e-4
 
 
 def loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -49,7 +50,8 @@ def write_loss_and_interaction(rows: Sequence[Mapping[str, Any]], path: Path) ->
         axis.fill_between(numbers["train_points"], numbers[f"{name}_low"], numbers[f"{name}_high"], alpha=0.25)
         axis.set_ylabel(label)
         axis.set_xscale("log")
-    axes[1].set_yscale("symlog", linthresh=1e-2)
+    axes[1].set_yscale("log", nonpositive="clip")  # without bias an energy near zero may come out below it
+    axes[1].set_ylim(bottom=LEAST_AOFE)
     axes[-1].set_xlabel("training points")
     return _save(figure, path)
 
