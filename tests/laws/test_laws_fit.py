@@ -72,7 +72,7 @@ def test_a_minimum_at_the_edge_is_an_edge_and_never_an_optimum(sweep, side: str,
     assert fit.stability.gamma is None
     assert fit.stability.num_edges == 5
     assert "No budget has an optimum inside its grid" in verdict(fit)[0]
-    assert any("extend the grid" in warning for warning in fit.warnings)
+    assert any("end of the grid" in warning for warning in fit.warnings)
 
 
 def test_three_points_give_no_number(sweep) -> None:

@@ -37,3 +37,11 @@ def test_optima_found_elsewhere_are_called_so(sweep) -> None:
     sentences = verdict(fit_law(sweep(depths=(6,))))
     assert "taken as optima found elsewhere" in sentences[0]
     assert "a grid of depths with two seeds" in sentences[-1]
+
+
+def test_it_asks_for_no_shape_shallower_than_one_layer(sweep) -> None:
+    table = sweep(ratio=1e-4, noise=0.001, depths=(1, 2, 3, 4, 6, 8))
+    assert min(table["depth"]) == 1
+    sentence = verdict(fit_law(table))[-1]
+    assert "no shape is shallower than the one layer that did best" in sentence
+    assert "wider and shallower shapes" not in sentence

@@ -121,7 +121,7 @@ def _r_star(x: FloatArray, y: FloatArray, curve: LossCurve | None, *, confidence
             edge=edge,
             status="edge",
             **bounds,
-            reason=f"the loss is lowest at, or still falls towards, the {end} end of the grid: extend the grid there",
+            reason=f"the loss is lowest at, or still falls towards, the {end} end of the grid",
         )
     if (bounds["low"] is None and bounds["high"] is None) or curve.flatness() > 1 - confidence:
         return RStar(

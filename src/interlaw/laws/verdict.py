@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from interlaw.laws.fit import LawFit
-from interlaw.laws.result import BudgetFit
+from interlaw.laws.result import BestShape, BudgetFit
 
 
 def verdict(fit: LawFit) -> list[str]:
@@ -16,7 +16,7 @@ def verdict(fit: LawFit) -> list[str]:
 def _best(fit: LawFit) -> str:
     largest = fit.budgets[-1]
     found = [each for each in fit.budgets if each.r_star.value is not None]
-    best = f"{largest.best.depth} layers x {largest.best.width}"
+    best = _shape(largest.best)
     if all(each.r_star.status == "given" for each in fit.budgets):
         return (
             f"The table holds one shape a budget ({len(fit.budgets)} of them): they are taken as optima found "
@@ -34,7 +34,7 @@ def _best(fit: LawFit) -> str:
         extra = f" At {_size(largest.params_mean)} there is none: {largest.r_star.reason}."
     return (
         f"At {_size(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
-        f"({_range(most, fit.confidence)}); the best shape measured is {most.best.depth} layers x {most.best.width} "
+        f"({_range(most, fit.confidence)}); the best shape measured is {_shape(most.best)} "
         f"with loss {most.best.loss:.4g}{_ties(most)}. Anything from R = {_ends(most)} is within "
         f"{fit.delta:.2g} of the best loss, relatively.{extra}"
     )
@@ -97,10 +97,18 @@ def _next(fit: LawFit) -> list[str]:
     if all(each.r_star.status == "given" for each in fit.budgets):
         return ["To run next: a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."]
     steps = []
+    bottom = [each for each in fit.budgets if each.r_star.edge == "low" and _has_single_layer(each)]
+    if bottom:
+        sizes = ", ".join(_size(each.params_mean) for each in bottom)
+        steps.append(
+            f"larger budgets, longer training or another learning rate than at {sizes}, where no shape is "
+            "shallower than the one layer that did best"
+        )
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
-        sizes = [_size(each.params_mean) for each in fit.budgets if each.r_star.edge == side]
-        if sizes:
-            steps.append(f"{name} shapes at {', '.join(sizes)} (the minimum is at the edge of the grid)")
+        found = [each for each in fit.budgets if each.r_star.edge == side and each not in bottom]
+        if found:
+            sizes = ", ".join(_size(each.params_mean) for each in found)
+            steps.append(f"{name} shapes at {sizes} (the minimum is at the edge of the grid)")
     few = [_size(each.params_mean) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
     if few:
         steps.append(f"more shapes or seeds at {', '.join(few)}")
@@ -115,6 +123,16 @@ def _next(fit: LawFit) -> list[str]:
         else:
             steps.append(f"more budgets between {_size(smallest)} and {_size(largest)}, or beyond")
     return [f"To run next: {'; '.join(steps[:3])}."] if steps else []
+
+
+def _has_single_layer(budget: BudgetFit) -> bool:
+    """Whether the grid already holds the shallowest network there is."""
+    return min(point.depth for point in budget.points) <= 1
+
+
+def _shape(best: BestShape) -> str:
+    """1 layer x 64, 2 layers x 48."""
+    return f"{best.depth} layer{'s' if best.depth > 1 else ''} x {best.width}"
 
 
 def _size(params: float) -> str:
