@@ -39,6 +39,9 @@ def compare(
     ] = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples, permutations and sign flips, each.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of these.")] = 0,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw MMLU-Pro against R (PNG, SVG or PDF).")
+    ] = None,
     details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,6 +60,16 @@ def compare(
         seed=seed,
     )
     placements = place_rows(added, comparison.models, interval=comparison.interval)
+    if figure is not None:
+        from interlaw.published import published_ratio_points
+        from interlaw.report import write_score_figure
+
+        points = published_ratio_points(
+            (*added, *published_rows()),
+            protocol=protocol or HOMOGENEOUS_PROTOCOL,
+            variant="inst" if variant == "inst" else "base",
+        )
+        write_score_figure(figure, points, interval=comparison.interval)
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
         return

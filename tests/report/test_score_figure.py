@@ -1,0 +1,45 @@
+"""The panel of published scores: its numbers, its picture, its mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from interlaw.cli import run
+from interlaw.errors import InterlawError
+from interlaw.published import PAPER_INTERVAL, published_ratio_points
+from interlaw.report import draw_scores, score_panels, write_score_figure
+
+
+def test_panels_hold_the_models_of_each_size() -> None:
+    panels = score_panels(published_ratio_points())
+    assert {panel.size_bin: len(panel.ratio) for panel in panels} == {"0.4-2.5B": 29, "2.5-5B": 15, "5-10B": 21}
+    for panel in panels:
+        assert len(panel.score) == len(panel.ratio) == len(panel.at_chance)
+        guesses = [score for score, guess in zip(panel.score, panel.at_chance, strict=True) if guess]
+        assert max(guesses, default=0.0) < 12  # ten options: guessing gives about 11%
+
+
+def test_every_model_is_a_point_in_the_picture() -> None:
+    panels = score_panels(published_ratio_points())
+    figure = draw_scores(panels, interval=PAPER_INTERVAL)
+    drawn = [len(axes.collections[-1].get_offsets()) for axes in figure.axes]
+    assert drawn == [len(panel.ratio) for panel in panels]
+
+
+def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "scores.png"
+    assert run(["compare", "--resamples", "100", "--figure", str(path), "--json"]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "message"),
+    [("scores.doc", None, r"expected a figure named \*\.png"), ("scores.png", (), "expected scored models to draw")],
+)
+def test_mistakes_are_said(tmp_path: Path, name: str, points: tuple[()] | None, message: str) -> None:
+    found = published_ratio_points() if points is None else points
+    with pytest.raises(InterlawError, match=message):
+        write_score_figure(tmp_path / name, found, interval=PAPER_INTERVAL)
+    assert not list(tmp_path.iterdir())
