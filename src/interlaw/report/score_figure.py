@@ -14,6 +14,8 @@ from interlaw.report.figures import FORMATS, rendered
 from interlaw.report.style import FIT, GOOD, MUTED, panel_grid, ratio_axis, style
 from interlaw.training import write_atomically
 
+TICKS = (0.005, 0.01, 0.02, 0.05, 0.1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScorePanel:
@@ -54,13 +56,16 @@ def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) 
     with style():
         figure, axes, _ = panel_grid(len(panels), most_columns=3, panel=(3.3, 3.2), share_x=True, share_y=True)
         ratios = [ratio for panel in panels for ratio in panel.ratio]
+        low, high = min(*ratios, interval[0]) / 1.15, max(*ratios, interval[1]) * 1.15
         for place, (panel, one) in enumerate(zip(panels, axes, strict=True)):
             one.axvspan(*interval, color=GOOD, alpha=0.18, linewidth=0)
             colours = [MUTED if guess else FIT for guess in panel.at_chance]
             faces = ["none" if guess else FIT for guess in panel.at_chance]
             one.scatter(panel.ratio, panel.score, s=28, edgecolors=colours, facecolors=faces, linewidths=1.0, zorder=3)
             one.set_xscale("log")
-            ratio_axis(one.xaxis, min(ratios) / 1.1, max(ratios) * 1.1)
+            ratio_axis(one.xaxis, low, high)
+            one.set_xticks([tick for tick in TICKS if low <= tick <= high])
+            one.set_xlim(low, high)
             one.set_title(f"{panel.size_bin}, {len(panel.ratio)} models")
             one.set_xlabel("R = depth / width")
             if place == 0:
