@@ -83,7 +83,7 @@ GPT_DEPTH = ShapeSweep(
     parts=(Part(label="depths", recipe="gpt-depth"),),
     setting="GPTs of one budget at several depths, 20 tokens a parameter, the loss view at the token embeddings.",
     differs={
-        "tiny": f"50k parameters in place of 3M, context 64, rate 6e-3, {TEXT}",
+        "tiny": f"50k parameters in place of 3M, context 64, rate 6e-3, beta2 .99, clip .5, {TEXT}",
         "paper": TEXT,
     },
     judge=judge_depth,
@@ -93,7 +93,10 @@ GPT_BUDGETS = ShapeSweep(
     parts=(Part(label="budgets", recipe="gpt-budgets"),),
     setting="Byte-level GPTs with heads of 4, equal budgets, the projected view of the last position.",
     differs={
-        "tiny": f"30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter, context 64, rate 6e-3, {TEXT}",
+        "tiny": (
+            "30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter in place of 60, context 64, "
+            f"rate 6e-3, beta2 .99, clip .5, {TEXT}"
+        ),
         "paper": TEXT,
     },
     judge=judge_budgets,
