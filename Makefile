@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint check bench clean
+.PHONY: setup quickstart test lint check bench reproduce-tiny clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -25,6 +25,12 @@ lint: setup
 	$(BIN)/mypy
 
 check: lint test
+
+# every experiment of the paper that needs no download, at the scale of two cores
+reproduce-tiny: setup
+	for name in double-descent mlp gpt-depth gpt-budgets gru cnn nfa; do \
+		$(BIN)/interlaw reproduce $$name --scale tiny --out runs/reproduce/$$name || exit 1; \
+	done
 
 bench: setup
 	$(BIN)/python -m benchmarks
