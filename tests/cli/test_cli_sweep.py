@@ -189,6 +189,12 @@ def test_stopping_says_how_to_go_on(
     shutil.rmtree(tmp_path / "run")
 
 
+def test_quickstart_refuses_no_workers_before_it_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["quickstart", "--workers", "0", "--out", str(tmp_path / "run")]) == 2
+    assert "expected --workers of at least 1, found 0" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_failed_trials_run_again_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, out = write_recipe(tmp_path), tmp_path / "run"
     command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]

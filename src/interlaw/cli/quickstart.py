@@ -23,12 +23,13 @@ def quickstart(
     as_json: AsJson = False,
 ) -> None:
     """A real shape sweep on text found on every machine: train, measure, fit, report."""
-    from interlaw.cli.sweep import drive
+    from interlaw.cli.sweep import drive, require_workers
     from interlaw.laws import fit_law, verdict
     from interlaw.report import write_report
     from interlaw.runs import load_table, view_table
     from interlaw.sweep import parse_recipe, prepare_run
 
+    require_workers(workers)
     text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
     recipe = parse_recipe(text, source=RECIPE)
     console = people()

@@ -45,8 +45,7 @@ def sweep(
     chosen = next((name for name in EXECUTORS if name == executor), None)
     if chosen is None:
         raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them")
-    if workers is not None and workers < 1:
-        raise InterlawError(f"expected --workers of at least 1, found {workers}; choose a positive number")
+    require_workers(workers)
     ray = parse_resources(resources_per_trial, address=address)
     if executor != "ray" and (address is not None or ray != parse_resources("cpu=1")):
         raise InterlawError(
@@ -83,6 +82,12 @@ def forget_failures(run: RunFolder, retry: str) -> None:
         record = trial.record()
         if record is not None and record.status == "failed":
             (trial.path / "record.json").unlink()
+
+
+def require_workers(workers: int | None) -> None:
+    """Checks the number of worker processes before anything is written."""
+    if workers is not None and workers < 1:
+        raise InterlawError(f"expected --workers of at least 1, found {workers}; choose a positive number")
 
 
 def require_device(device: str) -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from interlaw.laws.compare import compare_forms
 from interlaw.laws.forms import Features, features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, line_point
+from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, LinePoint, line_point
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.solve import Solution, polish, solve
 from interlaw.laws.table import FloatArray
@@ -73,18 +73,7 @@ def fit_joint_law(
             (float(covariance[1, 0]), float(covariance[1, 1])),
         ),
         z_quantile=z_quantile,
-        line=tuple(
-            line_point(
-                float(size),
-                reference,
-                natural["ratio_at_reference"].value,
-                natural["gamma"].value,
-                covariance,
-                z_quantile,
-                span,
-            )
-            for size in np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
-        ),
+        line=_line(natural, covariance, reference, z_quantile, span),
         comparisons=compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng),
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
@@ -94,6 +83,19 @@ def fit_joint_law(
         converged_draws=float(met.mean()),
         at_bounds=solution.at_bounds,
     )
+
+
+def _line(
+    natural: Mapping[str, Estimate],
+    covariance: FloatArray,
+    reference: float,
+    z_quantile: float,
+    span: tuple[float, float],
+) -> tuple[LinePoint, ...]:
+    """R*(N) from a tenth of the smallest budget to ten times the largest."""
+    ratio, gamma = natural["ratio_at_reference"].value, natural["gamma"].value
+    sizes = np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
+    return tuple(line_point(float(size), reference, ratio, gamma, covariance, z_quantile, span) for size in sizes)
 
 
 def _bootstrap(
