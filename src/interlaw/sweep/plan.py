@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from interlaw.errors import InterlawError
-from interlaw.runs import BudgetSpec, Record, TrialSpec
+from interlaw.runs import BudgetSpec, Record, Treatment, TrialSpec
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Shape, match_shapes
-from interlaw.sweep.recipe import Recipe
+from interlaw.sweep.recipe import TREATMENT_KEYS, Recipe
 from interlaw.sweep.search import next_rates
 from interlaw.tasks import TaskPlan
 from interlaw.training import TrainSettings
@@ -26,7 +26,7 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
         records: Trials that have ended, by key. Treatment `search` plans its next trials from them; others need none.
 
     Returns:
-        Specs by budget, depth and seed; under `search` the rates tried for a shape, then its final trials.
+        Specs by budget, depth, treatment and seed; under `search` the rates tried for a shape, then its final trials.
 
     Raises:
         InterlawError: When a budget has no shape, or the data cannot be read or do not suffice.
@@ -35,11 +35,12 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
     trials: list[TrialSpec] = []
     for amount in recipe.budget.amounts:
         for shape in matched_shapes(recipe, amount=amount, sizes=task.sizes):
-            draft = partial(_trial, recipe, task, amount, shape)
-            if recipe.training.treatment == "search":
-                trials.extend(_searched(recipe, draft, records or {}))
-            else:
-                trials.extend(_fixed(recipe, draft))
+            for treatment in recipe.training.treatment:
+                draft = partial(_trial, recipe, task, amount, shape, treatment)
+                if treatment == "search":
+                    trials.extend(_searched(recipe, draft, records or {}))
+                else:
+                    trials.extend(_fixed(recipe, draft))
     if len({trial.key for trial in trials}) != len(trials):
         raise InterlawError(
             "expected different trials, found the same shape twice under one budget; choose other depths or amounts"
@@ -107,6 +108,7 @@ def _trial(
     plan: TaskPlan,
     amount: int,
     shape: Shape,
+    treatment: Treatment,
     *,
     seed: int,
     rate: float,
@@ -133,8 +135,8 @@ def _trial(
         test_samples=part.test_samples,
         patience=part.patience,
         blow_up=part.blow_up,
-        parametrization=part.treatment if part.treatment in ("mup", "completep") else "standard",
-        **{name: value for name in ("base_width", "base_depth") if (value := getattr(part, name)) is not None},
+        parametrization=treatment if treatment in ("mup", "completep") else "standard",
+        **{name: getattr(part, name) for name in TREATMENT_KEYS[treatment] if name.startswith("base_")},
         seed=seed,
     )
     return TrialSpec(
@@ -142,7 +144,7 @@ def _trial(
         shape=shape.settings(),
         budget=BudgetSpec(kind=recipe.budget.kind, amount=amount),
         task=task,
-        treatment=part.treatment,
+        treatment=treatment,
         stage=stage,
         training=training,
         measure=recipe.measure.specs(),

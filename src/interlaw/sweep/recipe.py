@@ -21,6 +21,20 @@ GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
 Size = Annotated[int, BeforeValidator(parse_size)]
 
 
+# what a treatment needs to be told, beside what all share
+TREATMENT_KEYS: dict[Treatment, frozenset[str]] = {
+    "fixed": frozenset({"learning_rate"}),
+    "search": frozenset({"learning_rates"}),
+    "mup": frozenset({"learning_rate", "base_width"}),
+    "completep": frozenset({"learning_rate", "base_width", "base_depth"}),
+}
+
+
+def _listed(value: Any) -> Any:
+    """One name stands for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 def _depths(value: Any) -> Any:
     """A list of depths, or the text form of one."""
     return tuple(parse_depths(value)) if isinstance(value, str) else value
@@ -51,6 +65,7 @@ class TrainingPart(Strict):
         tokens_per_param: Tokens as a multiple of the nominal budget, so that all shapes of a budget see the same data.
         treatment: `fixed`: one rate for every shape; `mup`: rate and initial weights follow the width; `completep`:
             width and depth; `search`: each shape's own rate, tried on the first seed, chosen on validation loss.
+            A list runs the whole sweep once under each, to be compared.
         base_width: Width at which `mup` and `completep` are the standard parametrization; needed by both.
         base_depth: Depth at which `completep` is; needed by it.
         learning_rate: The peak rate; that of the base shape under `mup` and `completep`; not with `search`.
@@ -72,7 +87,7 @@ class TrainingPart(Strict):
     batch_size: int = Field(default=16, ge=1)
     steps: int | None = Field(default=None, ge=1)
     tokens_per_param: float | None = Field(default=None, gt=0)
-    treatment: Treatment = "fixed"
+    treatment: Annotated[tuple[Treatment, ...], BeforeValidator(_listed)] = Field(default=("fixed",), min_length=1)
     base_width: int | None = Field(default=None, ge=1)
     base_depth: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
@@ -95,17 +110,15 @@ class TrainingPart(Strict):
         """Exactly one of the two ways to say how long, and the base shape that the treatment asks for."""
         if (self.steps is None) == (self.tokens_per_param is None):
             raise ValueError("give exactly one of steps and tokens_per_param")
-        wanted = {
-            "fixed": {"learning_rate"},
-            "search": {"learning_rates"},
-            "mup": {"learning_rate", "base_width"},
-            "completep": {"learning_rate", "base_width", "base_depth"},
-        }[self.treatment]
+        if len(set(self.treatment)) != len(self.treatment):
+            raise ValueError("treatment names a value twice")
+        wanted = frozenset().union(*(TREATMENT_KEYS[treatment] for treatment in self.treatment))
         names = ("learning_rate", "learning_rates", "base_width", "base_depth")
         given = {name for name in names if getattr(self, name) is not None}
         if given != wanted:
             found = " and ".join(sorted(given)) or "none of them"
-            raise ValueError(f"treatment {self.treatment} takes {' and '.join(sorted(wanted))}, not {found}")
+            treatments = " and ".join(self.treatment)
+            raise ValueError(f"treatment {treatments} takes {' and '.join(sorted(wanted))}, not {found}")
         _require_grid(self.learning_rates)
         return self
 
