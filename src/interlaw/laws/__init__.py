@@ -7,6 +7,7 @@ from interlaw.laws.joint_law import JointLaw, LinePoint
 from interlaw.laws.published import PublishedLaw, published_laws, published_slopes
 from interlaw.laws.result import BudgetFit, Stability
 from interlaw.laws.stability import equivalence
+from interlaw.laws.treatments import TreatmentComparison, compare_treatments
 from interlaw.laws.verdict import verdict
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "LinePoint",
     "PublishedLaw",
     "Stability",
+    "TreatmentComparison",
+    "compare_treatments",
     "equivalence",
     "fit_law",
     "published_laws",

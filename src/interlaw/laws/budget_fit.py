@@ -45,13 +45,7 @@ def fit_budget(
     """Fit the shapes `rows` of one budget (sorted by ratio); also give the permuted overlaps, for pooling."""
     x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
     noise = shapes.relative_noise
-    used = near_minimum(x, y, window=max(settings.window, 3 * settings.delta))
-    curve = None
-    if len(np.unique(np.round(x, 12))) >= 3:
-        mean_noise = (
-            None if noise is None else noise * float(y[used].mean() / np.sqrt(shapes.num_runs[rows][used].mean()))
-        )
-        curve = fit_curve(x[used], y[used], noise=mean_noise, num_bootstrap=settings.num_bootstrap, rng=rng)
+    curve, used = budget_curve(shapes, rows, settings=settings, rng=rng)
     r_star = _r_star(x, y, curve, confidence=settings.confidence)
     interval = _loss_interval(x, y, curve, r_star, settings=settings)
     if noise is not None:
@@ -77,6 +71,19 @@ def fit_budget(
         points=_points(shapes, rows, used, found.front),
     )
     return fit, found.permuted
+
+
+def budget_curve(
+    shapes: ShapeMeans, rows: NDArray[np.int64], *, settings: Settings, rng: np.random.Generator
+) -> tuple[LossCurve | None, NDArray[np.int64]]:
+    """The curve through the shapes near the minimum of one budget (None with fewer than three), and which they are."""
+    x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
+    used = near_minimum(x, y, window=max(settings.window, 3 * settings.delta))
+    if len(np.unique(np.round(x, 12))) < 3:
+        return None, used
+    noise = shapes.relative_noise
+    mean_noise = None if noise is None else noise * float(y[used].mean() / np.sqrt(shapes.num_runs[rows][used].mean()))
+    return fit_curve(x[used], y[used], noise=mean_noise, num_bootstrap=settings.num_bootstrap, rng=rng), used
 
 
 def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | None) -> BestShape:

@@ -1,0 +1,282 @@
+"""What the learning-rate treatment does to R*: one budget's minimum under each treatment, and their differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from interlaw.errors import InterlawError
+from interlaw.laws.budget_fit import Settings, budget_curve
+from interlaw.laws.fit import fit_law
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.loss_curve import LossCurve, grid
+from interlaw.laws.result import BestShape, Curve, Point, RStar, to_plain
+from interlaw.laws.table import Columns, FloatArray, read_runs
+
+SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreatedBudget:
+    """One budget under one treatment: what `fit_law` finds of it."""
+
+    treatment: str
+    budget: float
+    best: BestShape
+    r_star: RStar
+    curve: Curve | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreatmentDifference:
+    """R* of `second` over R* of `first` in one budget, and what it gains in loss.
+
+    Attributes:
+        budget: Nominal budget.
+        first: A treatment.
+        second: Another.
+        factor: R*(second) / R*(first); None unless both are optima inside the grid.
+        low: Lower end of its interval; None where the data set no bound.
+        high: Upper end, likewise.
+        verdict: `moves` (the interval leaves out 1), `same` (it lies within a factor of `SAME_FACTOR`) or
+            `cannot tell`.
+        loss_change: Lowest loss on the curve, second relative to first, minus 1; negative where the second is better.
+        loss_change_low: Lower end of its interval.
+        loss_change_high: Upper end.
+    """
+
+    budget: float
+    first: str
+    second: str
+    factor: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+    loss_change: float | None
+    loss_change_low: float | None
+    loss_change_high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreatmentCost:
+    """Trials and training FLOPs of a treatment, and the part of both that went into trying rates."""
+
+    treatment: str
+    num_trials: int
+    num_search_trials: int
+    train_flops: float | None
+    search_flops: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreatmentComparison:
+    """Every budget under every treatment, their differences pair by pair, and what each treatment cost."""
+
+    treatments: tuple[str, ...]
+    budgets: tuple[TreatedBudget, ...]
+    differences: tuple[TreatmentDifference, ...]
+    costs: tuple[TreatmentCost, ...]
+    warnings: tuple[str, ...]
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+
+def compare_treatments(
+    table: Columns, *, confidence: float = 0.9, seed: int = 0, num_bootstrap: int = 1000
+) -> TreatmentComparison:
+    """R* per budget and treatment, with intervals on the differences.
+
+    Each treatment's loss curve has its own bootstrap over shapes (`fit_law`); a difference is taken between draws of
+    the two curves as if their errors were independent. Paired seeds make the errors agree a little, so the intervals
+    are on the wide side. A drawn minimum beyond the grid counts as anywhere beyond it: ends that hang on such draws are
+    open.
+
+    Args:
+        table: As for `fit_law`, with a column `treatment` of at least two values; `stage` and `train_flops` are used
+            when present: rows of stage `search` count for the cost only.
+        confidence: Level of every interval.
+        seed: Seed of the bootstrap.
+        num_bootstrap: Bootstrap draws.
+
+    Raises:
+        InterlawError: Fewer than two treatments, or what `fit_law` refuses.
+
+    Example:
+        >>> import numpy as np
+        >>> depth = np.tile(np.arange(2, 10), 2)
+        >>> width = 400 / np.sqrt(depth)
+        >>> x = np.log(depth / width)
+        >>> centre = np.repeat(np.log([0.02, 0.03]), 8)
+        >>> loss = 2 + 0.05 * (x - centre) ** 2 + 1e-4 * np.cos(9 * x)
+        >>> treatment = np.repeat(["fixed", "search"], 8)
+        >>> table = {"params": np.full(16, 2e6), "depth": depth, "width": width, "loss": loss, "treatment": treatment}
+        >>> difference = compare_treatments(table).differences[0]
+        >>> round(difference.factor, 2), difference.verdict
+        (1.5, 'moves')
+    """
+    names = [str(name) for name in table]
+    if "treatment" not in names:
+        raise InterlawError("expected a column treatment, found none: compare runs of interlaw sweep")
+    labels = np.asarray(table["treatment"]).astype(str)
+    treatments = tuple(dict.fromkeys(labels.tolist()))
+    if len(treatments) < 2:
+        raise InterlawError(
+            f"expected at least two treatments, found {', '.join(treatments) or 'none'}: "
+            "give runs that differ in training.treatment"
+        )
+    stage = np.asarray(table["stage"]).astype(str) if "stage" in names else np.full(len(labels), "final")
+    final = {name: np.asarray(table[name])[stage == "final"] for name in names}
+    missing = set(treatments) - set(np.asarray(final["treatment"]).tolist())
+    if missing:
+        raise InterlawError(
+            f"expected final trials of {', '.join(sorted(missing))}, found none: finish the sweep first"
+        )
+    budgets: list[TreatedBudget] = []
+    curves: dict[tuple[str, float], LossCurve | None] = {}
+    warnings: list[str] = []
+    for treatment in treatments:
+        settings = {"confidence": confidence, "seed": seed, "num_bootstrap": num_bootstrap}
+        fit = fit_law(final, treatment=treatment, **settings)  # type: ignore[arg-type]
+        warnings.extend(f"{treatment}: {warning}" for warning in fit.warnings)
+        curves |= _curves(final, treatment, confidence=confidence, num_bootstrap=num_bootstrap, seed=seed)
+        budgets.extend(
+            TreatedBudget(
+                treatment=treatment,
+                budget=each.budget,
+                best=each.best,
+                r_star=each.r_star,
+                curve=each.curve,
+                points=each.points,
+            )
+            for each in fit.budgets
+        )
+    return TreatmentComparison(
+        treatments=treatments,
+        budgets=tuple(sorted(budgets, key=lambda each: (each.budget, treatments.index(each.treatment)))),
+        differences=_differences(budgets, curves, treatments, confidence=confidence),
+        costs=tuple(_cost(table, names, labels, stage, treatment) for treatment in treatments),
+        warnings=tuple(warnings),
+        confidence=confidence,
+    )
+
+
+def _curves(
+    table: Columns, treatment: str, *, confidence: float, num_bootstrap: int, seed: int
+) -> dict[tuple[str, float], LossCurve | None]:
+    """The loss curve of each budget, with draws of its own."""
+    shapes = group_shapes(read_runs(table, treatment=treatment))
+    settings = Settings(
+        delta=0.01, confidence=confidence, window=0.1, num_bootstrap=num_bootstrap, num_permutations=num_bootstrap
+    )
+    rng = np.random.default_rng([seed, *treatment.encode()])
+    return {
+        (treatment, float(budget)): budget_curve(
+            shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng
+        )[0]
+        for budget in np.unique(shapes.budget)
+    }
+
+
+def _differences(
+    budgets: list[TreatedBudget],
+    curves: dict[tuple[str, float], LossCurve | None],
+    treatments: tuple[str, ...],
+    *,
+    confidence: float,
+) -> tuple[TreatmentDifference, ...]:
+    """Each pair of treatments in each budget that both have."""
+    found = {(each.treatment, each.budget): each for each in budgets}
+    pairs = [
+        (found[first, budget], found[second, budget])
+        for budget in sorted({each.budget for each in budgets})
+        for first, second in combinations(treatments, 2)
+        if (first, budget) in found and (second, budget) in found
+    ]
+    return tuple(
+        _difference(a, b, curves[a.treatment, a.budget], curves[b.treatment, b.budget], confidence=confidence)
+        for a, b in pairs
+    )
+
+
+def _difference(
+    first: TreatedBudget,
+    second: TreatedBudget,
+    curve: LossCurve | None,
+    other: LossCurve | None,
+    *,
+    confidence: float,
+) -> TreatmentDifference:
+    """One pair in one budget."""
+    names: dict[str, Any] = {"budget": first.budget, "first": first.treatment, "second": second.treatment}
+    a, b = first.r_star.value, second.r_star.value
+    factor = None if a is None or b is None else b / a
+    if curve is None or other is None or not len(curve.draws) or not len(other.draws):
+        nothing = dict.fromkeys(("low", "high", "loss_change", "loss_change_low", "loss_change_high"))
+        return TreatmentDifference(**names, factor=factor, verdict="cannot tell", **nothing)
+    low, high = _ends(_minimum_bounds(other), _minimum_bounds(curve), confidence=confidence)
+    change = _lowest(other.predict(grid(other))[None]) / _lowest(curve.predict(grid(curve))[None]) - 1
+    drawn = _lowest(other.predict_draws(grid(other))) / _lowest(curve.predict_draws(grid(curve))) - 1
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    change_low, change_high = np.quantile(drawn, tails)
+    return TreatmentDifference(
+        **names,
+        factor=factor,
+        low=None if np.isinf(low) else float(np.exp(low)),
+        high=None if np.isinf(high) else float(np.exp(high)),
+        verdict=_verdict(low, high),
+        loss_change=float(change[0]),
+        loss_change_low=float(change_low),
+        loss_change_high=float(change_high),
+    )
+
+
+def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
+    """Where each drawn minimum may lie: a point inside the grid, or anywhere beyond the end it falls towards."""
+    drawn, (first, last) = curve.drawn_minima(), (curve.x[0], curve.x[-1])
+    low = np.where(drawn < first, -np.inf, np.where(drawn > last, last, drawn))
+    high = np.where(drawn > last, np.inf, np.where(drawn < first, first, drawn))
+    return low, high
+
+
+def _ends(
+    second: tuple[FloatArray, FloatArray], first: tuple[FloatArray, FloatArray], *, confidence: float
+) -> tuple[float, float]:
+    """Interval of log R*(second) - log R*(first) over paired draws, each known to lie between two ends."""
+    tail = (1 - confidence) / 2
+    low = np.quantile(second[0] - first[1], tail, method="closest_observation")
+    high = np.quantile(second[1] - first[0], 1 - tail, method="closest_observation")
+    return float(low), float(high)
+
+
+def _lowest(losses: FloatArray) -> FloatArray:
+    """Lowest loss of each curve between the first and the last shape."""
+    return np.asarray(losses.min(axis=1), dtype=np.float64)
+
+
+def _verdict(low: float, high: float) -> str:
+    """In words: away from no change, surely small, or neither."""
+    if low > 0 or high < 0:
+        return "moves"
+    margin = float(np.log(SAME_FACTOR))
+    return "same" if -margin < low and high < margin else "cannot tell"
+
+
+def _cost(table: Columns, names: list[str], labels: Any, stage: Any, treatment: str) -> TreatmentCost:
+    """What a treatment's trials took."""
+    mine = labels == treatment
+    flops = np.asarray(table["train_flops"], dtype=np.float64) if "train_flops" in names else None
+    return TreatmentCost(
+        treatment=treatment,
+        num_trials=int(mine.sum()),
+        num_search_trials=int((mine & (stage == "search")).sum()),
+        train_flops=None if flops is None else float(np.nansum(flops[mine])),
+        search_flops=None if flops is None else float(np.nansum(flops[mine & (stage == "search")])),
+    )
