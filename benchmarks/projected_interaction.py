@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from interlaw.interaction.projected import PROJECTED_OUTPUTS, PROJECTION_SEED
+from interlaw.interaction.output_side import PROJECTED_OUTPUTS, PROJECTION_SEED
 from interlaw.models import GPT
 from interlaw.shapes import GPTShape
 from interlaw.tasks import open_corpus

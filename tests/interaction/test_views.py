@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, energies, measure
-from interlaw.interaction.projected import leading_directions
+from interlaw.interaction.output_side import leading_directions
 
 
 class Bottleneck(nn.Module):

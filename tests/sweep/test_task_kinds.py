@@ -16,7 +16,7 @@ TASKS = {
     "sequences": (
         "gru",
         'kind = "sequences"\ntime = 5\nteacher_width = 4\ntrain = 64\nvalidation = 32\ntest = 32',
-        "projected",
+        "output",
     ),
 }
 

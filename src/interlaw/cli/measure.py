@@ -33,7 +33,8 @@ def measure(
     text: Text = None,
     inputs: Inputs = None,
     view: Annotated[
-        str | None, typer.Option(help="input, loss, projected, patch, token or bottleneck; see docs/measuring.md.")
+        str | None,
+        typer.Option(help="input, loss, projected, output, patch, token or bottleneck; see docs/measuring.md."),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")] = None,
     samples: Samples = 256,

@@ -45,7 +45,7 @@ def measure(
     Args:
         model: The network; called as model(x) for tensors and model(**batch) for dicts.
         inputs: A tensor, or an iterable of batches (tensors or dicts); the first axis counts clusters.
-        view: Which matrix G is meant: "input", "loss", "projected", "patch", "bottleneck" or "token".
+        view: Which matrix G is meant: "input", "loss", "projected", "output", "patch", "bottleneck" or "token".
         layer: Where h lives: the input of this module (a name from `named_modules`), "input" or "embeddings"; when
             None the input itself, or the token embeddings where the input is integer.
         probes: Random vectors per cluster, or "exact" for every output. None takes every output when there are few

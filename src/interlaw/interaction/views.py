@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from interlaw.interaction.bottleneck import bottleneck_view
 from interlaw.interaction.contribution import Factorize, Settings
 from interlaw.interaction.gradient_views import input_view, loss_view, patch_view, token_view
-from interlaw.interaction.projected import projected_view
+from interlaw.interaction.output_side import output_view, projected_view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ VIEWS: dict[str, View] = {
     "input": View(prepare=input_view),
     "loss": View(prepare=loss_view),
     "projected": View(prepare=projected_view, null="projected"),
+    "output": View(prepare=output_view),
     "patch": View(prepare=patch_view),
     "bottleneck": View(prepare=bottleneck_view),
     "token": View(prepare=token_view),

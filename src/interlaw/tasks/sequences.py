@@ -50,7 +50,7 @@ class SequenceTask:
             InterlawError: For a view of next-token losses.
         """
         if with_targets:
-            raise InterlawError("expected a view without targets for a regression task, found loss; choose projected")
+            raise InterlawError("expected a view without targets for a regression task, found loss; choose output")
         return self.samples.splits["validation"][0][:num_samples]
 
     def loss(self, model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
