@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from interlaw.errors import InterlawError
+from interlaw.runs.document import require_document
 
 
 class Record(BaseModel):
@@ -19,7 +19,7 @@ class Record(BaseModel):
         shape: The shape with its counts.
         loss: Test loss, nats per unit; None unless done.
         val_loss: Last validation loss; None when there was none.
-        figures: Further figures of the task, e.g. bits_per_byte.
+        figures: Further figures of the task, e.g. bits_per_byte; None for one that is not a finite number.
         units: Tokens (or samples) trained on.
         train_flops: Training FLOPs spent: units x flops_per_token.
         seconds: Training time over all attempts, evaluation included.
@@ -38,7 +38,7 @@ class Record(BaseModel):
     shape: dict[str, Any]
     loss: float | None = None
     val_loss: float | None = None
-    figures: dict[str, float] = {}
+    figures: dict[str, float | None] = {}
     units: int = 0
     train_flops: float = 0.0
     seconds: float = 0.0
@@ -55,10 +55,10 @@ def require_record(text: str, *, source: str) -> Record:
     Raises:
         InterlawError: When the text is not a record that this version reads.
     """
-    try:
-        return Record.model_validate_json(text)
-    except ValueError as error:
-        first = str(error).splitlines()[0]
-        raise InterlawError(
-            f"expected a trial's record in {source}, found: {first}; delete the file to run the trial again"
-        ) from error
+    return require_document(
+        Record,
+        text,
+        what="a trial's record",
+        source=source,
+        remedy="delete the file to run the trial again",
+    )
