@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from interlaw.cli.compare import compare
+from interlaw.cli.compare_treatments import compare_treatments
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
 from interlaw.cli.layers import layers
@@ -30,7 +31,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (quickstart, shapes, measure, layers, sweep, status, export, fit, report, recommend, compare, reproduce):
+for command in (
+    quickstart,
+    shapes,
+    measure,
+    layers,
+    sweep,
+    status,
+    export,
+    fit,
+    report,
+    recommend,
+    compare,
+    compare_treatments,
+    reproduce,
+):
     app.command()(command)
 
 

@@ -7,7 +7,7 @@ from interlaw.laws.joint_law import JointLaw, LinePoint
 from interlaw.laws.published import PublishedLaw, published_laws, published_slopes
 from interlaw.laws.result import BudgetFit, Stability
 from interlaw.laws.stability import equivalence
-from interlaw.laws.treatments import TreatmentComparison, compare_treatments
+from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, TreatmentDifference, compare_treatments
 from interlaw.laws.verdict import verdict
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "LinePoint",
     "PublishedLaw",
     "Stability",
+    "TreatedBudget",
     "TreatmentComparison",
+    "TreatmentDifference",
     "compare_treatments",
     "equivalence",
     "fit_law",

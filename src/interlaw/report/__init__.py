@@ -1,7 +1,22 @@
 """A run as figures and as one self-contained page."""
 
 from interlaw.report.figures import write_figures
+from interlaw.report.layers_figure import write_layers_figure
 from interlaw.report.page import write_report
+from interlaw.report.saving import require_figure_name
 from interlaw.report.score_figure import draw_scores, score_panels, write_score_figure
+from interlaw.report.treatments_figure import write_treatments_figure
+from interlaw.report.wording import Units, units_of
 
-__all__ = ["draw_scores", "score_panels", "write_figures", "write_report", "write_score_figure"]
+__all__ = [
+    "Units",
+    "draw_scores",
+    "require_figure_name",
+    "score_panels",
+    "units_of",
+    "write_figures",
+    "write_layers_figure",
+    "write_report",
+    "write_score_figure",
+    "write_treatments_figure",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,15 +13,11 @@ from interlaw.report.law_figure import draw_law, draw_law_among_published, law_n
 from interlaw.report.loss_figure import draw_loss, loss_panels
 from interlaw.report.plane_figure import draw_planes, planes
 from interlaw.report.results import RunResults, load_results
+from interlaw.report.saving import FORMATS, rendered, save
 from interlaw.report.style import style
-from interlaw.training import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-FORMATS = ("png", "svg", "pdf")
-# without a date in the file, the same run gives the same bytes
-METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
 def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -82,19 +77,3 @@ def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
 def speaks_of_published(results: RunResults) -> bool:
     """Whether published laws and models are about what this run learned: nearly all are about language models."""
     return results.task == "text"
-
-
-def rendered(figure: Figure, *, form: str) -> bytes:
-    """A figure as the bytes of a file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, metadata=METADATA[form])
-    return buffer.getvalue()
-
-
-def save(path: Path, content: bytes) -> None:
-    """Writes a file, making its folder; a place that cannot be written is the user's to mend."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError as error:
-        raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error

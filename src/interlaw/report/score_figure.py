@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from interlaw.errors import InterlawError
 from interlaw.published import SIZE_BINS, RatioPoint
-from interlaw.report.figures import FORMATS, rendered
-from interlaw.report.style import FIT, GOOD, MUTED, panel_grid, ratio_axis, style
-from interlaw.training import write_atomically
+from interlaw.report.saving import require_figure_name, write_figure
+from interlaw.report.style import FIT, GOOD, MUTED, panel_grid, ratio_axis
 
 TICKS = (0.005, 0.01, 0.02, 0.05, 0.1)
 
@@ -53,26 +53,25 @@ def score_panels(points: Sequence[RatioPoint]) -> tuple[ScorePanel, ...]:
 
 def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) -> Figure:
     """Draws the panels; hollow points are no better than guessing."""
-    with style():
-        figure, axes, _ = panel_grid(len(panels), most_columns=3, panel=(3.3, 3.2), share_x=True, share_y=True)
-        ratios = [ratio for panel in panels for ratio in panel.ratio]
-        low, high = min(*ratios, interval[0]) / 1.15, max(*ratios, interval[1]) * 1.15
-        for place, (panel, one) in enumerate(zip(panels, axes, strict=True)):
-            one.axvspan(*interval, color=GOOD, alpha=0.18, linewidth=0)
-            colours = [MUTED if guess else FIT for guess in panel.at_chance]
-            faces = ["none" if guess else FIT for guess in panel.at_chance]
-            one.scatter(panel.ratio, panel.score, s=28, edgecolors=colours, facecolors=faces, linewidths=1.0, zorder=3)
-            one.set_xscale("log")
-            ratio_axis(one.xaxis, low, high)
-            one.set_xticks([tick for tick in TICKS if low <= tick <= high])
-            one.set_xlim(low, high)
-            one.set_title(f"{panel.size_bin}, {len(panel.ratio)} models")
-            one.set_xlabel("R = depth / width")
-            if place == 0:
-                one.set_ylabel("MMLU-Pro (%)")
-        note = "shaded: the interval claimed to do better; hollow: no better than guessing"
-        figure.supxlabel(note, fontsize=8, color=MUTED)
-        return figure
+    figure, axes, _ = panel_grid(len(panels), most_columns=3, panel=(3.3, 3.2), share_x=True, share_y=True)
+    ratios = [ratio for panel in panels for ratio in panel.ratio]
+    low, high = min(*ratios, interval[0]) / 1.15, max(*ratios, interval[1]) * 1.15
+    for place, (panel, one) in enumerate(zip(panels, axes, strict=True)):
+        one.axvspan(*interval, color=GOOD, alpha=0.18, linewidth=0)
+        colours = [MUTED if guess else FIT for guess in panel.at_chance]
+        faces = ["none" if guess else FIT for guess in panel.at_chance]
+        one.scatter(panel.ratio, panel.score, s=28, edgecolors=colours, facecolors=faces, linewidths=1.0, zorder=3)
+        one.set_xscale("log")
+        ratio_axis(one.xaxis, low, high)
+        one.set_xticks([tick for tick in TICKS if low <= tick <= high])
+        one.set_xlim(low, high)
+        one.set_title(f"{panel.size_bin}, {len(panel.ratio)} models")
+        one.set_xlabel("R = depth / width")
+        if place == 0:
+            one.set_ylabel("MMLU-Pro (%)")
+    note = "shaded: the interval claimed to do better; hollow: no better than guessing"
+    figure.supxlabel(note, fontsize=8, color=MUTED)
+    return figure
 
 
 def write_score_figure(path: str | Path, points: Sequence[RatioPoint], *, interval: tuple[float, float]) -> Path:
@@ -81,15 +80,8 @@ def write_score_figure(path: str | Path, points: Sequence[RatioPoint], *, interv
     Raises:
         InterlawError: When the ending is none of these, no model has a score, or the file cannot be written.
     """
-    path = Path(path)
-    form = path.suffix.removeprefix(".").lower()
-    if form not in FORMATS:
-        raise InterlawError(f"expected a figure named *.{', *.'.join(FORMATS)}, found {path.name!r}; rename it")
+    path = require_figure_name(path)
     panels = score_panels(points)
     if not panels:
         raise InterlawError("expected scored models to draw, found none; choose another protocol")
-    try:
-        write_atomically(path, rendered(draw_scores(panels, interval=interval), form=form))
-    except OSError as error:
-        raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error
-    return path
+    return write_figure(path, partial(draw_scores, panels, interval=interval))

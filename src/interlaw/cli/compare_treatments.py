@@ -1,0 +1,137 @@
+"""`interlaw compare-treatments`: what the choice of learning rates does to the best shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from interlaw.laws import TreatmentComparison, TreatmentDifference
+
+
+def compare_treatments(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Runs that differ in training.treatment, or one with several."),
+    ],
+    confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(help="Bootstrap draws.")] = 1000,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF, by the ending).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """R* per budget under each learning-rate treatment, with intervals on the differences and what each cost."""
+    from interlaw.laws import compare_treatments as compare
+
+    table, task, kind = read_treated(runs)
+    columns = {str(name): table[name].to_numpy() for name in table.columns}
+    comparison = compare(columns, confidence=confidence, seed=seed, num_bootstrap=resamples)
+    if figure is not None:
+        from interlaw.report import units_of, write_treatments_figure
+
+        write_treatments_figure(figure, comparison, budget_kind=kind, units=units_of(task))
+    if as_json:
+        print_json(comparison.to_dict())
+        return
+    show(comparison)
+
+
+def read_treated(runs: list[Path]) -> tuple[pd.DataFrame, str, str]:
+    """The trials of several runs in one table, their task's kind and their budgets' kind.
+
+    Raises:
+        InterlawError: When the runs differ in more than how the rate was chosen, or name one treatment twice.
+    """
+    import pandas as pd
+
+    from interlaw.runs import load_table, require_run
+
+    tables, settings, holders = [], {}, {}
+    for path in runs:
+        specs = [trial.spec() for trial in require_run(path).trials()]
+        for spec in specs:
+            data = spec.task.model_dump_json(exclude={"seed"})
+            settings[spec.family, data, spec.budget.kind] = path
+            if holders.setdefault(spec.treatment, path) != path:
+                raise InterlawError(
+                    f"expected each treatment in one run, found {spec.treatment} in {str(holders[spec.treatment])!r} "
+                    f"and {str(path)!r}; leave one out"
+                )
+        tables.append(load_table(path))
+    table = pd.concat(tables, ignore_index=True)
+    if len(settings) != 1 or table.empty:
+        raise InterlawError(
+            f"expected finished runs of one family, task and kind of budget, found {len(settings)} kinds in "
+            f"{', '.join(str(path) for path in runs)}; give runs that differ in training.treatment alone"
+        )
+    _, _, kind = next(iter(settings))
+    return table, specs[0].task.kind, kind
+
+
+def show(comparison: TreatmentComparison) -> None:
+    """Prints R* under each treatment, the differences, the cost."""
+    from rich.table import Table
+
+    from interlaw.shapes import format_size
+
+    console = people(stderr=False)
+    level = f"{comparison.confidence:.0%}"
+    table = Table(box=None, header_style="bold", title="R* under each treatment", title_justify="left")
+    for name in ("budget", "treatment", "best shape", "loss", "R*", level, "found"):
+        table.add_column(name, justify="right" if name != "found" else "left")
+    for each in comparison.budgets:
+        star = each.r_star
+        table.add_row(
+            format_size(round(each.budget)), each.treatment, f"{each.best.depth} x {each.best.width}",
+            f"{each.best.loss:.4f}", "-" if star.value is None else f"{star.value:.3g}",
+            _interval(star.low, star.high), star.reason,
+        )  # fmt: skip
+    console.print(table)
+    console.print()
+    table = Table(box=None, header_style="bold", title="How it moves", title_justify="left")
+    for name in ("budget", "from", "to", "R* times", level, "lowest loss", level, "verdict"):
+        table.add_column(name, justify="right")
+    for change in comparison.differences:
+        table.add_row(*_difference_row(change))
+    console.print(table)
+    console.print()
+    for cost in comparison.costs:
+        tried = f", {cost.num_search_trials} of them to find rates" if cost.num_search_trials else ""
+        flops = "" if cost.train_flops is None else f", {cost.train_flops:.2g} training FLOPs"
+        share = (
+            f" ({cost.search_flops / cost.train_flops:.0%} for rates)" if cost.search_flops and cost.train_flops else ""
+        )
+        console.print(f"- {cost.treatment}: {cost.num_trials} trials{tried}{flops}{share}", markup=False)
+    for warning in comparison.warnings:
+        people().print(f"! {warning}", markup=False)
+
+
+def _difference_row(change: TreatmentDifference) -> list[str]:
+    """One pair of treatments in one budget."""
+    from interlaw.shapes import format_size
+
+    low, high = change.loss_change_low, change.loss_change_high
+    return [
+        format_size(round(change.budget)),
+        change.first,
+        change.second,
+        "-" if change.factor is None else f"{change.factor:.2f}",
+        _interval(change.low, change.high),
+        "-" if change.loss_change is None else f"{change.loss_change:+.1%}",
+        "-" if low is None or high is None else f"{low:+.1%} to {high:+.1%}",
+        change.verdict,
+    ]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    """An interval whose ends may be open."""
+    return f"{'..' if low is None else f'{low:.3g}'} to {'..' if high is None else f'{high:.3g}'}"
