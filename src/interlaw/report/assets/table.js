@@ -51,7 +51,9 @@ function sortBy(column) {
 
 function csv() {
   const columns = Object.keys(trials);
-  const cell = (value) => (value === null ? "" : /[",\n\r]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+  // a text that a spreadsheet would take for a formula stays a text
+  const plain = (value) => (typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value));
+  const cell = (value) => (value === null ? "" : /[",\n\r]/.test(plain(value)) ? `"${plain(value).replaceAll('"', '""')}"` : plain(value));
   const lines = visibleRows().map((row) => columns.map((column) => cell(trials[column][row])).join(","));
   return [columns.join(","), ...lines].join("\n") + "\n";
 }
