@@ -12,7 +12,7 @@ from interlaw.errors import InterlawError
 
 def shapes(
     depths: Annotated[str, typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4.")] = "1-24",
-    family: Annotated[str, typer.Option(help="Shape family.")] = "gpt",
+    family: Annotated[str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.")] = "gpt",
     params: Annotated[str | None, typer.Option(help="Budget in parameters, such as 300k or 3M.")] = None,
     count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
@@ -25,13 +25,22 @@ def shapes(
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
+    kv_heads: Annotated[int | None, typer.Option(help="Key-value heads, each shared by a group of heads.")] = None,
+    d_ff_ratio: Annotated[float | None, typer.Option(help="Hidden units of the MLP over the width.")] = None,
     tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Equal-budget shapes of a family, one a depth, with exact counts and R = depth / width."""
     from interlaw.shapes import choose_budget, match_shapes, parse_depths
 
-    given = {"vocab_size": vocab, "context": context, "head_dim": head_dim, "tied": tied}
+    given = {
+        "vocab_size": vocab,
+        "context": context,
+        "head_dim": head_dim,
+        "num_kv_heads": kv_heads,
+        "d_ff_ratio": d_ff_ratio,
+        "tied": tied,
+    }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     budget_arguments: dict[str, Any] = {
         "params": params,

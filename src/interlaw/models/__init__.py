@@ -13,6 +13,8 @@ from interlaw.models.bottleneck import Bottleneck
 from interlaw.models.cnn import CNN
 from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU
+from interlaw.models.hf_network import HFNetwork
+from interlaw.models.hf_shape import HFShape, hf_family
 from interlaw.models.huggingface import Pretrained, load_pretrained, text_batches, token_ids
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
@@ -28,22 +30,34 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+def network_of(shape_class: type[Shape]) -> Callable[..., nn.Module]:
+    """What builds the network of a shape class.
+
+    Raises:
+        InterlawError: When the family has counts but no network here.
+    """
+    if issubclass(shape_class, HFShape):
+        return HFNetwork
+    if shape_class.family not in ARCHITECTURES:
+        raise InterlawError(
+            f"expected a family with a network ({', '.join(ARCHITECTURES)}, or hf:NAME), found "
+            f"{shape_class.family!r}; choose one of them"
+        )
+    return ARCHITECTURES[shape_class.family]
+
+
 def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cpu") -> nn.Module:
     """The network of a shape, its initial weights a function of the seed alone.
 
     Args:
-        shape: A shape of a family in `ARCHITECTURES`.
+        shape: A shape of a family in `ARCHITECTURES`, or of a Hugging Face architecture.
         seed: Seed of the initial weights, drawn on the CPU whatever the device.
         device: Where the network ends up; "meta" allocates nothing and draws nothing.
 
     Raises:
         InterlawError: When the family has counts but no network here.
     """
-    if shape.family not in ARCHITECTURES:
-        raise InterlawError(
-            f"expected a family with a network ({', '.join(ARCHITECTURES)}), found {shape.family!r}; choose one of them"
-        )
-    build: Callable[..., Any] = ARCHITECTURES[shape.family]
+    build: Callable[..., Any] = network_of(type(shape))
     if torch.device(device).type == "meta":
         with torch.device("meta"):
             meta: nn.Module = build(shape)
@@ -60,12 +74,16 @@ __all__ = [
     "GRU",
     "MLP",
     "Bottleneck",
+    "HFNetwork",
+    "HFShape",
     "Pretrained",
     "Role",
     "Roles",
     "build_model",
+    "hf_family",
     "load_factory",
     "load_pretrained",
+    "network_of",
     "text_batches",
     "token_ids",
 ]

@@ -6,7 +6,7 @@ from interlaw.shapes.cnn import CNNShape
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.gru import GRUShape
 from interlaw.shapes.llama import LlamaShape
-from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width
+from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width, require_family
 from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
@@ -32,4 +32,5 @@ __all__ = [
     "match_width",
     "parse_depths",
     "parse_size",
+    "require_family",
 ]

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError
@@ -30,16 +31,27 @@ FAMILIES: dict[str, type[Shape]] = {
     "bottleneck": BottleneckShape,
 }
 
+FAMILIES_GROUP = "interlaw.families"
+
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
 NEAREST_TOLERANCE = 0.5
 
 
 def require_family(family: str) -> type[Shape]:
-    """The shape class of a family, or an error that lists them."""
-    if family not in FAMILIES:
-        raise InterlawError(f"expected a family of {', '.join(FAMILIES)}, found {family!r}; choose one of them")
-    return FAMILIES[family]
+    """The shape class of a family, or an error that lists them.
+
+    A name with a prefix, `hf:llama` say, is looked up by the entry point of that prefix in the group
+    `interlaw.families`, a function from the rest of the name to a shape class: its counts may need what this stage
+    does without.
+    """
+    if family in FAMILIES:
+        return FAMILIES[family]
+    prefix, _, name = family.partition(":")
+    for found in entry_points(group=FAMILIES_GROUP, name=prefix if name else ""):
+        shape_class: type[Shape] = found.load()(name)
+        return shape_class
+    raise InterlawError(f"expected a family of {', '.join(FAMILIES)} or hf:NAME, found {family!r}; choose one of them")
 
 
 def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape:
@@ -146,7 +158,7 @@ def match_shapes(
     """Shapes of equal budget, one a depth (the matching rules of arXiv 2605.27989).
 
     Args:
-        family: A key of `FAMILIES`.
+        family: A key of `FAMILIES`, or `hf:NAME` for a causal language model of the Hugging Face library.
         depths: Depths to match, each at least 1.
         params: Parameter budget as a number or a size such as "3M"; or give `flops_per_token` or `flops`.
         count: Which parameters the budget counts: `total` or `non-embedding`.
@@ -177,7 +189,12 @@ def match_shapes(
     if not depths:
         raise InterlawError("expected at least one depth, found none; give depths such as 1-24")
     step = math.lcm(multiple_of, require_family(family).width_step(settings))
-    return [match_width(partial(_at_width, family, depth, settings), budget, step=step, rule=rule) for depth in depths]
+    matched = [
+        match_width(partial(_at_width, family, depth, settings), budget, step=step, rule=rule) for depth in depths
+    ]
+    for shape in matched:
+        shape.require_exact()
+    return matched
 
 
 def _at_width(family: str, depth: int, settings: dict[str, Any], width: int) -> Shape:

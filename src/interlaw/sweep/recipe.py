@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import VIEWS
-from interlaw.models import ARCHITECTURES
+from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, Treatment
-from interlaw.shapes import FAMILIES, parse_depths, parse_size
+from interlaw.shapes import parse_depths, parse_size, require_family
 from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
 
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
@@ -155,10 +155,10 @@ class Recipe(Strict):
 
     Attributes:
         name: Shown in reports.
-        family: Shape family.
+        family: Shape family; `hf:llama` and its like take an architecture of the Hugging Face library.
         depths: Depths of every budget, a list or text such as "1-8".
         seeds: Seeds of initial weights and data order, paired across shapes.
-        shape: The family's other sizes: context, head_dim, tied...
+        shape: The family's other sizes: context, head_dim, tied, d_ff_ratio...
         budget: What is held equal.
         task: Data and loss; `kind` chooses among the tasks, text when not given.
         training: How each trial is trained.
@@ -169,7 +169,7 @@ class Recipe(Strict):
     family: str = "gpt"
     depths: Annotated[tuple[int, ...], BeforeValidator(_depths)] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] = Field(default=(0,), min_length=1)
-    shape: dict[str, int | bool] = Field(default_factory=dict)
+    shape: dict[str, int | bool | float] = Field(default_factory=dict)
     budget: BudgetPart
     task: AnyTaskPart = TextTaskPart()
     training: TrainingPart
@@ -178,12 +178,7 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         """What no single key can know."""
-        if self.family not in FAMILIES:
-            raise ValueError(f"family must be one of {', '.join(FAMILIES)}")
-        if self.family not in ARCHITECTURES:
-            raise ValueError(
-                f"family {self.family} has counts but no network to train; take {', '.join(ARCHITECTURES)}"
-            )
+        network_of(require_family(self.family))
         for view in self.measure.views:
             if view not in VIEWS:
                 raise ValueError(f"measure.views names {view!r}; choose among {', '.join(VIEWS)}")

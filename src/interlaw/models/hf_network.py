@@ -1,0 +1,72 @@
+"""A causal language model of the Hugging Face library as a network of this package: token ids in, logits out."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.models.hf_shape import HFShape, make_network
+from interlaw.models.roles import Roles
+
+# the modules that add to the residual stream, of architectures whose initial weights are known to be plain
+_WRITERS = {
+    "hf:gpt2": ("c_proj",),
+    "hf:gpt_neox": ("attention.dense", "dense_4h_to_h"),
+    "hf:llama": ("o_proj", "down_proj"),
+    "hf:mistral": ("o_proj", "down_proj"),
+    "hf:qwen2": ("o_proj", "down_proj"),
+    "hf:qwen3": ("o_proj", "down_proj"),
+}
+_DEPTH_SCALED = ("hf:gpt2",)
+
+
+class HFNetwork(nn.Module):
+    """The library's own network and initial weights; see `HFShape` for its sizes and counts.
+
+    Args:
+        shape: The sizes.
+        generator: Its initial seed is that of the weights, which the library draws from torch's global generator.
+    """
+
+    def __init__(self, shape: HFShape, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shape = shape
+        self.network = make_network(shape, seed=generator.initial_seed() if generator else 0)
+        self.roles = self._roles()
+
+    def _roles(self) -> Roles | None:
+        """The roles of the parameters, where the architecture's are known."""
+        if self.shape.family not in _WRITERS:
+            return None
+        head = self.network.get_output_embeddings()
+        names = dict(self.named_modules())
+        return Roles(
+            inputs=tuple(name for name, module in names.items() if isinstance(module, nn.Embedding)),
+            outputs=tuple(name for name, module in names.items() if module is head),
+            writers=_WRITERS[self.shape.family],
+            depth_scaled=self.shape.family in _DEPTH_SCALED,
+        )
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The token table, under the name that Hugging Face models use."""
+        table: nn.Module = self.network.get_input_embeddings()
+        return table
+
+    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time vocab"]:
+        """Logits of the next token at every position.
+
+        Args:
+            ids: Token ids; time is at most the shape's context.
+
+        Raises:
+            InterlawError: When the sequences are longer than the context.
+        """
+        if ids.shape[1] > self.shape.context:
+            raise InterlawError(
+                f"expected sequences of at most {self.shape.context} tokens (the context), found {ids.shape[1]}; "
+                "shorten them"
+            )
+        logits: Tensor = self.network(input_ids=ids).logits
+        return logits
