@@ -1,5 +1,6 @@
 """A recommendation that is a range: shapes for a budget, with the evidence for and against each."""
 
+from interlaw.recommendation.assumptions import assumptions
 from interlaw.recommendation.candidate import Candidate
 from interlaw.recommendation.evidence import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.export import hf_config
@@ -13,6 +14,7 @@ __all__ = [
     "Penalty",
     "RatioInterval",
     "Recommendation",
+    "assumptions",
     "hf_config",
     "law_opinions",
     "recommend",

@@ -6,7 +6,15 @@ from interlaw.shapes.cnn import CNNShape
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.gru import GRUShape
 from interlaw.shapes.llama import LlamaShape
-from interlaw.shapes.matching import FAMILIES, choose_budget, make_shape, match_shapes, match_width, require_family
+from interlaw.shapes.matching import (
+    FAMILIES,
+    NEAREST_TOLERANCE,
+    choose_budget,
+    make_shape,
+    match_shapes,
+    match_width,
+    require_family,
+)
 from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
@@ -15,6 +23,7 @@ from interlaw.shapes.size import format_size, parse_depths, parse_size
 __all__ = [
     "CHINCHILLA_TOKENS_PER_PARAM",
     "FAMILIES",
+    "NEAREST_TOLERANCE",
     "BottleneckShape",
     "Budget",
     "BudgetKind",
