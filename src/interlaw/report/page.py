@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
 from pathlib import Path
 
-from interlaw.report.figures import save, speaks_of_published
+from interlaw.report.document import document
+from interlaw.report.figures import speaks_of_published
 from interlaw.report.markup import number, section, table, text
-from interlaw.report.payload import embedded, payload
+from interlaw.report.payload import payload
 from interlaw.report.results import RunResults, load_results
+from interlaw.report.saving import save
 from interlaw.report.sections import caution_section, measurement_section, provenance_section, verdict_section
 
-SCRIPTS = ("chart.js", "state.js", "panels.js", "law_panels.js", "table.js", "page.js")
+STYLES = ("page.css",)
+SCRIPTS = ("chart.js", "tip.js", "state.js", "panels.js", "law_panels.js", "table.js", "page.js")
 # anchor: (title, class of the drawing's place, what to see in it)
 PANELS = {
     "loss-against-ratio": (
@@ -85,8 +85,6 @@ def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
 
 def page(results: RunResults) -> str:
     """The page's HTML: words and tables stand in it, the panels are drawn by its script from the numbers it carries."""
-    css = asset("page.css")
-    script = "\n".join(asset(name) for name in SCRIPTS)
     body = "".join([
         verdict_section(results),
         caution_section(results),
@@ -95,29 +93,13 @@ def page(results: RunResults) -> str:
         measurement_section(results),
         provenance_section(results),
     ])  # fmt: skip
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy(css, script)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(results.name)} · interlaw</title><style>{css}</style></head><body>"
-        f'<header><h1>{text(results.name)}</h1><p class="quiet">{text(subtitle(results))}</p></header>'
-        f"<main>{body}</main>"
-        f'<script type="application/json" id="data">{embedded(payload(results))}</script>'
-        f"<script>{script}</script></body></html>\n"
-    )
-
-
-def asset(name: str) -> str:
-    """A file of the page."""
-    return resources.files("interlaw.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def policy(css: str, script: str) -> str:
-    """Only this style and this script may run, and nothing may be fetched: what the browser itself enforces."""
-    sources = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in (css, script)]
-    return (
-        f"default-src 'none'; style-src 'sha256-{sources[0]}'; script-src 'sha256-{sources[1]}'; "
-        "base-uri 'none'; form-action 'none'"
+    return document(
+        title=results.name,
+        header=f'<h1>{text(results.name)}</h1><p class="quiet">{text(subtitle(results))}</p>',
+        body=body,
+        data=payload(results),
+        styles=STYLES,
+        scripts=SCRIPTS,
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
 from typing import Any
 
 from interlaw.published import published_ratio_points
 from interlaw.report.curves_figure import learning_curves
+from interlaw.report.document import plain
 from interlaw.report.law_figure import law_line, law_points, published_lines
 from interlaw.report.loss_figure import loss_limits, loss_panels, ratio_limits
 from interlaw.report.plane_figure import plane_points
@@ -26,7 +25,7 @@ def payload(results: RunResults) -> dict[str, Any]:
     """
     columns = {str(name): results.table[name].tolist() for name in results.table.columns}
     kinds = dict(zip(columns["budget"], columns["budget_kind"], strict=True))
-    plain: dict[str, Any] = _plain({
+    values: dict[str, Any] = plain({
         "trials": columns,
         "curves": [asdict(curve) for curve in learning_curves(results)],
         "analyses": [_analysis(each) for each in results.analyses],
@@ -35,7 +34,7 @@ def payload(results: RunResults) -> dict[str, Any]:
         "units": asdict(results.units),
         "budget_texts": [[budget, budget_text(budget, kind)] for budget, kind in kinds.items()],
     })  # fmt: skip
-    return plain
+    return values
 
 
 def _analysis(analysis: Analysis) -> dict[str, Any]:
@@ -52,25 +51,3 @@ def _analysis(analysis: Analysis) -> dict[str, Any]:
             "line": [asdict(point) for point in law_line(analysis)],
         },
     }
-
-
-def embedded(values: dict[str, Any]) -> str:
-    r"""JSON that is safe inside a script element, whatever the texts in it.
-
-    Example:
-        >>> embedded({"name": "</script>"})
-        '{"name":"\\u003c/script\\u003e"}'
-    """
-    written = json.dumps(values, separators=(",", ":"), allow_nan=False)
-    return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _plain(value: Any) -> Any:
-    """What JSON lacks (NaN, infinities) as null, tuples as lists."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -19,7 +19,7 @@ function draw() {
 }
 
 function refresh() {
-  document.documentElement.dataset.theme = state.theme;
+  showTheme();
   showControls();
   draw();
   drawTable();
@@ -57,9 +57,7 @@ function prepareControls() {
   }
   if (interaction.length) bar.append(group("Interaction", ...interaction));
   if (treatments.length > 1) bar.append(group("Learning rate", choices("treatment", "Treatment", treatments)));
-  const theme = html("button", { type: "button", id: "theme" });
-  theme.addEventListener("click", () => { state.theme = { "": "light", light: "dark", dark: "" }[state.theme]; refresh(); });
-  bar.append(theme);
+  bar.append(themeButton());
   bar.hidden = false;
 }
 
@@ -73,12 +71,9 @@ function showControls() {
   if (excess) excess.checked = state.excess === "1";
   const find = document.getElementById("find");
   if (find.value !== state.find) find.value = state.find;
-  document.getElementById("theme").textContent = `Theme: ${state.theme || "system"}`;
 }
 
 // ---- pointing and choosing ----
-
-const tip = html("div", { id: "tip", "aria-hidden": "true", hidden: true });
 
 function shapeLines(shape, key) {
   const rows = key ? [rowOf.get(key)] : rowsOfShape(shape);
@@ -105,14 +100,7 @@ function measuredLines(row) {
   return of("aofe") === null ? [] : [said(`${state.view}: AOFE`, "aofe", 3), said("AOFE-ratio", "aofe_ratio", 4), said("excess over chance", "excess_ratio", 3)];
 }
 
-function showTip(target, x, y) {
-  const words = target.dataset.tip ?? shapeLines(target.dataset.shape, target.dataset.key).join("\n");
-  tip.textContent = words;
-  tip.hidden = false;
-  const { width, height } = tip.getBoundingClientRect();
-  tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - width - 8))}px`;
-  tip.style.top = `${y + height + 24 > innerHeight ? Math.max(8, y - height - 14) : y + 14}px`;
-}
+const tipOf = (target) => target.dataset.tip ?? shapeLines(target.dataset.shape, target.dataset.key).join("\n");
 
 function choose(shape, key = "") {
   const same = state.shape === shape && state.trial === key;
@@ -137,24 +125,12 @@ function showChoice() {
 function prepareChoosing() {
   const close = html("button", { type: "button" }, "Clear");
   close.addEventListener("click", () => choose(state.shape, state.trial));
-  document.body.append(tip, html("aside", { id: "choice", "aria-live": "polite", "aria-label": "Chosen trial", hidden: true }, html("p"), close));
-  const marked = (event) => event.target.closest?.("[data-shape], [data-tip]");
-  document.addEventListener("pointermove", (event) => {
-    const target = event.pointerType === "mouse" && !event.target.closest?.("table") ? marked(event) : null;
-    if (target) showTip(target, event.clientX, event.clientY);
-    else tip.hidden = true;
-  });
-  addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
-  document.addEventListener("focusin", (event) => {
-    const target = event.target.matches?.("svg [data-shape]") ? event.target : null;
-    const { right, bottom } = event.target.getBoundingClientRect();
-    if (target?.matches(":focus-visible")) showTip(target, right, bottom);
-    else tip.hidden = true;
-  });
+  document.body.append(html("aside", { id: "choice", "aria-live": "polite", "aria-label": "Chosen trial", hidden: true }, html("p"), close));
+  prepareTip(tipOf);
   document.addEventListener("click", (event) => {
     const target = marked(event);
     if (target?.dataset.shape) choose(target.dataset.shape, target.dataset.key);
-    else if (target) showTip(target, event.clientX, event.clientY);
+    else if (target) showTip(tipOf(target), event.clientX, event.clientY);
   });
   document.addEventListener("keydown", onKey);
 }
