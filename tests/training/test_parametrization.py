@@ -112,7 +112,7 @@ def test_multiplier_is_absorbed_exactly() -> None:
 def test_rules_of_the_papers() -> None:
     wide = settings(parametrization="mup")
     both = settings(parametrization="completep")
-    at = {"width": 128, "depth": 8, "depth_scaled": True}  # m = 4, l = 4
+    at = {"width": 128, "depth": 8, "roles": GPT.roles}  # m = 4, l = 4
     assert factors("hidden", wide, **at) == Factors(std=0.5, rate=0.25, epsilon=0.25, decay=4.0)
     assert factors("output", wide, **at) == Factors(std=0.25, rate=0.25, epsilon=1.0, decay=4.0)
     assert factors("input", both, **at) == Factors(epsilon=0.25)

@@ -7,16 +7,20 @@ import sys
 import typer
 from typer.exceptions import Abort, TyperException
 
+from interlaw.cli.check_parametrization import check_parametrization
 from interlaw.cli.compare import compare
 from interlaw.cli.compare_treatments import compare_treatments
+from interlaw.cli.explore import explore
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure
+from interlaw.cli.output import visible
 from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
 from interlaw.cli.report import report
 from interlaw.cli.reproduce import reproduce
+from interlaw.cli.rerun import rerun
 from interlaw.cli.shapes import shapes
 from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
@@ -39,11 +43,14 @@ for command in (
     sweep,
     status,
     export,
+    rerun,
     fit,
     report,
     recommend,
+    explore,
     compare,
     compare_treatments,
+    check_parametrization,
     reproduce,
 ):
     app.command()(command)
@@ -59,12 +66,15 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False)
     except (InterlawError, TyperException) as error:
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
-        print(f"interlaw: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _complain(error.format_message() if isinstance(error, TyperException) else str(error), status=2)
     except WorkFailedError as error:
-        print(f"interlaw: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        return 1
+        return _complain(str(error), status=1)
     except (KeyboardInterrupt, Abort):
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, *, status: int) -> int:
+    """One line on stderr, whatever the message quotes."""
+    print(f"interlaw: {visible(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201
+    return status

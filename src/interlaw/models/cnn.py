@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from interlaw.models.roles import Roles
 from interlaw.shapes import CNNShape
 
 
@@ -37,6 +38,8 @@ class CNN(nn.Module):
         shape: The sizes.
         generator: Source of the initial weights.
     """
+
+    roles = Roles(inputs=("stem",), outputs=("leave",), writers=("conv2",), width_scaled=("hidden", "writer", "output"))
 
     def __init__(self, shape: CNNShape, *, generator: torch.Generator | None = None) -> None:
         super().__init__()

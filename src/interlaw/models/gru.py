@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interlaw.models.roles import Roles
 from interlaw.shapes import GRUShape
 
 
@@ -20,6 +21,10 @@ class GRU(nn.Module):
         shape: The sizes.
         generator: Source of the initial weights.
     """
+
+    roles = Roles(
+        inputs=("layers.weight_ih_l0",), outputs=("readout",), writers=(), width_scaled=("input", "hidden", "output")
+    )
 
     def __init__(self, shape: GRUShape, *, generator: torch.Generator | None = None) -> None:
         super().__init__()

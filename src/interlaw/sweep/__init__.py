@@ -5,22 +5,36 @@ from interlaw.sweep.local import Event, Listener
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import RunStatus, planned_flops, run_status
 from interlaw.sweep.ray import RayOptions, parse_resources
-from interlaw.sweep.recipe import Recipe, parse_recipe, read_recipe
+from interlaw.sweep.recipe import MeasurePart, Recipe, TrainingPart, parse_recipe, read_recipe
+from interlaw.sweep.rerun import TOLERANCE as RERUN_TOLERANCE
+from interlaw.sweep.rerun import Rerun, rerun_trial
+from interlaw.sweep.transfer import CLAIMS, Bench, RateCurve, coordinate_checks, make_bench, rate_curves
 from interlaw.sweep.trial import run_trial
 
 __all__ = [
+    "CLAIMS",
+    "RERUN_TOLERANCE",
+    "Bench",
     "Event",
     "Executor",
     "Listener",
+    "MeasurePart",
+    "RateCurve",
     "RayOptions",
     "Recipe",
+    "Rerun",
     "RunStatus",
+    "TrainingPart",
+    "coordinate_checks",
+    "make_bench",
     "parse_recipe",
     "parse_resources",
     "plan_trials",
     "planned_flops",
     "prepare_run",
+    "rate_curves",
     "read_recipe",
+    "rerun_trial",
     "run_status",
     "run_trial",
     "run_trials",

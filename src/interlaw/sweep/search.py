@@ -45,10 +45,10 @@ def next_rates(losses: Mapping[float, float], grid: Sequence[float]) -> tuple[li
     if best in (tried[0], tried[-1]):
         return [], best
     place = tried.index(best)
-    return [], _vertex(tried[place - 1 : place + 2], [losses[rate] for rate in tried[place - 1 : place + 2]])
+    return [], vertex(tried[place - 1 : place + 2], [losses[rate] for rate in tried[place - 1 : place + 2]])
 
 
-def _vertex(rates: Sequence[float], losses: Sequence[float]) -> float:
+def vertex(rates: Sequence[float], losses: Sequence[float]) -> float:
     """The minimum of the parabola in log rate through three points whose middle one is lowest."""
     if not all(math.isfinite(loss) for loss in losses):
         return rates[1]

@@ -12,7 +12,8 @@ and decay d trains under Adam exactly as one without multiplier and with c s, c 
 | vector | norms and biases (a writer's bias with its c) | 1 | 1 | 1/m | 0 |
 | output | the head, c = 1/m | 1/m | 1/m | 1 | m |
 
-`completep` also multiplies epsilon inside the blocks by 1/l. At the base shape both are standard.
+`completep` also multiplies epsilon inside the blocks by 1/l. At the base shape both are standard. Where a network's own
+initial std already falls with width or depth, the factor leaves that part out.
 Sources: `mup`: Yang et al. 2022, arXiv 2203.03466, table 8; decay, epsilon and `completep` (alpha = 1): Dey et al.
 2025, arXiv 2505.01618, table 1.
 """
@@ -20,7 +21,7 @@ Sources: `mup`: Yang et al. 2022, arXiv 2203.03466, table 8; decay, epsilon and 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -57,7 +58,7 @@ class Factors:
         )
 
 
-def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, depth_scaled: bool) -> Factors:
+def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, roles: Roles) -> Factors:
     """The factors of a role under the settings' parametrization; the module's table in code.
 
     Args:
@@ -65,39 +66,45 @@ def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, dept
         settings: Names the parametrization and its base shape.
         width: The network's width.
         depth: The network's depth.
-        depth_scaled: Whether the network starts its writers at std / sqrt(depth), which `completep` replaces.
+        roles: The network's, which say how its own initial weights follow width and depth.
 
     Example:
         >>> settings = TrainSettings(steps=1, batch_size=1, learning_rate=1.0, parametrization="mup", base_width=32)
-        >>> factors("hidden", settings, width=128, depth=2, depth_scaled=False)
+        >>> plain = Roles(inputs=(), outputs=(), writers=())
+        >>> factors("hidden", settings, width=128, depth=2, roles=plain)
         Factors(std=0.5, rate=0.25, epsilon=0.25, decay=4.0)
     """
     if settings.parametrization == "standard":
         return Factors()
     m = width / settings.base_width
     deep = depth / settings.base_depth if settings.parametrization == "completep" else 1.0
-    if role == "input":
-        return Factors(epsilon=1 / m)
-    if role == "output":
-        return Factors(epsilon=1 / m).through(1 / m)
+    rule = _rule(role, m, deep)
+    undone = math.sqrt(m) if role in roles.width_scaled else 1.0
+    if role == "writer" and roles.depth_scaled:
+        undone *= math.sqrt(deep)
+    return replace(rule, std=rule.std * undone)
+
+
+def _rule(role: Role, m: float, deep: float) -> Factors:
+    """A row of the table, for a network whose initial weights do not follow its shape."""
     vector = Factors(epsilon=1 / (m * deep))
-    if role == "vector":
-        return vector
-    if role == "writer_vector":
-        return vector.through(1 / deep)
     hidden = Factors(std=m**-0.5, rate=1 / m, epsilon=1 / (m * deep), decay=m)
-    if role == "hidden":
-        return hidden
-    undone = math.sqrt(deep) if depth_scaled else 1.0
-    writer = Factors(std=hidden.std * undone, rate=hidden.rate, epsilon=hidden.epsilon, decay=hidden.decay)
-    return writer.through(1 / deep)
+    return {
+        "input": Factors(epsilon=1 / m),
+        "hidden": hidden,
+        "writer": hidden.through(1 / deep),
+        "vector": vector,
+        "writer_vector": vector.through(1 / deep),
+        "output": Factors(epsilon=1 / m).through(1 / m),
+    }[role]
 
 
 def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Factors]:
     """The factors of every parameter by name.
 
     Raises:
-        InterlawError: When the network ties its head to its token table: one weight cannot follow two rules.
+        InterlawError: When the family has no roles, or no residual blocks for `completep` to scale; or when the network
+            ties its head to its token table: one weight cannot follow two rules.
     """
     names = dict(model.named_parameters())
     if settings.parametrization == "standard":
@@ -108,6 +115,11 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
         raise InterlawError(
             f"expected a family whose parameters have roles under {settings.parametrization}, found "
             f"{type(model).__name__}; use treatment = 'fixed'"
+        )
+    if settings.parametrization == "completep" and not roles.writers:
+        raise InterlawError(
+            f"expected a family with residual blocks under completep, found {type(model).__name__}; "
+            "use treatment = 'mup' or 'search'"
         )
     if not any(roles.of(name, parameter) == "output" for name, parameter in names.items()):
         raise InterlawError(
@@ -120,7 +132,7 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
             settings,
             width=shape.width,
             depth=shape.depth,
-            depth_scaled=roles.depth_scaled,
+            roles=roles,
         )
         for name, parameter in names.items()
     }

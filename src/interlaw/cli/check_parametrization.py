@@ -1,0 +1,153 @@
+"""`interlaw check-parametrization`: does one learning rate serve every width and depth?"""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import InterlawError, WorkFailedError
+
+if TYPE_CHECKING:
+    from interlaw.sweep import Bench, RateCurve
+    from interlaw.training import CoordinateCheck
+
+RECIPE = "fair.toml"
+FACTORS = (1, 2, 4, 8)
+
+
+def check_parametrization(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="RECIPE.toml", help="Family, data and training; small GPTs when not given.")
+    ] = None,
+    treatment: Annotated[
+        list[str] | None, typer.Option(help="standard, mup or completep; all three when not given.")
+    ] = None,
+    widths: Annotated[
+        str | None, typer.Option(help="Such as 32,64,128; the base times 1, 2, 4, 8 if not given.")
+    ] = None,
+    depths: Annotated[str | None, typer.Option(help="Such as 2,4,8; the base times 1, 2, 4, 8 if not given.")] = None,
+    base_width: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
+    base_depth: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate at the base; the recipe's when not given.")] = None,
+    rates: Annotated[
+        str | None, typer.Option(help="Also find each size's best rate among these, such as 2e-3,4e-3,8e-3.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Training steps a rate.")] = 400,
+    figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The coordinate check: activations must move alike in every shape. Exit 1 when a claim does not hold."""
+    from interlaw.sweep import CLAIMS, coordinate_checks, rate_curves
+
+    if figure is not None:
+        from interlaw.report import require_figure_name
+
+        require_figure_name(figure)
+    bench = _bench(recipe, base_width, base_depth)
+    sizes: dict[str, Any] = {
+        "parametrizations": _chosen(treatment),
+        "widths": _sizes(widths, "--widths", bench.base_width),
+        "depths": _sizes(depths, "--depths", bench.base_depth),
+    }
+    peak = rate or bench.recipe.training.learning_rate
+    if peak is None:
+        raise InterlawError("expected a learning rate, found none in the recipe; give --rate")
+    tried = _rates(rates) if rates else ()
+    checks = list(coordinate_checks(bench, **sizes, rate=peak))
+    curves = list(rate_curves(bench, **sizes, rates=tried, steps=steps)) if tried else []
+    if figure is not None:
+        from interlaw.report import write_transfer_figures
+
+        for path in write_transfer_figures(figure, checks, curves):
+            people().print(f"figure: {path}", markup=False)
+    if as_json:
+        print_json(
+            {
+                "checks": [{**dataclasses.asdict(check), "is_flat": check.is_flat} for check in checks],
+                "rate_curves": [dataclasses.asdict(curve) for curve in curves],
+            }
+        )
+    else:
+        show(checks, curves)
+    broken = [check for check in checks if check.axis in CLAIMS[check.parametrization] and not check.is_flat]
+    if broken:
+        found = ", ".join(f"{check.parametrization} over {check.axis}" for check in broken)
+        raise WorkFailedError(f"activations do not move alike: {found}; do not carry one learning rate across shapes")
+
+
+def show(checks: list[CoordinateCheck], curves: list[RateCurve]) -> None:
+    """Prints a row a check, and a row a rate curve."""
+    from rich.table import Table
+
+    console = people(stderr=False)
+    table = Table(box=None, header_style="bold")
+    for name in ("parametrization", "over", "sizes", "last block moves", "slope", "outputs move", "slope", "alike"):
+        table.add_column(name, justify="right")
+    for check in checks:
+        table.add_row(
+            check.parametrization, check.axis, " ".join(map(str, check.sizes)),
+            " ".join(f"{values[-1]:.2g}" for values in check.stream), f"{check.stream_slope:+.2f}",
+            " ".join(f"{values[-1]:.2g}" for values in check.outputs), f"{check.outputs_slope:+.2f}",
+            "yes" if check.is_flat else "no",
+        )  # fmt: skip
+    console.print(table)
+    if not curves:
+        return
+    table = Table(box=None, header_style="bold")
+    for name in ("parametrization", "over", "size", "best rate", "losses"):
+        table.add_column(name, justify="right")
+    for curve in curves:
+        losses = ", ".join(f"{rate:.2g}: {loss:.4f}" for rate, loss in zip(curve.rates, curve.losses, strict=True))
+        edge = " (edge)" if curve.at_edge else ""
+        table.add_row(curve.parametrization, curve.axis, str(curve.size), f"{curve.best_rate:.2g}{edge}", losses)
+    console.print()
+    console.print(table)
+
+
+def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) -> Bench:
+    """The recipe's bench, or that of the small GPTs shipped with the package."""
+    from interlaw.sweep import make_bench, parse_recipe, read_recipe
+
+    if recipe is None:
+        text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
+        parsed, folder = parse_recipe(text, source=RECIPE), Path.cwd()
+    else:
+        parsed, folder = read_recipe(recipe)[0], recipe.parent
+    return make_bench(parsed, folder=folder, width=base_width, depth=base_depth)
+
+
+def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
+    """The parametrizations asked for."""
+    from interlaw.sweep import CLAIMS
+
+    chosen = tuple(dict.fromkeys(treatments or CLAIMS))
+    for name in chosen:
+        if name not in CLAIMS:
+            raise InterlawError(f"expected --treatment of {', '.join(CLAIMS)}, found {name!r}; choose among them")
+    return chosen
+
+
+def _sizes(text: str | None, option: str, base: int) -> tuple[int, ...]:
+    """Numbers between commas, or multiples of the base."""
+    if text is None:
+        return tuple(base * factor for factor in FACTORS)
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InterlawError(f"expected {option} such as 32,64,128, found {text!r}; write whole numbers between commas")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    """At least three positive rates between commas."""
+    try:
+        found = tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        found = ()
+    if len(found) < 3 or not all(0 < rate < 1e3 for rate in found):
+        raise InterlawError(f"expected --rates such as 2e-3,4e-3,8e-3, found {text!r}; give at least three")
+    return found

@@ -1,0 +1,188 @@
+"""Does one learning rate serve every shape? The coordinate check, and rate curves over width and depth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from interlaw.errors import InterlawError
+from interlaw.models import build_model
+from interlaw.shapes import Shape, make_shape
+from interlaw.sweep.recipe import Recipe
+from interlaw.sweep.search import vertex
+from interlaw.tasks import Task
+from interlaw.training import CoordinateCheck, TrainSettings, check_coordinates, scale_initial_weights, train
+
+Axis = Literal["width", "depth"]
+CHECK_STEPS = 8
+
+# the axes along which a parametrization says that activations move alike
+CLAIMS: dict[str, tuple[Axis, ...]] = {"standard": (), "mup": ("width",), "completep": ("width", "depth")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A recipe's family, data and training around one base shape, for trying other widths and depths.
+
+    Attributes:
+        recipe: Family, task, batch and AdamW's numbers.
+        folder: Folder of the recipe file.
+        base_width: Width while the depth varies, and where `mup` and `completep` are the standard parametrization.
+        base_depth: Depth, likewise.
+    """
+
+    recipe: Recipe
+    folder: Path
+    base_width: int
+    base_depth: int
+
+    def shapes(self, axis: Axis, sizes: Sequence[int]) -> list[Shape]:
+        """The base shape with other widths or depths."""
+        decided = self.recipe.task.plan(folder=self.folder).sizes
+        base = {"width": self.base_width, "depth": self.base_depth}
+        return [
+            make_shape(self.recipe.family, **{**base, axis: size}, **decided, **self.recipe.shape)  # type: ignore[arg-type]
+            for size in sizes
+        ]
+
+    def opener(self) -> Callable[[Shape], Task]:
+        """What opens the data of a shape; the last one is kept."""
+        plan = self.recipe.task.plan(folder=self.folder)
+        opened = cache(lambda spec: spec.open())
+        return lambda shape: opened(plan.spec(shape))
+
+    def settings(self, parametrization: str, *, steps: int, rate: float, seed: int = 0) -> TrainSettings:
+        """The recipe's training in another parametrization and length."""
+        part = self.recipe.training
+        return TrainSettings(
+            steps=steps,
+            batch_size=part.batch_size,
+            learning_rate=rate,
+            warmup_steps=round(part.warmup_fraction * steps),
+            final_fraction=part.final_fraction,
+            weight_decay=part.weight_decay,
+            beta1=part.beta1,
+            beta2=part.beta2,
+            clip=part.clip,
+            evaluations=1,
+            evaluation_samples=part.evaluation_samples,
+            test_samples=1,
+            blow_up=part.blow_up,
+            parametrization=parametrization,  # type: ignore[arg-type]
+            base_width=self.base_width,
+            base_depth=self.base_depth,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateCurve:
+    """Validation loss against the learning rate for one shape.
+
+    Attributes:
+        parametrization: standard, mup or completep.
+        axis: What varies.
+        size: The shape's width or depth.
+        rates: Tried, ascending.
+        losses: Validation loss of each, the mean over seeds; inf where a run diverged.
+        best_rate: The vertex of the parabola in log rate through the best and its neighbours.
+        at_edge: Whether the best rate is the first or the last one tried.
+    """
+
+    parametrization: str
+    axis: Axis
+    size: int
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    best_rate: float
+    at_edge: bool
+
+
+def make_bench(recipe: Recipe, *, folder: Path, width: int | None, depth: int | None) -> Bench:
+    """A bench around the given base shape, else the recipe's own.
+
+    Raises:
+        InterlawError: When neither names one.
+    """
+    base_width, base_depth = width or recipe.training.base_width, depth or recipe.training.base_depth
+    if base_width is None or base_depth is None:
+        raise InterlawError(
+            "expected a base shape, found none in the recipe; give --base-width and --base-depth, or set "
+            "training.base_width and training.base_depth"
+        )
+    return Bench(recipe=recipe, folder=folder, base_width=base_width, base_depth=base_depth)
+
+
+def coordinate_checks(
+    bench: Bench, *, parametrizations: Sequence[str], widths: Sequence[int], depths: Sequence[int], rate: float
+) -> Iterator[CoordinateCheck]:
+    """The coordinate check of each parametrization over width, then over depth."""
+    for parametrization in parametrizations:
+        for axis, sizes in _axes(widths, depths):
+            yield check_coordinates(
+                bench.shapes(axis, sizes),
+                axis=axis,
+                open_task=bench.opener(),
+                settings=replace(bench.settings(parametrization, steps=CHECK_STEPS, rate=rate), warmup_steps=0),
+            )
+
+
+def rate_curves(
+    bench: Bench,
+    *,
+    parametrizations: Sequence[str],
+    widths: Sequence[int],
+    depths: Sequence[int],
+    rates: Sequence[float],
+    steps: int,
+    seeds: Sequence[int] = (0,),
+) -> Iterator[RateCurve]:
+    """The rate curve of each parametrization and size: one short training a rate and seed."""
+    open_task = bench.opener()
+    for parametrization in parametrizations:
+        for axis, sizes in _axes(widths, depths):
+            for size, shape in zip(sizes, bench.shapes(axis, sizes), strict=True):
+                losses = []
+                for rate in sorted(rates):
+                    found = [
+                        _val_loss(
+                            shape, open_task(shape), bench.settings(parametrization, steps=steps, rate=rate, seed=s)
+                        )
+                        for s in seeds
+                    ]
+                    losses.append(sum(found) / len(found))
+                yield _curve(parametrization, axis, size, sorted(rates), losses)
+
+
+def _axes(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[Axis, Sequence[int]]]:
+    """The axes that have sizes to compare."""
+    axes: list[tuple[Axis, Sequence[int]]] = [("width", widths), ("depth", depths)]
+    return [(axis, sizes) for axis, sizes in axes if len(sizes) > 1]
+
+
+def _val_loss(shape: Shape, task: Task, settings: TrainSettings) -> float:
+    """Trains a shape; its validation loss, or inf when it diverged."""
+    model = build_model(shape, seed=settings.seed)
+    scale_initial_weights(model, settings)
+    result = train(model, task, settings)
+    return result.val_loss if result.status == "done" else math.inf
+
+
+def _curve(parametrization: str, axis: Axis, size: int, rates: list[float], losses: list[float]) -> RateCurve:
+    """The vertex where the best rate has neighbours, else the best rate itself."""
+    best = losses.index(min(losses))
+    at_edge = best in (0, len(rates) - 1)
+    around = slice(best - 1, best + 2)
+    return RateCurve(
+        parametrization=parametrization,
+        axis=axis,
+        size=size,
+        rates=tuple(rates),
+        losses=tuple(losses),
+        best_rate=rates[best] if at_edge else vertex(rates[around], losses[around]),
+        at_edge=at_edge,
+    )
