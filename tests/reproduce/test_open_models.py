@@ -123,6 +123,7 @@ def test_default_models_are_named_once_and_tiny_ones_among_them() -> None:
     every = default_models("paper")
     assert len(every) == len(set(every))
     assert set(default_models("tiny")) < set(every)
+    assert sum("Gemstone" in name for name in every) == 22
     assert "EleutherAI/pythia-12b" in every
 
 
