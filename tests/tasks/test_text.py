@@ -143,3 +143,13 @@ def test_a_split_shorter_than_a_window_is_refused(tmp_path: Path, split: str) ->
         InterlawError, match=rf"expected at least 8 tokens in the {split} split of counting .*, found 7;"
     ):
         TextTask(counting_corpus(tmp_path, **{split: CONTEXT}), context=CONTEXT)
+
+
+def test_tokens_kept_on_the_device_give_the_same_batches(task: TextTask) -> None:
+    resident = TextTask(task.corpus, context=CONTEXT)
+    resident.keep_on_device()
+    for one, other in zip(task.batch(seed=1, step=2, size=8), resident.batch(seed=1, step=2, size=8), strict=True):
+        assert one.dtype == other.dtype == torch.int64
+        assert torch.equal(one, other)
+    probes = [each.probes(num_samples=5, with_targets=True) for each in (task, resident)]
+    assert torch.equal(*probes)

@@ -17,6 +17,8 @@ _KEY_LENGTH = 16
 
 
 Treatment = Literal["fixed", "search", "mup", "completep"]
+# `tokens_per_param` holds the parameters equal too: its amounts are tokens for each of them
+RecipeBudgetKind = Literal["params", "params_non_embedding", "flops_per_token", "train_flops", "tokens_per_param"]
 
 
 class BudgetSpec(Strict):
@@ -27,7 +29,7 @@ class BudgetSpec(Strict):
         amount: The nominal budget.
     """
 
-    kind: Literal["params", "params_non_embedding", "flops_per_token", "train_flops"]
+    kind: RecipeBudgetKind
     amount: int = Field(ge=1)
 
 
@@ -72,8 +74,14 @@ class TrialSpec(Strict):
     measure: tuple[MeasureSpec, ...] = ()
 
     def canonical(self) -> str:
-        """The document as JSON with sorted keys: the content of spec.json."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"
+        """The document as JSON with sorted keys: the content of spec.json.
+
+        An option that came later is written only where it is used, so that the trials of older runs keep their names.
+        """
+        document = self.model_dump(mode="json")
+        if self.training.precision == "float32":
+            del document["training"]["precision"]
+        return json.dumps(document, sort_keys=True, indent=1) + "\n"
 
     @property
     def key(self) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag
 
-from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, open_corpus
+from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, default_cache, open_corpus
 from interlaw.tasks.images import ImageTask, ImageTaskSpec
 from interlaw.tasks.sequences import SequenceTask, SequenceTaskSpec
 from interlaw.tasks.sparse import SparseRows, draw_sparse_rows
@@ -51,6 +51,7 @@ __all__ = [
     "TextTaskSpec",
     "VectorTask",
     "VectorTaskSpec",
+    "default_cache",
     "draw_sparse_rows",
     "open_corpus",
 ]

@@ -28,7 +28,7 @@ class TextTask:
     Args:
         corpus: The token files.
         context: Tokens a sequence.
-        device: Where batches are put.
+        device: Where batches are put; an accelerator holds the tokens themselves, so that only places travel.
 
     Raises:
         InterlawError: When a split is shorter than one sequence and its target.
@@ -42,6 +42,15 @@ class TextTask:
         self.context = context
         self.device = torch.device(device)
         self._tokens = {split: corpus.tokens(split) for split in SPLITS}
+        self._resident: dict[str, Tensor] = {}
+        if self.device.type != "cpu":
+            self.keep_on_device()
+
+    def keep_on_device(self) -> None:
+        """Copies the tokens to the device, a byte each where the vocabulary allows, four bytes where not."""
+        for split, tokens in self._tokens.items():
+            narrow = np.uint8 if tokens.dtype == np.uint8 else np.int32
+            self._resident[split] = torch.from_numpy(tokens.astype(narrow)).to(self.device)
 
     @property
     def units_per_sample(self) -> int:
@@ -91,6 +100,9 @@ class TextTask:
     def _windows(self, split: str, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Batch:
         """Sequences and their targets from the given places."""
         places = starts[:, None] + np.arange(self.context + 1)
+        if split in self._resident:
+            held = self._resident[split][torch.from_numpy(places).to(self.device)].long()
+            return held[:, :-1], held[:, 1:]
         window = torch.from_numpy(self._tokens[split][places].astype(np.int64)).to(self.device)
         return window[:, :-1], window[:, 1:]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from interlaw.tasks import Task
 from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
 from interlaw.training.optimizer import learning_rate_at, make_optimizer
-from interlaw.training.settings import TrainSettings
+from interlaw.training.settings import Precision, TrainSettings
 
 Report = Callable[["TrainState"], None]
 
@@ -72,6 +72,8 @@ def train(
     checkpoints: Path | None = None,
     checkpoint_seconds: float = 30.0,
     report: Report | None = None,
+    micro_batch: int | None = None,
+    compiled: bool = False,
 ) -> TrainResult:
     """Trains a model in place and tests it.
 
@@ -82,6 +84,9 @@ def train(
         checkpoints: Folder to save to and to go on from; None keeps nothing.
         checkpoint_seconds: Least time between two checkpoints; no effect on the result.
         report: Called after every step with the state, for progress.
+        micro_batch: Samples that go forward and backward at a time; the gradients of a batch's parts are summed, so
+            only the last bits of the result depend on it. The whole batch when None.
+        compiled: Train through `torch.compile`; it too changes the last bits alone.
 
     Returns:
         The result; divergence is a status.
@@ -92,20 +97,29 @@ def train(
     started = time.monotonic() - state.seconds
     saved = time.monotonic()
     model.train()
+    at_once = min(micro_batch or settings.batch_size, settings.batch_size)
+    network: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
     while state.step < settings.steps and not _is_exhausted(state, settings):
-        loss = _one_step(model, optimizer, task, settings, state.step)
+        loss = _one_step(network, optimizer, task, settings, state.step, at_once)
         if not _is_sane(loss, state, settings):
             return _diverged(loss, state, task, settings)
         state.step += 1
         state.seconds = time.monotonic() - started
         if _is_evaluation(state.step, settings):
-            _add_row(model, task, settings, state)
+            _add_row(network, task, settings, state, at_once)
         if checkpoints and state.step < settings.steps and time.monotonic() - saved >= checkpoint_seconds:
             save_checkpoint(checkpoints, step=state.step, model=model, optimizer=optimizer, state=asdict(state))
             saved = time.monotonic()
         if report:
             report(state)
-    loss = evaluate(model, task, "test", num_samples=settings.test_samples, batch_size=settings.batch_size)
+    loss = evaluate(
+        network,
+        task,
+        "test",
+        num_samples=settings.test_samples,
+        batch_size=at_once,
+        precision=settings.precision,
+    )
     if not math.isfinite(loss):
         return _diverged(loss, state, task, settings)
     return TrainResult(
@@ -119,33 +133,62 @@ def train(
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, task: Task, split: str, *, num_samples: int, batch_size: int) -> float:
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    split: str,
+    *,
+    num_samples: int,
+    batch_size: int,
+    precision: Precision = "float32",
+) -> float:
     """Mean loss over held-out samples, nats per unit: sums in float64, divided once."""
     was_training = model.training
     model.eval()
     total, count = 0.0, 0
     for batch in task.evaluation(split, num_samples=num_samples, batch_size=batch_size):
         size = len(batch[0])
-        total += float(task.loss(model, batch)) * size
+        total += float(loss_of(model, task, batch, precision=precision)) * size
         count += size
     model.train(was_training)
     return total / count
 
 
+def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -> Tensor:
+    """The mean loss of a batch, its matrix products in the given precision."""
+    if precision == "float32":
+        return task.loss(model, batch)
+    device = next(model.parameters()).device.type
+    with torch.autocast(device, dtype=torch.bfloat16):
+        return task.loss(model, batch)
+
+
 def _one_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, step: int
+    model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, step: int, at_once: int
 ) -> float:
     """One optimizer step; returns the batch's loss before it."""
     rate = learning_rate_at(step, settings)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate_factor"]
-    loss = task.loss(model, task.batch(seed=settings.seed, step=step, size=settings.batch_size))
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    batch = task.batch(seed=settings.seed, step=step, size=settings.batch_size)
+    parts = []
+    for part, share in _parts(batch, at_once):
+        loss = loss_of(model, task, part, precision=settings.precision) * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        parts.append(loss.detach())
     if settings.clip:
         nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()
-    return float(loss.detach())
+    return float(sum(parts[1:], parts[0]))
+
+
+def _parts(batch: Any, at_once: int) -> Iterator[tuple[Any, float]]:
+    """A batch in parts of at most so many samples, each with its share of the whole."""
+    size = len(batch[0])
+    for first in range(0, size, at_once):
+        part = tuple(tensor[first : first + at_once] for tensor in batch)
+        yield part, len(part[0]) / size
 
 
 def _is_sane(loss: float, state: TrainState, settings: TrainSettings) -> bool:
@@ -183,10 +226,15 @@ def _is_evaluation(step: int, settings: TrainSettings) -> bool:
     return step * settings.evaluations // settings.steps > (step - 1) * settings.evaluations // settings.steps
 
 
-def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState) -> None:
+def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState, at_once: int) -> None:
     """Validates and adds a row to the curve."""
     val_loss = evaluate(
-        model, task, "validation", num_samples=settings.evaluation_samples, batch_size=settings.batch_size
+        model,
+        task,
+        "validation",
+        num_samples=settings.evaluation_samples,
+        batch_size=at_once,
+        precision=settings.precision,
     )
     row: dict[str, Any] = {
         "step": state.step,

@@ -8,6 +8,7 @@ from typing import Literal
 from interlaw.errors import InterlawError
 
 Parametrization = Literal["standard", "mup", "completep"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class TrainSettings:
         parametrization: How initial weights and AdamW's numbers follow width (`mup`) or width and depth (`completep`).
         base_width: Width at which `mup` and `completep` are the standard parametrization.
         base_depth: Depth at which `completep` is the standard parametrization.
+        precision: Of the forward pass's matrix products: `bfloat16` under autocast; weights, gradients and optimizer
+            stay in float32.
         seed: Seed of initial weights and batches.
 
     Raises:
@@ -55,6 +58,7 @@ class TrainSettings:
     parametrization: Parametrization = "standard"
     base_width: int = 64
     base_depth: int = 2
+    precision: Precision = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:

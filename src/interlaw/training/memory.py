@@ -1,0 +1,127 @@
+"""What training will take before it starts, and how a batch is cut so that it fits.
+
+    peak = 16 P + c + b (s + 3 m)
+
+P parameters in float32, each with its gradient and AdamW's two moments; b samples at a time. s is what autograd saves
+of one sample, m the largest tensor among it: the backward pass holds a few of that size beside what was saved. c is
+what it saves whatever the batch (the weights' bfloat16 copies under autocast, say). s and c are read off the forward
+passes of one and of two samples, so that the same lines serve every family, task and attention kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.shapes import format_size
+from interlaw.tasks import Task
+from interlaw.training.loop import loss_of
+from interlaw.training.settings import TrainSettings
+
+BYTES_PER_PARAM = 16
+_WORKSPACE = 3
+_SHARE_OF_FREE = 0.9
+_ALLOCATOR = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Bytes that training adds to a process that holds torch and the data.
+
+    Attributes:
+        fixed_bytes: Whatever the batch.
+        sample_bytes: For each sample that goes forward and backward at a time.
+    """
+
+    fixed_bytes: int
+    sample_bytes: int
+
+    def peak_bytes(self, samples: int) -> int:
+        """The peak with so many samples at a time."""
+        return self.fixed_bytes + samples * self.sample_bytes
+
+    def micro_batch(self, *, batch_size: int, limit_bytes: int) -> int:
+        """The largest part of a batch whose peak stays within the limit, the batch cut into equal parts.
+
+        Raises:
+            InterlawError: When not even one sample fits.
+
+        Example:
+            >>> Footprint(fixed_bytes=100, sample_bytes=10).micro_batch(batch_size=16, limit_bytes=180)
+            8
+        """
+        most = (limit_bytes - self.fixed_bytes) // max(1, self.sample_bytes)
+        if most < 1:
+            raise InterlawError(
+                f"expected room for {format_size(self.peak_bytes(1))} bytes (weights, gradients, optimizer and one "
+                f"sample), found {format_size(max(0, limit_bytes))}; take fewer workers, a higher memory limit, a "
+                "smaller shape or a shorter context"
+            )
+        return math.ceil(batch_size / math.ceil(batch_size / most))
+
+
+def footprint(model: nn.Module, task: Task, settings: TrainSettings) -> Footprint:
+    """Predicts the memory of training from the forward passes of one and of two samples.
+
+    Args:
+        model: The network where it will be trained.
+        task: Its batches and loss.
+        settings: The precision counts.
+    """
+    one, two = (_saved(model, task, settings, size) for size in (1, 2))
+    per_sample = max(0, two[0] - one[0]) + _WORKSPACE * one[1]
+    params = sum(parameter.numel() for parameter in model.parameters())
+    return Footprint(
+        fixed_bytes=BYTES_PER_PARAM * params + max(0, 2 * one[0] - two[0]),
+        sample_bytes=per_sample,
+    )
+
+
+def require_room(*, params: int, limit_bytes: int) -> None:
+    """Refuses a network whose weights, gradients and optimizer alone do not fit, before any of it is made.
+
+    Raises:
+        InterlawError: It does not fit.
+    """
+    if BYTES_PER_PARAM * params > limit_bytes:
+        Footprint(fixed_bytes=BYTES_PER_PARAM * params, sample_bytes=1).micro_batch(
+            batch_size=1, limit_bytes=limit_bytes
+        )
+
+
+def free_bytes(device: torch.device | str) -> int:
+    """What a process may plan with on a device: most of the memory that is free now."""
+    device = torch.device(device)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return int(_SHARE_OF_FREE * free)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a device or on the host."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATOR)
+
+
+def _saved(model: nn.Module, task: Task, settings: TrainSettings, size: int) -> tuple[int, int]:
+    """Bytes that autograd saves of a batch beside the weights, in all and of the largest tensor."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    found: dict[int, Any] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            found[storage.data_ptr()] = storage  # kept, so that no address is met twice
+        return tensor
+
+    batch = task.batch(seed=settings.seed, step=0, size=size)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss_of(model, task, batch, precision=settings.precision)
+    sizes = [storage.nbytes() for storage in found.values()]
+    return sum(sizes), max(sizes, default=0)

@@ -1,0 +1,69 @@
+"""Cutting batches, bfloat16 and compilation: what they may change of a result, and what not."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tests.training.test_loop import SETTINGS, SHAPE, RandomWalk
+
+from interlaw.models import build_model
+from interlaw.training import TrainResult, TrainSettings, train
+
+
+def trained(settings: TrainSettings = SETTINGS, **options: Any) -> tuple[torch.nn.Module, TrainResult]:
+    model = build_model(SHAPE, seed=settings.seed)
+    return model, train(model, RandomWalk(), settings, **options)
+
+
+def curve(result: TrainResult) -> list[float]:
+    return [row[name] for row in result.curve for name in ("train_loss", "val_loss")]
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 3, 4, 100])
+def test_parts_of_a_batch_give_the_same_numbers(micro_batch: int) -> None:
+    settings = replace(SETTINGS, batch_size=4)
+    (whole, expected), (cut, found) = trained(settings), trained(settings, micro_batch=micro_batch)
+    assert found.status == expected.status == "done"
+    assert found.units == expected.units
+    assert curve(found) == pytest.approx(curve(expected), rel=1e-4)  # float32 sums in another order, 12 steps
+    assert found.loss == pytest.approx(expected.loss, rel=1e-4)
+    for one, other in zip(whole.parameters(), cut.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=2e-4)
+    if micro_batch >= 4:
+        assert curve(found) == curve(expected)
+
+
+def test_a_step_of_parts_is_the_step_of_the_batch() -> None:
+    """In double precision nothing hides: one step, parts of unequal size, the same gradient."""
+    settings = replace(SETTINGS, steps=1, batch_size=5, warmup_steps=0, evaluations=1)
+    found = []
+    for micro_batch in (5, 2):
+        model = build_model(SHAPE).double()
+        train(model, RandomWalk(), settings, micro_batch=micro_batch)
+        found.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+    assert torch.allclose(*found, atol=1e-9)  # Adam's first step divides a gradient by its own size
+
+
+def test_bfloat16_is_near_and_not_the_same() -> None:
+    (_, exact), (model, rounded) = trained(), trained(replace(SETTINGS, precision="bfloat16"))
+    assert rounded.loss == pytest.approx(exact.loss, rel=0.02)
+    assert rounded.loss != exact.loss
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert curve(rounded) == curve(trained(replace(SETTINGS, precision="bfloat16"))[1])
+
+
+@pytest.mark.slow(reason="compiles C++")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # of torch's own compiler
+def test_a_compiled_run_gives_the_same_numbers(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    (_, plain), (model, compiled) = trained(), trained(compiled=True)
+    assert curve(compiled) == pytest.approx(curve(plain), rel=1e-3)
+    assert compiled.loss == pytest.approx(plain.loss, rel=1e-3)
+    assert any(tmp_path.rglob("*.so"))  # the cache is kept where it was asked for
+    names = [name for name, _ in model.named_parameters()]
+    assert names == [name for name, _ in build_model(SHAPE).named_parameters()]
