@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interlaw.errors import InterlawError
+from interlaw.laws import compare_treatments
 from interlaw.report.curves_figure import draw_curves, learning_curves
 from interlaw.report.law_figure import draw_law, draw_law_among_published, law_numbers
 from interlaw.report.loss_figure import draw_loss, loss_panels
@@ -15,6 +16,7 @@ from interlaw.report.plane_figure import draw_planes, planes
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import FORMATS, rendered, save
 from interlaw.report.style import style
+from interlaw.report.treatments_figure import draw_treatments, treatment_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +33,7 @@ def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence
     Returns:
         The files: `loss-against-ratio`, `interaction-plane` (when interaction was measured), `best-ratio`,
         `best-ratio-published` (for text) and `learning-curves`, each in every format; with several learning-rate
-        treatments, the first three once a treatment, named `-<treatment>`.
+        treatments, the first three once a treatment, named `-<treatment>`, and `treatments`, which compares them.
 
     Raises:
         InterlawError: No such format, no run, no trial that ended well, or a place that cannot be written.
@@ -68,10 +70,20 @@ def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
         found[f"best-ratio{suffix}"] = partial(draw_law, numbers)
         if speaks_of_published(results):
             found.setdefault("best-ratio-published", partial(draw_law_among_published, numbers))
+    if len(treatments) > 1:
+        found["treatments"] = partial(_draw_treatments, results)
     curves = learning_curves(results)
     if any(curve.units for curve in curves):
         found["learning-curves"] = partial(draw_curves, curves, units=results.units)
     return found
+
+
+def _draw_treatments(results: RunResults) -> Figure:
+    """R* under each treatment, side by side."""
+    table = results.table
+    comparison = compare_treatments({str(name): table[name].to_numpy() for name in table.columns})
+    panels = treatment_panels(comparison, budget_kind=str(table["budget_kind"].iloc[0]))
+    return draw_treatments(panels, units=results.units, confidence=comparison.confidence)
 
 
 def speaks_of_published(results: RunResults) -> bool:
