@@ -4,8 +4,6 @@ from interlaw.runs.folder import RunFolder, TrialFolder, require_run
 from interlaw.runs.provenance import provenance
 from interlaw.runs.record import Record
 from interlaw.runs.spec import BudgetSpec, MeasureSpec, RecipeBudgetKind, Treatment, TrialSpec
-from interlaw.runs.storage import is_url
-from interlaw.runs.stored import open_run, require_run
 from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, view_table
 from interlaw.runs.trained import load_trial
 from interlaw.tasks import Strict, TextTaskSpec
