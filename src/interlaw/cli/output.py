@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")]
 
 
+def visible(text: str) -> str:
+    r"""The text with every character that a terminal would obey, or that is none, written out.
+
+    Example:
+        >>> print(visible("red \x1b[31m, a name\u202e, bytes \udcff that are no text"))
+        red \x1b[31m, a name\u202e, bytes \udcff that are no text
+    """
+    return "".join(char.encode("unicode_escape").decode() if _is_obeyed(char) else char for char in text)
+
+
+def _is_obeyed(char: str) -> bool:
+    """Control characters but a line's end and a tab, marks that turn the direction of writing, lone surrogates."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in "\n\t"
+
+
 def print_json(values: Any) -> None:
     """Writes one JSON document to stdout; a number that JSON lacks (NaN, inf) becomes null."""
     sys.stdout.write(json.dumps(_plain(values), indent=1, default=str) + "\n")
@@ -23,9 +39,9 @@ def print_json(values: Any) -> None:
 
 def people(*, stderr: bool = True) -> Console:
     """A console for people; wide enough not to wrap when piped."""
-    from rich.console import Console
+    from interlaw.cli.console import PlainConsole
 
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = PlainConsole(stderr=stderr)
     if not console.is_terminal:
         console.width = 160
     return console

@@ -1,9 +1,12 @@
 """A trial is a folder; a run is a folder of trials; everything in it appears whole or not at all."""
 
-from interlaw.runs.folder import RunFolder, TrialFolder, require_run
+from interlaw.runs.faults import StorageError, storage_faults
+from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.provenance import provenance
 from interlaw.runs.record import Record
 from interlaw.runs.spec import BudgetSpec, MeasureSpec, RecipeBudgetKind, Treatment, TrialSpec
+from interlaw.runs.storage import is_url
+from interlaw.runs.stored import open_run, require_run
 from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, view_table
 from interlaw.runs.trained import load_trial
 from interlaw.tasks import Strict, TextTaskSpec
@@ -11,21 +14,25 @@ from interlaw.tasks import Strict, TextTaskSpec
 __all__ = [
     "BudgetSpec",
     "MeasureSpec",
-    "Record",
     "RecipeBudgetKind",
+    "Record",
     "RunFolder",
+    "StorageError",
     "Strict",
     "TextTaskSpec",
     "Treatment",
     "TrialFolder",
     "TrialSpec",
+    "is_url",
     "load_curve",
     "load_table",
     "load_trial",
     "measured_views",
+    "open_run",
     "provenance",
     "require_run",
     "run_name",
+    "storage_faults",
     "table_as",
     "view_table",
 ]

@@ -14,7 +14,19 @@ _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO,
 
 
 class StorageError(InterlawError):
-    """A run's folder cannot be written to; what was done so far is kept, and the trial goes on another time."""
+    """A run's folder cannot be written to; what was done so far is kept, and the trial goes on another time.
+
+    Args:
+        place: The folder.
+        reason: What the system said.
+    """
+
+    def __init__(self, place: Path, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"expected to write to {str(place)!r}, found: {reason}; make room or give write access, and run the same "
+            "command again: it goes on where it stopped"
+        )
 
 
 @contextmanager
@@ -32,10 +44,7 @@ def storage_faults(place: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _OF_THE_DISK and not _concerns(error, place):
             raise
-        raise StorageError(
-            f"expected to write to {str(place)!r}, found: {error.strerror}; make room or give write access, and run "
-            "the same command again: it goes on where it stopped"
-        ) from error
+        raise StorageError(place, error.strerror or str(error)) from error
 
 
 def _concerns(error: OSError, place: Path) -> bool:

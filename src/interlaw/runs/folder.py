@@ -6,15 +6,18 @@ import csv
 import fcntl
 import io
 import json
+import math
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.runs.faults import storage_faults
 from interlaw.runs.record import Record, require_record
 from interlaw.runs.spec import TrialSpec, require_spec
 from interlaw.training import write_atomically
@@ -55,16 +58,28 @@ class TrialFolder:
     def record(self) -> Record | None:
         """The trial's record, or None while it has not ended."""
         path = self.path / "record.json"
-        return require_record(_read(path), source=str(path)) if path.exists() else None
+        if not path.exists():
+            return None
+        record = require_record(_read(path), source=str(path))
+        if record.key != self.key:
+            raise InterlawError(
+                f"expected the record of trial {self.key} in {path}, found that of {record.key[:40]!r}; a copied or "
+                "renamed trial would count twice: give the folder its name back, or remove it"
+            )
+        return record
 
     def write_spec(self, spec: TrialSpec) -> None:
         """Writes spec.json when it is not there yet."""
         if not (self.path / "spec.json").exists():
-            write_atomically(self.path / "spec.json", spec.canonical().encode())
+            self._write("spec.json", spec.canonical())
 
     def write_record(self, record: Record) -> None:
         """Writes record.json: from here on the trial has ended."""
-        write_atomically(self.path / "record.json", (record.model_dump_json(indent=1) + "\n").encode())
+        self._write("record.json", record.model_dump_json(indent=1) + "\n")
+
+    def forget_record(self) -> None:
+        """Removes the record: the trial is to run again, from its last checkpoint."""
+        (self.path / "record.json").unlink(missing_ok=True)
 
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes curve.csv: step, units, train_loss, val_loss, learning_rate."""
@@ -73,28 +88,48 @@ class TrialFolder:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomically(self.path / "curve.csv", text.getvalue().encode())
+        self._write("curve.csv", text.getvalue())
+
+    def _write(self, name: str, content: str) -> None:
+        """Writes a file of this folder, whole or not at all."""
+        with storage_faults(self.path):
+            write_atomically(self.path / name, content.encode())
 
     def write_progress(self, values: Mapping[str, Any]) -> None:
         """Notes where a running trial stands; lost without harm."""
         content = json.dumps({**values, "pid": os.getpid(), "updated": time.time()})
         temporary = self.path / f".progress.{os.getpid()}.tmp"
-        temporary.write_text(content)
-        temporary.replace(self.path / "progress.json")
+        with suppress(OSError):
+            temporary.write_text(content)
+            temporary.replace(self.path / "progress.json")
 
-    def progress(self) -> dict[str, Any]:
-        """Where a running trial stands; empty when nothing was noted."""
+    def progress(self) -> dict[str, float]:
+        """Where a running trial stands, in numbers; empty when nothing was noted, or nothing that can be read."""
         try:
-            values: dict[str, Any] = json.loads((self.path / "progress.json").read_text())
-        except (OSError, ValueError):
+            values = json.loads((self.path / "progress.json").read_text())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        if not isinstance(values, dict) or not all(_is_number(value) for value in values.values()):
             return {}
         return values
+
+    def tidy(self) -> None:
+        """Removes what only a running trial needs; to be called once its record is written."""
+        half_written = [*self.path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")]
+        checkpoints = self.checkpoints.glob("step-*.safetensors")
+        for path in (self.path / "progress.json", *checkpoints, *half_written):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        if self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     @contextmanager
     def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
         """Holds the trial against other processes; gives False when one holds it all that time. Freed by any death."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a") as file:
+        with storage_faults(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            opened = (self.path / ".lock").open("a")
+        with opened as file:
             deadline = time.monotonic() + patience_seconds
             while not _try_lock(file.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() >= deadline:
@@ -108,7 +143,7 @@ class TrialFolder:
         try:
             with (self.path / ".lock").open("rb") as file:
                 return not _try_lock(file.fileno(), fcntl.LOCK_SH)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return False
 
 
@@ -123,6 +158,16 @@ class RunFolder:
     path: Path
 
     @property
+    def location(self) -> str:
+        """The run's place: the folder, or the URL whose working copy it is."""
+        return str(self.path)
+
+    @property
+    def look_seconds(self) -> float:
+        """How often it is worth asking how far the trials are."""
+        return 0.0
+
+    @property
     def recipe(self) -> Path:
         """The recipe that the sweep was started with, as the user wrote it."""
         return self.path / RECIPE
@@ -133,21 +178,16 @@ class RunFolder:
 
     def trials(self) -> list[TrialFolder]:
         """The trials that have a spec, in the order of their names."""
-        return [TrialFolder(path.parent) for path in sorted((self.path / "trials").glob("*/spec.json"))]
+        return [self.trial(path.parent.name) for path in sorted((self.path / "trials").glob("*/spec.json"))]
 
+    def write_plan(self, trials: Sequence[TrialSpec], recipe: str) -> None:
+        """Writes the specs that are not there yet, and the recipe."""
+        for trial in trials:
+            self.trial(trial.key).write_spec(trial)
+        write_atomically(self.recipe, recipe.encode())
 
-def require_run(path: str | Path) -> RunFolder:
-    """Opens an existing run.
-
-    Raises:
-        InterlawError: When the folder holds no run.
-    """
-    folder = RunFolder(Path(path))
-    if not folder.recipe.is_file():
-        raise InterlawError(
-            f"expected a run folder with {RECIPE}, found none in {str(path)!r}; give the --out folder of a sweep"
-        )
-    return folder
+    def fetch(self) -> None:
+        """Brings this machine's copy up to date; a folder is its own."""
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:
@@ -157,6 +197,11 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _read(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from interlaw.runs.document import require_document
 
@@ -47,6 +47,15 @@ class Record(BaseModel):
     provenance: dict[str, Any] = {}
     reason: str = ""
     traceback: str = ""
+
+    @field_validator("shape")
+    @classmethod
+    def _plain(cls, shape: dict[str, Any]) -> dict[str, Any]:
+        """Counts are numbers: a table sorts by them."""
+        for name, value in shape.items():
+            if name != "family" and not isinstance(value, int | float | None):
+                raise ValueError(f"expected a number for {name}, found {str(value)[:40]!r}")
+        return shape
 
 
 def require_record(text: str, *, source: str) -> Record:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from interlaw.errors import InterlawError
+from interlaw.runs.document import require_document
 from interlaw.shapes import Shape, make_shape
 from interlaw.tasks import AnyTaskSpec, Strict
 from interlaw.training import TrainSettings
@@ -100,10 +100,10 @@ def require_spec(text: str, *, source: str) -> TrialSpec:
     Raises:
         InterlawError: When the text is not a trial's spec.
     """
-    try:
-        return TrialSpec.model_validate_json(text)
-    except (ValueError, InterlawError) as error:
-        first = str(error).splitlines()[0]
-        raise InterlawError(
-            f"expected a trial's spec in {source}, found: {first}; remove the folder or use the version that wrote it"
-        ) from error
+    return require_document(
+        TrialSpec,
+        text,
+        what="a trial's spec",
+        source=source,
+        remedy="remove the folder or use the version that wrote it",
+    )

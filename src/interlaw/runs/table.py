@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from interlaw.errors import InterlawError
-from interlaw.runs.folder import RunFolder, TrialFolder, require_run
+from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
+from interlaw.runs.stored import require_run
 
 QUANTITIES = (
     "energy",
@@ -27,6 +28,7 @@ QUANTITIES = (
     "excess_ratio",
 )
 _PARTS = ("_stderr", "_low", "_high")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PREFERRED = ("projected", "loss", "input")
 
 
@@ -124,15 +126,26 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
     return row
 
 
-def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float]:
+def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float | None]:
     """A measurement's columns: value, standard error and interval of each quantity."""
-    columns: dict[str, float] = {}
-    estimates = {**measured, "null_ratio": measured["null"], "excess_ratio": measured["excess"]}
+    columns: dict[str, float | None] = {}
+    estimates = {**measured, "null_ratio": measured.get("null"), "excess_ratio": measured.get("excess")}
     for quantity in QUANTITIES:
-        estimate = estimates[quantity]
-        columns[f"{view}_{quantity}"] = estimate["value"]
-        columns.update({f"{view}_{quantity}{part}": estimate[part.removeprefix("_")] for part in _PARTS})
+        estimate = estimates.get(quantity)
+        parts = estimate if isinstance(estimate, dict) else {}  # an older version did not measure every quantity
+        columns[f"{view}_{quantity}"] = _number(parts.get("value"))
+        columns.update({f"{view}_{quantity}{part}": _number(parts.get(part.removeprefix("_"))) for part in _PARTS})
     return columns
+
+
+def _number(value: Any) -> float | None:
+    """A number of a record, or None for what is none."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _not_a_formula(value: Any) -> Any:
+    """A cell of text that a spreadsheet would take for a formula, made a text again."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def load_curve(trial: TrialFolder) -> pd.DataFrame:
@@ -144,7 +157,12 @@ def load_curve(trial: TrialFolder) -> pd.DataFrame:
 def table_as(table: pd.DataFrame, *, form: str) -> bytes:
     """The table as csv, parquet or jsonl."""
     if form == "csv":
-        return table.to_csv(index=False, lineterminator="\n").encode()
+        return (
+            table.map(_not_a_formula)
+            .rename(columns=_not_a_formula)
+            .to_csv(index=False, lineterminator="\n")
+            .encode("utf-8", "backslashreplace")
+        )
     if form == "parquet":
         content: bytes = table.to_parquet(index=False)
         return content

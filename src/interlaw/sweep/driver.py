@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError
-from interlaw.runs import RunFolder, TrialSpec
+from interlaw.runs import RunFolder, StorageError, TrialSpec, open_run
 from interlaw.sweep.local import Listener, run_in_processes, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
 from interlaw.sweep.ray import RayOptions, run_on_ray
 from interlaw.sweep.recipe import Recipe
-from interlaw.training import write_atomically
 
 Executor = Literal["local", "processes", "ray"]
 
@@ -24,7 +23,7 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
     Args:
         recipe: The sweep.
         text: The recipe as written; kept as DIR/recipe.toml.
-        out: DIR.
+        out: DIR, or a URL of storage such as s3://bucket/run.
         folder: Folder of the recipe file; relative corpus paths start there.
 
     Returns:
@@ -34,7 +33,8 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
     Raises:
         InterlawError: When DIR cannot be written, or holds trials that this recipe does not plan.
     """
-    run = RunFolder(Path(out))
+    run = open_run(out)
+    run.fetch()
     ended = {trial.key: record for trial in run.trials() if (record := trial.record()) is not None}
     trials = plan_trials(recipe, folder=folder, records=ended)
     if run.path.exists() and not run.path.is_dir():
@@ -46,13 +46,10 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
             "not plan; choose another --out, or take the recipe that made them"
         )
     try:
-        for trial in trials:
-            run.trial(trial.key).write_spec(trial)
-        write_atomically(run.recipe, text.encode())
-    except OSError as error:
-        raise InterlawError(
-            f"expected to write to {str(out)!r}, found: {error.strerror}; choose another --out"
-        ) from error
+        run.write_plan(trials, text)
+    except (OSError, StorageError) as error:
+        reason = error.reason if isinstance(error, StorageError) else error.strerror
+        raise InterlawError(f"expected to write to {str(out)!r}, found: {reason}; choose another --out") from error
     return run, trials
 
 
@@ -64,6 +61,8 @@ def run_trials(
     num_workers: int | None = None,
     device: str = "cpu",
     checkpoint_seconds: float = 30.0,
+    memory_limit: int | None = None,
+    compiled: bool = False,
     ray: RayOptions | None = None,
     listen: Listener,
 ) -> None:
@@ -76,6 +75,8 @@ def run_trials(
         num_workers: Trials at a time; one a core, or what the cluster's resources allow, when None.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
+        memory_limit: Bytes that each trial may plan with; its share of what is free when None.
+        compiled: Train through `torch.compile`.
         ray: Cluster and resources for the executor `ray`; its defaults when None.
         listen: Told what happens.
 
@@ -84,13 +85,24 @@ def run_trials(
     """
     if num_workers is not None and num_workers < 1:
         raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
-    missing = [trial for trial in trials if run.trial(trial.key).record() is None]
+    if executor != "local" and run.location.startswith("memory://"):
+        raise InterlawError(
+            f"expected storage that other processes reach, found {run.location!r}; choose it, or the executor local"
+        )
+    missing = []
+    for trial in trials:
+        folder = run.trial(trial.key)
+        if folder.record() is None:
+            missing.append(trial)
+        else:
+            folder.tidy()  # its process may have died between the record and the tidying
     missing.sort(key=planned_flops, reverse=True)
     common: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "listen": listen}
+    here = {**common, "memory_limit": memory_limit, "compiled": compiled}
     if executor == "local" or not missing:
-        run_sequentially(missing, run, **common)
+        run_sequentially(missing, run, **here)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
-        run_in_processes(missing, run, num_workers=num_workers or os.cpu_count() or 1, **common)
+        run_in_processes(missing, run, num_workers=num_workers or os.cpu_count() or 1, **here)
     else:
         run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **common)

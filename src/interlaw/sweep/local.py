@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from interlaw.runs import Record, RunFolder, TrialSpec, provenance
-from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, Progress, run_trial
+from interlaw.errors import InterlawError
+from interlaw.runs import Record, RunFolder, TrialSpec, open_run, provenance
+from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE, Progress, run_trial
+from interlaw.training import free_bytes
 
 DEATHS_ALLOWED = 3
 
@@ -27,12 +28,13 @@ class Event:
     """Something that happened to a trial.
 
     Attributes:
-        kind: `started`, `progress` or `ended`.
+        kind: `started`, `progress` or `ended`; `stopped`: no trial can go on (a full disk, say),
+            which no listener hears.
         key: The trial.
         values: Progress values, or for `ended` the record's status, loss, seconds and reason.
     """
 
-    kind: Literal["started", "progress", "ended"]
+    kind: Literal["started", "progress", "ended", "stopped"]
     key: str
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -46,6 +48,8 @@ def run_sequentially(
     *,
     device: str = "cpu",
     checkpoint_seconds: float = 30.0,
+    memory_limit: int | None = None,
+    compiled: bool = False,
     listen: Listener,
 ) -> None:
     """Runs trials one after another in this process."""
@@ -57,6 +61,8 @@ def run_sequentially(
             device=device,
             checkpoint_seconds=checkpoint_seconds,
             progress=_as_events(listen, spec.key),
+            memory_limit=memory_limit,
+            compiled=compiled,
         )
         listen(Event(kind="ended", key=spec.key, values=ending(record)))
 
@@ -68,6 +74,8 @@ def run_in_processes(
     num_workers: int,
     device: str = "cpu",
     checkpoint_seconds: float = 30.0,
+    memory_limit: int | None = None,
+    compiled: bool = False,
     listen: Listener,
 ) -> None:
     """Runs trials in worker processes; a worker that dies is replaced and its trial goes on from its checkpoint.
@@ -75,16 +83,25 @@ def run_in_processes(
     Args:
         specs: Trials, started in this order.
         run: The run's folder.
-        num_workers: Processes; the machine's cores are divided among them.
+        num_workers: Processes; the machine's cores are divided among them, and one accelerator is shared by all.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
+        memory_limit: Bytes that each trial may plan with; its share of what is free when None.
+        compiled: Train through `torch.compile`.
         listen: Told what happens.
     """
     waiting = deque(specs)
     deaths: dict[str, int] = {}
     busy: dict[Connection, tuple[BaseProcess, TrialSpec]] = {}
     idle: list[tuple[Connection, BaseProcess]] = []
-    arguments = (str(run.path), device, checkpoint_seconds, max(1, (os.cpu_count() or 1) // num_workers))
+    options = {
+        "device": device,
+        "checkpoint_seconds": checkpoint_seconds,
+        "memory_limit": memory_limit,
+        "compiled": compiled,
+    }
+    threads = max(1, (os.cpu_count() or 1) // num_workers)
+    arguments = (run.location, num_workers, threads, options)
     try:
         while waiting or busy:
             while waiting and len(busy) < num_workers:
@@ -109,6 +126,8 @@ def run_in_processes(
                     process.join()
                     _after_death(run, spec, process.exitcode, deaths, waiting, listen)
                     continue
+                if event.kind == "stopped":
+                    raise InterlawError(event.values["reason"])
                 listen(event)
                 if event.kind == "ended":
                     del busy[ready]
@@ -119,7 +138,7 @@ def run_in_processes(
             process.join()
 
 
-def _start_worker(arguments: tuple[str, str, float, int]) -> tuple[Connection, BaseProcess]:
+def _start_worker(arguments: tuple[str, int, int, dict[str, Any]]) -> tuple[Connection, BaseProcess]:
     """A fresh process that waits for trials."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -129,12 +148,14 @@ def _start_worker(arguments: tuple[str, str, float, int]) -> tuple[Connection, B
     return ours, process
 
 
-def _work(connection: Connection, folder: str, device: str, checkpoint_seconds: float, threads: int) -> None:
+def _work(connection: Connection, location: str, num_workers: int, threads: int, options: dict[str, Any]) -> None:
     """A worker's life: trials until the driver closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_driver, daemon=True).start()
     torch.set_num_threads(threads)
-    run = RunFolder(Path(folder))
+    run = open_run(location)
+    if options["memory_limit"] is None:
+        options["memory_limit"] = free_bytes(options["device"]) // num_workers
 
     def tell(event: Event) -> None:
         try:
@@ -147,13 +168,11 @@ def _work(connection: Connection, folder: str, device: str, checkpoint_seconds: 
             spec = TrialSpec.model_validate_json(connection.recv())
         except (EOFError, OSError):
             return
-        record = run_trial(
-            spec,
-            run.trial(spec.key),
-            device=device,
-            checkpoint_seconds=checkpoint_seconds,
-            progress=_as_events(tell, spec.key),
-        )
+        try:
+            record = run_trial(spec, run.trial(spec.key), progress=_as_events(tell, spec.key), **options)
+        except InterlawError as error:
+            tell(Event(kind="stopped", key=spec.key, values={"reason": str(error)}))
+            return
         tell(Event(kind="ended", key=spec.key, values=ending(record)))
 
 
@@ -180,7 +199,7 @@ def _after_death(
         return
     reason = (
         f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): "
-        "use a smaller batch"
+        + MEMORY_ADVICE
     )
     record = record_death(run, spec, reason)
     listen(Event(kind="ended", key=spec.key, values=ending(record)))

@@ -44,7 +44,7 @@ def run_status(run: RunFolder) -> RunStatus:
         if trial.is_running():
             running += 1
             progress = trial.progress()
-            fraction_left -= progress.get("step", 0) / progress.get("steps", 1)
+            fraction_left -= min(max(progress.get("step", 0) / max(progress.get("steps", 1), 1), 0), 1)
         else:
             pending += 1
         open_work += fraction_left * planned_flops(trial.spec())

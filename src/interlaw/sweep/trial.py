@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import math
-import shutil
+import os
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+import torch
+from torch import distributed, nn
 
 from interlaw.interaction import measure
 from interlaw.models import build_model
-from interlaw.runs import Record, TrialFolder, TrialSpec, provenance
-from interlaw.tasks import Task
-from interlaw.training import TrainState, save_weights, scale_initial_weights, train
+from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
+from interlaw.tasks import Task, default_cache
+from interlaw.training import (
+    TrainState,
+    footprint,
+    free_bytes,
+    is_out_of_memory,
+    require_room,
+    save_weights,
+    scale_initial_weights,
+    train,
+)
 
 PROGRESS_SECONDS = 0.5
 LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
+MEMORY_ADVICE = "use fewer --workers, a lower --memory-limit so that batches are cut, or a smaller batch or context"
 
 Progress = Callable[[dict[str, Any]], None]
+Slicing = Callable[[Task, nn.Module], Task]
 
 
 def run_trial(
@@ -29,7 +41,11 @@ def run_trial(
     *,
     device: str = "cpu",
     checkpoint_seconds: float = 30.0,
+    patience_seconds: float = LOCK_PATIENCE_SECONDS,
     progress: Progress | None = None,
+    slicing: Slicing | None = None,
+    memory_limit: int | None = None,
+    compiled: bool = False,
 ) -> Record | None:
     """Trains, tests and measures one trial, going on from its newest checkpoint.
 
@@ -38,12 +54,19 @@ def run_trial(
         folder: Its folder; when it already holds a record nothing is done.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints.
+        patience_seconds: How long to wait for another process that holds the trial.
         progress: Called about twice a second with step, steps and train_loss.
+        slicing: What this process trains on where it shares the trial with others, from its task and model.
+        memory_limit: Bytes that it may plan with; batches are cut to fit. What is free on the device when None.
+        compiled: Train through `torch.compile`.
 
     Returns:
         The record; failures are records too. None when another process holds the trial.
+
+    Raises:
+        StorageError: When the folder cannot be written to; the trial then goes on another time.
     """
-    with folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS) as free:
+    with folder.lock(patience_seconds=patience_seconds) as free:
         if not free:
             return None
         existing = folder.record()
@@ -51,29 +74,60 @@ def run_trial(
             return existing
         folder.write_spec(spec)
         try:
-            record = _run(spec, folder, device, checkpoint_seconds, progress)
-        except Exception as error:  # whatever went wrong in a trial is that trial's result
+            with storage_faults(folder.path):
+                record = _run(
+                    spec,
+                    folder,
+                    device=device,
+                    checkpoint_seconds=checkpoint_seconds,
+                    progress=progress,
+                    slicing=slicing,
+                    memory_limit=memory_limit or free_bytes(device),
+                    compiled=compiled,
+                )
+        except StorageError:  # a full disk, say, is not the trial's result: it goes on another time
+            raise
+        except Exception as error:  # whatever else went wrong in a trial is that trial's result
             record = _failure(spec, device, error)
         folder.write_record(record)
-        _tidy(folder)
+        folder.tidy()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()  # other processes share the device
         return record
 
 
 def _run(
-    spec: TrialSpec, folder: TrialFolder, device: str, checkpoint_seconds: float, progress: Progress | None
+    spec: TrialSpec,
+    folder: TrialFolder,
+    *,
+    device: str,
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    slicing: Slicing | None,
+    memory_limit: int,
+    compiled: bool,
 ) -> Record:
     """The work itself."""
-    task = spec.task.open(device=device)
     shape = spec.make_shape()
+    require_room(params=shape.params, limit_bytes=memory_limit)
+    task = spec.task.open(device=device)
     model = build_model(shape, seed=spec.training.seed, device=device)
     scale_initial_weights(model, spec.training)
+    needed = footprint(model, task, spec.training)
+    micro_batch = spec.training.batch_size
+    if slicing is None:  # processes that share a trial must cut alike, and each holds but its slice
+        micro_batch = needed.micro_batch(batch_size=micro_batch, limit_bytes=memory_limit)
+    if compiled:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_cache() / "compiled"))
     result = train(
         model,
-        task,
+        slicing(task, model) if slicing else task,
         spec.training,
         checkpoints=folder.checkpoints,
         checkpoint_seconds=checkpoint_seconds,
         report=_reporter(spec, folder, progress),
+        micro_batch=micro_batch,
+        compiled=compiled,
     )
     folder.write_curve(result.curve)
     started = time.monotonic()
@@ -93,7 +147,13 @@ def _run(
         seconds=result.seconds,
         measure_seconds=time.monotonic() - started,
         measurements=measurements,
-        provenance=provenance(device),
+        provenance={
+            **provenance(device),
+            "processes": distributed.get_world_size() if slicing else 1,
+            "compiled": compiled,
+            "micro_batch": micro_batch,
+            "predicted_bytes": needed.peak_bytes(micro_batch),
+        },
         reason=result.reason,
     )
 
@@ -131,24 +191,17 @@ def _reporter(spec: TrialSpec, folder: TrialFolder, progress: Progress | None) -
 
 def _failure(spec: TrialSpec, device: str, error: Exception) -> Record:
     """The record of a trial that raised."""
+    reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if is_out_of_memory(error):
+        reason = f"out of memory on {device} ({reason[:200]}): {MEMORY_ADVICE}"
     return Record(
         key=spec.key,
         status="failed",
         shape=spec.make_shape().to_dict(),
         provenance=provenance(device),
-        reason=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        reason=reason,
         traceback=traceback.format_exc(),
     )
-
-
-def _tidy(folder: TrialFolder) -> None:
-    """Removes what only a running trial needs."""
-    (folder.path / "progress.json").unlink(missing_ok=True)
-    half_written = [*folder.path.glob(".*.tmp"), *folder.checkpoints.glob(".*.tmp")]
-    for path in [*folder.checkpoints.glob("step-*.safetensors"), *half_written]:
-        path.unlink(missing_ok=True)
-    if folder.checkpoints.is_dir() and not any(folder.checkpoints.iterdir()):
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
 
 
 def _number(value: float) -> float | None:

@@ -1,7 +1,8 @@
 """Everything a run needs to go on, in one safetensors file that names its own digest.
 
 A checkpoint is `step-<number>-<digest>.safetensors`: it appears by one rename, and a file whose content does not match
-the digest in its name (cut short, a flipped bit) is passed over in favour of the one before it.
+the digest in its name (cut short, a flipped bit), or that another version or network wrote, is passed over in favour
+of the one before it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 _NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors")
 _KEPT = 2
+_LAYOUT = "1"  # raised whenever older checkpoints cannot be gone on from
 
 
 def save_checkpoint(
@@ -39,7 +41,8 @@ def save_checkpoint(
     for index, values in optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": tensor for name, tensor in values.items()})
     content = save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {"state": json.dumps(state)}
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        {"state": json.dumps(state), "layout": _LAYOUT},
     )
     path = folder / f"step-{step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors"
     write_atomically(path, content)
@@ -51,21 +54,33 @@ def save_checkpoint(
 def load_checkpoint(folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
     """Restores the newest sound checkpoint in place and returns its plain values, or None when there is none."""
     for _, path in reversed(_found(folder)):
+        found = _read(path)
+        if found is None:
+            continue
+        tensors, state = found
+        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+        own = _distinct(model.state_dict())
+        if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in own.items()}:
+            continue
+        load_weights(model, weights)
+        _restore_optimizer(optimizer, tensors)
+        return state
+    return None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The tensors and plain values of a checkpoint; None when it is not sound or of another layout."""
+    try:
         content = path.read_bytes()
         match = _NAME.fullmatch(path.name)
         if match is None or hashlib.sha256(content).hexdigest() != match[2]:
-            continue
-        try:
-            tensors = load(content)
-        except SafetensorError:
-            continue
+            return None
+        tensors = load(content)
         # safetensors.load gives no metadata; its header is a length and then JSON
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        load_weights(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
-        _restore_optimizer(optimizer, tensors)
-        restored: dict[str, Any] = json.loads(header["__metadata__"]["state"])
-        return restored
-    return None
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        return (tensors, json.loads(header["state"])) if header.get("layout") == _LAYOUT else None
+    except (OSError, SafetensorError, KeyError):  # a folder of this name, or a file that no version of ours wrote
+        return None
 
 
 def save_weights(path: Path, model: nn.Module) -> None:

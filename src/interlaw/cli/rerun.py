@@ -1,0 +1,54 @@
+"""`interlaw rerun`: a trial once more, and how near it comes to its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import WorkFailedError
+
+if TYPE_CHECKING:
+    from interlaw.sweep import Rerun
+
+SHOWN = 10
+
+
+def rerun(
+    trial: Annotated[Path, typer.Argument(metavar="TRIAL", help="A trial's folder, DIR/trials/KEY.")],
+    tolerance: Annotated[
+        float | None, typer.Option(help="Largest relative difference that counts as equal; 0.001 when not given.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Where to train; the recorded device when not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a trial again from its spec in a scratch folder and compare every figure and weight with its record."""
+    from interlaw.cli.sweep import require_device
+    from interlaw.sweep import RERUN_TOLERANCE, rerun_trial
+
+    if device is not None:
+        require_device(device)
+    people().print(f"running {trial.name} again")
+    found = rerun_trial(trial, tolerance=RERUN_TOLERANCE if tolerance is None else tolerance, device=device)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        show(found)
+    if found.verdict == "different":
+        raise WorkFailedError(f"the rerun of {found.key} differs from its record by more than {found.tolerance:g}")
+
+
+def show(found: Rerun) -> None:
+    """Prints the verdict, what differs most, and which versions differ."""
+    console = people(stderr=False)
+    same = found.num_compared - len(found.differences)
+    console.print(f"{found.key}: {found.verdict}; {same} of {found.num_compared} figures and weights are bit-equal")
+    for one in found.differences[:SHOWN]:
+        values = "" if one.recorded is None and one.rerun is None else f"  {one.recorded} recorded, {one.rerun} now"
+        console.print(f"  {one.name}{values}  relative difference {one.relative:.2g}")
+    if len(found.differences) > SHOWN:
+        console.print(f"  and {len(found.differences) - SHOWN} more")
+    for name, (recorded, here) in found.versions.items():
+        console.print(f"  {name}: {recorded} recorded, {here} here")

@@ -1,0 +1,207 @@
+"""Objects under a URL (s3://bucket/run, memory://run, whatever fsspec reaches), and leases among those who share it.
+
+One write is one object, whole or not there. `create` writes only what is not there yet, which the store itself decides
+(`If-None-Match` on S3): that is all that leases and records stand on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+
+from interlaw.errors import InterlawError, MissingExtraError
+
+LEASE_SECONDS = 20.0  # after so long without a sign of life a trial's holder is taken for dead
+BEAT_SECONDS = 5.0
+
+
+def is_url(location: object) -> bool:
+    """Whether a run's place is storage that only fsspec reaches.
+
+    Example:
+        >>> is_url("s3://bucket/run"), is_url("runs/first"), is_url("file:///runs/first")
+        (True, False, False)
+    """
+    protocol, separator, _ = str(location).partition("://")
+    return bool(separator) and protocol != "file"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Objects under a URL.
+
+    Attributes:
+        url: Where they lie, without a slash at the end.
+    """
+
+    url: str
+
+    def below(self, *parts: str) -> Storage:
+        """The objects of a folder in it."""
+        return Storage("/".join([self.url, *parts]))
+
+    def names(self) -> list[str]:
+        """Names of all objects, relative to the URL, sorted."""
+        files, root = _filesystem(self.url)
+        found = files.find(root)
+        return sorted(str(name)[len(root) :].lstrip("/") for name in found)
+
+    def read(self, name: str) -> bytes | None:
+        """One object's content; None when it is not there."""
+        return self.read_all([name]).get(name)
+
+    def read_all(self, names: Collection[str]) -> dict[str, bytes]:
+        """The content of many objects at once; what is not there is left out."""
+        files, root = _filesystem(self.url)
+        if not names:
+            return {}
+        found = files.cat([f"{root}/{name}" for name in names], on_error="return")
+        for content in found.values():
+            if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                raise content
+        paths = {str(path).lstrip("/"): content for path, content in found.items()}
+        contents = {name: paths.get(f"{root}/{name}".lstrip("/")) for name in names}
+        return {name: content for name, content in contents.items() if isinstance(content, bytes)}
+
+    def write(self, contents: Mapping[str, bytes]) -> None:
+        """Writes objects, each whole."""
+        files, root = _filesystem(self.url)
+        files.pipe({f"{root}/{name}": content for name, content in contents.items()})
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Writes an object that is not there yet; False when it is."""
+        files, root = _filesystem(self.url)
+        try:
+            files.pipe_file(f"{root}/{name}", content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def delete(self, names: Collection[str]) -> None:
+        """Removes objects; what is not there stays so."""
+        files, root = _filesystem(self.url)
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                files.rm_file(f"{root}/{name}")
+
+
+class Lease:
+    """The right to run a trial, renewed while it is used; whoever finds it stale takes the next number.
+
+    Only the highest number counts, and a number is created once: two who find the same lease stale cannot both follow
+    it. Clocks that differ by more than the lease's length can let two run one trial; the record of the first stands.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._holder = uuid.uuid4().hex
+        self._name = ""
+
+    def acquire(self, *, patience_seconds: float) -> bool:
+        """Takes the lease when nobody alive has it.
+
+        Args:
+            patience_seconds: How long to wait for a holder who renews it; one who does not is waited for until stale.
+        """
+        deadline = time.monotonic() + patience_seconds
+        first: float | None = None
+        while True:
+            name, until = newest_lease(self._storage)
+            if until <= time.time():
+                if self._take(name):
+                    return True
+                continue
+            renewed = first is not None and until != first
+            first = until if first is None else first
+            if time.monotonic() >= deadline and renewed:
+                return False
+            time.sleep(0.25)
+
+    def renew(self, values: Mapping[str, Any]) -> None:
+        """A sign of life, with what there is to tell."""
+        self._storage.write({self._name: self._content(values)})
+
+    def release(self) -> None:
+        """Gives it back."""
+        self._storage.delete([self._name])
+
+    def _take(self, stale: str) -> bool:
+        """Follows a stale lease, or none."""
+        self._name = f"lease-{lease_number(stale) + 1:06d}.json"
+        if not self._storage.create(self._name, self._content({})):
+            return False
+        if stale:
+            self._storage.delete([stale])
+        return True
+
+    def _content(self, values: Mapping[str, Any]) -> bytes:
+        now = time.time()
+        return json.dumps({**values, "holder": self._holder, "updated": now, "until": now + LEASE_SECONDS}).encode()
+
+
+def newest_lease(storage: Storage) -> tuple[str, float]:
+    """Name of the lease that counts and until when it holds; an empty name and 0 when there is none."""
+    names = [name for name in storage.names() if lease_number(name)]
+    if not names:
+        return "", 0.0
+    content = storage.read(names[-1])
+    return names[-1], 0.0 if content is None else read_lease(content).get("until", 0.0)
+
+
+def read_lease(content: bytes) -> dict[str, Any]:
+    """What a holder told last; empty when it cannot be read."""
+    try:
+        values: dict[str, Any] = json.loads(content)
+    except ValueError:
+        return {}
+    return values
+
+
+def lease_number(name: str) -> int:
+    """The number in a lease's name; 0 for other names.
+
+    Example:
+        >>> lease_number("lease-000012.json"), lease_number("record.json")
+        (12, 0)
+    """
+    digits = name.removeprefix("lease-").removesuffix(".json")
+    return int(digits) if name.startswith("lease-") and digits.isdigit() else 0
+
+
+def reachable(work: Callable[[], Any], *, url: str) -> Any:
+    """What the work gives.
+
+    Raises:
+        InterlawError: When the storage refuses or cannot be reached.
+    """
+    try:
+        return work()
+    except InterlawError:
+        raise
+    except Exception as error:  # each kind of storage has its own
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise InterlawError(
+            f"expected storage at {url!r}, found: {first}; check its name, the credentials and the endpoint"
+        ) from error
+
+
+@functools.cache
+def _filesystem(url: str) -> tuple[Any, str]:
+    """The file system behind a URL, and the place in its words."""
+    try:
+        files, root = fsspec.url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        if url.startswith(("s3://", "s3a://")):
+            raise MissingExtraError(f"storage at {url!r}", "remote") from error
+        raise InterlawError(f"expected storage that fsspec can open, found {url!r}: {error}") from error
+    except ValueError as error:
+        raise InterlawError(f"expected a folder or a URL such as s3://bucket/run, found {url!r}: {error}") from error
+    return files, str(root).rstrip("/")

@@ -1,0 +1,195 @@
+"""A run kept under a URL: this machine works on a copy, the storage holds what counts.
+
+A trial is fetched when it is begun, its checkpoints follow while it trains, its weights and curve before its record,
+and the record last and once. So whatever dies, the storage holds a run that any machine can go on with.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from interlaw.errors import InterlawError
+from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder
+from interlaw.runs.record import Record
+from interlaw.runs.spec import TrialSpec
+from interlaw.runs.storage import BEAT_SECONDS, Lease, Storage, is_url, lease_number, reachable, read_lease
+from interlaw.training import write_atomically
+
+_LEASE = "lease.json"  # the copy of whichever lease counts
+_ONCE = (RECIPE, "spec.json", "record.json", "curve.csv")  # what is small, and once written stays
+
+
+@dataclass(frozen=True)
+class StoredTrial(TrialFolder):
+    """A trial's working copy and its place in the storage.
+
+    Attributes:
+        storage: The trial's objects.
+    """
+
+    storage: Storage
+
+    def write_record(self, record: Record) -> None:
+        """Stores weights and curve, then the record: from here on the trial has ended. The first record stands."""
+        files = [path for path in (self.weights, self.path / "curve.csv") if path.exists()]
+        self.storage.write({path.relative_to(self.path).as_posix(): path.read_bytes() for path in files})
+        content = (record.model_dump_json(indent=1) + "\n").encode()
+        if not self.storage.create("record.json", content):
+            content = self.storage.read("record.json") or content
+        write_atomically(self.path / "record.json", content)
+
+    def forget_record(self) -> None:
+        """Removes the record here and there."""
+        self.storage.delete(["record.json"])
+        super().forget_record()
+
+    def progress(self) -> dict[str, Any]:
+        """What the holder told last, as of the last fetch."""
+        path = self.path / _LEASE
+        return read_lease(path.read_bytes()) if path.exists() else {}
+
+    def is_running(self) -> bool:
+        """Whether somebody's lease held at the last fetch."""
+        values = self.progress()
+        return bool(values) and values["until"] > values["seen"]
+
+    @contextmanager
+    def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
+        """Holds the trial against everybody, and keeps the storage up to date meanwhile."""
+        with super().lock(patience_seconds=patience_seconds) as free:
+            lease = Lease(self.storage)
+            if not free or not lease.acquire(patience_seconds=patience_seconds):
+                yield False
+                return
+            over = threading.Event()
+            beat = threading.Thread(target=self._beat, args=(lease, over), daemon=True)
+            try:
+                self._fetch()
+                beat.start()
+                yield True
+            finally:
+                over.set()
+                beat.join()
+                self._push_checkpoints()
+                lease.release()
+                shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _fetch(self) -> None:
+        """Brings record and, while there is none, checkpoints here."""
+        names = self.storage.names()
+        wanted = ["record.json"] if "record.json" in names else [n for n in names if n.startswith("checkpoint/step-")]
+        for name, content in self.storage.read_all(wanted).items():
+            write_atomically(self.path / name, content)
+
+    def _beat(self, lease: Lease, over: threading.Event) -> None:
+        """Tells that the trial is alive and how far it is, and stores what it wrote."""
+        while not over.wait(BEAT_SECONDS):
+            # storage that is away for a while costs nothing: the next beat brings all that is new
+            with suppress(Exception):
+                lease.renew(super().progress())
+                self._push_checkpoints()
+
+    def _push_checkpoints(self) -> None:
+        """Stores checkpoints that are only here; removes those that the trial no longer keeps."""
+        here = {f"checkpoint/{path.name}": path for path in self.checkpoints.glob("step-*.safetensors")}
+        there = {name for name in self.storage.names() if name.startswith("checkpoint/step-")}
+        for name in sorted(here.keys() - there):
+            with suppress(FileNotFoundError):  # the trial has a newer one by now
+                self.storage.write({name: here[name].read_bytes()})
+        self.storage.delete(there - here.keys())
+
+
+@dataclass(frozen=True)
+class StoredRun(RunFolder):
+    """A run's working copy and its place in the storage.
+
+    Attributes:
+        storage: The run's objects.
+    """
+
+    storage: Storage
+
+    @property
+    def location(self) -> str:
+        """The URL."""
+        return self.storage.url
+
+    @property
+    def look_seconds(self) -> float:
+        """How often it is worth asking how far the trials are."""
+        return BEAT_SECONDS
+
+    def trial(self, key: str) -> TrialFolder:
+        """The working copy of a trial."""
+        return StoredTrial(self.path / "trials" / key, self.storage.below("trials", key))
+
+    def write_plan(self, trials: Sequence[TrialSpec], recipe: str) -> None:
+        """Writes the specs that are not there yet, and the recipe."""
+        super().write_plan(trials, recipe)
+        names = {f"trials/{trial.key}/spec.json" for trial in trials}
+        new = names - set(self.storage.names())
+        contents = {name: (self.path / name).read_bytes() for name in sorted(new)}
+        reachable(lambda: self.storage.write({**contents, RECIPE: recipe.encode()}), url=self.location)
+
+    def fetch(self) -> None:
+        """Brings recipe, specs, records, curves and leases here."""
+        names = reachable(self.storage.names, url=self.location)
+        leases = {name.rpartition("/")[0]: name for name in names if lease_number(name.rpartition("/")[2])}
+        small = {name for name in names if name.rpartition("/")[2] in _ONCE}
+        for record in self.path.glob("trials/*/record.json"):
+            if record.relative_to(self.path).as_posix() not in small:
+                record.unlink()  # forgotten by another machine
+        for lease in self.path.glob(f"trials/*/{_LEASE}"):
+            lease.unlink()
+        wanted = [name for name in small if name == RECIPE or not (self.path / name).exists()]
+        contents = reachable(lambda: self.storage.read_all([*wanted, *leases.values()]), url=self.location)
+        for name, content in contents.items():
+            if name in wanted:
+                write_atomically(self.path / name, content)
+            else:
+                seen = json.dumps({**read_lease(content), "seen": time.time()})
+                write_atomically(self.path / name.rpartition("/")[0] / _LEASE, seen.encode())
+
+
+def open_run(location: str | Path) -> RunFolder:
+    """A run's folder, or a working copy of a run under a URL; nothing need be there yet."""
+    if is_url(location):
+        url = str(location).rstrip("/")
+        return StoredRun(_working_copy(url), Storage(url))
+    text = str(location)
+    return RunFolder(Path(unquote(urlsplit(text).path)) if text.startswith("file://") else Path(location))
+
+
+def require_run(location: str | Path) -> RunFolder:
+    """Opens an existing run.
+
+    Raises:
+        InterlawError: When there is no run.
+    """
+    run = open_run(location)
+    run.fetch()
+    if not run.recipe.is_file():
+        raise InterlawError(
+            f"expected a run folder with {RECIPE}, found none in {str(location)!r}; give the --out folder of a sweep"
+        )
+    return run
+
+
+@functools.cache
+def _working_copy(url: str) -> Path:
+    """A folder for this process's copy, removed when it ends."""
+    path = tempfile.mkdtemp(prefix="interlaw-run-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return Path(path)

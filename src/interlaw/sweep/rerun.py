@@ -1,0 +1,172 @@
+"""A trial once more, from its spec alone, beside what its record says."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.runs import Record, TrialFolder, provenance
+from interlaw.sweep.trial import run_trial
+
+TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
+_VERSIONS = ("interlaw", "torch", "numpy", "python", "platform", "device", "device_name", "threads")
+
+Verdict = Literal["bit-equal", "equal within tolerance", "different"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One figure of the record beside that of the rerun.
+
+    Attributes:
+        name: The figure, such as loss or measurements.loss.aofe.value.
+        recorded: What the record says.
+        rerun: What came out now.
+        relative: |rerun - recorded| / |recorded|; for weights the same of the norm of the difference. Infinite where
+            one of the two is missing.
+    """
+
+    name: str
+    recorded: float | str | None
+    rerun: float | str | None
+    relative: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerun:
+    """How near a rerun came.
+
+    Attributes:
+        key: The trial.
+        verdict: `bit-equal`: every figure and every weight is the same to the last bit.
+        tolerance: Largest relative difference that still counts as equal.
+        num_compared: Figures and weight tensors compared.
+        differences: Those that are not bit-equal, the largest first.
+        versions: What differs of versions and machine: name to what was recorded and what is here.
+    """
+
+    key: str
+    verdict: Verdict
+    tolerance: float
+    num_compared: int
+    differences: tuple[Difference, ...]
+    versions: Mapping[str, tuple[Any, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str | None = None) -> Rerun:
+    """Runs a trial again in a scratch folder, with the recorded number of threads, and compares.
+
+    Args:
+        path: The trial's folder, DIR/trials/<key>; nothing is written there.
+        tolerance: Largest relative difference that counts as equal.
+        device: Where to train; the recorded device when None.
+
+    Raises:
+        InterlawError: When the folder holds no trial that ended, or its device is not here.
+        WorkFailedError: When the rerun fails where the recorded trial did not.
+    """
+    if not 0 <= tolerance < math.inf:
+        raise InterlawError(f"expected a tolerance of at least 0, found {tolerance}; choose one such as {TOLERANCE}")
+    folder = TrialFolder(Path(path).resolve())
+    spec, recorded = folder.spec(), folder.record()
+    if recorded is None:
+        raise InterlawError(f"expected a trial that has ended in {str(path)!r}, found no record.json; finish its sweep")
+    threads, before = recorded.provenance.get("threads"), torch.get_num_threads()
+    with tempfile.TemporaryDirectory(prefix="interlaw-rerun-") as scratch:
+        again = TrialFolder(Path(scratch) / folder.key)
+        torch.set_num_threads(threads if isinstance(threads, int) and threads > 0 else before)
+        try:
+            record = run_trial(spec, again, device=device or str(recorded.provenance.get("device", "cpu")))
+            here = provenance(device or "cpu") if record is None else record.provenance
+        finally:
+            torch.set_num_threads(before)
+        assert record is not None  # nobody else knows the scratch folder
+        if record.status == "failed" and recorded.status != "failed":
+            raise WorkFailedError(f"the rerun of {folder.key} failed: {record.reason}")
+        pairs = [*_figures(recorded, record), *_weights(folder, again)]
+    differences = sorted((pair for pair in pairs if pair.relative != 0), key=lambda pair: -pair.relative)
+    largest = differences[0].relative if differences else 0.0
+    return Rerun(
+        key=folder.key,
+        verdict="bit-equal" if not largest else "equal within tolerance" if largest <= tolerance else "different",
+        tolerance=tolerance,
+        num_compared=len(pairs),
+        differences=tuple(differences),
+        versions={
+            name: (recorded.provenance.get(name), here.get(name))
+            for name in _VERSIONS
+            if recorded.provenance.get(name) != here.get(name)
+        },
+    )
+
+
+def _figures(recorded: Record, rerun: Record) -> Iterator[Difference]:
+    """Every number that a trial's result consists of; times do not count."""
+    compared = ("status", "loss", "val_loss", "figures", "units", "train_flops", "measurements")
+    old, new = (dict(_flat(record.model_dump(mode="json", include=set(compared)))) for record in (recorded, rerun))
+    for name in dict.fromkeys([*old, *new]):
+        yield Difference(
+            name=name, recorded=old.get(name), rerun=new.get(name), relative=_relative(old.get(name), new.get(name))
+        )
+
+
+def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of a nested document by their dotted names."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from _flat(value, f"{prefix}.{index}")
+    else:
+        yield prefix, values
+
+
+def _relative(old: Any, new: Any) -> float:
+    """Relative difference of two numbers; infinite for anything else that differs."""
+    if old == new:
+        return 0.0
+    if isinstance(old, int | float) and isinstance(new, int | float) and old:
+        return abs(new - old) / abs(old)
+    return math.inf
+
+
+def _weights(old: TrialFolder, new: TrialFolder) -> Iterator[Difference]:
+    """Every weight tensor of the two."""
+    before, after = _load(old), _load(new)
+    for name in dict.fromkeys([*before, *after]):
+        one, other = before.get(name), after.get(name)
+        if one is None or other is None or one.shape != other.shape:
+            relative = math.inf
+        elif torch.equal(one, other):
+            relative = 0.0
+        else:
+            norm = float(one.double().norm())
+            relative = float((other.double() - one.double()).norm()) / norm if norm else math.inf
+        yield Difference(name=f"weights.{name}", recorded=None, rerun=None, relative=relative)
+
+
+def _load(folder: TrialFolder) -> dict[str, torch.Tensor]:
+    """The final weights; none of a trial that did not end well."""
+    if not folder.weights.exists():
+        return {}
+    try:
+        return load(folder.weights.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise InterlawError(
+            f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; "
+            "delete the trial and run its sweep again"
+        ) from error
