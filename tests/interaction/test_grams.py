@@ -56,7 +56,7 @@ def test_pooling_changes_no_estimate() -> None:
 def test_merging_groups_on_the_way_changes_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     V, weights = factors(75, 5, 2), torch.arange(1.0, 76.0)
     whole = grams_of(V, route="dense", weights=weights)
-    monkeypatch.setattr(module, "MAX_GROUPS", 4)
+    monkeypatch.setattr(module, "DENSE_GROUPS", 4)
     merged = grams_of(V, route="dense", weights=weights)
     assert len(merged.counts) <= 8
     assert merged.counts.max() == 16

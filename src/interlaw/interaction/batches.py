@@ -19,7 +19,7 @@ FORMS = (
 )
 
 
-def stream(inputs: object, *, batch_size: int = 64) -> Iterator[Batch]:
+def stream(inputs: object, *, batch_size: int) -> Iterator[Batch]:
     """Batches of any accepted form of inputs, empty ones left out.
 
     Args:

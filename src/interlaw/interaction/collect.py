@@ -21,6 +21,8 @@ from interlaw.interaction.views import VIEWS
 EXPECTED_CLUSTERS = 512
 FIRST_CHECK = 64
 CHECK_GROWTH = 1.25
+LARGEST_PIECE = 4096
+STEP = 64  # clusters at once where something is decided, or much is kept, between pieces
 
 Progress = Callable[[int], None]
 Enough = Callable[[Grams], bool]
@@ -42,12 +44,14 @@ class Work:
 
     Attributes:
         batch_size: Clusters per forward pass; chosen from free memory when None.
+        largest: Most clusters per forward pass when it is chosen.
         max_clusters: Stop after so many clusters.
         dtype: Precision of the derivatives; the weights' own when None.
         progress: Called with the number of clusters done.
     """
 
     batch_size: int | None = None
+    largest: int = LARGEST_PIECE
     max_clusters: int | None = None
     dtype: torch.dtype | None = None
     progress: Progress | None = None
@@ -101,14 +105,14 @@ def pieces_of(
     """
     device = device_of(model)
     size, left = work.batch_size, work.max_clusters
-    for whole in stream(inputs):
+    for whole in stream(inputs, batch_size=work.largest):
         whole = take(whole, 0, left) if left is not None else whole
         whole = _to_dtype(move(whole, device), work.dtype)
         trial = site(whole) if size is None else None
         if trial is not None:
             # The loss view's last token is a target only: with it a sequence may be longer than the context.
             size = clusters_at_once(model, shift(whole)[0] if settings.view == "loss" else whole, site=trial)
-        yield from pieces(whole, size or batch_length(whole))
+        yield from pieces(whole, min(size or STEP, work.largest))
         if left is not None:
             left -= batch_length(whole)
             if left <= 0:

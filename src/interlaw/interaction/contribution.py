@@ -78,17 +78,18 @@ def contribution(
 ) -> Contribution:
     """The contribution of `count` sets of columns (n, D, c): stacked side by side, or summed up when that is smaller.
 
-    Columns are taken one set at a time, so that a network of many outputs never needs all of its gradients at once.
+    Columns are taken one set at a time, and at most D of them are kept before they are summed up, so that a network of
+    many outputs never needs all of its gradients at once.
     """
     kept: list[Tensor] = []
     matrices: Tensor | None = None
-    for part in columns:
-        part = require_finite(part)
-        dim = part.shape[1]
-        if part.shape[2] * count > dim and settings.route != "gram":
-            matrices = part @ part.mT if matrices is None else matrices.baddbmm_(part, part.mT)
-        else:
-            kept.append(part)
+    for index, part in enumerate(columns):
+        kept.append(require_finite(part))
+        dim, width = part.shape[1:]
+        if width * count > dim and settings.route != "gram" and (width * len(kept) >= dim or index == count - 1):
+            summed = torch.cat(kept, 2)
+            matrices = summed @ summed.mT if matrices is None else matrices.baddbmm_(summed, summed.mT)
+            kept = []
     factors = torch.cat(kept, 2) if kept else None
     return Contribution(
         layer=layer, factors=factors, matrices=matrices, weights=weights, dim=dim, num_probes=num_probes

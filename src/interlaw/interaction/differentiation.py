@@ -15,6 +15,7 @@ from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from interlaw.errors import InterlawError
+from interlaw.interaction.attention import ForwardModeAttention
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.site import Site, watch
 
@@ -116,6 +117,7 @@ def _differentiable_attention() -> Iterator[None]:
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
         torch.backends.mha.set_fastpath_enabled(False)
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(ForwardModeAttention())
         yield
 
 

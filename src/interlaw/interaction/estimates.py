@@ -84,12 +84,10 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     without = leave_one_out(grams, null=null)
     groups = len(grams.counts)
     quantile = student_quantile(0.5 + level / 2, degrees=groups - 1)
-    found = {}
-    for name, value in values.items():
-        spread = (without[name] - without[name].mean()).square().sum()
-        stderr = math.sqrt(float(spread) * (groups - 1) / groups)
-        found[name] = _estimate(name, float(value), stderr, quantile)
-    return found
+    replicates = torch.stack([without[name] for name in values])
+    spread = (replicates - replicates.mean(1, keepdim=True)).square().sum(1)
+    stderrs = (spread * ((groups - 1) / groups)).sqrt()
+    return _estimates(list(values), torch.stack(list(values.values())), stderrs, quantile)
 
 
 def require_clusters(grams: Grams) -> None:
@@ -181,10 +179,17 @@ def from_totals(grams: Grams, totals: Totals, null: Null) -> dict[str, Tensor]:
     )
 
 
-def _estimate(name: str, value: float, stderr: float, quantile: float) -> Estimate:
-    """Value, standard error and interval on the quantity's own scale."""
-    scale, at = scale_of(name, value), torch.tensor(value, dtype=torch.float64)
-    middle, reach = scale.there(at), quantile * stderr * scale.slope(at)
-    return Estimate(
-        value=value, stderr=stderr, low=float(scale.back(middle - reach)), high=float(scale.back(middle + reach))
-    )
+def _estimates(names: list[str], values: Tensor, stderrs: Tensor, quantile: float) -> dict[str, Estimate]:
+    """Values, standard errors and intervals, each on its quantity's own scale."""
+    numbers = values.tolist()
+    scales = [scale_of(name, number) for name, number in zip(names, numbers, strict=True)]
+    ends = torch.empty(2, len(names), dtype=torch.float64)
+    for scale in set(scales):
+        those = torch.tensor([one == scale for one in scales])
+        at = values.cpu()[those]
+        middle, reach = scale.there(at), quantile * stderrs.cpu()[those] * scale.slope(at)
+        ends[:, those] = torch.stack([scale.back(middle - reach), scale.back(middle + reach)])
+    return {
+        name: Estimate(value=value, stderr=stderr, low=low, high=high)
+        for name, value, stderr, low, high in zip(names, numbers, stderrs.tolist(), *ends.tolist(), strict=True)
+    }

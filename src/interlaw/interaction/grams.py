@@ -21,6 +21,7 @@ Slices = Callable[[Tensor], Iterator[Tensor]]
 """Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
 
 MAX_GROUPS = 1024
+DENSE_GROUPS = 256
 MIN_GROUPS = 32
 DENSE_BYTES = 2**28
 CHUNK_ELEMENTS = 2**25
@@ -100,11 +101,17 @@ def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumu
 class DenseAccumulator:
     """Keeps the summed D x D contribution of each group; memory does not grow with the number of clusters.
 
-    One group per cluster at first; when the groups exceed what memory allows, neighbours merge.
+    One group per cluster at first; when the groups exceed what memory allows, neighbours merge. Of a symmetric matrix
+    only the upper triangle is kept, its off-diagonal entries times sqrt 2, so that inner products stay what they are.
     """
 
     def __init__(self, dim: int, slices: Slices) -> None:
         self._dim = dim
+        self._rows, self._columns = torch.triu_indices(dim, dim)
+        # Where the diagonal is in a packed triangle, row by row.
+        self._at_diagonal = torch.arange(dim) * (2 * dim + 1 - torch.arange(dim)) // 2
+        self._scale = torch.full(self._rows.shape, 2**0.5, dtype=torch.float64)
+        self._scale[self._at_diagonal] = 1.0
         self._slices = slices
         self._capacity = max(_max_groups(dim), 4)
         self._group_size = 1
@@ -121,35 +128,44 @@ class DenseAccumulator:
 
     def add_matrices(self, matrices: Tensor, weights: Tensor) -> None:
         """Takes a batch of the A_n themselves (n, D, D)."""
-        matrices = matrices.double()
-        diagonals = matrices.diagonal(dim1=1, dim2=2)
+        packed = self._pack(matrices.double())
+        diagonals = packed[:, self._at_diagonal]
         traces = diagonals.sum(1)
-        scalars = [traces, matrices.square().sum((1, 2)), diagonals.square().sum(1), traces.square()]
+        scalars = [traces, packed.square().sum(1), diagonals.square().sum(1), traces.square()]
         scalars += [torch.ones_like(traces), weights.to(traces)]
-        for matrix, scalar in zip(matrices, torch.stack(scalars, 1), strict=True):
-            self._append(matrix, scalar)
+        for row, scalar in zip(packed, torch.stack(scalars, 1), strict=True):
+            self._append(row, scalar)
 
-    def _append(self, matrix: Tensor, scalars: Tensor) -> None:
+    def _append(self, row: Tensor, scalars: Tensor) -> None:
         """Adds one cluster to the open group, or opens the next; merges neighbours when there are too many."""
         if self._scalars and int(self._scalars[-1][4]) < self._group_size:
-            self._sums[-1] += matrix
+            self._sums[-1] += row
             self._scalars[-1] += scalars
             return
         if len(self._sums) >= 2 * self._capacity:
             self._group_size *= 2
             self._sums = [a + b for a, b in zip(self._sums[::2], self._sums[1::2], strict=True)]
             self._scalars = [a + b for a, b in zip(self._scalars[::2], self._scalars[1::2], strict=True)]
-        self._sums.append(matrix.clone())
+        self._sums.append(row.clone())
         self._scalars.append(scalars.clone())
+
+    def _pack(self, matrices: Tensor) -> Tensor:
+        """(n, D, D) -> (n, D (D + 1) / 2)."""
+        return matrices[:, self._rows, self._columns] * self._scale.to(matrices)
 
     def sum_of_contributions(self) -> Tensor:
         """sum_n A_n, D x D in float64."""
-        return torch.stack(self._sums).sum(0)
+        total = torch.stack(self._sums).sum(0)
+        total = total / self._scale.to(total)
+        whole = total.new_zeros(self._dim, self._dim)
+        whole[self._rows, self._columns] = total
+        whole[self._columns, self._rows] = total
+        return whole
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
-        flat = torch.stack(self._sums).flatten(1)
-        diagonals = flat[:, :: self._dim + 1]
+        flat = torch.stack(self._sums)
+        diagonals = flat[:, self._at_diagonal]
         trace, self_energy, self_diagonal, self_trace, counts, weights = torch.stack(self._scalars, 1)
         return Grams(
             dim=self._dim,
@@ -212,24 +228,38 @@ def _inner_products(factors: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Te
     """K, H and traces in float64, block by block of clusters, so that no (n r) x (n r) matrix is ever whole."""
     n, _, rank = factors.shape
     block = max(1, BLOCK_COLUMNS // rank)
-    energy = torch.zeros(n, n, dtype=torch.float64, device=factors.device)
-    diagonal, trace = torch.zeros_like(energy), torch.zeros_like(energy[0])
+    if n <= block:
+        return _block(factors, factors, slices)
+    energy = torch.empty(n, n, dtype=torch.float64, device=factors.device)
+    diagonal, trace = torch.empty_like(energy), torch.empty_like(energy[0])
     starts = range(0, n, block)
     for i, j in ((i, j) for i in starts for j in starts if i <= j):
-        left, right = factors[i : i + block], factors[j : j + block]
-        inner = factors.new_zeros(len(left) * rank, len(right) * rank)
-        for a, b in zip(slices(left), slices(right), strict=True):
-            inner.addmm_(a.mT.flatten(0, 1), b.mT.flatten(0, 1).T)
-            diagonal[i : i + block, j : j + block] += a.square().sum(2).double() @ b.square().sum(2).double().T
-        # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
-        squares = inner.double().square().view(len(left), rank, len(right), rank).sum((1, 3))
-        energy[i : i + block, j : j + block] = squares
+        rows, columns = slice(i, i + block), slice(j, j + block)
+        energy[rows, columns], diagonal[rows, columns], traces = _block(factors[rows], factors[columns], slices)
         if i == j:
-            trace[i : i + block] = inner.diagonal().double().view(len(left), rank).sum(1)
+            trace[rows] = traces
         else:
-            energy[j : j + block, i : i + block] = squares.T
-            diagonal[j : j + block, i : i + block] = diagonal[i : i + block, j : j + block].T
+            energy[columns, rows] = energy[rows, columns].T
+            diagonal[columns, rows] = diagonal[rows, columns].T
     return energy, diagonal, trace
+
+
+def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
+    """K and H between two blocks of clusters, and their traces where the blocks are one."""
+    (n, _, rank), m = left.shape, len(right)
+    inner = diagonal = None
+    for a, b in zip(slices(left), slices(right), strict=True):
+        columns, rows = a.mT.flatten(0, 1), b.mT.flatten(0, 1).T
+        squares, across = a.square().sum(2).double(), b.square().sum(2).double().T
+        inner = columns @ rows if inner is None else inner.addmm_(columns, rows)
+        diagonal = squares @ across if diagonal is None else diagonal.addmm_(squares, across)
+    assert inner is not None
+    assert diagonal is not None
+    wide = inner.double()
+    traces = wide.diagonal().reshape(-1, rank).sum(1)
+    # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
+    energy = wide.square_() if rank == 1 else wide.square().view(n, rank, m, rank).sum((1, 3))
+    return energy, diagonal, traces
 
 
 def pool(grams: Grams, *, max_groups: int) -> Grams:
@@ -276,8 +306,8 @@ def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tenso
 
 
 def _max_groups(dim: int) -> int:
-    """How many D x D float64 matrices fit the memory set aside for the dense route."""
-    return min(MAX_GROUPS, DENSE_BYTES // (8 * dim**2))
+    """How many D x D float64 matrices fit the memory set aside for the dense route, and no more than pay off."""
+    return min(DENSE_GROUPS, DENSE_BYTES // (8 * dim**2))
 
 
 def _whole(factors: Tensor) -> Iterator[Tensor]:

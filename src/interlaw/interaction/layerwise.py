@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, batch_length
-from interlaw.interaction.collect import Progress, Work, add_contribution, pieces_of, route_for
+from interlaw.interaction.collect import STEP, Progress, Work, add_contribution, pieces_of, route_for
 from interlaw.interaction.contribution import Probes, Settings, contribution
 from interlaw.interaction.differentiation import explained, measuring
 from interlaw.interaction.energies import Energies
@@ -111,7 +111,7 @@ def measure_layers(
     settings = Settings(view=view, layer=None, probes=probes, seed=seed, positions=positions)
     require_settings(settings)
     chosen = _chosen(model, layers)
-    work = Work(batch_size=batch_size, max_clusters=max_clusters, dtype=dtype, progress=progress)
+    work = Work(batch_size=batch_size, largest=STEP, max_clusters=max_clusters, dtype=dtype, progress=progress)
     generator = torch.Generator().manual_seed(seed)
     name, module = next(iter(chosen.items()))
     first = Site(name=name, module=module, side="output" if reads_output(module) else "input")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.collect import Progress, Work, collect, contributions
+from interlaw.interaction.collect import LARGEST_PIECE, STEP, Progress, Work, collect, contributions
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.estimates import LEVEL, jackknife, plugin
@@ -100,7 +100,8 @@ def measure(
     def enough(grams: Grams) -> bool:
         return rel_error is not None and _reaches(grams, null=null, level=level, rel_error=rel_error)
 
-    work = Work(batch_size=batch_size, max_clusters=max_clusters, dtype=dtype, progress=progress)
+    largest = LARGEST_PIECE if rel_error is None else STEP
+    work = Work(batch_size=batch_size, largest=largest, max_clusters=max_clusters, dtype=dtype, progress=progress)
     collected = collect(model, inputs, settings=settings, work=work, enough=None if rel_error is None else enough)
     met = None if rel_error is None else enough(collected.grams)
     return result_of(

@@ -14,14 +14,17 @@ from interlaw.interaction.readout import output_tensor
 from interlaw.interaction.site import Site, device_of, watch
 
 SHARE_OF_FREE = 0.25
+CACHED_BYTES = 2**25  # on a processor, activations beyond its caches are slower than small pieces are
+LEAST_PIECE = 16
+MOST_COLUMNS = 64
 UNKNOWN_FREE_BYTES = 4 * 2**30
 
 
 def clusters_at_once(model: nn.Module, batch: Batch, *, site: Site) -> int:
     """The micro-batch size: a share of the free memory over what one cluster of this batch needs.
 
-    One cluster is run forward, and every tensor that autograd saves is counted, and the output three times (itself,
-    its gradient, and a probe).
+    One cluster is run forward, and every tensor that autograd saves is counted, the output three times (itself, its
+    gradient, and a probe), and twice the contribution (its columns and their product).
     """
     saved: dict[int, int] = {}
 
@@ -31,11 +34,18 @@ def clusters_at_once(model: nn.Module, batch: Batch, *, site: Site) -> int:
         return tensor
 
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    seen: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        output = output_tensor(site.run(model, take(batch, 0, 1), watch([])))
+        output = output_tensor(site.run(model, take(batch, 0, 1), watch(seen)))
     activations = sum(size for pointer, size in saved.items() if pointer not in weights)
-    needed = activations + 3 * output.numel() * output.element_size()
-    return max(1, min(batch_length(batch), int(SHARE_OF_FREE * free_bytes(device_of(model)) / max(needed, 1))))
+    activations += 3 * output.numel() * output.element_size()
+    h, device = seen[0], device_of(model)
+    dim = h.shape[-1] if h.dim() == 3 else h.numel()
+    contribution = 2 * h.element_size() * dim * min(dim, MOST_COLUMNS * h.numel() // dim)
+    fits = int(SHARE_OF_FREE * free_bytes(device) / max(activations + contribution, 1))
+    if device.type == "cpu":
+        fits = min(fits, max(LEAST_PIECE, CACHED_BYTES // max(activations, 1)))
+    return max(1, min(batch_length(batch), fits))
 
 
 def free_bytes(device: torch.device) -> int:
