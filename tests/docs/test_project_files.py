@@ -1,0 +1,95 @@
+"""Files around the code say the same thing: versions, workflows, citation, changelog, the site's menu."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.docs.pages import ROOT
+
+import interlaw
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_one_version_everywhere() -> None:
+    citation = read(ROOT / "CITATION.cff")
+    assert (
+        PROJECT["version"] == interlaw.__version__ == citation["version"] == citation["preferred-citation"]["version"]
+    )
+
+
+def test_the_citation_has_what_a_reader_of_it_needs() -> None:
+    citation = read(ROOT / "CITATION.cff")
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "license", "type"} <= set(citation)
+    assert citation["license"] == PROJECT["license"]
+    assert any("2605.27989" in reference["url"] for reference in citation["references"])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_are_sound(path: Path) -> None:
+    workflow = read(path)
+    assert {"name", "jobs", True} <= set(workflow)  # YAML reads the key `on` as true
+    for job in workflow["jobs"].values():
+        assert job["runs-on"]
+        assert job.get("needs", job["runs-on"]) in {*workflow["jobs"], job["runs-on"]}
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            assert "@" in step.get("uses", "@")
+
+
+def test_pythons_of_the_workflow_are_those_promised() -> None:
+    low, high = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"]).groups()  # type: ignore[union-attr]
+    tried = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["check"]["strategy"]["matrix"]["python"]
+    assert tried == [f"3.{minor}" for minor in range(int(low), int(high))]
+
+
+def test_continuous_integration_runs_what_check_runs() -> None:
+    (targets,) = re.findall(r"^check: (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert re.findall(r"^make (\w+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE) == targets.split()
+
+
+def test_publishing_needs_no_stored_token() -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    assert read(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["publish"]["permissions"] == {
+        "id-token": "write"
+    }
+    assert "secrets." not in text
+
+
+@pytest.mark.parametrize("path", [path for path in FORMS if path.name != "config.yml"], ids=lambda path: path.name)
+def test_issue_forms_are_sound(path: Path) -> None:
+    form = read(path)
+    assert {"name", "description", "body"} <= set(form)
+    ids = [field["id"] for field in form["body"]]
+    assert len(set(ids)) == len(ids)
+    assert all(field["attributes"]["label"] for field in form["body"])
+
+
+def test_release_notes_are_the_changelogs_part() -> None:
+    script = ROOT / ".github" / "release-notes"
+    done = subprocess.run([script, "Unreleased"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip()
+    assert "## " not in done.stdout
+    assert subprocess.run([script, "99.0.0"], capture_output=True, check=False).returncode == 1
+
+
+def test_docs_packages_are_pinned() -> None:
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    extras = PROJECT["optional-dependencies"]
+    for extra in ("docs", "notebooks", "dist", "dev"):
+        for requirement in extras[extra]:
+            name = re.split(r"[\[><=]", requirement)[0].lower()
+            assert name == "interlaw" or name in pinned, requirement
