@@ -169,6 +169,17 @@ def test_layers_of_a_model(
     assert "lm_head" in capsys.readouterr().out
 
 
+def test_layers_are_drawn(factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "layers.png"
+    run("layers", f"{factory}:vectors", "--inputs", array, "--figure", picture, "--float32", "--json")
+    out, err = capsys.readouterr()
+    assert [row["layer"] for row in json.loads(out)["layers"]] == ["0", "2"]
+    assert "layers.png" in err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InterlawError, match=r"a figure named \*\.png"):
+        run("layers", f"{factory}:vectors", "--inputs", array, "--figure", tmp_path / "layers.doc")
+
+
 def test_a_trial_of_a_sweep_brings_its_own_text(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from interlaw.cli.measure import (
     Context,
     Device,
+    Float32,
     Inputs,
     Model,
     Samples,
@@ -35,19 +37,39 @@ def layers(
     seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 0,
     context: Context = None,
     device: Device = None,
+    float32: Float32 = False,
     trust_remote_code: Trust = False,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Also draw a heat map and lines over depth.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Layer by layer: interaction, superposition of W^T W, and whether the Neural Feature Ansatz holds."""
+    import torch
+
     from interlaw.interaction import measure_layers
 
+    if figure is not None:
+        from interlaw.report import require_figure_name, write_layers_figure
+
+        require_figure_name(figure)
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
     given = read_inputs(subject, text=text, inputs=inputs, samples=samples, context=context, targets=chosen == "loss")
     with progress_bar(given) as advance:
         found = measure_layers(
-            subject.model, given, layers=layer or None, view=chosen, probes=probes, seed=seed, progress=advance
+            subject.model,
+            given,
+            layers=layer or None,
+            view=chosen,
+            probes=probes,
+            seed=seed,
+            dtype=torch.float32 if float32 else None,
+            progress=advance,
         )
+    if figure is not None:
+        write_layers_figure(figure, found, title=f"{Path(model).name}, {chosen} view")
+        people().print(f"wrote {figure}", markup=False)
     if as_json:
         print_json({"layers": [row.to_dict() for row in found]})
     else:

@@ -25,6 +25,7 @@ Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; t
 Samples = Annotated[int, typer.Option(min=3, help="At most so many samples (sequences).")]
 Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
+Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
 
 
@@ -49,7 +50,7 @@ def measure(
         float | None, typer.Option(help="Stop early when the ratio's interval is this narrow, relative.")
     ] = None,
     device: Device = None,
-    float32: Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")] = False,
+    float32: Float32 = False,
     trust_remote_code: Trust = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Also save the measurement (JSON and npz).")
