@@ -33,7 +33,8 @@ DOORS = {
     "transformers": {"models", "tasks/corpus.py", "recommendation"},
     "datasets": {"tasks/corpus.py"},
     "sklearn": {"tasks/pictures.py"},
-    "ray": {"sweep/ray.py"},
+    "ray": {"sweep/ray.py", "sweep/spanning.py"},
+    "fsspec": {"runs/storage.py"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

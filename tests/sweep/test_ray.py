@@ -1,84 +1,80 @@
-"""The same sweep on a real Ray cluster: same keys, same bits; a killed worker costs nothing."""
+"""What needs no cluster: the resources of a trial, and whether a folder and its locks are shared."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 
-import psutil
 import pytest
-from tests.recipes import write_recipe
 
 from interlaw.errors import InterlawError
-from interlaw.runs import Record, RunFolder
-from interlaw.sweep import Event, RayOptions, parse_resources, prepare_run, read_recipe, run_trials
-
-
-def sweep(recipe_path: Path, out: Path, *, executor: str, **options: object) -> tuple[RunFolder, list[Event]]:
-    recipe, text = read_recipe(recipe_path)
-    run, trials = prepare_run(recipe, text, out=out, folder=recipe_path.parent)
-    events: list[Event] = []
-    run_trials(run, trials, executor=executor, listen=events.append, **options)  # type: ignore[arg-type]
-    return run, events
-
-
-def results(run: RunFolder) -> dict[str, tuple[dict[str, object], bytes]]:
-    """Record without times and machine, and weights, by key."""
-    found = {}
-    for trial in run.trials():
-        record = trial.record()
-        assert isinstance(record, Record)
-        plain = record.model_dump(exclude={"seconds", "measure_seconds", "provenance"})
-        found[trial.key] = (plain, trial.weights.read_bytes())
-    return found
-
-
-@pytest.mark.ray
-@pytest.mark.filterwarnings("default")
-def test_ray_gives_the_bits_of_the_local_executor(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-    path = write_recipe(tmp_path)
-    local, _ = sweep(path, tmp_path / "local", executor="local")
-    on_ray, events = sweep(path, tmp_path / "ray", executor="ray")
-    assert results(on_ray) == results(local)
-    assert [event.kind for event in events if event.kind == "ended"] == ["ended"] * len(local.trials())
-
-
-@pytest.mark.ray
-@pytest.mark.filterwarnings("default")
-def test_a_killed_ray_worker_starts_again(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-    path = write_recipe(tmp_path, training={"steps": 4000}, top={"depths": [1], "seeds": [0]})
-    killed: list[int] = []
-
-    def kill_once() -> None:
-        deadline = time.monotonic() + 60
-        while not killed and time.monotonic() < deadline:
-            for process in psutil.process_iter(["cmdline"]):
-                if process.info["cmdline"] and process.info["cmdline"][0] == "ray::_trial":
-                    time.sleep(1.0)  # let it train a little
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed.append(process.pid)
-                    return
-            time.sleep(0.1)
-
-    killer = threading.Thread(target=kill_once)
-    killer.start()
-    run, _ = sweep(path, tmp_path / "ray", executor="ray", checkpoint_seconds=0.2)
-    killer.join()
-    local, _ = sweep(path, tmp_path / "local", executor="local")
-    assert killed
-    assert results(run) == results(local)
+from interlaw.runs import RunFolder
+from interlaw.sweep import RayOptions, parse_resources
+from interlaw.sweep import ray as executor
 
 
 def test_resources_are_read() -> None:
     assert parse_resources("cpu=2,gpu=0.5") == RayOptions(num_cpus=2.0, num_gpus=0.5)
+    assert parse_resources("gpu=4", num_devices=4) == RayOptions(num_gpus=4.0, num_devices=4)
 
 
 @pytest.mark.parametrize("text", ["", "cpu", "cpu=two", "cpu=-1", "tpu=1", "cpu=nan"])
 def test_wrong_resources_are_refused(text: str) -> None:
     with pytest.raises(InterlawError, match=r"expected resources such as cpu=2,gpu=0\.5"):
         parse_resources(text)
+
+
+def test_no_device_is_refused() -> None:
+    with pytest.raises(InterlawError, match="expected at least 1 device per trial, found 0"):
+        parse_resources("cpu=1", num_devices=0)
+
+
+class FakeRay:
+    """A cluster of nodes with these resources."""
+
+    def __init__(self, *resources: dict[str, float]) -> None:
+        self._resources = resources
+
+    def nodes(self) -> list[dict[str, object]]:
+        return [{"Alive": True, "Resources": found} for found in self._resources]
+
+
+@pytest.mark.parametrize(
+    ("options", "room"),
+    [
+        (RayOptions(), 12),
+        (RayOptions(num_cpus=3), 3),
+        (RayOptions(num_cpus=0.5, num_gpus=0.5), 6),
+        (RayOptions(num_cpus=16), 0),
+        (RayOptions(num_gpus=3, num_devices=3), 1),  # spans both nodes
+        (RayOptions(num_cpus=6, num_devices=2), 1),
+        (RayOptions(num_gpus=4, num_devices=4), 0),
+    ],
+)
+def test_how_many_trials_fit(options: RayOptions, room: int) -> None:
+    assert executor._room(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options) == room
+
+
+def test_whether_a_folder_and_its_locks_are_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = tmp_path / "probe"
+    assert executor._look(str(probe)) == "missing"
+    with probe.open("w") as file:
+        assert executor._look(str(probe)) == "unlocked"
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert executor._look(str(probe)) == "shared"
+
+    def no_locks(*arguments: object) -> None:
+        raise OSError(37, os.strerror(37))
+
+    monkeypatch.setattr(executor.fcntl, "flock", no_locks)
+    assert executor._look(str(probe)) == "unlocked"
+
+
+def test_a_node_that_does_not_share_is_named(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    executor._require_seen("shared", run, "10.0.0.7")
+    with pytest.raises(InterlawError, match=r"expected .* on every node, found a node without it \(10\.0\.0\.7\)"):
+        executor._require_seen("missing", run, "10.0.0.7")
+    with pytest.raises(InterlawError, match=r"expected locks in .* found none on 10\.0\.0\.7; mount the storage"):
+        executor._require_seen("unlocked", run, "10.0.0.7")

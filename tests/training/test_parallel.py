@@ -51,7 +51,7 @@ def one_process(rank: int, world: int, port: int, folder: str) -> None:
         model.zero_grad()
         loss = task.loss(model, task.batch(seed=0, step=size, size=size))
         loss.backward()
-        found.append((float(loss), [p.grad.clone() for p in model.parameters()]))
+        found.append((float(loss.detach()), [p.grad.clone() for p in model.parameters()]))
     with torch.no_grad():
         held_out = [float(task.loss(model, b)) for b in task.evaluation("test", num_samples=8, batch_size=7)]
     try:
@@ -87,7 +87,7 @@ def test_two_processes_have_the_loss_and_gradient_of_one(tmp_path: Path) -> None
         model.zero_grad()
         expected = task.loss(model, task.batch(seed=0, step=size, size=size))
         expected.backward()
-        assert loss == other == pytest.approx(float(expected), rel=1e-12)
+        assert loss == other == pytest.approx(float(expected.detach()), rel=1e-12)
         for mine, theirs, parameter in zip(gradients, others, model.parameters(), strict=True):
             assert torch.equal(mine, theirs)
             assert parameter.grad is not None

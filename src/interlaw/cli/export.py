@@ -14,7 +14,7 @@ FORMS = ("csv", "parquet", "jsonl")
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="A run's folder.")],
+    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
     form: Annotated[str, typer.Option("--format", help="csv, parquet or jsonl.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
 ) -> None:

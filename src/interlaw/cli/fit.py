@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def fit(
     source: Annotated[
-        Path, typer.Argument(metavar="DIR|TABLE.csv", help="A run's folder, or a table of anyone's runs.")
+        str, typer.Argument(metavar="DIR|URL|TABLE.csv", help="A run's folder or URL, or a table of anyone's runs.")
     ],
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
     confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
@@ -63,15 +63,15 @@ def fit(
         show_details(law)
 
 
-def read_source(source: Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:
-    """A run's folder or a CSV file as a table with our column names and one view's interaction."""
+def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:
+    """A run or a CSV file as a table with our column names and one view's interaction."""
     import pandas as pd
 
-    if source.is_dir():
+    if "://" in str(source) or Path(source).is_dir():
         from interlaw.runs import load_table
 
         table = load_table(source)
-    elif source.is_file():
+    elif Path(source).is_file():
         try:
             table = pd.read_csv(source)
         except (ValueError, UnicodeDecodeError, OSError) as error:

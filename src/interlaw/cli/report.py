@@ -11,8 +11,10 @@ from interlaw.cli.output import AsJson, people, print_json
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="A run's folder, finished or not.")],
-    out: Annotated[Path | None, typer.Option(help="The HTML file; DIR/report.html when not given.")] = None,
+    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder or its URL, finished or not.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file; DIR/report.html, or report.html here for a URL, when not given.")
+    ] = None,
     figures: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also write every figure here as PNG, SVG and PDF.")
     ] = None,
@@ -20,8 +22,9 @@ def report(
 ) -> None:
     """One self-contained page: the verdict in plain words, figures, every trial, provenance."""
     from interlaw.report import write_figures, write_report
+    from interlaw.runs import is_url
 
-    page = write_report(run, out)
+    page = write_report(run, out or (Path("report.html") if is_url(run) else None))
     written = [] if figures is None else write_figures(run, figures)
     if as_json:
         print_json({"report": page, "figures": written})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ from interlaw.cli.output import AsJson, people, print_json
 
 
 def status(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="A run's folder.")],
+    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
     as_json: AsJson = False,
 ) -> None:
     """What is done, running, failed and left in a run, with an estimate of the time left."""

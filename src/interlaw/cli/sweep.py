@@ -20,18 +20,37 @@ EXECUTORS: tuple[Executor, ...] = ("local", "processes", "ray")
 
 def sweep(
     recipe: Annotated[Path, typer.Argument(help="A TOML recipe.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; made when missing, gone on with when not.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR|URL",
+            help="The run's folder, or storage such as s3://bucket/run; made when missing, gone on with when not.",
+        ),
+    ],
     executor: Annotated[
         str, typer.Option(help="local: one trial after another; processes: worker processes; ray: a cluster.")
     ] = "processes",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Most that a trial may plan with, such as 4G; batches are cut to fit. Else what is free."),
+    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Train through torch.compile; its cache is kept.")
+    ] = False,
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join; a running one, or a local one, if not given.")
+        str | None,
+        typer.Option(
+            help="Ray cluster to join, or local for one of its own; a running one, or else local, if not given."
+        ),
     ] = None,
     resources_per_trial: Annotated[
         str, typer.Option(help="What a trial takes of a Ray cluster, such as cpu=2,gpu=0.5.")
     ] = "cpu=1",
+    devices_per_trial: Annotated[
+        int, typer.Option(help="Processes on a Ray cluster that share a trial and its resources, one a device.")
+    ] = 1,
     retry: Annotated[
         str | None, typer.Option(help="Also run again what `failed` (diverged trials are results).")
     ] = None,
@@ -39,32 +58,48 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
-    from interlaw.runs import RunFolder
+    from interlaw.runs import open_run
+    from interlaw.shapes import parse_size
     from interlaw.sweep import parse_resources, plan_trials, prepare_run, read_recipe
 
     chosen = next((name for name in EXECUTORS if name == executor), None)
     if chosen is None:
         raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them")
     require_workers(workers)
-    ray = parse_resources(resources_per_trial, address=address)
-    if executor != "ray" and (address is not None or ray != parse_resources("cpu=1")):
+    ray = parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
+    if executor != "ray" and ray != parse_resources("cpu=1"):
         raise InterlawError(
-            f"--address and --resources-per-trial belong to --executor ray, found {executor!r}; remove them"
+            "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
+            f"found {executor!r}; remove them"
+        )
+    if ray.num_gpus and device == "cpu":
+        raise InterlawError(
+            f"expected a device of the GPUs asked for with {resources_per_trial!r}, found cpu; add --device cuda"
         )
     if executor != "ray":
         require_device(device)
+    elif memory_limit is not None or compiled:
+        raise InterlawError("--memory-limit and --compile belong to --executor local or processes; remove them")
     parsed, text = read_recipe(recipe)
     if dry_run:
         show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
         return
 
     if retry is not None:
-        forget_failures(RunFolder(out), retry)
+        forget_failures(open_run(out), retry)
 
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(parsed, text, out=out, folder=recipe.parent)
 
-    outcome = drive(plan, executor=chosen, workers=workers, device=device, ray=ray)
+    outcome = drive(
+        plan,
+        executor=chosen,
+        workers=workers,
+        device=device,
+        memory_limit=None if memory_limit is None else parse_size(memory_limit),
+        compiled=compiled,
+        ray=ray,
+    )
     if as_json:
         print_json(outcome)
     if outcome["failed"]:
@@ -78,10 +113,11 @@ def forget_failures(run: RunFolder, retry: str) -> None:
     """Removes the records of failed trials, so that they run again from their last checkpoint."""
     if retry != "failed":
         raise InterlawError(f"expected --retry failed, found {retry!r}; diverged trials are results and stay")
+    run.fetch()
     for trial in run.trials():
         record = trial.record()
         if record is not None and record.status == "failed":
-            (trial.path / "record.json").unlink()
+            trial.forget_record()
 
 
 def require_workers(workers: int | None) -> None:
@@ -109,6 +145,7 @@ def drive(
     workers: int | None,
     device: str = "cpu",
     ray: RayOptions | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
 
@@ -124,7 +161,14 @@ def drive(
         try:
             with LiveSweep(trials, already_done=len(ended)) as live:
                 run_trials(
-                    run, trials, executor=executor, num_workers=workers, device=device, ray=ray, listen=live.listen
+                    run,
+                    trials,
+                    executor=executor,
+                    num_workers=workers,
+                    device=device,
+                    ray=ray,
+                    listen=live.listen,
+                    **options,
                 )
         except KeyboardInterrupt:
             people().print("stopped; run the same command again to go on")
@@ -139,7 +183,7 @@ def drive(
         "done": sum(record is not None and record.status == "done" for record in records),
         "failed": sum(record is not None and record.status != "done" for record in records),
         "skipped": len(before),
-        "run_dir": str(run.path),
+        "run_dir": run.location,
     }
 
 

@@ -1,0 +1,178 @@
+"""A trial on several devices: a group of processes through Ray Train, each with its slice of every batch.
+
+The first process is the trial's: it holds it, keeps its checkpoints, measures and records. The others only train with
+it, from the checkpoints that it hands them; so nothing but the first process needs the run's storage.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, nn
+
+from interlaw.models import build_model
+from interlaw.runs import Record, TrialSpec, open_run
+from interlaw.sweep.trial import run_trial
+from interlaw.tasks import Task
+from interlaw.training import SlicedTask, scale_initial_weights, train
+
+
+class GroupDiedError(Exception):
+    """A process of the group died, or raised; the trial can go on from its checkpoint."""
+
+
+def span_trial(
+    spec: TrialSpec,
+    location: str,
+    *,
+    device: str,
+    checkpoint_seconds: float,
+    patience_seconds: float,
+    num_devices: int,
+    num_cpus: float,
+    num_gpus: float,
+) -> str | None:
+    """Runs a trial in a group of processes, from within a Ray task.
+
+    Args:
+        spec: The trial.
+        location: The run's folder or URL.
+        device: cpu, or cuda for the GPU that each process is given.
+        checkpoint_seconds: Least time between checkpoints.
+        patience_seconds: How long to wait for another process that holds the trial.
+        num_devices: Processes.
+        num_cpus: Cores of each, which are its torch threads too.
+        num_gpus: GPUs of each.
+
+    Returns:
+        The record as JSON; None when another driver has the trial.
+
+    Raises:
+        GroupDiedError: When a process of the group ended before the trial did.
+    """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    notes = tempfile.mkdtemp(prefix="interlaw-group-")
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={
+            "spec": spec.model_dump_json(),
+            "location": location,
+            "device": device,
+            "checkpoint_seconds": checkpoint_seconds,
+            "patience_seconds": patience_seconds,
+            "threads": max(1, int(num_cpus)),
+        },
+        torch_config=TorchConfig(backend="gloo" if device == "cpu" else "nccl"),
+        scaling_config=ScalingConfig(
+            num_workers=num_devices,
+            use_gpu=num_gpus > 0,
+            resources_per_worker={"CPU": num_cpus, **({"GPU": num_gpus} if num_gpus else {})},
+        ),
+        # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
+        run_config=RunConfig(name=spec.key, storage_path=notes, failure_config=FailureConfig(max_failures=0)),
+    )
+    try:
+        result = trainer.fit()
+    except TrainingFailedError as error:
+        run = open_run(location)
+        run.fetch()
+        record = run.trial(spec.key).record()
+        if record is None:
+            raise GroupDiedError(str(error).strip().splitlines()[-1]) from None
+        return record.model_dump_json()
+    finally:
+        shutil.rmtree(notes, ignore_errors=True)
+    return result.metrics["record"] or None
+
+
+def _work(config: dict[str, Any]) -> None:
+    """One process of the group, in Ray Train's hands."""
+    from ray.train import report
+    from ray.train.torch import get_device
+
+    end_with_node()
+    torch.set_num_threads(config["threads"])
+    spec = TrialSpec.model_validate_json(config["spec"])
+    device = "cpu" if config["device"] == "cpu" else str(get_device())
+    if distributed.get_rank():
+        _follow(spec, device)
+        report({"record": ""})
+        return
+    record = _lead(spec, config, device)
+    report({"record": "" if record is None else record.model_dump_json()})
+
+
+def _lead(spec: TrialSpec, config: dict[str, Any], device: str) -> Record | None:
+    """The first process: the trial as ever, but on slices."""
+    trial = open_run(config["location"]).trial(spec.key)
+    begun = False
+
+    def slicing(task: Task, model: nn.Module) -> Task:
+        nonlocal begun
+        begun = True
+        _hand_on({path.name: path.read_bytes() for path in trial.checkpoints.glob("step-*.safetensors")})
+        return SlicedTask(task, model)
+
+    record = run_trial(
+        spec,
+        trial,
+        device=device,
+        checkpoint_seconds=config["checkpoint_seconds"],
+        patience_seconds=config["patience_seconds"],
+        slicing=slicing,
+        memory_limit=sys.maxsize,  # a batch is divided among the devices, and not cut beyond that
+    )
+    if not begun:
+        _hand_on(None)
+    elif record is not None and record.status == "failed":
+        distributed.destroy_process_group()  # the others wait for this process, and now learn that in vain
+    return record
+
+
+def _follow(spec: TrialSpec, device: str) -> None:
+    """Another process: trains with the first one, and leaves the rest to it."""
+    files = _hand_on(None)
+    if files is None:
+        return
+    task = spec.task.open(device=device)
+    model = build_model(spec.make_shape(), seed=spec.training.seed, device=device)
+    scale_initial_weights(model, spec.training)
+    with tempfile.TemporaryDirectory(prefix="interlaw-group-") as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        train(model, SlicedTask(task, model), spec.training, checkpoints=Path(folder), checkpoint_seconds=math.inf)
+
+
+def _hand_on(files: dict[str, bytes] | None) -> dict[str, bytes] | None:
+    """What the first process passes here, everywhere."""
+    carried = [files]
+    distributed.broadcast_object_list(carried, src=0)
+    return carried[0]
+
+
+@functools.cache
+def end_with_node() -> None:
+    """Ends this worker when its node's daemon is gone, once a process: an orphan would hold its trial for ever.
+
+    Ray sees to that itself, but not where the dead daemon stays in the process table (nobody waits for it).
+    """
+    node = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == node:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
