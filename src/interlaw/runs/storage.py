@@ -19,7 +19,7 @@ import fsspec
 
 from interlaw.errors import InterlawError, MissingExtraError
 
-LEASE_SECONDS = 20.0  # after so long without a sign of life a trial's holder is taken for dead
+LEASE_SECONDS = 30.0  # after so long without a sign of life a trial's holder is taken for dead
 BEAT_SECONDS = 5.0
 
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +44,11 @@ class StoredTrial(TrialFolder):
     def write_record(self, record: Record) -> None:
         """Stores weights and curve, then the record: from here on the trial has ended. The first record stands."""
         files = [path for path in (self.weights, self.path / "curve.csv") if path.exists()]
-        self.storage.write({path.relative_to(self.path).as_posix(): path.read_bytes() for path in files})
+        contents = {path.relative_to(self.path).as_posix(): path.read_bytes() for path in files}
+        self._reach(lambda: self.storage.write(contents))
         content = (record.model_dump_json(indent=1) + "\n").encode()
-        if not self.storage.create("record.json", content):
-            content = self.storage.read("record.json") or content
+        if not self._reach(lambda: self.storage.create("record.json", content)):
+            content = self._reach(lambda: self.storage.read("record.json"))
         write_atomically(self.path / "record.json", content)
 
     def forget_record(self) -> None:
@@ -68,23 +69,34 @@ class StoredTrial(TrialFolder):
     @contextmanager
     def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
         """Holds the trial against everybody, and keeps the storage up to date meanwhile."""
+        lease = Lease(self.storage)
         with super().lock(patience_seconds=patience_seconds) as free:
-            lease = Lease(self.storage)
-            if not free or not lease.acquire(patience_seconds=patience_seconds):
+            if not free or not self._reach(lambda: lease.acquire(patience_seconds=patience_seconds)):
                 yield False
                 return
-            over = threading.Event()
-            beat = threading.Thread(target=self._beat, args=(lease, over), daemon=True)
             try:
-                self._fetch()
-                beat.start()
-                yield True
+                with _every_beat(lambda: lease.renew(super(StoredTrial, self).progress())), self._following():
+                    yield True
             finally:
-                over.set()
-                beat.join()
+                with suppress(Exception):  # it runs out by itself
+                    lease.release()
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        """Brings here what is stored, and stores what is new until the trial ends or is broken off."""
+        self._reach(self._fetch)
+        try:
+            # apart from the lease: a large checkpoint takes longer than a lease lasts
+            with _every_beat(self._push_checkpoints):
+                yield
+        finally:
+            with suppress(Exception):  # what is not stored now costs the time since the last beat
                 self._push_checkpoints()
-                lease.release()
-                shutil.rmtree(self.checkpoints, ignore_errors=True)
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def _reach(self, work: Callable[[], Any]) -> Any:
+        """What the work on the storage gives, or one line why not."""
+        return reachable(work, url=self.storage.url)
 
     def _fetch(self) -> None:
         """Brings record and, while there is none, checkpoints here."""
@@ -93,14 +105,6 @@ class StoredTrial(TrialFolder):
         for name, content in self.storage.read_all(wanted).items():
             write_atomically(self.path / name, content)
 
-    def _beat(self, lease: Lease, over: threading.Event) -> None:
-        """Tells that the trial is alive and how far it is, and stores what it wrote."""
-        while not over.wait(BEAT_SECONDS):
-            # storage that is away for a while costs nothing: the next beat brings all that is new
-            with suppress(Exception):
-                lease.renew(super().progress())
-                self._push_checkpoints()
-
     def _push_checkpoints(self) -> None:
         """Stores checkpoints that are only here; removes those that the trial no longer keeps."""
         here = {f"checkpoint/{path.name}": path for path in self.checkpoints.glob("step-*.safetensors")}
@@ -108,7 +112,8 @@ class StoredTrial(TrialFolder):
         for name in sorted(here.keys() - there):
             with suppress(FileNotFoundError):  # the trial has a newer one by now
                 self.storage.write({name: here[name].read_bytes()})
-        self.storage.delete(there - here.keys())
+        if here or self.record() is not None:
+            self.storage.delete(there - here.keys())
 
 
 @dataclass(frozen=True)
@@ -185,6 +190,25 @@ def require_run(location: str | Path) -> RunFolder:
             f"expected a run folder with {RECIPE}, found none in {str(location)!r}; give the --out folder of a sweep"
         )
     return run
+
+
+@contextmanager
+def _every_beat(work: Callable[[], None]) -> Iterator[None]:
+    """Does the work every few seconds beside what runs inside; a failure waits for the next time."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT_SECONDS):
+            with suppress(Exception):  # storage that is away for a while costs nothing
+                work()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @functools.cache

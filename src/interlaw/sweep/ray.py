@@ -130,7 +130,6 @@ def run_on_ray(
                     if not _finish(ray, reference, spec, run, deaths, listen):
                         waiting.appendleft(spec)
                 if time.monotonic() >= next_look:
-                    run.fetch()
                     _report_progress(run, pending.values(), listen)
                     next_look = time.monotonic() + run.look_seconds
         finally:
@@ -300,6 +299,8 @@ def _finish(
         if deaths[spec.key, what] < allowed:
             return False
         record = record_death(run, spec, f"its Ray {what} died {allowed} times: {str(error).splitlines()[0]}")
+    except failures.RayTaskError as error:  # a full disk, say: what ends a sweep here ends it there
+        raise error.cause from None
     listen(Event(kind="ended", key=spec.key, values=ending(record)))
     return True
 
@@ -314,6 +315,8 @@ def _cancel(ray: Any, references: list[Any]) -> None:
 
 def _report_progress(run: RunFolder, specs: Iterable[TrialSpec], listen: Listener) -> None:
     """What the running trials noted in their folders."""
+    with contextlib.suppress(InterlawError):  # storage that is away for a while ends no sweep
+        run.fetch()
     now = time.time()
     for spec in specs:
         values = run.trial(spec.key).progress()

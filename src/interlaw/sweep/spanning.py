@@ -21,7 +21,7 @@ import torch
 from torch import distributed, nn
 
 from interlaw.models import build_model
-from interlaw.runs import Record, TrialSpec, open_run
+from interlaw.runs import TrialSpec, open_run
 from interlaw.sweep.trial import run_trial
 from interlaw.tasks import Task
 from interlaw.training import SlicedTask, scale_initial_weights, train
@@ -83,23 +83,23 @@ def span_trial(
         # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
         run_config=RunConfig(name=spec.key, storage_path=notes, failure_config=FailureConfig(max_failures=0)),
     )
+    died = ""
     try:
-        result = trainer.fit()
+        trainer.fit()
     except TrainingFailedError as error:
-        run = open_run(location)
-        run.fetch()
-        record = run.trial(spec.key).record()
-        if record is None:
-            raise GroupDiedError(str(error).strip().splitlines()[-1]) from None
-        return record.model_dump_json()
+        died = str(error).strip().splitlines()[-1]
     finally:
         shutil.rmtree(notes, ignore_errors=True)
-    return result.metrics["record"] or None
+    run = open_run(location)
+    run.fetch()
+    record = run.trial(spec.key).record()
+    if record is None and died:
+        raise GroupDiedError(died)
+    return None if record is None else record.model_dump_json()
 
 
 def _work(config: dict[str, Any]) -> None:
     """One process of the group, in Ray Train's hands."""
-    from ray.train import report
     from ray.train.torch import get_device
 
     end_with_node()
@@ -108,13 +108,11 @@ def _work(config: dict[str, Any]) -> None:
     device = "cpu" if config["device"] == "cpu" else str(get_device())
     if distributed.get_rank():
         _follow(spec, device)
-        report({"record": ""})
-        return
-    record = _lead(spec, config, device)
-    report({"record": "" if record is None else record.model_dump_json()})
+    else:
+        _lead(spec, config, device)
 
 
-def _lead(spec: TrialSpec, config: dict[str, Any], device: str) -> Record | None:
+def _lead(spec: TrialSpec, config: dict[str, Any], device: str) -> None:
     """The first process: the trial as ever, but on slices."""
     trial = open_run(config["location"]).trial(spec.key)
     begun = False
@@ -138,7 +136,6 @@ def _lead(spec: TrialSpec, config: dict[str, Any], device: str) -> Record | None
         _hand_on(None)
     elif record is not None and record.status == "failed":
         distributed.destroy_process_group()  # the others wait for this process, and now learn that in vain
-    return record
 
 
 def _follow(spec: TrialSpec, device: str) -> None:
