@@ -81,11 +81,11 @@ def read_fit(path: Path) -> LawFit:
 
     try:
         return LawFit.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, IsADirectoryError):
+    except OSError:
         raise InterlawError(
             f"expected a fit at {path}, found none; write one: interlaw fit RUNS --out {path}"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InterlawError(f"expected {path} to be the JSON of a fit, found {error}; write it again") from None
 
 

@@ -101,7 +101,7 @@ def read_array(path: Path) -> Tensor:
 
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises many kinds over a damaged header
         raise InterlawError(f"expected a NumPy array in {path}, found {error}; write it with numpy.save") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
         raise InterlawError(f"expected an array of numbers in {path}, found {getattr(array, 'dtype', type(array))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import zipfile
+import zlib
 from array import array
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from torch import Tensor
 from interlaw.errors import InterlawError
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.result import Interaction
+
+_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RecursionError, MemoryError)
 
 
 def save(measurement: Interaction, path: str | Path) -> Path:
@@ -42,15 +45,25 @@ def load(path: str | Path) -> Interaction:
     path = Path(path).with_suffix(".json")
     try:
         measurement = Interaction.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InterlawError(f"expected a measurement in {path}, found {type(error).__name__}: {error}") from error
     beside = path.with_suffix(".npz")
     if not beside.exists():
         return measurement
-    with zipfile.ZipFile(beside) as archive:
-        tensors = {name.removesuffix(".npy"): _from_npy(archive.read(name)) for name in archive.namelist()}
-    dim = int(tensors.pop("dim"))
-    return replace(measurement, grams=Grams(dim=dim, **tensors))
+    return replace(measurement, grams=_read_grams(beside))
+
+
+def _read_grams(path: Path) -> Grams:
+    """The Gram matrices in an archive; each member is read by its name, none is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            tensors = {field.name: _from_npy(archive.read(f"{field.name}.npy")) for field in fields(Grams)}
+        return Grams(dim=int(tensors.pop("dim")), **tensors)
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, EOFError, RuntimeError, *_ARCHIVE_ERRORS) as error:
+        raise InterlawError(
+            f"expected a measurement's matrices in {path}, found {type(error).__name__}: {error}; delete the file to "
+            "read the measurement without them"
+        ) from error
 
 
 def _to_npy(tensor: Tensor) -> bytes:

@@ -1,4 +1,4 @@
-"""A user's own network from `module.py:factory`."""
+"""A user's own network from `module.py:factory`: the one way in which this package runs code that it did not bring."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_factory(reference: str) -> nn.Module:
         raise InterlawError(f"expected a function '{name}' in {path}, found {functions or 'no functions'}")
     try:
         model = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InterlawError(f"{name}() in {path} failed: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise InterlawError(f"expected {name}() to return an nn.Module, found {type(model).__name__}")
@@ -50,7 +50,7 @@ def _import(path: Path) -> ModuleType:
     sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InterlawError(f"importing {path} failed: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(folder)

@@ -34,9 +34,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         raise InterlawError(f"expected a config.json, found nothing at {path}; check the path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InterlawError(f"expected {path} to be JSON, found {error}; give the model's config.json") from None
     if not isinstance(config, dict):
         raise InterlawError(f"expected {path} to hold a JSON object, found {type(config).__name__}; give a config.json")
@@ -61,10 +61,11 @@ def row_from_config(
     config = read_config(path)
     name = name or path.resolve().parent.name
     cells = {field: _first(config, names) for field, names in _NAMES.items()}
-    for field in ("depth", "width"):
-        if not isinstance(cells[field], int):
+    for field, value in cells.items():
+        if not isinstance(value, int) and (field in ("depth", "width") or value is not None):
             raise InterlawError(
-                f"expected one of {', '.join(_NAMES[field])} in {path}, found none; give a model's config.json"
+                f"expected one of {', '.join(_NAMES[field])} in {path} as a whole number, found "
+                f"{'none' if value is None else repr(value)[:40]}; give a model's config.json"
             )
     counted = params or _count(config, cells)
     if counted is None:

@@ -117,11 +117,11 @@ def _read_results(path: Path) -> dict[str, Any]:
     """The parsed file, once it looks like the harness's."""
     try:
         payload = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
+    except OSError:
         raise InterlawError(
             f"expected a results file of lm-evaluation-harness, found none at {path}; check the path"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InterlawError(f"expected {path} to be JSON, found {error}; give a results_*.json") from None
     if not isinstance(payload, dict) or not isinstance(payload.get("results"), dict):
         raise InterlawError(
@@ -132,7 +132,7 @@ def _read_results(path: Path) -> dict[str, Any]:
 
 def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore:
     """One task's figures; a missing or failed metric is an error, never a zero."""
-    figures = payload["results"][task]
+    figures = _object(payload["results"][task])
     metric, kind = _TASKS.get(task, (None, None))
     metric = metric or next((name for name in _METRICS if name in figures), None)
     value = figures.get(metric) if metric else None
@@ -143,9 +143,9 @@ def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore
         )
     shots = _shots(payload, task)
     protocol = f"{shots}-shot {kind}" if kind else f"{task} {shots}-shot {str(metric).partition(',')[0]}"
-    config = payload.get("config")
-    config = config if isinstance(config, dict) else {}
-    cut = f", limit {config['limit']:g}" if config.get("limit") else ""
+    config = _object(payload.get("config"))
+    limit = config.get("limit")
+    cut = f", limit {limit:g}" if isinstance(limit, int | float) and limit else f", limit {limit}" if limit else ""
     return HarnessScore(
         model=_model_name(payload, config, path=path),
         task=task,
@@ -157,10 +157,16 @@ def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore
 
 def _shots(payload: Mapping[str, Any], task: str) -> str:
     """Shots of a task, or of its parts where the task is a group; `unknown` where the file does not say."""
-    table = payload.get("n-shot") or {}
-    parts = (payload.get("group_subtasks") or {}).get(task) or []
-    shots = {table[name] for name in (task, *parts) if isinstance(table.get(name), int)}
+    table = _object(payload.get("n-shot"))
+    parts = _object(payload.get("group_subtasks")).get(task)
+    names = [task, *(name for name in parts if isinstance(name, str))] if isinstance(parts, list) else [task]
+    shots = {table[name] for name in names if isinstance(table.get(name), int)}
     return str(shots.pop()) if len(shots) == 1 else "unknown"
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object, or an empty one where the file has something else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _model_name(payload: Mapping[str, Any], config: Mapping[str, Any], *, path: Path) -> str:
@@ -168,7 +174,7 @@ def _model_name(payload: Mapping[str, Any], config: Mapping[str, Any], *, path: 
     arguments = config.get("model_args")
     if isinstance(arguments, str):
         arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
-    name = payload.get("model_name") or (arguments or {}).get("pretrained")
+    name = payload.get("model_name") or _object(arguments).get("pretrained")
     if not name:
         raise InterlawError(
             f"expected {path} to name its model, found no model_name; give the file as the harness wrote it"

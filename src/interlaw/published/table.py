@@ -84,7 +84,11 @@ def parse_rows(text: str, *, source: str, known: Mapping[str, PublishedRow] | No
         InterlawError: When a row does not fit the schema; the message names line and column.
     """
     rows = []
-    for line, cells in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+    try:
+        table = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise InterlawError(f"expected CSV in {source}, found: {error}; mend its quotes") from error
+    for line, cells in enumerate(table, start=2):
         if None in cells or None in cells.values():
             raise InterlawError(
                 f"expected as many cells as columns, found another number in {source} line {line}; mend it"
