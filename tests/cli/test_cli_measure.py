@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import pytest
 import torch
 import transformers
 import typer
+from rich.console import Console
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from interlaw.cli.layers import layers
-from interlaw.cli.measure import measure
+from interlaw.cli.measure import measure, progress_bar
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies, load
 
@@ -231,6 +234,16 @@ def test_mistakes(
     monkeypatch.chdir(factory.parent)
     with pytest.raises(InterlawError, match=message):
         run("measure", f"mine.py:{options[0]}", *options[1:])
+
+
+def test_progress_is_shown_to_people_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, color_system=None, width=80)
+    monkeypatch.setattr(sys.modules["interlaw.cli.measure"], "people", lambda: terminal)
+    with progress_bar([torch.zeros(6, 2), {"input_ids": torch.zeros(4, 2)}]) as advance:
+        advance(5)
+    assert "measuring" in shown.getvalue()
+    assert "50%" in shown.getvalue()
 
 
 def test_precision_that_is_not_reached_is_said(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:

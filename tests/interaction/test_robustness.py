@@ -12,7 +12,7 @@ from torch import nn
 from interlaw.errors import InterlawError
 from interlaw.interaction import measure
 from interlaw.interaction.differentiation import measuring
-from interlaw.interaction.memory import clusters_at_once, free_bytes
+from interlaw.interaction.memory import LEAST_PIECE, clusters_at_once, free_bytes
 from interlaw.interaction.site import find_site
 
 
@@ -281,6 +281,30 @@ def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch
     # 9 positions of width 8 to 24 in float64, a dozen of them: some kilobytes a sequence
     assert 2 <= few < 50
     assert free_bytes(torch.device("cpu")) > 10**6
+
+
+@pytest.mark.parametrize("view", ["loss", "projected", "output", "token", "input"])
+def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 400_000)
+    largest = []
+    for count in (60, 240):
+        model, ids = build("gpt", count)
+        seen: list[int] = []
+        model.head.register_forward_hook(lambda module, args, output, seen=seen: seen.append(len(output)))
+        assert measure(model, ids, view=view).num_clusters == count
+        largest.append(max(seen))
+    assert largest[0] == largest[1] < 60
+
+
+def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, ids = build("gpt", 50)
+    monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 10**12)
+    site = find_site(model, ids, layer=None)
+    with measuring(model):
+        monkeypatch.setattr("interlaw.interaction.memory.CACHED_BYTES", 200_000)
+        assert LEAST_PIECE < clusters_at_once(model, ids, site=site) < 50
+        monkeypatch.setattr("interlaw.interaction.memory.CACHED_BYTES", 1)
+        assert clusters_at_once(model, ids, site=site) == LEAST_PIECE
 
 
 def test_progress_cap_and_target() -> None:

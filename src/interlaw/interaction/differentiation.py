@@ -15,8 +15,8 @@ from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.attention import ForwardModeAttention
 from interlaw.interaction.batches import Batch
+from interlaw.interaction.forward_mode import ForwardMode
 from interlaw.interaction.site import Site, watch
 
 Outputs = Callable[[Any, Batch], Tensor]
@@ -117,7 +117,7 @@ def _differentiable_attention() -> Iterator[None]:
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
         torch.backends.mha.set_fastpath_enabled(False)
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.enter_context(ForwardModeAttention())
+        stack.enter_context(ForwardMode())
         yield
 
 

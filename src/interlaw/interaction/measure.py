@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.collect import LARGEST_PIECE, STEP, Progress, Work, collect, contributions
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
@@ -170,7 +170,8 @@ def require_settings(settings: Settings) -> None:
     """Checks what can be checked before the first batch."""
     probes, outputs = settings.probes, settings.outputs
     if settings.view not in VIEWS:
-        raise InterlawError(f"expected a view among {', '.join(VIEWS)}, found '{settings.view}'")
+        near = did_you_mean(settings.view, VIEWS)
+        raise InterlawError(f"expected a view among {', '.join(VIEWS)}, found '{settings.view}'{near}")
     if not (probes is None or probes == "exact" or (isinstance(probes, int) and probes >= 1)):
         raise InterlawError(f"expected probes to be a positive number, 'exact' or None, found {probes!r}")
     if outputs is not None and len(outputs) == 0:

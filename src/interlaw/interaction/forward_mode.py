@@ -1,21 +1,24 @@
-"""Scaled dot products with a forward-mode derivative: torch's fused kernels have none, its plain ones a slow one.
+"""Attention, layer normalisation and linear maps with a fast forward-mode derivative, where torch's is slow or missing.
 
-Legend: S = Q K^T / sqrt(d) + mask the scores; A = softmax(S) the weights; dX the tangent of X:
-dA = A * (dS - sum(A * dS)), dS = dQ K^T + Q dK^T, d(A V) = dA V + A dV.
+Legend: dX the tangent of X; S = Q K^T / sqrt(d) + mask the scores, A = softmax(S) the weights:
+dA = A * (dS - sum(A * dS)), dS = dQ K^T + Q dK^T, d(A V) = dA V + A dV;
+z = (x - mean x) / std x the normalised input: dz = (dx - mean dx - z mean(z * dx)) / std x.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 
-class ForwardModeAttention(TorchFunctionMode):
-    """While it is active, `scaled_dot_product_attention` without dropout has a fast forward-mode derivative."""
+class ForwardMode(TorchFunctionMode):
+    """While it is active, these operations (attention without dropout) have a fast forward-mode derivative."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -24,6 +27,10 @@ class ForwardModeAttention(TorchFunctionMode):
         named = kwargs or {}
         if func is F.scaled_dot_product_attention and not (named.get("dropout_p") or args[4:5] not in ((), (0.0,))):
             return attend(*args, **named)
+        if func is F.layer_norm:
+            return normalise(*args, **named)
+        if func is F.linear:
+            return transform(*args, **named)
         return func(*args, **named)
 
 
@@ -84,3 +91,59 @@ def _total(terms: list[Tensor]) -> Tensor:
     for term in rest:
         first.add_(term)
     return first
+
+
+def normalise(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """What `layer_norm` computes, for the same arguments."""
+    z: Tensor = _Normalisation.apply(input, tuple(normalized_shape), eps)  # type: ignore[no-untyped-call]
+    z = z if weight is None else z * weight
+    return z if bias is None else z + bias
+
+
+class _Normalisation(torch.autograd.Function):
+    """The normalised input, and its tangent."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shape: tuple[int, ...], eps: float) -> Tensor:
+        """The normalised input."""
+        z, _, inverse = torch.native_layer_norm(x, shape, None, None, eps)
+        ctx.save_for_forward(z, inverse)
+        ctx.axes = tuple(range(-len(shape), 0))
+        return z
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
+        """The tangent."""
+        z, inverse = ctx.saved_tensors
+        mean, along = dx.mean(ctx.axes, keepdim=True), (z * dx).mean(ctx.axes, keepdim=True)
+        return (dx - mean).sub_(z * along).mul_(inverse.to(dx.dtype))
+
+
+def transform(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What `linear` computes, for the same arguments."""
+    if any(x is not None and forward_ad.unpack_dual(x).tangent is not None for x in (weight, bias)):
+        return F.linear(input, weight, bias)
+    found: Tensor = _Linear.apply(input, weight, bias)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Linear(torch.autograd.Function):
+    """A linear map that stays as it is while its input moves: torch's own adds a product with zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """W x + b."""
+        ctx.save_for_forward(weight)
+        return F.linear(x, weight, bias)
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
+        """W dx."""
+        (weight,) = ctx.saved_tensors
+        return F.linear(dx, weight)

@@ -1,4 +1,4 @@
-"""Attention by hand against torch's own, values and forward-mode derivatives."""
+"""Attention and layer normalisation by hand against torch's own, values and forward-mode derivatives."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from interlaw.interaction.attention import ForwardModeAttention, attend
+from interlaw.interaction.forward_mode import ForwardMode, attend, normalise, transform
 
 
 def drawn(*shape: int, seed: int) -> torch.Tensor:
@@ -54,11 +54,43 @@ def test_shared_keys() -> None:
 
 def test_the_mode_takes_calls_without_dropout_and_only_while_active(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("interlaw.interaction.attention.attend", lambda *args, **named: calls.append(named))
-    with ForwardModeAttention():
+    monkeypatch.setattr("interlaw.interaction.forward_mode.attend", lambda *args, **named: calls.append(named))
+    with ForwardMode():
         F.scaled_dot_product_attention(QUERY, KEY, VALUE, is_causal=True)
         F.scaled_dot_product_attention(QUERY, KEY, VALUE, dropout_p=0.5)
         F.scaled_dot_product_attention(QUERY, KEY, VALUE, None, 0.5)
         F.scaled_dot_product_attention(QUERY, KEY, VALUE, None, 0.0)
     F.scaled_dot_product_attention(QUERY, KEY, VALUE)
     assert calls == [{"is_causal": True}, {}]
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_layer_normalisation(shape: tuple[int, ...], affine: bool) -> None:
+    weight, bias = (drawn(*shape, seed=8), drawn(*shape, seed=9)) if affine else (None, None)
+    found, expected = [], []
+    with torch.no_grad(), forward_ad.dual_level():
+        x = forward_ad.make_dual(QUERY, drawn(*QUERY.shape, seed=7))
+        for f, into in ((normalise, found), (F.layer_norm, expected)):
+            into.extend(forward_ad.unpack_dual(f(x, shape, weight, bias, eps=1e-3)))
+        for ours, torchs in zip(found, expected, strict=True):
+            assert torch.allclose(ours, torchs)
+        with ForwardMode():
+            assert torch.equal(F.layer_norm(x, shape, weight, bias, 1e-3), found[0])
+
+
+@pytest.mark.parametrize("bias", [None, drawn(4, seed=9)])
+@pytest.mark.parametrize("moving", ["input", "weight", "bias"])
+def test_linear_maps(bias: torch.Tensor | None, moving: str) -> None:
+    given = {"input": QUERY, "weight": drawn(4, 3, seed=8), "bias": bias}
+    if given[moving] is None:
+        return
+    with torch.no_grad(), forward_ad.dual_level():
+        given[moving] = forward_ad.make_dual(given[moving], drawn(*given[moving].shape, seed=7))
+        with ForwardMode():
+            active = F.linear(**given)
+        for ours in (transform(**given), active):
+            for found, expected in zip(
+                forward_ad.unpack_dual(ours), forward_ad.unpack_dual(F.linear(**given)), strict=True
+            ):
+                assert torch.allclose(found, expected)
