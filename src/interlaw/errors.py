@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class InterlawError(Exception):
     """A mistake that the user can mend; the command line prints it as one line and exits with status 2."""
@@ -21,3 +24,15 @@ class MissingExtraError(InterlawError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': pip install 'interlaw[{extra}]'")
+
+
+def did_you_mean(word: object, known: Iterable[object]) -> str:
+    """The end of a message about an unknown name: the known one that is spelled most like it, or nothing.
+
+    Example:
+        >>> did_you_mean("lama", ["gpt", "llama", "qwen2"]), did_you_mean("bert", ["gpt", "llama"])
+        ("; did you mean 'llama'?", '')
+    """
+    spelled = {str(name).casefold(): str(name) for name in known}
+    near = difflib.get_close_matches(str(word).casefold(), spelled, n=1, cutoff=0.6)
+    return f"; did you mean {spelled[near[0]]!r}?" if near else ""

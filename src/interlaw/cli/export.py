@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 
 FORMS = ("csv", "parquet", "jsonl")
 
@@ -23,7 +23,8 @@ def export(
     from interlaw.training import write_atomically
 
     if form not in FORMS:
-        raise InterlawError(f"expected --format {', '.join(FORMS)}, found {form!r}; choose one of them")
+        near = did_you_mean(form, FORMS)
+        raise InterlawError(f"expected --format {', '.join(FORMS)}, found {form!r}; choose one of them{near}")
     content = table_as(load_table(run), form=form)
     if out is None:
         sys.stdout.buffer.write(content)

@@ -38,12 +38,12 @@ def print_json(values: Any) -> None:
 
 
 def people(*, stderr: bool = True) -> Console:
-    """A console for people; wide enough not to wrap when piped."""
+    """A console for people."""
     from interlaw.cli.console import PlainConsole
 
     console = PlainConsole(stderr=stderr)
     if not console.is_terminal:
-        console.width = 160
+        console.width = 1000  # a table is as wide as it needs: nothing is folded or cut in a pipe
     return console
 
 

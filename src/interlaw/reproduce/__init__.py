@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 from interlaw.reproduce.agreement import Agreement
 from interlaw.reproduce.cnn import CNN_SCAN
 from interlaw.reproduce.double_descent import run_double_descent
@@ -89,7 +89,10 @@ def require_options(name: str, given: Iterable[str]) -> None:
         InterlawError: Either.
     """
     if name not in EXPERIMENTS:
-        raise InterlawError(f"expected an experiment of {', '.join(EXPERIMENTS)}, found {name!r}; choose one of them")
+        near = did_you_mean(name, EXPERIMENTS)
+        raise InterlawError(
+            f"expected an experiment of {', '.join(EXPERIMENTS)}, found {name!r}; choose one of them{near}"
+        )
     for option in sorted(set(given) - EXPERIMENTS[name].options):
         raise InterlawError(f"expected no --{option} for {name}, which has no use for it; leave it out")
 

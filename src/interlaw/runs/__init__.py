@@ -7,7 +7,7 @@ from interlaw.runs.record import Record
 from interlaw.runs.spec import BudgetSpec, MeasureSpec, RecipeBudgetKind, Treatment, TrialSpec
 from interlaw.runs.storage import is_url
 from interlaw.runs.stored import open_run, require_run
-from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, view_table
+from interlaw.runs.table import load_curve, load_table, measured_views, run_name, table_as, trial_row, view_table
 from interlaw.runs.trained import load_trial
 from interlaw.tasks import Strict, TextTaskSpec
 
@@ -34,5 +34,6 @@ __all__ = [
     "run_name",
     "storage_faults",
     "table_as",
+    "trial_row",
     "view_table",
 ]

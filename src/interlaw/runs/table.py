@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
@@ -76,6 +76,7 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
     if chosen not in measured:
         raise InterlawError(
             f"expected a measured view ({', '.join(measured) or 'none was'}), found {chosen!r}; choose one of them"
+            f"{did_you_mean(chosen, measured)}"
         )
     names = {f"{chosen}_{quantity}{part}": f"{quantity}{part}" for quantity in QUANTITIES for part in ("", *_PARTS)}
     return table.rename(columns=names)

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 from interlaw.shapes.bottleneck import BottleneckShape
 from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
 from interlaw.shapes.cnn import CNNShape
@@ -51,7 +51,10 @@ def require_family(family: str) -> type[Shape]:
     for found in entry_points(group=FAMILIES_GROUP, name=prefix if name else ""):
         shape_class: type[Shape] = found.load()(name)
         return shape_class
-    raise InterlawError(f"expected a family of {', '.join(FAMILIES)} or hf:NAME, found {family!r}; choose one of them")
+    raise InterlawError(
+        f"expected a family of {', '.join(FAMILIES)} or hf:NAME, found {family!r}; choose one of them"
+        f"{did_you_mean(family, FAMILIES)}"
+    )
 
 
 def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape:
@@ -66,6 +69,7 @@ def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape
         if name not in allowed:
             raise InterlawError(
                 f"expected settings of {family}: {', '.join(allowed)}, found {name!r}; remove or rename it"
+                f"{did_you_mean(name, allowed)}"
             )
     return shape_class(depth=depth, width=width, **settings)
 

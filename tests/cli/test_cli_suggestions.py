@@ -1,0 +1,53 @@
+"""A name that is misspelt is answered with the one that was meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.recipes import write_recipe
+
+from interlaw.cli import run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ("shape --params 1M", "shapes"),
+        ("recomend --params 1M", "recommend"),
+        ("shapes --parms 1M", "--params"),
+        ("shapes --params 1M --family lama", "llama"),
+        ("sweep r.toml --out run --executor procesess", "processes"),
+        ("sweep r.toml --out run --log wanbd", "wandb"),
+        ("reproduce gpt-dept --out run", "gpt-depth"),
+        ("export run --format parket", "parquet"),
+    ],
+)
+def test_commands_options_and_values(arguments: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments.split()) == 2
+    found = capsys.readouterr().err
+    assert meant in found.partition("found ")[2] or meant in found.partition(":")[2]
+    assert "did you mean" in found.casefold() or "possible options" in found.casefold()
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "meant"),
+    [
+        ("top", "depts", "depths"),
+        ("training", "lerning_rate", "learning_rate"),
+        ("measure", "view", "views"),
+        ("budget", "amount", "amounts"),
+    ],
+)
+def test_keys_of_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, key: str, meant: str) -> None:
+    recipe = write_recipe(tmp_path, **{part: {key: 1}})
+    assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--dry-run"]) == 2
+    found = capsys.readouterr().err
+    assert key in found
+    assert f"did you mean '{meant}'?" in found
+
+
+def test_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, measure={"views": ["projcted"]})
+    assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--dry-run"]) == 2
+    assert "did you mean 'projected'?" in capsys.readouterr().err
