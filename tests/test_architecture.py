@@ -35,10 +35,14 @@ DOORS = {
     "sklearn": {"tasks/pictures.py"},
     "ray": {"sweep/ray.py", "sweep/spanning.py"},
     "fsspec": {"runs/storage.py"},
+    "tensorboard": {"sweep/logs/tensorboard.py"},
+    "wandb": {"sweep/logs/wandb.py"},
+    "mlflow": {"sweep/logs/mlflow.py"},
+    "sqlalchemy": {"sweep/logs/mlflow.py"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
-OPTIONAL = {"transformers", "datasets", "sklearn", "ray"}
+OPTIONAL = {"transformers", "datasets", "sklearn", "ray", "tensorboard", "wandb", "mlflow", "sqlalchemy"}
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 

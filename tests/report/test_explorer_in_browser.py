@@ -167,7 +167,7 @@ def fitted(budgets: tuple[float, ...]) -> LawFit:
         loss = 2.0 * (size / 1e6) ** -0.1 * (1 + 0.04 * away**2) + 0.001 * rng.standard_normal()
         for name, value in zip(rows, (size, size, depth, width, loss), strict=True):
             rows[name].append(value)
-    return fit_law(rows, num_bootstrap=100, num_permutations=20)
+    return fit_law(rows, num_bootstrap=100, num_permutations=100)
 
 
 @pytest.mark.parametrize("budgets", [(1e6, 3e6, 1e7), (1e6,)])

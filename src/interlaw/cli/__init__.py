@@ -10,6 +10,7 @@ from typer.exceptions import Abort, TyperException
 from interlaw.cli.check_parametrization import check_parametrization
 from interlaw.cli.compare import compare
 from interlaw.cli.compare_treatments import compare_treatments
+from interlaw.cli.doctor import doctor
 from interlaw.cli.explore import explore
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
@@ -24,6 +25,7 @@ from interlaw.cli.rerun import rerun
 from interlaw.cli.shapes import shapes
 from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
+from interlaw.cli.watch import watch
 from interlaw.errors import InterlawError, WorkFailedError
 
 app = typer.Typer(
@@ -42,6 +44,7 @@ for command in (
     layers,
     sweep,
     status,
+    watch,
     export,
     rerun,
     fit,
@@ -52,6 +55,7 @@ for command in (
     compare_treatments,
     check_parametrization,
     reproduce,
+    doctor,
 ):
     app.command()(command)
 

@@ -19,7 +19,7 @@ from interlaw.cli.output import people
 
 if TYPE_CHECKING:
     from interlaw.runs import TrialSpec
-    from interlaw.sweep import Event
+    from interlaw.sweep import Event, Listener
 
 
 class LiveSweep:
@@ -28,9 +28,11 @@ class LiveSweep:
     Args:
         trials: The plan.
         already_done: How many of them had ended before.
+        listen: Told every event after it was drawn.
     """
 
-    def __init__(self, trials: list[TrialSpec], *, already_done: int) -> None:
+    def __init__(self, trials: list[TrialSpec], *, already_done: int, listen: Listener | None = None) -> None:
+        self._next = listen
         self._console = people()
         self._names = {trial.key: describe(trial) for trial in trials}
         self._tokens = {trial.key: _tokens(trial) for trial in trials}
@@ -58,6 +60,11 @@ class LiveSweep:
 
     def listen(self, event: Event) -> None:
         """Takes one event."""
+        self._draw(event)
+        if self._next:
+            self._next(event)
+
+    def _draw(self, event: Event) -> None:
         if event.kind == "started":
             if event.key in self._lines:  # its worker died, another one goes on
                 self._progress.remove_task(self._lines[event.key])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interlaw.cli.output import AsJson, people, print_json
-from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
@@ -54,18 +54,24 @@ def sweep(
     retry: Annotated[
         str | None, typer.Option(help="Also run again what `failed` (diverged trials are results).")
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(help="Also write each ended trial to tensorboard, wandb or mlflow; may be given several times."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
     from interlaw.runs import open_run
     from interlaw.shapes import parse_size
-    from interlaw.sweep import parse_resources, plan_trials, prepare_run, read_recipe
+    from interlaw.sweep import parse_resources, plan_trials, prepare_run, read_recipe, require_loggers
 
     chosen = next((name for name in EXECUTORS if name == executor), None)
     if chosen is None:
-        raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them")
+        near = did_you_mean(executor, EXECUTORS)
+        raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them{near}")
     require_workers(workers)
+    require_loggers(log or [])
     ray = parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
     if executor != "ray" and ray != parse_resources("cpu=1"):
         raise InterlawError(
@@ -99,6 +105,7 @@ def sweep(
         memory_limit=None if memory_limit is None else parse_size(memory_limit),
         compiled=compiled,
         ray=ray,
+        log=log or [],
     )
     if as_json:
         print_json(outcome)
@@ -145,6 +152,7 @@ def drive(
     workers: int | None,
     device: str = "cpu",
     ray: RayOptions | None = None,
+    log: Sequence[str] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
@@ -153,13 +161,14 @@ def drive(
     the last: another driver holds what is left.
     """
     from interlaw.cli.live import LiveSweep
-    from interlaw.sweep import run_trials
+    from interlaw.sweep import Logbook, run_trials
 
     run, trials = plan()
+    logbook = Logbook(run, log_folder(run), log)
     ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
     while len(ended) < len(trials):
         try:
-            with LiveSweep(trials, already_done=len(ended)) as live:
+            with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
                 run_trials(
                     run,
                     trials,
@@ -178,6 +187,7 @@ def drive(
         ended = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
         if ended == earlier:
             break
+    logbook.close()
     records = [run.trial(trial.key).record() for trial in trials]
     return {
         "done": sum(record is not None and record.status == "done" for record in records),
@@ -185,6 +195,13 @@ def drive(
         "skipped": len(before),
         "run_dir": run.location,
     }
+
+
+def log_folder(run: RunFolder) -> Path:
+    """Where trackers write that keep files: in the run, or here when the run lies under a URL."""
+    from interlaw.runs import is_url, run_name
+
+    return Path("logs") / run_name(run) if is_url(run.location) else run.path / "logs"
 
 
 def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:

@@ -6,11 +6,13 @@ from interlaw.report.layers_figure import write_layers_figure
 from interlaw.report.page import write_report
 from interlaw.report.saving import require_figure_name
 from interlaw.report.score_figure import draw_scores, score_panels, write_score_figure
+from interlaw.report.server import ReportServer
 from interlaw.report.transfer_figure import write_transfer_figures
 from interlaw.report.treatments_figure import write_treatments_figure
 from interlaw.report.wording import Units, units_of
 
 __all__ = [
+    "ReportServer",
     "Units",
     "draw_scores",
     "require_figure_name",

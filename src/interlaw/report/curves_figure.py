@@ -50,11 +50,11 @@ class LearningCurve:
 
 
 def learning_curves(results: RunResults) -> tuple[LearningCurve, ...]:
-    """The plotted numbers of every trial with a curve, thinned to MOST_POINTS; losses that are not finite left out."""
+    """Numbers to plot of every final trial, thinned to MOST_POINTS; losses that are not finite left out."""
     found = []
     for row in results.table.to_dict(orient="records"):
         curve = results.curves[row["key"]]
-        if not len(curve):
+        if not len(curve) or row["stage"] != "final":
             continue
         finite = curve[curve["val_loss"].map(math.isfinite)]
         stride = max(1, math.ceil(len(finite) / MOST_POINTS))

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interlaw.errors import InterlawError
-from interlaw.laws import compare_treatments
 from interlaw.report.curves_figure import draw_curves, learning_curves
 from interlaw.report.law_figure import draw_law, draw_law_among_published, law_numbers
 from interlaw.report.loss_figure import draw_loss, loss_panels
 from interlaw.report.plane_figure import draw_planes, planes
-from interlaw.report.results import RunResults, load_results
+from interlaw.report.results import RunResults, load_results, treatments_compared
 from interlaw.report.saving import FORMATS, rendered, save
 from interlaw.report.style import style
 from interlaw.report.treatments_figure import draw_treatments, treatment_panels
@@ -80,9 +79,8 @@ def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
 
 def _draw_treatments(results: RunResults) -> Figure:
     """R* under each treatment, side by side."""
-    table = results.table
-    comparison = compare_treatments({str(name): table[name].to_numpy() for name in table.columns})
-    panels = treatment_panels(comparison, budget_kind=str(table["budget_kind"].iloc[0]))
+    comparison = treatments_compared(results)
+    panels = treatment_panels(comparison, budget_kind=str(results.table["budget_kind"].iloc[0]))
     return draw_treatments(panels, units=results.units, confidence=comparison.confidence)
 
 

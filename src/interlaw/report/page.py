@@ -13,7 +13,8 @@ from interlaw.report.saving import save
 from interlaw.report.sections import caution_section, measurement_section, provenance_section, verdict_section
 
 STYLES = ("page.css",)
-SCRIPTS = ("chart.js", "tip.js", "state.js", "panels.js", "law_panels.js", "table.js", "page.js")
+LIVE_STYLES = ("page.css", "live.css")
+SCRIPTS = ("chart.js", "tip.js", "state.js", "panels.js", "law_panels.js", "treatment_panels.js", "table.js", "page.js")
 # anchor: (title, class of the drawing's place, what to see in it)
 PANELS = {
     "loss-against-ratio": (
@@ -42,6 +43,12 @@ PANELS = {
         "Beside published laws and models",
         "",
         "Published statements, each over the sizes that it speaks of, and published dense language models.",
+    ),
+    "treatments": (
+        "Learning-rate treatments compared",
+        "cells",
+        "Loss against R under each way of choosing the learning rate: shape means and fitted curves; below them R* "
+        "with its interval, an arrow where the data set no bound, hollow where the minimum lies at the grid's edge.",
     ),
     "learning-curves": (
         "Learning curves",
@@ -83,9 +90,15 @@ def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
     return path
 
 
-def page(results: RunResults) -> str:
-    """The page's HTML: words and tables stand in it, the panels are drawn by its script from the numbers it carries."""
+def page(results: RunResults, *, live: str = "") -> str:
+    """The page's HTML: words and tables stand in it, the panels are drawn by its script from the numbers it carries.
+
+    Args:
+        results: The run.
+        live: The version of the run that this is, where the page is served and asks for newer ones; else empty.
+    """
     body = "".join([
+        live_section() if live else "",
         verdict_section(results),
         caution_section(results),
         panel_sections(results),
@@ -97,10 +110,16 @@ def page(results: RunResults) -> str:
         title=results.name,
         header=f'<h1>{text(results.name)}</h1><p class="quiet">{text(subtitle(results))}</p>',
         body=body,
-        data=payload(results),
-        styles=STYLES,
-        scripts=SCRIPTS,
+        data=payload(results) | ({"live": live} if live else {}),
+        styles=LIVE_STYLES if live else STYLES,
+        scripts=(*SCRIPTS, "live.js") if live else SCRIPTS,
+        connect=bool(live),
     )
+
+
+def live_section() -> str:
+    """The place where the script of a served page says how the sweep goes."""
+    return section("live", "The sweep now", '<p id="live-now" role="status"></p><div id="live-trials"></div>')
 
 
 def subtitle(results: RunResults) -> str:
@@ -121,6 +140,8 @@ def panel_sections(results: RunResults) -> str:
     missing = set() if results.views else {"interaction-plane"}
     if not speaks_of_published(results):
         missing.add("best-ratio-published")
+    if len({each.treatment for each in results.analyses}) < 2:
+        missing.add("treatments")
     if not any(len(curve) for curve in results.curves.values()):
         missing.add("learning-curves")
     panels = "".join(_panel(name, *parts) for name, parts in PANELS.items() if name not in missing)
@@ -129,7 +150,9 @@ def panel_sections(results: RunResults) -> str:
 
 
 def _panel(name: str, title: str, kind: str, caption: str) -> str:
-    extra = '<div id="heat-scale"></div>' if name == "interaction-plane" else ""
+    extra = {"interaction-plane": '<div id="heat-scale"></div>', "treatments": '<div id="differences"></div>'}.get(
+        name, ""
+    )
     place = f'<div class="plot {text(kind)}"></div>'
     return section(name, title, f"<figure>{place}{extra}<figcaption>{text(caption)}</figcaption></figure>")
 

@@ -11,7 +11,7 @@ from interlaw.report.document import plain
 from interlaw.report.law_figure import law_line, law_points, published_lines
 from interlaw.report.loss_figure import loss_limits, loss_panels, ratio_limits
 from interlaw.report.plane_figure import plane_points
-from interlaw.report.results import Analysis, RunResults
+from interlaw.report.results import Analysis, RunResults, treatments_compared
 from interlaw.report.wording import budget_text
 
 
@@ -20,8 +20,8 @@ def payload(results: RunResults) -> dict[str, Any]:
 
     Returns:
         trials: the run table by column; curves: the learning curves; analyses: one a treatment and view, each with its
-        panels, axis limits, plane and law; published, models: what others published;
-        units: of loss and data; budget_texts: [budget, words].
+        panels, axis limits, plane and law; comparison: of treatments, where there are several; published, models: what
+        others published; units: of loss and data; budget_texts: [budget, words].
     """
     columns = {str(name): results.table[name].tolist() for name in results.table.columns}
     kinds = dict(zip(columns["budget"], columns["budget_kind"], strict=True))
@@ -29,12 +29,25 @@ def payload(results: RunResults) -> dict[str, Any]:
         "trials": columns,
         "curves": [asdict(curve) for curve in learning_curves(results)],
         "analyses": [_analysis(each) for each in results.analyses],
+        "comparison": _comparison(results),
         "published": [asdict(each) for each in published_lines()],
         "models": [asdict(each) for each in published_ratio_points()],
         "units": asdict(results.units),
         "budget_texts": [[budget, budget_text(budget, kind)] for budget, kind in kinds.items()],
     })  # fmt: skip
     return values
+
+
+def _comparison(results: RunResults) -> dict[str, Any] | None:
+    """Every budget under every treatment, and their differences."""
+    if len({each.treatment for each in results.analyses}) < 2:
+        return None
+    compared = treatments_compared(results)
+    return {
+        "confidence": compared.confidence,
+        "budgets": [asdict(each) for each in compared.budgets],
+        "differences": [asdict(each) for each in compared.differences],
+    }
 
 
 def _analysis(analysis: Analysis) -> dict[str, Any]:

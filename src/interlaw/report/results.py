@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from interlaw.errors import InterlawError
-from interlaw.laws import LawFit, fit_law
+from interlaw.laws import LawFit, TreatmentComparison, compare_treatments, fit_law
 from interlaw.report.wording import Units, units_of
 from interlaw.runs import Record, RunFolder, load_curve, load_table, measured_views, require_run, run_name, view_table
 
@@ -95,22 +95,35 @@ def _check_any_done(table: pd.DataFrame, folder: RunFolder, num_trials: int) -> 
             f"expected finished trials in {str(folder.path)!r}, found none of {num_trials}; "
             "run `interlaw sweep` on it (it does what is missing)"
         )
-    if not (table["status"] == "done").any():
+    if not is_final(table).any():
         found = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
+        if (table["status"] == "done").any():
+            found += ", all of them to choose a learning rate"
         raise InterlawError(
             f"expected at least one trial that ended well in {str(folder.path)!r}, found {found}; "
             "lower the learning rate or read the reasons with `interlaw status`"
         )
 
 
+def is_final(table: pd.DataFrame) -> pd.Series[bool]:
+    """Which trials count for the law: those that ended well and do not only try a learning rate."""
+    return (table["status"] == "done") & (table["stage"] == "final")
+
+
 def _analyses(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
-    done = table[table["status"] == "done"]
+    final = table[is_final(table)]
     found = []
-    for treatment in sorted(done["treatment"].unique(), key=lambda name: (name != "fixed", name)):
+    for treatment in sorted(final["treatment"].unique(), key=lambda name: (name != "fixed", name)):
         chosen = table[table["treatment"] == treatment].reset_index(drop=True)
         for view in views or ("",):
             renamed = view_table(chosen, view=view or None)
             columns = {str(name): renamed[name].to_numpy() for name in renamed.columns}
             found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit_law(columns)))
     return found
+
+
+def treatments_compared(results: RunResults) -> TreatmentComparison:
+    """R* and losses under each treatment of a run that has several."""
+    table = results.table
+    return compare_treatments({str(name): table[name].to_numpy() for name in table.columns})

@@ -2,6 +2,7 @@
 
 from interlaw.sweep.driver import Executor, prepare_run, run_trials
 from interlaw.sweep.local import Event, Listener
+from interlaw.sweep.logs import LOGGERS, Logbook, require_loggers
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import RunStatus, planned_flops, run_status
 from interlaw.sweep.ray import RayOptions, parse_resources
@@ -13,11 +14,13 @@ from interlaw.sweep.trial import run_trial
 
 __all__ = [
     "CLAIMS",
+    "LOGGERS",
     "RERUN_TOLERANCE",
     "Bench",
     "Event",
     "Executor",
     "Listener",
+    "Logbook",
     "MeasurePart",
     "RateCurve",
     "RayOptions",
@@ -34,6 +37,7 @@ __all__ = [
     "prepare_run",
     "rate_curves",
     "read_recipe",
+    "require_loggers",
     "rerun_trial",
     "run_status",
     "run_trial",

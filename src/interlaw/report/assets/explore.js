@@ -7,7 +7,7 @@ const WORDS = {
   vocab_size: "Vocabulary", context: "Context", head_dim: "Head width", num_kv_heads: "Key-value heads", d_ff: "d_ff", d_ff_ratio: "d_ff / width",
   d_ff_multiple_of: "d_ff is a multiple of", tied: "Head tied to the token table", input_size: "Inputs", output_size: "Outputs", channels: "Channels", image_size: "Image side", supervised: "Supervised pixels", time: "Steps",
 };
-const EMPTY = { num_kv_heads: "as many as heads", d_ff: "by the family's rule" };
+const EMPTY = { num_kv_heads: "as many as heads", d_ff: "by its ratio" };
 
 // ---- the form ----
 

@@ -6,6 +6,7 @@ const PANELS = {
   "interaction-plane": (host) => drawPlane(host, document.getElementById("heat-scale")),
   "best-ratio": drawLaw,
   "best-ratio-published": drawPublished,
+  "treatments": (host) => drawTreatments(host, document.getElementById("differences")),
   "learning-curves": drawCurves,
 };
 

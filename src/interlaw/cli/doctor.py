@@ -1,0 +1,159 @@
+"""`interlaw doctor`: what is here to work with, and what each optional part still needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interlaw.cli.output import AsJson, people, print_json
+
+PACKAGE = "interlaw"
+# extras for those who work on the package itself
+OWN = ("dev", "docs")
+NAMES = ("chromium", "google-chrome")
+
+
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="Do not load torch: no devices, no threads.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Versions, devices, memory, and which extras are complete or what each is missing."""
+    found = examine(torch=not quick)
+    if as_json:
+        print_json(found)
+        return
+    show(found)
+
+
+def examine(*, torch: bool = True) -> dict[str, Any]:
+    """Everything that the command prints."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    here = Path.cwd()
+    return {
+        "interlaw": metadata.version(PACKAGE),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": memory.total,
+        "memory_free_bytes": memory.available,
+        "folder": str(here),
+        "folder_writable": is_writable(here),
+        "folder_free_bytes": shutil.disk_usage(here).free,
+        "chromium": next((path for name in NAMES if (path := shutil.which(name))), None),
+        "torch": torch_devices() if torch else None,
+        "packages": packages(""),
+        "extras": {name: packages(name) for name in extras()},
+    }
+
+
+def torch_devices() -> dict[str, Any]:
+    """What torch can compute on, and with how many threads."""
+    import torch
+
+    devices = [
+        {"device": f"cuda:{index}", "name": each.name, "memory_bytes": each.total_memory}
+        for index in range(torch.cuda.device_count())
+        for each in [torch.cuda.get_device_properties(index)]
+    ]
+    return {"version": torch.__version__, "threads": torch.get_num_threads(), "devices": devices}
+
+
+def extras() -> list[str]:
+    """Extras of the package that bring something, those for its own development left out."""
+    declared = metadata.metadata(PACKAGE).get_all("Provides-Extra") or []
+    return [name for name in declared if name not in OWN and packages(name)]
+
+
+def packages(extra: str) -> list[dict[str, str | None]]:
+    """The packages that an extra asks for beyond the base (or the base itself), each with the version that is here."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, dict[str, str | None]] = {}
+    for line in metadata.requires(PACKAGE) or []:
+        wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
+            continue
+        if extra and (wanted.marker is None or "extra" not in str(wanted.marker)):
+            continue
+        if wanted.name == PACKAGE:  # an extra made of others
+            for part in wanted.extras:
+                found |= {str(each["name"]): each for each in packages(part)}
+            continue
+        version = _version(wanted.name)
+        fits = version is not None and wanted.specifier.contains(version, prereleases=True)
+        state = "missing" if version is None else "ok" if fits else "too old or too new"
+        found[wanted.name] = {"name": wanted.name, "wanted": str(wanted.specifier), "found": version, "state": state}
+    return list(found.values())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a file can be made in the folder, found by making one."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def show(found: dict[str, Any]) -> None:
+    """Prints it for people."""
+    from rich.table import Table
+
+    console = people(stderr=False)
+    for name, value in _facts(found):
+        console.print(f"{name:<10} {value}", markup=False)
+    console.print()
+    table = Table(box=None, header_style="bold")
+    for name in ("part", "state", "to complete it"):
+        table.add_column(name)
+    table.add_row("base", *_state(found["packages"], f"pip install {PACKAGE}"))
+    for extra, wanted in found["extras"].items():
+        table.add_row(extra, *_state(wanted, f"pip install '{PACKAGE}[{extra}]'"))
+    console.print(table)
+
+
+def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    writable = "writable" if found["folder_writable"] else "NOT writable: choose --out elsewhere"
+    torch = found["torch"]
+    facts = [
+        ("interlaw", f"{found['interlaw']}, Python {found['python']} ({found['executable']})"),
+        ("system", f"{found['system']}, {found['cores']} cores"),
+        ("memory", f"{_size(found['memory_free_bytes'])} free of {_size(found['memory_bytes'])}"),
+        ("folder", f"{found['folder']}: {writable}, {_size(found['folder_free_bytes'])} free"),
+        ("chromium", found["chromium"] or "not found: only the browser tests need it (make browser-test)"),
+    ]
+    if torch is not None:
+        names = [f"{each['device']} {each['name']}, {_size(each['memory_bytes'])}" for each in torch["devices"]]
+        devices = "; ".join(names) or "no accelerator"
+        facts.append(("torch", f"{torch['version']}, {torch['threads']} threads, {devices}"))
+    return facts
+
+
+def _state(wanted: list[dict[str, str | None]], remedy: str) -> tuple[str, str]:
+    """Whether a part is complete, and if not, what to do."""
+    lacking = [f"{each['name']} ({each['found']} is {each['state']})" if each["found"] else str(each["name"])
+               for each in wanted if each["state"] != "ok"]  # fmt: skip
+    return ("complete", "") if not lacking else (f"missing {', '.join(lacking)}", remedy)
+
+
+def _size(number: int) -> str:
+    """Bytes for people."""
+    return f"{number / 2**30:.1f} GiB"

@@ -1,0 +1,56 @@
+"""`interlaw doctor` says what is here and what is missing."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module, metadata
+from pathlib import Path
+
+import pytest
+
+from interlaw.cli import run
+
+doctor = import_module("interlaw.cli.doctor")  # the package's name `doctor` is the command
+
+
+def examined(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, object]:
+    assert run(["doctor", "--json", *options]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = examined(capsys)
+    assert found["interlaw"] == metadata.version("interlaw")
+    assert (found["folder"], found["folder_writable"]) == (str(tmp_path), True)
+    assert isinstance(found["torch"], dict)
+    assert found["torch"]["threads"] == 1
+    assert isinstance(found["extras"], dict)
+    assert {"hf", "images", "ray"} <= set(found["extras"])
+    assert "dev" not in found["extras"]
+    assert isinstance(found["packages"], list)
+    assert {"name": "torch", "state": "ok"}.items() <= next(
+        each for each in found["packages"] if each["name"] == "torch"
+    ).items()
+    assert examined(capsys, "--quick")["torch"] is None
+
+
+def test_what_is_missing_has_a_remedy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"transformers": None, "datasets": "0.1"}
+    monkeypatch.setattr(doctor, "_version", lambda name: found.get(name, "999"))
+    states = {each["name"]: each["state"] for each in doctor.packages("hf")}
+    assert states == {"transformers": "missing", "datasets": "too old or too new", "tokenizers": "ok"}
+    assert run(["doctor", "--quick"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("hf "))
+    assert "missing transformers, datasets (0.1 is too old or too new)" in line
+    assert "pip install 'interlaw[hf]'" in line
+
+
+def test_an_extra_made_of_others() -> None:
+    assert {"transformers", "scikit-learn", "pytest"} <= {each["name"] for each in doctor.packages("dev")}
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    assert doctor.is_writable(tmp_path)
+    assert not doctor.is_writable(tmp_path / "none")

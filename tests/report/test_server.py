@@ -1,0 +1,136 @@
+"""The served report: this machine alone, two addresses, always the run as it is."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.report.synthetic import write_run
+
+from interlaw.errors import InterlawError
+from interlaw.report import ReportServer
+from interlaw.report.live import MOST_POINTS, LiveRun
+from interlaw.runs import RunFolder
+
+PENDING = {(50_000, depth, 0): "pending" for depth in (1, 2, 3, 4)}
+
+
+def small_run(path: Path, **options: Any) -> Path:
+    return write_run(path, budgets=(50_000,), depths=(1, 2, 3, 4), seeds=(0,), views=("loss",), **options)
+
+
+def end_trial(folder: Path, finished: Path) -> None:
+    """Puts the record and curve of an equal run's trial in place."""
+    for trial in RunFolder(folder).trials():
+        if not (trial.path / "record.json").exists():
+            for name in ("curve.csv", "record.json"):
+                (trial.path / name).write_bytes((finished / "trials" / trial.key / name).read_bytes())
+            return
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_run(tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ReportServer]:
+    with ReportServer(small_run(tmp_path / "run", status=PENDING)) as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        yield found
+        found.shutdown()
+        thread.join()
+
+
+def ask(server: ReportServer, path: str, *, method: str = "GET", host: str | None = None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    connection.request(method, path, headers={} if host is None else {"Host": host})
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    assert answer.getheader("Access-Control-Allow-Origin") is None
+    connection.close()
+    return answer.status, body
+
+
+def test_waits_for_the_first_trial_then_reports(server: ReportServer, tmp_path: Path, finished: Path) -> None:
+    status, page = ask(server, "/")
+    assert status == 200
+    assert "expected finished trials" in page
+    first = json.loads(ask(server, "/status.json")[1])
+    assert (first["done"], first["pending"], first["trials"]) == (0, 4, [])
+    for _ in range(4):
+        end_trial(tmp_path / "run", finished)
+    server.run._read = (0.0, {})  # do not wait
+    second = json.loads(ask(server, "/status.json")[1])
+    assert (second["done"], second["pending"]) == (4, 0)
+    assert second["version"] != first["version"]
+    page = ask(server, "/")[1]
+    assert 'id="verdict"' in page
+    assert second["version"] in page
+    assert ask(server, "/")[1] is not None
+
+
+def test_one_answer_is_good_for_a_while(server: ReportServer, tmp_path: Path, finished: Path) -> None:
+    first = ask(server, "/status.json")[1]
+    server.run._read = (server.run._read[0] + 60, server.run._read[1])
+    end_trial(tmp_path / "run", finished)
+    assert ask(server, "/status.json")[1] == first
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "host", "expected"),
+    [
+        ("/", "GET", "evil.example", 403),
+        ("/status.json", "GET", "evil.example:80", 403),
+        ("/", "GET", "", 403),
+        ("/", "POST", None, 501),
+        ("/", "PUT", None, 501),
+        ("/recipe.toml", "GET", None, 404),
+        ("/../../etc/passwd", "GET", None, 404),
+        ("/favicon.ico", "GET", None, 204),
+    ],
+)
+def test_nothing_else_is_served(server: ReportServer, path: str, method: str, host: str | None, expected: int) -> None:
+    assert ask(server, path, method=method, host=host)[0] == expected
+
+
+def test_localhost_is_this_machine(server: ReportServer) -> None:
+    assert ask(server, "/", host=f"localhost:{server.server_port}")[0] == 200
+    assert server.server_address[0] == "127.0.0.1"
+
+
+def test_a_folder_that_went_away(server: ReportServer, tmp_path: Path) -> None:
+    (tmp_path / "run" / "recipe.toml").unlink()
+    assert ask(server, "/")[0] == 503
+    assert "expected a run folder" in json.loads(ask(server, "/status.json")[1])["error"]
+
+
+def test_running_trials_gather_their_losses(tmp_path: Path) -> None:
+    folder = small_run(tmp_path / "run", status=PENDING)
+    trial = RunFolder(folder).trials()[0]
+    live = LiveRun(folder)
+    with trial.lock() as free:
+        assert free
+        for step in range(0, 3 * MOST_POINTS, 2):
+            trial.write_progress({"step": step, "steps": 1000, "train_loss": 5.0 - 0.001 * step})
+            live._running(trial)
+        (found,) = live._status()["trials"]
+    assert (found["step"], found["steps"]) == (3 * MOST_POINTS - 2, 1000)
+    assert len(found["losses"]) <= MOST_POINTS + 1
+    assert found["losses"][0] == [0, 5.0]
+    assert [step for step, _ in found["losses"]] == sorted({step for step, _ in found["losses"]})
+
+
+def test_a_port_that_cannot_be_had(server: ReportServer, tmp_path: Path) -> None:
+    with pytest.raises(InterlawError, match="expected to listen on port"):
+        ReportServer(tmp_path / "run", port=server.server_port)
+    with pytest.raises(InterlawError, match="expected a port from 0"):
+        ReportServer(tmp_path / "run", port=70_000)
+    with pytest.raises(InterlawError, match="expected a run folder"):
+        ReportServer(tmp_path / "none")
