@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint check bench reproduce-tiny clean
+.PHONY: setup quickstart test lint docs check bench reproduce-tiny dist browser-test clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -24,7 +24,20 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test
+# pages in a real browser: Debian's Chromium, installed when it is missing and this user may
+browser-test: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS),browser]'
+	command -v chromium google-chrome > /dev/null \
+		|| { test "$$(id -u)" = 0 && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; } \
+		|| { echo "browser-test needs chromium on the PATH: as root, apt-get update && apt-get install chromium" >&2; exit 1; }
+	$(BIN)/python -m pytest -m browser
+
+# the site, into site/; a warning (a dead link, a page that the menu forgot) is an error
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python tests/docs/links.py site
+
+check: lint docs test
 
 # every experiment of the paper that needs no download, at the scale of two cores
 reproduce-tiny: setup
@@ -34,6 +47,13 @@ reproduce-tiny: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# wheel and sdist in dist/, their metadata checked
+dist: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dist]'
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf build dist site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -93,3 +93,19 @@ def test_docs_packages_are_pinned() -> None:
         for requirement in extras[extra]:
             name = re.split(r"[\[><=]", requirement)[0].lower()
             assert name == "interlaw" or name in pinned, requirement
+
+
+@pytest.mark.parametrize(
+    "stage", sorted(path.parent.name for path in (ROOT / "src" / "interlaw").glob("*/__init__.py"))
+)
+def test_every_public_name_is_in_the_reference(stage: str) -> None:
+    """A page shows what its package offers; a name that is also a module's must be asked for by its full path."""
+    if stage == "cli":
+        return  # read from the commands themselves
+    page = (ROOT / "docs" / "reference" / f"{stage}.md").read_text(encoding="utf-8")
+    assert f"::: interlaw.{stage}\n" in page
+    package = ROOT / "src" / "interlaw" / stage
+    offered = re.findall(r'^    "(\w+)",$', (package / "__init__.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for name in offered:
+        if (package / f"{name}.py").is_file():
+            assert f"::: interlaw.{stage}.{name}.{name}\n" in page, name
