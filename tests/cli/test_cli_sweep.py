@@ -15,7 +15,8 @@ from tests.recipes import write_recipe
 from interlaw.cli import run
 from interlaw.cli.live import LiveSweep
 from interlaw.runs import RunFolder, load_table
-from interlaw.sweep import Event
+from interlaw.sweep import LOGGERS, Event
+from interlaw.sweep.logs import TrialLog
 
 
 def answer(capsys: pytest.CaptureFixture[str], arguments: list[Any], *, code: int = 0) -> dict[str, Any]:
@@ -39,6 +40,35 @@ def test_a_sweep_runs_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixt
         "running": 0,
         "pending": 0,
     }
+
+
+class Notebook:
+    """A tracker that notes the trials it is told of."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder.with_suffix(".keys")
+
+    def write(self, trial: TrialLog) -> None:
+        with self.notes.open("a") as file:
+            file.write(f"{trial.key}\n")
+
+    def close(self) -> None:
+        pass
+
+
+def test_trackers_are_told_of_every_trial_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LOGGERS, "notebook", Notebook)
+    recipe, out = write_recipe(tmp_path, measure={"views": []}), tmp_path / "run"
+    command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
+    answer(capsys, command)
+    trials = [trial.key for trial in RunFolder(out).trials()]
+    RunFolder(out).trial(trials[0]).forget_record()
+    for _ in range(2):
+        answer(capsys, [*command, "--log", "notebook"])
+        assert sorted((out / "logs" / "notebook.keys").read_text().split()) == trials
+    assert (out / "logs" / "notebook.keys").read_text().split()[0] == trials[0]
 
 
 def test_people_see_one_line_a_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

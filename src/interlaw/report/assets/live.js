@@ -6,9 +6,8 @@ const PAUSE = 2000;
 
 function sentence(now) {
   const failed = now.failed ? `, ${now.failed} failed or diverged` : "";
-  const left = now.seconds_left === null || !now.running ? "" : `; about ${duration(now.seconds_left)} left`;
   const over = !now.running && !now.pending ? ". The sweep has ended." : !now.running ? ". Nothing runs at the moment." : "";
-  return `${now.done} done${failed}, ${now.running} running, ${now.pending} waiting${left}${over}`;
+  return `${now.done} done${failed}, ${now.running} running, ${now.pending} waiting${over}`;
 }
 
 function duration(seconds) {
@@ -21,11 +20,14 @@ function showNow(now) {
   if (words.textContent !== sentence(now)) words.textContent = sentence(now);
   const ended = now.done + now.failed;
   const bar = html("progress", { value: ended, max: Math.max(ended + now.running + now.pending, 1), "aria-label": "trials ended" });
+  const left = now.seconds_left === null || !now.running ? null : html("p", { class: "quiet" }, `about ${duration(now.seconds_left)} left`);
   const running = now.trials.map(liveTrial);
   const reasons = Object.entries(now.reasons).slice(0, 3).map(([key, reason]) => html("p", { class: "quiet" }, `${key}: ${reason}`));
   const place = document.getElementById("live-trials");
-  place.replaceChildren(...running, ...(document.getElementById("trials") ? [] : reasons));
-  place.previousElementSibling.tagName === "PROGRESS" ? place.previousElementSibling.replaceWith(bar) : place.before(bar);
+  place.replaceChildren(...[left].filter(Boolean), ...running, ...(document.getElementById("trials") ? [] : reasons));
+  const before = place.previousElementSibling;
+  if (before.tagName === "PROGRESS") before.replaceWith(bar);
+  else place.before(bar);
 }
 
 // One running trial: where it stands, and its losses since somebody watches.

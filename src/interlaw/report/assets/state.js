@@ -45,4 +45,4 @@ function toggle(name, value) {
 const isShown = (row) => isOn("budgets", trials.budget[row]) && isOn("seeds", trials.seed[row]) && trials.treatment[row] === state.treatment;
 const analysis = () => DATA.analyses.find((each) => each.treatment === state.treatment && each.view === state.view);
 const shownPanels = () => analysis().panels.filter((panel) => isOn("budgets", panel.fit.budget));
-const rowsOfShape = (shape) => trials.key.map((_, row) => row).filter((row) => shapeOfRow(row) === shape && trials.treatment[row] === state.treatment);
+const rowsOfShape = (shape) => trials.key.map((_, row) => row).filter((row) => shapeOfRow(row) === shape && trials.treatment[row] === state.treatment && trials.stage[row] === "final");
