@@ -45,7 +45,7 @@ FORMULAS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def show_matrix(axes: Axes, matrix: Tensor, *, numbers: bool = False) -> None:
     """A symmetric matrix as a picture; blue is positive, red negative."""
     reach = float(matrix.abs().max())
-    axes.imshow(matrix, cmap="RdBu", vmin=-reach, vmax=reach)
+    axes.imshow(matrix.numpy(), cmap="RdBu", vmin=-reach, vmax=reach)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

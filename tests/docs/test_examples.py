@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +34,17 @@ def names_at_hand() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_PYTHON)
-def test_python_blocks_run(page: str, tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after another, in a folder with a finished run, the docs and a text."""
-    (tmp_path / "runs").mkdir()
-    for name in ("quickstart", "mine"):
-        (tmp_path / "runs" / name).symlink_to(finished_run)
+def test_python_blocks_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The blocks of a page run one after another, in a folder with the docs and, where one is named, a finished run."""
+    code = "\n".join(blocks(ROOT / page, "python"))
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    shutil.copy(finished_run.parent / "book.txt", tmp_path)
+    (tmp_path / "runs").mkdir()
+    for name in sorted(set(re.findall(r"\bruns/(\w+)", code))):
+        (tmp_path / "runs" / name).symlink_to(request.getfixturevalue("finished_run"))
     monkeypatch.chdir(tmp_path)
-    names = names_at_hand()
-    for code in blocks(ROOT / page, "python"):
-        exec(compile(code, page, "exec"), names)
+    exec(compile(code, page, "exec"), names_at_hand())
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
