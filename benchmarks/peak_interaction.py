@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from interlaw.interaction import measure
+from interlaw.interaction import agop, measure
 from interlaw.models import GPT
 from interlaw.shapes import GPTShape
 
@@ -34,6 +34,10 @@ def ours_exact(num_outputs: int) -> None:
     measure(mlp(num_outputs), vectors(), view="input", probes="exact")
 
 
+def our_matrix(num_outputs: int) -> None:
+    agop(mlp(num_outputs), vectors())
+
+
 def vmap_jacrev(num_outputs: int) -> None:
     model, x = mlp(num_outputs), vectors()
     J = torch.func.vmap(torch.func.jacrev(model))(x).detach()
@@ -48,6 +52,7 @@ def token_view(context: int) -> None:
 WORK: dict[str, Callable[[int], None]] = {
     "ours": ours,
     "ours, exact": ours_exact,
+    "ours, matrix": our_matrix,
     "vmap(jacrev)": vmap_jacrev,
     "token": token_view,
 }
@@ -68,7 +73,7 @@ def _measured(name: str, size: int) -> tuple[float, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     WORK[name](size)
     extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    repeats = 5 if size == 1 else 1
+    repeats = 20 if size == 1 else 1
     start = time.process_time()
     for _ in range(repeats):
         WORK[name](size)

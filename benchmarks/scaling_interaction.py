@@ -15,41 +15,46 @@ from interlaw.models import GPT
 from interlaw.shapes import GPTShape
 
 Points = dict[int, float]
+Work = Callable[[], object]
 
 
-def mlp(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(nn.Linear(inputs, 256), nn.GELU(), nn.Linear(256, outputs))
-
-
-def vectors(count: int, dim: int, outputs: int, **options: object) -> Callable[[], object]:
-    model, x = mlp(dim, outputs), torch.randn(count, dim)
+def vectors(count: int, dim: int, outputs: int, **options: object) -> Work:
+    """The input view of a network of two layers of 256."""
+    model = nn.Sequential(nn.Linear(dim, 256), nn.GELU(), nn.Linear(256, outputs))
+    x = torch.randn(count, dim)
     return lambda: measure(model, x, **options)  # type: ignore[arg-type]
 
 
-def gpt(depth: int, count: int = 64, context: int = 64) -> Callable[[], object]:
+def gpt(depth: int, view: str, count: int = 64, context: int = 64) -> Work:
+    """A GPT of width 64 on random bytes."""
     model = GPT(GPTShape(depth=depth, width=64, context=context, vocab_size=256, head_dim=16))
-    ids = torch.randint(0, 256, (count, context + 1))
-    return lambda: measure(model, ids, view="loss")
+    ids = torch.randint(0, 256, (count, context + (view == "loss")))
+    return lambda: measure(model, ids, view=view)
 
 
-SWEEPS: dict[str, Callable[[], Points]] = {
-    "N, D = 64, one probe": lambda: timed((512, 1024, 2048, 4096), lambda n: vectors(n, 64, 200)),
-    "N, D = 4096, one probe (Gram)": lambda: timed((256, 512, 1024, 2048), lambda n: vectors(n, 4096, 200)),
-    "D, N = 512, one probe": lambda: timed((256, 1024, 4096, 16384), lambda d: vectors(512, d, 200)),
-    "C, N = 512, one probe": lambda: timed((100, 400, 1600, 6400), lambda c: vectors(512, 64, c)),
-    "C, N = 512, exact": lambda: timed((16, 64, 256), lambda c: vectors(512, 64, c, probes="exact")),
-    "depth, loss view": lambda: timed((1, 2, 4, 8), gpt),
+SWEEPS: dict[str, dict[str, tuple[tuple[int, ...], Callable[[int], Work]]]] = {
+    "samples N": {
+        "D = 64, one probe": ((256, 1024, 4096, 16384), lambda n: vectors(n, 64, 200)),
+        "D = 4096, one probe": ((256, 512, 1024, 2048), lambda n: vectors(n, 4096, 200)),
+    },
+    "coordinates D": {
+        "N = 512, one probe": ((256, 1024, 4096, 16384), lambda d: vectors(512, d, 200)),
+        "N = 512, 16 outputs exactly": ((64, 256, 1024), lambda d: vectors(512, d, 16)),
+    },
+    "outputs C": {
+        "N = 512, D = 64, one probe": ((100, 400, 1600, 6400), lambda c: vectors(512, 64, c)),
+        "N = 512, D = 64, every output": ((16, 64, 256), lambda c: vectors(512, 64, c, probes="exact")),
+    },
+    "depth": {
+        "loss, 64 sequences of 64": ((1, 2, 4, 8), lambda depth: gpt(depth, "loss")),
+        "projected, 64 sequences of 64": ((1, 2, 4, 8), lambda depth: gpt(depth, "projected")),
+    },
 }
-
-
-def timed(sizes: tuple[int, ...], make: Callable[[int], Callable[[], object]]) -> Points:
-    """Least processor seconds of a few runs at every size."""
-    return {size: best_of(make(size), repeats=3) for size in sizes}
 
 
 def exponent(points: Points) -> float:
     """Slope of log time on log size over the larger half, where fixed costs matter least."""
-    kept = list(points.items())[len(points) // 2 - 1 :]
+    kept = list(points.items())[-max(2, len(points) // 2 + 1) :]
     x, y = ([math.log(value) for value in column] for column in zip(*kept, strict=True))
     mx, my = sum(x) / len(x), sum(y) / len(y)
     return sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
@@ -58,30 +63,43 @@ def exponent(points: Points) -> float:
 def main(figure: str | None) -> None:
     """Prints one line a sweep; draws them if a file is named."""
     torch.set_num_threads(1)
-    print("| cost against | sizes | seconds | exponent |\n|---|---|---|---|")
-    found = {}
-    for name, sweep in SWEEPS.items():
-        points = found[name] = sweep()
-        times = ", ".join(f"{value:.3g}" for value in points.values())
-        print(f"| {name} | {', '.join(map(str, points))} | {times} | {exponent(points):.2f} |", flush=True)
+    print("| cost against | setting | sizes | seconds | exponent |\n|---|---|---|---|---|")
+    found: dict[str, dict[str, Points]] = {}
+    for variable, lines in SWEEPS.items():
+        found[variable] = {}
+        for name, (sizes, make) in lines.items():
+            points = found[variable][name] = {size: best_of(make(size), repeats=3) for size in sizes}
+            times = ", ".join(f"{value:.2g}" for value in points.values())
+            print(
+                f"| {variable} | {name} | {', '.join(map(str, sizes))} | {times} | {exponent(points):.2f} |", flush=True
+            )
     if figure is not None:
         draw(found, figure)
 
 
-def draw(found: dict[str, Points], figure: str) -> None:
-    """One line a sweep on logarithmic axes."""
-    import matplotlib
+def draw(found: dict[str, dict[str, Points]], figure: str) -> None:
+    """A panel a variable on logarithmic axes, the fitted exponent beside each line's name."""
+    from matplotlib.figure import Figure
 
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    _, axes = plt.subplots(figsize=(6, 4))
-    for name, points in found.items():
-        axes.loglog(list(points), list(points.values()), "o-", label=f"{name}: {exponent(points):.2f}")
-    axes.set_xlabel("size")
-    axes.set_ylabel("processor seconds, one thread")
-    axes.legend(fontsize="small", frameon=False)
-    plt.savefig(figure, dpi=150, bbox_inches="tight")
+    canvas = Figure(figsize=(11, 6.4), layout="constrained")
+    for axes, (variable, lines) in zip(canvas.subplots(2, 2).flat, found.items(), strict=True):
+        for (name, points), colour, marker in zip(lines.items(), ("#0b67a3", "#c8430b"), "os", strict=True):
+            x, y = list(points), list(points.values())
+            axes.loglog(x, y, marker, color=colour, label=f"{name}: exponent {exponent(points):.2f}")
+            kept = max(2, len(points) // 2 + 1)
+            axes.loglog(x[-kept:], y[-kept:], "-", color=colour)
+            axes.loglog(x[: len(x) - kept + 1], y[: len(x) - kept + 1], ":", color=colour)
+        axes.set_xticks(sorted({size for points in lines.values() for size in points}), minor=False)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.minorticks_off()
+        axes.set_xlabel(variable)
+        axes.set_ylabel("processor seconds, one thread")
+        axes.set_ylim(
+            min(min(p.values()) for p in lines.values()) / 2, 6 * max(max(p.values()) for p in lines.values())
+        )
+        axes.legend(loc="upper left", frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    canvas.savefig(figure, dpi=150)
 
 
 if __name__ == "__main__":

@@ -127,10 +127,15 @@ class _Normalisation(torch.autograd.Function):
 
 def transform(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """What `linear` computes, for the same arguments."""
-    if any(x is not None and forward_ad.unpack_dual(x).tangent is not None for x in (weight, bias)):
+    if _moves(weight) or _moves(bias):
         return F.linear(input, weight, bias)
     found: Tensor = _Linear.apply(input, weight, bias)  # type: ignore[no-untyped-call]
     return found
+
+
+def _moves(x: Tensor | None) -> bool:
+    """Whether it has a tangent."""
+    return x is not None and forward_ad.unpack_dual(x).tangent is not None  # type: ignore[no-untyped-call]
 
 
 class _Linear(torch.autograd.Function):

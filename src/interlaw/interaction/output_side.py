@@ -35,7 +35,7 @@ from interlaw.interaction.site import Site, find_site
 
 PROJECTED_OUTPUTS = 64
 PROJECTION_SEED = 42
-COVERED_TRACE = 0.8
+COVERED_TRACE = 0.5
 MOST_DIRECTIONS = 8
 FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
@@ -65,7 +65,8 @@ def _output_side(settings: Settings, project: Project) -> Factorize:
 
 def _project(y: Tensor) -> Tensor:
     """P y with the fixed P."""
-    return y @ _projection(y.shape[1]).to(y).T
+    projected: Tensor = y @ _projection(y.shape[1]).to(y).T
+    return projected
 
 
 @lru_cache(maxsize=1)

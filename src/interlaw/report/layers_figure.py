@@ -130,7 +130,7 @@ def draw_layers(grid: LayerGrid, *, title: str) -> Figure:
         image = _heat(one, grid, grid.values[name], most=most, named=place == 0)
         one.set_title(heading)
         bar = figure.colorbar(image, ax=one, aspect=14, pad=0.02, ticks=[-most, 0, most])
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     lines = (
         ("aofe_ratio", "null", "AOFE-ratio at the layer's input"),
         ("weights_ratio", "weights_null", "AOFE-ratio of W$^T$W"),
