@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "in", "out"
 MOST_NUMBERED = 16  # columns of a heat map with room for numbers in their cells
 MOST_TICKS = 12
-MOST_LEGEND_COLUMNS = 7
+LEGEND_LETTERS = 130  # that fit the width of the figure, handles included as eight
 ROLE_COLOURS = ("#0b67a3", "#c8430b", "#00866a", "#e9a820", "#8a4fa3", "#5fb0d8", "#1d2733", "#b0577f")
 # Blue below, white at nothing, red above; equally far from white on both sides.
 SIGNED_COLOURS = LinearSegmentedColormap.from_list(
@@ -141,7 +141,7 @@ def draw_layers(grid: LayerGrid, *, title: str) -> Figure:
         one.set_ylabel(label)
     if len(grid.roles) > 1:
         handles, labels = axes[1][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(len(labels)), frameon=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(labels), frameon=False)
     figure.suptitle(title, fontsize=13, fontweight="bold", color=INK, x=0.01, ha="left")
     return figure
 
@@ -157,15 +157,16 @@ def write_layers_figure(path: str | Path, rows: Sequence[LayerInteraction], *, t
     return write_figure(path, lambda: draw_layers(layer_grid(rows), title=title))
 
 
-def legend_columns(count: int) -> int:
-    """Columns of a legend in as few full rows as fit the figure's width.
+def legend_columns(labels: Sequence[str]) -> int:
+    """Columns of a legend: as few full rows as fit the figure's width.
 
     Example:
-        >>> [legend_columns(count) for count in (6, 9, 15)]
-        [6, 5, 5]
+        >>> legend_columns(["up"] * 9), legend_columns(["a name of thirty letters or so"] * 9)
+        (9, 3)
     """
-    rows = -(-count // MOST_LEGEND_COLUMNS)
-    return -(-count // rows)
+    fit = max(1, LEGEND_LETTERS // (max(map(len, labels)) + 8))
+    rows = -(-len(labels) // fit)
+    return -(-len(labels) // rows)
 
 
 def _reach(*values: NDArray[np.float64]) -> float:
