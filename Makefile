@@ -32,7 +32,7 @@ browser-test: setup
 		|| { echo "browser-test needs chromium on the PATH: as root, apt-get update && apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -m browser
 
-# the site, into site/; a warning (a dead link, a page that the menu forgot) is an error
+# the site, into site/; a warning (a dead link, a name that is not there) is an error
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python tests/docs/links.py site
