@@ -125,7 +125,7 @@ function intervalFromLaw(law, params) {
   return {
     low: best.ratio * exp(-hypot(reach(-1), below)), high: best.ratio * exp(hypot(reach(1), over)), centre: best.ratio,
     best_low: best.ratio * exp(-below), best_high: best.ratio * exp(over), source: "fit", extrapolated: best.extrapolated,
-    statement: `loss within ${percent(DATA.fit.delta)} of the least by your fit (${sizeText(law.params_low)} to ${sizeText(law.params_high)} parameters), widened by R*'s own interval`,
+    statement: `loss within ${(100 * DATA.fit.delta).toFixed(1)}% of the least by your fit (${sizeText(law.params_low)} to ${sizeText(law.params_high)} parameters), widened by R*'s own interval`,
   };
 }
 
@@ -140,7 +140,7 @@ function intervalFromBudget(budgets, params) {
   return {
     low: found.ratio * exp(-half), high: found.ratio * exp(half), centre: found.ratio, best_low: bestLow, best_high: bestHigh,
     source: "fit", extrapolated: abs(log(params / found.params)) > log(1.25),
-    statement: `loss within ${percent(DATA.fit.delta)} of the least by your fit at ${sizeText(found.params)} parameters, widened by R*'s own interval and by how published laws move with size`,
+    statement: `loss within ${(100 * DATA.fit.delta).toFixed(1)}% of the least by your fit at ${sizeText(found.params)} parameters, widened by R*'s own interval and by how published laws move with size`,
   };
 }
 
