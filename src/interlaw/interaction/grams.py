@@ -75,7 +75,7 @@ class Accumulator(Protocol):
 
 
 def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
-    """The cheaper route in multiply-adds: Gram N^2 r^2 D, dense N r D^2 + G^2 D^2, with G the groups that fit memory.
+    """The cheaper route in multiply-adds: Gram N^2 r^2 D, dense N r D^2 + G^2 D^2, with G the groups kept.
 
     The dense route is out when fewer than the least number of groups of D x D matrices fit the memory set aside for
     them.
@@ -88,7 +88,7 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
     if groups < MIN_GROUPS:
         return "gram"
     gram = num_clusters**2 * rank**2 * dim
-    dense = num_clusters * rank * dim**2 + min(groups, num_clusters) ** 2 * dim**2
+    dense = num_clusters * rank * dim**2 + min(2 * groups, num_clusters) ** 2 * dim**2
     return "dense" if dense <= gram else "gram"
 
 
@@ -101,17 +101,11 @@ def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumu
 class DenseAccumulator:
     """Keeps the summed D x D contribution of each group; memory does not grow with the number of clusters.
 
-    One group per cluster at first; when the groups exceed what memory allows, neighbours merge. Of a symmetric matrix
-    only the upper triangle is kept, its off-diagonal entries times sqrt 2, so that inner products stay what they are.
+    One group per cluster at first; when the groups exceed what memory allows, neighbours merge.
     """
 
     def __init__(self, dim: int, slices: Slices) -> None:
         self._dim = dim
-        self._rows, self._columns = torch.triu_indices(dim, dim)
-        # Where the diagonal is in a packed triangle, row by row.
-        self._at_diagonal = torch.arange(dim) * (2 * dim + 1 - torch.arange(dim)) // 2
-        self._scale = torch.full(self._rows.shape, 2**0.5, dtype=torch.float64)
-        self._scale[self._at_diagonal] = 1.0
         self._slices = slices
         self._capacity = max(_max_groups(dim), 4)
         self._group_size = 1
@@ -128,44 +122,35 @@ class DenseAccumulator:
 
     def add_matrices(self, matrices: Tensor, weights: Tensor) -> None:
         """Takes a batch of the A_n themselves (n, D, D)."""
-        packed = self._pack(matrices.double())
-        diagonals = packed[:, self._at_diagonal]
+        matrices = matrices.double()
+        diagonals = matrices.diagonal(dim1=1, dim2=2)
         traces = diagonals.sum(1)
-        scalars = [traces, packed.square().sum(1), diagonals.square().sum(1), traces.square()]
+        scalars = [traces, matrices.square().sum((1, 2)), diagonals.square().sum(1), traces.square()]
         scalars += [torch.ones_like(traces), weights.to(traces)]
-        for row, scalar in zip(packed, torch.stack(scalars, 1), strict=True):
-            self._append(row, scalar)
+        for matrix, scalar in zip(matrices, torch.stack(scalars, 1), strict=True):
+            self._append(matrix, scalar)
 
-    def _append(self, row: Tensor, scalars: Tensor) -> None:
+    def _append(self, matrix: Tensor, scalars: Tensor) -> None:
         """Adds one cluster to the open group, or opens the next; merges neighbours when there are too many."""
         if self._scalars and int(self._scalars[-1][4]) < self._group_size:
-            self._sums[-1] += row
+            self._sums[-1] += matrix
             self._scalars[-1] += scalars
             return
         if len(self._sums) >= 2 * self._capacity:
             self._group_size *= 2
             self._sums = [a + b for a, b in zip(self._sums[::2], self._sums[1::2], strict=True)]
             self._scalars = [a + b for a, b in zip(self._scalars[::2], self._scalars[1::2], strict=True)]
-        self._sums.append(row.clone())
+        self._sums.append(matrix.clone())
         self._scalars.append(scalars.clone())
-
-    def _pack(self, matrices: Tensor) -> Tensor:
-        """(n, D, D) -> (n, D (D + 1) / 2)."""
-        return matrices[:, self._rows, self._columns] * self._scale.to(matrices)
 
     def sum_of_contributions(self) -> Tensor:
         """sum_n A_n, D x D in float64."""
-        total = torch.stack(self._sums).sum(0)
-        total = total / self._scale.to(total)
-        whole = total.new_zeros(self._dim, self._dim)
-        whole[self._rows, self._columns] = total
-        whole[self._columns, self._rows] = total
-        return whole
+        return torch.stack(self._sums).sum(0)
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
-        flat = torch.stack(self._sums)
-        diagonals = flat[:, self._at_diagonal]
+        flat = torch.stack(self._sums).flatten(1)
+        diagonals = flat[:, :: self._dim + 1]
         trace, self_energy, self_diagonal, self_trace, counts, weights = torch.stack(self._scalars, 1)
         return Grams(
             dim=self._dim,
