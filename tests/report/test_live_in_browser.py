@@ -50,7 +50,7 @@ def test_follows_the_sweep(browser: Any, served: ReportServer, tmp_path: Path) -
     page.evaluate("scrollTo(0, 900)")
     end_trial(folder.path, finished)
     page.get_by_text("4 done, 0 running, 0 waiting. The sweep has ended.").wait_for()
-    page.wait_for_function("document.querySelectorAll('#trials tbody tr').length === 4")
+    page.locator("#trials tbody tr").nth(3).wait_for(state="attached")
     assert visit.fragment() == chosen
     assert page.evaluate("scrollY") > 500
     assert page.locator("html").get_attribute("data-theme") == "light"
@@ -78,7 +78,7 @@ def test_waits_while_the_reader_types_and_says_when_the_server_is_gone(browser: 
     page.wait_for_timeout(2500)
     assert visit.count("#trials tbody tr") == 3
     page.locator("#find").blur()
-    page.wait_for_function("document.querySelectorAll('#trials tbody tr').length === 4")
+    page.locator("#trials tbody tr").nth(3).wait_for(state="attached")
     assert page.locator("#find").input_value() == "depth>1"
     server.shutdown()
     server.server_close()
