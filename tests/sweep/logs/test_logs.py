@@ -120,6 +120,7 @@ def test_wandb_keeps_them_offline(run: RunFolder, tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow  # mlflow makes a database
+@pytest.mark.filterwarnings("ignore")  # its own, of what it calls in other packages
 def test_mlflow_reads_them(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed (pip install 'interlaw[mlflow]')")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
