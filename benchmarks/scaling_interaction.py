@@ -92,10 +92,11 @@ def draw(found: dict[str, dict[str, Points]], figure: str) -> None:
         axes.set_xticks(sorted({size for points in lines.values() for size in points}), minor=False)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.minorticks_off()
+        axes.margins(x=0.07)
         axes.set_xlabel(variable)
         axes.set_ylabel("processor seconds, one thread")
         axes.set_ylim(
-            min(min(p.values()) for p in lines.values()) / 2, 6 * max(max(p.values()) for p in lines.values())
+            min(min(p.values()) for p in lines.values()) / 2, 15 * max(max(p.values()) for p in lines.values())
         )
         axes.legend(loc="upper left", frameon=False)
         axes.spines[["top", "right"]].set_visible(False)

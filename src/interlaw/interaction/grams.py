@@ -23,6 +23,7 @@ Slices = Callable[[Tensor], Iterator[Tensor]]
 MAX_GROUPS = 1024
 DENSE_GROUPS = 256
 MIN_GROUPS = 32
+HANDLING = 64
 DENSE_BYTES = 2**28
 CHUNK_ELEMENTS = 2**25
 BLOCK_COLUMNS = 2**12
@@ -75,8 +76,9 @@ class Accumulator(Protocol):
 
 
 def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
-    """The cheaper route in multiply-adds: Gram N^2 r^2 D, dense N r D^2 + G^2 D^2, with G the groups kept.
+    """The cheaper route in multiply-adds: Gram N^2 r^2 (D + h), dense N D^2 (r + h) + G^2 D^2, with G the groups kept.
 
+    Squaring a number and putting it away in float64 takes as long as h multiply-adds.
     The dense route is out when fewer than the least number of groups of D x D matrices fit the memory set aside for
     them.
 
@@ -87,8 +89,8 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
     groups = _max_groups(dim)
     if groups < MIN_GROUPS:
         return "gram"
-    gram = num_clusters**2 * rank**2 * dim
-    dense = num_clusters * rank * dim**2 + min(2 * groups, num_clusters) ** 2 * dim**2
+    gram = num_clusters**2 * rank**2 * (dim + HANDLING)
+    dense = num_clusters * dim**2 * (rank + HANDLING) + min(2 * groups, num_clusters) ** 2 * dim**2
     return "dense" if dense <= gram else "gram"
 
 
