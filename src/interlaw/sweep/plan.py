@@ -75,6 +75,8 @@ def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], records: Mapping[
 def matched_shapes(recipe: Recipe, *, amount: int, sizes: dict[str, int]) -> list[Shape]:
     """The shapes of one budget, with the sizes that the data decide."""
     kind = recipe.budget.kind
+    if kind == "tokens_per_param":
+        amount, kind = recipe.budget.params or 0, "params"
     return match_shapes(
         family=recipe.family,
         depths=recipe.depths,
@@ -91,7 +93,7 @@ def matched_shapes(recipe: Recipe, *, amount: int, sizes: dict[str, int]) -> lis
 
 
 def num_steps(recipe: Recipe, *, amount: int, shape: Shape, units_per_sample: int) -> int:
-    """Optimizer steps: as given, or so many that tokens = tokens_per_param x budget.
+    """Optimizer steps: as given, or so many that tokens = tokens_per_param x budget (or amount x params).
 
     A budget in parameters counts in its nominal amount, so that all its shapes see the same tokens; a budget in FLOPs
     counts in each shape's own parameters.
@@ -100,7 +102,10 @@ def num_steps(recipe: Recipe, *, amount: int, shape: Shape, units_per_sample: in
     if training.steps is not None:
         return training.steps
     params = amount if recipe.budget.kind.startswith("params") else shape.params
-    return max(1, round((training.tokens_per_param or 0.0) * params / (training.batch_size * units_per_sample)))
+    ratio = training.tokens_per_param or 0.0
+    if recipe.budget.params is not None:
+        params, ratio = recipe.budget.params, float(amount)
+    return max(1, round(ratio * params / (training.batch_size * units_per_sample)))
 
 
 def _trial(
@@ -135,6 +140,7 @@ def _trial(
         test_samples=part.test_samples,
         patience=part.patience,
         blow_up=part.blow_up,
+        precision=part.precision,
         parametrization=treatment if treatment in ("mup", "completep") else "standard",
         **{name: getattr(part, name) for name in TREATMENT_KEYS[treatment] if name.startswith("base_")},
         seed=seed,

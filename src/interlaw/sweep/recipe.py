@@ -5,17 +5,19 @@ from __future__ import annotations
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction import VIEWS
 from interlaw.models import network_of
-from interlaw.runs import MeasureSpec, Treatment
+from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
 from interlaw.shapes import parse_depths, parse_size, require_family
 from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
+from interlaw.training import Precision
 
+MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a slip of the hand
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
 
 Size = Annotated[int, BeforeValidator(parse_size)]
@@ -41,23 +43,33 @@ def _depths(value: Any) -> Any:
 
 
 class BudgetPart(Strict):
-    """What is held equal: `params = ["30k", "60k"]` or another count.
+    """What is held equal: `amounts = ["30k", "60k"]` of parameters, or of another count.
 
     Attributes:
-        kind: Which count is held equal.
+        kind: Which count is held equal; `tokens_per_param`: all shapes have `params` parameters, and each amount is so
+            many tokens for each of them, the length of training.
         amounts: The budgets, as numbers or sizes.
+        params: Parameters of every shape under `tokens_per_param`.
         rule: `largest` stays within the budget, `nearest` misses it least.
         multiple_of: Widths are multiples of this, beside head_dim.
     """
 
-    kind: Literal["params", "params_non_embedding", "flops_per_token", "train_flops"] = "params"
+    kind: RecipeBudgetKind = "params"
     amounts: tuple[Size, ...] = Field(min_length=1)
+    params: Size | None = None
     rule: Literal["largest", "nearest"] = "nearest"
     multiple_of: int = Field(default=1, ge=1)
 
+    @model_validator(mode="after")
+    def _sized(self) -> BudgetPart:
+        """Only amounts of tokens leave the size open."""
+        if (self.params is not None) != (self.kind == "tokens_per_param"):
+            raise ValueError("kind tokens_per_param, and no other, takes params beside its amounts")
+        return self
+
 
 class TrainingPart(Strict):
-    """How each trial is trained; `steps` or `tokens_per_param` sets the length.
+    """How each trial is trained; `steps` or `tokens_per_param` sets the length, unless the budget does.
 
     Attributes:
         batch_size: Sequences a step.
@@ -81,12 +93,13 @@ class TrainingPart(Strict):
         evaluation_samples: Validation sequences each time.
         test_samples: Test sequences at the end.
         patience: Validations without a new lowest loss before training stops; 0: never.
+        precision: Of the forward pass's matrix products: `float32`, or `bfloat16` under autocast.
         blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
     """
 
-    batch_size: int = Field(default=16, ge=1)
-    steps: int | None = Field(default=None, ge=1)
-    tokens_per_param: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=16, ge=1, le=MOST)
+    steps: int | None = Field(default=None, ge=1, le=MOST)
+    tokens_per_param: float | None = Field(default=None, gt=0, le=MOST)
     treatment: Annotated[tuple[Treatment, ...], BeforeValidator(_listed)] = Field(default=("fixed",), min_length=1)
     base_width: int | None = Field(default=None, ge=1)
     base_depth: int | None = Field(default=None, ge=1)
@@ -104,12 +117,11 @@ class TrainingPart(Strict):
     test_samples: int = Field(default=512, ge=1)
     patience: int = Field(default=0, ge=0)
     blow_up: float = Field(default=2.0, gt=1)
+    precision: Precision = "float32"
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingPart:
         """Exactly one of the two ways to say how long, and the base shape that the treatment asks for."""
-        if (self.steps is None) == (self.tokens_per_param is None):
-            raise ValueError("give exactly one of steps and tokens_per_param")
         if len(set(self.treatment)) != len(self.treatment):
             raise ValueError("treatment names a value twice")
         wanted = frozenset().union(*(TREATMENT_KEYS[treatment] for treatment in self.treatment))
@@ -181,10 +193,16 @@ class Recipe(Strict):
         network_of(require_family(self.family))
         for view in self.measure.views:
             if view not in VIEWS:
-                raise ValueError(f"measure.views names {view!r}; choose among {', '.join(VIEWS)}")
+                raise ValueError(
+                    f"measure.views names {view!r}; choose among {', '.join(VIEWS)}{did_you_mean(view, VIEWS)}"
+                )
         for size, source in self.task.decides.items():
             if size in self.shape:
                 raise ValueError(f"shape.{size} follows from {source}; remove it")
+        lengths = [self.training.steps, self.training.tokens_per_param, self.budget.params]
+        if sum(length is not None for length in lengths) != 1:
+            other = ", none under a budget in tokens_per_param" if self.budget.params else ""
+            raise ValueError(f"training: give exactly one of steps and tokens_per_param{other}")
         if self.budget.kind == "train_flops" and self.training.tokens_per_param is None:
             raise ValueError("a budget in train_flops needs training.tokens_per_param")
         lists: dict[str, tuple[int | str, ...]] = {
@@ -210,9 +228,11 @@ def parse_recipe(text: str, *, source: str) -> Recipe:
         InterlawError: One line that names the key, what was expected and what was found.
     """
     try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # not TOML, a number of thousands of digits, brackets without end
         raise InterlawError(f"expected TOML in {source}, found: {error}; mend the file") from error
+    try:
+        return Recipe.model_validate(document)
     except InterlawError as error:  # of a size or a list of depths
         raise InterlawError(f"{source}: {error}") from error
     except ValidationError as error:
@@ -244,7 +264,8 @@ def _explain(error: ValidationError) -> str:
     place = ".".join(parts) or "the recipe"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        text = f"unknown key {place!r}; remove it or mend its spelling"
+        near = did_you_mean(parts[-1], _keys(parts[:-1]))
+        text = f"unknown key {place!r}; remove it or mend its spelling{near}"
     elif first["type"] == "union_tag_invalid":
         text = f"task.kind must be one of {first['ctx']['expected_tags']}, found {first['ctx']['tag'][:40]!r}; mend it"
     elif first["type"] == "missing":
@@ -254,3 +275,22 @@ def _explain(error: ValidationError) -> str:
     else:
         text = f"{place}: {message[0].lower()}{message[1:]}, found {str(first['input'])[:60]!r}; mend it"
     return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
+def _keys(place: list[str]) -> list[str]:
+    """The keys of a part of a recipe; of a task, those of every kind."""
+    parts: dict[str, list[type[Strict]]] = {
+        "": [Recipe],
+        "budget": [BudgetPart],
+        "training": [TrainingPart],
+        "measure": [MeasurePart],
+        "task": _models(AnyTaskPart),
+    }
+    return [name for part in parts.get(".".join(place), []) for name in part.model_fields]
+
+
+def _models(kind: Any) -> list[type[Strict]]:
+    """The models of a union, however deep it is annotated."""
+    if isinstance(kind, type):
+        return [kind]
+    return [model for part in get_args(kind) for model in _models(part)]
