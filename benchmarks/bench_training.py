@@ -1,10 +1,15 @@
-"""Training tokens per second against a plain loop: explicit attention, unfused AdamW, an int64 DataLoader."""
+"""Training against plain loops and transformers' Trainer, beside what evaluating, measuring and sweeping add to it."""
 
 from __future__ import annotations
 
 import math
+import os
 import statistics
+import tempfile
 import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +18,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from interlaw.interaction import measure
 from interlaw.models import GPT, build_model
 from interlaw.shapes import GPTShape, match_shapes
-from interlaw.sweep import parse_recipe
+from interlaw.sweep import MeasurePart, Recipe, TrainingPart, parse_recipe, prepare_run, run_trials
 from interlaw.tasks import TextTask, open_corpus
-from interlaw.training import TrainSettings, TrainState, train
+from interlaw.training import TrainSettings, TrainState, evaluate, train
 
 ROUNDS = 5
 STEPS = 20
 WARM_UP = 5
+PLAIN = TrainingPart(learning_rate=1e-3, tokens_per_param=20)
+SWEEP = """
+name = "orchestration"
+depths = [2, 4]
+seeds = {seeds}
+[shape]
+context = 64
+head_dim = 8
+[budget]
+amounts = ["60k"]
+[training]
+learning_rate = 1e-3
+steps = 60
+"""
 
 
 def explicit_attention(attention: nn.Module, x: Tensor) -> Tensor:
@@ -108,11 +128,14 @@ def compare(name: str, shape: GPTShape, batch_size: int, target: str) -> dict[st
     }
 
 
+def quickstart_recipe() -> Recipe:
+    """The embedded default."""
+    return parse_recipe((resources.files("interlaw") / "recipes/quickstart.toml").read_text(), source="quickstart")
+
+
 def largest_of_quickstart() -> tuple[GPTShape, int]:
     """The quickstart's shape with the most parameters and its batch size."""
-    from importlib import resources
-
-    recipe = parse_recipe((resources.files("interlaw") / "recipes/quickstart.toml").read_text(), source="quickstart")
+    recipe = quickstart_recipe()
     shapes = match_shapes(
         params=max(recipe.budget.amounts), depths=recipe.depths, rule=recipe.budget.rule, **recipe.shape
     )
@@ -121,11 +144,171 @@ def largest_of_quickstart() -> tuple[GPTShape, int]:
     return largest, recipe.training.batch_size
 
 
+def gemm_flops_per_second(size: int = 2048) -> float:
+    """What this machine's threads multiply in float32, the best of a few products."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    times = []
+    for _ in range(6):
+        started = time.perf_counter()
+        torch.mm(a, b)
+        times.append(time.perf_counter() - started)
+    return 2 * size**3 / min(times)
+
+
+def utilisation(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
+    """Model FLOP/s of training over the rate of a plain product, measured in turn."""
+    task = TextTask(open_corpus(), context=shape.context)
+    pairs = [
+        (our_tokens_per_second(shape, task, batch_size) * shape.flops_per_token, gemm_flops_per_second())
+        for _ in range(ROUNDS)
+    ]
+    return {
+        "name": f"training, GPT {shape.depth}x{shape.width}, head_dim {shape.head_dim}: model FLOP/s over 2048^3 GEMM",
+        "unit": "GFLOP/s",
+        "ours": statistics.median(ours for ours, _ in pairs) / 1e9,
+        "baseline": statistics.median(gemm for _, gemm in pairs) / 1e9,
+        "ratio": statistics.median(ours / gemm for ours, gemm in pairs),
+        "target": target,
+    }
+
+
+def trainer_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
+    """GPT2LMHeadModel of the same sizes through transformers' own Trainer, from nothing to the last step."""
+    from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+
+    class Labelled(Windows):
+        def __getitem__(self, place: int) -> dict[str, Tensor]:  # type: ignore[override]
+            window = self.tokens[place : place + self.context]
+            return {"input_ids": window, "labels": window}
+
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        config = GPT2Config(
+            vocab_size=shape.vocab_size,
+            n_positions=shape.context,
+            n_embd=shape.width,
+            n_layer=shape.depth,
+            n_head=shape.num_heads,
+            tie_word_embeddings=shape.tied,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+        arguments = TrainingArguments(
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=batch_size,
+            learning_rate=1e-3,
+            lr_scheduler_type="cosine",
+            logging_strategy="no",
+            save_strategy="no",
+            report_to=[],
+            use_cpu=True,
+            disable_tqdm=True,
+        )
+        data = Labelled(task.corpus.tokens("train"), shape.context)
+        Trainer(model=GPT2LMHeadModel(config), args=arguments, train_dataset=data).train()
+        return time.perf_counter() - started
+
+
+def our_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
+    """The same steps through the package's loop, from nothing to the last step."""
+    started = time.perf_counter()
+    settings = TrainSettings(
+        steps=steps, batch_size=batch_size, learning_rate=1e-3, evaluations=1, evaluation_samples=1, test_samples=1
+    )
+    train(build_model(shape), task, settings)
+    return time.perf_counter() - started
+
+
+def against_trainer(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
+    """Both in turn; the first pair loads what the library needs and is left out."""
+    task = TextTask(open_corpus(), context=shape.context)
+    pairs = [
+        (our_seconds(shape, task, batch_size, STEPS), trainer_seconds(shape, task, batch_size, STEPS)) for _ in range(4)
+    ][1:]
+    tokens = STEPS * batch_size * shape.context
+    return {
+        "name": f"training, GPT {shape.depth}x{shape.width}, against transformers' GPT-2 and Trainer",
+        "unit": "tokens/s",
+        "ours": statistics.median(tokens / ours for ours, _ in pairs),
+        "baseline": statistics.median(tokens / theirs for _, theirs in pairs),
+        "ratio": statistics.median(theirs / ours for ours, theirs in pairs),
+        "target": target,
+    }
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of the better of two runs."""
+    times = []
+    for _ in range(2):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def side_costs(name: str, shape: GPTShape, batch_size: int, tokens: float, part: TrainingPart) -> list[dict[str, Any]]:
+    """Evaluating and measuring against training alone, for a trial of so many tokens: each piece timed by itself."""
+    task = TextTask(open_corpus(), context=shape.context)
+    model = build_model(shape)
+    training = tokens / our_tokens_per_second(shape, task, batch_size)
+
+    def judge(split: str, samples: int) -> float:
+        return timed(lambda: evaluate(model, task, split, num_samples=samples, batch_size=batch_size))
+
+    def look(view: str) -> float:
+        inputs = task.probes(num_samples=MeasurePart().samples, with_targets=view == "loss")
+        return timed(lambda: measure(model, inputs, view=view))
+
+    evaluating = part.evaluations * judge("validation", part.evaluation_samples) + judge("test", part.test_samples)
+    measuring = sum(look(view) for view in MeasurePart().views)
+    return [
+        {
+            "name": f"{what} a trial, {name}",
+            "unit": "s",
+            "ours": seconds,
+            "baseline": training,
+            "ratio": seconds / training,
+            "target": target,
+        }
+        for what, seconds, target in (("evaluating", evaluating, "< 0.03"), ("measuring", measuring, "< 0.05"))
+    ]
+
+
+def orchestration() -> dict[str, Any]:
+    """Wall time of a sweep of 12 trials on all cores, against the time that its trials take, divided by the workers."""
+    workers = os.cpu_count() or 1
+    text = SWEEP.format(seeds=list(range(6)))
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = parse_recipe(text, source="benchmark")
+        run, trials = prepare_run(recipe, text, out=Path(folder) / "run", folder=Path(folder))
+        started = time.perf_counter()
+        run_trials(run, trials, num_workers=workers, listen=lambda event: None)
+        wall = time.perf_counter() - started
+        records = [run.trial(trial.key).record() for trial in trials]
+        busy = sum(record.seconds + record.measure_seconds for record in records if record) / workers
+    return {
+        "name": f"a sweep of {len(trials)} trials, {workers} workers: wall time over its trials' own",
+        "unit": "s",
+        "ours": wall,
+        "baseline": busy,
+        "ratio": wall / busy,
+        "target": "near 1",
+    }
+
+
 def run() -> list[dict[str, Any]]:
-    """Training speed against the plain loop."""
+    """Training speed against plain loops, what is not training, and the sweep around it."""
     largest, batch_size = largest_of_quickstart()
+    quickstart = quickstart_recipe().training
     wide = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
+    square = GPTShape(depth=5, width=128, vocab_size=256, context=256, head_dim=32)
     return [
         compare(f"training, quickstart's largest GPT {largest.depth}x{largest.width}", largest, batch_size, "-"),
         compare("training, GPT 5x120, context 256, batch 16, head_dim 4", wide, 16, ">= 3.5"),
+        utilisation(square, 16, ">= 0.5, aim 0.65"),
+        against_trainer(square, 16, ">= 1.3"),
+        *side_costs("quickstart", largest, batch_size, largest.params * quickstart.tokens_per_param, quickstart),
+        *side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN),
+        orchestration(),
     ]

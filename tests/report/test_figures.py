@@ -174,7 +174,13 @@ def test_each_treatment_has_its_figures(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), treatments=("fixed", "mup"), views=("loss",), seeds=(0,))
     results = load_results(run)
     names = list(drawings(results))
-    assert {"loss-against-ratio-fixed", "loss-against-ratio-mup", "best-ratio-mup", "treatments", "learning-curves"} <= {*names}
+    assert {
+        "loss-against-ratio-fixed",
+        "loss-against-ratio-mup",
+        "best-ratio-mup",
+        "treatments",
+        "learning-curves",
+    } <= {*names}
     stars = [each.fit.budgets[0].r_star.value for each in results.analyses]
     assert stars == pytest.approx([BEST_RATIO, 1.5 * BEST_RATIO], rel=0.3)
 
