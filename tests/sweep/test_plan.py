@@ -88,6 +88,29 @@ def test_a_budget_in_flops_pays_for_each_shapes_own_tokens(folder: Path) -> None
         assert planned_flops(trial) == pytest.approx(2e12, rel=0.1)
 
 
+def test_a_budget_in_tokens_per_param_trains_one_size_for_several_lengths(folder: Path) -> None:
+    trials = plan(
+        folder,
+        training={"steps": None},
+        budget={"kind": "tokens_per_param", "params": "3k", "amounts": [5, 20]},
+    )
+    same = plan(folder, training={"steps": None, "tokens_per_param": 20}, budget={"amounts": ["3k"]})
+    for amount in (5, 20):
+        chosen = [trial for trial in trials if trial.budget.amount == amount]
+        assert [trial.shape for trial in chosen] == [trial.shape for trial in same]
+        assert {trial.training.steps for trial in chosen} == {round(amount * 3000 / (2 * 8))}
+    assert {trial.budget.kind for trial in trials} == {"tokens_per_param"}
+    assert len({trial.key for trial in trials}) == 8
+
+
+def test_precision_is_part_of_a_trial_and_leaves_older_names_alone(folder: Path) -> None:
+    plain, rounded = plan(folder), plan(folder, training={"precision": "bfloat16"})
+    assert {trial.training.precision for trial in rounded} == {"bfloat16"}
+    assert not {trial.key for trial in plain} & {trial.key for trial in rounded}
+    assert all("precision" not in trial.canonical() for trial in plain)
+    assert all(type(trial).model_validate_json(trial.canonical()) == trial for trial in (*plain, *rounded))
+
+
 def test_warmup_is_a_fraction_of_the_steps(folder: Path) -> None:
     trials = plan(folder, training={"steps": 200, "warmup_fraction": 0.1})
     assert {trial.training.warmup_steps for trial in trials} == {20}

@@ -58,7 +58,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"budget": {"rule": "best"}}, "budget.rule: input should be 'largest' or 'nearest', found 'best'"),
     ({"budget": {"multiple_of": 0}}, "budget.multiple_of: input should be greater than or equal to 1"),
-    ({"budget": {"params": "3k"}}, "unknown key 'budget.params'"),
+    ({"budget": {"params": "3k"}}, "budget: kind tokens_per_param, and no other, takes params"),
+    ({"budget": {"kind": "tokens_per_param"}}, "budget: kind tokens_per_param, and no other, takes params"),
+    (
+        {"budget": {"kind": "tokens_per_param", "params": "3k", "amounts": [20]}},
+        "training: give exactly one of steps and tokens_per_param, none under a budget in tokens_per_param",
+    ),
     ({"task": {"tokeniser": "bytes"}}, r"unknown key 'task\.(text\.)?tokeniser'"),
     ({"task": {"kind": "pictures"}}, "task"),
     ({"task": {"corpus": 3}}, r"task\.(text\.)?corpus: input should be a valid string"),

@@ -1,0 +1,85 @@
+"""Whatever is wrong with an input: status 2, one line that helps, no traceback, nothing printed, nothing written."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from tests.bad_inputs import COMMANDS, damaged_runs, files
+
+from interlaw.cli import run
+
+SHORTEST_HELP = 25
+# a folder that is named by bytes that are no text
+NO_TEXT = os.fsdecode(b"caf\xe9")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
+    path = tmp_path_factory.mktemp("bad")
+    files(path)
+    damaged_runs(finished_run, path)
+    return path
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for path in folder.rglob("*"):
+        if path.name != ".lock" and "__pycache__" not in path.parts:
+            found[str(path)] = (path.lstat().st_size if path.is_file() else 0, path.lstat().st_mtime_ns)
+    return found
+
+
+@pytest.fixture(scope="module")
+def before(folder: Path) -> dict[str, tuple[int, int]]:
+    return tree(folder)
+
+
+def complaint(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """The one line that a wrong input gets."""
+    status = run(arguments)
+    captured = capfd.readouterr()
+    assert status == 2, captured
+    assert captured.out == ""
+    assert captured.err.startswith("interlaw: "), captured.err
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.endswith("\n")
+    assert len(captured.err) > SHORTEST_HELP
+    assert "Traceback" not in captured.err
+    assert re.search(r"[\x00-\x08\x0b-\x1f\x7f]", captured.err) is None
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"), COMMANDS, ids=[f"{i}-{' '.join(each)[:60]}" for i, (each, _) in enumerate(COMMANDS)]
+)
+def test_a_wrong_input_gets_one_line(
+    folder: Path,
+    before: dict[str, tuple[int, int]],
+    arguments: list[str],
+    says: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = next((folder / "trial").iterdir()).name
+    places = {"d": str(folder), "k": key, "t": str(folder / "trial" / key)}
+    monkeypatch.chdir(folder)
+    found = complaint([argument.format(**places) if "{" in argument else argument for argument in arguments], capfd)
+    assert says in found
+    assert tree(folder) == before
+
+
+def test_there_are_more_than_a_hundred_of_them() -> None:
+    assert len(COMMANDS) > 100
+    assert len({tuple(arguments) for arguments, _ in COMMANDS}) == len(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["status", "export", "fit", "report", "rerun", "measure", "layers", "sweep"])
+def test_a_name_that_is_no_text_is_shown_in_escapes(
+    tmp_path: Path, command: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--out", str(tmp_path / "out")] if command == "sweep" else []
+    name = str(tmp_path / NO_TEXT) + (".py:model" if command in ("measure", "layers") else "")
+    assert r"\udce9" in complaint([command, name, *rest], capfd)
