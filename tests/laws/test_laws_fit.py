@@ -173,7 +173,7 @@ def test_warnings_name_what_weakens_the_numbers(sweep) -> None:
     warnings = " ".join(fit_law(table).warnings)
     assert "mostly deeper and narrower" in warnings
     assert "seed noise is unknown" in warnings
-    assert "parameter counts differ by 30% (corrected along the sweep's slope)" in warnings
+    assert "its sizes differ by 30% (corrected along the sweep's slope)" in warnings
 
 
 def test_five_shapes_allow_a_symmetric_curve_only_and_it_says_so(sweep) -> None:

@@ -43,3 +43,17 @@ def test_unequal_parameters_are_moved_along_the_sweeps_slope() -> None:
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
     alone = group_shapes(read_runs({name: values[:6] for name, values in {**table, "loss": params**-0.2}.items()}))
     np.testing.assert_array_equal(alone.adjusted, alone.loss)
+
+
+def test_a_budget_in_another_count_is_corrected_in_that_count() -> None:
+    """L = (S / 1e6)^-0.2 of what is spent, S: total parameters, which shapes do not hold equal, move nothing."""
+    rng = np.random.default_rng(2)
+    budget = np.repeat([1e6, 3e6, 1e7], 6)
+    spent = budget * np.exp(rng.uniform(-0.1, 0.1, size=18))
+    depth = np.tile(np.arange(1.0, 7.0), 3)
+    table = {"budget": budget, "budget_spent": spent, "depth": depth, "width": np.full(18, 100.0)}
+    table |= {"params": spent * np.tile(np.linspace(2.0, 1.0, 6), 3), "loss": (spent / 1e6) ** -0.2}
+    shapes = group_shapes(read_runs(table))
+    for level in (1e6, 3e6, 1e7):
+        adjusted = shapes.adjusted[shapes.budget == level]
+        np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)

@@ -30,6 +30,7 @@ COLUMNS = [
     "family",
     "budget",
     "budget_kind",
+    "budget_spent",
     "params",
     "params_non_embedding",
     "depth",
@@ -98,6 +99,7 @@ def test_rows_are_the_records(finished_run: Path) -> None:
         assert row["loss_aofe_ratio_low"] <= row["loss_aofe_ratio"] <= row["loss_aofe_ratio_high"]
         assert row["bits_per_byte"] == pytest.approx(row["loss"] / 0.6931471805599453)
         assert (row["name"], row["budget"], row["budget_kind"]) == ("tiny", 3000, "params")
+        assert row["budget_spent"] == row["params"]
 
 
 def test_one_view_under_plain_names(finished_run: Path) -> None:

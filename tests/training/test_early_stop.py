@@ -21,17 +21,17 @@ class Scripted:
     def __init__(self, *, training: list[float], validation: list[float]) -> None:
         self._training, self._validation = training, iter(validation)
 
-    def batch(self, *, seed: int, step: int, size: int) -> tuple[Tensor, float]:
-        return torch.zeros(size), self._training[min(step, len(self._training) - 1)]
+    def batch(self, *, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
+        return torch.zeros(size), torch.full((size,), self._training[min(step, len(self._training) - 1)])
 
-    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[tuple[Tensor, float]]:
-        yield torch.zeros(1), next(self._validation) if split == "validation" else 0.5
+    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        yield torch.zeros(1), torch.tensor([next(self._validation) if split == "validation" else 0.5])
 
     def probes(self, *, num_samples: int, with_targets: bool) -> Tensor:
         return torch.zeros(num_samples)
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, float]) -> Tensor:
-        return batch[1] + 0.0 * model.weight.sum()
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return batch[1].mean() + 0.0 * model.weight.sum()
 
     def figures(self, loss: float) -> dict[str, float]:
         return {}

@@ -19,6 +19,7 @@ from interlaw.training import Footprint, footprint, free_bytes, is_out_of_memory
 # Resident memory of a fresh process before and at the peak of a few steps, against the prediction.
 MEASURED = """
 import json, resource, sys, threading, time
+from pathlib import Path
 import torch
 from interlaw.models import build_model
 from interlaw.shapes import make_shape

@@ -55,7 +55,8 @@ def read_treated(runs: list[Path]) -> tuple[pd.DataFrame, str, str]:
 
     from interlaw.runs import load_table, require_run
 
-    tables, settings, holders = [], {}, {}
+    tables, settings = [], {}
+    holders: dict[str, str | Path] = {}
     for path in runs:
         specs = [trial.spec() for trial in require_run(path).trials()]
         for spec in specs:

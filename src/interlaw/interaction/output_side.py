@@ -12,6 +12,7 @@ keeps the expectation A_n for any W that does not depend on sequence n; W comes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -73,7 +74,7 @@ def _project(y: Tensor) -> Tensor:
 def _projection(num_outputs: int) -> Tensor:
     """P, m x V."""
     generator = torch.Generator().manual_seed(PROJECTION_SEED)
-    return torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator) / PROJECTED_OUTPUTS**0.5
+    return torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator) / math.sqrt(PROJECTED_OUTPUTS)
 
 
 def _exact(settings: Settings, outputs: Outputs) -> Factorize:

@@ -104,7 +104,7 @@ def associate(
             continue
         rows = np.flatnonzero(np.isfinite(values))
         orders = _shuffles(shapes.budget[rows], num_permutations, rng)
-        size, ratio = np.log(shapes.params[rows]), shapes.log_ratio[rows]
+        size, ratio = np.log(shapes.spent[rows]), shapes.log_ratio[rows]
         controls = {"raw": [], "given_size": [size], "given_size_and_shape": [size, ratio, (ratio - ratio.mean()) ** 2]}
         correlations = {
             name: rank_correlation(

@@ -55,11 +55,11 @@ def fit_budget(
     inside = _inside(x, y, interval)
     found = _interaction(shapes, rows, inside, settings=settings, rng=rng)
     best = int(np.argmin(y))
-    params = shapes.params[rows]
+    params, spent = shapes.params[rows], shapes.spent[rows]
     fit = BudgetFit(
         budget=float(shapes.budget[rows[0]]),
         params_mean=float(np.exp(np.log(params).mean())),
-        params_spread=float(params.max() / params.min() - 1),
+        budget_spread=float(spent.max() / spent.min() - 1),
         num_shapes=len(rows),
         num_runs=int(shapes.num_runs[rows].sum()),
         best=_best_shape(shapes, int(rows[best]), y, interval.seed_noise),

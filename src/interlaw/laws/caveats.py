@@ -45,9 +45,9 @@ def collect_warnings(
                 f"budget {fit.budget:g}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its "
                 "minimum is some 10% off in R, which its interval does not cover"
             )
-        if fit.params_spread > 0.1:
+        if fit.budget_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
-            warnings.append(f"budget {fit.budget:g}: parameter counts differ by {fit.params_spread:.0%} ({corrected})")
+            warnings.append(f"budget {fit.budget:g}: its sizes differ by {fit.budget_spread:.0%} ({corrected})")
     measured = shapes.measured.get("aofe_ratio")
     if measured is not None and not np.isfinite(measured).all():
         warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")

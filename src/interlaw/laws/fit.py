@@ -29,7 +29,7 @@ class LawFit:
     object (see `interlaw.laws.result` for every field's meaning), tuples as lists, "the data do not say" as null.
 
     Attributes:
-        budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `params_spread`, `num_shapes`, `num_runs`,
+        budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
             `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, status, reason, ...},
             `loss_interval` {low, high, low_open, high_open, delta, source, low_band, high_band, seed_noise},
             `interaction_interval` {low, high, num_pareto, num_shapes, share_of_grid} or null, `overlap` {jaccard,

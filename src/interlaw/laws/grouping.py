@@ -1,4 +1,4 @@
-"""From runs to shapes: mean over seeds, seed noise, and the correction for unequal parameter counts in a budget."""
+"""From runs to shapes: mean over seeds, seed noise, and the correction for what shapes miss of their budget."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ class ShapeMeans:
     Attributes:
         budget: Nominal budget.
         params: Mean parameters.
+        spent: Mean of what was spent of the budget.
         depth: Residual blocks.
         width: Hidden size.
         loss: Mean test loss over seeds.
-        adjusted: `loss` moved to the geometric mean of the parameters in its budget along the slope of the sweep.
+        adjusted: `loss` moved to the geometric mean of what its budget's shapes spent, along the slope of the sweep.
         num_runs: Runs averaged.
         tokens: Mean training tokens, or None.
         measured: Mean of each interaction column (NaN where no run of a shape was measured).
@@ -32,6 +33,7 @@ class ShapeMeans:
 
     budget: FloatArray
     params: FloatArray
+    spent: FloatArray
     depth: FloatArray
     width: FloatArray
     loss: FloatArray
@@ -55,7 +57,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     shapes, run_shape = np.unique(keys, axis=0, return_inverse=True)
     run_shape = run_shape.reshape(-1)
     num_runs = np.bincount(run_shape, minlength=len(shapes))
-    params = _mean(runs.params, run_shape, len(shapes))
+    spent = _mean(runs.spent, run_shape, len(shapes))
     loss = _mean(runs.loss, run_shape, len(shapes))
     log_loss = np.log(runs.loss)
     spread = log_loss - _mean(log_loss, run_shape, len(shapes))[run_shape]
@@ -63,11 +65,12 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     budget = shapes[:, 0]
     return ShapeMeans(
         budget=budget,
-        params=params,
+        params=_mean(runs.params, run_shape, len(shapes)),
+        spent=spent,
         depth=shapes[:, 2],
         width=shapes[:, 3],
         loss=loss,
-        adjusted=loss * np.exp(_parameter_correction(budget, params, shapes[:, 1], loss)),
+        adjusted=loss * np.exp(_size_correction(budget, spent, shapes[:, 1], loss)),
         num_runs=num_runs,
         tokens=None if runs.tokens is None else _mean(runs.tokens, run_shape, len(shapes)),
         measured={name: _mean(values, run_shape, len(shapes)) for name, values in runs.measured.items()},
@@ -84,14 +87,14 @@ def _mean(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> Flo
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _parameter_correction(budget: FloatArray, params: FloatArray, ratio: FloatArray, loss: FloatArray) -> FloatArray:
-    """Log-loss shift to the mean parameters of each budget: small shapes cannot be matched exactly.
+def _size_correction(budget: FloatArray, spent: FloatArray, ratio: FloatArray, loss: FloatArray) -> FloatArray:
+    """Log-loss shift to the mean of what a budget's shapes spent: small shapes cannot be matched exactly.
 
-    The slope d log L / d log N comes from a least-squares surface over the whole sweep, quadratic in log ratio and
-    linear (up to three budgets) or quadratic in log parameters. One budget cannot tell size from shape: no shift.
+    The slope of log loss against log spent comes from a least-squares surface over the whole sweep, quadratic in log ratio
+    and linear (up to three budgets) or quadratic in log spent. One budget cannot tell size from shape: no shift.
     """
     levels, which = np.unique(budget, return_inverse=True)
-    size = np.log(params)
+    size = np.log(spent)
     centre = (np.bincount(which, weights=size) / np.bincount(which))[which]
     degree = 1 if len(levels) < 4 else 2
     if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(size - centre) < 1e-9:

@@ -171,7 +171,7 @@ class BudgetFit:
 
     budget: float
     params_mean: float
-    params_spread: float
+    budget_spread: float
     num_shapes: int
     num_runs: int
     best: BestShape

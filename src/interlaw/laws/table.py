@@ -56,6 +56,7 @@ class Runs:
     Attributes:
         budget: Nominal budget that a run belongs to (parameters, or whatever the table's column counts).
         params: Parameters of the model.
+        spent: What a run spent of its budget: the count that is held equal, parameters unless the table says otherwise.
         depth: Residual blocks.
         width: Hidden units, channels or d_model.
         loss: Test loss.
@@ -68,6 +69,7 @@ class Runs:
 
     budget: FloatArray
     params: FloatArray
+    spent: FloatArray
     depth: FloatArray
     width: FloatArray
     loss: FloatArray
@@ -83,8 +85,8 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
 
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
-            present: `budget`, `status`, `seed`, `learning_rate`, `treatment`, `train_tokens`, `aofe`, `aofe_ratio`,
-            `null_ratio`, `excess_ratio`.
+            present: `budget`, `budget_spent`, `status`, `seed`, `learning_rate`, `treatment`, `train_tokens`, `aofe`,
+            `aofe_ratio`, `null_ratio`, `excess_ratio`.
         treatment: The learning-rate treatment to keep, when the table holds several.
 
     Raises:
@@ -107,11 +109,11 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
     status = _text(table, "status", num_rows)[chosen] if "status" in names else np.full(int(chosen.sum()), "done")
     done = np.isin(status, ("done", ""))
     columns = {name: _number(table, name, num_rows)[chosen] for name in REQUIRED}
-    for name in ("budget", "seed", "learning_rate", "train_tokens", *MEASURED):
+    for name in ("budget", "budget_spent", "seed", "learning_rate", "train_tokens", *MEASURED):
         if name in names:
             columns[name] = _number(table, name, num_rows)[chosen]
     row_numbers = np.flatnonzero(chosen)
-    for name in (*REQUIRED, *(["budget"] if "budget" in columns else [])):
+    for name in (*REQUIRED, *(name for name in ("budget", "budget_spent") if name in columns)):
         _check_positive(columns[name][done], name, row_numbers[done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
@@ -134,6 +136,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         tokens = None
     return Runs(
         **{name: columns[name][keep] for name in ("budget", *REQUIRED)},
+        spent=columns.get("budget_spent", columns["params"])[keep],
         tokens=None if tokens is None else tokens[keep],
         measured={name: columns[name][keep] for name in MEASURED if name in columns},
         budget_inferred=inferred,

@@ -219,7 +219,7 @@ def _difference(
     a, b = first.r_star.value, second.r_star.value
     factor = None if a is None or b is None else b / a
     if curve is None or other is None or not len(curve.draws) or not len(other.draws):
-        nothing = dict.fromkeys(("low", "high", "loss_change", "loss_change_low", "loss_change_high"))
+        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "loss_change", "loss_change_low", "loss_change_high"))
         return TreatmentDifference(**names, factor=factor, verdict="cannot tell", **nothing)
     low, high = _ends(_minimum_bounds(other), _minimum_bounds(curve), confidence=confidence)
     change = _lowest(other.predict(grid(other))[None]) / _lowest(curve.predict(grid(curve))[None]) - 1

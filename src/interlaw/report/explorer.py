@@ -10,8 +10,8 @@ from interlaw.laws import SIZE_TOLERANCE, LawFit, PublishedLaw, published_laws
 from interlaw.published import chance_ceiling, published_ratio_points
 from interlaw.recommendation import assumptions
 from interlaw.report.document import document
-from interlaw.report.figures import save
 from interlaw.report.markup import section, text
+from interlaw.report.saving import save
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, FAMILIES, NEAREST_TOLERANCE, Shape
 
 STYLES = ("page.css", "explore.css")

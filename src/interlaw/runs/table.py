@@ -36,9 +36,9 @@ def load_table(path: str | Path) -> pd.DataFrame:
     """One row a finished trial of a run folder.
 
     Returns:
-        Columns key, name, family, budget, budget_kind, params, params_non_embedding, depth, width, ratio, num_heads,
-        head_dim, d_ff, vocab_size, context, treatment, stage, learning_rate, seed, status, loss (test, nats per token),
-        val_loss, bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds, reason; then
+        Columns key, name, family, budget, budget_kind, budget_spent, params, params_non_embedding, depth, width, ratio,
+        num_heads, head_dim, d_ff, vocab_size, context, treatment, stage, learning_rate, seed, status, loss (test, nats
+        per token), val_loss, bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds, reason; then
         for each view `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by budget, depth and seed.
 
     Raises:
@@ -105,6 +105,7 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
         "family": spec.family,
         "budget": spec.budget.amount,
         "budget_kind": spec.budget.kind,
+        "budget_spent": _spent(spec, record),
         **{k: shape.get(k) for k in ("params", "params_non_embedding", "depth", "width", "ratio", "num_heads")},
         **{k: shape.get(k) for k in ("head_dim", "d_ff", "vocab_size", "context")},
         "treatment": spec.treatment,
@@ -125,6 +126,12 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
     for view, measured in record.measurements.items():
         row.update(_measurement_columns(view, measured))
     return row
+
+
+def _spent(spec: TrialSpec, record: Record) -> float | None:
+    """What a trial spent of its budget: the count that is held equal over shapes."""
+    kind = "params" if spec.budget.kind == "tokens_per_param" else spec.budget.kind
+    return record.train_flops if kind == "train_flops" else record.shape.get(kind)
 
 
 def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float | None]:

@@ -164,7 +164,8 @@ def _load(folder: TrialFolder) -> dict[str, torch.Tensor]:
     if not folder.weights.exists():
         return {}
     try:
-        return load(folder.weights.read_bytes())
+        weights: dict[str, torch.Tensor] = load(folder.weights.read_bytes())
+        return weights
     except (OSError, SafetensorError) as error:
         raise InterlawError(
             f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; "

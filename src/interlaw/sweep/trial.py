@@ -91,7 +91,7 @@ def run_trial(
             record = _failure(spec, device, error)
         folder.write_record(record)
         folder.tidy()
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.empty_cache()  # other processes share the device
         return record
 

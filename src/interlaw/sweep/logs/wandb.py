@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from interlaw.errors import MissingExtraError
 from interlaw.sweep.logs.trial_log import TrialLog
@@ -56,5 +57,5 @@ class WandbLog:
         wandb.teardown()
 
 
-def _mode() -> str:
+def _mode() -> Any:
     return os.environ.get("WANDB_MODE", "offline")
