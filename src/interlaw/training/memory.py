@@ -6,6 +6,7 @@ P parameters in float32, each with its gradient and AdamW's two moments; b sampl
 of one sample, m the largest tensor among it: the backward pass holds a few of that size beside what was saved. c is
 what it saves whatever the batch (the weights' bfloat16 copies under autocast, say). s and c are read off the forward
 passes of one and of two samples, so that the same lines serve every family, task and attention kernel.
+On a CPU the C library keeps some freed memory between tensors of many sizes: tens of MB at these scales, not counted.
 """
 
 from __future__ import annotations
