@@ -90,8 +90,8 @@ def _mean(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> Flo
 def _size_correction(budget: FloatArray, spent: FloatArray, ratio: FloatArray, loss: FloatArray) -> FloatArray:
     """Log-loss shift to the mean of what a budget's shapes spent: small shapes cannot be matched exactly.
 
-    The slope of log loss against log spent comes from a least-squares surface over the whole sweep, quadratic in log ratio
-    and linear (up to three budgets) or quadratic in log spent. One budget cannot tell size from shape: no shift.
+    The slope of log loss against log spent comes from a least-squares surface over the whole sweep, quadratic in log
+    ratio and linear (up to three budgets) or quadratic in log spent. One budget cannot tell size from shape: no shift.
     """
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)
