@@ -38,6 +38,7 @@ def check_parametrization(
         str | None, typer.Option(help="Also find each size's best rate among these, such as 2e-3,4e-3,8e-3.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Training steps a rate.")] = 400,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds a rate; losses are their means.")] = 1,
     figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +60,7 @@ def check_parametrization(
         raise InterlawError("expected a learning rate, found none in the recipe; give --rate")
     tried = _rates(rates) if rates else ()
     checks = list(coordinate_checks(bench, **sizes, rate=peak))
-    curves = list(rate_curves(bench, **sizes, rates=tried, steps=steps)) if tried else []
+    curves = list(rate_curves(bench, **sizes, rates=tried, steps=steps, seeds=range(seeds))) if tried else []
     if figure is not None:
         from interlaw.report import write_transfer_figures
 
@@ -99,12 +100,13 @@ def show(checks: list[CoordinateCheck], curves: list[RateCurve]) -> None:
     if not curves:
         return
     table = Table(box=None, header_style="bold")
-    for name in ("parametrization", "over", "size", "best rate", "losses"):
+    for name in ("parametrization", "over", "size", "best rate", "of each seed", "losses"):
         table.add_column(name, justify="right")
     for curve in curves:
         losses = ", ".join(f"{rate:.2g}: {loss:.4f}" for rate, loss in zip(curve.rates, curve.losses, strict=True))
+        alone = " ".join(f"{best:.2g}" for best in curve.seed_best_rates)
         edge = " (edge)" if curve.at_edge else ""
-        table.add_row(curve.parametrization, curve.axis, str(curve.size), f"{curve.best_rate:.2g}{edge}", losses)
+        table.add_row(curve.parametrization, curve.axis, str(curve.size), f"{curve.best_rate:.2g}{edge}", alone, losses)
     console.print()
     console.print(table)
 

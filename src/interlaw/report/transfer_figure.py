@@ -56,16 +56,24 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Figure:
             colour = LOSS_COLOURS(0.75 * place / max(len(chosen) - 1, 1))
             excess = np.array([loss / min(curve.losses) - 1 for loss in curve.losses])
             axes.plot(curve.rates, 100 * excess, "o-", color=colour, lw=1.8, ms=4, label=f"{axis} {curve.size}")
-            axes.axvline(curve.best_rate, color=colour, lw=1.4, ls=":" if curve.at_edge else "--", zorder=0)
+            axes.axvline(curve.best_rate, ymax=0.7, color=colour, lw=1.4, ls=":" if curve.at_edge else "--", zorder=0)
+            axes.plot(curve.seed_best_rates, [-0.4] * len(curve.seed_best_rates), "|", color=colour, ms=7, mew=1.4)
         axes.set_xscale("log")
-        axes.set_ylim(-0.5, 12)
+        axes.set_ylim(-0.8, 12)
         axes.tick_params(labelbottom=True)
+        axes.xaxis.set_major_locator(FixedLocator(list(chosen[0].rates)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
         axes.set_title(f"{NAMES[parametrization]}, over {axis}")
         axes.set_xlabel("learning rate")
-        axes.legend(loc="upper right", frameon=False, fontsize=8)
+        axes.legend(loc="upper left", frameon=False, fontsize=8)
         if index % columns == 0:
             axes.set_ylabel("loss above the shape's best (%)")
-    figure.supxlabel("dashed: each shape's best rate; dotted: at the edge of the rates tried", fontsize=8, color=MUTED)
+    figure.supxlabel(
+        "dashed: each shape's best rate; dotted: at the edge of the rates tried; ticks: each seed's own",
+        fontsize=8,
+        color=MUTED,
+    )
     return figure
 
 

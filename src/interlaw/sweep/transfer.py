@@ -91,6 +91,7 @@ class RateCurve:
         losses: Validation loss of each, the mean over seeds; inf where a run diverged.
         best_rate: The vertex of the parabola in log rate through the best and its neighbours.
         at_edge: Whether the best rate is the first or the last one tried.
+        seed_best_rates: The best rate of each seed alone: how far the vertex can be trusted.
     """
 
     parametrization: str
@@ -100,6 +101,7 @@ class RateCurve:
     losses: tuple[float, ...]
     best_rate: float
     at_edge: bool
+    seed_best_rates: tuple[float, ...]
 
 
 def make_bench(recipe: Recipe, *, folder: Path, width: int | None, depth: int | None) -> Bench:
@@ -146,15 +148,15 @@ def rate_curves(
     for parametrization in parametrizations:
         for axis, sizes in _axes(widths, depths):
             for size, shape in zip(sizes, bench.shapes(axis, sizes), strict=True):
-                losses = []
-                for rate in sorted(rates):
-                    found = [
+                losses = [
+                    [
                         _val_loss(
-                            shape, open_task(shape), bench.settings(parametrization, steps=steps, rate=rate, seed=s)
+                            shape, open_task(shape), bench.settings(parametrization, steps=steps, rate=rate, seed=seed)
                         )
-                        for s in seeds
+                        for rate in sorted(rates)
                     ]
-                    losses.append(sum(found) / len(found))
+                    for seed in seeds
+                ]
                 yield _curve(parametrization, axis, size, sorted(rates), losses)
 
 
@@ -172,17 +174,25 @@ def _val_loss(shape: Shape, task: Task, settings: TrainSettings) -> float:
     return result.val_loss if result.status == "done" else math.inf
 
 
-def _curve(parametrization: str, axis: Axis, size: int, rates: list[float], losses: list[float]) -> RateCurve:
-    """The vertex where the best rate has neighbours, else the best rate itself."""
-    best = losses.index(min(losses))
-    at_edge = best in (0, len(rates) - 1)
-    around = slice(best - 1, best + 2)
+def _curve(parametrization: str, axis: Axis, size: int, rates: list[float], losses: list[list[float]]) -> RateCurve:
+    """The curve of the mean over seeds, whose losses are rows."""
+    mean = [sum(column) / len(column) for column in zip(*losses, strict=True)]
+    best_rate, at_edge = _best_rate(rates, mean)
     return RateCurve(
         parametrization=parametrization,
         axis=axis,
         size=size,
         rates=tuple(rates),
-        losses=tuple(losses),
-        best_rate=rates[best] if at_edge else vertex(rates[around], losses[around]),
+        losses=tuple(mean),
+        best_rate=best_rate,
         at_edge=at_edge,
+        seed_best_rates=tuple(_best_rate(rates, row)[0] for row in losses),
     )
+
+
+def _best_rate(rates: list[float], losses: list[float]) -> tuple[float, bool]:
+    """The vertex where the best rate has neighbours, else the best rate itself; whether that is an edge."""
+    best = losses.index(min(losses))
+    at_edge = best in (0, len(rates) - 1)
+    around = slice(best - 1, best + 2)
+    return (rates[best] if at_edge else vertex(rates[around], losses[around])), at_edge
