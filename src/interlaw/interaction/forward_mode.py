@@ -53,16 +53,19 @@ def attend(
     if mask is not None and mask.dtype == torch.bool:
         mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
     root = query.shape[-1] ** -0.5 if scale is None else scale
-    found: Tensor = _Attention.apply(query * root, key, value, mask, attn_mask is not None)  # type: ignore[no-untyped-call]
+    found: Tensor = _Attention.apply(query, key, value, mask, attn_mask is not None, root)  # type: ignore[no-untyped-call]
     return found
 
 
 class _Attention(torch.autograd.Function):
-    """The weighted values of scaled queries, and their tangent."""
+    """The weighted values, and their tangent."""
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, guarded: bool) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, guarded: bool, scale: float
+    ) -> Tensor:
         """A V; where `guarded`, a query that may see nothing gets zeros."""
+        query = query * scale
         scores = query @ key.mT
         if mask is not None:
             scores = scores.add_(mask)
@@ -70,6 +73,7 @@ class _Attention(torch.autograd.Function):
         if guarded:
             weights = weights.masked_fill((scores == -torch.inf).all(-1, keepdim=True), 0.0)
         ctx.save_for_forward(query, key, value, weights)
+        ctx.scale = scale
         return weights @ value
 
     @staticmethod
@@ -77,7 +81,7 @@ class _Attention(torch.autograd.Function):
         """The tangent; an input without a tangent adds none."""
         query, key, value, weights = ctx.saved_tensors
         found = [] if dvalue is None else [weights @ dvalue]
-        moved = [] if dquery is None else [dquery @ key.mT]
+        moved = [] if dquery is None else [(dquery * ctx.scale) @ key.mT]
         moved += [] if dkey is None else [query @ dkey.mT]
         if moved:
             tangent = _total(moved).mul_(weights)
@@ -101,28 +105,33 @@ def normalise(
     eps: float = 1e-5,
 ) -> Tensor:
     """What `layer_norm` computes, for the same arguments."""
-    z: Tensor = _Normalisation.apply(input, tuple(normalized_shape), eps)  # type: ignore[no-untyped-call]
-    z = z if weight is None else z * weight
-    return z if bias is None else z + bias
+    if _moves(weight) or _moves(bias):
+        return F.layer_norm(input, normalized_shape, weight, bias, eps)
+    found: Tensor = _Normalisation.apply(input, tuple(normalized_shape), weight, bias, eps)  # type: ignore[no-untyped-call]
+    return found
 
 
 class _Normalisation(torch.autograd.Function):
-    """The normalised input, and its tangent."""
+    """A normalisation that stays as it is while its input moves: torch's own adds products with zeros."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shape: tuple[int, ...], eps: float) -> Tensor:
-        """The normalised input."""
+    def forward(
+        ctx: Any, x: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float
+    ) -> Tensor:
+        """W z + b."""
         z, _, inverse = torch.native_layer_norm(x, shape, None, None, eps)
-        ctx.save_for_forward(z, inverse)
+        ctx.save_for_forward(z, inverse, weight)
         ctx.axes = tuple(range(-len(shape), 0))
-        return z
+        y = z.clone() if weight is None else z * weight
+        return y if bias is None else y.add_(bias)
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
-        """The tangent."""
-        z, inverse = ctx.saved_tensors
+        """W dz."""
+        z, inverse, weight = ctx.saved_tensors
         mean, along = dx.mean(ctx.axes, keepdim=True), (z * dx).mean(ctx.axes, keepdim=True)
-        return (dx - mean).sub_(z * along).mul_(inverse.to(dx.dtype))
+        dz = (dx - mean).sub_(z * along).mul_(inverse.to(dx.dtype))
+        return dz if weight is None else dz.mul_(weight)
 
 
 def transform(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
