@@ -15,6 +15,8 @@ SHORTEST_HELP = 25
 # a folder that is named by bytes that are no text
 NO_TEXT = os.fsdecode(b"caf\xe9")
 
+Tree = dict[str, tuple[int, int]]  # size and time of every path
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
@@ -24,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path
     return path
 
 
-def tree(folder: Path) -> dict[str, tuple[int, int]]:
+def tree(folder: Path) -> Tree:
     found = {}
     for path in folder.rglob("*"):
         if path.name != ".lock" and "__pycache__" not in path.parts:
@@ -33,8 +35,9 @@ def tree(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def before(folder: Path) -> dict[str, tuple[int, int]]:
-    return tree(folder)
+def last(folder: Path) -> list[Tree]:
+    """What the folder held after the case before, so that a case answers for its own traces alone."""
+    return [tree(folder)]
 
 
 def complaint(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
@@ -57,7 +60,7 @@ def complaint(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
 )
 def test_a_wrong_input_gets_one_line(
     folder: Path,
-    before: dict[str, tuple[int, int]],
+    last: list[Tree],
     arguments: list[str],
     says: str,
     capfd: pytest.CaptureFixture[str],
@@ -66,9 +69,12 @@ def test_a_wrong_input_gets_one_line(
     key = next((folder / "trial").iterdir()).name
     places = {"d": str(folder), "k": key, "t": str(folder / "trial" / key)}
     monkeypatch.chdir(folder)
-    found = complaint([argument.format(**places) if "{" in argument else argument for argument in arguments], capfd)
+    try:
+        found = complaint([argument.format(**places) if "{" in argument else argument for argument in arguments], capfd)
+    finally:
+        before, last[0] = last[0], tree(folder)
     assert says in found
-    assert tree(folder) == before
+    assert last[0] == before
 
 
 def test_there_are_more_than_a_hundred_of_them() -> None:

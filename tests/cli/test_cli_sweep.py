@@ -46,7 +46,7 @@ class Notebook:
     """A tracker that notes the trials it is told of."""
 
     def __init__(self, folder: Path) -> None:
-        self.notes = folder.with_suffix(".keys")
+        self.notes = folder.parent / f"{folder.name}.keys"
 
     def write(self, trial: TrialLog) -> None:
         with self.notes.open("a") as file:

@@ -163,7 +163,10 @@ def test_no_models_no_sentence_about_them() -> None:
         ({"tokens_per_param": -1.0}, "positive tokens per parameter"),
         ({"interval": (0.3, 0.1)}, "an interval 0 < low < high"),
         ({"family": "cnn"}, "expected a family of gpt"),
-        ({"params": "100k"}, "no llama of these dimensions spends 100k params with a vocabulary of 32,000"),
+        (
+            {"params": "100k"},
+            "expected a budget that some llama of these dimensions spends, found 100k params with a vocabulary",
+        ),
         ({"params": "11T"}, "at most 10T parameters, found 11T"),
         ({"flops": 1e30, "params": None}, "expected a size between|at most 10T parameters"),
     ],

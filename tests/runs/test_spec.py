@@ -104,7 +104,6 @@ def test_what_is_no_spec_is_refused(text: str, message: str) -> None:
     "change",
     [
         {"extra": 1},
-        {"schema_version": 2},
         {"task": {"kind": "text", "corpus": "stdlib", "digest": "a", "context": 8, "extra": 1}},
         {"training": {"steps": 0, "batch_size": 1, "learning_rate": 0.1}},
         {"training": {"steps": 5, "batch_size": 1, "learning_rate": 0.1, "extra": 1}},

@@ -70,12 +70,20 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False)
     except (InterlawError, TyperException) as error:
-        return _complain(error.format_message() if isinstance(error, TyperException) else str(error), status=2)
+        return _complain(_refused(error) if isinstance(error, TyperException) else str(error), status=2)
     except WorkFailedError as error:
         return _complain(str(error), status=1)
     except (KeyboardInterrupt, Abort):
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _refused(error: TyperException) -> str:
+    """What the parser says of an argument, with the argument."""
+    from pydantic import ValidationError
+
+    message, cause = error.format_message(), error.__cause__
+    return f"{message}, found {cause.errors()[0]['input']!r}" if isinstance(cause, ValidationError) else message
 
 
 def _complain(message: str, *, status: int) -> int:

@@ -35,13 +35,14 @@ def quickstart(
     console = people()
 
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
-        return prepare_run(recipe, text, out=out, folder=Path.cwd())
+        planned = prepare_run(recipe, text, out=out, folder=Path.cwd())
+        console.print(
+            f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets and {len(recipe.depths)} depths on the "
+            f"standard library's text; the run's folder is {out}",
+            markup=False,
+        )
+        return planned
 
-    console.print(
-        f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets and {len(recipe.depths)} depths on the standard "
-        f"library's text; the run's folder is {out}",
-        markup=False,
-    )
     outcome = drive(plan, executor="processes", workers=workers)
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")

@@ -28,12 +28,13 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Run one of the paper's experiments and compare every published figure with what came out."""
-    from interlaw.cli.sweep import drive, require_device
+    from interlaw.cli.sweep import drive, require_device, require_workers
     from interlaw.reproduce import Driver, require_options
     from interlaw.reproduce import reproduce as run_experiment
 
     require_options(name, {"workers"} if workers is not None else ())
     require_device(device)
+    require_workers(workers)
     console = people()
 
     def sweep(plan: Plan) -> None:

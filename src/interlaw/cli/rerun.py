@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, people, print_json, visible
 from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def rerun(
 
     if device is not None:
         require_device(device)
-    people().print(f"running {trial.name} again")
-    found = rerun_trial(trial, tolerance=RERUN_TOLERANCE if tolerance is None else tolerance, device=device)
+    with people().status(f"running {visible(trial.name)} again"):
+        found = rerun_trial(trial, tolerance=RERUN_TOLERANCE if tolerance is None else tolerance, device=device)
     if as_json:
         print_json(found.to_dict())
     else:

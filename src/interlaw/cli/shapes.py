@@ -25,7 +25,9 @@ def shapes(
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
-    kv_heads: Annotated[int | None, typer.Option(help="Key-value heads, each shared by a group of heads.")] = None,
+    kv_heads: Annotated[
+        int | None, typer.Option(min=1, help="Key-value heads, each shared by a group of heads.")
+    ] = None,
     d_ff_ratio: Annotated[float | None, typer.Option(help="Hidden units of the MLP over the width.")] = None,
     tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
     as_json: AsJson = False,

@@ -80,7 +80,9 @@ def read_inputs(
     if text is not None and inputs is not None:
         raise InterlawError("expected --text or --inputs, found both; give one")
     if inputs is not None:
-        return read_array(inputs)[:samples]
+        array = read_array(inputs)[:samples]
+        _require_fit(subject.model, array[:2], inputs)
+        return array
     if subject.trial is not None and text is None:
         probes = subject.trial.task.open().probes(num_samples=samples, with_targets=targets)
         return probes if context is None else probes[:, : context + targets]
@@ -106,7 +108,23 @@ def read_array(path: Path) -> Tensor:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
         raise InterlawError(f"expected an array of numbers in {path}, found {getattr(array, 'dtype', type(array))}")
     tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        raise InterlawError(f"expected finite numbers in {path}, found NaN or infinity; remove those rows")
     return tensor.float() if tensor.is_floating_point() else tensor.long()
+
+
+def _require_fit(model: nn.Module, few: Tensor, source: Path) -> None:
+    """Refuses inputs that the model cannot take, before anything is measured."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            model(few.to(next((parameter.device for parameter in model.parameters()), "cpu")))
+    except Exception as error:  # the user's code may raise anything over inputs that it was not made for
+        raise InterlawError(
+            f"expected inputs that the model takes, found shape {tuple(few.shape[1:])} a sample in {source}, and it "
+            f"said: {str(error).splitlines()[0][:120] if str(error) else type(error).__name__}; give another file"
+        ) from error
 
 
 def read_text(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -95,6 +96,8 @@ def measure(
         route=route,
     )
     require_settings(settings)
+    if rel_error is not None and not 0 < rel_error < math.inf:
+        raise InterlawError(f"expected a rel_error above 0, found {rel_error}; choose one such as 0.02")
     null = NULLS[VIEWS[view].null]
 
     def enough(grams: Grams) -> bool:

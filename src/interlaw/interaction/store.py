@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
+import os
 import zipfile
 import zlib
 from array import array
@@ -25,15 +27,33 @@ def save(measurement: Interaction, path: str | Path) -> Path:
 
     Returns:
         The path of the JSON file.
+
+    Raises:
+        InterlawError: The place cannot be written.
     """
-    path = Path(path).with_suffix(".json")
-    path.write_text(json.dumps(measurement.to_dict(), indent=1) + "\n")
+    path = Path(path)
+    if path.is_dir():
+        raise InterlawError(f"expected a file name for the measurement, found the folder {path}; add one, x.json say")
+    path = path.with_suffix(".json")
     if measurement.grams is not None:
-        with zipfile.ZipFile(path.with_suffix(".npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for field in fields(Grams):
                 value = torch.as_tensor(getattr(measurement.grams, field.name), dtype=torch.float64)
                 archive.writestr(f"{field.name}.npy", _to_npy(value))
+        _write(path.with_suffix(".npz"), content.getvalue())
+    _write(path, (json.dumps(measurement.to_dict(), indent=1) + "\n").encode())
     return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The whole file or none of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise InterlawError(f"expected to write to {path}, found: {error.strerror}; choose another place") from error
 
 
 def load(path: str | Path) -> Interaction:

@@ -129,6 +129,8 @@ def fit_law(
     _check_settings(delta, confidence, window, num_bootstrap, num_permutations)
     runs = read_runs(table, treatment=treatment)
     shapes = group_shapes(runs)
+    if seed < 0:
+        raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
     rng = np.random.default_rng(seed)
     settings = Settings(
         delta=delta,

@@ -59,7 +59,8 @@ def choose_shapes(
     near = [shape for shape in everything if abs(budget.error(shape)) <= FARTHEST]
     if not near:
         raise InterlawError(
-            f"no {dimensions.family} of these dimensions spends {format_size(budget.amount)} {budget.kind} with a "
+            f"expected a budget that some {dimensions.family} of these dimensions spends, "
+            f"found {format_size(budget.amount)} {budget.kind} with a "
             f"vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size, head_dim or multiple_of"
         )
     near.sort(key=lambda shape: _miss(shape, budget, interval, tolerance=tolerance))

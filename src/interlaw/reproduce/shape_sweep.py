@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from interlaw.report import write_report
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.open_questions import Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
-from interlaw.runs import load_table, view_table
+from interlaw.runs import RunFolder, TrialSpec, load_table, view_table
 from interlaw.sweep import parse_recipe, prepare_run
 
 LEVEL = 0.05
@@ -96,8 +95,8 @@ class ShapeSweep:
         """
         results, files = {}, []
         for part in self.parts:
-            driver.note(f"{self.name}: {part.label}")
-            results[part.label] = run_part(part, scale=scale, out=out / part.label, driver=driver, text=text)
+            name = f"{self.name}: {part.label}"
+            results[part.label] = run_part(part, name=name, scale=scale, out=out / part.label, driver=driver, text=text)
             files.append(str(write_report(out / part.label)))
         lines = list(self.judge(results, scale))
         for label, result in results.items():
@@ -114,11 +113,17 @@ class ShapeSweep:
         )
 
 
-def run_part(part: Part, *, scale: Scale, out: Path, driver: Driver, text: str | None = None) -> Result:
+def run_part(part: Part, *, name: str, scale: Scale, out: Path, driver: Driver, text: str | None = None) -> Result:
     """Runs what is missing of one sweep and fits its law."""
     written = recipe_text(part, scale=scale, text=text)
     recipe = parse_recipe(written, source=f"{part.recipe}-{scale}.toml")
-    driver.sweep(partial(prepare_run, recipe, written, out=out, folder=Path.cwd()))
+
+    def plan() -> tuple[RunFolder, list[TrialSpec]]:
+        planned = prepare_run(recipe, written, out=out, folder=Path.cwd())
+        driver.note(name)
+        return planned
+
+    driver.sweep(plan)
     table = load_table(out)
     table = view_table(table[table["status"] == "done"].reset_index(drop=True)) if len(table) else table
     if not len(table):

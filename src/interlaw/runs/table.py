@@ -86,7 +86,22 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
 def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
     """Specs and records of the trials that have ended."""
     pairs = [(trial, trial.record()) for trial in folder.trials()]
-    return [(trial.spec(), record) for trial, record in pairs if record is not None]
+    return [(_own_spec(trial), record) for trial, record in pairs if record is not None]
+
+
+def _own_spec(trial: TrialFolder) -> TrialSpec:
+    """A trial's spec, which its name is the digest of.
+
+    Raises:
+        InterlawError: It is another's, or was changed.
+    """
+    spec = trial.spec()
+    if spec.key != trial.key:
+        raise InterlawError(
+            f"expected the spec of trial {trial.key} in {trial.path}, found one of digest {spec.key}; it was "
+            "changed by hand: remove the folder, and the sweep runs that trial again"
+        )
+    return spec
 
 
 def run_name(folder: RunFolder) -> str:

@@ -185,6 +185,14 @@ def _character_start(content: bytes, cut: int) -> int:
     return cut
 
 
+def _exists(path: Path) -> bool:
+    """Whether there is such a path; a name that no file can have is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any]:
     """A way to read the documents (name, content) in a fixed order, and a print that changes when they do."""
     if source.startswith("datasets:"):
@@ -198,9 +206,9 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
         ]
     else:
         root = Path(source)
-        if not root.exists():
+        if not _exists(root):
             raise InterlawError(
-                f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source!r}; "
+                f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source[:200]!r}; "
                 "mend the path"
             )
         paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
