@@ -64,7 +64,7 @@ def test_a_pickle_planted_in_a_trial_is_not_run(
     for name in ("record.json", "spec.json"):
         whole = (trial.path / name).read_bytes()
         (trial.path / name).write_bytes(content)
-        for command in ("status", "export", "fit", "report"):
+        for command in ("status", "export", "fit", "report") if name == "record.json" else ("export", "fit", "report"):
             assert interlaw([command, str(out)]) == 2
         (trial.path / name).write_bytes(whole)
     assert not target.exists()
@@ -189,9 +189,10 @@ def test_text_from_data_is_only_text_in_tables_pages_and_lines(
 def test_no_cell_of_text_starts_a_formula(start: str) -> None:
     table = pd.DataFrame({"reason": [f"{start}1+1", "plain"], "loss": [-1.5, 2.0], f"{start}view": [0, 1]})
     read = pd.read_csv(io.BytesIO(table_as(table, form="csv")))
-    assert read["reason"].tolist() == [f"'{start}1+1", "plain"]
+    shown = start.replace("\r", " ")  # a bare carriage return would end the line
+    assert read["reason"].tolist() == [f"'{shown}1+1", "plain"]
     assert read["loss"].tolist() == [-1.5, 2.0]  # a negative number is no formula
-    assert list(read.columns)[2] == f"'{start}view"
+    assert list(read.columns)[2] == f"'{shown}view"
 
 
 def test_a_recipe_cannot_name_where_trials_are_written(tmp_path: Path) -> None:

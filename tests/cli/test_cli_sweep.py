@@ -49,6 +49,7 @@ class Notebook:
         self.notes = folder.parent / f"{folder.name}.keys"
 
     def write(self, trial: TrialLog) -> None:
+        self.notes.parent.mkdir(parents=True, exist_ok=True)
         with self.notes.open("a") as file:
             file.write(f"{trial.key}\n")
 

@@ -28,7 +28,7 @@ run, trials = prepare_run(recipe, text, out=path.parent / "run", folder=path.par
 torch.nn.Linear(8, 8)(torch.ones(1, 8)).sum().backward()  # threads and libraries take their room
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 taken = pages * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + 150 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (taken + 300 * 2**20,) * 2)
 run_trials(run, trials, executor="local", memory_limit=2**40, listen=lambda event: None)
 """
 
@@ -39,24 +39,24 @@ def records(folder: Path) -> list[Record]:
     return [record for record in found if record is not None]
 
 
-def run(path: Path, **options: Any) -> list[Record]:
+def run(path: Path, name: str = "run", **options: Any) -> list[Record]:
     recipe, text = read_recipe(path)
-    run, trials = prepare_run(recipe, text, out=path.parent / "run", folder=path.parent)
+    run, trials = prepare_run(recipe, text, out=path.parent / name, folder=path.parent)
     run_trials(run, trials, listen=lambda event: None, **options)
-    return records(path.parent / "run")
+    return records(path.parent / name)
 
 
 ONE = {"top": {"seeds": [0], "depths": [1]}, "measure": {"views": []}}
 
 
 def test_batches_are_cut_to_the_limit(tmp_path: Path) -> None:
-    changes = {**ONE, "training": {"batch_size": 16}}
-    (whole,) = run(write_recipe(tmp_path / "whole", **changes), executor="local")
+    path = write_recipe(tmp_path, **ONE, training={"batch_size": 16})
+    (whole,) = run(path, "whole", executor="local")
     assert whole.provenance["micro_batch"] == 16
     assert whole.provenance["compiled"] is False
     limit = whole.provenance["predicted_bytes"] * 2 // 3
     for executor in ("local", "processes"):
-        (cut,) = run(write_recipe(tmp_path / executor, **changes), executor=executor, num_workers=1, memory_limit=limit)
+        (cut,) = run(path, executor, executor=executor, num_workers=1, memory_limit=limit)
         assert 1 <= cut.provenance["micro_batch"] < 16
         assert cut.provenance["predicted_bytes"] <= limit
         assert cut.key == whole.key
@@ -87,7 +87,7 @@ def test_running_out_is_recorded_and_the_sweep_goes_on(tmp_path: Path) -> None:
         tmp_path,
         top={"seeds": [0], "depths": [1]},
         shape={"context": 128, "head_dim": 4},
-        budget={"amounts": ["12k", "60k"], "rule": "nearest"},
+        budget={"amounts": ["12k", "600k"], "rule": "nearest"},
         training={"steps": 2, "batch_size": 256, "evaluation_samples": 1, "test_samples": 1},
         measure={"views": []},
     )

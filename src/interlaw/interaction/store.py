@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
-import os
+import secrets
 import zipfile
 import zlib
 from array import array
@@ -48,7 +48,7 @@ def save(measurement: Interaction, path: str | Path) -> Path:
 
 def _write(path: Path, content: bytes) -> None:
     """The whole file or none of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         part.write_bytes(content)
         part.replace(path)

@@ -284,7 +284,11 @@ def _read(hint: Any, value: Any) -> Any:
         return from_plain(typing.cast(type[Any], hint), value)
     if typing.get_origin(hint) is tuple:
         inner = typing.get_args(hint)[0]
+        if not isinstance(value, list | tuple):
+            raise InterlawError(f"expected a list, found {type(value).__name__}: is this a fit's JSON?")
         return tuple(_read(inner, item) for item in value)
     if typing.get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise InterlawError(f"expected an object, found {type(value).__name__}: is this a fit's JSON?")
         return {name: _read(typing.get_args(hint)[1], item) for name, item in value.items()}
     return value

@@ -116,6 +116,9 @@ class TrialFolder:
     def tidy(self) -> None:
         """Removes what only a running trial needs; to be called once its record is written."""
         half_written = [*self.path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")]
+        half_written = [
+            path for path in half_written if not path.name.startswith(".spec.json")
+        ]  # another driver's plan
         checkpoints = self.checkpoints.glob("step-*.safetensors")
         for path in (self.path / "progress.json", *checkpoints, *half_written):
             with suppress(OSError):
@@ -184,7 +187,8 @@ class RunFolder:
         """Writes the specs that are not there yet, and the recipe."""
         for trial in trials:
             self.trial(trial.key).write_spec(trial)
-        write_atomically(self.recipe, recipe.encode())
+        if not self.recipe.exists() or self.recipe.read_bytes() != recipe.encode():
+            write_atomically(self.recipe, recipe.encode())
 
     def fetch(self) -> None:
         """Brings this machine's copy up to date; a folder is its own."""

@@ -168,14 +168,26 @@ def _number(value: Any) -> float | None:
 
 
 def _not_a_formula(value: Any) -> Any:
-    """A cell of text that a spreadsheet would take for a formula, made a text again."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    """A cell of text that a spreadsheet would take for a formula, or for the end of a line, made a text again."""
+    if not isinstance(value, str):
+        return value
+    cell = value.replace("\r", " ")
+    return f"'{cell}" if value.startswith(_FORMULA_STARTS) else cell
 
 
 def load_curve(trial: TrialFolder) -> pd.DataFrame:
-    """A trial's learning curve: step, units, train_loss, val_loss, learning_rate; empty when there is none."""
+    """A trial's learning curve: step, units, train_loss, val_loss, learning_rate; empty when there is none.
+
+    Raises:
+        InterlawError: The file is damaged.
+    """
     path = trial.path / "curve.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame()
+    try:
+        return pd.read_csv(path, dtype="float64") if path.exists() else pd.DataFrame()
+    except (OSError, ValueError) as error:  # pandas' own errors of parsing are ValueErrors
+        raise InterlawError(
+            f"expected a learning curve in {path}, found it damaged ({str(error)[:80]}); remove the file"
+        ) from error
 
 
 def table_as(table: pd.DataFrame, *, form: str) -> bytes:

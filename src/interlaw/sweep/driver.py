@@ -45,6 +45,8 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
             f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does "
             "not plan; choose another --out, or take the recipe that made them"
         )
+    for key in ended:  # what a process left that was killed between a record and its tidying
+        run.trial(key).tidy()
     try:
         run.write_plan(trials, text)
     except (OSError, StorageError) as error:

@@ -19,7 +19,7 @@ from interlaw.tasks.vectors import VectorTask, VectorTaskSpec
 
 def _kind(value: Any) -> str:
     """The kind that a document names; text when it names none."""
-    return str(value.get("kind", "text") if isinstance(value, dict) else value.kind)
+    return str(value.get("kind", "text") if isinstance(value, dict) else getattr(value, "kind", "text"))
 
 
 _SelfContained = (

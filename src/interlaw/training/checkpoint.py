@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that it is either whole or not there, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # several may write one file at once
     try:
         with temporary.open("wb") as file:
             file.write(content)
