@@ -19,7 +19,8 @@ from tests.recipes import write_recipe
 from tests.report.synthetic import write_run
 
 from interlaw.cli import run as interlaw
-from interlaw.cli.output import people, visible
+from interlaw.cli.output import people
+from interlaw.cli.visible import visible
 from interlaw.runs import RunFolder, load_table, load_trial, table_as
 from interlaw.sweep import prepare_run, read_recipe, run_trials
 

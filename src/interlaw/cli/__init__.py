@@ -16,7 +16,6 @@ from interlaw.cli.export import export
 from interlaw.cli.fit import fit
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure
-from interlaw.cli.output import visible
 from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
 from interlaw.cli.report import report
@@ -25,6 +24,7 @@ from interlaw.cli.rerun import rerun
 from interlaw.cli.shapes import shapes
 from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
+from interlaw.cli.visible import visible
 from interlaw.cli.watch import watch
 from interlaw.errors import InterlawError, WorkFailedError
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from interlaw.cli.output import visible
+from interlaw.cli.visible import visible
 
 
 class PlainConsole(Console):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,21 +16,6 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")]
 
 
-def visible(text: str) -> str:
-    r"""The text with every character that a terminal would obey, or that is none, written out.
-
-    Example:
-        >>> print(visible("red \x1b[31m, a name\u202e, bytes \udcff that are no text"))
-        red \x1b[31m, a name\u202e, bytes \udcff that are no text
-    """
-    return "".join(char.encode("unicode_escape").decode() if _is_obeyed(char) else char for char in text)
-
-
-def _is_obeyed(char: str) -> bool:
-    """Control characters but a line's end and a tab, marks that turn the direction of writing, lone surrogates."""
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in "\n\t"
-
-
 def print_json(values: Any) -> None:
     """Writes one JSON document to stdout; a number that JSON lacks (NaN, inf) becomes null."""
     sys.stdout.write(json.dumps(_plain(values), indent=1, default=str) + "\n")
@@ -39,7 +23,7 @@ def print_json(values: Any) -> None:
 
 def people(*, stderr: bool = True) -> Console:
     """A console for people."""
-    from interlaw.cli.console import PlainConsole
+    from interlaw.cli.console import PlainConsole  # rich only when something is shown
 
     console = PlainConsole(stderr=stderr)
     if not console.is_terminal:

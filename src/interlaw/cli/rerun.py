@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json, visible
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.visible import visible
 from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:

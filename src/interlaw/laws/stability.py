@@ -94,6 +94,12 @@ def equivalence(
     )
 
 
+def _inside(count: int) -> str:
+    """How many budgets have an optimum, in words."""
+    found = {0: "no budget has", 1: "only one budget has"}.get(count, f"{count} budgets have")
+    return f"{found} an optimum inside {'its' if count < 2 else 'their'} grid"
+
+
 def judge_stability(
     budgets: Sequence[BudgetFit],
     *,
@@ -123,7 +129,7 @@ def judge_stability(
         decades=decades,
         margin=margin,
         verdict="cannot tell",
-        reason=f"{len(sizes)} budgets have an optimum inside their grid; a slope needs at least two",
+        reason=f"{_inside(len(sizes))}; a slope needs at least two",
     )
     if len(sizes) < 2 or decades < 1e-6:
         return unknown

@@ -36,7 +36,7 @@ def _best(fit: LawFit) -> str:
         f"At {_size(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
         f"({_range(most, fit.confidence)}); the best shape measured is {_shape(most.best)} "
         f"with loss {most.best.loss:.4g}{_ties(most)}. Anything from R = {_ends(most)} is within "
-        f"{fit.delta:.2g} of the best loss, relatively.{extra}"
+        f"{100 * fit.delta:.2g}% of the best loss.{extra}"
     )
 
 
@@ -58,16 +58,20 @@ def _ends(budget: BudgetFit) -> str:
 
 def _ties(budget: BudgetFit) -> str:
     count = budget.best.num_tied
-    return "" if not count else f", which {count} other shape{'s' if count > 1 else ''} equal within the seed noise"
+    return (
+        "" if not count else f", which {count} other shape{'s equal' if count > 1 else ' equals'} within the seed noise"
+    )
 
 
 def _intervals(fit: LawFit) -> list[str]:
     pooled = fit.interaction_interval
     if pooled is None:
         return []
-    where = f"The interaction interval, found without the loss, is R = {pooled.low:.3g} to {pooled.high:.3g}"
+    ends = f"R = {pooled.low:.3g} to {pooled.high:.3g}{_averaged(pooled.num_budgets)}"
+    where = f"The interaction interval, found without the loss, is {ends}"
     if pooled.share_of_grid > 0.8:
-        return [f"{where}: {pooled.share_of_grid:.0%} of the grid, so it singles out almost nothing."]
+        grid = "each grid" if pooled.num_budgets > 1 else "the grid"
+        return [f"{where}: {pooled.share_of_grid:.0%} of {grid}, so it singles out almost nothing."]
     compared = f"it overlaps the loss interval by {pooled.jaccard:.2f} where shuffled shapes give {pooled.chance:.2f}"
     if pooled.p_value <= 0.05:
         judged = "they agree better than chance"
@@ -76,6 +80,11 @@ def _intervals(fit: LawFit) -> list[str]:
     else:
         judged = "that is not more than chance may give"
     return [f"{where}; {compared} (p = {pooled.p_value:.2g}): {judged}."]
+
+
+def _averaged(num_budgets: int) -> str:
+    """Ends pooled over budgets are means of logarithms: none of them need be an end of any budget's grid."""
+    return f" (mean of {num_budgets} budgets)" if num_budgets > 1 else ""
 
 
 def _stability(fit: LawFit) -> str:
