@@ -78,7 +78,7 @@ def _interaction_text(fit: BudgetFit) -> str:
 
 def caution_section(results: RunResults) -> str:
     """What to know before believing the verdict, and every trial that was left out; empty when there is nothing."""
-    warnings = [warning for each in results.analyses for warning in each.fit.warnings]
+    warnings = _fit_warnings(results)
     for each in results.analyses:
         lost = sum(point.aofe is not None and point.aofe <= 0 for fit in each.fit.budgets for point in fit.points)
         if lost:
@@ -117,6 +117,18 @@ def caution_section(results: RunResults) -> str:
     )
     listing = table(["Shape", "Budget", "Seed", "Status", "Reason"], rows, caption=more) if rows else ""
     return section("cautions", "Read with care", bullets(list(dict.fromkeys(warnings))) + listing)
+
+
+def _fit_warnings(results: RunResults) -> list[str]:
+    """What the fits warn of; with several treatments, each warning says whose it is."""
+    names = list(dict.fromkeys(each.treatment for each in results.analyses))
+    heard: dict[str, list[str]] = {}
+    for each in results.analyses:
+        for warning in each.fit.warnings:
+            whose = heard.setdefault(warning, [])
+            if each.treatment not in whose:
+                whose.append(each.treatment)
+    return [text if len(whose) == len(names) else f"{', '.join(whose)}: {text}" for text, whose in heard.items()]
 
 
 def measurement_section(results: RunResults) -> str:

@@ -72,7 +72,9 @@ function drawOther({ root, X, Y }, treatment) {
   root.append(path(points.map((point) => [X(point.params), Y(point.fit.r_star.value)]), { class: "other" }));
   for (const point of points) root.append(marker(3, X(point.params), Y(point.fit.r_star.value), 4, { class: "chance" }));
   const last = points.at(-1);
-  if (last) root.append(label(X(last.params) + 13, Y(last.fit.r_star.value) + 16, treatment, { class: "quiet-text" }));
+  if (!last) return;
+  // to the left: the chosen treatment's own words stand on the right
+  root.append(label(X(last.params) - 24, Y(last.fit.r_star.value) + 4, treatment, { class: "quiet-text", "text-anchor": "end" }));
 }
 
 // ---- beside what others published ----

@@ -74,10 +74,10 @@ const VERDICTS = { moves: "R* moves", same: "the same choice of shape", "cannot 
 
 function listOf(differences, confidence) {
   return html("ul", {}, ...differences.map((each) => {
-    const factor = each.factor === null ? "no two optima to compare" : `R* times ${number(each.factor, 3)} (${percent(confidence)} interval ${orUnknown(each.low)} to ${orUnknown(each.high)}): ${VERDICTS[each.verdict]}`;
+    const factor = each.factor === null ? "no two optima to compare" : `R* times ${number(each.factor, 3)} (${percent(confidence)} interval ${orUnbounded(each.low)} to ${orUnbounded(each.high)}): ${VERDICTS[each.verdict]}`;
     const loss = each.loss_change === null ? "" : `; lowest loss ${each.loss_change > 0 ? "+" : "−"}${percent(Math.abs(each.loss_change))}`;
     return html("li", {}, `${budgetText.get(each.budget)}, from ${each.first} to ${each.second}: ${factor}${loss}`);
   }));
 }
 
-const orUnknown = (value) => (value === null ? "?" : number(value, 3));
+const orUnbounded = (value) => (value === null ? "unbounded" : number(value, 3));
