@@ -59,7 +59,6 @@ class _Answer(BaseHTTPRequestHandler):
     server: ReportServer
     server_version = "interlaw"
     sys_version = ""
-    protocol_version = "HTTP/1.1"
     timeout = 30
 
     def do_GET(self) -> None:
