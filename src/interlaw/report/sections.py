@@ -37,7 +37,7 @@ def budget_table(analyses: list[Analysis], *, units: Units) -> str:
         "Budget",
         f"R* ({main.fit.confidence:.0%} interval)",
         "Best shape measured",
-        f"R within {main.fit.delta:.2g} of the best loss",
+        f"R within {100 * main.fit.delta:.2g}% of the best loss",
     ]
     headers += [f"Interaction interval ({each.view})" for each in measured]
     rows = []
