@@ -10,7 +10,7 @@ const shapeOfRow = (row) => shapeOf(trials.budget[row], trials.depth[row], trial
 const budgetText = new Map(DATA.budget_texts);
 const budgets = [...new Set(trials.budget)].sort((a, b) => a - b);
 const seeds = [...new Set(trials.seed)].sort((a, b) => a - b);
-const treatments = [...new Set([...(DATA.comparison?.budgets ?? []), ...DATA.analyses].map((each) => each.treatment))]; // as in the figures
+const treatments = [...new Set(DATA.analyses.map((each) => each.treatment))];
 const views = [...new Set(DATA.analyses.map((each) => each.view))];
 
 const DEFAULTS = { budgets: "", seeds: "", treatment: treatments[0], view: views[0], excess: "", shape: "", trial: "", sort: "", find: "", theme: "" };
