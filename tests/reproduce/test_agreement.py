@@ -23,6 +23,24 @@ def test_a_figure_agrees_within_the_published_spread(ours: float | None, verdict
     assert compare(FIGURE, ours).verdict == verdict
 
 
+def test_without_a_published_spread_a_tolerance_of_ours_decides_and_is_called_so() -> None:
+    alone = Published(experiment="toy", figure="loss", at="3", value=2.0, tolerance=0.01, source="one seed")
+    assert compare(alone, 2.019).verdict == "agrees"
+    assert compare(alone, 1.979).verdict == "does not agree"
+    line = compare(alone, 2.0)
+    assert line.spread is None
+    assert line.rule == "within 1% of the published figure, a tolerance of ours: no spread was published"
+    assert "| loss | 3 | 2 | 2 |" in as_markdown([line])
+    assert compare(FIGURE, 1.0).rule == "within the published standard deviation over seeds"
+
+
+def test_no_spread_is_made_up() -> None:
+    """The byte-level sweep was published with one seed, the toy with five."""
+    assert {(p.spread, p.tolerance) for p in published_figures("gpt-budgets")} == {(None, 0.01)}
+    toy = published_figures("double-descent")
+    assert all(p.spread is not None and p.tolerance is None for p in toy)
+
+
 def test_a_loss_that_is_not_finite_is_not_compared() -> None:
     assert compare(FIGURE, math.nan).verdict == "not comparable"
 

@@ -22,7 +22,8 @@ class Published:
         figure: What was measured.
         at: Where: a training-set size, a budget, a depth.
         value: The figure.
-        spread: How far another run may lie and still agree: the standard deviation over seeds where it was published.
+        spread: Its published standard deviation over seeds; None where one seed was published.
+        tolerance: Where there is no spread, the relative distance that we let pass: our choice, not a published figure.
         source: Where it stands.
     """
 
@@ -30,8 +31,23 @@ class Published:
     figure: str
     at: str
     value: float
-    spread: float
     source: str
+    spread: float | None = None
+    tolerance: float | None = None
+
+    @property
+    def reach(self) -> float:
+        """How far a figure of ours may lie and still agree."""
+        if self.spread is not None:
+            return self.spread
+        return abs(self.value) * (self.tolerance or 0.0)
+
+    @property
+    def rule(self) -> str:
+        """What agreement means for this figure, in words."""
+        if self.spread is not None:
+            return "within the published standard deviation over seeds"
+        return f"within {self.tolerance:.0%} of the published figure, a tolerance of ours: no spread was published"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +62,7 @@ class Agreement:
         verdict: By the rule that `rule` states.
         rule: What agreement means for this line.
         differs: What differs in the setting.
-        spread: Published spread.
+        spread: Published standard deviation over seeds; None where none was published.
         our_spread: Standard deviation of ours over seeds.
     """
 
@@ -70,7 +86,15 @@ def published_figures(experiment: str) -> tuple[Published, ...]:
     """The published figures of an experiment, from the table that the package carries."""
     text = (resources.files("interlaw.reproduce") / "published.csv").read_text(encoding="utf-8")
     return tuple(
-        Published(**{**row, "value": float(row["value"]), "spread": float(row["spread"])})  # type: ignore[arg-type]
+        Published(
+            experiment=row["experiment"],
+            figure=row["figure"],
+            at=row["at"],
+            value=float(row["value"]),
+            source=row["source"],
+            spread=float(row["spread"]) if row["spread"] else None,
+            tolerance=float(row["tolerance"]) if row["tolerance"] else None,
+        )
         for row in csv.DictReader(text.splitlines())
         if row["experiment"] == experiment
     )
@@ -79,7 +103,7 @@ def published_figures(experiment: str) -> tuple[Published, ...]:
 def compare(
     published: Published, ours: float | None, *, our_spread: float | None = None, differs: str = ""
 ) -> Agreement:
-    """A figure of ours against a published one: it agrees when it lies within the published spread.
+    """A figure of ours against a published one: it agrees within the published spread, else within our tolerance.
 
     Example:
         >>> figure = Published(experiment="toy", figure="loss", at="T=3", value=1.1, spread=0.01, source="here")
@@ -88,14 +112,14 @@ def compare(
     """
     verdict: Verdict = "not comparable"
     if ours is not None and math.isfinite(ours):
-        verdict = "agrees" if abs(ours - published.value) <= published.spread else "does not agree"
+        verdict = "agrees" if abs(ours - published.value) <= published.reach else "does not agree"
     return Agreement(
         figure=published.figure,
         at=published.at,
         published=published.value,
         ours=ours,
         verdict=verdict,
-        rule=f"within the published spread {published.spread:.3g}",
+        rule=published.rule,
         differs=differs if ours is not None else "not run at this scale",
         spread=published.spread,
         our_spread=our_spread,
