@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.output import AsJson, people, print_json
-from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from interlaw.laws import TreatmentComparison, TreatmentDifference
 
 
@@ -31,51 +28,19 @@ def compare_treatments(
 ) -> None:
     """R* per budget under each learning-rate treatment, with intervals on the differences and what each cost."""
     from interlaw.laws import compare_treatments as compare
+    from interlaw.sweep import read_treated
 
-    table, task, kind = read_treated(runs)
-    columns = {str(name): table[name].to_numpy() for name in table.columns}
+    treated = read_treated(runs)
+    columns = {str(name): treated.table[name].to_numpy() for name in treated.table.columns}
     comparison = compare(columns, confidence=confidence, seed=seed, num_bootstrap=resamples)
     if figure is not None:
         from interlaw.report import units_of, write_treatments_figure
 
-        write_treatments_figure(figure, comparison, budget_kind=kind, units=units_of(task))
+        write_treatments_figure(figure, comparison, budget_kind=treated.budget_kind, units=units_of(treated.task))
     if as_json:
         print_json(comparison.to_dict())
         return
     show(comparison)
-
-
-def read_treated(runs: list[Path]) -> tuple[pd.DataFrame, str, str]:
-    """The trials of several runs in one table, their task's kind and their budgets' kind.
-
-    Raises:
-        InterlawError: When the runs differ in more than how the rate was chosen, or name one treatment twice.
-    """
-    import pandas as pd
-
-    from interlaw.runs import load_table, require_run
-
-    tables, settings = [], {}
-    holders: dict[str, str | Path] = {}
-    for path in runs:
-        specs = [trial.spec() for trial in require_run(path).trials()]
-        for spec in specs:
-            data = spec.task.model_dump_json(exclude={"seed"})
-            settings[spec.family, data, spec.budget.kind] = path
-            if holders.setdefault(spec.treatment, path) != path:
-                raise InterlawError(
-                    f"expected each treatment in one run, found {spec.treatment} in {str(holders[spec.treatment])!r} "
-                    f"and {str(path)!r}; leave one out"
-                )
-        tables.append(load_table(path))
-    table = pd.concat(tables, ignore_index=True)
-    if len(settings) != 1 or table.empty:
-        raise InterlawError(
-            f"expected finished runs of one family, task and kind of budget, found {len(settings)} kinds in "
-            f"{', '.join(str(path) for path in runs)}; give runs that differ in training.treatment alone"
-        )
-    _, _, kind = next(iter(settings))
-    return table, specs[0].task.kind, kind
 
 
 def show(comparison: TreatmentComparison) -> None:

@@ -10,6 +10,7 @@ from interlaw.sweep.recipe import MeasurePart, Recipe, TrainingPart, parse_recip
 from interlaw.sweep.rerun import TOLERANCE as RERUN_TOLERANCE
 from interlaw.sweep.rerun import Rerun, rerun_trial
 from interlaw.sweep.transfer import CLAIMS, Bench, RateCurve, coordinate_checks, make_bench, rate_curves
+from interlaw.sweep.treated import TreatedRuns, read_treated
 from interlaw.sweep.trial import run_trial
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Rerun",
     "RunStatus",
     "TrainingPart",
+    "TreatedRuns",
     "coordinate_checks",
     "make_bench",
     "parse_recipe",
@@ -37,6 +39,7 @@ __all__ = [
     "prepare_run",
     "rate_curves",
     "read_recipe",
+    "read_treated",
     "require_loggers",
     "rerun_trial",
     "run_status",
