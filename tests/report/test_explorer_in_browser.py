@@ -269,8 +269,35 @@ def test_what_cannot_be_read_is_said_beside_it_and_the_last_answer_stays(visit: 
         box.fill(usual)
         assert page.page.locator(f"#wrong-{name}").inner_text() == ""
     page.page.locator("#in-budget").fill("5")
-    assert "Depths without a width that meets the budget: 4-48" in page.page.locator("#answer").inner_text()
+    assert "No shape meets this budget: the token table" in page.page.locator("#answer").inner_text()
     assert page.count("svg.plot") == 0
+
+
+@pytest.mark.parametrize(("size", "family"), [("350M", "llama"), ("7B", "llama"), ("40B", "qwen2"), ("70M", "gpt")])
+def test_the_answer_is_not_cut_off_by_its_own_list(visit: Any, size: str, family: str) -> None:
+    page = visit(f"#family={family}&budget={size}&vocab_size=32000&context=4096&head_dim=64&d_ff_multiple_of=256")
+    interval = recommend(params=size, family=family).interval
+    settings: dict[str, Any] = {"vocab_size": 32_000, "context": 4096, "head_dim": 64}
+    settings |= {} if family == "gpt" else {"d_ff_multiple_of": 256}
+    shapes = match_shapes(family=family, depths=range(1, 200), params=size, rule="nearest", **settings)
+    inside = [shape.depth for shape in shapes if interval.position(shape.ratio) == "inside"]
+    assert f"that is {min(inside)} to {max(inside)} layers" in page.page.locator("#lead").inner_text()
+    listed = page.page.locator("#answer tbody tr").evaluate_all("rows => rows.map(row => Number(row.dataset.shape))")
+    assert set(inside) <= set(listed)
+    page.page.locator("#in-depths").fill("1-3")
+    assert f"that is {min(inside)} to {max(inside)} layers" in page.page.locator("#lead").inner_text()
+    assert "Depths in the interval that your list leaves out: " in page.page.locator("#answer").inner_text()
+
+
+def test_a_budget_that_nothing_meets_or_that_is_missed_has_its_reason_said(visit: Any) -> None:
+    page = visit("#budget=3M")
+    said = page.page.locator("#answer").inner_text()
+    assert "the token table with its output head alone takes 4.1M parameters at the least width, 64, more" in said
+    page.page.locator("#in-vocab_size").fill("256")
+    assert page.count("#answer tbody tr") > 3
+    chosen = visit("#rule=largest").page.locator("#chosen dl")
+    assert "missed by −9%: widths are multiples of 64, and none above the budget is taken" in chosen.inner_text()
+    assert "missed by" not in visit("#multiple=8&head_dim=8").page.locator("#chosen dl").inner_text()
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlaw.published import PAPER_INTERVAL
+from interlaw.recommendation.choice import FARTHEST
 from interlaw.recommendation.evidence import AGREEMENT_FACTOR, PAPER, SIMILAR_SIZE_FACTOR, VISION
 from interlaw.recommendation.interval import FARTHEST_REACH, MIN_LAWS
 from interlaw.recommendation.penalty import FLATTEST, SHARPEST
@@ -26,5 +27,6 @@ def assumptions() -> dict[str, Any]:
         "min_laws": MIN_LAWS,
         "farthest_reach": FARTHEST_REACH,
         "curvature": {"flattest": FLATTEST, "sharpest": SHARPEST},
+        "farthest": FARTHEST,
         "middling": MIDDLING,
     }

@@ -75,10 +75,13 @@ function makeShape(family, depth, width, settings) {
 const spent = (shape, budget) => (budget.kind === "train_flops" ? shape.flops_per_token * shape.params * budget.tokens : shape[budget.kind]);
 const missOf = (shape, budget) => spent(shape, budget) / budget.amount - 1;
 
+// What every width is a multiple of.
+const stepOf = (family, settings, multiple) => lcm(multiple, FAMILIES[family].step ? FAMILIES[family].step(settings) : 1);
+
 // The width, a multiple of the step, whose shape meets the budget; null where even the narrowest does not fit.
 function matchWidth(family, depth, settings, budget, { rule, multiple }) {
   const form = FAMILIES[family];
-  const step = lcm(multiple, form.step ? form.step(settings) : 1);
+  const step = stepOf(family, settings, multiple);
   const at = (times) => makeShape(family, depth, times * step, settings);
   if (form.deepest && depth > form.deepest) return null;
   if (spent(at(1), budget) > budget.amount * (rule === "nearest" ? 1 + DATA.nearest_tolerance : 1)) return null;

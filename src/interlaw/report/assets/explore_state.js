@@ -24,7 +24,7 @@ function defaults(family) {
   const { budget, depths, ...sizes } = START[family];
   const settings = Object.fromEntries(DATA.families[family].map(({ name, default: value }) => [name, value === 0 ? "" : fraction(value)]));
   const named = Object.fromEntries(Object.entries(sizes).map(([name, value]) => [name, String(value)]));
-  return { family, kind: "params", budget, depths, rule: "largest", multiple: "1", tokens: String(DATA.tokens_per_param), depth: "", theme: "", ...settings, ...named };
+  return { family, kind: "params", budget, depths, rule: "nearest", multiple: "1", tokens: String(DATA.tokens_per_param), depth: "", theme: "", ...settings, ...named };
 }
 
 // 2.6666666666666665 as "8/3", anything else as it is; and back.
@@ -35,6 +35,8 @@ function parseNumber(words) {
   const value = Number(top) / Number(bottom ?? 1);
   return value > 0 && Number.isFinite(value) ? value : null;
 }
+
+const DEEPEST = 1000;
 
 let state = defaults("llama");
 
@@ -87,13 +89,35 @@ function readChoices() {
 function workOut() {
   const { wrong, settings, depths, multiple, tokens, budget } = readChoices();
   if (Object.keys(wrong).length) return { wrong };
-  const all = depths.map((depth) => [depth, matchWidth(state.family, depth, settings, budget, { rule: state.rule, multiple })]);
-  const shapes = all.map(([, shape]) => shape).filter((shape) => shape !== null && isBuilt(shape));
-  const without = all.filter(([, shape]) => shape === null || !isBuilt(shape)).map(([depth]) => depth);
-  const params = budget.kind === "params" ? budget.amount : middling(shapes)?.params ?? null;
+  const at = (depth) => {
+    const shape = matchWidth(state.family, depth, settings, budget, { rule: state.rule, multiple });
+    return shape !== null && isBuilt(shape) && missOf(shape, budget) <= DATA.farthest ? shape : null;
+  };
+  const asked = depths.map((depth) => [depth, at(depth)]);
+  const listed = asked.map(([, shape]) => shape).filter((shape) => shape !== null);
+  const without = asked.filter(([, shape]) => shape === null).map(([depth]) => depth);
+  const params = budget.kind === "params" ? budget.amount : middling(listed)?.params ?? null;
   const isText = state.family in DECODERS;
   const interval = params !== null && (isText || DATA.fit) && params <= 1e13 ? efficientInterval(params) : null;
-  return { wrong, budget, tokens, shapes, without, params, isText, interval, chosen: chosenOf(shapes, interval) };
+  const good = interval ? within(interval, at) : [];
+  const beyond = good.filter((shape) => !depths.includes(shape.depth));
+  // depths that nobody has typed are a start: the list goes on until it spans the interval
+  const isStart = state.depths === START[state.family].depths;
+  const shapes = isStart ? [...listed, ...beyond].sort((a, b) => a.depth - b.depth) : listed;
+  const step = stepOf(state.family, settings, multiple);
+  const narrowest = shapes.length ? null : makeShape(state.family, 1, step, settings);
+  return { wrong, budget, tokens, shapes, good, missing: isStart ? [] : beyond, without, step, narrowest, params, isText, interval, chosen: chosenOf(shapes, interval) };
+}
+
+// Every shape of the budget inside the interval, whichever depths are listed: R grows with the depth.
+function within(interval, at) {
+  const good = [];
+  for (let depth = 1; depth <= DEEPEST; depth += 1) {
+    const shape = at(depth);
+    if (shape !== null && shape.ratio > interval.high) break;
+    if (shape !== null && shape.ratio >= interval.low) good.push(shape);
+  }
+  return good;
 }
 
 // Query heads come in whole groups; a setting may leave a shape without.

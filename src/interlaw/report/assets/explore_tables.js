@@ -17,19 +17,37 @@ const bytes = (value) => (value >= 2 ** 30 ? `${number(value / 2 ** 30, 3)} GiB`
 
 // ---- the answer ----
 
+const CLOSE = 0.03; // a budget missed by more is said beside the shape
+
 function showAnswer() {
-  const { shapes, without, interval, params, isText } = found;
-  const inside = interval ? shapes.filter((shape) => where(shape.ratio) === "inside") : [];
-  const words = [];
-  if (interval) {
-    const depths = inside.map((shape) => shape.depth);
-    const layers = depths.length ? `, that is ${span(depths)} layers, width ${span(inside.map((shape) => shape.width))}` : "; none of the depths below lies in it";
-    words.push(`${sizeText(params)} ${state.family}: R = depth / width = ${between(interval.low, interval.high)}${layers}.`);
-  } else words.push(isText ? "No shape meets this budget." : `${state.family}: equal-budget shapes. Nothing is published about this family's best ratio.`);
+  const { shapes, without, params, interval, good } = found;
+  const sentence = interval
+    ? `${sizeText(params)} ${state.family}: R = depth / width = ${between(interval.low, interval.high)}${goodText(good)}.`
+    : `${state.family}: ${shapes.length ? "equal-budget shapes. Nothing is published about this family's best ratio" : "no shape meets this budget"}.`;
+  const notes = answerNotes(found);
+  if (without.length && shapes.length) notes.push(`Depths without a width that meets the budget: ${ranges(without)}.`);
+  place("answer").replaceChildren(html("p", { class: "lead", id: "lead" }, sentence), ...notes.map((note) => html("p", { class: "quiet" }, note)), shapes.length ? shapeTable() : "");
+}
+
+const goodText = (good) => (good.length ? `, that is ${span(good.map((shape) => shape.depth))} layers, width ${span(good.map((shape) => shape.width))}` : "; no shape of this budget lies in it");
+
+function answerNotes({ interval, missing, narrowest }) {
   const notes = interval ? [`Where this comes from: ${interval.statement}${interval.extrapolated ? "; extrapolated" : ""}.`] : [];
   if (interval && interval.high / interval.low > 16) notes.push("The interval is so wide that it hardly constrains the shape.");
-  if (without.length) notes.push(`Depths without a width that meets the budget: ${ranges(without)}.`);
-  place("answer").replaceChildren(html("p", { class: "lead", id: "lead" }, words.join(" ")), ...notes.map((note) => html("p", { class: "quiet" }, note)), shapes.length ? shapeTable() : "");
+  if (missing.length) notes.push(`Depths in the interval that your list leaves out: ${ranges(missing.map((shape) => shape.depth))}.`);
+  if (narrowest) notes.push(whyNone(narrowest));
+  return notes;
+}
+
+// Why no shape meets the budget: what already the narrowest one takes, and the part that the vocabulary has in it.
+function whyNone(shape) {
+  const { budget, isText } = found;
+  const table = isText ? shape.vocab_size * shape.width * (shape.tied ? 1 : 2) : 0;
+  const least = `the narrowest shape, one layer of width ${number(shape.width)}, takes ${sizeText(spent(shape, budget))}`;
+  if (spent(shape, budget) <= budget.amount * (1 + DATA.farthest)) return "No shape of the depths listed meets this budget: list shallower ones.";
+  if (budget.kind !== "params" || table < budget.amount) return `No shape meets this budget: ${least}, more than ${sizeText(budget.amount)}.`;
+  const head = shape.tied ? "the token table" : "the token table with its output head";
+  return `No shape meets this budget: ${head} alone takes ${sizeText(table)} parameters at the least width, ${number(shape.width)}, more than ${sizeText(budget.amount)}. A smaller vocabulary${shape.tied ? "" : ", a tied head"} or narrower heads would leave room.`;
 }
 
 const span = (values) => (min(...values) === max(...values) ? String(values[0]) : `${min(...values)} to ${max(...values)}`);
@@ -64,9 +82,11 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${share(abs(value))}`;
 // ---- the chosen shape ----
 
 function showChosen() {
-  const { chosen, interval, params, isText } = found;
+  const { chosen, interval, params, isText, budget } = found;
   if (!chosen) return place("chosen").replaceChildren(html("p", { class: "quiet" }, "No shape meets this budget."));
   const facts = [["Shape", shapeName(chosen)], ["Parameters", `${number(chosen.params)}, of them ${number(chosen.params_non_embedding)} without embeddings`]];
+  const miss = missOf(chosen, budget);
+  if (abs(miss) > CLOSE) facts.push(["Budget", `missed by ${signed(miss)}: widths are multiples of ${number(found.step)}${state.rule === "largest" ? ", and none above the budget is taken" : ""}; another depth${isText ? " or narrower heads" : ""} may come nearer`]);
   if (interval) {
     const cost = penalty(chosen.ratio, params, interval);
     facts.push(["Interval", `${where(chosen.ratio)} (R = ${between(interval.low, interval.high)})`], ["Predicted loss", `${share(cost.value)} above the best shape of the budget (${between(cost.low, cost.high, share)})`]);
