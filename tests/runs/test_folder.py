@@ -44,6 +44,14 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
         require_record(text, source="there")
 
 
+def test_a_record_of_before_the_lowest_validation_loss_was_kept_is_read() -> None:
+    content = json.loads(make_record(val_loss=2.0, min_val_loss=1.5).model_dump_json())
+    assert require_record(json.dumps(content), source="r").min_val_loss == 1.5
+    del content["min_val_loss"]
+    older = require_record(json.dumps(content), source="r")
+    assert (older.val_loss, older.min_val_loss) == (2.0, None)
+
+
 def test_a_missing_or_unreadable_spec_is_named(tmp_path: Path) -> None:
     with pytest.raises(InterlawError, match=r"expected to read .*spec.json, found: .*No such file"):
         TrialFolder(tmp_path).spec()

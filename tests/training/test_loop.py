@@ -335,6 +335,25 @@ def test_a_run_that_has_ended_by_patience_does_not_go_on_after_a_stop(tmp_path: 
     assert result.units == 4 * 3 * 6
 
 
+def test_the_lowest_validation_loss_is_kept_also_after_a_stop(tmp_path: Path) -> None:
+    """Lowest at the second of six validations; the run is killed after the third."""
+    settings = replace(SETTINGS, evaluations=6)
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(Killed):
+        train(
+            build_model(SHAPE, seed=3),
+            Scripted([5, 1, 4]),
+            settings,
+            checkpoints=folder,
+            checkpoint_seconds=0,
+            report=killer(7),
+        )
+    late = Scripted([3, 2, 6])
+    result = train(build_model(SHAPE, seed=3), late, settings, checkpoints=folder, checkpoint_seconds=0)
+    assert [row["val_loss"] for row in result.curve] == [5, 1, 4, 3, 2, 6]
+    assert (result.min_val_loss, result.val_loss) == (1, 6)
+
+
 def test_how_far_a_loss_may_rise_is_a_setting() -> None:
     for blow_up, status in ((3.0, "diverged"), (100.0, "done")):
         settings = replace(SETTINGS, blow_up=blow_up)

@@ -19,6 +19,7 @@ class Record(BaseModel):
         shape: The shape with its counts.
         loss: Test loss, nats per unit; None unless done.
         val_loss: Last validation loss; None when there was none.
+        min_val_loss: Lowest validation loss; None when there was none, or in a record of before it was kept.
         figures: Further figures of the task, e.g. bits_per_byte; None for one that is not a finite number.
         units: Tokens (or samples) trained on.
         train_flops: Training FLOPs spent: units x flops_per_token.
@@ -38,6 +39,7 @@ class Record(BaseModel):
     shape: dict[str, Any]
     loss: float | None = None
     val_loss: float | None = None
+    min_val_loss: float | None = None
     figures: dict[str, float | None] = {}
     units: int = 0
     train_flops: float = 0.0

@@ -38,9 +38,9 @@ def load_table(path: str | Path) -> pd.DataFrame:
     Returns:
         Columns key, name, family, budget, budget_kind, budget_spent, params, params_non_embedding, depth, width, ratio,
         num_heads, head_dim, d_ff, vocab_size, context, treatment, stage, learning_rate, seed, status, loss (test, nats
-        per token), val_loss, bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second, measure_seconds,
-        reason; then for each view `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by budget, depth and
-        seed.
+        per token), val_loss, min_val_loss, bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second,
+        measure_seconds, reason; then for each view `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by
+        budget, depth and seed.
 
     Raises:
         InterlawError: When the folder holds no run.
@@ -131,6 +131,7 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
         "status": record.status,
         "loss": record.loss,
         "val_loss": record.val_loss,
+        "min_val_loss": record.min_val_loss,
         **record.figures,
         "train_tokens": record.units,
         "train_flops": record.train_flops,

@@ -141,6 +141,7 @@ def _run(
         shape=shape.to_dict(),
         loss=_number(result.loss),
         val_loss=_number(result.val_loss),
+        min_val_loss=_number(result.min_val_loss),
         figures=task.figures(result.loss) if result.status == "done" else {},
         units=result.units,
         train_flops=float(result.units) * shape.flops_per_token,

@@ -49,6 +49,7 @@ class TrainResult:
         status: `done`, or `diverged`: a loss that is not finite or above `blow_up` times the first one.
         loss: Test loss at the end, nats per unit; NaN when diverged.
         val_loss: Last validation loss.
+        min_val_loss: Lowest validation loss of the run; NaN when there was none.
         units: Tokens (or samples) trained on.
         seconds: Training time over all attempts, evaluation included.
         curve: Rows of step, units, train_loss, val_loss, learning_rate.
@@ -58,6 +59,7 @@ class TrainResult:
     status: Literal["done", "diverged"]
     loss: float
     val_loss: float
+    min_val_loss: float
     units: int
     seconds: float
     curve: list[dict[str, float]]
@@ -126,6 +128,7 @@ def train(
         status="done",
         loss=loss,
         val_loss=state.curve[-1]["val_loss"],
+        min_val_loss=_lowest(state),
         units=_units(state.step, task, settings),
         seconds=time.monotonic() - started,
         curve=state.curve,
@@ -206,11 +209,17 @@ def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSetting
         status="diverged",
         loss=math.nan,
         val_loss=state.curve[-1]["val_loss"] if state.curve else math.nan,
+        min_val_loss=_lowest(state),
         units=_units(state.step, task, settings),
         seconds=state.seconds,
         curve=state.curve,
         reason=f"loss {loss:.4g} at step {state.step} against {state.first_loss:.4g} at the start",
     )
+
+
+def _lowest(state: TrainState) -> float:
+    """The lowest validation loss so far; the curve is part of every checkpoint, so a stopped run keeps it."""
+    return min((row["val_loss"] for row in state.curve if math.isfinite(row["val_loss"])), default=math.nan)
 
 
 def _is_exhausted(state: TrainState, settings: TrainSettings) -> bool:
