@@ -39,6 +39,8 @@ def test_people_get_a_table_and_answers(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["reproduce", "double-descent", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "AOFE-ratio" in shown
+    assert "What differs from the published setting: other random data" in shown
+    assert "Agreement means (test loss; AOFE; AOFE-ratio): within the published standard deviation" in shown
     assert "Does the interaction interval, found without the loss, hold the best loss" in shown
 
 

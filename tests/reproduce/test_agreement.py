@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from interlaw.laws import fit_law
-from interlaw.reproduce.agreement import Published, as_markdown, claim, compare, published_figures
+from interlaw.reproduce.agreement import Published, as_markdown, claim, compare, published_figures, remarks
 from interlaw.reproduce.open_questions import answer_open_questions, tail_probability
 
 FIGURE = Published(experiment="toy", figure="loss", at="3", value=1.0, spread=0.1, source="here")
@@ -45,8 +46,11 @@ def test_a_loss_that_is_not_finite_is_not_compared() -> None:
     assert compare(FIGURE, math.nan).verdict == "not comparable"
 
 
-@pytest.mark.parametrize(("holds", "verdict"), [(True, "agrees"), (False, "does not agree"), (None, "not comparable")])
-def test_a_claim_holds_or_not(holds: bool | None, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("holds", "verdict"),
+    [(True, "agrees"), (False, "does not agree"), ("partly", "partly agrees"), (None, "not comparable")],
+)
+def test_a_claim_holds_or_not(holds: bool | Literal["partly"] | None, verdict: str) -> None:
     assert claim("peak", published="at 500", ours="at 500", holds=holds, rule="same").verdict == verdict
 
 
@@ -56,9 +60,26 @@ def test_the_table_for_a_page() -> None:
         claim("x", published="p", ours=None, holds=None, rule="r"),
     ]
     assert as_markdown(lines).splitlines()[2:] == [
-        "| loss | 3 | 1 ± 0.1 | 1.05 ± 0.02 | agrees | data |",
-        "| x |  | p | - | not comparable |  |",
+        "| loss | 3 | 1 ± 0.1 | 1.05 ± 0.02 | agrees |",
+        "| x |  | p | - | not comparable |",
     ]
+
+
+def test_what_differs_is_said_once_for_all_that_share_it() -> None:
+    lines = [
+        *(claim(name, published="p", ours="o", holds=True, rule="r", differs="data") for name in ("a", "b", "a")),
+        claim("c", published="p", ours="o", holds=True, rule="other", differs=""),
+    ]
+    assert remarks(lines) == [
+        "What differs from the published setting (a; b): data.",
+        "Agreement means (a; b): r.",
+        "Agreement means (c): other.",
+    ]
+
+
+def test_figures_of_different_things_get_no_verdict() -> None:
+    line = compare(FIGURE, 1.0, comparable=False, differs="text")
+    assert (line.verdict, line.ours, line.differs) == ("not comparable", 1.0, "text")
 
 
 def test_published_double_descent_is_as_stated() -> None:

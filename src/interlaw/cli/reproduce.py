@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.output import AsJson, people, print_json
+from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:
     from interlaw.reproduce import Outcome, Plan
@@ -45,13 +46,20 @@ def reproduce(
     outcome = run_experiment(name, scale=scale, out=out, driver=driver, text=text, models=chosen)
     if as_json:
         print_json(outcome.to_dict())
-        return
-    _show(outcome)
+    else:
+        _show(outcome)
+    if outcome.lost:
+        raise WorkFailedError(
+            f"{len(outcome.lost)} of what {name} was to run did not end well, so its figures have holes; the first: "
+            f"{outcome.lost[0]}; {out}/outcome.md names all"
+        )
 
 
 def _show(outcome: Outcome) -> None:
-    """The agreement table and the answers."""
+    """The agreement table, what it leaves out, and the answers."""
     from rich.table import Table
+
+    from interlaw.reproduce import remarks
 
     table = Table(box=None, header_style="bold")
     for name in ("figure", "at", "published", "ours", "verdict"):
@@ -63,8 +71,10 @@ def _show(outcome: Outcome) -> None:
     console.print(table)
     for answer in outcome.answers:
         console.print(f"{answer.question} {answer.answer}: {answer.evidence}.", markup=False)
-    for note in (*outcome.notes, *outcome.files):
+    for note in (*remarks(outcome.agreement), *outcome.notes, *outcome.files):
         console.print(note, markup=False)
+    for lost in outcome.lost:
+        console.print(f"Lost: {lost}.", markup=False)
 
 
 def _number(value: float | str | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.reproduce.agreement import Agreement
+from interlaw.reproduce.agreement import Agreement, remarks
 from interlaw.reproduce.cnn import CNN_SCAN
 from interlaw.reproduce.double_descent import run_double_descent
 from interlaw.reproduce.gpt import GPT_BUDGETS, GPT_DEPTH
@@ -107,6 +107,7 @@ __all__ = [
     "Experiment",
     "Outcome",
     "Plan",
+    "remarks",
     "reproduce",
     "require_options",
 ]

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-Verdict = Literal["agrees", "does not agree", "not comparable"]
+Verdict = Literal["agrees", "partly agrees", "does not agree", "not comparable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +101,21 @@ def published_figures(experiment: str) -> tuple[Published, ...]:
 
 
 def compare(
-    published: Published, ours: float | None, *, our_spread: float | None = None, differs: str = ""
+    published: Published,
+    ours: float | None,
+    *,
+    our_spread: float | None = None,
+    differs: str = "",
+    comparable: bool = True,
 ) -> Agreement:
     """A figure of ours against a published one: it agrees within the published spread, else within our tolerance.
+
+    Args:
+        published: The published one.
+        ours: Ours; None when it was not measured.
+        our_spread: Standard deviation of ours over seeds.
+        differs: What differs in the setting.
+        comparable: False where the two measure different things, a loss on another text say: then no verdict is due.
 
     Example:
         >>> figure = Published(experiment="toy", figure="loss", at="T=3", value=1.1, spread=0.01, source="here")
@@ -111,7 +123,7 @@ def compare(
         ('agrees', 'does not agree', 'not comparable')
     """
     verdict: Verdict = "not comparable"
-    if ours is not None and math.isfinite(ours):
+    if comparable and ours is not None and math.isfinite(ours):
         verdict = "agrees" if abs(ours - published.value) <= published.reach else "does not agree"
     return Agreement(
         figure=published.figure,
@@ -127,21 +139,51 @@ def compare(
 
 
 def claim(
-    figure: str, *, published: str, ours: str | None, holds: bool | None, rule: str, differs: str = ""
+    figure: str,
+    *,
+    published: str,
+    ours: str | None,
+    holds: bool | Literal["partly"] | None,
+    rule: str,
+    differs: str = "",
 ) -> Agreement:
     """A published statement against what came out; `holds` None: this scale cannot tell."""
     verdict: Verdict = "not comparable" if holds is None else "agrees" if holds else "does not agree"
+    if holds == "partly":
+        verdict = "partly agrees"
     return Agreement(figure=figure, at="", published=published, ours=ours, verdict=verdict, rule=rule, differs=differs)
 
 
 def as_markdown(lines: Sequence[Agreement]) -> str:
     """The table for a page."""
-    head = "| figure | at | published | ours | verdict | what differs |\n|---|---|---|---|---|---|\n"
+    head = "| figure | at | published | ours | verdict |\n|---|---|---|---|---|\n"
     return head + "".join(
         f"| {line.figure} | {line.at} | {_number(line.published, line.spread)} | {_number(line.ours, line.our_spread)} "
-        f"| {line.verdict} | {line.differs} |\n"
+        f"| {line.verdict} |\n"
         for line in lines
     )
+
+
+def remarks(lines: Sequence[Agreement]) -> list[str]:
+    """What the table leaves out, each said once: what differs in the setting, and what agreement means.
+
+    Example:
+        >>> peak = claim("peak", published="at 500", ours="at 500", holds=True, rule="the same size", differs="data")
+        >>> remarks([peak])
+        ['What differs from the published setting: data.', 'Agreement means: the same size.']
+    """
+    said = []
+    for opening, attribute in (("What differs from the published setting", "differs"), ("Agreement means", "rule")):
+        figures: dict[str, list[str]] = {}
+        for line in lines:
+            names = figures.setdefault(getattr(line, attribute), [])
+            if line.figure not in names:
+                names.append(line.figure)
+        for words, names in figures.items():
+            if words:
+                of_these = "" if len(figures) == 1 else f" ({'; '.join(names)})"
+                said.append(f"{opening}{of_these}: {words}.")
+    return said
 
 
 def _number(value: float | str | None, spread: float | None) -> str:

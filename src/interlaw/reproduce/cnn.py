@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.outcome import Scale
 from interlaw.reproduce.shape_sweep import Part, Result, ShapeSweep, best_row
@@ -11,9 +9,9 @@ from interlaw.reproduce.shape_sweep import Part, Result, ShapeSweep, best_row
 FLAT = 0.05
 
 
-def judge(results: Mapping[str, Result], scale: Scale) -> list[Agreement]:
+def judge(result: Result, scale: Scale) -> list[Agreement]:
     """Published: a flat minimum at depths 8 to 14 of 2 to 16, at 3M parameters."""
-    table = results["procedural"].table
+    table = result.table
     best = best_row(table)
     near = table[table["loss"] <= (1 + FLAT) * best["loss"]]["depth"]
     return [
@@ -23,7 +21,6 @@ def judge(results: Mapping[str, Result], scale: Scale) -> list[Agreement]:
             ours=f"best at {best['depth']}; within {FLAT:.0%} of it: {near.min()} to {near.max()}",
             holds=8 <= best["depth"] <= 14 if scale == "paper" else None,
             rule="the best depth is 8 to 14, at the published budget",
-            differs="" if scale == "paper" else "the budget",
         )
     ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from interlaw.laws import LawFit
@@ -14,13 +12,12 @@ from interlaw.reproduce.shape_sweep import Part, Result, ShapeSweep, best_row
 BAND = 0.02
 SMALLEST_OF_BAND = 1_000_000
 PUBLISHED_BAND = (0.020, 0.065)
-TEXT = "the standard library's source text in place of WikiText-103 unless --text names one, the seed"
 
 
-def judge_depth(results: Mapping[str, Result], scale: Scale) -> list[Agreement]:
+def judge_depth(result: Result, scale: Scale) -> list[Agreement]:
     """Published: two sweeps at 3M put the best ratio at .023 and at .0058, the edge of the grid."""
-    best = best_row(results["depths"].table)
-    r_star = results["depths"].fit.budgets[-1].r_star
+    best = best_row(result.table)
+    r_star = result.fit.budgets[-1].r_star
     value = f", R* = {r_star.value:.3g}" if r_star.value is not None else f", {r_star.reason}"
     near = abs(best["ratio"] / 0.023 - 1) <= 0.5 or best["ratio"] <= 0.0087
     return [
@@ -30,20 +27,20 @@ def judge_depth(results: Mapping[str, Result], scale: Scale) -> list[Agreement]:
             ours=f"{best['ratio']:.4f} (depth {best['depth']}){value}",
             holds=bool(near) if scale == "paper" else None,
             rule="within half of either, at the published budget",
-            differs="" if scale == "paper" else "the budget and the context",
         )
     ]
 
 
-def judge_budgets(results: Mapping[str, Result], scale: Scale) -> list[Agreement]:
+def judge_budgets(result: Result, scale: Scale) -> list[Agreement]:
     """Best losses at the published budgets, the band that they share, and whether R* stays put (claims C3, C4)."""
-    table, fit = results["budgets"].table, results["budgets"].fit
-    lines = []
+    table, lines = result.table, []
+    same_text = result.text is not None and result.text.is_published
+    differs = "" if same_text else "losses on two texts cannot be compared"
     for published in published_figures("gpt-budgets"):
         rows = table[table["budget"] == int(published.at)]
         if len(rows):
-            lines.append(compare(published, float(best_row(rows)["loss"]), differs=TEXT))
-    return [*lines, _common_band(table), _stays_put(fit)]
+            lines.append(compare(published, float(best_row(rows)["loss"]), differs=differs, comparable=same_text))
+    return [*lines, _common_band(table), _stays_put(result.fit)]
 
 
 def _common_band(table: pd.DataFrame) -> Agreement:
@@ -83,8 +80,8 @@ GPT_DEPTH = ShapeSweep(
     parts=(Part(label="depths", recipe="gpt-depth"),),
     setting="GPTs of one budget at several depths, 20 tokens a parameter, the loss view at the token embeddings.",
     differs={
-        "tiny": f"50k parameters in place of 3M, context 64, rate 6e-3, beta2 .99, clip .5, {TEXT}",
-        "paper": TEXT,
+        "tiny": "50k parameters in place of 3M, context 64, rate 6e-3, beta2 .99, clip .5, seed",
+        "paper": "seed",
     },
     judge=judge_depth,
 )
@@ -95,9 +92,9 @@ GPT_BUDGETS = ShapeSweep(
     differs={
         "tiny": (
             "30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter in place of 60, context 64, "
-            f"rate 6e-3, beta2 .99, clip .5, {TEXT}"
+            "rate 6e-3, beta2 .99, clip .5, seed"
         ),
-        "paper": TEXT,
+        "paper": "seed",
     },
     judge=judge_budgets,
 )

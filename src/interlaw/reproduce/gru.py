@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,21 +10,31 @@ from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.outcome import Scale
 from interlaw.reproduce.shape_sweep import Part, Result, ShapeSweep
 
+LEAST_SHAPES = 3
+OURS = "features scaled to unit variance; the AOFE-ratio estimated without bias"
 
-def judge(results: Mapping[str, Result], scale: Scale) -> list[Agreement]:
+
+def judge(result: Result, scale: Scale) -> list[Agreement]:
     """Published: Pearson's r of AOFE-ratio and loss is +.87 to +.98 in teacher-student sweeps."""
-    table = results["students"].table
-    r = float(np.corrcoef(table["aofe_ratio"], table["loss"])[0, 1])
+    table = result.table
+    r = correlation(table["aofe_ratio"].tolist(), table["loss"].tolist())
+    within = None if r is None else bool(0.87 <= r <= 0.98) if scale == "paper" else r > 0
     return [
         claim(
             "correlation of AOFE-ratio and loss over shapes",
             published="+.87 to +.98 in the author's teacher-student sweeps",
-            ours=f"{r:+.2f} over {len(table)} shapes",
-            holds=bool(0.87 <= r <= 0.98) if scale == "paper" else bool(r > 0),
+            ours=None if r is None else f"{r:+.2f} over {len(table)} shapes",
+            holds=within,
             rule="within the published range" if scale == "paper" else "the published sign",
-            differs="the AOFE-ratio is estimated without bias",
         )
     ]
+
+
+def correlation(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """Pearson's r; None of fewer than three pairs, or where one side does not vary."""
+    if len(x) < LEAST_SHAPES or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 GRU_STUDENTS = ShapeSweep(
@@ -32,8 +42,8 @@ GRU_STUDENTS = ShapeSweep(
     parts=(Part(label="students", recipe="gru"),),
     setting="GRU students of equal budget learn the last state of a frozen random GRU: 2 layers of 64, 80 steps.",
     differs={
-        "tiny": "20k parameters, depths 1 to 8, 400 steps; features scaled to unit variance",
-        "paper": "budget (0.3M) and training length are ours; features scaled to unit variance",
+        "tiny": f"20k parameters, depths 1 to 8, 400 steps; {OURS}",
+        "paper": f"budget (0.3M) and training length are ours; {OURS}",
     },
     judge=judge,
 )

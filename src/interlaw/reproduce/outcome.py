@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from interlaw.reproduce.agreement import Agreement, as_markdown
+from interlaw.reproduce.agreement import Agreement, as_markdown, remarks
 from interlaw.reproduce.open_questions import Answer
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw.training import write_atomically
@@ -45,6 +45,7 @@ class Outcome:
         table: The numbers behind, one row a trial or a size.
         files: Figures and pages that were written.
         notes: What a reader must know beside.
+        lost: What was to be run and did not end well, each in a line; the figures lack it.
     """
 
     experiment: str
@@ -55,6 +56,7 @@ class Outcome:
     table: tuple[dict[str, Any], ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    lost: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """The form of `outcome.json` and of `--json`."""
@@ -65,6 +67,7 @@ class Outcome:
             "agreement": [line.to_dict() for line in self.agreement],
             "open_questions": [answer.to_dict() for answer in self.answers],
             "notes": list(self.notes),
+            "lost": list(self.lost),
             "files": list(self.files),
             "table": list(self.table),
         }
@@ -73,7 +76,8 @@ class Outcome:
         """A section for a page."""
         parts = [f"## {self.experiment} ({self.scale})\n", self.setting + "\n", as_markdown(self.agreement)]
         parts += [f"- {answer.question} **{answer.answer}**: {answer.evidence}." for answer in self.answers]
-        parts += [f"- {note}" for note in self.notes]
+        parts += [f"- {note}" for note in (*remarks(self.agreement), *self.notes)]
+        parts += [f"- Lost: {line}." for line in self.lost]
         return "\n".join(parts) + "\n"
 
 

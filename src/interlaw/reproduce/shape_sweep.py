@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from interlaw.errors import WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.laws import LawFit, fit_law
 from interlaw.report import write_report
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.open_questions import Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
-from interlaw.runs import RunFolder, TrialSpec, load_table, view_table
+from interlaw.reproduce.text_read import TextRead, text_read
+from interlaw.runs import RunFolder, TrialSpec, load_table, require_run, view_table
 from interlaw.sweep import parse_recipe, prepare_run
 
 LEVEL = 0.05
@@ -26,7 +27,19 @@ CLAIMS = {
     "aofe_ratio": "the higher the AOFE-ratio, the lower the loss",
     "aofe": "the lower the AOFE, the lower the loss",
 }
-_COLUMNS = ("budget", "params", "depth", "width", "ratio", "seed", "status", "loss", "val_loss", "seconds")
+_COLUMNS = (
+    "budget",
+    "params",
+    "depth",
+    "width",
+    "ratio",
+    "seed",
+    "status",
+    "loss",
+    "val_loss",
+    "min_val_loss",
+    "seconds",
+)
 _MEASURED = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
 
 
@@ -52,13 +65,17 @@ class Result:
     Attributes:
         table: One row a trial that ended well, the measured view's columns under their plain names.
         fit: The law fitted to it.
+        lost: Planned trials that did not end well, each with its reason.
+        text: What was read, where a text was.
     """
 
     table: pd.DataFrame
     fit: LawFit
+    lost: tuple[str, ...] = ()
+    text: TextRead | None = None
 
 
-Judge = Callable[[Mapping[str, Result], Scale], list[Agreement]]
+Judge = Callable[[Result, Scale], list[Agreement]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +86,8 @@ class ShapeSweep:
         name: Its name on the command line.
         parts: Its sweeps.
         setting: What is trained, in a sentence.
-        differs: What differs from the published setting at each scale.
-        judge: Compares with the published figures.
+        differs: What differs from the published setting at each scale, beside the text.
+        judge: Compares the first part with the published figures.
         notes: What a reader must know beside.
     """
 
@@ -98,9 +115,11 @@ class ShapeSweep:
             name = f"{self.name}: {part.label}"
             results[part.label] = run_part(part, name=name, scale=scale, out=out / part.label, driver=driver, text=text)
             files.append(str(write_report(out / part.label)))
-        lines = list(self.judge(results, scale))
+        lines: list[Agreement] = []
         for label, result in results.items():
-            lines.extend(claimed_signs(result.fit, label=label if len(results) > 1 else ""))
+            judged = self.judge(result, scale) if label == self.parts[0].label else []
+            judged += claimed_signs(result.fit, label=label if len(results) > 1 else "")
+            lines.extend(settled(line, result, differs=self.differs[scale]) for line in judged)
         return Outcome(
             experiment=self.name,
             scale=scale,
@@ -109,7 +128,8 @@ class ShapeSweep:
             answers=_answers(results),
             table=tuple(row for label, result in results.items() for row in _rows(result.table, label)),
             files=tuple(files),
-            notes=(f"What differs from the published setting: {self.differs[scale]}.", *self.notes),
+            notes=self.notes,
+            lost=tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost),
         )
 
 
@@ -128,18 +148,60 @@ def run_part(part: Part, *, name: str, scale: Scale, out: Path, driver: Driver, 
     table = view_table(table[table["status"] == "done"].reset_index(drop=True)) if len(table) else table
     if not len(table):
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
-    return Result(table=table, fit=fit_law(table))
+    trials = [trial.spec() for trial in require_run(out).trials()]
+    return Result(table=table, fit=fit_law(table), lost=lost_trials(out), text=text_read(trials))
+
+
+def lost_trials(out: Path) -> tuple[str, ...]:
+    """The planned trials of a run that did not end well, each with its reason."""
+    lost = []
+    for trial in require_run(out).trials():
+        spec, record = trial.spec(), trial.record()
+        name = f"depth {spec.shape['depth']} x width {spec.shape['width']}, seed {spec.training.seed}"
+        if record is None:
+            lost.append(f"{name} was not run to its end")
+        elif record.status != "done":
+            lost.append(f"{name} {record.status}" + (f" ({record.reason})" if record.reason else ""))
+    return tuple(lost)
+
+
+def settled(line: Agreement, result: Result, *, differs: str) -> Agreement:
+    """A line with all that differs, and without a verdict where the grid behind it has holes."""
+    whole = [line.differs, differs, result.text.differs if result.text else ""]
+    if not result.lost:
+        return replace(line, differs="; ".join(filter(None, whole)))
+    count = f"{len(result.lost)} of {len(result.lost) + len(result.table)} trials are missing"
+    return replace(line, differs="; ".join(filter(None, [count, *whole])), verdict="not comparable")
 
 
 def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
-    """The recipe as it is run, on another text when one is given."""
+    """The recipe as it is run, on another text when one is given.
+
+    Raises:
+        InterlawError: When the text's name cannot be written in UTF-8.
+    """
     file = resources.files("interlaw") / "recipes" / f"{part.recipe}-{scale}.toml"
     written = file.read_text(encoding="utf-8")
     for old, new in part.changes:
-        written = written.replace(old, new)
+        written = _replaced(written, old, new)
     if text is None:
         return written
-    return written.replace(EMBEDDED_TEXT, f"corpus = {json.dumps(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InterlawError(
+            f"expected a text whose name is UTF-8, found {text!r}, which a recipe cannot hold; rename it"
+        ) from error
+    # a JSON string is a TOML string, but for the one control character that JSON leaves as it is
+    name = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return _replaced(written, EMBEDDED_TEXT, f"corpus = {name}")
+
+
+def _replaced(written: str, old: str, new: str) -> str:
+    """A change of a recipe, which must change it."""
+    if old not in written:
+        raise ValueError(f"expected {old!r} in the recipe, found it nowhere; mend the change or the recipe")
+    return written.replace(old, new)
 
 
 def claimed_signs(fit: LawFit, *, label: str = "") -> list[Agreement]:
