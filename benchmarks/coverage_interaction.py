@@ -1,38 +1,47 @@
-"""How often the intervals contain the truth: `python -m benchmarks.coverage_interaction [trials]` prints a table.
+"""How often the intervals contain the truth: `python -m benchmarks coverage` prints a table (minutes).
 
-Populations (D = 16, G far from diagonal): A = V V^T with V Gaussian of rank 1; the same with a spectrum that decays;
+Populations (D = 16). Far from diagonal: A = V V^T with V Gaussian of rank 1 and a spectrum that decays slowly or fast;
 tokens (32 dependent columns that share a gain per sequence); log-normal gains, exp(2 s) on A with s ~ N(0, 1/4) and
-N(0, 1), the heavy-tailed ones.
+N(0, 1), the heavy-tailed ones. At the end of the range: G the identity, and G diagonal. Near it: V = (D + e P) z with D
+diagonal and P a fixed Gaussian matrix.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from interlaw.interaction.bootstrap import bootstrap
-from interlaw.interaction.energies import energies
-from interlaw.interaction.estimates import Estimate, jackknife, student_quantile
-from interlaw.interaction.grams import Grams, grams_of
-from interlaw.interaction.null import haar_null
+from interlaw.interaction import Estimate, Grams, bootstrap, energies, haar_null
+from interlaw.interaction.estimates import leave_one_out, student_quantile, unbiased
+from interlaw.interaction.scales import interval
 
 DIM = 16
-QUANTITIES = ("aofe_ratio", "aofe", "excess_ratio")
+TRIALS, BOOTSTRAP_TRIALS, AT_ONCE = 4000, 500, 250
+QUANTITIES = ("aofe_ratio", "aofe", "aofe_scale_free", "mean_cos2", "excess_ratio")
 Draw = Callable[[int, torch.Generator], Tensor]
+Ends = dict[str, tuple[Tensor, Tensor]]
 
 
 def root(decay: float) -> Tensor:
     """A square root of G: random orthogonal times decaying scales."""
     generator = torch.Generator().manual_seed(1)
     Q = torch.linalg.qr(torch.randn(DIM, DIM, generator=generator, dtype=torch.float64)).Q
-    return Q * torch.arange(1.0, DIM + 1, dtype=torch.float64) ** -decay
+    return Q * scales(decay)
 
 
-def gaussian(decay: float) -> tuple[Tensor, Draw]:
-    L = root(decay)
+def near_diagonal(distance: float, *, decay: float = 0.5) -> Tensor:
+    """Another: diagonal, but for a fixed Gaussian matrix times the distance."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.diag(scales(decay)) + distance * torch.randn(DIM, DIM, generator=generator, dtype=torch.float64)
+
+
+def scales(decay: float) -> Tensor:
+    return torch.arange(1.0, DIM + 1, dtype=torch.float64) ** -decay
+
+
+def gaussian(L: Tensor) -> tuple[Tensor, Draw]:
     return L @ L.T, lambda n, g: L @ torch.randn(n, DIM, 1, generator=g, dtype=torch.float64)
 
 
@@ -59,33 +68,90 @@ def log_normal(sigma: float) -> tuple[Tensor, Draw]:
 
 
 POPULATIONS: dict[str, tuple[tuple[Tensor, Draw], int]] = {
-    "Gaussian, slow decay, N 64": (gaussian(0.5), 64),
-    "Gaussian, slow decay, N 128": (gaussian(0.5), 128),
-    "Gaussian, fast decay, N 64": (gaussian(1.0), 64),
-    "Gaussian, fast decay, N 128": (gaussian(1.0), 128),
+    "Gaussian, slow decay, N 64": (gaussian(root(0.5)), 64),
+    "Gaussian, slow decay, N 128": (gaussian(root(0.5)), 128),
+    "Gaussian, fast decay, N 64": (gaussian(root(1.0)), 64),
+    "Gaussian, fast decay, N 128": (gaussian(root(1.0)), 128),
     "32 dependent tokens, N 64": (tokens(), 64),
+    "identity, N 128": (gaussian(torch.eye(DIM, dtype=torch.float64)), 128),
+    "diagonal, N 64": (gaussian(near_diagonal(0.0)), 64),
+    "diagonal, N 128": (gaussian(near_diagonal(0.0)), 128),
+    "near diagonal, ratio 0.02, N 64": (gaussian(near_diagonal(0.02)), 64),
+    "near diagonal, ratio 0.02, N 128": (gaussian(near_diagonal(0.02)), 128),
+    "near diagonal, ratio 0.12, N 64": (gaussian(near_diagonal(0.05)), 64),
+    "near diagonal, ratio 0.12, N 128": (gaussian(near_diagonal(0.05)), 128),
     "log-normal gain, sigma 0.5, N 128": (log_normal(0.5), 128),
     "log-normal gain, sigma 1, N 128": (log_normal(1.0), 128),
 }
+AT_THE_END = ("identity, N 128", "diagonal, N 64", "diagonal, N 128")
 
 
-def plain_jackknife(grams: Grams) -> dict[str, tuple[float, float]]:
+def grams_of_few(V: Tensor) -> Grams:
+    """K, H and traces by their definition, for a D so small that all A_n fit; V is (n, D, r)."""
+    A = V @ V.mT
+    flat, diagonals = A.flatten(1), A.diagonal(dim1=1, dim2=2)
+    K, H, trace = flat @ flat.T, diagonals @ diagonals.T, diagonals.sum(1)
+    ones = torch.ones_like(trace)
+    return Grams(
+        dim=V.shape[1],
+        energy=K,
+        diagonal=H,
+        trace=trace,
+        self_energy=K.diagonal(),
+        self_diagonal=H.diagonal(),
+        self_trace=trace**2,
+        counts=ones,
+        weights=ones,
+    )
+
+
+def jackknifed(V: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Estimates and jackknife errors of one sample; under vmap, of many."""
+    grams = grams_of_few(V)
+    left_out = leave_one_out(grams, null=haar_null)
+    n = len(V)
+    errors = {name: ((n - 1) ** 2 / n * values.var()).sqrt() for name, values in left_out.items()}
+    return unbiased(grams, null=haar_null), errors
+
+
+def plain_jackknife(samples: Tensor) -> Ends:
     """Student's interval on the quantity's plain scale."""
-    quantile = student_quantile(0.975, degrees=len(grams.counts) - 1)
-    found = jackknife(grams, null=haar_null)
-    return {name: (one.value - quantile * one.stderr, one.value + quantile * one.stderr) for name, one in found.items()}
+    values, reaches = with_reaches(samples)
+    return {name: (values[name] - reaches[name], values[name] + reaches[name]) for name in QUANTITIES}
 
 
-def ends(found: dict[str, Estimate]) -> dict[str, tuple[float, float]]:
-    """The intervals of estimates."""
-    return {name: (one.low, one.high) for name, one in found.items()}
+def own_jackknife(samples: Tensor) -> Ends:
+    """The package's default."""
+    values, reaches = with_reaches(samples)
+    return {name: interval(name, values, reaches) for name in QUANTITIES}
 
 
-KINDS: dict[str, Callable[[Grams], dict[str, tuple[float, float]]]] = {
+def with_reaches(samples: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    values, errors = torch.vmap(jackknifed)(samples)
+    quantile = student_quantile(0.975, degrees=samples.shape[1] - 1)
+    return values, {name: quantile * error for name, error in errors.items()}
+
+
+def by_bootstrap(studentized: bool) -> Callable[[Tensor], Ends]:
+    """Bootstrap intervals, sample by sample."""
+
+    def ends(samples: Tensor) -> Ends:
+        found: list[dict[str, Estimate]] = [
+            bootstrap(grams_of_few(V), null=haar_null, studentized=studentized, replicates=599) for V in samples
+        ]
+        return {
+            name: (torch.tensor([one[name].low for one in found]), torch.tensor([one[name].high for one in found]))
+            for name in QUANTITIES
+        }
+
+    return ends
+
+
+KINDS: dict[str, Callable[[Tensor], Ends]] = {
     "jackknife, plain scale": plain_jackknife,
-    "jackknife, own scale": lambda grams: ends(jackknife(grams, null=haar_null)),
-    "bootstrap, percentile": lambda grams: ends(bootstrap(grams, null=haar_null, studentized=False, replicates=599)),
-    "bootstrap-t, own scale": lambda grams: ends(bootstrap(grams, null=haar_null, replicates=599)),
+    "jackknife, own scale": own_jackknife,
+    "bootstrap, percentile": by_bootstrap(studentized=False),
+    "bootstrap-t, own scale": by_bootstrap(studentized=True),
 }
 
 
@@ -97,26 +163,28 @@ def coverage(
     truth = energies(G)
     generator = torch.Generator().manual_seed(seed)
     hits = {kind: dict.fromkeys(QUANTITIES, 0.0) for kind in kinds}
-    for _ in range(trials):
-        grams = grams_of(draw(n, generator), route="gram")
+    for done in range(0, trials, AT_ONCE):
+        count = min(AT_ONCE, trials - done)
+        samples = draw(count * n, generator).unflatten(0, (count, n))
         for kind, row in hits.items():
-            found = KINDS[kind](grams)
+            found = KINDS[kind](samples)
             for name in QUANTITIES:
                 low, high = found[name]
-                row[name] += (low <= truth[name] <= high) / trials
+                row[name] += float(((low <= truth[name]) & (truth[name] <= high)).sum()) / trials
     return hits
 
 
-def main(trials: int) -> None:
+def main() -> None:
     """Prints the table in Markdown."""
-    print(f"| population | interval | {' | '.join(QUANTITIES)} |")
-    print("|---|---|" + "---|" * len(QUANTITIES))
+    print(f"| population | interval | trials | {' | '.join(QUANTITIES)} |")
+    print("|---|---|---|" + "---|" * len(QUANTITIES))
     for population in POPULATIONS:
-        for kind, row in coverage(population, trials=trials).items():
-            print(
-                f"| {population} | {kind} | {' | '.join(f'{100 * row[name]:.1f}' for name in QUANTITIES)} |", flush=True
-            )
+        for kind in KINDS:
+            trials = BOOTSTRAP_TRIALS if kind.startswith("bootstrap") else TRIALS
+            row = coverage(population, trials=trials, kinds=(kind,))[kind]
+            figures = " | ".join(f"{100 * row[name]:.1f}" for name in QUANTITIES)
+            print(f"| {population} | {kind} | {trials} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main()

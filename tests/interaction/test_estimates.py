@@ -96,7 +96,7 @@ def test_isotropic_population_reads_no_interaction() -> None:
 
 
 def test_intervals_stay_inside_their_range() -> None:
-    V = draw(population(), 5, 1, seed=3)
+    V = draw(population(), 40, 1, seed=3)
     found = jackknife(grams_of(V), null=haar_null, level=0.99)
     assert 0 < found["aofe_ratio"].low < found["aofe_ratio"].value < found["aofe_ratio"].high < 1
     assert 0 < found["energy"].low < found["energy"].value < found["energy"].high

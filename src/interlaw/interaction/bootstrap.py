@@ -6,14 +6,24 @@ replicate remains a U-statistic over pairs of different clusters.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interlaw.interaction.estimates import LEVEL, Estimate, Totals, from_totals, jackknife, require_clusters
+from interlaw.interaction.estimates import (
+    LEVEL,
+    Estimate,
+    Totals,
+    from_totals,
+    jackknife,
+    require_clusters,
+    student_quantile,
+)
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.null import Null
-from interlaw.interaction.scales import scale_of
+from interlaw.interaction.scales import PLAIN, Scale, at_an_end, own_scale
 
 REPLICATES = 999
 
@@ -52,10 +62,11 @@ def bootstrap(
     resampled = from_totals(grams, totals(grams, w), null)
     without = from_totals(grams, _without_each(grams, w), null) if studentized else {}
     tails = torch.tensor([0.5 - level / 2, 0.5 + level / 2], dtype=torch.float64, device=w.device)
+    scales = _scales(values, quantile=student_quantile(0.5 + level / 2, degrees=groups - 1))
     found = {}
     for name, estimate in values.items():
         if studentized:
-            low, high = _studentized(name, estimate, resampled[name], without[name], w, tails)
+            low, high = _studentized(scales[name], estimate, resampled[name], without[name], w, tails)
         else:
             low, high = torch.quantile(resampled[name], tails).tolist()
         found[name] = Estimate(value=estimate.value, stderr=estimate.stderr, low=low, high=high)
@@ -109,11 +120,17 @@ def _without_each(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
     )
 
 
+def _scales(found: Mapping[str, Estimate], *, quantile: float) -> dict[str, Scale]:
+    """The scale of each quantity, chosen as the jackknife's intervals choose it."""
+    values = {name: torch.tensor(one.value, dtype=torch.float64) for name, one in found.items()}
+    reaches = {name: torch.tensor(quantile * one.stderr, dtype=torch.float64) for name, one in found.items()}
+    return {name: PLAIN if at_an_end(name, values, reaches) else own_scale(name) for name in found}
+
+
 def _studentized(
-    name: str, estimate: Estimate, resampled: Tensor, without: Tensor, w: Tensor, tails: Tensor
+    scale: Scale, estimate: Estimate, resampled: Tensor, without: Tensor, w: Tensor, tails: Tensor
 ) -> tuple[float, float]:
     """The bootstrap-t interval on the quantity's scale."""
-    scale = scale_of(name, estimate.value)
     groups = w.shape[1]
     mean = (w * without).sum(1) / groups
     spread = (w * (without - mean[:, None]) ** 2).sum(1) * (groups - 1) / groups

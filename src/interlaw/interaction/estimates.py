@@ -18,7 +18,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.energies import Energies, derive
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.null import Null
-from interlaw.interaction.scales import scale_of
+from interlaw.interaction.scales import interval
 
 LEVEL = 0.95
 
@@ -66,8 +66,8 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     """Unbiased estimates with jackknife standard errors over the groups of clusters.
 
     The interval is Student's with (groups - 1) degrees of freedom, taken on the logit scale for quantities between 0
-    and 1, on the log scale for positive ones and as it is for differences; where an estimate lies outside its range
-    (a true ratio of 0 may read below 0) the plain scale is used.
+    and 1, on the log scale for positive ones and as it is for differences. Where the plain interval of the AOFE-ratio
+    reaches 0, G may be diagonal, and AOFE, ratio, scale-free AOFE and mean cos^2 have plain intervals that contain 0.
 
     Args:
         grams: K, H and traces.
@@ -87,7 +87,8 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     replicates = torch.stack([without[name] for name in values])
     spread = (replicates - replicates.mean(1, keepdim=True)).square().sum(1)
     stderrs = (spread * ((groups - 1) / groups)).sqrt()
-    return _estimates(list(values), torch.stack(list(values.values())), stderrs, quantile)
+    errors = dict(zip(values, stderrs.cpu(), strict=True))
+    return _estimates({name: value.cpu() for name, value in values.items()}, errors, quantile)
 
 
 def require_clusters(grams: Grams) -> None:
@@ -179,17 +180,11 @@ def from_totals(grams: Grams, totals: Totals, null: Null) -> dict[str, Tensor]:
     )
 
 
-def _estimates(names: list[str], values: Tensor, stderrs: Tensor, quantile: float) -> dict[str, Estimate]:
+def _estimates(values: dict[str, Tensor], stderrs: dict[str, Tensor], quantile: float) -> dict[str, Estimate]:
     """Values, standard errors and intervals, each on its quantity's own scale."""
-    numbers = values.tolist()
-    scales = [scale_of(name, number) for name, number in zip(names, numbers, strict=True)]
-    ends = torch.empty(2, len(names), dtype=torch.float64)
-    for scale in set(scales):
-        those = torch.tensor([one == scale for one in scales])
-        at = values.cpu()[those]
-        middle, reach = scale.there(at), quantile * stderrs.cpu()[those] * scale.slope(at)
-        ends[:, those] = torch.stack([scale.back(middle - reach), scale.back(middle + reach)])
-    return {
-        name: Estimate(value=value, stderr=stderr, low=low, high=high)
-        for name, value, stderr, low, high in zip(names, numbers, stderrs.tolist(), *ends.tolist(), strict=True)
-    }
+    reaches = {name: quantile * error for name, error in stderrs.items()}
+    found = {}
+    for name, value in values.items():
+        low, high = interval(name, values, reaches)
+        found[name] = Estimate(value=float(value), stderr=float(stderrs[name]), low=float(low), high=float(high))
+    return found
