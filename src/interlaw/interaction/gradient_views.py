@@ -28,6 +28,7 @@ from interlaw.interaction.contribution import (
     require_finite,
 )
 from interlaw.interaction.differentiation import vector_jacobian
+from interlaw.interaction.locate import Locate, require_row_per_sample
 from interlaw.interaction.readout import output_tensor, padding_mask
 from interlaw.interaction.site import Site, find_site, token_embeddings
 
@@ -42,11 +43,11 @@ def input_view(settings: Settings) -> Factorize:
 
     h of shape (n, T, features) has D = features; any other shape is flattened to one vector.
     """
-    generator = torch.Generator().manual_seed(settings.seed)
+    pullbacks = Pullbacks(settings, default="all")
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         site = find_site(model, batch, layer=settings.layer)
-        first, gradients, count, probes = _pullbacks(model, batch, site, settings, generator, default="all")
+        first, gradients, count, probes = pullbacks(model, batch, site)
         weights = count_positions(first, batch)
         columns = (columns_of(g) for g in gradients)
         return contribution(
@@ -64,13 +65,13 @@ def patch_view(settings: Settings) -> Factorize:
 
     Source: Beaglehole et al. 2023, arXiv 2309.00570 (patches as the inputs of a convolution).
     """
-    generator = torch.Generator().manual_seed(settings.seed)
+    pullbacks = Pullbacks(settings, default="all")
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         name, conv = find_convolution(model, layer=settings.layer)
         kernel = conv.weight.detach().flatten(1)
         site = Site(name=name, module=conv, side="output")
-        first, gradients, count, probes = _pullbacks(model, batch, site, settings, generator, default="all")
+        first, gradients, count, probes = pullbacks(model, batch, site)
         columns = (kernel.T @ g.flatten(2) for g in gradients)
         weights = ones(first) * first[0, 0].numel()
         return contribution(
@@ -86,12 +87,12 @@ def token_view(settings: Settings) -> Factorize:
     Kept per sequence is the gradient g at the embeddings; its D coordinates are the rows of the embedding table times
     g, unfolded some positions at a time.
     """
-    generator = torch.Generator().manual_seed(settings.seed)
+    pullbacks = Pullbacks(settings, default="last")
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         module = token_embeddings(model)
         site = Site(name="embeddings", module=module, side="output")
-        first, gradients, _, probes = _pullbacks(model, batch, site, settings, generator, default="last")
+        first, gradients, _, probes = pullbacks(model, batch, site)
         table = embedding_table(module)
         stored = require_finite(torch.stack([g.flatten(1) for g in gradients], 2))
         time, width = first.shape[1:]
@@ -118,33 +119,32 @@ def token_view(settings: Settings) -> Factorize:
 
 def loss_view(settings: Settings) -> Factorize:
     """G = E[g g^T], g the gradient of the summed next-token loss at one token; the sequence is the cluster."""
+    locate = Locate()
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         batch, targets = shift(batch)
-        site = find_site(model, batch, layer=settings.layer)
 
-        (g,) = vector_jacobian(
-            model,
-            batch,
-            site=site,
-            outputs=lambda output, _: summed_loss(output, targets),
-            cotangents=lambda y: [torch.ones_like(y)],
-        )
+        def outputs(output: Any, batch: Batch) -> Tensor:
+            return losses(output, targets[: batch_length(batch)])
+
+        site = locate(model, batch, find_site(model, batch, layer=settings.layer), outputs)
+        (g,) = vector_jacobian(model, batch, site=site, outputs=outputs, cotangents=lambda y: [torch.ones_like(y)])
         weights = count_predicting(targets, batch) if g.dim() == 3 else ones(g)
         return contribution([columns_of(g)], layer=site.name, count=1, weights=weights, settings=settings)
 
     return factorize
 
 
-def summed_loss(output: Any, targets: Tensor) -> Tensor:
-    """Next-token cross entropy in nats, summed over all targets that are not ignored."""
+def losses(output: Any, targets: Tensor) -> Tensor:
+    """Next-token cross entropy in nats of each sequence, summed over its targets that are not ignored."""
     logits = output_tensor(output)
     if logits.dim() != 3 or logits.shape[:2] != targets.shape:
         raise InterlawError(
             f"the loss view needs next-token logits (batch, time, vocabulary), found shape {tuple(logits.shape)}; "
             "use a model with a language-model head, or the input view"
         )
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="sum")
+    each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="none")
+    return each.view(targets.shape).sum(1)
 
 
 def unit_cotangents(y: Tensor) -> Iterator[Tensor]:
@@ -217,30 +217,33 @@ def choose_cotangents(
     y: Tensor, batch: Batch, settings: Settings, generator: torch.Generator
 ) -> tuple[Iterator[Tensor], int]:
     """The unit vectors of every output, or fresh random signs; and how many of them are probes."""
-    if len(y) != batch_length(batch):
-        raise InterlawError(
-            f"expected one row of outputs per sample, found {len(y)} rows for {batch_length(batch)} samples; "
-            "put the batch on the first axis of the model's output"
-        )
+    require_row_per_sample(y, batch)
     if settings.probes == "exact" or (settings.probes is None and y.shape[1] <= EXACT_OUTPUTS):
         return unit_cotangents(y), 0
     probes = int(settings.probes or 1)
     return (r / probes**0.5 for r in random_signs(y, probes, generator)), probes
 
 
-def _pullbacks(
-    model: nn.Module, batch: Batch, site: Site, settings: Settings, generator: torch.Generator, *, default: str
-) -> tuple[Tensor, Iterator[Tensor], int, int]:
-    """The first gradient (for its shape), all gradients one by one, their number, and how many are probes."""
-    count, probes = 0, 0
+class Pullbacks:
+    """Gradients J^T r of a view's outputs, at a site of any layout, with its samples on the first axis."""
 
-    def cotangents(y: Tensor) -> Iterator[Tensor]:
-        nonlocal count, probes
-        drawn, probes = choose_cotangents(y, batch, settings, generator)
-        count = probes or y.shape[1]
-        return drawn
+    def __init__(self, settings: Settings, *, default: str) -> None:
+        self._settings = settings
+        self._readout = settings.readout(default=default)
+        self._generator = torch.Generator().manual_seed(settings.seed)
+        self._locate = Locate()
 
-    readout = settings.readout(default=default)
-    gradients = vector_jacobian(model, batch, site=site, outputs=readout, cotangents=cotangents)
-    first = next(gradients)
-    return first, chain([first], gradients), count, probes
+    def __call__(self, model: nn.Module, batch: Batch, site: Site) -> tuple[Tensor, Iterator[Tensor], int, int]:
+        """The first gradient (for its shape), all gradients one by one, their number, and how many are probes."""
+        count, probes = 0, 0
+
+        def cotangents(y: Tensor) -> Iterator[Tensor]:
+            nonlocal count, probes
+            drawn, probes = choose_cotangents(y, batch, self._settings, self._generator)
+            count = probes or y.shape[1]
+            return drawn
+
+        site = self._locate(model, batch, site, self._readout)
+        gradients = vector_jacobian(model, batch, site=site, outputs=self._readout, cotangents=cotangents)
+        first = next(gradients)
+        return first, chain([first], gradients), count, probes

@@ -20,7 +20,7 @@ from interlaw.interaction.contribution import Probes, Settings, contribution
 from interlaw.interaction.differentiation import explained, measuring
 from interlaw.interaction.energies import Energies
 from interlaw.interaction.estimates import LEVEL
-from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, shift, summed_loss
+from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, losses, shift
 from interlaw.interaction.grams import Accumulator, accumulator
 from interlaw.interaction.measure import require_settings, result_of
 from interlaw.interaction.readout import padding_mask
@@ -183,7 +183,7 @@ def _backward(
     with tapped(chosen) as taps, explained():
         output = call(model, batch)
     if targets is not None:
-        y, probes = summed_loss(output, targets), 0
+        y, probes = losses(output, targets), 0
         cotangents = [torch.ones_like(y)]
     else:
         y = settings.readout(default="all")(output, batch)

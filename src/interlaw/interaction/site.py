@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch
+from interlaw.interaction.batches import Batch, batch_length
+from interlaw.interaction.layout import Layout, layout_by_shape
 
 Edit = Callable[[Tensor], Tensor]
 
@@ -23,18 +24,21 @@ class Site:
         name: "input", "embeddings", or the module's name.
         module: The module whose output (embeddings) or input (layer) h is; None at the input.
         side: Which of the two.
+        layout: Where the samples lie in h; told by its shape when None.
     """
 
     name: str
     module: nn.Module | None = None
     side: str = "input"
+    layout: Layout | None = None
 
     def run(self, model: nn.Module, batch: Batch, edit: Edit) -> Any:
-        """The model's output with h replaced by edit(h).
+        """The model's output with h replaced by edit(h), where h is shown with its samples on the first axis.
 
         Raises:
             InterlawError: h is not a floating-point tensor, or is met more or less than once in a forward pass.
         """
+        edit = self._arranged(edit, batch_length(batch))
         if self.module is None:
             return call(model, _edit_input(batch, edit))
         calls = 0
@@ -60,6 +64,15 @@ class Site:
                 "name a module that runs once"
             )
         return output
+
+    def _arranged(self, edit: Edit, n: int) -> Edit:
+        """The edit, for h as the model has it."""
+
+        def on_samples(h: Tensor) -> Tensor:
+            layout = self.layout or layout_by_shape(h, n, module=self.module, name=self.name)
+            return layout.restore(edit(layout.arrange(h, n)), h.shape)
+
+        return on_samples
 
 
 def find_site(model: nn.Module, batch: Batch, *, layer: str | None) -> Site:
