@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from tests.cases import TinyAttention, build
+from tests.interaction.test_layout import Arranged, ids_of
 from torch import nn
 
 from interlaw.errors import InterlawError
@@ -97,7 +98,72 @@ def test_unused_and_repeated_layers_are_left_out() -> None:
             self.unused(x)
             return self.twice(self.twice(self.used(x)))
 
-    assert [layer.name for layer in measure_layers(Odd(), torch.randn(5, 3))] == ["used"]
+    found = measure_layers(Odd(), torch.randn(5, 3))
+    assert [layer.name for layer in found] == ["used"]
+    assert found.left_out == {
+        "twice": "it runs 2 times in a forward pass",
+        "unused": "the outputs do not depend on it",
+    }
+    with pytest.raises(InterlawError, match="measured, found 'twice': it runs 2 times"):
+        measure_layers(Odd(), torch.randn(5, 3), layers=["used", "twice"])
+
+
+@pytest.mark.parametrize("num", [8, 5, 16])  # with 8 and 16 the table has as many rows per sample
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_a_table_of_positions_is_no_layer(num: int, batch_size: int | None) -> None:
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens = nn.Embedding(11, 4)
+            self.positions = nn.Embedding(16, 4)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.head((self.tokens(ids) + self.positions(torch.arange(16))).tanh())
+
+    found = measure_layers(Positions(), torch.randint(0, 11, (num, 16)), batch_size=batch_size)
+    assert [layer.name for layer in found] == ["tokens", "head"]
+    assert list(found.left_out) == ["positions"]
+    assert "part of 'positions' for each of" in found.left_out["positions"]
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+@pytest.mark.parametrize("name", ["tokens first", "flat by sample", "flat by token"])
+def test_the_arrangement_of_tokens_changes_no_layer(name: str, batch_size: int | None) -> None:
+    expected = measure_layers(Arranged("plain"), ids_of(), view="loss")
+    found = measure_layers(Arranged(name), ids_of(), view="loss", batch_size=batch_size)
+    assert found.left_out == {}
+    for one, other in zip(found, expected, strict=True):
+        assert one.interaction.num_clusters == 6
+        assert one.interaction.aofe.value == pytest.approx(other.interaction.aofe.value)
+        assert one.interaction.aofe.stderr == pytest.approx(other.interaction.aofe.stderr)
+        assert one.nfa == pytest.approx(other.nfa)
+
+
+def test_layers_called_by_keyword_are_measured() -> None:
+    class ByName(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(input=x)
+
+    (layer,) = measure_layers(ByName(), torch.randn(5, 3))
+    assert layer.nfa == pytest.approx(1)
+
+
+def test_a_network_whose_layers_all_drop_out_is_refused() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(self.linear(x))
+
+    with pytest.raises(InterlawError, match="layers that can be measured, found 'linear': it runs 2 times"):
+        measure_layers(Twice(), torch.randn(5, 3))
 
 
 def test_choice_of_layers_progress_and_refusals() -> None:

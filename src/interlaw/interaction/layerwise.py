@@ -6,7 +6,7 @@ proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an em
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, batch_length
 from interlaw.interaction.collect import STEP, Progress, Work, add_contribution, pieces_of, route_for
-from interlaw.interaction.contribution import Probes, Settings, contribution
-from interlaw.interaction.differentiation import explained, measuring
+from interlaw.interaction.contribution import Contribution, Probes, Settings, contribution
+from interlaw.interaction.differentiation import Outputs, measuring
 from interlaw.interaction.energies import Energies
 from interlaw.interaction.estimates import LEVEL
 from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, losses, shift
@@ -25,9 +25,10 @@ from interlaw.interaction.grams import Accumulator, accumulator
 from interlaw.interaction.measure import require_settings, result_of
 from interlaw.interaction.readout import padding_mask
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.site import Site, call
+from interlaw.interaction.site import Site
 from interlaw.interaction.superposition import agreement, kernel_of, superposition
-from interlaw.interaction.taps import columns_at, gradients_at, reads_output, tapped
+from interlaw.interaction.survey import Survey
+from interlaw.interaction.taps import columns_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,22 @@ class LayerInteraction:
         }
 
 
+class Layers(tuple[LayerInteraction, ...]):
+    """The layers in the order of the network.
+
+    Attributes:
+        left_out: Layers of a known kind that could not be measured, with the reason.
+    """
+
+    left_out: dict[str, str]
+
+    def __new__(cls, rows: Iterable[LayerInteraction], *, left_out: dict[str, str]) -> Layers:
+        """The rows, and what is not among them."""
+        found = super().__new__(cls, rows)
+        found.left_out = left_out
+        return found
+
+
 def measure_layers(
     model: nn.Module,
     inputs: object,
@@ -76,11 +93,11 @@ def measure_layers(
     batch_size: int | None = None,
     dtype: torch.dtype | None = None,
     progress: Progress | None = None,
-) -> tuple[LayerInteraction, ...]:
+) -> Layers:
     """Measures every linear, convolution and embedding layer from the same forward and backward passes.
 
-    Left out are layers that the outputs do not depend on, that run more than once in a forward pass, or whose input has
-    no row per sample (a table of positions).
+    Layers that the outputs do not depend on, that do not run once in a forward pass, or whose input has no part for
+    each sample (a table of positions, an expert's tokens) are left out: `left_out` of the result says why.
 
     Args:
         model: The network.
@@ -97,7 +114,7 @@ def measure_layers(
         progress: Called with the number of clusters done so far.
 
     Raises:
-        InterlawError: No layer of a known kind, another view, or what `measure` raises.
+        InterlawError: No layer can be measured, one of `layers` cannot, another view, or what `measure` raises.
 
     Example:
         >>> import torch
@@ -111,29 +128,32 @@ def measure_layers(
     settings = Settings(view=view, layer=None, probes=probes, seed=seed, positions=positions)
     require_settings(settings)
     chosen = _chosen(model, layers)
+    survey = Survey(chosen, named=layers is not None)
     work = Work(batch_size=batch_size, largest=STEP, max_clusters=max_clusters, dtype=dtype, progress=progress)
-    generator = torch.Generator().manual_seed(seed)
-    name, module = next(iter(chosen.items()))
-    first = Site(name=name, module=module, side="output" if reads_output(module) else "input")
     totals: dict[str, Accumulator] = {}
     done, probed = 0, 0
+
+    def first_site(batch: Batch) -> Site:
+        inside, outputs, _ = _reading(batch, settings)
+        survey.see(model, inside, outputs)
+        return survey.first
+
     with measuring(model, dtype=dtype):
-        for batch in pieces_of(model, inputs, settings=settings, work=work, site=lambda _: first):
-            gradients, weights, probed = _backward(model, batch, chosen, settings, generator)
-            for name, found in gradients.items():
-                columns = [columns_at(chosen[name], g, batch_length(batch)) for g in found]
-                weight = _weight(columns[0], weights)
-                part = contribution(columns, layer=name, count=len(columns), weights=weight, settings=settings)
+        pieces = pieces_of(model, inputs, settings=settings, work=work, site=first_site)
+        for batch, parts in _contributions(model, pieces, survey, settings):
+            for name, part in parts.items():
                 if name not in totals:
                     totals[name] = accumulator(route_for(part, inputs, work), dim=part.dim)
                 add_contribution(totals[name], part)
+                probed = part.num_probes
             done += batch_length(batch)
             if progress is not None:
                 progress(done)
-        return tuple(
-            _layer(name, chosen[name], total, settings=settings, level=level, num_probes=probed)
-            for name, total in totals.items()
-        )
+        rows = [
+            _layer(name, module, totals[name], settings=settings, level=level, num_probes=probed)
+            for name, module in survey.layers.items()
+        ]
+    return Layers(rows, left_out=survey.left_out)
 
 
 def _layer(
@@ -170,29 +190,49 @@ def _chosen(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Modu
     return known if layers is None else {name: known[name] for name in layers}
 
 
-def _backward(
-    model: nn.Module, batch: Batch, chosen: dict[str, nn.Module], settings: Settings, generator: torch.Generator
-) -> tuple[dict[str, list[Tensor]], Tensor | None, int]:
-    """Gradients at every layer, one per cotangent; tokens that count in each cluster, if known; probes used."""
-    targets: Tensor | None = None
-    mask = padding_mask(batch)
-    weights = None if mask is None else mask.sum(1).double()
+def _contributions(
+    model: nn.Module, pieces: Iterable[Batch], survey: Survey, settings: Settings
+) -> Iterator[tuple[Batch, dict[str, Contribution]]]:
+    """Every piece of the inputs with what it adds at every layer."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    probes = 0
+
+    def cotangents(y: Tensor) -> Iterator[Tensor]:
+        nonlocal probes
+        if settings.view == "loss":
+            return iter([torch.ones_like(y)])
+        drawn, probes = choose_cotangents(y, inside, settings, generator)
+        return drawn
+
+    for batch in pieces:
+        inside, outputs, tokens = _reading(batch, settings)
+        survey.see(model, inside, outputs)
+        gradients = survey.by_sample(survey.gradients(model, inside, outputs, cotangents), batch_length(inside))
+        parts = {}
+        for name, found in gradients.items():
+            columns = [columns_at(survey.layers[name], g) for g in found]
+            parts[name] = contribution(
+                columns,
+                layer=name,
+                count=len(columns),
+                weights=_weight(columns[0], tokens),
+                settings=settings,
+                num_probes=probes,
+            )
+        yield batch, parts
+
+
+def _reading(batch: Batch, settings: Settings) -> tuple[Batch, Outputs, Tensor | None]:
+    """What the model reads of a batch, the outputs to differentiate, and how many tokens of each cluster count."""
     if settings.view == "loss":
-        batch, targets = shift(batch)
-        weights = count_predicting(targets, batch)
-    with tapped(chosen) as taps, explained():
-        output = call(model, batch)
-    if targets is not None:
-        y, probes = losses(output, targets), 0
-        cotangents = [torch.ones_like(y)]
-    else:
-        y = settings.readout(default="all")(output, batch)
-        drawn, probes = choose_cotangents(y, batch, settings, generator)
-        cotangents = list(drawn)
-    with explained():
-        found = gradients_at(taps, y, cotangents)
-    clusters = batch_length(batch)
-    return {name: g for name, g in found.items() if len(g[0]) % clusters == 0}, weights, probes
+        inputs, targets = shift(batch)
+
+        def outputs(output: Any, batch: Batch) -> Tensor:
+            return losses(output, targets[: batch_length(batch)])
+
+        return inputs, outputs, count_predicting(targets, inputs)
+    mask = padding_mask(batch)
+    return batch, settings.readout(default="all"), None if mask is None else mask.sum(1).double()
 
 
 def _weight(columns: Tensor, tokens: Tensor | None) -> Tensor:

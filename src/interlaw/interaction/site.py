@@ -52,7 +52,7 @@ class Site:
             handle = self.module.register_forward_hook(lambda module, args, output: counted(output))
         else:
             handle = self.module.register_forward_pre_hook(
-                lambda module, args, kwargs: _edit_arguments(args, kwargs, counted, self.name), with_kwargs=True
+                lambda module, args, kwargs: edit_arguments(args, kwargs, counted, self.name), with_kwargs=True
             )
         try:
             output = call(model, batch)
@@ -147,7 +147,7 @@ def _edit_input(batch: Batch, edit: Edit) -> Batch:
     return {**batch, real[0]: edit(batch[real[0]])}
 
 
-def _edit_arguments(
+def edit_arguments(
     args: tuple[Any, ...], kwargs: dict[str, Any], edit: Edit, name: str
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """A module's arguments with the first tensor among them edited."""
