@@ -101,3 +101,16 @@ def test_an_additive_truth_is_recognised() -> None:
     fit = fit_law(additive_sweep(1e-4)[0])
     assert fit.law.comparisons[0].name == "additive"
     assert any("predicted better by another form: additive" in warning for warning in fit.warnings)
+
+
+def test_residuals_smaller_than_the_seed_noise_widen_the_joint_law(sweep) -> None:
+    """Seeds of each shape 1% to either side of the same means: gamma is no surer than a mean of two."""
+    table = sweep(budgets=(1e6, 4e6), seeds=2)
+    wobble = np.repeat(np.random.default_rng(0).normal(size=14), 2)
+    plain = {**table, "loss": table["loss"] * np.exp(1e-3 * wobble)}
+    apart = {**plain, "loss": plain["loss"] * np.where(table["seed"] == 0, 0.99, 1.01)}
+    quiet, noisy = (fit_law(each, num_bootstrap=300, num_permutations=100).law for each in (plain, apart))
+    times = 0.01 / quiet.rmse_log  # sd of a pair is 1% times sqrt 2, of its mean 1%
+    for end in ("low", "high", "profile_low", "profile_high"):
+        away = [getattr(law.parameters["gamma"], end) - law.parameters["gamma"].value for law in (quiet, noisy)]
+        assert away[1] / away[0] == pytest.approx(times, rel=0.15), end  # other draws, and a profile on a grid

@@ -180,3 +180,24 @@ def test_five_shapes_allow_a_symmetric_curve_only_and_it_says_so(sweep) -> None:
     fit = fit_law(sweep(budgets=(2e6,), depths=(3, 4, 6, 8, 12), noise=0.001))
     assert fit.budgets[0].curve.num_coefficients == 3
     assert any("5 shapes allow a symmetric curve only" in warning for warning in fit.warnings)
+
+
+def test_seed_noise_widens_every_interval() -> None:
+    """Means exactly on a parabola, seeds apart: R* and the ends of the loss interval widen in proportion."""
+    depth = np.repeat(np.arange(1.0, 9.0), 3)
+    width, seed = np.sqrt(1e6 / 12 / depth), np.tile([0, 1, 2], 8)
+    found = []
+    for noise in (0.001, 0.01, 0.03):
+        loss = 2 * (1 + 0.05 * np.log(depth / width / 0.012) ** 2) * (1 + noise * (seed - 1))
+        table = {"params": np.full(24, 1e6), "depth": depth, "width": width, "loss": loss, "seed": seed}
+        found.append(fit_law(table).budgets[0])
+    stars = [np.log(fit.r_star.high / fit.r_star.low) for fit in found]
+    profiles = [np.log(fit.r_star.profile_high / fit.r_star.profile_low) for fit in found]
+    ends = [np.ptp(fit.loss_interval.low_band) for fit in found]
+    for widths in (stars, profiles, ends):
+        assert 4 < widths[1] / widths[0] < 15
+        assert 1.5 < widths[2] / widths[1] < 4
+    assert all(fit.r_star.low < 0.012 < fit.r_star.high for fit in found)
+    # sd of a mean of three, pooled with residuals that are zero
+    expected = 0.01 * float(np.mean([point.loss for point in found[1].points])) / np.sqrt(3) * np.sqrt(16 / 20)
+    assert found[1].curve.error == pytest.approx(expected, rel=0.05)

@@ -9,8 +9,8 @@ from interlaw.laws.loss_curve import fit_curve, grid, minima, near_minimum, prof
 X = np.log([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
 
 
-def fitted(y: np.ndarray, x: np.ndarray = X, noise: float | None = None):
-    return fit_curve(x, y, noise=noise, num_bootstrap=300, rng=np.random.default_rng(0))
+def fitted(y: np.ndarray, x: np.ndarray = X, noise: float | None = None, num_bootstrap: int = 300):
+    return fit_curve(x, y, noise=noise, noise_dof=1000, num_bootstrap=num_bootstrap, rng=np.random.default_rng(0))
 
 
 def test_an_exact_parabola_is_recovered() -> None:
@@ -115,8 +115,36 @@ def test_leverage_and_chi_square_make_the_bootstrap_spread_right() -> None:
     ratios = []
     x = np.linspace(-1, 1, 12)
     for _ in range(200):
-        curve = fit_curve(x, 2 + 0.1 * x**2 + 0.01 * rng.normal(size=12), noise=None, num_bootstrap=400, rng=rng)
+        curve = fit_curve(
+            x, 2 + 0.1 * x**2 + 0.01 * rng.normal(size=12), noise=None, noise_dof=0, num_bootstrap=400, rng=rng
+        )
         powers = np.vander(x, 4, increasing=True)
         variance = curve.rmse**2 * np.linalg.inv(powers.T @ powers)[1, 1]
         ratios.append(curve.draws[:, 1].var() / variance)
     assert abs(np.mean(ratios) - 8 / 6) < 0.12
+
+
+def test_means_that_lie_on_a_parabola_are_no_surer_than_their_seeds() -> None:
+    """Draws have the least-squares variance of normal errors of that size; the profile is that of the same error."""
+    y = 2 + 0.05 * (X - np.log(0.03)) ** 2
+    exact, noisy = fitted(y, num_bootstrap=4000), fitted(y, noise=0.01, num_bootstrap=4000)
+    design = np.vander(X - X.mean(), 4, increasing=True)
+    spread = 0.01 * np.sqrt(1000 / 1002) * np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
+    assert exact.draws.std(axis=0).max() < 1e-12
+    np.testing.assert_allclose(noisy.draws.std(axis=0), spread, rtol=0.05)
+    low, high = profile_interval(noisy, confidence=0.9)
+    assert low < np.log(0.03) - 0.05 < np.log(0.03) + 0.05 < high
+    assert np.ptp(profile_interval(exact, confidence=0.9)) < 1e-5
+
+
+def test_seed_noise_below_the_residuals_changes_nothing() -> None:
+    y = 2 + 0.05 * (X - np.log(0.03)) ** 2 + 0.002 * np.array([1.0, -1, 0.5, 0.3, -0.8, 0.6])
+    np.testing.assert_array_equal(fitted(y, noise=1e-4).draws, fitted(y).draws)
+    assert profile_interval(fitted(y, noise=1e-4), confidence=0.9) == profile_interval(fitted(y), confidence=0.9)
+
+
+def test_a_curve_within_the_seed_noise_is_flat() -> None:
+    y = 2 + 0.01 * (X - np.log(0.03)) ** 2
+    assert fitted(y).flatness() < 1e-6
+    assert fitted(y, noise=1e-3).flatness() < 1e-3
+    assert fitted(y, noise=0.1).flatness() > 0.9

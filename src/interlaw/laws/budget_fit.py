@@ -81,9 +81,16 @@ def budget_curve(
     used = near_minimum(x, y, window=max(settings.window, 3 * settings.delta))
     if len(np.unique(np.round(x, 12))) < 3:
         return None, used
-    noise = shapes.relative_noise
-    mean_noise = None if noise is None else noise * float(y[used].mean() / np.sqrt(shapes.num_runs[rows][used].mean()))
-    return fit_curve(x[used], y[used], noise=mean_noise, num_bootstrap=settings.num_bootstrap, rng=rng), used
+    noise = shapes.noise_of_means(rows[used])
+    curve = fit_curve(
+        x[used],
+        y[used],
+        noise=None if noise is None else noise * float(y[used].mean()),
+        noise_dof=shapes.noise_dof,
+        num_bootstrap=settings.num_bootstrap,
+        rng=rng,
+    )
+    return curve, used
 
 
 def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | None) -> BestShape:
@@ -295,6 +302,8 @@ def _curve(curve: LossCurve, confidence: float) -> Curve:
         log_ratio_min=middle if turns else None,
         loss_min=float(polynomial(middle - curve.centre)) if turns else None,
         rmse=curve.rmse,
+        error=curve.error,
+        error_dof=curve.error_dof,
         num_shapes=len(curve.x),
         num_coefficients=len(curve.coefficients),
         ratio=tuple(np.exp(x).tolist()),

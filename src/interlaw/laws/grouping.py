@@ -50,6 +50,15 @@ class ShapeMeans:
         """Natural logarithm of depth / width."""
         return np.log(self.depth / self.width)
 
+    def noise_of_means(self, rows: NDArray[np.int64]) -> float | None:
+        """Relative standard deviation of the mean loss of these shapes, root mean square; None without repeats.
+
+        What a seed does to all shapes alike counts as noise too, so that it errs towards too much.
+        """
+        if self.relative_noise is None:
+            return None
+        return self.relative_noise * float(np.sqrt((1 / self.num_runs[rows]).mean()))
+
 
 def group_shapes(runs: Runs) -> ShapeMeans:
     """Average the runs of each shape and estimate the seed noise from their spread."""

@@ -34,7 +34,8 @@ def fit_joint_law(
     """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
 
     Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
-    spread is widened by sqrt(n / (n - p)) for the parameters fitted.
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted. Residuals smaller than the seed noise
+    widen it, and the profile, up to that noise.
     """
     rows = _near(shapes, budgets)
     levels, which = np.unique(shapes.budget[rows], return_inverse=True)
@@ -51,10 +52,11 @@ def fit_joint_law(
     solved = tuple(solve(form, features, loss=loss) for form in forms)
     solution = min(solved, key=lambda each: each.cost)
     form = solution.form
-    draws, met = _bootstrap(solution, features, loss, num_bootstrap=num_bootstrap, rng=rng)
+    short = _shortfall(solution, shapes.noise_of_means(rows))
+    draws, met = _bootstrap(solution, features, loss, short=short, num_bootstrap=num_bootstrap, rng=rng)
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
-    natural = _natural(solution, draws[met], reference, confidence, features, loss)
+    natural = _natural(solution, draws[met], reference, confidence, features, loss, short)
     covariance = _covariance(_columns(solution, draws[met], ("log_ratio", "gamma")))
     means = np.array([fit.params_mean for fit in budgets])
     span = (float(means.min()), float(means.max()))
@@ -98,8 +100,21 @@ def _line(
     return tuple(line_point(float(size), reference, ratio, gamma, covariance, z_quantile, span) for size in sizes)
 
 
+def _shortfall(solution: Solution, noise: float | None) -> float:
+    """How many times larger than the residuals the seed noise of a shape's mean is; at least 1."""
+    if noise is None or not solution.rmse_log > 0:
+        return 1.0
+    return max(1.0, noise / solution.rmse_log)
+
+
 def _bootstrap(
-    solution: Solution, features: Features, loss: FloatArray, *, num_bootstrap: int, rng: np.random.Generator
+    solution: Solution,
+    features: Features,
+    loss: FloatArray,
+    *,
+    short: float,
+    num_bootstrap: int,
+    rng: np.random.Generator,
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Refits under exponential weights, spread widened for the parameters fitted (draws, p), and which converged."""
     num_shapes = len(loss)
@@ -109,7 +124,7 @@ def _bootstrap(
     draws, _, met = polish(
         solution.form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta
     )
-    widened = np.sqrt(num_shapes / (num_shapes - solution.form.num_parameters))
+    widened = short * np.sqrt(num_shapes / (num_shapes - solution.form.num_parameters))
     return solution.theta + (draws - solution.theta) * widened, met
 
 
@@ -134,7 +149,13 @@ def _columns(solution: Solution, thetas: FloatArray, names: tuple[str, ...]) -> 
 
 
 def _natural(
-    solution: Solution, draws: FloatArray, reference: float, confidence: float, features: Features, loss: FloatArray
+    solution: Solution,
+    draws: FloatArray,
+    reference: float,
+    confidence: float,
+    features: Features,
+    loss: FloatArray,
+    short: float,
 ) -> dict[str, Estimate]:
     """Parameters in natural units, each with its percentile interval; log-scale quantities are powers of e."""
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -154,8 +175,8 @@ def _natural(
         alpha = column("alpha")
         values |= {"E": column("E"), "A": column("A") * reference**alpha, "alpha": alpha}
     profiles = {
-        "gamma": _profile(solution, draws, "gamma", features, loss, confidence),
-        "ratio_at_reference": _profile(solution, draws, "log_ratio", features, loss, confidence),
+        "gamma": _profile(solution, draws, "gamma", features, loss, confidence, short),
+        "ratio_at_reference": _profile(solution, draws, "log_ratio", features, loss, confidence, short),
     }
     result = {}
     for name, value in values.items():
@@ -173,12 +194,18 @@ def _natural(
 
 
 def _profile(
-    solution: Solution, draws: FloatArray, name: str, features: Features, loss: FloatArray, confidence: float
+    solution: Solution,
+    draws: FloatArray,
+    name: str,
+    features: Features,
+    loss: FloatArray,
+    confidence: float,
+    short: float,
 ) -> tuple[float | None, float | None]:
     """Values that a robust F test on the profiled cost keeps (Schrader and Hettmansperger 1980); None without bound."""
     index = (*solution.form.nonlinear, *solution.form.linear).index(name)
     dof = len(loss) - solution.form.num_parameters
-    reach = 6 * max(float(draws[:, index].std()), 1e-9)
+    reach = 6 * max(float(draws[:, index].std()) / short, 1e-9)
     trial = solution.theta[index] + np.linspace(-reach, reach, NUM_PROFILE_POINTS)
     thetas = np.tile(solution.theta, (len(trial), 1))
     thetas[:, index] = trial
@@ -196,8 +223,9 @@ def _profile(
     kept = np.flatnonzero(costs - solution.cost <= limit)
     if not len(kept):
         return None, None
-    low = None if kept[0] == 0 else float(trial[kept[0]])
-    high = None if kept[-1] == len(trial) - 1 else float(trial[kept[-1]])
+    stretched = solution.theta[index] + short * (trial - solution.theta[index])
+    low = None if kept[0] == 0 else float(stretched[kept[0]])
+    high = None if kept[-1] == len(trial) - 1 else float(stretched[kept[-1]])
     return low, high
 
 

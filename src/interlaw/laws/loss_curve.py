@@ -30,6 +30,8 @@ class LossCurve:
         coefficients: Of the centred polynomial, constant first, (p,).
         rmse: Residual standard deviation with n - p degrees of freedom; 0 when none are left.
         draws: Bootstrap coefficients, (num_draws, p); no rows where no noise could be estimated.
+        noise: Standard deviation of a shape's mean that its seeds show; 0 when unknown.
+        noise_dof: Degrees of freedom behind it.
     """
 
     x: FloatArray
@@ -38,11 +40,27 @@ class LossCurve:
     coefficients: FloatArray
     rmse: float
     draws: FloatArray
+    noise: float = 0.0
+    noise_dof: int = 0
 
     @property
     def dof(self) -> int:
         """Shapes beyond the coefficients."""
         return len(self.x) - len(self.coefficients)
+
+    @property
+    def error(self) -> float:
+        """Standard deviation of a shape's loss in every interval: the residuals', or what residuals and seeds say.
+
+        Means that happen to lie on a curve are no surer than their seeds: residuals smaller than the seed noise are
+        pooled with it. Larger ones show what no seed explains, and stand alone.
+        """
+        return pooled_error(self.rmse, self.dof, self.noise, self.noise_dof)[0]
+
+    @property
+    def error_dof(self) -> int:
+        """Degrees of freedom behind `error`."""
+        return pooled_error(self.rmse, self.dof, self.noise, self.noise_dof)[1]
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Loss on the fitted curve."""
@@ -69,12 +87,12 @@ class LossCurve:
 
     def flatness(self) -> float:
         """p-value of the F test against a constant: large means that noise alone may have drawn the curve."""
-        if self.dof < 1:
+        if self.error_dof < 1:
             return 0.0
         num_terms = len(self.coefficients) - 1
         left = float(((self.y - self.predict(self.x)) ** 2).sum())
         explained = float(((self.y - self.y.mean()) ** 2).sum()) - left
-        return float(stats.f.sf(explained / num_terms / max(left / self.dof, 1e-300), num_terms, self.dof))
+        return float(stats.f.sf(explained / num_terms / max(self.error**2, 1e-300), num_terms, self.error_dof))
 
     def _powers(self, x: FloatArray) -> FloatArray:
         return np.vander(x - self.centre, len(self.coefficients), increasing=True)
@@ -100,19 +118,27 @@ def near_minimum(x: FloatArray, y: FloatArray, *, window: float) -> NDArray[np.i
 
 
 def fit_curve(
-    x: FloatArray, y: FloatArray, *, noise: float | None, num_bootstrap: int, rng: np.random.Generator
+    x: FloatArray,
+    y: FloatArray,
+    *,
+    noise: float | None,
+    noise_dof: int,
+    num_bootstrap: int,
+    rng: np.random.Generator,
 ) -> LossCurve:
     """Least squares, then a residual bootstrap over shapes.
 
     With six shapes or more a cubic term lets the two sides of the minimum differ: a plain parabola is pulled towards
     the flatter side even without noise, and its interval then misses the minimum with confidence (docs/law.md).
     Residuals are freed of leverage (divided by sqrt(1 - h)), resampled with random signs, and scaled by
-    sqrt(dof / chi2_dof), which carries the uncertainty of a noise level known from few shapes.
+    sqrt(dof / chi2_dof), which carries the uncertainty of a noise level known from few shapes. Where the residuals are
+    smaller than the seed noise, by luck or because none are left, normal errors of both pooled take their place.
 
     Args:
         x: Log ratio of the shapes, (n,), ascending, n >= 3.
         y: Their mean loss.
-        noise: Standard deviation of a shape's mean over seeds; used when n = 3 leaves no residual.
+        noise: Standard deviation of a shape's mean over seeds; None without repeated seeds.
+        noise_dof: Degrees of freedom behind it.
         num_bootstrap: Draws.
         rng: Source of randomness.
     """
@@ -126,16 +152,45 @@ def fit_curve(
     leverage = np.clip(np.einsum("ij,ji->i", design, solve), 0, 1 - 1e-9)
     residuals = (y - fitted) / np.sqrt(1 - leverage) if dof else np.zeros_like(y)
     rmse = float(np.sqrt(((y - fitted) ** 2).sum() / dof)) if dof else 0.0
-    if dof:
+    error, error_dof = pooled_error(rmse, dof, noise or 0.0, noise_dof)
+    if error > rmse:
+        errors = rng.normal(scale=error, size=(num_bootstrap, len(x))) * _spread(error_dof, num_bootstrap, rng)
+    elif dof:
         picks = rng.integers(len(x), size=(num_bootstrap, len(x)))
         signs = rng.choice([-1.0, 1.0], size=picks.shape)
-        errors = residuals[picks] * signs * np.sqrt(dof / rng.chisquare(dof, size=(num_bootstrap, 1)))
-    elif noise is not None:
-        errors = rng.normal(scale=noise, size=(num_bootstrap, len(x)))
+        errors = residuals[picks] * signs * _spread(dof, num_bootstrap, rng)
     else:
         errors = np.empty((0, len(x)))
     draws = (fitted + errors) @ solve.T
-    return LossCurve(x=x, y=y, centre=centre, coefficients=coefficients, rmse=rmse, draws=draws)
+    return LossCurve(
+        x=x,
+        y=y,
+        centre=centre,
+        coefficients=coefficients,
+        rmse=rmse,
+        draws=draws,
+        noise=noise or 0.0,
+        noise_dof=noise_dof,
+    )
+
+
+def pooled_error(rmse: float, dof: int, noise: float, noise_dof: int) -> tuple[float, int]:
+    """The standard deviation that intervals rest on, and its degrees of freedom.
+
+    Example:
+        >>> pooled_error(0.02, 4, 0.01, 16)
+        (0.02, 4)
+        >>> pooled_error(0.0, 4, 0.01, 12)
+        (0.00866..., 16)
+    """
+    if noise <= rmse:
+        return rmse, dof
+    return float(np.sqrt((dof * rmse**2 + noise_dof * noise**2) / (dof + noise_dof))), dof + noise_dof
+
+
+def _spread(dof: int, num_draws: int, rng: np.random.Generator) -> FloatArray:
+    """How far a noise level known from so many degrees of freedom may be off, one factor a draw, (num_draws, 1)."""
+    return np.asarray(np.sqrt(dof / rng.chisquare(dof, size=(num_draws, 1))), dtype=np.float64)
 
 
 def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:
@@ -160,21 +215,21 @@ def profile_interval(curve: LossCurve, *, confidence: float) -> tuple[float, flo
     """Values x0 of the minimum that an F test does not reject; infinite ends where it rejects none on that side.
 
     A minimum at x0 is the linear hypothesis v'beta = b + 2 c x0 + 3 d x0^2 = 0, so the profile over all other
-    parameters has a closed form (Fieller 1954 for the parabola): (v'beta)^2 <= F_{1, n-p} v' Cov v, whose ends are
-    roots of a polynomial in x0.
+    parameters has a closed form (Fieller 1954 for the parabola): (v'beta)^2 <= F_{1, dof} v' Cov v, whose ends are
+    roots of a polynomial in x0. Cov is that of `error`, with its degrees of freedom.
     """
     middle = curve.minimum() - curve.centre
-    if curve.dof < 1 or not np.isfinite(middle):
+    if curve.error_dof < 1 or not np.isfinite(middle):
         return -np.inf, np.inf
     design = np.vander(curve.x - curve.centre, len(curve.coefficients), increasing=True)
-    covariance = curve.rmse**2 * np.linalg.inv(design.T @ design)
+    covariance = curve.error**2 * np.linalg.inv(design.T @ design)
     derivative = [Polynomial([0.0] * (power - 1) + [float(power)]) for power in range(1, len(curve.coefficients))]
     slope = Polynomial(curve.coefficients).deriv()
     variance = Polynomial([0.0])
     for i, left in enumerate(derivative, start=1):
         for j, right in enumerate(derivative, start=1):
             variance = variance + float(covariance[i, j]) * left * right
-    rejected = slope * slope - float(stats.f.ppf(confidence, 1, curve.dof)) * variance
+    rejected = slope * slope - float(stats.f.ppf(confidence, 1, curve.error_dof)) * variance
     roots = rejected.roots()
     real = np.real(roots[np.abs(np.imag(roots)) < 1e-9 * (1 + np.abs(roots))])
     below, above = real[real <= middle], real[real >= middle]

@@ -149,7 +149,8 @@ class Curve:
 
     `skew` is 0 with fewer than six shapes. `log_ratio_min`, `loss_min` are None where the curve does not turn; a vertex
     outside the grid is no optimum. `ratio`, `loss` and the pointwise band `low`, `high` (None without noise estimate)
-    hold one entry a drawn point.
+    hold one entry a drawn point. `error` is the standard deviation of a shape's loss behind every interval, known from
+    `error_dof` degrees of freedom: `rmse`, the residuals', or what the seeds show where that is more.
     """
 
     curvature: float
@@ -163,6 +164,8 @@ class Curve:
     loss: tuple[float, ...]
     low: tuple[float, ...] | None
     high: tuple[float, ...] | None
+    error: float | None = None
+    error_dof: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -198,8 +198,8 @@ def _pooled_errors(found: Sequence[BudgetFit]) -> FloatArray:
     """
     errors = np.array([fit.r_star.log_stderr or 0.0 for fit in found])
     curves = [fit.curve for fit in found if fit.curve is not None]
-    noise = np.array([curve.rmse / (curve.loss_min or np.nan) for curve in curves])
-    freedom = np.array([curve.num_shapes - curve.num_coefficients for curve in curves])
+    noise = np.array([(curve.error or curve.rmse) / (curve.loss_min or np.nan) for curve in curves])
+    freedom = np.array([curve.error_dof or curve.num_shapes - curve.num_coefficients for curve in curves])
     if not curves or len(curves) < len(found) or not (freedom > 0).all() or not (noise > 0).all():
         return np.asarray(np.maximum(errors, 1e-6), dtype=np.float64)
     pooled = np.sqrt((freedom * noise**2).sum() / freedom.sum())
