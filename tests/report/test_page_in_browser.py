@@ -52,7 +52,7 @@ def test_draws_every_panel(visit: Any) -> None:
         ("best-ratio", 1),
         ("learning-curves", 3),
     ):
-        assert page.count(f"#{name} svg") == number, name
+        assert page.count(f"#{name} .plot svg") == number, name
     assert page.count("#loss-against-ratio .mean") == 17
     assert page.count("#loss-against-ratio .seed") == 34
     assert page.count("#interaction-plane .heat") == 17
@@ -137,7 +137,7 @@ def test_the_address_holds_the_view(visit: Any) -> None:
     page = visit()
     page.box("100k parameters").uncheck()
     page.box("excess over chance").check()
-    page.page.locator("#find").fill("depth>2")
+    page.find("depth>2")
     page.page.locator("#trials th[data-column=loss] button").click()
     page.page.locator("#loss-against-ratio .mean").nth(6).click()
     again = visit(page.fragment())

@@ -42,6 +42,15 @@ class Visit:
     def rows(self) -> int:
         return self.count("#trials tbody tr:not([hidden])")
 
+    def find(self, words: str) -> None:
+        """Types into the filter and waits until the table has heard it."""
+        self.page.locator("#find").fill(words)
+        for _ in range(100):
+            if self.page.evaluate("state.find") == words:
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"the filter {words!r} was not applied")
+
     def fragment(self) -> str:
         return str(self.page.evaluate("location.hash"))
 

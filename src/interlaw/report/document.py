@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from interlaw.report.markup import text
+from interlaw.report.markup import contents, text
 
 
 def document(
@@ -41,7 +41,8 @@ def document(
         f'<meta http-equiv="Content-Security-Policy" content="{policy(css, script, connect=connect)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(title)} · interlaw</title><style>{css}</style></head><body>"
-        f"<header>{header}</header><main>{body}</main>"
+        f'<a class="skip" href="#main">Skip to the text</a><header>{header}{contents(body)}</header>'
+        f'<main id="main" tabindex="-1">{body}</main>'
         f'<script type="application/json" id="data">{embedded(data)}</script>'
         f"<script>{script}</script></body></html>\n"
     )

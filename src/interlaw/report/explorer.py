@@ -18,6 +18,7 @@ STYLES = ("page.css", "explore.css")
 SCRIPTS = (
     "chart.js",
     "tip.js",
+    "anchors.js",
     "explore_shapes.js",
     "explore_evidence.js",
     "explore_state.js",

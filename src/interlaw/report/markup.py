@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,7 @@ def table(
     *,
     caption: str,
     marks: Sequence[Mapping[str, Any]] = (),
+    at_first: int | None = None,
 ) -> str:
     """A table of texts, each escaped here; the first cell of a row is its heading.
 
@@ -57,13 +59,15 @@ def table(
         rows: Cells.
         caption: Shown above, and read to those who do not see the table.
         marks: Data attributes of each row.
+        at_first: Rows beyond these are laid out when a script asks for them; all of them where no script runs.
     """
     named = headers.items() if isinstance(headers, Mapping) else (("", title) for title in headers)
     head = "".join(f'<th scope="col"{data({"column": name})}>{text(title)}</th>' for name, title in named)
     body = []
     for index, (first, *rest) in enumerate(rows):
         cells = f'<th scope="row">{text(first)}</th>' + "".join(f"<td>{text(cell)}</td>" for cell in rest)
-        body.append(f"<tr{data(marks[index] if marks else {})}>{cells}</tr>")
+        later = ' class="later"' if at_first is not None and index >= at_first else ""
+        body.append(f"<tr{later}{data(marks[index] if marks else {})}>{cells}</tr>")
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
         f'<caption class="quiet">{text(caption)}</caption>'
@@ -91,5 +95,12 @@ def section(name: str, title: str, body: str) -> str:
     heading = f"{name}-title"
     return (
         f'<section id="{text(name)}" aria-labelledby="{text(heading)}">'
-        f'<h2 id="{text(heading)}">{text(title)}</h2>{body}</section>'
+        f'<h2 id="{text(heading)}"><a href="#{text(name)}">{text(title)}</a></h2>{body}</section>'
     )
+
+
+def contents(body: str) -> str:
+    """Links to every part that `section` made in a body."""
+    parts = re.findall(r'<h2 id="[^"]*"><a href="#([^"]*)">(.*?)</a></h2>', body)
+    items = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in parts)
+    return f'<nav aria-label="Contents"><ul>{items}</ul></nav>'

@@ -14,7 +14,19 @@ from interlaw.report.sections import caution_section, measurement_section, prove
 
 STYLES = ("page.css",)
 LIVE_STYLES = ("page.css", "live.css")
-SCRIPTS = ("chart.js", "tip.js", "state.js", "panels.js", "law_panels.js", "treatment_panels.js", "table.js", "page.js")
+SCRIPTS = (
+    "chart.js",
+    "tip.js",
+    "anchors.js",
+    "state.js",
+    "panels.js",
+    "law_panels.js",
+    "treatment_panels.js",
+    "table.js",
+    "page.js",
+)
+# a browser takes seconds to lay out a thousand rows: these come at once, the others as the reader scrolls
+ROWS_AT_FIRST = 100
 # anchor: (title, class of the drawing's place, what to see in it)
 PANELS = {
     "loss-against-ratio": (
@@ -170,4 +182,4 @@ def trials_section(results: RunResults) -> str:
     rows = [[row[name] if isinstance(row[name], str) else number(row[name]) for name in columns] for row in trials]
     marks = [{"shape": f"{row['budget']}:{row['depth']}x{row['width']}", "key": row["key"]} for row in trials]
     caption = f"One row a trial; losses: {results.units.loss}"
-    return section("trials", "All trials", table(columns, rows, caption=caption, marks=marks))
+    return section("trials", "All trials", table(columns, rows, caption=caption, marks=marks, at_first=ROWS_AT_FIRST))

@@ -105,9 +105,25 @@ const path = (points, attributes) => svg("path", { d: points.map(([x, y], i) => 
 
 // ---- a panel's frame: the SVG, its scales and its axes ----
 
+// What each mark stands for, above a panel: on paper and in a picture of it too.
+function legendBefore(host, entries) {
+  host.parentElement.querySelector(".legend")?.remove();
+  if (entries.length) host.before(html("p", { class: "legend" }, ...entries));
+}
+
+const keyMark = (kind, name) => svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, marker(kind, 0, 0, 4.5, { class: name }));
+
+// A cell a panel, each with its heading; `width` is read once, before anything is drawn, and holds for all.
+function cellsOf(host, panels, heading) {
+  const cells = panels.map((panel) => html("div", { class: "cell" }, html("h3", {}, heading(panel)), html("div")));
+  host.replaceChildren(...cells);
+  const width = cells[0]?.clientWidth;
+  return panels.map((panel, i) => [panel, cells[i].lastChild, width]);
+}
+
 // `inside` holds what must not reach over the axes.
-function frame(host, { title, x, y, height = 300, right = 14, mostX = 6, mostY = 6 }) {
-  const width = Math.max(host.clientWidth, 240);
+function frame(host, { title, x, y, width: given = null, height = 300, right = 14, mostX = 6, mostY = 6 }) {
+  const width = Math.max(given ?? host.clientWidth, 240);
   const box = { left: 58, right: width - right, top: 14, bottom: height - 46 };
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": title });
   const X = scale(x, box.left, box.right);

@@ -123,6 +123,17 @@ function onKey(event) {
   return next.focus();
 }
 
+function onHash() {
+  if (choosesNothing(location.hash)) {
+    part = partOf(location.hash);
+    writeAddress();
+    return goTo(part);
+  }
+  readAddress();
+  prepareForm();
+  return refresh();
+}
+
 function start() {
   readAddress();
   prepareForm();
@@ -134,7 +145,7 @@ function start() {
     else if (target) showTip(target.dataset.tip, event.clientX, event.clientY);
   });
   document.addEventListener("keydown", onKey);
-  addEventListener("hashchange", () => { readAddress(); prepareForm(); refresh(); });
+  addEventListener("hashchange", onHash);
   let drawnWidth = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === drawnWidth) return;
@@ -143,6 +154,7 @@ function start() {
   });
   matchMedia("print").addEventListener("change", draw);
   refresh();
+  goToFirst(part);
 }
 
 start();

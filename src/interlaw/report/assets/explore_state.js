@@ -39,8 +39,10 @@ function parseNumber(words) {
 const DEEPEST = 1000;
 
 let state = defaults("llama");
+let part = "";
 
 function readAddress() {
+  part = partOf(location.hash);
   const given = new URLSearchParams(location.hash.slice(1));
   const family = CHOICES.family.includes(given.get("family")) ? given.get("family") : "llama";
   state = defaults(family);
@@ -53,8 +55,7 @@ function readAddress() {
 function writeAddress() {
   const usual = defaults(state.family);
   const changed = Object.entries(state).filter(([name, value]) => value !== usual[name] || (name === "family" && value !== "llama"));
-  const hash = new URLSearchParams(changed).toString();
-  if (hash !== location.hash.slice(1)) history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+  writeHash(addressOf(part, changed));
 }
 
 // ---- from words to numbers ----

@@ -126,12 +126,11 @@ function drawCurves(host) {
   const shown = DATA.curves.filter((curve) => curve.units.length && isShown(rowOf.get(curve.key)));
   const depths = [...new Set(shown.map((curve) => curve.depth))].sort((a, b) => a - b);
   const losses = range(shown.flatMap((curve) => curve.val_loss), { log: true });
-  const cells = budgets.filter((budget) => shown.some((curve) => curve.budget === budget)).map((budget) => [budget, html("div", { class: "cell" })]);
-  host.replaceChildren(...cells.map(([, cell]) => cell));
-  for (const [budget, cell] of cells) {
+  const filled = budgets.filter((budget) => shown.some((curve) => curve.budget === budget));
+  for (const [budget, cell, width] of cellsOf(host, filled, (each) => budgetText.get(each))) {
     const members = shown.filter((curve) => curve.budget === budget);
-    cell.append(html("h3", {}, budgetText.get(budget)), html("div"));
-    const { root, X, Y, box } = frame(cell.lastChild, {
+    const { root, X, Y, box } = frame(cell, {
+      width,
       title: `Learning curves at ${budgetText.get(budget)}`,
       x: { ...range(members.flatMap((curve) => curve.units), { log: true, margin: 0.02 }), label: `training ${DATA.units.data} (log scale)`, format: sizeText },
       y: { ...losses, label: `validation loss (${DATA.units.loss})` },

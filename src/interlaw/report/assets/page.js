@@ -46,8 +46,7 @@ const group = (words, ...parts) => html("fieldset", {}, html("legend", {}, words
 
 function prepareControls() {
   const bar = document.getElementById("controls");
-  const glyph = (budget) => svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, marker(kindOf(budget), 0, 0, 4.5, { class: "glyph" }));
-  bar.append(group("Budgets", ...budgets.map((budget) => checkbox("budgets", budget, budgetText.get(budget), glyph(budget)))));
+  bar.append(group("Budgets", ...budgets.map((budget) => checkbox("budgets", budget, budgetText.get(budget), keyMark(kindOf(budget), "glyph")))));
   if (seeds.length > 1) bar.append(group("Seeds", ...seeds.map((seed) => checkbox("seeds", seed, String(seed)))));
   const interaction = [];
   if (views.length > 1) interaction.push(choices("view", "View", views));
@@ -71,7 +70,7 @@ function showControls() {
   const excess = document.getElementById("excess");
   if (excess) excess.checked = state.excess === "1";
   const find = document.getElementById("find");
-  if (find.value !== state.find) find.value = state.find;
+  if (find.value !== state.find && document.activeElement !== find) find.value = state.find;
 }
 
 // ---- pointing and choosing ----
@@ -111,12 +110,16 @@ function choose(shape, key = "") {
   writeAddress();
 }
 
+function setChosen(element, chosen) {
+  element.classList.toggle("chosen", chosen);
+  if (element.hasAttribute("aria-pressed")) element.setAttribute("aria-pressed", chosen);
+}
+
 function showChoice() {
   document.body.classList.toggle("choosing", state.shape !== "");
-  for (const element of document.querySelectorAll("[data-shape]")) {
-    const chosen = element.dataset.shape === state.shape && (!state.trial || !element.dataset.key || element.dataset.key === state.trial);
-    element.classList.toggle("chosen", chosen);
-    if (element.getAttribute("role") === "button") element.setAttribute("aria-pressed", chosen);
+  for (const element of document.querySelectorAll(".chosen[data-shape]")) setChosen(element, false);
+  for (const element of state.shape ? document.querySelectorAll(`[data-shape="${CSS.escape(state.shape)}"]`) : []) {
+    setChosen(element, !state.trial || !element.dataset.key || element.dataset.key === state.trial);
   }
   const card = document.getElementById("choice");
   card.hidden = state.shape === "";
@@ -155,12 +158,23 @@ function onKey(event) {
   return next.focus();
 }
 
+function onHash() {
+  if (choosesNothing(location.hash)) {
+    part = partOf(location.hash);
+    writeAddress();
+    return goTo(part);
+  }
+  readAddress();
+  return refresh();
+}
+
 prepareControls();
 prepareTable();
 prepareChoosing();
 readAddress();
 refresh();
-addEventListener("hashchange", () => { readAddress(); refresh(); });
+goToFirst(part);
+addEventListener("hashchange", onHash);
 let drawnWidth = innerWidth;
 const onResize = () => {
   if (innerWidth === drawnWidth) return;

@@ -10,7 +10,7 @@ function active(element, shape, { key = null, name = null } = {}) {
   if (key) element.dataset.key = key;
   element.classList.add("active");
   if (name) {
-    build(element, { tabindex: -1, role: "button", "aria-label": name }, []);
+    build(element, { tabindex: -1, role: "button", "aria-label": name, "aria-pressed": "false" }, []);
   }
   return element;
 }
@@ -21,12 +21,10 @@ const shapeName = (point) => `${point.depth} layers x ${point.width}, R = ${numb
 
 function drawLoss(host) {
   const { ratio_limits: [low, high], loss_limits: limits } = analysis();
-  const cells = shownPanels().map((panel) => [panel, html("div", { class: "cell" })]);
-  host.replaceChildren(...cells.map(([, cell]) => cell));
-  for (const [panel, cell] of cells) {
-    cell.append(html("h3", {}, panel.budget_text), html("div"));
+  for (const [panel, cell, width] of cellsOf(host, shownPanels(), (each) => each.budget_text)) {
     const [floor, top] = limits[analysis().panels.indexOf(panel)];
-    const plot = frame(cell.lastChild, {
+    const plot = frame(cell, {
+      width,
       title: `Loss against depth / width at ${panel.budget_text}`,
       x: { low, high, log: true, label: "R = depth / width" },
       y: { low: floor, high: top, label: `test loss (${DATA.units.loss})` },
@@ -112,6 +110,8 @@ function end(x, y, arrow) {
 
 function drawPlane(host, scaleHost) {
   const points = analysis().plane.filter((point) => isOn("budgets", point.budget));
+  const shown = budgets.filter((budget) => points.some((point) => point.budget === budget));
+  legendBefore(host, shown.map((budget) => html("span", {}, keyMark(kindOf(budget), "glyph"), budgetText.get(budget))));
   const excess = state.excess === "1";
   const value = (point) => (excess ? point.excess_ratio : point.aofe_ratio);
   const drawn = points.filter((point) => value(point) !== null);

@@ -15,8 +15,10 @@ const views = [...new Set(DATA.analyses.map((each) => each.view))];
 
 const DEFAULTS = { budgets: "", seeds: "", treatment: treatments[0], view: views[0], excess: "", shape: "", trial: "", sort: "", find: "", theme: "" };
 const state = { ...DEFAULTS };
+let part = "";
 
 function readAddress() {
+  part = partOf(location.hash);
   const given = new URLSearchParams(location.hash.slice(1));
   for (const name of Object.keys(DEFAULTS)) state[name] = given.get(name) ?? DEFAULTS[name];
   if (!treatments.includes(state.treatment)) state.treatment = DEFAULTS.treatment;
@@ -28,8 +30,7 @@ function readAddress() {
 
 function writeAddress() {
   const changed = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]);
-  const hash = new URLSearchParams(changed).toString();
-  if (hash !== location.hash.slice(1)) history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+  writeHash(addressOf(part, changed));
 }
 
 // `budgets` and `seeds` hold what is switched off.

@@ -7,25 +7,19 @@ function drawTreatments(host, differences) {
   const { budgets: all, confidence } = DATA.comparison;
   const shown = budgets.filter((budget) => isOn("budgets", budget) && all.some((each) => each.budget === budget));
   const x = range(all.flatMap((each) => each.points.map((point) => point.ratio)), { log: true });
-  const cells = shown.map((budget) => [all.filter((each) => each.budget === budget), html("div", { class: "cell" })]);
-  const legend = html("p", { class: "legend" }, ...treatments.map((name, i) => html("span", { class: `treatment-${i}` }, glyph(i), name)));
-  host.replaceChildren(...cells.map(([, cell]) => cell));
-  host.parentElement.querySelector(".legend")?.remove();
-  host.before(legend);
-  for (const [treated, cell] of cells) {
-    cell.append(html("h3", {}, budgetText.get(treated[0].budget)), html("div"));
-    drawTreated(cell.lastChild, treated, x);
+  legendBefore(host, treatments.map((name, i) => html("span", { class: `treatment-${i}` }, keyMark(i, "treated"), name)));
+  for (const [budget, cell, width] of cellsOf(host, shown, (each) => budgetText.get(each))) {
+    drawTreated(cell, all.filter((each) => each.budget === budget), { x, width });
   }
   differences.replaceChildren(listOf(DATA.comparison.differences.filter((each) => shown.includes(each.budget)), confidence));
 }
 
-const glyph = (i) => svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, marker(i, 0, 0, 4.5, { class: "treated" }));
-
-function drawTreated(host, treated, x) {
+function drawTreated(host, treated, { x, width }) {
   const losses = treated.flatMap((each) => each.points.map((point) => point.adjusted));
   const [low, high] = [Math.min(...losses), Math.min(Math.max(...losses), (1 + CEILING) * Math.min(...losses))];
   const room = 0.08 * (treated.length + 1);
   const plot = frame(host, {
+    width,
     title: `Loss under each treatment at ${budgetText.get(treated[0].budget)}`,
     x: { ...x, label: "R = depth / width" },
     y: { low: low - ((high - low || 0.1 * low) * room) / (1 - room), high: high + 0.06 * (high - low || 0.1 * low), label: `test loss (${DATA.units.loss})` },
