@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -132,11 +133,33 @@ def test_an_interval_around_the_best_holds_it_more_often_than_chance() -> None:
     assert sign.answer == "yes"
 
 
-def test_one_budget_cannot_tell() -> None:
-    fit = fit_law(a_table(num_budgets=1, excess_sign=1, best_is_pareto=True), num_bootstrap=100)
+def test_one_budget_is_answered_by_its_overlap() -> None:
+    table = a_table(num_budgets=1, excess_sign=1, best_is_pareto=True)
+    fit = fit_law(table, num_bootstrap=100)
+    (budget,) = fit.budgets
+    assert budget.overlap is not None
     best, _ = answer_open_questions(fit)
-    assert best.answer == "cannot tell"
-    assert "more budgets are needed" in best.evidence
+    assert best.numbers["p_value"] == budget.overlap.p_value
+    assert best.answer == ("yes" if budget.overlap.p_value <= 0.05 else "cannot tell")
+    sharp = replace(budget.overlap, p_value=0.01, best_inside=True)
+    for overlap, answer in (
+        (sharp, "yes"),
+        (replace(sharp, p_value=0.2), "cannot tell"),
+        (replace(sharp, best_inside=False), "cannot tell"),
+    ):
+        (found, _) = answer_open_questions(replace(fit, budgets=(replace(budget, overlap=overlap),)))
+        assert found.answer == answer
+        assert f"(p = {overlap.p_value:.2g})" in found.evidence
+
+
+def test_too_few_shapes_a_budget_are_not_called_unmeasured() -> None:
+    table = a_table(num_budgets=3, excess_sign=1, best_is_pareto=True)
+    two = {name: [value for place, value in enumerate(values) if place % 9 < 2] for name, values in table.items()}
+    best, _ = answer_open_questions(fit_law(two, num_bootstrap=100))
+    assert (best.answer, best.evidence) == (
+        "cannot tell",
+        "no budget has three measured shapes to find an interval among",
+    )
 
 
 def test_an_excess_of_the_other_sign_is_seen() -> None:

@@ -94,8 +94,34 @@ def test_a_size_is_trained_once(tmp_path: Path) -> None:
 def test_results_of_other_settings_are_refused(tmp_path: Path) -> None:
     driver = Driver(sweep=no_sweep)
     train_size(5, program=replace(SMALL, seeds=(0,)), out=tmp_path, driver=driver)
-    with pytest.raises(InterlawError, match="results of these settings"):
+    with pytest.raises(InterlawError, match=r"results of these settings in .*found others \(of another seeds\)"):
         train_size(5, program=SMALL, out=tmp_path, driver=driver)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "content", "message"),
+    [
+        (
+            "sizes/3.json",
+            '{"stamp": {',
+            r"expected figures of this experiment in .*3\.json, found: .*; delete the file",
+        ),
+        ("sizes/3.json", '{"stamp": {}}', "found: rows: field required"),
+        ("weights/10.safetensors", None, r"trained weights in .*No such file.*delete .*sizes/10\.json too"),
+        ("weights/10.safetensors", "?", "expected trained weights in .*found: something else"),
+    ],
+)
+def test_damaged_parts_are_refused_in_one_line(
+    damaged: str, content: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROGRAMS, "tiny", replace(SMALL, settings=BottleneckSettings(steps=2)))
+    driver = Driver(sweep=no_sweep)
+    reproduce("double-descent", out=tmp_path, driver=driver)
+    (tmp_path / damaged).unlink()
+    if content is not None:
+        (tmp_path / damaged).write_text(content)
+    with pytest.raises(InterlawError, match=message):
+        reproduce("double-descent", out=tmp_path, driver=driver)
 
 
 def rows_at(sizes: dict[int, tuple[float, float]]) -> list[dict[str, float]]:
@@ -119,7 +145,14 @@ def test_agreement_compares_what_was_run_and_where_it_peaks() -> None:
 
 def test_numbers_of_the_picture() -> None:
     rows = [
-        {"train_points": size, "loss": loss, "aofe": 1.0, "aofe_ratio": 0.5}
+        {
+            "train_points": size,
+            "loss": loss,
+            "aofe": 1.0,
+            "aofe_ratio": 0.5,
+            "weights_aofe": 10 * loss,
+            "weights_aofe_ratio": 0.25,
+        }
         for size, loss in ((10, 2.0), (5, 1.0), (5, 3.0))
     ]
     found = loss_and_interaction(rows)
@@ -127,6 +160,9 @@ def test_numbers_of_the_picture() -> None:
     assert found["loss"] == [2.0, 2.0]
     assert found["loss_low"] == [1.0, 2.0]
     assert found["loss_high"] == [3.0, 2.0]
+    assert found["weights_aofe"] == [20.0, 20.0]
+    assert found["weights_aofe_low"] == [10.0, 20.0]
+    assert found["weights_aofe_ratio"] == [0.25, 0.25]
 
 
 def test_the_experiment_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,9 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     watch(SMALL, out=tmp_path, driver=DRIVER)
     with pytest.raises(InterlawError, match="results of these settings"):
         watch(replace(SMALL, samples=17), out=tmp_path, driver=DRIVER)
+    (tmp_path / "mlp.json").write_text("{")
+    with pytest.raises(InterlawError, match="delete the file and run again"):
+        watch(SMALL, out=tmp_path, driver=DRIVER)
 
 
 def test_a_training_that_diverges_fails(tmp_path: Path) -> None:
@@ -65,13 +68,13 @@ def test_a_training_that_diverges_fails(tmp_path: Path) -> None:
 def test_agreement_compares_the_ends() -> None:
     rows = [
         {"model": model, "step": step, "layer": layer, "nfa": value}
-        for model, values in (("mlp", (0.1, 0.5)), ("gpt", (0.6, 0.2)))
+        for model, values in (("mlp", (0.1, 0.95)), ("gpt", (0.6, 0.2)), ("other", (0.55, 0.7)))
         for step, value in zip((0, 9), values, strict=True)
         for layer in ("a", "b")
     ]
-    mlp, gpt = agreement(rows)
-    assert (mlp.verdict, gpt.verdict) == ("agrees", "does not agree")
-    assert mlp.ours == "mean cosine over layers 0.10 at the start, 0.50 at the end"
+    mlp, gpt, other = agreement(rows)
+    assert (mlp.verdict, gpt.verdict, other.verdict) == ("agrees", "does not agree", "partly agrees")
+    assert mlp.ours == "mean cosine over layers 0.10 at the start, 0.95 at the end"
     assert layer_lines(rows)["gpt"]["b"] == [(0, 0.6), (9, 0.2)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,20 @@ import transformers
 from tokenizers import Tokenizer, pre_tokenizers, trainers
 from tokenizers import models as tokenizer_models
 
+from interlaw.cli import run
 from interlaw.errors import InterlawError
 from interlaw.models import load_pretrained, text_batches
 from interlaw.reproduce import Driver, reproduce
-from interlaw.reproduce.open_models import agreement, default_models, embedding_superposition, measure_model, text_loss
+from interlaw.reproduce.model_figures import embedding_superposition, text_loss
+from interlaw.reproduce.open_models import (
+    agreement,
+    answers,
+    default_models,
+    measure_model,
+    require_different,
+    require_text,
+    tier_of,
+)
 from interlaw.reproduce.power_fit import fit_power
 
 SENTENCES = "the quick brown fox jumps over the lazy dog; pack my box with five dozen liquor jugs\n"
@@ -60,15 +71,115 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_a_models_row(folders: list[str], text: str, tmp_path: Path) -> None:
     notes: list[str] = []
     driver = Driver(sweep=no_sweep, note=notes.append)
-    row = measure_model(folders[4], text=text, out=tmp_path, driver=driver)
+    corpus = require_text(text)
+    row = measure_model(folders[4], corpus=corpus, out=tmp_path, driver=driver)
     assert (row["depth"], row["width"], row["ratio"]) == (2, 16, 0.125)
     assert 0 < row["projected_aofe_ratio"] < 1
     assert row["loss_excess_ratio"] == pytest.approx(row["loss_aofe_ratio"] - row["loss_null_ratio"])
     assert row["loss_per_token"] == pytest.approx(math.log(270), rel=0.05)  # untrained: about uniform
-    assert measure_model(folders[4], text=text, out=tmp_path, driver=driver) == row
+    assert measure_model(folders[4], corpus=corpus, out=tmp_path, driver=driver) == row
     assert len(notes) == 1
-    with pytest.raises(InterlawError, match="results of these settings"):
-        measure_model(folders[4], text="stdlib", out=tmp_path, driver=driver)
+
+
+def test_figures_of_another_text_or_other_weights_are_not_taken_for_these(
+    folders: list[str], text: str, tmp_path: Path
+) -> None:
+    """Both are overwritten in place, under their old names."""
+    model, words = tmp_path / "model", tmp_path / "text.txt"
+    shutil.copytree(folders[0], model)
+    shutil.copy(text, words)
+    out = tmp_path / "out"
+    measure_model(str(model), corpus=require_text(str(words)), out=out, driver=DRIVER)
+    words.write_text("completely other text 0123456789\n" * 9000)
+    with pytest.raises(InterlawError, match=r"results of these settings .*\(of another text\)"):
+        measure_model(str(model), corpus=require_text(str(words)), out=out, driver=DRIVER)
+    shutil.copy(text, words)
+    loaded = transformers.GPT2LMHeadModel.from_pretrained(model)
+    with torch.no_grad():
+        loaded.transformer.wte.weight.add_(1)
+    loaded.save_pretrained(model)
+    with pytest.raises(InterlawError, match=r"results of these settings .*\(of another weights\)"):
+        measure_model(str(model), corpus=require_text(str(words)), out=out, driver=DRIVER)
+
+
+def test_a_model_that_fails_is_a_row_and_the_others_go_on(folders: list[str], text: str, tmp_path: Path) -> None:
+    names = (folders[0], str(tmp_path / "nowhere"), folders[1])
+    outcome = reproduce("open-models", out=tmp_path / "out", driver=DRIVER, text=text, models=names)
+    assert [row["status"] for row in outcome.table] == ["done", "failed", "done"]
+    (lost,) = outcome.lost
+    assert lost.startswith(f"{names[1]}: expected a model's folder or hub name, found")
+    assert "\n" not in lost
+    assert outcome.setting.startswith("2 pretrained models")
+    assert (
+        run(["reproduce", "open-models", "--out", str(tmp_path / "out"), "--text", text, "--models", ",".join(names)])
+        == 1
+    )
+    assert json.loads((tmp_path / "out" / "outcome.json").read_text())["lost"] == [lost]
+
+
+def test_a_failure_inside_a_measurement_is_a_row_too(
+    folders: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object, **options: object) -> None:
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr("interlaw.reproduce.open_models.model_figures", fails)
+    row = measure_model(folders[0], corpus=require_text(text), out=tmp_path, driver=DRIVER)
+    assert row == {"model": folders[0], "status": "failed", "reason": "out of memory"}
+
+
+def test_without_any_model_there_is_no_outcome(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InterlawError, match=r"expected a model that can be measured, found none of 1; .*nowhere"):
+        reproduce("open-models", out=tmp_path / "out", driver=DRIVER, text=text, models=(str(tmp_path / "nowhere"),))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_counts_once(folders: list[str]) -> None:
+    with pytest.raises(InterlawError, match="expected every model once, found 'gpt2' twice; leave one out"):
+        require_different(["gpt2", "gpt2-medium", "gpt2"])
+    with pytest.raises(InterlawError, match="again as"):
+        require_different([folders[0], f"{folders[0]}/"])
+    require_different(folders)
+
+
+def test_the_text_is_looked_at_before_any_model(tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("hello world\n" * 20)
+    with pytest.raises(
+        InterlawError, match=r"expected more than 128 bytes in the validation split of .*give more text"
+    ):
+        reproduce("open-models", out=tmp_path / "out", driver=DRIVER, text=str(short), models=("nowhere",))
+
+
+def test_gemstones_are_grouped_in_the_sizes_that_they_were_made_in() -> None:
+    tiers = [tier_of(name) for name in default_models("paper") if "Gemstone" in name]
+    assert {tier: tiers.count(tier) for tier in set(tiers)} == {50e6: 3, 100e6: 9, 500e6: 4, 1e9: 3, 2e9: 3}
+    assert tier_of("EleutherAI/pythia-70m") is None
+    assert tier_of("/disk/Gemstone-256x23/") == 50_000_000
+
+
+def test_the_questions_are_put_to_the_gemstones_alone() -> None:
+    def row(name: str, depth: int, width: int) -> dict[str, object]:
+        measured = {
+            f"projected_{key}": 0.1 + 0.01 * depth for key in ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
+        }
+        params = 50432 * width + 16 * depth * width**2
+        return {
+            "model": name,
+            "depth": depth,
+            "width": width,
+            "params": params,
+            "bits_per_byte": 1 + 1 / depth,
+            **measured,
+        }
+
+    names = [name for name in default_models("paper") if "Gemstone" in name]
+    shapes = [tuple(map(int, name.rpartition("-")[2].split("x"))) for name in names]
+    rows = [row(name, depth, width) for name, (width, depth) in zip(names, shapes, strict=True)]
+    others = [row(f"other/{place}", 4, 64 * 2**place) for place in range(3)]
+    best, _ = answers([*rows, *others])
+    assert best.numbers["budgets"] == 5
+    assert best == answers(rows)[0]
 
 
 def test_text_loss_is_the_librarys_own(folders: list[str]) -> None:
@@ -101,6 +212,19 @@ def test_power_fit_is_the_line_of_the_logarithms() -> None:
     expected = np.linalg.lstsq(design, np.log(y), rcond=None)[0]
     assert fit.exponent == pytest.approx(expected[1], rel=1e-10)
     assert fit.r_squared == pytest.approx(np.corrcoef(np.log(x), np.log(y))[0, 1] ** 2, rel=1e-10)
+    assert fit.p_value == pytest.approx(1 / 24)  # falling throughout: no other order explains as much
+
+
+def test_a_power_law_of_noise_has_a_large_p_value_and_a_clear_one_a_small_one() -> None:
+    rng = np.random.default_rng(0)
+    x = np.exp(rng.normal(size=30))
+    noise, clear = fit_power("q", x, np.exp(rng.normal(size=30))), fit_power("q", x, x**-0.5)
+    assert noise is not None
+    assert clear is not None
+    assert noise.p_value > 0.05
+    assert clear.p_value == 1e-4
+    values = [fit_power("q", x, np.exp(rng.normal(size=30))).p_value for _ in range(60)]
+    assert 0.35 < float(np.mean(values)) < 0.65  # uniform: 0.5 +- .29 / sqrt 60 x 4
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, -2.0, 3.0], [1.0, 1.0, 1.0], [1.0, math.nan, 2.0]])
@@ -114,6 +238,10 @@ def test_agreement_needs_six_models() -> None:
         return [{"bits_per_byte": 1 + place, **dict.fromkeys(names, 1.0 + place)} for place in range(count)]
 
     assert {line.verdict for line in agreement(rows(5))} == {"not comparable"}
+    jumbled = rows(6)
+    for row, loss in zip(jumbled, (1.02, 1.0, 1.03, 1.01, 1.03, 1.0), strict=True):
+        row["bits_per_byte"] = loss
+    assert {line.verdict for line in agreement(jumbled)} == {"not comparable"}
     verdicts = {line.figure: line.verdict for line in agreement(rows(6))}
     assert verdicts["loss as a power of projected_aofe"] == "agrees"
     assert verdicts["loss as a power of projected_aofe_ratio"] == "does not agree"
@@ -128,12 +256,12 @@ def test_default_models_are_named_once_and_tiny_ones_among_them() -> None:
 
 
 def test_the_experiment_from_end_to_end(folders: list[str], text: str, tmp_path: Path) -> None:
-    outcome = reproduce("open-models", out=tmp_path, driver=DRIVER, text=text, models=tuple(folders))
+    outcome = reproduce("open-models", out=tmp_path / "all", driver=DRIVER, text=text, models=tuple(folders))
     assert len(outcome.table) == 7
     assert len(outcome.agreement) == 5
     assert len(outcome.answers) == 2
-    assert json.loads((tmp_path / "outcome.json").read_text())["experiment"] == "open-models"
-    few = reproduce("open-models", out=tmp_path, driver=DRIVER, text=text, models=tuple(folders[:2]))
+    assert json.loads((tmp_path / "all" / "outcome.json").read_text())["experiment"] == "open-models"
+    few = reproduce("open-models", out=tmp_path / "few", driver=DRIVER, text=text, models=tuple(folders[:2]))
     assert few.answers[0].evidence == "2 models were measured, 6 are needed"
 
 
@@ -142,5 +270,6 @@ def test_an_encoder_is_refused(tmp_path: Path, text: str) -> None:
         vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
     )
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
-    with pytest.raises(InterlawError, match="expected models that predict the next token"):
-        measure_model(str(tmp_path / "bert"), text=text, out=tmp_path, driver=DRIVER)
+    row = measure_model(str(tmp_path / "bert"), corpus=require_text(text), out=tmp_path, driver=DRIVER)
+    assert row["status"] == "failed"
+    assert row["reason"].startswith("expected models that predict the next token")

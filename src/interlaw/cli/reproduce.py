@@ -19,7 +19,8 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="The experiment's folder; gone on with when it exists.")],
     scale: Annotated[str, typer.Option(help="tiny: minutes on two cores; paper: the published setting.")] = "tiny",
     text: Annotated[
-        str | None, typer.Option(help="For the GPT experiments: a file, a folder or datasets:NAME.")
+        str | None,
+        typer.Option(help="For gpt-depth, gpt-budgets, nfa and open-models: a file, a folder or datasets:NAME."),
     ] = None,
     models: Annotated[
         str | None, typer.Option(help="For open-models: Hugging Face names or folders, with commas between them.")

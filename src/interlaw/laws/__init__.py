@@ -5,7 +5,7 @@ from interlaw.laws.compare import Comparison
 from interlaw.laws.fit import LawFit, fit_law
 from interlaw.laws.joint_law import JointLaw, LinePoint
 from interlaw.laws.published import SIZE_TOLERANCE, PublishedLaw, published_laws, published_slopes
-from interlaw.laws.result import BudgetFit, Stability
+from interlaw.laws.result import BudgetFit, Overlap, Stability
 from interlaw.laws.stability import equivalence
 from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, TreatmentDifference, compare_treatments
 from interlaw.laws.verdict import verdict
@@ -18,6 +18,7 @@ __all__ = [
     "JointLaw",
     "LawFit",
     "LinePoint",
+    "Overlap",
     "PublishedLaw",
     "Stability",
     "TreatedBudget",

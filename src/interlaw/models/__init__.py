@@ -11,6 +11,7 @@ from torch import nn
 from interlaw.errors import InterlawError
 from interlaw.models.bottleneck import Bottleneck
 from interlaw.models.cnn import CNN
+from interlaw.models.fingerprint import pretrained_fingerprint
 from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU
 from interlaw.models.hf_network import HFNetwork
@@ -84,6 +85,7 @@ __all__ = [
     "load_factory",
     "load_pretrained",
     "network_of",
+    "pretrained_fingerprint",
     "text_batches",
     "token_ids",
 ]

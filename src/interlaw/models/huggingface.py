@@ -49,26 +49,16 @@ def load_pretrained(
         MissingExtraError: The library is not installed.
         InterlawError: There is no such model, or it cannot be loaded.
     """
-    try:
-        from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtraError(f"the pretrained model '{name}'", "hf") from error
-    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-        raise InterlawError(
-            f"expected a model's folder with config.json, found '{name}' without; use a folder of save_pretrained, "
-            "a trial's folder, or module.py:factory"
-        )
+    config = load_config(name, trust_remote_code=trust_remote_code)
+    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+
     options = {"trust_remote_code": trust_remote_code}
+    causal = _is_causal(config)
+    kind = AutoModelForCausalLM if causal else AutoModel
     try:
-        config = AutoConfig.from_pretrained(name, **options)
-        causal = _is_causal(config)
-        kind = AutoModelForCausalLM if causal else AutoModel
         model = kind.from_pretrained(name, config=config, dtype=dtype or "auto", **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise InterlawError(
-            f"expected a model's folder or hub name, found '{name}' ({str(error).strip().splitlines()[0][:160]}); "
-            "check the name, or pass trust_remote_code if its code may run"
-        ) from error
+        raise _not_loaded(name, error) from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
     except (OSError, ValueError, KeyError, ImportError):
@@ -77,6 +67,40 @@ def load_pretrained(
     return Pretrained(
         model=model.to(device).eval(), tokenizer=tokenizer, context=_context(config, tokenizer), causal=causal
     )
+
+
+def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
+    """A pretrained model's settings, without its weights.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        InterlawError: There is no such model, or it cannot be reached.
+    """
+    try:
+        from transformers import AutoConfig
+    except ImportError as error:
+        raise MissingExtraError(f"the pretrained model '{name}'", "hf") from error
+    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise InterlawError(
+            f"expected a model's folder with config.json, found '{name}' without; use a folder of save_pretrained, "
+            "a trial's folder, or module.py:factory"
+        )
+    try:
+        return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _not_loaded(name, error) from error
+
+
+def _not_loaded(name: str, error: Exception) -> InterlawError:
+    """What the library said of a model, and what may help."""
+    said = str(error).strip()
+    remedy = "check the name, or give a local folder"
+    if "gated" in said or "401" in said or "403" in said:
+        remedy = "ask for access on its page and log in with `hf auth login`, or give a local folder"
+    elif "trust_remote_code" in said:
+        remedy = "its own code would have to run, which `interlaw measure` and `layers` do with --trust-remote-code"
+    first = said.splitlines()[0][:160] if said else type(error).__name__
+    return InterlawError(f"expected a model's folder or hub name, found '{name}' ({first}); {remedy}")
 
 
 def text_batches(

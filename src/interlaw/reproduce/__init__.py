@@ -11,6 +11,7 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.reproduce.agreement import Agreement, remarks
 from interlaw.reproduce.cnn import CNN_SCAN
 from interlaw.reproduce.double_descent import run_double_descent
+from interlaw.reproduce.folder import experiment_folder
 from interlaw.reproduce.gpt import GPT_BUDGETS, GPT_DEPTH
 from interlaw.reproduce.gru import GRU_STUDENTS
 from interlaw.reproduce.mlp import MLP_SCAN
@@ -76,8 +77,9 @@ def reproduce(
     require_options(name, {*given} | ({"device"} if driver.device != "cpu" else set()))
     for known in SCALES:
         if scale == known:
-            outcome = EXPERIMENTS[name].run(scale=known, out=out, driver=driver, **given)
-            write_outcome(outcome, out)
+            with experiment_folder(out, experiment=name, scale=known):
+                outcome = EXPERIMENTS[name].run(scale=known, out=out, driver=driver, **given)
+                write_outcome(outcome, out)
             return outcome
     raise InterlawError(f"expected --scale tiny or paper, found {scale!r}; choose one of them")
 

@@ -6,7 +6,6 @@ run goes on at the size it was at.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.laws import fit_law
@@ -22,6 +23,7 @@ from interlaw.reproduce.agreement import Agreement, claim, compare, published_fi
 from interlaw.reproduce.bottleneck_energies import bottleneck_energies
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, mean_losses, train_bottlenecks
 from interlaw.reproduce.double_descent_figure import write_heat_maps, write_loss_and_interaction
+from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.open_questions import Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.tasks import SparseRows, draw_sparse_rows
@@ -106,18 +108,14 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     """One row a seed for one number of training points; read from OUT when it is there.
 
     Raises:
-        InterlawError: When OUT holds this size from other settings.
+        InterlawError: When OUT holds this size from other settings, or its file is damaged.
     """
     settings, data, seeds = program.settings, program.data, program.seeds
     stamp = {"settings": asdict(settings), "data": asdict(data), "seeds": list(seeds)}
     place = out / "sizes" / f"{size}.json"
-    if place.exists():
-        kept = json.loads(place.read_text(encoding="utf-8"))
-        if kept["stamp"] != stamp:
-            raise InterlawError(
-                f"expected results of these settings in {place}, found others; choose another --out or delete it"
-            )
-        return list(kept["rows"])
+    kept = read_kept(place, stamp=stamp)
+    if kept is not None:
+        return kept
     started = time.monotonic()
     train = draw_sparse_rows(size, dim=data.dim, density=data.density, seed=_seed(data, size, 0))
     test = _test_rows(data, size)
@@ -146,7 +144,7 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
             }
         )
     write_atomically(out / "weights" / f"{size}.safetensors", save({"P": P.contiguous()}))
-    write_atomically(place, (json.dumps({"stamp": stamp, "rows": rows}, indent=1) + "\n").encode())
+    keep(place, stamp=stamp, rows=rows)
     mean = np.mean([row["loss"] for row in rows])
     driver.note(f"{size} training points: test loss {mean:.4f} over {len(seeds)} seeds, {seconds:.0f} s")
     return rows
@@ -189,9 +187,22 @@ def _snapshots(program: Program, out: Path) -> dict[int, tuple[Any, Any]]:
     """Size to the first seed's parameters and the test points."""
     found = {}
     for size in [size for size in SNAPSHOTS if size in program.sizes]:
-        P = load((out / "weights" / f"{size}.safetensors").read_bytes())["P"]
-        found[size] = (P[0], _test_rows(program.data, size))
+        found[size] = (_weights(out, size)[0], _test_rows(program.data, size))
     return found
+
+
+def _weights(out: Path, size: int) -> Tensor:
+    """The parameters that were kept beside a size's figures."""
+    place = out / "weights" / f"{size}.safetensors"
+    try:
+        P: Tensor = load(place.read_bytes())["P"]
+    except (OSError, SafetensorError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "something else"
+        raise InterlawError(
+            f"expected trained weights in {place}, found: {reason}; delete {out / 'sizes' / f'{size}.json'} "
+            "too and run again, which trains that size anew"
+        ) from error
+    return P
 
 
 def _test_rows(data: Dataset, size: int) -> SparseRows:

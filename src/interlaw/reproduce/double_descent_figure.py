@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 
 LARGEST_SIDE = 200
 LEAST_AOFE = 1e-4
+PANELS = (
+    (("loss",), "test loss"),
+    (("aofe", "weights_aofe"), "off-diagonal energy"),
+    (("aofe_ratio", "weights_aofe_ratio"), "its share of the energy"),
+)
 
 
 def loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """The numbers drawn: per size the mean over seeds, and the least and the largest seed.
 
     Returns:
-        `train_points`, and for loss, aofe and aofe_ratio the lists `<name>`, `<name>_low`, `<name>_high`.
+        `train_points`, and for each name in `PANELS` the lists `<name>`, `<name>_low`, `<name>_high`.
     """
     sizes = sorted({row["train_points"] for row in rows})
     numbers: dict[str, list[float]] = {"train_points": [float(size) for size in sizes]}
-    for name in ("loss", "aofe", "aofe_ratio"):
+    for name in (name for names, _ in PANELS for name in names):
         by_size = [[float(row[name]) for row in rows if row["train_points"] == size] for size in sizes]
         numbers[name] = [float(np.mean(values)) for values in by_size]
         numbers[f"{name}_low"] = [min(values) for values in by_size]
@@ -38,16 +43,20 @@ def loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[fl
 
 
 def write_loss_and_interaction(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Draws loss, AOFE and AOFE-ratio one above the other, with bands from the least to the largest seed."""
+    """Draws loss and, of AGOP and W^T W, off-diagonal energy and its share; bands from least to largest seed."""
     from matplotlib.figure import Figure
 
     numbers = loss_and_interaction(rows)
-    figure = Figure(figsize=(6, 6.5), layout="constrained")
-    axes = figure.subplots(3, 1, sharex=True)
-    labels = (("loss", "test loss"), ("aofe", "AOFE"), ("aofe_ratio", "AOFE-ratio"))
-    for axis, (name, label) in zip(axes, labels, strict=True):
-        axis.plot(numbers["train_points"], numbers[name], "o-", markersize=3)
-        axis.fill_between(numbers["train_points"], numbers[f"{name}_low"], numbers[f"{name}_high"], alpha=0.25)
+    figure = Figure(figsize=(6, 8), layout="constrained")
+    axes = figure.subplots(len(PANELS), 1, sharex=True)
+    for axis, (names, label) in zip(axes, PANELS, strict=True):
+        for name in names:
+            of = "W^T W" if name.startswith("weights") else "AGOP"
+            (line,) = axis.plot(numbers["train_points"], numbers[name], "o-", markersize=3, label=of)
+            low, high = numbers[f"{name}_low"], numbers[f"{name}_high"]
+            axis.fill_between(numbers["train_points"], low, high, alpha=0.25, color=line.get_color())
+        if len(names) > 1:
+            axis.legend(fontsize="small")
         axis.set_ylabel(label)
         axis.set_xscale("log")
     axes[1].set_yscale("log", nonpositive="clip")  # without bias an energy near zero may come out below it

@@ -1,40 +1,33 @@
 """Pretrained models side by side: loss on a text, interaction in two views, superposition of the embedding table.
 
 The Gemstones (arXiv 2502.06857) vary depth / width at nearly equal size: the one public place to test the law at scale
-without training. Every model is one file, so a stopped run goes on with the next model.
+without training. Every model is one file, so a stopped run goes on with the next model; a model that cannot be loaded
+or measured is a row that says why.
 """
 
 from __future__ import annotations
 
 import csv
-import json
-import math
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from interlaw.errors import InterlawError
-from interlaw.interaction import measure
 from interlaw.laws import fit_law
-from interlaw.models import Pretrained, load_pretrained, text_batches
+from interlaw.models import pretrained_fingerprint
 from interlaw.reproduce.agreement import Agreement, claim
+from interlaw.reproduce.folder import keep, read_kept
+from interlaw.reproduce.model_figures import CONTEXT, QUANTITIES, SEQUENCES, model_figures
 from interlaw.reproduce.open_questions import HOLDS_BEST, SAME_SIGN, Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.power_fit import fit_power
-from interlaw.tasks import EMBEDDED, open_corpus
-from interlaw.training import write_atomically
+from interlaw.shapes import parse_size
+from interlaw.tasks import EMBEDDED, Corpus, open_corpus
 
 NAME = "open-models"
-SEQUENCES = 64
-CONTEXT = 128
 LEAST_MODELS = 6
-VIEWS = ("projected", "loss")
-QUANTITIES = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio", "participation_ratio")
+LEVEL = 0.05
 COMPARED = {
     "projected_aofe_ratio": -1,
     "projected_aofe": 1,
@@ -56,9 +49,20 @@ def run_open_models(
         driver: Device and progress.
         text: What the models read; the embedded text when None.
         models: Hub names or folders in place of the default ones.
+
+    Raises:
+        InterlawError: No such text or one that is too short, a model named twice, other settings in OUT, or no model
+            that could be measured.
     """
     names = tuple(models) or default_models(scale)
-    rows = [measure_model(name, text=text or EMBEDDED, out=out, driver=driver) for name in names]
+    require_different(names)
+    corpus = require_text(text or EMBEDDED)
+    table = [measure_model(name, corpus=corpus, out=out, driver=driver) for name in names]
+    rows = [row for row in table if row["status"] == "done"]
+    lost = tuple(f"{row['model']}: {row['reason']}" for row in table if row["status"] != "done")
+    if not rows:
+        raise InterlawError(f"expected a model that can be measured, found none of {len(names)}; {lost[0]}")
+    gemstones = [row for row in rows if tier_of(row["model"])]
     return Outcome(
         experiment=NAME,
         scale=scale,
@@ -67,75 +71,85 @@ def run_open_models(
             f"{text or 'the standard library'}, losses in bits a byte."
         ),
         agreement=tuple(agreement(rows)),
-        answers=_answers(rows),
-        table=tuple(rows),
-        notes=("Tokenizers differ between families, so losses are compared in bits a byte of text, not nats a token.",),
+        answers=answers(rows),
+        table=tuple(table),
+        notes=(
+            "Tokenizers differ between families, so losses are compared in bits a byte of text, not nats a token.",
+            *(("The two questions are put to the Gemstones alone.",) if len(gemstones) >= LEAST_MODELS else ()),
+        ),
+        lost=lost,
     )
 
 
 def default_models(scale: Scale) -> tuple[str, ...]:
     """The models that the package names: Pythia, Llama 3 and the Gemstones; `tiny` keeps the smallest ones."""
-    text = (resources.files("interlaw.reproduce") / "models.csv").read_text(encoding="utf-8")
-    return tuple(
-        row["model"] for row in csv.DictReader(text.splitlines()) if scale == "paper" or row["scale"] == "tiny"
-    )
+    return tuple(row["model"] for row in _known() if scale == "paper" or row["scale"] == "tiny")
 
 
-def measure_model(name: str, *, text: str, out: Path, driver: Driver) -> dict[str, Any]:
-    """One model's row; read from OUT when it is there.
+def tier_of(name: str) -> int | None:
+    """Nominal parameters of a Gemstone's size group, by the last part of its hub name or folder; None for others.
+
+    Example:
+        >>> tier_of("tomg-group-umd/Gemstone-512x11"), tier_of("EleutherAI/pythia-70m")
+        (100000000, None)
+    """
+    last = Path(name).name
+    tiers = {Path(row["model"]).name: row["tier"] for row in _known() if row["tier"]}
+    return parse_size(tiers[last]) if last in tiers else None
+
+
+def require_different(names: Sequence[str]) -> None:
+    """Refuses a model that is named twice: it would count twice.
 
     Raises:
-        InterlawError: No such model or text, a model that does not predict tokens, or other settings in OUT.
+        InterlawError: There is one.
     """
-    stamp = {"model": name, "text": text, "sequences": SEQUENCES, "context": CONTEXT}
+    seen: dict[str, str] = {}
+    for name in names:
+        same = str(Path(name).resolve()) if Path(name).is_dir() else name
+        if same in seen:
+            again = "twice" if seen[same] == name else f"again as {seen[same]!r}"
+            raise InterlawError(f"expected every model once, found {name!r} {again}; leave one out")
+        seen[same] = name
+
+
+def require_text(text: str) -> Corpus:
+    """The text that the models read, before any model is loaded.
+
+    Raises:
+        InterlawError: No such text, or one without a single sequence.
+    """
+    corpus = open_corpus(text)
+    if corpus.num_tokens["validation"] <= CONTEXT:
+        raise InterlawError(
+            f"expected more than {CONTEXT} bytes in the validation split of {text}, found "
+            f"{corpus.num_tokens['validation']}; give more text"
+        )
+    return corpus
+
+
+def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> dict[str, Any]:
+    """One model's row, `status` done or failed with a reason; read from OUT when it is there.
+
+    Raises:
+        InterlawError: OUT holds this model's figures from other weights, another text or other settings.
+    """
+    try:
+        weights = pretrained_fingerprint(name)
+    except Exception as error:  # gated, offline, damaged: that model's result, and the others go on
+        return _failed(name, error, driver)
+    stamp = {"model": name, "weights": weights, "text": corpus.digest, "sequences": SEQUENCES, "context": CONTEXT}
     place = out / "models" / f"{name.strip('/').replace('/', '--')}.json"
-    if place.exists():
-        kept = json.loads(place.read_text(encoding="utf-8"))
-        if kept["stamp"] != stamp:
-            raise InterlawError(f"expected results of these settings in {place}, found others; choose another --out")
-        return dict(kept["row"])
-    loaded = load_pretrained(name, device=driver.device)
-    if not loaded.causal:
-        raise InterlawError(f"expected models that predict the next token, found {name!r}; leave it out")
-    content = open_corpus(text).tokens("validation").tobytes().decode(errors="replace")
-    context = min(CONTEXT, loaded.context - 1)
-    batches = text_batches(loaded, content, num_sequences=SEQUENCES, context=context, targets=True)
-    row = {"model": name, **_sizes(loaded), **text_loss(loaded, batches)}
-    for view in VIEWS:
-        inputs = batches if view == "loss" else [{key: ids[:, :-1] for key, ids in batch.items()} for batch in batches]
-        found = measure(loaded.model, inputs, view=view).to_dict()
-        found |= {"null_ratio": found["null"], "excess_ratio": found["excess"]}
-        row |= {f"{view}_{quantity}": found[quantity]["value"] for quantity in QUANTITIES}
-    row |= embedding_superposition(_token_table(loaded.model))
-    write_atomically(place, (json.dumps({"stamp": stamp, "row": row}, indent=1) + "\n").encode())
+    kept = read_kept(place, stamp=stamp)
+    if kept:
+        return kept[0]
+    try:
+        row = {"model": name, "status": "done", **model_figures(name, corpus=corpus, device=driver.device)}
+    except Exception as error:  # out of memory, a view that it does not allow: likewise
+        return _failed(name, error, driver)
+    keep(place, stamp=stamp, rows=[row])
     driver.note(f"{name}: {row['bits_per_byte']:.4f} bits a byte")
     return row
-
-
-@torch.no_grad()
-def text_loss(loaded: Pretrained, batches: Sequence[dict[str, Tensor]]) -> dict[str, float]:
-    """Mean next-token loss over all windows, in nats a token and in bits a byte of what is predicted."""
-    device = next(loaded.model.parameters()).device
-    nats, tokens, num_bytes = 0.0, 0, 0
-    for batch in batches:
-        for ids in batch["input_ids"]:
-            logits = loaded.model(input_ids=ids[None, :-1].to(device)).logits[0].float()
-            nats += float(F.cross_entropy(logits, ids[1:].to(device), reduction="sum"))
-            tokens += len(ids) - 1
-            num_bytes += len(loaded.tokenizer.decode(ids[1:]).encode())
-    return {"loss_per_token": nats / tokens, "bits_per_byte": nats / math.log(2) / num_bytes}
-
-
-def embedding_superposition(E: Tensor) -> dict[str, float]:
-    """Off-diagonal energy of E E^T and its share, without forming the V x V matrix: ||E E^T|| = ||E^T E||.
-
-    Args:
-        E: Token table, (V, d); a token's embedding is its direction, so W^T W is E E^T.
-    """
-    E = E.double()
-    energy, diagonal = (E.T @ E).square().sum(), E.square().sum(1).square().sum()
-    aofe = float(energy - diagonal)
-    return {"embedding_aofe": aofe, "embedding_aofe_ratio": aofe / float(energy)}
 
 
 def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
@@ -144,44 +158,54 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
     losses = [row["bits_per_byte"] for row in rows]
     for quantity, sign in COMPARED.items():
         fit = fit_power(quantity, [row[quantity] for row in rows], losses)
+        is_clear = fit is not None and len(rows) >= LEAST_MODELS and fit.p_value <= LEVEL
         lines.append(
             claim(
                 f"loss as a power of {quantity}",
                 published=f"claimed: {_SIGNS[sign]}",
-                ours=None
-                if fit is None
-                else f"exponent {fit.exponent:+.3g}, R^2 {fit.r_squared:.2f}, {len(rows)} models",
-                holds=None if fit is None or len(rows) < LEAST_MODELS else (fit.exponent > 0) == (sign > 0),
-                rule=f"the exponent has the claimed sign, with at least {LEAST_MODELS} models",
+                ours=None if fit is None else f"{fit}, {len(rows)} models",
+                holds=(fit.exponent > 0) == (sign > 0) if fit is not None and is_clear else None,
+                rule=(
+                    f"the exponent has the claimed sign, with at least {LEAST_MODELS} models and p <= {LEVEL} over "
+                    "shuffled losses; with a larger p it cannot be told"
+                ),
                 differs="size and training tokens are not held fixed",
             )
         )
     return lines
 
 
-def _answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
-    """The open questions with the projected view."""
+def answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
+    """The open questions with the projected view.
+
+    With enough Gemstones they are put to these alone, in the size groups that they were made in: within a group only
+    the ratio varies. Other models are grouped by nearly equal parameters.
+    """
     if len(rows) < LEAST_MODELS:
         few = f"{len(rows)} models were measured, {LEAST_MODELS} are needed"
         return tuple(
             Answer(question=question, answer="cannot tell", evidence=few, numbers={})
             for question in (HOLDS_BEST, SAME_SIGN)
         )
-    table = {name: [row[name] for row in rows] for name in ("params", "depth", "width")}
+    gemstones = [row for row in rows if tier_of(row["model"])]
+    table: dict[str, list[Any]] = {}
+    if len(gemstones) >= LEAST_MODELS:
+        rows = gemstones
+        table["budget"] = [tier_of(row["model"]) for row in rows]
+    table |= {name: [row[name] for row in rows] for name in ("params", "depth", "width")}
     table["loss"] = [row["bits_per_byte"] for row in rows]
     table |= {quantity: [row[f"projected_{quantity}"] for row in rows] for quantity in QUANTITIES[:4]}
     return answer_open_questions(fit_law(table))
 
 
-def _sizes(loaded: Pretrained) -> dict[str, Any]:
-    """Depth, width and parameters, every tensor once."""
-    config: Any = loaded.model.config
-    depth, width = int(config.num_hidden_layers), int(config.hidden_size)
-    params = sum(parameter.numel() for parameter in loaded.model.parameters())
-    return {"params": params, "depth": depth, "width": width, "ratio": depth / width}
+def _failed(name: str, error: Exception, driver: Driver) -> dict[str, Any]:
+    """The row of a model without figures."""
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    driver.note(f"{name}: not measured, {reason}")
+    return {"model": name, "status": "failed", "reason": reason}
 
 
-def _token_table(model: nn.Module) -> Tensor:
-    """The token embeddings, (V, d)."""
-    weight: Tensor = model.get_input_embeddings().weight  # type: ignore[operator]
-    return weight.detach()
+def _known() -> list[dict[str, str]]:
+    """The models that the package names."""
+    text = (resources.files("interlaw.reproduce") / "models.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from interlaw.laws import Association, LawFit
+from interlaw.laws import Association, LawFit, Overlap
 
 HOLDS_BEST = "Does the interaction interval, found without the loss, hold the best loss more often than chance?"
 SAME_SIGN = "Does the excess over the null carry the sign that the raw AOFE-ratio does?"
@@ -70,7 +70,12 @@ def _holds_best(fit: LawFit) -> Answer:
     """Counts budgets whose best shape lies inside, against the chance of a shuffled interval."""
     overlaps = [budget.overlap for budget in fit.budgets if budget.overlap is not None]
     if not overlaps:
-        return Answer(question=HOLDS_BEST, answer="cannot tell", evidence="interaction was not measured", numbers={})
+        measured = any(point.aofe_ratio is not None for budget in fit.budgets for point in budget.points)
+        evidence = "no budget has three measured shapes to find an interval among"
+        evidence = evidence if measured else "interaction was not measured"
+        return Answer(question=HOLDS_BEST, answer="cannot tell", evidence=evidence, numbers={})
+    if len(overlaps) == 1:
+        return _in_one_budget(overlaps[0])
     inside = sum(each.best_inside for each in overlaps)
     chances = [each.chance_best_inside for each in overlaps]
     p_value = tail_probability(chances, inside)
@@ -88,6 +93,24 @@ def _holds_best(fit: LawFit) -> Answer:
         answer = "no"
     numbers = {"inside": inside, "budgets": len(overlaps), "by_chance": sum(chances), "p_value": p_value}
     return Answer(question=HOLDS_BEST, answer=answer, evidence=words, numbers=numbers)
+
+
+def _in_one_budget(overlap: Overlap) -> Answer:
+    """One best shape says nothing by itself; how much of the loss interval is covered has a chance level of its own."""
+    place = "inside" if overlap.best_inside else "outside"
+    words = (
+        f"in the one budget the best is {place}, where shuffled shapes hold it with probability "
+        f"{overlap.chance_best_inside:.2f}; the interval overlaps that of the lowest losses by {overlap.jaccard:.2f}, "
+        f"shuffled shapes by {overlap.chance:.2f} (p = {overlap.p_value:.2g})"
+    )
+    holds = overlap.best_inside and overlap.p_value <= LEVEL
+    numbers = {
+        "inside": int(overlap.best_inside),
+        "budgets": 1,
+        "by_chance": overlap.chance_best_inside,
+        "p_value": overlap.p_value,
+    }
+    return Answer(question=HOLDS_BEST, answer="yes" if holds else "cannot tell", evidence=words, numbers=numbers)
 
 
 def _same_sign(fit: LawFit) -> Answer:

@@ -1,5 +1,6 @@
 """A trial is a folder; a run is a folder of trials; everything in it appears whole or not at all."""
 
+from interlaw.runs.document import require_document
 from interlaw.runs.faults import StorageError, storage_faults
 from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.provenance import provenance
@@ -30,6 +31,7 @@ __all__ = [
     "measured_views",
     "open_run",
     "provenance",
+    "require_document",
     "require_run",
     "run_name",
     "storage_faults",

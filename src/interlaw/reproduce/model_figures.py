@@ -1,0 +1,82 @@
+"""One pretrained model on a text: its loss, interaction in two views, superposition of its token table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from interlaw.errors import InterlawError
+from interlaw.interaction import measure
+from interlaw.models import Pretrained, load_pretrained, text_batches
+from interlaw.tasks import Corpus
+
+SEQUENCES = 64
+CONTEXT = 128
+VIEWS = ("projected", "loss")
+QUANTITIES = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio", "participation_ratio")
+
+
+def model_figures(name: str, *, corpus: Corpus, device: str) -> dict[str, Any]:
+    """Sizes, loss, interaction and superposition of one model, by column.
+
+    Raises:
+        InterlawError: No such model, or one that does not predict tokens, or a text too short for its tokens.
+    """
+    loaded = load_pretrained(name, device=device)
+    if not loaded.causal:
+        raise InterlawError(f"expected models that predict the next token, found {name!r}; leave it out")
+    content = corpus.tokens("validation").tobytes().decode(errors="replace")
+    context = min(CONTEXT, loaded.context - 1)
+    batches = text_batches(loaded, content, num_sequences=SEQUENCES, context=context, targets=True)
+    row = {**_sizes(loaded), **text_loss(loaded, batches)}
+    for view in VIEWS:
+        inputs = batches if view == "loss" else [{key: ids[:, :-1] for key, ids in batch.items()} for batch in batches]
+        found = measure(loaded.model, inputs, view=view).to_dict()
+        found |= {"null_ratio": found["null"], "excess_ratio": found["excess"]}
+        row |= {f"{view}_{quantity}": found[quantity]["value"] for quantity in QUANTITIES}
+    return row | embedding_superposition(_token_table(loaded.model))
+
+
+@torch.no_grad()
+def text_loss(loaded: Pretrained, batches: Sequence[dict[str, Tensor]]) -> dict[str, float]:
+    """Mean next-token loss over all windows, in nats a token and in bits a byte of what is predicted."""
+    device = next(loaded.model.parameters()).device
+    nats, tokens, num_bytes = 0.0, 0, 0
+    for batch in batches:
+        for ids in batch["input_ids"]:
+            logits = loaded.model(input_ids=ids[None, :-1].to(device)).logits[0].float()
+            nats += float(F.cross_entropy(logits, ids[1:].to(device), reduction="sum"))
+            tokens += len(ids) - 1
+            num_bytes += len(loaded.tokenizer.decode(ids[1:]).encode())
+    return {"loss_per_token": nats / tokens, "bits_per_byte": nats / math.log(2) / num_bytes}
+
+
+def embedding_superposition(E: Tensor) -> dict[str, float]:
+    """Off-diagonal energy of E E^T and its share, without forming the V x V matrix: ||E E^T|| = ||E^T E||.
+
+    Args:
+        E: Token table, (V, d); a token's embedding is its direction, so W^T W is E E^T.
+    """
+    E = E.double()
+    energy, diagonal = (E.T @ E).square().sum(), E.square().sum(1).square().sum()
+    aofe = float(energy - diagonal)
+    return {"embedding_aofe": aofe, "embedding_aofe_ratio": aofe / float(energy)}
+
+
+def _sizes(loaded: Pretrained) -> dict[str, Any]:
+    """Depth, width and parameters, every tensor once."""
+    config: Any = loaded.model.config
+    depth, width = int(config.num_hidden_layers), int(config.hidden_size)
+    params = sum(parameter.numel() for parameter in loaded.model.parameters())
+    return {"params": params, "depth": depth, "width": width, "ratio": depth / width}
+
+
+def _token_table(model: nn.Module) -> Tensor:
+    """The token embeddings, (V, d)."""
+    weight: Tensor = model.get_input_embeddings().weight  # type: ignore[operator]
+    return weight.detach()
