@@ -187,3 +187,23 @@ def test_choice_of_layers_progress_and_refusals() -> None:
 
     with pytest.raises(InterlawError, match="depend on none of the layers"):
         measure_layers(Cut(), ids)
+
+
+def test_layers_without_derivative_or_weights_are_left_out() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4, bias=False), nn.Tanh(), nn.Linear(4, 2))
+    nn.init.zeros_(model[2].weight)
+    found = measure_layers(model, torch.randn(6, 3))
+    assert [layer.name for layer in found] == ["4"]
+    assert found.left_out == {"0": "its derivative is all zeros", "2": "its derivative is all zeros"}
+    nn.init.zeros_(model[4].weight)
+    with pytest.raises(InterlawError, match="layers that can be measured, found '0': its derivative is all zeros"):
+        measure_layers(model, torch.randn(6, 3))
+
+
+def test_a_layer_of_zero_weights_is_left_out() -> None:
+    table = nn.Embedding(5, 3)
+    nn.init.zeros_(table.weight)
+    model = nn.Sequential(table, nn.Flatten(), nn.Linear(6, 2))
+    found = measure_layers(model, torch.randint(0, 5, (6, 2)))
+    assert [layer.name for layer in found] == ["2"]
+    assert found.left_out == {"0": "its weights are all zeros"}

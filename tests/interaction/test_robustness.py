@@ -73,6 +73,25 @@ def test_integer_input_without_embeddings() -> None:
     assert measure(Table(), ids, layer="head").dim == 3
 
 
+def test_a_jacobian_of_zeros_is_refused() -> None:
+    model = nn.Linear(3, 2)
+    nn.init.zeros_(model.weight)
+    for view in ("input", "output", "projected"):
+        with pytest.raises(InterlawError, match="expected a derivative at 'input', found all zeros"):
+            measure(model, torch.randn(8, 3), view=view)
+
+
+def test_samples_without_a_direction_in_common_are_refused() -> None:
+    class Gate(nn.Module):
+        """Each sample depends on a coordinate of its own."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x * (x > 0)).sum(1, keepdim=True)
+
+    with pytest.raises(InterlawError, match="a direction in common at 'input', found 4 with nearly none"):
+        measure(Gate(), torch.eye(4))
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_non_finite_jacobians_are_errors(bad: float) -> None:
     model, x = build("mlp", 6)

@@ -235,3 +235,20 @@ def test_directions_are_as_few_as_cover_the_trace() -> None:
     assert torch.allclose(W @ W.T, Q[:, :2] @ Q[:, :2].T)
     assert leading_directions(torch.eye(64)).shape == (64, 8)
     assert leading_directions(torch.ones(1, 1)).shape == (1, 1)
+
+
+def test_the_loss_view_demands_logits() -> None:
+    class Encoder(TinyAttention):
+        def __init__(self, *, hidden: bool) -> None:
+            super().__init__()
+            self.hidden = hidden
+
+        def forward(self, ids: torch.Tensor) -> object:
+            states = super().forward(ids)
+            return {"last_hidden_state": states} if self.hidden else states[..., :5]
+
+    ids = torch.arange(12).remainder(11).repeat(4, 1)[:, :9]
+    with pytest.raises(InterlawError, match="needs next-token logits, found the hidden states of dict"):
+        measure(Encoder(hidden=True), ids, view="loss")
+    with pytest.raises(InterlawError, match=r"found shape \(4, 8, 5\) for tokens up to 8"):
+        measure(Encoder(hidden=False), ids, view="loss")

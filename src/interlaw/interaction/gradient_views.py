@@ -29,7 +29,7 @@ from interlaw.interaction.contribution import (
 )
 from interlaw.interaction.differentiation import vector_jacobian
 from interlaw.interaction.locate import Locate, require_row_per_sample
-from interlaw.interaction.readout import output_tensor, padding_mask
+from interlaw.interaction.readout import logits_of, padding_mask
 from interlaw.interaction.site import Site, find_site, token_embeddings
 
 EXACT_OUTPUTS = 64
@@ -137,11 +137,11 @@ def loss_view(settings: Settings) -> Factorize:
 
 def losses(output: Any, targets: Tensor) -> Tensor:
     """Next-token cross entropy in nats of each sequence, summed over its targets that are not ignored."""
-    logits = output_tensor(output)
-    if logits.dim() != 3 or logits.shape[:2] != targets.shape:
+    logits = logits_of(output)
+    if logits.dim() != 3 or logits.shape[:2] != targets.shape or int(targets.max()) >= logits.shape[-1]:
         raise InterlawError(
-            f"the loss view needs next-token logits (batch, time, vocabulary), found shape {tuple(logits.shape)}; "
-            "use a model with a language-model head, or the input view"
+            f"the loss view needs next-token logits (batch, time, vocabulary), found shape {tuple(logits.shape)} for "
+            f"tokens up to {int(targets.max())}; use a model with a language-model head, or the input view"
         )
     each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100, reduction="none")
     return each.view(targets.shape).sum(1)

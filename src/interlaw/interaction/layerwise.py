@@ -149,11 +149,24 @@ def measure_layers(
             done += batch_length(batch)
             if progress is not None:
                 progress(done)
+        survey.leave_out(_without_energy(survey.layers, totals))
         rows = [
             _layer(name, module, totals[name], settings=settings, level=level, num_probes=probed)
             for name, module in survey.layers.items()
         ]
     return Layers(rows, left_out=survey.left_out)
+
+
+def _without_energy(layers: dict[str, nn.Module], totals: dict[str, Accumulator]) -> dict[str, str]:
+    """Layers of which a ratio would be one of nothing, and why."""
+    reasons = {}
+    for name, module in layers.items():
+        W = kernel_of(module)
+        if not bool(totals[name].grams().trace.sum() > 0):
+            reasons[name] = "its derivative is all zeros"
+        elif W is None or not bool(W.any()):
+            reasons[name] = "its weights are all zeros"
+    return reasons
 
 
 def _layer(
@@ -232,7 +245,7 @@ def _reading(batch: Batch, settings: Settings) -> tuple[Batch, Outputs, Tensor |
 
         return inputs, outputs, count_predicting(targets, inputs)
     mask = padding_mask(batch)
-    return batch, settings.readout(default="all"), None if mask is None else mask.sum(1).double()
+    return batch, settings.readout(), None if mask is None else mask.sum(1).double()
 
 
 def _weight(columns: Tensor, tokens: Tensor | None) -> Tensor:

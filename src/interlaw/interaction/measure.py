@@ -14,7 +14,7 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.collect import LARGEST_PIECE, STEP, Progress, Work, collect, contributions
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
-from interlaw.interaction.estimates import LEVEL, jackknife, plugin
+from interlaw.interaction.estimates import LEVEL, Estimate, jackknife, plugin
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.null import NULLS, Null
 from interlaw.interaction.result import Interaction
@@ -196,6 +196,20 @@ def _reaches(grams: Grams, *, null: Null, level: float, rel_error: float) -> boo
     return max(ratio.high - ratio.value, ratio.value - ratio.low) <= rel_error * abs(ratio.value)
 
 
+def require_energy(grams: Grams, ratio: Estimate, *, layer: str) -> None:
+    """Refuses a ratio of nothing."""
+    if not bool(grams.trace.sum() > 0):
+        raise InterlawError(
+            f"expected a derivative at '{layer}', found all zeros; a ratio of nothing is undefined, so measure trained "
+            "weights, or another layer"
+        )
+    if not math.isfinite(ratio.value + ratio.stderr):
+        raise InterlawError(
+            f"expected samples with a direction in common at '{layer}', found {grams.num_clusters} with nearly none; "
+            "give more samples"
+        )
+
+
 def result_of(
     grams: Grams,
     *,
@@ -206,9 +220,14 @@ def result_of(
     target: float | None = None,
     met: bool | None = None,
 ) -> Interaction:
-    """The measurement as a value."""
+    """The measurement as a value.
+
+    Raises:
+        InterlawError: G has no energy, so that its ratio is undefined.
+    """
     null_name = VIEWS[settings.view].null
     found: dict[str, Any] = dict(jackknife(grams, null=NULLS[null_name], level=level))
+    require_energy(grams, found["aofe_ratio"], layer=layer)
     drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
     return Interaction(
         view=settings.view,

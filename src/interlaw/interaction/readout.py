@@ -67,6 +67,20 @@ def output_tensor(output: Any) -> Tensor:
     return found if found.dim() else found[None]
 
 
+def logits_of(output: Any) -> Tensor:
+    """The tensor of scores in a model's output; hidden states are none.
+
+    Raises:
+        InterlawError: The output has hidden states and no logits.
+    """
+    if _named(output, "logits") is None and _named(output, "last_hidden_state") is not None:
+        raise InterlawError(
+            f"the loss view needs next-token logits, found the hidden states of {type(output).__name__}; use a model "
+            "with a language-model head, or the input view"
+        )
+    return output_tensor(output)
+
+
 def _named(output: Any, name: str) -> Any:
     """An entry of a mapping or an attribute of an object; None when it has neither."""
     return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)

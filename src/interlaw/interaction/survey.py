@@ -51,7 +51,7 @@ class Survey:
         few = take(batch, 0, FEW)
         gradients = self.gradients(model, few, outputs, halves)
         self._layouts, left_out = layouts_at(self.layers, gradients, batch_length(few))
-        self._leave_out(left_out)
+        self.leave_out(left_out)
 
     def gradients(self, model: nn.Module, batch: Batch, outputs: Outputs, cotangents: Any) -> dict[str, list[Tensor]]:
         """J^T r at every layer, from one forward pass, in the layer's own arrangement."""
@@ -61,7 +61,7 @@ class Survey:
         drawn = list(cotangents(y))
         with explained():
             found, left_out = gradients_at(taps, y, drawn)
-        self._leave_out(left_out)
+        self.leave_out(left_out)
         return found
 
     def by_sample(self, gradients: dict[str, list[Tensor]], num_clusters: int) -> dict[str, list[Tensor]]:
@@ -69,15 +69,19 @@ class Survey:
         layouts = self._layouts
         if num_clusters == 1:
             layouts, left_out = layouts_at(self.layers, gradients, 1)
-            self._leave_out(left_out)
+            self.leave_out(left_out)
         return {
             name: [layouts[name].arrange(g, num_clusters) for g in gradients[name]]
             for name in self.layers
             if name in gradients
         }
 
-    def _leave_out(self, reasons: Reasons) -> None:
-        """Notes layers that cannot be measured."""
+    def leave_out(self, reasons: Reasons) -> None:
+        """Notes layers that cannot be measured.
+
+        Raises:
+            InterlawError: None is left, or one of them was asked for by name.
+        """
         self.left_out.update(reasons)
         if reasons and (self._named or not self.layers):
             name, reason = next(iter(reasons.items()))
