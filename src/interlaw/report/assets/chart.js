@@ -105,6 +105,43 @@ const path = (points, attributes) => svg("path", { d: points.map(([x, y], i) => 
 
 // ---- a panel's frame: the SVG, its scales and its axes ----
 
+// A mark that only tells: pointed at, or reached by the arrows.
+function told(element, words) {
+  element.dataset.tip = words;
+  element.classList.add("told");
+  return build(element, { tabindex: -1, role: "img", "aria-label": words.replaceAll("\n", ", ") }, []);
+}
+
+// One stop of the tab key a panel: its first mark, or the one in `.chosen`.
+function tabStops(host) {
+  for (const root of host.querySelectorAll("svg")) {
+    if (!root.querySelector("[tabindex='0']")) root.querySelector("[tabindex]")?.setAttribute("tabindex", "0");
+  }
+}
+
+// Where the key leads from a mark: to its neighbour in the panel.
+function walk(event, mark) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const marks = [...mark.ownerSVGElement.querySelectorAll("[tabindex]")];
+  const next = marks[(marks.indexOf(mark) + step + marks.length) % marks.length];
+  mark.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  next.focus();
+}
+
+// Names at the lines' right ends; where there is no room, numbers, and the names in a list below.
+function nameLines({ root, box, host }, lines, narrow) {
+  const places = spread(lines.map(({ end }) => end[1]), 15, box.top + 4, box.bottom);
+  lines.forEach(({ name, words, end: [x, y] }, i) => {
+    const said = label(box.right + (narrow ? 4 : 10), places[i] + 4, narrow ? i + 1 : name, { class: "published-text", "aria-hidden": "true" });
+    said.dataset.tip = words;
+    root.append(line(x, y, box.right + (narrow ? 2 : 6), places[i], "leader"), said);
+  });
+  if (narrow && lines.length) host.append(html("ol", { class: "law-names" }, ...lines.map(({ name }) => html("li", {}, name))));
+}
+
 // What each mark stands for, above a panel: on paper and in a picture of it too.
 function legendBefore(host, entries) {
   host.parentElement.querySelector(".legend")?.remove();
@@ -145,5 +182,5 @@ function frame(host, { title, x, y, width: given = null, height = 300, right = 1
   const inside = svg("g", { "clip-path": `url(#${id})` });
   root.append(clip, axes, inside);
   host.replaceChildren(root);
-  return { root, inside, X, Y, box };
+  return { root, inside, X, Y, box, host };
 }

@@ -93,6 +93,7 @@ function draw() {
     const host = document.querySelector(`#${name} .plot`);
     if (found.shapes.length) panel(host);
     else nothing(host, "No shape meets this budget.");
+    tabStops(host);
   }
 }
 
@@ -107,20 +108,13 @@ function choose(depth) {
 }
 
 function onKey(event) {
-  const mark = event.target.closest?.("svg [role=button]");
+  const mark = event.target.closest?.("svg [tabindex]");
   if (!mark) return undefined;
   if (event.key === "Enter" || event.key === " ") {
     event.preventDefault();
-    return choose(mark.dataset.shape);
+    return mark.dataset.shape ? choose(mark.dataset.shape) : undefined;
   }
-  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (!step) return undefined;
-  event.preventDefault();
-  const marks = [...mark.ownerSVGElement.querySelectorAll("[role=button]")];
-  const next = marks[(marks.indexOf(mark) + step + marks.length) % marks.length];
-  mark.setAttribute("tabindex", "-1");
-  next.setAttribute("tabindex", "0");
-  return next.focus();
+  return walk(event, mark);
 }
 
 function onHash() {

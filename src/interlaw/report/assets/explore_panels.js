@@ -37,8 +37,7 @@ function drawCost(host) {
   inside.append(path(costs.map((cost, i) => [X(at[i]), Y(cost.value)]), { class: "fit" }));
   for (const one of opinions(params).filter(({ ratio }) => ratio >= x.low && ratio <= x.high)) {
     const tick = svg("path", { d: "M0,0V-10", transform: `translate(${X(one.ratio)},${box.bottom})`, class: one.covered ? "law-tick" : "law-tick far" });
-    tick.dataset.tip = `${one.law.name}: R* = ${number(one.ratio, 3)}${one.covered ? "" : " (stated for other sizes)"}\n${one.law.source}`;
-    root.append(tick);
+    root.append(told(tick, `${one.law.name}: R* = ${number(one.ratio, 3)}${one.covered ? "" : " (stated for other sizes)"}\n${one.law.source}`));
   }
   drawDots(root, X, Y, top);
   return undefined;
@@ -66,8 +65,7 @@ function shade(score) {
 function modelMark(model, x, y, radius, name = "heat") {
   const dot = svg("circle", { cx: x, cy: y, r: radius, class: model.score === null ? "unscored" : name });
   if (model.score !== null) dot.style.setProperty("--t", shade(model.score));
-  dot.dataset.tip = modelName(model);
-  return dot;
+  return told(dot, modelName(model));
 }
 
 function drawSizes(host) {
@@ -80,14 +78,12 @@ function drawSizes(host) {
     x: { ...range([params, ...DATA.models.map((model) => model.params)], { log: true, margin: 0.04 }), label: "N, parameters", format: sizeText },
     y: { ...range([interval.low, interval.high, ...DATA.models.map((model) => model.ratio), ...lines.flatMap(({ points }) => points.map(([, ratio]) => ratio))], { log: true }), label: "R = depth / width" },
     height: 430,
-    right: narrow ? 14 : 200,
+    right: narrow ? 26 : 200,
   });
   const { root, inside, X, Y, box } = plot;
   for (const model of DATA.models) root.append(modelMark(model, X(model.params), Y(model.ratio), 4));
   const shown = lines.map(({ law, points }) => ({ law, line: points.map(([size, ratio]) => [X(size), Y(ratio)]) })).filter(({ line }) => line.some(([x]) => x >= box.left && x <= box.right));
-  const last = (line) => line.filter(([x]) => x <= box.right + 1).at(-1) ?? line[0];
-  const ends = spread(shown.map(({ line }) => last(line)[1]), 15, box.top + 4, box.bottom);
-  shown.forEach(({ law, line: drawn }, i) => drawNamedLaw(plot, law, drawn, last(drawn), narrow ? null : ends[i]));
+  nameLines(plot, shown.map(({ law, line: drawn }) => drawLawOf(plot, law, drawn)), narrow);
   const x = X(params);
   inside.append(svg("rect", { x: x - 6, y: Y(interval.high), width: 12, height: Y(interval.low) - Y(interval.high), class: "good strong" }));
   if (chosen) root.append(marker(3, x, Y(chosen.ratio), 6, { class: "star" }), label(x + 11, Y(chosen.ratio) + 4, "chosen", { class: "star-text" }));
@@ -101,14 +97,10 @@ function lawLine(law) {
   return sizes.map((size) => [size, lawRatio(law, size)]);
 }
 
-function drawNamedLaw({ root, inside, box }, law, line, [x, y], place) {
-  const drawn = path(line, { class: "published" });
-  drawn.dataset.tip = `${law.name}\n${law.source}\n${law.statement}`;
-  inside.append(drawn);
-  if (place === null) return;
-  const name = label(box.right + 10, place + 4, law.name, { class: "published-text" });
-  name.dataset.tip = drawn.dataset.tip;
-  root.append(svg("line", { x1: x, y1: y, x2: box.right + 6, y2: place, class: "leader" }), name);
+function drawLawOf({ inside, box }, law, line) {
+  const words = `${law.name}\n${law.source}\n${law.statement}`;
+  inside.append(told(path(line, { class: "published" }), words));
+  return { name: law.name, words, end: line.filter(([x]) => x <= box.right + 1).at(-1) ?? line[0] };
 }
 
 // ---- MMLU-Pro against R ----
@@ -129,8 +121,7 @@ function drawScores(host) {
   for (const near of [false, true]) {
     for (const model of scored.filter((each) => similar(each, params) === near)) {
       const dot = svg("circle", { cx: X(model.ratio), cy: Y(model.score), r: near ? 5.5 : 3.5, class: near ? "near" : "model" });
-      dot.dataset.tip = modelName(model);
-      root.append(dot);
+      root.append(told(dot, modelName(model)));
     }
   }
   const fair = scored.filter((each) => similar(each, params)).length;

@@ -90,13 +90,13 @@ function drawPublished(host) {
     x: { ...range([...points.map((point) => point.params), ...models.map((model) => model.params)], { log: true, margin: 0.04 }), label: "N, parameters", format: sizeText },
     y: { ...range([...ends, ...models.map((model) => model.ratio), ...published.flatMap((each) => each.ratio)], { log: true }), label: "R = depth / width" },
     height: 430,
-    right: narrow ? 14 : 200,
+    right: narrow ? 26 : 200,
   });
   const { root, X, Y, box } = plot;
   for (const model of models) {
     const dot = svg("circle", { cx: X(model.params), cy: Y(model.ratio), r: 3, class: "model" });
-    dot.dataset.tip = `${model.name}\n${sizeText(model.params)} parameters, R = ${number(model.ratio, 3)}${model.score === null ? "" : `\nMMLU-Pro ${number(model.score, 3)}%`}`;
-    root.append(dot);
+    const words = `${model.name}\n${sizeText(model.params)} parameters, R = ${number(model.ratio, 3)}${model.score === null ? "" : `\nMMLU-Pro ${number(model.score, 3)}%`}`;
+    root.append(told(dot, words));
   }
   drawNamedLines(plot, published, narrow);
   drawLawLine(plot, law.line);
@@ -105,19 +105,16 @@ function drawPublished(host) {
   root.append(label(box.right - 4, box.bottom - 8, "dots: published models", { class: "quiet-text", "text-anchor": "end" }));
 }
 
-function drawNamedLines({ root, X, Y, box }, lines, narrow) {
-  const shown = lines.map((each) => each.params.map((params, i) => [X(params), Y(each.ratio[i])]).filter(([x]) => x <= box.right + 1));
-  const ends = spread(shown.map((points) => points.at(-1)[1]), 15, box.top + 4, box.bottom);
-  lines.forEach((each, i) => {
-    const clipped = shown[i];
-    const tip = `${each.name}\n${each.source}\n${each.statement}`;
+function drawNamedLines(plot, published, narrow) {
+  const { root, X, Y, box } = plot;
+  const lines = published.map((each) => {
+    const clipped = each.params.map((params, i) => [X(params), Y(each.ratio[i])]).filter(([x]) => x <= box.right + 1);
     const drawn = clipped.length > 1 ? path(clipped, { class: "published" }) : svg("circle", { cx: clipped[0][0], cy: clipped[0][1], r: 3, class: "published dot" });
-    const name = label(box.right + 10, ends[i] + 4, each.name, { class: "published-text" });
-    drawn.dataset.tip = name.dataset.tip = tip;
-    root.append(drawn);
-    const [x, y] = clipped.at(-1);
-    if (!narrow) root.append(line(x, y, box.right + 6, ends[i], "leader"), name);
+    const words = `${each.name}\n${each.source}\n${each.statement}`;
+    root.append(told(drawn, words));
+    return { name: each.name, words, end: clipped.at(-1) };
   });
+  nameLines(plot, lines, narrow);
 }
 
 // ---- learning curves ----

@@ -15,7 +15,7 @@ function draw() {
     const host = document.querySelector(`#${name} .plot`);
     if (!host) continue;
     panel(host);
-    for (const root of host.querySelectorAll("svg")) root.querySelector("[role=button]")?.setAttribute("tabindex", "0");
+    tabStops(host);
   }
 }
 
@@ -47,7 +47,7 @@ const group = (words, ...parts) => html("fieldset", {}, html("legend", {}, words
 function prepareControls() {
   const bar = document.getElementById("controls");
   bar.append(group("Budgets", ...budgets.map((budget) => checkbox("budgets", budget, budgetText.get(budget), keyMark(kindOf(budget), "glyph")))));
-  if (seeds.length > 1) bar.append(group("Seeds", ...seeds.map((seed) => checkbox("seeds", seed, String(seed)))));
+  if (seeds.length > 1) bar.append(group("Seeds", ...seeds.map((seed) => checkbox("seeds", seed, String(seed))), html("span", { id: "seeds-note", class: "quiet", role: "status" })));
   const interaction = [];
   if (views.length > 1) interaction.push(choices("view", "View", views));
   if (views[0]) {
@@ -63,6 +63,8 @@ function prepareControls() {
 
 function showControls() {
   for (const input of document.querySelectorAll("#controls input[name]")) input.checked = isOn(input.name, Number(input.value));
+  const note = document.getElementById("seeds-note");
+  if (note) note.textContent = seeds.every((seed) => isOn("seeds", seed)) ? "" : "means and fits still hold every seed";
   for (const name of ["view", "treatment"]) {
     const select = document.getElementById(`choose-${name}`);
     if (select) select.value = state[name];
@@ -112,7 +114,8 @@ function choose(shape, key = "") {
 
 function setChosen(element, chosen) {
   element.classList.toggle("chosen", chosen);
-  if (element.hasAttribute("aria-pressed")) element.setAttribute("aria-pressed", chosen);
+  const button = element.matches("tr") ? element.querySelector("button") : element;
+  if (button.hasAttribute("aria-pressed")) button.setAttribute("aria-pressed", chosen);
 }
 
 function showChoice() {
@@ -142,20 +145,13 @@ function prepareChoosing() {
 // Within a panel the arrows walk from mark to mark; Enter chooses, Escape lets go.
 function onKey(event) {
   if (event.key === "Escape" && state.shape) return choose(state.shape, state.trial);
-  const mark = event.target.closest?.("svg [role=button]");
+  const mark = event.target.closest?.("svg [tabindex]");
   if (!mark) return undefined;
   if (event.key === "Enter" || event.key === " ") {
     event.preventDefault();
-    return choose(mark.dataset.shape, mark.dataset.key);
+    return mark.dataset.shape ? choose(mark.dataset.shape, mark.dataset.key) : undefined;
   }
-  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (!step) return undefined;
-  event.preventDefault();
-  const marks = [...mark.ownerSVGElement.querySelectorAll("[role=button]")];
-  const next = marks[(marks.indexOf(mark) + step + marks.length) % marks.length];
-  mark.setAttribute("tabindex", "-1");
-  next.setAttribute("tabindex", "0");
-  return next.focus();
+  return walk(event, mark);
 }
 
 function onHash() {

@@ -101,6 +101,12 @@ function prepareTable() {
     button.addEventListener("click", () => { sortBy(heading.dataset.column); refresh(); });
     heading.replaceChildren(button);
   }
+  tableRows.forEach((element, row) => {
+    const cell = element.firstElementChild;
+    const words = cell.textContent;
+    const name = `${words}: ${trials.depth[row]} layers x ${trials.width[row]}, seed ${trials.seed[row]}`;
+    cell.replaceChildren(html("button", { type: "button", "aria-pressed": "false", "aria-label": name }, words));
+  });
   const find = html("input", { id: "find", type: "search", placeholder: "depth>2 loss<2.4 done", autocomplete: "off", spellcheck: "false" });
   find.addEventListener("input", onFind);
   const save = html("button", { type: "button", id: "download" }, "Download CSV");

@@ -22,7 +22,7 @@ function prepareTip(wordsOf) {
   });
   addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
   document.addEventListener("focusin", (event) => {
-    const target = event.target.matches?.("svg [data-shape]") ? event.target : null;
+    const target = event.target.matches?.("svg [data-shape], svg [data-tip]") ? event.target : null;
     const { right, bottom } = event.target.getBoundingClientRect();
     if (target?.matches(":focus-visible")) showTip(wordsOf(target), right, bottom);
     else tip.hidden = true;
