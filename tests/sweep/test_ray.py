@@ -10,8 +10,7 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder
-from interlaw.sweep import RayOptions, parse_resources
-from interlaw.sweep import ray as executor
+from interlaw.sweep import RayOptions, cluster, parse_resources
 
 
 def test_resources_are_read() -> None:
@@ -53,28 +52,28 @@ class FakeRay:
     ],
 )
 def test_how_many_trials_fit(options: RayOptions, room: int) -> None:
-    assert executor._room(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options) == room
+    assert cluster.room(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options) == room
 
 
 def test_whether_a_folder_and_its_locks_are_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     probe = tmp_path / "probe"
-    assert executor._look(str(probe)) == "missing"
+    assert cluster._look(str(probe)) == "missing"
     with probe.open("w") as file:
-        assert executor._look(str(probe)) == "unlocked"
+        assert cluster._look(str(probe)) == "unlocked"
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert executor._look(str(probe)) == "shared"
+        assert cluster._look(str(probe)) == "shared"
 
     def no_locks(*arguments: object) -> None:
         raise OSError(37, os.strerror(37))
 
-    monkeypatch.setattr(executor.fcntl, "flock", no_locks)
-    assert executor._look(str(probe)) == "unlocked"
+    monkeypatch.setattr(cluster.fcntl, "flock", no_locks)
+    assert cluster._look(str(probe)) == "unlocked"
 
 
 def test_a_node_that_does_not_share_is_named(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    executor._require_seen("shared", run, "10.0.0.7")
+    cluster._require_seen("shared", run, "10.0.0.7")
     with pytest.raises(InterlawError, match=r"expected .* on every node, found a node without it \(10\.0\.0\.7\)"):
-        executor._require_seen("missing", run, "10.0.0.7")
+        cluster._require_seen("missing", run, "10.0.0.7")
     with pytest.raises(InterlawError, match=r"expected locks in .* found none on 10\.0\.0\.7; mount the storage"):
-        executor._require_seen("unlocked", run, "10.0.0.7")
+        cluster._require_seen("unlocked", run, "10.0.0.7")

@@ -1,11 +1,11 @@
 """Sweeps: a recipe becomes a plan of trials, and executors run what is missing."""
 
+from interlaw.sweep.cluster import RayOptions, parse_resources
 from interlaw.sweep.driver import Executor, prepare_run, run_trials
 from interlaw.sweep.local import Event, Listener
 from interlaw.sweep.logs import LOGGERS, Logbook, require_loggers
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import RunStatus, planned_flops, run_status
-from interlaw.sweep.ray import RayOptions, parse_resources
 from interlaw.sweep.recipe import MeasurePart, Recipe, TrainingPart, parse_recipe, read_recipe
 from interlaw.sweep.rerun import TOLERANCE as RERUN_TOLERANCE
 from interlaw.sweep.rerun import Rerun, rerun_trial

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, StorageError, TrialSpec, open_run
+from interlaw.sweep.cluster import RayOptions
 from interlaw.sweep.local import Listener, run_in_processes, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
-from interlaw.sweep.ray import RayOptions, run_on_ray
+from interlaw.sweep.ray import run_on_ray
 from interlaw.sweep.recipe import Recipe
 
 Executor = Literal["local", "processes", "ray"]
