@@ -154,3 +154,33 @@ def test_real_encoder_is_measured_and_padding_does_not_count() -> None:
     single = measure(loaded.model, alone, positions="last", outputs=range(8), probes="exact")
     assert single.energy.value == pytest.approx(whole.energy.value, rel=1e-3)
     assert single.aofe_ratio.value == pytest.approx(whole.aofe_ratio.value, rel=1e-3)
+
+
+ENCODERS = {
+    "gpt2": lambda: transformers.GPT2Model(ARCHITECTURES["gpt2"]()),
+    "bert": lambda: transformers.BertModel(transformers.BertConfig(**MULTI_HEAD)),
+    "t5": lambda: transformers.T5ForConditionalGeneration(
+        transformers.T5Config(vocab_size=300, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2)
+    ),
+}
+
+
+@pytest.mark.parametrize("special", [{}, {"eos_token": "<end>"}, {"eos_token": "<end>", "pad_token": "<end>"}])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoders_read_lines_with_and_without_a_token_for_padding(
+    name: str, special: dict[str, str], tokenizer: transformers.PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    ENCODERS[name]().save_pretrained(tmp_path)
+    plain = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, **special)
+    plain.save_pretrained(tmp_path)
+    loaded = load_pretrained(str(tmp_path))
+    assert not loaded.causal
+    batches = text_batches(loaded, "one line\n\nand another, longer one\nthree", num_sequences=9, context=12)
+    lengths = [len(plain(line)["input_ids"]) for line in ("one line", "and another, longer one", "three")]
+    assert batches[0]["attention_mask"].sum(1).tolist() == [min(length, 12) for length in lengths]
+    whole = measure(loaded.model, batches, probes="exact")
+    assert (whole.dim, whole.num_clusters) == (16, 3)
+    # what stands in the padding changes nothing
+    other = {**batches[0], "input_ids": torch.where(batches[0]["attention_mask"] > 0, batches[0]["input_ids"], 7)}
+    assert measure(loaded.model, [other], probes="exact").energy.value == pytest.approx(whole.energy.value, rel=1e-5)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from interlaw.errors import InterlawError, MissingExtraError
 
@@ -37,7 +38,7 @@ class Pretrained:
 def load_pretrained(
     name: str, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, trust_remote_code: bool = False
 ) -> Pretrained:
-    """Loads a causal language model or an encoder, with its tokenizer.
+    """Loads a causal language model or an encoder, with its tokenizer; of an encoder-decoder model the encoder.
 
     Args:
         name: A hub name or a folder written by `save_pretrained`.
@@ -56,9 +57,14 @@ def load_pretrained(
     causal = _is_causal(config)
     kind = AutoModelForCausalLM if causal else AutoModel
     try:
-        model = kind.from_pretrained(name, config=config, dtype=dtype or "auto", **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        model, report = kind.from_pretrained(
+            name, config=config, dtype=dtype or "auto", output_loading_info=True, **options
+        )
+    except Exception as error:  # damaged weights and settings: each of their readers has its own
         raise _not_loaded(name, error) from error
+    _require_whole(name, report["missing_keys"])
+    if getattr(config, "is_encoder_decoder", False):
+        model = model.get_encoder()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
     except (OSError, ValueError, KeyError, ImportError):
@@ -87,8 +93,21 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
         )
     try:
         return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # what checks the settings has errors of its own
         raise _not_loaded(name, error) from error
+
+
+def _require_whole(name: str, missing: Collection[str]) -> None:
+    """Refuses weights that the file lacks: the library draws them at random, and a measurement would be of noise.
+
+    Tied weights are not missing. A pooler is, where the model was saved under another head; no view reads it.
+    """
+    missing = sorted(key for key in missing if "pooler." not in key)
+    if missing:
+        raise InterlawError(
+            f"expected all weights of '{name}', found {len(missing)} missing, such as {missing[0]}; save the whole "
+            "model with save_pretrained, under the class that config.json names"
+        )
 
 
 def _not_loaded(name: str, error: Exception) -> InterlawError:
@@ -155,18 +174,19 @@ def token_ids(text: str, *, tokenizer: str) -> list[int]:
 
 
 def _lines(loaded: Pretrained, text: str, *, num_sequences: int, context: int | None) -> list[dict[str, Tensor]]:
-    """One line a sequence; padded on the right to the longest."""
+    """One line a sequence; padded on the right to the longest.
+
+    A tokenizer without a token for padding pads with its end token, or with any: the mask hides it.
+    """
     lines = [line for line in text.splitlines() if line.strip()][:num_sequences]
     if not lines:
         raise InterlawError("expected lines of text, found none; an encoder reads one line a sequence")
-    encoded = loaded.tokenizer(
-        lines,
-        truncation=True,
-        max_length=context or min(loaded.context, CONTEXT_LIMIT),
-        padding=True,
-        return_tensors="pt",
-    )
-    return [{name: encoded[name] for name in ("input_ids", "attention_mask")}]
+    tokenizer, longest = loaded.tokenizer, context or min(loaded.context, CONTEXT_LIMIT)
+    rows = [torch.tensor(row) for row in tokenizer(lines, truncation=True, max_length=longest)["input_ids"] if row]
+    named = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    padding = next(token for token in named if token is not None)
+    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    return [{"input_ids": pad_sequence(rows, batch_first=True, padding_value=padding), "attention_mask": mask}]
 
 
 def _is_causal(config: Any) -> bool:
