@@ -17,6 +17,17 @@ def test_it_says_where_how_sure_and_whether_it_stays(sweep) -> None:
     assert "the joint law of all runs says" in text
 
 
+def test_a_single_efficient_shape_has_no_width_to_compare(sweep) -> None:
+    table = sweep(seeds=2, noise=0.002)
+    away = np.abs(np.log(table["depth"] / table["width"] / 0.03))
+    single = verdict(fit_law({**table, "aofe": np.exp(away), "aofe_ratio": 0.9 - 0.01 * away}))[1]
+    assert "is that of a single shape in each budget, R = 0.0" in single
+    assert "no width to compare with the loss interval" in single
+    assert "overlaps" not in single
+    wide = verdict(fit_law({**table, "aofe": np.exp(away), "aofe_ratio": 0.9 + 0.01 * away}))[1]
+    assert "single shape" not in wide
+
+
 def test_agreement_is_not_claimed_for_shuffled_interaction(sweep) -> None:
     table = sweep(seeds=2, noise=0.002)
     rng = np.random.default_rng(1)

@@ -66,7 +66,7 @@ def test_waits_for_the_first_trial_then_reports(server: ReportServer, tmp_path: 
     assert (first["done"], first["pending"], first["trials"]) == (0, 4, [])
     for _ in range(4):
         end_trial(tmp_path / "run", finished)
-    server.run._read = (0.0, {})  # do not wait
+    server.run._read, server.run._made = (0.0, {}), (0.0, *server.run._made[1:])  # do not wait
     second = json.loads(ask(server, "/status.json")[1])
     assert (second["done"], second["pending"]) == (4, 0)
     assert second["version"] != first["version"]
@@ -81,6 +81,36 @@ def test_one_answer_is_good_for_a_while(server: ReportServer, tmp_path: Path, fi
     server.run._read = (server.run._read[0] + 60, server.run._read[1])
     end_trial(tmp_path / "run", finished)
     assert ask(server, "/status.json")[1] == first
+
+
+def test_a_page_that_took_long_is_good_for_a_while_and_the_status_leads_to_no_other(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = small_run(tmp_path / "run", status=PENDING)
+    live = LiveRun(folder)
+    clock = [100.0]
+    monkeypatch.setattr("interlaw.report.live.time.monotonic", lambda: clock[0])
+    made: list[str] = []
+
+    def slow(run: RunFolder, now: str) -> str:
+        clock[0] += 9.0
+        made.append(now)
+        return f"page {now}"
+
+    monkeypatch.setattr(live, "_page", slow)
+    first = live.status()["version"]
+    assert live.page() == f"page {first}"
+    for passed in (0.0, 20.0, 20.0):
+        clock[0] += passed
+        end_trial(folder, finished)
+        assert live.status()["version"] == first
+        assert live.page() == f"page {first}"
+    assert len(made) == 1
+    clock[0] += 6.0
+    second = live.status()["version"]
+    assert second != first
+    assert live.page() == live.page() == f"page {second}"
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_the_explorer_has_contents_and_links_too(visit: Any, tmp_path_factory: p
     first = page.page.locator("#sizes svg [tabindex='0']")
     assert first.count() == 1
     first.focus()
+    page.page.wait_for_timeout(300)  # scrolling there hides what is said
     page.page.keyboard.press("ArrowRight")
     assert page.page.locator("#tip").is_visible()
     assert "parameters" in page.page.locator("#tip").inner_text()

@@ -72,14 +72,28 @@ def _intervals(fit: LawFit) -> list[str]:
     if pooled.share_of_grid > 0.8:
         grid = "each grid" if pooled.num_budgets > 1 else "the grid"
         return [f"{where}: {pooled.share_of_grid:.0%} of {grid}, so it singles out almost nothing."]
-    compared = f"it overlaps the loss interval by {pooled.jaccard:.2f} where shuffled shapes give {pooled.chance:.2f}"
     if pooled.p_value <= 0.05:
         judged = "they agree better than chance"
     elif pooled.jaccard <= pooled.chance:
         judged = "they agree no better than chance"
     else:
         judged = "that is not more than chance may give"
+    if all(_is_single(each) for each in fit.budgets):
+        one = f"R = {pooled.low:.3g}{_averaged(pooled.num_budgets)}"
+        several = " in each budget" if pooled.num_budgets > 1 else ""
+        return [
+            f"The most efficient interaction, found without the loss, is that of a single shape{several}, {one}: it "
+            f"has no width to compare with the loss interval, only a place in or out of it (p = {pooled.p_value:.2g}): "
+            f"{judged}."
+        ]
+    compared = f"it overlaps the loss interval by {pooled.jaccard:.2f} where shuffled shapes give {pooled.chance:.2f}"
     return [f"{where}; {compared} (p = {pooled.p_value:.2g}): {judged}."]
+
+
+def _is_single(budget: BudgetFit) -> bool:
+    """Whether the interaction interval holds one shape alone; a budget without an interval says nothing against it."""
+    found = budget.interaction_interval
+    return found is None or found.low == found.high
 
 
 def _averaged(num_budgets: int) -> str:

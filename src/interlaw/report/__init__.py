@@ -1,5 +1,7 @@
 """A run as figures and as one self-contained page."""
 
+from interlaw.report import markup
+from interlaw.report.document import document as html_document
 from interlaw.report.explorer import write_explorer
 from interlaw.report.figures import write_figures
 from interlaw.report.layers_figure import write_layers_figure
@@ -15,6 +17,8 @@ __all__ = [
     "ReportServer",
     "Units",
     "draw_scores",
+    "html_document",
+    "markup",
     "require_figure_name",
     "score_panels",
     "units_of",

@@ -19,7 +19,7 @@ from interlaw.sweep import run_status
 
 SCRIPTS = ("chart.js", "live.js")
 MOST_POINTS = 200
-# a long run is not read all the time: an answer is good for this many times as long as it took
+# a long run is not read, and its law not fitted, all the time: an answer is good for this many times as long as it took
 SHARE = 5.0
 
 
@@ -36,7 +36,7 @@ class LiveRun:
     def __init__(self, location: str | Path) -> None:
         self._location = location
         self._making = threading.Lock()
-        self._made: tuple[str, str] = ("", "")
+        self._made: tuple[float, str, str] = (0.0, "", "")
         self._reading = threading.Lock()
         self._read: tuple[float, dict[str, Any]] = (0.0, {})
         self._seen: dict[str, list[list[float]]] = {}
@@ -56,7 +56,7 @@ class LiveRun:
     def _status(self) -> dict[str, Any]:
         run = require_run(self._location)
         running = [self._running(trial) for trial in run.trials() if trial.is_running()]
-        return {"version": version(run), **vars(run_status(run)), "trials": running}
+        return {"version": self._version(run), **vars(run_status(run)), "trials": running}
 
     def _running(self, trial: TrialFolder) -> dict[str, Any]:
         """Where one trial stands; its losses are those seen while somebody was watching."""
@@ -80,11 +80,19 @@ class LiveRun:
     def page(self) -> str:
         """The report of what has ended, or a page that waits for the first trial; made once a version."""
         run = require_run(self._location)
-        now = version(run)
         with self._making:
-            if self._made[0] != now:
-                self._made = (now, self._page(run, now))
-            return self._made[1]
+            now = self._version(run)
+            if self._made[1] != now:
+                started = time.monotonic()
+                made = self._page(run, now)
+                ended = time.monotonic()
+                self._made = (ended + SHARE * (ended - started), now, made)
+            return self._made[2]
+
+    def _version(self, run: RunFolder) -> str:
+        """The version of the page to show: of the one that was made while it is good, then of the run as it is."""
+        good_until, made, _ = self._made
+        return made if time.monotonic() < good_until else version(run)
 
     def _page(self, run: RunFolder, now: str) -> str:
         try:

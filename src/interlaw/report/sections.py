@@ -70,6 +70,8 @@ def _interaction_text(fit: BudgetFit) -> str:
     found, overlap = fit.interaction_interval, fit.overlap
     if found is None or overlap is None:
         return "not measured on three shapes"
+    if found.low == found.high:
+        return f"a single shape, R = {number(found.low, digits=3)} (p = {overlap.p_value:.2g})"
     return (
         f"{span(found.low, found.high)}; overlap {overlap.jaccard:.2f}, by chance {overlap.chance:.2f} "
         f"(p = {overlap.p_value:.2g})"
