@@ -115,6 +115,19 @@ def test_a_dataset_of_several_parts_and_another_column(tmp_path: Path) -> None:
         open_corpus(f"datasets:{tmp_path / 'animals'}")
 
 
+@pytest.mark.parametrize("num_rows", [3, 30])
+def test_a_dataset_that_comes_split_keeps_its_splits(num_rows: int, tmp_path: Path) -> None:
+    """Rows are lines of one text: dealt out one by one, neighbours would be in different splits."""
+    names = (*SPLITS, "unsupervised")
+    rows = {name: [f"{name} {i}" if i else "" for i in range(num_rows)] for name in names}
+    parts = {name: datasets.Dataset.from_dict({"text": lines}) for name, lines in rows.items()}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "wikitext-103")
+    corpus = open_corpus(f"datasets:{tmp_path / 'wikitext-103'}")
+    for split in SPLITS:
+        assert corpus.tokens(split).tobytes().decode() == "".join(f"{line}\n" for line in rows[split] if line)
+    assert corpus.num_documents == len(SPLITS) * (num_rows - 1)
+
+
 def test_a_dataset_of_plain_files(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "a.txt").write_text("\n".join(LINES))

@@ -71,7 +71,8 @@ def open_corpus(
 
     Args:
         source: "stdlib" (the source files of the running Python's standard library), a file, a folder of text files,
-            or "datasets:NAME" for a Hugging Face dataset: a hub name, "NAME/CONFIG" or a local folder.
+            or "datasets:NAME" for a Hugging Face dataset: a hub name, "OWNER/NAME/CONFIG" or a local folder; its own
+            train, validation and test splits are kept when it has all three.
         tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
         text_column: Column of a dataset that holds the text.
         cache: Folder for the token files; `default_cache()` when None.
@@ -80,14 +81,14 @@ def open_corpus(
         InterlawError: When there is no such text, or it is empty or unreadable.
     """
     encode, vocab_size, separator = _encoder(tokenizer)
-    documents, fingerprint = _documents(source, text_column)
+    documents, fingerprint, own_splits = _documents(source, text_column)
     key = hashlib.sha256(
         json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), fingerprint]).encode()
     ).hexdigest()
     folder = (cache or default_cache()) / "corpora" / key[:24]
     if not (folder / "corpus.json").exists():
         try:
-            _write(folder, source, tokenizer, vocab_size, documents, encode, separator)
+            _write(folder, source, tokenizer, vocab_size, documents, encode, separator, own_splits)
         except OSError as error:
             raise InterlawError(
                 f"expected to write token files to {folder.parent}, found: {error.strerror}; "
@@ -121,6 +122,7 @@ def _write(
     documents: Callable[[], Iterator[tuple[str, bytes]]],
     encode: Callable[[str, bytes], NDArray[np.integer[Any]]],
     separator: NDArray[np.integer[Any]],
+    own_splits: bool,
 ) -> None:
     """Writes the token files beside their place, then moves them there in one step."""
     names = [name for name, content in documents() if content]
@@ -139,7 +141,8 @@ def _write(
         with ExitStack() as stack:
             files = {split: stack.enter_context((place / f"{split}.bin").open("wb")) for split in SPLITS}
             for name, content in documents():
-                for split, piece in _split(name, content, by_document):
+                pieces = _own_split(name, content) if own_splits else _split(name, content, by_document)
+                for split, piece in pieces:
                     # an end-of-text token stands for one byte
                     num_bytes[split] += len(piece) + len(separator)
                     np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
@@ -158,6 +161,11 @@ def _write(
         except OSError:
             if not (folder / "corpus.json").exists():  # not a faster twin's finished work
                 raise
+
+
+def _own_split(name: str, content: bytes) -> list[tuple[str, bytes]]:
+    """The split that the document's name begins with."""
+    return [(name.partition("/")[0], content)] if content else []
 
 
 def _split(name: str, content: bytes, by_document: bool) -> list[tuple[str, bytes]]:
@@ -193,8 +201,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any]:
-    """A way to read the documents (name, content) in a fixed order, and a print that changes when they do."""
+def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any, bool]:
+    """A way to read the documents (name, content) in a fixed order, a print of them, and whether they come split."""
     if source.startswith("datasets:"):
         return _dataset_documents(source.removeprefix("datasets:"), text_column)
     if source == EMBEDDED:
@@ -228,7 +236,7 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
 
     stats = [(name, path.stat()) for name, path in named]
     # st_ctime_ns: unlike size and st_mtime_ns it moves even where a tool restores the old times
-    return read, [str(root.resolve()), *([name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in stats)]
+    return read, [str(root.resolve()), *([name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in stats)], False
 
 
 def _is_plain_file(path: Path, root: Path) -> bool:
@@ -236,8 +244,12 @@ def _is_plain_file(path: Path, root: Path) -> bool:
     return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any]:
-    """The rows of a Hugging Face dataset; a local folder is read without the network."""
+def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any, bool]:
+    """The rows of a Hugging Face dataset; a local folder is read without the network.
+
+    Its rows are often single lines of one document: dealt out one by one they would put neighbours into different
+    splits. So the dataset's own splits are kept, and no other rows are read, when it has all three.
+    """
     try:
         import datasets
     except ImportError as error:
@@ -257,6 +269,9 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
             f"expected a dataset named {name!r}, found: {reason}; check the name, or give a local folder"
         ) from error
     parts = loaded if isinstance(loaded, dict) else {"train": loaded}
+    own_splits = set(SPLITS) <= set(parts)
+    if own_splits:
+        parts = {split: parts[split] for split in SPLITS}
     for split, part in parts.items():
         if text_column not in part.column_names:
             raise InterlawError(
@@ -269,7 +284,8 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
             for number, row in enumerate(part):
                 yield f"{split}/{number}", str(row[text_column]).encode()
 
-    return read, [text_column, *sorted((split, part._fingerprint) for split, part in parts.items())]
+    prints = sorted((split, part._fingerprint) for split, part in parts.items())
+    return read, [text_column, *prints, *(["own splits"] if own_splits else [])], own_splits
 
 
 def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[Any]]], int, NDArray[np.integer[Any]]]:
