@@ -69,6 +69,15 @@ def test_a_run_is_a_folder_with_a_recipe(tmp_path: Path, finished_run: Path) -> 
             require_run(path)
 
 
+def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
+    for name in ("full", "product"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.toml").write_text("")
+    expected = rf"found none in .*; the runs below it are '{tmp_path}/full', '{tmp_path}/product': give one of these"
+    with pytest.raises(InterlawError, match=expected):
+        require_run(tmp_path)
+
+
 def test_a_finished_trial_leaves_only_what_is_promised(finished_run: Path) -> None:
     for trial in RunFolder(finished_run).trials():
         files = {path.relative_to(trial.path).as_posix() for path in trial.path.rglob("*") if path.is_file()}

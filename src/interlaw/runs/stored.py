@@ -186,9 +186,9 @@ def require_run(location: str | Path) -> RunFolder:
     run = open_run(location)
     run.fetch()
     if not run.recipe.is_file():
-        raise InterlawError(
-            f"expected a run folder with {RECIPE}, found none in {str(location)!r}; give the --out folder of a sweep"
-        )
+        below = ", ".join(repr(str(path.parent)) for path in sorted(run.path.glob(f"*/{RECIPE}")))
+        remedy = f"the runs below it are {below}: give one of these" if below else "give the --out folder of a sweep"
+        raise InterlawError(f"expected a run folder with {RECIPE}, found none in {str(location)!r}; {remedy}")
     return run
 
 
