@@ -59,6 +59,27 @@ def test_other_budgets(capsys: pytest.CaptureFixture[str]) -> None:
     assert row["tied"] is False
 
 
+@pytest.mark.parametrize(
+    ("family", "sizes", "depth", "width", "params"),
+    [
+        # 2 L (d^2 + d) + (i + 1) d + (d + 1) o
+        ("mlp", ("--input-size", "10", "--output-size", "3"), 3, 40, 6 * (1600 + 40) + 11 * 40 + 41 * 3),
+        # L (18 d^2 + 6 d) + stem 9 (c + 1) d + d, last norm 2 d, last convolution 9 d c + c
+        ("cnn", ("--channels", "1"), 2, 16, 2 * (18 * 256 + 96) + 18 * 16 + 16 + 32 + 9 * 16 + 1),
+        # 3 d (i + d + 2) + 3 (L - 1) d (2 d + 2) + (d + 1) o
+        ("gru", ("--input-size", "2", "--output-size", "5"), 3, 24, 72 * 28 + 6 * 24 * 50 + 25 * 5),
+    ],
+)
+def test_other_families_have_their_own_sizes(
+    family: str, sizes: tuple[str, ...], depth: int, width: int, params: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--family", family, "--params", str(params), "--depths", str(depth), "--multiple-of", "8", *sizes)
+    (row,) = asked(capsys, *arguments)
+    assert (row["family"], row["depth"], row["width"], row["params"]) == (family, depth, width, params)
+    assert row["budget_error"] == 0
+    assert row["ratio"] == depth / width
+
+
 def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["shapes", "--params", "1M", "--depths", "5", "--head-dim", "4"]) == 0
     captured = capsys.readouterr()
@@ -77,6 +98,7 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         (["--params", "3X"], "expected a size such as"),
         (["--params", "3M", "--family", "gtp"], "expected a family of"),
         (["--params", "3M", "--depths", "9-1"], "expected depths from 1"),
+        (["--params", "3M", "--family", "gpt", "--channels", "3"], "channels"),
         (["--params", "3M", "--rule", "best"], "expected --rule largest or nearest"),
         (["--params", "3M", "--count", "all"], "expected count to be total or non-embedding"),
         (["--params", "3M", "--head-dim", "0"], "expected head_dim to be at least 1"),

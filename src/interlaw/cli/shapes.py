@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from interlaw.cli.completion import RULES, among, families
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import InterlawError
 
 
 def shapes(
     depths: Annotated[str, typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4.")] = "1-24",
-    family: Annotated[str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.")] = "gpt",
+    family: Annotated[str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.", autocompletion=families)] = "gpt",
     params: Annotated[str | None, typer.Option(help="Budget in parameters, such as 300k or 3M.")] = None,
     count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
@@ -20,7 +21,7 @@ def shapes(
     tokens_per_param: Annotated[
         float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")
     ] = None,
-    rule: Annotated[str, typer.Option(help="largest: widest within the budget; nearest: least miss.")] = "largest",
+    rule: Annotated[str, typer.Option(help="largest: widest within the budget; nearest: least miss.", autocompletion=among(RULES))] = "largest",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this, beside head_dim.")] = 1,
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
@@ -29,6 +30,9 @@ def shapes(
         int | None, typer.Option(min=1, help="Key-value heads, each shared by a group of heads.")
     ] = None,
     d_ff_ratio: Annotated[float | None, typer.Option(help="Hidden units of the MLP over the width.")] = None,
+    input_size: Annotated[int | None, typer.Option(help="Coordinates of the input, of an mlp or gru.")] = None,
+    output_size: Annotated[int | None, typer.Option(help="Outputs, of an mlp or gru.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Channels of the image, of a cnn.")] = None,
     tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,6 +45,9 @@ def shapes(
         "head_dim": head_dim,
         "num_kv_heads": kv_heads,
         "d_ff_ratio": d_ff_ratio,
+        "input_size": input_size,
+        "output_size": output_size,
+        "channels": channels,
         "tied": tied,
     }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
