@@ -1,0 +1,76 @@
+"""Five tied bottlenecks trained together, against plain dense loops of one each: processor time of one step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from interlaw.models import build_model
+from interlaw.reproduce.bottleneck_training import BottleneckSettings, train_bottlenecks
+from interlaw.shapes import BottleneckShape
+from interlaw.tasks import SparseRows, draw_sparse_rows
+
+SIZES = (500, 5282)
+SEEDS = (0, 1, 2, 3, 4)
+TARGET = 5
+OUR_STEPS = 40
+PLAIN_SECONDS = 8.0
+
+
+def run() -> list[dict[str, Any]]:
+    """Milliseconds a step of all five seeds, every row in every step and in the published batches."""
+    rows = []
+    for size in SIZES:
+        data = draw_sparse_rows(size)
+        plain = len(SEEDS) * _plain_seconds(data)
+        for batch_size, words in ((None, "every row"), (2048, "min(T, 2048) drawn rows")):
+            ours = _our_seconds(data, batch_size=batch_size)
+            rows.append(
+                {
+                    "name": f"bottleneck, T = {size}, {words}",
+                    "unit": "ms of processor a step, 5 seeds",
+                    "ours": 1e3 * ours,
+                    "baseline": 1e3 * plain,
+                    "ratio": plain / ours,
+                    "target": f">= {TARGET}",
+                }
+            )
+    return rows
+
+
+def _our_seconds(data: SparseRows, *, batch_size: int | None) -> float:
+    """Processor time of a step of all seeds together; the start is timed alone and taken off."""
+
+    def train(steps: int) -> Callable[[], object]:
+        settings = BottleneckSettings(steps=steps, batch_size=batch_size)
+        return lambda: train_bottlenecks(data, seeds=SEEDS, settings=settings)
+
+    train(2)()
+    return (_processor_seconds(train(OUR_STEPS + 1)) - _processor_seconds(train(1))) / OUR_STEPS
+
+
+def _plain_seconds(data: SparseRows) -> float:
+    """Processor time of a full-batch step of one model: dense matrix, autograd and optimizer, as one writes it."""
+    X = data.dense()
+    model = build_model(BottleneckShape(depth=1, width=2, input_size=data.dim))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=1e-2)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (X - model(X).abs()).square().sum(1).mean().backward()
+        optimizer.step()
+
+    step()
+    taken, steps = 0.0, 0
+    while taken < PLAIN_SECONDS:
+        taken, steps = taken + _processor_seconds(step), steps + 1
+    return taken / steps
+
+
+def _processor_seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
