@@ -19,6 +19,7 @@ from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_models import run_open_models
 from interlaw.reproduce.open_questions import Answer
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
+from interlaw.reproduce.page import write_page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ def reproduce(
     text: str | None = None,
     models: tuple[str, ...] = (),
 ) -> Outcome:
-    """Runs one experiment, or goes on with it, and writes OUT/outcome.json and OUT/outcome.md.
+    """Runs one experiment, or goes on with it, and writes outcome.json, outcome.md and index.html.
 
     Args:
         name: A key of `EXPERIMENTS`.
@@ -80,6 +81,7 @@ def reproduce(
             with experiment_folder(out, experiment=name, scale=known):
                 outcome = EXPERIMENTS[name].run(scale=known, out=out, driver=driver, **given)
                 write_outcome(outcome, out)
+                write_page(outcome, out)
             return outcome
     raise InterlawError(f"expected --scale tiny or paper, found {scale!r}; choose one of them")
 

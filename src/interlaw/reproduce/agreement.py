@@ -158,7 +158,7 @@ def as_markdown(lines: Sequence[Agreement]) -> str:
     """The table for a page."""
     head = "| figure | at | published | ours | verdict |\n|---|---|---|---|---|\n"
     return head + "".join(
-        f"| {line.figure} | {line.at} | {_number(line.published, line.spread)} | {_number(line.ours, line.our_spread)} "
+        f"| {line.figure} | {line.at} | {shown(line.published, line.spread)} | {shown(line.ours, line.our_spread)} "
         f"| {line.verdict} |\n"
         for line in lines
     )
@@ -186,8 +186,8 @@ def remarks(lines: Sequence[Agreement]) -> list[str]:
     return said
 
 
-def _number(value: float | str | None, spread: float | None) -> str:
-    """A value with its spread, four digits."""
+def shown(value: float | str | None, spread: float | None) -> str:
+    """A value with its spread for people, four digits; a dash where there is none."""
     if value is None:
         return "-"
     if isinstance(value, str):

@@ -21,8 +21,8 @@ LARGEST_SIDE = 200
 LEAST_AOFE = 1e-4
 PANELS = (
     (("loss",), "test loss"),
-    (("aofe", "weights_aofe"), "off-diagonal energy"),
-    (("aofe_ratio", "weights_aofe_ratio"), "its share of the energy"),
+    (("aofe", "weights_aofe"), "off-diagonal energy (AOFE)"),
+    (("aofe_ratio", "weights_aofe_ratio"), "share of the energy (AOFE-ratio)"),
 )
 
 

@@ -42,7 +42,7 @@ GRU_STUDENTS = ShapeSweep(
     parts=(Part(label="students", recipe="gru"),),
     setting="GRU students of equal budget learn the last state of a frozen random GRU: 2 layers of 64, 80 steps.",
     differs={
-        "tiny": f"20k parameters, depths 1 to 8, 400 steps; {OURS}",
+        "tiny": f"20k parameters, depths 1 to 8, 200 steps; {OURS}",
         "paper": f"budget (0.3M) and training length are ours; {OURS}",
     },
     judge=judge,
