@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.torch import save
 from tests.recipes import recipe_text, write_book
 
 TABLE = "params,depth,width,loss\n"
@@ -201,6 +203,30 @@ def _files() -> dict[str, str | bytes]:
         + b"\n",
         "a-file": "",
         "standing/config.json": "{}",
+        **_model_folders(),
+    }
+
+
+def _model_folders() -> dict[str, str | bytes]:
+    """Folders as `save_pretrained` writes them, each with one fault."""
+    gpt2 = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_embd": 4, "n_layer": 1, "n_head": 1}
+    config = json.dumps(gpt2 | {"vocab_size": 8, "n_positions": 8})
+    return {
+        "hf-empty/config.json": config,
+        "hf-empty/model.safetensors": b"",
+        "hf-cut/config.json": config,
+        "hf-cut/model.safetensors": save({"transformer.wte.weight": torch.zeros(8, 4)}, {"format": "pt"})[:-9],
+        "hf-other/config.json": config,
+        "hf-other/model.safetensors": save({"x": torch.zeros(3)}, {"format": "pt"}),
+        "hf-pickle/config.json": config,
+        "hf-pickle/pytorch_model.bin": pickle.dumps({"a": 1}, protocol=2),
+        "hf-none/config.json": config,
+        "hf-text/config.json": json.dumps(gpt2 | {"n_embd": "x"}),
+        "hf-negative/config.json": json.dumps(gpt2 | {"n_embd": -4}),
+        "hf-kind/config.json": json.dumps({"model_type": "no such kind"}),
+        "hf-code/config.json": json.dumps({"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}),
+        "hf-code/own.py": "raise SystemExit(3)\n",
+        "hf-json/config.json": "{",
     }
 
 
@@ -493,6 +519,12 @@ MEASURE = [
             (["{t}", "--text", "{d}/short.txt"], "tokens of text"),
             (["{t}", "--text", "{d}/empty.txt"], "tokens of text"),
             (["{t}", "--context", "1"], "context"),
+            *(
+                ([f"{{d}}/hf-{name}", "--text", "{d}/book.txt"], f"hf-{name}")
+                for name in ("empty", "cut", "pickle", "none", "text", "negative", "kind", "json")
+            ),
+            (["{d}/hf-other", "--text", "{d}/book.txt"], "missing, such as"),
+            (["{d}/hf-code", "--text", "{d}/book.txt"], "--trust-remote-code"),
         )
     ),
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/nan.npy"], "expected"),

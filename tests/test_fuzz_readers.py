@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
@@ -31,7 +32,7 @@ from interlaw.interaction import load, measure
 from interlaw.interaction import save as save_measurement
 from interlaw.laws import fit_law
 from interlaw.laws.table import read_runs
-from interlaw.models import build_model
+from interlaw.models import build_model, load_pretrained
 from interlaw.published import read_lm_eval, read_rows, row_from_config
 from interlaw.runs import RunFolder, TrialFolder, load_curve, load_table, load_trial
 from interlaw.shapes import GPTShape, parse_depths, parse_size
@@ -203,6 +204,19 @@ def reads_corpus(folder: Path, content: bytes) -> None:
     assert sum(corpus.num_tokens.values()) >= len(content)
 
 
+def pretrained(folder: Path) -> bytes:
+    """Weights of a model folder, which is made if need be."""
+    config = transformers.GPT2Config(vocab_size=8, n_embd=4, n_layer=1, n_head=1, n_positions=8)
+    if not (folder / "pretrained").exists():
+        transformers.GPT2LMHeadModel(config).save_pretrained(folder / "pretrained")
+    return (folder / "pretrained/model.safetensors").read_bytes()
+
+
+def reads_pretrained(folder: Path, content: bytes) -> None:
+    put(folder / "pretrained/model.safetensors", content)
+    load_pretrained(str(folder / "pretrained"))
+
+
 TABLE = b"params,depth,width,loss,budget,seed,status\n" + b"".join(
     f"{n + d},{d},{w},{2 + d / w},{n},0,done\n".encode()
     for n in (1000, 2000)
@@ -258,6 +272,7 @@ READERS: dict[str, tuple[Reader, Content, Callable[[bytes], st.SearchStrategy[by
     "record": (reads_record, lambda folder: (trial_of(folder).path / "record.json").read_bytes(), damaged_json),
     "curve": (reads_curve, lambda folder: (trial_of(folder).path / "curve.csv").read_bytes(), damaged_lines),
     "weights": (reads_weights, lambda folder: trial_of(folder).weights.read_bytes(), damaged_bytes),
+    "pretrained": (reads_pretrained, pretrained, damaged_bytes),
     "progress": (reads_progress, lambda _: b'{"step": 1, "steps": 2, "updated": 3.5}', damaged_json),
     "measurement": (reads_measurement, lambda folder: (folder / "measurement.json").read_bytes(), damaged_json),
     "grams": (reads_grams, npz, damaged_bytes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +58,10 @@ def load_pretrained(
     causal = _is_causal(config)
     kind = AutoModelForCausalLM if causal else AutoModel
     try:
-        model, report = kind.from_pretrained(
-            name, config=config, dtype=dtype or "auto", output_loading_info=True, **options
-        )
+        with _quiet(name):
+            model, report = kind.from_pretrained(
+                name, config=config, dtype=dtype or "auto", output_loading_info=True, **options
+            )
     except Exception as error:  # damaged weights and settings: each of their readers has its own
         raise _not_loaded(name, error) from error
     _require_whole(name, report["missing_keys"])
@@ -95,6 +97,23 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
         return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except Exception as error:  # what checks the settings has errors of its own
         raise _not_loaded(name, error) from error
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """The library tells at length what a file lacks; here it is told in one line. A download shows how far it is."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if Path(name).is_dir():
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _require_whole(name: str, missing: Collection[str]) -> None:
