@@ -28,7 +28,9 @@ def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: p
     assert found["torch"]["threads"] == 1
     assert isinstance(found["extras"], dict)
     assert {"hf", "images", "ray"} <= set(found["extras"])
-    assert "dev" not in found["extras"]
+    assert isinstance(found["own_extras"], dict)
+    assert {"dev", "docs", "browser", "dist"} <= set(found["own_extras"])
+    assert not set(found["extras"]) & set(found["own_extras"])
     assert isinstance(found["packages"], list)
     assert {"name": "torch", "state": "ok"}.items() <= next(
         each for each in found["packages"] if each["name"] == "torch"
@@ -45,6 +47,18 @@ def test_what_is_missing_has_a_remedy(capsys: pytest.CaptureFixture[str], monkey
     line = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("hf "))
     assert "missing transformers, datasets (0.1 is too old or too new)" in line
     assert "pip install 'interlaw[hf]'" in line
+
+
+def test_developers_extras_stand_apart_and_are_not_called_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    assert run(["doctor", "--quick"]) == 0
+    users, developers = capsys.readouterr().out.split("For work on the package itself")
+    assert "browser" not in users.split("part", 1)[1]
+    assert "browser" in developers
+    assert "missing" in users
+    assert "missing" not in developers
 
 
 def test_an_extra_made_of_others() -> None:

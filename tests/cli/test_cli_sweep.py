@@ -95,7 +95,7 @@ def test_trials_that_fail_end_in_status_1(tmp_path: Path, capsys: pytest.Capture
     assert (state["failed"], state["diverged"], len(state["reasons"])) == (2, 2, 2)
     assert run(["status", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "0 done, 2 failed (2 diverged), 0 running, 0 pending; time left: unknown"
+    assert lines[0] == "0 done, 2 failed (2 diverged), 0 running, 0 pending; finished"
     assert all("at the start" in line for line in lines[1:])
 
 
@@ -143,7 +143,7 @@ def test_a_wrong_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_status_for_people(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", str(finished_run)]) == 0
-    assert capsys.readouterr().out == "4 done, 0 failed (0 diverged), 0 running, 0 pending; time left: about 0.0 min\n"
+    assert capsys.readouterr().out == "4 done, 0 failed (0 diverged), 0 running, 0 pending; finished\n"
 
 
 @pytest.mark.parametrize("command", ["status", "export"])

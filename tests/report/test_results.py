@@ -19,7 +19,7 @@ def test_counts_trials_and_leaves_none_out(tmp_path: Path) -> None:
     results = load_results(run)
     assert (len(results.table), len(results.records), results.num_pending) == (5, 5, 1)
     assert set(results.curves) == set(results.table["key"])
-    assert (results.task, results.units.loss) == ("text", "nats per token")
+    assert (results.task, results.units.loss) == ("text", "nats per byte")
 
 
 def test_one_fit_a_treatment_and_view_the_plain_one_first(tmp_path: Path) -> None:

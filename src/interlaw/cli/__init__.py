@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
+import interlaw
 from interlaw.cli.check_parametrization import check_parametrization
 from interlaw.cli.compare import compare
 from interlaw.cli.compare_treatments import compare_treatments
@@ -36,6 +38,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def print_version(wanted: bool) -> None:
+    """Prints the version and ends, before a command is asked for."""
+    if wanted:
+        print(f"interlaw {interlaw.__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend."""
+
 
 for command in (
     quickstart,

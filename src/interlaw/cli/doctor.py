@@ -16,8 +16,8 @@ import typer
 from interlaw.cli.output import AsJson, people, print_json
 
 PACKAGE = "interlaw"
-# extras for those who work on the package itself
-OWN = ("dev", "docs")
+# extras for those who work on the package itself: a user misses none of them
+OWN = ("dev", "docs", "notebooks", "dist", "browser", "cluster-tests")
 NAMES = ("chromium", "google-chrome")
 
 
@@ -53,7 +53,8 @@ def examine(*, torch: bool = True) -> dict[str, Any]:
         "chromium": next((path for name in NAMES if (path := shutil.which(name))), None),
         "torch": torch_devices() if torch else None,
         "packages": packages(""),
-        "extras": {name: packages(name) for name in extras()},
+        "extras": {name: packages(name) for name in extras() if name not in OWN},
+        "own_extras": {name: packages(name) for name in extras() if name in OWN},
     }
 
 
@@ -70,9 +71,9 @@ def torch_devices() -> dict[str, Any]:
 
 
 def extras() -> list[str]:
-    """Extras of the package that bring something, those for its own development left out."""
+    """Extras of the package that bring something."""
     declared = metadata.metadata(PACKAGE).get_all("Provides-Extra") or []
-    return [name for name in declared if name not in OWN and packages(name)]
+    return [name for name in declared if packages(name)]
 
 
 def packages(extra: str) -> list[dict[str, str | None]]:
@@ -128,6 +129,11 @@ def show(found: dict[str, Any]) -> None:
     for extra, wanted in found["extras"].items():
         table.add_row(extra, *_state(wanted, f"pip install '{PACKAGE}[{extra}]'"))
     console.print(table)
+    console.print("\nFor work on the package itself (CONTRIBUTING.md):")
+    own = Table(box=None, show_header=False)
+    for extra, wanted in found["own_extras"].items():
+        own.add_row(extra, _state(wanted, "")[0].replace("missing", "not here:"))
+    console.print(own)
 
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:

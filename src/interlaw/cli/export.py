@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from interlaw.cli.completion import among
+from interlaw.cli.output import AsJson, print_json
 from interlaw.errors import InterlawError, did_you_mean
 
 FORMS = ("csv", "parquet", "jsonl")
@@ -15,8 +17,9 @@ FORMS = ("csv", "parquet", "jsonl")
 
 def export(
     run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
-    form: Annotated[str, typer.Option("--format", help="csv, parquet or jsonl.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or jsonl.", autocompletion=among(FORMS))] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """One row a trial: shape, loss, interaction with intervals, cost."""
     from interlaw.runs import load_table, table_as
@@ -25,7 +28,11 @@ def export(
     if form not in FORMS:
         near = did_you_mean(form, FORMS)
         raise InterlawError(f"expected --format {', '.join(FORMS)}, found {form!r}; choose one of them{near}")
-    content = table_as(load_table(run), form=form)
+    table = load_table(run)
+    content = table_as(table, form=form)
+    if out is None and as_json:
+        print_json({"trials": table.to_dict(orient="records")})
+        return
     if out is None:
         sys.stdout.buffer.write(content)
         return
@@ -33,3 +40,5 @@ def export(
         write_atomically(out, content)
     except OSError as error:
         raise InterlawError(f"expected to write {str(out)!r}, found: {error.strerror}; name another file") from error
+    if as_json:
+        print_json({"trials": len(table), "format": form, "out": out})

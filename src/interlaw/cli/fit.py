@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import InterlawError
 
@@ -24,7 +25,10 @@ def fit(
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
     confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
     view: Annotated[
-        str | None, typer.Option(help="Measured view; projected, else loss, else the first, when not given.")
+        str | None,
+        typer.Option(
+            help="Measured view; projected, else loss, else the first, when not given.", autocompletion=among(VIEWS)
+        ),
     ] = None,
     treatment: Annotated[str | None, typer.Option(help="Learning-rate treatment, when the runs hold several.")] = None,
     column: Annotated[
@@ -124,6 +128,8 @@ def show(law: LawFit) -> None:
 
 
 def _row(budget: BudgetFit) -> tuple[str, ...]:
+    from interlaw.shapes import format_size
+
     star, near, interaction, overlap = (
         budget.r_star,
         budget.loss_interval,
@@ -132,7 +138,7 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
     )
     edge = {"low": "edge: wider?", "high": "edge: deeper?"}.get(star.edge or "", star.status.replace("_", " "))
     return (
-        f"{budget.budget:.3g}",
+        format_size(round(budget.budget)),
         str(budget.num_shapes),
         str(budget.num_runs),
         f"{budget.best.depth}x{budget.best.width}",

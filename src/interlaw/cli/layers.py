@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.completion import LAYER_VIEWS, among
 from interlaw.cli.measure import (
     Context,
     Device,
@@ -30,7 +31,7 @@ def layers(
     model: Model,
     text: Text = None,
     inputs: Inputs = None,
-    view: Annotated[str | None, typer.Option(help="input or loss.")] = None,
+    view: Annotated[str | None, typer.Option(help="input or loss.", autocompletion=among(LAYER_VIEWS))] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: Samples = 128,
     probes: Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.errors import InterlawError
@@ -35,7 +36,10 @@ def measure(
     inputs: Inputs = None,
     view: Annotated[
         str | None,
-        typer.Option(help="input, loss, projected, output, patch, token or bottleneck; see docs/measuring.md."),
+        typer.Option(
+            help="input, loss, projected, output, patch, token or bottleneck; see docs/measuring.md.",
+            autocompletion=among(VIEWS),
+        ),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")] = None,
     samples: Samples = 256,

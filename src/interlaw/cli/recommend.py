@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.compare import parse_interval
+from interlaw.cli.completion import DECODERS, among
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import InterlawError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def recommend(
     params: Annotated[str | None, typer.Option(help="Budget in total parameters, such as 350M.")] = None,
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
-    family: Annotated[str, typer.Option(help="gpt, llama or qwen2.")] = "llama",
+    family: Annotated[str, typer.Option(help="gpt, llama or qwen2.", autocompletion=among(DECODERS))] = "llama",
     vocab: Annotated[int, typer.Option(help="Vocabulary size.")] = 32_000,
     context: Annotated[int, typer.Option(help="Longest sequence in tokens.")] = 4096,
     law: Annotated[

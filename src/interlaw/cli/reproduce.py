@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.completion import EXPERIMENTS, SCALES, among
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import WorkFailedError
 
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="An experiment; a wrong name lists them.")],
+    name: Annotated[
+        str, typer.Argument(help="An experiment; a wrong name lists them.", autocompletion=among(EXPERIMENTS))
+    ],
     out: Annotated[Path, typer.Option(help="The experiment's folder; gone on with when it exists.")],
-    scale: Annotated[str, typer.Option(help="tiny: minutes on two cores; paper: the published setting.")] = "tiny",
+    scale: Annotated[
+        str,
+        typer.Option(help="tiny: minutes on two cores; paper: the published setting.", autocompletion=among(SCALES)),
+    ] = "tiny",
     text: Annotated[
         str | None,
         typer.Option(help="For gpt-depth, gpt-budgets, nfa and open-models: a file, a folder or datasets:NAME."),

@@ -13,7 +13,9 @@ from interlaw.errors import InterlawError
 
 def shapes(
     depths: Annotated[str, typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4.")] = "1-24",
-    family: Annotated[str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.", autocompletion=families)] = "gpt",
+    family: Annotated[
+        str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.", autocompletion=families)
+    ] = "gpt",
     params: Annotated[str | None, typer.Option(help="Budget in parameters, such as 300k or 3M.")] = None,
     count: Annotated[str, typer.Option(help="Parameters that the budget counts: total or non-embedding.")] = "total",
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
@@ -21,7 +23,9 @@ def shapes(
     tokens_per_param: Annotated[
         float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")
     ] = None,
-    rule: Annotated[str, typer.Option(help="largest: widest within the budget; nearest: least miss.", autocompletion=among(RULES))] = "largest",
+    rule: Annotated[
+        str, typer.Option(help="largest: widest within the budget; nearest: least miss.", autocompletion=among(RULES))
+    ] = "largest",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this, beside head_dim.")] = 1,
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from interlaw.cli.output import AsJson, people, print_json
+
+if TYPE_CHECKING:
+    from interlaw.sweep import RunStatus
 
 
 def status(
@@ -23,10 +26,16 @@ def status(
         print_json(asdict(state))
         return
     console = people(stderr=False)
-    left = "unknown" if state.seconds_left is None else f"about {state.seconds_left / 60:.1f} min"
     console.print(
         f"{state.done} done, {state.failed} failed ({state.diverged} diverged), {state.running} running, "
-        f"{state.pending} pending; time left: {left}"
+        f"{state.pending} pending; {_left(state)}"
     )
     for key, reason in state.reasons.items():
         console.print(f"{key}  {reason}", markup=False)
+
+
+def _left(state: RunStatus) -> str:
+    """How long it will take; nothing is left of a run whose trials have all ended."""
+    if not state.running + state.pending:
+        return "finished"
+    return "time left: unknown" if state.seconds_left is None else f"time left: about {state.seconds_left / 60:.1f} min"

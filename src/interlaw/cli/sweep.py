@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
 
@@ -28,7 +29,11 @@ def sweep(
         ),
     ],
     executor: Annotated[
-        str, typer.Option(help="local: one trial after another; processes: worker processes; ray: a cluster.")
+        str,
+        typer.Option(
+            help="local: one trial after another; processes: worker processes; ray: a cluster.",
+            autocompletion=among(EXECUTORS),
+        ),
     ] = "processes",
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",

@@ -7,6 +7,7 @@ import numpy as np
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
+from interlaw.laws.size_text import size_text
 from interlaw.laws.table import Runs
 
 
@@ -39,15 +40,17 @@ def collect_warnings(
         )
     for fit in budgets:
         if fit.r_star.status != "optimum" and not given:
-            warnings.append(f"budget {fit.budget:g}: no optimum to report; {fit.r_star.reason}")
+            warnings.append(f"budget {size_text(fit.budget)}: no optimum to report; {fit.r_star.reason}")
         if fit.r_star.value is not None and fit.curve is not None and fit.curve.num_coefficients < 4:
             warnings.append(
-                f"budget {fit.budget:g}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its "
-                "minimum is some 10% off in R, which its interval does not cover"
+                f"budget {size_text(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided "
+                "one its minimum is some 10% off in R, which its interval does not cover"
             )
         if fit.budget_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
-            warnings.append(f"budget {fit.budget:g}: its sizes differ by {fit.budget_spread:.0%} ({corrected})")
+            warnings.append(
+                f"budget {size_text(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
+            )
     measured = shapes.measured.get("aofe_ratio")
     if measured is not None and not np.isfinite(measured).all():
         warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from interlaw.laws.fit import LawFit
 from interlaw.laws.result import BestShape, BudgetFit
+from interlaw.laws.size_text import size_text
 
 
 def verdict(fit: LawFit) -> list[str]:
@@ -23,7 +22,7 @@ def _best(fit: LawFit) -> str:
             "elsewhere; no loss curve, interval or check of them is possible."
         )
     if not found:
-        measured = f"{best} (R = {largest.best.ratio:.3g}) at {_size(largest.params_mean)}"
+        measured = f"{best} (R = {largest.best.ratio:.3g}) at {size_text(largest.params_mean)}"
         return (
             f"No budget has an optimum inside its grid. The best shape measured is {measured}, "
             f"but {largest.r_star.reason}."
@@ -31,9 +30,9 @@ def _best(fit: LawFit) -> str:
     most = found[-1]
     extra = ""
     if most is not largest:
-        extra = f" At {_size(largest.params_mean)} there is none: {largest.r_star.reason}."
+        extra = f" At {size_text(largest.params_mean)} there is none: {largest.r_star.reason}."
     return (
-        f"At {_size(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
+        f"At {size_text(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
         f"({_range(most, fit.confidence)}); the best shape measured is {_shape(most.best)} "
         f"with loss {most.best.loss:.4g}{_ties(most)}. Anything from R = {_ends(most)} is within "
         f"{100 * fit.delta:.2g}% of the best loss.{extra}"
@@ -122,7 +121,7 @@ def _next(fit: LawFit) -> list[str]:
     steps = []
     bottom = [each for each in fit.budgets if each.r_star.edge == "low" and _has_single_layer(each)]
     if bottom:
-        sizes = ", ".join(_size(each.params_mean) for each in bottom)
+        sizes = ", ".join(size_text(each.params_mean) for each in bottom)
         steps.append(
             f"larger budgets, longer training or another learning rate than at {sizes}, where no shape is "
             "shallower than the one layer that did best"
@@ -130,9 +129,9 @@ def _next(fit: LawFit) -> list[str]:
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
         found = [each for each in fit.budgets if each.r_star.edge == side and each not in bottom]
         if found:
-            sizes = ", ".join(_size(each.params_mean) for each in found)
+            sizes = ", ".join(size_text(each.params_mean) for each in found)
             steps.append(f"{name} shapes at {sizes} (the minimum is at the edge of the grid)")
-    few = [_size(each.params_mean) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
+    few = [size_text(each.params_mean) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
     if few:
         steps.append(f"more shapes or seeds at {', '.join(few)}")
     if not any(each.loss_interval.seed_noise for each in fit.budgets):
@@ -142,9 +141,9 @@ def _next(fit: LawFit) -> list[str]:
         if fit.stability.num_budgets < 3:
             steps.append("at least three budgets with an optimum inside their grid")
         elif fit.stability.decades < 1:
-            steps.append(f"a budget of {_size(10 * smallest)} or more, for a tenfold span")
+            steps.append(f"a budget of {size_text(10 * smallest)} or more, for a tenfold span")
         else:
-            steps.append(f"more budgets between {_size(smallest)} and {_size(largest)}, or beyond")
+            steps.append(f"more budgets between {size_text(smallest)} and {size_text(largest)}, or beyond")
     return [f"To run next: {'; '.join(steps[:3])}."] if steps else []
 
 
@@ -156,9 +155,3 @@ def _has_single_layer(budget: BudgetFit) -> bool:
 def _shape(best: BestShape) -> str:
     """1 layer x 64, 2 layers x 48."""
     return f"{best.depth} layer{'s' if best.depth > 1 else ''} x {best.width}"
-
-
-def _size(params: float) -> str:
-    """1234567 -> 1.23M."""
-    power = int(np.clip(np.floor(np.log10(params) / 3 + 1e-9), 0, 4))
-    return f"{params / 1000**power:.3g}{('', 'k', 'M', 'B', 'T')[power]}"

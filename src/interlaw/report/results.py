@@ -73,7 +73,7 @@ def load_results(run_dir: str | Path) -> RunResults:
     _check_any_done(table, folder, len(trials))
     records = {trial.key: record for trial in trials if (record := trial.record()) is not None}
     views = tuple(measured_views(table))
-    task = trials[0].spec().task.kind
+    task = trials[0].spec().task
     return RunResults(
         path=folder.path,
         name=run_name(folder),
@@ -82,8 +82,8 @@ def load_results(run_dir: str | Path) -> RunResults:
         records=records,
         curves={key: load_curve(folder.trial(key)) for key in records},
         num_pending=len(trials) - len(records),
-        task=task,
-        units=units_of(task),
+        task=task.kind,
+        units=units_of(task.kind, tokenizer=getattr(task, "tokenizer", None)),
         views=views,
         analyses=tuple(_analyses(table, views)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interlaw.shapes import format_size
 
@@ -30,13 +30,19 @@ UNITS = {
 }
 
 
-def units_of(task: str) -> Units:
+def units_of(task: str, *, tokenizer: str | None = None) -> Units:
     """The units of a kind of task; for one that has none here, the loss as the task defines it and samples.
 
+    Args:
+        task: The kind of task.
+        tokenizer: Of a text: where its tokens are bytes, so is the loss.
+
     Example:
-        >>> units_of("text").loss
-        'nats per token'
+        >>> units_of("text").loss, units_of("text", tokenizer="bytes").loss
+        ('nats per token', 'nats per byte')
     """
+    if (task, tokenizer) == ("text", "bytes"):
+        return replace(UNITS["text"], loss="nats per byte")
     return UNITS.get(task, Units(loss=f"as the task {task} defines it", data="samples"))
 
 

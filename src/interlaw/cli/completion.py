@@ -1,0 +1,38 @@
+"""What the shell offers after an option: the names that it takes, written here so that nothing heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+VIEWS = ("input", "loss", "projected", "output", "patch", "bottleneck", "token")
+LAYER_VIEWS = ("input", "loss")
+RULES = ("largest", "nearest")
+EXPERIMENTS = (
+    "double-descent",
+    "mlp",
+    "gpt-depth",
+    "gpt-budgets",
+    "gru",
+    "cnn",
+    "nfa",
+    "open-models",
+)
+SCALES = ("tiny", "paper")
+DECODERS = ("gpt", "llama", "qwen2")
+
+
+def among(names: Sequence[str]) -> Callable[[str], list[str]]:
+    """Offers those of the names that begin as what was typed (`incomplete`: typer knows the parameter by its name).
+
+    Example:
+        >>> among(("largest", "nearest"))("la")
+        ['largest']
+    """
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
+def families(incomplete: str) -> list[str]:
+    """Offers the shape families."""
+    from interlaw.shapes import FAMILIES
+
+    return among(tuple(FAMILIES))(incomplete)
