@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint docs check bench reproduce-tiny dist browser-test clean
+.PHONY: setup quickstart test lint docs check bench reproduce-tiny reproduction-page dist browser-test clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -27,8 +27,8 @@ lint: setup
 # pages in a real browser: Debian's Chromium, installed when it is missing and this user may
 browser-test: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS),browser]'
-	command -v chromium google-chrome > /dev/null \
-		|| { test "$$(id -u)" = 0 && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; } \
+	command -v chromium > /dev/null || command -v google-chrome > /dev/null \
+		|| { test "$$(id -u)" = 0 && apt-get update && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; } \
 		|| { echo "browser-test needs chromium on the PATH: as root, apt-get update && apt-get install chromium" >&2; exit 1; }
 	$(BIN)/python -m pytest -m browser
 
@@ -37,13 +37,17 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python tests/docs/links.py site
 
-check: lint docs test
+check: lint docs test browser-test
 
 # every experiment of the paper that needs no download, at the scale of two cores
 reproduce-tiny: setup
 	for name in double-descent mlp gpt-depth gpt-budgets gru cnn nfa; do \
 		$(BIN)/interlaw reproduce $$name --scale tiny --out runs/reproduce/$$name || exit 1; \
 	done
+
+# tables and figures of docs/reproduction.md from the experiments that were run
+reproduction-page: setup
+	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -58,7 +58,19 @@ def test_pythons_of_the_workflow_are_those_promised() -> None:
 
 def test_continuous_integration_runs_what_check_runs() -> None:
     (targets,) = re.findall(r"^check: (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    assert re.findall(r"^make (\w+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE) == targets.split()
+    assert re.findall(r"^make ([\w-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE) == targets.split()
+
+
+def test_pages_are_tried_in_a_browser_that_either_name_leads_to(tmp_path: Path) -> None:
+    assert "browser-test" in (ROOT / ".ci" / "run").read_text()
+    (search,) = re.findall(r"^\t(command -v .*?) *\\$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for name, found in (("chromium", 0), ("google-chrome", 0), ("firefox", 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+        done = subprocess.run(["/bin/sh", "-c", search], env={"PATH": str(folder)}, check=False)
+        assert (done.returncode != 0) == found, name
 
 
 def test_publishing_needs_no_stored_token() -> None:
