@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from interlaw.interaction import grams as module
 from interlaw.interaction.estimates import plugin, unbiased
-from interlaw.interaction.grams import Grams, accumulator, choose_route, grams_of, pool
+from interlaw.interaction.grams import Grams, accumulator, choose_route, grams_of
 from interlaw.interaction.null import haar_null
 
 VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")
@@ -44,12 +44,14 @@ def test_batches_of_different_rank_add_up() -> None:
         assert torch.allclose(into.grams().energy, whole.energy)
 
 
-def test_pooling_changes_no_estimate() -> None:
+@pytest.mark.parametrize("columns", [2, 16, 4096])
+def test_pooling_changes_no_estimate(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     V, weights = factors(37, 5, 2), torch.arange(1.0, 38.0)
     whole = grams_of(V, route="gram", weights=weights)
-    pooled = pool(whole, max_groups=8)
+    monkeypatch.setattr(module, "MAX_GROUPS", 8)
+    monkeypatch.setattr(module, "BLOCK_COLUMNS", columns)
+    pooled = grams_of(V, route="gram", weights=weights)
     assert len(pooled.counts) == 8
-    assert pool(whole, max_groups=64) is whole
     assert_same_estimates(whole, pooled)
 
 

@@ -1,10 +1,14 @@
 """The matrix-free claims, in bytes."""
 
+import pytest
 import torch
 from benchmarks.peak_interaction import peak
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
-from interlaw.interaction import measure
+from interlaw.interaction import grams, measure
+from interlaw.interaction.collect import Work, collect
+from interlaw.interaction.contribution import Settings
 from interlaw.interaction.grams import DenseAccumulator, _max_groups, accumulator
 
 
@@ -21,6 +25,35 @@ def test_dense_route_keeps_a_bounded_number_of_matrices() -> None:
     for _ in range(40):
         into.add(torch.randn(16, 512, 1), torch.ones(16))
     assert len(into.grams().counts) <= 2 * _max_groups(512) < 640
+
+
+def test_no_tensor_grows_with_the_square_of_the_number_of_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grams, "BLOCK_COLUMNS", 256)
+    n, dim, sizes = 2048, 1100, []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            found = func(*args, **(kwargs or {}))
+            if isinstance(found, torch.Tensor):
+                sizes.append(found.numel())
+            return found
+
+    with Watch():
+        found = measure(nn.Linear(dim, 1), [torch.randn(64, dim) for _ in range(n // 64)])
+    assert found.num_clusters == n
+    assert max(sizes) == n * dim < n**2
+
+
+def test_a_stream_ends_on_the_route_of_a_tensor() -> None:
+    x = torch.randn(4096, 16)
+    model = nn.Sequential(nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1))
+    settings = Settings(view="input")
+    whole, stream = (
+        collect(model, inputs, settings=settings, work=Work(), enough=None) for inputs in (x, (b for b in x.split(64)))
+    )
+    assert (whole.route, stream.route) == ("dense", "dense")
+    assert stream.grams.energy.sum() == pytest.approx(float(whole.grams.energy.sum()), rel=1e-6)
+    assert stream.grams.num_clusters == 4096
 
 
 def test_wide_inputs_are_measured_by_pairs_of_factors() -> None:

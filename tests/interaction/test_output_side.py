@@ -61,6 +61,41 @@ def test_projection_of_the_outputs_is_the_projected_view() -> None:
     assert torch.allclose(P @ G @ P.T, agop(model, ids, view="projected"))
 
 
+class Heeding(nn.Module):
+    """A network over token ids that can be asked for its last logits alone, and notes when it is."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.asked = network, set()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.network.get_input_embeddings()
+
+    def forward(
+        self, ids: torch.Tensor, attention_mask: torch.Tensor | None = None, logits_to_keep: int = 0
+    ) -> torch.Tensor:
+        self.asked.add(logits_to_keep)
+        return self.network(ids)[:, -logits_to_keep:]
+
+
+@pytest.mark.parametrize("view", ["output", "projected", "token"])
+def test_only_the_logits_that_are_read_are_asked_for(view: str) -> None:
+    network, ids = build("gpt", 6)
+    heeding = Heeding(network)
+    found, expected = (measure(model, ids, view=view, seed=1) for model in (heeding, network))
+    assert found.aofe.value == pytest.approx(expected.aofe.value, rel=1e-9)
+    assert heeding.asked == {1}
+
+
+def test_every_logit_is_asked_for_where_sequences_end_apart() -> None:
+    network, ids = build("gpt", 6)
+    heeding, mask = Heeding(network), torch.ones_like(ids)
+    mask[0, -2:] = 0
+    measure(heeding, [{"ids": ids, "attention_mask": mask}], view="output")
+    measure(heeding, ids, view="output", positions="all")
+    assert heeding.asked == {0}
+
+
 def test_many_outputs_are_never_a_matrix_each() -> None:
     model = nn.Linear(5, WIDEST_MATRICES + 1)
     found = measure(model, torch.randn(40, 5), view="output")

@@ -1,5 +1,6 @@
 """Bootstrap, scales, rotation test, comparison, storage."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.coverage_interaction import AT_THE_END, POPULATIONS, coverage, grams_of_few
+from scipy import stats
 from tests.cases import build
 from torch import nn
 
+from interlaw import __version__
 from interlaw.errors import InterlawError
 from interlaw.interaction import (
+    INTERVALS,
     Estimate,
     Interaction,
     agop,
@@ -25,10 +29,11 @@ from interlaw.interaction import (
     measure,
     rotation_test,
     save,
+    with_intervals,
 )
 from interlaw.interaction.bootstrap import _without_each, totals
 from interlaw.interaction.estimates import Totals, _totals, _totals_without_each
-from interlaw.interaction.grams import pool
+from interlaw.interaction.fingerprint import Fingerprint
 from interlaw.interaction.scales import own_scale
 
 FIELDS = ("energy", "diagonal", "trace", "trace_pairs", "pairs", "count", "weight")
@@ -41,9 +46,10 @@ def population(n: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("size", [12, 5])
-def test_reweighted_sums_equal_sums_over_the_resample(size: int) -> None:
+def test_reweighted_sums_equal_sums_over_the_resample(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     V, weights = population(12), torch.arange(1.0, 13.0)
-    grams = pool(grams_of(V, route="gram", weights=weights), max_groups=size)
+    monkeypatch.setattr("interlaw.interaction.grams.MAX_GROUPS", size)
+    grams = grams_of(V, route="gram", weights=weights)
     groups = len(grams.counts)
     w = torch.ones(1, groups, dtype=torch.float64)
     whole = _totals(grams)
@@ -186,18 +192,96 @@ def test_comparison_of_independent_and_of_paired_measurements() -> None:
     assert same["excess"].value == 0
 
 
+def test_independent_comparison_has_welchs_degrees_of_freedom() -> None:
+    model, x = build("mlp", 60)
+    a, b = measure(model, x[:12]), measure(model, x[12:])
+    degrees = {}
+    for name in ("aofe", "aofe_ratio"):
+        one, variances = compare(a, b)[name], [getattr(part, name).stderr ** 2 for part in (a, b)]
+        degrees[name] = sum(variances) ** 2 / (variances[0] ** 2 / 11 + variances[1] ** 2 / 47)
+        assert one.high - one.value == pytest.approx(stats.t.ppf(0.975, degrees[name]) * one.stderr, rel=1e-3)
+    assert min(degrees.values()) > 11
+
+
 def test_comparisons_that_make_no_sense() -> None:
-    a, b, _, _ = pair()
+    a, b, model, x = pair()
     with pytest.raises(InterlawError, match="of one view, found 'input' and 'loss'"):
         compare(a, replace(b, view="loss"))
-    with pytest.raises(InterlawError, match="same clusters with their Gram matrices"):
+    with pytest.raises(InterlawError, match="of one center, found 'False' and 'True'"):
+        compare(a, measure(model, x, center=True))
+    with pytest.raises(InterlawError, match="of one layer, found 'input' and '2'; pass across=True"):
+        compare(a, replace(b, layer="2"))
+    with pytest.raises(InterlawError, match="of one dim"):
+        compare(a, replace(b, dim=a.dim + 1))
+    assert compare(a, replace(b, layer="2", dim=a.dim + 1), across=True) == compare(a, b)
+    with pytest.raises(InterlawError, match=r"with their Gram matrices, found one without; keep the \.npz"):
         compare(a, replace(b, grams=None), paired=True)
 
 
+def test_pairs_are_of_the_same_clusters_in_the_same_order() -> None:
+    a, _, model, x = pair()
+    with pytest.raises(InterlawError, match=r"of the same clusters, found inputs .* and .*; measure both"):
+        compare(a, measure(model, x.flip(0)), paired=True)
+    with pytest.raises(InterlawError, match="of the same clusters"):
+        compare(a, measure(model, x + 1e-6), paired=True)
+    with pytest.raises(InterlawError, match="found inputs unknown"):
+        compare(replace(a, inputs=None), replace(a, inputs=None), paired=True)
+    cut = measure(model, [x[:7], x[7:]])
+    assert cut.inputs == a.inputs
+    assert compare(a, cut, paired=True)["aofe_ratio"].value == pytest.approx(0, abs=1e-12)
+    fewer = measure(model, iter([x[:50], x[50:]]), max_clusters=20)
+    assert fewer.inputs == measure(model, x[:20]).inputs
+
+
+def test_digests_of_dicts_know_names_types_and_shapes() -> None:
+    x = torch.zeros(4, 6)
+    kinds = (x, x.double(), x[:, :5], x.reshape(4, 2, 3), [{"a": x, "b": x + 1}], [{"a": x + 1, "b": x}])
+    digests = set()
+    for inputs in kinds:
+        one = Fingerprint(inputs)
+        assert len(list(one.watched)) > 0  # type: ignore[call-overload]
+        digests.add(one.of_first(4))
+    assert len(digests) == len(kinds) - 1  # rows of (2, 3) and of 6 numbers are the same numbers
+    assert Fingerprint(torch.zeros(3, dtype=torch.long)).of_first(3) != Fingerprint(torch.ones(3).long()).of_first(3)
+
+
+def test_measurements_say_what_they_are_of() -> None:
+    model, x = build("mlp", 20)
+    found = measure(model, x.float(), dtype=torch.float32, route="gram", name="mine")
+    assert (found.model, found.dtype, found.route, found.num_groups) == ("mine", "float32", "gram", 20)
+    assert measure(model, x, route="dense").route == "dense"
+    assert measure(model, x).model == type(model).__name__
+
+
+@pytest.mark.parametrize("kind", INTERVALS)
+def test_intervals_by_name(kind: str) -> None:
+    model, x = build("mlp", 30)
+    found, plain = measure(model, x, interval=kind, level=0.9, seed=3), measure(model, x, level=0.9, seed=3)
+    assert found.settings["interval"] == kind
+    assert found.aofe_ratio.value == plain.aofe_ratio.value
+    assert (found.aofe_ratio.low == plain.aofe_ratio.low) == (kind == "jackknife")
+    assert found.to_dict() == with_intervals(plain, kind, seed=3).to_dict()
+    assert with_intervals(found, "jackknife", level=0.99).excess.high > plain.excess.high
+    if kind != "jackknife":
+        expected = bootstrap(found.grams, null=haar_null, studentized=kind == "bootstrap-t", level=0.9, seed=3)
+        assert found.null == expected["null_ratio"]
+
+
+def test_intervals_that_cannot_be_had() -> None:
+    model, x = build("mlp", 10)
+    with pytest.raises(InterlawError, match="an interval among jackknife, bootstrap-t, percentile, found 'bootstrap'"):
+        measure(model, x, interval="bootstrap")
+    with pytest.raises(InterlawError, match=r"with its Gram matrices, found none; keep its \.npz"):
+        with_intervals(replace(measure(model, x), grams=None), "percentile")
+
+
 def test_saved_measurements_come_back(tmp_path: Path) -> None:
-    a, b, _, _ = pair()
+    a, b, model, x = pair()
+    a = replace(a, rotation_test=rotation_test(agop(model, x), draws=19))
     path = save(a, tmp_path / "a.json")
+    assert json.loads(path.read_text())["interlaw"] == __version__
     back = load(path)
+    assert back.rotation_test == a.rotation_test
     assert back.to_dict() == a.to_dict()
     assert compare(back, b, paired=True) == compare(a, b, paired=True)
     save(replace(b, grams=None), tmp_path / "b")

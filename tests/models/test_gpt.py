@@ -104,6 +104,17 @@ def test_shorter_sequences_are_prefixes() -> None:
         torch.testing.assert_close(model(ids[:, :3]), model(ids)[:, :3], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("keep", [1, 2, 5, 9])
+def test_the_last_logits_alone(keep: int) -> None:
+    model = busy_model(GPTShape(depth=2, width=8, head_dim=4, vocab_size=9, context=7))
+    worked_out = []
+    model.head.register_forward_hook(lambda module, args, output: worked_out.append(output.shape[1]))
+    ids = torch.arange(5)[None] % 9
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids, logits_to_keep=keep), model(ids)[:, -keep:], rtol=0, atol=1e-12)
+    assert worked_out == [min(keep, 5), 5]
+
+
 def test_initial_weights_have_their_spread() -> None:
     """Normal with std 0.02; 0.02 / sqrt(2 L) for what writes to the residual stream. A matrix of n entries shows its
     std to within std / sqrt(2 n): 5 such errors are allowed."""

@@ -13,9 +13,9 @@ from interlaw.interaction.batches import Batch, batch_length, move, pieces, stre
 from interlaw.interaction.contribution import Contribution, Factorize, Settings
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.gradient_views import shift
-from interlaw.interaction.grams import Accumulator, DenseAccumulator, Grams, accumulator, choose_route
+from interlaw.interaction.grams import Accumulator, DenseAccumulator, GramAccumulator, Grams, accumulator, choose_route
 from interlaw.interaction.memory import clusters_at_once
-from interlaw.interaction.site import Site, device_of, find_site
+from interlaw.interaction.site import Site, device_of, reading_site
 from interlaw.interaction.views import VIEWS
 
 EXPECTED_CLUSTERS = 512
@@ -60,7 +60,7 @@ class Work:
 def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work, enough: Enough | None) -> Collected:
     """Gathers the clusters of `inputs`, all of them or until `enough` says so of the Gram matrices so far."""
     total: Accumulator | None = None
-    done, check_at = 0, FIRST_CHECK
+    done, check_at, reconsider_at = 0, FIRST_CHECK, EXPECTED_CLUSTERS
     with measuring(model, dtype=work.dtype):
         for batch, part in contributions(model, inputs, settings=settings, work=work):
             if total is None:
@@ -73,6 +73,9 @@ def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work,
                 )
             add_contribution(total, part)
             done += batch_length(batch)
+            if settings.route is None and done >= reconsider_at:
+                total = reconsidered(total, part, done=done)
+                reconsider_at = 2 * done
             if work.progress is not None:
                 work.progress(done)
             if enough is not None and done >= check_at:
@@ -80,6 +83,7 @@ def collect(model: nn.Module, inputs: object, *, settings: Settings, work: Work,
                     break
                 check_at = int(done * CHECK_GROWTH)
     assert total is not None
+    route = "dense" if isinstance(total, DenseAccumulator) else "gram"
     return Collected(grams=total.grams(), layer=part.layer, num_probes=part.num_probes, route=route)
 
 
@@ -90,7 +94,9 @@ def contributions(
     factorize: Factorize = VIEWS[settings.view].prepare(settings)
 
     def site(batch: Batch) -> Site | None:
-        return None if settings.view == "bottleneck" else find_site(model, batch, layer=settings.layer)
+        if settings.view == "bottleneck":
+            return None
+        return reading_site(model, batch, layer=settings.layer, readout=settings.readout())
 
     for piece in pieces_of(model, inputs, settings=settings, work=work, site=site):
         yield piece, factorize(model, piece)
@@ -126,6 +132,17 @@ def route_for(part: Contribution, inputs: object, work: Work) -> str:
     known = len(inputs) if isinstance(inputs, Tensor) else EXPECTED_CLUSTERS
     expected = known if work.max_clusters is None else min(known, work.max_clusters)
     return choose_route(expected, rank=part.factors.shape[2], dim=part.dim)
+
+
+def reconsidered(total: Accumulator, part: Contribution, *, done: int) -> Accumulator:
+    """The accumulator to go on with, of the cheaper route should as many clusters follow as there were."""
+    if not isinstance(total, GramAccumulator) or part.factors is None:
+        return total
+    if choose_route(2 * done, rank=part.factors.shape[2], dim=part.dim) == "gram":
+        return total
+    dense = accumulator("dense", dim=part.dim, slices=part.slices)
+    total.hand_over(dense)
+    return dense
 
 
 def add_contribution(total: Accumulator, part: Contribution) -> None:

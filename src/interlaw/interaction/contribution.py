@@ -17,6 +17,8 @@ from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import Slices
 from interlaw.interaction.readout import Readout, padding_mask
 
+READ_LAST = ("output", "projected", "token")
+
 Probes = int | Literal["exact"] | None
 
 
@@ -34,9 +36,10 @@ class Settings:
     scale: str | None = None
     route: str | None = None
 
-    def readout(self, *, default: str) -> Readout:
-        """How outputs are read where the view itself would read `default` positions."""
-        return Readout(positions=self.positions or default, outputs=self.outputs, center=self.center, scale=self.scale)
+    def readout(self) -> Readout:
+        """How outputs are read: at the last token by the views of next-token logits, else at every one."""
+        positions = self.positions or ("last" if self.view in READ_LAST else "all")
+        return Readout(positions=positions, outputs=self.outputs, center=self.center, scale=self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from interlaw.interaction.contribution import (
 from interlaw.interaction.differentiation import vector_jacobian
 from interlaw.interaction.locate import Locate, require_row_per_sample
 from interlaw.interaction.readout import logits_of, padding_mask
-from interlaw.interaction.site import Site, find_site, token_embeddings
+from interlaw.interaction.site import Site, find_site, reading_site, token_embeddings
 
 EXACT_OUTPUTS = 64
 SLICE_COORDINATES = 2**14
@@ -43,10 +43,10 @@ def input_view(settings: Settings) -> Factorize:
 
     h of shape (n, T, features) has D = features; any other shape is flattened to one vector.
     """
-    pullbacks = Pullbacks(settings, default="all")
+    pullbacks = Pullbacks(settings)
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
-        site = find_site(model, batch, layer=settings.layer)
+        site = reading_site(model, batch, layer=settings.layer, readout=settings.readout())
         first, gradients, count, probes = pullbacks(model, batch, site)
         weights = count_positions(first, batch)
         columns = (columns_of(g) for g in gradients)
@@ -65,7 +65,7 @@ def patch_view(settings: Settings) -> Factorize:
 
     Source: Beaglehole et al. 2023, arXiv 2309.00570 (patches as the inputs of a convolution).
     """
-    pullbacks = Pullbacks(settings, default="all")
+    pullbacks = Pullbacks(settings)
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         name, conv = find_convolution(model, layer=settings.layer)
@@ -87,11 +87,11 @@ def token_view(settings: Settings) -> Factorize:
     Kept per sequence is the gradient g at the embeddings; its D coordinates are the rows of the embedding table times
     g, unfolded some positions at a time.
     """
-    pullbacks = Pullbacks(settings, default="last")
+    pullbacks = Pullbacks(settings)
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         module = token_embeddings(model)
-        site = Site(name="embeddings", module=module, side="output")
+        site = reading_site(model, batch, layer="embeddings", readout=settings.readout())
         first, gradients, _, probes = pullbacks(model, batch, site)
         table = embedding_table(module)
         stored = require_finite(torch.stack([g.flatten(1) for g in gradients], 2))
@@ -227,9 +227,9 @@ def choose_cotangents(
 class Pullbacks:
     """Gradients J^T r of a view's outputs, at a site of any layout, with its samples on the first axis."""
 
-    def __init__(self, settings: Settings, *, default: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._readout = settings.readout(default=default)
+        self._readout = settings.readout()
         self._generator = torch.Generator().manual_seed(settings.seed)
         self._locate = Locate()
 

@@ -27,6 +27,7 @@ HANDLING = 64
 DENSE_BYTES = 2**28
 CHUNK_ELEMENTS = 2**25
 BLOCK_COLUMNS = 2**12
+VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")  # of `Grams`, one entry a group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +182,11 @@ class GramAccumulator:
         self._factors.append(factors)
         self._weights.append(weights.double())
 
+    def hand_over(self, other: Accumulator) -> None:
+        """Gives every batch taken so far to another accumulator, and keeps none."""
+        while self._factors:
+            other.add(self._factors.pop(0), self._weights.pop(0))
+
     def sum_of_contributions(self) -> Tensor:
         """sum_n A_n, D x D in float64."""
         total = torch.zeros(self._dim, self._dim, dtype=torch.float64, device=self._weights[0].device)
@@ -192,43 +198,35 @@ class GramAccumulator:
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
-        factors = _same_rank(self._factors)
-        energy, diagonal, trace = _inner_products(factors, self._slices)
-        weights = torch.cat(self._weights)
-        return pool(
-            Grams(
-                dim=self._dim,
-                energy=energy,
-                diagonal=diagonal,
-                trace=trace,
-                self_energy=energy.diagonal().clone(),
-                self_diagonal=diagonal.diagonal().clone(),
-                self_trace=trace.square(),
-                counts=torch.ones_like(trace),
-                weights=weights,
-            ),
-            max_groups=MAX_GROUPS,
-        )
+        factors, weights = _same_rank(self._factors), torch.cat(self._weights)
+        size = -(-len(factors) // MAX_GROUPS)
+        energy, diagonal, (trace, self_energy, self_diagonal) = _inner_products(factors, self._slices, size=size)
+        each = (trace, self_energy, self_diagonal, trace.square(), torch.ones_like(trace), weights)
+        vectors = {name: sum_neighbours(values, size) for name, values in zip(VECTORS, each, strict=True)}
+        return Grams(dim=self._dim, energy=energy, diagonal=diagonal, **vectors)
 
 
-def _inner_products(factors: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
-    """K, H and traces in float64, block by block of clusters, so that no (n r) x (n r) matrix is ever whole."""
+def _inner_products(factors: Tensor, slices: Slices, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """K and H pooled by `size` clusters, and of each cluster tr A_n, ||A_n||^2, ||diag A_n||^2; all in float64.
+
+    Worked out block by block, so that neither an N x N nor an (N r) x (N r) matrix is ever whole.
+    """
     n, _, rank = factors.shape
-    block = max(1, BLOCK_COLUMNS // rank)
-    if n <= block:
-        return _block(factors, factors, slices)
-    energy = torch.empty(n, n, dtype=torch.float64, device=factors.device)
-    diagonal, trace = torch.empty_like(energy), torch.empty_like(energy[0])
+    block = max(1, BLOCK_COLUMNS // rank // size) * size
+    groups = -(-n // size)
+    energy = torch.empty(groups, groups, dtype=torch.float64, device=factors.device)
+    diagonal, alone = torch.empty_like(energy), energy.new_empty(3, n)
     starts = range(0, n, block)
     for i, j in ((i, j) for i in starts for j in starts if i <= j):
-        rows, columns = slice(i, i + block), slice(j, j + block)
-        energy[rows, columns], diagonal[rows, columns], traces = _block(factors[rows], factors[columns], slices)
+        K, H, traces = _block(factors[i : i + block], factors[j : j + block], slices)
         if i == j:
-            trace[rows] = traces
-        else:
-            energy[columns, rows] = energy[rows, columns].T
-            diagonal[columns, rows] = diagonal[rows, columns].T
-    return energy, diagonal, trace
+            alone[:, i : i + block] = torch.stack([traces, K.diagonal(), H.diagonal()])
+        for pooled, values in ((energy, K), (diagonal, H)):
+            summed = sum_neighbours(values, size)
+            rows, columns = (slice(k // size, k // size + m) for k, m in ((i, summed.shape[0]), (j, summed.shape[1])))
+            pooled[rows, columns] = summed
+            pooled[columns, rows] = summed.T
+    return energy, diagonal, alone
 
 
 def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
@@ -249,28 +247,14 @@ def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor,
     return energy, diagonal, traces
 
 
-def pool(grams: Grams, *, max_groups: int) -> Grams:
-    """Pools neighbouring groups until at most `max_groups` are left; every estimate stays the same."""
-    groups = len(grams.counts)
-    if groups <= max_groups:
-        return grams
-    size = -(-groups // max_groups)
-    padding = -groups % size
-
-    def summed(values: Tensor) -> Tensor:
-        """Sums over groups of neighbours along every axis; zeros fill the last group."""
-        for axis in range(values.dim()):
-            values = torch.nn.functional.pad(values.movedim(axis, -1), (0, padding))
-            values = values.reshape(*values.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
+def sum_neighbours(values: Tensor, size: int) -> Tensor:
+    """Sums over groups of `size` neighbours along every axis; zeros fill the last group."""
+    if size == 1:
         return values
-
-    vectors = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")
-    return Grams(
-        dim=grams.dim,
-        energy=summed(grams.energy),
-        diagonal=summed(grams.diagonal),
-        **{name: summed(getattr(grams, name)) for name in vectors},
-    )
+    for axis in range(values.dim()):
+        values = torch.nn.functional.pad(values.movedim(axis, -1), (0, -values.shape[axis] % size))
+        values = values.reshape(*values.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
+    return values
 
 
 def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:

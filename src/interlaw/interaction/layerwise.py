@@ -22,7 +22,8 @@ from interlaw.interaction.energies import Energies
 from interlaw.interaction.estimates import LEVEL
 from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, losses, shift
 from interlaw.interaction.grams import Accumulator, accumulator
-from interlaw.interaction.measure import require_settings, result_of
+from interlaw.interaction.measure import result_of
+from interlaw.interaction.options import require_settings, require_work
 from interlaw.interaction.readout import padding_mask
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.site import Site
@@ -127,6 +128,7 @@ def measure_layers(
         raise InterlawError(f"expected the view of all layers to be 'input' or 'loss', found '{view}'")
     settings = Settings(view=view, layer=None, probes=probes, seed=seed, positions=positions)
     require_settings(settings)
+    require_work(level=level, max_clusters=max_clusters, batch_size=batch_size, dtype=dtype)
     chosen = _chosen(model, layers)
     survey = Survey(chosen, named=layers is not None)
     work = Work(batch_size=batch_size, largest=STEP, max_clusters=max_clusters, dtype=dtype, progress=progress)

@@ -32,7 +32,7 @@ from interlaw.interaction.contribution import (
 )
 from interlaw.interaction.differentiation import Outputs, jacobian_vector, vector_jacobian
 from interlaw.interaction.gradient_views import unit_cotangents
-from interlaw.interaction.site import Site, find_site
+from interlaw.interaction.site import Site, reading_site
 
 PROJECTED_OUTPUTS = 64
 PROJECTION_SEED = 42
@@ -42,6 +42,7 @@ FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
 
 Project = Callable[[Tensor], Tensor]
+FindSite = Callable[[nn.Module, Batch], Site]
 
 
 def output_view(settings: Settings) -> Factorize:
@@ -56,12 +57,15 @@ def projected_view(settings: Settings) -> Factorize:
 
 def _output_side(settings: Settings, project: Project) -> Factorize:
     """Either view, from the outputs as it takes them."""
-    readout = settings.readout(default="last")
+    readout = settings.readout()
 
     def outputs(output: Any, batch: Batch) -> Tensor:
         return project(readout(output, batch))
 
-    return _exact(settings, outputs) if settings.probes == "exact" else Probed(settings, outputs)
+    def find(model: nn.Module, batch: Batch) -> Site:
+        return reading_site(model, batch, layer=settings.layer, readout=readout)
+
+    return _exact(settings, find, outputs) if settings.probes == "exact" else Probed(settings, find, outputs)
 
 
 def _project(y: Tensor) -> Tensor:
@@ -77,11 +81,11 @@ def _projection(num_outputs: int) -> Tensor:
     return torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator) / math.sqrt(PROJECTED_OUTPUTS)
 
 
-def _exact(settings: Settings, outputs: Outputs) -> Factorize:
+def _exact(settings: Settings, find: FindSite, outputs: Outputs) -> Factorize:
     """The m rows of B by reverse mode."""
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
-        site = find_site(model, batch, layer=settings.layer)
+        site = find(model, batch)
         rows = _rows(model, batch, site, outputs, unit_cotangents)
         return contribution([rows], layer=site.name, count=1, weights=ones(rows), settings=settings)
 
@@ -95,8 +99,9 @@ class Probed:
     result depends on the seed and not on the memory of the machine.
     """
 
-    def __init__(self, settings: Settings, outputs: Outputs) -> None:
+    def __init__(self, settings: Settings, find: FindSite, outputs: Outputs) -> None:
         self._settings = settings
+        self._find = find
         self._outputs = outputs
         self._num_probes = settings.probes if isinstance(settings.probes, int) else 1
         self._generator = torch.Generator().manual_seed(settings.seed)
@@ -107,7 +112,7 @@ class Probed:
 
     def __call__(self, model: nn.Module, batch: Batch) -> Contribution:
         """The contributions of a batch, in pieces that end where the directions are renewed."""
-        site = find_site(model, batch, layer=self._settings.layer)
+        site = self._find(model, batch)
         parts, start, length = [], 0, batch_length(batch)
         while start < length:
             stop = min(length, start + self._refresh_at - self._seen)

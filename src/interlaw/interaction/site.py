@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, batch_length
 from interlaw.interaction.layout import Layout, layout_by_shape
+from interlaw.interaction.readout import Readout, padding_mask
 
 Edit = Callable[[Tensor], Tensor]
 
@@ -25,12 +27,14 @@ class Site:
         module: The module whose output (embeddings) or input (layer) h is; None at the input.
         side: Which of the two.
         layout: Where the samples lie in h; told by its shape when None.
+        options: What the model is told besides its batch.
     """
 
     name: str
     module: nn.Module | None = None
     side: str = "input"
     layout: Layout | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, model: nn.Module, batch: Batch, edit: Edit) -> Any:
         """The model's output with h replaced by edit(h), where h is shown with its samples on the first axis.
@@ -40,7 +44,7 @@ class Site:
         """
         edit = self._arranged(edit, batch_length(batch))
         if self.module is None:
-            return call(model, _edit_input(batch, edit))
+            return call(model, _edit_input(batch, edit), **self.options)
         calls = 0
 
         def counted(h: Tensor) -> Tensor:
@@ -55,7 +59,7 @@ class Site:
                 lambda module, args, kwargs: edit_arguments(args, kwargs, counted, self.name), with_kwargs=True
             )
         try:
-            output = call(model, batch)
+            output = call(model, batch, **self.options)
         finally:
             handle.remove()
         if calls != 1:
@@ -99,6 +103,25 @@ def find_site(model: nn.Module, batch: Batch, *, layer: str | None) -> Site:
     return Site(name="embeddings", module=token_embeddings(model), side="output")
 
 
+def reading_site(model: nn.Module, batch: Batch, *, layer: str | None, readout: Readout) -> Site:
+    """`find_site`, for outputs that are read in one way.
+
+    Where every sequence is read at its last position alone, a model that takes `logits_to_keep`, as the Hugging Face
+    library's do, is asked to work out nothing else: a large vocabulary then costs little.
+    """
+    site = find_site(model, batch, layer=layer)
+    mask = padding_mask(batch)
+    ends_together = mask is None or bool(mask[:, -1].all())
+    if site.name == "embeddings" and readout.positions == "last" and ends_together and _takes(model, "logits_to_keep"):
+        return replace(site, options={"logits_to_keep": 1})
+    return site
+
+
+def _takes(model: nn.Module, name: str) -> bool:
+    """Whether the model's forward pass has an argument of this name."""
+    return name in inspect.signature(model.forward).parameters
+
+
 def token_embeddings(model: nn.Module) -> nn.Module:
     """The module that turns token ids into vectors.
 
@@ -115,11 +138,11 @@ def token_embeddings(model: nn.Module) -> nn.Module:
     return module
 
 
-def call(model: nn.Module, batch: Batch) -> Any:
+def call(model: nn.Module, batch: Batch, **options: Any) -> Any:
     """The model on a batch: model(x) for a tensor, model(**batch) for a dict, whose labels stay here."""
     if isinstance(batch, Tensor):
-        return model(batch)
-    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+        return model(batch, **options)
+    return model(**{name: tensor for name, tensor in batch.items() if name != "labels"}, **options)
 
 
 def _is_integer(batch: Batch) -> bool:

@@ -25,13 +25,17 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
         self.out = nn.Linear(shape.width, shape.width, bias=False)
 
-    def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
-        """Mixes each position with the ones before it."""
+    def forward(self, x: Float[Tensor, "batch time width"], keep: int) -> Float[Tensor, "batch keep width"]:
+        """Mixes each of the last `keep` positions with the ones before it."""
         batch, time, width = x.shape
         qkv = self.qkv(x).view(batch, time, 3, width // self.head_dim, self.head_dim)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        if keep == time:
+            mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:
+            seen = torch.ones(keep, time, dtype=torch.bool, device=x.device).tril(time - keep)
+            mixed = F.scaled_dot_product_attention(query[:, :, time - keep :], key, value, attn_mask=seen)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, keep, width))
         return out
 
 
@@ -46,9 +50,9 @@ class Block(nn.Module):
         self.up = nn.Linear(shape.width, shape.d_ff, bias=False)
         self.down = nn.Linear(shape.d_ff, shape.width, bias=False)
 
-    def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
-        """One residual block."""
-        x = x + self.attention(self.norm1(x))
+    def forward(self, x: Float[Tensor, "batch time width"], keep: int) -> Float[Tensor, "batch keep width"]:
+        """One residual block, worked out for the last `keep` positions."""
+        x = x[:, x.shape[1] - keep :] + self.attention(self.norm1(x), keep)
         out: Tensor = x + self.down(F.gelu(self.up(self.norm2(x))))
         return out
 
@@ -94,11 +98,13 @@ class GPT(nn.Module):
         """The token table, under the name that Hugging Face models use."""
         return self.tokens
 
-    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time vocab"]:
-        """Logits of the next token at every position.
+    def forward(self, ids: Int[Tensor, "batch time"], logits_to_keep: int = 0) -> Float[Tensor, "batch keep vocab"]:
+        """Logits of the next token at every position, or at the last ones alone.
 
         Args:
             ids: Token ids; time is at most the shape's context.
+            logits_to_keep: How many of the last positions are asked for, as in the Hugging Face library; 0 for all.
+                The last block and the head then work out nothing else.
 
         Raises:
             InterlawError: When the sequences are longer than the context.
@@ -110,7 +116,9 @@ class GPT(nn.Module):
             )
         place = torch.arange(ids.shape[1], device=ids.device)
         x = self.tokens(ids) + self.positions(place)
-        for block in self.blocks:
-            x = block(x)
+        time = ids.shape[1]
+        for index, block in enumerate(self.blocks, 1):
+            last = logits_to_keep and index == len(self.blocks)
+            x = block(x, min(logits_to_keep, time) if last else time)
         logits: Tensor = self.head(self.norm(x))
         return logits

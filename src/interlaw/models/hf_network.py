@@ -54,11 +54,12 @@ class HFNetwork(nn.Module):
         table: nn.Module = self.network.get_input_embeddings()
         return table
 
-    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time vocab"]:
-        """Logits of the next token at every position.
+    def forward(self, ids: Int[Tensor, "batch time"], logits_to_keep: int = 0) -> Float[Tensor, "batch keep vocab"]:
+        """Logits of the next token at every position, or at the last ones alone.
 
         Args:
             ids: Token ids; time is at most the shape's context.
+            logits_to_keep: How many of the last positions are asked for; 0 for all.
 
         Raises:
             InterlawError: When the sequences are longer than the context.
@@ -68,5 +69,6 @@ class HFNetwork(nn.Module):
                 f"expected sequences of at most {self.shape.context} tokens (the context), found {ids.shape[1]}; "
                 "shorten them"
             )
-        logits: Tensor = self.network(input_ids=ids).logits
+        asked = {"logits_to_keep": logits_to_keep} if logits_to_keep else {}
+        logits: Tensor = self.network(input_ids=ids, **asked).logits
         return logits
