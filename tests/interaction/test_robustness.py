@@ -8,9 +8,10 @@ import pytest
 import torch
 from tests.cases import TinyAttention, build, cnn
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import measure
+from interlaw.interaction import measure, measure_layers
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.memory import LEAST_PIECE, clusters_at_once, free_bytes
 from interlaw.interaction.site import find_site
@@ -139,6 +140,14 @@ def test_inputs_of_another_form_are_type_errors(inputs: object) -> None:
         measure(model, inputs)
 
 
+def test_inputs_with_labels_name_the_form_to_pass() -> None:
+    model, x = build("mlp", 8)
+    loader = DataLoader(TensorDataset(x, torch.zeros(8)), batch_size=4)
+    with pytest.raises(TypeError, match=r"found a batch of type list; of pairs .*\(x for x, _ in loader\)"):
+        measure(model, loader)
+    assert measure(model, (x for x, _ in loader)).num_clusters == 8
+
+
 def test_malformed_dicts_and_missing_samples() -> None:
     model, _ = build("mlp")
     with pytest.raises(InterlawError, match="one first axis"):
@@ -201,10 +210,31 @@ def test_keyword_arguments_of_layers() -> None:
 
 
 def test_models_and_inputs_made_in_inference_mode() -> None:
-    model, x = build("mlp", 6)
+    model, x = build("cnn", 6)
     expected = measure(model, x).energy.value
     with torch.inference_mode():
         assert measure(model, x + 0).energy.value == pytest.approx(expected)
+        made, y = build("cnn", 6)
+        before = dict(made.named_parameters())
+        assert measure(made, y).energy.value == pytest.approx(expected)
+    assert measure(made, x, dtype=torch.float32).energy.value == pytest.approx(expected, rel=1e-4)
+    assert [row.name for row in measure_layers(made, x)] == ["0", "3", "5"]
+    after = dict(made.named_parameters())
+    assert all(after[name] is before[name] and after[name].is_inference() for name in before)
+
+
+def test_a_tensor_of_inference_mode_inside_the_model_names_the_cure() -> None:
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            with torch.inference_mode():
+                self.scale = [torch.randn(3)]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.scale[0]
+
+    with pytest.raises(InterlawError, match=r"made under torch\.inference_mode\(\); build the model outside of it"):
+        measure(Hidden(), torch.randn(5, 3))
 
 
 def test_operation_without_forward_derivative_names_the_cure() -> None:

@@ -112,7 +112,7 @@ def test_bottleneck_refuses_other_models() -> None:
         measure(Other(), x, view="bottleneck")
     with pytest.raises(InterlawError, match="shape"):
         measure(Bottleneck(), x[:, :3], view="bottleneck")
-    with pytest.raises(InterlawError, match="closed form of the whole"):
+    with pytest.raises(InterlawError, match="the bottleneck view has no use for layer"):
         measure(Bottleneck(), x, view="bottleneck", layer="x")
 
 

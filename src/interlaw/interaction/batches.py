@@ -82,4 +82,6 @@ def _as_batch(batch: object) -> Batch:
             f"expected a dict of tensors with one first axis, found keys {sorted(map(str, batch))}; "
             "leave out what is not a tensor of the batch"
         )
-    raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}")
+    pairs = "; of pairs with labels pass the inputs, measure(model, (x for x, _ in loader))"
+    hint = pairs if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) else ""
+    raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}{hint}")

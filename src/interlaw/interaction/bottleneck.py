@@ -21,8 +21,6 @@ def bottleneck_view(settings: Settings) -> Factorize:
 
     Source: the double-descent toy of arXiv 2605.27989, after Elhage et al. 2022, arXiv 2209.10652.
     """
-    if settings.layer is not None or settings.outputs is not None or settings.center or settings.scale:
-        raise InterlawError("the bottleneck view is a closed form of the whole model; leave layer and outputs out")
 
     def factorize(model: nn.Module, batch: Batch) -> Contribution:
         W, b = _weights(model)

@@ -39,6 +39,40 @@ def measuring(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator
         InterlawError: A normalisation layer in train mode mixes the samples of a batch.
     """
     _require_independent_samples(model)
+    with ExitStack() as stack:
+        stack.enter_context(_made_outside_inference(model))
+        stack.enter_context(_frozen(model, dtype))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(explained())
+        yield
+
+
+@contextmanager
+def _made_outside_inference(model: nn.Module) -> Iterator[None]:
+    """Copies in place of weights made under `torch.inference_mode`, which autograd cannot follow; put back after."""
+    copies: dict[int, Tensor] = {}
+    tables: list[dict[str, Any]] = [t for m in model.modules() for t in (m._parameters, m._buffers)]
+    replaced = [
+        (table, name, tensor)
+        for table in tables
+        for name, tensor in table.items()
+        if tensor is not None and tensor.is_inference()
+    ]
+    with torch.inference_mode(False):
+        for table, name, tensor in replaced:
+            copy = copies.setdefault(id(tensor), tensor.clone())
+            table[name] = nn.Parameter(copy, requires_grad=False) if isinstance(tensor, nn.Parameter) else copy
+    try:
+        yield
+    finally:
+        for table, name, tensor in replaced:
+            table[name] = tensor
+
+
+@contextmanager
+def _frozen(model: nn.Module, dtype: torch.dtype | None) -> Iterator[None]:
+    """Weights without gradients, in the precision of the measurement."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     cast = [t for t in chain(model.parameters(), model.buffers()) if dtype is not None and t.is_floating_point()]
     originals = [tensor.data for tensor in cast]
@@ -47,8 +81,7 @@ def measuring(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator
     try:
         for tensor in cast:
             tensor.data = tensor.data.to(dtype)
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
+        yield
     finally:
         for tensor, original in zip(cast, originals, strict=True):
             tensor.data = original
@@ -132,6 +165,16 @@ def explained() -> Iterator[None]:
             raise InterlawError(
                 f"an operation of this model cannot be differentiated this way ({text.splitlines()[0][:120]}); for a "
                 'Hugging Face model load it with attn_implementation="eager", or measure with probes="exact"'
+            ) from error
+        if "same dtype" in text or "scalar type" in text:
+            raise InterlawError(
+                f"expected weights and inputs of one precision, found {text.splitlines()[0][:120]}; pass "
+                "dtype=torch.float32 (--float32), which holds for both while measuring"
+            ) from error
+        if "Inference tensors" in text:
+            raise InterlawError(
+                "expected tensors that autograd can follow, found some that the model made under "
+                "torch.inference_mode(); build the model outside of it"
             ) from error
         if "inplace" in text or "in-place" in text:
             raise InterlawError(

@@ -41,10 +41,17 @@ class Readout:
         if self.scale == "rms":
             y = y * y.square().mean(-1, keepdim=True).rsqrt()
         if self.outputs is not None:
-            y = y[..., list(self.outputs)]
+            y = y[..., self._chosen(self.outputs, y.shape[-1])]
         if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2]:
             y = y * mask[:, :, None].to(y.dtype)
         return y.flatten(1) if y.dim() > 1 else y[:, None]
+
+    def _chosen(self, outputs: Sequence[int], count: int) -> list[int]:
+        """The indices, all of which must be there."""
+        bad = [index for index in outputs if not -count <= index < count]
+        if bad:
+            raise InterlawError(f"expected outputs from 0 to {count - 1}, found {bad}; leave outputs out to take all")
+        return list(outputs)
 
 
 def output_tensor(output: Any) -> Tensor:
