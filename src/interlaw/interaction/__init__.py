@@ -5,6 +5,7 @@ from interlaw.interaction.compare import compare
 from interlaw.interaction.energies import QUANTITIES, Energies, energies
 from interlaw.interaction.estimates import Estimate, jackknife, plugin
 from interlaw.interaction.grams import Grams, grams_of
+from interlaw.interaction.intervals import INTERVALS, with_intervals
 from interlaw.interaction.layerwise import LayerInteraction, measure_layers
 from interlaw.interaction.measure import agop, measure
 from interlaw.interaction.null import NULLS, haar_null, projected_null
@@ -14,6 +15,7 @@ from interlaw.interaction.store import load, save
 from interlaw.interaction.views import VIEWS
 
 __all__ = [
+    "INTERVALS",
     "NULLS",
     "QUANTITIES",
     "VIEWS",
@@ -37,4 +39,5 @@ __all__ = [
     "projected_null",
     "rotation_test",
     "save",
+    "with_intervals",
 ]

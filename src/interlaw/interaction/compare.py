@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from interlaw.errors import InterlawError
 from interlaw.interaction.energies import QUANTITIES
 from interlaw.interaction.estimates import LEVEL, Estimate, leave_one_out, student_quantile
 from interlaw.interaction.null import NULLS
 from interlaw.interaction.result import Interaction
 
+# settings that make two G of one kind
+KIND = ("null", "positions", "outputs", "center", "scale")
 
-def compare(a: Interaction, b: Interaction, *, paired: bool = False, level: float = LEVEL) -> dict[str, Estimate]:
+
+def compare(
+    a: Interaction, b: Interaction, *, paired: bool = False, across: bool = False, level: float = LEVEL
+) -> dict[str, Estimate]:
     """A - b for every quantity, with a Student interval.
+
+    Degrees of freedom are Welch's where the measurements are independent, the groups' less one where they are paired.
 
     Args:
         a: A measurement.
-        b: Another of the same view.
+        b: Another of the same view and settings.
         paired: Both measured the same clusters in the same order: the spread that they share cancels. Needs the Gram
             matrices, which a measurement loaded from JSON alone does not have.
+        across: Layer and dimension may differ, as those of networks of different width do. The excess is then the
+            quantity to look at: it has the chance level of each dimension taken away.
         level: Coverage of the intervals.
 
     Returns:
         Differences by name of the quantity, `excess` and `null` included.
 
     Raises:
-        InterlawError: The views differ, or the measurements cannot be paired.
+        InterlawError: What was measured differs, or the measurements cannot be paired.
 
     Example:
         >>> import torch
@@ -36,40 +43,74 @@ def compare(a: Interaction, b: Interaction, *, paired: bool = False, level: floa
         >>> a, b = (measure(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh()), x) for _ in range(2))
         >>> sorted(compare(a, b, paired=True))[:2]
         ['aofe', 'aofe_ratio']
+
+    Source: Welch 1947 (degrees of freedom).
     """
-    if (a.view, a.settings.get("null")) != (b.view, b.settings.get("null")):
-        raise InterlawError(f"expected two measurements of one view, found '{a.view}' and '{b.view}'")
-    names = (*QUANTITIES, "null", "excess")
-    errors, degrees = _paired_errors(a, b) if paired else _independent_errors(a, b, names)
+    _require_alike(a, b, across=across)
+    if paired:
+        _require_paired(a, b)
+    spreads = _paired_spreads(a, b) if paired else _independent_spreads(a, b)
     found = {}
-    for name in names:
-        value, stderr = getattr(a, name).value - getattr(b, name).value, errors[name]
+    for name, (stderr, degrees) in spreads.items():
+        value = getattr(a, name).value - getattr(b, name).value
         reach = student_quantile(0.5 + level / 2, degrees=degrees) * stderr
         found[name] = Estimate(value=value, stderr=stderr, low=value - reach, high=value + reach)
     return found
 
 
-def _independent_errors(a: Interaction, b: Interaction, names: tuple[str, ...]) -> tuple[dict[str, float], int]:
-    """Errors of differences of independent estimates, and the degrees of freedom of the smaller one."""
-    errors = {name: math.hypot(getattr(a, name).stderr, getattr(b, name).stderr) for name in names}
-    return errors, min(a.num_clusters, b.num_clusters) - 1
+def _require_alike(a: Interaction, b: Interaction, *, across: bool) -> None:
+    """Checks that both are about the same kind of matrix."""
+    kinds = [{"view": one.view} | {name: one.settings[name] for name in KIND} for one in (a, b)]
+    places = [{} if across else {"layer": one.layer, "dim": one.dim} for one in (a, b)]
+    for cure, (mine, other) in (("", kinds), ("; pass across=True to compare different places", places)):
+        for name, value in mine.items():
+            if value != other[name]:
+                raise InterlawError(
+                    f"expected two measurements of one {name}, found '{value}' and '{other[name]}'{cure}"
+                )
 
 
-def _paired_errors(a: Interaction, b: Interaction) -> tuple[dict[str, float], int]:
-    """Jackknife errors of the difference, the same group left out of both."""
-    if a.grams is None or b.grams is None or not torch.equal(a.grams.counts, b.grams.counts):
+def _require_paired(a: Interaction, b: Interaction) -> None:
+    """Checks that both saw the same clusters and have what pairing needs."""
+    if a.grams is None or b.grams is None:
         raise InterlawError(
-            "expected two measurements of the same clusters with their Gram matrices; measure both on the same inputs "
-            "(saved ones need their .npz), or leave paired out"
+            "expected two measurements with their Gram matrices, found one without; keep the .npz beside the .json, "
+            "or leave paired out"
         )
+    if a.inputs is None or a.inputs != b.inputs or a.grams.counts.tolist() != b.grams.counts.tolist():
+        raise InterlawError(
+            f"expected two measurements of the same clusters, found inputs {_short(a)} and {_short(b)}; measure both "
+            "on the same inputs by the same route, or leave paired out"
+        )
+
+
+def _short(one: Interaction) -> str:
+    """A few characters of the digest of the inputs, and how they were grouped."""
+    return f"{(one.inputs or 'unknown')[:8]} ({one.num_clusters} in {one.num_groups} groups)"
+
+
+def _independent_spreads(a: Interaction, b: Interaction) -> dict[str, tuple[float, float]]:
+    """Errors of differences of independent estimates, and Welch's degrees of freedom."""
+    found = {}
+    for name in (*QUANTITIES, "null", "excess"):
+        squares = [(getattr(one, name).stderr ** 2, one.num_groups - 1) for one in (a, b)]
+        total = sum(square for square, _ in squares)
+        parts = sum(square**2 / degrees for square, degrees in squares)
+        found[name] = (math.sqrt(total), total**2 / parts if parts > 0 else float(squares[0][1]))
+    return found
+
+
+def _paired_spreads(a: Interaction, b: Interaction) -> dict[str, tuple[float, float]]:
+    """Jackknife errors of the difference, the same group left out of both."""
+    assert a.grams is not None
+    assert b.grams is not None
     null = NULLS[a.settings["null"]]
     without_a, without_b = leave_one_out(a.grams, null=null), leave_one_out(b.grams, null=null)
     groups = len(a.grams.counts)
-    errors = {}
+    found = {}
     for name, values in without_a.items():
         difference = values - without_b[name]
         spread = float((difference - difference.mean()).square().sum())
-        errors[name.removesuffix("_ratio") if name in ("null_ratio", "excess_ratio") else name] = math.sqrt(
-            spread * (groups - 1) / groups
-        )
-    return errors, groups - 1
+        shown = name.removesuffix("_ratio") if name in ("null_ratio", "excess_ratio") else name
+        found[shown] = (math.sqrt(spread * (groups - 1) / groups), float(groups - 1))
+    return found

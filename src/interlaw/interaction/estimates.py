@@ -100,7 +100,7 @@ def require_clusters(grams: Grams) -> None:
         )
 
 
-def student_quantile(probability: float, *, degrees: int) -> float:
+def student_quantile(probability: float, *, degrees: int | float) -> float:
     """Quantile of Student's t by its expansion around the normal one (Abramowitz & Stegun 1964, 26.7.5).
 
     Example:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.collect import LARGEST_PIECE, STEP, Progress, Work, collect, contributions
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
 from interlaw.interaction.estimates import LEVEL, Estimate, jackknife, plugin
+from interlaw.interaction.fingerprint import Fingerprint
 from interlaw.interaction.grams import Grams
+from interlaw.interaction.intervals import require_interval, with_intervals
 from interlaw.interaction.null import NULLS, Null
-from interlaw.interaction.options import require_settings, require_work
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.views import VIEWS
 
@@ -36,11 +38,13 @@ def measure(
     scale: str | None = None,
     route: str | None = None,
     level: float = LEVEL,
+    interval: str = "jackknife",
     rel_error: float | None = None,
     max_clusters: int | None = None,
     batch_size: int | None = None,
     dtype: torch.dtype | None = None,
     progress: Progress | None = None,
+    name: str | None = None,
 ) -> Interaction:
     """Measures the AOFE, its ratio and their kin, without bias and with intervals, against chance.
 
@@ -59,16 +63,18 @@ def measure(
         scale: "rms" divides each position's outputs by their root mean square.
         route: How inner products are formed, "gram" or "dense"; the cheaper one when None.
         level: Coverage of the intervals.
-        rel_error: Stop once the interval of the AOFE-ratio reaches at most this fraction of it to either side;
-            `target_met` of the result says whether it did before the inputs (or `max_clusters`) ran out.
+        interval: Their kind, "jackknife", "bootstrap-t" or "percentile"; `with_intervals` changes it afterwards.
+        rel_error: Stop once the jackknife interval of the AOFE-ratio reaches at most this fraction of it to either
+            side; `target_met` of the result says whether it did before the inputs (or `max_clusters`) ran out.
         max_clusters: Use at most so many clusters.
         batch_size: Clusters per forward pass; chosen from free memory when None.
         dtype: Precision of the derivatives, torch.float32 for bf16 weights say; the weights' own when None.
         progress: Called with the number of clusters done so far.
+        name: What to call the network in the result; its class when None.
 
     Returns:
         Unbiased estimates of the energies of G = E[A_n] (mean over clusters, each weighing as many positions as it
-        has), jackknife intervals over clusters, the plug-in values beside them.
+        has), intervals over clusters, the plug-in values beside them.
 
     Raises:
         InterlawError: A mistake that the message tells how to mend.
@@ -97,7 +103,7 @@ def measure(
         route=route,
     )
     require_settings(settings)
-    require_work(level=level, max_clusters=max_clusters, batch_size=batch_size, dtype=dtype)
+    require_interval(interval)
     if rel_error is not None and not 0 < rel_error < math.inf:
         raise InterlawError(f"expected a rel_error above 0, found {rel_error}; choose one such as 0.02")
     null = NULLS[VIEWS[view].null]
@@ -107,9 +113,10 @@ def measure(
 
     largest = LARGEST_PIECE if rel_error is None else STEP
     work = Work(batch_size=batch_size, largest=largest, max_clusters=max_clusters, dtype=dtype, progress=progress)
-    collected = collect(model, inputs, settings=settings, work=work, enough=None if rel_error is None else enough)
+    seen = Fingerprint(inputs)
+    collected = collect(model, seen.watched, settings=settings, work=work, enough=None if rel_error is None else enough)
     met = None if rel_error is None else enough(collected.grams)
-    return result_of(
+    found = result_of(
         collected.grams,
         layer=collected.layer,
         num_probes=collected.num_probes,
@@ -118,6 +125,14 @@ def measure(
         target=rel_error,
         met=met,
     )
+    found = replace(
+        found,
+        model=name or type(model).__name__,
+        dtype=str(_precision(model, dtype)).removeprefix("torch."),
+        route=collected.route,
+        inputs=seen.of_first(found.num_clusters),
+    )
+    return found if interval == "jackknife" else with_intervals(found, interval, seed=seed)
 
 
 def agop(
@@ -155,7 +170,6 @@ def agop(
         scale=scale,
     )
     require_settings(settings)
-    require_work(level=LEVEL, max_clusters=None, batch_size=None, dtype=dtype)
     total, weight = None, 0.0
     with measuring(model, dtype=dtype):
         for _, part in contributions(model, inputs, settings=settings, work=Work(dtype=dtype)):
@@ -168,8 +182,31 @@ def agop(
             total = matrix if total is None else total + matrix
             weight += float(part.weights.sum())
     assert total is not None
-    kind = next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
-    return (total / weight).to(kind)
+    return (total / weight).to(_precision(model, dtype))
+
+
+def _precision(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
+    """Precision of the derivatives."""
+    return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
+
+
+def require_settings(settings: Settings) -> None:
+    """Checks what can be checked before the first batch."""
+    probes, outputs = settings.probes, settings.outputs
+    if settings.view not in VIEWS:
+        near = did_you_mean(settings.view, VIEWS)
+        raise InterlawError(f"expected a view among {', '.join(VIEWS)}, found '{settings.view}'{near}")
+    if not (probes is None or probes == "exact" or (isinstance(probes, int) and probes >= 1)):
+        raise InterlawError(f"expected probes to be a positive number, 'exact' or None, found {probes!r}")
+    if outputs is not None and len(outputs) == 0:
+        raise InterlawError("expected at least one output, found none; leave outputs out to take all")
+    for name, found, known in (
+        ("scale", settings.scale, (None, "rms")),
+        ("positions", settings.positions, (None, "last", "all")),
+        ("route", settings.route, (None, "gram", "dense")),
+    ):
+        if found not in known:
+            raise InterlawError(f"expected {name} to be one of {known}, found {found!r}")
 
 
 def _reaches(grams: Grams, *, null: Null, level: float, rel_error: float) -> bool:
@@ -218,6 +255,7 @@ def result_of(
         layer=layer,
         dim=grams.dim,
         num_clusters=grams.num_clusters,
+        num_groups=len(grams.counts),
         num_probes=num_probes,
         seed=settings.seed,
         estimator=f"U-statistic over pairs of clusters, {drawn}, {len(grams.counts)}-group jackknife",
@@ -230,6 +268,7 @@ def result_of(
             "center": settings.center,
             "scale": settings.scale,
             "level": level,
+            "interval": "jackknife",
             "null": null_name,
             "rel_error": target,
         },

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from interlaw.interaction.energies import QUANTITIES, Energies
 from interlaw.interaction.estimates import Estimate
 from interlaw.interaction.grams import Grams
+from interlaw.interaction.rotation import RotationTest
+
+_PLAIN = (
+    *("model", "view", "layer", "dim", "num_clusters", "num_groups", "num_probes", "seed", "estimator"),
+    *("route", "dtype", "inputs", "target_met"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,12 @@ class Interaction:
         plugin: The same quantities of the averaged matrix, without correction.
         settings: The options of the measurement that have no field of their own.
         target_met: Whether the precision asked for was reached; None when none was asked for.
+        model: What the network is called: its class, or the name that the caller gave.
+        dtype: Precision of the derivatives.
+        route: How inner products were formed, "gram" or "dense".
+        num_groups: Groups of clusters that were left out in turn for the standard errors.
+        inputs: Digest of the clusters in their order; two measurements with one digest can be compared in pairs.
+        rotation_test: Whether the basis is special, where it was asked.
         grams: K, H and traces, for further intervals and comparisons; not part of the JSON form.
     """
 
@@ -58,7 +70,13 @@ class Interaction:
     excess: Estimate
     plugin: Energies
     settings: Mapping[str, Any]
+    num_groups: int
     target_met: bool | None = None
+    model: str | None = None
+    dtype: str | None = None
+    route: str | None = None
+    inputs: str | None = None
+    rotation_test: RotationTest | None = None
     grams: Grams | None = None
 
     @property
@@ -73,20 +91,24 @@ class Interaction:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""
-        plain = ("view", "layer", "dim", "num_clusters", "num_probes", "seed", "estimator")
-        found: dict[str, Any] = {name: getattr(self, name) for name in plain}
+        found: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
         found |= {name: getattr(self, name).to_dict() for name in (*QUANTITIES, "null", "excess")}
         found |= {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
         return found | {
             "plugin": self.plugin.to_dict(),
             "settings": dict(self.settings),
-            "target_met": self.target_met,
+            "rotation_test": None if self.rotation_test is None else asdict(self.rotation_test),
         }
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Interaction:
         """The measurement that `to_dict` wrote."""
         estimates = {name: Estimate(**found[name]) for name in (*QUANTITIES, "null", "excess")}
-        rest = {field.name for field in fields(cls)} - set(estimates) - {"plugin", "grams"}
-        plain: dict[str, Any] = {name: found[name] for name in rest} | dict(estimates)
-        return cls(**plain, plugin=Energies(**found["plugin"]))
+        plain: dict[str, Any] = {name: found[name] for name in _PLAIN} | dict(estimates)
+        test = found["rotation_test"]
+        return cls(
+            **plain,
+            settings=found["settings"],
+            plugin=Energies(**found["plugin"]),
+            rotation_test=None if test is None else RotationTest(**test),
+        )

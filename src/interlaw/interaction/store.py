@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from array import array
 from dataclasses import fields, replace
+from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -42,8 +43,16 @@ def save(measurement: Interaction, path: str | Path) -> Path:
                 value = torch.as_tensor(getattr(measurement.grams, field.name), dtype=torch.float64)
                 archive.writestr(f"{field.name}.npy", _to_npy(value))
         _write(path.with_suffix(".npz"), content.getvalue())
-    _write(path, (json.dumps(measurement.to_dict(), indent=1) + "\n").encode())
+    _write(path, (json.dumps({"interlaw": _version(), **measurement.to_dict()}, indent=1) + "\n").encode())
     return path
+
+
+def _version() -> str | None:
+    """Version of the package that writes; None where it runs without being installed."""
+    try:
+        return metadata.version("interlaw")
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _write(path: Path, content: bytes) -> None:
