@@ -73,6 +73,14 @@ def test_pages_are_tried_in_a_browser_that_either_name_leads_to(tmp_path: Path) 
         assert (done.returncode != 0) == found, name
 
 
+def test_a_release_installs_both_files_with_their_dependencies() -> None:
+    steps = read(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["build"]["steps"]
+    (step,) = [each["run"] for each in steps if "Wheel and sdist" in each.get("name", "")]
+    for part in ("*.whl", "*.tar.gz", "--constraint constraints.txt", "interlaw --version", "interlaw shapes"):
+        assert part in step
+    assert "--no-deps" not in step
+
+
 def test_publishing_needs_no_stored_token() -> None:
     text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
     assert read(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["publish"]["permissions"] == {

@@ -18,7 +18,7 @@ from interlaw.report.curves_figure import MOST_POINTS, learning_curves
 from interlaw.report.figures import drawings
 from interlaw.report.law_figure import law_numbers, published_lines
 from interlaw.report.loss_figure import draw_loss, loss_limits, loss_panels, ratio_limits
-from interlaw.report.plane_figure import marker_size, planes
+from interlaw.report.plane_figure import draw_planes, marker_size, over_chance, planes
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.style import nice_ticks, style
 from interlaw.report.wording import units_of
@@ -66,6 +66,23 @@ def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
     with style():
         texts = [text.get_text() for text in draw_loss(panels, units=units_of("text")).axes[0].texts]
     assert any(text.startswith("48: ") for text in texts)  # said beside its arrow, not dropped
+
+
+def test_the_plane_over_chance_holds_what_exceeds_it(results: RunResults) -> None:
+    found = over_chance(planes(results.analyses))
+    assert [plane.view for plane in found] == ["projected", "loss"]
+    figure = draw_planes(found, excess=True)
+    for axes, plane in zip(figure.axes, found, strict=False):
+        drawn = sorted(height for each in axes.collections for height in each.get_offsets()[:, 1])
+        assert drawn == pytest.approx(sorted(p.aofe_ratio - p.null_ratio for p in plane.points if p.null_ratio))
+        assert axes.get_ylabel() == "AOFE-ratio above chance"
+    unknown = tuple(
+        dataclasses.replace(
+            plane, points=tuple(dataclasses.replace(p, excess_ratio=None, null_ratio=None) for p in plane.points)
+        )
+        for plane in found
+    )
+    assert over_chance(unknown) == ()
 
 
 def test_plane_holds_values_nulls_and_loss(results: RunResults) -> None:
@@ -158,7 +175,7 @@ def test_formats_are_what_they_say(tmp_path: Path) -> None:
     signatures = {"png": b"\x89PNG", "pdf": b"%PDF"}
     for path in write_figures(run, tmp_path / "out", formats=("png", "pdf")):
         assert path.read_bytes().startswith(signatures[path.suffix[1:]])
-    assert not list((tmp_path / "out").glob("interaction-plane*"))
+    assert not list((tmp_path / "out").glob("interaction-*"))
 
 
 def test_other_tasks_have_their_units_and_no_language_models(results: RunResults) -> None:

@@ -11,7 +11,7 @@ from interlaw.errors import InterlawError
 from interlaw.report.curves_figure import draw_curves, learning_curves
 from interlaw.report.law_figure import draw_law, draw_law_among_published, law_numbers
 from interlaw.report.loss_figure import draw_loss, loss_panels
-from interlaw.report.plane_figure import draw_planes, planes
+from interlaw.report.plane_figure import draw_planes, over_chance, planes
 from interlaw.report.results import RunResults, load_results, treatments_compared
 from interlaw.report.saving import FORMATS, rendered, save
 from interlaw.report.style import style
@@ -30,9 +30,10 @@ def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence
         formats: Of `png`, `svg`, `pdf`.
 
     Returns:
-        The files: `loss-against-ratio`, `interaction-plane` (when interaction was measured), `best-ratio`,
-        `best-ratio-published` (for text) and `learning-curves`, each in every format; with several learning-rate
-        treatments, the first three once a treatment, named `-<treatment>`, and `treatments`, which compares them.
+        The files: `loss-against-ratio`, `interaction-plane` and `interaction-over-chance` (when interaction was
+        measured), `best-ratio`, `best-ratio-published` (for text) and `learning-curves`, each in every format; with
+        several learning-rate treatments, all but the last two once a treatment, named `-<treatment>`, and `treatments`,
+        which compares them.
 
     Raises:
         InterlawError: No such format, no run, no trial that ended well, or a place that cannot be written.
@@ -66,6 +67,8 @@ def drawings(results: RunResults) -> dict[str, Callable[[], Figure]]:
         found[f"loss-against-ratio{suffix}"] = partial(draw_loss, panels, units=results.units)
         if measured:
             found[f"interaction-plane{suffix}"] = partial(draw_planes, measured)
+        if above := over_chance(measured):
+            found[f"interaction-over-chance{suffix}"] = partial(draw_planes, above, excess=True)
         found[f"best-ratio{suffix}"] = partial(draw_law, numbers)
         if speaks_of_published(results):
             found.setdefault("best-ratio-published", partial(draw_law_among_published, numbers))

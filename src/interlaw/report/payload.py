@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +15,9 @@ from interlaw.report.plane_figure import plane_points
 from interlaw.report.results import Analysis, RunResults, treatments_compared
 from interlaw.report.wording import budget_text
 
+# of the plotted numbers: finer than any screen; the run's own table keeps every digit
+DIGITS = 6
+
 
 def payload(results: RunResults) -> dict[str, Any]:
     """Every number of the page.
@@ -25,17 +29,33 @@ def payload(results: RunResults) -> dict[str, Any]:
     """
     columns = {str(name): results.table[name].tolist() for name in results.table.columns}
     kinds = dict(zip(columns["budget"], columns["budget_kind"], strict=True))
-    values: dict[str, Any] = plain({
-        "trials": columns,
+    plotted = rounded({
         "curves": [asdict(curve) for curve in learning_curves(results)],
         "analyses": [_analysis(each) for each in results.analyses],
         "comparison": _comparison(results),
         "published": [asdict(each) for each in published_lines()],
         "models": [asdict(each) for each in published_ratio_points()],
         "units": asdict(results.units),
-        "budget_texts": [[budget, budget_text(budget, kind)] for budget, kind in kinds.items()],
     })  # fmt: skip
+    texts = [[budget, budget_text(budget, kind)] for budget, kind in kinds.items()]
+    values: dict[str, Any] = plain({"trials": columns, **plotted, "budget_texts": texts})
     return values
+
+
+def rounded(value: Any, *, kept: bool = False) -> Any:
+    """Numbers to so many digits; a budget names what belongs to it and stays as it is.
+
+    Example:
+        >>> rounded({"budget": 1234567.0, "loss": [2.123456789, 1234567.0, 3]})
+        {'budget': 1234567.0, 'loss': [2.12346, 1234570.0, 3]}
+    """
+    if isinstance(value, dict):
+        return {key: rounded(item, kept=key == "budget") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value) and not kept:
+        return float(f"{value:.{DIGITS}g}")
+    return value
 
 
 def _comparison(results: RunResults) -> dict[str, Any] | None:

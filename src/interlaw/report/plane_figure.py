@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from matplotlib.cm import ScalarMappable
@@ -91,15 +91,34 @@ def plane_points(analysis: Analysis) -> tuple[PlanePoint, ...]:
     return tuple(found)
 
 
-def draw_planes(found: tuple[Plane, ...]) -> Figure:
-    """One panel a view; the colour scale is shared."""
+def over_chance(found: tuple[Plane, ...]) -> tuple[Plane, ...]:
+    """The views whose chance level is known, with the points that have one."""
+    known = [
+        replace(plane, points=tuple(point for point in plane.points if point.excess_ratio is not None))
+        for plane in found
+    ]
+    return tuple(plane for plane in known if plane.points)
+
+
+def draw_planes(found: tuple[Plane, ...], *, excess: bool = False) -> Figure:
+    """One panel a view; the colour scale is shared.
+
+    Args:
+        found: The views.
+        excess: Draws the AOFE-ratio above chance, of the views that `over_chance` gives, instead of it beside chance.
+    """
     figure, grid, _ = panel_grid(len(found), most_columns=NUM_COLUMNS, panel=(5.2, 4.6))
     budgets = sorted({point.budget for plane in found for point in plane.points})
     norm = Normalize(0, max(max(point.loss_excess for plane in found for point in plane.points), 1e-3))
     for axes, plane in zip(grid, found, strict=True):
-        _draw_plane(axes, plane, budgets, norm)
+        _draw_plane(axes, plane, budgets, norm, excess=excess)
     figure.legend(
-        handles=_legend(budgets), loc="outside lower left", ncols=6, fontsize=8.5, frameon=False, handletextpad=0.3
+        handles=_legend(budgets, excess=excess),
+        loc="outside lower left",
+        ncols=6,
+        fontsize=8.5,
+        frameon=False,
+        handletextpad=0.3,
     )
     scale = ScalarMappable(norm=norm, cmap=LOSS_COLOURS)
     bar = figure.colorbar(scale, ax=grid, shrink=0.75, aspect=28, pad=0.015)
@@ -115,30 +134,36 @@ def marker_size(ratio: float, ratios: list[float]) -> float:
     return 28 + 122 * ((math.log(ratio) - low) / (high - low) if high > low else 0.5)
 
 
-def _draw_plane(axes: Axes, plane: Plane, budgets: list[float], norm: Normalize) -> None:
+def _draw_plane(axes: Axes, plane: Plane, budgets: list[float], norm: Normalize, *, excess: bool) -> None:
     axes.set_xscale("log")
+    if excess:
+        axes.axhline(0, color=MUTED, ls="--", lw=1)
+        axes.annotate("chance", (1, 0), (-4, 4), xycoords=("axes fraction", "data"), textcoords="offset points",
+                      ha="right", fontsize=8.5, color=MUTED)  # fmt: skip
     ratios = [point.ratio for point in plane.points]
     for budget in budgets:
         members = [point for point in plane.points if point.budget == budget]
-        _draw_front(axes, [point for point in members if point.pareto])
+        _draw_front(axes, [point for point in members if point.pareto and not excess])
         marker = MARKERS[budgets.index(budget) % len(MARKERS)]
         for point in members:
             size = marker_size(point.ratio, ratios)
-            if point.null_ratio is not None:
+            height = point.excess_ratio if excess and point.excess_ratio is not None else point.aofe_ratio
+            if point.null_ratio is not None and not excess:
                 axes.plot([point.aofe] * 2, [point.aofe_ratio, point.null_ratio], color=FAINT, lw=1, zorder=1)
                 axes.scatter([point.aofe], [point.null_ratio], size * 0.5, marker=marker, facecolor=SURFACE,
                              edgecolor=MUTED, lw=0.8, zorder=2)  # fmt: skip
-            axes.scatter([point.aofe], [point.aofe_ratio], size, [point.loss_excess], cmap=LOSS_COLOURS, norm=norm,
+            axes.scatter([point.aofe], [height], size, [point.loss_excess], cmap=LOSS_COLOURS, norm=norm,
                          marker=marker, edgecolor=INK, lw=0.7, zorder=3)  # fmt: skip
             if len(plane.points) > MOST_NUMBERED:
                 continue
-            axes.annotate(str(point.depth), (point.aofe, point.aofe_ratio), (5 + size**0.5 / 4, 3),
+            axes.annotate(str(point.depth), (point.aofe, height), (5 + size**0.5 / 4, 3),
                           textcoords="offset points", fontsize=8, color=INK, zorder=4)  # fmt: skip
     ratio_axis(axes.xaxis, *axes.get_xlim())
     axes.set_xlabel("AOFE, off-diagonal energy  (low is efficient, log scale)")
-    axes.set_ylabel("AOFE-ratio, its share of the energy")
+    axes.set_ylabel("AOFE-ratio above chance" if excess else "AOFE-ratio, its share of the energy")
     axes.set_title(f"view: {plane.view}")
-    axes.set_title("efficient: up and left", loc="right", fontsize=8.5, fontweight="normal", color=INTERACTION)
+    if not excess:
+        axes.set_title("efficient: up and left", loc="right", fontsize=8.5, fontweight="normal", color=INTERACTION)
 
 
 def _draw_front(axes: Axes, front: list[PlanePoint]) -> None:
@@ -149,8 +174,8 @@ def _draw_front(axes: Axes, front: list[PlanePoint]) -> None:
         axes.plot([point.aofe], [point.aofe_ratio], "o", ms=17, mfc="none", mec=INTERACTION, mew=1.3, zorder=2)
 
 
-def _legend(budgets: list[float]) -> list[Line2D]:
-    """Budgets by marker, then what hollow marks and rings are."""
+def _legend(budgets: list[float], *, excess: bool) -> list[Line2D]:
+    """Budgets by marker, then what hollow marks and rings are where there are any."""
     shapes = [
         Line2D(
             [],
@@ -175,4 +200,4 @@ def _legend(budgets: list[float]) -> list[Line2D]:
         ms=10,
         label="no shape of the budget is more efficient",
     )
-    return [*shapes, hollow, ring]
+    return shapes if excess else [*shapes, hollow, ring]

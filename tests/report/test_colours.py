@@ -1,0 +1,83 @@
+"""Colours carry roles: they are told apart with every kind of colour vision, and ramps go one way in lightness."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from interlaw.report import style
+from interlaw.report.document import asset
+
+# Machado, Oliveira and Fernandes 2009 (doi:10.1109/TVCG.2009.113), table 1, severity 1, on linear RGB
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+ROLES = ("fit", "best", "good", "interaction", "ink", "surface")
+FIGURE = {name: getattr(style, name.upper()) for name in ROLES}
+# a difference of 2.3 in CIELAB is just noticeable side by side; marks stand apart, so four times that
+LEAST_DIFFERENCE = 9.2
+
+
+def page_colours(which: str) -> dict[str, str]:
+    """The custom properties of the page's light, dark or printed look."""
+    light, *others = re.findall(r":root[^{]*\{([^}]*--surface[^}]*)\}", asset("page.css"))
+    chosen = {"light": light, "dark": others[1], "print": others[-1]}[which]
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", chosen))
+
+
+def linear(colour: str) -> NDArray[np.float64]:
+    """Linear RGB of a hexadecimal colour."""
+    encoded = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIELAB of linear RGB under D65."""
+    matrix = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    ratio = np.array(matrix) @ np.clip(rgb, 0, 1) / np.array([0.95047, 1.0, 1.08883])
+    x, y, z = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast."""
+    low, high = sorted(float(linear(each) @ [0.2126, 0.7152, 0.0722]) for each in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("palette", ["light", "dark", "print", "figure"])
+def test_roles_are_told_apart_by_every_kind_of_vision(palette: str, vision: str) -> None:
+    colours = FIGURE if palette == "figure" else page_colours(palette)
+    seen = {name: lab(np.array(VISION[vision]) @ linear(colours[name])) for name in ROLES}
+    for one, other in itertools.combinations(ROLES, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > LEAST_DIFFERENCE, (one, other)
+
+
+def test_lab_of_known_colours() -> None:
+    assert lab(linear("#ffffff")) == pytest.approx([100, 0, 0], abs=0.02)
+    assert lab(linear("#ff0000")) == pytest.approx([53.24, 80.09, 67.20], abs=0.05)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_the_ramp_of_losses_goes_one_way_in_lightness(vision: str) -> None:
+    colours = style.LOSS_COLOURS(np.linspace(0, 1, 21))[:, :3]
+    encoded = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    lightness = [lab(np.array(VISION[vision]) @ each)[0] for each in encoded]
+    assert min(np.diff(lightness)) > 0.5
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "print"])
+def test_both_ends_of_the_page_ramps_are_seen(look: str) -> None:
+    colours = page_colours(look)
+    for end in ("heat-low", "curve-high"):
+        assert contrast(colours[end], colours["surface"]) >= 3, end
+    for end in ("heat-high", "curve-high"):
+        assert abs(lab(linear(colours[end]))[0] - lab(linear(colours["heat-low"]))[0]) > 25, end
