@@ -51,7 +51,7 @@ def contents(url: str) -> dict[str, bytes]:
     for name in found:
         if name.endswith("record.json"):
             record = json.loads(found[name])
-            for clock in ("seconds", "measure_seconds", "provenance"):
+            for clock in ("seconds", "evaluation_seconds", "measure_seconds", "provenance"):
                 del record[clock]
             found[name] = json.dumps(record).encode()
     return found

@@ -15,7 +15,7 @@ import psutil
 from interlaw.runs import RunFolder
 from interlaw.sweep import Event, RayOptions, prepare_run, read_recipe, run_trials
 
-CLOCKS = {"seconds", "measure_seconds", "provenance"}
+CLOCKS = {"seconds", "evaluation_seconds", "measure_seconds", "provenance"}
 PATIENCE_SECONDS = 180.0
 
 

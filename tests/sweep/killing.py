@@ -26,7 +26,7 @@ from safetensors.torch import load
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, TrialFolder
 
-CLOCKS = {"seconds", "measure_seconds", "provenance"}
+CLOCKS = {"seconds", "evaluation_seconds", "measure_seconds", "provenance"}
 CURVE_COLUMNS = 5
 WORKER_KILLS = 2  # a sweep gives a trial up at the third death
 FOREVER = 900.0

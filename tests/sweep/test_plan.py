@@ -9,9 +9,11 @@ import pytest
 from tests.recipes import recipe_text, write_book
 
 from interlaw.errors import InterlawError
+from interlaw.interaction import VIEWS
 from interlaw.runs import TrialSpec
 from interlaw.shapes import match_shapes
 from interlaw.sweep import parse_recipe, plan_trials, planned_flops
+from interlaw.sweep.affordable import LEAST_MEASURED, MEASURED, MEASURING, measured_samples
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,32 @@ def test_precision_is_part_of_a_trial_and_leaves_older_names_alone(folder: Path)
     assert not {trial.key for trial in plain} & {trial.key for trial in rounded}
     assert all("precision" not in trial.canonical() for trial in plain)
     assert all(type(trial).model_validate_json(trial.canonical()) == trial for trial in (*plain, *rounded))
+
+
+def test_unsaid_samples_are_what_a_part_of_the_training_pays_for(folder: Path) -> None:
+    unsaid = {"evaluation_samples": None, "test_samples": None}
+    for steps, found in ((2000, (30, 246, 40)), (10, (16, 128, 32)), (10**5, (64, 512, 256))):
+        for trial in plan(folder, training={**unsaid, "steps": steps, "evaluations": 5}, measure={"samples": None}):
+            training = trial.training
+            assert (training.evaluation_samples, training.test_samples) == found[:2]
+            assert [view.samples for view in trial.measure] == [found[2]] * 2
+    for trial in plan(folder, training={"steps": 2000}):  # said is said
+        assert (trial.training.evaluation_samples, trial.training.test_samples) == (4, 8)
+        assert {view.samples for view in trial.measure} == {8}
+
+
+def test_every_view_has_a_cost() -> None:
+    assert set(MEASURED) == set(VIEWS)
+    for trained in (4000, 50_000, 10**6):
+        for views in (["projected", "loss"], ["loss"], ["output"], list(VIEWS)):
+            samples = measured_samples(views, trained_samples=trained)
+            affordable = samples == LEAST_MEASURED or samples * sum(MEASURED[v] for v in views) <= MEASURING * trained
+            assert affordable
+
+
+def test_a_trial_that_tries_a_rate_measures_nothing(folder: Path) -> None:
+    rates = {"treatment": "search", "learning_rate": None, "learning_rates": [1e-3, 2e-3, 4e-3]}
+    assert {(trial.stage, trial.measure) for trial in plan(folder, training=rates)} == {("search", ())}
 
 
 def test_warmup_is_a_fraction_of_the_steps(folder: Path) -> None:

@@ -12,8 +12,9 @@ import pytest
 import torch
 from tests.recipes import write_recipe
 
-from interlaw.runs import Record, TrialFolder, TrialSpec, load_curve
-from interlaw.sweep import plan_trials, read_recipe, run_trial
+from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, load_curve
+from interlaw.sweep import measuring, plan_trials, read_recipe, run_trial
+from interlaw.sweep.local import record_death
 
 
 def make_spec(folder: Path, **changes: dict[str, Any]) -> TrialSpec:
@@ -27,7 +28,7 @@ def run(spec: TrialSpec, path: Path, **options: Any) -> Record:
     return record
 
 
-CLOCKS = {"seconds", "measure_seconds", "provenance"}
+CLOCKS = {"seconds", "evaluation_seconds", "measure_seconds", "provenance"}
 
 
 def facts(record: Record) -> dict[str, Any]:
@@ -58,7 +59,9 @@ def test_a_whole_trial(spec: TrialSpec, whole: tuple[Record, TrialFolder]) -> No
     assert record.measurements["projected"]["dim"] == 64
     assert record.measurements["loss"]["dim"] == spec.shape["width"]
     assert record.measurements["loss"]["num_clusters"] == 8
-    assert record.seconds > 0
+    assert 0 < record.evaluation_seconds < record.seconds
+    assert record.measure_seconds > 0
+    assert record.unmeasured == {}
     assert record.provenance["torch"] == torch.__version__
     curve = load_curve(folder)
     assert curve["step"].tolist() == [4, 8, 12]
@@ -92,7 +95,7 @@ def test_a_trial_stopped_anywhere_ends_the_same(
     folder = TrialFolder(tmp_path / spec.key)
     with monkeypatch.context() as patch:
         patch.setattr("interlaw.sweep.trial.PROGRESS_SECONDS", -1.0)
-        targets = {"measuring": "interlaw.sweep.trial.measure", "saving": "interlaw.sweep.trial.save_weights"}
+        targets = {"measuring": "interlaw.sweep.measuring.measure", "saving": "interlaw.sweep.trial.save_weights"}
         if when in targets:
             patch.setattr(targets[when], killed)
         elif when == "recording":
@@ -105,7 +108,8 @@ def test_a_trial_stopped_anywhere_ends_the_same(
     steps: list[int] = []
     monkeypatch.setattr("interlaw.sweep.trial.PROGRESS_SECONDS", -1.0)
     record = run(spec, tmp_path, checkpoint_seconds=0, progress=lambda values: steps.append(values["step"]))
-    assert steps[0] == (8 if when == "training" else 12)  # it went on
+    # it went on: within training, at its end, or, trained already, with what was missing
+    assert steps[:1] == {"training": [8], "saving": [12]}.get(when, [])
     assert facts(record) == facts(whole[0])
     assert folder.weights.read_bytes() == whole[1].weights.read_bytes()
     assert (folder.path / "curve.csv").read_bytes() == (whole[1].path / "curve.csv").read_bytes()
@@ -145,6 +149,66 @@ def test_a_crash_is_a_record(spec: TrialSpec, tmp_path: Path, monkeypatch: pytes
     assert record.loss is None
     assert record.shape["params"] == spec.make_shape().params
     assert not TrialFolder(tmp_path / spec.key).checkpoints.exists()
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), ValueError("not\nso")])
+def test_a_view_that_fails_costs_neither_the_loss_nor_the_other_view(
+    spec: TrialSpec,
+    whole: tuple[Record, TrialFolder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    real = measuring.measure
+
+    def fail_on_loss(*arguments: Any, view: str, **options: Any) -> Any:
+        if view == "loss":
+            raise error
+        return real(*arguments, view=view, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "measure", fail_on_loss)
+        record = run(spec, tmp_path)
+    assert (record.status, record.loss, record.reason) == ("done", whole[0].loss, "")
+    assert set(record.measurements) == {"projected"}
+    expected = "out of memory (OutOfMemoryError: CUDA" if "CUDA" in str(error) else "ValueError: not"
+    assert record.unmeasured["loss"].startswith(expected)
+    folder = TrialFolder(tmp_path / spec.key)
+    folder.forget_record()
+    steps: list[int] = []
+    again = run(spec, tmp_path, progress=lambda values: steps.append(values["step"]))
+    assert steps == []  # nothing was trained again
+    assert facts(again) == facts(whole[0])
+    assert again.seconds == record.seconds
+    assert not (folder.checkpoints / "trained.json").exists()
+
+
+def test_damaged_weights_of_a_trained_trial_are_trained_again(
+    spec: TrialSpec, whole: tuple[Record, TrialFolder], tmp_path: Path
+) -> None:
+    folder = TrialFolder(tmp_path / spec.key)
+    run(spec, tmp_path)
+    folder.forget_record()
+    folder.weights.write_bytes(folder.weights.read_bytes()[:-3])
+    assert facts(run(spec, tmp_path)) == facts(whole[0])
+    assert folder.weights.read_bytes() == whole[1].weights.read_bytes()
+
+
+def test_a_trained_trial_that_kills_its_workers_while_it_is_measured_keeps_its_loss(
+    spec: TrialSpec, whole: tuple[Record, TrialFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: Any, **options: Any) -> None:
+        raise Killed
+
+    place = RunFolder(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "measure", killed)
+        with pytest.raises(Killed):
+            run_trial(spec, place.trial(spec.key))
+    record = record_death(place, spec, "its worker process died 3 times")
+    assert record is not None
+    assert (record.status, record.loss) == ("done", whole[0].loss)
+    assert record.unmeasured == dict.fromkeys(("projected", "loss"), "its worker process died 3 times")
 
 
 def test_divergence_is_a_record(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.recipes import write_recipe
 from interlaw.runs import RunFolder
 from interlaw.sweep import Event, planned_flops, prepare_run, read_recipe, run_trials
 
-CLOCKS = {"seconds", "measure_seconds", "provenance"}
+CLOCKS = {"seconds", "evaluation_seconds", "measure_seconds", "provenance"}
 
 
 def records(run: RunFolder) -> dict[str, Any]:

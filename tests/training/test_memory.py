@@ -161,3 +161,17 @@ def test_the_peak_is_predicted_on_a_gpu() -> None:
         measured = torch.cuda.max_memory_allocated()
         assert measured / FACTOR < predicted < measured * FACTOR, (precision, predicted, measured)
         del model
+
+
+@given(samples=st.integers(1, 64), sample=st.integers(1, 10**6), forward=st.integers(1, 10**6))
+def test_evaluation_takes_no_more_memory_than_training(samples: int, sample: int, forward: int) -> None:
+    needed = Footprint(fixed_bytes=0, sample_bytes=sample + forward, forward_bytes=forward)
+    at_once = needed.evaluation_batch(samples)
+    assert at_once >= samples
+    assert at_once * forward <= needed.peak_bytes(samples)
+    assert at_once <= max(samples, 32)
+
+
+def test_a_forward_pass_takes_less_than_a_step() -> None:
+    needed = footprint(build_model(SHAPE), RandomWalk(), SETTINGS)
+    assert 0 < needed.forward_bytes < needed.sample_bytes

@@ -37,6 +37,15 @@ def test_parts_of_a_batch_give_the_same_numbers(micro_batch: int) -> None:
         assert curve(found) == curve(expected)
 
 
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_held_out_batches_of_any_size_give_the_same_losses(size: int) -> None:
+    (_, expected), (_, found) = trained(), trained(evaluation_batch=size)
+    assert [row["train_loss"] for row in found.curve] == [row["train_loss"] for row in expected.curve]
+    assert curve(found) == pytest.approx(curve(expected), rel=1e-6)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+    assert 0 < found.evaluation_seconds < found.seconds
+
+
 def test_a_step_of_parts_is_the_step_of_the_batch() -> None:
     """In double precision nothing hides: one step, parts of unequal size, the same gradient."""
     settings = replace(SETTINGS, steps=1, batch_size=5, warmup_steps=0, evaluations=1)

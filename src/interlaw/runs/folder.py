@@ -50,6 +50,11 @@ class TrialFolder:
         """The final weights."""
         return self.checkpoints / "model.safetensors"
 
+    @property
+    def _trained(self) -> Path:
+        """The record of a trial that has been trained and not yet measured."""
+        return self.checkpoints / "trained.json"
+
     def spec(self) -> TrialSpec:
         """The trial's spec."""
         path = self.path / "spec.json"
@@ -78,8 +83,23 @@ class TrialFolder:
         self._write("record.json", record.model_dump_json(indent=1) + "\n")
 
     def forget_record(self) -> None:
-        """Removes the record: the trial is to run again, from its last checkpoint."""
+        """Removes the record: the trial is to run again from its last checkpoint, or to be measured when trained."""
+        record = self.record()
+        if record is not None and record.status == "done":
+            self.write_trained(record)
         (self.path / "record.json").unlink(missing_ok=True)
+
+    def write_trained(self, record: Record) -> None:
+        """Notes how training ended; together with the weights it is all that measuring needs."""
+        with storage_faults(self.path):
+            write_atomically(self._trained, record.model_dump_json().encode())
+
+    def trained(self) -> Record | None:
+        """How training ended, when it has and the weights are here; measurements may be missing."""
+        if not self._trained.exists() or not self.weights.is_file():
+            return None
+        record = require_record(_read(self._trained), source=str(self._trained))
+        return record if record.key == self.key else None
 
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Writes curve.csv: step, units, train_loss, val_loss, learning_rate."""
@@ -120,7 +140,7 @@ class TrialFolder:
             path for path in half_written if not path.name.startswith(".spec.json")
         ]  # another driver's plan
         checkpoints = self.checkpoints.glob("step-*.safetensors")
-        for path in (self.path / "progress.json", *checkpoints, *half_written):
+        for path in (self.path / "progress.json", self._trained, *checkpoints, *half_written):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         if self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):

@@ -24,8 +24,10 @@ class Record(BaseModel):
         units: Tokens (or samples) trained on.
         train_flops: Training FLOPs spent: units x flops_per_token.
         seconds: Training time over all attempts, evaluation included.
+        evaluation_seconds: The part of it that went into evaluation.
         measure_seconds: Time of the measurements.
         measurements: View name to a measurement's dictionary.
+        unmeasured: View name to why it could not be measured, one line; the loss stands all the same.
         provenance: Versions, device, threads, times.
         reason: What went wrong, one line.
         traceback: Where it went wrong.
@@ -44,8 +46,10 @@ class Record(BaseModel):
     units: int = 0
     train_flops: float = 0.0
     seconds: float = 0.0
+    evaluation_seconds: float = 0.0
     measure_seconds: float = 0.0
     measurements: dict[str, dict[str, Any]] = {}
+    unmeasured: dict[str, str] = {}
     provenance: dict[str, Any] = {}
     reason: str = ""
     traceback: str = ""

@@ -36,9 +36,10 @@ def load_table(path: str | Path) -> pd.DataFrame:
     """One row a finished trial of a run folder.
 
     Returns:
-        Columns key, name, family, budget, budget_kind, budget_spent, params, params_non_embedding, depth, width, ratio,
-        num_heads, head_dim, d_ff, vocab_size, context, treatment, stage, learning_rate, seed, status, loss (test, nats
-        per token), val_loss, min_val_loss, bits_per_byte, train_tokens, train_flops, seconds, tokens_per_second,
+        Columns key, name, family, budget, budget_kind, budget_spent, params, params_non_embedding, flops_per_token,
+        tokens_per_param, depth, width, ratio, num_heads, head_dim, d_ff, vocab_size, context, treatment, stage,
+        learning_rate, seed, status, loss (test, nats per token), val_loss, min_val_loss, bits_per_byte, train_tokens,
+        train_flops, seconds, tokens_per_second, evaluation_seconds,
         measure_seconds, reason; then for each view `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by
         budget, depth and seed.
 
@@ -122,6 +123,8 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
         "budget": spec.budget.amount,
         "budget_kind": spec.budget.kind,
         "budget_spent": _spent(spec, record),
+        "flops_per_token": shape.get("flops_per_token"),
+        "tokens_per_param": _per(record.units, shape.get("params")),
         **{k: shape.get(k) for k in ("params", "params_non_embedding", "depth", "width", "ratio", "num_heads")},
         **{k: shape.get(k) for k in ("head_dim", "d_ff", "vocab_size", "context")},
         "treatment": spec.treatment,
@@ -136,13 +139,19 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
         "train_tokens": record.units,
         "train_flops": record.train_flops,
         "seconds": record.seconds,
-        "tokens_per_second": record.units / record.seconds if record.seconds else None,
+        "tokens_per_second": _per(record.units, record.seconds),
+        "evaluation_seconds": record.evaluation_seconds,
         "measure_seconds": record.measure_seconds,
-        "reason": record.reason,
+        "reason": record.reason or "; ".join(f"{view}: {why}" for view, why in record.unmeasured.items()),
     }
     for view, measured in record.measurements.items():
         row.update(_measurement_columns(view, measured))
     return row
+
+
+def _per(amount: float, count: Any) -> float | None:
+    """A ratio, where there is something to divide by."""
+    return amount / count if count else None
 
 
 def _spent(spec: TrialSpec, record: Record) -> float | None:

@@ -206,15 +206,24 @@ def _after_death(
 
 
 def record_death(run: RunFolder, spec: TrialSpec, reason: str) -> Record | None:
-    """Records that a trial kills its workers, unless it ended well after all; gives the record that stands."""
+    """Records that a trial kills its workers, unless it ended well after all; gives the record that stands.
+
+    Where training had ended, the trial is done, and its measurements are what could not be had.
+    """
     folder = run.trial(spec.key)
     with folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS) as free:
         if free and folder.record() is None:
-            shape = spec.make_shape().to_dict()
-            folder.write_record(
-                Record(key=spec.key, status="failed", shape=shape, provenance=provenance(), reason=reason)
-            )
+            folder.write_record(_last_record(folder.trained(), spec, reason))
     return folder.record()
+
+
+def _last_record(trained: Record | None, spec: TrialSpec, reason: str) -> Record:
+    """What can be said of a trial that is given up."""
+    if trained is None:
+        shape = spec.make_shape().to_dict()
+        return Record(key=spec.key, status="failed", shape=shape, provenance=provenance(), reason=reason)
+    missing = {view.view: reason for view in spec.measure if view.view not in trained.measurements}
+    return trained.model_copy(update={"unmeasured": missing})
 
 
 def _as_events(listen: Listener, key: str) -> Progress:

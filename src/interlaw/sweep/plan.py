@@ -123,6 +123,8 @@ def _trial(
     task = plan.spec(shape)
     part = recipe.training
     steps = num_steps(recipe, amount=amount, shape=shape, units_per_sample=task.units_per_sample)
+    trained = steps * part.batch_size
+    evaluation_samples, test_samples = part.held_out(trained_samples=trained)
     training = TrainSettings(
         steps=steps,
         batch_size=part.batch_size,
@@ -136,8 +138,8 @@ def _trial(
         beta2=part.beta2,
         clip=part.clip,
         evaluations=part.evaluations,
-        evaluation_samples=part.evaluation_samples,
-        test_samples=part.test_samples,
+        evaluation_samples=evaluation_samples,
+        test_samples=test_samples,
         patience=part.patience,
         blow_up=part.blow_up,
         precision=part.precision,
@@ -153,5 +155,6 @@ def _trial(
         treatment=treatment,
         stage=stage,
         training=training,
-        measure=recipe.measure.specs(),
+        # a trial that tries a rate counts only for choosing it
+        measure=() if stage == "search" else recipe.measure.specs(trained_samples=trained),
     )

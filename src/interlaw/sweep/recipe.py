@@ -14,6 +14,7 @@ from interlaw.interaction import VIEWS
 from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
 from interlaw.shapes import parse_depths, parse_size, require_family
+from interlaw.sweep.affordable import judged_samples, measured_samples
 from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
 from interlaw.training import Precision
 
@@ -90,8 +91,9 @@ class TrainingPart(Strict):
         beta2: Second moment's decay.
         clip: Largest gradient norm; 0 for none.
         evaluations: Validations during a run.
-        evaluation_samples: Validation sequences each time.
-        test_samples: Test sequences at the end.
+        evaluation_samples: Validation samples each time; as many as a few per cent of the training pay for, up to a
+            limit, when None.
+        test_samples: Test samples at the end, likewise.
         patience: Validations without a new lowest loss before training stops; 0: never.
         precision: Of the forward pass's matrix products: `float32`, or `bfloat16` under autocast.
         blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
@@ -113,8 +115,8 @@ class TrainingPart(Strict):
     beta2: float = Field(default=0.95, ge=0, lt=1)
     clip: float = Field(default=1.0, ge=0)
     evaluations: int = Field(default=5, ge=1)
-    evaluation_samples: int = Field(default=64, ge=1)
-    test_samples: int = Field(default=512, ge=1)
+    evaluation_samples: int | None = Field(default=None, ge=1)
+    test_samples: int | None = Field(default=None, ge=1)
     patience: int = Field(default=0, ge=0)
     blow_up: float = Field(default=2.0, gt=1)
     precision: Precision = "float32"
@@ -134,6 +136,11 @@ class TrainingPart(Strict):
         _require_grid(self.learning_rates)
         return self
 
+    def held_out(self, *, trained_samples: int) -> tuple[int, int]:
+        """Samples of each validation and of the test of a trial of that length."""
+        validation, test = judged_samples(self.evaluations, trained_samples=trained_samples)
+        return self.evaluation_samples or validation, self.test_samples or test
+
 
 def _require_grid(rates: tuple[float, ...] | None) -> None:
     """Rates must grow at equal ratios: the search extends the grid by the same ratio."""
@@ -149,17 +156,18 @@ class MeasurePart(Strict):
 
     Attributes:
         views: View names; an empty list measures nothing.
-        samples: Sequences a view.
+        samples: Samples a view; as many as a few per cent of the training pay for, up to a limit, when None.
         seed: Seed of the probes.
     """
 
     views: tuple[str, ...] = ("projected", "loss")
-    samples: int = Field(default=256, ge=2)
+    samples: int | None = Field(default=None, ge=2)
     seed: int = 0
 
-    def specs(self) -> tuple[MeasureSpec, ...]:
-        """One measurement a view."""
-        return tuple(MeasureSpec(view=view, samples=self.samples, seed=self.seed) for view in self.views)
+    def specs(self, *, trained_samples: int) -> tuple[MeasureSpec, ...]:
+        """One measurement a view, of a trial of that length."""
+        samples = self.samples or measured_samples(self.views, trained_samples=trained_samples)
+        return tuple(MeasureSpec(view=view, samples=samples, seed=self.seed) for view in self.views)
 
 
 class Recipe(Strict):

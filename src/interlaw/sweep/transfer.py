@@ -69,7 +69,7 @@ class Bench:
             beta2=part.beta2,
             clip=part.clip,
             evaluations=1,
-            evaluation_samples=part.evaluation_samples,
+            evaluation_samples=part.held_out(trained_samples=steps * part.batch_size)[0],
             test_samples=1,
             blow_up=part.blow_up,
             parametrization=parametrization,  # type: ignore[arg-type]

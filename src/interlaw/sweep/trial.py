@@ -10,17 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import distributed, nn
 
-from interlaw.interaction import measure
 from interlaw.models import build_model
 from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
+from interlaw.sweep.measuring import measured
 from interlaw.tasks import Task, default_cache
 from interlaw.training import (
+    TrainResult,
     TrainState,
     footprint,
     free_bytes,
     is_out_of_memory,
+    load_weights,
     require_room,
     save_weights,
     scale_initial_weights,
@@ -107,16 +111,63 @@ def _run(
     memory_limit: int,
     compiled: bool,
 ) -> Record:
-    """The work itself."""
+    """The work itself: training, unless it has ended in an earlier attempt, then measuring."""
     shape = spec.make_shape()
     require_room(params=shape.params, limit_bytes=memory_limit)
     task = spec.task.open(device=device)
     model = build_model(shape, seed=spec.training.seed, device=device)
+    record = _trained_before(folder, model)
+    if record is None:
+        record = _train(
+            spec,
+            folder,
+            model,
+            task,
+            slicing=slicing,
+            memory_limit=memory_limit,
+            device=device,
+            compiled=compiled,
+            checkpoint_seconds=checkpoint_seconds,
+            report=_reporter(spec, folder, progress),
+        )
+        if record.status == "done":
+            save_weights(folder.weights, model)
+            folder.write_trained(record)
+    return measured(spec, record, model, task) if record.status == "done" else record
+
+
+def _trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
+    """The record of a training that ended, its weights put into the model; None when it is to be trained."""
+    record = folder.trained()
+    if record is None:
+        return None
+    try:
+        load_weights(model, load(folder.weights.read_bytes()))
+    except (SafetensorError, KeyError, RuntimeError):  # damaged: training again costs time alone
+        return None
+    return record
+
+
+def _train(
+    spec: TrialSpec,
+    folder: TrialFolder,
+    model: nn.Module,
+    task: Task,
+    *,
+    slicing: Slicing | None,
+    memory_limit: int,
+    device: str,
+    compiled: bool,
+    checkpoint_seconds: float,
+    report: Callable[[TrainState], None],
+) -> Record:
+    """Trains and tests; the record so far."""
     scale_initial_weights(model, spec.training)
     needed = footprint(model, task, spec.training)
-    micro_batch = spec.training.batch_size
+    micro_batch, evaluation_batch = spec.training.batch_size, None
     if slicing is None:  # processes that share a trial must cut alike, and each holds but its slice
         micro_batch = needed.micro_batch(batch_size=micro_batch, limit_bytes=memory_limit)
+        evaluation_batch = needed.evaluation_batch(micro_batch)
     if compiled:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_cache() / "compiled"))
     result = train(
@@ -125,16 +176,29 @@ def _run(
         spec.training,
         checkpoints=folder.checkpoints,
         checkpoint_seconds=checkpoint_seconds,
-        report=_reporter(spec, folder, progress),
+        report=report,
         micro_batch=micro_batch,
+        evaluation_batch=evaluation_batch,
         compiled=compiled,
     )
     folder.write_curve(result.curve)
-    started = time.monotonic()
-    measurements: dict[str, dict[str, Any]] = {}
-    if result.status == "done":
-        save_weights(folder.weights, model)
-        measurements = _measure(spec, model, task)
+    machine = {
+        **provenance(device),
+        "processes": distributed.get_world_size() if slicing else 1,
+        "compiled": compiled,
+        "micro_batch": micro_batch,
+        "evaluation_batch": evaluation_batch or micro_batch,
+        "predicted_bytes": needed.peak_bytes(micro_batch),
+    }
+    figures = task.figures(result.loss) if result.status == "done" else {}
+    return _trained_record(spec, result, figures=figures, machine=machine)
+
+
+def _trained_record(
+    spec: TrialSpec, result: TrainResult, *, figures: dict[str, float], machine: dict[str, Any]
+) -> Record:
+    """What training left behind, before anything is measured."""
+    shape = spec.make_shape()
     return Record(
         key=spec.key,
         status=result.status,
@@ -142,30 +206,14 @@ def _run(
         loss=_number(result.loss),
         val_loss=_number(result.val_loss),
         min_val_loss=_number(result.min_val_loss),
-        figures=task.figures(result.loss) if result.status == "done" else {},
+        figures=dict(figures),
         units=result.units,
         train_flops=float(result.units) * shape.flops_per_token,
         seconds=result.seconds,
-        measure_seconds=time.monotonic() - started,
-        measurements=measurements,
-        provenance={
-            **provenance(device),
-            "processes": distributed.get_world_size() if slicing else 1,
-            "compiled": compiled,
-            "micro_batch": micro_batch,
-            "predicted_bytes": needed.peak_bytes(micro_batch),
-        },
+        evaluation_seconds=result.evaluation_seconds,
+        provenance=machine,
         reason=result.reason,
     )
-
-
-def _measure(spec: TrialSpec, model: nn.Module, task: Task) -> dict[str, dict[str, Any]]:
-    """Every view of the spec on the trained model."""
-    measurements = {}
-    for view in spec.measure:
-        inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
-        measurements[view.view] = measure(model, inputs, view=view.view, seed=view.seed).to_dict()
-    return measurements
 
 
 def _reporter(spec: TrialSpec, folder: TrialFolder, progress: Progress | None) -> Callable[[TrainState], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,7 @@ class TrainState:
     Attributes:
         step: Optimizer steps done.
         seconds: Training time so far over all attempts, evaluation included.
+        evaluation_seconds: The part of it that went into evaluation.
         first_loss: Loss of the first batch, nats per unit.
         loss_sum: Sum of batch losses since the last curve row.
         loss_count: Batches in that sum.
@@ -35,6 +37,7 @@ class TrainState:
 
     step: int = 0
     seconds: float = 0.0
+    evaluation_seconds: float = 0.0
     first_loss: float = math.nan
     loss_sum: float = 0.0
     loss_count: int = 0
@@ -52,6 +55,7 @@ class TrainResult:
         min_val_loss: Lowest validation loss of the run; NaN when there was none.
         units: Tokens (or samples) trained on.
         seconds: Training time over all attempts, evaluation included.
+        evaluation_seconds: The part of it that went into evaluation.
         curve: Rows of step, units, train_loss, val_loss, learning_rate.
         reason: Why it diverged, in words; empty when done.
     """
@@ -62,6 +66,7 @@ class TrainResult:
     min_val_loss: float
     units: int
     seconds: float
+    evaluation_seconds: float
     curve: list[dict[str, float]]
     reason: str = ""
 
@@ -75,6 +80,7 @@ def train(
     checkpoint_seconds: float = 30.0,
     report: Report | None = None,
     micro_batch: int | None = None,
+    evaluation_batch: int | None = None,
     compiled: bool = False,
 ) -> TrainResult:
     """Trains a model in place and tests it.
@@ -88,6 +94,8 @@ def train(
         report: Called after every step with the state, for progress.
         micro_batch: Samples that go forward and backward at a time; the gradients of a batch's parts are summed, so
             only the last bits of the result depend on it. The whole batch when None.
+        evaluation_batch: Held-out samples that go forward at a time; as many as in training when None. Only the last
+            bits depend on it too.
         compiled: Train through `torch.compile`; it too changes the last bits alone.
 
     Returns:
@@ -100,6 +108,7 @@ def train(
     saved = time.monotonic()
     model.train()
     at_once = min(micro_batch or settings.batch_size, settings.batch_size)
+    judged_at_once = evaluation_batch or at_once
     network: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
     while state.step < settings.steps and not _is_exhausted(state, settings):
         loss = _one_step(network, optimizer, task, settings, state.step, at_once)
@@ -108,20 +117,22 @@ def train(
         state.step += 1
         state.seconds = time.monotonic() - started
         if _is_evaluation(state.step, settings):
-            _add_row(network, task, settings, state, at_once)
+            _add_row(network, task, settings, state, judged_at_once)
+            state.seconds = time.monotonic() - started
         if checkpoints and state.step < settings.steps and time.monotonic() - saved >= checkpoint_seconds:
             save_checkpoint(checkpoints, step=state.step, model=model, optimizer=optimizer, state=asdict(state))
             saved = time.monotonic()
         if report:
             report(state)
-    loss = evaluate(
-        network,
-        task,
-        "test",
-        num_samples=settings.test_samples,
-        batch_size=at_once,
-        precision=settings.precision,
-    )
+    with _timed_evaluation(state):
+        loss = evaluate(
+            network,
+            task,
+            "test",
+            num_samples=settings.test_samples,
+            batch_size=judged_at_once,
+            precision=settings.precision,
+        )
     if not math.isfinite(loss):
         return _diverged(loss, state, task, settings)
     return TrainResult(
@@ -131,6 +142,7 @@ def train(
         min_val_loss=_lowest(state),
         units=_units(state.step, task, settings),
         seconds=time.monotonic() - started,
+        evaluation_seconds=state.evaluation_seconds,
         curve=state.curve,
     )
 
@@ -212,6 +224,7 @@ def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSetting
         min_val_loss=_lowest(state),
         units=_units(state.step, task, settings),
         seconds=state.seconds,
+        evaluation_seconds=state.evaluation_seconds,
         curve=state.curve,
         reason=f"loss {loss:.4g} at step {state.step} against {state.first_loss:.4g} at the start",
     )
@@ -237,14 +250,15 @@ def _is_evaluation(step: int, settings: TrainSettings) -> bool:
 
 def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState, at_once: int) -> None:
     """Validates and adds a row to the curve."""
-    val_loss = evaluate(
-        model,
-        task,
-        "validation",
-        num_samples=settings.evaluation_samples,
-        batch_size=at_once,
-        precision=settings.precision,
-    )
+    with _timed_evaluation(state):
+        val_loss = evaluate(
+            model,
+            task,
+            "validation",
+            num_samples=settings.evaluation_samples,
+            batch_size=at_once,
+            precision=settings.precision,
+        )
     row: dict[str, Any] = {
         "step": state.step,
         "units": _units(state.step, task, settings),
@@ -254,6 +268,14 @@ def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: Train
     }
     state.curve.append(row)
     state.loss_sum, state.loss_count = 0.0, 0
+
+
+@contextmanager
+def _timed_evaluation(state: TrainState) -> Iterator[None]:
+    """Counts what runs inside as evaluation."""
+    started = time.monotonic()
+    yield
+    state.evaluation_seconds += time.monotonic() - started
 
 
 def _units(step: int, task: Task, settings: TrainSettings) -> int:

@@ -27,6 +27,7 @@ from interlaw.training.settings import TrainSettings
 
 BYTES_PER_PARAM = 16
 _WORKSPACE = 3
+_EVALUATED_AT_ONCE = 32  # beyond it a forward pass of small networks gets no faster
 _SHARE_OF_FREE = 0.9
 _ALLOCATOR = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
@@ -38,14 +39,26 @@ class Footprint:
     Attributes:
         fixed_bytes: Whatever the batch.
         sample_bytes: For each sample that goes forward and backward at a time.
+        forward_bytes: For each sample that goes forward alone.
     """
 
     fixed_bytes: int
     sample_bytes: int
+    forward_bytes: int = 0
 
     def peak_bytes(self, samples: int) -> int:
         """The peak with so many samples at a time."""
         return self.fixed_bytes + samples * self.sample_bytes
+
+    def evaluation_batch(self, samples: int) -> int:
+        """Held-out samples at a time: what takes no more than training with so many at a time, no fewer than those.
+
+        Example:
+            >>> Footprint(fixed_bytes=100, sample_bytes=30, forward_bytes=6).evaluation_batch(4)
+            20
+        """
+        affordable = samples * self.sample_bytes // max(1, self.forward_bytes)
+        return max(samples, min(affordable, _EVALUATED_AT_ONCE))
 
     def micro_batch(self, *, batch_size: int, limit_bytes: int) -> int:
         """The largest part of a batch whose peak stays within the limit, the batch cut into equal parts.
@@ -81,6 +94,7 @@ def footprint(model: nn.Module, task: Task, settings: TrainSettings) -> Footprin
     return Footprint(
         fixed_bytes=BYTES_PER_PARAM * params + max(0, 2 * one[0] - two[0]),
         sample_bytes=per_sample,
+        forward_bytes=_WORKSPACE * one[1],
     )
 
 

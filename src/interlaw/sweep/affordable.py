@@ -1,0 +1,50 @@
+"""How many samples a trial is judged and measured on, so that neither costs more than a small part of its training.
+
+Both follow from the recipe alone: what a trial costs in trained samples, not in seconds. A trained sample is a forward
+and a backward pass and its part of an optimizer step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# parts of the training; seconds scatter, so both stay below what is promised (3% and 5%)
+EVALUATING, MEASURING = 0.025, 0.04
+
+# cost of one sample in trained samples, measured on GPTs of width 16 to 128 (`python -m benchmarks training`)
+JUDGED = 0.25
+MEASURED = {"input": 1.0, "loss": 1.0, "patch": 1.0, "token": 1.0, "bottleneck": 1.0, "projected": 3.0, "output": 4.0}
+
+LEAST_MEASURED, MOST_MEASURED = 32, 256
+LEAST_VALIDATION, MOST_VALIDATION = 16, 64
+LEAST_TEST, MOST_TEST = 128, 512
+
+
+def measured_samples(views: Sequence[str], *, trained_samples: int) -> int:
+    """Samples for each view, so that all together stay within their part; at least and at most so many.
+
+    Example:
+        >>> measured_samples(["projected", "loss"], trained_samples=12_000)
+        120
+        >>> measured_samples(["loss"], trained_samples=10**6)
+        256
+    """
+    cost = sum(MEASURED[view] for view in views)
+    affordable = int(MEASURING * trained_samples / cost) if cost else MOST_MEASURED
+    return min(max(affordable, LEAST_MEASURED), MOST_MEASURED)
+
+
+def judged_samples(evaluations: int, *, trained_samples: int) -> tuple[int, int]:
+    """Samples of each validation and of the test, in a fixed proportion within their part, between a least and a most.
+
+    Example:
+        >>> judged_samples(5, trained_samples=4000)
+        (30, 246)
+        >>> judged_samples(5, trained_samples=10**6)
+        (64, 512)
+    """
+    share = EVALUATING * trained_samples / JUDGED / (evaluations * MOST_VALIDATION + MOST_TEST)
+    return (
+        min(max(int(share * MOST_VALIDATION), LEAST_VALIDATION), MOST_VALIDATION),
+        min(max(int(share * MOST_TEST), LEAST_TEST), MOST_TEST),
+    )

@@ -1,0 +1,45 @@
+"""The views of a trained trial; one that fails says why, and takes neither the others nor the training with it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import nn
+
+from interlaw.interaction import measure
+from interlaw.runs import Record, TrialSpec
+from interlaw.tasks import Task
+from interlaw.training import is_out_of_memory
+
+ADVICE = "lower measure.samples, or use fewer --workers; `--retry failed` measures again without training again"
+
+
+def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task) -> Record:
+    """The record of a trained trial with every view of its spec that it does not hold yet."""
+    started = time.monotonic()
+    measurements = dict(record.measurements)
+    unmeasured: dict[str, str] = {}
+    for view in spec.measure:
+        if view.view in measurements:
+            continue
+        try:
+            inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
+            measurements[view.view] = measure(model, inputs, view=view.view, seed=view.seed).to_dict()
+        except Exception as error:  # the loss stands, whatever went wrong here
+            unmeasured[view.view] = _reason(error)
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+                torch.cuda.empty_cache()
+    changed: dict[str, Any] = {
+        "measurements": measurements,
+        "unmeasured": unmeasured,
+        "measure_seconds": record.measure_seconds + time.monotonic() - started,
+    }
+    return record.model_copy(update=changed)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return f"out of memory ({reason[:200]}): {ADVICE}" if is_out_of_memory(error) else reason
