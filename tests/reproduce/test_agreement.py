@@ -68,11 +68,12 @@ def test_the_table_for_a_page() -> None:
 
 def test_what_differs_is_said_once_for_all_that_share_it() -> None:
     lines = [
-        *(claim(name, published="p", ours="o", holds=True, rule="r", differs="data") for name in ("a", "b", "a")),
-        claim("c", published="p", ours="o", holds=True, rule="other", differs=""),
+        *(claim(name, published="p", ours="o", holds=True, rule="r", differs="data; seed") for name in "aba"),
+        claim("c", published="p", ours="o", holds=True, rule="other", differs="seed"),
     ]
     assert remarks(lines) == [
         "What differs from the published setting (a; b): data.",
+        "What differs from the published setting: seed.",
         "Agreement means (a; b): r.",
         "Agreement means (c): other.",
     ]

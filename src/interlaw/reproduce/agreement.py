@@ -173,16 +173,16 @@ def remarks(lines: Sequence[Agreement]) -> list[str]:
         ['What differs from the published setting: data.', 'Agreement means: the same size.']
     """
     said = []
+    every = tuple(dict.fromkeys(line.figure for line in lines))
     for opening, attribute in (("What differs from the published setting", "differs"), ("Agreement means", "rule")):
-        figures: dict[str, list[str]] = {}
-        for line in lines:
-            names = figures.setdefault(getattr(line, attribute), [])
-            if line.figure not in names:
-                names.append(line.figure)
-        for words, names in figures.items():
-            if words:
-                of_these = "" if len(figures) == 1 else f" ({'; '.join(names)})"
-                said.append(f"{opening}{of_these}: {words}.")
+        shared: dict[tuple[str, ...], list[str]] = {}
+        pieces = dict.fromkeys(piece for line in lines for piece in getattr(line, attribute).split("; ") if piece)
+        for piece in pieces:
+            holders = [line.figure for line in lines if piece in getattr(line, attribute).split("; ")]
+            shared.setdefault(tuple(dict.fromkeys(holders)), []).append(piece)
+        for figures, words in shared.items():
+            of_these = "" if figures == every else f" ({'; '.join(figures)})"
+            said.append(f"{opening}{of_these}: {'; '.join(words)}.")
     return said
 
 
