@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.report.synthetic import write_run
 
+from interlaw.report import results
 from interlaw.report.page import page
 from interlaw.report.results import load_results
 from interlaw.runs import RunFolder
@@ -39,10 +40,8 @@ def test_a_thousand_trials_of_three_views_with_long_curves(tmp_path: Path, monke
                 for i in range(1, 61)
             ]
         )
-    from interlaw.report import results
-
     fit = results.fit_law
-    monkeypatch.setattr(results, "fit_law", lambda table: fit(table, num_bootstrap=20, num_permutations=20))
+    monkeypatch.setattr(results, "fit_law", lambda table: fit(table, num_bootstrap=100, num_permutations=100))
     made = page(load_results(folder.path))
     assert made.count("data-key=") >= 900
     assert len(made.encode()) < MOST_BYTES

@@ -85,7 +85,7 @@ def load_results(run_dir: str | Path) -> RunResults:
         task=task.kind,
         units=units_of(task.kind, tokenizer=getattr(task, "tokenizer", None)),
         views=views,
-        analyses=tuple(_analyses(table, views)),
+        analyses=tuple(analyses_of(table, views)),
     )
 
 
@@ -110,7 +110,7 @@ def is_final(table: pd.DataFrame) -> pd.Series[bool]:
     return (table["status"] == "done") & (table["stage"] == "final")
 
 
-def _analyses(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
+def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
     final = table[is_final(table)]
     found = []

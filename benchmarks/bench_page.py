@@ -1,0 +1,77 @@
+"""The page of 12 and of 1,000 trials and the explorer: weight, time to make and to open, accessibility by axe-core."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.report.synthetic import write_run
+from tests.report.visits import CHROMIUM, QUIET, Visit
+
+from interlaw.report import write_explorer, write_report
+
+SMALL: dict[str, Any] = {"budgets": (50_000, 100_000), "depths": (1, 2, 4), "seeds": (0, 1)}
+LARGE: dict[str, Any] = {
+    "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),
+    "depths": tuple(range(1, 21)),
+    "seeds": (0, 1, 2, 3, 4),
+}
+LOADED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+TIMES = 3
+# name of a figure: unit, target
+TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s", ""), "opening": ("s", "< 1.5 s")}
+
+
+def run() -> list[dict[str, Any]]:
+    """One row a figure; nothing but a line on stderr where no browser is here."""
+    missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
+    if CHROMIUM is None or missing:
+        lacking = ", ".join([*missing, *(["chromium"] if CHROMIUM is None else [])])
+        print(f"page: skipped, for it needs {lacking} (make browser-test installs them)", file=sys.stderr)
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        small, large = write_run(folder / "small", **SMALL), write_run(folder / "large", **LARGE)
+        made = {
+            "report of 12 trials": _timed(lambda: write_report(small)),
+            f"report of {len(list((large / 'trials').iterdir())):,} trials": _timed(lambda: write_report(large)),
+            "explorer": _timed(lambda: write_explorer(folder / "explorer.html")),
+        }
+        return [row for name, (path, seconds) in made.items() for row in _rows(name, path, seconds)]
+
+
+def _timed(make: Any) -> tuple[Path, float]:
+    started = time.perf_counter()
+    path: Path = make()
+    return path, time.perf_counter() - started
+
+
+def _rows(name: str, path: Path, seconds: float) -> list[dict[str, Any]]:
+    """What a page weighs, how long it takes to make and to open (the fastest of a few), and what axe-core says."""
+    opening, failed, passed = _visited(path)
+    found = {"weight": path.stat().st_size / 1e6, "making": seconds, "opening": opening}
+    rows = [_row(f"{name}: {what}", value, *TARGETS[what]) for what, value in found.items()]
+    return [*rows, _row(f"{name}: axe violations, of {passed + failed} rules", failed, "rules", "0")]
+
+
+def _row(name: str, value: float, unit: str, target: str) -> dict[str, Any]:
+    return {"name": name, "unit": unit, "ours": value, "baseline": None, "ratio": None, "target": target}
+
+
+def _visited(path: Path) -> tuple[float, int, int]:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        times = []
+        for _ in range(TIMES):
+            visit = Visit(browser, path.as_uri(), bypass_csp=True)
+            times.append(float(visit.page.evaluate(LOADED)) / 1e3)
+        said = Axe().run(visit.page).response
+        browser.close()
+    return min(times), len(said["violations"]), len(said["passes"])

@@ -1,0 +1,85 @@
+"""Pictures the report's two main panels, from the published table of a sweep: docs/images/report.png.
+
+    python examples/figures/report_picture.py docs/results/fair.csv docs/images/report.png
+
+Needs Chromium on the PATH, and pip install 'interlaw[browser]'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from interlaw.report.document import document
+from interlaw.report.page import SCRIPTS, STYLES, panel_sections, trials_section
+from interlaw.report.payload import payload
+from interlaw.report.results import RunResults, analyses_of
+from interlaw.report.wording import units_of
+from interlaw.runs import measured_views
+
+PANELS = ("loss-against-ratio", "interaction-plane")
+WIDTH, MARGIN = 1280, 20
+
+
+def page_of_table(path: Path) -> str:
+    """The report's panels and table, of trials that were exported with `interlaw export`."""
+    table = pd.read_csv(path, keep_default_na=True)
+    views = tuple(measured_views(table))
+    results = RunResults(
+        path=path,
+        name=path.stem,
+        recipe="",
+        table=table,
+        records={},
+        curves=dict.fromkeys(table["key"], pd.DataFrame({"units": [], "val_loss": []})),
+        num_pending=0,
+        task="text",
+        units=units_of("text", tokenizer="bytes"),
+        views=views,
+        analyses=tuple(analyses_of(table, views)),
+    )
+    return document(
+        title=results.name,
+        header="",
+        body=panel_sections(results) + trials_section(results),
+        data=payload(results),
+        styles=STYLES,
+        scripts=SCRIPTS,
+    )
+
+
+def picture(html: str, out: Path) -> None:
+    """Photographs the panels, from the top of the first to the end of the last."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        address = Path(folder) / "page.html"
+        address.write_text(html, encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        page.goto(address.as_uri())
+        boxes = [page.locator(f"#{name}").bounding_box() for name in PANELS]
+        left, top = boxes[0]["x"] - MARGIN, boxes[0]["y"] - MARGIN
+        size = {"width": boxes[0]["width"] + 2 * MARGIN, "height": boxes[-1]["y"] + boxes[-1]["height"] + MARGIN - top}
+        page.locator("#controls").evaluate("each => { each.hidden = true; }")
+        moved = page.locator(f"#{PANELS[0]}").bounding_box()["y"] - MARGIN
+        page.screenshot(path=out, full_page=True, clip={"x": left, "y": moved, **size})
+        browser.close()
+
+
+def main() -> None:
+    """Reads the table, writes the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    picture(page_of_table(given.table), given.out)
+
+
+if __name__ == "__main__":
+    main()
