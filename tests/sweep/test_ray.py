@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tests.recipes import write_recipe
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder
-from interlaw.sweep import RayOptions, cluster, parse_resources
+from interlaw.sweep import Event, RayOptions, cluster, parse_resources, prepare_run, read_recipe
+from interlaw.sweep import ray as executor
 
 
 def test_resources_are_read() -> None:
@@ -36,7 +39,10 @@ class FakeRay:
         self._resources = resources
 
     def nodes(self) -> list[dict[str, object]]:
-        return [{"Alive": True, "Resources": found} for found in self._resources]
+        return [{"Alive": True, "Resources": found, "NodeID": i} for i, found in enumerate(self._resources)]
+
+    def get_runtime_context(self) -> SimpleNamespace:
+        return SimpleNamespace(get_node_id=lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +59,68 @@ class FakeRay:
 )
 def test_how_many_trials_fit(options: RayOptions, room: int) -> None:
     assert cluster.room(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options) == room
+
+
+@pytest.mark.parametrize(
+    ("options", "device", "share"),
+    [
+        (RayOptions(), "cpu", 8),
+        (RayOptions(num_cpus=3), "cpu", 2),
+        (RayOptions(num_cpus=16), "cpu", 1),
+        (RayOptions(num_gpus=0.25), "cuda", 4),
+        (RayOptions(num_gpus=2), "cuda", 1),
+    ],
+)
+def test_how_many_trials_share_memory(options: RayOptions, device: str, share: int) -> None:
+    assert cluster.trials_beside(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options, device) == share
+
+
+def test_a_divided_trial_takes_no_memory_limit_and_is_not_compiled() -> None:
+    cluster.require_undivided(RayOptions(), memory_limit=1, compiled=True)
+    cluster.require_undivided(RayOptions(num_devices=2), memory_limit=None, compiled=False)
+    for memory_limit, compiled in ((1, False), (None, True)):
+        with pytest.raises(InterlawError, match="belong to trials on one device, found --devices-per-trial 2"):
+            cluster.require_undivided(RayOptions(num_devices=2), memory_limit=memory_limit, compiled=compiled)
+
+
+def test_what_becomes_of_a_cluster_is_one_line() -> None:
+    class RayError(Exception):
+        pass
+
+    ray = SimpleNamespace(exceptions=SimpleNamespace(RayError=RayError))
+    stay = "expected the Ray cluster to stay, found RayError: gone; run the same command again"
+    with pytest.raises(InterlawError, match=stay), executor._faults(ray):
+        raise RayError("gone\nand more")
+    with pytest.raises(InterlawError, match="found RayError: RayError; run the same"), executor._faults(ray):
+        raise RayError
+
+
+def test_a_trial_starts_once_it_notes_progress(tmp_path: Path) -> None:
+    """What is submitted may wait for hours."""
+    recipe, text = read_recipe(write_recipe(tmp_path))
+    run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+    events: list[Event] = []
+    begun = executor._Begun(run, events.append)
+    begun.look(trials)
+    assert events == []
+    values = {"step": 1, "steps": 2, "train_loss": 1.0, "seconds": 1.0}
+    run.trial(trials[0].key).write_progress(values)
+    for _ in range(2):
+        begun.look(trials)
+    begun.again(trials[0])
+    begun.look(trials)
+    begun.end(trials[0], None)
+    begun.end(trials[1], None)
+    told = [(event.kind, event.key) for event in events]
+    first, second = trials[0].key, trials[1].key
+    assert told[:3] == [("started", first), ("progress", first), ("progress", first)]
+    assert told[3:] == [
+        ("started", first),
+        ("progress", first),
+        ("ended", first),
+        ("started", second),
+        ("ended", second),
+    ]
 
 
 def test_whether_a_folder_and_its_locks_are_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,14 @@ def sweep(
     """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
     from interlaw.runs import open_run
     from interlaw.shapes import parse_size
-    from interlaw.sweep import parse_resources, plan_trials, prepare_run, read_recipe, require_loggers
+    from interlaw.sweep import (
+        parse_resources,
+        plan_trials,
+        prepare_run,
+        read_recipe,
+        require_loggers,
+        require_undivided,
+    )
 
     chosen = next((name for name in EXECUTORS if name == executor), None)
     if chosen is None:
@@ -89,8 +96,8 @@ def sweep(
         )
     if executor != "ray":
         require_device(device)
-    elif memory_limit is not None or compiled:
-        raise InterlawError("--memory-limit and --compile belong to --executor local or processes; remove them")
+    limit = None if memory_limit is None else parse_size(memory_limit)
+    require_undivided(ray, memory_limit=limit, compiled=compiled)
     parsed, text = read_recipe(recipe)
     if dry_run:
         show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
@@ -107,7 +114,7 @@ def sweep(
         executor=chosen,
         workers=workers,
         device=device,
-        memory_limit=None if memory_limit is None else parse_size(memory_limit),
+        memory_limit=limit,
         compiled=compiled,
         ray=ray,
         log=log or [],

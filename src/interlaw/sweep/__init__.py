@@ -1,6 +1,6 @@
 """Sweeps: a recipe becomes a plan of trials, and executors run what is missing."""
 
-from interlaw.sweep.cluster import RayOptions, parse_resources
+from interlaw.sweep.cluster import RayOptions, parse_resources, require_undivided
 from interlaw.sweep.driver import Executor, prepare_run, run_trials
 from interlaw.sweep.local import Event, Listener
 from interlaw.sweep.logs import LOGGERS, Logbook, require_loggers
@@ -41,6 +41,7 @@ __all__ = [
     "read_recipe",
     "read_treated",
     "require_loggers",
+    "require_undivided",
     "rerun_trial",
     "run_status",
     "run_trial",

@@ -126,6 +126,15 @@ def _start(ray: Any) -> None:
         constants.ENABLE_RAY_CLUSTER = before
 
 
+def require_undivided(options: RayOptions, *, memory_limit: int | None, compiled: bool) -> None:
+    """Refuses what a trial on several devices does not do: its batch is divided among them and not cut beyond that."""
+    if options.num_devices > 1 and (memory_limit is not None or compiled):
+        raise InterlawError(
+            "--memory-limit and --compile belong to trials on one device, "
+            f"found --devices-per-trial {options.num_devices}; remove them"
+        )
+
+
 def require_resources(ray: Any, options: RayOptions) -> None:
     """Refuses a trial that no node of the cluster could ever hold: Ray would wait for one for ever.
 
@@ -144,12 +153,22 @@ def require_resources(ray: Any, options: RayOptions) -> None:
 
 def room(ray: Any, options: RayOptions) -> int:
     """Trials that the cluster's nodes can hold at a time; 0 when not one."""
+    return sum(_processes(node, options) for node in _resources(ray)) // options.num_devices
+
+
+def trials_beside(ray: Any, options: RayOptions, device: str) -> int:
+    """Asked in a task: trials, its own among them, that may share the memory of its node, or of its GPU."""
+    if device != "cpu":
+        return max(1, int(1 / options.num_gpus + 1e-9)) if options.num_gpus else 1
+    here = ray.get_runtime_context().get_node_id()
+    return max(1, *(_processes(node["Resources"], options) for node in ray.nodes() if node["NodeID"] == here))
+
+
+def _processes(node: dict[str, float], options: RayOptions) -> int:
+    """Processes of a trial that a node can hold."""
     cpus, gpus = options.num_cpus / options.num_devices, options.num_gpus / options.num_devices
-    processes = 0
-    for node in _resources(ray):
-        fits = [int(node.get(name, 0) / each + 1e-9) for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
-        processes += min(fits, default=options.num_devices)
-    return processes // options.num_devices
+    fits = [int(node.get(name, 0) / each + 1e-9) for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
+    return min(fits, default=options.num_devices)
 
 
 def _resources(ray: Any) -> list[dict[str, float]]:

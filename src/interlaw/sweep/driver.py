@@ -100,12 +100,17 @@ def run_trials(
         else:
             folder.tidy()  # its process may have died between the record and the tidying
     missing.sort(key=planned_flops, reverse=True)
-    common: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "listen": listen}
-    here = {**common, "memory_limit": memory_limit, "compiled": compiled}
+    how: dict[str, Any] = {
+        "device": device,
+        "checkpoint_seconds": checkpoint_seconds,
+        "memory_limit": memory_limit,
+        "compiled": compiled,
+        "listen": listen,
+    }
     if executor == "local" or not missing:
-        run_sequentially(missing, run, **here)
+        run_sequentially(missing, run, **how)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
-        run_in_processes(missing, run, num_workers=num_workers or os.cpu_count() or 1, **here)
+        run_in_processes(missing, run, num_workers=num_workers or os.cpu_count() or 1, **how)
     else:
-        run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **common)
+        run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **how)

@@ -5,21 +5,32 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.runs import Record, RunFolder, TrialSpec, is_url, open_run
-from interlaw.sweep.cluster import RayOptions, open_cluster, require_resources, require_shared, room
+from interlaw.sweep.cluster import (
+    RayOptions,
+    open_cluster,
+    require_resources,
+    require_shared,
+    require_undivided,
+    room,
+    trials_beside,
+)
 from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, ending, record_death
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS, run_trial
+from interlaw.training import free_bytes
 
 NODE_DEATHS_ALLOWED = 20  # a node that is taken away is not the trial's fault
 ORPHAN_SECONDS = 60.0  # how long a process may outlive its node's death and hold its trial
 CANCEL_SECONDS = 20.0
+# tasks beyond what the cluster holds now: a node that comes finds work, an autoscaler sees that there is some
+AHEAD = 32
 STALE_SECONDS = 15.0  # what was noted longer ago is of a trial that stands still
 
 
@@ -31,6 +42,8 @@ def run_on_ray(
     options: RayOptions,
     device: str = "cpu",
     checkpoint_seconds: float = 30.0,
+    memory_limit: int | None = None,
+    compiled: bool = False,
     listen: Listener,
 ) -> None:
     """Runs trials as Ray tasks; a trial whose worker or node dies goes on elsewhere from its checkpoint.
@@ -42,99 +55,115 @@ def run_on_ray(
         options: Which cluster, and what a trial takes of it.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
-        listen: Told what happens; progress is read from the trials' folders.
+        memory_limit: Bytes that each trial may plan with; its share of what is free on its node when None.
+        compiled: Train through `torch.compile`.
+        listen: Told what happens; progress is read from the trials' folders. A trial has started once it notes some.
 
     Raises:
-        InterlawError: When there is no cluster at the address, none of its nodes can hold a trial, or one of them
-            does not share the run's folder.
+        InterlawError: When there is no cluster at the address, it is lost, none of its nodes can hold a trial, or one
+            of them does not share the run's folder.
         MissingExtraError: When ray is not installed.
     """
     try:
         import ray
     except ImportError as error:
         raise MissingExtraError("the executor ray", "ray") from error
-    with open_cluster(ray, options.address):
+    require_undivided(options, memory_limit=memory_limit, compiled=compiled)
+    with _faults(ray), open_cluster(ray, options.address):
         require_resources(ray, options)
         require_shared(ray, run)
         location = run.location if is_url(run.location) else str(run.path.resolve())
-        arguments = (location, device, checkpoint_seconds, options)
+        how: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds}
         if options.num_devices > 1:
             # the group's processes take the resources, the task only waits for them
             task = ray.remote(_group).options(num_cpus=0, max_retries=0)
-            num_workers = num_workers or room(ray, options)
         else:
+            how |= {"memory_limit": memory_limit, "compiled": compiled}
             task = ray.remote(_trial).options(num_cpus=options.num_cpus, num_gpus=options.num_gpus, max_retries=0)
         waiting = deque(specs)
         deaths: Counter[tuple[str, str]] = Counter()
         pending: dict[Any, TrialSpec] = {}
+        begun = _Begun(run, listen)
         next_look = time.monotonic()
         try:
             while waiting or pending:
-                while waiting and (num_workers is None or len(pending) < num_workers):
+                limit = num_workers or room(ray, options) + (AHEAD if options.num_devices == 1 else 0)
+                while waiting and len(pending) < max(limit, 1):
                     spec = waiting.popleft()
                     # the process before this one may be an orphan that still holds the trial
                     again = any(key == spec.key for key, _ in deaths)
                     patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
-                    pending[task.remote(spec.model_dump_json(), *arguments, patience)] = spec
-                    listen(Event(kind="started", key=spec.key))
+                    pending[task.remote(spec.model_dump_json(), location, options, how, patience)] = spec
                 done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
                 for reference in done:
                     spec = pending.pop(reference)
-                    if not _finish(ray, reference, spec, run, deaths, listen):
+                    if not _finish(ray, reference, spec, run, deaths, begun):
+                        begun.again(spec)
                         waiting.appendleft(spec)
                 if time.monotonic() >= next_look:
-                    _report_progress(run, pending.values(), listen)
+                    begun.look(pending.values())
                     next_look = time.monotonic() + run.look_seconds
         finally:
             _cancel(ray, list(pending))
 
 
+@contextlib.contextmanager
+def _faults(ray: Any) -> Iterator[None]:
+    """What becomes of a cluster is no mistake of the program: one line, and the run can be gone on with."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        first = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise InterlawError(
+            f"expected the Ray cluster to stay, found {type(error).__name__}: {first[:200]}; "
+            "run the same command again to go on"
+        ) from error
+
+
 def _trial(
-    document: str, location: str, device: str, checkpoint_seconds: float, options: RayOptions, patience_seconds: float
+    document: str, location: str, options: RayOptions, how: dict[str, Any], patience_seconds: float
 ) -> str | None:
     """The task: one trial in a Ray worker; its record as JSON, or None when another driver has it."""
+    import ray
+
     end_with_node()
     torch.set_num_threads(max(1, int(options.num_cpus)))
     spec = TrialSpec.model_validate_json(document)
-    record = run_trial(
-        spec,
-        open_run(location).trial(spec.key),
-        device=device,
-        checkpoint_seconds=checkpoint_seconds,
-        patience_seconds=patience_seconds,
-    )
+    if how["memory_limit"] is None:
+        how = how | {"memory_limit": free_bytes(how["device"]) // trials_beside(ray, options, how["device"])}
+    record = run_trial(spec, open_run(location).trial(spec.key), patience_seconds=patience_seconds, **how)
     return None if record is None else record.model_dump_json()
 
 
 def _group(
-    document: str, location: str, device: str, checkpoint_seconds: float, options: RayOptions, patience_seconds: float
+    document: str, location: str, options: RayOptions, how: dict[str, Any], patience_seconds: float
 ) -> str | None:
     """The task of a trial on several devices: the same, in a group of processes."""
     end_with_node()
     return span_trial(
         TrialSpec.model_validate_json(document),
         location,
-        device=device,
-        checkpoint_seconds=checkpoint_seconds,
         patience_seconds=patience_seconds,
         num_devices=options.num_devices,
         num_cpus=options.num_cpus / options.num_devices,
         num_gpus=options.num_gpus / options.num_devices,
+        **how,
     )
 
 
 def _finish(
-    ray: Any, reference: Any, spec: TrialSpec, run: RunFolder, deaths: Counter[tuple[str, str]], listen: Listener
+    ray: Any, reference: Any, spec: TrialSpec, run: RunFolder, deaths: Counter[tuple[str, str]], begun: _Begun
 ) -> bool:
     """A task ended: tells how; False when its worker or node died and the trial is to start again."""
     failures = ray.exceptions
-    died = (failures.WorkerCrashedError, failures.NodeDiedError, failures.OutOfMemoryError, GroupDiedError)
+    lost = (failures.NodeDiedError, failures.ObjectLostError)  # with the node that held it, the task's answer is lost
+    died = (failures.WorkerCrashedError, failures.OutOfMemoryError, GroupDiedError, *lost)
     try:
         document = ray.get(reference)
         record = None if document is None else Record.model_validate_json(document)
     except died as error:
         what, allowed = "worker", DEATHS_ALLOWED
-        if isinstance(error, ray.exceptions.NodeDiedError):
+        if isinstance(error, lost):
             what, allowed = "node", NODE_DEATHS_ALLOWED
         deaths[spec.key, what] += 1
         if deaths[spec.key, what] < allowed:
@@ -142,7 +171,7 @@ def _finish(
         record = record_death(run, spec, f"its Ray {what} died {allowed} times: {str(error).splitlines()[0]}")
     except failures.RayTaskError as error:  # a full disk, say: what ends a sweep here ends it there
         raise error.cause from None
-    listen(Event(kind="ended", key=spec.key, values=ending(record)))
+    begun.end(spec, record)
     return True
 
 
@@ -154,12 +183,39 @@ def _cancel(ray: Any, references: list[Any]) -> None:
         ray.wait(references, num_returns=len(references), timeout=CANCEL_SECONDS)
 
 
-def _report_progress(run: RunFolder, specs: Iterable[TrialSpec], listen: Listener) -> None:
-    """What the running trials noted in their folders."""
-    with contextlib.suppress(InterlawError):  # storage that is away for a while ends no sweep
-        run.fetch()
-    now = time.time()
-    for spec in specs:
-        values = run.trial(spec.key).progress()
-        if "step" in values and abs(now - values["updated"]) < STALE_SECONDS:
-            listen(Event(kind="progress", key=spec.key, values=values))
+class _Begun:
+    """Which trials have started, as their folders tell, and who is told of it.
+
+    Ray does not say when a task leaves the queue, and most of what is submitted waits in it.
+    """
+
+    def __init__(self, run: RunFolder, listen: Listener) -> None:
+        self._run, self._listen = run, listen
+        self._keys: set[str] = set()
+
+    def look(self, specs: Iterable[TrialSpec]) -> None:
+        """Tells what the trials under way noted in their folders."""
+        with contextlib.suppress(InterlawError):  # storage that is away for a while ends no sweep
+            self._run.fetch()
+        now = time.time()
+        for spec in specs:
+            values = self._run.trial(spec.key).progress()
+            if "step" in values and abs(now - values["updated"]) < STALE_SECONDS:
+                self._start(spec)
+                self._listen(Event(kind="progress", key=spec.key, values=values))
+
+    def again(self, spec: TrialSpec) -> None:
+        """Its worker or node died: it will start once more."""
+        self._keys.discard(spec.key)
+
+    def end(self, spec: TrialSpec, record: Record | None) -> None:
+        """Tells how a trial ended."""
+        self._start(spec)
+        self._keys.discard(spec.key)
+        self._listen(Event(kind="ended", key=spec.key, values=ending(record)))
+
+    def _start(self, spec: TrialSpec) -> None:
+        """Tells once that a trial started."""
+        if spec.key not in self._keys:
+            self._keys.add(spec.key)
+            self._listen(Event(kind="started", key=spec.key))
