@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from interlaw.cli.compare_measurements import compare_measurements
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure, progress_bar
 from interlaw.errors import InterlawError
@@ -66,6 +67,7 @@ def run(*arguments: object) -> None:
     app = typer.Typer()
     app.command()(measure)
     app.command()(layers)
+    app.command()(compare_measurements)
     app([str(argument) for argument in arguments], standalone_mode=False)
 
 
@@ -116,6 +118,57 @@ def test_vectors_from_a_file_with_json_keys_to_the_letter(
         assert set(found[name]) == {"value", "stderr", "low", "high"}
     assert (found["view"], found["dim"], found["num_clusters"], found["seed"]) == ("input", 6, 20, 3)
     assert load(tmp_path / "m.json").to_dict() == found
+
+
+def test_intervals_and_the_rotation_test(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--inputs", array, "--interval", "percentile", "--rotation-test", "--out", tmp_path / "m.json")
+    run("measure", f"{factory}:vectors", *options, "--json")
+    found = read(capsys)
+    assert found["settings"]["interval"] == "percentile"
+    assert found["model"] == f"{factory}:vectors"
+    assert (found["route"], found["dtype"]) == ("dense", "float32")
+    saved = load(tmp_path / "m.json")
+    assert saved.to_dict() == found
+    assert saved.rotation_test is not None
+    assert 0 < saved.rotation_test.p_value == found["rotation_test"]["p_value"] <= 1
+    assert saved.rotation_test.aofe_ratio == pytest.approx(saved.plugin.aofe_ratio, rel=1e-5)
+    run("measure", f"{factory}:vectors", *options)
+    shown = capsys.readouterr().out
+    assert "in 999 random bases" in shown
+    assert "95% interval, percentile" in shown
+    with pytest.raises(InterlawError, match="an interval among jackknife"):
+        run("measure", f"{factory}:vectors", "--inputs", array, "--interval", "exact")
+
+
+def test_no_rotation_test_of_a_large_matrix(
+    factory: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--text", text, "--context", 12, "--samples", 5, "--view", "token", "--out", tmp_path / "m.json")
+    with pytest.raises(InterlawError, match="at most 1024 coordinates for a rotation test, found 3072"):
+        run("measure", f"{factory}:language", *options, "--rotation-test")
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_two_saved_measurements_are_compared(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tmp_path / "all.json", tmp_path / "some.json"
+    run("measure", f"{factory}:vectors", "--inputs", array, "--out", files[0])
+    run("measure", f"{factory}:vectors", "--inputs", array, "--samples", 12, "--out", files[1])
+    capsys.readouterr()
+    run("compare-measurements", *files, "--json")
+    found = read(capsys)
+    assert found["models"] == [f"{factory}:vectors"] * 2
+    a, b = (load(path) for path in files)
+    assert found["differences"]["excess"]["value"] == pytest.approx(a.excess_ratio - b.excess_ratio)
+    run("compare-measurements", files[0], files[0], "--paired")
+    out = capsys.readouterr().out
+    assert f"{factory}:vectors less {factory}:vectors" in out
+    assert "aofe_ratio" in out
+    with pytest.raises(InterlawError, match="of the same clusters"):
+        run("compare-measurements", *files, "--paired")
 
 
 def test_layer_probes_and_samples(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:

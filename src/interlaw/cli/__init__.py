@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 import interlaw
 from interlaw.cli.check_parametrization import check_parametrization
 from interlaw.cli.compare import compare
+from interlaw.cli.compare_measurements import compare_measurements
 from interlaw.cli.compare_treatments import compare_treatments
 from interlaw.cli.doctor import doctor
 from interlaw.cli.explore import explore
@@ -60,6 +61,7 @@ for command in (
     quickstart,
     shapes,
     measure,
+    compare_measurements,
     layers,
     sweep,
     status,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -53,6 +54,10 @@ def measure(
     rel_error: Annotated[
         float | None, typer.Option(help="Stop early when the ratio's interval is this narrow, relative.")
     ] = None,
+    interval: Annotated[str, typer.Option(help="jackknife, bootstrap-t or percentile.")] = "jackknife",
+    rotate: Annotated[
+        bool, typer.Option("--rotation-test", help="Also test whether the basis is special; up to 1024 coordinates.")
+    ] = False,
     device: Device = None,
     float32: Float32 = False,
     trust_remote_code: Trust = False,
@@ -65,34 +70,50 @@ def measure(
     import torch
 
     from interlaw.interaction import measure as measure_interaction
-    from interlaw.interaction import save
+    from interlaw.interaction import require_interval, save
 
+    require_interval(interval)
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
     given = read_inputs(subject, text=text, inputs=inputs, samples=samples, context=context, targets=chosen == "loss")
+    what: dict[str, Any] = {
+        "view": chosen,
+        "layer": layer,
+        "seed": seed,
+        "positions": positions,
+        "center": center,
+        "scale": "rms" if rms else None,
+        "dtype": torch.float32 if float32 else None,
+    }
+    drawn: int | Literal["exact"] | None = "exact" if exact else probes
     with progress_bar(given) as advance:
         found = measure_interaction(
-            subject.model,
-            given,
-            view=chosen,
-            layer=layer,
-            probes="exact" if exact else probes,
-            seed=seed,
-            positions=positions,
-            center=center,
-            scale="rms" if rms else None,
+            *(subject.model, given),
+            **what,
+            probes=drawn,
             rel_error=rel_error,
-            dtype=torch.float32 if float32 else None,
+            interval=interval,
             progress=advance,
+            name=model,
         )
+    if rotate:
+        found = with_rotation_test(found, subject.model, given, probes=drawn or "exact", **what)
     if out is not None:
         save(found, out)
     if as_json:
         print_json(found.to_dict())
     else:
         show(found)
+
+
+def with_rotation_test(found: Interaction, model: Any, given: Any, **what: Any) -> Interaction:
+    """The measurement with the p-value of its basis; a second pass over the inputs forms the matrix."""
+    from interlaw.interaction import agop, require_small, rotation_test
+
+    require_small(found.dim)
+    return replace(found, rotation_test=rotation_test(agop(model, given, **what), seed=what["seed"]))
 
 
 def default_view(predicts_tokens: bool) -> str:
@@ -125,7 +146,7 @@ def show(found: Interaction) -> None:
         f"{found.num_probes or 'no'} probes a sample",
         markup=False,
     )
-    level = f"{found.settings['level']:.0%} interval"
+    level = f"{found.settings['level']:.0%} interval, {found.settings['interval']}"
     table = Table("quantity", "value", "standard error", level, "plug-in", box=None, header_style="bold")
     for name in QUANTITIES:
         one = getattr(found, name)
@@ -133,6 +154,12 @@ def show(found: Interaction) -> None:
     for name, one in (("null_ratio", found.null), ("excess_ratio", found.excess)):
         table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{found.plugin[name]:.5g}")
     console.print(table)
+    if found.rotation_test is not None:
+        test = found.rotation_test
+        console.print(
+            f"rotation test: ratio {test.aofe_ratio:.4f}, in {test.draws} random bases {test.null_mean:.4f} "
+            f"+- {test.null_std:.4f}, p = {test.p_value:.3g}"
+        )
     if found.target_met is False:
         console.print("note: the precision asked for was not reached; give more samples", markup=False)
 

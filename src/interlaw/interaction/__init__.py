@@ -5,12 +5,12 @@ from interlaw.interaction.compare import compare
 from interlaw.interaction.energies import QUANTITIES, Energies, energies
 from interlaw.interaction.estimates import Estimate, jackknife, plugin
 from interlaw.interaction.grams import Grams, grams_of
-from interlaw.interaction.intervals import INTERVALS, with_intervals
+from interlaw.interaction.intervals import INTERVALS, require_interval, with_intervals
 from interlaw.interaction.layerwise import LayerInteraction, measure_layers
 from interlaw.interaction.measure import agop, measure
 from interlaw.interaction.null import NULLS, haar_null, projected_null
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.rotation import RotationTest, rotation_test
+from interlaw.interaction.rotation import RotationTest, require_small, rotation_test
 from interlaw.interaction.store import load, save
 from interlaw.interaction.views import VIEWS
 
@@ -37,6 +37,8 @@ __all__ = [
     "measure_layers",
     "plugin",
     "projected_null",
+    "require_interval",
+    "require_small",
     "rotation_test",
     "save",
     "with_intervals",

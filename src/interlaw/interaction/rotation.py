@@ -55,8 +55,7 @@ def rotation_test(G: Float[Tensor, "rows columns"], *, draws: int = 999, seed: i
         0.01
     """
     found = energies(G)
-    if found.dim > MAX_DIM:
-        raise InterlawError(f"expected at most {MAX_DIM} coordinates, found {found.dim}; use excess and its interval")
+    require_small(found.dim)
     generator = torch.Generator().manual_seed(seed)
     spectrum = torch.linalg.eigvalsh(G.detach().double().cpu())
     ratios = torch.stack([_rotated_ratio(spectrum, generator) for _ in range(draws)])
@@ -70,6 +69,14 @@ def rotation_test(G: Float[Tensor, "rows columns"], *, draws: int = 999, seed: i
         draws=draws,
         seed=seed,
     )
+
+
+def require_small(dim: int) -> None:
+    """Checks that so many coordinates can be factorised again and again."""
+    if dim > MAX_DIM:
+        raise InterlawError(
+            f"expected at most {MAX_DIM} coordinates for a rotation test, found {dim}; use excess and its interval"
+        )
 
 
 def _rotated_ratio(spectrum: Tensor, generator: torch.Generator) -> Tensor:
