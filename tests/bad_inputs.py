@@ -367,6 +367,11 @@ SWEEP = [
     (["{d}/good.toml", "--out", "{d}/out", "--device", "warp"], "expected a device"),
     (["{d}/good.toml", "--out", "{d}/out", "--resources-per-trial", "cpu=many"], "expected resources"),
     (["{d}/good.toml", "--out", "{d}/out", "--resources-per-trial", "cpu=2"], "belong to --executor ray"),
+    (
+        ["{d}/good.toml", "--out", "{d}/out", "--executor", "ray", "--devices-per-trial", "2", "--compile"],
+        "belong to trials on one device",
+    ),
+    (["{d}/good.toml", "--out", "{d}/out", "--memory-limit", "much"], "expected a size"),
     (["{d}/good.toml", "--out", "{d}/out", "--address", "nowhere:1"], "belong to --executor ray"),
 ]
 
@@ -406,6 +411,8 @@ READERS = [
     (["report", "{d}/run", "--out", "{d}/empty-folder"], "expected"),
     (["rerun", "{d}/run"], "expected"),
     (["rerun", "{d}/nowhere"], "expected"),
+    (["rerun", ""], "expected a trial's folder on this machine"),
+    (["rerun", "s3://bucket/run/trials/{k}"], "expected a trial's folder on this machine"),
     (["rerun", "{t}", "--tolerance", "-1"], "expected a tolerance"),
     (["rerun", "{t}", "--tolerance", "nan"], "expected a tolerance"),
     (["rerun", "{t}", "--device", "warp"], "expected a device"),
@@ -537,6 +544,48 @@ MEASURE = [
     (["layers", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--figure", "{d}/figure.exe"], "expected"),
 ]
 
+WATCH_AND_EXPLORE = [
+    *((["watch", f"{{d}}/{place}"], "expected") for place in ("nowhere", "empty-folder", "a-file")),
+    (["watch", "nowhere://bucket/run"], "nowhere"),
+    (["watch", "{d}/run", "--port", "70000"], "port"),
+    (["watch", "{d}/run", "--port", "-1"], "port"),
+    *(
+        (["explore", "--out", "{d}/page.html", "--fit", f"{{d}}/{name}.json"], "expected")
+        for name in ("nowhere", "truncated", "empty", "list", "null", "other", "nested", "latin1")
+    ),
+    (["explore", "--out", "{d}/empty-folder"], "expected"),
+    (["explore", "--out", "{d}/a-file/page.html"], "expected"),
+    (["export", "nowhere://bucket/run"], "nowhere"),
+    (["doctor", "extra"], "extra"),
+]
+
+TREATMENTS = [
+    (["check-parametrization", "{d}/nowhere.toml"], "expected a recipe file"),
+    (["check-parametrization", "{d}/not.toml"], "expected TOML"),
+    (["check-parametrization", "{d}/good.toml"], "expected a base shape"),
+    *(
+        (["check-parametrization", "{d}/good.toml", "--base-width", "4", "--base-depth", "2", *rest], says)
+        for rest, says in (
+            (["--treatment", "luck"], "luck"),
+            (["--widths", "wide"], "expected"),
+            (["--widths", "0,8"], "expected"),
+            (["--depths", "-1"], "expected"),
+            (["--rate", "-1"], "expected"),
+            (["--rate", "nan"], "expected"),
+            (["--rates", "many"], "expected"),
+            (["--rates", "0.1,0.2,0.4", "--steps", "0"], "steps"),
+            (["--seeds", "0"], "seeds"),
+            (["--figure", "{d}/figure.exe"], "expected"),
+        )
+    ),
+    (["compare-treatments"], "DIR"),
+    *((["compare-treatments", f"{{d}}/{place}"], "expected") for place in ("nowhere", "empty-folder", "a-file")),
+    (["compare-treatments", "{d}/run"], "expected"),
+    (["compare-treatments", "{d}/run", "{d}/run"], "expected"),
+    (["compare-treatments", "{d}/run", "{d}/nowhere"], "expected"),
+    (["compare-treatments", "{d}/run-record-truncated", "{d}/run"], "expected"),
+]
+
 OTHERS = [
     (["shape"], "shape"),
     (["--bogus"], "--bogus"),
@@ -561,5 +610,7 @@ COMMANDS: list[tuple[list[str], str]] = [
     *((["recommend", *rest], says) for rest, says in RECOMMEND),
     *((["compare", *rest], says) for rest, says in COMPARE),
     *MEASURE,
+    *WATCH_AND_EXPLORE,
+    *TREATMENTS,
     *OTHERS,
 ]

@@ -92,3 +92,33 @@ def test_what_cannot_be_run_again_says_why(trial: TrialFolder, tmp_path: Path) -
     (trial.path / "record.json").unlink()
     with pytest.raises(InterlawError, match=r"expected a trial that has ended in .*, found no record.json"):
         rerun_trial(trial.path)
+
+
+@pytest.mark.parametrize("place", ["", "s3://bucket/run/trials/0123456789abcdef"])
+def test_a_place_that_is_no_folder_here_is_refused(place: str) -> None:
+    with pytest.raises(InterlawError, match="expected a trial's folder on this machine, found"):
+        rerun_trial(place)
+
+
+def test_how_sums_were_formed_is_told_where_it_differs(trial: TrialFolder) -> None:
+    record = trial.record()
+    assert record is not None
+    change(trial, provenance={**record.provenance, "micro_batch": 1, "processes": 2})
+    found = rerun_trial(trial.path)
+    assert {name: old for name, (old, _) in found.versions.items()} == {"micro_batch": 1, "processes": 2}
+
+
+def test_a_compiled_trial_is_compiled_again(trial: TrialFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = trial.record()
+    assert record is not None
+    change(trial, provenance={**record.provenance, "compiled": True})
+    asked: list[Any] = []
+
+    def run(spec: object, folder: TrialFolder, **options: Any) -> Any:
+        asked.append(options["compiled"])
+        folder.write_record(record)
+        return trial.record()
+
+    monkeypatch.setattr("interlaw.sweep.rerun.run_trial", run)
+    rerun_trial(trial.path)
+    assert asked == [True]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +18,7 @@ SHOWN = 10
 
 
 def rerun(
-    trial: Annotated[Path, typer.Argument(metavar="TRIAL", help="A trial's folder, DIR/trials/KEY.")],
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's folder, DIR/trials/KEY.")],
     tolerance: Annotated[
         float | None, typer.Option(help="Largest relative difference that counts as equal; 0.001 when not given.")
     ] = None,
@@ -31,7 +31,7 @@ def rerun(
 
     if device is not None:
         require_device(device)
-    with people().status(f"running {visible(trial.name)} again"):
+    with people().status(f"running {visible(PurePath(trial).name)} again"):
         found = rerun_trial(trial, tolerance=RERUN_TOLERANCE if tolerance is None else tolerance, device=device)
     if as_json:
         print_json(found.to_dict())

@@ -14,11 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.runs import Record, TrialFolder, provenance
+from interlaw.runs import Record, TrialFolder, is_url, provenance
 from interlaw.sweep.trial import run_trial
 
 TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
-_VERSIONS = ("interlaw", "torch", "numpy", "python", "platform", "device", "device_name", "threads")
+_VERSIONS = ("interlaw", "torch", "numpy", "python", "platform", "device", "device_name")
+_CONDITIONS = ("threads", "processes", "compiled", "micro_batch")  # how its sums were formed
 
 Verdict = Literal["bit-equal", "equal within tolerance", "different"]
 
@@ -51,7 +52,8 @@ class Rerun:
         tolerance: Largest relative difference that still counts as equal.
         num_compared: Figures and weight tensors compared.
         differences: Those that are not bit-equal, the largest first.
-        versions: What differs of versions and machine: name to what was recorded and what is here.
+        versions: What differs of versions, machine, and how sums were formed (threads, processes, compiled, batch
+            part): name to what was recorded and what is here.
     """
 
     key: str
@@ -67,7 +69,9 @@ class Rerun:
 
 
 def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str | None = None) -> Rerun:
-    """Runs a trial again in a scratch folder, with the recorded number of threads, and compares.
+    """Runs a trial again in a scratch folder, with the recorded threads, compiled if it was, and compares.
+
+    A trial that was divided among processes runs in one.
 
     Args:
         path: The trial's folder, DIR/trials/<key>; nothing is written there.
@@ -80,6 +84,8 @@ def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str |
     """
     if not 0 <= tolerance < math.inf:
         raise InterlawError(f"expected a tolerance of at least 0, found {tolerance}; choose one such as {TOLERANCE}")
+    if not str(path) or is_url(path):
+        raise InterlawError(f"expected a trial's folder on this machine, found {str(path)!r}; name or copy one here")
     folder = TrialFolder(Path(path).resolve())
     spec, recorded = folder.spec(), folder.record()
     if recorded is None:
@@ -89,7 +95,12 @@ def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str |
         again = TrialFolder(Path(scratch) / folder.key)
         torch.set_num_threads(threads if isinstance(threads, int) and threads > 0 else before)
         try:
-            record = run_trial(spec, again, device=device or str(recorded.provenance.get("device", "cpu")))
+            record = run_trial(
+                spec,
+                again,
+                device=device or str(recorded.provenance.get("device", "cpu")),
+                compiled=recorded.provenance.get("compiled") is True,
+            )
             here = provenance(device or "cpu") if record is None else record.provenance
         finally:
             torch.set_num_threads(before)
@@ -107,7 +118,7 @@ def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str |
         differences=tuple(differences),
         versions={
             name: (recorded.provenance.get(name), here.get(name))
-            for name in _VERSIONS
+            for name in (*_VERSIONS, *_CONDITIONS)
             if recorded.provenance.get(name) != here.get(name)
         },
     )
