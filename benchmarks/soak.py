@@ -6,16 +6,20 @@ Runs at idle priority with one worker at a time. Prints one JSON document: kills
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import os
 import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.recipes import write_recipe
-from tests.sweep.killing import Executor, Tally, kill_and_go_on, untouched
+from tests.sweep.clusters import Nodes
+from tests.sweep.killing import VICTIMS, Executor, Tally, kill_and_go_on, untouched
 
 # a plain sweep; one whose plan grows with its records, and some of whose trials diverge
 RECIPES = {
@@ -33,6 +37,20 @@ RECIPES = {
     },
 }
 MOST_KILLS = 12
+LONGEST = {"local": 4.0, "processes": 12.0, "ray": 20.0}  # seconds: a start takes part of them
+
+
+@contextlib.contextmanager
+def a_cluster(wanted: bool) -> Iterator[Nodes | None]:
+    """Two nodes of a core each, for the time of the soak."""
+    nodes = Nodes() if wanted else None
+    if nodes:
+        nodes.have({"num_cpus": 1}, {"num_cpus": 1})
+    try:
+        yield nodes
+    finally:
+        if nodes:
+            nodes.stop()
 
 
 def main() -> int:
@@ -41,18 +59,29 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, help="a file that is rewritten after each sweep")
+    parser.add_argument(
+        "--executors",
+        type=lambda text: text.split(","),
+        default=["local", "processes", *(["ray"] if importlib.util.find_spec("ray") else [])],
+        help="such as local,processes,ray; all that are installed when not given",
+    )
     options = parser.parse_args()
+    if unknown := set(options.executors) - set(VICTIMS):
+        parser.error(f"expected executors of {', '.join(VICTIMS)}, found {', '.join(sorted(unknown))}")
     os.nice(19)
     source, tally, sweeps = random.Random(options.seed), Tally(), 0
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="interlaw-soak-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="interlaw-soak-") as scratch,
+        a_cluster("ray" in options.executors) as nodes,
+    ):
         prepared = {}
         for name, changes in RECIPES.items():
             recipe = write_recipe(Path(scratch) / name, **changes)
             prepared[recipe] = untouched(recipe, recipe.parent / "untouched")
         while time.monotonic() - began < options.minutes * 60:
             recipe = source.choice(list(prepared))
-            executor: Executor = source.choice(["local", "local", "processes"])
+            executor: Executor = source.choice(options.executors)
             kill_and_go_on(
                 recipe,
                 recipe.parent / "killed",
@@ -61,7 +90,8 @@ def main() -> int:
                 source=source,
                 tally=tally,
                 expected=prepared[recipe],
-                longest=4.0 if executor == "local" else 12.0,
+                longest=LONGEST[executor],
+                cluster=nodes if executor == "ray" else None,
             )
             sweeps += 1
             summary = {

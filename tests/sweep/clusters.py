@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -48,6 +49,11 @@ class Nodes:
     def remove(self, node: Any) -> None:
         """Takes a node away without warning."""
         self._cluster.remove_node(node, allow_graceful=False)
+
+    def kill_one(self, source: random.Random) -> None:
+        """Kills a node's daemon without warning, and puts another node in its place."""
+        psutil.Process(source.choice(sorted(self.raylets()))).kill()
+        self._cluster.add_node(num_cpus=1)
 
     def stop(self) -> None:
         """Ends everything."""

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import psutil
 from safetensors.torch import load
+from tests.sweep.clusters import Nodes, trial_processes
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, TrialFolder
@@ -31,8 +32,15 @@ CURVE_COLUMNS = 5
 WORKER_KILLS = 2  # a sweep gives a trial up at the third death
 FOREVER = 900.0
 
-Executor = Literal["local", "processes"]
-Victim = Literal["driver", "worker", "both"]
+ORPHAN_SECONDS = 60.0
+Executor = Literal["local", "processes", "ray"]
+Victim = Literal["driver", "worker", "both", "node"]
+# those who can die under each executor, the workers last: a trial is given up when its workers die too often
+VICTIMS: dict[Executor, tuple[Victim, ...]] = {
+    "local": ("driver",),
+    "processes": ("driver", "both", "worker"),
+    "ray": ("driver", "node", "worker"),
+}
 
 
 @dataclass(kw_only=True)
@@ -61,19 +69,22 @@ def _sweep(arguments: list[str], log: str) -> None:
     import interlaw.sweep
     from interlaw.cli import run
 
-    os.cpu_count = lambda: 1  # one thread a worker, however many cores there are
+    interlaw.sweep.local.num_cores = lambda: 1  # type: ignore[attr-defined]  # one thread
     interlaw.sweep.run_trials = functools.partial(interlaw.sweep.run_trials, checkpoint_seconds=0.05)  # type: ignore[assignment]
     code = run(arguments)
     sys.stdout.flush()
     os._exit(code)
 
 
-def start(recipe: Path, out: Path, *, executor: Executor, workers: int = 1) -> BaseProcess:
+def start(
+    recipe: Path, out: Path, *, executor: Executor, workers: int = 1, cluster: Nodes | None = None
+) -> BaseProcess:
     """Starts the sweep; what it prints goes to a file beside the folder."""
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["interlaw.cli", "interlaw.sweep", "interlaw.report"])
     arguments = ["sweep", str(recipe), "--out", str(out), "--executor", executor, "--workers", str(workers), "--json"]
+    arguments += ["--address", cluster.address] if cluster else []
     process = context.Process(target=_sweep, args=(arguments, str(log_of(out))))
     process.start()
     return process
@@ -84,19 +95,24 @@ def log_of(out: Path) -> Path:
     return out.with_suffix(".log")
 
 
-def kill(process: BaseProcess, victim: Victim) -> bool:
+def kill(process: BaseProcess, victim: Victim, *, source: random.Random, cluster: Nodes | None, tally: Tally) -> bool:
     """Kills without warning; False when the victim was not there."""
     assert process.pid
+    if victim == "node":
+        assert cluster
+        cluster.kill_one(source)
+        return True
     try:
         children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return False
     workers = [child for child in children if "resource_tracker" not in " ".join(_words(child))]
+    workers = trial_processes() if cluster else workers
     if victim == "worker":
         if not workers:
             return False
         with contextlib.suppress(psutil.NoSuchProcess):
-            random.choice(workers).kill()
+            source.choice(workers).kill()
         return True
     if victim == "both":
         for child in workers:
@@ -105,6 +121,9 @@ def kill(process: BaseProcess, victim: Victim) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
     process.join()
+    if cluster:  # Ray ends the tasks of a driver that died
+        _, left = psutil.wait_procs(workers, timeout=ORPHAN_SECONDS)
+        tally.findings.extend(f"{worker} outlived its driver" for worker in left)
     return process.exitcode == -signal.SIGKILL
 
 
@@ -208,6 +227,7 @@ def kill_and_go_on(
     expected: dict[str, Any],
     longest: float = 4.0,
     workers: int = 1,
+    cluster: Nodes | None = None,
 ) -> None:
     """Kills a sweep so many times, starting it again at once each time, lets it end, and compares.
 
@@ -221,19 +241,20 @@ def kill_and_go_on(
         expected: From `untouched`.
         longest: Of the moments that follow no file, the latest, in seconds.
         workers: Worker processes.
+        cluster: Where trials run with the executor `ray`; its nodes are killed too.
     """
     shutil.rmtree(out, ignore_errors=True)
     text = recipe.read_text()
     done = 0
     while done < kills:
-        process = start(recipe, out, executor=executor, workers=workers)
+        process = start(recipe, out, executor=executor, workers=workers, cluster=cluster)
         worker_kills = 0
         while process.is_alive() and done < kills:
             wait_for_a_moment(out, process, source=source, longest=longest)
-            victims: tuple[Victim, ...] = ("driver", "worker", "both") if executor == "processes" else ("driver",)
-            victim = source.choice(victims if worker_kills < WORKER_KILLS else victims[::2])
+            victims = VICTIMS[executor]
+            victim = source.choice(victims if worker_kills < WORKER_KILLS else victims[:2])
             tally.findings.extend(half_written(out, text))
-            if kill(process, victim):
+            if kill(process, victim, source=source, cluster=cluster, tally=tally):
                 tally.kills[f"{executor} {victim}"] += 1
                 done += 1
                 worker_kills += victim == "worker"
@@ -245,7 +266,7 @@ def kill_and_go_on(
         if done == kills and process.is_alive():
             break
     process.join(FOREVER)
-    process = start(recipe, out, executor=executor, workers=workers)
+    process = start(recipe, out, executor=executor, workers=workers, cluster=cluster)
     process.join(FOREVER)
     if process.exitcode not in (0, 1):
         tally.findings.append(f"the last sweep ended with {process.exitcode}: {log_of(out).read_text()[-2000:]}")
