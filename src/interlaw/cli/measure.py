@@ -24,11 +24,19 @@ Model = Annotated[
 ]
 Text = Annotated[Path | None, typer.Option(metavar="FILE", help="Text to read; a language model has a default.")]
 Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
-Samples = Annotated[int, typer.Option(min=3, help="At most so many samples (sequences).")]
+Samples = Annotated[
+    int | None, typer.Option(min=3, help="At most so many samples (sequences), the cap of --rel-error too.")
+]
+Probes = Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")]
+Seed = Annotated[int, typer.Option(help="Seed of the probes, and of which parts of a text are read.")]
+Positions = Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")]
+Level = Annotated[float | None, typer.Option(help="Coverage of the intervals.")]
 Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
 Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
+
+MOST_SAMPLES = 256
 
 
 def measure(
@@ -43,12 +51,13 @@ def measure(
         ),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")] = None,
-    samples: Samples = 256,
-    probes: Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")] = None,
+    samples: Samples = None,
+    probes: Probes = None,
     exact: Annotated[bool, typer.Option("--exact", help="Take every output instead of probes.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the probes.")] = 0,
+    seed: Seed = 0,
     context: Context = None,
-    positions: Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")] = None,
+    positions: Positions = None,
+    outputs: Annotated[str | None, typer.Option(metavar="0,3,5", help="Only these outputs.")] = None,
     center: Annotated[bool, typer.Option("--center", help="Centre the logits.")] = False,
     rms: Annotated[bool, typer.Option("--rms", help="Divide the logits by their root mean square.")] = False,
     rel_error: Annotated[
@@ -58,6 +67,8 @@ def measure(
     rotate: Annotated[
         bool, typer.Option("--rotation-test", help="Also test whether the basis is special; up to 1024 coordinates.")
     ] = False,
+    route: Annotated[str | None, typer.Option(help="gram or dense; the cheaper one when not given.")] = None,
+    level: Level = None,
     device: Device = None,
     float32: Float32 = False,
     trust_remote_code: Trust = False,
@@ -69,20 +80,30 @@ def measure(
     """Neural interaction of a saved model, with intervals and against chance."""
     import torch
 
+    from interlaw.interaction import LEVEL, require_interval, save
     from interlaw.interaction import measure as measure_interaction
-    from interlaw.interaction import require_interval, save
 
     require_interval(interval)
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
-    given = read_inputs(subject, text=text, inputs=inputs, samples=samples, context=context, targets=chosen == "loss")
+    given = read_inputs(
+        subject,
+        text=text,
+        inputs=inputs,
+        samples=samples or MOST_SAMPLES,
+        context=context,
+        targets=chosen == "loss",
+        seed=seed,
+    )
+    say_fewer(given, samples)
     what: dict[str, Any] = {
         "view": chosen,
         "layer": layer,
         "seed": seed,
         "positions": positions,
+        "outputs": None if outputs is None else indices(outputs),
         "center": center,
         "scale": "rms" if rms else None,
         "dtype": torch.float32 if float32 else None,
@@ -93,6 +114,8 @@ def measure(
             *(subject.model, given),
             **what,
             probes=drawn,
+            route=route,
+            level=LEVEL if level is None else level,
             rel_error=rel_error,
             interval=interval,
             progress=advance,
@@ -121,13 +144,35 @@ def default_view(predicts_tokens: bool) -> str:
     return "loss" if predicts_tokens else "input"
 
 
+def indices(written: str) -> list[int]:
+    """The numbers of "0,3,5"."""
+    try:
+        return [int(word) for word in written.split(",")]
+    except ValueError as error:
+        raise InterlawError(f"expected outputs as whole numbers such as 0,3,5, found '{written}'") from error
+
+
+def count_samples(inputs: Any) -> int:
+    """How many samples the inputs hold."""
+    batches = inputs if isinstance(inputs, list) else [inputs]
+    return sum(len(batch["input_ids"]) if isinstance(batch, dict) else len(batch) for batch in batches)
+
+
+def say_fewer(inputs: Any, asked: int | None) -> None:
+    """Says so where there are fewer samples than were asked for."""
+    found = count_samples(inputs)
+    if asked is not None and found < asked:
+        people().print(
+            f"note: {asked} samples were asked for, there are {found}; give more inputs or a smaller context"
+        )
+
+
 @contextmanager
 def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
     """A bar on stderr while a terminal is there to see it."""
     from rich.progress import Progress
 
-    batches = inputs if isinstance(inputs, list) else [inputs]
-    total = sum(len(batch["input_ids"]) if isinstance(batch, dict) else len(batch) for batch in batches)
+    total = count_samples(inputs)
     console = people()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("measuring", total=total)

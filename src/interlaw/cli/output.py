@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +22,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 def print_json(values: Any) -> None:
     """Writes one JSON document to stdout; a number that JSON lacks (NaN, inf) becomes null."""
     sys.stdout.write(json.dumps(_plain(values), indent=1, default=str) + "\n")
+
+
+def write_json(values: Any, path: Path) -> None:
+    """Writes the same document to a file, whole or not at all.
+
+    Raises:
+        InterlawError: The file cannot be written there.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(json.dumps(_plain(values), indent=1, default=str) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise InterlawError(
+            f"expected a file to write at {path}, found {error.strerror}; name another place"
+        ) from error
 
 
 def people(*, stderr: bool = True) -> Console:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interlaw.cli.output import people
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -57,15 +58,37 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
     if ".py:" in name:
         from interlaw.models import load_factory
 
-        return Subject(model=load_factory(name).to(place))
+        model = load_factory(name).to(place)
+        leave_training(model)
+        return Subject(model=model)
     from interlaw.models import load_pretrained
 
     loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
     return Subject(model=loaded.model, pretrained=loaded)
 
 
+def leave_training(model: nn.Module) -> None:
+    """Puts a network into eval mode, and says so where that changes what it computes."""
+    from torch import nn
+
+    kinds = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+    training = {name: module for name, module in model.named_modules() if isinstance(module, kinds) and module.training}
+    changed = [name for name, module in training.items() if getattr(module, "p", 1) > 0]
+    model.eval()
+    if changed:
+        some = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+        people().print(f"note: the network came in train mode; measured in eval mode, which matters to {some}")
+
+
 def read_inputs(
-    subject: Subject, *, text: Path | None, inputs: Path | None, samples: int, context: int | None, targets: bool
+    subject: Subject,
+    *,
+    text: Path | None,
+    inputs: Path | None,
+    samples: int,
+    context: int | None,
+    targets: bool,
+    seed: int,
 ) -> Any:
     """Inputs for the model: from a file of numbers, from text, or the ones that the model itself suggests.
 
@@ -76,6 +99,7 @@ def read_inputs(
         samples: At most so many clusters.
         context: Tokens a sequence.
         targets: Append one token to each sequence, for the loss view.
+        seed: Which sequences of a text are read, from all of it.
     """
     if text is not None and inputs is not None:
         raise InterlawError("expected --text or --inputs, found both; give one")
@@ -92,8 +116,10 @@ def read_inputs(
     if subject.pretrained is not None:
         from interlaw.models import text_batches
 
-        return text_batches(subject.pretrained, written, num_sequences=samples, context=context, targets=targets)
-    return own_windows(subject, written, samples=samples, context=context, targets=targets)
+        return text_batches(
+            subject.pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed
+        )
+    return own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
 
 
 def read_array(path: Path) -> Tensor:
@@ -142,29 +168,13 @@ def embedded_text() -> str:
     return bytes(open_corpus(EMBEDDED).tokens("validation")[: 2**19]).decode("utf-8", errors="replace")
 
 
-def own_windows(subject: Subject, text: str, *, samples: int, context: int | None, targets: bool) -> Tensor:
+def own_windows(subject: Subject, text: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Tensor:
     """Windows of text for a model of this package or of the user: in its trial's tokens, else in bytes."""
-    import torch
+    from interlaw.models import token_ids, windows_of
 
     tokenizer = "bytes" if subject.trial is None else str(getattr(subject.trial.task, "tokenizer", "bytes"))
     length = context or getattr(getattr(subject.model, "shape", None), "context", None)
     if length is None:
         raise InterlawError("expected --context for a model that does not say how long its sequences are")
-    if tokenizer == "bytes":
-        ids = list(text.encode())
-    else:
-        from interlaw.models import token_ids
-
-        ids = token_ids(text, tokenizer=tokenizer)
-    return windows(torch.tensor(ids), length, samples=samples, targets=targets)
-
-
-def windows(ids: Tensor, context: int, *, samples: int, targets: bool) -> Tensor:
-    """Full windows of ids, one row each."""
-    length = context + targets
-    count = min(len(ids) // length, samples)
-    if count == 0:
-        raise InterlawError(
-            f"expected at least {length} tokens of text, found {len(ids)}; give more text or a smaller --context"
-        )
-    return ids[: count * length].reshape(count, length)
+    ids = list(text.encode()) if tokenizer == "bytes" else token_ids(text, tokenizer=tokenizer)
+    return windows_of(ids, window=length + targets, most=samples, seed=seed)

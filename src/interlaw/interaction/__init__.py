@@ -3,7 +3,7 @@
 from interlaw.interaction.bootstrap import bootstrap
 from interlaw.interaction.compare import compare
 from interlaw.interaction.energies import QUANTITIES, Energies, energies
-from interlaw.interaction.estimates import Estimate, jackknife, plugin
+from interlaw.interaction.estimates import LEVEL, Estimate, jackknife, plugin
 from interlaw.interaction.grams import Grams, grams_of
 from interlaw.interaction.intervals import INTERVALS, require_interval, with_intervals
 from interlaw.interaction.layerwise import LayerInteraction, measure_layers
@@ -16,6 +16,7 @@ from interlaw.interaction.views import VIEWS
 
 __all__ = [
     "INTERVALS",
+    "LEVEL",
     "NULLS",
     "QUANTITIES",
     "VIEWS",

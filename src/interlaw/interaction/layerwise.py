@@ -247,7 +247,7 @@ def _reading(batch: Batch, settings: Settings) -> tuple[Batch, Outputs, Tensor |
 
         return inputs, outputs, count_predicting(targets, inputs)
     mask = padding_mask(batch)
-    return batch, settings.readout(default="all"), None if mask is None else mask.sum(1).double()
+    return batch, settings.readout(), None if mask is None else mask.sum(1).double()
 
 
 def _weight(columns: Tensor, tokens: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError
 from interlaw.interaction.collect import LARGEST_PIECE, STEP, Progress, Work, collect, contributions
 from interlaw.interaction.contribution import Probes, Settings
 from interlaw.interaction.differentiation import measuring
@@ -20,6 +20,7 @@ from interlaw.interaction.fingerprint import Fingerprint
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.intervals import require_interval, with_intervals
 from interlaw.interaction.null import NULLS, Null
+from interlaw.interaction.options import require_settings, require_work
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.views import VIEWS
 
@@ -103,6 +104,7 @@ def measure(
         route=route,
     )
     require_settings(settings)
+    require_work(level=level, max_clusters=max_clusters, batch_size=batch_size, dtype=dtype)
     require_interval(interval)
     if rel_error is not None and not 0 < rel_error < math.inf:
         raise InterlawError(f"expected a rel_error above 0, found {rel_error}; choose one such as 0.02")
@@ -170,6 +172,7 @@ def agop(
         scale=scale,
     )
     require_settings(settings)
+    require_work(level=LEVEL, max_clusters=None, batch_size=None, dtype=dtype)
     total, weight = None, 0.0
     with measuring(model, dtype=dtype):
         for _, part in contributions(model, inputs, settings=settings, work=Work(dtype=dtype)):
@@ -188,25 +191,6 @@ def agop(
 def _precision(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
     """Precision of the derivatives."""
     return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
-
-
-def require_settings(settings: Settings) -> None:
-    """Checks what can be checked before the first batch."""
-    probes, outputs = settings.probes, settings.outputs
-    if settings.view not in VIEWS:
-        near = did_you_mean(settings.view, VIEWS)
-        raise InterlawError(f"expected a view among {', '.join(VIEWS)}, found '{settings.view}'{near}")
-    if not (probes is None or probes == "exact" or (isinstance(probes, int) and probes >= 1)):
-        raise InterlawError(f"expected probes to be a positive number, 'exact' or None, found {probes!r}")
-    if outputs is not None and len(outputs) == 0:
-        raise InterlawError("expected at least one output, found none; leave outputs out to take all")
-    for name, found, known in (
-        ("scale", settings.scale, (None, "rms")),
-        ("positions", settings.positions, (None, "last", "all")),
-        ("route", settings.route, (None, "gram", "dense")),
-    ):
-        if found not in known:
-            raise InterlawError(f"expected {name} to be one of {known}, found {found!r}")
 
 
 def _reaches(grams: Grams, *, null: Null, level: float, rel_error: float) -> bool:

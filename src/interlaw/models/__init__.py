@@ -20,6 +20,7 @@ from interlaw.models.huggingface import Pretrained, load_pretrained, text_batche
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
 from interlaw.models.user import load_factory
+from interlaw.models.windows import windows_of
 from interlaw.shapes import Shape
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
@@ -88,4 +89,5 @@ __all__ = [
     "pretrained_fingerprint",
     "text_batches",
     "token_ids",
+    "windows_of",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.models.windows import chosen_of, windows_of
 
 CONTEXT_LIMIT = 512
 LEAST_SEQUENCES = 32
@@ -94,7 +95,8 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
             "a trial's folder, or module.py:factory"
         )
     try:
-        return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        with _quiet(name):
+            return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except Exception as error:  # what checks the settings has errors of its own
         raise _not_loaded(name, error) from error
 
@@ -142,12 +144,18 @@ def _not_loaded(name: str, error: Exception) -> InterlawError:
 
 
 def text_batches(
-    loaded: Pretrained, text: str, *, num_sequences: int, context: int | None = None, targets: bool = False
+    loaded: Pretrained,
+    text: str,
+    *,
+    num_sequences: int,
+    context: int | None = None,
+    targets: bool = False,
+    seed: int | None = None,
 ) -> list[dict[str, Tensor]]:
     """Text as sequences for the model, one dict of ids and mask.
 
-    A causal model reads consecutive full windows of the tokenized text; what is left at the end is not read. An
-    encoder reads one line a sequence, with its special tokens, cut to the context and padded.
+    A causal model reads full windows of the tokenized text that share no token; what is left at the end is not read.
+    An encoder reads one line a sequence, with its special tokens, cut to the context and padded.
 
     Args:
         loaded: The model.
@@ -156,6 +164,8 @@ def text_batches(
         context: Tokens a sequence. When None: what the model reads, at most 512, and less for a short text so that
             there are enough sequences for an interval.
         targets: Append one token to each window, for the loss of the last one.
+        seed: Draw the sequences from the whole text by this seed; the first ones when None. Sequences are the clusters
+            of a measurement, and neighbours are not independent of each other.
 
     Raises:
         InterlawError: No tokenizer, a context the model does not have, or a text that is too short.
@@ -165,16 +175,10 @@ def text_batches(
     if context is not None and not 2 <= context <= loaded.context:
         raise InterlawError(f"expected a context from 2 to {loaded.context} tokens, found {context}")
     if not loaded.causal:
-        return _lines(loaded, text, num_sequences=num_sequences, context=context)
+        return _lines(loaded, text, num_sequences=num_sequences, context=context, seed=seed)
     ids = loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     length = context or max(SHORTEST_CONTEXT, min(loaded.context, CONTEXT_LIMIT, len(ids) // LEAST_SEQUENCES))
-    window = length + targets
-    whole = [ids[start : start + window] for start in range(0, len(ids) - window + 1, window)][:num_sequences]
-    if not whole:
-        raise InterlawError(
-            f"expected at least {window} tokens of text, found {len(ids)}; give more text or a shorter context"
-        )
-    tensor = torch.tensor(whole)
+    tensor = windows_of(ids, window=length + targets, most=num_sequences, seed=seed)
     return [{"input_ids": tensor, "attention_mask": torch.ones_like(tensor)}]
 
 
@@ -192,12 +196,15 @@ def token_ids(text: str, *, tokenizer: str) -> list[int]:
     return ids
 
 
-def _lines(loaded: Pretrained, text: str, *, num_sequences: int, context: int | None) -> list[dict[str, Tensor]]:
+def _lines(
+    loaded: Pretrained, text: str, *, num_sequences: int, context: int | None, seed: int | None
+) -> list[dict[str, Tensor]]:
     """One line a sequence; padded on the right to the longest.
 
     A tokenizer without a token for padding pads with its end token, or with any: the mask hides it.
     """
-    lines = [line for line in text.splitlines() if line.strip()][:num_sequences]
+    every = [line for line in text.splitlines() if line.strip()]
+    lines = [every[index] for index in chosen_of(len(every), most=num_sequences, seed=seed)]
     if not lines:
         raise InterlawError("expected lines of text, found none; an encoder reads one line a sequence")
     tokenizer, longest = loaded.tokenizer, context or min(loaded.context, CONTEXT_LIMIT)
