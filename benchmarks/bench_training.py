@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from interlaw.interaction import measure
+from interlaw.machine import num_cores
 from interlaw.models import GPT, build_model
 from interlaw.shapes import GPTShape, match_shapes
 from interlaw.sweep import MeasurePart, Recipe, TrainingPart, parse_recipe, prepare_run, run_trials
@@ -277,7 +277,7 @@ def side_costs(name: str, shape: GPTShape, batch_size: int, tokens: float, part:
 
 def orchestration() -> dict[str, Any]:
     """Wall time of a sweep of 12 trials on all cores, against the time that its trials take, divided by the workers."""
-    workers = os.cpu_count() or 1
+    workers = num_cores()
     text = SWEEP.format(seeds=list(range(6)))
     with tempfile.TemporaryDirectory() as folder:
         recipe = parse_recipe(text, source="benchmark")

@@ -11,6 +11,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "interlaw"
 STAGES = (
     "errors",
+    "machine",
     "shapes",
     "models",
     "tasks",

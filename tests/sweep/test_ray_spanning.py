@@ -46,7 +46,9 @@ def test_two_processes_on_two_nodes_give_the_losses_of_one(nodes: Nodes, tmp_pat
 
 
 def plain(record: Record) -> dict[str, Any]:
-    return json.loads(record.model_dump_json(exclude={"seconds", "evaluation_seconds", "measure_seconds", "provenance"}))
+    return json.loads(
+        record.model_dump_json(exclude={"seconds", "evaluation_seconds", "measure_seconds", "provenance"})
+    )
 
 
 def group_processes() -> list[psutil.Process]:

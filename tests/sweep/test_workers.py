@@ -25,7 +25,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """One worker: killed during the first trial, killed again while it has nothing to do; the second trial kills every
     worker it gets until it is given up."""
     monkeypatch.setattr("interlaw.sweep.local.DEATHS_ALLOWED", 2)
-    monkeypatch.setattr("interlaw.sweep.local.os.cpu_count", lambda: 1)  # one thread, as in this process
+    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 1)  # one thread, as in this process
     path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 300}, measure={"views": []})
     recipe, text = read_recipe(path)
     untouched, trials = prepare_run(recipe, text, out=tmp_path / "untouched", folder=tmp_path)
@@ -66,7 +66,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.sweep.local.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 2)
     path = write_recipe(tmp_path, measure={"views": []})
     recipe, text = read_recipe(path)
     run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
@@ -87,12 +87,13 @@ def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatc
     monkeypatch.setattr(
         "interlaw.sweep.driver.run_in_processes", lambda *_, num_workers, **options: asked.append(num_workers)
     )
-    monkeypatch.setattr("interlaw.sweep.driver.os.cpu_count", lambda: 4)
+    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 12)
     recipe, text = read_recipe(write_recipe(tmp_path, top={"seeds": [0], "depths": [1]}))
     run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
-    for num_workers in (None, 2):
-        run_trials(run, trials, executor="processes", num_workers=num_workers, listen=lambda event: None)
-    assert asked == [4, 2]
+    for num_workers, device in ((None, "cpu"), (2, "cpu"), (None, "cuda"), (12, "cuda")):
+        options = {"num_workers": num_workers, "device": device}
+        run_trials(run, trials, executor="processes", listen=lambda event: None, **options)
+    assert asked == [12, 2, 4, 12]  # an accelerator is shared by a few
 
 
 def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from interlaw.cli.output import AsJson, people, print_json
+from interlaw.machine import num_cores
 
 PACKAGE = "interlaw"
 # extras for those who work on the package itself: a user misses none of them
@@ -44,7 +44,7 @@ def examine(*, torch: bool = True) -> dict[str, Any]:
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": num_cores(),
         "memory_bytes": memory.total,
         "memory_free_bytes": memory.available,
         "folder": str(here),

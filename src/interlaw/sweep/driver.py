@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, StorageError, TrialSpec, open_run
 from interlaw.sweep.cluster import RayOptions
-from interlaw.sweep.local import Listener, run_in_processes, run_sequentially
+from interlaw.sweep.local import Listener, default_workers, run_in_processes, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
 from interlaw.sweep.ray import run_on_ray
@@ -75,7 +74,7 @@ def run_trials(
         run: The run's folder.
         trials: The plan.
         executor: `local`: one after another in this process; `processes`: in worker processes; `ray`: on a cluster.
-        num_workers: Trials at a time; one a core, or what the cluster's resources allow, when None.
+        num_workers: Trials at a time; one a core, a few an accelerator, or what a cluster has room for, when None.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
         memory_limit: Bytes that each trial may plan with; its share of what is free when None.
@@ -111,6 +110,6 @@ def run_trials(
         run_sequentially(missing, run, **how)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
-        run_in_processes(missing, run, num_workers=num_workers or os.cpu_count() or 1, **how)
+        run_in_processes(missing, run, num_workers=num_workers or default_workers(device), **how)
     else:
         run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **how)

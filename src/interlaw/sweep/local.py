@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 
 from interlaw.errors import InterlawError
+from interlaw.machine import num_cores
 from interlaw.runs import Record, RunFolder, TrialSpec, open_run, provenance
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE, Progress, run_trial
 from interlaw.training import free_bytes
@@ -40,6 +41,14 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+
+
+WORKERS_A_DEVICE = 4  # each holds a context of its own on the device; small models need a few to fill it
+
+
+def default_workers(device: str) -> int:
+    """Workers when nobody says how many: one a core, or on an accelerator a few."""
+    return num_cores() if device == "cpu" else min(num_cores(), WORKERS_A_DEVICE)
 
 
 def run_sequentially(
@@ -100,7 +109,7 @@ def run_in_processes(
         "memory_limit": memory_limit,
         "compiled": compiled,
     }
-    threads = max(1, (os.cpu_count() or 1) // num_workers)
+    threads = max(1, num_cores() // num_workers)
     arguments = (run.location, num_workers, threads, options)
     try:
         while waiting or busy:

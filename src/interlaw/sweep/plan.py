@@ -11,6 +11,7 @@ from typing import Literal
 from interlaw.errors import InterlawError
 from interlaw.runs import BudgetSpec, Record, Treatment, TrialSpec
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Shape, match_shapes
+from interlaw.sweep.feasible import require_treatable
 from interlaw.sweep.recipe import TREATMENT_KEYS, Recipe
 from interlaw.sweep.search import next_rates
 from interlaw.tasks import TaskPlan
@@ -29,7 +30,8 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
         Specs by budget, depth, treatment and seed; under `search` the rates tried for a shape, then its final trials.
 
     Raises:
-        InterlawError: When a budget has no shape, or the data cannot be read or do not suffice.
+        InterlawError: When a budget has no shape, the data cannot be read or do not suffice, or a treatment's rules do
+            not fit the network.
     """
     task = recipe.task.plan(folder=folder)
     trials: list[TrialSpec] = []
@@ -41,6 +43,7 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
                     trials.extend(_searched(recipe, draft, records or {}))
                 else:
                     trials.extend(_fixed(recipe, draft))
+    require_treatable(trials, sizes=recipe.shape)
     if len({trial.key for trial in trials}) != len(trials):
         raise InterlawError(
             "expected different trials, found the same shape twice under one budget; choose other depths or amounts"

@@ -12,6 +12,7 @@ from typing import Literal
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import Shape, make_shape
+from interlaw.sweep.feasible import require_scaled_sizes
 from interlaw.sweep.recipe import Recipe
 from interlaw.sweep.search import vertex
 from interlaw.tasks import Task
@@ -108,7 +109,7 @@ def make_bench(recipe: Recipe, *, folder: Path, width: int | None, depth: int | 
     """A bench around the given base shape, else the recipe's own.
 
     Raises:
-        InterlawError: When neither names one.
+        InterlawError: When neither names one, or a size stays that the rules take to grow with the width.
     """
     base_width, base_depth = width or recipe.training.base_width, depth or recipe.training.base_depth
     if base_width is None or base_depth is None:
@@ -116,6 +117,8 @@ def make_bench(recipe: Recipe, *, folder: Path, width: int | None, depth: int | 
             "expected a base shape, found none in the recipe; give --base-width and --base-depth, or set "
             "training.base_width and training.base_depth"
         )
+    for treatment in ("mup", "completep"):
+        require_scaled_sizes(recipe.shape, treatment=treatment)
     return Bench(recipe=recipe, folder=folder, base_width=base_width, base_depth=base_depth)
 
 

@@ -114,7 +114,7 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
     if roles is None:
         raise InterlawError(
             f"expected a family whose parameters have roles under {settings.parametrization}, found "
-            f"{type(model).__name__}; use treatment = 'fixed'"
+            f"{type(model).__name__}; use treatment = 'fixed' or 'search'"
         )
     if settings.parametrization == "completep" and not roles.writers:
         raise InterlawError(
@@ -124,7 +124,7 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
     if not any(roles.of(name, parameter) == "output" for name, parameter in names.items()):
         raise InterlawError(
             f"expected an untied head under {settings.parametrization}, found it tied to the token table; "
-            "set tied = false"
+            "set tied = false, or use treatment = 'fixed' or 'search'"
         )
     return {
         name: factors(
