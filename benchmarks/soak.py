@@ -70,7 +70,6 @@ def main() -> int:
         parser.error(f"expected executors of {', '.join(VICTIMS)}, found {', '.join(sorted(unknown))}")
     os.nice(19)
     source, tally, sweeps = random.Random(options.seed), Tally(), 0
-    began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="interlaw-soak-") as scratch,
         a_cluster("ray" in options.executors) as nodes,
@@ -79,7 +78,8 @@ def main() -> int:
         for name, changes in RECIPES.items():
             recipe = write_recipe(Path(scratch) / name, **changes)
             prepared[recipe] = untouched(recipe, recipe.parent / "untouched")
-        while time.monotonic() - began < options.minutes * 60:
+        began = time.monotonic()
+        while sweeps == 0 or time.monotonic() - began < options.minutes * 60:
             recipe = source.choice(list(prepared))
             executor: Executor = source.choice(options.executors)
             kill_and_go_on(
