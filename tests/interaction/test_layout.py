@@ -72,6 +72,16 @@ def test_the_arrangement_of_tokens_changes_nothing(name: str, num: int, view: st
         assert one.stderr == pytest.approx(other.stderr)
 
 
+@pytest.mark.parametrize("name", ["tokens first", "flat by sample", "flat by token"])
+@pytest.mark.parametrize("view", ["output", "projected"])
+@pytest.mark.parametrize("probes", ["exact", None])
+def test_the_output_side_sees_the_same_samples(name: str, view: str, probes: str | None) -> None:
+    expected = measure(Arranged("plain"), ids_of(40), view=view, layer="middle", probes=probes)
+    found = measure(Arranged(name), ids_of(40), view=view, layer="middle", probes=probes)
+    assert found.energy.value == pytest.approx(expected.energy.value)
+    assert found.aofe.stderr == pytest.approx(expected.aofe.stderr)
+
+
 @pytest.mark.parametrize("name", ["windows", "windows by token"])
 def test_windows_of_tokens_are_positions_of_their_sample(name: str) -> None:
     expected = agop(Arranged("plain"), ids_of()[:, : TIME - 1], layer="middle")

@@ -32,11 +32,12 @@ from interlaw.interaction.contribution import (
 )
 from interlaw.interaction.differentiation import Outputs, jacobian_vector, vector_jacobian
 from interlaw.interaction.gradient_views import unit_cotangents
+from interlaw.interaction.locate import Locate
 from interlaw.interaction.site import Site, reading_site
 
 PROJECTED_OUTPUTS = 64
 PROJECTION_SEED = 42
-COVERED_TRACE = 0.5
+COVERED_TRACE = 0.8
 MOST_DIRECTIONS = 8
 FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
@@ -57,13 +58,14 @@ def projected_view(settings: Settings) -> Factorize:
 
 def _output_side(settings: Settings, project: Project) -> Factorize:
     """Either view, from the outputs as it takes them."""
-    readout = settings.readout()
+    readout, locate = settings.readout(), Locate()
 
     def outputs(output: Any, batch: Batch) -> Tensor:
         return project(readout(output, batch))
 
     def find(model: nn.Module, batch: Batch) -> Site:
-        return reading_site(model, batch, layer=settings.layer, readout=readout)
+        site = reading_site(model, batch, layer=settings.layer, readout=readout)
+        return locate(model, batch, site, outputs)
 
     return _exact(settings, find, outputs) if settings.probes == "exact" else Probed(settings, find, outputs)
 
