@@ -78,7 +78,21 @@ def test_a_disk_that_fails_at_any_write_stops_the_sweep_with_one_line(
         assert sweep(recipe, out) == 0
         assert outcome(out) == whole
         shutil.rmtree(out)
-    assert count == 5  # spec, recipe, curve, weights, record
+    assert count == 6  # spec, recipe, curve, weights, how training ended, record
+
+
+def test_a_disk_that_fails_at_the_record_costs_no_training(
+    recipe: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = recipe.parent / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("interlaw.training.checkpoint.os.fsync", refuse_from(5, errno.ENOSPC))
+        assert sweep(recipe, out) == 2
+    (trial,) = RunFolder(out).trials()
+    assert trial.trained() is not None
+    monkeypatch.setattr("interlaw.sweep.trial.train", None)
+    assert sweep(recipe, out) == 0
+    assert outcome(out) == whole
 
 
 def limited(recipe: Path, out: Path, executor: str, log: Path) -> None:
