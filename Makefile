@@ -49,7 +49,9 @@ reproduce-tiny: setup
 reproduction-page: setup
 	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
 
+# every benchmark; curvlinops is what some of them compare with
 bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS),bench]'
 	$(BIN)/python -m benchmarks
 
 # wheel and sdist in dist/, their metadata checked

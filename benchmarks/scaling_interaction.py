@@ -1,4 +1,7 @@
-"""Cost of a measurement against N, D, C and depth: `python -m benchmarks.scaling_interaction [FIGURE.png]`."""
+"""Cost of a measurement against N, D, C and depth: `python -m benchmarks scaling`.
+
+`python -m benchmarks.scaling_interaction FIGURE.png` draws it as well.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,9 @@ def gpt(depth: int, view: str, count: int = 64, context: int = 64) -> Work:
 
 SWEEPS: dict[str, dict[str, tuple[tuple[int, ...], Callable[[int], Work]]]] = {
     "samples N": {
-        "D = 64, one probe": ((256, 1024, 4096, 16384), lambda n: vectors(n, 64, 200)),
-        "D = 4096, one probe": ((256, 512, 1024, 2048), lambda n: vectors(n, 4096, 200)),
+        "D = 64, one probe, Gram": ((256, 512, 1024, 2048, 4096), lambda n: vectors(n, 64, 200, route="gram")),
+        "D = 64, one probe, dense": ((1024, 4096, 16384, 65536), lambda n: vectors(n, 64, 200, route="dense")),
+        "D = 4096, one probe, Gram": ((256, 512, 1024, 2048), lambda n: vectors(n, 4096, 200, route="gram")),
     },
     "coordinates D": {
         "N = 512, one probe": ((256, 1024, 4096, 16384), lambda d: vectors(512, d, 200)),
@@ -60,7 +64,7 @@ def exponent(points: Points) -> float:
     return sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
 
 
-def main(figure: str | None) -> None:
+def main(figure: str | None = None) -> None:
     """Prints one line a sweep; draws them if a file is named."""
     torch.set_num_threads(1)
     print("| cost against | setting | sizes | seconds | exponent |\n|---|---|---|---|---|")
@@ -83,7 +87,9 @@ def draw(found: dict[str, dict[str, Points]], figure: str) -> None:
 
     canvas = Figure(figsize=(11, 6.4), layout="constrained")
     for axes, (variable, lines) in zip(canvas.subplots(2, 2).flat, found.items(), strict=True):
-        for (name, points), colour, marker in zip(lines.items(), ("#0b67a3", "#c8430b"), "os", strict=True):
+        for (name, points), colour, marker in zip(
+            lines.items(), ("#0b67a3", "#c8430b", "#3f7d20"), "os^", strict=False
+        ):
             x, y = list(points), list(points.values())
             axes.loglog(x, y, marker, color=colour, label=f"{name}: exponent {exponent(points):.2f}")
             kept = max(2, len(points) // 2 + 1)
