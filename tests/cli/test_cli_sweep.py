@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,12 @@ def answer(capsys: pytest.CaptureFixture[str], arguments: list[Any], *, code: in
 def test_a_sweep_runs_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, out = write_recipe(tmp_path), tmp_path / "run"
     command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
-    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 0, "run_dir": str(out)}
+    told = {"unmeasured": 0, "run_dir": str(out)}
+    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 0, **told}
     assert (out / "recipe.toml").read_text() == recipe.read_text()
     (RunFolder(out).trials()[0].path / "record.json").unlink()
-    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 3, "run_dir": str(out)}
-    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 4, "run_dir": str(out)}
+    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 3, **told}
+    assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 4, **told}
     state = answer(capsys, ["status", out, "--json"])
     assert {name: state[name] for name in ("done", "failed", "running", "pending")} == {
         "done": 4,
@@ -87,7 +89,7 @@ def test_trials_that_fail_end_in_status_1(tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "run"
     assert run(["sweep", str(recipe), "--out", str(out), "--executor", "local", "--json"]) == 1
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"done": 0, "failed": 2, "skipped": 0, "run_dir": str(out)}
+    assert json.loads(captured.out) == {"done": 0, "failed": 2, "skipped": 0, "unmeasured": 0, "run_dir": str(out)}
     lines = captured.err.splitlines()
     assert "diverged" in lines[0]
     assert lines[-1] == f"interlaw: 2 of 2 trials failed or diverged; `interlaw status {out}` says why"
@@ -119,6 +121,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["--executor", "cluster"], "expected --executor local, processes"),
         (["--workers", "0"], "expected --workers of at least 1, found 0"),
         (["--device", "warp"], "expected a device that torch can use, found 'warp'"),
+        (["--memory-limit", "1"], "the smallest shape, 2x4, does not fit: expected room for"),
         (["--device", "cuda:99"], "expected a device that torch can use, found 'cuda:99'"),
     ],
 )
@@ -143,7 +146,9 @@ def test_a_wrong_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_status_for_people(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", str(finished_run)]) == 0
-    assert capsys.readouterr().out == "4 done, 0 failed (0 diverged), 0 running, 0 pending; finished\n"
+    first, costs = capsys.readouterr().out.splitlines()
+    assert first == "4 done, 0 failed (0 diverged), 0 running, 0 pending; finished"
+    assert re.fullmatch(r"beside training: evaluating [\d.]+%, measuring [\d.]+%", costs)
 
 
 @pytest.mark.parametrize("command", ["status", "export"])
@@ -240,3 +245,47 @@ def test_failed_trials_run_again_when_asked(tmp_path: Path, capsys: pytest.Captu
     assert trial.record().loss == record.loss  # type: ignore[union-attr]
     assert run(["sweep", str(recipe), "--out", str(out), "--retry", "diverged"]) == 2
     assert "expected --retry failed, found 'diverged'" in capsys.readouterr().err
+
+
+def test_trials_that_could_not_be_measured_are_measured_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise MemoryError
+
+    recipe, out = write_recipe(tmp_path, top={"depths": [1], "seeds": [0]}), tmp_path / "run"
+    command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
+    with monkeypatch.context() as patch:
+        patch.setattr("interlaw.sweep.measuring.measure", fail)
+        assert run([str(part) for part in command]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["unmeasured"] == 1
+    assert "1 of 1 trials have a loss but could not be measured; `interlaw status" in captured.err
+    state = answer(capsys, ["status", out, "--json"])
+    assert (state["done"], state["failed"], state["unmeasured"]) == (1, 0, 1)
+    (reason,) = state["reasons"].values()
+    assert reason.startswith("projected not measured: out of memory (MemoryError: )")
+    (before,) = load_table(out).to_dict(orient="records")
+    assert answer(capsys, [*command, "--retry", "failed"])["unmeasured"] == 0
+    (after,) = load_table(out).to_dict(orient="records")
+    assert (after["loss"], after["seconds"]) == (before["loss"], before["seconds"])
+    assert after["loss_aofe"] > 0
+
+
+def test_a_search_says_that_its_plan_is_the_first_round_and_what_it_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = {"treatment": "search", "learning_rate": None, "learning_rates": [1e-6, 2e-6, 4e-6], "steps": 4}
+    recipe = write_recipe(tmp_path, top={"depths": [1], "seeds": [0]}, training=training)
+    command = ["sweep", str(recipe), "--out", str(tmp_path / "run"), "--executor", "local"]
+    assert answer(capsys, [*command, "--dry-run", "--json"])["first_round_only"] is True
+    assert run([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("the search's first round alone: further rates")
+    assert run(command) == 0
+    capsys.readouterr()
+    assert run(["status", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "search: 7 trials tried a rate, 88% of the training FLOPs"
+    # rates far too small: the highest was the best each time, and stayed so
+    table = load_table(tmp_path / "run")
+    assert table["rate_at_edge"].tolist() == (table["stage"] == "final").tolist()

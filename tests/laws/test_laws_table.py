@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from interlaw.errors import InterlawError
+from interlaw.laws import fit_law
 from interlaw.laws.table import read_runs
 
 
@@ -85,6 +86,22 @@ def test_each_shape_keeps_its_best_learning_rate() -> None:
     assert found.loss.tolist() == [2.0, 1.9]
     assert found.left_out.slower_rates == 4
     assert found.rate_edges == 1
+
+
+def test_rates_that_a_search_left_at_its_edge_are_counted_by_shape() -> None:
+    table = {
+        "params": [1e6] * 6,
+        "depth": [2, 2, 4, 4, 8, 8],
+        "width": [200] * 6,
+        "loss": [2.1, 2.0, 2.2, 1.9, 1.95, 2.5],
+        "seed": [0, 1] * 3,
+        "rate_at_edge": [True, True, False, False, True, True],
+        "status": ["done"] * 4 + ["diverged"] * 2,
+    }
+    assert read_runs(table).rate_edges == 1
+    assert read_runs({**table, "status": ["done"] * 6}).rate_edges == 2
+    warnings = fit_law(table).warnings
+    assert any("1 shapes were best at the lowest or highest learning rate tried" in warning for warning in warnings)
 
 
 def test_a_copied_row_counts_once_and_a_repeated_seed_twice() -> None:

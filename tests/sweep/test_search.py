@@ -78,6 +78,9 @@ def test_a_sweep_searches_each_shape_and_then_trains_every_seed(tmp_path: Path) 
         counted = tried["val_loss"].where(tried["status"] == "done", math.inf)
         losses = dict(zip(tried["learning_rate"], counted, strict=True))
         assert next_rates(losses, (0.003, 0.01, 0.03))[1] == final[final["depth"] == depth]["learning_rate"].unique()[0]
+    for (depth, _), rows in final.groupby(["depth", "treatment"]):
+        tried = table[(table["depth"] == depth) & (table["stage"] == "search")]["learning_rate"]
+        assert set(rows["rate_at_edge"]) == {bool(rows["learning_rate"].iloc[0] in (tried.min(), tried.max()))}
     records = {trial.key: run.trial(trial.key).record() for trial in trials}
     again = plan_trials(recipe, folder=path.parent, records={key: r for key, r in records.items() if r is not None})
     assert [trial.key for trial in again] == list(records)

@@ -30,8 +30,22 @@ def status(
         f"{state.done} done, {state.failed} failed ({state.diverged} diverged), {state.running} running, "
         f"{state.pending} pending; {_left(state)}"
     )
+    for line in _costs(state):
+        console.print(line)
     for key, reason in state.reasons.items():
         console.print(f"{key}  {reason}", markup=False)
+
+
+def _costs(state: RunStatus) -> list[str]:
+    """What went into trying rates, and what evaluating and measuring added to training."""
+    lines = []
+    if state.search_trials:
+        lines.append(
+            f"search: {state.search_trials} trials tried a rate, {state.search_share:.0%} of the training FLOPs"
+        )
+    if state.evaluation_share is not None and state.measure_share is not None:
+        lines.append(f"beside training: evaluating {state.evaluation_share:.1%}, measuring {state.measure_share:.1%}")
+    return lines
 
 
 def _left(state: RunStatus) -> str:

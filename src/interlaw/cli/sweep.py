@@ -35,7 +35,9 @@ def sweep(
             autocompletion=among(EXECUTORS),
         ),
     ] = "processes",
-    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; one a core, or a few on a GPU, when not given.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
     memory_limit: Annotated[
         str | None,
@@ -57,7 +59,7 @@ def sweep(
         int, typer.Option(help="Processes on a Ray cluster that share a trial and its resources, one a device.")
     ] = 1,
     retry: Annotated[
-        str | None, typer.Option(help="Also run again what `failed` (diverged trials are results).")
+        str | None, typer.Option(help="Also run or measure again what `failed` (diverged trials are results).")
     ] = None,
     log: Annotated[
         list[str] | None,
@@ -75,6 +77,7 @@ def sweep(
         prepare_run,
         read_recipe,
         require_loggers,
+        require_smallest_fits,
         require_undivided,
     )
 
@@ -99,6 +102,8 @@ def sweep(
     limit = None if memory_limit is None else parse_size(memory_limit)
     require_undivided(ray, memory_limit=limit, compiled=compiled)
     parsed, text = read_recipe(recipe)
+    if limit is not None:
+        require_smallest_fits(plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
     if dry_run:
         show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
         return
@@ -121,21 +126,31 @@ def sweep(
     )
     if as_json:
         print_json(outcome)
+    require_success(outcome, out)
+
+
+def require_success(outcome: dict[str, Any], out: str) -> None:
+    """Says that trials failed, or ended well but could not be measured."""
+    all_trials = outcome["done"] + outcome["failed"]
     if outcome["failed"]:
         raise WorkFailedError(
-            f"{outcome['failed']} of {outcome['done'] + outcome['failed']} trials failed or diverged; "
-            f"`interlaw status {out}` says why"
+            f"{outcome['failed']} of {all_trials} trials failed or diverged; `interlaw status {out}` says why"
+        )
+    if outcome["unmeasured"]:
+        raise WorkFailedError(
+            f"{outcome['unmeasured']} of {all_trials} trials have a loss but could not be measured; "
+            f"`interlaw status {out}` says why, --retry failed measures them again"
         )
 
 
 def forget_failures(run: RunFolder, retry: str) -> None:
-    """Removes the records of failed trials, so that they run again from their last checkpoint."""
+    """Removes the records of failed and unmeasured trials, so that they go on where they stopped."""
     if retry != "failed":
         raise InterlawError(f"expected --retry failed, found {retry!r}; diverged trials are results and stay")
     run.fetch()
     for trial in run.trials():
         record = trial.record()
-        if record is not None and record.status == "failed":
+        if record is not None and (record.status == "failed" or record.unmeasured):
             trial.forget_record()
 
 
@@ -204,6 +219,7 @@ def drive(
     return {
         "done": sum(record is not None and record.status == "done" for record in records),
         "failed": sum(record is not None and record.status != "done" for record in records),
+        "unmeasured": sum(record is not None and bool(record.unmeasured) for record in records),
         "skipped": len(before),
         "run_dir": run.location,
     }
@@ -230,8 +246,10 @@ def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
         }
         for t in trials
     ]
+    first_round = any(t.stage == "search" for t in trials)
     if as_json:
-        print_json({"trials": rows, "train_flops": sum(row["flops"] for row in rows)})
+        flops = sum(row["flops"] for row in rows)
+        print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round})
         return
     console = people(stderr=False)
     for row in rows:
@@ -241,3 +259,7 @@ def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
             markup=False,
         )
     console.print(f"{len(rows)} trials, {sum(row['flops'] for row in rows):.3g} training FLOPs")
+    if first_round:
+        console.print(
+            "the search's first round alone: further rates, then a final trial a seed, are planned from what it finds"
+        )

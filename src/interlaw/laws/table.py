@@ -85,8 +85,8 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
 
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
-            present: `budget`, `budget_spent`, `status`, `seed`, `learning_rate`, `treatment`, `train_tokens`, `aofe`,
-            `aofe_ratio`, `null_ratio`, `excess_ratio`.
+            present: `budget`, `budget_spent`, `status`, `seed`, `learning_rate`, `rate_at_edge`, `treatment`,
+            `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`.
         treatment: The learning-rate treatment to keep, when the table holds several.
 
     Raises:
@@ -109,7 +109,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
     status = _text(table, "status", num_rows)[chosen] if "status" in names else np.full(int(chosen.sum()), "done")
     done = np.isin(status, ("done", ""))
     columns = {name: _number(table, name, num_rows)[chosen] for name in REQUIRED}
-    for name in ("budget", "budget_spent", "seed", "learning_rate", "train_tokens", *MEASURED):
+    for name in ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "train_tokens", *MEASURED):
         if name in names:
             columns[name] = _number(table, name, num_rows)[chosen]
     row_numbers = np.flatnonzero(chosen)
@@ -140,7 +140,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         tokens=None if tokens is None else tokens[keep],
         measured={name: columns[name][keep] for name in MEASURED if name in columns},
         budget_inferred=inferred,
-        rate_edges=edges,
+        rate_edges=edges + _searched_edges(columns, keep),
         left_out=left_out,
     )
 
@@ -232,6 +232,13 @@ def _best_rates(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> t
         edges += best in (0, len(tried) - 1)
         keep[rows[rates[rows] != tried[best]]] = False
     return keep, int(done.sum() - keep.sum()), edges
+
+
+def _searched_edges(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) -> int:
+    """Shapes whose rate a search left at the end of the rates it tried, by the table's own account."""
+    if "rate_at_edge" not in columns:
+        return 0
+    return len(np.unique(_shape_ids(columns)[keep & (columns["rate_at_edge"] == 1)]))
 
 
 def _drop_duplicates(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:

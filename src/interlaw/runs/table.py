@@ -38,8 +38,8 @@ def load_table(path: str | Path) -> pd.DataFrame:
     Returns:
         Columns key, name, family, budget, budget_kind, budget_spent, params, params_non_embedding, flops_per_token,
         tokens_per_param, depth, width, ratio, num_heads, head_dim, d_ff, vocab_size, context, treatment, stage,
-        learning_rate, seed, status, loss (test, nats per token), val_loss, min_val_loss, bits_per_byte, train_tokens,
-        train_flops, seconds, tokens_per_second, evaluation_seconds,
+        learning_rate, rate_at_edge, seed, status, loss (test, nats per token), val_loss, min_val_loss, bits_per_byte,
+        train_tokens, train_flops, seconds, tokens_per_second, evaluation_seconds,
         measure_seconds, reason; then for each view `<view>_<quantity>` and its `_stderr`, `_low`, `_high`. Sorted by
         budget, depth and seed.
 
@@ -50,6 +50,8 @@ def load_table(path: str | Path) -> pd.DataFrame:
     name = run_name(folder)
     rows = [trial_row(spec, record, name) for spec, record in finished(folder)]
     table = pd.DataFrame(rows)
+    if len(rows):
+        table["rate_at_edge"] = _rate_at_edge(table)
     return table.sort_values(["budget", "depth", "seed"], ignore_index=True) if len(rows) else table
 
 
@@ -147,6 +149,15 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
     for view, measured in record.measurements.items():
         row.update(_measurement_columns(view, measured))
     return row
+
+
+def _rate_at_edge(table: pd.DataFrame) -> pd.Series[bool]:
+    """Whether a search left the shape's rate at the lowest or highest rate that it tried."""
+    tried = table["learning_rate"].where(table["stage"] == "search")
+    of_shape = tried.groupby([table[name] for name in ("treatment", "budget", "depth", "width")], dropna=False)
+    low, high = of_shape.transform("min"), of_shape.transform("max")
+    rate = table["learning_rate"]
+    return (table["stage"] == "final") & ((rate <= low) | (rate >= high))
 
 
 def _per(amount: float, count: Any) -> float | None:

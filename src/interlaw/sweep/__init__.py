@@ -2,6 +2,7 @@
 
 from interlaw.sweep.cluster import RayOptions, parse_resources, require_undivided
 from interlaw.sweep.driver import Executor, prepare_run, run_trials
+from interlaw.sweep.feasible import require_smallest_fits
 from interlaw.sweep.local import Event, Listener
 from interlaw.sweep.logs import LOGGERS, Logbook, require_loggers
 from interlaw.sweep.plan import plan_trials
@@ -41,6 +42,7 @@ __all__ = [
     "read_recipe",
     "read_treated",
     "require_loggers",
+    "require_smallest_fits",
     "require_undivided",
     "rerun_trial",
     "run_status",

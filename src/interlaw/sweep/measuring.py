@@ -13,7 +13,7 @@ from interlaw.runs import Record, TrialSpec
 from interlaw.tasks import Task
 from interlaw.training import is_out_of_memory
 
-ADVICE = "lower measure.samples, or use fewer --workers; `--retry failed` measures again without training again"
+ADVICE = "use fewer --workers or a lower --memory-limit; --retry failed measures again without training again"
 
 
 def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task) -> Record:
