@@ -51,6 +51,15 @@ def test_filter_and_order_see_every_row(visit: Visit) -> None:
     assert visit.count(LAID_OUT) == 100
 
 
+def test_a_download_hears_what_was_typed_just_before(visit: Visit) -> None:
+    with visit.page.expect_download() as download:
+        visit.page.evaluate(
+            "const find = document.getElementById('find'); find.value = 'depth=6';"
+            "find.dispatchEvent(new Event('input')); document.getElementById('download').click()"
+        )
+    assert download.value.path().read_text().count("\n") == 1 + 40
+
+
 def test_print_holds_every_row(visit: Visit) -> None:
     visit.page.emulate_media(media="print")
     assert visit.count(LAID_OUT) == NUM_TRIALS

@@ -173,7 +173,7 @@ def test_sorting_by_numbers_puts_missing_ones_last(visit: Any) -> None:
 def test_filter(visit: Any) -> None:
     page = visit()
     for words, expected in (("diverged", 1), ("depth>=4 seed=1", 9), ("loss<0", 0), ("status=done", 34), ("", 36)):
-        page.page.locator("#find").fill(words)
+        page.find(words)
         assert page.rows() == expected, words
         assert page.page.locator("#shown").inner_text() == f"{expected} of 36 trials"
 

@@ -73,7 +73,14 @@ function onTableScroll({ target: { scrollTop, clientHeight, scrollHeight } }) {
 let findTimer = 0;
 function onFind() {
   clearTimeout(findTimer);
-  findTimer = setTimeout(() => { state.find = document.getElementById("find").value; writeAddress(); drawTable(); }, PAUSE_MS);
+  findTimer = setTimeout(applyFind, PAUSE_MS);
+}
+
+function applyFind() {
+  clearTimeout(findTimer);
+  state.find = document.getElementById("find").value;
+  writeAddress();
+  drawTable();
 }
 
 function sortBy(column) {
@@ -84,12 +91,14 @@ function csv() {
   const columns = Object.keys(trials);
   // a text that a spreadsheet would take for a formula stays a text
   const plain = (value) => (typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value));
-  const cell = (value) => (value === null ? "" : /[",\n\r]/.test(plain(value)) ? `"${plain(value).replaceAll('"', '""')}"` : plain(value));
+  const words = { true: "True", false: "False" }; // as `interlaw export` writes them
+  const cell = (value) => (typeof value === "boolean" ? words[value] : value === null ? "" : /[",\n\r]/.test(plain(value)) ? `"${plain(value).replaceAll('"', '""')}"` : plain(value));
   const lines = visibleRows().map((row) => columns.map((column) => cell(trials[column][row])).join(","));
   return [columns.join(","), ...lines].join("\n") + "\n";
 }
 
 function download() {
+  applyFind();
   const address = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
   html("a", { href: address, download: "trials.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
