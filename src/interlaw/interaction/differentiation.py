@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,12 @@ from interlaw.interaction.site import Site, watch
 
 Outputs = Callable[[Any, Batch], Tensor]
 
+MISFIT = re.compile(
+    r"cannot be multiplied|must match the (existing )?size|size mismatch|[Ee]xpected (\dD|input)|normalized_shape|"
+    r"to have \d+ channels|invalid for input of size"
+)
+"""What torch says of a tensor whose shape an operation cannot take."""
+
 with warnings.catch_warnings():
     # torch registers its forward-mode formulas through torch.jit.script, which warns from 2.13 on.
     warnings.simplefilter("ignore")
@@ -36,8 +43,10 @@ def measuring(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator
         dtype: Precision of weights and derivatives for the time being; the weights' own when None.
 
     Raises:
+        TypeError: It is no torch module.
         InterlawError: A normalisation layer in train mode mixes the samples of a batch.
     """
+    require_module(model)
     _require_independent_samples(model)
     with ExitStack() as stack:
         stack.enter_context(_made_outside_inference(model))
@@ -181,7 +190,24 @@ def explained() -> Iterator[None]:
                 f"an in-place operation overwrote what the derivative needs ({text.splitlines()[0][:120]}); "
                 "replace it by one that returns a new tensor"
             ) from error
+        if MISFIT.search(text) and not isinstance(error, torch.OutOfMemoryError):
+            raise InterlawError(
+                f"expected inputs of the shape that the model takes, found {text.splitlines()[0][:120]}; "
+                "check their axes, the first of which counts samples"
+            ) from error
         raise
+    except IndexError as error:
+        if "index out of range" not in str(error):
+            raise
+        raise InterlawError(
+            "expected token ids below the rows of the model's table, found one beyond them; use its own tokenizer"
+        ) from error
+
+
+def require_module(model: object) -> None:
+    """Refuses what cannot be measured at all, a name or a path say."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
 
 
 def _require_independent_samples(model: nn.Module) -> None:

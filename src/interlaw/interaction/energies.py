@@ -98,7 +98,8 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
         null: Chance level of the ratio as a function of (D, energy, squared trace); a random basis by default.
 
     Raises:
-        InterlawError: G is not square, not symmetric, not finite, or zero.
+        TypeError: G is no tensor of real numbers.
+        InterlawError: G is empty, not square, not symmetric, not finite, or zero.
 
     Example:
         >>> import torch
@@ -108,7 +109,10 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
 
     Source: the AOFE and its ratio, Sun et al. 2026, arXiv 2605.27989.
     """
-    if G.dim() != 2 or G.shape[0] != G.shape[1]:
+    if not isinstance(G, Tensor) or G.is_complex():
+        kind = G.dtype if isinstance(G, Tensor) else type(G).__name__
+        raise TypeError(f"expected a tensor of real numbers, energies(W.T @ W), found {kind}")
+    if G.dim() != 2 or G.shape[0] != G.shape[1] or not G.numel():
         raise InterlawError(f"expected a square matrix, found shape {tuple(G.shape)}; pass G of shape (D, D)")
     G = G.detach().double()
     if not bool(torch.isfinite(G).all()):

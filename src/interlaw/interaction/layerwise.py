@@ -17,7 +17,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, batch_length
 from interlaw.interaction.collect import STEP, Progress, Work, add_contribution, pieces_of, route_for
 from interlaw.interaction.contribution import Contribution, Probes, Settings, contribution
-from interlaw.interaction.differentiation import Outputs, measuring
+from interlaw.interaction.differentiation import Outputs, measuring, require_module
 from interlaw.interaction.energies import Energies
 from interlaw.interaction.estimates import LEVEL
 from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, losses, shift
@@ -129,6 +129,7 @@ def measure_layers(
     settings = Settings(view=view, layer=None, probes=probes, seed=seed, positions=positions)
     require_settings(settings)
     require_work(level=level, max_clusters=max_clusters, batch_size=batch_size, dtype=dtype)
+    require_module(model)
     chosen = _chosen(model, layers)
     survey = Survey(chosen, named=layers is not None)
     work = Work(batch_size=batch_size, largest=STEP, max_clusters=max_clusters, dtype=dtype, progress=progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -43,6 +44,7 @@ def measure(
     rel_error: float | None = None,
     max_clusters: int | None = None,
     batch_size: int | None = None,
+    memory_limit: int | None = None,
     dtype: torch.dtype | None = None,
     progress: Progress | None = None,
     name: str | None = None,
@@ -69,6 +71,7 @@ def measure(
             side; `target_met` of the result says whether it did before the inputs (or `max_clusters`) ran out.
         max_clusters: Use at most so many clusters.
         batch_size: Clusters per forward pass; chosen from free memory when None.
+        memory_limit: Bytes that the choice may plan with; what is free when None.
         dtype: Precision of the derivatives, torch.float32 for bf16 weights say; the weights' own when None.
         progress: Called with the number of clusters done so far.
         name: What to call the network in the result; its class when None.
@@ -79,7 +82,7 @@ def measure(
 
     Raises:
         InterlawError: A mistake that the message tells how to mend.
-        TypeError: `inputs` is neither a tensor nor an iterable of batches.
+        TypeError: `model` is no torch module, or `inputs` neither a tensor nor an iterable of batches.
 
     Example:
         >>> import torch
@@ -106,15 +109,22 @@ def measure(
     require_settings(settings)
     require_work(level=level, max_clusters=max_clusters, batch_size=batch_size, dtype=dtype)
     require_interval(interval)
-    if rel_error is not None and not 0 < rel_error < math.inf:
-        raise InterlawError(f"expected a rel_error above 0, found {rel_error}; choose one such as 0.02")
+    if rel_error is not None and not (isinstance(rel_error, Real) and 0 < rel_error < math.inf):
+        raise InterlawError(f"expected a rel_error above 0, found {rel_error!r}; choose one such as 0.02")
     null = NULLS[VIEWS[view].null]
 
     def enough(grams: Grams) -> bool:
         return rel_error is not None and _reaches(grams, null=null, level=level, rel_error=rel_error)
 
     largest = LARGEST_PIECE if rel_error is None else STEP
-    work = Work(batch_size=batch_size, largest=largest, max_clusters=max_clusters, dtype=dtype, progress=progress)
+    work = Work(
+        batch_size=batch_size,
+        memory_limit=memory_limit,
+        largest=largest,
+        max_clusters=max_clusters,
+        dtype=dtype,
+        progress=progress,
+    )
     seen = Fingerprint(inputs)
     collected = collect(model, seen.watched, settings=settings, work=work, enough=None if rel_error is None else enough)
     met = None if rel_error is None else enough(collected.grams)

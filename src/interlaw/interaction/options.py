@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral, Real
+
 import torch
 
 from interlaw.errors import InterlawError, did_you_mean
@@ -32,6 +35,10 @@ def require_settings(settings: Settings) -> None:
         raise InterlawError(f"expected a view among {', '.join(VIEWS)}, found '{settings.view}'{near}")
     if not (probes is None or probes == "exact" or (type(probes) is int and probes >= 1)):
         raise InterlawError(f"expected probes to be a positive number, 'exact' or None, found {probes!r}")
+    if not isinstance(settings.seed, Integral):
+        raise InterlawError(f"expected a whole number as seed, found {settings.seed!r}; 0 will do")
+    if outputs is not None and not isinstance(outputs, Sequence):
+        raise InterlawError(f"expected a list of indices as outputs, found {outputs!r}; write outputs=[{outputs!r}]")
     if outputs is not None and len(outputs) == 0:
         raise InterlawError("expected at least one output, found none; leave outputs out to take all")
     for name, found, known in (
@@ -57,13 +64,16 @@ def require_work(*, level: float, max_clusters: int | None, batch_size: int | No
     Raises:
         InterlawError: An option has no such value.
     """
-    if not 0 < level < 1:
-        raise InterlawError(f"expected a level between 0 and 1, found {level}; 0.95 stands for 95%")
+    for name, count in (("max_clusters", max_clusters), ("batch_size", batch_size)):
+        if not isinstance(count, Integral | None):
+            raise InterlawError(f"expected a whole number or None as {name}, found {count!r}; choose one")
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise InterlawError(f"expected a level between 0 and 1, found {level!r}; 0.95 stands for 95%")
     if max_clusters is not None and max_clusters < LEAST_CLUSTERS:
         raise InterlawError(
             f"expected max_clusters of at least {LEAST_CLUSTERS}, found {max_clusters}; an interval needs them"
         )
     if batch_size is not None and batch_size < 1:
         raise InterlawError(f"expected a batch_size of at least 1, found {batch_size}; None chooses one")
-    if dtype is not None and not dtype.is_floating_point:
-        raise InterlawError(f"expected a dtype of real numbers, found {dtype}; use torch.float32 or torch.float64")
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise InterlawError(f"expected a dtype of real numbers, found {dtype!r}; use torch.float32 or torch.float64")

@@ -112,6 +112,7 @@ def fit_law(
         The fit; see `LawFit`.
 
     Raises:
+        TypeError: No table.
         InterlawError: Wrong columns, impossible values, mixed treatments, or settings out of range.
 
     Example:
@@ -127,6 +128,8 @@ def fit_law(
     Source: Sun, Yang, Zhang, Du 2026 (arXiv 2605.27989) for the two intervals.
     """
     _check_settings(delta, confidence, window, num_bootstrap, num_permutations)
+    if not hasattr(table, "keys"):
+        raise TypeError(f"expected a DataFrame or a dict of columns, fit_law(table), found {type(table).__name__}")
     runs = read_runs(table, treatment=treatment)
     shapes = group_shapes(runs)
     if seed < 0:

@@ -102,6 +102,7 @@ def recommend(
 
     Raises:
         InterlawError: When a number is out of range or no shape of these dimensions meets the budget.
+        TypeError: `fit` is no fit.
 
     Example:
         >>> found = recommend(params="350M", family="llama", vocab_size=32_000)
@@ -109,6 +110,8 @@ def recommend(
         True
     """
     _check(tolerance=tolerance, num_candidates=num_candidates, tokens_per_param=tokens_per_param)
+    if not isinstance(fit, LawFit | None):
+        raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
     budget = choose_budget(params=params, flops=flops, tokens_per_param=tokens_per_param)
     dimensions = Dimensions(
         family=family,
@@ -122,7 +125,7 @@ def recommend(
     size = _size(dimensions, budget)
     opinions, models = law_opinions(size), similar_models(size)
     evidence = (interval_from_fit(fit, size, delta=delta) if fit is not None else None) or interval_from_laws(opinions)
-    chosen = given_interval(*interval) if interval is not None else evidence
+    chosen = given_interval(*_pair(interval)) if interval is not None else evidence
     choice = choose_shapes(dimensions, budget, chosen, tolerance=tolerance, count=num_candidates)
     candidates = tuple(
         describe(
@@ -164,8 +167,24 @@ def _size(dimensions: Dimensions, budget: Budget) -> float:
     return size
 
 
+def _pair(interval: tuple[float, float]) -> tuple[float, float]:
+    """The two ends of an interval that somebody gave."""
+    try:
+        low, high = map(float, interval)
+    except (TypeError, ValueError):
+        raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; mend it") from None
+    return low, high
+
+
 def _check(*, tolerance: float, num_candidates: int, tokens_per_param: float) -> None:
     """Refuses numbers out of range."""
+    for name, value in (
+        ("tolerance", tolerance),
+        ("num_candidates", num_candidates),
+        ("tokens_per_param", tokens_per_param),
+    ):
+        if not isinstance(value, int | float):
+            raise InterlawError(f"expected a number as {name}, found {value!r}; choose one")
     if not 0 < tolerance <= 0.5:
         raise InterlawError(f"expected a tolerance from 0 to 0.5, found {tolerance}; 0.05 means five per cent")
     if num_candidates < 1:
