@@ -109,7 +109,7 @@ def test_release_notes_are_the_changelogs_part() -> None:
 def test_docs_packages_are_pinned() -> None:
     pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
     extras = PROJECT["optional-dependencies"]
-    for extra in ("docs", "notebooks", "dist", "dev"):
+    for extra in ("docs", "notebooks", "dist", "bench", "dev"):
         for requirement in extras[extra]:
             name = re.split(r"[\[><=]", requirement)[0].lower()
             assert name == "interlaw" or name in pinned, requirement
