@@ -62,3 +62,19 @@ def test_wide_inputs_are_measured_by_pairs_of_factors() -> None:
     found = measure(model, torch.randn(8, 100_000))
     assert found.dim == 100_000
     assert 0 < found.aofe_ratio.value <= 1
+
+
+def test_a_limit_makes_the_pieces_smaller_and_changes_no_estimate() -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(64, 256), nn.Tanh(), nn.Linear(256, 1)), torch.randn(128, 64)
+    found, largest = [], []
+    for limit in (None, 2**40, 2_000_000, 1):
+        sizes: list[int] = []
+        hook = model.register_forward_pre_hook(lambda _, inputs, seen=sizes: seen.append(len(inputs[0])))
+        found.append(measure(model, x, memory_limit=limit).aofe.value)
+        hook.remove()
+        largest.append(max(sizes))
+    assert largest[0] == largest[1] == 128
+    assert 1 < largest[2] < 64
+    assert largest[3] == 1
+    assert found == pytest.approx([found[0]] * 4, rel=1e-5)

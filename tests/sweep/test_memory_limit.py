@@ -12,7 +12,7 @@ import torch
 from tests.recipes import write_recipe
 
 from interlaw.runs import Record, RunFolder
-from interlaw.sweep import prepare_run, read_recipe, run_trials
+from interlaw.sweep import measuring, prepare_run, read_recipe, run_trials
 
 # The first trial's activations do not fit the address space that is left; the second trial's do.
 CRAMPED = """
@@ -61,6 +61,20 @@ def test_batches_are_cut_to_the_limit(tmp_path: Path) -> None:
         assert cut.provenance["predicted_bytes"] <= limit
         assert cut.key == whole.key
         assert cut.loss == pytest.approx(whole.loss, rel=1e-3)
+
+
+def test_measuring_plans_with_the_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = measuring.measure
+
+    def note(*arguments: Any, memory_limit: int, **options: Any) -> Any:
+        asked.append(memory_limit)
+        return real(*arguments, memory_limit=memory_limit, **options)
+
+    monkeypatch.setattr(measuring, "measure", note)
+    path = write_recipe(tmp_path, top={"seeds": [0], "depths": [1]})
+    run(path, executor="local", memory_limit=10**8)
+    assert asked == [10**8] * 2
 
 
 def test_what_never_fits_is_refused_in_words(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class Work:
 
     Attributes:
         batch_size: Clusters per forward pass; chosen from free memory when None.
+        memory_limit: Bytes to plan with when it is chosen; what is free when None.
         largest: Most clusters per forward pass when it is chosen.
         max_clusters: Stop after so many clusters.
         dtype: Precision of the derivatives; the weights' own when None.
@@ -51,6 +52,7 @@ class Work:
     """
 
     batch_size: int | None = None
+    memory_limit: int | None = None
     largest: int = LARGEST_PIECE
     max_clusters: int | None = None
     dtype: torch.dtype | None = None
@@ -117,7 +119,8 @@ def pieces_of(
         trial = site(whole) if size is None else None
         if trial is not None:
             # The loss view's last token is a target only: with it a sequence may be longer than the context.
-            size = clusters_at_once(model, shift(whole)[0] if settings.view == "loss" else whole, site=trial)
+            read = shift(whole)[0] if settings.view == "loss" else whole
+            size = clusters_at_once(model, read, site=trial, limit_bytes=work.memory_limit)
         yield from pieces(whole, min(size or STEP, work.largest))
         if left is not None:
             left -= batch_length(whole)

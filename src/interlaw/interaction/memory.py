@@ -20,8 +20,8 @@ MOST_COLUMNS = 64
 UNKNOWN_FREE_BYTES = 4 * 2**30
 
 
-def clusters_at_once(model: nn.Module, batch: Batch, *, site: Site) -> int:
-    """The micro-batch size: a share of the free memory over what one cluster of this batch needs.
+def clusters_at_once(model: nn.Module, batch: Batch, *, site: Site, limit_bytes: int | None = None) -> int:
+    """The micro-batch size: a share of the free memory, or of a limit below it, over what one cluster needs.
 
     One cluster is run forward, and every tensor that autograd saves is counted, the output three times (itself, its
     gradient, and a probe), and twice the contribution (its columns and their product).
@@ -42,7 +42,8 @@ def clusters_at_once(model: nn.Module, batch: Batch, *, site: Site) -> int:
     h, device = seen[0], device_of(model)
     dim = h.shape[-1] if h.dim() == 3 else h.numel()
     contribution = 2 * h.element_size() * dim * min(dim, MOST_COLUMNS * h.numel() // dim)
-    fits = int(SHARE_OF_FREE * free_bytes(device) / max(activations + contribution, 1))
+    room = free_bytes(device) if limit_bytes is None else min(free_bytes(device), limit_bytes)
+    fits = int(SHARE_OF_FREE * room / max(activations + contribution, 1))
     if device.type == "cpu":
         fits = min(fits, max(LEAST_PIECE, CACHED_BYTES // max(activations, 1)))
     return max(1, min(batch_length(batch), fits))

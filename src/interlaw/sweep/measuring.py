@@ -16,8 +16,16 @@ from interlaw.training import is_out_of_memory
 ADVICE = "use fewer --workers or a lower --memory-limit; --retry failed measures again without training again"
 
 
-def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task) -> Record:
-    """The record of a trained trial with every view of its spec that it does not hold yet."""
+def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task, *, memory_limit: int) -> Record:
+    """The record of a trained trial with every view of its spec that it does not hold yet.
+
+    Args:
+        spec: The trial.
+        record: How its training ended, and what has been measured.
+        model: The trained network.
+        task: Gives the inputs.
+        memory_limit: Bytes to plan with.
+    """
     started = time.monotonic()
     measurements = dict(record.measurements)
     unmeasured: dict[str, str] = {}
@@ -26,7 +34,8 @@ def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task) -> R
             continue
         try:
             inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
-            measurements[view.view] = measure(model, inputs, view=view.view, seed=view.seed).to_dict()
+            found = measure(model, inputs, view=view.view, seed=view.seed, memory_limit=memory_limit)
+            measurements[view.view] = found.to_dict()
         except Exception as error:  # the loss stands, whatever went wrong here
             unmeasured[view.view] = _reason(error)
             if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

@@ -133,7 +133,9 @@ def _run(
         if record.status == "done":
             save_weights(folder.weights, model)
             folder.write_trained(record)
-    return measured(spec, record, model, task) if record.status == "done" else record
+    if record.status != "done":
+        return record
+    return measured(spec, record, model, task, memory_limit=memory_limit)
 
 
 def _trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
