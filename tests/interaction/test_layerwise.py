@@ -34,6 +34,8 @@ def test_every_layer_equals_its_own_measurement(view: str) -> None:
         assert rows[name].nfa == pytest.approx(cosine(W.T @ W, G))
         assert rows[name].nfa_centered == pytest.approx(correlation(W.T @ W, G))
         assert rows[name].kind == "Linear"
+        assert (rows[name].interaction.inputs, rows[name].interaction.dtype) == (alone.inputs, alone.dtype)
+        assert rows[name].interaction.route in ("gram", "dense")
     embedded = measure(model, ids, view=view, probes="exact")
     assert rows["tokens"].interaction.aofe.value == pytest.approx(embedded.aofe.value)
 

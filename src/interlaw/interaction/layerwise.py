@@ -7,7 +7,7 @@ proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an em
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,9 +20,10 @@ from interlaw.interaction.contribution import Contribution, Probes, Settings, co
 from interlaw.interaction.differentiation import Outputs, measuring, require_module
 from interlaw.interaction.energies import Energies
 from interlaw.interaction.estimates import LEVEL
+from interlaw.interaction.fingerprint import Fingerprint
 from interlaw.interaction.gradient_views import choose_cotangents, count_predicting, losses, shift
-from interlaw.interaction.grams import Accumulator, accumulator
-from interlaw.interaction.measure import result_of
+from interlaw.interaction.grams import Accumulator, DenseAccumulator, accumulator
+from interlaw.interaction.measure import precision_of, result_of
 from interlaw.interaction.options import require_settings, require_work
 from interlaw.interaction.readout import padding_mask
 from interlaw.interaction.result import Interaction
@@ -134,7 +135,7 @@ def measure_layers(
     survey = Survey(chosen, named=layers is not None)
     work = Work(batch_size=batch_size, largest=STEP, max_clusters=max_clusters, dtype=dtype, progress=progress)
     totals: dict[str, Accumulator] = {}
-    done, probed = 0, 0
+    done, probed, seen = 0, 0, Fingerprint(inputs)
 
     def first_site(batch: Batch) -> Site:
         inside, outputs, _ = _reading(batch, settings)
@@ -142,7 +143,7 @@ def measure_layers(
         return survey.first
 
     with measuring(model, dtype=dtype):
-        pieces = pieces_of(model, inputs, settings=settings, work=work, site=first_site)
+        pieces = pieces_of(model, seen.watched, settings=settings, work=work, site=first_site)
         for batch, parts in _contributions(model, pieces, survey, settings):
             for name, part in parts.items():
                 if name not in totals:
@@ -153,8 +154,13 @@ def measure_layers(
             if progress is not None:
                 progress(done)
         survey.leave_out(_without_energy(survey.layers, totals))
+        origin: dict[str, Any] = {
+            "model": type(model).__name__,
+            "dtype": str(precision_of(model, dtype)).removeprefix("torch."),
+            "inputs": seen.of_first(done),
+        }
         rows = [
-            _layer(name, module, totals[name], settings=settings, level=level, num_probes=probed)
+            _layer(name, module, totals[name], settings=settings, level=level, num_probes=probed, origin=origin)
             for name, module in survey.layers.items()
         ]
     return Layers(rows, left_out=survey.left_out)
@@ -173,16 +179,25 @@ def _without_energy(layers: dict[str, nn.Module], totals: dict[str, Accumulator]
 
 
 def _layer(
-    name: str, module: nn.Module, total: Accumulator, *, settings: Settings, level: float, num_probes: int
+    name: str,
+    module: nn.Module,
+    total: Accumulator,
+    *,
+    settings: Settings,
+    level: float,
+    num_probes: int,
+    origin: dict[str, Any],
 ) -> LayerInteraction:
     """One row: interaction from K and H, superposition from the weights, agreement from both."""
     grams = total.grams()
     G = total.sum_of_contributions() / float(grams.weights.sum())
     nfa, centered = agreement(module, G)
+    interaction = result_of(grams, layer=name, num_probes=num_probes, settings=settings, level=level)
+    route = "dense" if isinstance(total, DenseAccumulator) else "gram"
     return LayerInteraction(
         name=name,
         kind=type(module).__name__,
-        interaction=result_of(grams, layer=name, num_probes=num_probes, settings=settings, level=level),
+        interaction=replace(interaction, route=route, **origin),
         superposition=superposition(module),
         nfa=nfa,
         nfa_centered=centered,

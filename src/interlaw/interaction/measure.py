@@ -140,7 +140,7 @@ def measure(
     found = replace(
         found,
         model=name or type(model).__name__,
-        dtype=str(_precision(model, dtype)).removeprefix("torch."),
+        dtype=str(precision_of(model, dtype)).removeprefix("torch."),
         route=collected.route,
         inputs=seen.of_first(found.num_clusters),
     )
@@ -195,10 +195,10 @@ def agop(
             total = matrix if total is None else total + matrix
             weight += float(part.weights.sum())
     assert total is not None
-    return (total / weight).to(_precision(model, dtype))
+    return (total / weight).to(precision_of(model, dtype))
 
 
-def _precision(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
+def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
     """Precision of the derivatives."""
     return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
 
