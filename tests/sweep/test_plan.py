@@ -94,15 +94,16 @@ def test_a_budget_in_tokens_per_param_trains_one_size_for_several_lengths(folder
     trials = plan(
         folder,
         training={"steps": None},
-        budget={"kind": "tokens_per_param", "params": "3k", "amounts": [5, 20]},
+        budget={"kind": "tokens_per_param", "params": "3k", "amounts": [0.5, 5, 20]},
     )
     same = plan(folder, training={"steps": None, "tokens_per_param": 20}, budget={"amounts": ["3k"]})
-    for amount in (5, 20):
+    for amount in (0.5, 5, 20):
         chosen = [trial for trial in trials if trial.budget.amount == amount]
         assert [trial.shape for trial in chosen] == [trial.shape for trial in same]
         assert {trial.training.steps for trial in chosen} == {round(amount * 3000 / (2 * 8))}
     assert {trial.budget.kind for trial in trials} == {"tokens_per_param"}
-    assert len({trial.key for trial in trials}) == 8
+    assert len({trial.key for trial in trials}) == 12
+    assert all(TrialSpec.model_validate_json(trial.canonical()) == trial for trial in trials)
 
 
 def test_precision_is_part_of_a_trial_and_leaves_older_names_alone(folder: Path) -> None:

@@ -49,6 +49,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"shape": {"context": "long"}}, "shape.context"),
     ({"budget": {"amounts": []}}, "budget.amounts: tuple should have at least 1 item"),
     ({"budget": {"amounts": ["3 bananas"]}}, "expected a size such as 300k, 3M or 1.2B, found '3 bananas'"),
+    ({"budget": {"amounts": [2.5]}}, r"amounts of params are whole numbers, found \(2\.5,\)"),
     ({"budget": {"amounts": ["0"]}}, "expected a size between 1 and"),
     ({"budget": {"amounts": ["3k", 3000]}}, "budget.amounts names a value twice"),
     ({"budget": {"kind": "weights"}}, "budget.kind: input should be 'params', 'params_non_embedding'"),

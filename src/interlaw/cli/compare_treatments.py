@@ -57,7 +57,7 @@ def show(comparison: TreatmentComparison) -> None:
     for each in comparison.budgets:
         star = each.r_star
         table.add_row(
-            format_size(round(each.budget)), each.treatment, f"{each.best.depth} x {each.best.width}",
+            format_size(each.budget), each.treatment, f"{each.best.depth} x {each.best.width}",
             f"{each.best.loss:.4f}", "-" if star.value is None else f"{star.value:.3g}",
             _interval(star.low, star.high), star.reason,
         )  # fmt: skip
@@ -87,7 +87,7 @@ def _difference_row(change: TreatmentDifference) -> list[str]:
 
     low, high = change.loss_change_low, change.loss_change_high
     return [
-        format_size(round(change.budget)),
+        format_size(change.budget),
         change.first,
         change.second,
         "-" if change.factor is None else f"{change.factor:.2f}",

@@ -138,7 +138,7 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
     )
     edge = {"low": "edge: wider?", "high": "edge: deeper?"}.get(star.edge or "", star.status.replace("_", " "))
     return (
-        format_size(round(budget.budget)),
+        format_size(budget.budget),
         str(budget.num_shapes),
         str(budget.num_runs),
         f"{budget.best.depth}x{budget.best.width}",

@@ -185,7 +185,7 @@ def _legend(budgets: list[float], *, excess: bool) -> list[Line2D]:
             color=INK,
             mfc=MUTED,
             ms=7,
-            label=f"budget {format_size(round(b))}",
+            label=f"budget {format_size(b)}",
         )
         for i, b in enumerate(budgets)
     ]

@@ -53,4 +53,4 @@ def budget_text(budget: float, kind: str) -> str:
         >>> budget_text(50_000.0, "params")
         '50k parameters'
     """
-    return f"{format_size(round(budget))} {KINDS.get(kind, kind)}"
+    return f"{format_size(budget)} {KINDS.get(kind, kind)}"

@@ -30,7 +30,7 @@ class BudgetSpec(Strict):
     """
 
     kind: RecipeBudgetKind
-    amount: int = Field(ge=1)
+    amount: int | float = Field(gt=0)
 
 
 class MeasureSpec(Strict):

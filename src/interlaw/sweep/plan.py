@@ -75,7 +75,7 @@ def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], records: Mapping[
     return trials
 
 
-def matched_shapes(recipe: Recipe, *, amount: int, sizes: dict[str, int]) -> list[Shape]:
+def matched_shapes(recipe: Recipe, *, amount: float, sizes: dict[str, int]) -> list[Shape]:
     """The shapes of one budget, with the sizes that the data decide."""
     kind = recipe.budget.kind
     if kind == "tokens_per_param":
@@ -95,7 +95,7 @@ def matched_shapes(recipe: Recipe, *, amount: int, sizes: dict[str, int]) -> lis
     )
 
 
-def num_steps(recipe: Recipe, *, amount: int, shape: Shape, units_per_sample: int) -> int:
+def num_steps(recipe: Recipe, *, amount: float, shape: Shape, units_per_sample: int) -> int:
     """Optimizer steps: as given, or so many that tokens = tokens_per_param x budget (or amount x params).
 
     A budget in parameters counts in its nominal amount, so that all its shapes see the same tokens; a budget in FLOPs
@@ -114,7 +114,7 @@ def num_steps(recipe: Recipe, *, amount: int, shape: Shape, units_per_sample: in
 def _trial(
     recipe: Recipe,
     plan: TaskPlan,
-    amount: int,
+    amount: float,
     shape: Shape,
     treatment: Treatment,
     *,

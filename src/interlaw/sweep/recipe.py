@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,15 @@ MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a sl
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
 
 Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+def _amount(value: Any) -> Any:
+    """A size, or a number that is not whole: 0.5 tokens for each parameter, say."""
+    is_part = isinstance(value, float) and math.isfinite(value) and value > 0 and value != int(value)
+    return value if is_part else parse_size(value)
+
+
+Amount = Annotated[int | float, BeforeValidator(_amount)]
 
 
 # what a treatment needs to be told, beside what all share
@@ -49,14 +59,14 @@ class BudgetPart(Strict):
     Attributes:
         kind: Which count is held equal; `tokens_per_param`: all shapes have `params` parameters, and each amount is so
             many tokens for each of them, the length of training.
-        amounts: The budgets, as numbers or sizes.
+        amounts: The budgets, as numbers or sizes; whole ones, but for tokens for each parameter.
         params: Parameters of every shape under `tokens_per_param`.
         rule: `largest` stays within the budget, `nearest` misses it least.
         multiple_of: Widths are multiples of this, beside head_dim.
     """
 
     kind: RecipeBudgetKind = "params"
-    amounts: tuple[Size, ...] = Field(min_length=1)
+    amounts: tuple[Amount, ...] = Field(min_length=1)
     params: Size | None = None
     rule: Literal["largest", "nearest"] = "nearest"
     multiple_of: int = Field(default=1, ge=1)
@@ -66,6 +76,8 @@ class BudgetPart(Strict):
         """Only amounts of tokens leave the size open."""
         if (self.params is not None) != (self.kind == "tokens_per_param"):
             raise ValueError("kind tokens_per_param, and no other, takes params beside its amounts")
+        if self.params is None and not all(isinstance(amount, int) for amount in self.amounts):
+            raise ValueError(f"amounts of {self.kind} are whole numbers, found {self.amounts}")
         return self
 
 
@@ -213,7 +225,7 @@ class Recipe(Strict):
             raise ValueError(f"training: give exactly one of steps and tokens_per_param{other}")
         if self.budget.kind == "train_flops" and self.training.tokens_per_param is None:
             raise ValueError("a budget in train_flops needs training.tokens_per_param")
-        lists: dict[str, tuple[int | str, ...]] = {
+        lists: dict[str, tuple[int | float | str, ...]] = {
             "depths": self.depths,
             "seeds": self.seeds,
             "budget.amounts": self.budget.amounts,

@@ -16,7 +16,7 @@ from interlaw.runs import TrialSpec, load_table, require_run
 _DECIDED = {"learning_rate", "parametrization", "base_width", "base_depth", "seed"}
 _SHOWN = 40
 
-ShapeName = tuple[int, str]  # nominal budget and, in words, the shape
+ShapeName = tuple[float, str]  # nominal budget and, in words, the shape
 Facts = Mapping[str, Any]
 
 
