@@ -541,6 +541,12 @@ MEASURE = [
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--rel-error", "nan"], "rel_error"),
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--out", "{d}/a-file/x.json"], "expected"),
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--out", "{d}/empty-folder"], "expected"),
+    (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--interval", "wide"], "expected an interval"),
+    (["compare-measurements", "{d}/a-file"], "FILE.json"),
+    *(
+        (["compare-measurements", f"{{d}}/{place}", f"{{d}}/{place}"], "expected a measurement")
+        for place in ("nowhere", "empty-folder", "a-file", "good.npy")
+    ),
     (["layers", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--figure", "{d}/figure.exe"], "expected"),
 ]
 

@@ -293,6 +293,18 @@ def test_saved_measurements_come_back(tmp_path: Path) -> None:
         load(tmp_path / "bad")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("settings", {}), ("settings", "none"), ("num_groups", "many"), ("aofe", {"value": "x"}), ("trace", None)],
+)
+def test_a_damaged_measurement_is_refused(name: str, value: object, tmp_path: Path) -> None:
+    model, x = build("mlp", 10)
+    path = save(measure(model, x), tmp_path / "a.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(InterlawError, match=r"expected a measurement in .*; give a file that `save`"):
+        load(path)
+
+
 def test_agop_of_a_model_can_be_tested_for_its_basis() -> None:
     model, x = build("mlp", 20)
     assert 0 < rotation_test(agop(model, x), draws=49).p_value <= 1

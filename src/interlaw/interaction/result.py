@@ -16,6 +16,9 @@ _PLAIN = (
     *("route", "dtype", "inputs", "target_met"),
 )
 
+_COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
+_SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
@@ -102,13 +105,21 @@ class Interaction:
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Interaction:
-        """The measurement that `to_dict` wrote."""
-        estimates = {name: Estimate(**found[name]) for name in (*QUANTITIES, "null", "excess")}
+        """The measurement that `to_dict` wrote; a ValueError, KeyError or TypeError where it is none."""
+        estimates = {
+            name: Estimate(**{end: float(value) for end, value in found[name].items()})
+            for name in (*QUANTITIES, "null", "excess")
+        }
         plain: dict[str, Any] = {name: found[name] for name in _PLAIN} | dict(estimates)
+        plain |= {name: int(found[name]) for name in _COUNTS}
+        settings = dict(found["settings"])
+        missing = [name for name in _SETTINGS if name not in settings]
+        if missing:
+            raise KeyError(f"settings without {', '.join(missing)}")
         test = found["rotation_test"]
         return cls(
             **plain,
-            settings=found["settings"],
+            settings=settings,
             plugin=Energies(**found["plugin"]),
             rotation_test=None if test is None else RotationTest(**test),
         )

@@ -74,8 +74,11 @@ def load(path: str | Path) -> Interaction:
     path = Path(path).with_suffix(".json")
     try:
         measurement = Interaction.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InterlawError(f"expected a measurement in {path}, found {type(error).__name__}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InterlawError(
+            f"expected a measurement in {path}, found {type(error).__name__}: {error}; give a file that `save` or "
+            "`interlaw measure --out` wrote"
+        ) from error
     beside = path.with_suffix(".npz")
     if not beside.exists():
         return measurement
