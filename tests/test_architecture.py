@@ -12,6 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "interlaw"
 STAGES = (
     "errors",
     "machine",
+    "late",
     "shapes",
     "models",
     "tasks",

@@ -106,6 +106,18 @@ def test_help_and_shapes_load_nothing_heavy(arguments: list[str]) -> None:
     assert done.stderr.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.parametrize(("command", "loaded"), [("status", ["numpy"]), ("export", ["numpy", "pandas"])])
+def test_a_run_is_looked_at_without_torch(finished_run: Path, command: str, loaded: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, command, str(finished_run)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr.splitlines()[-1] == f"0 {loaded}"
+
+
 def test_the_console_script_is_installed() -> None:
     script = Path(sys.executable).with_name("interlaw")
     done = subprocess.run([script, "shapes", "--params", "x"], capture_output=True, text=True, check=False, timeout=60)

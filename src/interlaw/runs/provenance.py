@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def provenance(device: torch.device | str = "cpu") -> dict[str, Any]:
     """Versions and machine, as plain values for a record."""
+    import torch  # what only reads records does without
+
     device = torch.device(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {

@@ -17,7 +17,7 @@ from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.runs import Record, TrialFolder, is_url, provenance
 from interlaw.sweep.trial import run_trial
 
-TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
+RERUN_TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
 _VERSIONS = ("interlaw", "torch", "numpy", "python", "platform", "device", "device_name")
 _CONDITIONS = ("threads", "processes", "compiled", "micro_batch")  # how its sums were formed
 
@@ -68,7 +68,7 @@ class Rerun:
         return asdict(self)
 
 
-def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str | None = None) -> Rerun:
+def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device: str | None = None) -> Rerun:
     """Runs a trial again in a scratch folder, with the recorded threads, compiled if it was, and compares.
 
     A trial that was divided among processes runs in one.
@@ -83,7 +83,9 @@ def rerun_trial(path: str | Path, *, tolerance: float = TOLERANCE, device: str |
         WorkFailedError: When the rerun fails where the recorded trial did not.
     """
     if not 0 <= tolerance < math.inf:
-        raise InterlawError(f"expected a tolerance of at least 0, found {tolerance}; choose one such as {TOLERANCE}")
+        raise InterlawError(
+            f"expected a tolerance of at least 0, found {tolerance}; choose one such as {RERUN_TOLERANCE}"
+        )
     if not str(path) or is_url(path):
         raise InterlawError(f"expected a trial's folder on this machine, found {str(path)!r}; name or copy one here")
     folder = TrialFolder(Path(path).resolve())

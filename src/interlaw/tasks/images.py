@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.tasks.pictures import DIGIT_SIZE, draw_pictures, split_digits
-from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+from interlaw.tasks.images_spec import num_masked
+from interlaw.tasks.pictures import draw_pictures, split_digits
 
 GREY = 0.5
-MASKED = 0.65
 Batch = tuple[Float[Tensor, "batch inputs rows columns"], Float[Tensor, "batch channels rows columns"]]
 Draw = Callable[[str, int, np.random.Generator | None], Tensor]
 _SPLIT_SEEDS = {"validation": 1, "test": 2}
@@ -86,11 +82,6 @@ class ImageTask:
         return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
 
 
-def num_masked(image_size: int, patch: int) -> int:
-    """Patches of an image that are masked: 65% of them, to the nearest whole one."""
-    return round(MASKED * (image_size // patch) ** 2)
-
-
 def draw_masks(count: int, *, image_size: int, patch: int, source: np.random.Generator) -> Bool[Tensor, "n 1 s s"]:
     """True where a pixel is masked; each image has the same number of masked patches, at random places."""
     side = image_size // patch
@@ -99,63 +90,23 @@ def draw_masks(count: int, *, image_size: int, patch: int, source: np.random.Gen
     return masks.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
 
 
-class ImageTaskSpec(TaskPart, TaskSpec):
-    """What decides the data; a recipe says it all.
+def procedural(size: int, *, seed: int) -> Draw:
+    """Fresh images of a side, the same ones for a held-out split."""
 
-    Attributes:
-        images: `procedural`: drawn anew for every batch; `digits`: scikit-learn's 1797 handwritten digits.
-        patch: Pixels along the side of a patch; it divides the image's side.
-        data_seed: Seed of the held-out images and of the digits' split.
-    """
-
-    decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
-
-    kind: Literal["images"] = "images"
-    images: Literal["procedural", "digits"] = "procedural"
-    patch: int = Field(default=4, ge=1)
-    data_seed: int = Field(default=0, ge=0)
-
-    def plan(self, *, folder: Path) -> TaskPlan:
-        """The same task for every shape."""
-        if self.image_size % self.patch:
-            raise InterlawError(
-                f"expected a patch that divides {self.image_size} pixels, found {self.patch}; choose another"
-            )
-        sizes = {"channels": self.channels, "image_size": self.image_size, "supervised": self.units_per_sample}
-        return TaskPlan(spec=lambda shape: self, sizes=sizes)
-
-    @property
-    def image_size(self) -> int:
-        """Pixels along a side."""
-        return DIGIT_SIZE if self.images == "digits" else 32
-
-    @property
-    def channels(self) -> int:
-        """Channels of an image."""
-        return 1 if self.images == "digits" else 3
-
-    @property
-    def units_per_sample(self) -> int:
-        """Masked pixels of an image."""
-        return num_masked(self.image_size, self.patch) * self.patch**2
-
-    def open(self, *, device: torch.device | str = "cpu") -> ImageTask:
-        """The images as a task."""
-        draw = self._digits() if self.images == "digits" else self._procedural
-        return ImageTask(draw, image_size=self.image_size, patch=self.patch, device=device)
-
-    def _procedural(self, split: str, count: int, source: np.random.Generator | None) -> Tensor:
-        """Fresh images, the same ones for a held-out split."""
+    def draw(split: str, count: int, source: np.random.Generator | None) -> Tensor:
         if source is None:
-            source = np.random.Generator(np.random.Philox(key=[self.data_seed, 100 + _SPLIT_SEEDS[split]]))
-        return draw_pictures(count, size=self.image_size, source=source)
+            source = np.random.Generator(np.random.Philox(key=[seed, 100 + _SPLIT_SEEDS[split]]))
+        return draw_pictures(count, size=size, source=source)
 
-    def _digits(self) -> Draw:
-        """Digits of a split."""
-        splits = split_digits(seed=self.data_seed)
+    return draw
 
-        def draw(split: str, count: int, source: np.random.Generator | None) -> Tensor:
-            images = splits[split]
-            return images[:count] if source is None else images[source.integers(0, len(images), size=count)]
 
-        return draw
+def digits(seed: int) -> Draw:
+    """Digits of a split."""
+    splits = split_digits(seed=seed)
+
+    def draw(split: str, count: int, source: np.random.Generator | None) -> Tensor:
+        images = splits[split]
+        return images[:count] if source is None else images[source.integers(0, len(images), size=count)]
+
+    return draw

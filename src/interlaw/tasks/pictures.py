@@ -10,7 +10,6 @@ from torch import Tensor
 from interlaw.errors import MissingExtraError
 
 NUM_BLOBS = 8
-DIGIT_SIZE = 8
 _HELD_OUT = 0.1
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,7 +13,6 @@ from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import GRUShape
 from interlaw.tasks.samples import Samples
-from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
 
 Batch = tuple[Float[Tensor, "batch time 1"], Float[Tensor, "batch features"]]
 _CHUNK = 512
@@ -63,55 +59,18 @@ class SequenceTask:
         return {"explained_variance": 1 - loss / float(self.samples.splits["test"][1].var(dim=0, correction=0).mean())}
 
 
-class SequenceTaskSpec(TaskPart, TaskSpec):
-    """What decides the data; a recipe says it all.
-
-    Attributes:
-        time: Steps of a sequence of standard normal noise.
-        teacher_depth: The teacher's layers.
-        teacher_width: The teacher's units, all of which are features.
-        train: Training sequences.
-        validation: Validation sequences.
-        test: Test sequences.
-        data_seed: Seed of teacher and sequences.
-    """
-
-    decides: ClassVar[dict[str, str]] = {
-        "input_size": "the task",
-        "output_size": "task.teacher_width",
-        "time": "task.time",
-    }
-
-    kind: Literal["sequences"] = "sequences"
-    time: int = Field(default=80, ge=1)
-    teacher_depth: int = Field(default=2, ge=1)
-    teacher_width: int = Field(default=64, ge=1)
-    train: int = Field(default=20_000, ge=1)
-    validation: int = Field(default=1024, ge=1)
-    test: int = Field(default=2048, ge=1)
-    data_seed: int = 0
-
-    def plan(self, *, folder: Path) -> TaskPlan:
-        """The same task for every shape."""
-        sizes = {"input_size": 1, "output_size": self.teacher_width, "time": self.time}
-        return TaskPlan(spec=lambda shape: self, sizes=sizes)
-
-    @property
-    def units_per_sample(self) -> int:
-        """One vector of features a sequence."""
-        return 1
-
-    def open(self, *, device: torch.device | str = "cpu") -> SequenceTask:
-        """Draws sequences and runs the teacher over them, on the CPU whatever the device."""
-        shape = GRUShape(depth=self.teacher_depth, width=self.teacher_width, time=self.time)
-        teacher = build_model(shape, seed=self.data_seed).get_submodule("layers")
-        generator = torch.Generator().manual_seed(self.data_seed)
-        raw = {}
-        for split, count in (("train", self.train), ("validation", self.validation), ("test", self.test)):
-            x = torch.randn(count, self.time, 1, generator=generator)
-            raw[split] = (x, last_states(teacher, x))
-        mean, std = raw["train"][1].mean(0), raw["train"][1].std(0, correction=0).clamp(min=1e-12)
-        return SequenceTask({split: (x.to(device), ((y - mean) / std).to(device)) for split, (x, y) in raw.items()})
+def draw_task(
+    sizes: Mapping[str, int], *, time: int, teacher_depth: int, teacher_width: int, seed: int, device: str
+) -> SequenceTask:
+    """Noise and what the teacher makes of it in each split, worked out on the CPU whatever the device."""
+    teacher = build_model(GRUShape(depth=teacher_depth, width=teacher_width, time=time), seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    raw = {}
+    for split, count in sizes.items():
+        x = torch.randn(count, time, 1, generator=generator)
+        raw[split] = (x, last_states(teacher.get_submodule("layers"), x))
+    mean, std = raw["train"][1].mean(0), raw["train"][1].std(0, correction=0).clamp(min=1e-12)
+    return SequenceTask({split: (x.to(device), ((y - mean) / std).to(device)) for split, (x, y) in raw.items()})
 
 
 @torch.no_grad()

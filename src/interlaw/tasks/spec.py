@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from interlaw.shapes import Shape
-from interlaw.tasks.task import Task
+
+if TYPE_CHECKING:
+    from interlaw.tasks.task import Task
 
 
 class Strict(BaseModel):
@@ -33,7 +34,7 @@ class TaskSpec(Strict, ABC):
         """Units (tokens, supervised positions) in one sample of a batch."""
 
     @abstractmethod
-    def open(self, *, device: torch.device | str = "cpu") -> Task:
+    def open(self, *, device: str = "cpu") -> Task:
         """The data, ready for training.
 
         Raises:

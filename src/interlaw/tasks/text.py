@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
-from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from interlaw.errors import InterlawError
-from interlaw.shapes import Shape
-from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, open_corpus
-from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+from interlaw.tasks.corpus import SPLITS, Corpus
+from interlaw.tasks.text_spec import require_context
 
 Batch = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]
 
@@ -105,93 +100,3 @@ class TextTask:
             return held[:, :-1], held[:, 1:]
         window = torch.from_numpy(self._tokens[split][places].astype(np.int64)).to(self.device)
         return window[:, :-1], window[:, 1:]
-
-
-class TextTaskSpec(TaskSpec):
-    """Next-token prediction on a corpus.
-
-    Attributes:
-        corpus: "stdlib", an absolute path, or "datasets:NAME".
-        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
-        text_column: Column of a dataset that holds the text.
-        digest: Digest of the token files that the trial was planned on.
-        context: Tokens a sequence.
-    """
-
-    kind: Literal["text"] = "text"
-    corpus: str
-    tokenizer: str = "bytes"
-    text_column: str = "text"
-    digest: str
-    context: int = Field(ge=1)
-
-    @property
-    def units_per_sample(self) -> int:
-        """Predicted tokens a sequence."""
-        return self.context
-
-    def open(self, *, device: torch.device | str = "cpu") -> TextTask:
-        """The corpus as a task.
-
-        Raises:
-            InterlawError: When the corpus is no longer the one that the trial was planned on.
-        """
-        corpus = open_corpus(self.corpus, tokenizer=self.tokenizer, text_column=self.text_column)
-        if corpus.digest != self.digest:
-            raise InterlawError(
-                f"expected corpus {self.corpus} with digest {self.digest[:12]}, found {corpus.digest[:12]}; "
-                "restore the text, or plan the sweep anew in another folder"
-            )
-        return TextTask(corpus, context=self.context, device=device)
-
-
-class TextTaskPart(TaskPart):
-    """The text.
-
-    Attributes:
-        corpus: "stdlib", a file or folder (relative to the recipe), or "datasets:NAME".
-        tokenizer: "bytes", or a Hugging Face tokenizer's name or folder.
-        text_column: Column of a dataset that holds the text.
-    """
-
-    decides: ClassVar[dict[str, str]] = {"vocab_size": "the tokenizer"}
-
-    kind: Literal["text"] = "text"
-    corpus: str = EMBEDDED
-    tokenizer: str = "bytes"
-    text_column: str = "text"
-
-    def plan(self, *, folder: Path) -> TaskPlan:
-        """Tokenizes the corpus, once; every shape must have a context that fits it."""
-        source = self.corpus
-        if source != EMBEDDED and not source.startswith("datasets:"):
-            source = str((folder / source).resolve())
-        corpus = open_corpus(source, tokenizer=self.tokenizer, text_column=self.text_column)
-
-        def spec(shape: Shape) -> TextTaskSpec:
-            context = shape.settings().get("context")
-            if context is None:
-                raise InterlawError(
-                    f"expected a family with a context for a text task, found {shape.family!r}; "
-                    "choose gpt, or another task"
-                )
-            require_context(corpus, context=context)
-            return TextTaskSpec(
-                corpus=corpus.source,
-                tokenizer=corpus.tokenizer,
-                text_column=self.text_column,
-                digest=corpus.digest,
-                context=context,
-            )
-
-        return TaskPlan(spec=spec, sizes={"vocab_size": corpus.vocab_size})
-
-
-def require_context(corpus: Corpus, *, context: int) -> None:
-    """Refuses a corpus with a split shorter than one sequence and its target."""
-    for split in SPLITS:
-        if corpus.num_tokens[split] < context + 1:
-            raise InterlawError(
-                f"expected at least {context + 1} tokens in the {split} split of {corpus.source} (context + 1), "
-                f"found {corpus.num_tokens[split]}; give more text or a shorter context"
-            )

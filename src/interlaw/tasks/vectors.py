@@ -6,24 +6,20 @@ Legend: x in R^dim; u, v, w unit vectors; A, B matrices (dim, 8) with unit colum
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.tasks.samples import Samples
-from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+from interlaw.tasks.vectors_spec import Variant
 
 RANK = 8
 NOISE = 0.03
-Variant = Literal["full", "product", "hermite"]
 Batch = tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch 1"]]
 
 
@@ -68,48 +64,17 @@ class VectorTask:
         return {"explained_variance": 1 - loss / float(self.samples.splits["test"][1].var(correction=0))}
 
 
-class VectorTaskSpec(TaskPart, TaskSpec):
-    """What decides the data; a recipe says it all.
-
-    Attributes:
-        variant: `full`; `product`: only the axis-aligned product; `hermite`: only the two Hermite terms.
-        dim: Coordinates of x.
-        train: Training points.
-        validation: Validation points.
-        test: Test points.
-        data_seed: Seed of the directions and the points.
-    """
-
-    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
-
-    kind: Literal["vectors"] = "vectors"
-    variant: Variant = "full"
-    dim: int = Field(default=64, ge=2)
-    train: int = Field(default=20_000, ge=1)
-    validation: int = Field(default=4096, ge=1)
-    test: int = Field(default=8192, ge=1)
-    data_seed: int = 0
-
-    def plan(self, *, folder: Path) -> TaskPlan:
-        """The same task for every shape."""
-        return TaskPlan(spec=lambda shape: self, sizes={"input_size": self.dim, "output_size": 1})
-
-    @property
-    def units_per_sample(self) -> int:
-        """One target a sample."""
-        return 1
-
-    def open(self, *, device: torch.device | str = "cpu") -> VectorTask:
-        """Draws directions and points, on the CPU whatever the device."""
-        generator = torch.Generator().manual_seed(self.data_seed)
-        directions = draw_directions(self.dim, generator=generator)
-        splits = {}
-        for split, count in (("train", self.train), ("validation", self.validation), ("test", self.test)):
-            x = torch.randn(count, self.dim, generator=generator)
-            noise = NOISE * torch.randn(count, generator=generator)
-            y = target(x, directions, variant=self.variant) + noise
-            splits[split] = (x.to(device), y[:, None].to(device))
-        return VectorTask(splits)
+def draw_task(sizes: Mapping[str, int], *, dim: int, variant: Variant, seed: int, device: str) -> VectorTask:
+    """Directions and the points of each split, one stream of random numbers on the CPU whatever the device."""
+    generator = torch.Generator().manual_seed(seed)
+    directions = draw_directions(dim, generator=generator)
+    splits = {}
+    for split, count in sizes.items():
+        x = torch.randn(count, dim, generator=generator)
+        noise = NOISE * torch.randn(count, generator=generator)
+        y = target(x, directions, variant=variant) + noise
+        splits[split] = (x.to(device), y[:, None].to(device))
+    return VectorTask(splits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,70 @@
+"""Masked-patch reconstruction as a document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from interlaw.errors import InterlawError
+from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+
+if TYPE_CHECKING:
+    from interlaw.tasks.images import ImageTask
+
+DIGIT_SIZE = 8
+MASKED = 0.65
+
+
+def num_masked(image_size: int, patch: int) -> int:
+    """Patches of an image that are masked: 65% of them, to the nearest whole one."""
+    return round(MASKED * (image_size // patch) ** 2)
+
+
+class ImageTaskSpec(TaskPart, TaskSpec):
+    """What decides the data; a recipe says it all.
+
+    Attributes:
+        images: `procedural`: drawn anew for every batch; `digits`: scikit-learn's 1797 handwritten digits.
+        patch: Pixels along the side of a patch; it divides the image's side.
+        data_seed: Seed of the held-out images and of the digits' split.
+    """
+
+    decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
+
+    kind: Literal["images"] = "images"
+    images: Literal["procedural", "digits"] = "procedural"
+    patch: int = Field(default=4, ge=1)
+    data_seed: int = Field(default=0, ge=0)
+
+    def plan(self, *, folder: Path) -> TaskPlan:
+        """The same task for every shape."""
+        if self.image_size % self.patch:
+            raise InterlawError(
+                f"expected a patch that divides {self.image_size} pixels, found {self.patch}; choose another"
+            )
+        sizes = {"channels": self.channels, "image_size": self.image_size, "supervised": self.units_per_sample}
+        return TaskPlan(spec=lambda shape: self, sizes=sizes)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along a side."""
+        return DIGIT_SIZE if self.images == "digits" else 32
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return 1 if self.images == "digits" else 3
+
+    @property
+    def units_per_sample(self) -> int:
+        """Masked pixels of an image."""
+        return num_masked(self.image_size, self.patch) * self.patch**2
+
+    def open(self, *, device: str = "cpu") -> ImageTask:
+        """The images as a task."""
+        from interlaw.tasks.images import ImageTask, digits, procedural
+
+        draw = digits(self.data_seed) if self.images == "digits" else procedural(self.image_size, seed=self.data_seed)
+        return ImageTask(draw, image_size=self.image_size, patch=self.patch, device=device)
