@@ -228,7 +228,7 @@ def test_grouped_convolutions_are_refused() -> None:
 
 
 def test_directions_are_as_few_as_cover_the_trace() -> None:
-    spectrum = torch.tensor([40.0, 34.0, 24.0, 2.0], dtype=torch.float64)
+    spectrum = torch.tensor([50.0, 34.0, 14.0, 2.0], dtype=torch.float64)
     Q = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
     W = leading_directions(Q @ spectrum.diag() @ Q.T)
     assert W.shape == (4, 2)

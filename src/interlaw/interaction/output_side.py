@@ -37,7 +37,7 @@ from interlaw.interaction.site import Site, reading_site
 
 PROJECTED_OUTPUTS = 64
 PROJECTION_SEED = 42
-COVERED_TRACE = 0.5
+COVERED_TRACE = 0.8
 MOST_DIRECTIONS = 8
 FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
