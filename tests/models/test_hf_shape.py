@@ -167,7 +167,7 @@ def test_unknown_architectures_have_no_roles() -> None:
         parameter_factors(build_model(make_shape("hf:bloom", depth=1, width=16, **SIZES)), settings)
 
 
-@pytest.mark.parametrize("family", ["hf:gpt2", "hf:llama"])
+@pytest.mark.parametrize("family", ["hf:gpt2", "hf:llama", "hf:qwen2", "hf:gpt_neox"])
 def test_a_sweep_end_to_end(family: str, tmp_path: Path) -> None:
     """Planned, trained by the same loop, measured by the same views, reloaded from its folder."""
     path = write_recipe(

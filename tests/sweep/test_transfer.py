@@ -16,6 +16,7 @@ from interlaw.training import make_optimizer, scale_initial_weights
 
 TASKS = {
     "gpt": 'kind = "text"\ncorpus = "book.txt"',
+    "hf:llama": 'kind = "text"\ncorpus = "book.txt"',
     "mlp": 'kind = "vectors"',
     "cnn": 'kind = "images"\nimages = "digits"\npatch = 2',
     "gru": 'kind = "sequences"\ntime = 10\ntrain = 64\nvalidation = 8\ntest = 8',
@@ -24,7 +25,7 @@ TASKS = {
 
 def bench(folder: Path, family: str, *, rate: float = 1e-2, width: int = 32, depth: int = 2) -> Bench:
     write_recipe(folder)
-    shape = "context = 16\nhead_dim = 8" if family == "gpt" else ""
+    shape = "context = 16\nhead_dim = 8" if TASKS[family].startswith('kind = "text"') else ""
     text = f"""
 name = "check"
 family = "{family}"
@@ -49,7 +50,7 @@ blow_up = 1e9
     return make_bench(parse_recipe(text, source="check.toml"), folder=folder, width=None, depth=None)
 
 
-@pytest.mark.parametrize("family", ["gpt", "mlp", "cnn"])
+@pytest.mark.parametrize("family", ["gpt", "hf:llama", "mlp", "cnn"])
 def test_completep_moves_alike_over_width_and_depth_and_standard_does_not(tmp_path: Path, family: str) -> None:
     tried = bench(tmp_path, family)
     sizes = {"widths": (32, 64, 128), "depths": (2, 4, 8)}
