@@ -46,9 +46,10 @@ steps = 60
 """
 
 
-def explicit_attention(attention: nn.Module, x: Tensor) -> Tensor:
-    """Scores, mask, softmax and sum written out, as a textbook has them."""
+def explicit_attention(attention: nn.Module, x: Tensor, keep: int) -> Tensor:
+    """Scores, mask, softmax and sum written out, as a textbook has them; all positions are kept."""
     batch, time_, width = x.shape
+    assert keep == time_
     head_dim = attention.head_dim
     query, key, value = (
         part.view(batch, time_, -1, head_dim).transpose(1, 2) for part in attention.qkv(x).split(width, dim=2)
