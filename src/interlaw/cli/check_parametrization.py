@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RECIPE = "fair.toml"
 FACTORS = (1, 2, 4, 8)
+STEPS = 400
 
 
 def check_parametrization(
@@ -37,8 +38,10 @@ def check_parametrization(
     rates: Annotated[
         str | None, typer.Option(help="Also find each size's best rate among these, such as 2e-3,4e-3,8e-3.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Training steps a rate.")] = 400,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds a rate; losses are their means.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="With --rates: training steps a rate.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="With --rates: seeds a rate; losses are their means.")
+    ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,8 +62,12 @@ def check_parametrization(
     if peak is None:
         raise InterlawError("expected a learning rate, found none in the recipe; give --rate")
     tried = _rates(rates) if rates else ()
+    if not tried and (steps or seeds):
+        raise InterlawError("--steps and --seeds belong to --rates, found none; give --rates, or leave them out")
     checks = list(coordinate_checks(bench, **sizes, rate=peak))
-    curves = list(rate_curves(bench, **sizes, rates=tried, steps=steps, seeds=range(seeds))) if tried else []
+    curves = (
+        list(rate_curves(bench, **sizes, rates=tried, steps=steps or STEPS, seeds=range(seeds or 1))) if tried else []
+    )
     if figure is not None:
         from interlaw.report import write_transfer_figures
 
