@@ -116,7 +116,7 @@ def test_precision_is_part_of_a_trial_and_leaves_older_names_alone(folder: Path)
 
 def test_unsaid_samples_are_what_a_part_of_the_training_pays_for(folder: Path) -> None:
     unsaid = {"evaluation_samples": None, "test_samples": None}
-    for steps, found in ((2000, (30, 246, 40)), (10, (16, 128, 32)), (10**5, (64, 512, 256))):
+    for steps, found in ((3000, (38, 307, 43)), (10, (16, 128, 32)), (10**5, (64, 512, 256))):
         for trial in plan(folder, training={**unsaid, "steps": steps, "evaluations": 5}, measure={"samples": None}):
             training = trial.training
             assert (training.evaluation_samples, training.test_samples) == found[:2]

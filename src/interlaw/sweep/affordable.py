@@ -12,8 +12,8 @@ from collections.abc import Sequence
 EVALUATING, MEASURING = 0.025, 0.04
 
 # cost of one sample in trained samples, measured on GPTs of width 16 to 128 (`python -m benchmarks training`)
-JUDGED = 0.25
-MEASURED = {"input": 1.0, "loss": 1.0, "patch": 1.0, "token": 1.0, "bottleneck": 1.0, "projected": 3.0, "output": 4.0}
+JUDGED = 0.3
+MEASURED = {"input": 1.0, "loss": 1.0, "patch": 1.0, "token": 1.0, "bottleneck": 1.0, "projected": 4.5, "output": 4.5}
 
 LEAST_MEASURED, MOST_MEASURED = 32, 256
 LEAST_VALIDATION, MOST_VALIDATION = 16, 64
@@ -25,7 +25,7 @@ def measured_samples(views: Sequence[str], *, trained_samples: int) -> int:
 
     Example:
         >>> measured_samples(["projected", "loss"], trained_samples=12_000)
-        120
+        87
         >>> measured_samples(["loss"], trained_samples=10**6)
         256
     """
@@ -39,7 +39,7 @@ def judged_samples(evaluations: int, *, trained_samples: int) -> tuple[int, int]
 
     Example:
         >>> judged_samples(5, trained_samples=4000)
-        (30, 246)
+        (25, 205)
         >>> judged_samples(5, trained_samples=10**6)
         (64, 512)
     """
