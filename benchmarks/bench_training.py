@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -228,13 +229,17 @@ def our_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) ->
 
 def against_trainer(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
     """Both in turn; the first pair loads what the library needs and is left out."""
+    name = f"training, GPT {shape.depth}x{shape.width}, against transformers' GPT-2 and Trainer"
+    if find_spec("accelerate") is None:  # the Trainer asks for it
+        nothing = dict.fromkeys(("ours", "baseline", "ratio"))
+        return {"name": f"{name} (skipped: accelerate is not installed)", "unit": "", **nothing, "target": target}
     task = TextTask(open_corpus(), context=shape.context)
     pairs = [
         (our_seconds(shape, task, batch_size, STEPS), trainer_seconds(shape, task, batch_size, STEPS)) for _ in range(4)
     ][1:]
     tokens = STEPS * batch_size * shape.context
     return {
-        "name": f"training, GPT {shape.depth}x{shape.width}, against transformers' GPT-2 and Trainer",
+        "name": name,
         "unit": "tokens/s",
         "ours": statistics.median(tokens / ours for ours, _ in pairs),
         "baseline": statistics.median(tokens / theirs for _, theirs in pairs),
