@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint docs check bench reproduce-tiny reproduction-page dist browser-test clean
+.PHONY: setup quickstart test lint docs audit check bench reproduce-tiny reproduction-page dist browser-test clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -37,7 +37,11 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python tests/docs/links.py site
 
-check: lint docs test browser-test
+# known vulnerabilities of the pinned versions; says so where the advisories are out of reach
+audit:
+	PYTHON=$(PYTHON) .ci/audit
+
+check: lint docs test browser-test audit
 
 # every experiment of the paper that needs no download, at the scale of two cores
 reproduce-tiny: setup

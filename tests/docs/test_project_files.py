@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -59,6 +60,12 @@ def test_pythons_of_the_workflow_are_those_promised() -> None:
 def test_continuous_integration_runs_what_check_runs() -> None:
     (targets,) = re.findall(r"^check: (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert re.findall(r"^make ([\w-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE) == targets.split()
+
+
+def test_an_audit_out_of_reach_of_its_advisories_says_so_and_fails_nothing() -> None:
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "PATH": os.environ["PATH"]}
+    done = subprocess.run([ROOT / ".ci" / "audit"], env=nowhere, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "audit: the advisories at pypi.org are out of reach, nothing was audited\n"
 
 
 def test_pages_are_tried_in_a_browser_that_either_name_leads_to(tmp_path: Path) -> None:
