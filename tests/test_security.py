@@ -140,6 +140,8 @@ def test_no_command_reaches_for_the_network(tmp_path: Path, no_network: list[Any
         ["layers", str(trial), "--samples", "4"],
         ["rerun", str(trial)],
         ["shapes", "--params", "3M"],
+        ["explore", "--out", str(tmp_path / "explore.html")],
+        ["doctor"],
         ["recommend", "--params", "350M"],
         ["compare", "--resamples", "100"],
     ]
@@ -194,6 +196,22 @@ def test_no_cell_of_text_starts_a_formula(start: str) -> None:
     assert read["reason"].tolist() == [f"'{shown}1+1", "plain"]
     assert read["loss"].tolist() == [-1.5, 2.0]  # a negative number is no formula
     assert list(read.columns)[2] == f"'{shown}view"
+
+
+def test_a_sweep_names_the_text_that_it_reads_from_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "recipe"
+    folder.mkdir()
+    path = write_recipe(folder, top={"depths": [1], "seeds": [0]})
+    plan = ["sweep", str(path), "--out", str(tmp_path / "run"), "--dry-run", "--json"]
+    assert interlaw(plan) == 0
+    assert "outside its folder" not in capsys.readouterr().err
+    (folder / "book.txt").rename(tmp_path / "book.txt")
+    (folder / "book.txt").symlink_to(tmp_path / "book.txt")
+    assert interlaw(plan) == 0
+    told = f"the recipe's text lies outside its folder: reading {(tmp_path / 'book.txt').resolve()}\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_recipe_cannot_name_where_trials_are_written(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
-    from interlaw.sweep import Executor, RayOptions
+    from interlaw.sweep import Executor, RayOptions, Recipe
 
 EXECUTORS: tuple[Executor, ...] = ("local", "processes", "ray")
 
@@ -102,6 +102,7 @@ def sweep(
     limit = None if memory_limit is None else parse_size(memory_limit)
     require_undivided(ray, memory_limit=limit, compiled=compiled)
     parsed, text = read_recipe(recipe)
+    tell_text_elsewhere(parsed, recipe.parent)
     if limit is not None:
         require_smallest_fits(plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
     if dry_run:
@@ -127,6 +128,18 @@ def sweep(
     if as_json:
         print_json(outcome)
     require_success(outcome, out)
+
+
+def tell_text_elsewhere(recipe: Recipe, folder: Path) -> None:
+    """Names the text that a recipe reads from outside its own folder: whoever wrote it may be somebody else."""
+    from interlaw.tasks import EMBEDDED
+
+    corpus = getattr(recipe.task, "corpus", EMBEDDED)
+    if corpus == EMBEDDED or corpus.startswith("datasets:"):
+        return
+    place = (folder / corpus).resolve()
+    if not place.is_relative_to(folder.resolve()):
+        people().print(f"the recipe's text lies outside its folder: reading {place}", markup=False)
 
 
 def require_success(outcome: dict[str, Any], out: str) -> None:
