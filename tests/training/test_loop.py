@@ -83,7 +83,7 @@ def run(
 
 
 def without_clock(result: TrainResult) -> dict[str, object]:
-    return {name: value for name, value in asdict(result).items() if name != "seconds"}
+    return {name: value for name, value in asdict(result).items() if not name.endswith("seconds")}
 
 
 class Killed(Exception):
