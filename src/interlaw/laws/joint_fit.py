@@ -12,6 +12,7 @@ from interlaw.laws.compare import compare_forms
 from interlaw.laws.forms import Features, features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, LinePoint, line_point
+from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.solve import Solution, polish, solve
 from interlaw.laws.table import FloatArray
@@ -52,7 +53,7 @@ def fit_joint_law(
     solved = tuple(solve(form, features, loss=loss) for form in forms)
     solution = min(solved, key=lambda each: each.cost)
     form = solution.form
-    short = _shortfall(solution, shapes.noise_of_means(rows))
+    short = _shortfall(solution, len(rows) - form.num_parameters, shapes.noise_of_means(rows), shapes.noise_dof)
     draws, met = _bootstrap(solution, features, loss, short=short, num_bootstrap=num_bootstrap, rng=rng)
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
@@ -100,11 +101,11 @@ def _line(
     return tuple(line_point(float(size), reference, ratio, gamma, covariance, z_quantile, span) for size in sizes)
 
 
-def _shortfall(solution: Solution, noise: float | None) -> float:
-    """How many times larger than the residuals the seed noise of a shape's mean is; at least 1."""
+def _shortfall(solution: Solution, dof: int, noise: float | None, noise_dof: int) -> float:
+    """How many times larger than the residuals the error is that they and the seed noise of a mean show together."""
     if noise is None or not solution.rmse_log > 0:
         return 1.0
-    return max(1.0, noise / solution.rmse_log)
+    return pooled_error(solution.rmse_log, dof, noise, noise_dof)[0] / solution.rmse_log
 
 
 def _bootstrap(
