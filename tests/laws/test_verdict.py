@@ -56,3 +56,24 @@ def test_it_asks_for_no_shape_shallower_than_one_layer(sweep) -> None:
     sentence = verdict(fit_law(table))[-1]
     assert "no shape is shallower than the one layer that did best" in sentence
     assert "wider and shallower shapes" not in sentence
+
+
+def test_the_loss_of_the_best_shape_is_the_one_that_it_was_chosen_by(sweep) -> None:
+    even = sweep()
+    fit = fit_law(even)
+    best = fit.budgets[-1].best
+    assert not best.is_corrected
+    assert "the best shape measured is" in verdict(fit)[0]
+    # one depth beside the best has 30% more parameters at every budget, and the lower loss for it alone
+    budget = even["budget"]
+    params = np.where(even["depth"] == 6, 1.3, 1.0) * budget
+    loss = even["loss"] + 0.8 * ((params / 1e6) ** -0.25 - (budget / 1e6) ** -0.25)
+    fit = fit_law({**even, "params": params, "loss": loss})
+    found = fit.budgets[-1].best
+    largest = budget == budget.max()
+    assert even["depth"][largest][loss[largest].argmin()] == 6
+    assert (found.depth, found.width) == (best.depth, best.width)
+    assert found.adjusted == min(point.adjusted for point in fit.budgets[-1].points)
+    assert found.loss > loss[largest].min()
+    assert f"the best shape at equal size is {best.depth} layers x {best.width} with loss" in verdict(fit)[0]
+    assert f"{found.adjusted:.4g} at equal size ({found.loss:.4g} as measured)" in verdict(fit)[0]

@@ -52,13 +52,13 @@ def show(comparison: TreatmentComparison) -> None:
     console = people(stderr=False)
     level = f"{comparison.confidence:.0%}"
     table = Table(box=None, header_style="bold", title="R* under each treatment", title_justify="left")
-    for name in ("budget", "treatment", "best shape", "loss", "R*", level, "found"):
+    for name in ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "found"):
         table.add_column(name, justify="right" if name != "found" else "left")
     for each in comparison.budgets:
         star = each.r_star
         table.add_row(
             format_size(each.budget), each.treatment, f"{each.best.depth} x {each.best.width}",
-            f"{each.best.loss:.4f}", "-" if star.value is None else f"{star.value:.3g}",
+            f"{each.best.loss:.4f}", f"{each.best.adjusted:.4f}", "-" if star.value is None else f"{star.value:.3g}",
             _interval(star.low, star.high), star.reason,
         )  # fmt: skip
     console.print(table)

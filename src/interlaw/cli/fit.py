@@ -117,7 +117,7 @@ def show(law: LawFit) -> None:
     console.print()
     level = f"{law.confidence:.0%}"
     table = Table(box=None, header_style="bold")
-    heads = ("budget", "shapes", "runs", "best shape", "loss", "R*", level, f"R within {law.delta:g}")
+    heads = ("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", level, f"R within {law.delta:g}")
     for name in (*heads, "interaction interval", "overlap (chance, p)"):
         table.add_column(name, justify="right")
     for budget in law.budgets:
@@ -143,6 +143,7 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
         str(budget.num_runs),
         f"{budget.best.depth}x{budget.best.width}",
         f"{budget.best.loss:.4f}",
+        f"{budget.best.adjusted:.4f}",
         edge if star.value is None else f"{star.value:.4f}",
         f"{_end(star.low)} to {_end(star.high)}",
         f"{near.low:.4f}{'<' if near.low_open else ''} to {near.high:.4f}{'>' if near.high_open else ''}",

@@ -100,6 +100,7 @@ def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | 
         width=int(shapes.width[row]),
         ratio=float(shapes.depth[row] / shapes.width[row]),
         loss=float(shapes.loss[row]),
+        adjusted=float(shapes.adjusted[row]),
         num_tied=int((y <= (1 + limit) * y.min()).sum()) - 1,
     )
 

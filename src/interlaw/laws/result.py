@@ -39,13 +39,35 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class BestShape:
-    """The measured shape with the lowest loss; `num_tied` others lie within the seed noise (0 when unknown)."""
+    """The shape with the lowest loss at equal size.
+
+    Attributes:
+        depth: Its layers.
+        width: Its width.
+        ratio: depth / width.
+        loss: Its mean loss as measured.
+        adjusted: The loss that it was chosen by, moved to the budget's mean size along the sweep's slope.
+        num_tied: How many others lie within the seed noise (0 when unknown).
+    """
 
     depth: int
     width: int
     ratio: float
     loss: float
+    adjusted: float
     num_tied: int
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether its size was corrected for, to the four digits that are shown."""
+        return f"{self.loss:.4g}" != f"{self.adjusted:.4g}"
+
+    @property
+    def loss_text(self) -> str:
+        """The loss in words: 2.278, or 2.234 at equal size (2.278 as measured)."""
+        if self.is_corrected:
+            return f"{self.adjusted:.4g} at equal size ({self.loss:.4g} as measured)"
+        return f"{self.loss:.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ def _best(fit: LawFit) -> str:
     if not found:
         measured = f"{best} (R = {largest.best.ratio:.3g}) at {size_text(largest.params_mean)}"
         return (
-            f"No budget has an optimum inside its grid. The best shape measured is {measured}, "
+            f"No budget has an optimum inside its grid. The best shape {_how(largest.best)} is {measured}, "
             f"but {largest.r_star.reason}."
         )
     most = found[-1]
@@ -33,10 +33,15 @@ def _best(fit: LawFit) -> str:
         extra = f" At {size_text(largest.params_mean)} there is none: {largest.r_star.reason}."
     return (
         f"At {size_text(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
-        f"({_range(most, fit.confidence)}); the best shape measured is {_shape(most.best)} "
-        f"with loss {most.best.loss:.4g}{_ties(most)}. Anything from R = {_ends(most)} is within "
+        f"({_range(most, fit.confidence)}); the best shape {_how(most.best)} is {_shape(most.best)} "
+        f"with loss {most.best.loss_text}{_ties(most)}. Anything from R = {_ends(most)} is within "
         f"{100 * fit.delta:.2g}% of the best loss.{extra}"
     )
+
+
+def _how(best: BestShape) -> str:
+    """Shapes of unequal sizes are compared at equal size."""
+    return "at equal size" if best.is_corrected else "measured"
 
 
 def _range(budget: BudgetFit, confidence: float) -> str:

@@ -36,7 +36,7 @@ def budget_table(analyses: list[Analysis], *, units: Units) -> str:
     headers = [
         "Budget",
         f"R* ({main.fit.confidence:.0%} interval)",
-        "Best shape measured",
+        "Best shape at equal size",
         f"R within {100 * main.fit.delta:.2g}% of the best loss",
     ]
     headers += [f"Interaction interval ({each.view})" for each in measured]
@@ -46,7 +46,7 @@ def budget_table(analyses: list[Analysis], *, units: Units) -> str:
         row = [
             budget_text(fit.budget, kind),
             _star_text(fit),
-            f"{best.depth} x {best.width} (R = {number(best.ratio, digits=3)}), loss {number(best.loss)}",
+            f"{best.depth} x {best.width} (R = {number(best.ratio, digits=3)}), loss {best.loss_text}",
             _loss_interval_text(fit),
         ]
         rows.append(row + [_interaction_text(each.fit.budgets[index]) for each in measured])

@@ -41,7 +41,7 @@ function drawBudget(plot, point, labelled) {
   root.append(label(fits ? x + 13 : x - 20, Y(starRatio(point)) - 7, words, { class: "star-text", "text-anchor": fits ? "start" : "end" }));
 }
 
-// Where the mark stands: R*, the edge, or the best shape measured.
+// Where the mark stands: R*, the edge, or the best shape.
 function starRatio({ fit, grid_low: low, grid_high: high }) {
   return fit.r_star.value ?? { low, high }[fit.r_star.edge] ?? fit.best.ratio;
 }
