@@ -202,13 +202,14 @@ def test_the_live_picture_survives_a_dead_worker(
         (line,) = [task for task in live._progress.tasks if task.id == live._lines[key]]
         assert (line.completed, line.total) == (6, 12)
         assert line.fields["note"] == "loss 2.500  48 tokens/s"
-        live.listen(Event(kind="ended", key=key, values={"status": "done", "loss": 2.25, "seconds": 4.0}))
+        ended = {"status": "done", "loss": 2.25, "seconds": 4.0, "unmeasured": {"loss": "out of memory"}}
+        live.listen(Event(kind="ended", key=key, values=ended))
         live.listen(Event(kind="started", key=trials[1].key))
         live.listen(Event(kind="ended", key=trials[1].key, values={"status": "elsewhere"}))
         (whole,) = live._progress.tasks
         assert (whole.completed, whole.total) == (3, 4)
     printed = capsys.readouterr().err
-    assert "loss 2.2500  4.0 s" in printed
+    assert "loss 2.2500  4.0 s  loss not measured: out of memory" in printed
     assert "elsewhere" in printed
 
 
@@ -265,6 +266,9 @@ def test_trials_that_could_not_be_measured_are_measured_when_asked(
     assert (state["done"], state["failed"], state["unmeasured"]) == (1, 0, 1)
     (reason,) = state["reasons"].values()
     assert reason.startswith("projected not measured: out of memory (MemoryError: )")
+    assert run(["status", str(out)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"to try these again: interlaw sweep RECIPE --out {out} --retry failed"
     (before,) = load_table(out).to_dict(orient="records")
     assert answer(capsys, [*command, "--retry", "failed"])["unmeasured"] == 0
     (after,) = load_table(out).to_dict(orient="records")

@@ -84,7 +84,8 @@ class LiveSweep:
         values = event.values
         name = self._names[event.key]
         if values["status"] == "done":
-            self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s", markup=False)
+            missing = "".join(f"  {view} not measured: {why}" for view, why in values["unmeasured"].items())
+            self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s{missing}", markup=False)
         else:
             self._console.print(f"{name}  {values['status']}  {values.get('reason', '')}", markup=False)
 

@@ -34,18 +34,21 @@ def quickstart(
     recipe = parse_recipe(text, source=RECIPE)
     console = people()
 
+    console.print(
+        f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets, {len(recipe.depths)} depths and "
+        f"{len(recipe.seeds)} seeds on the standard library's text: minutes on two cores, the slowest first. "
+        f"The run's folder is {out}; to follow it: interlaw watch {out}",
+        markup=False,
+    )
+
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
-        planned = prepare_run(recipe, text, out=out, folder=Path.cwd())
-        console.print(
-            f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets and {len(recipe.depths)} depths on the "
-            f"standard library's text; the run's folder is {out}",
-            markup=False,
-        )
-        return planned
+        return prepare_run(recipe, text, out=out, folder=Path.cwd())
 
     outcome = drive(plan, executor="processes", workers=workers)
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
+    if outcome["unmeasured"]:
+        console.print(f"{outcome['unmeasured']} trials could not be measured; `interlaw status {out}` says why")
     table = load_table(out)
     law = fit_law(view_table(table))
     page = write_report(out)
@@ -54,6 +57,9 @@ def quickstart(
             {"run_dir": str(out), "trials": table.to_dict(orient="records"), "law": law.to_dict(), "report": str(page)}
         )
         return
-    people(stderr=False).print(
-        "\n" + "\n".join(f"- {sentence}" for sentence in verdict(law)) + f"\n\nreport: {page}", markup=False
-    )
+    best = law.budgets[-1].best
+    of_best = table[(table["budget"] == table["budget"].max()) & (table["depth"] == best.depth)]
+    trial = out / "trials" / str(of_best["key"].iloc[0])
+    lines = [f"- {sentence}" for sentence in verdict(law)]
+    lines += ["", f"report: {page}", f"next: interlaw measure {trial} --view loss"]
+    people(stderr=False).print("\n" + "\n".join(lines), markup=False)

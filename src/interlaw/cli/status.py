@@ -34,6 +34,8 @@ def status(
         console.print(line)
     for key, reason in state.reasons.items():
         console.print(f"{key}  {reason}", markup=False)
+    if state.unmeasured or state.failed > state.diverged:
+        console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed", markup=False)
 
 
 def _costs(state: RunStatus) -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_RELATIVE_SPAN = 0.35
 ROOM_BELOW = 0.22
 NUM_COLUMNS = 4
+ROOM_FOR_LABEL = 0.55  # part of an axis; a label beside the interaction bar takes the rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,10 +130,13 @@ def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
     axes.axvspan(interval.low, interval.high, color=GOOD, alpha=0.17, lw=0, zorder=0)
     for end, is_open in ((interval.low, interval.low_open), (interval.high, interval.high_open)):
         axes.axvline(end, color=GOOD, lw=1, ls=(0, (2, 3)) if is_open else "-", zorder=0)
+    middle = math.sqrt(interval.low * interval.high)
+    place = _place(axes, middle)
+    side = "left" if place < 0.12 else "right" if place > 0.88 else "center"
     axes.annotate(
         f"within {interval.delta:.2g} of best" if interval.delta < 0.01 else f"within {interval.delta:.0%}",
-        (math.sqrt(interval.low * interval.high), 1), (0, -4), ("data", "axes fraction"), "offset points",
-        ha="center", va="top", fontsize=8, color="#8a5f00",
+        (middle, 1), ({"left": 4, "right": -4}.get(side, 0), -4), ("data", "axes fraction"), "offset points",
+        ha=side, va="top", fontsize=8, color="#8a5f00",
     )  # fmt: skip
     if interaction is None:
         return
@@ -141,12 +145,22 @@ def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
     if low == high:
         axes.plot([low], [0.03], "s", ms=6, color=INTERACTION, transform=floor, zorder=3, clip_on=False)
     axes.plot([low, high], [0.03, 0.03], color=INTERACTION, lw=6, solid_capstyle="butt", transform=floor, zorder=3)
-    left, right = axes.get_xlim()
-    fits = high < left * (right / left) ** 0.55
+    if _place(axes, high) < ROOM_FOR_LABEL:
+        at, offset, side, height = high, (8, 0), "left", "center"
+    elif _place(axes, low) > 1 - ROOM_FOR_LABEL:
+        at, offset, side, height = low, (-8, 0), "right", "center"
+    else:  # the bar takes the whole width: above it
+        at, offset, side, height = low, (0, 5), "left", "bottom"
     axes.annotate(
-        "interaction interval", (high if fits else low, 0.03), (8 if fits else -8, 0), floor, "offset points",
-        ha="left" if fits else "right", va="center", fontsize=8, color=INTERACTION,
+        "interaction interval", (at, 0.03), offset, floor, "offset points",
+        ha=side, va=height, fontsize=8, color=INTERACTION,
     )  # fmt: skip
+
+
+def _place(axes: Axes, ratio: float) -> float:
+    """Where a ratio lies on the logarithmic axis: 0 at its left end, 1 at its right."""
+    left, right = axes.get_xlim()
+    return math.log(ratio / left) / math.log(right / left)
 
 
 def _draw_points(axes: Axes, panel: LossPanel) -> None:

@@ -32,7 +32,7 @@ class Event:
         kind: `started`, `progress` or `ended`; `stopped`: no trial can go on (a full disk, say),
             which no listener hears.
         key: The trial.
-        values: Progress values, or for `ended` the record's status, loss, seconds and reason.
+        values: Progress values, or for `ended` the record's status, loss, seconds, reason and unmeasured.
     """
 
     kind: Literal["started", "progress", "ended", "stopped"]
@@ -244,4 +244,10 @@ def ending(record: Record | None) -> dict[str, Any]:
     """What a listener wants to know of a trial that ended; None: another driver has it."""
     if record is None:
         return {"status": "elsewhere"}
-    return {"status": record.status, "loss": record.loss, "seconds": record.seconds, "reason": record.reason}
+    return {
+        "status": record.status,
+        "loss": record.loss,
+        "seconds": record.seconds,
+        "reason": record.reason,
+        "unmeasured": record.unmeasured,
+    }

@@ -47,8 +47,10 @@ function drawIntervals({ root, X, box }, fit) {
   if (!found) return;
   const [start, end] = [X(found.low), X(found.high)];
   root.append(svg("rect", { x: start - 3, y: box.bottom - 9, width: end - start + 6, height: 6, rx: 2, class: "interaction" }));
-  const inside = end + 120 < box.right;
-  root.append(label(inside ? end + 8 : start - 8, box.bottom - 2, "interaction interval", { class: "interaction-text", "text-anchor": inside ? "start" : "end" }));
+  const after = end + 120 < box.right;
+  const before = !after && start - 120 > box.left;
+  const [x, y] = after ? [end + 8, box.bottom - 2] : before ? [start - 8, box.bottom - 2] : [start, box.bottom - 13];
+  root.append(label(x, y, "interaction interval", { class: "interaction-text", "text-anchor": before ? "end" : "start" }));
 }
 
 function drawCurve({ inside, X, Y }, curve) {
