@@ -1,8 +1,8 @@
 """`python -m benchmarks [NAME ...]`: all benchmarks, or the named ones.
 
-Each bench_*.py beside this file offers `run() -> list[dict]` with keys name, unit, ours, baseline, ratio, target: they
-make one table of ratios. Baselines are plain transcriptions that run in the same process right beside what they are
-compared with. Those of TABLES are no comparisons: each prints a table of its own.
+Each bench_*.py beside this file offers `run()`: rows with keys name, unit, ours, baseline, ratio, target, printed as
+they come. Baselines are plain transcriptions that run in the same process right beside what they are compared with.
+Those of TABLES are no comparisons: each prints a table of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from interlaw.runs import provenance
 
@@ -33,42 +31,38 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*found, *TABLES, []], help=f"of {', '.join((*found, *TABLES))}")
     names = parser.parse_args().names or [*found, *TABLES]
     machine = provenance()
-    console = Console(width=150, highlight=False)
-    console.print(
+    print(
         f"{machine['device_name']}, {torch.get_num_threads()} threads, torch {machine['torch']}, "
         f"Python {platform.python_version()}"
     )
     ratios = [name for name in names if name not in TABLES]
     if ratios:
-        console.print(table_of_ratios(ratios))
+        print_ratios(ratios)
     for name in names:
         if name in TABLES:
             print(f"\n{name}")
             importlib.import_module(TABLES[name]).main()
 
 
-def table_of_ratios(names: list[str]) -> Table:
-    """The rows of every benchmark that is a comparison."""
-    table = Table(box=None, header_style="bold")
-    for column in ("benchmark", "ours", "baseline", "unit", "ratio", "target"):
-        table.add_column(column, justify="left" if column in ("benchmark", "unit") else "right")
+def print_ratios(names: list[str]) -> None:
+    """The rows of every benchmark that is a comparison, each as soon as it is there: some take minutes."""
+    print_line("benchmark", "ours", "baseline", "ratio", "target", "unit")
     for name in names:
-        module = importlib.import_module(f"benchmarks.bench_{name}")
-        for row in module.run():
-            table.add_row(
-                row["name"],
-                _short(row["ours"]),
-                _short(row["baseline"]),
-                row["unit"],
-                _short(row["ratio"]),
-                str(row["target"]),
-            )
-    return table
+        for row in importlib.import_module(f"benchmarks.bench_{name}").run():
+            numbers = (_short(row[key]) for key in ("ours", "baseline", "ratio"))
+            print_line(row["name"], *numbers, str(row["target"]), row["unit"])
+
+
+def print_line(name: str, ours: str, baseline: str, ratio: str, target: str, unit: str) -> None:
+    """One line of the table."""
+    print(f"{name:<88} {ours:>9} {baseline:>9} {ratio:>8} {target:>18}  {unit}", flush=True)
 
 
 def _short(value: float | None) -> str:
-    """Three significant digits."""
-    return "-" if value is None else f"{value:.3g}"
+    """Three significant digits, thousands in full."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

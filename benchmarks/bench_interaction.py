@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -21,10 +22,14 @@ REFERENCE = 20_000
 QUANTITIES = ("aofe_ratio", "aofe")
 
 
-def run(*, reference: int = REFERENCE) -> list[dict[str, Any]]:
+def run(*, reference: int = REFERENCE) -> Iterator[dict[str, Any]]:
     """All rows."""
     torch.set_num_threads(1)
-    return [*projected(reference=reference), loss(), *mlps(), token(), *frobenius()]
+    yield from projected(reference=reference)
+    yield loss()
+    yield from mlps()
+    yield token()
+    yield from frobenius()
 
 
 def row(name: str, *, ours: float, baseline: float | None, unit: str, target: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -316,19 +316,17 @@ def orchestration() -> list[dict[str, Any]]:
     ]
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> Iterator[dict[str, Any]]:
     """Training speed against plain loops, what is not training, and the sweep around it."""
     largest, batch_size = largest_of_quickstart()
     quickstart = quickstart_recipe().training
     wide = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
     square = GPTShape(depth=5, width=128, vocab_size=256, context=256, head_dim=32)
-    return [
-        compare(f"training, quickstart's largest GPT {largest.depth}x{largest.width}", largest, batch_size, "-"),
-        compare("training, GPT 5x120, context 256, batch 16, head_dim 4", wide, 16, ">= 3.5"),
-        utilisation(square, 16, ">= 0.5, aim 0.65"),
-        against_trainer(square, 16, ">= 1.3"),
-        *side_costs("quickstart", largest, batch_size, largest.params * quickstart.tokens_per_param, quickstart),
-        *side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN),
-        *side_costs("GPT 8x16 of the fair sweep", FAIR, 4, 10 * 25_000, PLAIN),
-        *orchestration(),
-    ]
+    yield compare(f"training, quickstart's largest GPT {largest.depth}x{largest.width}", largest, batch_size, "-")
+    yield compare("training, GPT 5x120, context 256, batch 16, head_dim 4", wide, 16, ">= 3.5")
+    yield utilisation(square, 16, ">= 0.5, aim 0.65")
+    yield against_trainer(square, 16, ">= 1.3")
+    yield from side_costs("quickstart", largest, batch_size, largest.params * quickstart.tokens_per_param, quickstart)
+    yield from side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN)
+    yield from side_costs("GPT 8x16 of the fair sweep", FAIR, 4, 10 * 25_000, PLAIN)
+    yield from orchestration()

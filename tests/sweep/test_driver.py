@@ -91,7 +91,8 @@ def test_a_local_sweep_tells_each_step_of_the_way(folder: Path) -> None:
         if event.kind == "ended":
             record = run.trial(event.key).record()
             assert record is not None
-            assert event.values == {"status": "done", "loss": record.loss, "seconds": record.seconds, "reason": ""}
+            expected = {"loss": record.loss, "seconds": record.seconds, "reason": "", "unmeasured": {}}
+            assert event.values == {"status": "done", **expected}
 
 
 def test_a_trial_held_elsewhere_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

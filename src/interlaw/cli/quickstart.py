@@ -27,9 +27,10 @@ def quickstart(
     from interlaw.laws import fit_law, verdict
     from interlaw.report import write_report
     from interlaw.runs import load_table, view_table
-    from interlaw.sweep import parse_recipe, prepare_run
+    from interlaw.sweep import parse_recipe, prepare_run, require_folder
 
     require_workers(workers)
+    require_folder(out)
     text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
     recipe = parse_recipe(text, source=RECIPE)
     console = people()

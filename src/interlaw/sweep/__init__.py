@@ -6,7 +6,7 @@ from interlaw.late import late_names
 
 if TYPE_CHECKING:
     from interlaw.sweep.cluster import RayOptions, parse_resources, require_undivided
-    from interlaw.sweep.driver import Executor, prepare_run, run_trials
+    from interlaw.sweep.driver import Executor, prepare_run, require_folder, run_trials
     from interlaw.sweep.feasible import require_smallest_fits
     from interlaw.sweep.local import Event, Listener
     from interlaw.sweep.logs import LOGGERS, Logbook, require_loggers
@@ -29,6 +29,7 @@ else:  # each with what it needs: reading where a run stands does without torch
             "driver": (
                 "Executor",
                 "prepare_run",
+                "require_folder",
                 "run_trials",
             ),
             "feasible": ("require_smallest_fits",),
@@ -102,6 +103,7 @@ __all__ = [
     "rate_curves",
     "read_recipe",
     "read_treated",
+    "require_folder",
     "require_loggers",
     "require_smallest_fits",
     "require_undivided",

@@ -33,12 +33,11 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
     Raises:
         InterlawError: When DIR cannot be written, or holds trials that this recipe does not plan.
     """
+    require_folder(out)
     run = open_run(out)
     run.fetch()
     ended = {trial.key: record for trial in run.trials() if (record := trial.record()) is not None}
     trials = plan_trials(recipe, folder=folder, records=ended)
-    if run.path.exists() and not run.path.is_dir():
-        raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
     strangers = {trial.key for trial in run.trials()} - {trial.key for trial in trials}
     if strangers:
         raise InterlawError(
@@ -53,6 +52,12 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
         reason = error.reason if isinstance(error, StorageError) else error.strerror
         raise InterlawError(f"expected to write to {str(out)!r}, found: {reason}; choose another --out") from error
     return run, trials
+
+
+def require_folder(out: str | Path) -> None:
+    """Raises InterlawError when what the run's folder is to be is a file."""
+    if Path(out).exists() and not Path(out).is_dir():
+        raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
 
 
 def run_trials(
