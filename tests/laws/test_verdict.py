@@ -10,7 +10,7 @@ def test_it_says_where_how_sure_and_whether_it_stays(sweep) -> None:
     away = np.abs(np.log(table["depth"] / table["width"] / 0.03))
     sentences = verdict(fit_law({**table, "aofe": np.exp(away), "aofe_ratio": 0.9 - 0.01 * away}))
     text = " ".join(sentences)
-    assert sentences[0].startswith("At 8M parameters the loss is lowest near depth / width = 0.0")
+    assert sentences[0].startswith("At 8M parameters the loss is lowest near R = depth / width = 0.0")
     assert "90% interval" in sentences[0]
     assert "they agree better than chance" in sentences[1]
     assert "stays put as the budget grows: gamma" in text
@@ -77,3 +77,24 @@ def test_the_loss_of_the_best_shape_is_the_one_that_it_was_chosen_by(sweep) -> N
     assert found.loss > loss[largest].min()
     assert f"the best shape at equal size is {best.depth} layers x {best.width} with loss" in verdict(fit)[0]
     assert f"{found.adjusted:.4g} at equal size ({found.loss:.4g} as measured)" in verdict(fit)[0]
+
+
+def test_interaction_is_named_by_its_view_and_judged_against_chance(sweep) -> None:
+    table = sweep(seeds=2, noise=0.002)
+    away = np.abs(np.log(table["depth"] / table["width"] / 0.03))
+    measured = {**table, "aofe": np.exp(away), "aofe_ratio": 0.9 - 0.01 * away, "view": ["loss"] * len(away)}
+    below = verdict(fit_law({**measured, "excess_ratio": -0.01 - 0 * away}))
+    assert "interaction of the loss view" in below[1]
+    assert "every shape (35 of 35) is below what chance gives" in below[2]
+    few = np.where(table["depth"] == table["depth"].min(), 0.02, -0.01)
+    assert verdict(fit_law({**measured, "excess_ratio": few}))[2].startswith(
+        "The AOFE-ratio of 5 of 35 shapes is above"
+    )
+    assert "chance gives" not in " ".join(verdict(fit_law(measured)))
+
+
+def test_a_budget_has_one_name(sweep) -> None:
+    table = sweep(ratio=2.0, noise=0.001)
+    told = " ".join(verdict(fit_law({**table, "params": 0.95 * table["params"]})))
+    assert "budget 8M (mean of 7.6M parameters)" in told
+    assert told.count("7.6M") == 1

@@ -45,7 +45,10 @@ def check_parametrization(
     figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The coordinate check: activations must move alike in every shape. Exit 1 when a claim does not hold."""
+    """The coordinate check of a treatment.
+
+    Activations must move alike in every shape. Exit 1 when a claim does not hold.
+    """
     from interlaw.sweep import CLAIMS, coordinate_checks, rate_curves
 
     if figure is not None:

@@ -45,7 +45,10 @@ def compare(
     details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Do published models near the claimed interval score better? Given size and tokens, aware of families."""
+    """Published models: R against MMLU-Pro.
+
+    Do those near the claimed interval score better? Given size and tokens, aware of families.
+    """
     from interlaw.published import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, compare_models, place_rows, published_rows
 
     if variant not in ("base", "inst"):
@@ -110,11 +113,15 @@ def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: 
     """Prints the answer in a few lines, then what to beware of, then what the user added."""
     from rich.table import Table
 
+    from interlaw.published import published_rows
+
     console = people(stderr=False)
     first = comparison.associations[0]
     low, high = comparison.interval
+    known = len({row.name for row in published_rows()})
     console.print(
-        f"{len(comparison.models)} {first.variant} models, {first.protocol}, claimed interval R = {low:g} to {high:g}"
+        f"{len(comparison.models)} {first.variant} models with a score by {first.protocol}, of {known} in the built-in "
+        f"table and yours; claimed interval R = {low:g} to {high:g}"
     )
     table = Table(
         "size", "models", "in interval", "R ~ score", "R given N", "R given N, tokens", "tokens ~ score", "claim"

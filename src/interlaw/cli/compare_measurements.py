@@ -24,7 +24,10 @@ def compare_measurements(
     level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Coverage of the intervals.")] = 0.95,
     as_json: AsJson = False,
 ) -> None:
-    """The difference of two measurements, first less second, with intervals."""
+    """The difference of two measurements.
+
+    First less second, with intervals.
+    """
     from interlaw.interaction import compare, load
 
     measured = [load(path) for path in (a, b)]

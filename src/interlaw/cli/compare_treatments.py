@@ -26,7 +26,10 @@ def compare_treatments(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """R* per budget under each learning-rate treatment, with intervals on the differences and what each cost."""
+    """What the learning-rate treatment does to R*.
+
+    R* per budget under each, with intervals on the differences and what each cost.
+    """
     from interlaw.laws import compare_treatments as compare
     from interlaw.sweep import read_treated
 

@@ -25,7 +25,10 @@ def doctor(
     quick: Annotated[bool, typer.Option("--quick", help="Do not load torch: no devices, no threads.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Versions, devices, memory, and which extras are complete or what each is missing."""
+    """Versions, devices, and what is missing.
+
+    Memory too, and for each extra which packages it lacks.
+    """
     found = examine(torch=not quick)
     if as_json:
         print_json(found)

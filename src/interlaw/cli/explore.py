@@ -19,7 +19,10 @@ def explore(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A page to choose a shape on: equal-budget shapes, exact counts, cost and evidence, as you type; no network."""
+    """A page to choose a shape on.
+
+    Equal-budget shapes, exact counts, cost and evidence, as you type; no network.
+    """
     from interlaw.cli.recommend import read_fit
     from interlaw.report import write_explorer
 
@@ -27,4 +30,4 @@ def explore(
     if as_json:
         print_json({"explorer": page})
         return
-    people(stderr=False).print(str(page), markup=False)
+    people(stderr=False).print(f"explorer: {page}", markup=False)

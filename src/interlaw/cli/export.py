@@ -21,7 +21,10 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """One row a trial: shape, loss, interaction with intervals, cost."""
+    """A run as a table, one row a trial.
+
+    Shape, loss, interaction with intervals, cost.
+    """
     from interlaw.runs import load_table, table_as
     from interlaw.training import write_atomically
 

@@ -40,7 +40,10 @@ def fit(
     details: Annotated[bool, typer.Option("--details", help="Print the joint law, rival forms, every test.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The best depth / width per budget with intervals, both efficient intervals, and whether they stay put."""
+    """The best depth / width per budget.
+
+    With intervals, both efficient intervals, and whether they stay put as the budget grows.
+    """
     from interlaw.laws import fit_law
 
     law = fit_law(
@@ -145,16 +148,24 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
         edge if star.value is None else f"{star.value:.4f}",
-        f"{_end(star.low)} to {_end(star.high)}",
-        f"{near.low:.4f}{'<' if near.low_open else ''} to {near.high:.4f}{'>' if near.high_open else ''}",
-        "-" if interaction is None else f"{interaction.low:.4f} to {interaction.high:.4f}",
+        _bounds(star.low, star.high),
+        _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
+        "-" if interaction is None else _span(interaction.low, interaction.high),
         "-" if overlap is None else f"{overlap.jaccard:.2f} ({overlap.chance:.2f}, {overlap.p_value:.2f})",
     )
 
 
-def _end(value: float | None) -> str:
-    """An interval's end; a question mark where the data set none."""
-    return "?" if value is None else f"{value:.4f}"
+def _bounds(low: float | None, high: float | None) -> str:
+    """An interval; where the data set one bound or none, that."""
+    if low is None or high is None:
+        return "-" if low == high else f"below {high:.4f}" if low is None else f"above {low:.4f}"
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _span(low: float, high: float, *, low_open: bool = False, high_open: bool = False) -> str:
+    """A range of shapes, its open ends marked; a single shape by its own ratio."""
+    ends = f"{low:.4f}{'<' if low_open else ''} to {high:.4f}{'>' if high_open else ''}"
+    return ends if low < high else f"{low:.4f}{'<' if low_open else ''}{'>' if high_open else ''}"
 
 
 def show_details(law: LawFit) -> None:

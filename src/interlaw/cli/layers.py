@@ -55,7 +55,10 @@ def layers(
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also save the table as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Layer by layer: interaction, superposition of W^T W, and whether the Neural Feature Ansatz holds."""
+    """Interaction and superposition, layer by layer.
+
+    With the agreement of the two: whether the Neural Feature Ansatz holds (AGOP ~ W^T W).
+    """
     import torch
 
     from interlaw.interaction import LEVEL, measure_layers

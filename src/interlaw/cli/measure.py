@@ -77,7 +77,10 @@ def measure(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Neural interaction of a saved model, with intervals and against chance."""
+    """Neural interaction of a saved model.
+
+    With intervals and against chance, at its input or at any layer.
+    """
     import torch
 
     from interlaw.interaction import LEVEL, require_interval, save
@@ -188,7 +191,7 @@ def show(found: Interaction) -> None:
     console = people(stderr=False)
     console.print(
         f"{found.view} view at {found.layer}: {found.dim} coordinates, {found.num_clusters} samples, "
-        f"{found.num_probes or 'no'} probes a sample",
+        + (f"{found.num_probes} probes a sample" if found.num_probes else "every output, no probes"),
         markup=False,
     )
     level = f"{found.settings['level']:.0%} interval, {found.settings['interval']}"

@@ -22,7 +22,10 @@ def quickstart(
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A real shape sweep on text found on every machine: train, measure, fit, report."""
+    """A real shape sweep, from text to law to page.
+
+    Trains, measures, fits and reports on text that is found on every machine.
+    """
     from interlaw.cli.sweep import drive, require_workers
     from interlaw.laws import fit_law, verdict
     from interlaw.report import write_report

@@ -45,7 +45,10 @@ def recommend(
     details: Annotated[bool, typer.Option("--details", help="Print every law and every model of this size.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Depth and width for a budget: shapes that suit hardware, their cost, who supports and who contradicts them."""
+    """Depth and width for a budget.
+
+    Shapes that suit hardware, their cost, who supports and who contradicts them.
+    """
     from interlaw.recommendation import recommend as recommend_shapes
 
     result = recommend_shapes(

@@ -20,7 +20,10 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """One self-contained page: the verdict in plain words, figures, every trial, provenance."""
+    """One page: verdict, figures, every trial.
+
+    Self-contained; with `--figures` also each figure for print.
+    """
     from interlaw.report import write_figures, write_report
     from interlaw.runs import is_url
 

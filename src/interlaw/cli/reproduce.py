@@ -35,7 +35,10 @@ def reproduce(
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Run one of the paper's experiments and compare every published figure with what came out."""
+    """One of the paper's experiments, compared.
+
+    Every published figure beside what came out.
+    """
     from interlaw.cli.sweep import drive, require_device, require_workers
     from interlaw.reproduce import Driver, require_options
     from interlaw.reproduce import reproduce as run_experiment

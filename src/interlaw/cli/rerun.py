@@ -25,7 +25,10 @@ def rerun(
     device: Annotated[str | None, typer.Option(help="Where to train; the recorded device when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a trial again from its spec in a scratch folder and compare every figure and weight with its record."""
+    """Run a trial again and compare.
+
+    From its spec, in a scratch folder; every figure and weight against its record.
+    """
     from interlaw.cli.sweep import require_device
     from interlaw.sweep import RERUN_TOLERANCE, rerun_trial
 

@@ -10,6 +10,8 @@ from interlaw.cli.completion import RULES, among, families
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import InterlawError
 
+FAR = 0.05
+
 
 def shapes(
     depths: Annotated[str, typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4.")] = "1-24",
@@ -40,7 +42,10 @@ def shapes(
     tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Equal-budget shapes of a family, one a depth, with exact counts and R = depth / width."""
+    """Equal-budget shapes, with exact counts and R.
+
+    One a depth, of any family; R = depth / width.
+    """
     from interlaw.shapes import choose_budget, match_shapes, parse_depths
 
     given = {
@@ -77,6 +82,13 @@ def shapes(
         print_json({"shapes": rows})
         return
     _draw(rows)
+    far = sum(abs(row["budget_error"]) > FAR for row in rows)
+    if far:
+        heads = "a smaller --head-dim, " if rows[0]["num_heads"] else ""
+        people().print(
+            f"note: {far} of {len(rows)} shapes miss the budget by more than {FAR:.0%}, for widths come in steps; "
+            f"{heads}--rule nearest or a larger budget comes closer"
+        )
 
 
 def _rule(rule: str) -> Any:

@@ -17,7 +17,10 @@ def status(
     run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
     as_json: AsJson = False,
 ) -> None:
-    """What is done, running, failed and left in a run, with an estimate of the time left."""
+    """What is done, running, failed and left in a run.
+
+    With an estimate of the time left.
+    """
     from interlaw.runs import require_run
     from interlaw.sweep import run_status
 

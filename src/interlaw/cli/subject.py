@@ -55,6 +55,8 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
 
         model, spec = load_trial(Path(name))
         return Subject(model=model.to(place), trial=spec)
+    if (Path(name) / "trials").is_dir():
+        raise InterlawError(f"expected one trial, found a run of many: {_some_trials(Path(name))}")
     if ".py:" in name:
         from interlaw.models import load_factory
 
@@ -65,6 +67,14 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
 
     loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
     return Subject(model=loaded.model, pretrained=loaded)
+
+
+def _some_trials(run: Path) -> str:
+    """What to name instead of a run's folder."""
+    ended = sorted(path.parent for path in run.glob("trials/*/record.json"))
+    if not ended:
+        return "none of its trials has ended; sweep first"
+    return f"name one of the {len(ended)} that ended, such as {ended[0]} (`interlaw export {run}` lists them)"
 
 
 def leave_training(model: nn.Module) -> None:

@@ -68,7 +68,10 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run what is missing of a recipe: equal-budget shapes, trained and measured."""
+    """Train and measure what is missing of a recipe.
+
+    Equal-budget shapes, on one machine or a Ray cluster; a stopped sweep goes on where it was.
+    """
     from interlaw.runs import open_run
     from interlaw.shapes import parse_size
     from interlaw.sweep import (

@@ -14,7 +14,10 @@ def watch(
     port: Annotated[int, typer.Option(help="Port on this machine; any free one when 0.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the report of a running sweep to this machine's browser, renewed as trials end; Ctrl-C ends it."""
+    """The live report of a running sweep.
+
+    Served to this machine's browser and renewed as trials end; Ctrl-C ends it.
+    """
     import sys
 
     from interlaw.report import ReportServer

@@ -51,6 +51,7 @@ class LawFit:
         confidence: Level of every interval.
         seed: Seed of the resampling.
         left_out: Rows that were not used, and the bias that may follow.
+        view: The measured view behind the interaction columns; empty when the table does not say.
     """
 
     budgets: tuple[BudgetFit, ...]
@@ -63,6 +64,7 @@ class LawFit:
     confidence: float
     seed: int
     left_out: LeftOut
+    view: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers, strings and None."""
@@ -161,6 +163,7 @@ def fit_law(
         confidence=confidence,
         seed=seed,
         left_out=runs.left_out,
+        view=runs.view,
     )
 
 

@@ -65,6 +65,7 @@ class Runs:
         budget_inferred: The table had no `budget`; runs were grouped by nearly equal parameters.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
         left_out: What was dropped.
+        view: The view that `measured` is of, by the table's own account; empty when it does not say.
     """
 
     budget: FloatArray
@@ -78,6 +79,7 @@ class Runs:
     budget_inferred: bool
     rate_edges: int
     left_out: LeftOut
+    view: str
 
 
 def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
@@ -86,7 +88,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
             present: `budget`, `budget_spent`, `status`, `seed`, `learning_rate`, `rate_at_edge`, `treatment`,
-            `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`.
+            `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
         treatment: The learning-rate treatment to keep, when the table holds several.
 
     Raises:
@@ -142,7 +144,15 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         budget_inferred=inferred,
         rate_edges=edges + _searched_edges(columns, keep),
         left_out=left_out,
+        view=_one_view(table, num_rows) if "view" in names else "",
     )
+
+
+def _one_view(table: Columns, num_rows: int) -> str:
+    found = sorted(set(_text(table, "view", num_rows).tolist()))
+    if len(found) > 1:
+        raise InterlawError(f"expected interaction of one view, found {', '.join(found)} in column view; keep one")
+    return found[0]
 
 
 def _treatment_mask(table: Columns, names: list[str], num_rows: int, treatment: str | None) -> NDArray[np.bool_]:

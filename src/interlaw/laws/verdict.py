@@ -9,7 +9,7 @@ from interlaw.laws.size_text import size_text
 
 def verdict(fit: LawFit) -> list[str]:
     """Sentences for a person, the most useful first: R*, agreement of the intervals, stability, what to run next."""
-    return [_best(fit), *_intervals(fit), _stability(fit), *_next(fit)]
+    return [_best(fit), *_intervals(fit), *_chance(fit), _stability(fit), *_next(fit)]
 
 
 def _best(fit: LawFit) -> str:
@@ -22,21 +22,27 @@ def _best(fit: LawFit) -> str:
             "elsewhere; no loss curve, interval or check of them is possible."
         )
     if not found:
-        measured = f"{best} (R = {largest.best.ratio:.3g}) at {size_text(largest.params_mean)}"
+        measured = f"{best} (R = depth / width = {largest.best.ratio:.3g})"
         return (
-            f"No budget has an optimum inside its grid. The best shape {_how(largest.best)} is {measured}, "
-            f"but {largest.r_star.reason}."
+            f"No budget has an optimum inside its grid. At the largest, {_budget(largest)}, the best shape "
+            f"{_how(largest.best)} is {measured}, but {largest.r_star.reason}."
         )
     most = found[-1]
     extra = ""
     if most is not largest:
-        extra = f" At {size_text(largest.params_mean)} there is none: {largest.r_star.reason}."
+        extra = f" At {_budget(largest)} there is none: {largest.r_star.reason}."
     return (
-        f"At {size_text(most.params_mean)} parameters the loss is lowest near depth / width = {most.r_star.value:.3g} "
+        f"At {_budget(most)} the loss is lowest near R = depth / width = {most.r_star.value:.3g} "
         f"({_range(most, fit.confidence)}); the best shape {_how(most.best)} is {_shape(most.best)} "
         f"with loss {most.best.loss_text}{_ties(most)}. Anything from R = {_ends(most)} is within "
-        f"{100 * fit.delta:.2g}% of the best loss.{extra}"
+        f"{100 * fit.delta:.2g}% of the best loss, the loss interval.{extra}"
     )
+
+
+def _budget(budget: BudgetFit) -> str:
+    """The budget as the table has it; its mean parameters beside it where they read differently."""
+    amount, params = size_text(budget.budget), size_text(budget.params_mean)
+    return f"{params} parameters" if amount == params else f"budget {amount} (mean of {params} parameters)"
 
 
 def _how(best: BestShape) -> str:
@@ -72,7 +78,8 @@ def _intervals(fit: LawFit) -> list[str]:
     if pooled is None:
         return []
     ends = f"R = {pooled.low:.3g} to {pooled.high:.3g}{_averaged(pooled.num_budgets)}"
-    where = f"The interaction interval, found without the loss, is {ends}"
+    view = f" of the {fit.view} view" if fit.view else ""
+    where = f"The interaction interval{view}, found without the loss, is {ends}"
     if pooled.share_of_grid > 0.8:
         grid = "each grid" if pooled.num_budgets > 1 else "the grid"
         return [f"{where}: {pooled.share_of_grid:.0%} of {grid}, so it singles out almost nothing."]
@@ -86,12 +93,30 @@ def _intervals(fit: LawFit) -> list[str]:
         one = f"R = {pooled.low:.3g}{_averaged(pooled.num_budgets)}"
         several = " in each budget" if pooled.num_budgets > 1 else ""
         return [
-            f"The most efficient interaction, found without the loss, is that of a single shape{several}, {one}: it "
-            f"has no width to compare with the loss interval, only a place in or out of it (p = {pooled.p_value:.2g}): "
-            f"{judged}."
+            f"The most efficient interaction{view}, found without the loss, is that of a single shape{several}, {one}: "
+            "it has no width to compare with the loss interval, only a place in or out of it "
+            f"(p = {pooled.p_value:.2g}): {judged}."
         ]
-    compared = f"it overlaps the loss interval by {pooled.jaccard:.2f} where shuffled shapes give {pooled.chance:.2f}"
+    compared = (
+        f"it overlaps the loss interval (within {100 * fit.delta:.2g}% of the best loss) by {pooled.jaccard:.2f} "
+        f"where shuffled shapes give {pooled.chance:.2f}"
+    )
     return [f"{where}; {compared} (p = {pooled.p_value:.2g}): {judged}."]
+
+
+def _chance(fit: LawFit) -> list[str]:
+    """Whether interaction is more or less than that of a matrix without structure, where the null was measured."""
+    points = [point for budget in fit.budgets for point in budget.points]
+    known = [point.excess_ratio for point in points if point.excess_ratio is not None]
+    if not known:
+        return []
+    above = sum(excess > 0 for excess in known)
+    if above == 0:
+        return [
+            f"The AOFE-ratio of every shape ({len(known)} of {len(known)}) is below what chance gives: coordinates "
+            "interact less than those of a matrix without structure would."
+        ]
+    return [f"The AOFE-ratio of {above} of {len(known)} shapes is above what chance gives."]
 
 
 def _is_single(budget: BudgetFit) -> bool:
@@ -115,7 +140,7 @@ def _stability(fit: LawFit) -> str:
     joint = ""
     if fit.law is not None and fit.law.status == "optimum" and stability.gamma is not None:
         gamma = fit.law.parameters["gamma"]
-        joint = f" (the joint law of all runs says {gamma.value:+.2f}, {gamma.low:+.2f} to {gamma.high:+.2f})"
+        joint = f" (the joint law of all runs says gamma = {gamma.value:+.2f}, {gamma.low:+.2f} to {gamma.high:+.2f})"
     return f"{opening}: {stability.reason}{joint}."
 
 
@@ -126,7 +151,7 @@ def _next(fit: LawFit) -> list[str]:
     steps = []
     bottom = [each for each in fit.budgets if each.r_star.edge == "low" and _has_single_layer(each)]
     if bottom:
-        sizes = ", ".join(size_text(each.params_mean) for each in bottom)
+        sizes = ", ".join(size_text(each.budget) for each in bottom)
         steps.append(
             f"larger budgets, longer training or another learning rate than at {sizes}, where no shape is "
             "shallower than the one layer that did best"
@@ -134,15 +159,15 @@ def _next(fit: LawFit) -> list[str]:
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
         found = [each for each in fit.budgets if each.r_star.edge == side and each not in bottom]
         if found:
-            sizes = ", ".join(size_text(each.params_mean) for each in found)
+            sizes = ", ".join(size_text(each.budget) for each in found)
             steps.append(f"{name} shapes at {sizes} (the minimum is at the edge of the grid)")
-    few = [size_text(each.params_mean) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
+    few = [size_text(each.budget) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
     if few:
         steps.append(f"more shapes or seeds at {', '.join(few)}")
     if not any(each.loss_interval.seed_noise for each in fit.budgets):
         steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
     if fit.stability.verdict == "cannot tell":
-        smallest, largest = fit.budgets[0].params_mean, fit.budgets[-1].params_mean
+        smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
         if fit.stability.num_budgets < 3:
             steps.append("at least three budgets with an optimum inside their grid")
         elif fit.stability.decades < 1:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.hub import hub_or_cache
 from interlaw.models.windows import chosen_of, windows_of
 
 CONTEXT_LIMIT = 512
@@ -69,7 +70,8 @@ def load_pretrained(
     if getattr(config, "is_encoder_decoder", False):
         model = model.get_encoder()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        with _quiet(name):
+            tokenizer = AutoTokenizer.from_pretrained(name, **options)
     except (OSError, ValueError, KeyError, ImportError):
         # A model without a tokenizer is still good for token ids; text asks for one, with a message.
         tokenizer = None
@@ -103,7 +105,10 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
 
 @contextlib.contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """The library tells at length what a file lacks; here it is told in one line. A download shows how far it is."""
+    """The library tells at length what a file lacks; here it is told in one line. A download shows how far it is.
+
+    A folder needs no hub, and without a network no time is lost on it.
+    """
     from transformers.utils import logging
 
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -111,7 +116,8 @@ def _quiet(name: str) -> Iterator[None]:
     if Path(name).is_dir():
         logging.disable_progress_bar()
     try:
-        yield
+        with contextlib.nullcontext() if Path(name).is_dir() else hub_or_cache():
+            yield
     finally:
         logging.set_verbosity(before)
         if bars:
@@ -189,7 +195,8 @@ def token_ids(text: str, *, tokenizer: str) -> list[int]:
     except ImportError as error:
         raise MissingExtraError(f"the tokenizer '{tokenizer}'", "hf") from error
     try:
-        loaded = AutoTokenizer.from_pretrained(tokenizer)
+        with _quiet(tokenizer):
+            loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError, KeyError) as error:
         raise InterlawError(f"expected a tokenizer's folder or hub name, found '{tokenizer}'") from error
     ids: list[int] = loaded(text, add_special_tokens=False, verbose=False)["input_ids"]

@@ -62,6 +62,8 @@ def _star_text(fit: BudgetFit) -> str:
 
 def _loss_interval_text(fit: BudgetFit) -> str:
     interval = fit.loss_interval
+    if interval.low == interval.high and not (interval.low_open or interval.high_open):
+        return f"{number(interval.low, digits=3)}, the best shape alone"
     ends = [(interval.low, interval.low_open), (interval.high, interval.high_open)]
     return " to ".join(number(end, digits=3) + (" (end of the grid)" if is_open else "") for end, is_open in ends)
 
@@ -144,29 +146,28 @@ def measurement_section(results: RunResults) -> str:
         "Clusters",
         "Probes",
         "Seed",
-        "Estimator",
         "Typical stderr of AOFE-ratio",
         "Plug-in AOFE-ratio minus this one",
     ]
-    rows = []
+    rows, estimators = [], []
     for view in results.views:
         measured = [record.measurements[view] for record in results.records.values() if view in record.measurements]
         errors = sorted(each["aofe_ratio"]["stderr"] for each in measured)
         bias = [each["plugin"]["aofe_ratio"] - each["aofe_ratio"]["value"] for each in measured]
         rows.append([
             view,
-            *(_several(measured, name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed", "estimator")),
+            *(_several(measured, name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")),
             number(errors[len(errors) // 2], digits=2),
             f"{sum(bias) / len(bias):+.2g} on average",
         ])  # fmt: skip
+        estimators.append(f"{view}: {_several(measured, 'estimator')}")
     words = (
         "<p>AOFE is the energy of the AGOP outside its diagonal, AOFE-ratio its share of the whole energy. The chance "
         "level is the AOFE-ratio expected without structure at the same dimension and effective rank; excess is the "
         "difference. Clusters (sequences of a text) are what the estimate and its intervals treat as independent.</p>"
     )
-    return section(
-        "measurement", "Measurement", words + table(headers, rows, caption="One row a view, over all trials")
-    )
+    listing = table(headers, rows, caption="One row a view, over all trials")
+    return section("measurement", "Measurement", f"{words}{listing}<p>Estimators:</p>{bullets(estimators)}")
 
 
 def _several(measured: list[dict[str, Any]], name: str) -> str:

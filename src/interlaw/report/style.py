@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,13 +101,19 @@ def compact(value: float) -> str:
     return f"{float(mantissa):g}e{int(power)}"
 
 
+NARROW = 4  # a factor that holds few numbers of a series such as 1, 2, 5
+
+
 def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """Round numbers inside [low, high] for a log axis.
+    """Round numbers inside [low, high] for a log axis: even steps where it is narrow.
 
     Example:
-        >>> nice_ticks(0.011, 0.3)
-        [0.02, 0.03, 0.05, 0.1, 0.2, 0.3]
+        >>> nice_ticks(0.011, 0.3), nice_ticks(2.2, 3.6)
+        ([0.02, 0.03, 0.05, 0.1, 0.2, 0.3], [2.5, 3.0, 3.5])
     """
+    if high / low < NARROW:
+        even = MaxNLocator(most - 1, steps=[1, 2, 5, 10]).tick_values(low, high)
+        return [float(f"{tick:.6g}") for tick in even if low <= tick <= high]
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
         ticks = [float(f"{step * 10.0**power:.3g}") for power in decades for step in steps]

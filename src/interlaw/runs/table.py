@@ -62,7 +62,7 @@ def measured_views(table: pd.DataFrame) -> list[str]:
 
 
 def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
-    """What a law is fitted to: final trials, one view's columns under plain names (aofe, aofe_ratio, ...).
+    """What a law is fitted to: final trials, one view's columns under plain names (aofe, aofe_ratio, ..., view).
 
     Args:
         table: From `load_table`.
@@ -83,7 +83,7 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
             f"{did_you_mean(chosen, measured)}"
         )
     names = {f"{chosen}_{quantity}{part}": f"{quantity}{part}" for quantity in QUANTITIES for part in ("", *_PARTS)}
-    return table.rename(columns=names)
+    return table.rename(columns=names).assign(view=chosen)
 
 
 def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:

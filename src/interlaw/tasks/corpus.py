@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.hub import hub_or_cache
 
 SPLITS = ("train", "validation", "test")
 EMBEDDED = "stdlib"
@@ -258,11 +259,12 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
     try:
         if local and ((Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists()):
             loaded = datasets.load_from_disk(name)
-        elif local or name.count("/") < 2:
+        elif local:
             loaded = datasets.load_dataset(name)
         else:
-            hub_name, config = name.rsplit("/", 1)
-            loaded = datasets.load_dataset(hub_name, config)
+            hub_name, config = name.rsplit("/", 1) if name.count("/") > 1 else (name, None)
+            with hub_or_cache():
+                loaded = datasets.load_dataset(hub_name, config)
     except Exception as error:  # datasets raises many kinds; each is a user's matter of name or network
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InterlawError(
@@ -297,7 +299,8 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[
     except ImportError as error:
         raise MissingExtraError(f"the tokenizer {tokenizer}", "hf") from error
     try:
-        loaded = AutoTokenizer.from_pretrained(tokenizer)
+        with hub_or_cache():
+            loaded = AutoTokenizer.from_pretrained(tokenizer)
     except Exception as error:  # transformers raises many kinds; each is a user's matter of name or network
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InterlawError(

@@ -40,8 +40,10 @@ function scale({ low, high, log = false }, start, end) {
   return (value) => start + ((to(value) - to(low)) / span) * (end - start);
 }
 
+const NARROW = 4; // so few round numbers lie within it that even steps read better, on a log axis too
+
 function ticks({ low, high, log = false }, most) {
-  if (!log) {
+  if (!log || high / low < NARROW) {
     const rough = (high - low) / most;
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
