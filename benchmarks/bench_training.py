@@ -27,7 +27,7 @@ from interlaw.sweep import MeasurePart, Recipe, TrainingPart, parse_recipe, prep
 from interlaw.tasks import TextTask, open_corpus
 from interlaw.training import TrainSettings, TrainState, evaluate, footprint, train
 
-ROUNDS = 5
+ROUNDS = 3
 STEPS = 20
 WARM_UP = 5
 FAIR = GPTShape(depth=8, width=16, vocab_size=256, context=64, head_dim=4)
@@ -43,7 +43,7 @@ head_dim = 8
 amounts = ["60k"]
 [training]
 learning_rate = 1e-3
-steps = 60
+steps = 400
 """
 
 
@@ -148,15 +148,14 @@ def largest_of_quickstart() -> tuple[GPTShape, int]:
     return largest, recipe.training.batch_size
 
 
-def gemm_flops_per_second(size: int = 2048) -> float:
-    """What this machine's threads multiply in float32, the best of a few products."""
+def gemm_flops_per_second(size: int = 2048, products: int = 20) -> float:
+    """What this machine's threads multiply in float32, over a stretch of products as training is over its steps."""
     a, b = torch.randn(size, size), torch.randn(size, size)
-    times = []
-    for _ in range(6):
-        started = time.perf_counter()
+    torch.mm(a, b)
+    started = time.perf_counter()
+    for _ in range(products):
         torch.mm(a, b)
-        times.append(time.perf_counter() - started)
-    return 2 * size**3 / min(times)
+    return products * 2 * size**3 / (time.perf_counter() - started)
 
 
 def utilisation(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def test_no_command_reaches_for_the_network(tmp_path: Path, no_network: list[Any
     recipe, out = write_recipe(tmp_path, top={"depths": [1, 2, 3], "seeds": [0]}), tmp_path / "run"
     assert interlaw(["sweep", str(recipe), "--out", str(out), "--executor", "local"]) == 0
     trial = RunFolder(out).trials()[0].path
+    base = ["--base-width", "8", "--base-depth", "1"]
     commands = [
         ["status", str(out)],
         ["export", str(out)],
@@ -144,13 +145,13 @@ def test_no_command_reaches_for_the_network(tmp_path: Path, no_network: list[Any
         ["doctor"],
         ["recommend", "--params", "350M"],
         ["compare", "--resamples", "100"],
+        ["check-parametrization", str(recipe), *base, "--widths", "8,16", "--depths", "1,2"],
     ]
     for command in commands:
         assert interlaw(command) == 0, command
     assert no_network == []
-    with pytest.raises(OSError, match="no network"):
-        socket.create_connection(("127.0.0.1", 9))
-    assert len(no_network) > 0
+    assert interlaw(["measure", "nobody/no-such-model"]) == 2  # a hub name does, once
+    assert [host for host, *_ in no_network] == ["huggingface.co"]
 
 
 def test_text_from_data_is_only_text_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
