@@ -53,9 +53,11 @@ reproduce-tiny: setup
 reproduction-page: setup
 	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
 
-# every benchmark; curvlinops is what some of them compare with
+# every benchmark. Some compare with curvlinops, which asks for torchvision by way of backpack's examples alone: a torchvision
+# that does not match the build of torch would leave transformers broken.
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS),bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps curvlinops-for-pytorch backpack-for-pytorch
 	$(BIN)/python -m benchmarks
 
 # wheel and sdist in dist/, their metadata checked

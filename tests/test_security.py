@@ -131,7 +131,7 @@ def test_no_command_reaches_for_the_network(tmp_path: Path, no_network: list[Any
     recipe, out = write_recipe(tmp_path, top={"depths": [1, 2, 3], "seeds": [0]}), tmp_path / "run"
     assert interlaw(["sweep", str(recipe), "--out", str(out), "--executor", "local"]) == 0
     trial = RunFolder(out).trials()[0].path
-    base = ["--base-width", "8", "--base-depth", "1"]
+    base = ["--treatment", "standard", "--base-width", "8", "--base-depth", "1"]
     commands = [
         ["status", str(out)],
         ["export", str(out)],

@@ -59,7 +59,7 @@ def test_json_reproduces_the_tables_known_figures() -> None:
 
 def test_people_see_the_answer_in_a_few_lines() -> None:
     text = run()
-    assert "75 base models, 5-shot log-likelihood, claimed interval R = 0.02 to 0.065" in text
+    assert "75 base models with a score by 5-shot log-likelihood, of 89 in the built-in table" in text
     assert "+0.10 (" in text
     assert "12 models of 5-10B share R = 0.0078 and score 11.47 to 43.65" in text
     assert "note: 31 of 75 base models score no better than guessing" in text

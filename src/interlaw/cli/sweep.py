@@ -84,24 +84,10 @@ def sweep(
         require_undivided,
     )
 
-    chosen = next((name for name in EXECUTORS if name == executor), None)
-    if chosen is None:
-        near = did_you_mean(executor, EXECUTORS)
-        raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them{near}")
     require_workers(workers)
     require_loggers(log or [])
     ray = parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
-    if executor != "ray" and ray != parse_resources("cpu=1"):
-        raise InterlawError(
-            "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
-            f"found {executor!r}; remove them"
-        )
-    if ray.num_gpus and device == "cpu":
-        raise InterlawError(
-            f"expected a device of the GPUs asked for with {resources_per_trial!r}, found cpu; add --device cuda"
-        )
-    if executor != "ray":
-        require_device(device)
+    chosen = choose_executor(executor, ray, device=device, resources=resources_per_trial)
     limit = None if memory_limit is None else parse_size(memory_limit)
     require_undivided(ray, memory_limit=limit, compiled=compiled)
     parsed, text = read_recipe(recipe)
@@ -131,6 +117,30 @@ def sweep(
     if as_json:
         print_json(outcome)
     require_success(outcome, out)
+
+
+def choose_executor(executor: str, ray: RayOptions, *, device: str, resources: str) -> Executor:
+    """The executor by its name, where what was asked of it goes together.
+
+    Raises:
+        InterlawError: There is no such executor, or the other options want another one or another device.
+    """
+    from interlaw.sweep import parse_resources
+
+    chosen = next((name for name in EXECUTORS if name == executor), None)
+    if chosen is None:
+        near = did_you_mean(executor, EXECUTORS)
+        raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them{near}")
+    if chosen != "ray" and ray != parse_resources("cpu=1"):
+        raise InterlawError(
+            "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
+            f"found {executor!r}; remove them"
+        )
+    if ray.num_gpus and device == "cpu":
+        raise InterlawError(f"expected a device of the GPUs asked for with {resources!r}, found cpu; add --device cuda")
+    if chosen != "ray":
+        require_device(device)
+    return chosen
 
 
 def tell_text_elsewhere(recipe: Recipe, folder: Path) -> None:
