@@ -152,7 +152,7 @@ def _one_view(table: Columns, num_rows: int) -> str:
     found = sorted(set(_text(table, "view", num_rows).tolist()))
     if len(found) > 1:
         raise InterlawError(f"expected interaction of one view, found {', '.join(found)} in column view; keep one")
-    return found[0]
+    return str(found[0])
 
 
 def _treatment_mask(table: Columns, names: list[str], num_rows: int, treatment: str | None) -> NDArray[np.bool_]:
