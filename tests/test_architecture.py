@@ -13,6 +13,7 @@ STAGES = (
     "errors",
     "machine",
     "late",
+    "hub",
     "shapes",
     "models",
     "tasks",

@@ -114,7 +114,8 @@ def test_one_view_under_plain_names(finished_run: Path) -> None:
         plain = view_table(table, view=view)
         for name in (*QUANTITIES, "aofe_low", "aofe_ratio_high", "excess_ratio_stderr"):
             assert plain[name].tolist() == table[f"{view}_{name}"].tolist()
-        assert len(plain.columns) == len(table.columns)
+        assert set(plain["view"]) == {view}
+        assert len(plain.columns) == len(table.columns) + 1
     first = measured_views(table)[0]
     pd.testing.assert_frame_equal(view_table(table), view_table(table, view=first))
     with pytest.raises(
