@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -129,8 +130,10 @@ def test_two_drivers_on_one_url_run_every_trial_once(server: None, tmp_path: Pat
     url = "s3://bucket/shared"
     arguments = ["sweep", str(path), "--out", url, "--executor", "local", "--json"]
     code = "import sys; from interlaw.cli import run; sys.exit(run(sys.argv[1:]))"
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as this process has, for equal bits
     drivers = [
-        subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, env=one_thread)
+        for _ in range(2)
     ]
     answers = [json.loads(driver.communicate(timeout=300)[0]) for driver in drivers]
     stored._working_copy.cache_clear()
