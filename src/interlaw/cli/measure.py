@@ -191,7 +191,7 @@ def show(found: Interaction) -> None:
     console = people(stderr=False)
     console.print(
         f"{found.view} view at {found.layer}: {found.dim} coordinates, {found.num_clusters} samples, "
-        + (f"{found.num_probes} probes a sample" if found.num_probes else "every output, no probes"),
+        + (f"{found.num_probes} probes a sample" if found.num_probes else "exact, without probes"),
         markup=False,
     )
     level = f"{found.settings['level']:.0%} interval, {found.settings['interval']}"
