@@ -23,7 +23,6 @@ from interlaw.cli.measure import (
     Trust,
     default_view,
     progress_bar,
-    say_fewer,
 )
 from interlaw.cli.output import AsJson, people, print_json, write_json
 from interlaw.cli.subject import open_subject, read_inputs
@@ -70,15 +69,8 @@ def layers(
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
     given = read_inputs(
-        subject,
-        text=text,
-        inputs=inputs,
-        samples=samples or MOST_SAMPLES,
-        context=context,
-        targets=chosen == "loss",
-        seed=seed,
+        *(subject, chosen), text=text, inputs=inputs, samples=samples, most=MOST_SAMPLES, context=context, seed=seed
     )
-    say_fewer(given, samples)
     with progress_bar(given) as advance:
         found = measure_layers(
             subject.model,

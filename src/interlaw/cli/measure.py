@@ -12,7 +12,7 @@ import typer
 
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, people, print_json
-from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.cli.subject import count_samples, open_subject, read_inputs
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -92,15 +92,8 @@ def measure(
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
     given = read_inputs(
-        subject,
-        text=text,
-        inputs=inputs,
-        samples=samples or MOST_SAMPLES,
-        context=context,
-        targets=chosen == "loss",
-        seed=seed,
+        *(subject, chosen), text=text, inputs=inputs, samples=samples, most=MOST_SAMPLES, context=context, seed=seed
     )
-    say_fewer(given, samples)
     what: dict[str, Any] = {
         "view": chosen,
         "layer": layer,
@@ -153,21 +146,6 @@ def indices(written: str) -> list[int]:
         return [int(word) for word in written.split(",")]
     except ValueError as error:
         raise InterlawError(f"expected outputs as whole numbers such as 0,3,5, found '{written}'") from error
-
-
-def count_samples(inputs: Any) -> int:
-    """How many samples the inputs hold."""
-    batches = inputs if isinstance(inputs, list) else [inputs]
-    return sum(len(batch["input_ids"]) if isinstance(batch, dict) else len(batch) for batch in batches)
-
-
-def say_fewer(inputs: Any, asked: int | None) -> None:
-    """Says so where there are fewer samples than were asked for."""
-    found = count_samples(inputs)
-    if asked is not None and found < asked:
-        people().print(
-            f"note: {asked} samples were asked for, there are {found}; give more inputs or a smaller context"
-        )
 
 
 @contextmanager

@@ -92,6 +92,42 @@ def leave_training(model: nn.Module) -> None:
 
 def read_inputs(
     subject: Subject,
+    view: str,
+    *,
+    text: Path | None,
+    inputs: Path | None,
+    samples: int | None,
+    most: int,
+    context: int | None,
+    seed: int,
+) -> Any:
+    """Inputs for a view of the model, and a note where there are fewer than asked for.
+
+    Args:
+        subject: The model.
+        view: The loss view reads one token more a sequence.
+        text: A text file.
+        inputs: A .npy file whose first axis counts clusters.
+        samples: At most so many clusters; `most` when None.
+        most: See there.
+        context: Tokens a sequence.
+        seed: Which sequences of a text are read, from all of it.
+    """
+    given = find_inputs(
+        subject,
+        text=text,
+        inputs=inputs,
+        samples=samples or most,
+        context=context,
+        targets=view == "loss",
+        seed=seed,
+    )
+    say_fewer(given, samples)
+    return given
+
+
+def find_inputs(
+    subject: Subject,
     *,
     text: Path | None,
     inputs: Path | None,
@@ -188,3 +224,18 @@ def own_windows(subject: Subject, text: str, *, samples: int, context: int | Non
         raise InterlawError("expected --context for a model that does not say how long its sequences are")
     ids = list(text.encode()) if tokenizer == "bytes" else token_ids(text, tokenizer=tokenizer)
     return windows_of(ids, window=length + targets, most=samples, seed=seed)
+
+
+def count_samples(inputs: Any) -> int:
+    """How many samples the inputs hold."""
+    batches = inputs if isinstance(inputs, list) else [inputs]
+    return sum(len(batch["input_ids"]) if isinstance(batch, dict) else len(batch) for batch in batches)
+
+
+def say_fewer(inputs: Any, asked: int | None) -> None:
+    """Says so where there are fewer samples than were asked for."""
+    found = count_samples(inputs)
+    if asked is not None and found < asked:
+        people().print(
+            f"note: {asked} samples were asked for, there are {found}; give more inputs or a smaller context"
+        )
