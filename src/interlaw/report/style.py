@@ -112,8 +112,11 @@ def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
         ([0.02, 0.03, 0.05, 0.1, 0.2, 0.3], [2.5, 3.0, 3.5])
     """
     if high / low < NARROW:
-        even = MaxNLocator(most - 1, steps=[1, 2, 5, 10]).tick_values(low, high)
-        return [float(f"{tick:.6g}") for tick in even if low <= tick <= high]
+        for intervals in (most, most - 1):
+            even = MaxNLocator(intervals, steps=[1, 2, 5, 10]).tick_values(low, high)
+            inside = [float(f"{tick:.6g}") for tick in even if low <= tick <= high]
+            if len(inside) <= most:
+                return inside
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
         ticks = [float(f"{step * 10.0**power:.3g}") for power in decades for step in steps]
