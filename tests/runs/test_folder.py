@@ -123,6 +123,38 @@ def test_a_spec_is_written_once(finished_run: Path, tmp_path: Path) -> None:
     assert folder.spec() == spec
 
 
+def test_what_a_killed_driver_left_of_a_spec_goes_with_the_trials_end(finished_run: Path, tmp_path: Path) -> None:
+    spec = RunFolder(finished_run).trials()[0].spec()
+    folder = TrialFolder(tmp_path / spec.key)
+    folder.write_spec(spec)
+    (folder.path / ".spec.json.0123456789abcdef.tmp").write_text("half")
+    folder.tidy()
+    assert [path.name for path in folder.path.iterdir()] == ["spec.json"]
+
+
+def test_a_driver_that_was_tidied_away_while_it_wrote_the_same_spec_goes_on(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = RunFolder(finished_run).trials()[0].spec()
+    mine, others = TrialFolder(tmp_path / spec.key), TrialFolder(tmp_path / spec.key)
+    mine.path.mkdir()
+    rename = Path.replace
+
+    def overtaken(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", rename)
+        others.write_spec(spec)
+        others.tidy()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", overtaken)
+    mine.write_spec(spec)
+    assert mine.spec() == spec
+    monkeypatch.setattr(Path, "replace", lambda self, target: self.unlink() or rename(self, target))
+    (mine.path / "spec.json").unlink()
+    with pytest.raises(InterlawError, match="No such file"):
+        mine.write_spec(spec)
+
+
 def hold(path: str, holding: Event) -> None:
     """Holds a trial until killed."""
     with TrialFolder(Path(path)).lock() as free:

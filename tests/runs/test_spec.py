@@ -109,6 +109,7 @@ def test_what_is_no_spec_is_refused(text: str, message: str) -> None:
         {"training": {"steps": 5, "batch_size": 1, "learning_rate": 0.1, "extra": 1}},
         {"budget": {"kind": "weights", "amount": 5}},
         {"measure": [{"view": "loss", "samples": 1}]},
+        {"shape": {"depth": 2, "head_dim": 2}},
     ],
 )
 def test_unknown_keys_and_wrong_values_are_refused(change: dict[str, Any]) -> None:

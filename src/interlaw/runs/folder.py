@@ -75,8 +75,15 @@ class TrialFolder:
 
     def write_spec(self, spec: TrialSpec) -> None:
         """Writes spec.json when it is not there yet."""
-        if not (self.path / "spec.json").exists():
-            self._write("spec.json", spec.canonical())
+        path = self.path / "spec.json"
+        if path.exists():
+            return
+        with storage_faults(self.path):
+            try:
+                write_atomically(path, spec.canonical().encode())
+            except FileNotFoundError:  # another driver wrote it, and its trial has ended and was tidied meanwhile
+                if not path.exists():
+                    raise
 
     def write_record(self, record: Record) -> None:
         """Writes record.json: from here on the trial has ended."""
@@ -136,9 +143,6 @@ class TrialFolder:
     def tidy(self) -> None:
         """Removes what only a running trial needs; to be called once its record is written."""
         half_written = [*self.path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")]
-        half_written = [
-            path for path in half_written if not path.name.startswith(".spec.json")
-        ]  # another driver's plan
         checkpoints = self.checkpoints.glob("step-*.safetensors")
         for path in (self.path / "progress.json", self._trained, *checkpoints, *half_written):
             with suppress(OSError):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from interlaw.runs.document import require_document
 from interlaw.shapes import Shape, make_shape
@@ -72,6 +72,14 @@ class TrialSpec(Strict):
     stage: Literal["search", "final"] = "final"
     training: TrainSettings
     measure: tuple[MeasureSpec, ...] = ()
+
+    @field_validator("shape")
+    @classmethod
+    def _has_depth_and_width(cls, shape: dict[str, int | bool]) -> dict[str, int | bool]:
+        missing = [name for name in ("depth", "width") if name not in shape]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} missing")
+        return shape
 
     def canonical(self) -> str:
         """The document as JSON with sorted keys: the content of spec.json.
