@@ -74,7 +74,7 @@ def load(path: str | Path) -> Interaction:
     path = Path(path).with_suffix(".json")
     try:
         measurement = Interaction.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InterlawError(
             f"expected a measurement in {path}, found {type(error).__name__}: {error}; give a file that `save` or "
             "`interlaw measure --out` wrote"

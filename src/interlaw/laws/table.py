@@ -185,7 +185,7 @@ def _number(table: Columns, name: str, num_rows: int) -> FloatArray:
     _check_length(raw, name, num_rows)
     try:
         return raw.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InterlawError(f"expected numbers in column {name}, found {error}: correct or drop those rows") from None
 
 

@@ -8,7 +8,6 @@ so is a run cut short with `--limit`: none of these is ever set beside another.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +135,7 @@ def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore
     metric, kind = _TASKS.get(task, (None, None))
     metric = metric or next((name for name in _METRICS if name in figures), None)
     value = figures.get(metric) if metric else None
-    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
         expected = metric or " or ".join(_METRICS)
         raise InterlawError(
             f"expected {expected} of {task} in {path} between 0 and 1, found {value!r}; run the task again"
@@ -145,7 +144,7 @@ def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore
     protocol = f"{shots}-shot {kind}" if kind else f"{task} {shots}-shot {str(metric).partition(',')[0]}"
     config = _object(payload.get("config"))
     limit = config.get("limit")
-    cut = f", limit {limit:g}" if isinstance(limit, int | float) and limit else f", limit {limit}" if limit else ""
+    cut = f", limit {limit:g}" if isinstance(limit, float) and limit else f", limit {limit}" if limit else ""
     return HarnessScore(
         model=_model_name(payload, config, path=path),
         task=task,

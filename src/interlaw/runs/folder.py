@@ -228,8 +228,11 @@ def _try_lock(descriptor: int, kind: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """A finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    """A finite number, no larger than a float may be."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _read(path: Path) -> str:
