@@ -9,6 +9,7 @@ setup: $(STAMP)
 
 # Reinstalled only when what it depends on changed: running it twice costs nothing.
 $(STAMP): pyproject.toml constraints.txt
+	@echo "setting up $(VENV): some 2 GB, 3 to 8 minutes, quietly"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@

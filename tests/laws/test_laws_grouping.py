@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.table import read_runs
@@ -43,6 +44,22 @@ def test_unequal_parameters_are_moved_along_the_sweeps_slope() -> None:
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
     alone = group_shapes(read_runs({name: values[:6] for name, values in {**table, "loss": params**-0.2}.items()}))
     np.testing.assert_array_equal(alone.adjusted, alone.loss)
+
+
+@pytest.mark.parametrize("within", [0.0, 1.0])
+def test_tokens_that_grow_with_the_budgets_do_not_count_as_size(within: float) -> None:
+    """L = (N D)^-0.2 exactly, D as N between budgets: what is left of D within a budget decides how much N weighs."""
+    rng = np.random.default_rng(3)
+    budget = np.repeat([1e6, 3e6, 1e7], 6)
+    miss = np.tile(rng.uniform(-0.1, 0.1, size=6), 3)
+    params, tokens = budget * np.exp(miss), 20 * budget * np.exp(within * miss)
+    depth = np.tile(np.arange(1.0, 7.0), 3)
+    table = {"budget": budget, "params": params, "depth": depth, "width": np.full(18, 100.0), "train_tokens": tokens}
+    shapes = group_shapes(read_runs({**table, "loss": (params * tokens / 1e12) ** -0.2}))
+    for level in (1e6, 3e6, 1e7):
+        adjusted = shapes.adjusted[shapes.budget == level]
+        spread = np.ptp(np.log(adjusted)) / np.ptp(np.log(shapes.loss[shapes.budget == level]))
+        assert spread < 0.2
 
 
 def test_a_budget_in_another_count_is_corrected_in_that_count() -> None:

@@ -77,6 +77,8 @@ def test_the_loss_of_the_best_shape_is_the_one_that_it_was_chosen_by(sweep) -> N
     assert found.loss > loss[largest].min()
     assert f"the best shape at equal size is {best.depth} layers x {best.width} with loss" in verdict(fit)[0]
     assert f"{found.adjusted:.4g} at equal size ({found.loss:.4g} as measured)" in verdict(fit)[0]
+    led = f"{best.depth}x{best.width} leads only once sizes are corrected for"
+    assert any("6x" in warning and led in warning for warning in fit.warnings)
 
 
 def test_interaction_is_named_by_its_view_and_judged_against_chance(sweep) -> None:
@@ -91,6 +93,8 @@ def test_interaction_is_named_by_its_view_and_judged_against_chance(sweep) -> No
         "The AOFE-ratio of 5 of 35 shapes is above"
     )
     assert "chance gives" not in " ".join(verdict(fit_law(measured)))
+    projected = {**measured, "excess_ratio": few, "view": ["projected"] * len(away)}
+    assert "chance gives" not in " ".join(verdict(fit_law(projected)))
 
 
 def test_a_budget_has_one_name(sweep) -> None:

@@ -25,7 +25,7 @@ from interlaw.cli.measure import (
     progress_bar,
 )
 from interlaw.cli.output import AsJson, people, print_json, write_json
-from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.cli.subject import open_subject, read_inputs, title_of
 
 if TYPE_CHECKING:
     from interlaw.interaction import LayerInteraction
@@ -85,7 +85,7 @@ def layers(
             progress=advance,
         )
     if figure is not None:
-        write_layers_figure(figure, found, title=f"{Path(model).name}, {chosen} view")
+        write_layers_figure(figure, found, title=f"{title_of(subject, model)}, {chosen} view")
         people().print(f"wrote {figure}", markup=False)
     for name, reason in found.left_out.items():
         people().print(f"note: '{name}' is left out: {reason}")

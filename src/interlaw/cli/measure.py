@@ -169,7 +169,11 @@ def show(found: Interaction) -> None:
     console = people(stderr=False)
     console.print(
         f"{found.view} view at {found.layer}: {found.dim} coordinates, {found.num_clusters} samples, "
-        + (f"{found.num_probes} probes a sample" if found.num_probes else "exact, without probes"),
+        + (
+            f"{found.num_probes} probe{'s' * (found.num_probes > 1)} a sample"
+            if found.num_probes
+            else "exact, without probes"
+        ),
         markup=False,
     )
     level = f"{found.settings['level']:.0%} interval, {found.settings['interval']}"
@@ -186,8 +190,24 @@ def show(found: Interaction) -> None:
             f"rotation test: ratio {test.aofe_ratio:.4f}, in {test.draws} random bases {test.null_mean:.4f} "
             f"+- {test.null_std:.4f}, p = {test.p_value:.3g}"
         )
+    console.print(_judged(found), markup=False)
     if found.target_met is False:
         console.print("note: the precision asked for was not reached; give more samples", markup=False)
+
+
+def _judged(found: Interaction) -> str:
+    """The AOFE-ratio against chance, in a sentence."""
+    if found.view == "projected":
+        return (
+            "note: this view's basis is one random matrix, which alone puts a ratio some hundredths off chance, beyond "
+            "the interval: compare networks, not one network with chance"
+        )
+    low, high = found.excess.low, found.excess.high
+    share = f"the coordinates' interaction is {found.aofe_ratio.value:.1%} of the energy"
+    if low <= 0 <= high:
+        return f"{share}, which {found.num_clusters} samples cannot tell from chance ({found.null.value:.1%})"
+    side = "above" if low > 0 else "below"
+    return f"{share}, {100 * abs(found.excess.value):.1f} points {side} what chance gives ({found.null.value:.1%})"
 
 
 def _span(one: Any) -> str:

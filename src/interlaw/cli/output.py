@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")]
+
+
+def own_name() -> str:
+    """How this command line is called from here: by its name where the shell would find it, else by its place."""
+    return "interlaw" if shutil.which("interlaw") else sys.argv[0]
 
 
 def print_json(values: Any) -> None:

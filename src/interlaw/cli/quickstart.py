@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, own_name, people, print_json
 from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def quickstart(
 
     console.print(
         f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets, {len(recipe.depths)} depths and "
-        f"{len(recipe.seeds)} seeds on the standard library's text: minutes on two cores, the slowest first. "
-        f"The run's folder is {out}; to follow it: interlaw watch {out}",
+        f"{len(recipe.seeds)} seeds on the standard library's text: minutes on two cores, "
+        "the most FLOPs first. "
+        f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
         markup=False,
     )
 
@@ -65,5 +66,5 @@ def quickstart(
     of_best = table[(table["budget"] == table["budget"].max()) & (table["depth"] == best.depth)]
     trial = out / "trials" / str(of_best["key"].iloc[0])
     lines = [f"- {sentence}" for sentence in verdict(law)]
-    lines += ["", f"report: {page}", f"next: interlaw measure {trial} --view loss"]
+    lines += ["", f"report: {page}", f"next: {own_name()} measure {trial} --view loss"]
     people(stderr=False).print("\n" + "\n".join(lines), markup=False)

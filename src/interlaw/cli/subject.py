@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlaw.cli.output import people
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,6 +41,14 @@ class Subject:
         return self.reads_tokens and (self.pretrained is None or self.pretrained.causal)
 
 
+def title_of(subject: Subject, name: str) -> str:
+    """What a figure calls the model: a trial by its shape, anything else by the last part of its name."""
+    if subject.trial is None:
+        return Path(name).name
+    shape = subject.trial.shape
+    return f"{subject.trial.family} {shape['depth']}x{shape['width']}"
+
+
 def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> Subject:
     """Loads MODEL: a trial's folder, `module.py:factory`, or a Hugging Face name or folder."""
     import torch
@@ -65,8 +73,25 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
         return Subject(model=model)
     from interlaw.models import load_pretrained
 
+    require_possible(name)
     loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
     return Subject(model=loaded.model, pretrained=loaded)
+
+
+def require_possible(name: str) -> None:
+    """Refuses a path that leads nowhere, before anybody looks for a hub name of that kind.
+
+    Raises:
+        InterlawError: There is nothing at that path.
+    """
+    path = Path(name)
+    if path.exists() or (name.count("/") < 2 and not name.startswith((".", "/"))):
+        return
+    beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    raise InterlawError(
+        f"expected a trial's or model's folder, found nothing at {name!r}; check the path"
+        f"{did_you_mean(path.name, beside)}"
+    )
 
 
 def _some_trials(run: Path) -> str:
@@ -159,6 +184,7 @@ def find_inputs(
     if text is None and not subject.reads_tokens:
         raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
     written = embedded_text() if text is None else read_text(text)
+    people().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
     if subject.pretrained is not None:
         from interlaw.models import text_batches
 

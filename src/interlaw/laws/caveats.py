@@ -51,6 +51,12 @@ def collect_warnings(
             warnings.append(
                 f"budget {size_text(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
             )
+        lowest = min(fit.points, key=lambda point: point.loss)
+        if (lowest.depth, lowest.width) != (fit.best.depth, fit.best.width):
+            warnings.append(
+                f"budget {size_text(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "
+                f"({lowest.loss:.4g}); {fit.best.depth}x{fit.best.width} leads only once sizes are corrected for"
+            )
     measured = shapes.measured.get("aofe_ratio")
     if measured is not None and not np.isfinite(measured).all():
         warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")

@@ -105,7 +105,12 @@ def _intervals(fit: LawFit) -> list[str]:
 
 
 def _chance(fit: LawFit) -> list[str]:
-    """Whether interaction is more or less than that of a matrix without structure, where the null was measured."""
+    """Whether interaction is more or less than that of a matrix without structure, where the null was measured.
+
+    Not of the projected view: its basis is one random matrix, and how far that lies from chance is no news of a shape.
+    """
+    if fit.view == "projected":
+        return []
     points = [point for budget in fit.budgets for point in budget.points]
     known = [point.excess_ratio for point in points if point.excess_ratio is not None]
     if not known:

@@ -32,14 +32,14 @@ PARTS = {
     "answer": ("Shapes of equal budget", ""),
     "cost": (
         "What a ratio is predicted to cost",
-        "Loss above the best shape of the budget: the estimate and its range. Gold: the efficient interval; dots: the "
+        "Loss above the best shape of the budget: the estimate and its range. Gold: the recommended range of R; dots: the "
         "shapes above, with their layers; ticks: the ratios that published laws name at this size.",
     ),
     "chosen": ("The chosen shape", ""),
     "sizes": (
         "Beside published laws and models",
         "Each law over the sizes that it speaks of; dots are published models, shaded by MMLU-Pro where it was "
-        "measured; the gold bar is the efficient interval at this budget, the diamond the chosen shape.",
+        "measured; the gold bar is the recommended range of R at this budget, the diamond the chosen shape.",
     ),
     "scores": (
         "MMLU-Pro of published models",

@@ -118,7 +118,7 @@ def _caption(panel: LossPanel) -> str:
     words = [
         "dots: mean over seeds, with the number of layers",
         "dashes: single seeds",
-        f"curve: fit in log R with its {panel.confidence:.0%} bootstrap band",
+        f"curve: fit in log R with its {panel.confidence:.0%} bootstrap band, dashed where it names no optimum",
         "hollow: outside the fit's window",
     ]
     return "; ".join(words)
@@ -187,7 +187,8 @@ def _draw_curve(axes: Axes, panel: LossPanel) -> None:
         return
     if curve.low is not None and curve.high is not None:
         axes.fill_between(np.array(curve.ratio), curve.low, curve.high, color=FIT, alpha=0.16, lw=0, zorder=1)
-    axes.plot(curve.ratio, curve.loss, color=FIT, lw=2, zorder=2)
+    line = "-" if panel.fit.r_star.value is not None else (0, (4, 2))
+    axes.plot(curve.ratio, curve.loss, color=FIT, lw=2, ls=line, zorder=2)
 
 
 def _draw_best(axes: Axes, panel: LossPanel) -> None:
@@ -197,7 +198,8 @@ def _draw_best(axes: Axes, panel: LossPanel) -> None:
     if star.value is None or curve is None or curve.loss_min is None:
         words = {"edge": "minimum at the edge of the grid", "flat": "no curvature beyond the noise"}
         axes.annotate(words.get(star.status, "too few shapes for a minimum"), (0.5, 0.13), xycoords="axes fraction",
-                      ha="center", fontsize=9, color=BEST)  # fmt: skip
+                      ha="center", fontsize=9, color=BEST,
+                      bbox={"fc": SURFACE, "ec": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
         return
     height = axes.get_ylim()[0] + 0.62 * (curve.loss_min - axes.get_ylim()[0])
     axes.plot([star.value, star.value], [height, curve.loss_min], color=BEST, lw=1.2, zorder=4)

@@ -83,7 +83,8 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
             f"{did_you_mean(chosen, measured)}"
         )
     names = {f"{chosen}_{quantity}{part}": f"{quantity}{part}" for quantity in QUANTITIES for part in ("", *_PARTS)}
-    return table.rename(columns=names).assign(view=chosen)
+    named = pd.Series(chosen, index=table.index, name="view")
+    return pd.concat([table.rename(columns=names), named], axis=1)
 
 
 def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:

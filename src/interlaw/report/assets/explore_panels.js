@@ -32,7 +32,7 @@ function drawCost(host) {
   const { root, inside, X, Y, box } = plot;
   const [left, right] = [max(X(interval.low), box.left), min(X(interval.high), box.right)];
   inside.append(svg("rect", { x: left, y: box.top, width: max(right - left, 1.5), height: box.bottom - box.top, class: "good" }));
-  inside.append(label((left + right) / 2, box.top + 13, "efficient interval", { class: "good-text", "text-anchor": "middle" }));
+  inside.append(label((left + right) / 2, box.top + 13, "recommended range", { class: "good-text", "text-anchor": "middle" }));
   inside.append(path([...costs.map((cost, i) => [X(at[i]), Y(min(cost.high, 3 * top))]), ...costs.map((cost, i) => [X(at[i]), Y(cost.low)]).reverse()], { class: "band" }));
   inside.append(path(costs.map((cost, i) => [X(at[i]), Y(cost.value)]), { class: "fit" }));
   for (const one of opinions(params).filter(({ ratio }) => ratio >= x.low && ratio <= x.high)) {

@@ -31,7 +31,7 @@ function drawLoss(host) {
       height: 310,
     });
     drawIntervals(plot, panel.fit);
-    drawCurve(plot, panel.fit.curve);
+    drawCurve(plot, panel.fit);
     drawSeeds(plot, panel, top);
     drawMeans(plot, panel.fit, top);
     drawStar(plot, panel.fit, floor);
@@ -53,14 +53,14 @@ function drawIntervals({ root, X, box }, fit) {
   root.append(label(x, y, "interaction interval", { class: "interaction-text", "text-anchor": before ? "end" : "start" }));
 }
 
-function drawCurve({ inside, X, Y }, curve) {
+function drawCurve({ inside, X, Y }, { curve, r_star: star }) {
   if (!curve) return;
   if (curve.low) {
     const upper = curve.ratio.map((ratio, i) => [X(ratio), Y(curve.high[i])]);
     const lower = curve.ratio.map((ratio, i) => [X(ratio), Y(curve.low[i])]).reverse();
     inside.append(path([...upper, ...lower], { class: "band" }));
   }
-  inside.append(path(curve.ratio.map((ratio, i) => [X(ratio), Y(curve.loss[i])]), { class: "fit" }));
+  inside.append(path(curve.ratio.map((ratio, i) => [X(ratio), Y(curve.loss[i])]), { class: star.value === null ? "fit unsure" : "fit" }));
 }
 
 function drawSeeds({ root, X, Y }, panel, top) {
