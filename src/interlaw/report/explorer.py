@@ -32,8 +32,8 @@ PARTS = {
     "answer": ("Shapes of equal budget", ""),
     "cost": (
         "What a ratio is predicted to cost",
-        "Loss above the best shape of the budget: the estimate and its range. Gold: the recommended range of R; dots: the "
-        "shapes above, with their layers; ticks: the ratios that published laws name at this size.",
+        "Loss above the best shape of the budget: the estimate and its range. Gold: the recommended range of R; dots: "
+        "the shapes above, with their layers; ticks: the ratios that published laws name at this size.",
     ),
     "chosen": ("The chosen shape", ""),
     "sizes": (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from interlaw.laws import BudgetFit
 from interlaw.report.results import Analysis
@@ -199,7 +200,7 @@ def _draw_best(axes: Axes, panel: LossPanel) -> None:
         words = {"edge": "minimum at the edge of the grid", "flat": "no curvature beyond the noise"}
         axes.annotate(words.get(star.status, "too few shapes for a minimum"), (0.5, 0.13), xycoords="axes fraction",
                       ha="center", fontsize=9, color=BEST,
-                      bbox={"fc": SURFACE, "ec": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
+                      path_effects=[withStroke(linewidth=3, foreground=SURFACE)])  # fmt: skip
         return
     height = axes.get_ylim()[0] + 0.62 * (curve.loss_min - axes.get_ylim()[0])
     axes.plot([star.value, star.value], [height, curve.loss_min], color=BEST, lw=1.2, zorder=4)

@@ -35,7 +35,8 @@ PANELS = {
         "One panel a budget, all with one relative scale. Dots are means over seeds, with their number of layers; "
         "dashes single seeds; the curve is the fit in log R with its bootstrap band (hollow dots lie outside its "
         "window), dashed where it names no optimum. The gold band holds every R whose loss is as good as the best "
-        "within the tolerance; the green bar spans the shapes whose interaction is most efficient, found without the loss.",
+        "within the tolerance; the green bar spans the shapes whose interaction is most efficient, found without the "
+        "loss.",
     ),
     "interaction-plane": (
         "Interaction plane",
@@ -43,8 +44,8 @@ PANELS = {
         "Each shape by its interaction: efficient is up (a high AOFE-ratio) and left (little AOFE). Hollow marks show "
         "the AOFE-ratio that chance gives at the same dimension and effective rank: only the distance from it "
         "tells of structure - and in the projected view, whose basis is one random matrix, only how the distance "
-        "differs between shapes. The mark is the budget, its size grows with R, the number is the layers; green rings are "
-        "shapes that no other of their budget beats in both.",
+        "differs between shapes. The mark is the budget, its size grows with R, the number is the layers; green rings "
+        "are shapes that no other of their budget beats in both.",
     ),
     "best-ratio": (
         "Best depth / width against budget",
