@@ -184,14 +184,16 @@ def find_inputs(
     if text is None and not subject.reads_tokens:
         raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
     written = embedded_text() if text is None else read_text(text)
-    people().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
     if subject.pretrained is not None:
         from interlaw.models import text_batches
 
-        return text_batches(
+        found: Any = text_batches(
             subject.pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed
         )
-    return own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
+    else:
+        found = own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
+    people().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
+    return found
 
 
 def read_array(path: Path) -> Tensor:
