@@ -62,6 +62,21 @@ def test_tokens_that_grow_with_the_budgets_do_not_count_as_size(within: float) -
         assert spread < 0.2
 
 
+def test_training_flops_count_the_tokens_already() -> None:
+    """L = (N D)^-0.2 = (S / 6)^-0.2 exactly: all of the slope is of what is spent."""
+    rng = np.random.default_rng(4)
+    budget = np.repeat([1e12, 3e12, 1e13], 6)
+    spent = budget * np.exp(rng.uniform(-0.1, 0.1, size=18))
+    tokens = np.sqrt(20 / 6 * budget)  # one number a budget: what a shape misses is all of its size
+    depth = np.tile(np.arange(1.0, 7.0), 3)
+    table = {"budget": budget, "budget_spent": spent, "params": spent / 6 / tokens, "train_tokens": tokens}
+    table |= {"depth": depth, "width": np.full(18, 100.0), "loss": (spent / 1e12) ** -0.2}
+    shapes = group_shapes(read_runs({**table, "budget_kind": ["train_flops"] * 18}))
+    for level in (1e12, 3e12, 1e13):
+        adjusted = shapes.adjusted[shapes.budget == level]
+        np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
+
+
 def test_a_budget_in_another_count_is_corrected_in_that_count() -> None:
     """L = (S / 1e6)^-0.2 of what is spent, S: total parameters, which shapes do not hold equal, move nothing."""
     rng = np.random.default_rng(2)

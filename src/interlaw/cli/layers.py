@@ -69,7 +69,14 @@ def layers(
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     chosen = view or default_view(subject.predicts_tokens)
     given = read_inputs(
-        *(subject, chosen), text=text, inputs=inputs, samples=samples, most=MOST_SAMPLES, context=context, seed=seed
+        subject,
+        view=chosen,
+        text=text,
+        inputs=inputs,
+        samples=samples,
+        most=MOST_SAMPLES,
+        context=context,
+        seed=seed,
     )
     with progress_bar(given) as advance:
         found = measure_layers(

@@ -40,8 +40,7 @@ def quickstart(
 
     console.print(
         f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets, {len(recipe.depths)} depths and "
-        f"{len(recipe.seeds)} seeds on the standard library's text: minutes on two cores, "
-        "the most FLOPs first. "
+        f"{len(recipe.seeds)} seeds on the standard library's text: minutes on two cores, most FLOPs first. "
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
         markup=False,
     )

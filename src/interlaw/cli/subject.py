@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,9 @@ def require_possible(name: str) -> None:
     path = Path(name)
     if path.exists() or (name.count("/") < 2 and not name.startswith((".", "/"))):
         return
-    beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    beside: list[str] = []
+    with suppress(OSError):  # nothing there, or nothing that may be listed
+        beside = sorted(each.name for each in path.parent.iterdir())
     raise InterlawError(
         f"expected a trial's or model's folder, found nothing at {name!r}; check the path"
         f"{did_you_mean(path.name, beside)}"
@@ -117,8 +120,8 @@ def leave_training(model: nn.Module) -> None:
 
 def read_inputs(
     subject: Subject,
-    view: str,
     *,
+    view: str,
     text: Path | None,
     inputs: Path | None,
     samples: int | None,
@@ -126,7 +129,9 @@ def read_inputs(
     context: int | None,
     seed: int,
 ) -> Any:
-    """Inputs for a view of the model, and a note where there are fewer than asked for.
+    """Inputs for the model: from a file of numbers, from text, or the ones that the model itself suggests.
+
+    Says which text was read, and where there are fewer samples than were asked for.
 
     Args:
         subject: The model.
@@ -138,62 +143,32 @@ def read_inputs(
         context: Tokens a sequence.
         seed: Which sequences of a text are read, from all of it.
     """
-    given = find_inputs(
-        subject,
-        text=text,
-        inputs=inputs,
-        samples=samples or most,
-        context=context,
-        targets=view == "loss",
-        seed=seed,
-    )
-    say_fewer(given, samples)
-    return given
-
-
-def find_inputs(
-    subject: Subject,
-    *,
-    text: Path | None,
-    inputs: Path | None,
-    samples: int,
-    context: int | None,
-    targets: bool,
-    seed: int,
-) -> Any:
-    """Inputs for the model: from a file of numbers, from text, or the ones that the model itself suggests.
-
-    Args:
-        subject: The model.
-        text: A text file.
-        inputs: A .npy file whose first axis counts clusters.
-        samples: At most so many clusters.
-        context: Tokens a sequence.
-        targets: Append one token to each sequence, for the loss view.
-        seed: Which sequences of a text are read, from all of it.
-    """
     if text is not None and inputs is not None:
         raise InterlawError("expected --text or --inputs, found both; give one")
+    targets, at_most = view == "loss", samples or most
     if inputs is not None:
-        array = read_array(inputs)[:samples]
-        _require_fit(subject.model, array[:2], inputs)
-        return array
-    if subject.trial is not None and text is None:
-        probes = subject.trial.task.open().probes(num_samples=samples, with_targets=targets)
-        return probes if context is None else probes[:, : context + targets]
-    if text is None and not subject.reads_tokens:
+        found: Any = read_array(inputs)[:at_most]
+        _require_fit(subject.model, found[:2], inputs)
+    elif subject.trial is not None and text is None:
+        found = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
+        found = found if context is None else found[:, : context + targets]
+    elif text is None and not subject.reads_tokens:
         raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
-    written = embedded_text() if text is None else read_text(text)
-    if subject.pretrained is not None:
-        from interlaw.models import text_batches
-
-        found: Any = text_batches(
-            subject.pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed
-        )
     else:
-        found = own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
-    people().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
+        written = embedded_text() if text is None else read_text(text)
+        found = sequences_of(subject, written, samples=at_most, context=context, targets=targets, seed=seed)
+        people().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
+    say_fewer(found, samples)
     return found
+
+
+def sequences_of(subject: Subject, written: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Any:
+    """Text as the model reads it."""
+    if subject.pretrained is None:
+        return own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
+    from interlaw.models import text_batches
+
+    return text_batches(subject.pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed)
 
 
 def read_array(path: Path) -> Tensor:

@@ -73,6 +73,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     dof = int(len(log_loss) - len(shapes))
     budget = shapes[:, 0]
     tokens = None if runs.tokens is None else _mean(runs.tokens, run_shape, len(shapes))
+    beside = None if runs.spends_tokens else tokens
     return ShapeMeans(
         budget=budget,
         params=_mean(runs.params, run_shape, len(shapes)),
@@ -80,7 +81,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
         depth=shapes[:, 2],
         width=shapes[:, 3],
         loss=loss,
-        adjusted=loss * np.exp(_size_correction(budget, spent, shapes[:, 1], loss, tokens)),
+        adjusted=loss * np.exp(_size_correction(budget, spent, shapes[:, 1], loss, beside)),
         num_runs=num_runs,
         tokens=tokens,
         measured={name: _mean(values, run_shape, len(shapes)) for name, values in runs.measured.items()},
@@ -104,9 +105,9 @@ def _size_correction(
 
     The slope of log loss against log spent comes from a least-squares surface over the whole sweep, quadratic in log
     ratio and linear (up to three budgets) or quadratic in log spent. One budget cannot tell size from shape: no shift.
-    Where tokens grow with the budget but not with the sizes within it, that slope is of both, and only the share of
-    the sizes is taken: equal exponents of parameters and tokens, near what Hoffmann et al. 2022 (arXiv 2203.15556)
-    find (0.34 and 0.28).
+    Where tokens that the count leaves out grow with the budget but not with the sizes within it, that slope is of both,
+    and only the share of the sizes is taken: equal exponents of parameters and tokens, near what Hoffmann et al. 2022
+    (arXiv 2203.15556) find (0.34 and 0.28).
     """
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)

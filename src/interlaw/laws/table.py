@@ -61,6 +61,7 @@ class Runs:
         width: Hidden units, channels or d_model.
         loss: Test loss.
         tokens: Training tokens, when the table has them.
+        spends_tokens: What is spent counts the tokens too: training FLOPs.
         measured: The interaction columns that are present (NaN where a run was not measured).
         budget_inferred: The table had no `budget`; runs were grouped by nearly equal parameters.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
@@ -75,6 +76,7 @@ class Runs:
     width: FloatArray
     loss: FloatArray
     tokens: FloatArray | None
+    spends_tokens: bool
     measured: Mapping[str, FloatArray]
     budget_inferred: bool
     rate_edges: int
@@ -87,8 +89,8 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
 
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
-            present: `budget`, `budget_spent`, `status`, `seed`, `learning_rate`, `rate_at_edge`, `treatment`,
-            `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
+            present: `budget`, `budget_spent`, `budget_kind`, `status`, `seed`, `learning_rate`, `rate_at_edge`,
+            `treatment`, `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
         treatment: The learning-rate treatment to keep, when the table holds several.
 
     Raises:
@@ -140,6 +142,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         **{name: columns[name][keep] for name in ("budget", *REQUIRED)},
         spent=columns.get("budget_spent", columns["params"])[keep],
         tokens=None if tokens is None else tokens[keep],
+        spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
         measured={name: columns[name][keep] for name in MEASURED if name in columns},
         budget_inferred=inferred,
         rate_edges=edges + _searched_edges(columns, keep),
