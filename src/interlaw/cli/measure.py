@@ -206,8 +206,8 @@ def _judged(found: Interaction) -> str:
     """The AOFE-ratio against chance, in a sentence."""
     if found.view == "projected":
         return (
-            "note: this view's basis is one random matrix, which alone puts a ratio some hundredths off chance, beyond "
-            "the interval: compare networks, not one network with chance"
+            "note: this view's basis is one random matrix, which alone puts a ratio a hundredth or two off chance, "
+            "beyond the interval: compare networks, not one network with chance"
         )
     low, high = found.excess.low, found.excess.high
     share = f"the coordinates' interaction is {found.aofe_ratio.value:.1%} of the energy"
