@@ -1,8 +1,12 @@
-"""For every test: tensors are checked for shape and type, torch has one thread, tokens go to a temporary folder."""
+"""For every test: tensors are checked for shape and type, torch has one thread, tokens go to a temporary folder.
+
+Ctrl-C works, too.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +16,9 @@ from jaxtyping import install_import_hook
 
 # must stand before the first import of these stages
 install_import_hook(["interlaw.interaction", "interlaw.models", "interlaw.tasks"], "beartype.beartype")
+
+# a suite started in the background is deaf to Ctrl-C, and so would be every process that a test starts and interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
