@@ -14,6 +14,7 @@ from scipy.special import erf
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
+from interlaw.models.gpt import causal_attention
 from interlaw.shapes import GPTShape, LlamaShape
 
 Array = NDArray[np.float64]
@@ -62,6 +63,26 @@ def busy_model(shape: GPTShape) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.normal_(std=0.5, generator=generator)
     return model
+
+
+@pytest.mark.parametrize(("head_dim", "time"), [(4, 65), (1, 96), (8, 130), (4, 64), (16, 70)])
+def test_attention_and_its_gradients_equal_those_written_out(head_dim: int, time: int) -> None:
+    """Narrow heads go in blocks, the last of them a part; wide ones and short contexts through the fused kernel."""
+    generator = torch.Generator().manual_seed(2)
+    inputs = [torch.randn(2, 3, time, head_dim, dtype=torch.float64, generator=generator) for _ in range(4)]
+    *parts, weight = inputs
+    query, key, value = (part.requires_grad_() for part in parts)
+    future = torch.ones(time, time, dtype=torch.bool).triu(1)
+    scores = (query @ key.mT / math.sqrt(head_dim)).masked_fill(future, -math.inf)
+    expected = scores.softmax(-1) @ value
+    found = causal_attention(query, key, value)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for ours, theirs in zip(
+        torch.autograd.grad((found * weight).sum(), parts),
+        torch.autograd.grad((expected * weight).sum(), parts),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
