@@ -286,3 +286,14 @@ def test_equal_specs_give_equal_results_in_any_folder(
 ) -> None:
     assert facts(run(spec, tmp_path / "elsewhere")) == facts(whole[0])
     shutil.rmtree(tmp_path)
+
+
+def test_the_death_of_a_process_that_shares_the_trial_is_no_record(spec: TrialSpec, tmp_path: Path) -> None:
+    def slicing(task: Any, model: Any) -> Any:
+        raise RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
+
+    folder = TrialFolder(tmp_path / spec.key)
+    with pytest.raises(RuntimeError, match="reset by peer"):
+        run_trial(spec, folder, slicing=slicing)
+    assert folder.record() is None
+    assert run(spec, tmp_path).status == "done"

@@ -1,4 +1,4 @@
-"""A trial on several devices: a group of processes through Ray Train, each with its slice of every batch.
+"""A trial on several devices: a group of processes through Ray Train, each with its part of the weights and of a batch.
 
 The first process is the trial's: it holds it, keeps its checkpoints, measures and records. The others only train with
 it, from the checkpoints that it hands them; so nothing but the first process needs the run's storage.
@@ -117,11 +117,11 @@ def _lead(spec: TrialSpec, config: dict[str, Any], device: str) -> None:
     trial = open_run(config["location"]).trial(spec.key)
     begun = False
 
-    def slicing(task: Task, model: nn.Module) -> Task:
+    def slicing(task: Task, model: nn.Module) -> SlicedTask:
         nonlocal begun
         begun = True
         _hand_on({path.name: path.read_bytes() for path in trial.checkpoints.glob("step-*.safetensors")})
-        return SlicedTask(task, model)
+        return SlicedTask(task, model, device=device)
 
     record = run_trial(
         spec,
@@ -144,12 +144,14 @@ def _follow(spec: TrialSpec, device: str) -> None:
     if files is None:
         return
     task = spec.task.open(device=device)
-    model = build_model(spec.make_shape(), seed=spec.training.seed, device=device)
+    model = build_model(spec.make_shape(), seed=spec.training.seed)
     scale_initial_weights(model, spec.training)
     with tempfile.TemporaryDirectory(prefix="interlaw-group-") as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        train(model, SlicedTask(task, model), spec.training, checkpoints=Path(folder), checkpoint_seconds=math.inf)
+        sliced = SlicedTask(task, model, device=device)
+        train(sliced.network, sliced, spec.training, checkpoints=Path(folder), checkpoint_seconds=math.inf)
+    sliced.restore(model)
 
 
 def _hand_on(files: dict[str, bytes] | None) -> dict[str, bytes] | None:

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -31,12 +31,15 @@ from interlaw.training import (
     train,
 )
 
+if TYPE_CHECKING:  # it takes a second to import, for trials on several devices alone
+    from interlaw.training import SlicedTask
+
 PROGRESS_SECONDS = 0.5
 LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
 MEMORY_ADVICE = "use fewer --workers, a lower --memory-limit so that batches are cut, or a smaller batch or context"
 
 Progress = Callable[[dict[str, Any]], None]
-Slicing = Callable[[Task, nn.Module], Task]
+Slicing = Callable[[Task, nn.Module], "SlicedTask"]
 
 
 def run_trial(
@@ -60,7 +63,7 @@ def run_trial(
         checkpoint_seconds: Least time between checkpoints.
         patience_seconds: How long to wait for another process that holds the trial.
         progress: Called about twice a second with step, steps and train_loss.
-        slicing: What this process trains on where it shares the trial with others, from its task and model.
+        slicing: What this process trains on where it shares the trial with others, from its task and model on the CPU.
         memory_limit: Bytes that it may plan with; batches are cut to fit. What is free on the device when None.
         compiled: Train through `torch.compile`.
 
@@ -69,6 +72,7 @@ def run_trial(
 
     Raises:
         StorageError: When the folder cannot be written to; the trial then goes on another time.
+        RuntimeError: When another process that shares the trial died; likewise.
     """
     with folder.lock(patience_seconds=patience_seconds) as free:
         if not free:
@@ -92,12 +96,19 @@ def run_trial(
         except StorageError:  # a full disk, say, is not the trial's result: it goes on another time
             raise
         except Exception as error:  # whatever else went wrong in a trial is that trial's result
+            if slicing and is_lost_peer(error):
+                raise
             record = _failure(spec, device, error)
         folder.write_record(record)
         folder.tidy()
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.empty_cache()  # other processes share the device
         return record
+
+
+def is_lost_peer(error: Exception) -> bool:
+    """Whether an error says that another process of the group is gone (gloo raises errors of no kind of their own)."""
+    return isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "/gloo/" in str(error))
 
 
 def _run(
@@ -115,7 +126,7 @@ def _run(
     shape = spec.make_shape()
     require_room(params=shape.params, limit_bytes=memory_limit)
     task = spec.task.open(device=device)
-    model = build_model(shape, seed=spec.training.seed, device=device)
+    model = build_model(shape, seed=spec.training.seed, device="cpu" if slicing else device)
     record = _trained_before(folder, model)
     if record is None:
         record = _train(
@@ -135,7 +146,7 @@ def _run(
             folder.write_trained(record)
     if record.status != "done":
         return record
-    return measured(spec, record, model, task, memory_limit=memory_limit)
+    return measured(spec, record, model.to(device), task, memory_limit=memory_limit)
 
 
 def _trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
@@ -165,32 +176,35 @@ def _train(
 ) -> Record:
     """Trains and tests; the record so far."""
     scale_initial_weights(model, spec.training)
-    needed = footprint(model, task, spec.training)
-    micro_batch, evaluation_batch = spec.training.batch_size, None
-    if slicing is None:  # processes that share a trial must cut alike, and each holds but its slice
-        micro_batch = needed.micro_batch(batch_size=micro_batch, limit_bytes=memory_limit)
-        evaluation_batch = needed.evaluation_batch(micro_batch)
+    sliced = slicing(task, model) if slicing else None
+    at_once = {"micro_batch": spec.training.batch_size}  # processes that share a trial each take their slice of it
+    predicted = {}
+    if sliced is None:
+        needed = footprint(model, task, spec.training)
+        part = needed.micro_batch(batch_size=spec.training.batch_size, limit_bytes=memory_limit)
+        at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
+        predicted = {"predicted_bytes": needed.peak_bytes(part)}
     if compiled:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_cache() / "compiled"))
     result = train(
-        model,
-        slicing(task, model) if slicing else task,
+        sliced.network if sliced else model,
+        sliced or task,
         spec.training,
         checkpoints=folder.checkpoints,
         checkpoint_seconds=checkpoint_seconds,
         report=report,
-        micro_batch=micro_batch,
-        evaluation_batch=evaluation_batch,
         compiled=compiled,
+        **at_once,
     )
+    if sliced:
+        sliced.restore(model)
     folder.write_curve(result.curve)
     machine = {
         **provenance(device),
-        "processes": distributed.get_world_size() if slicing else 1,
+        "processes": distributed.get_world_size() if sliced else 1,
         "compiled": compiled,
-        "micro_batch": micro_batch,
-        "evaluation_batch": evaluation_batch or micro_batch,
-        "predicted_bytes": needed.peak_bytes(micro_batch),
+        **at_once,
+        **predicted,
     }
     figures = task.figures(result.loss) if result.status == "done" else {}
     return _trained_record(spec, result, figures=figures, machine=machine)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from interlaw.training.whole_file import write_atomically
 
@@ -28,8 +28,10 @@ _LAYOUT = "1"  # raised whenever older checkpoints cannot be gone on from
 
 def save_checkpoint(
     folder: Path, *, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
-) -> Path:
+) -> None:
     """Writes weights, optimizer state and plain values atomically; keeps the newest two.
+
+    Where processes divide the model among them, all must call, and the first one writes.
 
     Args:
         folder: Made when missing.
@@ -38,18 +40,17 @@ def save_checkpoint(
         optimizer: Its per-parameter tensors are saved.
         state: Plain values (JSON) that the loop needs to go on.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in _distinct(model.state_dict()).items()}
+    tensors = {f"model.{name}": tensor for name, tensor in _distinct(model).items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": tensor for name, tensor in values.items()})
-    content = save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        {"state": json.dumps(state), "layout": _LAYOUT},
-    )
+    whole = _whole(tensors)
+    if whole is None:
+        return
+    content = save(whole, {"state": json.dumps(state), "layout": _LAYOUT})
     path = folder / f"step-{step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors"
     write_atomically(path, content)
     for _, old in _found(folder)[:-_KEPT]:
         old.unlink(missing_ok=True)
-    return path
 
 
 def load_checkpoint(folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
@@ -60,7 +61,7 @@ def load_checkpoint(folder: Path, *, model: nn.Module, optimizer: torch.optim.Op
             continue
         tensors, state = found
         weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-        own = _distinct(model.state_dict())
+        own = _distinct(model)
         if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in own.items()}:
             continue
         load_weights(model, weights)
@@ -86,9 +87,22 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Writes the weights alone as safetensors, atomically."""
-    write_atomically(
-        path, save({name: t.detach().cpu().contiguous() for name, t in _distinct(model.state_dict()).items()})
-    )
+    weights = whole_weights(model)
+    if weights is not None:
+        write_atomically(path, save(weights))
+
+
+def whole_weights(model: nn.Module) -> dict[str, Tensor] | None:
+    """The weights by name, on the CPU; shared ones once.
+
+    Where processes divide the model among them, all must call; only the first one gets the weights, the others None.
+    """
+    return _whole(_distinct(model))
+
+
+def is_divided(tensor: Tensor) -> bool:
+    """Whether processes hold a part each of it (a DTensor; its module takes most of a second to import)."""
+    return hasattr(tensor, "full_tensor")
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -97,34 +111,62 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         KeyError: When the names are not those of the model.
     """
-    own = model.state_dict()
-    expected = set(_distinct(own))
-    if set(tensors) != expected:
-        raise KeyError(f"weights {sorted(expected ^ set(tensors))} do not match the model")
+    own = _distinct(model)
+    if set(tensors) != set(own):
+        raise KeyError(f"weights {sorted(set(own) ^ set(tensors))} do not match the model")
     with torch.no_grad():
         for name, tensor in tensors.items():
-            own[name].copy_(tensor)
+            own[name].copy_(_like(own[name], tensor))
 
 
-def _distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each storage once, under the first of its names."""
+def _distinct(model: nn.Module) -> dict[str, Tensor]:
+    """Its parameters and buffers, each storage once, under the first of its names."""
     seen: set[int] = set()
     kept = {}
-    for name, tensor in state.items():
-        if tensor.numel() and tensor.data_ptr() in seen:
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        place = id(tensor) if is_divided(tensor) else tensor.data_ptr()
+        if tensor.numel() and place in seen:
             continue
-        seen.add(tensor.data_ptr())
+        seen.add(place)
         kept[name] = tensor
     return kept
 
 
+def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The tensors on the CPU; parts are gathered from all processes for the first one, the others get None."""
+    kept: dict[str, Tensor] | None = {}
+    for name, tensor in tensors.items():
+        if is_divided(tensor):
+            gathered = tensor.full_tensor()  # type: ignore[attr-defined]
+            if distributed.get_rank():
+                kept = None
+        else:
+            gathered = tensor
+        if kept is not None:
+            kept[name] = gathered.detach().cpu().contiguous()
+    return kept
+
+
+def _like(own: Tensor, tensor: Tensor) -> Tensor:
+    """The tensor, or this process's part of it where `own` is divided."""
+    if not is_divided(own):
+        return tensor
+    from torch.distributed.tensor import distribute_tensor
+
+    mesh, placements = own.device_mesh, own.placements  # type: ignore[attr-defined]
+    return distribute_tensor(tensor.to(own.device), mesh, placements, src_data_rank=None)
+
+
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Puts the per-parameter tensors back."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = tensor
+            own = parameters[int(index)]
+            is_moment = tensor.shape == own.shape and tensor.dim() > 0
+            state.setdefault(int(index), {})[key] = _like(own, tensor) if is_moment else tensor
     whole = optimizer.state_dict()
     whole["state"] = state
     optimizer.load_state_dict(whole)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from interlaw.tasks import Task
-from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
+from interlaw.training.checkpoint import is_divided, load_checkpoint, save_checkpoint
 from interlaw.training.optimizer import learning_rate_at, make_optimizer
 from interlaw.training.settings import Precision, TrainSettings
 
@@ -119,7 +119,7 @@ def train(
         if _is_evaluation(state.step, settings):
             _add_row(network, task, settings, state, judged_at_once)
             state.seconds = time.monotonic() - started
-        if checkpoints and state.step < settings.steps and time.monotonic() - saved >= checkpoint_seconds:
+        if checkpoints and state.step < settings.steps and _is_due(model, saved, checkpoint_seconds):
             save_checkpoint(checkpoints, step=state.step, model=model, optimizer=optimizer, state=asdict(state))
             saved = time.monotonic()
         if report:
@@ -246,6 +246,17 @@ def _is_exhausted(state: TrainState, settings: TrainSettings) -> bool:
 def _is_evaluation(step: int, settings: TrainSettings) -> bool:
     """True at `evaluations` evenly spread steps, the last step among them."""
     return step * settings.evaluations // settings.steps > (step - 1) * settings.evaluations // settings.steps
+
+
+def _is_due(model: nn.Module, saved: float, seconds: float) -> bool:
+    """Whether to save again; processes that divide a model among them do so together, by the first one's clock."""
+    due = time.monotonic() - saved >= seconds
+    first = next(model.parameters())
+    if not is_divided(first):
+        return due
+    agreed = torch.tensor(float(due), device=first.device)
+    distributed.broadcast(agreed, src=0)
+    return bool(agreed)
 
 
 def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState, at_once: int) -> None:

@@ -1,39 +1,48 @@
-"""One trial on several devices: every process holds the model and takes its slice of each batch.
+"""One trial on several devices: every process holds a part of each parameter and takes its slice of each batch.
 
 The loop does not know of it: it sees the task's loss, whose value is that of the whole batch on every process, and
-gradients that are already those of the whole batch. So every process takes the same decisions and the same steps.
+parts of parameters whose gradients are already those of the whole batch. So every process takes the same decisions and
+the same steps, each on its parts.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from interlaw.tasks import Task
+from interlaw.training.checkpoint import load_weights, whole_weights
 
 
 class SlicedTask:
-    """A task whose batches are divided among the processes of the default process group.
+    """A task whose batches, and a network whose weights, are divided among the processes of the default process group.
 
     Batches are those of a single process; process r of K takes samples r, r + K, ... of each. The loss must be a mean
     over samples, as every task's is. Slices may differ in size: each counts by its samples.
 
+    Parameters, their gradients and the optimizer's moments lie in K parts; those of a block are gathered while it works
+    (torch's `fully_shard`; Zhao et al. 2023, arXiv 2304.11277).
+
     Args:
         task: The task, on this process's device.
-        model: The network that is trained; gradients are averaged while its backward pass runs (torch's
-            DistributedDataParallel, Li et al. 2020, arXiv 2006.15704).
+        model: The network, the same in every process; it stays as it is and may lie on the CPU.
+        device: This process's.
+
+    Attributes:
+        network: The divided copy of the model, which is to be trained.
     """
 
-    def __init__(self, task: Task, model: nn.Module) -> None:
+    def __init__(self, task: Task, model: nn.Module, *, device: torch.device | str = "cpu") -> None:
         self._task = task
         self._rank, self._world = distributed.get_rank(), distributed.get_world_size()
-        device = next(model.parameters()).device
-        self._network = DistributedDataParallel(model, device_ids=None if device.type == "cpu" else [device])
         self._begun = False
+        self.network = _divided(model, init_device_mesh(torch.device(device).type, (self._world,)))
         self.unit = task.unit
 
     @property
@@ -64,7 +73,7 @@ class SlicedTask:
         return self._task.probes(num_samples=num_samples, with_targets=with_targets)
 
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
-        """Mean loss over the whole batch; its gradient, averaged over the processes, is that of the whole batch."""
+        """Mean loss of the divided network over the whole batch; its parts get the gradient of the whole batch."""
         size = len(batch[0])
         share = tuple(part[self._rank :: self._world] for part in batch)
         count = len(share[0])
@@ -72,13 +81,30 @@ class SlicedTask:
             share = tuple(part[:1] for part in batch)
         if not torch.is_grad_enabled():
             return _summed(self._task.loss(model, share) * (count / size))
-        # the average divides by the number of processes, so the weights must sum to it
-        local = self._task.loss(self._network, share) * (count * self._world / size)
+        # gradients are averaged over the processes, so the weights must sum to their number
+        local = self._task.loss(model, share) * (count * self._world / size)
         return (local - local.detach()) + _summed(local.detach() / self._world)
 
     def figures(self, loss: float) -> dict[str, float]:
         """Further figures that follow from the test loss."""
         return self._task.figures(loss)
+
+    def restore(self, model: nn.Module) -> None:
+        """Puts the trained weights into the first process's whole model; every process must call."""
+        weights = whole_weights(self.network)
+        if weights is not None:
+            load_weights(model, weights)
+
+
+def _divided(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
+    """A copy whose parameters lie in parts, one for each process; blocks move to the device one by one."""
+    divided = copy.deepcopy(model)
+    for module in list(divided.modules()):
+        if isinstance(module, nn.ModuleList):
+            for block in module:
+                fully_shard(block, mesh=mesh, reshard_after_forward=True)
+    fully_shard(divided, mesh=mesh, reshard_after_forward=True)
+    return divided
 
 
 def _summed(value: Tensor) -> Tensor:
