@@ -41,6 +41,9 @@ def test_a_spec_of_another_version_is_left_alone(finished_run: Path) -> None:
         ('{"key": "k", "status": "done", "shape": {}, "more": 1}', "more: extra inputs are not permitted"),
         ('{"key": "k", "status": "perfect", "shape": {}}', "status: input should be 'done'"),
         ('{"key": "k", "status": "done", "shape": {"depth": "x"}}', "expected a number for depth, found 'x'"),
+        (f'{{"key": "k", "status": "done", "shape": {{"depth": 1{"0" * 400}}}}}', "expected a number"),
+        ('{"key": "k", "status": "done", "shape": {}, "units": 9223372036854775808}', "units: input should be less"),
+        ('{"key": "k", "status": "done", "shape": {}, "units": -1}', "units: input should be greater"),
         ('{"key": "k", "status": "done", "shape": {}, "schema_version": "1"}', "schema_version"),
     ],
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from interlaw.runs.document import require_document
+
+_COUNTS = 2**63  # beyond every count, within every float
 
 
 class Record(BaseModel):
@@ -43,7 +45,7 @@ class Record(BaseModel):
     val_loss: float | None = None
     min_val_loss: float | None = None
     figures: dict[str, float | None] = {}
-    units: int = 0
+    units: int = Field(default=0, ge=0, lt=_COUNTS)
     train_flops: float = 0.0
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
@@ -57,9 +59,10 @@ class Record(BaseModel):
     @field_validator("shape")
     @classmethod
     def _plain(cls, shape: dict[str, Any]) -> dict[str, Any]:
-        """Counts are numbers: a table sorts by them."""
+        """Counts are numbers: a table sorts by them and divides."""
         for name, value in shape.items():
-            if name != "family" and not isinstance(value, int | float | None):
+            is_count = isinstance(value, float | None) or (isinstance(value, int) and abs(value) < _COUNTS)
+            if name != "family" and not is_count:
                 raise ValueError(f"expected a number for {name}, found {str(value)[:40]!r}")
         return shape
 
