@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -145,3 +147,26 @@ def test_a_node_that_does_not_share_is_named(tmp_path: Path) -> None:
         cluster._require_seen("missing", run, "10.0.0.7")
     with pytest.raises(InterlawError, match=r"expected locks in .* found none on 10\.0\.0\.7; mount the storage"):
         cluster._require_seen("unlocked", run, "10.0.0.7")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_ends_with_the_daemon_of_its_node(when: str) -> None:
+    """Whether the daemon is killed while the worker starts or later; it stays in the process table either way."""
+    work = "from interlaw.sweep.spanning import end_with_node as f; f(); print('at work', flush=True)"
+    with (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as daemon,
+        subprocess.Popen(
+            [sys.executable, "-c", f"import time; {work}; time.sleep(600)"],
+            env={**os.environ, "RAY_RAYLET_PID": str(daemon.pid)},
+            stdout=subprocess.PIPE,
+        ) as worker,
+    ):
+        try:
+            if when == "after":
+                assert worker.stdout
+                assert worker.stdout.readline() == b"at work\n"
+            daemon.kill()
+            assert worker.wait(60) == 1
+        finally:
+            daemon.kill()
+            worker.kill()

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import distributed, nn
 
@@ -167,11 +168,20 @@ def end_with_node() -> None:
 
     Ray sees to that itself, but not where the dead daemon stays in the process table (nobody waits for it).
     """
-    node = os.getppid()
+    # the parent would not do: of a daemon that died while this worker started it is another one
+    node = int(os.environ.get("RAY_RAYLET_PID") or os.getppid())
 
     def watch() -> None:
-        while os.getppid() == node:
+        while _is_alive(node):
             time.sleep(1.0)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
