@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -184,7 +185,15 @@ def trains(rank: int, world: int, port: int, folder: str) -> None:
             train(task.network, task, SETTINGS, checkpoints=checkpoints, checkpoint_seconds=seconds, report=stop_at(7))
         assert checkpoints.exists() == (rank == 0)
         task = SlicedTask(Tokens(kind), again)
-        train(task.network, task, SETTINGS, checkpoints=Path(folder) / kind / "0", checkpoint_seconds=math.inf)
+        distributed.barrier()  # until the first process has written
+        shutil.copytree(Path(folder) / kind / "0", Path(folder) / kind / f"again-{rank}")
+        train(
+            task.network,
+            task,
+            SETTINGS,
+            checkpoints=Path(folder) / kind / f"again-{rank}",
+            checkpoint_seconds=seconds,
+        )
         task.restore(again)
         found[kind] = (result.loss, weights_of(model), weights_of(again))
     torch.save(found, f"{folder}/{rank}.pt")

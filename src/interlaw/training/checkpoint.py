@@ -135,7 +135,7 @@ def _distinct(model: nn.Module) -> dict[str, Tensor]:
 def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """The tensors on the CPU; parts are gathered from all processes for the first one, the others get None."""
     kept: dict[str, Tensor] | None = {}
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):  # a state that was read has an order of its own in each process
         if is_divided(tensor):
             gathered = tensor.full_tensor()  # type: ignore[attr-defined]
             if distributed.get_rank():
