@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.stopping import Killed, killer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,18 +85,6 @@ def run(
 
 def without_clock(result: TrainResult) -> dict[str, object]:
     return {name: value for name, value in asdict(result).items() if not name.endswith("seconds")}
-
-
-class Killed(Exception):
-    pass
-
-
-def killer(step: int) -> Callable[[TrainState], None]:
-    def report(state: TrainState) -> None:
-        if state.step == step:
-            raise Killed
-
-    return report
 
 
 def assert_same(one: tuple[nn.Module, TrainResult], other: tuple[nn.Module, TrainResult]) -> None:

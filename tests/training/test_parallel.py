@@ -7,18 +7,18 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.training.stopping import Killed, killer
 from torch import Tensor, distributed, multiprocessing, nn
 
 from interlaw.models import build_model
 from interlaw.shapes import GPTShape, GRUShape, make_shape
 from interlaw.sweep.trial import is_lost_peer
-from interlaw.training import SlicedTask, TrainSettings, TrainState, train
+from interlaw.training import SlicedTask, TrainSettings, train
 
 INPUTS = torch.linspace(-1, 1, 35).view(7, 5)
 TARGETS = torch.linspace(2, 3, 7).view(7, 1)
@@ -152,18 +152,6 @@ SETTINGS = TrainSettings(
 SAVE_ALWAYS = 0.0
 
 
-class StoppedError(Exception):
-    pass
-
-
-def stop_at(step: int) -> Callable[[TrainState], None]:
-    def report(state: TrainState) -> None:
-        if state.step == step:
-            raise StoppedError
-
-    return report
-
-
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
@@ -181,8 +169,8 @@ def trains(rank: int, world: int, port: int, folder: str) -> None:
         again = build_model(shape, seed=1)
         task = SlicedTask(Tokens(kind), again)
         seconds = math.inf if rank else SAVE_ALWAYS  # the second process's clock never asks for a checkpoint
-        with pytest.raises(StoppedError):
-            train(task.network, task, SETTINGS, checkpoints=checkpoints, checkpoint_seconds=seconds, report=stop_at(7))
+        with pytest.raises(Killed):
+            train(task.network, task, SETTINGS, checkpoints=checkpoints, checkpoint_seconds=seconds, report=killer(7))
         assert checkpoints.exists() == (rank == 0)
         task = SlicedTask(Tokens(kind), again)
         distributed.barrier()  # until the first process has written

@@ -168,7 +168,7 @@ def end_with_node() -> None:
 
     Ray sees to that itself, but not where the dead daemon stays in the process table (nobody waits for it).
     """
-    # the parent would not do: of a daemon that died while this worker started it is another one
+    # not the parent: a worker whose daemon died while it started has another one by now
     node = int(os.environ.get("RAY_RAYLET_PID") or os.getppid())
 
     def watch() -> None:

@@ -1,8 +1,8 @@
 """One trial on several devices: every process holds a part of each parameter and takes its slice of each batch.
 
-The loop does not know of it: it sees the task's loss, whose value is that of the whole batch on every process, and
-parts of parameters whose gradients are already those of the whole batch. So every process takes the same decisions and
-the same steps, each on its parts.
+The loop hardly knows of it: it sees the task's loss, whose value is that of the whole batch on every process, and parts
+of parameters whose gradients are already those of the whole batch. So every process takes the same decisions and the
+same steps, each on its parts; when to save is the first one's to say, and saving gathers the parts.
 """
 
 from __future__ import annotations
