@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.recipes import write_recipe
+from tests.recipes import write_book, write_recipe
 
 from interlaw.cli import run
 from interlaw.cli.live import LiveSweep
+from interlaw.cli.quickstart import recipe_on
 from interlaw.runs import RunFolder, load_table
-from interlaw.sweep import LOGGERS, Event
+from interlaw.sweep import LOGGERS, Event, parse_recipe
 from interlaw.sweep.logs import TrialLog
 
 
@@ -230,6 +231,28 @@ def test_quickstart_refuses_no_workers_before_it_writes(tmp_path: Path, capsys: 
     assert run(["quickstart", "--workers", "0", "--out", str(tmp_path / "run")]) == 2
     assert "expected --workers of at least 1, found 0" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_quickstart_reads_ones_own_text(tmp_path: Path) -> None:
+    book = write_book(tmp_path, lines=2000)
+    recipe = parse_recipe(recipe_on(book), source="quickstart.toml")
+    assert recipe.task.corpus == str(book.resolve())  # type: ignore[union-attr]
+    embedded = parse_recipe(recipe_on(None), source="quickstart.toml")
+    assert recipe.model_copy(update={"task": embedded.task}) == embedded
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("nowhere", "found nothing at 'nowhere'"), ("short.txt", "expected at least")],
+)
+def test_quickstart_refuses_a_text_that_it_cannot_learn(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("short.txt").write_text("too short")
+    assert run(["quickstart", "--text", text]) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("runs").exists()
 
 
 def test_failed_trials_run_again_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

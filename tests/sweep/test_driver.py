@@ -45,7 +45,7 @@ def test_trials_of_another_recipe_are_not_mixed_in(folder: Path) -> None:
 
 def test_a_refused_recipe_writes_nothing(folder: Path) -> None:
     before = prepare(folder)[0].recipe.read_text()
-    with pytest.raises(InterlawError, match="expected a new folder"):
+    with pytest.raises(InterlawError, match=r"\(its recipe's training.learning_rate was 0.01, is 0.5\)"):
         prepare(folder, training={"learning_rate": 0.5})
     assert RunFolder(folder / "run").recipe.read_text() == before
     assert len(RunFolder(folder / "run").trials()) == 4

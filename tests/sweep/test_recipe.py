@@ -31,9 +31,9 @@ def test_the_packaged_recipes_are_sound() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"top": {"name": None}}, "missing key 'name'; add it"),
+    ({"top": {"name": None}}, "missing key 'name', add it"),
     ({"top": {"name": ""}}, "name: string should have at least 1 character"),
-    ({"top": {"names": "x"}}, "unknown key 'names'; remove it or mend its spelling"),
+    ({"top": {"names": "x"}}, "unknown key 'names', remove it or correct its spelling"),
     ({"top": {"family": "gtp"}}, "expected a family of gpt"),
     ({"top": {"family": "llama"}}, "expected a family with a network .gpt"),
     ({"top": {"depths": []}}, "depths: tuple should have at least 1 item"),
@@ -73,7 +73,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"steps": 0}}, "training.steps: input should be greater than or equal to 1"),
     ({"training": {"steps": "many"}}, "training.steps: input should be a valid integer"),
     ({"training": {"batch_size": 0}}, "training.batch_size: input should be greater than or equal to 1"),
-    ({"training": {"learning_rate": None}}, "training: treatment fixed takes learning_rate, not none of them; mend it"),
+    (
+        {"training": {"learning_rate": None}},
+        "training: treatment fixed takes learning_rate, not none of them, correct it",
+    ),
     ({"training": {"learning_rate": 0}}, "training.learning_rate: input should be greater than 0"),
     ({"training": {"learning_rate": -0.1}}, "training.learning_rate: input should be greater than 0"),
     ({"training": {"learning_rate": float("inf")}}, "training.learning_rate: input should be a finite number"),
@@ -105,15 +108,19 @@ def test_wrong_recipes_get_one_clear_line(changes: dict[str, Any], message: str)
     assert text.startswith("my.toml: "), "the line names the file"
 
 
-def test_several_mistakes_are_counted() -> None:
+def test_all_mistakes_are_told_and_beyond_eight_they_are_counted() -> None:
     text = recipe_text(training={"learning_rate": -1, "batch_size": 0, "clip": -1})
-    with pytest.raises(InterlawError, match=r"training.batch_size: .* \(and 2 more\)"):
+    with pytest.raises(InterlawError, match=r"batch_size: .*; training.learning_rate: .*; training.clip: ") as caught:
+        parse_recipe(text, source="r")
+    assert "more)" not in str(caught.value)
+    text = recipe_text(top={f"key{number}": number for number in range(11)})
+    with pytest.raises(InterlawError, match=r"unknown key 'key7', .* \(and 3 more\)$"):
         parse_recipe(text, source="r")
 
 
 @pytest.mark.parametrize("text", ["name = ", "[shape", "a = 1\na = 2", '"'])
 def test_what_is_no_toml_is_refused(text: str) -> None:
-    with pytest.raises(InterlawError, match=r"expected TOML in my.toml, found: .*; mend the file") as caught:
+    with pytest.raises(InterlawError, match=r"expected TOML in my.toml, found: .*; correct the file") as caught:
         parse_recipe(text, source="my.toml")
     assert "\n" not in str(caught.value)
 

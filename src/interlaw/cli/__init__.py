@@ -17,6 +17,7 @@ from interlaw.cli.doctor import doctor
 from interlaw.cli.explore import explore
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
+from interlaw.cli.init import init
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure
 from interlaw.cli.quickstart import quickstart
@@ -59,6 +60,7 @@ def options(
 
 for command in (
     quickstart,
+    init,
     shapes,
     measure,
     compare_measurements,

@@ -31,14 +31,19 @@ def print_json(values: Any) -> None:
 
 
 def write_json(values: Any, path: Path) -> None:
-    """Writes the same document to a file, whole or not at all.
+    """Writes the same document to a file, whole or not at all; raises InterlawError as `write_text` does."""
+    write_text(json.dumps(_plain(values), indent=1, default=str) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Writes a text file, whole or not at all.
 
     Raises:
         InterlawError: The file cannot be written there.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(json.dumps(_plain(values), indent=1, default=str) + "\n", encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
         raise InterlawError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,22 +10,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.output import AsJson, own_name, people, print_json
-from interlaw.errors import WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
 
 RECIPE = "quickstart.toml"
+RUNS = Path("runs")
 
 
 def quickstart(
-    out: Annotated[Path, typer.Option(help="The run's folder; gone on with when it exists.")] = Path("runs/quickstart"),
+    text: Annotated[
+        Path | None, typer.Option(metavar="FOLDER|FILE", help="Your own text; the standard library's when not given.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run's folder, resumed when it exists; runs/quickstart when not given."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """A real shape sweep, from text to law to page.
 
-    Trains, measures, fits and reports on text that is found on every machine.
+    Trains, measures, fits and reports, on text that every machine has or on your own.
     """
     from interlaw.cli.sweep import drive, require_workers
     from interlaw.laws import fit_law, verdict
@@ -33,20 +41,22 @@ def quickstart(
     from interlaw.sweep import parse_recipe, prepare_run, require_folder
 
     require_workers(workers)
+    out = out or RUNS / ("quickstart" if text is None else f"quickstart-{text.resolve().stem}")
     require_folder(out)
-    text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
-    recipe = parse_recipe(text, source=RECIPE)
+    written = recipe_on(text)
+    recipe = parse_recipe(written, source=RECIPE)
     console = people()
 
+    source = text or "the standard library's text"
     console.print(
         f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets, {len(recipe.depths)} depths and "
-        f"{len(recipe.seeds)} seeds on the standard library's text: minutes on two cores, most FLOPs first. "
+        f"{len(recipe.seeds)} seeds on {source}: minutes on two cores, most FLOPs first. "
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
         markup=False,
     )
 
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
-        return prepare_run(recipe, text, out=out, folder=Path.cwd())
+        return prepare_run(recipe, written, out=out, folder=Path.cwd())
 
     outcome = drive(plan, executor="processes", workers=workers)
     if not outcome["done"]:
@@ -67,3 +77,18 @@ def quickstart(
     lines = [f"- {sentence}" for sentence in verdict(law)]
     lines += ["", f"report: {page}", f"next: {own_name()} measure {trial} --view loss"]
     people(stderr=False).print("\n" + "\n".join(lines), markup=False)
+
+
+def recipe_on(text: Path | None) -> str:
+    """The packaged recipe, on the given text.
+
+    Raises:
+        InterlawError: There is no such text.
+    """
+    packaged = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
+    if text is None:
+        return packaged
+    if not text.exists():
+        raise InterlawError(f"expected a text file or folder, found nothing at {str(text)!r}; check the path")
+    corpus = json.dumps(str(text.resolve()), ensure_ascii=False)  # a string of JSON is one of TOML
+    return packaged.replace('corpus = "stdlib"', f"corpus = {corpus}")

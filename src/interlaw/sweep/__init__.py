@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from interlaw.sweep.progress import RunStatus, planned_flops, run_status
     from interlaw.sweep.recipe import MeasurePart, Recipe, TrainingPart, parse_recipe, read_recipe
     from interlaw.sweep.rerun import RERUN_TOLERANCE, Rerun, rerun_trial
+    from interlaw.sweep.starter import starter_recipe
     from interlaw.sweep.transfer import CLAIMS, Bench, RateCurve, coordinate_checks, make_bench, rate_curves
     from interlaw.sweep.treated import TreatedRuns, read_treated
     from interlaw.sweep.trial import run_trial
@@ -60,6 +61,7 @@ else:  # each with what it needs: reading where a run stands does without torch
                 "Rerun",
                 "rerun_trial",
             ),
+            "starter": ("starter_recipe",),
             "transfer": (
                 "CLAIMS",
                 "Bench",
@@ -111,4 +113,5 @@ __all__ = [
     "run_status",
     "run_trial",
     "run_trials",
+    "starter_recipe",
 ]

@@ -12,7 +12,7 @@ from interlaw.sweep.local import Listener, default_workers, run_in_processes, ru
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
 from interlaw.sweep.ray import run_on_ray
-from interlaw.sweep.recipe import Recipe
+from interlaw.sweep.recipe import Recipe, parse_recipe
 
 Executor = Literal["local", "processes", "ray"]
 
@@ -42,7 +42,7 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
     if strangers:
         raise InterlawError(
             f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does "
-            "not plan; choose another --out, or take the recipe that made them"
+            f"not plan{_changed_keys(run, recipe)}; choose another --out, or take the recipe that made them"
         )
     for key in ended:  # what a process left that was killed between a record and its tidying
         run.trial(key).tidy()
@@ -52,6 +52,27 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
         reason = error.reason if isinstance(error, StorageError) else error.strerror
         raise InterlawError(f"expected to write to {str(out)!r}, found: {reason}; choose another --out") from error
     return run, trials
+
+
+def _changed_keys(run: RunFolder, recipe: Recipe) -> str:
+    """Names the keys in which the run's own recipe differs; nothing where that recipe is gone or unreadable."""
+    try:
+        kept = parse_recipe((run.path / "recipe.toml").read_text(encoding="utf-8"), source="recipe.toml")
+    except (OSError, UnicodeDecodeError, InterlawError):
+        return ""
+    old, new = _flat(kept.model_dump(mode="json")), _flat(recipe.model_dump(mode="json"))
+    changes = [
+        f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
+    ]
+    return f" (its recipe's {'; '.join(changes)})" if changes else ""
+
+
+def _flat(document: dict[str, Any], place: str = "") -> dict[str, Any]:
+    """A document's values by their dotted keys."""
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        values |= _flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}
+    return values
 
 
 def require_folder(out: str | Path) -> None:

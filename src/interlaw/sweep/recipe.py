@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction import VIEWS
@@ -250,7 +251,7 @@ def parse_recipe(text: str, *, source: str) -> Recipe:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not TOML, a number of thousands of digits, brackets without end
-        raise InterlawError(f"expected TOML in {source}, found: {error}; mend the file") from error
+        raise InterlawError(f"expected TOML in {source}, found: {error}; correct the file") from error
     try:
         return Recipe.model_validate(document)
     except InterlawError as error:  # of a size or a list of depths
@@ -274,30 +275,43 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
     return parse_recipe(text, source=str(path)), text
 
 
+MOST_PROBLEMS = 8  # told at once: more do not help, and the message stays one line that can be read
+
+
 def _explain(error: ValidationError) -> str:
-    """The first problem in one line, and how many there are."""
-    problems = error.errors()
-    first = problems[0]
-    parts = [str(part) for part in first["loc"]]
-    if parts[:1] == ["task"]:
-        del parts[1:2]  # pydantic puts the kind of task between
+    """All problems in one line, the first `MOST_PROBLEMS` of them in words."""
+    problems = list({_place(problem): problem for problem in reversed(error.errors())}.values())[::-1]
+    told = "; ".join(_problem(problem) for problem in problems[:MOST_PROBLEMS])
+    return told + (f" (and {len(problems) - MOST_PROBLEMS} more)" if len(problems) > MOST_PROBLEMS else "")
+
+
+def _place(problem: ErrorDetails) -> tuple[str, ...]:
+    """The key that a problem is about, without what pydantic adds: the kind of task, the type of a size."""
+    parts = tuple(str(part) for part in problem["loc"])
+    if parts[:1] == ("task",):
+        return parts[:1] + parts[2:]
+    return parts[:2] if parts[:1] == ("shape",) else parts
+
+
+def _problem(problem: ErrorDetails) -> str:
+    """One problem: the key, what was expected, what was found."""
+    parts = _place(problem)
     place = ".".join(parts) or "the recipe"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
         near = did_you_mean(parts[-1], _keys(parts[:-1]))
-        text = f"unknown key {place!r}; remove it or mend its spelling{near}"
-    elif first["type"] == "union_tag_invalid":
-        text = f"task.kind must be one of {first['ctx']['expected_tags']}, found {first['ctx']['tag'][:40]!r}; mend it"
-    elif first["type"] == "missing":
-        text = f"missing key {place!r}; add it"
-    elif isinstance(first["input"], dict):  # a part as a whole: its message says what was found
-        text = f"{place}: {message[0].lower()}{message[1:]}; mend it"
-    else:
-        text = f"{place}: {message[0].lower()}{message[1:]}, found {str(first['input'])[:60]!r}; mend it"
-    return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+        return f"unknown key {place!r}, remove it or correct its spelling{near}"
+    if problem["type"] == "union_tag_invalid":
+        expected, found = problem["ctx"]["expected_tags"], problem["ctx"]["tag"][:40]
+        return f"task.kind must be one of {expected}, found {found!r}, choose one of them"
+    if problem["type"] == "missing":
+        return f"missing key {place!r}, add it"
+    if isinstance(problem["input"], dict):  # a part as a whole: its message says what was found
+        return f"{place}: {message[0].lower()}{message[1:]}, correct it"
+    return f"{place}: {message[0].lower()}{message[1:]}, found {str(problem['input'])[:60]!r}, correct it"
 
 
-def _keys(place: list[str]) -> list[str]:
+def _keys(place: tuple[str, ...]) -> list[str]:
     """The keys of a part of a recipe; of a task, those of every kind."""
     parts: dict[str, list[type[Strict]]] = {
         "": [Recipe],

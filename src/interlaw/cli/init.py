@@ -1,0 +1,35 @@
+"""`interlaw init`: a recipe to start from, with every key, its default and a comment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlaw.cli.completion import families
+from interlaw.cli.output import own_name, people, write_text
+from interlaw.errors import InterlawError
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recipe to write.")] = Path("recipe.toml"),
+    text: Annotated[
+        Path | None, typer.Option(metavar="FOLDER|FILE", help="Your own text; the standard library's when not given.")
+    ] = None,
+    family: Annotated[str, typer.Option(help="gpt, mlp, cnn, gru, or hf:NAME.", autocompletion=families)] = "gpt",
+) -> None:
+    """Write a recipe to start from.
+
+    It has every key, its default and a comment, and runs as it is.
+    """
+    from interlaw.sweep import starter_recipe
+
+    if file.exists():
+        raise InterlawError(f"expected a new file, found one at {str(file)!r}; name another, or remove it first")
+    if text is not None and not text.exists():
+        raise InterlawError(f"expected a text file or folder, found nothing at {str(text)!r}; check the path")
+    corpus = None if text is None else os.path.relpath(text, file.parent)
+    write_text(starter_recipe(family=family, corpus=corpus), file)
+    people().print(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}", markup=False)

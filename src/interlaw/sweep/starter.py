@@ -1,0 +1,168 @@
+"""A recipe to start from: every key with its value or default, and beside each what it means.
+
+The meaning of a key is the one in the docstring of its model, so that a recipe never says something else than the
+reference.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import textwrap
+import tomllib
+from dataclasses import MISSING, fields, is_dataclass
+from importlib import resources
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from interlaw.errors import InterlawError
+from interlaw.models import ARCHITECTURES, network_of
+from interlaw.shapes import require_family
+from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
+from interlaw.tasks import AnyTaskPart, Strict
+
+# the packaged recipe that a family starts from; every other family is a language model
+BASES = {"mlp": "mlp-tiny.toml", "cnn": "cnn-tiny.toml", "gru": "gru-tiny.toml"}
+LANGUAGE_MODEL = "quickstart.toml"
+HF = "hf:"  # prefix of the families that the Hugging Face library builds
+COMMENT_WIDTH = 100  # characters: a comment and its key fit an editor's window
+
+
+def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
+    """The text of a recipe that runs as it is, with every key, its default and a comment.
+
+    Args:
+        family: Shape family, such as "gpt", "mlp" or "hf:llama".
+        corpus: Text file or folder to learn, relative to the recipe; the packaged recipe's data when None.
+
+    Raises:
+        InterlawError: There is no such family, or the family learns something else than text.
+
+    Example:
+        >>> parse_recipe(starter_recipe(family="gpt"), source="recipe.toml").family
+        'gpt'
+    """
+    shape = require_family(family)
+    if family in ARCHITECTURES or family.startswith(HF):
+        network_of(shape)
+    else:
+        raise InterlawError(
+            f"expected a family that can be trained here ({', '.join(ARCHITECTURES)}, or hf:NAME), found {family!r}; "
+            f"choose {HF}{family} for the architecture of the Hugging Face library"
+        )
+    document = _document(family, corpus)
+    sections = [
+        "# A sweep of equal-budget shapes. Keys behind '#' show their defaults or an optional choice.",
+        _section("", Recipe, document, skip={"shape", "budget", "task", "training", "measure"}),
+        _shape_section(shape, document.get("shape", {}), decided=_decided(document["task"])),
+        _section("budget", BudgetPart, document["budget"]),
+        _section("task", _task_model(document["task"]), document["task"]),
+        _section("training", TrainingPart, document["training"]),
+        _section("measure", MeasurePart, document["measure"]),
+    ]
+    text = "\n".join(sections)
+    parse_recipe(text, source="the starting recipe")
+    return text
+
+
+def _document(family: str, corpus: str | None) -> dict[str, Any]:
+    """The packaged recipe of the family's kind, under this family and text."""
+    base = BASES.get(family, LANGUAGE_MODEL)
+    text = (resources.files("interlaw") / "recipes" / base).read_text(encoding="utf-8")
+    document: dict[str, Any] = tomllib.loads(text)
+    document["task"].setdefault("kind", "text")
+    if corpus is not None:
+        if document["task"]["kind"] != "text":
+            raise InterlawError(
+                f"expected a family that learns text, found {family!r}; choose gpt, or leave the text out"
+            )
+        document["task"]["corpus"] = corpus
+    document["name"] = f"{family} sweep"
+    if family != document["family"]:
+        sizes = {field.name for field in fields(require_family(family))}  # type: ignore[arg-type]
+        document["shape"] = {key: value for key, value in document.get("shape", {}).items() if key in sizes}
+    document["family"] = family
+    return document
+
+
+def _task_model(task: dict[str, Any]) -> type[Strict]:
+    """The model of the document's kind of task."""
+    return next(model for model in _models(AnyTaskPart) if model.model_fields["kind"].default == task["kind"])
+
+
+def _models(kind: Any) -> list[type[Strict]]:
+    """The models of a union, however deep it is annotated."""
+    if isinstance(kind, type):
+        return [kind]
+    return [model for part in get_args(kind) for model in _models(part)]
+
+
+def _decided(task: dict[str, Any]) -> set[str]:
+    """Sizes that follow from the task's data, which a recipe may not set."""
+    return set(getattr(_task_model(task), "decides", {}))
+
+
+def _section(title: str, model: type[BaseModel], given: dict[str, Any], *, skip: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+    """One table of the recipe: each field with its comment."""
+    notes = attribute_notes(model)
+    lines = [f"\n[{title}]"] if title else []
+    for name, field in model.model_fields.items():
+        if name in skip:
+            continue
+        default = field.get_default(call_default_factory=True)
+        lines += _entry(name, notes.get(name, ""), given.get(name, PydanticUndefined), default)
+    return "\n".join(lines)
+
+
+def _shape_section(shape: type, given: dict[str, Any], *, decided: set[str]) -> str:
+    """The family's other sizes; those that the data decide are left out."""
+    notes = attribute_notes(shape)
+    lines = ["\n[shape]"]
+    for field in fields(shape) if is_dataclass(shape) else ():
+        if field.name in {"depth", "width"} | decided or field.name.startswith("_") or not field.init:
+            continue
+        default = None if field.default is MISSING else field.default
+        lines += _entry(
+            field.name, notes.get(field.name, ""), given.get(field.name, PydanticUndefined), default or None
+        )
+    return "\n".join(lines)
+
+
+def _entry(name: str, note: str, given: Any, default: Any) -> list[str]:
+    """The comment, then the key with its value; a key that is not set stands behind a '#'."""
+    comment = textwrap.wrap(note, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
+    if given is not PydanticUndefined:
+        return [*comment, f"{name} = {_toml(given)}"]
+    if default is None or default is PydanticUndefined:
+        return [*comment, f"# {name} ="]
+    return [*comment, f"# {name} = {_toml(default)}"]
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def attribute_notes(model: type) -> dict[str, str]:
+    """What the "Attributes" of a class's docstring, and of its bases', say of each name.
+
+    Example:
+        >>> attribute_notes(MeasurePart)["seed"]
+        'Seed of the probes.'
+    """
+    notes: dict[str, str] = {}
+    for kind in reversed(model.__mro__):
+        _, found, listed = (inspect.cleandoc(kind.__doc__ or "")).partition("Attributes:\n")
+        body = re.split(r"\n\S", listed)[0] if found else ""
+        for entry in re.split(r"\n(?= {4}\S)", "\n" + body):
+            name, separator, note = entry.strip().partition(": ")
+            if separator and name.isidentifier():
+                notes[name] = " ".join(note.split())
+    return notes
