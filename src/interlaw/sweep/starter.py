@@ -82,7 +82,7 @@ def _document(family: str, corpus: str | None) -> dict[str, Any]:
         document["task"]["corpus"] = corpus
     document["name"] = f"{family} sweep"
     if family != document["family"]:
-        sizes = {field.name for field in fields(require_family(family))}  # type: ignore[arg-type]
+        sizes = {field.name for field in fields(require_family(family))}
         document["shape"] = {key: value for key, value in document.get("shape", {}).items() if key in sizes}
     document["family"] = family
     return document
