@@ -1,6 +1,7 @@
 """Laws of loss against depth and width, with their uncertainty. Needs NumPy and SciPy only."""
 
 from interlaw.laws.association import Association
+from interlaw.laws.claim import Claim
 from interlaw.laws.compare import Comparison
 from interlaw.laws.fit import LawFit, fit_law
 from interlaw.laws.joint_law import JointLaw, LinePoint
@@ -14,6 +15,7 @@ __all__ = [
     "SIZE_TOLERANCE",
     "Association",
     "BudgetFit",
+    "Claim",
     "Comparison",
     "JointLaw",
     "LawFit",

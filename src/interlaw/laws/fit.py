@@ -12,6 +12,10 @@ from interlaw.errors import InterlawError
 from interlaw.laws.association import Association, associate
 from interlaw.laws.budget_fit import Settings, fit_budget
 from interlaw.laws.caveats import collect_warnings
+from interlaw.laws.claim import Claim
+from interlaw.laws.claims import judge_claims
+from interlaw.laws.contexts import read_contexts
+from interlaw.laws.drift import loss_drift
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.joint_fit import fit_joint_law
 from interlaw.laws.joint_law import JointLaw
@@ -46,6 +50,7 @@ class LawFit:
         associations: Per measured quantity {quantity, claimed_sign, num_shapes, signs{...}, raw{rho, low, high,
             p_value}, given_size{...}, given_size_and_shape{...}, power_law{...} or null}; empty when
             nothing was measured.
+        claims: What the paper claims, each put to one test (`interlaw.laws.Claim`).
         warnings: Sentences; empty when nothing needs care.
         delta: Tolerance of the loss interval.
         confidence: Level of every interval.
@@ -59,6 +64,7 @@ class LawFit:
     interaction_interval: PooledInterval | None
     stability: Stability
     associations: tuple[Association, ...]
+    claims: tuple[Claim, ...]
     warnings: tuple[str, ...]
     delta: float
     confidence: float
@@ -152,11 +158,15 @@ def fit_law(
     given = all(fit.r_star.status == "given" for fit in budgets)
     law = None if given else fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     sizes = [fit.params_mean for fit in budgets]
+    stability = judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes)))
+    contexts = read_contexts(table, runs, shapes, budgets)
+    claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
     return LawFit(
         budgets=budgets,
         law=law,
         interaction_interval=_pool([(fit, permuted) for fit, permuted in fits if permuted is not None]),
-        stability=judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes))),
+        stability=stability,
+        claims=(*claims, loss_drift(stability, confidence=confidence)),
         associations=associate(shapes, confidence=confidence, num_permutations=num_permutations, rng=rng),
         warnings=tuple(collect_warnings(runs, shapes, budgets=budgets, law=law)),
         delta=delta,

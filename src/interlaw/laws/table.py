@@ -67,6 +67,8 @@ class Runs:
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
         left_out: What was dropped.
         view: The view that `measured` is of, by the table's own account; empty when it does not say.
+        row: The table's row of each run.
+        seed: Its seed; None when the table does not say.
     """
 
     budget: FloatArray
@@ -82,6 +84,8 @@ class Runs:
     rate_edges: int
     left_out: LeftOut
     view: str
+    row: NDArray[np.int64]
+    seed: FloatArray | None
 
 
 def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
@@ -135,6 +139,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         lost_shapes=_lost_shapes(columns, done),
         bias=_bias(columns, done),
     )
+    seeds = columns["seed"][keep] if "seed" in columns else None
     tokens = columns.get("train_tokens")
     if tokens is not None and not (np.isfinite(tokens[keep]).all() and (tokens[keep] > 0).all()):
         tokens = None
@@ -148,6 +153,8 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         rate_edges=edges + _searched_edges(columns, keep),
         left_out=left_out,
         view=_one_view(table, num_rows) if "view" in names else "",
+        row=row_numbers[keep],
+        seed=seeds if seeds is not None and np.isfinite(seeds).all() else None,
     )
 
 

@@ -1,0 +1,163 @@
+"""One claim of the paper put to one test: what came out, how sure that is, and what it means in a sentence.
+
+A claim fails by evidence only: an interval that excludes it, or one that lies within `NEGLIGIBLE` of nothing. Where the
+data show neither, the verdict is `cannot tell`, with the effect that the design could have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.05  # of each one-sided test, after Holm's correction
+NEGLIGIBLE = 0.2  # a correlation this small explains at most 4% of the variance
+POWER = 0.8  # of the effect that a design is said to be able to see
+MIN_DOF = 7  # with fewer, even the largest correlation is seen with less than `POWER`
+
+# Quantity -> the sign of its relation with the loss that arXiv 2605.27989 claims, and its name in a sentence.
+CLAIMED = {
+    "aofe_ratio": (-1, "AOFE-ratio"),
+    "aofe_scale_free": (1, "scale-free AOFE"),
+    "aofe": (1, "AOFE"),
+    "excess_ratio": (-1, "excess of the ratio over chance"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What one test says of one claim.
+
+    Attributes:
+        claim: `C2` (efficient interaction goes with a low loss), `C3` (the shape of lowest loss is the shape of most
+            efficient interaction) or `C4` (R* stays put as the budget grows).
+        test: `within-shapes`, `off-the-curve`, `tracking` or `equivalence`.
+        quantity: A column (`aofe_ratio`, `aofe_scale_free`, `aofe`, `excess_ratio`), `efficiency`, or the R* that is
+            tested (`r_star_loss`, `r_star_interaction`, `r_star_difference`). Empty when nothing was measured.
+        view: The measured view; empty for the loss and where the table does not name it.
+        effect: Partial correlation of the quantity with log loss (C2), correlation of log R* of interaction with log
+            R* of the loss (C3), or the slope gamma = d log R* / d log N (C4). None when not testable.
+        low: Lower end of its interval at the fit's confidence.
+        high: Upper end.
+        p_value: One-sided, in the claimed direction; of C4, of two one-sided tests of |gamma| within the margin.
+        p_adjusted: After Holm over the quantities and views of the same test.
+        dof: Degrees of freedom behind the effect.
+        detectable: The effect, without its sign, that this design shows with 80% power at the 5% level.
+        verdict: `holds`, `opposite`, `negligible`, `cannot tell` or `not testable`.
+        sentence: The verdict in plain words, with its numbers.
+        p_opposite: One-sided p-value of the opposite direction, after Holm; None for C4.
+        corrected: Effect divided by sqrt(reliability): without the error of measuring. None where that is unknown.
+        reliability: Share of the quantity's variance in the test that is no measuring error, from the standard errors.
+    """
+
+    claim: str
+    test: str
+    quantity: str
+    view: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    dof: int | None
+    detectable: float | None
+    verdict: str
+    sentence: str
+    p_opposite: float | None = None
+    corrected: float | None = None
+    reliability: float | None = None
+
+
+def not_testable(claim: str, test: str, reason: str, *, quantity: str = "", view: str = "") -> Claim:
+    """A claim that the data cannot be asked about, with the reason."""
+    return Claim(
+        claim=claim,
+        test=test,
+        quantity=quantity,
+        view=view,
+        **dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted", "dof", "detectable")),
+        verdict="not testable",
+        sentence=f"{_opening(test)}{of_what(quantity, view)}: not testable, {reason}.",
+    )
+
+
+def adjust(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+    """Holm's correction over the claims of one test that have a p-value; verdicts and sentences follow from it."""
+    tested = [each for each in claims if each.p_value is not None]
+    adjusted = holm([each.p_value or 0.0 for each in tested])
+    opposite = holm([1.0 if each.p_opposite is None else each.p_opposite for each in tested])
+    judged = iter(
+        judge(replace(each, p_adjusted=p_adjusted, p_opposite=None if each.p_opposite is None else p_opposite))
+        for each, p_adjusted, p_opposite in zip(tested, adjusted, opposite, strict=True)
+    )
+    return tuple(each if each.p_value is None else next(judged) for each in claims)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (1979): controls the chance of any false rejection under any dependence.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(each) for each in adjusted]
+
+
+def detectable(dof: int) -> float:
+    """The correlation seen with 80% power by a one-sided test at 5%: (z_.95 + z_.80) / sqrt(dof), at most 1."""
+    return min(1.0, float(stats.norm.ppf(1 - LEVEL) + stats.norm.ppf(POWER)) / float(np.sqrt(dof)))
+
+
+def judge(claim: Claim) -> Claim:
+    """The verdict of a correlation from its adjusted p-values and interval, and its sentence."""
+    low, high = claim.low, claim.high
+    if low is not None and high is not None and low > -NEGLIGIBLE and high < NEGLIGIBLE:
+        verdict = "negligible"
+    elif claim.p_adjusted is not None and claim.p_adjusted <= LEVEL:
+        verdict = "holds"
+    elif claim.p_opposite is not None and claim.p_opposite <= LEVEL:
+        verdict = "opposite"
+    else:
+        verdict = "cannot tell"
+    return replace(claim, verdict=verdict, sentence=_sentence(claim, verdict))
+
+
+def of_what(quantity: str, view: str) -> str:
+    """`, AOFE-ratio of the loss view`, as far as it is known."""
+    name = CLAIMED[quantity][1] if quantity in CLAIMED else ""
+    return (f", {name}" if name else "") + (f" of the {view} view" if view else "")
+
+
+def _opening(test: str) -> str:
+    return {
+        "within-shapes": "Over seeds of one shape",
+        "off-the-curve": "Off the smooth curve in R",
+        "tracking": "Where the loss is lowest and where interaction is most efficient",
+        "equivalence": "R* as the budget grows",
+    }[test]
+
+
+def _sentence(claim: Claim, verdict: str) -> str:
+    opening = _opening(claim.test) + of_what(claim.quantity, claim.view)
+    numbers = f"r = {claim.effect:+.2f} ({claim.low:+.2f} to {claim.high:+.2f}), "
+    seen = "the two go together" if claim.test == "tracking" else _direction(claim)
+    if verdict == "holds":
+        return f"{opening}: as claimed, {seen}; {numbers}p = {claim.p_adjusted:.2g}."
+    if verdict == "opposite":
+        return f"{opening}: against the claim, {seen}; {numbers}p = {claim.p_opposite:.2g} for this direction."
+    if verdict == "negligible":
+        return f"{opening}: next to no relation with the loss; {numbers}within {NEGLIGIBLE:g} of 0."
+    return (
+        f"{opening}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. "
+        f"This design shows |r| of {claim.detectable:.2f} or more with {POWER:.0%} power."
+    )
+
+
+def _direction(claim: Claim) -> str:
+    return f"a higher value goes with a {'higher' if (claim.effect or 0) > 0 else 'lower'} loss"

@@ -1,0 +1,127 @@
+"""C4, the R* of loss and interaction as the budget grows: equivalence tests of gamma = d log R* / d log N."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from interlaw.laws.claim import LEVEL, POWER, Claim, not_testable
+from interlaw.laws.contexts import Contexts
+from interlaw.laws.result import Stability
+from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, equivalence
+from interlaw.laws.table import FloatArray
+
+_SUBJECTS = {
+    "r_star_loss": "R* of the loss",
+    "r_star_interaction": "R of the most efficient interaction",
+    "r_star_difference": "R of the most efficient interaction against R* of the loss",
+}
+
+
+_WORDS = {"holds": "stays put, as claimed", "opposite": "moves, against the claim", "cannot tell": "cannot tell"}
+
+
+def loss_drift(stability: Stability, *, confidence: float) -> Claim:
+    """C4 of the loss itself, from the fit's own gamma."""
+    if stability.gamma is None or stability.low is None or stability.high is None:
+        return not_testable("C4", "equivalence", stability.reason, quantity="r_star_loss")
+    dof = max(1, stability.num_budgets - 2)
+    stderr = (stability.high - stability.low) / 2 / float(stats.t.ppf((1 + confidence) / 2, dof))
+    verdict = {"stable": "holds", "moves": "opposite"}.get(stability.verdict, "cannot tell")
+    return _claim(
+        "r_star_loss",
+        "",
+        interval=(stability.gamma, stability.low, stability.high),
+        stderr=stderr,
+        dof=dof,
+        p_value=stability.tests[0].p_value if stability.tests else None,
+        verdict=verdict,
+        reason=stability.reason,
+    )
+
+
+def interaction_drift(
+    contexts: Contexts, efficient: FloatArray, inside: FloatArray, *, view: str, confidence: float
+) -> tuple[Claim, Claim]:
+    """C4 of the most efficient R, and of its distance from R* of the loss, over contexts that have them in their grid.
+
+    Least squares with one intercept a group (source and treatment) and one slope; the scatter of the contexts about it
+    is the error. For the difference each context is its own pair, so that an error that both share does not count.
+
+    Args:
+        contexts: Sizes, groups and R* of the loss.
+        efficient: Log R of the most efficient interaction, (k,).
+        inside: Where it lies inside the grid, (k,).
+        view: Its view.
+        confidence: Level of the interval; the one-sided tests have size (1 - confidence) / 2.
+    """
+    own = np.where(inside > 0, efficient, np.nan)
+    return (
+        _slope_test(contexts, own, quantity="r_star_interaction", view=view, confidence=confidence),
+        _slope_test(
+            contexts, own - contexts.log_r_star, quantity="r_star_difference", view=view, confidence=confidence
+        ),
+    )
+
+
+def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: str, confidence: float) -> Claim:
+    known = np.isfinite(values)
+    group, size, y = contexts.group[known], contexts.size[known], values[known]
+    budgets = len(np.unique(size))
+    decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
+    indicators = np.equal.outer(group, np.unique(group)).astype(np.float64)
+    dof = len(y) - indicators.shape[1] - 1
+    if budgets < MIN_BUDGETS or dof < 1:
+        reason = f"{budgets} budgets have it inside their grid; {MIN_BUDGETS} are needed"
+        return not_testable("C4", "equivalence", reason, quantity=quantity, view=view)
+    x = size - indicators @ (indicators.T @ size / indicators.sum(axis=0))
+    slope = float(x @ y / (x @ x))
+    left = y - indicators @ (indicators.T @ y / indicators.sum(axis=0)) - slope * x
+    stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), 1e-12)
+    enough = decades >= MIN_DECADES - 1e-3  # budgets of exactly a tenfold span count, whatever their rounding
+    test = equivalence("0", 0.0, slope=slope, stderr=stderr, dof=dof, confidence=confidence, enough_span=enough)
+    verdict = {"same": "holds", "different": "opposite"}.get(test.verdict, "cannot tell")
+    reason = f"gamma = {slope:+.2f} ({test.difference_low:+.2f} to {test.difference_high:+.2f})"
+    if not enough:
+        reason += f", over a factor {10**decades:.3g} in size where 10 is needed"
+    return _claim(
+        quantity,
+        view,
+        interval=(slope, test.difference_low, test.difference_high),
+        stderr=stderr,
+        dof=dof,
+        p_value=test.p_value,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _claim(
+    quantity: str,
+    view: str,
+    *,
+    interval: tuple[float, float, float],
+    stderr: float,
+    dof: int,
+    p_value: float | None,
+    verdict: str,
+    reason: str,
+) -> Claim:
+    seen = float(stats.t.ppf(1 - LEVEL, dof) + stats.t.ppf(POWER, dof)) * stderr
+    power = f" A gamma of {seen:.2f} would be told from 0 with {POWER:.0%} power." if verdict == "cannot tell" else ""
+    where = f" of the {view} view" if view else ""
+    return Claim(
+        claim="C4",
+        test="equivalence",
+        quantity=quantity,
+        view=view,
+        effect=interval[0],
+        low=interval[1],
+        high=interval[2],
+        p_value=p_value,
+        p_adjusted=p_value,
+        dof=dof,
+        detectable=seen,
+        verdict=verdict,
+        sentence=f"{_SUBJECTS[quantity]}{where} as the budget grows: {_WORDS[verdict]}; {reason}.{power}",
+    )

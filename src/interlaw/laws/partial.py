@@ -1,0 +1,124 @@
+"""A partial correlation with its permutation distribution: p-values, interval, reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from interlaw.laws.claim import CLAIMED, Claim, detectable
+from interlaw.laws.table import FloatArray
+
+IntArray = NDArray[np.int64]
+CHUNK = 2_000_000  # numbers of a block of permutations: 16 MB in float64
+
+
+class Projection:
+    """Takes a linear nuisance out of rows of values: v - v Q Q^T, block by block.
+
+    Args:
+        blocks: For each block the positions of its entries and a design over them, (entries, columns).
+        size: Length of a row.
+        across: A design over all entries, (size, columns), taken out beside the blocks'.
+    """
+
+    def __init__(
+        self, blocks: list[tuple[IntArray, FloatArray]], *, size: int, across: FloatArray | None = None
+    ) -> None:
+        self.blocks = [(rows, _orthonormal(design)) for rows, design in blocks]
+        self.across: FloatArray | None = None
+        self.dof = size - sum(basis.shape[1] for _, basis in self.blocks)
+        if across is not None:
+            left = self(across.T).T
+            kept = np.linalg.norm(left, axis=0) > 1e-9 * np.linalg.norm(across, axis=0)
+            self.across = _orthonormal(left[:, kept])
+            self.dof -= self.across.shape[1]
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Residuals of each row of `values`, (..., size)."""
+        left = values.copy()
+        for rows, basis in self.blocks:
+            part = values[..., rows]
+            left[..., rows] = part - (part @ basis) @ basis.T
+        return left if self.across is None else left - (left @ self.across) @ self.across.T
+
+
+def _orthonormal(design: FloatArray) -> FloatArray:
+    """Columns that span the design's; a column that others determine to 1e-9 of its length adds nothing."""
+    lengths = np.linalg.norm(design, axis=0)
+    left, singular, _ = np.linalg.svd(design[:, lengths > 0] / lengths[lengths > 0], full_matrices=False)
+    return np.asarray(left[:, singular > 1e-9 * max(1.0, singular.max(initial=0.0))], dtype=np.float64)
+
+
+def orders_within(groups: IntArray, num_permutations: int, rng: np.random.Generator) -> Iterator[IntArray]:
+    """Blocks of permutations (p, n) that move entries within their group only."""
+    position = np.argsort(groups, kind="stable")
+    step = max(1, CHUNK // max(1, len(groups)))
+    for start in range(0, num_permutations, step):
+        count = min(step, num_permutations - start)
+        moved = position[np.argsort(groups[position] + rng.random((count, len(groups))), axis=1)]
+        orders = np.empty_like(moved)
+        orders[:, position] = moved
+        yield orders
+
+
+def correlate(
+    y: FloatArray,
+    x: FloatArray,
+    *,
+    noise: FloatArray,
+    project: Projection,
+    orders: Iterator[IntArray],
+    confidence: float,
+    claim: Claim,
+) -> Claim:
+    """The partial correlation of x and y given the nuisance, its two tails and its interval.
+
+    The interval is Fisher's, its standard error the larger of 1 / sqrt(dof - 2) and the spread of the permuted
+    correlations: where few runs carry the variance, the permutations know and the formula does not.
+
+    Args:
+        y: Log losses, (n,).
+        x: The quantity on its scale, (n,).
+        noise: Error variance of x, (n,); NaN where unknown.
+        project: Takes the nuisance out.
+        orders: Permutations of residuals of x.
+        confidence: Level of the interval.
+        claim: What is tested; returned with its numbers, not yet judged.
+    """
+    left, right = project(y), project(x)
+    lengths = np.linalg.norm(left), np.linalg.norm(right)
+    effect = float(np.clip(left @ right / lengths[0] / lengths[1], -1, 1))
+    permuted = np.concatenate([_correlations(left, project(right[order])) for order in orders])
+    sign = CLAIMED[claim.quantity][0] if claim.quantity in CLAIMED else 1
+    slack = 1e-12  # equal up to rounding counts as equal
+    spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()))
+    reach = float(stats.norm.ppf((1 + confidence) / 2)) * spread
+    middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
+    reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
+    return Claim(
+        **{
+            **vars(claim),
+            "effect": effect,
+            "low": float(np.tanh(middle - reach)),
+            "high": float(np.tanh(middle + reach)),
+            "p_value": float((1 + (sign * permuted >= sign * effect - slack).sum()) / (1 + len(permuted))),
+            "p_opposite": float((1 + (sign * permuted <= sign * effect + slack).sum()) / (1 + len(permuted))),
+            "dof": project.dof,
+            "detectable": detectable(project.dof),
+            "reliability": None if reliability is None else max(0.0, reliability),
+            "corrected": None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
+        }
+    )
+
+
+def _correlations(left: FloatArray, right: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(right, axis=-1) * np.linalg.norm(left)
+    return np.asarray(right @ left / np.maximum(lengths, 1e-300), dtype=np.float64)
+
+
+def is_constant(values: FloatArray, residuals: FloatArray) -> bool:
+    """Whether the nuisance explains the values to rounding: nothing is left to correlate."""
+    return bool(np.linalg.norm(residuals) <= 1e-9 * max(float(np.linalg.norm(values)), 1e-300))

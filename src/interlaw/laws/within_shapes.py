@@ -1,0 +1,79 @@
+"""T1: does the quantity go with the loss over seeds of one shape? R is the same there, so it cannot confound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from interlaw.laws.claim import MIN_DOF, Claim, not_testable
+from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within
+from interlaw.laws.table import FloatArray
+
+
+def within_shapes(
+    contexts: Contexts,
+    measured: Measured,
+    *,
+    quantity: str,
+    view: str,
+    confidence: float,
+    num_permutations: int,
+    rng: np.random.Generator,
+) -> Claim:
+    """Partial correlation of the quantity with log loss, shape means and seed-by-context means taken out.
+
+    dof = sum over contexts of (shapes - 1) (seeds - 1) in a full design. The quantity's residuals are permuted over
+    the seeds inside each shape and both means are taken out again. Without a column `seed` only shape means are.
+
+    Args:
+        contexts: The runs.
+        measured: The quantity.
+        quantity: Its name.
+        view: Its view.
+        confidence: Level of the interval.
+        num_permutations: Permutations.
+        rng: Their source.
+    """
+    names = {"claim": "C2", "test": "within-shapes", "quantity": quantity, "view": view}
+    rows = np.flatnonzero(np.isfinite(measured.value))
+    counts = np.bincount(contexts.shape[rows], minlength=len(contexts.context))
+    rows = rows[counts[contexts.shape[rows]] > 1]
+    if not len(rows):
+        return not_testable(reason="no shape was run and measured with two seeds", **names)
+    rows = rows[np.argsort(contexts.shape[rows], kind="stable")]
+    shape = contexts.shape[rows]
+    project = _nuisance(contexts.context[shape], shape, None if contexts.seed is None else contexts.seed[rows])
+    y, x = contexts.log_loss_of_run[rows], measured.value[rows]
+    if project.dof < MIN_DOF:
+        return not_testable(
+            reason=f"seeds leave {max(project.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes",
+            **names,
+        )
+    if is_constant(y, project(y)) or is_constant(x, project(x)):
+        return not_testable(reason="the loss or the quantity is the same for every seed", **names)
+    return correlate(
+        y,
+        x,
+        noise=measured.variance[rows],
+        project=project,
+        orders=orders_within(shape, num_permutations, rng),
+        confidence=confidence,
+        claim=not_testable(reason="", **names),
+    )
+
+
+def _nuisance(context: IntArray, shape: IntArray, seed: FloatArray | None) -> Projection:
+    """Indicators of shapes and, within each context, of seeds."""
+    blocks = []
+    for one in np.unique(context):
+        rows = np.flatnonzero(context == one)
+        indicators = _indicators(shape[rows])
+        if seed is not None:
+            indicators = np.column_stack([indicators, _indicators(seed[rows])])
+        blocks.append((rows, indicators))
+    return Projection(blocks, size=len(context))
+
+
+def _indicators(labels: IntArray | FloatArray) -> FloatArray:
+    which = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    return np.asarray(np.eye(int(which.max()) + 1)[which], dtype=np.float64)
