@@ -17,7 +17,7 @@ from interlaw.cli import run
 from interlaw.cli.live import LiveSweep
 from interlaw.cli.quickstart import recipe_on
 from interlaw.runs import RunFolder, load_table
-from interlaw.sweep import LOGGERS, Event, parse_recipe
+from interlaw.sweep import LOGGERS, Event, parse_recipe, prepare_run, read_recipe
 from interlaw.sweep.logs import TrialLog
 
 
@@ -140,7 +140,7 @@ def test_wrong_options_are_refused(
 def test_a_wrong_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path, training={"lr": 0.1})
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 2
-    assert capsys.readouterr().err == f"interlaw: {recipe}: unknown key 'training.lr'; remove it or mend its spelling\n"
+    assert capsys.readouterr().err == f"interlaw: {recipe}: unknown key 'training.lr', remove it or correct its spelling\n"
     assert run(["sweep", str(tmp_path / "no.toml"), "--out", str(tmp_path / "run")]) == 2
     assert "expected a recipe file, found" in capsys.readouterr().err
 
@@ -214,6 +214,26 @@ def test_the_live_picture_survives_a_dead_worker(
     assert "elsewhere" in printed
 
 
+def test_a_log_hears_of_running_trials_every_half_minute(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, text = read_recipe(write_recipe(tmp_path))
+    _, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+    clock = iter([0.0, 29.0, 31.0, 32.0])
+    monkeypatch.setattr("interlaw.cli.live.time.monotonic", lambda: next(clock))
+    key = trials[0].key
+    values = {"step": 6, "steps": 12, "train_loss": 2.5, "seconds": 2.0}
+    with LiveSweep(trials, already_done=1) as live:
+        live.listen(Event(kind="started", key=key))
+        printed = []
+        for _ in range(3):
+            live.listen(Event(kind="progress", key=key, values=values))
+            printed.append(capsys.readouterr().err)
+    assert (printed[0], printed[2]) == ("", "")
+    assert printed[1].startswith("1 of 4 trials done; running: 3k ")
+    assert printed[1].endswith("seed 0 step 6 of 12, loss 2.500  48 tokens/s\n")
+
+
 def test_stopping_says_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +243,7 @@ def test_stopping_says_how_to_go_on(
     monkeypatch.setattr("interlaw.sweep.run_trials", interrupted)
     recipe = write_recipe(tmp_path)
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 130
-    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+    assert capsys.readouterr().err == "stopped; run the same command again to resume\n"
     shutil.rmtree(tmp_path / "run")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
     from interlaw.sweep import Event, Listener
 
 
+SILENCE_SECONDS = 30.0  # a log that says nothing for longer looks like a program that hangs
+
+
 class LiveSweep:
-    """Listens to a sweep's events and draws them on stderr; prints one line a finished trial when that is no terminal.
+    """Listens to a sweep's events and draws them on stderr.
+
+    Where that is no terminal, it prints one line a finished trial, and how far the running ones are every half minute.
 
     Args:
         trials: The plan.
@@ -48,6 +54,8 @@ class LiveSweep:
         )
         self._whole = self._progress.add_task("trials", total=len(trials), completed=already_done, note="")
         self._lines: dict[str, TaskID] = {}
+        self._running: dict[str, str] = {}
+        self._spoken = time.monotonic()
 
     def __enter__(self) -> LiveSweep:
         self._progress.start()
@@ -64,6 +72,18 @@ class LiveSweep:
         if self._next:
             self._next(event)
 
+    def _say_running(self) -> None:
+        """One line on what runs, where no bar shows it and nothing was said for a while."""
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._spoken < SILENCE_SECONDS:
+            return
+        self._spoken = now
+        done = self._progress.tasks[0].completed
+        where = "; ".join(f"{' '.join(self._names[key].split())} {note}" for key, note in sorted(self._running.items()))
+        self._console.print(
+            f"{done:.0f} of {self._progress.tasks[0].total:.0f} trials done; running: {where}", markup=False
+        )
+
     def _draw(self, event: Event) -> None:
         if event.kind == "started":
             if event.key in self._lines:  # its worker died, another one goes on
@@ -74,6 +94,8 @@ class LiveSweep:
             pace = self._tokens[event.key] * values["step"] / values["steps"] / max(values["seconds"], 1e-9)
             note = f"loss {values['train_loss']:.3f}  {pace:,.0f} tokens/s"
             self._progress.update(self._lines[event.key], completed=values["step"], total=values["steps"], note=note)
+            self._running[event.key] = f"step {values['step']} of {values['steps']}, {note}"
+            self._say_running()
         else:
             self._end(event)
 
@@ -81,6 +103,8 @@ class LiveSweep:
         """A trial ended: one line stays, the bar moves."""
         self._progress.remove_task(self._lines.pop(event.key))
         self._progress.advance(self._whole)
+        self._running.pop(event.key, None)
+        self._spoken = time.monotonic()
         values = event.values
         name = self._names[event.key]
         if values["status"] == "done":

@@ -34,7 +34,7 @@ def quickstart(
 
     Trains, measures, fits and reports, on text that every machine has or on your own.
     """
-    from interlaw.cli.sweep import drive, require_workers
+    from interlaw.cli.sweep import choose_device, drive, require_workers
     from interlaw.laws import fit_law, verdict
     from interlaw.report import write_report
     from interlaw.runs import load_table, view_table
@@ -47,10 +47,10 @@ def quickstart(
     recipe = parse_recipe(written, source=RECIPE)
     console = people()
 
-    source = text or "the standard library's text"
+    source, device = text or "the standard library's text", choose_device(None)
     console.print(
         f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets, {len(recipe.depths)} depths and "
-        f"{len(recipe.seeds)} seeds on {source}: minutes on two cores, most FLOPs first. "
+        f"{len(recipe.seeds)} seeds on {source}, trained on {device}: minutes on two cores, most FLOPs first. "
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
         markup=False,
     )
@@ -58,7 +58,7 @@ def quickstart(
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(recipe, written, out=out, folder=Path.cwd())
 
-    outcome = drive(plan, executor="processes", workers=workers)
+    outcome = drive(plan, executor="processes", workers=workers, device=device)
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     if outcome["unmeasured"]:

@@ -9,6 +9,7 @@ import typer
 
 from interlaw.cli.completion import EXPERIMENTS, SCALES, among
 from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.sweep import TrainDevice
 from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def reproduce(
     name: Annotated[
         str, typer.Argument(help="An experiment; a wrong name lists them.", autocompletion=among(EXPERIMENTS))
     ],
-    out: Annotated[Path, typer.Option(help="The experiment's folder; gone on with when it exists.")],
+    out: Annotated[Path, typer.Option(help="The experiment's folder; resumed when it exists.")],
     scale: Annotated[
         str,
         typer.Option(help="tiny: minutes on two cores; paper: the published setting.", autocompletion=among(SCALES)),
@@ -32,18 +33,19 @@ def reproduce(
         str | None, typer.Option(help="For open-models: Hugging Face names or folders, with commas between them.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
-    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    device: TrainDevice = None,
     as_json: AsJson = False,
 ) -> None:
     """One of the paper's experiments, compared.
 
     Every published figure beside what came out.
     """
-    from interlaw.cli.sweep import drive, require_device, require_workers
+    from interlaw.cli.sweep import choose_device, drive, require_device, require_workers
     from interlaw.reproduce import Driver, require_options
     from interlaw.reproduce import reproduce as run_experiment
 
     require_options(name, {"workers"} if workers is not None else ())
+    device = choose_device(device)
     require_device(device)
     require_workers(workers)
     console = people()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from interlaw.sweep import Executor, RayOptions, Recipe
 
 EXECUTORS: tuple[Executor, ...] = ("local", "processes", "ray")
+TrainDevice = Annotated[
+    str | None, typer.Option(help="Where to train: cpu, cuda, cuda:1; cuda where there is one when not given.")
+]
 
 
 def sweep(
@@ -25,7 +28,7 @@ def sweep(
         str,
         typer.Option(
             metavar="DIR|URL",
-            help="The run's folder, or storage such as s3://bucket/run; made when missing, gone on with when not.",
+            help="The run's folder, or storage such as s3://bucket/run; made when missing, resumed when not.",
         ),
     ],
     executor: Annotated[
@@ -38,7 +41,7 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; one a core, or a few on a GPU, when not given.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, cuda:1.")] = "cpu",
+    device: TrainDevice = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(help="Most that a trial may plan with, such as 4G; batches are cut to fit. Else what is free."),
@@ -70,7 +73,7 @@ def sweep(
 ) -> None:
     """Train and measure what is missing of a recipe.
 
-    Equal-budget shapes, on one machine or a Ray cluster; a stopped sweep goes on where it was.
+    Equal-budget shapes, on one machine or a Ray cluster; run the same command again to resume a stopped sweep.
     """
     from interlaw.runs import open_run
     from interlaw.shapes import parse_size
@@ -87,6 +90,7 @@ def sweep(
     require_workers(workers)
     require_loggers(log or [])
     ray = parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
+    device = choose_device(device, on_ray=executor == "ray", num_gpus=ray.num_gpus)
     chosen = choose_executor(executor, ray, device=device, resources=resources_per_trial)
     limit = None if memory_limit is None else parse_size(memory_limit)
     require_undivided(ray, memory_limit=limit, compiled=compiled)
@@ -95,7 +99,7 @@ def sweep(
     if limit is not None:
         require_smallest_fits(plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
     if dry_run:
-        show_plan(plan_trials(parsed, folder=recipe.parent), as_json=as_json)
+        show_plan(plan_trials(parsed, folder=recipe.parent), device=device, as_json=as_json)
         return
 
     if retry is not None:
@@ -117,6 +121,16 @@ def sweep(
     if as_json:
         print_json(outcome)
     require_success(outcome, out)
+
+
+def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float = 0) -> str:
+    """Where to train when nobody says: on Ray what the trials ask for, else on this machine's GPU if it has one."""
+    import torch
+
+    if device is not None:
+        return device
+    has_gpu = num_gpus > 0 if on_ray else torch.cuda.is_available()
+    return "cuda" if has_gpu else "cpu"
 
 
 def choose_executor(executor: str, ray: RayOptions, *, device: str, resources: str) -> Executor:
@@ -170,7 +184,7 @@ def require_success(outcome: dict[str, Any], out: str) -> None:
 
 
 def forget_failures(run: RunFolder, retry: str) -> None:
-    """Removes the records of failed and unmeasured trials, so that they go on where they stopped."""
+    """Removes the records of failed and unmeasured trials, so that they resume where they stopped."""
     if retry != "failed":
         raise InterlawError(f"expected --retry failed, found {retry!r}; diverged trials are results and stay")
     run.fetch()
@@ -233,7 +247,7 @@ def drive(
                     **options,
                 )
         except KeyboardInterrupt:
-            people().print("stopped; run the same command again to go on")
+            people().print("stopped; run the same command again to resume")
             raise
         earlier = ended
         run, trials = plan()
@@ -258,8 +272,8 @@ def log_folder(run: RunFolder) -> Path:
     return Path("logs") / run_name(run) if is_url(run.location) else run.path / "logs"
 
 
-def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
-    """What would run."""
+def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
+    """What would run, and where."""
     from interlaw.sweep import planned_flops
 
     rows = [
@@ -275,7 +289,7 @@ def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
     first_round = any(t.stage == "search" for t in trials)
     if as_json:
         flops = sum(row["flops"] for row in rows)
-        print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round})
+        print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round, "device": device})
         return
     console = people(stderr=False)
     for row in rows:
@@ -284,7 +298,7 @@ def show_plan(trials: list[TrialSpec], *, as_json: bool) -> None:
             f"seed {row['seed']}  {row['steps']} steps",
             markup=False,
         )
-    console.print(f"{len(rows)} trials, {sum(row['flops'] for row in rows):.3g} training FLOPs")
+    console.print(f"{len(rows)} trials, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}")
     if first_round:
         console.print(
             "the search's first round alone: further rates, then a final trial a seed, are planned from what it finds"
