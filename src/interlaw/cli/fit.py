@@ -10,6 +10,7 @@ import typer
 
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 def fit(
     source: Annotated[
-        str, typer.Argument(metavar="DIR|URL|TABLE.csv", help="A run's folder or URL, or a table of anyone's runs.")
+        str,
+        typer.Argument(
+            metavar="DIR|URL|TABLE.csv", help="A run's folder or URL, a table of anyone's runs, or public:NAME."
+        ),
     ],
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
     confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
@@ -46,8 +50,12 @@ def fit(
     """
     from interlaw.laws import fit_law
 
+    if source == "public:":
+        list_sweeps(as_json=as_json)
+        return
+    table = read_source(source, view=view, columns=column or [])
     law = fit_law(
-        read_source(source, view=view, columns=column or []),
+        table,
         delta=delta,
         confidence=confidence,
         treatment=treatment,
@@ -62,10 +70,12 @@ def fit(
             raise InterlawError(
                 f"expected to write {str(out)!r}, found: {error.strerror}; name another file"
             ) from error
+    beside = surfaces(table, law)
     if as_json:
-        print_json(law.to_dict())
+        print_json({**law.to_dict(), **beside})
         return
     show(law)
+    show_surfaces(beside)
     if details:
         show_details(law)
 
@@ -74,7 +84,11 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
     """A run or a CSV file as a table with our column names and one view's interaction."""
     import pandas as pd
 
-    if "://" in str(source) or Path(source).is_dir():
+    if str(source).startswith("public:"):
+        from interlaw.published import find_sweep
+
+        table = find_sweep(str(source)).table()
+    elif "://" in str(source) or Path(source).is_dir():
         from interlaw.runs import load_table
 
         table = load_table(source)

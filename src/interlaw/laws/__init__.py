@@ -3,11 +3,13 @@
 from interlaw.laws.association import Association
 from interlaw.laws.claim import Claim
 from interlaw.laws.compare import Comparison
+from interlaw.laws.compute_optimum import ComputeOptimum, compute_optima
 from interlaw.laws.fit import LawFit, fit_law
 from interlaw.laws.joint_law import JointLaw, LinePoint
 from interlaw.laws.published import SIZE_TOLERANCE, PublishedLaw, published_laws, published_slopes
 from interlaw.laws.result import BudgetFit, Overlap, Stability
 from interlaw.laws.stability import equivalence
+from interlaw.laws.surface import SurfaceOptimum, surface_optima
 from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, TreatmentDifference, compare_treatments
 from interlaw.laws.verdict import verdict
 
@@ -17,19 +19,23 @@ __all__ = [
     "BudgetFit",
     "Claim",
     "Comparison",
+    "ComputeOptimum",
     "JointLaw",
     "LawFit",
     "LinePoint",
     "Overlap",
     "PublishedLaw",
     "Stability",
+    "SurfaceOptimum",
     "TreatedBudget",
     "TreatmentComparison",
     "TreatmentDifference",
     "compare_treatments",
+    "compute_optima",
     "equivalence",
     "fit_law",
     "published_laws",
     "published_slopes",
+    "surface_optima",
     "verdict",
 ]

@@ -17,6 +17,7 @@ from interlaw.published.selection import (
     chance_ceiling,
     select_models,
 )
+from interlaw.published.sweeps import Sweep, find_sweep, packaged_sweeps
 from interlaw.published.table import published_rows, read_rows
 
 __all__ = [
@@ -33,11 +34,14 @@ __all__ = [
     "ScoredModel",
     "SharedRatio",
     "SizeBin",
+    "Sweep",
     "Variant",
     "chance_ceiling",
     "compare_models",
     "correlate",
+    "find_sweep",
     "nearest_rows",
+    "packaged_sweeps",
     "parse_tokens",
     "place_rows",
     "published_ratio_points",

@@ -1,0 +1,64 @@
+"""What `interlaw fit` says of packaged sweeps, grids without budgets and budgets in training FLOPs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interlaw.cli.output import people, print_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from interlaw.laws import LawFit
+
+# With this many shapes a budget has a curve of its own; below, in every budget, a table is a grid of sizes.
+_ENOUGH = 5
+
+
+def list_sweeps(*, as_json: bool) -> None:
+    """Prints every packaged sweep."""
+    from rich.table import Table
+
+    from interlaw.published import packaged_sweeps
+
+    if as_json:
+        print_json({"sweeps": [sweep.to_dict() for sweep in packaged_sweeps()]})
+        return
+    table = Table("name", "what it is", "source", "licence", box=None, header_style="bold")
+    for sweep in packaged_sweeps():
+        table.add_row(sweep.name, sweep.title, sweep.source, sweep.licence)
+    people(stderr=False).print(table)
+    people().print("fit one: interlaw fit public:NAME", markup=False)
+
+
+def surfaces(table: pd.DataFrame, law: LawFit) -> dict[str, list[dict[str, Any]]]:
+    """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs."""
+    from interlaw.laws import compute_optima, surface_optima
+
+    columns = {str(name): table[name].to_numpy() for name in table.columns}
+    if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
+        return {"compute_optimal": [one.to_dict() for one in compute_optima(columns)]}
+    if "budget" in table.columns or any(budget.num_shapes >= _ENOUGH for budget in law.budgets):
+        return {}
+    return {"surface": [one.to_dict() for one in surface_optima(columns)]}
+
+
+def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Prints them, one line a size or budget."""
+    from interlaw.shapes import format_size
+
+    console = people(stderr=False)
+    for one in found.get("surface", []):
+        said = one["status"].replace("_", " ")
+        if one["status"] == "optimum":
+            said = f"R* {one['ratio']:.4f} (90%: {one['low']:.4f} to {one['high']:.4f})"
+        console.print(f"surface through {one['num_shapes']} shapes near {format_size(one['params'])}: {said}")
+    for one in found.get("compute_optimal", []):
+        said = one["status"].replace("_", " ")
+        if one["status"] == "optimum":
+            size, tokens, ratio = one["params"], one["tokens"], one["ratio"]
+            said = (
+                f"N* {format_size(size[0])} ({format_size(size[1])} to {format_size(size[2])}), "
+                f"D* {format_size(tokens[0])} tokens, R* {ratio[0]:.4f} ({ratio[1]:.4f} to {ratio[2]:.4f})"
+            )
+        console.print(f"{one['flops']:.3g} FLOPs: {said}")

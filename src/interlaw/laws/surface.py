@@ -1,0 +1,227 @@
+r"""R* from a table without equal budgets: log L as a smooth surface over log N and log R near one size.
+
+Legend: n = log N - log N0, r = log R - mean, t = log D beyond what follows from n; X design, W weights, b coefficients.
+
+    log L = b0 + b1 n + b2 n^2 + b3 r + b4 r^2 + b5 n r  [+ b6 r^3 | + b6 n r^2]  [+ t, t^2, n t, r t]
+
+The three forms count alike: where they disagree, the interval is wider. A wild bootstrap draws from each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from interlaw.laws.table import FloatArray
+
+# Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
+_QUADRATIC = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
+FORMS = (_QUADRATIC, (*_QUADRATIC, (0, 3)), (*_QUADRATIC, (1, 2)))
+WINDOWS = (2.0, 3.0, 4.0)  # factors of N; the narrowest that holds enough shapes: a wider surface is no quadratic
+MIN_SHAPES = 10  # three degrees of freedom beyond the largest form
+LEVEL = 0.9
+OWN_TOKENS = 0.05  # spread of log D given log N above which tokens vary on their own: rounding stays below
+_HUBER = 1.345  # 95% efficient under normal errors (Huber 1981)
+_GRID = 401
+_FLAT = 0.05  # level of the F test against a surface without R
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceOptimum:
+    """R* at one size by the surface through the shapes near it.
+
+    Attributes:
+        params: N0.
+        ratio: R*, or None unless `status` is `optimum`.
+        low: Lower end of the 90% interval; None where it is not bounded inside the grid.
+        high: Upper end, likewise.
+        status: `optimum`, `open`, `edge`, `flat` or `too_few_shapes`.
+        log_stderr: Standard error of log R*, half the interval over the normal quantile; None without an optimum.
+        curvature: kappa / L: log L = log L(R*) + curvature (log R - log R*)^2 near R*.
+        rms: Residual standard deviation of log L, of the quadratic.
+        num_shapes: Shapes in the window.
+        window: Factor of N on either side that the window reaches.
+    """
+
+    params: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+    status: str
+    log_stderr: float | None
+    curvature: float | None
+    rms: float | None
+    num_shapes: int
+    window: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """One entry a shape: logs of N, R, loss, and of D where tokens vary on their own (else None)."""
+
+    n: FloatArray
+    r: FloatArray
+    y: FloatArray
+    t: FloatArray | None
+
+
+def surface_optima(
+    columns: Mapping[str, Any], *, sizes: Sequence[float] | None = None, num_bootstrap: int = 1000, seed: int = 0
+) -> tuple[SurfaceOptimum, ...]:
+    """R* over a table's sizes.
+
+    Args:
+        columns: `params`, `depth`, `width`, `loss`, and `train_tokens` if known; one value a run.
+        sizes: N0 to ask at; when not given, the sizes a factor of two apart that have shapes on both sides.
+        num_bootstrap: Draws a form.
+        seed: Of the draws.
+
+    Example:
+        >>> import itertools
+        >>> rows = list(itertools.product([2, 4, 8, 16, 32], [64, 96, 128, 192, 256]))
+        >>> depth, width = np.array(rows, dtype=float).T
+        >>> params = 12 * depth * width**2
+        >>> loss = 3 * params**-0.1 * np.exp(0.01 * np.log(depth / width / 0.05) ** 2)
+        >>> table = {"params": params, "depth": depth, "width": width, "loss": loss}
+        >>> [round(one.ratio, 3) for one in surface_optima(table, sizes=[2e6])]
+        [0.05]
+    """
+    shapes = read_shapes(columns)
+    if sizes is None:
+        low, high = shapes.n.min() + np.log(WINDOWS[0]), shapes.n.max() - np.log(WINDOWS[0])
+        sizes = [float(np.exp(n)) for n in np.arange(low, high + 1e-9, np.log(2))]
+    rng = np.random.default_rng(seed)
+    return tuple(optimum_at(shapes, size, num_bootstrap=num_bootstrap, rng=rng) for size in sizes)
+
+
+def read_shapes(columns: Mapping[str, Any]) -> Shapes:
+    """Mean log loss of each shape (runs of equal N, depth, width and D), and what of log D does not follow from N."""
+    names = [name for name in ("params", "depth", "width", "train_tokens") if name in columns]
+    keys, index = np.unique(
+        np.column_stack([np.asarray(columns[name], dtype=float) for name in names]), axis=0, return_inverse=True
+    )
+    index = index.reshape(-1)
+    loss = np.log(np.asarray(columns["loss"], dtype=float))
+    n, r = np.log(keys[:, 0]), np.log(keys[:, 1] / keys[:, 2])
+    t = None
+    if "train_tokens" in names and np.all(keys[:, 3] > 0):
+        log_tokens = np.log(keys[:, 3])
+        rest = log_tokens - np.polyval(np.polyfit(n, log_tokens, 1), n)
+        t = rest if rest.std() > OWN_TOKENS else None
+    return Shapes(n, r, np.bincount(index, weights=loss) / np.bincount(index), t)
+
+
+def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.random.Generator) -> SurfaceOptimum:
+    """The surface through the shapes near one size, and where it is least."""
+    away = np.abs(shapes.n - np.log(params))
+    counts = [int((away <= np.log(factor)).sum()) for factor in WINDOWS]
+    place = next((i for i, count in enumerate(counts) if count >= MIN_SHAPES), len(WINDOWS) - 1)
+    rows = away <= np.log(WINDOWS[place])
+
+    def result(status: str, **found: Any) -> SurfaceOptimum:
+        nothing = dict.fromkeys(("ratio", "low", "high", "log_stderr", "curvature", "rms"))
+        about = {"params": float(params), "num_shapes": counts[place], "window": WINDOWS[place], "status": status}
+        return SurfaceOptimum(**{**nothing, **about, **found})
+
+    n, r, y = shapes.n[rows] - np.log(params), shapes.r[rows], shapes.y[rows]
+    t = None if shapes.t is None else shapes.t[rows]
+    extra = 0 if t is None else 4
+    if counts[place] < MIN_SHAPES + extra or len(np.unique(np.round(r, 6))) < 5 or n.min() > 0 or n.max() < 0:
+        return result("too_few_shapes")
+    centre = float(r.mean())
+    grid = np.linspace(r.min() - centre, r.max() - centre, _GRID)
+    designs = [_design(n, r - centre, t, form) for form in FORMS]
+    fits = [_fit(X, y) for X in designs]
+    if _is_flat(n, y, t, designs[0], fits[0]):
+        return result("flat", rms=fits[0].rms)
+    slices = [_at_size(grid, form, extra) for form in FORMS]
+    least = [int(np.argmin(at @ fit.b)) for at, fit in zip(slices, fits, strict=True)]
+    draws = np.concatenate(
+        [np.argmin(at @ fit.draws(num_bootstrap, rng), axis=0) for at, fit in zip(slices, fits, strict=True)]
+    )
+    inside = [0 < place < _GRID - 1 for place in least]
+    if sum(inside) < 2:  # two of three forms do not turn
+        return result("edge", rms=fits[0].rms)
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = [None if end <= 0 or end >= _GRID - 1 else float(np.exp(np.interp(end, np.arange(_GRID), grid) + centre))
+            for end in (low, high)]  # fmt: skip
+    if ends[0] is None or ends[1] is None:
+        return result("open", low=ends[0], high=ends[1], rms=fits[0].rms)
+    best = np.mean([grid[place] for place, turns in zip(least, inside, strict=True) if turns])
+    return result(
+        "optimum",
+        ratio=float(np.exp(best + centre)),
+        low=ends[0],
+        high=ends[1],
+        log_stderr=float(np.log(ends[1] / ends[0]) / (2 * stats.norm.ppf((1 + LEVEL) / 2))),
+        curvature=float(fits[0].b[4]),
+        rms=fits[0].rms,
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A robust least-squares fit: coefficients, its weights, and what a wild bootstrap needs to draw others."""
+
+    b: FloatArray
+    w: FloatArray
+    solver: FloatArray
+    residual: FloatArray
+    rms: float
+    dof: int
+
+    def draws(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """Coefficients of wild bootstrap draws, one a column, with the tails of so few degrees of freedom."""
+        signs = rng.choice([-1.0, 1.0], size=(len(self.residual), count))
+        scale = np.sqrt(self.dof / rng.chisquare(self.dof, size=count))
+        drawn: FloatArray = self.b[:, None] + self.solver @ (self.residual[:, None] * signs) * scale
+        return drawn
+
+
+def _fit(X: FloatArray, y: FloatArray) -> _Fit:
+    """Huber's M-estimate by reweighting; residuals are inflated by their leverage."""
+    w = np.ones(len(y))
+    for _ in range(20):  # converges in fewer; each step is a small solve
+        solver = np.linalg.pinv(X * w[:, None] ** 0.5) * w**0.5
+        e = y - X @ (solver @ y)
+        scale = max(float(np.median(np.abs(e))) / 0.6745, 1e-12)
+        w = np.minimum(1.0, _HUBER * scale / np.maximum(np.abs(e), 1e-300))
+    dof = len(y) - X.shape[1]
+    leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, 0.99)
+    # Huber's scale: clipped residuals are too small by the share of them that is clipped
+    rms = float(np.sqrt((w * e) @ (w * e) / dof) / max(float((w >= 1).mean()), 0.5))
+    return _Fit(solver @ y, w, solver, e / np.sqrt(1 - leverage), rms, dof)
+
+
+def _is_flat(n: FloatArray, y: FloatArray, t: FloatArray | None, X: FloatArray, full: _Fit) -> bool:
+    """Whether the terms of R gain no more than chance: F test against the surface without them, at the same weights."""
+    smaller = _design(n, np.zeros_like(n), t, ((0, 0), (1, 0), (2, 0)))
+    root = np.sqrt(full.w)
+    rest, all_terms = (
+        float(((root * y - root[:, None] * A @ np.linalg.lstsq(root[:, None] * A, root * y, rcond=None)[0]) ** 2).sum())
+        for A in (smaller, X)
+    )
+    added = X.shape[1] - smaller.shape[1]
+    return bool(stats.f.sf(max(0.0, rest - all_terms) / added / max(full.rms, 1e-150) ** 2, added, full.dof) > _FLAT)
+
+
+def _design(n: FloatArray, r: FloatArray, t: FloatArray | None, form: Sequence[tuple[int, int]]) -> FloatArray:
+    """Columns of a form at shapes."""
+    columns = [n**i * r**j for i, j in form]
+    if t is not None:
+        columns += [t, t * t, n * t, r * t] if any(j for _, j in form) else [t, t * t, n * t]
+    return np.column_stack(columns)
+
+
+def _at_size(grid: FloatArray, form: Sequence[tuple[int, int]], extra: int) -> FloatArray:
+    """Columns of a form along R at n = 0 and t = 0."""
+    columns = [(0.0 if i else 1.0) * grid**j for i, j in form]
+    return np.column_stack([*columns, *[np.zeros_like(grid)] * extra])

@@ -1,0 +1,84 @@
+"""Sweeps that come with the package: tables of numbers, each with its source and licence."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from interlaw.errors import InterlawError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREFIX = "public:"
+_FOLDER = "interlaw.published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """One packaged table of trained shapes.
+
+    Attributes:
+        name: What `public:NAME` calls it.
+        title: What it is.
+        dataset: Sweeps that share models or data share this name, and one vote where optima are pooled.
+        source: Where the numbers were read.
+        licence: Of the source.
+        counts: What its `params` and its budgets count.
+        treatment: The learning-rate treatment to read where the table holds several; None when it holds one.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    source: str
+    licence: str
+    counts: str
+    treatment: str | None = None
+
+    def table(self) -> pd.DataFrame:
+        """The rows, those of `treatment` where that is set."""
+        import pandas as pd
+
+        with files(_FOLDER).joinpath("sweeps", f"{self.name}.csv").open(encoding="utf-8") as file:
+            rows = pd.read_csv(file)
+        return rows if self.treatment is None else rows[rows["treatment"] == self.treatment].reset_index(drop=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return dict(vars(self))
+
+
+@cache
+def packaged_sweeps() -> tuple[Sweep, ...]:
+    """Every packaged sweep.
+
+    Example:
+        >>> [sweep.name for sweep in packaged_sweeps()][0]
+        'gemstones-hot'
+    """
+    text = files(_FOLDER).joinpath("sweeps", "sources.toml").read_text(encoding="utf-8")
+    return tuple(Sweep(name=name, **fields) for name, fields in tomllib.loads(text).items())
+
+
+def find_sweep(name: str) -> Sweep:
+    """The packaged sweep of a name, with or without `public:`.
+
+    Raises:
+        InterlawError: There is none of that name.
+
+    Example:
+        >>> len(find_sweep("public:gemstones-hot").table())
+        22
+    """
+    wanted = name.removeprefix(PREFIX)
+    known = {sweep.name: sweep for sweep in packaged_sweeps()}
+    if wanted not in known:
+        raise InterlawError(
+            f"expected a packaged sweep of {', '.join(known)}, found {wanted!r}; `interlaw fit {PREFIX}` lists them"
+            f"{did_you_mean(wanted, known)}"
+        )
+    return known[wanted]

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from interlaw.cli import run
+
+
+def test_the_packaged_sweeps_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "public:", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["sweeps"]
+    assert {"name", "title", "dataset", "source", "licence", "counts", "treatment"} == set(listed[0])
+    assert run(["fit", "public:"]) == 0
+    shown = capsys.readouterr().out
+    assert all(sweep["name"] in shown and sweep["licence"] in shown for sweep in listed)
+
+
+def test_a_packaged_sweep_is_fitted_and_a_grid_without_budgets_as_a_surface(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "public:gemstones-hot", "--resamples", "100", "--json"]) == 0
+    fit = json.loads(capsys.readouterr().out)
+    assert len(fit["budgets"]) == 5
+    assert "surface" not in fit
+    assert run(["fit", "public:mlfoundations-grid", "--resamples", "100", "--json"]) == 0
+    surface = json.loads(capsys.readouterr().out)["surface"]
+    assert "optimum" in {one["status"] for one in surface}
+    assert run(["fit", "public:mlfoundations-grid", "--resamples", "100"]) == 0
+    assert "shapes near 162M: R* 0.03" in capsys.readouterr().out
+
+
+def test_an_unknown_sweep_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "public:gemstone"]) == 2
+    assert "expected a packaged sweep of gemstones-hot" in capsys.readouterr().err
