@@ -13,9 +13,9 @@ from unittest.mock import patch
 import psutil
 from tests.recipes import write_recipe
 
+from interlaw.files import write_atomically
 from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, load_table, provenance
 from interlaw.sweep import prepare_run, read_recipe, run_status, run_trials
-from interlaw.training import write_atomically
 
 TRIALS = 1000
 ESTIMATE = {"value": 0.25, "stderr": 0.01, "low": 0.23, "high": 0.27}

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from interlaw.runs import BudgetSpec, MeasureSpec, Record, RunFolder, TextTaskSpec, TrialSpec
+from interlaw.runs import BudgetSpec, MeasureSpec, Record, RunFolder, TrialSpec
 from interlaw.shapes import match_shapes
+from interlaw.tasks import TextTaskSpec
 from interlaw.training import TrainSettings
 
 BEST_RATIO = 0.06

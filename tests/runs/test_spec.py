@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from interlaw.errors import InterlawError
-from interlaw.runs import BudgetSpec, MeasureSpec, TextTaskSpec, TrialSpec, require_run
+from interlaw.runs import BudgetSpec, MeasureSpec, TrialSpec, require_run
 from interlaw.runs.spec import require_spec
 from interlaw.shapes import GPTShape
+from interlaw.tasks import TextTaskSpec
 from interlaw.training import TrainSettings
 
 

@@ -65,7 +65,7 @@ def test_a_disk_that_fails_at_any_write_stops_the_sweep_with_one_line(
     for count in itertools.count():
         capfd.readouterr()
         with monkeypatch.context() as patch:
-            patch.setattr("interlaw.training.whole_file.os.fsync", refuse_from(count, code))
+            patch.setattr("interlaw.files.os.fsync", refuse_from(count, code))
             status = sweep(recipe, out)
         line = capfd.readouterr().err
         assert list(half_written(out, recipe.read_text())) == []
@@ -86,7 +86,7 @@ def test_a_disk_that_fails_at_the_record_costs_no_training(
 ) -> None:
     out = recipe.parent / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("interlaw.training.whole_file.os.fsync", refuse_from(5, errno.ENOSPC))
+        patch.setattr("interlaw.files.os.fsync", refuse_from(5, errno.ENOSPC))
         assert sweep(recipe, out) == 2
     (trial,) = RunFolder(out).trials()
     assert trial.trained() is not None

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
+from interlaw.files import write_atomically
 from interlaw.models import build_model
 from interlaw.shapes import GPTShape
-from interlaw.training import TrainSettings, load_weights, make_optimizer, save_weights, write_atomically
+from interlaw.training import TrainSettings, load_weights, make_optimizer, save_weights
 from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = TrainSettings(steps=10, batch_size=1, learning_rate=0.01)

@@ -25,8 +25,8 @@ def export(
 
     Shape, loss, interaction with intervals, cost.
     """
+    from interlaw.files import write_atomically
     from interlaw.runs import load_table, table_as
-    from interlaw.training import write_atomically
 
     if form not in FORMS:
         near = did_you_mean(form, FORMS)

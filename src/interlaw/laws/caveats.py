@@ -7,8 +7,8 @@ import numpy as np
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.size_text import size_text
 from interlaw.laws.table import Runs
+from interlaw.size import format_size
 
 
 def collect_warnings(
@@ -40,21 +40,21 @@ def collect_warnings(
         )
     for fit in budgets:
         if fit.r_star.status != "optimum" and not given:
-            warnings.append(f"budget {size_text(fit.budget)}: no optimum to report; {fit.r_star.reason}")
+            warnings.append(f"budget {format_size(fit.budget)}: no optimum to report; {fit.r_star.reason}")
         if fit.r_star.value is not None and fit.curve is not None and fit.curve.num_coefficients < 4:
             warnings.append(
-                f"budget {size_text(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided "
-                "one its minimum is some 10% off in R, which its interval does not cover"
+                f"budget {format_size(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a "
+                "lopsided one its minimum is some 10% off in R, which its interval does not cover"
             )
         if fit.budget_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
             warnings.append(
-                f"budget {size_text(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
+                f"budget {format_size(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
             )
         lowest = min(fit.points, key=lambda point: point.loss)
         if (lowest.depth, lowest.width) != (fit.best.depth, fit.best.width):
             warnings.append(
-                f"budget {size_text(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "
+                f"budget {format_size(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "
                 f"({lowest.loss:.4g}); {fit.best.depth}x{fit.best.width} leads only once sizes are corrected for"
             )
     measured = shapes.measured.get("aofe_ratio")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interlaw.laws.fit import LawFit
 from interlaw.laws.result import BestShape, BudgetFit
-from interlaw.laws.size_text import size_text
+from interlaw.size import format_size
 
 
 def verdict(fit: LawFit) -> list[str]:
@@ -41,7 +41,7 @@ def _best(fit: LawFit) -> str:
 
 def _budget(budget: BudgetFit) -> str:
     """The budget as the table has it; its mean parameters beside it where they read differently."""
-    amount, params = size_text(budget.budget), size_text(budget.params_mean)
+    amount, params = format_size(budget.budget), format_size(budget.params_mean)
     return f"{params} parameters" if amount == params else f"budget {amount} (mean of {params} parameters)"
 
 
@@ -156,7 +156,7 @@ def _next(fit: LawFit) -> list[str]:
     steps = []
     bottom = [each for each in fit.budgets if each.r_star.edge == "low" and _has_single_layer(each)]
     if bottom:
-        sizes = ", ".join(size_text(each.budget) for each in bottom)
+        sizes = ", ".join(format_size(each.budget) for each in bottom)
         steps.append(
             f"larger budgets, longer training or another learning rate than at {sizes}, where no shape is "
             "shallower than the one layer that did best"
@@ -164,9 +164,9 @@ def _next(fit: LawFit) -> list[str]:
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
         found = [each for each in fit.budgets if each.r_star.edge == side and each not in bottom]
         if found:
-            sizes = ", ".join(size_text(each.budget) for each in found)
+            sizes = ", ".join(format_size(each.budget) for each in found)
             steps.append(f"{name} shapes at {sizes} (the minimum is at the edge of the grid)")
-    few = [size_text(each.budget) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
+    few = [format_size(each.budget) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
     if few:
         steps.append(f"more shapes or seeds at {', '.join(few)}")
     if not any(each.loss_interval.seed_noise for each in fit.budgets):
@@ -176,9 +176,9 @@ def _next(fit: LawFit) -> list[str]:
         if fit.stability.num_budgets < 3:
             steps.append("at least three budgets with an optimum inside their grid")
         elif fit.stability.decades < 1:
-            steps.append(f"a budget of {size_text(10 * smallest)} or more, for a tenfold span")
+            steps.append(f"a budget of {format_size(10 * smallest)} or more, for a tenfold span")
         else:
-            steps.append(f"more budgets between {size_text(smallest)} and {size_text(largest)}, or beyond")
+            steps.append(f"more budgets between {format_size(smallest)} and {format_size(largest)}, or beyond")
     return [f"To run next: {'; '.join(steps[:3])}."] if steps else []
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 from interlaw.report.style import style
-from interlaw.training import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

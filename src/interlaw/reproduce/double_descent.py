@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 from interlaw.laws import fit_law
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
 from interlaw.reproduce.bottleneck_energies import bottleneck_energies
@@ -27,7 +28,6 @@ from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.open_questions import Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.tasks import SparseRows, draw_sparse_rows
-from interlaw.training import write_atomically
 
 NAME = "double-descent"
 SNAPSHOTS = (10, 100, 500, 1000, 5282)

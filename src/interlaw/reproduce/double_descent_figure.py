@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from interlaw.files import write_atomically
 from interlaw.reproduce.bottleneck_energies import bottleneck_agop
 from interlaw.tasks import SparseRows
-from interlaw.training import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 from interlaw.runs import require_document, storage_faults
-from interlaw.training import write_atomically
 
 MARK = "experiment.json"
 OUTCOME = "outcome.json"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from interlaw.files import write_atomically
 from interlaw.reproduce.agreement import Agreement, as_markdown, remarks
 from interlaw.reproduce.open_questions import Answer
 from interlaw.runs import RunFolder, TrialSpec
-from interlaw.training import write_atomically
 
 Scale = Literal["tiny", "paper"]
 Plan = Callable[[], tuple[RunFolder, list[TrialSpec]]]

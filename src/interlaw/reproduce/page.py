@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from interlaw.files import write_atomically
 from interlaw.report import SheetPart, plain_page
 from interlaw.reproduce.agreement import remarks, shown
 from interlaw.reproduce.outcome import Outcome
-from interlaw.training import write_atomically
 
 PAGE = "index.html"
 

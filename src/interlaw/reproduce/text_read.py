@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from interlaw.runs import TextTaskSpec, TrialSpec
-from interlaw.tasks import EMBEDDED, open_corpus
+from interlaw.runs import TrialSpec
+from interlaw.tasks import EMBEDDED, TextTaskSpec, open_corpus
 
 PUBLISHED_TEXT = "WikiText-103"
 MILLION = 1_000_000

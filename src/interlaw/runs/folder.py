@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 from interlaw.runs.faults import storage_faults
 from interlaw.runs.record import Record, require_record
 from interlaw.runs.spec import TrialSpec, require_spec
-from interlaw.training import write_atomically
 
 RECIPE = "recipe.toml"
 

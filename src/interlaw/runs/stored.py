@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
 from interlaw.runs.storage import BEAT_SECONDS, Lease, Storage, is_url, lease_number, reachable, read_lease
-from interlaw.training import write_atomically
 
 _LEASE = "lease.json"  # the copy of whichever lease counts
 _ONCE = (RECIPE, "spec.json", "record.json", "curve.csv")  # what is small, and once written stays

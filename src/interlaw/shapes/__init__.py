@@ -18,7 +18,7 @@ from interlaw.shapes.matching import (
 from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
-from interlaw.shapes.size import format_size, parse_depths, parse_size
+from interlaw.size import format_size, parse_depths, parse_size
 
 __all__ = [
     "CHINCHILLA_TOKENS_PER_PARAM",

@@ -19,7 +19,7 @@ from interlaw.shapes.llama import LlamaShape
 from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
-from interlaw.shapes.size import format_size, parse_size
+from interlaw.size import format_size, parse_size
 
 FAMILIES: dict[str, type[Shape]] = {
     "gpt": GPTShape,

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, distributed, nn
 
-from interlaw.training.whole_file import write_atomically
+from interlaw.files import write_atomically
 
 _NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors")
 _KEPT = 2

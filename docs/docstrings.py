@@ -1,0 +1,24 @@
+"""Tells the site's parser which names a package offers, and how this project writes the heading of an example."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import griffe
+
+
+class Docstrings(griffe.Extension):
+    """Reads public names from `__init__.pyi`, and examples as sections of their own."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Without it a package whose names are loaded on first use would look empty."""
+        for package in [pkg, *(module for module in pkg.modules.values() if module.is_subpackage)]:
+            names = {name for name, member in package.members.items() if member.is_alias and name != "lazy_loader"}
+            if package.exports is None and names:
+                package.exports = names
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Google's word for the heading is `Example`, the parser wants the plural."""
+        if obj.docstring is not None:
+            obj.docstring.value = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)
