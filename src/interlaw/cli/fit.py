@@ -23,7 +23,8 @@ def fit(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="DIR|URL|TABLE.csv", help="A run's folder or URL, a table of anyone's runs, or public:NAME."
+            metavar="DIR|URL|TABLE",
+            help="A run, a table (csv, tsv, jsonl, parquet; - for a pipe), or public:NAME.",
         ),
     ],
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
@@ -81,9 +82,7 @@ def fit(
 
 
 def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:
-    """A run or a CSV file as a table with our column names and one view's interaction."""
-    import pandas as pd
-
+    """A run, anyone's table or a public sweep as a table with our column names and one view's interaction."""
     if str(source).startswith("public:"):
         from interlaw.published import find_sweep
 
@@ -92,13 +91,12 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
         from interlaw.runs import load_table
 
         table = load_table(source)
-    elif Path(source).is_file():
-        try:
-            table = pd.read_csv(source)
-        except (ValueError, UnicodeDecodeError, OSError) as error:
-            raise InterlawError(f"expected a CSV table in {str(source)!r}, found: {error}; save it as CSV") from None
     else:
-        raise InterlawError(f"expected a run's folder or a CSV file, found nothing at {str(source)!r}; check the path")
+        from interlaw.runs import read_table_file
+
+        table = read_table_file(source)
+        if table.attrs.get("read_as"):
+            people().print(f"note: the table was read as {table.attrs['read_as']}", markup=False)
     table = rename_columns(table, columns)
     if view is not None or any(name.endswith("_aofe_ratio") for name in table.columns):
         from interlaw.runs import view_table

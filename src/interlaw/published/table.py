@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -13,6 +11,7 @@ from pydantic import ValidationError
 
 from interlaw.errors import InterlawError
 from interlaw.published.row import PublishedRow
+from interlaw.runs import Cells, parse_cells, read_cells
 
 SHAPE_FIELDS = (
     "hf_id",
@@ -53,20 +52,14 @@ def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
     """Reads a user's table.
 
     Args:
-        path: A CSV file with the columns of `PublishedRow`. A row whose `name` is in the built-in table may leave the
-            shape's columns out: they are taken from there.
+        path: A table of text (CSV, tabs, semicolons) with the columns of `PublishedRow`. A row whose `name` is in the
+            built-in table may leave the shape's columns out: they are taken from there.
 
     Raises:
         InterlawError: When the file is missing, or a row does not fit the schema.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InterlawError(f"expected a CSV file of models, found nothing at {path}; check the path")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InterlawError(f"expected {path} to be UTF-8 text, found other bytes; save it as CSV in UTF-8") from None
-    rows = parse_rows(text, source=str(path), known={row.name: row for row in reversed(published_rows())})
+    known = {row.name: row for row in reversed(published_rows())}
+    rows = _validated(read_cells(path), source=str(path), known=known)
     if not rows:
         raise InterlawError(f"expected {path} to hold a header and at least one row, found none; add a model")
     return rows
@@ -83,18 +76,15 @@ def parse_rows(text: str, *, source: str, known: Mapping[str, PublishedRow] | No
     Raises:
         InterlawError: When a row does not fit the schema; the message names line and column.
     """
+    return _validated(parse_cells(text, name=source), source=source, known=known or {})
+
+
+def _validated(table: Cells, *, source: str, known: Mapping[str, PublishedRow]) -> tuple[PublishedRow, ...]:
+    """Cells as rows; an empty one is left out."""
     rows = []
-    try:
-        table = list(csv.DictReader(io.StringIO(text)))
-    except csv.Error as error:
-        raise InterlawError(f"expected CSV in {source}, found: {error}; mend its quotes") from error
-    for line, cells in enumerate(table, start=2):
-        if None in cells or None in cells.values():
-            raise InterlawError(
-                f"expected as many cells as columns, found another number in {source} line {line}; mend it"
-            )
-        filled = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
-        same = (known or {}).get(filled.get("name", ""))
+    for line, cells in zip(table.lines, table.rows, strict=True):
+        filled = {name: cell for name, cell in zip(table.header, cells, strict=True) if cell}
+        same = known.get(filled.get("name", ""))
         shape = same.model_dump(include=set(SHAPE_FIELDS)) if same else {}
         rows.append(validated_row({**shape, **filled}, where=f"{source} line {line}"))
     return tuple(rows)

@@ -20,4 +20,8 @@ from .table import run_name as run_name
 from .table import table_as as table_as
 from .table import trial_row as trial_row
 from .table import view_table as view_table
+from .table_file import Cells as Cells
+from .table_file import parse_cells as parse_cells
+from .table_file import read_cells as read_cells
+from .table_file import read_table_file as read_table_file
 from .trained import load_trial as load_trial
