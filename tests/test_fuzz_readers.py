@@ -6,10 +6,12 @@ default run looks at a few examples of each reader; `pytest -m slow tests/test_f
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,7 +36,7 @@ from interlaw.laws import fit_law
 from interlaw.laws.table import read_runs
 from interlaw.models import build_model, load_pretrained
 from interlaw.published import read_lm_eval, read_rows, row_from_config
-from interlaw.runs import RunFolder, TrialFolder, load_curve, load_table, load_trial
+from interlaw.runs import RunFolder, TrialFolder, load_curve, load_table, load_trial, table_as
 from interlaw.shapes import GPTShape, parse_depths, parse_size
 from interlaw.sweep import parse_recipe, plan_trials, run_status
 from interlaw.tasks import open_corpus
@@ -195,8 +197,24 @@ def reads_grams(folder: Path, content: bytes) -> None:
 
 
 def reads_table(folder: Path, content: bytes) -> None:
-    table = read_source(put(folder / "table.csv", content), view=None, columns=[])
+    table = read_source(put(folder / "table", content), view=None, columns=[])
     read_runs(table)
+
+
+def reads_standard_input(folder: Path, content: bytes) -> None:
+    before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(content))
+    try:
+        read_runs(read_source("-", view=None, columns=[]))
+    finally:
+        sys.stdin = before
+
+
+def table_as_parquet(folder: Path) -> bytes:
+    return table_as(read_source(put(folder / "sound.csv", TABLE), view=None, columns=[]), form="parquet")
+
+
+def table_as_lines(folder: Path) -> bytes:
+    return table_as(read_source(put(folder / "sound.csv", TABLE), view=None, columns=[]), form="jsonl")
 
 
 def reads_corpus(folder: Path, content: bytes) -> None:
@@ -277,6 +295,17 @@ READERS: dict[str, tuple[Reader, Content, Callable[[bytes], st.SearchStrategy[by
     "measurement": (reads_measurement, lambda folder: (folder / "measurement.json").read_bytes(), damaged_json),
     "grams": (reads_grams, npz, damaged_bytes),
     "table": (reads_table, lambda _: TABLE, damaged_lines),
+    "table of semicolons": (reads_table, lambda _: TABLE.replace(b",", b";").replace(b".", b","), damaged_lines),
+    "table of tabs": (reads_table, lambda _: TABLE.replace(b",", b"\t"), damaged_lines),
+    "table of json lines": (reads_table, table_as_lines, damaged_lines),
+    "table in json": (
+        reads_table,
+        lambda folder: b"[" + table_as_lines(folder).strip().replace(b"\n", b",") + b"]",
+        damaged_json,
+    ),
+    "table of parquet": (reads_table, table_as_parquet, damaged_bytes),
+    "table in gzip": (reads_table, lambda _: gzip.compress(TABLE), damaged_bytes),
+    "table from standard input": (reads_standard_input, lambda _: TABLE, damaged_lines),
     "models": (lambda folder, content: read_rows(put(folder / "models.csv", content)), lambda _: ROWS, damaged_lines),
     "lm-eval": (
         lambda folder, content: read_lm_eval(put(folder / "results.json", content)),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError
+from interlaw.laws.run_state import state_column, states_of
 
 FloatArray = NDArray[np.float64]
 
@@ -93,8 +94,8 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
 
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
-            present: `budget`, `budget_spent`, `budget_kind`, `status`, `seed`, `learning_rate`, `rate_at_edge`,
-            `treatment`, `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
+            present: `budget`, `budget_spent`, `budget_kind`, `status` (or `state`), `seed`, `learning_rate`,
+            `rate_at_edge`, `treatment`, `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
         treatment: The learning-rate treatment to keep, when the table holds several.
 
     Raises:
@@ -114,8 +115,11 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
     if num_rows == 0:
         raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
     chosen = _treatment_mask(table, names, num_rows, treatment)
-    status = _text(table, "status", num_rows)[chosen] if "status" in names else np.full(int(chosen.sum()), "done")
-    done = np.isin(status, ("done", ""))
+    told = state_column(names)
+    status = np.full(int(chosen.sum()), "done")
+    if told is not None:
+        status = states_of(_text(table, told, num_rows)[chosen], column=told)
+    done = status == "done"
     columns = {name: _number(table, name, num_rows)[chosen] for name in REQUIRED}
     for name in ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "train_tokens", *MEASURED):
         if name in names:
@@ -187,12 +191,22 @@ def _treatment_mask(table: Columns, names: list[str], num_rows: int, treatment: 
 def _text(table: Columns, name: str, num_rows: int) -> NDArray[np.str_]:
     values = np.asarray(table[name], dtype=object)
     _check_length(values, name, num_rows)
-    return np.array(["" if value is None or value != value else str(value) for value in values], dtype=np.str_)
+    return np.array(["" if _is_missing(value) else str(value) for value in values], dtype=np.str_)
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, or pandas' NA and NaT, of which none equals itself and NA cannot say so."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # NA refuses to be true or false; an array in a cell is a value
+        return not hasattr(value, "__len__")
 
 
 def _number(table: Columns, name: str, num_rows: int) -> FloatArray:
     raw = np.asarray(table[name])
     _check_length(raw, name, num_rows)
+    if raw.dtype == object:
+        raw = np.array([np.nan if _is_missing(value) else value for value in raw], dtype=object)
     try:
         return raw.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:

@@ -13,6 +13,7 @@ import json
 import lzma
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _content(source: str | Path, name: str) -> bytes:
             content = opener(io.BytesIO(content)).read(MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise InterlawError(f"expected a table or a run's folder, found nothing at {name}; check the path") from error
-    except (OSError, EOFError, lzma.LZMAError, ValueError) as error:  # a damaged archive has several errors
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:  # a damaged archive has several errors
         reason = getattr(error, "strerror", None) or error
         raise InterlawError(f"expected a table in {name}, found: {reason}; check the file") from error
     if len(content) > MOST_BYTES:
