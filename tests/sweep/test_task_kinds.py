@@ -12,6 +12,7 @@ from interlaw.sweep import parse_recipe, plan_trials, prepare_run, run_trials
 
 TASKS = {
     "vectors": ("mlp", 'kind = "vectors"\ndim = 6\ntrain = 64\nvalidation = 32\ntest = 32', "input"),
+    "waves": ("mlp", 'kind = "waves"\ndim = 6\ntrain = 64\nvalidation = 32\ntest = 32', "input"),
     "images": ("cnn", 'kind = "images"\nimages = "digits"\npatch = 2', "patch"),
     "sequences": (
         "gru",

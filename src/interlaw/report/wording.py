@@ -25,6 +25,7 @@ class Units:
 UNITS = {
     "text": Units(loss="nats per token", data="tokens"),
     "vectors": Units(loss="mean squared error", data="samples"),
+    "waves": Units(loss="mean squared error", data="samples"),
     "images": Units(loss="mean squared error", data="pixels"),
     "sequences": Units(loss="mean squared error", data="sequences"),
 }

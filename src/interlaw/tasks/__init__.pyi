@@ -21,3 +21,4 @@ from .text_spec import TextTaskPart as TextTaskPart
 from .text_spec import TextTaskSpec as TextTaskSpec
 from .vectors import VectorTask as VectorTask
 from .vectors_spec import VectorTaskSpec as VectorTaskSpec
+from .waves_spec import WaveTaskSpec as WaveTaskSpec

@@ -10,6 +10,7 @@ from interlaw.tasks.images_spec import ImageTaskSpec
 from interlaw.tasks.sequences_spec import SequenceTaskSpec
 from interlaw.tasks.text_spec import TextTaskPart, TextTaskSpec
 from interlaw.tasks.vectors_spec import VectorTaskSpec
+from interlaw.tasks.waves_spec import WaveTaskSpec
 
 
 def _kind(value: Any) -> str:
@@ -21,6 +22,7 @@ _SelfContained = (
     Annotated[VectorTaskSpec, Tag("vectors")]
     | Annotated[ImageTaskSpec, Tag("images")]
     | Annotated[SequenceTaskSpec, Tag("sequences")]
+    | Annotated[WaveTaskSpec, Tag("waves")]
 )
 AnyTaskSpec = Annotated[Annotated[TextTaskSpec, Tag("text")] | _SelfContained, Discriminator(_kind)]
 AnyTaskPart = Annotated[Annotated[TextTaskPart, Tag("text")] | _SelfContained, Discriminator(_kind)]
