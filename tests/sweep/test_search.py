@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests.recipes import write_recipe
 
-from interlaw.runs import load_table, view_table
+from interlaw.errors import InterlawError
+from interlaw.runs import Record, load_table, view_table
 from interlaw.sweep import plan_trials, prepare_run, read_recipe, run_trials
 from interlaw.sweep.search import MAX_EXTENSIONS, next_rates
 
@@ -84,3 +85,38 @@ def test_a_sweep_searches_each_shape_and_then_trains_every_seed(tmp_path: Path) 
     records = {trial.key: run.trial(trial.key).record() for trial in trials}
     again = plan_trials(recipe, folder=path.parent, records={key: r for key, r in records.items() if r is not None})
     assert [trial.key for trial in again] == list(records)
+
+
+def test_a_rate_is_chosen_on_the_mean_of_several_seeds(tmp_path: Path) -> None:
+    """Seed 0 alone would take the lowest rate and go on below it."""
+    rates = {"treatment": "search", "learning_rate": None, "learning_rates": list(GRID), "search_seeds": 2}
+    path = write_recipe(tmp_path, top={"seeds": [0, 1, 2], "depths": [1]}, training=rates)
+    recipe, _ = read_recipe(path)
+    tried = plan_trials(recipe, folder=path.parent)
+    assert [(trial.training.learning_rate, trial.training.seed) for trial in tried] == [
+        (rate, seed) for rate in GRID for seed in (0, 1)
+    ]
+    losses = {(1e-3, 0): 1.0, (2e-3, 0): 1.2, (4e-3, 0): 1.4, (1e-3, 1): 2.0, (2e-3, 1): 1.2, (4e-3, 1): 1.4}
+    records = {
+        trial.key: Record(
+            key=trial.key,
+            status="done",
+            shape=trial.make_shape().to_dict(),
+            loss=9.0,
+            val_loss=losses[trial.training.learning_rate, trial.training.seed],
+        )
+        for trial in tried
+    }
+    final = [trial for trial in plan_trials(recipe, folder=path.parent, records=records) if trial.stage == "final"]
+    means = [1.5, 1.2, 1.4]
+    vertex = float(np.exp(np.polynomial.Polynomial.fit(np.log(GRID), means, 2).deriv().roots()[0]))
+    assert [trial.training.seed for trial in final] == [0, 1, 2]
+    assert final[0].training.learning_rate == pytest.approx(vertex, rel=5e-3)
+    lost = {**records, tried[2].key: records[tried[2].key].model_copy(update={"status": "diverged"})}
+    assert {trial.training.learning_rate for trial in plan_trials(recipe, folder=path.parent, records=lost)} > {8e-3}
+
+
+def test_a_search_asks_for_seeds_that_there_are(tmp_path: Path) -> None:
+    rates = {"treatment": "search", "learning_rate": None, "learning_rates": list(GRID), "search_seeds": 3}
+    with pytest.raises(InterlawError, match="search_seeds asks for 3 of 2 seeds; give more seeds"):
+        read_recipe(write_recipe(tmp_path, training=rates))

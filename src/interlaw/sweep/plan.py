@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -57,22 +57,27 @@ def _fixed(recipe: Recipe, draft: Callable[..., TrialSpec]) -> list[TrialSpec]:
 
 
 def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], records: Mapping[str, Record]) -> list[TrialSpec]:
-    """The rates tried on the first seed so far and to be tried next; once one is chosen, a final trial a seed."""
+    """The rates tried on the first seeds so far and to be tried next; once one is chosen, a final trial a seed."""
     trials: list[TrialSpec] = []
     losses: dict[float, float] = {}
+    seeds = recipe.seeds[: recipe.training.search_seeds]
     rates, chosen = next_rates(losses, recipe.training.learning_rates or ())
     while rates:
-        tried = [draft(seed=recipe.seeds[0], rate=rate, stage="search") for rate in rates]
-        trials.extend(tried)
-        if any(trial.key not in records for trial in tried):
+        tried = {rate: [draft(seed=seed, rate=rate, stage="search") for seed in seeds] for rate in rates}
+        trials.extend(trial for group in tried.values() for trial in group)
+        if any(trial.key not in records for group in tried.values() for trial in group):
             return trials
-        for rate, trial in zip(rates, tried, strict=True):
-            record = records[trial.key]
-            losses[rate] = record.val_loss if record.status == "done" and record.val_loss is not None else math.inf
+        losses |= {rate: _mean_loss([records[trial.key] for trial in group]) for rate, group in tried.items()}
         rates, chosen = next_rates(losses, recipe.training.learning_rates or ())
     if chosen is not None:
         trials.extend(draft(seed=seed, rate=chosen, stage="final") for seed in recipe.seeds)
     return trials
+
+
+def _mean_loss(records: Sequence[Record]) -> float:
+    """Mean validation loss of one rate; inf where a seed did not end well: such a rate is not to be trusted."""
+    losses = [record.val_loss for record in records if record.status == "done" and record.val_loss is not None]
+    return sum(losses) / len(losses) if len(losses) == len(records) else math.inf
 
 
 def matched_shapes(recipe: Recipe, *, amount: float, sizes: dict[str, int]) -> list[Shape]:

@@ -90,12 +90,14 @@ class TrainingPart(Strict):
         steps: Optimizer steps, the same for every trial.
         tokens_per_param: Tokens as a multiple of the nominal budget, so that all shapes of a budget see the same data.
         treatment: `fixed`: one rate for every shape; `mup`: rate and initial weights follow the width; `completep`:
-            width and depth; `search`: each shape's own rate, tried on the first seed, chosen on validation loss.
+            width and depth; `search`: each shape's own rate, chosen on validation loss.
             A list runs the whole sweep once under each, to be compared.
         base_width: Width at which `mup` and `completep` are the standard parametrization; needed by both.
         base_depth: Depth at which `completep` is; needed by it.
         learning_rate: The peak rate; that of the base shape under `mup` and `completep`; not with `search`.
         learning_rates: The rates that `search` begins with: at least three at equal ratios.
+        search_seeds: Seeds, the first ones, on which `search` tries each rate; it takes the lowest mean of their
+            validation losses.
         warmup_fraction: Part of the steps in which the rate rises.
         warmup_steps: The same as a number of steps, at most all of them; it takes the place of the part.
         final_fraction: Rate at the end as a fraction of the peak.
@@ -120,6 +122,7 @@ class TrainingPart(Strict):
     base_depth: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=3)
+    search_seeds: int = Field(default=1, ge=1)
     warmup_fraction: float = Field(default=0.05, ge=0, le=1)
     warmup_steps: int | None = Field(default=None, ge=0)
     final_fraction: float = Field(default=0.1, ge=0, le=1)
@@ -226,6 +229,9 @@ class Recipe(Strict):
             raise ValueError(f"training: give exactly one of steps and tokens_per_param{other}")
         if self.budget.kind == "train_flops" and self.training.tokens_per_param is None:
             raise ValueError("a budget in train_flops needs training.tokens_per_param")
+        asked, given = self.training.search_seeds, len(self.seeds)
+        if asked > given:
+            raise ValueError(f"training.search_seeds asks for {asked} of {given} seeds; give more seeds")
         lists: dict[str, tuple[int | float | str, ...]] = {
             "depths": self.depths,
             "seeds": self.seeds,
