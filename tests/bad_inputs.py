@@ -567,10 +567,10 @@ MEASURE = [
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--out", "{d}/a-file/x.json"], "expected"),
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--out", "{d}/empty-folder"], "expected"),
     (["measure", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--interval", "wide"], "expected an interval"),
-    (["compare-measurements", "{d}/a-file"], "FILE.json"),
+    (["diff", "{d}/linear.py:model"], "Missing argument"),
     *(
-        (["compare-measurements", f"{{d}}/{place}", f"{{d}}/{place}"], "expected a measurement")
-        for place in ("nowhere", "empty-folder", "a-file", "good.npy")
+        (["diff", f"{{d}}/{place}", f"{{d}}/{place}"], message)
+        for place, message in (("nowhere.json", "expected a measurement"), ("empty-folder", "expected"))
     ),
     (["layers", "{d}/linear.py:model", "--inputs", "{d}/good.npy", "--figure", "{d}/figure.exe"], "expected"),
 ]

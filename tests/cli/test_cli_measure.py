@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from interlaw.cli.compare_measurements import compare_measurements
+from interlaw.cli.diff import diff
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure, progress_bar
 from interlaw.errors import InterlawError
@@ -78,7 +78,7 @@ def run(*arguments: object) -> None:
     app = typer.Typer()
     app.command()(measure)
     app.command()(layers)
-    app.command()(compare_measurements)
+    app.command()(diff)
     app([str(argument) for argument in arguments], standalone_mode=False)
 
 
@@ -169,17 +169,48 @@ def test_two_saved_measurements_are_compared(
     run("measure", f"{factory}:vectors", "--inputs", array, "--out", files[0])
     run("measure", f"{factory}:vectors", "--inputs", array, "--samples", 12, "--out", files[1])
     capsys.readouterr()
-    run("compare-measurements", *files, "--json")
+    run("diff", *files, "--json")
     found = read(capsys)
-    assert found["models"] == [f"{factory}:vectors"] * 2
+    assert [found[side]["model"] for side in "ab"] == [f"{factory}:vectors"] * 2
     a, b = (load(path) for path in files)
     assert found["differences"]["excess"]["value"] == pytest.approx(a.excess_ratio - b.excess_ratio)
-    run("compare-measurements", files[0], files[0], "--paired")
-    out = capsys.readouterr().out
-    assert f"{factory}:vectors less {factory}:vectors" in out
-    assert "aofe_ratio" in out
-    with pytest.raises(InterlawError, match="of the same clusters"):
-        run("compare-measurements", *files, "--paired")
+    assert found["sentence"].startswith("the two cannot be told apart: the AOFE-ratio is ")
+    run("diff", files[0], files[0])
+    lines = capsys.readouterr().out.splitlines()
+    (ratio,) = [line.split() for line in lines if line.strip().startswith("aofe_ratio ")]
+    assert ratio[1] == ratio[2]
+    assert ratio[3] == "0", "the same samples are paired: nothing is left of their spread"
+    assert ratio[4:] == ["0", "to", "0"]
+
+
+def test_two_models_are_measured_on_the_same_inputs(
+    factory: Path, array: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("diff", f"{factory}:vectors", f"{factory}:dropping", "--inputs", array, "--json")
+    found = read(capsys)
+    assert set(found) == {"a", "b", "differences", "sentence"}
+    run("measure", f"{factory}:dropping", "--inputs", array, "--json")
+    assert found["b"] == read(capsys)
+    larger = "A" if found["differences"]["aofe_ratio"]["value"] > 0 else "B"
+    interval = found["differences"]["aofe_ratio"]
+    told_apart = not interval["low"] <= 0 <= interval["high"]
+    assert found["sentence"].startswith(f"{larger} has the larger" if told_apart else "the two cannot be told apart")
+
+
+def test_models_of_different_width_are_compared_by_their_excess(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = tmp_path / "wide.json"
+    run("measure", f"{factory}:vectors", "--inputs", array, "--layer", "2", "--out", wide)
+    capsys.readouterr()
+    run("diff", wide, f"{factory}:vectors", "--inputs", array)
+    assert "the AOFE-ratio's excess over chance is" in capsys.readouterr().out
+
+
+def test_what_is_no_measurement_is_refused(factory: Path, array: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(InterlawError, match="expected a measurement"):
+        run("diff", tmp_path / "other.json", f"{factory}:vectors", "--inputs", array)
 
 
 def test_layer_probes_and_samples(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:

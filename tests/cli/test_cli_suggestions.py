@@ -47,6 +47,11 @@ def test_keys_of_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str], pa
     assert f"did you mean '{meant}'?" in found
 
 
+def test_two_models_of_ones_own_are_sent_to_diff(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "gpt2", "distilgpt2"]) == 2
+    assert "found gpt2 distilgpt2; `interlaw diff A B` compares" in capsys.readouterr().err
+
+
 def test_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path, measure={"views": ["projcted"]})
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--dry-run"]) == 2

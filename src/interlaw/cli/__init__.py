@@ -11,8 +11,8 @@ from typer.exceptions import Abort, TyperException
 import interlaw
 from interlaw.cli.check_parametrization import check_parametrization
 from interlaw.cli.compare import compare
-from interlaw.cli.compare_measurements import compare_measurements
 from interlaw.cli.compare_treatments import compare_treatments
+from interlaw.cli.diff import diff
 from interlaw.cli.doctor import doctor
 from interlaw.cli.explore import explore
 from interlaw.cli.export import export
@@ -63,7 +63,7 @@ for command in (
     init,
     shapes,
     measure,
-    compare_measurements,
+    diff,
     layers,
     sweep,
     status,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.output import AsJson, people, print_json
 from interlaw.errors import InterlawError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    names: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     models: Annotated[
         list[Path] | None,
         typer.Option("--models", metavar="FILE.csv", help="Rows to add; columns as the built-in table."),
@@ -51,6 +53,7 @@ def compare(
     """
     from interlaw.published import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, compare_models, place_rows, published_rows
 
+    refuse_two_models(names or [])
     if variant not in ("base", "inst"):
         raise InterlawError(f"expected --variant base or inst, found {variant!r}; choose one of them")
     added = added_rows(models or [], lm_eval or [], config or [], task=task, variant=variant)

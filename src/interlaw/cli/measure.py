@@ -30,6 +30,7 @@ Samples = Annotated[
 Probes = Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")]
 Seed = Annotated[int, typer.Option(help="Seed of the probes, and of which parts of a text are read.")]
 Positions = Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")]
+Layer = Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")]
 Level = Annotated[float | None, typer.Option(help="Coverage of the intervals.")]
 Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
@@ -50,7 +51,7 @@ def measure(
             autocompletion=among(VIEWS),
         ),
     ] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")] = None,
+    layer: Layer = None,
     samples: Samples = None,
     probes: Probes = None,
     exact: Annotated[bool, typer.Option("--exact", help="Take every output instead of probes.")] = False,

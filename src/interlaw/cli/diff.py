@@ -1,0 +1,163 @@
+"""`interlaw diff`: is one network's interaction larger than another's? Two models or two saved measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlaw.cli.completion import VIEWS, among
+from interlaw.cli.measure import (
+    MOST_SAMPLES,
+    Context,
+    Device,
+    Float32,
+    Inputs,
+    Layer,
+    Level,
+    Probes,
+    Samples,
+    Seed,
+    Text,
+    Trust,
+    default_view,
+    progress_bar,
+)
+from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    from interlaw.interaction import Estimate, Interaction
+
+Named = typer.Argument(
+    help="A model, as `interlaw measure` takes it, or FILE.json that `interlaw measure --out` wrote."
+)
+
+
+def diff(
+    a: Annotated[str, Named],
+    b: Annotated[str, Named],
+    text: Text = None,
+    inputs: Inputs = None,
+    view: Annotated[
+        str | None, typer.Option(help="loss, input, projected, ...; as in measure.", autocompletion=among(VIEWS))
+    ] = None,
+    layer: Layer = None,
+    samples: Samples = None,
+    probes: Probes = None,
+    seed: Seed = 0,
+    context: Context = None,
+    level: Level = None,
+    device: Device = None,
+    float32: Float32 = False,
+    trust_remote_code: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Two models or saved measurements side by side.
+
+    Ends in one sentence: which has the larger interaction, and how sure that is.
+    """
+    import torch
+
+    from interlaw.interaction import LEVEL, compare
+
+    options: dict[str, Any] = {
+        "view": view,
+        "layer": layer,
+        "probes": probes,
+        "seed": seed,
+        "dtype": torch.float32 if float32 else None,
+    }
+    reading = {"text": text, "inputs": inputs, "samples": samples, "context": context}
+    first, second = (
+        _measured(name, options, reading, device=device, trust_remote_code=trust_remote_code) for name in (a, b)
+    )
+    alike = (first.layer, first.dim) == (second.layer, second.dim)
+    differences = compare(first, second, paired=_paired(first, second), across=not alike, level=level or LEVEL)
+    sentence = in_a_sentence(first, second, differences, level=level or LEVEL)
+    if as_json:
+        print_json(
+            {
+                "a": first.to_dict(),
+                "b": second.to_dict(),
+                "differences": {name: one.to_dict() for name, one in differences.items()},
+                "sentence": sentence,
+            }
+        )
+        return
+    _show(first, second, differences, level=level or LEVEL)
+    people(stderr=False).print(sentence, markup=False)
+
+
+def _measured(
+    name: str, options: dict[str, Any], reading: dict[str, Any], *, device: str | None, trust_remote_code: bool
+) -> Interaction:
+    """The saved measurement, or the model measured now."""
+    from interlaw.interaction import load, measure
+
+    if Path(name).suffix == ".json":
+        return load(Path(name))
+    subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
+    chosen = options["view"] or default_view(subject.predicts_tokens)
+    given = read_inputs(subject, view=chosen, most=MOST_SAMPLES, seed=options["seed"], **reading)
+    with progress_bar(given) as advance:
+        return measure(subject.model, given, **options | {"view": chosen}, progress=advance, name=name)
+
+
+def _paired(a: Interaction, b: Interaction) -> bool:
+    """Whether both saw the same samples in the same groups, so that the spread that they share cancels."""
+    return (
+        a.grams is not None
+        and b.grams is not None
+        and a.inputs is not None
+        and a.inputs == b.inputs
+        and a.grams.counts.tolist() == b.grams.counts.tolist()
+    )
+
+
+def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> str:
+    """Which has the larger share of interaction; where dimensions differ, beyond what chance gives each."""
+    name, quantity = ("aofe_ratio", "AOFE-ratio") if a.dim == b.dim else ("excess", "AOFE-ratio's excess over chance")
+    first, second, difference = getattr(a, name).value, getattr(b, name).value, differences[name]
+    values = f"{first:.4f} in {a.model or 'A'} and {second:.4f} in {b.model or 'B'}"
+    span = f"difference {difference.value:+.4f}, {level:.0%} interval {difference.low:+.4f} to {difference.high:+.4f}"
+    if difference.low <= 0 <= difference.high:
+        return f"the two cannot be told apart: the {quantity} is {values} ({span})"
+    larger = "A" if difference.value > 0 else "B"
+    return f"{larger} has the larger share of interaction: the {quantity} is {values} ({span})"
+
+
+def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> None:
+    """One row a quantity: both values and their difference."""
+    from rich.table import Table
+
+    console = people(stderr=False)
+    for letter, one in (("A", a), ("B", b)):
+        console.print(
+            f"{letter}: {one.model}, {one.view} view at {one.layer}, {one.dim} coordinates, {one.num_clusters} samples",
+            markup=False,
+        )
+    table = Table("quantity", "A", "B", "A - B", f"{level:.0%} interval", box=None, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, one in differences.items():
+        values = (getattr(side, name).value for side in (a, b))
+        table.add_row(
+            name, *(f"{value:.5g}" for value in values), f"{one.value:.5g}", f"{one.low:.5g} to {one.high:.5g}"
+        )
+    console.print(table)
+
+
+def refuse_two_models(names: list[str]) -> None:
+    """Points to `diff` who asks `compare` for two models.
+
+    Raises:
+        InterlawError: Any name was given.
+    """
+    if names:
+        raise InterlawError(
+            f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "
+            "`interlaw diff A B` compares two models of your own"
+        )
