@@ -120,7 +120,8 @@ def _paired(a: Interaction, b: Interaction) -> bool:
 def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> str:
     """Which has the larger share of interaction; where dimensions differ, beyond what chance gives each."""
     name, quantity = ("aofe_ratio", "AOFE-ratio") if a.dim == b.dim else ("excess", "AOFE-ratio's excess over chance")
-    first, second, difference = getattr(a, name).value, getattr(b, name).value, differences[name]
+    first, second = getattr(a, name).value, getattr(b, name).value
+    difference = differences[name]
     values = f"{first:.4f} in {a.model or 'A'} and {second:.4f} in {b.model or 'B'}"
     span = f"difference {difference.value:+.4f}, {level:.0%} interval {difference.low:+.4f} to {difference.high:+.4f}"
     if difference.low <= 0 <= difference.high:
