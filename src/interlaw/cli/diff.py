@@ -143,10 +143,13 @@ def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, l
     table = Table("quantity", "A", "B", "A - B", f"{level:.0%} interval", box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, one in differences.items():
+    for name, difference in differences.items():
         values = (getattr(side, name).value for side in (a, b))
         table.add_row(
-            name, *(f"{value:.5g}" for value in values), f"{one.value:.5g}", f"{one.low:.5g} to {one.high:.5g}"
+            name,
+            *(f"{value:.5g}" for value in values),
+            f"{difference.value:.5g}",
+            f"{difference.low:.5g} to {difference.high:.5g}",
         )
     console.print(table)
 
