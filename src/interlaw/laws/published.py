@@ -30,6 +30,10 @@ class PublishedLaw:
         kind: `levine`, `depth_scaling` (formulas), `points` (a table, log-log interpolated), `constant`, `flat` (an
             interval with no best ratio in it) or `slope` (an exponent without a level).
         trust: P, D or S; see the module.
+        standing: What the line rests on: `measured` (optima between trained shapes), `packaged` (the same, from a table
+            that comes with the package), `derived` (a fit to shapes that were chosen), `chosen`, `convention`, `claim`
+            (the paper's), `flat` (no best ratio), `slope` (no level) or `vision` (no language model).
+        measured_at: Sizes at which optima were measured, for `measured` lines.
         statement: What the source says, in words.
         params_low: Smallest size that the statement covers.
         params_high: Largest.
@@ -44,6 +48,8 @@ class PublishedLaw:
     source: str
     kind: str
     trust: str
+    standing: str
+    measured_at: tuple[float, ...]
     statement: str
     params_low: float
     params_high: float
@@ -130,6 +136,8 @@ def _law(row: dict[str, str]) -> PublishedLaw:
         source=row["source"],
         kind=row["kind"],
         trust=row["trust"],
+        standing=row["standing"],
+        measured_at=tuple(float(size) for size in row["measured_at"].split(";") if size),
         statement=row["statement"],
         params_low=float(row["params_low"]),
         params_high=float(row["params_high"]),

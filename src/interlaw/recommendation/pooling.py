@@ -1,0 +1,183 @@
+r"""R* of a sweep that nobody has run yet: measured optima pooled by random effects on log R*, one vote a data set.
+
+Legend: y log R*; v its variance; s carry rate; tau spread between data sets; w = 1 / (v + tau^2); K data sets.
+
+A data set has optima (N_j, y_j, v_j). At N each counts with v_j + s^2 log(N / N_j)^2: R* may drift with size at the
+rate s, in a direction that is not known. Their mean, weighted by the inverse square of that, is the data set's vote
+(y_i, v_i); it is no more certain than its best optimum, for one data set's optima share models and data. Then
+
+    m = sum w y / sum w,  prediction  m +- t_{K-2} sqrt(tau^2 + 1 / sum w)
+
+with tau^2 by Paule and Mandel (1982), the largest over the sizes measured: far from every data set all v are large and
+tau would read 0 where least is known. t_{K-2}: Higgins, Thompson, Spiegelhalter 2009 (doi 10.1111/j.1467-985X.2008.00552.x).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from interlaw.errors import InterlawError
+from interlaw.recommendation.optima import Optimum
+
+DataSets = Mapping[str, Sequence[Optimum]]
+LEVEL = 0.9
+MIN_SPAN = 4.0  # optima of a data set over a smaller factor of N say little about drift
+FEWEST = 3  # data sets: with two, Student's t has no degree of freedom
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """R* expected of a new sweep at one size.
+
+    Attributes:
+        params: N.
+        ratio: Median R*.
+        low: Lower end of the 90% predictive interval.
+        high: Upper end.
+        log_sd: Scale of the prediction in log R*: sqrt(tau^2 + the mean's variance).
+        tau: Spread of log R* between data sets.
+        dof: Degrees of freedom of its Student t.
+        weights: Share of each data set in the mean.
+        votes: R* of each data set at this size, with the standard error of its logarithm there.
+    """
+
+    params: float
+    ratio: float
+    low: float
+    high: float
+    log_sd: float
+    tau: float
+    dof: int
+    weights: dict[str, float]
+    votes: dict[str, tuple[float, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return {**vars(self), "votes": {name: list(vote) for name, vote in self.votes.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """One data set predicted from the others: the share of its optima inside their predictive intervals."""
+
+    dataset: str
+    num_optima: int
+    inside: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Data sets with what their pooling needs.
+
+    Attributes:
+        datasets: Their optima.
+        carry: s, the root mean square of d log R* / d log N over the data sets that span enough sizes.
+        tau: The spread between data sets.
+    """
+
+    datasets: DataSets
+    carry: float
+    tau: float
+
+    def predict(self, params: float, *, variance: float = 0.0) -> Prediction:
+        """R* at N.
+
+        Args:
+            params: N.
+            variance: Of log R* as the new sweep would estimate it, to compare the interval with an estimate.
+        """
+        y, v = _votes(self.datasets, math.log(params), self.carry)
+        w = 1 / (v + self.tau**2)
+        mean, dof = float(w @ y / w.sum()), len(y) - 2
+        log_sd = math.sqrt(self.tau**2 + 1 / w.sum())
+        reach = float(stats.t.ppf((1 + LEVEL) / 2, dof)) * math.hypot(log_sd, math.sqrt(variance))
+        return Prediction(
+            params=params,
+            ratio=math.exp(mean),
+            low=math.exp(mean - reach),
+            high=math.exp(mean + reach),
+            log_sd=log_sd,
+            tau=self.tau,
+            dof=dof,
+            weights=dict(zip(self.datasets, (float(each) for each in w / w.sum()), strict=True)),
+            votes={
+                name: (math.exp(a), math.sqrt(b)) for name, a, b in zip(self.datasets, y.tolist(), v.tolist(), strict=True)
+            },
+        )
+
+    def leave_one_out(self) -> tuple[Coverage, ...]:
+        """Each data set against the predictive interval of the others, pooled anew; its own error is allowed for."""
+        found = []
+        for name, optima in self.datasets.items():
+            others = pool({other: ones for other, ones in self.datasets.items() if other != name})
+            inside = []
+            for one in optima:
+                assert one.ratio is not None
+                assert one.log_stderr is not None
+                interval = others.predict(one.params, variance=one.log_stderr**2)
+                inside.append(interval.low <= one.ratio <= interval.high)
+            found.append(Coverage(dataset=name, num_optima=len(optima), inside=sum(inside) / len(inside)))
+        return tuple(found)
+
+
+def pool(datasets: DataSets) -> Pool:
+    """Estimates carry rate and spread.
+
+    Raises:
+        InterlawError: Fewer than three data sets.
+
+    Example:
+        >>> def found(name, ratio):
+        ...     return (Optimum(sweep=name, dataset=name, route="budget", params=1e8, status="optimum",
+        ...                     ratio=ratio, log_stderr=0.1),)
+        >>> pooled = pool({name: found(name, ratio) for name, ratio in (("a", 0.02), ("b", 0.03), ("c", 0.045))})
+        >>> round(pooled.predict(1e8).ratio, 3)
+        0.03
+    """
+    if len(datasets) < FEWEST:
+        raise InterlawError(f"expected at least {FEWEST} data sets with an optimum to pool, found {len(datasets)}")
+    slopes = [slope for optima in datasets.values() if (slope := _slope(optima)) is not None]
+    carry = math.sqrt(float(np.mean(np.square(slopes)))) if slopes else 0.0
+    sizes = sorted({one.params for optima in datasets.values() for one in optima})
+    tau = max(_paule_mandel(*_votes(datasets, math.log(params), carry)) for params in sizes)
+    return Pool(datasets=datasets, carry=carry, tau=tau)
+
+
+def _slope(optima: Sequence[Optimum]) -> float | None:
+    """d log R* / d log N of a data set, weighted least squares; None where its sizes span too little."""
+    n = np.log([one.params for one in optima])
+    if np.ptp(n) < math.log(MIN_SPAN):
+        return None
+    y = np.log(np.array([one.ratio for one in optima], dtype=float))
+    return float(np.polyfit(n, y, 1, w=1 / np.array([one.log_stderr for one in optima], dtype=float))[0])
+
+
+def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[np.ndarray, np.ndarray]:
+    """(y_i, v_i) of every data set at a size."""
+    votes = []
+    for optima in datasets.values():
+        y = np.log(np.array([one.ratio for one in optima], dtype=float))
+        own = np.array([one.log_stderr for one in optima], dtype=float) ** 2
+        v = own + (carry * (log_params - np.log([one.params for one in optima]))) ** 2
+        w = v**-2.0
+        votes.append((float(w @ y / w.sum()), float(w @ v / w.sum())))
+    y, v = np.array(votes).T
+    return y, v
+
+
+def _paule_mandel(y: np.ndarray, v: np.ndarray) -> float:
+    """Tau at which the weighted squares about the weighted mean equal their expectation K - 1; 0 where they are less."""
+
+    def excess(squared: float) -> float:
+        w = 1 / (v + squared)
+        return float(w @ (y - w @ y / w.sum()) ** 2) - (len(y) - 1)
+
+    if excess(0.0) <= 0:
+        return 0.0
+    return math.sqrt(float(optimize.brentq(excess, 0.0, 1e3)))
