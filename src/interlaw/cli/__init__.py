@@ -14,6 +14,7 @@ from interlaw.cli.compare import compare
 from interlaw.cli.compare_treatments import compare_treatments
 from interlaw.cli.diff import diff
 from interlaw.cli.doctor import doctor
+from interlaw.cli.evidence import evidence
 from interlaw.cli.explore import explore
 from interlaw.cli.export import export
 from interlaw.cli.fit import fit
@@ -73,6 +74,7 @@ for command in (
     fit,
     report,
     recommend,
+    evidence,
     explore,
     compare,
     compare_treatments,

@@ -64,12 +64,16 @@ class Optimum:
 def measured_optima() -> tuple[Optimum, ...]:
     """Everything the packaged sweeps and the published laws of `measured` standing say, optimum or not."""
     text = files("interlaw.recommendation").joinpath("optima.csv").read_text(encoding="utf-8")
-    numbers = {field.name for field in fields(Optimum) if "float" in str(field.type)}
-    rows = [
-        Optimum(**{name: (float(cell) if cell else None) if name in numbers else cell for name, cell in row.items()})
-        for row in csv.DictReader(text.splitlines())
-    ]
+    rows = [_read(row) for row in csv.DictReader(text.splitlines())]
     return (*rows, *published_optima())
+
+
+def _read(row: Mapping[str, str]) -> Optimum:
+    """One row of the packaged table; an empty cell is None."""
+    cells: dict[str, Any] = dict(row)
+    for name in ("params", "ratio", "log_stderr", "curvature"):
+        cells[name] = float(row[name]) if row[name] else None
+    return Optimum(**cells)
 
 
 def published_optima() -> tuple[Optimum, ...]:
@@ -191,5 +195,3 @@ def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:
         if one.counts:
             found.setdefault(one.dataset, []).append(one)
     return {name: tuple(sorted(ones, key=lambda one: one.params)) for name, ones in found.items()}
-
-

@@ -9,7 +9,7 @@ rate s, in a direction that is not known. Their mean, weighted by the inverse sq
     m = sum w y / sum w,  prediction  m +- t_{K-2} sqrt(tau^2 + 1 / sum w)
 
 with tau^2 by Paule and Mandel (1982), the largest over the sizes measured: far from every data set all v are large and
-tau would read 0 where least is known. t_{K-2}: Higgins, Thompson, Spiegelhalter 2009 (doi 10.1111/j.1467-985X.2008.00552.x).
+tau would read 0 where least is known. t_{K-2}: Higgins, Thompson, Spiegelhalter, J. R. Stat. Soc. A 172 (2009).
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation.optima import Optimum
 
+Array = NDArray[np.float64]
 DataSets = Mapping[str, Sequence[Optimum]]
 LEVEL = 0.9
 MIN_SPAN = 4.0  # optima of a data set over a smaller factor of N say little about drift
@@ -107,7 +109,8 @@ class Pool:
             dof=dof,
             weights=dict(zip(self.datasets, (float(each) for each in w / w.sum()), strict=True)),
             votes={
-                name: (math.exp(a), math.sqrt(b)) for name, a, b in zip(self.datasets, y.tolist(), v.tolist(), strict=True)
+                name: (math.exp(a), math.sqrt(b))
+                for name, a, b in zip(self.datasets, y.tolist(), v.tolist(), strict=True)
             },
         )
 
@@ -150,7 +153,7 @@ def pool(datasets: DataSets) -> Pool:
 
 
 def _slope(optima: Sequence[Optimum]) -> float | None:
-    """d log R* / d log N of a data set, weighted least squares; None where its sizes span too little."""
+    """Slope of log R* on log N of a data set, weighted least squares; None where its sizes span too little."""
     n = np.log([one.params for one in optima])
     if np.ptp(n) < math.log(MIN_SPAN):
         return None
@@ -158,7 +161,7 @@ def _slope(optima: Sequence[Optimum]) -> float | None:
     return float(np.polyfit(n, y, 1, w=1 / np.array([one.log_stderr for one in optima], dtype=float))[0])
 
 
-def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[np.ndarray, np.ndarray]:
+def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[Array, Array]:
     """(y_i, v_i) of every data set at a size."""
     votes = []
     for optima in datasets.values():
@@ -171,8 +174,8 @@ def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[np.ndar
     return y, v
 
 
-def _paule_mandel(y: np.ndarray, v: np.ndarray) -> float:
-    """Tau at which the weighted squares about the weighted mean equal their expectation K - 1; 0 where they are less."""
+def _paule_mandel(y: Array, v: Array) -> float:
+    """Tau at which the weighted squares about the mean equal their expectation K - 1; 0 where they are less."""
 
     def excess(squared: float) -> float:
         w = 1 / (v + squared)

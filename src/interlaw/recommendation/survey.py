@@ -1,0 +1,142 @@
+"""Everything that is known of R* against size: measured optima, their pool, and what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from interlaw.laws import published_laws
+from interlaw.published import packaged_sweeps
+from interlaw.recommendation.optima import Optimum, by_dataset, measured_optima
+from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
+
+# Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
+SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One data set or published line.
+
+    Attributes:
+        name: The data set's or line's name.
+        standing: `measured` counts in the pool; `packaged` lines are superseded by their table; the others stand beside
+            (`derived`, `chosen`, `convention`, `claim`, `flat`, `slope`, `vision`; see `PublishedLaw`).
+        source: Where it was published.
+        statement: What it says, in words.
+        optima: Of a data set: what every sweep of it says at every size, optimum or not.
+        line: Of a published line: (N, R) at the ends of its range and at the sizes it names.
+    """
+
+    name: str
+    standing: str
+    source: str
+    statement: str
+    optima: tuple[Optimum, ...] = ()
+    line: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has a vote in the pool."""
+        return any(one.counts for one in self.optima)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return {
+            **vars(self),
+            "optima": [one.to_dict() for one in self.optima],
+            "line": [list(point) for point in self.line],
+            "counts": self.counts,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Sources, their pool, and how well the pool foresees a source that it has not seen.
+
+    Attributes:
+        sources: Data sets first, then published lines.
+        pool: What `recommend` uses.
+        pooled: The pool at several sizes.
+        coverage: Leave one data set out.
+    """
+
+    sources: tuple[Source, ...]
+    pool: Pool
+    pooled: tuple[Prediction, ...]
+    coverage: tuple[Coverage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of the command's JSON."""
+        return {
+            "sources": [source.to_dict() for source in self.sources],
+            "pooled": [one.to_dict() for one in self.pooled],
+            "spread": self.pool.tau,
+            "drift": self.pool.carry,
+            "coverage": [dict(vars(one)) for one in self.coverage],
+        }
+
+
+@cache
+def measured_pool() -> Pool:
+    """The pool of every measured optimum."""
+    return pool(by_dataset(measured_optima()))
+
+
+def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[float] = SIZES) -> Evidence:
+    """Every source, and the pool.
+
+    Args:
+        optima: Measured optima; the packaged ones when not given.
+        sizes: N at which to show the pool.
+
+    Example:
+        >>> found = gather_evidence(sizes=[1e9]).pooled[0]
+        >>> found.low < found.ratio < found.high
+        True
+    """
+    pooled = measured_pool() if optima is None else pool(by_dataset(optima))
+    return Evidence(
+        sources=(*_datasets(measured_optima() if optima is None else optima), *_lines()),
+        pool=pooled,
+        pooled=tuple(pooled.predict(size) for size in sizes),
+        coverage=pooled.leave_one_out(),
+    )
+
+
+def _datasets(optima: Sequence[Optimum]) -> tuple[Source, ...]:
+    """One source a data set."""
+    laws = {law.name: law for law in published_laws()}
+    sources = []
+    for name in dict.fromkeys(one.dataset for one in optima):
+        sweeps = [sweep for sweep in packaged_sweeps() if sweep.dataset == name]
+        said = sweeps[0].title if sweeps else laws[name].statement
+        where = sweeps[0].source if sweeps else laws[name].source
+        if len(sweeps) > 1:
+            said = f"{len(sweeps)} sweeps that share models and data"
+        own = tuple(one for one in optima if one.dataset == name)
+        sources.append(Source(name=name, standing="measured", source=where, statement=said, optima=own))
+    return tuple(sources)
+
+
+def _lines() -> tuple[Source, ...]:
+    """Published lines without a vote."""
+    return tuple(
+        Source(
+            name=law.name,
+            standing=law.standing,
+            source=law.source,
+            statement=law.statement,
+            line=tuple(
+                (params, ratio)
+                for params in sorted({law.params_low, law.params_high, *(size for size, _ in law.points)})
+                if (ratio := law.ratio(params)) is not None
+            ),
+        )
+        for law in published_laws()
+        if law.standing != "measured"
+    )
