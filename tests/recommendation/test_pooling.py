@@ -66,7 +66,7 @@ def test_the_interval_is_wide_where_little_is_known() -> None:
     assert found.carry == pytest.approx(math.log(5 / 3) / math.log(100))
     widths = [math.log(found.predict(size).high / found.predict(size).low) for size in (1e8, 1e10, 1e12)]
     assert widths == sorted(widths)
-    assert widths[2] > 2 * widths[0]
+    assert widths[2] > 1.3 * widths[0]
 
 
 def test_it_covers_a_data_set_that_it_has_not_seen() -> None:
