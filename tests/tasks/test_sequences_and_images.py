@@ -13,7 +13,8 @@ from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import CNNShape, GRUShape
 from interlaw.tasks import ImageTaskSpec, SequenceTaskSpec, Task
-from interlaw.tasks.images import draw_masks, num_masked
+from interlaw.tasks.images import draw_masks
+from interlaw.tasks.images_spec import num_masked
 from interlaw.tasks.pictures import draw_pictures, split_digits
 from interlaw.tasks.sequences import last_states
 
@@ -22,7 +23,7 @@ SEQUENCES = SequenceTaskSpec(time=6, teacher_width=5, train=600, validation=20, 
 
 def test_students_learn_the_teachers_last_state() -> None:
     task = SEQUENCES.open()
-    x, y = task.samples.splits["train"]
+    x, y = task.splits["train"]
     assert x.shape == (600, 6, 1)
     torch.testing.assert_close(y.mean(0), torch.zeros(5), atol=1e-4, rtol=0)
     torch.testing.assert_close(y.std(0, correction=0), torch.ones(5), atol=1e-4, rtol=0)
@@ -40,18 +41,18 @@ def test_last_states_do_not_depend_on_the_chunks() -> None:
 
 def test_a_constant_guess_explains_nothing() -> None:
     task = SEQUENCES.open()
-    mean = task.samples.splits["test"][1].mean(0)
+    mean = task.splits["test"][1].mean(0)
 
     class Constant(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return mean.expand(len(x), -1)
 
-    loss = float(task.loss(Constant(), task.samples.splits["test"]))
+    loss = float(task.loss(Constant(), task.splits["test"]))
     assert task.figures(loss)["explained_variance"] == pytest.approx(0, abs=1e-5)
 
 
 def test_masks_hold_the_same_number_of_whole_patches() -> None:
-    masks = draw_masks(50, image_size=32, patch=4, source=np.random.default_rng(0))
+    masks = draw_masks(50, side=8, patch=4, num_masked=num_masked(32, 4), source=np.random.default_rng(0))
     assert masks.shape == (50, 1, 32, 32)
     assert num_masked(32, 4) == 42
     assert (masks.sum((1, 2, 3)) == 42 * 16).all()

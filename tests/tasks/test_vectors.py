@@ -13,7 +13,7 @@ from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import MLPShape
 from interlaw.tasks import VectorTaskSpec
-from interlaw.tasks.samples import Samples
+from interlaw.tasks.samples import RegressionTask
 from interlaw.tasks.vectors import NOISE, RANK, draw_directions, target
 
 
@@ -53,9 +53,9 @@ def test_data_follow_the_seed_alone() -> None:
     spec = VectorTaskSpec(dim=4, train=10, validation=6, test=5)
     first, again = spec.open(), spec.open()
     other = spec.model_copy(update={"data_seed": 1}).open()
-    assert torch.equal(first.samples.splits["test"][1], again.samples.splits["test"][1])
-    assert not torch.equal(first.samples.splits["test"][1], other.samples.splits["test"][1])
-    assert {split: len(x) for split, (x, _) in first.samples.splits.items()} == {
+    assert torch.equal(first.splits["test"][1], again.splits["test"][1])
+    assert not torch.equal(first.splits["test"][1], other.splits["test"][1])
+    assert {split: len(x) for split, (x, _) in first.splits.items()} == {
         "train": 10,
         "validation": 6,
         "test": 5,
@@ -66,36 +66,36 @@ def test_targets_carry_the_noise() -> None:
     spec = VectorTaskSpec(dim=4, train=20_000, validation=1, test=1)
     generator = torch.Generator().manual_seed(spec.data_seed)
     directions = draw_directions(4, generator=generator)
-    x, y = spec.open().samples.splits["train"]
+    x, y = spec.open().splits["train"]
     noise = y[:, 0] - target(x, directions)
     assert float(noise.std()) == pytest.approx(NOISE, rel=0.03)
 
 
 def test_an_epoch_sees_every_sample_once() -> None:
     x = torch.arange(10.0)[:, None]
-    samples = Samples({"train": (x, x)})
+    samples = RegressionTask({"train": (x, x)})
     seen = torch.cat([samples.batch(seed=3, step=step, size=4)[0] for step in range(5)])[:, 0]
     assert sorted(seen[:10].tolist()) == sorted(seen[10:].tolist()) == list(range(10))
     assert seen[:10].tolist() != seen[10:].tolist()
-    again = Samples({"train": (x, x)}).batch(seed=3, step=2, size=4)[0]
+    again = RegressionTask({"train": (x, x)}).batch(seed=3, step=2, size=4)[0]
     assert torch.equal(again, seen[8:12, None])
 
 
 def test_a_batch_may_be_larger_than_the_data() -> None:
     x = torch.arange(3.0)[:, None]
-    batch, _ = Samples({"train": (x, x)}).batch(seed=0, step=1, size=9)
+    batch, _ = RegressionTask({"train": (x, x)}).batch(seed=0, step=1, size=9)
     assert sorted(batch[:, 0].tolist()) == [0.0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
 def test_loss_and_explained_variance() -> None:
     task = VectorTaskSpec(dim=4, train=10, validation=6, test=50).open()
-    mean = float(task.samples.splits["test"][1].mean())
+    mean = float(task.splits["test"][1].mean())
 
     class Constant(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.full((len(x), 1), mean)
 
-    loss = float(task.loss(Constant(), task.samples.splits["test"]))
+    loss = float(task.loss(Constant(), task.splits["test"]))
     assert task.figures(loss)["explained_variance"] == pytest.approx(0.0, abs=1e-5)
     assert task.figures(0.0)["explained_variance"] == 1.0
 
@@ -111,6 +111,6 @@ def test_the_data_decide_the_models_ends(tmp_path) -> None:  # type: ignore[no-u
 
 def test_probes_are_validation_points() -> None:
     task = VectorTaskSpec(dim=4, train=10, validation=6, test=5).open()
-    assert torch.equal(task.probes(num_samples=4, with_targets=False), task.samples.splits["validation"][0][:4])
+    assert torch.equal(task.probes(num_samples=4, with_targets=False), task.splits["validation"][0][:4])
     with pytest.raises(InterlawError, match="without targets for a regression task, found loss; choose input"):
         task.probes(num_samples=4, with_targets=True)

@@ -39,17 +39,17 @@ def test_arguments_of_the_sines_spread_by_the_gain(layers: int, rms: float) -> N
 def test_only_training_targets_carry_noise_and_have_deviation_one() -> None:
     noisy, clean = WaveTaskSpec(noise=0.5).open(), WaveTaskSpec(noise=0.0).open()
     for split in ("validation", "test"):
-        assert torch.equal(noisy.samples.splits[split][1], clean.samples.splits[split][1])
-    x, y = noisy.samples.splits["train"]
-    assert torch.equal(x, clean.samples.splits["train"][0])
-    added = y - clean.samples.splits["train"][1]
+        assert torch.equal(noisy.splits[split][1], clean.splits[split][1])
+    x, y = noisy.splits["train"]
+    assert torch.equal(x, clean.splits["train"][0])
+    added = y - clean.splits["train"][1]
     # 128,000 draws: the deviation of a deviation is sd / sqrt(2 n), .2%
     assert float(added.std()) == pytest.approx(0.5, rel=0.01)
-    assert float(clean.samples.splits["train"][1].std(correction=0)) == pytest.approx(1, rel=1e-5)
+    assert float(clean.splits["train"][1].std(correction=0)) == pytest.approx(1, rel=1e-5)
 
 
 def test_data_follow_the_seed_alone() -> None:
     spec = WaveTaskSpec(train=10, validation=6, test=5)
     other = spec.model_copy(update={"data_seed": 1}).open()
-    assert torch.equal(spec.open().samples.splits["test"][1], spec.open().samples.splits["test"][1])
-    assert not torch.equal(spec.open().samples.splits["test"][1], other.samples.splits["test"][1])
+    assert torch.equal(spec.open().splits["test"][1], spec.open().splits["test"][1])
+    assert not torch.equal(spec.open().splits["test"][1], other.splits["test"][1])

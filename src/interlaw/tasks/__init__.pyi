@@ -7,7 +7,7 @@ from .images import ImageTask as ImageTask
 from .images_spec import ImageTaskSpec as ImageTaskSpec
 from .kinds import AnyTaskPart as AnyTaskPart
 from .kinds import AnyTaskSpec as AnyTaskSpec
-from .sequences import SequenceTask as SequenceTask
+from .samples import RegressionTask as RegressionTask
 from .sequences_spec import SequenceTaskSpec as SequenceTaskSpec
 from .sparse import SparseRows as SparseRows
 from .sparse import draw_sparse_rows as draw_sparse_rows
@@ -19,6 +19,5 @@ from .task import Task as Task
 from .text import TextTask as TextTask
 from .text_spec import TextTaskPart as TextTaskPart
 from .text_spec import TextTaskSpec as TextTaskSpec
-from .vectors import VectorTask as VectorTask
 from .vectors_spec import VectorTaskSpec as VectorTaskSpec
 from .waves_spec import WaveTaskSpec as WaveTaskSpec

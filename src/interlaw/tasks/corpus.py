@@ -56,6 +56,19 @@ class Corpus:
         dtype = _token_dtype(self.vocab_size)
         return cast("NDArray[np.integer[Any]]", np.memmap(self.folder / f"{split}.bin", dtype=dtype, mode="r"))
 
+    def require_context(self, context: int) -> None:
+        """Refuses a split shorter than one sequence and its target.
+
+        Raises:
+            InterlawError: One of them is.
+        """
+        for split in SPLITS:
+            if self.num_tokens[split] < context + 1:
+                raise InterlawError(
+                    f"expected at least {context + 1} tokens in the {split} split of {self.source} (context + 1), "
+                    f"found {self.num_tokens[split]}; give more text or a shorter context"
+                )
+
 
 def default_cache() -> Path:
     """The folder for token files: $INTERLAW_CACHE, else the user's cache folder."""

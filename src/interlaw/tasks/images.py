@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.tasks.images_spec import num_masked
 from interlaw.tasks.pictures import draw_pictures, split_digits
 
 GREY = 0.5
@@ -25,20 +24,23 @@ class ImageTask:
     Args:
         draw: Images (n, channels, size, size) of a split: by the random source, or the first ones where it is None.
         patch: Pixels along the side of a patch.
+        num_masked: Patches of an image that are masked.
         device: Where batches are put.
     """
 
     unit = "pixel"
 
-    def __init__(self, draw: Draw, *, image_size: int, patch: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, draw: Draw, *, image_size: int, patch: int, num_masked: int, device: torch.device | str = "cpu"
+    ) -> None:
         self._draw = draw
-        self.image_size, self.patch = image_size, patch
+        self.image_size, self.patch, self.num_masked = image_size, patch, num_masked
         self.device = torch.device(device)
 
     @property
     def units_per_sample(self) -> int:
         """Masked pixels of an image."""
-        return num_masked(self.image_size, self.patch) * self.patch**2
+        return self.num_masked * self.patch**2
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: images and masks, a pure function of the arguments."""
@@ -78,15 +80,18 @@ class ImageTask:
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:
         """Images greyed out under a mask, with the mask as a last channel, and the images themselves."""
         images = images.to(self.device)
-        mask = draw_masks(len(images), image_size=self.image_size, patch=self.patch, source=source).to(images)
+        side = self.image_size // self.patch
+        masks = draw_masks(len(images), side=side, patch=self.patch, num_masked=self.num_masked, source=source)
+        mask = masks.to(images)
         return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
 
 
-def draw_masks(count: int, *, image_size: int, patch: int, source: np.random.Generator) -> Bool[Tensor, "n 1 s s"]:
-    """True where a pixel is masked; each image has the same number of masked patches, at random places."""
-    side = image_size // patch
+def draw_masks(
+    count: int, *, side: int, patch: int, num_masked: int, source: np.random.Generator
+) -> Bool[Tensor, "n 1 pixels pixels"]:
+    """True where a pixel is masked; each image of side x side patches has equally many masked, at random places."""
     order = source.permuted(np.tile(np.arange(side * side), (count, 1)), axis=1)
-    masks = torch.from_numpy(order < num_masked(image_size, patch)).view(count, 1, side, side)
+    masks = torch.from_numpy(order < num_masked).view(count, 1, side, side)
     return masks.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
 
 

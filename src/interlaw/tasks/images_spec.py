@@ -67,4 +67,5 @@ class ImageTaskSpec(TaskPart, TaskSpec):
         from interlaw.tasks.images import ImageTask, digits, procedural
 
         draw = digits(self.data_seed) if self.images == "digits" else procedural(self.image_size, seed=self.data_seed)
-        return ImageTask(draw, image_size=self.image_size, patch=self.patch, device=device)
+        masked = num_masked(self.image_size, self.patch)
+        return ImageTask(draw, image_size=self.image_size, patch=self.patch, num_masked=masked, device=device)

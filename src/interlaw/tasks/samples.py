@@ -1,4 +1,4 @@
-"""Fixed sets of samples: which of them make the batch of a step, and which are held out."""
+"""Regression on fixed sets of samples: which of them make the batch of a step, and which are held out."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from interlaw.errors import InterlawError
+
+Batch = tuple[Tensor, Tensor]
 
 
-class Samples:
-    """Inputs and targets a split, in memory; training goes through them in a new order every epoch.
+class RegressionTask:
+    """Predict targets from inputs; the loss is the mean squared error over samples and outputs.
+
+    Everything lies in memory; training goes through its samples in a new order every epoch.
 
     Args:
-        splits: Split name to inputs and targets, their first axes equal.
+        splits: Inputs and targets of train, validation and test; their first axes count samples.
+        unit: What a sample is, in the singular.
+        view: The view to advise to whoever asks for one of next-token losses.
     """
 
-    def __init__(self, splits: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    units_per_sample = 1
+
+    def __init__(self, splits: Mapping[str, Batch], *, unit: str = "sample", view: str = "input") -> None:
         self.splits = dict(splits)
+        self.unit = unit
+        self._view = view
         self._order: tuple[tuple[int, int], Tensor] | None = None
 
-    def batch(self, *, seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
+    def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step, a pure function of its arguments: each sample once an epoch.
 
         The last batch of an epoch is filled up from the next one.
@@ -35,11 +49,32 @@ class Samples:
         index = torch.cat(chosen).to(inputs.device)
         return inputs[index], targets[index]
 
-    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
         """The first samples of a split, fewer when it holds fewer."""
         inputs, targets = (tensor[:num_samples] for tensor in self.splits[split])
         for first in range(0, len(inputs), batch_size):
             yield inputs[first : first + batch_size], targets[first : first + batch_size]
+
+    def probes(self, *, num_samples: int, with_targets: bool) -> Tensor:
+        """Validation inputs on which interaction is measured.
+
+        Raises:
+            InterlawError: For a view of next-token losses, which a regression does not have.
+        """
+        if with_targets:
+            raise InterlawError(
+                f"expected a view without targets for a regression task, found loss; choose {self._view}"
+            )
+        return self.splits["validation"][0][:num_samples]
+
+    def loss(self, model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+        """Mean squared error."""
+        inputs, targets = batch
+        return F.mse_loss(model(inputs), targets)
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """Share of the test targets' variance that is explained."""
+        return {"explained_variance": 1 - loss / float(self.splits["test"][1].var(dim=0, correction=0).mean())}
 
     def _epoch(self, seed: int, epoch: int, count: int) -> Tensor:
         """The order of an epoch; the last one asked for is kept."""

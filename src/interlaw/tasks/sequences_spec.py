@@ -10,7 +10,7 @@ from pydantic import Field
 from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
 
 if TYPE_CHECKING:
-    from interlaw.tasks.sequences import SequenceTask
+    from interlaw.tasks.samples import RegressionTask
 
 
 class SequenceTaskSpec(TaskPart, TaskSpec):
@@ -51,7 +51,7 @@ class SequenceTaskSpec(TaskPart, TaskSpec):
         """One vector of features a sequence."""
         return 1
 
-    def open(self, *, device: str = "cpu") -> SequenceTask:
+    def open(self, *, device: str = "cpu") -> RegressionTask:
         """Draws sequences and runs the teacher over them."""
         from interlaw.tasks.sequences import draw_task
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.tasks.corpus import SPLITS, Corpus
-from interlaw.tasks.text_spec import require_context
 
 Batch = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]
 
@@ -32,7 +31,7 @@ class TextTask:
     unit = "token"
 
     def __init__(self, corpus: Corpus, *, context: int, device: torch.device | str = "cpu") -> None:
-        require_context(corpus, context=context)
+        corpus.require_context(context)
         self.corpus = corpus
         self.context = context
         self.device = torch.device(device)

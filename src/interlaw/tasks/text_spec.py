@@ -9,7 +9,7 @@ from pydantic import Field
 
 from interlaw.errors import InterlawError
 from interlaw.shapes import Shape
-from interlaw.tasks.corpus import EMBEDDED, SPLITS, Corpus, open_corpus
+from interlaw.tasks.corpus import EMBEDDED, open_corpus
 from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class TextTaskPart(TaskPart):
                     f"expected a family with a context for a text task, found {shape.family!r}; "
                     "choose gpt, or another task"
                 )
-            require_context(corpus, context=context)
+            corpus.require_context(context)
             return TextTaskSpec(
                 corpus=corpus.source,
                 tokenizer=corpus.tokenizer,
@@ -96,13 +96,3 @@ class TextTaskPart(TaskPart):
             )
 
         return TaskPlan(spec=spec, sizes={"vocab_size": corpus.vocab_size})
-
-
-def require_context(corpus: Corpus, *, context: int) -> None:
-    """Refuses a corpus with a split shorter than one sequence and its target."""
-    for split in SPLITS:
-        if corpus.num_tokens[split] < context + 1:
-            raise InterlawError(
-                f"expected at least {context + 1} tokens in the {split} split of {corpus.source} (context + 1), "
-                f"found {corpus.num_tokens[split]}; give more text or a shorter context"
-            )

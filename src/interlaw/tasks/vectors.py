@@ -6,65 +6,21 @@ Legend: x in R^dim; u, v, w unit vectors; A, B matrices (dim, 8) with unit colum
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from interlaw.errors import InterlawError
-from interlaw.tasks.samples import Samples
-from interlaw.tasks.vectors_spec import Variant
+from interlaw.tasks.samples import RegressionTask
 
 RANK = 8
 NOISE = 0.03
-Batch = tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch 1"]]
 
 
-class VectorTask:
-    """Predict y from x ~ N(0, I); the loss is the mean squared error.
-
-    Args:
-        splits: Inputs (n, dim) and targets (n, 1) of train, validation and test.
-    """
-
-    unit = "sample"
-    units_per_sample = 1
-
-    def __init__(self, splits: dict[str, tuple[Tensor, Tensor]]) -> None:
-        self.samples = Samples(splits)
-
-    def batch(self, *, seed: int, step: int, size: int) -> Batch:
-        """The training batch of a step."""
-        return self.samples.batch(seed=seed, step=step, size=size)
-
-    def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
-        """Held-out points."""
-        return self.samples.evaluation(split, num_samples=num_samples, batch_size=batch_size)
-
-    def probes(self, *, num_samples: int, with_targets: bool) -> Float[Tensor, "samples dim"]:
-        """Validation points on which interaction is measured.
-
-        Raises:
-            InterlawError: For a view of next-token losses, which a regression has not.
-        """
-        if with_targets:
-            raise InterlawError("expected a view without targets for a regression task, found loss; choose input")
-        return self.samples.splits["validation"][0][:num_samples]
-
-    def loss(self, model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
-        """Mean squared error."""
-        inputs, targets = batch
-        return F.mse_loss(model(inputs), targets)
-
-    def figures(self, loss: float) -> dict[str, float]:
-        """Share of the targets' variance that is explained."""
-        return {"explained_variance": 1 - loss / float(self.samples.splits["test"][1].var(correction=0))}
-
-
-def draw_task(sizes: Mapping[str, int], *, dim: int, variant: Variant, seed: int, device: str) -> VectorTask:
+def draw_task(sizes: Mapping[str, int], *, dim: int, variant: str, seed: int, device: str) -> RegressionTask:
     """Directions and the points of each split, one stream of random numbers on the CPU whatever the device."""
     generator = torch.Generator().manual_seed(seed)
     directions = draw_directions(dim, generator=generator)
@@ -74,7 +30,7 @@ def draw_task(sizes: Mapping[str, int], *, dim: int, variant: Variant, seed: int
         noise = NOISE * torch.randn(count, generator=generator)
         y = target(x, directions, variant=variant) + noise
         splits[split] = (x.to(device), y[:, None].to(device))
-    return VectorTask(splits)
+    return RegressionTask(splits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +61,7 @@ def draw_directions(dim: int, *, generator: torch.Generator) -> Directions:
     return Directions(u=u, v=v, w=w, A=A, B=B, mix=torch.randn(RANK, generator=generator))
 
 
-def target(x: Float[Tensor, "n dim"], directions: Directions, *, variant: Variant = "full") -> Float[Tensor, " n"]:
+def target(x: Float[Tensor, "n dim"], directions: Directions, *, variant: str = "full") -> Float[Tensor, " n"]:
     """The noiseless target.
 
     y = .55 x_0 x_1 + .55 (.8 He2(u.x) + .35 He4(v.x)) + .35 sum_k mix_k (A_k.x)(B_k.x) / sqrt 8 + .05 sin(2 w.x),

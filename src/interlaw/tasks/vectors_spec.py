@@ -10,7 +10,7 @@ from pydantic import Field
 from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
 
 if TYPE_CHECKING:
-    from interlaw.tasks.vectors import VectorTask
+    from interlaw.tasks.samples import RegressionTask
 
 Variant = Literal["full", "product", "hermite"]
 
@@ -46,7 +46,7 @@ class VectorTaskSpec(TaskPart, TaskSpec):
         """One target a sample."""
         return 1
 
-    def open(self, *, device: str = "cpu") -> VectorTask:
+    def open(self, *, device: str = "cpu") -> RegressionTask:
         """Draws directions and points, on the CPU whatever the device."""
         from interlaw.tasks.vectors import draw_task
 

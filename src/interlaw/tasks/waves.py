@@ -16,12 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interlaw.tasks.vectors import VectorTask
+from interlaw.tasks.samples import RegressionTask
 
 
 def draw_waves(
     sizes: Mapping[str, int], *, dim: int, hidden: int, layers: int, gain: float, noise: float, seed: int, device: str
-) -> VectorTask:
+) -> RegressionTask:
     """The target and the points of each split, one stream of random numbers on the CPU whatever the device.
 
     Targets are scaled so that the training ones have standard deviation 1 before noise is added to them; held-out
@@ -35,7 +35,7 @@ def draw_waves(
     scale = targets["train"].std(correction=0)
     targets = {split: y / scale for split, y in targets.items()}
     targets["train"] = targets["train"] + noise * torch.randn(sizes["train"], generator=generator)
-    return VectorTask({split: (points[split].to(device), targets[split][:, None].to(device)) for split in sizes})
+    return RegressionTask({split: (points[split].to(device), targets[split][:, None].to(device)) for split in sizes})
 
 
 def draw_matrices(dim: int, *, hidden: int, layers: int, gain: float, generator: torch.Generator) -> list[Tensor]:

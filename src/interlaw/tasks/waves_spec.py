@@ -10,7 +10,7 @@ from pydantic import Field
 from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
 
 if TYPE_CHECKING:
-    from interlaw.tasks.vectors import VectorTask
+    from interlaw.tasks.samples import RegressionTask
 
 
 class WaveTaskSpec(TaskPart, TaskSpec):
@@ -50,7 +50,7 @@ class WaveTaskSpec(TaskPart, TaskSpec):
         """One target a sample."""
         return 1
 
-    def open(self, *, device: str = "cpu") -> VectorTask:
+    def open(self, *, device: str = "cpu") -> RegressionTask:
         """Draws the target and the points, on the CPU whatever the device."""
         from interlaw.tasks.waves import draw_waves
 
