@@ -28,7 +28,7 @@ def test_a_known_sweep_is_read_back(sweep) -> None:
         assert budget.loss_interval.seed_noise.relative == pytest.approx(0.002, rel=0.5)
     assert fit.stability.verdict == "stable"
     assert fit.law.status == "optimum"
-    assert fit.interaction_interval.jaccard > fit.interaction_interval.chance
+    assert fit.interaction_interval.status == "determined"
     assert 0.02 < fit.interaction_interval.low <= fit.interaction_interval.high < 0.045
 
 
@@ -56,7 +56,7 @@ def test_it_survives_json(sweep) -> None:
     plain = json.loads(json.dumps(fit.to_dict(), allow_nan=False))
     assert {"budgets", "law", "interaction_interval", "stability", "warnings"} <= set(plain)
     assert LawFit.from_dict(plain) == fit
-    with pytest.raises(InterlawError, match=r"expected associations, budgets, .* in LawFit, not found"):
+    with pytest.raises(InterlawError, match=r"expected budgets, claims, .* in LawFit, not found"):
         LawFit.from_dict({"law": None})
     with pytest.raises(InterlawError, match="expected an object for BudgetFit, found str"):
         LawFit.from_dict({**plain, "budgets": ["x"]})

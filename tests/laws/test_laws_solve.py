@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interlaw.laws.forms import additive, aspect, features_of, joint, joint_levels, power_of, size_only
+from interlaw.laws.forms import additive, aspect, features_of, joint, joint_levels, size_only
 from interlaw.laws.solve import polish, solve
 
 PARAMS, DEPTH = (
@@ -67,14 +67,6 @@ def test_one_ruined_run_hardly_moves_the_joint_law() -> None:
 def test_tokens_tied_to_parameters_are_not_a_feature() -> None:
     assert "tokens" in features(True)
     assert "tokens" not in features_of(params=PARAMS, depth=DEPTH, width=WIDTH, tokens=60 * PARAMS)
-
-
-def test_a_power_of_a_measured_quantity_may_rise_or_fall() -> None:
-    quantity = np.linspace(0.5, 4, 20)
-    for power in (-0.7, 1.5):
-        given = {"aofe": np.log(quantity) - np.log(quantity).mean()}
-        loss = 1 + 0.4 * np.exp(power * given["aofe"])
-        assert solve(power_of("aofe"), given, loss=loss).value("p") == pytest.approx(power, abs=1e-3)
 
 
 def test_a_parameter_on_its_bound_is_named() -> None:

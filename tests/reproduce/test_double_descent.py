@@ -176,7 +176,7 @@ def test_the_experiment_from_end_to_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert "| test loss | 10 |" in (tmp_path / "outcome.md").read_text()
     page = (tmp_path / "index.html").read_text()
     assert '<a href="loss-and-interaction.png">' in page
-    assert "Does the interaction interval, found without the loss" in page
+    assert "Does the shape of most efficient interaction, found without the loss" in page
     assert "What differs from the published setting: other random data" in page
     for picture in ("loss-and-interaction.png", "agop-snapshots.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")

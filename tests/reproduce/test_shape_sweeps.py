@@ -162,14 +162,23 @@ def test_gru_is_judged_by_the_sign_of_its_correlation(sign: int, verdict: str) -
     assert line.verdict == verdict
 
 
-def test_claimed_signs_are_agreed_with_or_not() -> None:
-    verdicts = {
-        sign: {line.figure: line.verdict for line in claimed_signs(a_result(best=5, ratio_sign=sign).fit, label="p")}
-        for sign in (-1, 1)
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        ("holds", "agrees"),
+        ("opposite", "does not agree"),
+        ("cannot tell", "not comparable"),
+        ("negligible", "not comparable"),
+    ],
+)
+def test_claimed_signs_are_agreed_with_or_not(verdict: str, expected: str) -> None:
+    """What is no evidence is no disagreement."""
+    fit = a_result(best=5).fit
+    fit = replace(fit, claims=tuple(replace(each, verdict=verdict) for each in fit.claims))
+    assert {line.figure: line.verdict for line in claimed_signs(fit, label="p")} == {
+        "p the higher the AOFE-ratio, the lower the loss": expected,
+        "p the lower the AOFE, the lower the loss": expected,
     }
-    ratio, energy = "p the higher the AOFE-ratio, the lower the loss", "p the lower the AOFE, the lower the loss"
-    assert verdicts[-1] == {ratio: "agrees", energy: "agrees"}
-    assert verdicts[1] == {ratio: "does not agree", energy: "agrees"}
 
 
 def test_gpt_depth_is_comparable_at_the_published_budget_alone() -> None:

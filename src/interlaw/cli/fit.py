@@ -16,7 +16,7 @@ from interlaw.errors import InterlawError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.laws import BudgetFit, LawFit
+    from interlaw.laws import BudgetFit, InteractionInterval, LawFit
 
 
 def fit(
@@ -133,7 +133,7 @@ def show(law: LawFit) -> None:
     level = f"{law.confidence:.0%}"
     table = Table(box=None, header_style="bold")
     heads = ("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", level, f"R within {law.delta:g}")
-    for name in (*heads, "interaction interval", "overlap (chance, p)"):
+    for name in (*heads, "interaction interval"):
         table.add_column(name, justify="right")
     for budget in law.budgets:
         table.add_row(*_row(budget))
@@ -145,12 +145,7 @@ def show(law: LawFit) -> None:
 def _row(budget: BudgetFit) -> tuple[str, ...]:
     from interlaw.shapes import format_size
 
-    star, near, interaction, overlap = (
-        budget.r_star,
-        budget.loss_interval,
-        budget.interaction_interval,
-        budget.overlap,
-    )
+    star, near, interaction = budget.r_star, budget.loss_interval, budget.interaction_interval
     edge = {"low": "edge: wider?", "high": "edge: deeper?"}.get(star.edge or "", star.status.replace("_", " "))
     return (
         format_size(budget.budget),
@@ -162,9 +157,15 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
         edge if star.value is None else f"{star.value:.4f}",
         _bounds(star.low, star.high),
         _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
-        "-" if interaction is None else _span(interaction.low, interaction.high),
-        "-" if overlap is None else f"{overlap.jaccard:.2f} ({overlap.chance:.2f}, {overlap.p_value:.2f})",
+        "-" if interaction is None else _interaction(interaction),
     )
+
+
+def _interaction(interval: InteractionInterval) -> str:
+    """The interval, where there is one."""
+    if interval.low is None or interval.high is None:
+        return interval.status
+    return _span(interval.low, interval.high)
 
 
 def _bounds(low: float | None, high: float | None) -> str:
@@ -181,7 +182,7 @@ def _span(low: float, high: float, *, low_open: bool = False, high_open: bool = 
 
 
 def show_details(law: LawFit) -> None:
-    """Prints the joint law, rival forms, the slope against every published one, and what goes with the loss."""
+    """Prints the joint law, rival forms, the slope against every published one, and every claim."""
     from rich.table import Table
 
     console = people(stderr=False)
@@ -203,11 +204,6 @@ def show_details(law: LawFit) -> None:
         tests.add_row(test.name, f"{test.slope:+.2f}", between, test.verdict, test.source)
     if law.stability.tests:
         console.print(tests)
-    found = Table("quantity", "claim", "neighbours agree", "rho", "rho given N", "rho given N, R", box=None)
-    for one in law.associations:
-        signs = f"{one.signs.num_agreeing} of {one.signs.num_pairs}"
-        rhos = (one.raw.rho, one.given_size.rho, one.given_size_and_shape.rho)
-        shown = ("-" if rho is None else f"{rho:+.2f}" for rho in rhos)
-        found.add_row(one.quantity, f"{one.claimed_sign:+d}", signs, *shown)
-    if law.associations:
-        console.print(found)
+    console.print("claims:")
+    for claim in law.claims:
+        console.print(f"  {claim.claim} {claim.sentence}", markup=False)

@@ -1,13 +1,12 @@
 """Laws of loss against depth and width, with their uncertainty. Needs NumPy and SciPy only."""
 
-from interlaw.laws.association import Association
 from interlaw.laws.claim import Claim
-from interlaw.laws.compare import Comparison
+from interlaw.laws.compare import RivalForm
 from interlaw.laws.compute_optimum import ComputeOptimum, compute_optima
 from interlaw.laws.fit import LawFit, fit_law
 from interlaw.laws.joint_law import JointLaw, LinePoint
 from interlaw.laws.published import SIZE_TOLERANCE, PublishedLaw, published_laws, published_slopes
-from interlaw.laws.result import BudgetFit, Overlap, Stability
+from interlaw.laws.result import BudgetFit, InteractionInterval, Stability
 from interlaw.laws.stability import equivalence
 from interlaw.laws.surface import SurfaceOptimum, surface_optima
 from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, TreatmentDifference, compare_treatments
@@ -15,16 +14,15 @@ from interlaw.laws.verdict import verdict
 
 __all__ = [
     "SIZE_TOLERANCE",
-    "Association",
     "BudgetFit",
     "Claim",
-    "Comparison",
     "ComputeOptimum",
+    "InteractionInterval",
     "JointLaw",
     "LawFit",
     "LinePoint",
-    "Overlap",
     "PublishedLaw",
+    "RivalForm",
     "Stability",
     "SurfaceOptimum",
     "TreatedBudget",

@@ -1,4 +1,4 @@
-"""One budget: its best shape, R* with interval, both efficient intervals and their overlap."""
+"""One budget: its best shape, R* with interval, and the loss interval."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.interaction_interval import interaction_interval, overlap, pareto_front
 from interlaw.laws.loss_curve import LossCurve, fit_curve, grid, minima, near_minimum, profile_interval, tolerance_ends
 from interlaw.laws.result import (
     BestShape,
     BudgetFit,
     Curve,
-    InteractionInterval,
     LossInterval,
-    Overlap,
     Point,
     RStar,
     SeedNoise,
@@ -41,8 +38,8 @@ class Settings:
 
 def fit_budget(
     shapes: ShapeMeans, rows: NDArray[np.int64], *, settings: Settings, rng: np.random.Generator
-) -> tuple[BudgetFit, FloatArray | None]:
-    """Fit the shapes `rows` of one budget (sorted by ratio); also give the permuted overlaps, for pooling."""
+) -> BudgetFit:
+    """Fit the shapes `rows` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
     x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
     noise = shapes.relative_noise
     curve, used = budget_curve(shapes, rows, settings=settings, rng=rng)
@@ -52,11 +49,9 @@ def fit_budget(
         interval = _with_noise(
             interval, x, y, noise, shapes.noise_dof, float(np.median(shapes.num_runs[rows])), settings
         )
-    inside = _inside(x, y, interval)
-    found = _interaction(shapes, rows, inside, settings=settings, rng=rng)
     best = int(np.argmin(y))
     params, spent = shapes.params[rows], shapes.spent[rows]
-    fit = BudgetFit(
+    return BudgetFit(
         budget=float(shapes.budget[rows[0]]),
         params_mean=float(np.exp(np.log(params).mean())),
         budget_spread=float(spent.max() / spent.min() - 1),
@@ -65,12 +60,10 @@ def fit_budget(
         best=_best_shape(shapes, int(rows[best]), y, interval.seed_noise),
         r_star=r_star,
         loss_interval=interval,
-        interaction_interval=found.interval,
-        overlap=found.overlap,
+        interaction_interval=None,
         curve=None if curve is None else _curve(curve, settings.confidence),
-        points=_points(shapes, rows, used, found.front),
+        points=_points(shapes, rows, used),
     )
-    return fit, found.permuted
 
 
 def budget_curve(
@@ -246,51 +239,6 @@ def _with_noise(
     return replace(interval, seed_noise=seed_noise)
 
 
-def _inside(x: FloatArray, y: FloatArray, interval: LossInterval) -> NDArray[np.bool_]:
-    inside = (x >= np.log(interval.low) - 1e-9) & (x <= np.log(interval.high) + 1e-9)
-    if not inside.any():
-        inside[int(np.argmin(y))] = True
-    return np.asarray(inside, dtype=bool)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Interaction:
-    """The interaction side of a budget; all None when it was not measured on at least three shapes."""
-
-    interval: InteractionInterval | None = None
-    overlap: Overlap | None = None
-    front: NDArray[np.bool_] | None = None
-    permuted: FloatArray | None = None
-
-
-def _interaction(
-    shapes: ShapeMeans,
-    rows: NDArray[np.int64],
-    inside: NDArray[np.bool_],
-    *,
-    settings: Settings,
-    rng: np.random.Generator,
-) -> _Interaction:
-    if not {"aofe", "aofe_ratio"} <= set(shapes.measured):
-        return _Interaction()
-    aofe, ratio = shapes.measured["aofe"][rows], shapes.measured["aofe_ratio"][rows]
-    known = np.flatnonzero(np.isfinite(aofe) & np.isfinite(ratio))
-    if len(known) < 3:
-        return _Interaction()
-    front = pareto_front(ratio[known], aofe[known])
-    x = shapes.log_ratio[rows][known]
-    in_loss = inside[known]
-    best = int(np.argmin(shapes.adjusted[rows][known]))
-    if not in_loss.any():
-        in_loss[best] = True
-    result, permuted = overlap(
-        x, front, in_loss_interval=in_loss, best=best, num_permutations=settings.num_permutations, rng=rng
-    )
-    everywhere = np.zeros(len(rows), dtype=bool)
-    everywhere[known[front]] = True
-    return _Interaction(interval=interaction_interval(x, front), overlap=result, front=everywhere, permuted=permuted)
-
-
 def _curve(curve: LossCurve, confidence: float) -> Curve:
     x = np.linspace(curve.x.min(), curve.x.max(), NUM_CURVE_POINTS)
     band = curve.band(x, confidence=confidence)
@@ -314,9 +262,7 @@ def _curve(curve: LossCurve, confidence: float) -> Curve:
     )
 
 
-def _points(
-    shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64], front: NDArray[np.bool_] | None
-) -> tuple[Point, ...]:
+def _points(shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64]) -> tuple[Point, ...]:
     in_window = np.isin(np.arange(len(rows)), used)
 
     def measured(name: str, row: int) -> float | None:
@@ -335,8 +281,8 @@ def _points(
             in_window=bool(in_window[i]),
             aofe=measured("aofe", row),
             aofe_ratio=measured("aofe_ratio", row),
+            aofe_scale_free=measured("aofe_scale_free", row),
             excess_ratio=measured("excess_ratio", row),
-            pareto=None if front is None else bool(front[i]),
         )
         for i, row in enumerate(rows)
     )

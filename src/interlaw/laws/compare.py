@@ -15,7 +15,7 @@ MIN_BUDGETS_TO_EXTRAPOLATE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class RivalForm:
     """One form on the shapes that every form was fitted to; errors are root mean squares of log loss.
 
     `held_out_rmse`: five-fold over shapes (all seeds of a shape together). `held_out_largest`: the largest budget
@@ -35,7 +35,7 @@ class Comparison:
 
 def compare_forms(
     features: Features, loss: FloatArray, *, budget: FloatArray, solved: tuple[Solution, ...], rng: np.random.Generator
-) -> tuple[Comparison, ...]:
+) -> tuple[RivalForm, ...]:
     """Fit every form that the number of shapes and budgets allows; sorted by AICc.
 
     Args:
@@ -74,14 +74,14 @@ def compare_forms(
 
 def _compare(
     solution: Solution, features: Features, loss: FloatArray, weights: FloatArray, *, extrapolate: bool
-) -> Comparison:
+) -> RivalForm:
     form = solution.form
     starts = np.tile(solution.theta, (len(weights), 1))
     thetas = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)[0]
     squares = (np.log(np.maximum(form.predict(thetas, features), 1e-300)) - np.log(loss)) ** 2
     hidden = weights == 0
     shapes = slice(0, len(weights) - 1) if extrapolate else slice(None)
-    return Comparison(
+    return RivalForm(
         name=form.name,
         formula=form.formula,
         num_parameters=form.num_parameters,

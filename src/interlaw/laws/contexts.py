@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from interlaw.laws.claim import CLAIMED
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.result import BudgetFit
+from interlaw.laws.scales import error_on_scale, to_scale
 from interlaw.laws.table import Columns, FloatArray, Runs
 
 IntArray = NDArray[np.int64]
@@ -147,24 +148,11 @@ def _quantities(table: Columns, names: set[str], prefix: str, rows: IntArray) ->
             values["excess_ratio"] = values["aofe_ratio"] - column("null_ratio")
         if f"{prefix}aofe_scale_free" not in names:
             values["aofe_scale_free"] = values["aofe"] / column("trace") ** 2
-    found = {name: on_its_scale(name, values[name], column(f"{name}_stderr")) for name in CLAIMED}
+    found = {
+        name: Measured(
+            value=to_scale(name, values[name]),
+            variance=error_on_scale(name, values[name], column(f"{name}_stderr")),
+        )
+        for name in CLAIMED
+    }
     return {name: each for name, each in found.items() if np.isfinite(each.value).any()}
-
-
-def on_its_scale(quantity: str, value: FloatArray, stderr: FloatArray) -> Measured:
-    """Logit of a ratio, log of an energy, the excess as it is; standard errors carried along to first order.
-
-    Example:
-        >>> import numpy as np
-        >>> on_its_scale("aofe_ratio", np.array([0.5, 1.2]), np.array([0.01, 0.01])).value
-        array([ 0., nan])
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if quantity == "excess_ratio":
-            return Measured(value=value, variance=stderr**2)
-        if quantity == "aofe_ratio":
-            scaled, slope = np.log(value / (1 - value)), 1 / (value * (1 - value))
-        else:
-            scaled, slope = np.log(value), 1 / value
-    known = np.isfinite(scaled)
-    return Measured(value=np.where(known, scaled, np.nan), variance=np.where(known, (slope * stderr) ** 2, np.nan))

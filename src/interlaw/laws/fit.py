@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.laws.association import Association, associate
 from interlaw.laws.budget_fit import Settings, fit_budget
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.claim import Claim
@@ -17,12 +16,13 @@ from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
 from interlaw.laws.drift import loss_drift
 from interlaw.laws.grouping import group_shapes
+from interlaw.laws.interaction_interval import interaction_intervals, pool_intervals
 from interlaw.laws.joint_fit import fit_joint_law
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.published import published_slopes
-from interlaw.laws.result import BudgetFit, PooledInterval, Stability, from_plain, to_plain
+from interlaw.laws.result import BudgetFit, InteractionInterval, PooledInterval, Stability, from_plain, to_plain
 from interlaw.laws.stability import judge_stability
-from interlaw.laws.table import Columns, FloatArray, LeftOut, read_runs
+from interlaw.laws.table import Columns, LeftOut, read_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +36,17 @@ class LawFit:
         budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
             `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, status, reason, ...},
             `loss_interval` {low, high, low_open, high_open, delta, source, low_band, high_band, seed_noise},
-            `interaction_interval` {low, high, num_pareto, num_shapes, share_of_grid} or null, `overlap` {jaccard,
-            chance, p_value, num_permutations, best_inside, chance_best_inside} or null, `curve` {curvature,
-            skew, log_ratio_min, loss_min, rmse, num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
+            `interaction_interval` {status, reason, low, high, num_shapes, front_probability[{budget, depth, width,
+            ratio, measured, probability}]} or null, `curve` {curvature, skew, log_ratio_min, loss_min, rmse,
+            num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
             and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, aofe,
-            aofe_ratio, excess_ratio, pareto}.
+            aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
         law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high, profile_low,
             profile_high}}, reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
             formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
-        interaction_interval: Pooled over budgets: {low, high, common_low, common_high, num_budgets, share_of_grid,
-            jaccard, chance, p_value}; null when the table has no `aofe` and `aofe_ratio`.
+        interaction_interval: Pooled over budgets: {status, reason, low, high, common_low, common_high, num_budgets,
+            front_probability[]}; null when the table has no `aofe` and `aofe_ratio`.
         stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[]}.
-        associations: Per measured quantity {quantity, claimed_sign, num_shapes, signs{...}, raw{rho, low, high,
-            p_value}, given_size{...}, given_size_and_shape{...}, power_law{...} or null}; empty when
-            nothing was measured.
         claims: What the paper claims, each put to one test (`interlaw.laws.Claim`).
         warnings: Sentences; empty when nothing needs care.
         delta: Tolerance of the loss interval.
@@ -63,7 +60,6 @@ class LawFit:
     law: JointLaw | None
     interaction_interval: PooledInterval | None
     stability: Stability
-    associations: tuple[Association, ...]
     claims: tuple[Claim, ...]
     warnings: tuple[str, ...]
     delta: float
@@ -101,8 +97,9 @@ def fit_law(
 
     Per budget the loss near its minimum is a parabola in log R, R = depth / width, with a cubic term where six shapes
     or more allow it (least squares on shape means; bootstrap over shapes; profile interval). The loss interval is
-    {R : L(R) <= (1 + delta) min L}. The interaction interval is the R-range of the shapes Pareto-optimal for (high
-    aofe_ratio, low aofe), found without the loss. With two budgets or more a joint law binds them.
+    {R : L(R) <= (1 + delta) min L}. The interaction interval is the R-range of the shapes that are Pareto-optimal for
+    (high aofe_ratio, low aofe) with probability .9, found without the loss. With two budgets or more a joint law binds
+    them.
 
     Args:
         table: Columns by name, one row a run (a dict of sequences or a DataFrame): `params`, `depth`, `width`, `loss`;
@@ -114,7 +111,7 @@ def fit_law(
         treatment: Learning-rate treatment to keep, when the table holds several.
         seed: Seed of bootstrap and permutations; the same table and seed give the same fit.
         num_bootstrap: Bootstrap draws.
-        num_permutations: Permutations behind each chance level.
+        num_permutations: Permutations of each claim's test.
 
     Returns:
         The fit; see `LawFit`.
@@ -150,24 +147,26 @@ def fit_law(
         num_bootstrap=num_bootstrap,
         num_permutations=num_permutations,
     )
-    fits = [
+    budgets = tuple(
         fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng)
         for budget in np.unique(shapes.budget)
-    ]
-    budgets = tuple(fit for fit, _ in fits)
+    )
     given = all(fit.r_star.status == "given" for fit in budgets)
     law = None if given else fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     sizes = [fit.params_mean for fit in budgets]
     stability = judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes)))
     contexts = read_contexts(table, runs, shapes, budgets)
+    intervals = interaction_intervals(
+        contexts, runs.view, budgets=[fit.budget for fit in budgets], width=shapes.width, seed=seed
+    )
+    budgets = tuple(_with_interaction(fit, interval) for fit, interval in zip(budgets, intervals, strict=True))
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
     return LawFit(
         budgets=budgets,
         law=law,
-        interaction_interval=_pool([(fit, permuted) for fit, permuted in fits if permuted is not None]),
+        interaction_interval=pool_intervals(intervals),
         stability=stability,
         claims=(*claims, loss_drift(stability, confidence=confidence)),
-        associations=associate(shapes, confidence=confidence, num_permutations=num_permutations, rng=rng),
         warnings=tuple(collect_warnings(runs, shapes, budgets=budgets, law=law)),
         delta=delta,
         confidence=confidence,
@@ -191,22 +190,17 @@ def _check_settings(delta: float, confidence: float, window: float, num_bootstra
         )
 
 
-def _pool(fits: list[tuple[BudgetFit, FloatArray]]) -> PooledInterval | None:
-    if not fits:
-        return None
-    found = [fit.interaction_interval for fit, _ in fits if fit.interaction_interval is not None]
-    lows, highs = np.array([each.low for each in found]), np.array([each.high for each in found])
-    jaccard = float(np.mean([fit.overlap.jaccard for fit, _ in fits if fit.overlap is not None]))
-    permuted = np.mean([each for _, each in fits], axis=0)
-    common = bool(lows.max() <= highs.min())
-    return PooledInterval(
-        low=float(np.exp(np.log(lows).mean())),
-        high=float(np.exp(np.log(highs).mean())),
-        common_low=float(lows.max()) if common else None,
-        common_high=float(highs.min()) if common else None,
-        num_budgets=len(fits),
-        share_of_grid=float(np.mean([each.share_of_grid for each in found])),
-        jaccard=jaccard,
-        chance=float(permuted.mean()),
-        p_value=float((1 + (permuted >= jaccard - 1e-12).sum()) / (1 + len(permuted))),
+def _with_interaction(budget: BudgetFit, interval: InteractionInterval | None) -> BudgetFit:
+    """The budget with its interaction interval, and each point's place on the front."""
+    if interval is None:
+        return budget
+    found = {(shape.depth, shape.width): shape for shape in interval.front_probability}
+    points = [(point, found.get((point.depth, point.width))) for point in budget.points]
+    return replace(
+        budget,
+        interaction_interval=interval,
+        points=tuple(
+            point if shape is None else replace(point, pareto=shape.measured, front_probability=shape.probability)
+            for point, shape in points
+        ),
     )

@@ -205,17 +205,3 @@ def aspect(features: Features) -> Form:
         positive=(True, True, *((True,) if tokens else ())),
         basis=basis,
     )
-
-
-def power_of(name: str) -> Form:
-    """L = E + A x^p for any positive measured quantity x = exp(features[name]); p may have either sign."""
-    return Form(
-        name=f"power of {name}",
-        formula=f"E + A {name}^p",
-        nonlinear=("p",),
-        starts=((-1.0, -0.3, 0.3, 1.0),),
-        bounds=((-5.0, 5.0),),
-        linear=("E", "A"),
-        positive=(True, True),
-        basis=lambda theta, f: _stack(np.ones_like(f[name]), _power(-theta[..., 0], f[name])),
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from interlaw.laws.scales import from_scale, to_scale
 from interlaw.laws.table import FloatArray, Runs
 
 
@@ -25,7 +26,8 @@ class ShapeMeans:
         adjusted: `loss` moved to the geometric mean of what its budget's shapes spent, along the slope of the sweep.
         num_runs: Runs averaged.
         tokens: Mean training tokens, or None.
-        measured: Mean of each interaction column (NaN where no run of a shape was measured).
+        measured: Mean of each interaction column on its scale, turned back: energies by means of logs, ratios by means
+            of logits (NaN where no run of a shape was measured).
         run_shape: For each run, the index of its shape.
         relative_noise: Pooled standard deviation of log loss over seeds of one shape; None without repeats.
         noise_dof: Degrees of freedom behind it.
@@ -84,7 +86,10 @@ def group_shapes(runs: Runs) -> ShapeMeans:
         adjusted=loss * np.exp(_size_correction(budget, spent, shapes[:, 1], loss, beside)),
         num_runs=num_runs,
         tokens=tokens,
-        measured={name: _mean(values, run_shape, len(shapes)) for name, values in runs.measured.items()},
+        measured={
+            name: from_scale(name, _mean(to_scale(name, values), run_shape, len(shapes)))
+            for name, values in runs.measured.items()
+        },
         run_shape=run_shape,
         relative_noise=float(np.sqrt((spread**2).sum() / dof)) if dof else None,
         noise_dof=dof,

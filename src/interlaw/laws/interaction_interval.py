@@ -1,93 +1,192 @@
-"""The interaction interval: the range of shapes Pareto-optimal for (high aofe_ratio, low aofe), and what chance gives.
+"""The interaction interval: the shapes that are surely Pareto-optimal for (high aofe_ratio, low aofe).
 
-The loss is not an argument of anything that finds the interval; it enters only where the two intervals are compared.
+The loss is no argument of anything here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from interlaw.laws.result import InteractionInterval, Overlap
+from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.result import FrontShape, InteractionInterval, PooledInterval
 from interlaw.laws.table import FloatArray
+from interlaw.laws.within_shapes import shapes_and_seeds
+
+SURE = 0.9  # probability from which a shape counts as on the front
+MIN_SHAPES = 3  # of two shapes at least one is on the front, whatever they measure
+NUM_DRAWS = 2000  # standard error of a probability of .9: .007
 
 
 def pareto_front(aofe_ratio: FloatArray, aofe: FloatArray) -> NDArray[np.bool_]:
     """True where no other shape has a ratio at least as high and an energy at least as low, one of them strictly.
+
+    Args:
+        aofe_ratio: (..., n).
+        aofe: (..., n).
 
     Example:
         >>> import numpy as np
         >>> pareto_front(np.array([0.9, 0.8, 0.95]), np.array([1.0, 2.0, 3.0])).tolist()
         [True, False, True]
     """
-    no_worse = (aofe_ratio[:, None] >= aofe_ratio[None, :]) & (aofe[:, None] <= aofe[None, :])
-    better = (aofe_ratio[:, None] > aofe_ratio[None, :]) | (aofe[:, None] < aofe[None, :])
-    return np.asarray(~(no_worse & better).any(axis=0), dtype=bool)
+    ratio, other = aofe_ratio[..., :, None], aofe_ratio[..., None, :]
+    energy, others = aofe[..., :, None], aofe[..., None, :]
+    no_worse = (ratio >= other) & (energy <= others)
+    better = (ratio > other) | (energy < others)
+    return np.asarray(~(no_worse & better).any(axis=-2), dtype=bool)
 
 
-def interaction_interval(log_ratio: FloatArray, front: NDArray[np.bool_]) -> InteractionInterval:
-    """Range of the front's ratios; `log_ratio` ascending, (n,)."""
-    cells = cell_lengths(log_ratio)
-    span = _between(front)
-    return InteractionInterval(
-        low=float(np.exp(log_ratio[front].min())),
-        high=float(np.exp(log_ratio[front].max())),
-        num_pareto=int(front.sum()),
-        num_shapes=len(log_ratio),
-        share_of_grid=float(cells[span].sum() / cells.sum()),
-    )
+def interaction_intervals(
+    contexts: Contexts, view: str, *, budgets: Sequence[float], width: FloatArray, seed: int
+) -> list[InteractionInterval | None]:
+    """Per context the front with each shape's probability of lying on it; None where fewer than three were measured.
 
+    Shape means are drawn from a multivariate t about the measured means of (logit ratio, log AOFE). Its covariance is
+    that of the seeds, shape and seed means taken out, pooled over all contexts; on its diagonal at least the
+    measurement's own error.
 
-def cell_lengths(log_ratio: FloatArray) -> FloatArray:
-    """Length of the grid cell that each shape stands for: halfway to its neighbours, symmetric at the ends."""
-    if len(log_ratio) < 2:
-        return np.ones_like(log_ratio)
-    gaps = np.maximum(np.diff(log_ratio), 1e-12)
-    return np.convolve(np.concatenate([gaps[:1], gaps, gaps[-1:]]), [0.5, 0.5], mode="valid")
-
-
-def overlap(
-    log_ratio: FloatArray,
-    front: NDArray[np.bool_],
-    *,
-    in_loss_interval: NDArray[np.bool_],
-    best: int,
-    num_permutations: int,
-    rng: np.random.Generator,
-) -> tuple[Overlap, FloatArray]:
-    """Jaccard index of the two intervals with its permutation distribution.
-
-    Shuffling the pairs (aofe_ratio, aofe) over the shapes leaves which pairs are on the front unchanged and moves only
-    where they lie; so the null is the front's size dropped on random positions of the grid.
-
-    Returns:
-        The overlap, and the permuted Jaccard indices (num_permutations,), for pooling over budgets.
+    Args:
+        contexts: Shapes and runs.
+        view: The view.
+        budgets: Nominal budget of each context.
+        width: Width of each shape, (m,).
+        seed: Seed of the draws.
     """
-    cells = cell_lengths(log_ratio)
-    observed = float(_jaccard(_between(front)[None, :], in_loss_interval, cells)[0])
-    order = rng.permuted(np.tile(np.arange(len(front)), (num_permutations, 1)), axis=1)[:, : int(front.sum())]
-    positions = np.arange(len(front))
-    spans = (positions >= order.min(axis=1)[:, None]) & (positions <= order.max(axis=1)[:, None])
-    permuted = _jaccard(spans, in_loss_interval, cells)
-    result = Overlap(
-        jaccard=observed,
-        chance=float(permuted.mean()),
-        p_value=float((1 + (permuted >= observed - 1e-12).sum()) / (1 + num_permutations)),
-        num_permutations=num_permutations,
-        best_inside=bool(_between(front)[best]),
-        chance_best_inside=float(spans[:, best].mean()),
+    measured = contexts.interaction.get(view, {})
+    if not {"aofe_ratio", "aofe"} <= set(measured):
+        return [None] * len(budgets)
+    pair = (measured["aofe_ratio"], measured["aofe"])
+    known = np.isfinite(pair[0].value) & np.isfinite(pair[1].value)
+    both = [
+        Measured(value=np.where(known, each.value, np.nan), variance=np.where(known, each.variance, np.nan))
+        for each in pair
+    ]
+    means = np.stack([contexts.means(each) for each in both], axis=-1)
+    counts = np.bincount(contexts.shape[known], minlength=len(means))
+    covariance, dof = _seed_covariance(contexts, np.stack([each.value for each in both], axis=-1), known)
+    errors = np.stack([_mean_of_runs(contexts, each.variance, known) for each in both], axis=-1)
+    rng = np.random.default_rng([seed, 3])
+    found: list[InteractionInterval | None] = []
+    for context, budget in enumerate(budgets):
+        rows = np.flatnonzero((contexts.context == context) & (counts > 0))
+        if len(rows) < MIN_SHAPES:
+            found.append(None)
+            continue
+        draws = _draws(means[rows], covariance, dof, errors[rows], counts[rows], rng)
+        drawn = None if draws is None else pareto_front(draws[..., 0], draws[..., 1]).mean(axis=0)
+        front = pareto_front(means[rows, 0], means[rows, 1])
+        shapes = tuple(
+            FrontShape(
+                budget=float(budget),
+                depth=int(contexts.depth[row]),
+                width=int(width[row]),
+                ratio=float(np.exp(contexts.log_ratio[row])),
+                measured=bool(front[i]),
+                probability=None if drawn is None else float(drawn[i]),
+            )
+            for i, row in enumerate(rows)
+        )
+        found.append(_named(shapes, has_seeds=dof > 0))
+    return found
+
+
+def _seed_covariance(contexts: Contexts, values: FloatArray, known: NDArray[np.bool_]) -> tuple[FloatArray, int]:
+    """Covariance (2, 2) of the two quantities over seeds and its degrees of freedom; zeros where no seed repeats."""
+    counts = np.bincount(contexts.shape[known], minlength=len(contexts.context))
+    rows = np.flatnonzero(known & (counts[contexts.shape] > 1))
+    if not len(rows):
+        return np.zeros((2, 2)), 0
+    project = shapes_and_seeds(contexts, rows)
+    if project.dof < 1:
+        return np.zeros((2, 2)), 0
+    left = project(values[rows].T)
+    return np.asarray(left @ left.T / project.dof, dtype=np.float64), project.dof
+
+
+def _mean_of_runs(contexts: Contexts, values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+    """Mean over each shape's measured runs, (m,); NaN where a run lacks it."""
+    counts = np.bincount(contexts.shape[known], minlength=len(contexts.context))
+    sums = np.bincount(contexts.shape[known], weights=values[known], minlength=len(contexts.context))
+    return np.asarray(sums / np.maximum(counts, 1), dtype=np.float64)
+
+
+def _draws(
+    means: FloatArray,
+    covariance: FloatArray,
+    dof: int,
+    errors: FloatArray,
+    counts: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> FloatArray | None:
+    """Draws of the shapes' true means, (draws, n, 2); None where neither seeds nor standard errors give a spread."""
+    if dof < 1 and not np.isfinite(errors).all():
+        return None
+    floor = np.where(np.isfinite(errors), errors, 0.0)
+    spread = np.diag(covariance)
+    scale = np.sqrt(np.maximum(spread, floor))
+    lengths = np.sqrt(spread)
+    together = covariance[0, 1] / lengths.prod() if dof > 0 and lengths.all() else 0.0
+    normal = rng.standard_normal((NUM_DRAWS, len(means), 2))
+    normal[..., 1] = together * normal[..., 0] + np.sqrt(max(0.0, 1 - together**2)) * normal[..., 1]
+    heavy = np.sqrt(dof / rng.chisquare(dof, NUM_DRAWS)) if dof > 0 else np.ones(NUM_DRAWS)
+    return np.asarray(means + heavy[:, None, None] * normal * scale / np.sqrt(counts)[:, None], dtype=np.float64)
+
+
+def _named(shapes: tuple[FrontShape, ...], *, has_seeds: bool) -> InteractionInterval:
+    """The interval of the sure shapes, where there is one."""
+    sure = [i for i, shape in enumerate(shapes) if (shape.probability or 0.0) >= SURE]
+    reason = ""
+    if shapes[0].probability is None:
+        reason = "one seed a shape and no standard errors: nothing says how sure the front is"
+    elif not has_seeds:
+        reason = "one seed a shape: how far seeds move the front is unknown"
+    elif not sure:
+        reason = f"no shape is on the front with probability {SURE:g}"
+    elif sure[-1] - sure[0] >= len(sure):
+        listed = ", ".join(f"{shapes[i].ratio:.3g}" for i in sure)
+        reason = f"the shapes that are surely on the front (R = {listed}) are no neighbours"
+    ratios = [shapes[i].ratio for i in sure]
+    return InteractionInterval(
+        status="not determined" if reason else "determined",
+        reason=reason or f"{len(sure)} of {len(shapes)} shapes are on the front with probability {SURE:g} or more",
+        low=None if reason else min(ratios),
+        high=None if reason else max(ratios),
+        num_shapes=len(shapes),
+        front_probability=shapes,
     )
-    return result, permuted
 
 
-def _between(front: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Every position from the first to the last member of the front."""
-    members = np.flatnonzero(front)
-    positions = np.arange(len(front))
-    return np.asarray((positions >= members[0]) & (positions <= members[-1]), dtype=bool)
-
-
-def _jaccard(spans: NDArray[np.bool_], fixed: NDArray[np.bool_], cells: FloatArray) -> FloatArray:
-    both = (spans & fixed) @ cells
-    either = (spans | fixed) @ cells
-    return np.asarray(both / either, dtype=np.float64)
+def pool_intervals(found: Sequence[InteractionInterval | None]) -> PooledInterval | None:
+    """The interval over all budgets: geometric means of the ends, where every measured budget has one."""
+    measured = [each for each in found if each is not None]
+    if not measured:
+        return None
+    named = [(each.low, each.high) for each in measured if each.low is not None and each.high is not None]
+    shapes = tuple(shape for each in measured for shape in each.front_probability)
+    if len(named) < len(measured):
+        reason = measured[0].reason if len(measured) == 1 else f"{len(named)} of {len(measured)} budgets determine one"
+        return PooledInterval(
+            status="not determined",
+            reason=reason,
+            low=None,
+            high=None,
+            common_low=None,
+            common_high=None,
+            num_budgets=len(measured),
+            front_probability=shapes,
+        )
+    lows, highs = np.array(named).T
+    common = bool(lows.max() <= highs.min())
+    return PooledInterval(
+        status="determined",
+        reason=measured[0].reason if len(measured) == 1 else f"all {len(measured)} budgets determine one",
+        low=float(np.exp(np.log(lows).mean())),
+        high=float(np.exp(np.log(highs).mean())),
+        common_low=float(lows.max()) if common else None,
+        common_high=float(highs.min()) if common else None,
+        num_budgets=len(measured),
+        front_probability=shapes,
+    )

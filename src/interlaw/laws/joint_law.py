@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlaw.laws.compare import Comparison
+from interlaw.laws.compare import RivalForm
 from interlaw.laws.table import FloatArray
 
 
@@ -87,7 +87,7 @@ class JointLaw:
     covariance: tuple[tuple[float, float], tuple[float, float]]
     z_quantile: float
     line: tuple[LinePoint, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[RivalForm, ...]
     num_shapes: int
     rmse_log: float
     huber_delta: float

@@ -19,8 +19,8 @@ class Point:
     """One shape of a budget: what was measured, averaged over its runs.
 
     `loss` is the measured mean; `adjusted` is what the curve was fitted to (moved to the budget's mean parameters).
-    `in_window` says that the curve used the shape; `pareto` that it is Pareto-optimal for (high aofe_ratio, low
-    aofe). Interaction values are None where they were not measured.
+    `in_window` says that the curve used the shape; `pareto` that its means are Pareto-optimal for (high aofe_ratio,
+    low aofe), `front_probability` how sure that is. Interaction values are None where they were not measured.
     """
 
     depth: int
@@ -33,8 +33,10 @@ class Point:
     in_window: bool
     aofe: float | None = None
     aofe_ratio: float | None = None
+    aofe_scale_free: float | None = None
     excess_ratio: float | None = None
     pareto: bool | None = None
+    front_probability: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,34 +137,34 @@ class LossInterval:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InteractionInterval:
-    """Ratios spanned by the shapes Pareto-optimal for (high aofe_ratio, low aofe); the loss played no part.
+class FrontShape:
+    """A shape and its probability of being Pareto-optimal for (high aofe_ratio, low aofe).
 
-    `share_of_grid` is the part of the grid (in log ratio) that it covers: near 1 it singles out nothing.
+    `measured` says that its measured means are; `probability` counts the error of seeds and of measuring, and is None
+    where neither is known.
     """
 
-    low: float
-    high: float
-    num_pareto: int
-    num_shapes: int
-    share_of_grid: float
+    budget: float
+    depth: int
+    width: int
+    ratio: float
+    measured: bool
+    probability: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overlap:
-    """Agreement of the loss and the interaction interval, against shapes with their interaction values shuffled.
+class InteractionInterval:
+    """The ratios of the shapes that are surely Pareto-optimal for (high aofe_ratio, low aofe); the loss played no part.
 
-    `jaccard` is intersection over union in log ratio, over the grid's cells; `chance` its mean under permutation and
-    `p_value` the share of permutations that overlap as much. `best_inside`: the best shape lies in the interaction
-    interval (`chance_best_inside`: how often by chance).
+    `status` is `determined` or `not determined`; without it `low` and `high` are None. `reason` is a plain sentence.
     """
 
-    jaccard: float
-    chance: float
-    p_value: float
-    num_permutations: int
-    best_inside: bool
-    chance_best_inside: float
+    status: str
+    reason: str
+    low: float | None
+    high: float | None
+    num_shapes: int
+    front_probability: tuple[FrontShape, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,28 +205,26 @@ class BudgetFit:
     r_star: RStar
     loss_interval: LossInterval
     interaction_interval: InteractionInterval | None
-    overlap: Overlap | None
     curve: Curve | None
     points: tuple[Point, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PooledInterval:
-    """The interaction interval over all budgets.
+    """The interaction interval over all budgets; determined where it is in each of them.
 
     `low`, `high` are geometric means of the budgets' ends; `common_low`, `common_high` their intersection (None when
-    empty). `jaccard`, `chance`, `p_value`: mean overlap with the loss interval over budgets, permuted within budgets.
+    empty). `front_probability` holds the shapes of all budgets.
     """
 
-    low: float
-    high: float
+    status: str
+    reason: str
+    low: float | None
+    high: float | None
     common_low: float | None
     common_high: float | None
     num_budgets: int
-    share_of_grid: float
-    jaccard: float
-    chance: float
-    p_value: float
+    front_probability: tuple[FrontShape, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from interlaw.laws.run_state import state_column, states_of
 FloatArray = NDArray[np.float64]
 
 REQUIRED = ("params", "depth", "width", "loss")
-MEASURED = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
+MEASURED = ("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio")
 BUDGET_TOLERANCE = 0.05
 
 

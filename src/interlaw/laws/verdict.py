@@ -9,7 +9,7 @@ from interlaw.size import format_size
 
 def verdict(fit: LawFit) -> list[str]:
     """Sentences for a person, the most useful first: R*, agreement of the intervals, stability, what to run next."""
-    return [_best(fit), *_intervals(fit), *_chance(fit), _stability(fit), *_next(fit)]
+    return [_best(fit), *_intervals(fit), *_claims(fit), _stability(fit), *_next(fit)]
 
 
 def _best(fit: LawFit) -> str:
@@ -77,62 +77,19 @@ def _intervals(fit: LawFit) -> list[str]:
     pooled = fit.interaction_interval
     if pooled is None:
         return []
-    ends = f"R = {pooled.low:.3g} to {pooled.high:.3g}{_averaged(pooled.num_budgets)}"
     view = f" of the {fit.view} view" if fit.view else ""
-    where = f"The interaction interval{view}, found without the loss, is {ends}"
-    if pooled.share_of_grid > 0.8:
-        grid = "each grid" if pooled.num_budgets > 1 else "the grid"
-        return [f"{where}: {pooled.share_of_grid:.0%} of {grid}, so it singles out almost nothing."]
-    if pooled.p_value <= 0.05:
-        judged = "they agree better than chance"
-    elif pooled.jaccard <= pooled.chance:
-        judged = "they agree no better than chance"
-    else:
-        judged = "that is not more than chance may give"
-    if all(_is_single(each) for each in fit.budgets):
-        one = f"R = {pooled.low:.3g}{_averaged(pooled.num_budgets)}"
-        several = " in each budget" if pooled.num_budgets > 1 else ""
-        return [
-            f"The most efficient interaction{view}, found without the loss, is that of a single shape{several}, {one}: "
-            "it has no width to compare with the loss interval, only a place in or out of it "
-            f"(p = {pooled.p_value:.2g}): {judged}."
-        ]
-    compared = (
-        f"it overlaps the loss interval (within {100 * fit.delta:.2g}% of the best loss) by {pooled.jaccard:.2f} "
-        f"where shuffled shapes give {pooled.chance:.2f}"
-    )
-    return [f"{where}; {compared} (p = {pooled.p_value:.2g}): {judged}."]
+    where = f"The interaction interval{view}, found without the loss, is"
+    if pooled.low is None or pooled.high is None:
+        return [f"{where} not determined: {pooled.reason}."]
+    several = f" (mean of {pooled.num_budgets} budgets)" if pooled.num_budgets > 1 else ""
+    return [f"{where} R = {pooled.low:.3g} to {pooled.high:.3g}{several}."]
 
 
-def _chance(fit: LawFit) -> list[str]:
-    """Whether interaction is more or less than that of a matrix without structure, where the null was measured.
-
-    Not of the projected view: its basis is one random matrix, and how far that lies from chance is no news of a shape.
-    """
-    if fit.view == "projected":
-        return []
-    points = [point for budget in fit.budgets for point in budget.points]
-    known = [point.excess_ratio for point in points if point.excess_ratio is not None]
-    if not known:
-        return []
-    above = sum(excess > 0 for excess in known)
-    if above == 0:
-        return [
-            f"The AOFE-ratio of every shape ({len(known)} of {len(known)}) is below what chance gives: coordinates "
-            "interact less than those of a matrix without structure would."
-        ]
-    return [f"The AOFE-ratio of {above} of {len(known)} shapes is above what chance gives."]
-
-
-def _is_single(budget: BudgetFit) -> bool:
-    """Whether the interaction interval holds one shape alone; a budget without an interval says nothing against it."""
-    found = budget.interaction_interval
-    return found is None or found.low == found.high
-
-
-def _averaged(num_budgets: int) -> str:
-    """Ends pooled over budgets are means of logarithms: none of them need be an end of any budget's grid."""
-    return f" (mean of {num_budgets} budgets)" if num_budgets > 1 else ""
+def _claims(fit: LawFit) -> list[str]:
+    """What is known of the claims about interaction in this view, or why nothing is."""
+    own = [each for each in fit.claims if each.view in (fit.view, "") and each.claim in ("C2", "C3")]
+    known = [each for each in own if each.verdict in ("holds", "opposite", "negligible")]
+    return [each.sentence for each in known or own[:1]] if fit.interaction_interval is not None else []
 
 
 def _stability(fit: LawFit) -> str:

@@ -42,7 +42,7 @@ def within_shapes(
         return not_testable(reason="no shape was run and measured with two seeds", **names)
     rows = rows[np.argsort(contexts.shape[rows], kind="stable")]
     shape = contexts.shape[rows]
-    project = _nuisance(contexts.context[shape], shape, None if contexts.seed is None else contexts.seed[rows])
+    project = shapes_and_seeds(contexts, rows)
     y, x = contexts.log_loss_of_run[rows], measured.value[rows]
     if project.dof < MIN_DOF:
         return not_testable(
@@ -62,8 +62,10 @@ def within_shapes(
     )
 
 
-def _nuisance(context: IntArray, shape: IntArray, seed: FloatArray | None) -> Projection:
-    """Indicators of shapes and, within each context, of seeds."""
+def shapes_and_seeds(contexts: Contexts, runs: IntArray) -> Projection:
+    """Takes shape means and, within each context, seed means out of these runs."""
+    shape = contexts.shape[runs]
+    context, seed = contexts.context[shape], None if contexts.seed is None else contexts.seed[runs]
     blocks = []
     for one in np.unique(context):
         rows = np.flatnonzero(context == one)

@@ -199,7 +199,7 @@ def _draw_budget(axes: Axes, point: LawPoint) -> None:
     interval, interaction = fit.loss_interval, fit.interaction_interval
     axes.plot([size] * 2, [point.grid_low, point.grid_high], color=FAINT, lw=1.2, zorder=1)
     axes.plot([size] * 2, [interval.low, interval.high], color=GOOD, lw=13, alpha=0.35, solid_capstyle="butt", zorder=2)
-    if interaction is not None:
+    if interaction is not None and interaction.low is not None and interaction.high is not None:
         beside, ends = size * 0.93, [interaction.low, interaction.high]
         axes.plot([beside] * 2, ends, color=INTERACTION, lw=4, solid_capstyle="butt", zorder=3)
         axes.plot([beside] * 2, ends, "s", color=INTERACTION, ms=4, zorder=3)

@@ -139,7 +139,7 @@ def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
         (middle, 1), ({"left": 4, "right": -4}.get(side, 0), -4), ("data", "axes fraction"), "offset points",
         ha=side, va="top", fontsize=8, color="#8a5f00",
     )  # fmt: skip
-    if interaction is None:
+    if interaction is None or interaction.low is None or interaction.high is None:
         return
     floor = axes.get_xaxis_transform()
     low, high = interaction.low, interaction.high

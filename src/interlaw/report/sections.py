@@ -69,15 +69,14 @@ def _loss_interval_text(fit: BudgetFit) -> str:
 
 
 def _interaction_text(fit: BudgetFit) -> str:
-    found, overlap = fit.interaction_interval, fit.overlap
-    if found is None or overlap is None:
+    found = fit.interaction_interval
+    if found is None:
         return "not measured on three shapes"
+    if found.low is None or found.high is None:
+        return f"not determined: {found.reason}"
     if found.low == found.high:
-        return f"a single shape, R = {number(found.low, digits=3)} (p = {overlap.p_value:.2g})"
-    return (
-        f"{span(found.low, found.high)}; overlap {overlap.jaccard:.2f}, by chance {overlap.chance:.2f} "
-        f"(p = {overlap.p_value:.2g})"
-    )
+        return f"a single shape, R = {number(found.low, digits=3)}"
+    return span(found.low, found.high)
 
 
 def caution_section(results: RunResults) -> str:

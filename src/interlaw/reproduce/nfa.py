@@ -20,7 +20,7 @@ from interlaw.models import build_model
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.layers_figure import write_layers
-from interlaw.reproduce.open_questions import HOLDS_BEST, SAME_SIGN, Answer
+from interlaw.reproduce.open_questions import FOLLOWS, SAME_SIGN, Answer
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.shapes import GPTShape, MLPShape, Shape
 from interlaw.tasks import Task, TaskPart, TextTaskPart, VectorTaskSpec
@@ -102,7 +102,7 @@ def run_nfa(*, scale: Scale, out: Path, driver: Driver, text: str | None = None)
         agreement=tuple(agreement(rows)),
         answers=tuple(
             Answer(question=question, answer="cannot tell", evidence=alone, numbers={})
-            for question in (HOLDS_BEST, SAME_SIGN)
+            for question in (FOLLOWS, SAME_SIGN)
         ),
         table=tuple(rows),
         files=(str(picture),),

@@ -19,7 +19,7 @@ from interlaw.models import pretrained_fingerprint
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.model_figures import CONTEXT, QUANTITIES, SEQUENCES, model_figures
-from interlaw.reproduce.open_questions import HOLDS_BEST, SAME_SIGN, Answer, answer_open_questions
+from interlaw.reproduce.open_questions import FOLLOWS, SAME_SIGN, Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.power_fit import fit_power
 from interlaw.shapes import parse_size
@@ -185,7 +185,7 @@ def answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
         few = f"{len(rows)} models were measured, {LEAST_MODELS} are needed"
         return tuple(
             Answer(question=question, answer="cannot tell", evidence=few, numbers={})
-            for question in (HOLDS_BEST, SAME_SIGN)
+            for question in (FOLLOWS, SAME_SIGN)
         )
     gemstones = [row for row in rows if tier_of(row["model"])]
     table: dict[str, list[Any]] = {}

@@ -15,13 +15,12 @@ from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.laws import LawFit, fit_law
 from interlaw.report import write_report
 from interlaw.reproduce.agreement import Agreement, claim
-from interlaw.reproduce.open_questions import Answer, answer_open_questions
+from interlaw.reproduce.open_questions import Answer, answer_open_questions, tested
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.text_read import TextRead, text_read
 from interlaw.runs import RunFolder, TrialSpec, load_table, require_run, view_table
 from interlaw.sweep import parse_recipe, prepare_run
 
-LEVEL = 0.05
 EMBEDDED_TEXT = 'corpus = "stdlib"'
 CLAIMS = {
     "aofe_ratio": "the higher the AOFE-ratio, the lower the loss",
@@ -205,18 +204,15 @@ def _replaced(written: str, old: str, new: str) -> str:
 
 
 def claimed_signs(fit: LawFit, *, label: str = "") -> list[Agreement]:
-    """The paper's claim on how AOFE-ratio and AOFE go with the loss, at fixed size (claim C2)."""
+    """The paper's claim on how AOFE-ratio and AOFE go with the loss (claim C2), by the test that the runs allow."""
     lines = []
-    for association in fit.associations:
-        if association.quantity not in CLAIMS:
+    for quantity, words in CLAIMS.items():
+        found = tested(fit, quantity)
+        if found is None:
             continue
-        found = association.given_size if association.given_size.rho is not None else association.raw
-        holds = None
-        if found.rho is not None and found.p_value is not None and found.p_value <= LEVEL:
-            holds = (found.rho > 0) == (association.claimed_sign > 0)
-        ours = None if found.rho is None else f"rho = {found.rho:+.2f} (p = {found.p_value:.2g})"
-        words = CLAIMS[association.quantity]
-        rule = f"rank correlation of the claimed sign with p <= {LEVEL}; with a larger p it cannot be told"
+        ours = None if found.p_value is None else found.sentence
+        holds = {"holds": True, "opposite": False}.get(found.verdict)
+        rule = "a correlation of the claimed sign, size and shape held fixed, p <= .05 after Holm's correction"
         lines.append(claim(f"{label} {words}".strip(), published="claimed", ours=ours, holds=holds, rule=rule))
     return lines
 

@@ -33,7 +33,7 @@ function drawBudget(plot, point, labelled) {
   const { low, high } = fit.loss_interval;
   root.append(svg("rect", { x: x - 8, y: Y(high), width: 16, height: Math.max(Y(low) - Y(high), 2), class: "good" }));
   const found = fit.interaction_interval;
-  if (found) root.append(svg("rect", { x: x - 17, y: Y(found.high) - 3, width: 5, height: Y(found.low) - Y(found.high) + 6, rx: 2, class: "interaction" }));
+  if (found && found.low !== null) root.append(svg("rect", { x: x - 17, y: Y(found.high) - 3, width: 5, height: Y(found.low) - Y(found.high) + 6, rx: 2, class: "interaction" }));
   drawLawStar(plot, point, 6);
   if (!labelled) return;
   const words = fit.r_star.value !== null ? `R* = ${number(fit.r_star.value, 2)}` : fit.r_star.status === "edge" ? "edge of the grid" : "no minimum fitted";

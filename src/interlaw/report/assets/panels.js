@@ -44,7 +44,7 @@ function drawIntervals({ root, X, box }, fit) {
   root.append(svg("rect", { x: left, y: box.top, width: Math.max(right - left, 1.5), height: box.bottom - box.top, class: "good" }));
   root.append(label((left + right) / 2, box.top + 12, `within ${percent(delta)}`, { class: "good-text", "text-anchor": "middle" }));
   const found = fit.interaction_interval;
-  if (!found) return;
+  if (!found || found.low === null) return;
   const [start, end] = [X(found.low), X(found.high)];
   root.append(svg("rect", { x: start - 3, y: box.bottom - 9, width: end - start + 6, height: 6, rx: 2, class: "interaction" }));
   const after = end + 120 < box.right;
