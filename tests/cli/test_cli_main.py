@@ -14,6 +14,8 @@ import typer
 
 import interlaw
 from interlaw import cli
+from interlaw.cli import app
+from interlaw.cli.loading import NEEDS_TORCH, load_first
 from interlaw.cli.output import print_json
 from interlaw.errors import InterlawError, MissingExtraError, WorkFailedError
 
@@ -157,3 +159,20 @@ def test_json_is_json_whatever_the_values(capsys: pytest.CaptureFixture[str]) ->
         "path": "a/b",
         "3": {"deep": {"none": None, "flag": True}},
     }
+
+
+def test_what_loads_for_seconds_is_named_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_first(["measure", "gpt2"])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    load_first(["shapes", "--params", "1M"])
+    load_first(["measure", "--help"])
+    assert capsys.readouterr().err == ""
+    load_first(["measure", "gpt2"])
+    assert "loading torch" in capsys.readouterr().err
+
+
+def test_every_command_that_loads_torch_first_exists() -> None:
+    assert set(typer.main.get_command(app).commands) >= NEEDS_TORCH  # type: ignore[attr-defined]

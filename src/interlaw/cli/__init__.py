@@ -20,6 +20,7 @@ from interlaw.cli.export import export
 from interlaw.cli.fit import fit
 from interlaw.cli.init import init
 from interlaw.cli.layers import layers
+from interlaw.cli.loading import load_first
 from interlaw.cli.measure import measure
 from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
@@ -93,6 +94,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit status: 0 done, 1 the work failed, 2 the user can mend it."""
     try:
+        load_first(arguments)
         result = app(arguments or ["--help"], standalone_mode=False)
     except (InterlawError, TyperException) as error:
         return _complain(_refused(error) if isinstance(error, TyperException) else str(error), status=2)
