@@ -56,7 +56,9 @@ class QuadraticTask:
 def transcription(settings: TrainSettings) -> NDArray[np.float64]:
     """The four rows after training; AdamW as in Loshchilov & Hutter 2017, algorithm 2."""
     weights = np.array([[1.0, -2.0, 3.0], [0.5, 1.0, -1.0], [2.0, -1.0, 0.5]])
-    decay = np.array([[settings.weight_decay], [settings.weight_decay], [0.0]])
+    decay = np.array(
+        [[settings.weight_decay], [settings.weight_decay], [settings.weight_decay * (settings.decays == "all")]]
+    )
     first, second = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(settings.steps):
         gradient = (weights - (settings.seed + step) % 5) @ A
@@ -83,6 +85,7 @@ def transcription(settings: TrainSettings) -> NDArray[np.float64]:
         {"clip": 0.0},
         {"clip": 0.1},
         {"weight_decay": 0.5},
+        {"weight_decay": 0.5, "decays": "all"},
         {"weight_decay": 0.0, "final_fraction": 0.0},
         {"warmup_steps": 30},
         {"warmup_steps": 0, "beta1": 0.5, "beta2": 0.999, "seed": 3},

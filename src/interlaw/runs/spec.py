@@ -14,6 +14,8 @@ from interlaw.tasks import AnyTaskSpec, Strict
 from interlaw.training import TrainSettings
 
 _KEY_LENGTH = 16
+# options of training that came after the first runs
+_LATER = ("precision", "intervention", "strength", "decays", "keeps")
 
 
 Treatment = Literal["fixed", "search", "mup", "completep"]
@@ -87,8 +89,9 @@ class TrialSpec(Strict):
         An option that came later is written only where it is used, so that the trials of older runs keep their names.
         """
         document = self.model_dump(mode="json")
-        if self.training.precision == "float32":
-            del document["training"]["precision"]
+        for name in _LATER:
+            if getattr(self.training, name) == getattr(TrainSettings, name):
+                del document["training"][name]
         return json.dumps(document, sort_keys=True, indent=1) + "\n"
 
     @property

@@ -153,6 +153,10 @@ def _trial(
         precision=part.precision,
         parametrization=treatment if treatment in ("mup", "completep") else "standard",
         **{name: getattr(part, name) for name in TREATMENT_KEYS[treatment] if name.startswith("base_")},
+        intervention=recipe.intervention.on if recipe.intervention else "none",
+        strength=recipe.intervention.strength if recipe.intervention else 0.0,
+        decays=part.decays,
+        keeps=part.keeps,
         seed=seed,
     )
     return TrialSpec(

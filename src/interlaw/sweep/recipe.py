@@ -101,7 +101,9 @@ class TrainingPart(Strict):
         warmup_fraction: Part of the steps in which the rate rises.
         warmup_steps: The same as a number of steps, at most all of them; it takes the place of the part.
         final_fraction: Rate at the end as a fraction of the peak.
-        weight_decay: Decoupled decay of matrices.
+        weight_decay: Decoupled decay of what `decays` names.
+        decays: `matrices`, or `all`: vectors (norms, biases) too.
+        keeps: Which weights are tested and measured: the `last` ones, or those of the `best` validation.
         beta1: First moment's decay.
         beta2: Second moment's decay.
         clip: Largest gradient norm; 0 for none.
@@ -127,6 +129,8 @@ class TrainingPart(Strict):
     warmup_steps: int | None = Field(default=None, ge=0)
     final_fraction: float = Field(default=0.1, ge=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
+    decays: Literal["matrices", "all"] = "matrices"
+    keeps: Literal["last", "best"] = "last"
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.95, ge=0, lt=1)
     clip: float = Field(default=1.0, ge=0)
@@ -167,6 +171,18 @@ def _require_grid(rates: tuple[float, ...] | None) -> None:
         raise ValueError("learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]")
 
 
+class InterventionPart(Strict):
+    """A term beside the loss that moves interaction, to see what the loss does.
+
+    Attributes:
+        on: `interaction`: the scale-free AOFE at the input; `trace`: the size of its gradients, for control.
+        strength: What the term is multiplied by; below 0 it raises what it is made of.
+    """
+
+    on: Literal["interaction", "trace"]
+    strength: float
+
+
 class MeasurePart(Strict):
     """Interaction at the end of each trial.
 
@@ -199,6 +215,7 @@ class Recipe(Strict):
         task: Data and loss; `kind` chooses among the tasks, text when not given.
         training: How each trial is trained.
         measure: What is measured at the end.
+        intervention: A term beside the loss, where there is one.
     """
 
     name: str = Field(min_length=1, max_length=200)
@@ -210,6 +227,7 @@ class Recipe(Strict):
     task: AnyTaskPart = TextTaskPart()
     training: TrainingPart
     measure: MeasurePart = MeasurePart()
+    intervention: InterventionPart | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -324,6 +342,7 @@ def _keys(place: tuple[str, ...]) -> list[str]:
         "budget": [BudgetPart],
         "training": [TrainingPart],
         "measure": [MeasurePart],
+        "intervention": [InterventionPart],
         "task": _models(AnyTaskPart),
     }
     return [name for part in parts.get(".".join(place), []) for name in part.model_fields]

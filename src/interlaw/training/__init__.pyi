@@ -2,6 +2,7 @@ from .checkpoint import load_weights as load_weights
 from .checkpoint import save_weights as save_weights
 from .coordinates import CoordinateCheck as CoordinateCheck
 from .coordinates import check_coordinates as check_coordinates
+from .intervention import intervention_term as intervention_term
 from .loop import TrainResult as TrainResult
 from .loop import TrainState as TrainState
 from .loop import evaluate as evaluate

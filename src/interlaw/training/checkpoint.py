@@ -27,7 +27,13 @@ _LAYOUT = "1"  # raised whenever older checkpoints cannot be gone on from
 
 
 def save_checkpoint(
-    folder: Path, *, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
+    folder: Path,
+    *,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: Mapping[str, Any],
+    best: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Writes weights, optimizer state and plain values atomically; keeps the newest two.
 
@@ -39,10 +45,12 @@ def save_checkpoint(
         model: Its parameters and buffers are saved.
         optimizer: Its per-parameter tensors are saved.
         state: Plain values (JSON) that the loop needs to go on.
+        best: The weights of the lowest validation loss, where they are kept.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in _distinct(model).items()}
+    tensors = {f"model.{name}": tensor for name, tensor in distinct_weights(model).items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": tensor for name, tensor in values.items()})
+    tensors.update({f"best.{name}": tensor for name, tensor in (best or {}).items()})
     whole = _whole(tensors)
     if whole is None:
         return
@@ -53,21 +61,33 @@ def save_checkpoint(
         old.unlink(missing_ok=True)
 
 
-def load_checkpoint(folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
-    """Restores the newest sound checkpoint in place and returns its plain values, or None when there is none."""
+def load_checkpoint(
+    folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor] | None = None
+) -> dict[str, Any] | None:
+    """Restores the newest sound checkpoint in place and returns its plain values, or None when there is none.
+
+    The weights of the lowest validation loss are put into `best`, where they were kept.
+    """
     for _, path in reversed(_found(folder)):
         found = _read(path)
         if found is None:
             continue
         tensors, state = found
-        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-        own = _distinct(model)
+        weights, lowest = _named(tensors, "model."), _named(tensors, "best.")
+        own = distinct_weights(model)
         if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in own.items()}:
             continue
         load_weights(model, weights)
         _restore_optimizer(optimizer, tensors)
+        if best is not None:
+            best.update({name: _like(own[name], tensor) for name, tensor in lowest.items()})
         return state
     return None
+
+
+def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -97,7 +117,7 @@ def whole_weights(model: nn.Module) -> dict[str, Tensor] | None:
 
     Where processes divide the model among them, all must call; only the first one gets the weights, the others None.
     """
-    return _whole(_distinct(model))
+    return _whole(distinct_weights(model))
 
 
 def is_divided(tensor: Tensor) -> bool:
@@ -111,7 +131,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         KeyError: When the names are not those of the model.
     """
-    own = _distinct(model)
+    own = distinct_weights(model)
     if set(tensors) != set(own):
         raise KeyError(f"weights {sorted(set(own) ^ set(tensors))} do not match the model")
     with torch.no_grad():
@@ -119,7 +139,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             own[name].copy_(_like(own[name], tensor))
 
 
-def _distinct(model: nn.Module) -> dict[str, Tensor]:
+def distinct_weights(model: nn.Module) -> dict[str, Tensor]:
     """Its parameters and buffers, each storage once, under the first of its names."""
     seen: set[int] = set()
     kept = {}

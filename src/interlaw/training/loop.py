@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, distributed, nn
 
 from interlaw.tasks import Task
+from interlaw.training.best import BestWeights
 from interlaw.training.checkpoint import is_divided, load_checkpoint, save_checkpoint
+from interlaw.training.intervention import intervention_term
 from interlaw.training.optimizer import learning_rate_at, make_optimizer
 from interlaw.training.settings import Precision, TrainSettings
 
@@ -51,7 +53,7 @@ class TrainResult:
     Attributes:
         status: `done`, or `diverged`: a loss that is not finite or above `blow_up` times the first one.
         loss: Test loss at the end, nats per unit; NaN when diverged.
-        val_loss: Last validation loss.
+        val_loss: Validation loss of the weights that it ended with.
         min_val_loss: Lowest validation loss of the run; NaN when there was none.
         units: Tokens (or samples) trained on.
         seconds: Training time over all attempts, evaluation included.
@@ -102,7 +104,10 @@ def train(
         The result; divergence is a status.
     """
     optimizer = make_optimizer(model, settings)
-    restored = load_checkpoint(checkpoints, model=model, optimizer=optimizer) if checkpoints else None
+    best = BestWeights(model, is_wanted=settings.keeps == "best")
+    restored = None
+    if checkpoints:
+        restored = load_checkpoint(checkpoints, model=model, optimizer=optimizer, best=best.tensors)
     state = TrainState(**restored) if restored else TrainState()
     started = time.monotonic() - state.seconds
     saved = time.monotonic()
@@ -118,12 +123,17 @@ def train(
         state.seconds = time.monotonic() - started
         if _is_evaluation(state.step, settings):
             _add_row(network, task, settings, state, judged_at_once)
+            best.note([row["val_loss"] for row in state.curve])
             state.seconds = time.monotonic() - started
         if checkpoints and state.step < settings.steps and _is_due(model, saved, checkpoint_seconds):
-            save_checkpoint(checkpoints, step=state.step, model=model, optimizer=optimizer, state=asdict(state))
+            values = asdict(state)
+            save_checkpoint(
+                checkpoints, step=state.step, model=model, optimizer=optimizer, state=values, best=best.tensors
+            )
             saved = time.monotonic()
         if report:
             report(state)
+    best.restore()
     with _timed_evaluation(state):
         loss = evaluate(
             network,
@@ -138,7 +148,7 @@ def train(
     return TrainResult(
         status="done",
         loss=loss,
-        val_loss=state.curve[-1]["val_loss"],
+        val_loss=_lowest(state) if best.tensors else state.curve[-1]["val_loss"],
         min_val_loss=_lowest(state),
         units=_units(state.step, task, settings),
         seconds=time.monotonic() - started,
@@ -192,6 +202,9 @@ def _one_step(
         loss = loss_of(model, task, part, precision=settings.precision) * share
         loss.backward()  # type: ignore[no-untyped-call]
         parts.append(loss.detach())
+    if settings.intervention != "none":
+        term = settings.strength * intervention_term(model, batch[0], on=settings.intervention)
+        term.backward()  # type: ignore[no-untyped-call]
     if settings.clip:
         nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     optimizer.step()

@@ -14,7 +14,7 @@ EPSILON = 1e-8
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices and leaves vectors alone.
+    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices, and vectors only when told to.
 
     Rates, epsilons and decays carry the factors of the settings' parametrization; a group's `rate_factor` multiplies
     the scheduled rate.
@@ -23,7 +23,8 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Ada
     members: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            decay = found[name].decay * settings.weight_decay if parameter.dim() >= 2 else 0.0
+            is_decayed = parameter.dim() >= 2 or settings.decays == "all"
+            decay = found[name].decay * settings.weight_decay if is_decayed else 0.0
             members.setdefault((decay, found[name].rate, found[name].epsilon), []).append(parameter)
     groups = [
         {"params": parameters, "weight_decay": decay, "rate_factor": rate, "eps": EPSILON * epsilon}

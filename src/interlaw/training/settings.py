@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from interlaw.errors import InterlawError
 
 Parametrization = Literal["standard", "mup", "completep"]
 Precision = Literal["float32", "bfloat16"]
+Intervention = Literal["none", "interaction", "trace"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class TrainSettings:
         learning_rate: Peak rate.
         warmup_steps: Steps of linear rise from 0.
         final_fraction: Rate at the end as a fraction of the peak, reached along a cosine.
-        weight_decay: Decoupled decay of matrices; vectors (norms, biases) do not decay.
+        weight_decay: Decoupled decay of what `decays` names.
         beta1: Decay of AdamW's first moment.
         beta2: Decay of AdamW's second moment.
         clip: Largest global gradient norm; 0 turns clipping off.
@@ -35,6 +37,10 @@ class TrainSettings:
         base_depth: Depth at which `completep` is the standard parametrization.
         precision: Of the forward pass's matrix products: `bfloat16` under autocast; weights, gradients and optimizer
             stay in float32.
+        intervention: What a term beside the loss is made of: `interaction`, or `trace` for control.
+        strength: What that term is multiplied by; below 0 it raises what it is made of.
+        decays: What decays: `matrices`, or `all`, vectors (norms, biases) included.
+        keeps: Which weights are tested and measured: the `last` ones, or those of the `best` validation.
         seed: Seed of initial weights and batches.
 
     Raises:
@@ -59,6 +65,10 @@ class TrainSettings:
     base_width: int = 64
     base_depth: int = 2
     precision: Precision = "float32"
+    intervention: Intervention = "none"
+    strength: float = 0.0
+    decays: Literal["matrices", "all"] = "matrices"
+    keeps: Literal["last", "best"] = "last"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -94,5 +104,10 @@ class TrainSettings:
                 raise InterlawError(f"expected {name} from 0 to below 1, found {getattr(self, name)}; mend it")
         if not 0 <= self.seed < 2**64:
             raise InterlawError(f"expected a seed from 0 to 2^64 - 1, found {self.seed}; choose another")
+        if not math.isfinite(self.strength) or (self.intervention == "none") != (self.strength == 0):
+            raise InterlawError(
+                f"expected a finite strength, 0 without an intervention and not 0 with one, found {self.strength} with "
+                f"{self.intervention}; mend it"
+            )
         if not 0 <= self.final_fraction <= 1:
             raise InterlawError(f"expected final_fraction from 0 to 1, found {self.final_fraction}; mend it")
