@@ -14,6 +14,7 @@ STAGES = (
     "files",
     "machine",
     "size",
+    "registry",
     "hub",
     "shapes",
     "models",
@@ -29,7 +30,7 @@ STAGES = (
     "reproduce",
     "cli",
 )
-GROUND = {"errors", "files", "machine", "size"}  # single files that every stage may use
+GROUND = {"errors", "files", "machine", "size", "registry"}  # single files that every stage may use
 LEAVES = {
     "interaction": {"torch", "jaxtyping", "numpy", "scipy", "pandas", "pydantic", "psutil"},
     "laws": {"numpy", "scipy", "pandas", "pydantic"},

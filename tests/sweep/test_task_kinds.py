@@ -73,7 +73,7 @@ def test_the_data_decide_the_ends_and_a_recipe_may_not(kind: str, tmp_path: Path
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     text = recipe_text("vectors").replace('"vectors"\ndim', '"vector"\ndim')
-    with pytest.raises(InterlawError, match=r"task.kind must be one of 'text', 'vectors'.*found 'vector'"):
+    with pytest.raises(InterlawError, match=r"task: kind must be one of text, vectors.*found 'vector'"):
         parse_recipe(text, source="r")
 
 

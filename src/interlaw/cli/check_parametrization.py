@@ -49,7 +49,8 @@ def check_parametrization(
 
     Activations must move alike in every shape. Exit 1 when a claim does not hold.
     """
-    from interlaw.sweep import CLAIMS, coordinate_checks, rate_curves
+    from interlaw.sweep import coordinate_checks, rate_curves
+    from interlaw.training import RULES
 
     if figure is not None:
         from interlaw.report import require_figure_name
@@ -85,7 +86,7 @@ def check_parametrization(
         )
     else:
         show(checks, curves)
-    broken = [check for check in checks if check.axis in CLAIMS[check.parametrization] and not check.is_flat]
+    broken = [check for check in checks if check.axis in RULES[check.parametrization].axes and not check.is_flat]
     if broken:
         found = ", ".join(f"{check.parametrization} over {check.axis}" for check in broken)
         raise WorkFailedError(f"activations do not move alike: {found}; do not carry one learning rate across shapes")
@@ -135,12 +136,12 @@ def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) 
 
 def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
     """The parametrizations asked for."""
-    from interlaw.sweep import CLAIMS
+    from interlaw.training import RULES
 
-    chosen = tuple(dict.fromkeys(treatments or CLAIMS))
+    chosen = tuple(dict.fromkeys(treatments or RULES))
     for name in chosen:
-        if name not in CLAIMS:
-            raise InterlawError(f"expected --treatment of {', '.join(CLAIMS)}, found {name!r}; choose among them")
+        if name not in RULES:
+            raise InterlawError(f"expected --treatment of {', '.join(RULES)}, found {name!r}; choose among them")
     return chosen
 
 

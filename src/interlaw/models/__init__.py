@@ -40,6 +40,8 @@ def network_of(shape_class: type[Shape]) -> Callable[..., nn.Module]:
     """
     if issubclass(shape_class, HFShape):
         return HFNetwork
+    if shape_class.network is not None:
+        return shape_class.network
     if shape_class.family not in ARCHITECTURES:
         raise InterlawError(
             f"expected a family with a network ({', '.join(ARCHITECTURES)}, or hf:NAME), found "

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from interlaw.runs.document import require_document
 from interlaw.shapes import Shape, make_shape
 from interlaw.tasks import AnyTaskSpec, Strict
-from interlaw.training import TrainSettings
+from interlaw.training import TrainSettings, parametrization_of
 
 _KEY_LENGTH = 16
 # options of training that came after the first runs
 _LATER = ("precision", "intervention", "strength", "decays", "keeps")
 
 
-Treatment = Literal["fixed", "search", "mup", "completep"]
+def _known(treatment: str) -> str:
+    """The treatment's name, which must be that of one."""
+    parametrization_of(treatment)
+    return treatment
+
+
+Treatment = Annotated[str, AfterValidator(_known)]
 # `tokens_per_param` holds the parameters equal too: its amounts are tokens for each of them
 RecipeBudgetKind = Literal["params", "params_non_embedding", "flops_per_token", "train_flops", "tokens_per_param"]
 

@@ -6,10 +6,10 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError, did_you_mean
+from interlaw.registry import Registry
 from interlaw.shapes.bottleneck import BottleneckShape
 from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
 from interlaw.shapes.cnn import CNNShape
@@ -21,17 +21,18 @@ from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.size import format_size, parse_size
 
-FAMILIES: dict[str, type[Shape]] = {
-    "gpt": GPTShape,
-    "llama": LlamaShape,
-    "qwen2": Qwen2Shape,
-    "mlp": MLPShape,
-    "cnn": CNNShape,
-    "gru": GRUShape,
-    "bottleneck": BottleneckShape,
-}
-
-FAMILIES_GROUP = "interlaw.families"
+FAMILIES: Registry[type[Shape]] = Registry(
+    "interlaw.families",
+    {
+        "gpt": GPTShape,
+        "llama": LlamaShape,
+        "qwen2": Qwen2Shape,
+        "mlp": MLPShape,
+        "cnn": CNNShape,
+        "gru": GRUShape,
+        "bottleneck": BottleneckShape,
+    },
+)
 
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
@@ -41,16 +42,14 @@ NEAREST_TOLERANCE = 0.5
 def require_family(family: str) -> type[Shape]:
     """The shape class of a family, or an error that lists them.
 
-    A name with a prefix, `hf:llama` say, is looked up by the entry point of that prefix in the group
-    `interlaw.families`, a function from the rest of the name to a shape class: its counts may need what this stage
-    does without.
+    A name with a prefix, such as `hf:llama`, is that of a function from the rest of the name to a shape class.
     """
-    if family in FAMILIES:
-        return FAMILIES[family]
     prefix, _, name = family.partition(":")
-    for found in entry_points(group=FAMILIES_GROUP, name=prefix if name else ""):
-        shape_class: type[Shape] = found.load()(name)
-        return shape_class
+    if prefix in FAMILIES:
+        found: Any = FAMILIES[prefix]
+        if isinstance(found, type) != bool(name):
+            shape_class: type[Shape] = found(name) if name else found
+            return shape_class
     raise InterlawError(
         f"expected a family of {', '.join(FAMILIES)} or hf:NAME, found {family!r}; choose one of them"
         f"{did_you_mean(family, FAMILIES)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral
 from typing import Any, ClassVar
@@ -16,11 +16,15 @@ class Shape(ABC):
     """Depth and width of one network of a family; a subclass adds the family's other sizes and its counts.
 
     Attributes:
+        family: Its name.
+        network: Called with a shape and a `generator`, builds the network; None where the package's own table names it.
         depth: Residual blocks: transformer layers, MLP or CNN blocks, recurrent layers.
         width: d_model, hidden units or channels.
     """
 
     family: ClassVar[str]
+    # what builds the network, for a family that is not one of `interlaw.models.ARCHITECTURES`
+    network: ClassVar[Callable[..., Any] | None] = None
     depth: int
     width: int
 

@@ -24,7 +24,6 @@ from .rerun import RERUN_TOLERANCE as RERUN_TOLERANCE
 from .rerun import Rerun as Rerun
 from .rerun import rerun_trial as rerun_trial
 from .starter import starter_recipe as starter_recipe
-from .transfer import CLAIMS as CLAIMS
 from .transfer import Bench as Bench
 from .transfer import RateCurve as RateCurve
 from .transfer import coordinate_checks as coordinate_checks

@@ -12,10 +12,10 @@ from interlaw.errors import InterlawError
 from interlaw.runs import BudgetSpec, Record, Treatment, TrialSpec
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Shape, match_shapes
 from interlaw.sweep.feasible import require_treatable
-from interlaw.sweep.recipe import TREATMENT_KEYS, Recipe
+from interlaw.sweep.recipe import Recipe
 from interlaw.sweep.search import next_rates
 from interlaw.tasks import TaskPlan
-from interlaw.training import TrainSettings
+from interlaw.training import TrainSettings, parametrization_of, treatment_keys
 
 
 def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] | None = None) -> list[TrialSpec]:
@@ -151,8 +151,8 @@ def _trial(
         patience=part.patience,
         blow_up=part.blow_up,
         precision=part.precision,
-        parametrization=treatment if treatment in ("mup", "completep") else "standard",
-        **{name: getattr(part, name) for name in TREATMENT_KEYS[treatment] if name.startswith("base_")},
+        parametrization=parametrization_of(treatment),
+        **{name: getattr(part, name) for name in treatment_keys(treatment) if name.startswith("base_")},
         intervention=recipe.intervention.on if recipe.intervention else "none",
         strength=recipe.intervention.strength if recipe.intervention else 0.0,
         decays=part.decays,

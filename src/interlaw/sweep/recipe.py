@@ -6,7 +6,7 @@ import math
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -17,8 +17,8 @@ from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
 from interlaw.shapes import parse_depths, parse_size, require_family
 from interlaw.sweep.affordable import judged_samples, measured_samples
-from interlaw.tasks import AnyTaskPart, Strict, TextTaskPart
-from interlaw.training import Precision
+from interlaw.tasks import TASKS, AnyTaskPart, Strict, TextTaskPart
+from interlaw.training import Precision, treatment_keys
 
 MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a slip of the hand
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
@@ -33,15 +33,6 @@ def _amount(value: Any) -> Any:
 
 
 Amount = Annotated[int | float, BeforeValidator(_amount)]
-
-
-# what a treatment needs to be told, beside what all share
-TREATMENT_KEYS: dict[Treatment, frozenset[str]] = {
-    "fixed": frozenset({"learning_rate"}),
-    "search": frozenset({"learning_rates"}),
-    "mup": frozenset({"learning_rate", "base_width"}),
-    "completep": frozenset({"learning_rate", "base_width", "base_depth"}),
-}
 
 
 def _listed(value: Any) -> Any:
@@ -146,7 +137,7 @@ class TrainingPart(Strict):
         """Exactly one of the two ways to say how long, and the base shape that the treatment asks for."""
         if len(set(self.treatment)) != len(self.treatment):
             raise ValueError("treatment names a value twice")
-        wanted = frozenset().union(*(TREATMENT_KEYS[treatment] for treatment in self.treatment))
+        wanted = frozenset().union(*(treatment_keys(treatment) for treatment in self.treatment))
         names = ("learning_rate", "learning_rates", "base_width", "base_depth")
         given = {name for name in names if getattr(self, name) is not None}
         if given != wanted:
@@ -310,10 +301,8 @@ def _explain(error: ValidationError) -> str:
 
 
 def _place(problem: ErrorDetails) -> tuple[str, ...]:
-    """The key that a problem is about, without what pydantic adds: the kind of task, the type of a size."""
+    """The key that a problem is about, without what pydantic adds: the type of a size."""
     parts = tuple(str(part) for part in problem["loc"])
-    if parts[:1] == ("task",):
-        return parts[:1] + parts[2:]
     return parts[:2] if parts[:1] == ("shape",) else parts
 
 
@@ -325,9 +314,6 @@ def _problem(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         near = did_you_mean(parts[-1], _keys(parts[:-1]))
         return f"unknown key {place!r}, remove it or correct its spelling{near}"
-    if problem["type"] == "union_tag_invalid":
-        expected, found = problem["ctx"]["expected_tags"], problem["ctx"]["tag"][:40]
-        return f"task.kind must be one of {expected}, found {found!r}, choose one of them"
     if problem["type"] == "missing":
         return f"missing key {place!r}, add it"
     if isinstance(problem["input"], dict):  # a part as a whole: its message says what was found
@@ -343,13 +329,6 @@ def _keys(place: tuple[str, ...]) -> list[str]:
         "training": [TrainingPart],
         "measure": [MeasurePart],
         "intervention": [InterventionPart],
-        "task": _models(AnyTaskPart),
+        "task": [kind.part for kind in TASKS.values()],
     }
     return [name for part in parts.get(".".join(place), []) for name in part.model_fields]
-
-
-def _models(kind: Any) -> list[type[Strict]]:
-    """The models of a union, however deep it is annotated."""
-    if isinstance(kind, type):
-        return [kind]
-    return [model for part in get_args(kind) for model in _models(part)]

@@ -13,7 +13,7 @@ import textwrap
 import tomllib
 from dataclasses import MISSING, fields, is_dataclass
 from importlib import resources
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -22,7 +22,7 @@ from interlaw.errors import InterlawError
 from interlaw.models import ARCHITECTURES, network_of
 from interlaw.shapes import require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
-from interlaw.tasks import AnyTaskPart, Strict
+from interlaw.tasks import TASKS, TaskPart
 
 # the packaged recipe that a family starts from; every other family is a language model
 BASES = {"mlp": "mlp-tiny.toml", "cnn": "cnn-tiny.toml", "gru": "gru-tiny.toml"}
@@ -88,21 +88,14 @@ def _document(family: str, corpus: str | None) -> dict[str, Any]:
     return document
 
 
-def _task_model(task: dict[str, Any]) -> type[Strict]:
+def _task_model(task: dict[str, Any]) -> type[TaskPart]:
     """The model of the document's kind of task."""
-    return next(model for model in _models(AnyTaskPart) if model.model_fields["kind"].default == task["kind"])
-
-
-def _models(kind: Any) -> list[type[Strict]]:
-    """The models of a union, however deep it is annotated."""
-    if isinstance(kind, type):
-        return [kind]
-    return [model for part in get_args(kind) for model in _models(part)]
+    return TASKS[task["kind"]].part
 
 
 def _decided(task: dict[str, Any]) -> set[str]:
     """Sizes that follow from the task's data, which a recipe may not set."""
-    return set(getattr(_task_model(task), "decides", {}))
+    return set(_task_model(task).decides)
 
 
 def _section(title: str, model: type[BaseModel], given: dict[str, Any], *, skip: set[str] = frozenset()) -> str:  # type: ignore[assignment]

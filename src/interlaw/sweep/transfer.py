@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
@@ -16,13 +15,9 @@ from interlaw.sweep.feasible import require_scaled_sizes
 from interlaw.sweep.recipe import Recipe
 from interlaw.sweep.search import vertex
 from interlaw.tasks import Task
-from interlaw.training import CoordinateCheck, TrainSettings, check_coordinates, scale_initial_weights, train
+from interlaw.training import Axis, CoordinateCheck, TrainSettings, check_coordinates, scale_initial_weights, train
 
-Axis = Literal["width", "depth"]
 CHECK_STEPS = 8
-
-# the axes along which a parametrization says that activations move alike
-CLAIMS: dict[str, tuple[Axis, ...]] = {"standard": (), "mup": ("width",), "completep": ("width", "depth")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +68,7 @@ class Bench:
             evaluation_samples=part.held_out(trained_samples=steps * part.batch_size)[0],
             test_samples=1,
             blow_up=part.blow_up,
-            parametrization=parametrization,  # type: ignore[arg-type]
+            parametrization=parametrization,
             base_width=self.base_width,
             base_depth=self.base_depth,
             seed=seed,

@@ -5,8 +5,10 @@ from .corpus import default_cache as default_cache
 from .corpus import open_corpus as open_corpus
 from .images import ImageTask as ImageTask
 from .images_spec import ImageTaskSpec as ImageTaskSpec
+from .kinds import TASKS as TASKS
 from .kinds import AnyTaskPart as AnyTaskPart
 from .kinds import AnyTaskSpec as AnyTaskSpec
+from .kinds import TaskKind as TaskKind
 from .samples import RegressionTask as RegressionTask
 from .sequences_spec import SequenceTaskSpec as SequenceTaskSpec
 from .sparse import SparseRows as SparseRows

@@ -25,8 +25,11 @@ class Strict(BaseModel):
 class TaskSpec(Strict, ABC):
     """Data and loss of one trial, whole: equal specs give the same batches.
 
-    A subclass adds `kind`, a literal that names it in recipes and specs.
+    Attributes:
+        kind: Its name in recipes and specs; a subclass makes it a literal.
     """
+
+    kind: str
 
     @property
     @abstractmethod
@@ -59,9 +62,11 @@ class TaskPart(Strict, ABC):
     """The `[task]` part of a recipe.
 
     Attributes:
+        kind: Its name; a subclass makes it a literal.
         decides: Sizes of the shape that the data decide, and what they follow from; a recipe may not set them.
     """
 
+    kind: str
     decides: ClassVar[dict[str, str]] = {}
 
     @abstractmethod

@@ -15,10 +15,14 @@ from .memory import require_room as require_room
 from .optimizer import learning_rate_at as learning_rate_at
 from .optimizer import make_optimizer as make_optimizer
 from .parallel import SlicedTask as SlicedTask
-from .parametrization import Factors as Factors
 from .parametrization import factors as factors
 from .parametrization import parameter_factors as parameter_factors
 from .parametrization import scale_initial_weights as scale_initial_weights
-from .settings import Parametrization as Parametrization
+from .rules import RULES as RULES
+from .rules import Axis as Axis
+from .rules import Factors as Factors
+from .rules import Rule as Rule
+from .rules import parametrization_of as parametrization_of
+from .rules import treatment_keys as treatment_keys
 from .settings import Precision as Precision
 from .settings import TrainSettings as TrainSettings

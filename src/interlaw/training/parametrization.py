@@ -21,7 +21,7 @@ Sources: `mup`: Yang et al. 2022, arXiv 2203.03466, table 8; decay, epsilon and 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,33 +29,8 @@ from torch import nn
 
 from interlaw.errors import InterlawError
 from interlaw.models import Role, Roles
+from interlaw.training.rules import Factors, require_rule
 from interlaw.training.settings import TrainSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Factors:
-    """What multiplies a weight's standard numbers.
-
-    Attributes:
-        std: Initial standard deviation.
-        rate: Learning rate.
-        epsilon: AdamW's epsilon.
-        decay: Weight decay (which AdamW multiplies by the rate).
-    """
-
-    std: float = 1.0
-    rate: float = 1.0
-    epsilon: float = 1.0
-    decay: float = 1.0
-
-    def through(self, multiplier: float) -> Factors:
-        """The factors of the product of this weight and a forward multiplier."""
-        return Factors(
-            std=self.std * multiplier,
-            rate=self.rate * multiplier,
-            epsilon=self.epsilon / multiplier,
-            decay=self.decay / multiplier,
-        )
 
 
 def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, roles: Roles) -> Factors:
@@ -74,29 +49,16 @@ def factors(role: Role, settings: TrainSettings, *, width: int, depth: int, role
         >>> factors("hidden", settings, width=128, depth=2, roles=plain)
         Factors(std=0.5, rate=0.25, epsilon=0.25, decay=4.0)
     """
-    if settings.parametrization == "standard":
+    rule = require_rule(settings.parametrization)
+    if not rule.axes:
         return Factors()
-    m = width / settings.base_width
-    deep = depth / settings.base_depth if settings.parametrization == "completep" else 1.0
-    rule = _rule(role, m, deep)
+    m = width / settings.base_width if "width" in rule.axes else 1.0
+    deep = depth / settings.base_depth if "depth" in rule.axes else 1.0
+    plain = rule.factors(role, m, deep)
     undone = math.sqrt(m) if role in roles.width_scaled else 1.0
     if role == "writer" and roles.depth_scaled:
         undone *= math.sqrt(deep)
-    return replace(rule, std=rule.std * undone)
-
-
-def _rule(role: Role, m: float, deep: float) -> Factors:
-    """A row of the table, for a network whose initial weights do not follow its shape."""
-    vector = Factors(epsilon=1 / (m * deep))
-    hidden = Factors(std=m**-0.5, rate=1 / m, epsilon=1 / (m * deep), decay=m)
-    return {
-        "input": Factors(epsilon=1 / m),
-        "hidden": hidden,
-        "writer": hidden.through(1 / deep),
-        "vector": vector,
-        "writer_vector": vector.through(1 / deep),
-        "output": Factors(epsilon=1 / m).through(1 / m),
-    }[role]
+    return replace(plain, std=plain.std * undone)
 
 
 def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Factors]:
@@ -107,7 +69,8 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
             ties its head to its token table: one weight cannot follow two rules.
     """
     names = dict(model.named_parameters())
-    if settings.parametrization == "standard":
+    rule = require_rule(settings.parametrization)
+    if not rule.axes:
         return dict.fromkeys(names, Factors())
     roles: Roles | None = getattr(model, "roles", None)
     shape: Any = getattr(model, "shape", None)
@@ -116,9 +79,9 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
             f"expected a family whose parameters have roles under {settings.parametrization}, found "
             f"{type(model).__name__}; use treatment = 'fixed' or 'search'"
         )
-    if settings.parametrization == "completep" and not roles.writers:
+    if "depth" in rule.axes and not roles.writers:
         raise InterlawError(
-            f"expected a family with residual blocks under completep, found {type(model).__name__}; "
+            f"expected a family with residual blocks under {settings.parametrization}, found {type(model).__name__}; "
             "use treatment = 'mup' or 'search'"
         )
     if not any(roles.of(name, parameter) == "output" for name, parameter in names.items()):

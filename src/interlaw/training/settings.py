@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from interlaw.errors import InterlawError
+from interlaw.training.rules import STANDARD, require_rule
 
-Parametrization = Literal["standard", "mup", "completep"]
 Precision = Literal["float32", "bfloat16"]
 Intervention = Literal["none", "interaction", "trace"]
 
@@ -32,7 +32,8 @@ class TrainSettings:
         test_samples: Test samples at the end.
         patience: Validations without a new lowest loss after which training stops; 0: it never stops early.
         blow_up: A batch loss above this many times the first one means that the run has left for good.
-        parametrization: How initial weights and AdamW's numbers follow width (`mup`) or width and depth (`completep`).
+        parametrization: A key of `RULES`: how initial weights and AdamW's numbers follow width (`mup`) or width and
+            depth (`completep`).
         base_width: Width at which `mup` and `completep` are the standard parametrization.
         base_depth: Depth at which `completep` is the standard parametrization.
         precision: Of the forward pass's matrix products: `bfloat16` under autocast; weights, gradients and optimizer
@@ -61,7 +62,7 @@ class TrainSettings:
     test_samples: int = 512
     patience: int = 0
     blow_up: float = 2.0
-    parametrization: Parametrization = "standard"
+    parametrization: str = STANDARD
     base_width: int = 64
     base_depth: int = 2
     precision: Precision = "float32"
@@ -73,6 +74,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
+        require_rule(self.parametrization)
         for name in (
             "steps",
             "batch_size",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from interlaw.errors import InterlawError, did_you_mean
+from interlaw.registry import Registry
 from interlaw.runs import RunFolder
 from interlaw.sweep.local import Event
 from interlaw.sweep.logs.mlflow import MlflowLog
@@ -25,11 +26,9 @@ class Logger(Protocol):
         """Nothing more will come."""
 
 
-LOGGERS: dict[str, Callable[[Path], Logger]] = {
-    "tensorboard": TensorBoardLog,
-    "wandb": WandbLog,
-    "mlflow": MlflowLog,
-}
+LOGGERS: Registry[Callable[[Path], Logger]] = Registry(
+    "interlaw.trackers", {"tensorboard": TensorBoardLog, "wandb": WandbLog, "mlflow": MlflowLog}
+)
 
 
 def require_loggers(names: Sequence[str]) -> None:
