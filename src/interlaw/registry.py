@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,7 +15,7 @@ class Registry(dict[str, T]):
 
     `registry[name] = value` adds to this process alone. An entry point (`name = "package.module:value"` under the
     group in the other package's pyproject.toml) is found in every process, so also by the command line and by a
-    sweep's workers. Iterating shows what this process knows, without the entry points.
+    sweep's workers. Iterating shows what this process knows; `everything` also loads the entry points.
 
     Args:
         group: Group of the entry points.
@@ -37,11 +38,19 @@ class Registry(dict[str, T]):
         Raises:
             KeyError: None does.
         """
-        for found in entry_points(group=self.group, name=name):
-            value: T = found.load()
-            return value
-        raise KeyError(name)
+        value: T = _declared(self.group)[name].load()
+        return value
 
     def __contains__(self, name: object) -> bool:
         """Whether the name stands for something, here or in an installed package."""
-        return super().__contains__(name) or (isinstance(name, str) and bool(entry_points(group=self.group, name=name)))
+        return super().__contains__(name) or name in _declared(self.group)
+
+    def everything(self) -> dict[str, T]:
+        """What this process knows and what installed packages declare."""
+        return {name: self[name] for name in [*self, *_declared(self.group)]}
+
+
+@cache
+def _declared(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group by name; which packages are installed does not change while a process runs."""
+    return {found.name: found for found in entry_points(group=group)}

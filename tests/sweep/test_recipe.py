@@ -88,7 +88,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"clip": -1}}, "training.clip: input should be greater than or equal to 0"),
     ({"training": {"weight_decay": -1}}, "training.weight_decay: input should be greater than or equal to 0"),
     ({"training": {"evaluations": 0}}, "training.evaluations: input should be greater than or equal to 1"),
-    ({"training": {"treatment": "magic"}}, "training.treatment.0: expected a treatment of fixed, search, mup, completep, found 'magic'"),
+    (
+        {"training": {"treatment": "magic"}},
+        "training.treatment.0: expected a treatment of fixed, search, mup, completep, found",
+    ),
     ({"training": {"lr": 0.1}}, "unknown key 'training.lr'"),
     ({"measure": {"samples": 1}}, "measure.samples: input should be greater than or equal to 2"),
     ({"measure": {"views": ["los"]}}, "measure.views names 'los'; choose among input, loss, projected"),

@@ -5,7 +5,7 @@ from interlaw.laws.compare import RivalForm
 from interlaw.laws.compute_optimum import ComputeOptimum, compute_optima
 from interlaw.laws.fit import LawFit, fit_law
 from interlaw.laws.joint_law import JointLaw, LinePoint
-from interlaw.laws.published import SIZE_TOLERANCE, PublishedLaw, published_laws, published_slopes
+from interlaw.laws.published import LAWS, SIZE_TOLERANCE, PublishedLaw, published_laws, published_slopes
 from interlaw.laws.result import BudgetFit, InteractionInterval, Stability
 from interlaw.laws.stability import equivalence
 from interlaw.laws.surface import SurfaceOptimum, surface_optima
@@ -13,6 +13,7 @@ from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, Treatme
 from interlaw.laws.verdict import verdict
 
 __all__ = [
+    "LAWS",
     "SIZE_TOLERANCE",
     "BudgetFit",
     "Claim",

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import optimize
 
 from interlaw.errors import InterlawError
+from interlaw.registry import Registry
 
 SIZE_TOLERANCE = 1.1  # sources round sizes and count embeddings differently
 
@@ -112,15 +113,24 @@ def _depth_scaling(params: float) -> float:
 _FORMULAS: dict[str, Callable[[float], float]] = {"levine": _levine, "depth_scaling": _depth_scaling}
 
 
-@cache
+# laws that other packages or this process add to the project's table
+LAWS: Registry[PublishedLaw] = Registry("interlaw.laws", {})
+
+
 def published_laws() -> tuple[PublishedLaw, ...]:
-    """Every line of the project's table.
+    """Every line of the project's table, and what is registered in `LAWS`.
 
     Example:
         >>> levine = next(law for law in published_laws() if law.key == "levine2020")
         >>> round(levine.ratio(98e6), 4)
         0.0411
     """
+    return (*_table(), *LAWS.everything().values())
+
+
+@cache
+def _table() -> tuple[PublishedLaw, ...]:
+    """The project's table."""
     text = resources.files("interlaw.laws").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(_law(row) for row in csv.DictReader(text.splitlines()))
 

@@ -17,13 +17,14 @@ from interlaw.published.selection import (
     chance_ceiling,
     select_models,
 )
-from interlaw.published.sweeps import Sweep, find_sweep, packaged_sweeps
+from interlaw.published.sweeps import SWEEPS, Sweep, find_sweep, packaged_sweeps
 from interlaw.published.table import published_rows, read_rows
 
 __all__ = [
     "HOMOGENEOUS_PROTOCOL",
     "PAPER_INTERVAL",
     "SIZE_BINS",
+    "SWEEPS",
     "Association",
     "Comparison",
     "Correlation",

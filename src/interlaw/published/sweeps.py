@@ -6,9 +6,11 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError, did_you_mean
+from interlaw.registry import Registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,7 @@ class Sweep:
         licence: Of the source.
         counts: What its `params` and its budgets count.
         treatment: The learning-rate treatment to read where the table holds several; None when it holds one.
+        file: The table, of a sweep that another package brings; None for one of this package.
     """
 
     name: str
@@ -38,12 +41,14 @@ class Sweep:
     licence: str
     counts: str
     treatment: str | None = None
+    file: str | None = None
 
     def table(self) -> pd.DataFrame:
         """The rows, those of `treatment` where that is set."""
         import pandas as pd
 
-        with files(_FOLDER).joinpath("sweeps", f"{self.name}.csv").open(encoding="utf-8") as file:
+        place = Path(self.file) if self.file else files(_FOLDER).joinpath("sweeps", f"{self.name}.csv")
+        with place.open(encoding="utf-8") as file:
             rows = pd.read_csv(file)
         return rows if self.treatment is None else rows[rows["treatment"] == self.treatment].reset_index(drop=True)
 
@@ -52,14 +57,23 @@ class Sweep:
         return dict(vars(self))
 
 
-@cache
+# sweeps that other packages or this process add to the packaged ones
+SWEEPS: Registry[Sweep] = Registry("interlaw.sweeps", {})
+
+
 def packaged_sweeps() -> tuple[Sweep, ...]:
-    """Every packaged sweep.
+    """Every packaged sweep, and what is registered in `SWEEPS`.
 
     Example:
         >>> [sweep.name for sweep in packaged_sweeps()][0]
         'gemstones-hot'
     """
+    return (*_packaged(), *SWEEPS.everything().values())
+
+
+@cache
+def _packaged() -> tuple[Sweep, ...]:
+    """The sweeps of this package."""
     text = files(_FOLDER).joinpath("sweeps", "sources.toml").read_text(encoding="utf-8")
     return tuple(Sweep(name=name, **fields) for name, fields in tomllib.loads(text).items())
 

@@ -1,0 +1,121 @@
+"""What another package adds: a family, a task, a rate treatment, a tracker, a published law and a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import nn
+
+from interlaw.laws import PublishedLaw
+from interlaw.models import Roles
+from interlaw.published import Sweep
+from interlaw.shapes import Shape
+from interlaw.sweep.logs import TrialLog
+from interlaw.tasks import RegressionTask, TaskKind, TaskPart, TaskPlan, TaskSpec
+from interlaw.training import Factors, Rule
+
+
+class Ladder(nn.Module):
+    """Square layers between an input and an output layer."""
+
+    roles = Roles(inputs=("enter",), outputs=("leave",), writers=())
+
+    def __init__(self, shape: LadderShape, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shape = shape
+        sizes = [shape.input_size, *[shape.width] * shape.depth]
+        self.enter = nn.Linear(sizes[0], shape.width, bias=False)
+        self.layers = nn.ModuleList(nn.Linear(shape.width, shape.width, bias=False) for _ in range(shape.depth))
+        self.leave = nn.Linear(shape.width, 1, bias=False)
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=0.2, generator=generator)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        x = self.enter(x)
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+        return self.leave(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderShape(Shape):
+    family: ClassVar[str] = "ladder"
+    network: ClassVar[Any] = Ladder
+    input_size: int = 4
+
+    @property
+    def params_non_embedding(self) -> int:
+        return self.depth * self.width**2
+
+    @property
+    def params(self) -> int:
+        return self.params_non_embedding + (self.input_size + 1) * self.width
+
+    @property
+    def flops_per_token(self) -> int:
+        return 6 * self.params
+
+
+class SignsTask(TaskPart, TaskSpec):
+    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim"}
+    kind: Literal["signs"] = "signs"
+    dim: int = 4
+
+    @property
+    def units_per_sample(self) -> int:
+        return 1
+
+    def plan(self, *, folder: Path) -> TaskPlan:
+        return TaskPlan(spec=lambda shape: self, sizes={"input_size": self.dim})
+
+    def open(self, *, device: str = "cpu") -> RegressionTask:
+        generator = torch.Generator().manual_seed(0)
+        points = {split: torch.randn(64, self.dim, generator=generator) for split in ("train", "validation", "test")}
+        return RegressionTask({split: (x, x.sign().sum(1, keepdim=True)) for split, x in points.items()})
+
+
+class Notebook:
+    """A tracker that writes the trials' names, one a line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder / "trials.txt"
+
+    def write(self, trial: TrialLog) -> None:
+        self.notes.parent.mkdir(parents=True, exist_ok=True)
+        with self.notes.open("a") as file:
+            file.write(f"{trial.key}\n")
+
+    def close(self) -> None:
+        pass
+
+
+SIGNS = TaskKind(part=SignsTask, spec=SignsTask)
+NARROW = Rule(axes=("width",), factors=lambda role, m, deep: Factors(rate=m**-0.5))
+LAW = PublishedLaw(
+    key="elsewhere",
+    name="Elsewhere",
+    source="a test",
+    kind="points",
+    trust="P",
+    standing="convention",
+    measured_at=(),
+    statement="width / depth is 50",
+    params_low=1e6,
+    params_high=1e9,
+    ratio_low=None,
+    ratio_high=None,
+    points=((1e6, 0.02),),
+    stated_slope=None,
+)
+SWEEP = Sweep(
+    name="elsewhere",
+    title="Six shapes",
+    dataset="Elsewhere",
+    source="a test",
+    licence="CC0",
+    counts="all parameters",
+    file=str(Path(__file__).with_name("sweep.csv")),
+)
