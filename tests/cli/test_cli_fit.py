@@ -58,7 +58,7 @@ def test_a_person_reads_the_verdict_first(path: Path) -> None:
     result = runner.invoke(app, [str(path), "--details", "--resamples", "200"])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("- At 16M parameters the loss is lowest near R = depth / width = 0.0")
+    assert lines[0].startswith("Best shape: At 16M parameters the loss is lowest near R = depth / width = 0.0")
     assert "note: no shape was run with two seeds" in result.stdout
     assert "arXiv 2605.27989" in result.stdout
     assert "kappa" in result.stdout

@@ -25,7 +25,7 @@ def test_a_known_sweep_is_read_back(sweep) -> None:
         assert budget.r_star.low < 0.03 < budget.r_star.high
         assert budget.r_star.value == pytest.approx(0.03, rel=0.1)
         assert budget.loss_interval.low < 0.03 < budget.loss_interval.high
-        assert budget.loss_interval.seed_noise.relative == pytest.approx(0.002, rel=0.5)
+        assert budget.seed_noise.relative == pytest.approx(0.002, rel=0.5)
     assert fit.stability.verdict == "stable"
     assert fit.law.status == "optimum"
     assert fit.interaction_interval.status == "determined"
@@ -39,7 +39,7 @@ def test_the_loss_interval_is_where_the_parabola_reaches_the_tolerance() -> None
     interval = fit_law(table, delta=0.01).budgets[0].loss_interval
     half = np.sqrt(0.01 * 2 / 0.02)
     np.testing.assert_allclose(np.log([interval.low, interval.high]), [-3.5 - half, -3.5 + half], rtol=1e-4)
-    assert (interval.low_open, interval.high_open, interval.source) == (False, False, "curve")
+    assert (interval.low_open, interval.high_open) == (False, False)
 
 
 def test_the_same_seed_gives_the_same_fit_and_the_order_of_rows_changes_nothing(sweep) -> None:
@@ -67,11 +67,12 @@ def test_a_minimum_at_the_edge_is_an_edge_and_never_an_optimum(sweep, side: str,
     fit = fit_law(sweep(ratio=ratio, noise=0.001, seeds=2))
     for budget in fit.budgets:
         assert (budget.r_star.value, budget.r_star.edge, budget.r_star.status) == (None, side, "edge")
-        assert budget.loss_interval.source == "shapes"
-        assert getattr(budget.loss_interval, f"{side}_open")
+        assert budget.loss_interval is None
+        lowest = budget.near_best[0 if side == "low" else -1]
+        assert (lowest.depth, lowest.width) == (budget.best.depth, budget.best.width)
     assert fit.stability.gamma is None
     assert fit.stability.num_edges == 5
-    assert "No budget has an optimum inside its grid" in verdict(fit)[0]
+    assert "No budget bounds its best shape on both sides" in verdict(fit).best
     assert any("end of the grid" in warning for warning in fit.warnings)
 
 
@@ -87,8 +88,8 @@ def test_two_points_and_one_give_no_number(sweep) -> None:
     two = fit_law(sweep(depths=(3, 6), budgets=(2e6,)))
     assert (two.budgets[0].r_star.status, two.budgets[0].curve) == ("too_few_shapes", None)
     one = fit_law(sweep(depths=(3,), budgets=(2e6,)))
-    assert one.budgets[0].r_star.status == "given"
-    assert "one shape a budget" in " ".join(one.warnings)
+    assert one.budgets[0].r_star.status == "too_few_shapes"
+    assert "only one shape was run" in one.budgets[0].r_star.reason
 
 
 def test_ties_are_flat_and_counted(sweep) -> None:
@@ -98,13 +99,51 @@ def test_ties_are_flat_and_counted(sweep) -> None:
     assert fit.budgets[0].best.num_tied == 6
 
 
-def test_noise_without_a_curve_is_flat_or_an_edge(sweep) -> None:
-    """Pure noise must not give an optimum bounded on both sides more often than the level allows."""
-    confident = 0
-    for random in range(100):
-        star = fit_law(sweep(budgets=(2e6,), kappa=0.0, noise=0.01, random=random), num_bootstrap=200).budgets[0].r_star
-        confident += star.value is not None and star.low is not None and star.high is not None
-    assert confident <= 15
+def test_noise_without_a_curve_is_flat(sweep) -> None:
+    """The test against a constant has level 10%: of 100 flat truths 82 or more are called so (3 standard errors)."""
+    found = [
+        fit_law(sweep(budgets=(2e6,), kappa=0.0, noise=0.01, random=random), num_bootstrap=200, num_permutations=100)
+        for random in range(100)
+    ]
+    statuses = [fit.budgets[0].r_star.status for fit in found]
+    assert statuses.count("flat") >= 82
+    assert statuses.count("optimum") <= 6
+
+
+def test_a_bound_on_one_side_alone_is_open_and_never_an_optimum(sweep) -> None:
+    """A shallow minimum near the deep end: the loss turns, but nothing shows that it rises again."""
+    table = sweep(budgets=(2e6,), ratio=0.1, kappa=0.02, noise=0.004, seeds=2, random=1)
+    star = fit_law(table).budgets[0].r_star
+    assert (star.status, star.open_side, star.value, star.high) == ("open", "high", None, None)
+    assert 0.05 < star.low < 0.1
+    assert "no upper bound" in star.reason
+
+
+def test_sizes_that_grow_with_r_leave_nothing_to_compare(sweep) -> None:
+    """N rises by 30% over the grid: 6% of the loss at the assumed slope, 3% at the sweep's own."""
+    one = sweep(budgets=(2e6,), noise=0.001)
+    grow = 1.3 ** np.linspace(0, 1, 7)
+    star = fit_law({**one, "params": one["params"] * grow}).budgets[0].r_star
+    assert (star.status, star.value) == ("not_comparable", None)
+    assert "R only mirrors the size" in star.reason
+    several = sweep(noise=0.001)
+    fit = fit_law({**several, "params": several["params"] * np.tile(grow, 5)})
+    assert {budget.r_star.status for budget in fit.budgets} == {"not_comparable"}
+    scattered = fit_law({**several, "params": several["params"] * np.tile([1.02, 0.98, 1.01, 1, 1.01, 0.98, 1.02], 5)})
+    assert {budget.r_star.status for budget in scattered.budgets} == {"optimum"}
+
+
+def test_a_ladder_says_nothing_of_stability_and_given_optima_do(sweep) -> None:
+    ladder = sweep(depths=(6,))
+    fit = fit_law(ladder)
+    assert {budget.r_star.status for budget in fit.budgets} == {"too_few_shapes"}
+    assert (fit.stability.verdict, fit.stability.gamma) == ("cannot tell", None)
+    assert any("a ladder of models says nothing" in warning for warning in fit.warnings)
+    given = fit_law(ladder, given=True)
+    assert {budget.r_star.status for budget in given.budgets} == {"given"}
+    assert given.stability.gamma is not None
+    with pytest.raises(InterlawError, match="expected one optimum a budget, found 7 shapes at 500k"):
+        fit_law(sweep(), given=True)
 
 
 def test_one_budget_has_no_law_and_no_slope(sweep) -> None:
@@ -112,7 +151,7 @@ def test_one_budget_has_no_law_and_no_slope(sweep) -> None:
     assert fit.law is None
     assert (fit.stability.verdict, fit.stability.gamma) == ("cannot tell", None)
     assert any("no law over budgets: one budget" in warning for warning in fit.warnings)
-    assert "at least three budgets" in verdict(fit)[-1]
+    assert "at least three budgets" in verdict(fit).next
 
 
 @pytest.mark.parametrize(("loss_scale", "size_scale"), [(1e-9, 1.0), (1e9, 1.0), (1.0, 1e4)])
@@ -183,7 +222,7 @@ def test_five_shapes_allow_a_symmetric_curve_only_and_it_says_so(sweep) -> None:
 
 
 def test_seed_noise_widens_every_interval() -> None:
-    """Means exactly on a parabola, seeds apart: R* and the ends of the loss interval widen in proportion."""
+    """Means exactly on a parabola, seeds apart: R* widens in proportion."""
     depth = np.repeat(np.arange(1.0, 9.0), 3)
     width, seed = np.sqrt(1e6 / 12 / depth), np.tile([0, 1, 2], 8)
     found = []
@@ -192,11 +231,8 @@ def test_seed_noise_widens_every_interval() -> None:
         table = {"params": np.full(24, 1e6), "depth": depth, "width": width, "loss": loss, "seed": seed}
         found.append(fit_law(table).budgets[0])
     stars = [np.log(fit.r_star.high / fit.r_star.low) for fit in found]
-    profiles = [np.log(fit.r_star.profile_high / fit.r_star.profile_low) for fit in found]
-    ends = [np.ptp(fit.loss_interval.low_band) for fit in found]
-    for widths in (stars, profiles, ends):
-        assert 4 < widths[1] / widths[0] < 15
-        assert 1.5 < widths[2] / widths[1] < 4
+    assert 4 < stars[1] / stars[0] < 15
+    assert 1.5 < stars[2] / stars[1] < 4
     assert all(fit.r_star.low < 0.012 < fit.r_star.high for fit in found)
     # sd of a mean of three, pooled with residuals that are zero
     expected = 0.01 * float(np.mean([point.loss for point in found[1].points])) / np.sqrt(3) * np.sqrt(16 / 20)

@@ -64,11 +64,11 @@ def test_sameness_is_declared_falsely_at_most_at_its_level() -> None:
 
 
 def test_stable_moving_and_short_sweeps() -> None:
-    assert fit_law(optima(0.0, 2, 0.02)).stability.verdict == "stable"
-    moving = fit_law(optima(0.3, 2, 0.02)).stability
+    assert fit_law(optima(0.0, 2, 0.02), given=True).stability.verdict == "stable"
+    moving = fit_law(optima(0.3, 2, 0.02), given=True).stability
     assert moving.verdict == "moves"
     assert moving.low < 0.3 < moving.high
-    short = fit_law(optima(0.0, 0.5, 0.001)).stability
+    short = fit_law(optima(0.0, 0.5, 0.001), given=True).stability
     assert short.verdict == "cannot tell"
     assert "only a factor 3.16" in short.reason
     assert {test.verdict for test in short.tests} == {"cannot tell"}
@@ -77,10 +77,10 @@ def test_stable_moving_and_short_sweeps() -> None:
 def test_a_slope_that_hangs_on_one_budget_says_so() -> None:
     table = optima(0.0, 2, 0.02)
     table["width"] = table["width"] * np.where(np.arange(9) == 8, 0.1, 1.0)
-    stability = fit_law(table, confidence=0.8).stability
+    stability = fit_law(table, confidence=0.8, given=True).stability
     assert stability.leave_one_out_low == pytest.approx(0, abs=0.02)
     assert stability.leave_one_out_high > 0.2
-    two = fit_law({name: values[:2] for name, values in optima(0.0, 20, 0.0).items()}).stability
+    two = fit_law({name: values[:2] for name, values in optima(0.0, 20, 0.0).items()}, given=True).stability
     assert "two budgets give a slope without an error bar" in two.reason
 
 
@@ -102,7 +102,7 @@ def test_the_published_optima_do_not_settle_the_slope() -> None:
     loss = [2.2186, 1.7342, 1.4459, 1.3487, 1.2909, 1.2340, 1.2138, 1.1847, 1.1598, 1.0777, 0.9732]
     depth, width = np.array(shapes, dtype=float).T
     table = {"params": 12 * depth * width**2 + 4 * depth * width + 770 * width, "depth": depth, "width": width}
-    stability = fit_law({**table, "loss": loss}).stability
+    stability = fit_law({**table, "loss": loss}, given=True).stability
     assert stability.verdict == "cannot tell"
     assert stability.gamma == pytest.approx(0.14, abs=0.01)
     assert stability.leave_one_out_low == pytest.approx(-0.23, abs=0.01)

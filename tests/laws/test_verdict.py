@@ -1,50 +1,81 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from interlaw.laws import fit_law, verdict
+from interlaw.laws import fit_law, status_text, verdict
+from interlaw.laws.result import RStar
 
 
-def test_it_says_where_how_sure_and_whether_it_stays(sweep) -> None:
-    table = sweep(seeds=2, noise=0.002)
+def measured(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     away = np.abs(np.log(table["depth"] / table["width"] / 0.03))
-    sentences = verdict(fit_law({**table, "aofe": np.exp(away), "aofe_ratio": 0.9 - 0.01 * away}))
-    text = " ".join(sentences)
-    assert sentences[0].startswith("At 8M parameters the loss is lowest near R = depth / width = 0.0")
-    assert "90% interval" in sentences[0]
-    assert "The interaction interval, found without the loss, is R = 0.0" in sentences[1]
-    assert "stays put as the budget grows: gamma" in text
-    assert "the joint law of all runs says" in text
+    return {**table, "aofe": np.exp(away), "aofe_ratio": 0.9 - 0.01 * away}
+
+
+def test_three_labelled_lines_say_where_whether_interaction_agrees_and_what_is_next(sweep) -> None:
+    said = verdict(fit_law(measured(sweep(seeds=2, noise=0.002, budgets=(5e5, 2e6, 8e6, 3.2e7)))))
+    assert [label for label, _ in said.lines] == ["Best shape", "Interaction", "Next"]
+    assert said.best.startswith("At 32M parameters the loss is lowest near R = depth / width = 0.0")
+    assert "90% interval" in said.best
+    assert "costs at most 1%" in said.best
+    assert "stays put as the budget grows." in said.best
+    assert "gamma" not in said.best
+    assert said.details[0].startswith("gamma = d log R* / d log N: gamma = ")
+    assert "The joint law of all runs says gamma = " in said.details[1]
+
+
+def test_unmeasured_interaction_is_said_to_be_so(sweep) -> None:
+    assert "not testable, interaction was not measured" in verdict(fit_law(sweep(seeds=2))).interaction
+
+
+def test_claims_are_named_by_what_they_came_to_and_never_by_a_bare_no(sweep) -> None:
+    table = sweep(seeds=4, noise=0.003)
+    rng = np.random.default_rng(7)
+    curve = sweep()["loss"].repeat(4)
+    tied = {**table, "aofe": (table["loss"] / curve) ** 40, "aofe_ratio": 0.9 + 0.001 * rng.normal(size=len(curve))}
+    said = verdict(fit_law(tied))
+    assert "As claimed: AOFE (within shapes)" in said.interaction
+    assert "tests cannot tell; the sharpest would show |r| = 0." in said.interaction
+    assert any(sentence.startswith("Over seeds of one shape, AOFE: as claimed") for sentence in said.details)
+    against = verdict(fit_law({**tied, "aofe": 1 / tied["aofe"]}))
+    assert "Against the claim: AOFE (within shapes)" in against.interaction
 
 
 def test_it_names_the_runs_that_would_settle_most(sweep) -> None:
-    edge = verdict(fit_law(sweep(ratio=2.0, noise=0.001)))[-1]
-    assert "deeper and narrower shapes at 500k, 1M, 2M, 4M, 8M" in edge
-    assert "a second seed" in edge
-    short = verdict(fit_law(sweep(budgets=(1e6, 2e6, 4e6), seeds=2, noise=0.001)))[-1]
+    edge = verdict(fit_law(sweep(ratio=2.0, noise=0.001))).next
+    assert edge.startswith("Run deeper and narrower shapes at 500k, 1M, 2M, 4M, 8M; a second seed")
+    short = verdict(fit_law(sweep(budgets=(1e6, 2e6, 4e6), seeds=2, noise=0.001))).next
     assert "a budget of 10M or more" in short
 
 
-def test_optima_found_elsewhere_are_called_so(sweep) -> None:
-    sentences = verdict(fit_law(sweep(depths=(6,))))
-    assert "taken as optima found elsewhere" in sentences[0]
-    assert "a grid of depths with two seeds" in sentences[-1]
+def test_given_optima_are_called_so(sweep) -> None:
+    said = verdict(fit_law(sweep(depths=(6,)), given=True))
+    assert "5 optima are given, and taken at your word" in said.best
+    assert "a grid of depths with two seeds" in said.next
+
+
+def test_a_ladder_never_stays_put(sweep) -> None:
+    said = verdict(fit_law(sweep(depths=(6,))))
+    assert "The best ratio stays put" not in said.best
+    assert "at least five shapes at 500k, 1M, 2M, 4M, 8M" in said.next
 
 
 def test_it_asks_for_no_shape_shallower_than_one_layer(sweep) -> None:
     table = sweep(ratio=1e-4, noise=0.001, depths=(1, 2, 3, 4, 6, 8))
     assert min(table["depth"]) == 1
-    sentence = verdict(fit_law(table))[-1]
-    assert "no shape is shallower than the one layer that did best" in sentence
-    assert "wider and shallower shapes" not in sentence
+    said = verdict(fit_law(table))
+    assert "no shape is shallower than one layer" in said.next
+    assert "wider and shallower shapes" not in said.next
+    assert "still falls at the shallowest and widest end of the grid" in said.best
+    assert "Within 1% of it: 1 x " in said.best
 
 
 def test_the_loss_of_the_best_shape_is_the_one_that_it_was_chosen_by(sweep) -> None:
-    even = sweep()
+    even = sweep(noise=0.0005)
     fit = fit_law(even)
     best = fit.budgets[-1].best
     assert not best.is_corrected
-    assert "the best shape measured is" in verdict(fit)[0]
+    assert "the best shape measured is" in verdict(fit).best
     # one depth beside the best has 30% more parameters at every budget, and the lower loss for it alone
     budget = even["budget"]
     params = np.where(even["depth"] == 6, 1.3, 1.0) * budget
@@ -56,14 +87,34 @@ def test_the_loss_of_the_best_shape_is_the_one_that_it_was_chosen_by(sweep) -> N
     assert (found.depth, found.width) == (best.depth, best.width)
     assert found.adjusted == min(point.adjusted for point in fit.budgets[-1].points)
     assert found.loss > loss[largest].min()
-    assert f"the best shape at equal size is {best.depth} layers x {best.width} with loss" in verdict(fit)[0]
-    assert f"{found.adjusted:.4g} at equal size ({found.loss:.4g} as measured)" in verdict(fit)[0]
+    assert f"the best shape at equal size is {best.depth} layers x {best.width}, loss" in verdict(fit).best
+    assert f"{found.adjusted:.4g} at equal size ({found.loss:.4g} as measured)" in verdict(fit).best
     led = f"{best.depth}x{best.width} leads only once sizes are corrected for"
     assert any("6x" in warning and led in warning for warning in fit.warnings)
 
 
 def test_a_budget_has_one_name(sweep) -> None:
     table = sweep(ratio=2.0, noise=0.001)
-    told = " ".join(verdict(fit_law({**table, "params": 0.95 * table["params"]})))
+    said = verdict(fit_law({**table, "params": 0.95 * table["params"]}))
+    told = f"{said.best} {said.next}"
     assert "budget 8M (mean of 7.6M parameters)" in told
     assert told.count("7.6M") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "edge", "open_side", "words"),
+    [
+        ("optimum", None, None, "optimum"),
+        ("edge", "low", None, "still falls: try wider"),
+        ("edge", "high", None, "still falls: try deeper"),
+        ("open", None, "low", "turns, no lower bound"),
+        ("open", None, "both", "turns, no bound"),
+        ("flat", None, None, "no difference seen"),
+        ("too_few_shapes", None, None, "too few shapes"),
+        ("not_comparable", None, None, "sizes too unequal"),
+        ("given", None, None, "given"),
+    ],
+)
+def test_every_status_has_words(status: str, edge: str | None, open_side: str | None, words: str) -> None:
+    star = RStar(value=None, low=None, high=None, edge=edge, open_side=open_side, status=status, reason="")
+    assert status_text(star) == words

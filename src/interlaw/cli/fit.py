@@ -39,6 +39,9 @@ def fit(
     column: Annotated[
         list[str] | None, typer.Option(metavar="NAME=THEIRS", help="Their column for ours: --column loss=eval/loss.")
     ] = None,
+    given: Annotated[
+        bool, typer.Option("--given", help="Each row is the optimum of its budget, found elsewhere.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutations.")] = 0,
     resamples: Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")] = 1000,
     out: Annotated[Path | None, typer.Option(metavar="FIT.json", help="Also write the fit, for recommend.")] = None,
@@ -60,6 +63,7 @@ def fit(
         delta=delta,
         confidence=confidence,
         treatment=treatment,
+        given=given,
         seed=seed,
         num_bootstrap=resamples,
         num_permutations=resamples,
@@ -127,8 +131,8 @@ def show(law: LawFit) -> None:
     from interlaw.laws import verdict
 
     console = people(stderr=False)
-    for sentence in verdict(law):
-        console.print(f"- {sentence}", markup=False)
+    for label, words in verdict(law).lines:
+        console.print(f"{label}: {words}", markup=False)
     console.print()
     level = f"{law.confidence:.0%}"
     table = Table(box=None, header_style="bold")
@@ -143,10 +147,10 @@ def show(law: LawFit) -> None:
 
 
 def _row(budget: BudgetFit) -> tuple[str, ...]:
+    from interlaw.laws import status_text
     from interlaw.shapes import format_size
 
     star, near, interaction = budget.r_star, budget.loss_interval, budget.interaction_interval
-    edge = {"low": "edge: wider?", "high": "edge: deeper?"}.get(star.edge or "", star.status.replace("_", " "))
     return (
         format_size(budget.budget),
         str(budget.num_shapes),
@@ -154,9 +158,9 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
         f"{budget.best.depth}x{budget.best.width}",
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
-        edge if star.value is None else f"{star.value:.4f}",
+        status_text(star) if star.value is None else f"{star.value:.4f}",
         _bounds(star.low, star.high),
-        _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
+        "-" if near is None else _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
         "-" if interaction is None else _interaction(interaction),
     )
 
@@ -185,7 +189,11 @@ def show_details(law: LawFit) -> None:
     """Prints the joint law, rival forms, the slope against every published one, and every claim."""
     from rich.table import Table
 
+    from interlaw.laws import verdict
+
     console = people(stderr=False)
+    for sentence in verdict(law).details:
+        console.print(sentence, markup=False)
     if law.law is not None:
         joint = law.law
         console.print(f"\n{joint.formula}: {joint.status}, {joint.num_shapes} shapes, residual {joint.rmse_log:.2%}")

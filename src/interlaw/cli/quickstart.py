@@ -74,7 +74,7 @@ def quickstart(
     best = law.budgets[-1].best
     of_best = table[(table["budget"] == table["budget"].max()) & (table["depth"] == best.depth)]
     trial = out / "trials" / str(of_best["key"].iloc[0])
-    lines = [f"- {sentence}" for sentence in verdict(law)]
+    lines = [f"{label}: {words}" for label, words in verdict(law).lines]
     lines += ["", f"report: {page}", f"next: {own_name()} measure {trial} --view loss"]
     people(stderr=False).print("\n" + "\n".join(lines), markup=False)
 

@@ -10,7 +10,7 @@ from interlaw.laws.result import BudgetFit, InteractionInterval, Stability
 from interlaw.laws.stability import equivalence
 from interlaw.laws.surface import SurfaceOptimum, surface_optima
 from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, TreatmentDifference, compare_treatments
-from interlaw.laws.verdict import verdict
+from interlaw.laws.verdict import Verdict, status_text, verdict
 
 __all__ = [
     "LAWS",
@@ -29,12 +29,14 @@ __all__ = [
     "TreatedBudget",
     "TreatmentComparison",
     "TreatmentDifference",
+    "Verdict",
     "compare_treatments",
     "compute_optima",
     "equivalence",
     "fit_law",
     "published_laws",
     "published_slopes",
+    "status_text",
     "surface_optima",
     "verdict",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 from scipy import stats
 
+from interlaw.errors import InterlawError
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.loss_curve import LossCurve, fit_curve, grid, minima, near_minimum, profile_interval, tolerance_ends
+from interlaw.laws.loss_curve import LossCurve, fit_curve, grid, near_minimum, tolerance_ends
+from interlaw.laws.r_star import decide_r_star
 from interlaw.laws.result import (
     BestShape,
     BudgetFit,
@@ -21,6 +23,7 @@ from interlaw.laws.result import (
     SeedNoise,
 )
 from interlaw.laws.table import FloatArray
+from interlaw.size import format_size
 
 NUM_CURVE_POINTS = 41
 
@@ -34,6 +37,7 @@ class Settings:
     window: float
     num_bootstrap: int
     num_permutations: int
+    given: bool = False
 
 
 def fit_budget(
@@ -41,14 +45,23 @@ def fit_budget(
 ) -> BudgetFit:
     """Fit the shapes `rows` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
     x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
-    noise = shapes.relative_noise
     curve, used = budget_curve(shapes, rows, settings=settings, rng=rng)
-    r_star = _r_star(x, y, curve, confidence=settings.confidence)
-    interval = _loss_interval(x, y, curve, r_star, settings=settings)
-    if noise is not None:
-        interval = _with_noise(
-            interval, x, y, noise, shapes.noise_dof, float(np.median(shapes.num_runs[rows])), settings
+    size_effect = shapes.size_effect(rows)
+    r_star = (
+        _given(shapes, rows)
+        if settings.given
+        else decide_r_star(
+            x,
+            y,
+            curve,
+            confidence=settings.confidence,
+            size_effect=size_effect,
+            limit=_size_limit(shapes, rows, settings),
         )
+    )
+    interval = _loss_interval(curve, delta=settings.delta) if curve is not None and r_star.value is not None else None
+    seed_noise = None if shapes.relative_noise is None else _seed_noise(shapes, rows, settings)
+    near_best = y <= (1 + settings.delta) * y.min()
     best = int(np.argmin(y))
     params, spent = shapes.params[rows], shapes.spent[rows]
     return BudgetFit(
@@ -57,13 +70,26 @@ def fit_budget(
         budget_spread=float(spent.max() / spent.min() - 1),
         num_shapes=len(rows),
         num_runs=int(shapes.num_runs[rows].sum()),
-        best=_best_shape(shapes, int(rows[best]), y, interval.seed_noise),
+        best=_best_shape(shapes, int(rows[best]), y, seed_noise),
         r_star=r_star,
         loss_interval=interval,
+        seed_noise=seed_noise,
+        size_effect=size_effect,
         interaction_interval=None,
         curve=None if curve is None else _curve(curve, settings.confidence),
-        points=_points(shapes, rows, used),
+        points=_points(shapes, rows, used, near_best),
     )
+
+
+def _given(shapes: ShapeMeans, rows: NDArray[np.int64]) -> RStar:
+    """The one shape of a budget as its optimum, by the user's word."""
+    if len(rows) > 1:
+        raise InterlawError(
+            f"expected one optimum a budget, found {len(rows)} shapes at {format_size(float(shapes.budget[rows[0]]))}: "
+            "leave out given= (--given) to find the optimum among them"
+        )
+    ratio = float(np.exp(shapes.log_ratio[rows[0]]))
+    return RStar(value=ratio, low=None, high=None, edge=None, status="given", reason="the optimum is given")
 
 
 def budget_curve(
@@ -98,121 +124,30 @@ def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | 
     )
 
 
-def _r_star(x: FloatArray, y: FloatArray, curve: LossCurve | None, *, confidence: float) -> RStar:
-    """Decide what may be said about the minimum; a number only when it lies inside the grid."""
-    if len(x) == 1:
-        return _no_value("given", f"only one shape was run (R = {np.exp(x[0]):.3g}): nothing to compare it with")
-    if curve is None or (len(x) < 4 and not len(curve.draws)):
-        return _no_value(
-            "too_few_shapes", f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
-        )
-    if np.ptp(y) <= 1e-9 * y.mean():
-        return _no_value("flat", "every shape has the same loss: nothing to choose between")
-    vertex = curve.minimum()
-    best = int(np.argmin(y))
-    edge = "low" if vertex <= x[0] or best == 0 else "high" if vertex >= x[-1] or best == len(x) - 1 else None
-    draws = curve.drawn_minima()
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], method="closest_observation")
-    profile = profile_interval(curve, confidence=confidence)
-    bounds = {
-        "low": _bound(low, x),
-        "high": _bound(high, x),
-        "profile_low": _bound(profile[0], x),
-        "profile_high": _bound(profile[1], x),
-        "log_stderr": _spread(draws),
-    }
-    if edge is not None:
-        end = "shallowest and widest" if edge == "low" else "deepest and narrowest"
-        return RStar(
-            value=None,
-            edge=edge,
-            status="edge",
-            **bounds,
-            reason=f"the loss is lowest at, or still falls towards, the {end} end of the grid",
-        )
-    if (bounds["low"] is None and bounds["high"] is None) or curve.flatness() > 1 - confidence:
-        return RStar(
-            value=None,
-            edge=None,
-            status="flat",
-            **bounds,
-            reason="the curve is lost in the noise: more seeds, or shapes farther apart, would show it",
-        )
-    left_out = _leave_one_out(curve)
-    return RStar(
-        value=float(np.exp(vertex)),
-        edge=None,
-        status="optimum",
-        reason="the loss turns inside the grid",
-        parabola_value=_bound(_plain_vertex(curve.x, curve.y), x),
-        leave_one_out_low=_bound(left_out.min(), x) if len(left_out) else None,
-        leave_one_out_high=_bound(left_out.max(), x) if len(left_out) else None,
-        **bounds,
-    )
+def _size_limit(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> float:
+    """The largest shift of log L that sizes may make: the tolerance, or what the seeds of two shapes can tell apart.
+
+    A single budget has no slope of its own to correct by: there the seed noise counts where it is smaller.
+    """
+    if shapes.relative_noise is None or len(np.unique(shapes.budget)) > 1:
+        return settings.delta
+    return min(settings.delta, _indistinguishable(shapes, rows, settings))
 
 
-def _no_value(status: str, reason: str) -> RStar:
-    return RStar(value=None, low=None, high=None, edge=None, status=status, reason=reason)
+def _indistinguishable(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> float:
+    """The relative difference of two means that a one-sided t test takes for seed noise."""
+    quantile = float(stats.t.ppf(settings.confidence, shapes.noise_dof))
+    return quantile * (shapes.relative_noise or 0.0) * float(np.sqrt(2 / np.median(shapes.num_runs[rows])))
 
 
-def _bound(log_ratio: float, x: FloatArray) -> float | None:
-    """A ratio, or None when the bound lies outside the grid: the data do not set it."""
-    return float(np.exp(log_ratio)) if x[0] <= log_ratio <= x[-1] else None
-
-
-def _spread(draws: FloatArray) -> float | None:
-    """Standard deviation from the quartiles, which a few draws without a minimum do not move."""
-    quarter, three_quarters = np.quantile(draws, [0.25, 0.75], method="closest_observation")
-    spread = float(three_quarters - quarter) / 1.349 if np.isfinite([quarter, three_quarters]).all() else np.inf
-    return spread if np.isfinite(spread) else None
-
-
-def _plain_vertex(x: FloatArray, y: FloatArray) -> float:
-    """Minimum of the least-squares parabola, infinite without one."""
-    b, c = np.polynomial.polynomial.polyfit(x - x.mean(), y, 2)[1:]
-    return float(x.mean() - b / (2 * c)) if c > 0 else np.inf
-
-
-def _leave_one_out(curve: LossCurve) -> FloatArray:
-    """Minima of the curve without each shape in turn; empty where that leaves no residual."""
-    if curve.dof < 2:
-        return np.empty(0)
-    x = curve.x - curve.centre
-    keep = ~np.eye(len(x), dtype=bool)
-    degree = len(curve.coefficients) - 1
-    fits = [np.polynomial.polynomial.polyfit(x[mask], curve.y[mask], degree) for mask in keep]
-    return minima(np.array(fits), x) + curve.centre
-
-
-def _loss_interval(
-    x: FloatArray, y: FloatArray, curve: LossCurve | None, r_star: RStar, *, settings: Settings
-) -> LossInterval:
-    delta = settings.delta
-    if curve is None or r_star.status != "optimum":
-        inside = _neighbours(y, (1 + delta) * y.min())
-        return LossInterval(
-            low=float(np.exp(x[inside[0]])),
-            high=float(np.exp(x[inside[-1]])),
-            low_open=bool(inside[0] == 0),
-            high_open=bool(inside[-1] == len(x) - 1),
-            delta=delta,
-            source="shapes",
-        )
+def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
     low, high = tolerance_ends(curve, curve.predict(grid(curve))[None, :], delta=delta)
-    drawn = tolerance_ends(curve, curve.predict_draws(grid(curve)), delta=delta)
-    bands = [np.clip(ends, x[0], x[-1]) for ends in drawn]
-    tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
-    low_band, high_band = (np.exp(np.quantile(ends, tails)).tolist() for ends in bands)
     return LossInterval(
         low=float(np.exp(max(low[0], curve.x[0]))),
         high=float(np.exp(min(high[0], curve.x[-1]))),
         low_open=bool(np.isinf(low[0])),
         high_open=bool(np.isinf(high[0])),
         delta=delta,
-        source="curve",
-        low_band=(low_band[0], low_band[1]),
-        high_band=(high_band[0], high_band[1]),
     )
 
 
@@ -227,16 +162,18 @@ def _neighbours(y: FloatArray, limit: float) -> NDArray[np.int64]:
     return np.arange(low, high + 1)
 
 
-def _with_noise(
-    interval: LossInterval, x: FloatArray, y: FloatArray, noise: float, dof: int, runs: float, settings: Settings
-) -> LossInterval:
-    """Add the shapes that a one-sided t test on the difference of two means cannot tell from the best."""
-    delta = float(stats.t.ppf(settings.confidence, dof) * noise * np.sqrt(2 / runs))
+def _seed_noise(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> SeedNoise:
+    """The seed noise, and the unbroken run of shapes around the best that it cannot tell from it."""
+    x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
+    delta = _indistinguishable(shapes, rows, settings)
     inside = _neighbours(y, (1 + delta) * y.min())
-    seed_noise = SeedNoise(
-        relative=noise, dof=dof, delta=delta, low=float(np.exp(x[inside[0]])), high=float(np.exp(x[inside[-1]]))
+    return SeedNoise(
+        relative=shapes.relative_noise or 0.0,
+        dof=shapes.noise_dof,
+        delta=delta,
+        low=float(np.exp(x[inside[0]])),
+        high=float(np.exp(x[inside[-1]])),
     )
-    return replace(interval, seed_noise=seed_noise)
 
 
 def _curve(curve: LossCurve, confidence: float) -> Curve:
@@ -262,7 +199,9 @@ def _curve(curve: LossCurve, confidence: float) -> Curve:
     )
 
 
-def _points(shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64]) -> tuple[Point, ...]:
+def _points(
+    shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64], near_best: NDArray[np.bool_]
+) -> tuple[Point, ...]:
     in_window = np.isin(np.arange(len(rows)), used)
 
     def measured(name: str, row: int) -> float | None:
@@ -279,6 +218,7 @@ def _points(shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64]
             adjusted=float(shapes.adjusted[row]),
             num_runs=int(shapes.num_runs[row]),
             in_window=bool(in_window[i]),
+            within_delta=bool(near_best[i]),
             aofe=measured("aofe", row),
             aofe_ratio=measured("aofe_ratio", row),
             aofe_scale_free=measured("aofe_scale_free", row),

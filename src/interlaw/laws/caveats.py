@@ -35,16 +35,22 @@ def collect_warnings(
     given = all(fit.r_star.status == "given" for fit in budgets)
     if given:
         warnings.append(
-            "one shape a budget: the optima are taken from the table as they stand, unchecked; the grids, seeds and "
-            "learning rates behind them are unknown here, and integer depths make small models jump"
+            "the optima are given: the grids, seeds and learning rates behind them are unknown here, and integer "
+            "depths make small models jump"
+        )
+    ladder = len(budgets) > 1 and not given and all(fit.num_shapes == 1 for fit in budgets)
+    if ladder:
+        warnings.append(
+            "one shape a budget: a ladder of models says nothing about the best shape of a budget; run several "
+            "shapes of each, or pass given= (--given) if each row is an optimum that was found elsewhere"
         )
     for fit in budgets:
-        if fit.r_star.status != "optimum" and not given:
+        if fit.r_star.status not in ("optimum", "given") and not ladder:
             warnings.append(f"budget {format_size(fit.budget)}: no optimum to report; {fit.r_star.reason}")
-        if fit.r_star.value is not None and fit.curve is not None and fit.curve.num_coefficients < 4:
+        if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:
             warnings.append(
                 f"budget {format_size(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a "
-                "lopsided one its minimum is some 10% off in R, which its interval does not cover"
+                "lopsided one its minimum is 10 to 30% off in R"
             )
         if fit.budget_spread > 0.1:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"

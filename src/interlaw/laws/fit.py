@@ -34,13 +34,14 @@ class LawFit:
 
     Attributes:
         budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
-            `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, status, reason, ...},
-            `loss_interval` {low, high, low_open, high_open, delta, source, low_band, high_band, seed_noise},
+            `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, open_side, status, reason,
+            log_stderr}, `loss_interval` {low, high, low_open, high_open, delta} or null, `seed_noise` or null,
+            `size_effect`,
             `interaction_interval` {status, reason, low, high, num_shapes, front_probability[{budget, depth, width,
             ratio, measured, probability}]} or null, `curve` {curvature, skew, log_ratio_min, loss_min, rmse,
             num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
-            and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, aofe,
-            aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
+            and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, within_delta,
+            aofe, aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
         law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high, profile_low,
             profile_high}}, reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
             formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
@@ -92,6 +93,7 @@ def fit_law(
     seed: int = 0,
     num_bootstrap: int = 1000,
     num_permutations: int = 1000,
+    given: bool = False,
 ) -> LawFit:
     """Fit the law of depth and width to a table of runs.
 
@@ -112,6 +114,7 @@ def fit_law(
         seed: Seed of bootstrap and permutations; the same table and seed give the same fit.
         num_bootstrap: Bootstrap draws.
         num_permutations: Permutations of each claim's test.
+        given: Each row is the optimum of its budget, found elsewhere: only the slope over budgets is tested.
 
     Returns:
         The fit; see `LawFit`.
@@ -146,12 +149,12 @@ def fit_law(
         window=window,
         num_bootstrap=num_bootstrap,
         num_permutations=num_permutations,
+        given=given,
     )
     budgets = tuple(
         fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng)
         for budget in np.unique(shapes.budget)
     )
-    given = all(fit.r_star.status == "given" for fit in budgets)
     law = None if given else fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     sizes = [fit.params_mean for fit in budgets]
     stability = judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes)))

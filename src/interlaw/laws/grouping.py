@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from interlaw.laws.scales import from_scale, to_scale
 from interlaw.laws.table import FloatArray, Runs
 
+# Of log loss against log parameters where one budget cannot show it: the byte-level sweep of arXiv 2605.27989 falls
+# from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.
+ASSUMED_SLOPE = -0.2
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeMeans:
@@ -29,6 +33,7 @@ class ShapeMeans:
         measured: Mean of each interaction column on its scale, turned back: energies by means of logs, ratios by means
             of logits (NaN where no run of a shape was measured).
         run_shape: For each run, the index of its shape.
+        size_slope: d log L / d log spent of each shape, as the sweep shows it; assumed where it cannot.
         relative_noise: Pooled standard deviation of log loss over seeds of one shape; None without repeats.
         noise_dof: Degrees of freedom behind it.
     """
@@ -44,6 +49,7 @@ class ShapeMeans:
     tokens: FloatArray | None
     measured: Mapping[str, FloatArray]
     run_shape: NDArray[np.int64]
+    size_slope: FloatArray
     relative_noise: float | None
     noise_dof: int
 
@@ -61,6 +67,18 @@ class ShapeMeans:
             return None
         return self.relative_noise * float(np.sqrt((1 / self.num_runs[rows]).mean()))
 
+    def size_effect(self, rows: NDArray[np.int64]) -> float:
+        """The largest shift of log L that sizes make as they rise or fall with R: their straight line in log R.
+
+        What scatters around that line is noise to a curve; the line itself looks like a slope of the loss in R.
+        """
+        x = self.log_ratio[rows] - self.log_ratio[rows].mean()
+        if not np.ptp(x) > 0:
+            return 0.0
+        size = np.log(self.spent[rows])
+        effect = self.size_slope[rows] * (size - size.mean())
+        return abs(float(x @ effect / (x @ x))) * float(np.abs(x).max())
+
 
 def group_shapes(runs: Runs) -> ShapeMeans:
     """Average the runs of each shape and estimate the seed noise from their spread."""
@@ -76,6 +94,8 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     budget = shapes[:, 0]
     tokens = None if runs.tokens is None else _mean(runs.tokens, run_shape, len(shapes))
     beside = None if runs.spends_tokens else tokens
+    slope = _size_slope(budget, spent, shapes[:, 1], loss, beside)
+    shift = 0.0 if slope is None else -slope * _miss(budget, spent)
     return ShapeMeans(
         budget=budget,
         params=_mean(runs.params, run_shape, len(shapes)),
@@ -83,7 +103,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
         depth=shapes[:, 2],
         width=shapes[:, 3],
         loss=loss,
-        adjusted=loss * np.exp(_size_correction(budget, spent, shapes[:, 1], loss, beside)),
+        adjusted=loss * np.exp(shift),
         num_runs=num_runs,
         tokens=tokens,
         measured={
@@ -91,6 +111,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
             for name, values in runs.measured.items()
         },
         run_shape=run_shape,
+        size_slope=np.full_like(loss, ASSUMED_SLOPE) if slope is None else slope,
         relative_noise=float(np.sqrt((spread**2).sum() / dof)) if dof else None,
         noise_dof=dof,
     )
@@ -103,28 +124,33 @@ def _mean(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> Flo
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _size_correction(
-    budget: FloatArray, spent: FloatArray, ratio: FloatArray, loss: FloatArray, tokens: FloatArray | None
-) -> FloatArray:
-    """Log-loss shift to the mean of what a budget's shapes spent: small shapes cannot be matched exactly.
+def _miss(budget: FloatArray, spent: FloatArray) -> FloatArray:
+    """How far each shape's log size lies from the mean of its budget."""
+    which, size = np.unique(budget, return_inverse=True)[1], np.log(spent)
+    return np.asarray(size - (np.bincount(which, weights=size) / np.bincount(which))[which], dtype=np.float64)
 
-    The slope of log loss against log spent comes from a least-squares surface over the whole sweep, quadratic in log
-    ratio and linear (up to three budgets) or quadratic in log spent. One budget cannot tell size from shape: no shift.
+
+def _size_slope(
+    budget: FloatArray, spent: FloatArray, ratio: FloatArray, loss: FloatArray, tokens: FloatArray | None
+) -> FloatArray | None:
+    """D log L / d log spent of each shape: small shapes cannot be matched exactly, and are moved along it.
+
+    It comes from a least-squares surface over the whole sweep, quadratic in log ratio and linear (up to three budgets)
+    or quadratic in log spent. One budget cannot tell size from shape: None.
     Where tokens that the count leaves out grow with the budget but not with the sizes within it, that slope is of both,
     and only the share of the sizes is taken: equal exponents of parameters and tokens, near what Hoffmann et al. 2022
     (arXiv 2203.15556) find (0.34 and 0.28).
     """
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)
-    centre = (np.bincount(which, weights=size) / np.bincount(which))[which]
     degree = 1 if len(levels) < 4 else 2
-    if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(size - centre) < 1e-9:
-        return np.zeros_like(loss)
+    if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(_miss(budget, spent)) < 1e-9:
+        return None
     offset, shape = size - size.mean(), np.log(ratio) - np.log(ratio).mean()
     surface = np.column_stack([np.ones_like(loss), shape, shape**2, *(offset**power for power in range(1, degree + 1))])
     coefficients = np.linalg.lstsq(surface, np.log(loss), rcond=None)[0]
     slope = coefficients[3] + (2 * coefficients[4] * offset if degree == 2 else 0.0)
-    return np.asarray(-slope * _share_of_size(which, size, tokens) * (size - centre), dtype=np.float64)
+    return np.asarray(np.broadcast_to(slope * _share_of_size(which, size, tokens), loss.shape), dtype=np.float64)
 
 
 def _share_of_size(which: NDArray[np.int64], size: FloatArray, tokens: FloatArray | None) -> float:

@@ -1,4 +1,4 @@
-"""The loss of one budget against log ratio: a parabola with room for lopsidedness, and two intervals of its minimum.
+"""The loss of one budget against log ratio: a parabola with room for lopsidedness, and where it turns.
 
 Letters: x = log(depth / width), y = loss, n shapes, p = degree + 1 coefficients; y = a + b x + c x^2 (+ d x^3).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -209,33 +208,6 @@ def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:
     found &= (turning >= x.min()) & (turning <= x.max()) if coefficients.shape[1] == 4 else c > 0
     ends = coefficients @ np.vander([x.min(), x.max()], coefficients.shape[1], increasing=True).T
     return np.where(found, turning, np.where(ends[:, 0] < ends[:, 1], -np.inf, np.inf))
-
-
-def profile_interval(curve: LossCurve, *, confidence: float) -> tuple[float, float]:
-    """Values x0 of the minimum that an F test does not reject; infinite ends where it rejects none on that side.
-
-    A minimum at x0 is the linear hypothesis v'beta = b + 2 c x0 + 3 d x0^2 = 0, so the profile over all other
-    parameters has a closed form (Fieller 1954 for the parabola): (v'beta)^2 <= F_{1, dof} v' Cov v, whose ends are
-    roots of a polynomial in x0. Cov is that of `error`, with its degrees of freedom.
-    """
-    middle = curve.minimum() - curve.centre
-    if curve.error_dof < 1 or not np.isfinite(middle):
-        return -np.inf, np.inf
-    design = np.vander(curve.x - curve.centre, len(curve.coefficients), increasing=True)
-    covariance = curve.error**2 * np.linalg.inv(design.T @ design)
-    derivative = [Polynomial([0.0] * (power - 1) + [float(power)]) for power in range(1, len(curve.coefficients))]
-    slope = Polynomial(curve.coefficients).deriv()
-    variance = Polynomial([0.0])
-    for i, left in enumerate(derivative, start=1):
-        for j, right in enumerate(derivative, start=1):
-            variance = variance + float(covariance[i, j]) * left * right
-    rejected = slope * slope - float(stats.f.ppf(confidence, 1, curve.error_dof)) * variance
-    roots = rejected.roots()
-    real = np.real(roots[np.abs(np.imag(roots)) < 1e-9 * (1 + np.abs(roots))])
-    below, above = real[real <= middle], real[real >= middle]
-    low = float(below.max()) + curve.centre if len(below) else -np.inf
-    high = float(above.min()) + curve.centre if len(above) else np.inf
-    return low, high
 
 
 def tolerance_ends(curve: LossCurve, losses: FloatArray, *, delta: float) -> tuple[FloatArray, FloatArray]:

@@ -19,8 +19,9 @@ class Point:
     """One shape of a budget: what was measured, averaged over its runs.
 
     `loss` is the measured mean; `adjusted` is what the curve was fitted to (moved to the budget's mean parameters).
-    `in_window` says that the curve used the shape; `pareto` that its means are Pareto-optimal for (high aofe_ratio,
-    low aofe), `front_probability` how sure that is. Interaction values are None where they were not measured.
+    `in_window` says that the curve used the shape; `within_delta` that its loss is within (1 + delta) of the lowest;
+    `pareto` that its means are Pareto-optimal for (high aofe_ratio, low aofe), `front_probability` how sure that is.
+    Interaction values are None where they were not measured.
     """
 
     depth: int
@@ -31,6 +32,7 @@ class Point:
     adjusted: float
     num_runs: int
     in_window: bool
+    within_delta: bool
     aofe: float | None = None
     aofe_ratio: float | None = None
     aofe_scale_free: float | None = None
@@ -76,19 +78,25 @@ class BestShape:
 class RStar:
     """The ratio at the minimum of a budget's loss curve.
 
+    Statuses, in the order in which they are decided:
+
+    - `given`: by the user's word, the shape is an optimum that was found elsewhere;
+    - `too_few_shapes`: no room for an error bar;
+    - `not_comparable`: sizes rise or fall with R by so much that R only mirrors N;
+    - `flat`: an F test cannot tell the curve from a constant;
+    - `edge`: the curve does not turn inside the grid;
+    - `open`: it turns, but the data set no bound of the minimum on one side, or on neither;
+    - `optimum`: both bounds lie inside the grid.
+
     Attributes:
         value: R*, or None unless `status` is `optimum`.
         low: Lower end of the bootstrap interval; None where the data set no bound inside the grid.
         high: Upper end, likewise.
-        edge: `low` or `high` when the loss still falls towards that end of the grid; else None.
-        status: `optimum`, `edge`, `flat` (no curvature to speak of), `too_few_shapes` or `given` (one shape a budget).
+        edge: `low` or `high`, the end of the grid towards which the loss still falls, where `status` is `edge`.
+        open_side: `low`, `high` or `both`, the side without a bound, where `status` is `open`.
+        status: See above.
         reason: One plain sentence.
-        log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where the quartiles are unbounded.
-        profile_low: Lower end of the profile (F test) interval; None where unbounded.
-        profile_high: Upper end, likewise.
-        parabola_value: Where a plain parabola would put it; far from `value` when the curve is lopsided. None outside.
-        leave_one_out_low: Smallest R* when one shape is left out; None where that gives no minimum.
-        leave_one_out_high: Largest, likewise.
+        log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where they are unbounded.
     """
 
     value: float | None
@@ -97,12 +105,8 @@ class RStar:
     edge: str | None
     status: str
     reason: str
+    open_side: str | None = None
     log_stderr: float | None = None
-    profile_low: float | None = None
-    profile_high: float | None = None
-    parabola_value: float | None = None
-    leave_one_out_low: float | None = None
-    leave_one_out_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +122,9 @@ class SeedNoise:
 
 @dataclass(frozen=True, kw_only=True)
 class LossInterval:
-    """Ratios whose loss is within (1 + delta) of the minimum.
+    """Ratios whose fitted loss is within (1 + delta) of the minimum; there is one only where there is an optimum.
 
-    `source` is `curve` or, where there is no fitted minimum, `shapes` (measured neighbours of the best). An open
-    end means that the interval reaches the end of the grid and probably goes on. `low_band`, `high_band` are
-    bootstrap intervals of the ends.
+    An open end means that the interval reaches the end of the fitted shapes and probably goes on.
     """
 
     low: float
@@ -130,10 +132,6 @@ class LossInterval:
     low_open: bool
     high_open: bool
     delta: float
-    source: str
-    low_band: tuple[float, float] | None = None
-    high_band: tuple[float, float] | None = None
-    seed_noise: SeedNoise | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +192,11 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetFit:
-    """Everything about one budget."""
+    """Everything about one budget.
+
+    `loss_interval` is None unless the budget has an optimum; then `near_best` says which shapes are within delta.
+    `size_effect` is the largest shift of log L that sizes make because they rise or fall with R.
+    """
 
     budget: float
     params_mean: float
@@ -203,10 +205,17 @@ class BudgetFit:
     num_runs: int
     best: BestShape
     r_star: RStar
-    loss_interval: LossInterval
+    loss_interval: LossInterval | None
+    seed_noise: SeedNoise | None
+    size_effect: float
     interaction_interval: InteractionInterval | None
     curve: Curve | None
     points: tuple[Point, ...]
+
+    @property
+    def near_best(self) -> tuple[Point, ...]:
+        """Measured shapes whose loss is within (1 + delta) of the lowest, by ratio."""
+        return tuple(point for point in self.points if point.within_delta)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,7 +109,7 @@ def judge_stability(
 ) -> Stability:
     """Regress log R* on log N over the budgets with an optimum inside their grid, and test the slope.
 
-    Where every budget holds a single shape (a table of published optima), the shapes themselves are the optima.
+    Given optima, found elsewhere, stand for themselves.
 
     Args:
         budgets: Fitted budgets.
@@ -185,7 +185,7 @@ def _optima(budgets: Sequence[BudgetFit], *, given: bool) -> tuple[FloatArray, F
     if given:
         pairs = [(fit.params_mean, fit.best.ratio) for fit in budgets]
         return np.log([size for size, _ in pairs]), np.log([ratio for _, ratio in pairs]), None
-    found = [fit for fit in budgets if fit.r_star.value is not None and fit.r_star.log_stderr is not None]
+    found = [fit for fit in budgets if fit.r_star.status == "optimum"]
     sizes = np.log([fit.params_mean for fit in found])
     return sizes, np.log([fit.r_star.value or np.nan for fit in found]), _pooled_errors(found)
 

@@ -1,42 +1,108 @@
-"""A fit in plain words: what to choose, how sure, whether the two intervals agree, and what to run next."""
+"""A fit in three plain lines: the best shape and how sure, whether interaction agrees, what to run next."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.fit import LawFit
-from interlaw.laws.result import BestShape, BudgetFit
+from interlaw.laws.result import BestShape, BudgetFit, RStar
 from interlaw.size import format_size
 
+MOST_LISTED = 6  # shapes or budgets in one sentence
 
-def verdict(fit: LawFit) -> list[str]:
-    """Sentences for a person, the most useful first: R*, agreement of the intervals, stability, what to run next."""
-    return [_best(fit), *_intervals(fit), *_claims(fit), _stability(fit), *_next(fit)]
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a fit says, for a person.
+
+    Attributes:
+        best: The best shape and how sure that is.
+        interaction: Whether interaction agrees, and how much the run could have seen.
+        next: What to run next.
+        details: The numbers behind: one sentence a test.
+    """
+
+    best: str
+    interaction: str
+    next: str
+    details: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """The three lines with their labels."""
+        return (("Best shape", self.best), ("Interaction", self.interaction), ("Next", self.next))
+
+
+def verdict(fit: LawFit) -> Verdict:
+    """The three lines of a fit and the numbers behind them."""
+    return Verdict(best=_best(fit), interaction=_interaction(fit), next=_next(fit), details=_details(fit))
+
+
+def status_text(star: RStar) -> str:
+    """A budget's status in words, for a table's cell.
+
+    Example:
+        >>> status_text(RStar(value=None, low=0.02, high=None, edge=None, open_side="high", status="open", reason=""))
+        'turns, no upper bound'
+    """
+    if star.status == "edge":
+        return "still falls: try deeper" if star.edge == "high" else "still falls: try wider"
+    if star.status == "open":
+        return {"low": "turns, no lower bound", "high": "turns, no upper bound"}.get(
+            star.open_side or "", "turns, no bound"
+        )
+    return {
+        "optimum": "optimum",
+        "flat": "no difference seen",
+        "too_few_shapes": "too few shapes",
+        "not_comparable": "sizes too unequal",
+        "given": "given",
+    }[star.status]
 
 
 def _best(fit: LawFit) -> str:
-    largest = fit.budgets[-1]
-    found = [each for each in fit.budgets if each.r_star.value is not None]
-    best = _shape(largest.best)
     if all(each.r_star.status == "given" for each in fit.budgets):
-        return (
-            f"The table holds one shape a budget ({len(fit.budgets)} of them): they are taken as optima found "
-            "elsewhere; no loss curve, interval or check of them is possible."
-        )
+        return f"{len(fit.budgets)} optima are given, and taken at your word: nothing here checks them. {_moves(fit)}"
+    found = [each for each in fit.budgets if each.r_star.status == "optimum"]
+    largest = fit.budgets[-1]
     if not found:
-        measured = f"{best} (R = depth / width = {largest.best.ratio:.3g})"
+        listed = _listed([f"{point.depth} x {point.width}" for point in largest.near_best])
         return (
-            f"No budget has an optimum inside its grid. At the largest, {_budget(largest)}, the best shape "
-            f"{_how(largest.best)} is {measured}, but {largest.r_star.reason}."
+            f"No budget bounds its best shape on both sides. At {_budget(largest)} the lowest loss "
+            f"{_how(largest.best)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
+            f"but {largest.r_star.reason}. Within {100 * fit.delta:.2g}% of it: {listed}."
         )
     most = found[-1]
-    extra = ""
-    if most is not largest:
-        extra = f" At {_budget(largest)} there is none: {largest.r_star.reason}."
+    extra = "" if most is largest else f" At {_budget(largest)} there is no optimum: {largest.r_star.reason}."
     return (
         f"At {_budget(most)} the loss is lowest near R = depth / width = {most.r_star.value:.3g} "
-        f"({_range(most, fit.confidence)}); the best shape {_how(most.best)} is {_shape(most.best)} "
-        f"with loss {most.best.loss_text}{_ties(most)}. Anything from R = {_ends(most)} is within "
-        f"{100 * fit.delta:.2g}% of the best loss, the loss interval.{extra}"
+        f"({fit.confidence:.0%} interval {most.r_star.low:.3g} to {most.r_star.high:.3g}); the best shape "
+        f"{_how(most.best)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
+        f"{_tolerance(most)}{extra} {_moves(fit)}"
     )
+
+
+def _tolerance(budget: BudgetFit) -> str:
+    near = budget.loss_interval
+    if near is None:
+        return ""
+    ends = [
+        f"{end:.3g}" + (" (the end of the grid)" if is_open else "")
+        for end, is_open in ((near.low, near.low_open), (near.high, near.high_open))
+    ]
+    return f" R = {ends[0]} to {ends[1]} costs at most {100 * near.delta:.2g}%."
+
+
+def _moves(fit: LawFit) -> str:
+    """Whether R* stays put, without the numbers; of one budget there is nothing to say."""
+    if len(fit.budgets) == 1:
+        return "One budget says nothing about others."
+    return {
+        "stable": "The best ratio stays put as the budget grows.",
+        "moves": "The best ratio moves as the budget grows.",
+        "cannot tell": "Whether the best ratio stays put as the budget grows cannot be told.",
+    }[fit.stability.verdict]
 
 
 def _budget(budget: BudgetFit) -> str:
@@ -50,98 +116,127 @@ def _how(best: BestShape) -> str:
     return "at equal size" if best.is_corrected else "measured"
 
 
-def _range(budget: BudgetFit, confidence: float) -> str:
-    low, high = budget.r_star.low, budget.r_star.high
-    level = f"{confidence:.0%} interval"
-    if low is None:
-        return f"{level}: below {high:.3g}, with no lower bound inside the grid"
-    if high is None:
-        return f"{level}: above {low:.3g}, with no upper bound inside the grid"
-    return f"{level} {low:.3g} to {high:.3g}"
-
-
-def _ends(budget: BudgetFit) -> str:
-    interval = budget.loss_interval
-    low = f"{interval.low:.3g}" + (" (the end of the grid)" if interval.low_open else "")
-    return f"{low} to {interval.high:.3g}" + (" (the end of the grid)" if interval.high_open else "")
-
-
 def _ties(budget: BudgetFit) -> str:
     count = budget.best.num_tied
-    return (
-        "" if not count else f", which {count} other shape{'s equal' if count > 1 else ' equals'} within the seed noise"
-    )
+    return f", which {count} other shape{'s equal' if count > 1 else ' equals'} within the seed noise" if count else ""
 
 
-def _intervals(fit: LawFit) -> list[str]:
-    pooled = fit.interaction_interval
-    if pooled is None:
-        return []
-    view = f" of the {fit.view} view" if fit.view else ""
-    where = f"The interaction interval{view}, found without the loss, is"
-    if pooled.low is None or pooled.high is None:
-        return [f"{where} not determined: {pooled.reason}."]
-    several = f" (mean of {pooled.num_budgets} budgets)" if pooled.num_budgets > 1 else ""
-    return [f"{where} R = {pooled.low:.3g} to {pooled.high:.3g}{several}."]
+def _interaction(fit: LawFit) -> str:
+    """What the claims about interaction come to, and how much the tests without an answer could have seen."""
+    asked = [claim for claim in fit.claims if claim.claim in ("C2", "C3")]
+    tested = [claim for claim in asked if claim.verdict != "not testable"]
+    if not tested:
+        return asked[0].sentence if asked else "Not measured."
+    parts = [
+        f"{opening}: {_listed([_named(claim) for claim in tested if claim.verdict == verdict])}."
+        for verdict, opening in _OPENINGS.items()
+        if any(claim.verdict == verdict for claim in tested)
+    ]
+    untold = [claim for claim in tested if claim.verdict == "cannot tell"]
+    if untold:
+        seen = [claim.detectable for claim in untold if claim.detectable is not None]
+        power = f"; the sharpest would show |r| = {min(seen):.2f} in 4 of 5 such runs" if seen else ""
+        parts.append(f"{len(untold)} of {len(tested)} tests cannot tell{power}.")
+    return " ".join(parts)
 
 
-def _claims(fit: LawFit) -> list[str]:
-    """What is known of the claims about interaction in this view, or why nothing is."""
-    own = [each for each in fit.claims if each.view in (fit.view, "") and each.claim in ("C2", "C3")]
-    known = [each for each in own if each.verdict in ("holds", "opposite", "negligible")]
-    return [each.sentence for each in known or own[:1]] if fit.interaction_interval is not None else []
+_OPENINGS = {"holds": "As claimed", "opposite": "Against the claim", "negligible": "Next to no relation with the loss"}
 
 
-def _stability(fit: LawFit) -> str:
-    stability = fit.stability
-    opening = {
-        "stable": "The best ratio stays put as the budget grows",
-        "moves": "The best ratio moves with the budget",
-        "cannot tell": "Whether the best ratio stays put as the budget grows cannot be told",
-    }[stability.verdict]
-    joint = ""
-    if fit.law is not None and fit.law.status == "optimum" and stability.gamma is not None:
-        gamma = fit.law.parameters["gamma"]
-        joint = f" (the joint law of all runs says gamma = {gamma.value:+.2f}, {gamma.low:+.2f} to {gamma.high:+.2f})"
-    return f"{opening}: {stability.reason}{joint}."
+def _named(claim: Claim) -> str:
+    """A quantity, its view and its test in short."""
+    what = CLAIMED[claim.quantity][1] if claim.quantity in CLAIMED else claim.quantity
+    view = f" of the {claim.view} view" if claim.view else ""
+    return f"{what}{view} ({claim.test.replace('-', ' ')})"
 
 
-def _next(fit: LawFit) -> list[str]:
+def _next(fit: LawFit) -> str:
     """The runs that would settle most, at most three."""
     if all(each.r_star.status == "given" for each in fit.budgets):
-        return ["To run next: a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."]
-    steps = []
-    bottom = [each for each in fit.budgets if each.r_star.edge == "low" and _has_single_layer(each)]
-    if bottom:
-        sizes = ", ".join(format_size(each.budget) for each in bottom)
-        steps.append(
-            f"larger budgets, longer training or another learning rate than at {sizes}, where no shape is "
-            "shallower than the one layer that did best"
-        )
-    for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
-        found = [each for each in fit.budgets if each.r_star.edge == side and each not in bottom]
-        if found:
-            sizes = ", ".join(format_size(each.budget) for each in found)
-            steps.append(f"{name} shapes at {sizes} (the minimum is at the edge of the grid)")
-    few = [format_size(each.budget) for each in fit.budgets if each.r_star.status in ("too_few_shapes", "flat")]
-    if few:
-        steps.append(f"more shapes or seeds at {', '.join(few)}")
-    if not any(each.loss_interval.seed_noise for each in fit.budgets):
+        return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
+    steps = [*_wider_grids(fit), *_clearer_budgets(fit)]
+    if all(each.seed_noise is None for each in fit.budgets):
         steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
     if fit.stability.verdict == "cannot tell":
-        smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
-        if fit.stability.num_budgets < 3:
-            steps.append("at least three budgets with an optimum inside their grid")
-        elif fit.stability.decades < 1:
-            steps.append(f"a budget of {format_size(10 * smallest)} or more, for a tenfold span")
-        else:
-            steps.append(f"more budgets between {format_size(smallest)} and {format_size(largest)}, or beyond")
-    return [f"To run next: {'; '.join(steps[:3])}."] if steps else []
+        steps.append(_more_budgets(fit))
+    if not steps:
+        return "Nothing more is needed to answer these questions; a larger budget would test the law."
+    return f"Run {'; '.join(steps[:3])}."
+
+
+def _wider_grids(fit: LawFit) -> list[str]:
+    """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
+    steps = []
+    for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
+        found = [each for each in fit.budgets if side in _open_sides(each.r_star)]
+        bottom = [each for each in found if side == "low" and _has_single_layer(each)]
+        if bottom:
+            steps.append(
+                f"larger budgets, longer training or another learning rate than at {_sizes(bottom)}, where no shape "
+                "is shallower than one layer"
+            )
+        rest = [each for each in found if each not in bottom]
+        if rest:
+            steps.append(f"{name} shapes at {_sizes(rest)}")
+    return steps
+
+
+def _open_sides(star: RStar) -> tuple[str, ...]:
+    side = star.edge or star.open_side
+    return () if side is None else ("low", "high") if side == "both" else (side,)
+
+
+def _clearer_budgets(fit: LawFit) -> list[str]:
+    steps = []
+    few = [each for each in fit.budgets if each.r_star.status == "too_few_shapes"]
+    flat = [each for each in fit.budgets if each.r_star.status == "flat"]
+    unequal = [each for each in fit.budgets if each.r_star.status == "not_comparable"]
+    if few:
+        steps.append(f"at least five shapes at {_sizes(few)}")
+    if flat:
+        steps.append(f"more seeds, or shapes farther apart, at {_sizes(flat)}")
+    if unequal:
+        steps.append(f"shapes of equal size at {_sizes(unequal)}")
+    return steps
+
+
+def _more_budgets(fit: LawFit) -> str:
+    smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
+    if fit.stability.num_budgets < 3:
+        return "at least three budgets with an optimum inside their grid"
+    if fit.stability.decades < 1:
+        return f"a budget of {format_size(10 * smallest)} or more, for a tenfold span"
+    return f"more budgets between {format_size(smallest)} and {format_size(largest)}, or beyond"
+
+
+def _details(fit: LawFit) -> tuple[str, ...]:
+    """The numbers of the tests, one sentence each."""
+    found = [f"gamma = d log R* / d log N: {fit.stability.reason}."]
+    if fit.law is not None and fit.law.status == "optimum":
+        gamma = fit.law.parameters["gamma"]
+        found.append(
+            f"The joint law of all runs says gamma = {gamma.value:+.2f} ({gamma.low:+.2f} to {gamma.high:+.2f})."
+        )
+    pooled = fit.interaction_interval
+    if pooled is not None:
+        where = f"R = {pooled.low:.3g} to {pooled.high:.3g}" if pooled.low and pooled.high else pooled.reason
+        found.append(f"The interaction interval, found without the loss: {pooled.status}; {where}.")
+    return (*found, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
 
 
 def _has_single_layer(budget: BudgetFit) -> bool:
     """Whether the grid already holds the shallowest network there is."""
     return min(point.depth for point in budget.points) <= 1
+
+
+def _sizes(budgets: list[BudgetFit]) -> str:
+    return _listed([format_size(each.budget) for each in budgets])
+
+
+def _listed(names: list[str]) -> str:
+    """At most so many, then how many more."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shape(best: BestShape) -> str:

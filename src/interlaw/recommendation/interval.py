@@ -169,18 +169,19 @@ def _reach(law: JointLaw, params: float, delta: float, *, side: int) -> float:
 def _from_budget(budget: BudgetFit, params: float, delta: float) -> RatioInterval:
     """One budget only: its R* is not moved, its band widens as the typical published slope would move it."""
     star, curve, found = budget.r_star, budget.curve, budget.loss_interval
-    centre = star.value or math.sqrt(found.low * found.high)
+    if star.value is None or star.low is None or star.high is None or found is None:
+        raise ValueError(f"expected a budget with an optimum, found status {star.status}")
     away = typical_slope(params) * abs(math.log(params / budget.params_mean))
-    best_low = (star.low or found.low) * math.exp(-away)
-    best_high = (star.high or found.high) * math.exp(away)
+    best_low = star.low * math.exp(-away)
+    best_high = star.high * math.exp(away)
     tolerance = 0.5 * math.log(found.high / found.low)
     if curve is not None and curve.loss_min is not None and curve.curvature > 0:
         tolerance = math.sqrt(delta * curve.loss_min / curve.curvature)
     half = math.hypot(tolerance, 0.5 * math.log(best_high / best_low))
     return RatioInterval(
-        low=centre * math.exp(-half),
-        high=centre * math.exp(half),
-        centre=centre,
+        low=star.value * math.exp(-half),
+        high=star.value * math.exp(half),
+        centre=star.value,
         best_low=best_low,
         best_high=best_high,
         source="fit",

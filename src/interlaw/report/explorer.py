@@ -136,13 +136,13 @@ def _fit(fit: LawFit) -> dict[str, Any]:
     budgets = []
     for one in fit.budgets:
         star, curve, near = one.r_star, one.curve, one.loss_interval
-        if star.status == "optimum":
+        if star.value is not None and near is not None and star.status == "optimum":
             bends = curve is not None and curve.loss_min is not None and curve.curvature > 0
             budgets.append({
                 "params": one.params_mean,
-                "ratio": star.value or (near.low * near.high) ** 0.5,
-                "best_low": star.low or near.low,
-                "best_high": star.high or near.high,
+                "ratio": star.value,
+                "best_low": star.low,
+                "best_high": star.high,
                 "low": near.low,
                 "high": near.high,
                 "curvature": curve.curvature / curve.loss_min if bends and curve and curve.loss_min else None,

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from interlaw.laws import BudgetFit, LinePoint, published_laws
+from interlaw.laws import BudgetFit, LinePoint, published_laws, status_text
 from interlaw.published import RatioPoint, published_ratio_points
 from interlaw.report.results import Analysis
 from interlaw.report.style import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
@@ -127,8 +127,10 @@ def _legend(numbers: LawNumbers) -> list[Line2D]:
     """What the colours say, as far as they occur."""
     fits = [point.fit for point in numbers.points]
     found = [Line2D([], [], color=BEST, marker="D", lw=2, ms=6, label="R* with its interval; an arrow has no bound")]
-    tolerance = f"{100 * fits[0].loss_interval.delta:.3g}%"
-    found.append(Line2D([], [], color=GOOD, alpha=0.35, lw=9, label=f"loss within {tolerance} of the best"))
+    near = [fit.loss_interval.delta for fit in fits if fit.loss_interval is not None]
+    if near:
+        label = f"loss within {100 * near[0]:.3g}% of the best"
+        found.append(Line2D([], [], color=GOOD, alpha=0.35, lw=9, label=label))
     if any(fit.interaction_interval is not None for fit in fits):
         found.append(Line2D([], [], color=INTERACTION, lw=4, label="efficient interaction"))
     if numbers.line:
@@ -198,7 +200,9 @@ def _draw_budget(axes: Axes, point: LawPoint) -> None:
     fit, size = point.fit, point.params
     interval, interaction = fit.loss_interval, fit.interaction_interval
     axes.plot([size] * 2, [point.grid_low, point.grid_high], color=FAINT, lw=1.2, zorder=1)
-    axes.plot([size] * 2, [interval.low, interval.high], color=GOOD, lw=13, alpha=0.35, solid_capstyle="butt", zorder=2)
+    if interval is not None:
+        ends = [interval.low, interval.high]
+        axes.plot([size] * 2, ends, color=GOOD, lw=13, alpha=0.35, solid_capstyle="butt", zorder=2)
     if interaction is not None and interaction.low is not None and interaction.high is not None:
         beside, ends = size * 0.93, [interaction.low, interaction.high]
         axes.plot([beside] * 2, ends, color=INTERACTION, lw=4, solid_capstyle="butt", zorder=3)
@@ -211,10 +215,9 @@ def _label_star(axes: Axes, point: LawPoint) -> None:
     star = fit.r_star
     if star.value is not None:
         _label(axes, size, star.value, f"R* = {star.value:.2g}", BEST)
-    elif star.status == "edge":
-        _label(axes, size, _star_ends(point)[0], "edge of the grid", BEST)
     else:
-        _label(axes, size, fit.best.ratio, "best shape; no minimum fitted", MUTED)
+        colour = BEST if star.status == "edge" else MUTED
+        _label(axes, size, _star_ends(point)[0], status_text(star), colour)
 
 
 def _draw_star(axes: Axes, point: LawPoint, *, size: float) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.patheffects import withStroke
 
-from interlaw.laws import BudgetFit
+from interlaw.laws import BudgetFit, status_text
 from interlaw.report.results import Analysis
 from interlaw.report.style import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
 from interlaw.report.wording import Units, budget_text
@@ -127,18 +127,8 @@ def _caption(panel: LossPanel) -> str:
 
 def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
-    interval, interaction = panel.fit.loss_interval, panel.fit.interaction_interval
-    axes.axvspan(interval.low, interval.high, color=GOOD, alpha=0.17, lw=0, zorder=0)
-    for end, is_open in ((interval.low, interval.low_open), (interval.high, interval.high_open)):
-        axes.axvline(end, color=GOOD, lw=1, ls=(0, (2, 3)) if is_open else "-", zorder=0)
-    middle = math.sqrt(interval.low * interval.high)
-    place = _place(axes, middle)
-    side = "left" if place < 0.12 else "right" if place > 0.88 else "center"
-    axes.annotate(
-        f"within {interval.delta:.2g} of best" if interval.delta < 0.01 else f"within {interval.delta:.0%}",
-        (middle, 1), ({"left": 4, "right": -4}.get(side, 0), -4), ("data", "axes fraction"), "offset points",
-        ha=side, va="top", fontsize=8, color="#8a5f00",
-    )  # fmt: skip
+    _draw_loss_interval(axes, panel)
+    interaction = panel.fit.interaction_interval
     if interaction is None or interaction.low is None or interaction.high is None:
         return
     floor = axes.get_xaxis_transform()
@@ -155,6 +145,24 @@ def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
     axes.annotate(
         "interaction interval", (at, 0.03), offset, floor, "offset points",
         ha=side, va=height, fontsize=8, color=INTERACTION,
+    )  # fmt: skip
+
+
+def _draw_loss_interval(axes: Axes, panel: LossPanel) -> None:
+    """The ratios within delta of the best, where there is an optimum."""
+    interval = panel.fit.loss_interval
+    if interval is None:
+        return
+    axes.axvspan(interval.low, interval.high, color=GOOD, alpha=0.17, lw=0, zorder=0)
+    for end, is_open in ((interval.low, interval.low_open), (interval.high, interval.high_open)):
+        axes.axvline(end, color=GOOD, lw=1, ls=(0, (2, 3)) if is_open else "-", zorder=0)
+    middle = math.sqrt(interval.low * interval.high)
+    place = _place(axes, middle)
+    side = "left" if place < 0.12 else "right" if place > 0.88 else "center"
+    axes.annotate(
+        f"within {interval.delta:.2g} of best" if interval.delta < 0.01 else f"within {interval.delta:.0%}",
+        (middle, 1), ({"left": 4, "right": -4}.get(side, 0), -4), ("data", "axes fraction"), "offset points",
+        ha=side, va="top", fontsize=8, color="#8a5f00",
     )  # fmt: skip
 
 
@@ -197,8 +205,7 @@ def _draw_best(axes: Axes, panel: LossPanel) -> None:
     star, curve = panel.fit.r_star, panel.fit.curve
     low, high = axes.get_xlim()
     if star.value is None or curve is None or curve.loss_min is None:
-        words = {"edge": "minimum at the edge of the grid", "flat": "no curvature beyond the noise"}
-        axes.annotate(words.get(star.status, "too few shapes for a minimum"), (0.5, 0.13), xycoords="axes fraction",
+        axes.annotate(status_text(star), (0.5, 0.13), xycoords="axes fraction",
                       ha="center", fontsize=9, color=BEST,
                       path_effects=[withStroke(linewidth=3, foreground=SURFACE)])  # fmt: skip
         return

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from typing import Any
 
-from interlaw.laws import BudgetFit, verdict
+from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.markup import bullets, number, section, span, table, text
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import Units, budget_text
@@ -20,11 +20,11 @@ def verdict_section(results: RunResults) -> str:
     treatments = list(dict.fromkeys(each.treatment for each in results.analyses))
     for treatment in treatments:
         analyses = [each for each in results.analyses if each.treatment == treatment]
-        first, *rest = verdict(analyses[0].fit)
+        said = verdict(analyses[0].fit)
+        labelled = "".join(f'<p class="lead"><b>{text(label)}.</b> {text(words)}</p>' for label, words in said.lines)
+        details = f"<details><summary>Details</summary>{bullets(list(said.details))}</details>"
         heading = f"<h3>Learning rate: {text(treatment)}</h3>" if len(treatments) > 1 else ""
-        parts.append(
-            f'{heading}<p class="lead">{text(first)}</p>{bullets(rest)}{budget_table(analyses, units=results.units)}'
-        )
+        parts.append(f"{heading}{labelled}{details}{budget_table(analyses, units=results.units)}")
     return section("verdict", "Verdict", "".join(parts))
 
 
@@ -57,11 +57,13 @@ def _star_text(fit: BudgetFit) -> str:
     star = fit.r_star
     if star.value is not None:
         return f"{number(star.value, digits=3)} ({span(star.low, star.high)})"
-    return {"edge": f"none: minimum at the {star.edge} edge of the grid"}.get(star.status, f"none: {star.reason}")
+    return status_text(star)
 
 
 def _loss_interval_text(fit: BudgetFit) -> str:
     interval = fit.loss_interval
+    if interval is None:
+        return "shapes: " + ", ".join(f"{point.depth} x {point.width}" for point in fit.near_best)
     if interval.low == interval.high and not (interval.low_open or interval.high_open):
         return f"{number(interval.low, digits=3)}, the best shape alone"
     ends = [(interval.low, interval.low_open), (interval.high, interval.high_open)]

@@ -30,13 +30,13 @@ function drawBudget(plot, point, labelled) {
   const { fit } = point;
   const x = X(point.params);
   root.append(line(x, Y(point.grid_low), x, Y(point.grid_high), "tried"));
-  const { low, high } = fit.loss_interval;
-  root.append(svg("rect", { x: x - 8, y: Y(high), width: 16, height: Math.max(Y(low) - Y(high), 2), class: "good" }));
+  const near = fit.loss_interval;
+  if (near) root.append(svg("rect", { x: x - 8, y: Y(near.high), width: 16, height: Math.max(Y(near.low) - Y(near.high), 2), class: "good" }));
   const found = fit.interaction_interval;
   if (found && found.low !== null) root.append(svg("rect", { x: x - 17, y: Y(found.high) - 3, width: 5, height: Y(found.low) - Y(found.high) + 6, rx: 2, class: "interaction" }));
   drawLawStar(plot, point, 6);
   if (!labelled) return;
-  const words = fit.r_star.value !== null ? `R* = ${number(fit.r_star.value, 2)}` : fit.r_star.status === "edge" ? "edge of the grid" : "no minimum fitted";
+  const words = fit.r_star.value !== null ? `R* = ${number(fit.r_star.value, 2)}` : statusText(fit.r_star);
   const fits = x + 13 + 7 * words.length < plot.box.right + 14;
   root.append(label(fits ? x + 13 : x - 20, Y(starRatio(point)) - 7, words, { class: "star-text", "text-anchor": fits ? "start" : "end" }));
 }

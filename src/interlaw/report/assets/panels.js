@@ -39,10 +39,12 @@ function drawLoss(host) {
 }
 
 function drawIntervals({ root, X, box }, fit) {
-  const { low, high, delta } = fit.loss_interval;
-  const [left, right] = [Math.max(X(low), box.left), Math.min(X(high), box.right)];
-  root.append(svg("rect", { x: left, y: box.top, width: Math.max(right - left, 1.5), height: box.bottom - box.top, class: "good" }));
-  root.append(label((left + right) / 2, box.top + 12, `within ${percent(delta)}`, { class: "good-text", "text-anchor": "middle" }));
+  if (fit.loss_interval) {
+    const { low, high, delta } = fit.loss_interval;
+    const [left, right] = [Math.max(X(low), box.left), Math.min(X(high), box.right)];
+    root.append(svg("rect", { x: left, y: box.top, width: Math.max(right - left, 1.5), height: box.bottom - box.top, class: "good" }));
+    root.append(label((left + right) / 2, box.top + 12, `within ${percent(delta)}`, { class: "good-text", "text-anchor": "middle" }));
+  }
   const found = fit.interaction_interval;
   if (!found || found.low === null) return;
   const [start, end] = [X(found.low), X(found.high)];
@@ -85,11 +87,17 @@ function drawMeans({ root, X, Y, box }, fit, top) {
   }
 }
 
+// A budget's status in words, as `status_text` of the law says it.
+function statusText({ status, edge, open_side: side }) {
+  if (status === "edge") return edge === "high" ? "still falls: try deeper" : "still falls: try wider";
+  if (status === "open") return { low: "turns, no lower bound", high: "turns, no upper bound" }[side] ?? "turns, no bound";
+  return { flat: "no difference seen", too_few_shapes: "too few shapes", not_comparable: "sizes too unequal" }[status] ?? status;
+}
+
 function drawStar({ root, X, Y, box }, fit, floor) {
   const { r_star: star, curve } = fit;
   if (star.value === null || !curve || curve.loss_min === null) {
-    const words = { edge: "minimum at the edge of the grid", flat: "no curvature beyond the noise" };
-    root.append(label((box.left + box.right) / 2, box.bottom - 34, words[star.status] ?? "too few shapes for a minimum", { class: "star-text", "text-anchor": "middle" }));
+    root.append(label((box.left + box.right) / 2, box.bottom - 34, statusText(star), { class: "star-text", "text-anchor": "middle" }));
     return;
   }
   const y = Y(floor + 0.6 * (curve.loss_min - floor));
