@@ -14,7 +14,7 @@ from safetensors.torch import load, save_file
 from interlaw.cli import run as interlaw
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.runs import RunFolder, TrialFolder
-from interlaw.sweep import rerun_trial
+from interlaw.sweep import Conditions, rerun_trial
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_a_compiled_trial_is_compiled_again(trial: TrialFolder, monkeypatch: pyt
     change(trial, provenance={**record.provenance, "compiled": True})
     asked: list[Any] = []
 
-    def run(spec: object, folder: TrialFolder, **options: Any) -> Any:
-        asked.append(options["compiled"])
+    def run(spec: object, folder: TrialFolder, conditions: Conditions) -> Any:
+        asked.append(conditions.compiled)
         folder.write_record(record)
         return trial.record()
 

@@ -13,7 +13,7 @@ import torch
 from tests.recipes import write_recipe
 
 from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, load_curve
-from interlaw.sweep import measuring, plan_trials, read_recipe, run_trial
+from interlaw.sweep import Conditions, measuring, plan_trials, read_recipe, run_trial
 from interlaw.sweep.local import record_death
 
 
@@ -22,8 +22,11 @@ def make_spec(folder: Path, **changes: dict[str, Any]) -> TrialSpec:
     return plan_trials(read_recipe(path)[0], folder=folder)[0]
 
 
-def run(spec: TrialSpec, path: Path, **options: Any) -> Record:
-    record = run_trial(spec, TrialFolder(path / spec.key), **options)
+OFTEN = Conditions(checkpoint_seconds=0)
+
+
+def run(spec: TrialSpec, path: Path, conditions: Conditions | None = None, **options: Any) -> Record:
+    record = run_trial(spec, TrialFolder(path / spec.key), conditions, **options)
     assert record is not None
     return record
 
@@ -101,13 +104,13 @@ def test_a_trial_stopped_anywhere_ends_the_same(
         elif when == "recording":
             patch.setattr(TrialFolder, "write_record", killed)
         with pytest.raises(Killed):
-            run_trial(spec, folder, checkpoint_seconds=0, progress=killed_at_step if when == "training" else None)
+            run_trial(spec, folder, OFTEN, progress=killed_at_step if when == "training" else None)
     assert calls["n"] == 1
     assert folder.record() is None
     assert not folder.is_running()
     steps: list[int] = []
     monkeypatch.setattr("interlaw.sweep.trial.PROGRESS_SECONDS", -1.0)
-    record = run(spec, tmp_path, checkpoint_seconds=0, progress=lambda values: steps.append(values["step"]))
+    record = run(spec, tmp_path, OFTEN, progress=lambda values: steps.append(values["step"]))
     # it went on: within training, at its end, or, trained already, with what was missing
     assert steps[:1] == {"training": [8], "saving": [12]}.get(when, [])
     assert facts(record) == facts(whole[0])
@@ -120,7 +123,7 @@ def test_what_a_killed_process_left_half_written_is_cleared(spec: TrialSpec, tmp
     folder.checkpoints.mkdir(parents=True)
     for path in (folder.path / ".record.json.77.tmp", folder.checkpoints / ".step-1.safetensors.77.tmp"):
         path.write_bytes(b"half")
-    run(spec, tmp_path, checkpoint_seconds=0)
+    run(spec, tmp_path, OFTEN)
     files = {path.relative_to(folder.path).as_posix() for path in folder.path.rglob("*") if path.is_file()}
     assert files == {"spec.json", "record.json", "curve.csv", "checkpoint/model.safetensors", ".lock"}
 
@@ -249,11 +252,11 @@ def test_a_damaged_checkpoint_costs_time_but_not_the_result(
     monkeypatch.setattr("interlaw.sweep.trial.PROGRESS_SECONDS", -1.0)
     folder = TrialFolder(tmp_path / spec.key)
     with pytest.raises(Killed):
-        run_trial(spec, folder, checkpoint_seconds=0, progress=stop)
+        run_trial(spec, folder, OFTEN, progress=stop)
     newest = max(folder.checkpoints.iterdir())
     newest.write_bytes(newest.read_bytes()[:-3])
     steps: list[int] = []
-    record = run(spec, tmp_path, checkpoint_seconds=0, progress=lambda values: steps.append(values["step"]))
+    record = run(spec, tmp_path, OFTEN, progress=lambda values: steps.append(values["step"]))
     assert steps[0] == 9
     assert facts(record) == facts(whole[0])
 

@@ -218,9 +218,10 @@ def drive(
     executor: Executor,
     workers: int | None,
     device: str = "cpu",
+    memory_limit: int | None = None,
+    compiled: bool = False,
     ray: RayOptions | None = None,
     log: Sequence[str] = (),
-    **options: Any,
 ) -> dict[str, Any]:
     """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
 
@@ -242,9 +243,10 @@ def drive(
                     executor=executor,
                     num_workers=workers,
                     device=device,
+                    memory_limit=memory_limit,
+                    compiled=compiled,
                     ray=ray,
                     listen=live.listen,
-                    **options,
                 )
         except KeyboardInterrupt:
             people().print("stopped; run the same command again to resume")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, StorageError, TrialSpec, open_run
 from interlaw.sweep.cluster import RayOptions
+from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.local import Listener, default_workers, run_in_processes, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
@@ -109,8 +110,11 @@ def run_trials(
         listen: Told what happens.
 
     Raises:
-        InterlawError: When less than one worker is asked for.
+        InterlawError: When less than one worker is asked for, or a number is out of range.
     """
+    conditions = Conditions(
+        device=device, checkpoint_seconds=checkpoint_seconds, memory_limit=memory_limit, compiled=compiled
+    )
     if num_workers is not None and num_workers < 1:
         raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
     if executor != "local" and run.location.startswith("memory://"):
@@ -125,17 +129,11 @@ def run_trials(
         else:
             folder.tidy()  # its process may have died between the record and the tidying
     missing.sort(key=planned_flops, reverse=True)
-    how: dict[str, Any] = {
-        "device": device,
-        "checkpoint_seconds": checkpoint_seconds,
-        "memory_limit": memory_limit,
-        "compiled": compiled,
-        "listen": listen,
-    }
     if executor == "local" or not missing:
-        run_sequentially(missing, run, **how)
+        run_sequentially(missing, run, conditions, listen=listen)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
-        run_in_processes(missing, run, num_workers=num_workers or default_workers(device), **how)
+        num_workers = num_workers or default_workers(device)
+        run_in_processes(missing, run, conditions, num_workers=num_workers, listen=listen)
     else:
-        run_on_ray(missing, run, num_workers=num_workers, options=ray or RayOptions(), **how)
+        run_on_ray(missing, run, conditions, num_workers=num_workers, options=ray or RayOptions(), listen=listen)

@@ -18,8 +18,8 @@ import torch
 from interlaw.errors import InterlawError
 from interlaw.machine import num_cores
 from interlaw.runs import Record, RunFolder, TrialSpec, open_run, provenance
+from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE, Progress, run_trial
-from interlaw.training import free_bytes
 
 DEATHS_ALLOWED = 3
 
@@ -54,11 +54,8 @@ def default_workers(device: str) -> int:
 def run_sequentially(
     specs: Sequence[TrialSpec],
     run: RunFolder,
+    conditions: Conditions,
     *,
-    device: str = "cpu",
-    checkpoint_seconds: float = 30.0,
-    memory_limit: int | None = None,
-    compiled: bool = False,
     listen: Listener,
 ) -> None:
     """Runs trials one after another in this process."""
@@ -67,11 +64,8 @@ def run_sequentially(
         record = run_trial(
             spec,
             run.trial(spec.key),
-            device=device,
-            checkpoint_seconds=checkpoint_seconds,
+            conditions,
             progress=_as_events(listen, spec.key),
-            memory_limit=memory_limit,
-            compiled=compiled,
         )
         listen(Event(kind="ended", key=spec.key, values=ending(record)))
 
@@ -79,12 +73,9 @@ def run_sequentially(
 def run_in_processes(
     specs: Sequence[TrialSpec],
     run: RunFolder,
+    conditions: Conditions,
     *,
     num_workers: int,
-    device: str = "cpu",
-    checkpoint_seconds: float = 30.0,
-    memory_limit: int | None = None,
-    compiled: bool = False,
     listen: Listener,
 ) -> None:
     """Runs trials in worker processes; a worker that dies is replaced and its trial goes on from its checkpoint.
@@ -92,25 +83,16 @@ def run_in_processes(
     Args:
         specs: Trials, started in this order.
         run: The run's folder.
+        conditions: How each trial runs; memory is shared among the processes.
         num_workers: Processes; the machine's cores are divided among them, and one accelerator is shared by all.
-        device: Where to train.
-        checkpoint_seconds: Least time between checkpoints of a trial.
-        memory_limit: Bytes that each trial may plan with; its share of what is free when None.
-        compiled: Train through `torch.compile`.
         listen: Told what happens.
     """
     waiting = deque(specs)
     deaths: dict[str, int] = {}
     busy: dict[Connection, tuple[BaseProcess, TrialSpec]] = {}
     idle: list[tuple[Connection, BaseProcess]] = []
-    options = {
-        "device": device,
-        "checkpoint_seconds": checkpoint_seconds,
-        "memory_limit": memory_limit,
-        "compiled": compiled,
-    }
     threads = max(1, num_cores() // num_workers)
-    arguments = (run.location, num_workers, threads, options)
+    arguments = (run.location, num_workers, threads, conditions)
     try:
         while waiting or busy:
             while waiting and len(busy) < num_workers:
@@ -147,7 +129,7 @@ def run_in_processes(
             process.join()
 
 
-def _start_worker(arguments: tuple[str, int, int, dict[str, Any]]) -> tuple[Connection, BaseProcess]:
+def _start_worker(arguments: tuple[str, int, int, Conditions]) -> tuple[Connection, BaseProcess]:
     """A fresh process that waits for trials."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -157,14 +139,13 @@ def _start_worker(arguments: tuple[str, int, int, dict[str, Any]]) -> tuple[Conn
     return ours, process
 
 
-def _work(connection: Connection, location: str, num_workers: int, threads: int, options: dict[str, Any]) -> None:
+def _work(connection: Connection, location: str, num_workers: int, threads: int, conditions: Conditions) -> None:
     """A worker's life: trials until the driver closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_driver, daemon=True).start()
     torch.set_num_threads(threads)
     run = open_run(location)
-    if options["memory_limit"] is None:
-        options["memory_limit"] = free_bytes(options["device"]) // num_workers
+    conditions = conditions.shared(num_workers)
 
     def tell(event: Event) -> None:
         try:
@@ -178,7 +159,7 @@ def _work(connection: Connection, location: str, num_workers: int, threads: int,
         except (EOFError, OSError):
             return
         try:
-            record = run_trial(spec, run.trial(spec.key), progress=_as_events(tell, spec.key), **options)
+            record = run_trial(spec, run.trial(spec.key), conditions, progress=_as_events(tell, spec.key))
         except InterlawError as error:
             tell(Event(kind="stopped", key=spec.key, values={"reason": str(error)}))
             return

@@ -21,10 +21,10 @@ from interlaw.sweep.cluster import (
     room,
     trials_beside,
 )
+from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, ending, record_death
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS, run_trial
-from interlaw.training import free_bytes
 
 NODE_DEATHS_ALLOWED = 20  # a node that is taken away is not the trial's fault
 ORPHAN_SECONDS = 60.0  # how long a process may outlive its node's death and hold its trial
@@ -37,13 +37,10 @@ STALE_SECONDS = 15.0  # what was noted longer ago is of a trial that stands stil
 def run_on_ray(
     specs: Sequence[TrialSpec],
     run: RunFolder,
+    conditions: Conditions,
     *,
     num_workers: int | None = None,
     options: RayOptions,
-    device: str = "cpu",
-    checkpoint_seconds: float = 30.0,
-    memory_limit: int | None = None,
-    compiled: bool = False,
     listen: Listener,
 ) -> None:
     """Runs trials as Ray tasks; a trial whose worker or node dies goes on elsewhere from its checkpoint.
@@ -51,12 +48,9 @@ def run_on_ray(
     Args:
         specs: Trials, submitted in this order.
         run: The run, in a folder under the same path on every node or under a URL.
+        conditions: How each trial runs; memory is shared among the trials of a node.
         num_workers: Trials at a time; as many as the cluster's resources allow when None.
         options: Which cluster, and what a trial takes of it.
-        device: Where to train.
-        checkpoint_seconds: Least time between checkpoints of a trial.
-        memory_limit: Bytes that each trial may plan with; its share of what is free on its node when None.
-        compiled: Train through `torch.compile`.
         listen: Told what happens; progress is read from the trials' folders. A trial has started once it notes some.
 
     Raises:
@@ -68,17 +62,15 @@ def run_on_ray(
         import ray
     except ImportError as error:
         raise MissingExtraError("the executor ray", "ray") from error
-    require_undivided(options, memory_limit=memory_limit, compiled=compiled)
+    require_undivided(options, memory_limit=conditions.memory_limit, compiled=conditions.compiled)
     with _faults(ray), open_cluster(ray, options.address):
         require_resources(ray, options)
         require_shared(ray, run)
         location = run.location if is_url(run.location) else str(run.path.resolve())
-        how: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds}
         if options.num_devices > 1:
             # the group's processes take the resources, the task only waits for them
             task = ray.remote(_group).options(num_cpus=0, max_retries=0)
         else:
-            how |= {"memory_limit": memory_limit, "compiled": compiled}
             task = ray.remote(_trial).options(num_cpus=options.num_cpus, num_gpus=options.num_gpus, max_retries=0)
         waiting = deque(specs)
         deaths: Counter[tuple[str, str]] = Counter()
@@ -93,7 +85,7 @@ def run_on_ray(
                     # the process before this one may be an orphan that still holds the trial
                     again = any(key == spec.key for key, _ in deaths)
                     patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
-                    pending[task.remote(spec.model_dump_json(), location, options, how, patience)] = spec
+                    pending[task.remote(spec.model_dump_json(), location, options, conditions, patience)] = spec
                 done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
                 for reference in done:
                     spec = pending.pop(reference)
@@ -121,7 +113,7 @@ def _faults(ray: Any) -> Iterator[None]:
 
 
 def _trial(
-    document: str, location: str, options: RayOptions, how: dict[str, Any], patience_seconds: float
+    document: str, location: str, options: RayOptions, conditions: Conditions, patience_seconds: float
 ) -> str | None:
     """The task: one trial in a Ray worker; its record as JSON, or None when another driver has it."""
     import ray
@@ -129,25 +121,24 @@ def _trial(
     end_with_node()
     torch.set_num_threads(max(1, int(options.num_cpus)))
     spec = TrialSpec.model_validate_json(document)
-    if how["memory_limit"] is None:
-        how = how | {"memory_limit": free_bytes(how["device"]) // trials_beside(ray, options, how["device"])}
-    record = run_trial(spec, open_run(location).trial(spec.key), patience_seconds=patience_seconds, **how)
+    conditions = conditions.shared(trials_beside(ray, options, conditions.device))
+    record = run_trial(spec, open_run(location).trial(spec.key), conditions, patience_seconds=patience_seconds)
     return None if record is None else record.model_dump_json()
 
 
 def _group(
-    document: str, location: str, options: RayOptions, how: dict[str, Any], patience_seconds: float
+    document: str, location: str, options: RayOptions, conditions: Conditions, patience_seconds: float
 ) -> str | None:
     """The task of a trial on several devices: the same, in a group of processes."""
     end_with_node()
     return span_trial(
         TrialSpec.model_validate_json(document),
         location,
+        conditions,
         patience_seconds=patience_seconds,
         num_devices=options.num_devices,
         num_cpus=options.num_cpus / options.num_devices,
         num_gpus=options.num_gpus / options.num_devices,
-        **how,
     )
 
 

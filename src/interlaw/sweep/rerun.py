@@ -15,6 +15,7 @@ from safetensors.torch import load
 
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.runs import Record, TrialFolder, is_url, provenance
+from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import run_trial
 
 RERUN_TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
@@ -100,8 +101,10 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
             record = run_trial(
                 spec,
                 again,
-                device=device or str(recorded.provenance.get("device", "cpu")),
-                compiled=recorded.provenance.get("compiled") is True,
+                Conditions(
+                    device=device or str(recorded.provenance.get("device", "cpu")),
+                    compiled=recorded.provenance.get("compiled") is True,
+                ),
             )
             here = provenance(device or "cpu") if record is None else record.provenance
         finally:

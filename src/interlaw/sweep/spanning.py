@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from torch import distributed, nn
 
 from interlaw.models import build_model
 from interlaw.runs import TrialSpec, open_run
+from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import run_trial
 from interlaw.tasks import Task
 from interlaw.training import SlicedTask, scale_initial_weights, train
@@ -35,9 +37,8 @@ class GroupDiedError(Exception):
 def span_trial(
     spec: TrialSpec,
     location: str,
+    conditions: Conditions,
     *,
-    device: str,
-    checkpoint_seconds: float,
     patience_seconds: float,
     num_devices: int,
     num_cpus: float,
@@ -48,8 +49,7 @@ def span_trial(
     Args:
         spec: The trial.
         location: The run's folder or URL.
-        device: cpu, or cuda for the GPU that each process is given.
-        checkpoint_seconds: Least time between checkpoints.
+        conditions: How it runs; cuda stands for the GPU that each process is given.
         patience_seconds: How long to wait for another process that holds the trial.
         num_devices: Processes.
         num_cpus: Cores of each, which are its torch threads too.
@@ -70,12 +70,11 @@ def span_trial(
         train_loop_config={
             "spec": spec.model_dump_json(),
             "location": location,
-            "device": device,
-            "checkpoint_seconds": checkpoint_seconds,
+            "conditions": conditions,
             "patience_seconds": patience_seconds,
             "threads": max(1, int(num_cpus)),
         },
-        torch_config=TorchConfig(backend="gloo" if device == "cpu" else "nccl"),
+        torch_config=TorchConfig(backend="gloo" if conditions.device == "cpu" else "nccl"),
         scaling_config=ScalingConfig(
             num_workers=num_devices,
             use_gpu=num_gpus > 0,
@@ -106,37 +105,38 @@ def _work(config: dict[str, Any]) -> None:
     end_with_node()
     torch.set_num_threads(config["threads"])
     spec = TrialSpec.model_validate_json(config["spec"])
-    device = "cpu" if config["device"] == "cpu" else str(get_device())
+    conditions: Conditions = config["conditions"]
+    if conditions.device != "cpu":
+        conditions = replace(conditions, device=str(get_device()))
     if distributed.get_rank():
-        _follow(spec, device)
+        _follow(spec, conditions.device)
     else:
-        _lead(spec, config, device)
+        _lead(spec, config["location"], conditions, patience_seconds=config["patience_seconds"])
 
 
-def _lead(spec: TrialSpec, config: dict[str, Any], device: str) -> None:
+def _lead(spec: TrialSpec, location: str, conditions: Conditions, *, patience_seconds: float) -> None:
     """The first process: the trial as ever, but on slices."""
-    trial = open_run(config["location"]).trial(spec.key)
+    trial = open_run(location).trial(spec.key)
     begun = False
 
     def slicing(task: Task, model: nn.Module) -> SlicedTask:
         nonlocal begun
         begun = True
         _hand_on({path.name: path.read_bytes() for path in trial.checkpoints.glob("step-*.safetensors")})
-        return SlicedTask(task, model, device=device)
+        return SlicedTask(task, model, device=conditions.device)
 
     record = run_trial(
         spec,
         trial,
-        device=device,
-        checkpoint_seconds=config["checkpoint_seconds"],
-        patience_seconds=config["patience_seconds"],
+        # a batch is divided among the devices, and not cut beyond that
+        replace(conditions, memory_limit=sys.maxsize),
+        patience_seconds=patience_seconds,
         slicing=slicing,
-        memory_limit=sys.maxsize,  # a batch is divided among the devices, and not cut beyond that
     )
     if not begun:
         _hand_on(None)
     elif record is not None and record.status == "failed":
-        distributed.destroy_process_group()  # the others wait for this process, and now learn that in vain
+        distributed.destroy_process_group()  # the others wait for this process: end their wait
 
 
 def _follow(spec: TrialSpec, device: str) -> None:

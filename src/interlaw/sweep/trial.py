@@ -16,13 +16,13 @@ from torch import distributed, nn
 
 from interlaw.models import build_model
 from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
+from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.measuring import measured
 from interlaw.tasks import Task, default_cache
 from interlaw.training import (
     TrainResult,
     TrainState,
     footprint,
-    free_bytes,
     is_out_of_memory,
     load_weights,
     require_room,
@@ -45,27 +45,21 @@ Slicing = Callable[[Task, nn.Module], "SlicedTask"]
 def run_trial(
     spec: TrialSpec,
     folder: TrialFolder,
+    conditions: Conditions | None = None,
     *,
-    device: str = "cpu",
-    checkpoint_seconds: float = 30.0,
     patience_seconds: float = LOCK_PATIENCE_SECONDS,
     progress: Progress | None = None,
     slicing: Slicing | None = None,
-    memory_limit: int | None = None,
-    compiled: bool = False,
 ) -> Record | None:
     """Trains, tests and measures one trial, going on from its newest checkpoint.
 
     Args:
         spec: The trial.
         folder: Its folder; when it already holds a record nothing is done.
-        device: Where to train.
-        checkpoint_seconds: Least time between checkpoints.
+        conditions: How it runs; the defaults of `Conditions` when None.
         patience_seconds: How long to wait for another process that holds the trial.
         progress: Called about twice a second with step, steps and train_loss.
         slicing: What this process trains on where it shares the trial with others, from its task and model on the CPU.
-        memory_limit: Bytes that it may plan with; batches are cut to fit. What is free on the device when None.
-        compiled: Train through `torch.compile`.
 
     Returns:
         The record; failures are records too. None when another process holds the trial.
@@ -74,6 +68,7 @@ def run_trial(
         StorageError: When the folder cannot be written to; the trial then goes on another time.
         RuntimeError: When another process that shares the trial died; likewise.
     """
+    conditions = conditions or Conditions()
     with folder.lock(patience_seconds=patience_seconds) as free:
         if not free:
             return None
@@ -83,22 +78,13 @@ def run_trial(
         folder.write_spec(spec)
         try:
             with storage_faults(folder.path):
-                record = _run(
-                    spec,
-                    folder,
-                    device=device,
-                    checkpoint_seconds=checkpoint_seconds,
-                    progress=progress,
-                    slicing=slicing,
-                    memory_limit=memory_limit or free_bytes(device),
-                    compiled=compiled,
-                )
+                record = _run(spec, folder, conditions.shared(), progress=progress, slicing=slicing)
         except StorageError:  # a full disk, say, is not the trial's result: it goes on another time
             raise
         except Exception as error:  # whatever else went wrong in a trial is that trial's result
             if slicing and is_lost_peer(error):
                 raise
-            record = _failure(spec, device, error)
+            record = _failure(spec, conditions.device, error)
         folder.write_record(record)
         folder.tidy()
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -114,17 +100,15 @@ def is_lost_peer(error: Exception) -> bool:
 def _run(
     spec: TrialSpec,
     folder: TrialFolder,
+    conditions: Conditions,
     *,
-    device: str,
-    checkpoint_seconds: float,
     progress: Progress | None,
     slicing: Slicing | None,
-    memory_limit: int,
-    compiled: bool,
 ) -> Record:
     """The work itself: training, unless it has ended in an earlier attempt, then measuring."""
-    shape = spec.make_shape()
-    require_room(params=shape.params, limit_bytes=memory_limit)
+    shape, device, limit = spec.make_shape(), conditions.device, conditions.memory_limit
+    assert limit is not None  # `shared` sets it
+    require_room(params=shape.params, limit_bytes=limit)
     task = spec.task.open(device=device)
     model = build_model(shape, seed=spec.training.seed, device="cpu" if slicing else device)
     record = _trained_before(folder, model)
@@ -134,11 +118,9 @@ def _run(
             folder,
             model,
             task,
+            conditions,
             slicing=slicing,
-            memory_limit=memory_limit,
-            device=device,
-            compiled=compiled,
-            checkpoint_seconds=checkpoint_seconds,
+            limit_bytes=limit,
             report=_reporter(spec, folder, progress),
         )
         if record.status == "done":
@@ -146,7 +128,7 @@ def _run(
             folder.write_trained(record)
     if record.status != "done":
         return record
-    return measured(spec, record, model.to(device), task, memory_limit=memory_limit)
+    return measured(spec, record, model.to(device), task, memory_limit=limit)
 
 
 def _trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
@@ -166,12 +148,10 @@ def _train(
     folder: TrialFolder,
     model: nn.Module,
     task: Task,
+    conditions: Conditions,
     *,
     slicing: Slicing | None,
-    memory_limit: int,
-    device: str,
-    compiled: bool,
-    checkpoint_seconds: float,
+    limit_bytes: int,
     report: Callable[[TrainState], None],
 ) -> Record:
     """Trains and tests; the record so far."""
@@ -181,28 +161,28 @@ def _train(
     predicted = {}
     if sliced is None:
         needed = footprint(model, task, spec.training)
-        part = needed.micro_batch(batch_size=spec.training.batch_size, limit_bytes=memory_limit)
+        part = needed.micro_batch(batch_size=spec.training.batch_size, limit_bytes=limit_bytes)
         at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
         predicted = {"predicted_bytes": needed.peak_bytes(part)}
-    if compiled:
+    if conditions.compiled:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_cache() / "compiled"))
     result = train(
         sliced.network if sliced else model,
         sliced or task,
         spec.training,
         checkpoints=folder.checkpoints,
-        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_seconds=conditions.checkpoint_seconds,
         report=report,
-        compiled=compiled,
+        compiled=conditions.compiled,
         **at_once,
     )
     if sliced:
         sliced.restore(model)
     folder.write_curve(result.curve)
     machine = {
-        **provenance(device),
+        **provenance(conditions.device),
         "processes": distributed.get_world_size() if sliced else 1,
-        "compiled": compiled,
+        "compiled": conditions.compiled,
         **at_once,
         **predicted,
     }

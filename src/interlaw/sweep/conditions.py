@@ -1,0 +1,48 @@
+"""How trials are run: what changes neither their names nor, but for the last bits, their results."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from interlaw.errors import InterlawError
+from interlaw.training import free_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Where and how a trial runs.
+
+    Attributes:
+        device: cpu, or a device of torch such as cuda.
+        checkpoint_seconds: Least time between two checkpoints.
+        memory_limit: Bytes that a trial may plan with, batches are cut to fit; its share of what is free when None.
+        compiled: Train through `torch.compile`.
+
+    Raises:
+        InterlawError: A number is out of range.
+    """
+
+    device: str = "cpu"
+    checkpoint_seconds: float = 30.0
+    memory_limit: int | None = None
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the ranges."""
+        if not self.checkpoint_seconds >= 0 or math.isinf(self.checkpoint_seconds):
+            raise InterlawError(
+                f"expected seconds between checkpoints of at least 0, found {self.checkpoint_seconds}; choose 30, say"
+            )
+        if self.memory_limit is not None and self.memory_limit < 1:
+            raise InterlawError(f"expected a memory limit of at least 1 byte, found {self.memory_limit}; raise it")
+
+    def shared(self, num_trials: int = 1) -> Conditions:
+        """The same with a memory limit: when none was set, a share of what is free on the device now.
+
+        Args:
+            num_trials: Trials that run on the device at a time.
+        """
+        if self.memory_limit is not None:
+            return self
+        return replace(self, memory_limit=max(1, free_bytes(self.device) // num_trials))
