@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.hub import hub_or_cache
+from interlaw.models.saved_class import classes_of, encoder_of, is_pair, predicts_next
 from interlaw.models.windows import chosen_of, windows_of
 
 CONTEXT_LIMIT = 512
@@ -30,18 +32,20 @@ class Pretrained:
         tokenizer: Its tokenizer, None when the folder has none.
         context: Longest sequence that it reads.
         causal: Whether it predicts the next token (else it encodes).
+        notes: What people should know of how it was loaded, the library's own warnings among it.
     """
 
     model: nn.Module
     tokenizer: Any
     context: int
     causal: bool
+    notes: tuple[str, ...] = ()
 
 
 def load_pretrained(
     name: str, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None, trust_remote_code: bool = False
 ) -> Pretrained:
-    """Loads a causal language model or an encoder, with its tokenizer; of an encoder-decoder model the encoder.
+    """Loads a model under the class that it was saved as, with its tokenizer; of an encoder-decoder the encoder.
 
     Args:
         name: A hub name or a folder written by `save_pretrained`.
@@ -54,30 +58,64 @@ def load_pretrained(
         InterlawError: There is no such model, or it cannot be loaded.
     """
     config = load_config(name, trust_remote_code=trust_remote_code)
-    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+    model, said = _load_whole(name, config, dtype=dtype or "auto", trust_remote_code=trust_remote_code)
+    causal = predicts_next(model, config)
+    model, half = encoder_of(model, config)
+    _without_cache(model.config)
+    try:
+        from transformers import AutoTokenizer
 
-    options = {"trust_remote_code": trust_remote_code}
-    causal = _is_causal(config)
-    kind = AutoModelForCausalLM if causal else AutoModel
-    try:
         with _quiet(name):
-            model, report = kind.from_pretrained(
-                name, config=config, dtype=dtype or "auto", output_loading_info=True, **options
-            )
-    except Exception as error:  # damaged weights and settings: each of their readers has its own
-        raise _not_loaded(name, error) from error
-    _require_whole(name, report["missing_keys"])
-    if getattr(config, "is_encoder_decoder", False):
-        model = model.get_encoder()
-    try:
-        with _quiet(name):
-            tokenizer = AutoTokenizer.from_pretrained(name, **options)
+            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError):
         # A model without a tokenizer is still good for token ids; text asks for one, with a message.
         tokenizer = None
     return Pretrained(
-        model=model.to(device).eval(), tokenizer=tokenizer, context=_context(config, tokenizer), causal=causal
+        model=model.to(device).eval(),
+        tokenizer=tokenizer,
+        context=_context(model, tokenizer),
+        causal=causal,
+        notes=tuple(dict.fromkeys(note for note in (*said, half) if note)),
     )
+
+
+def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) -> tuple[Any, list[str]]:
+    """The network under the class that it was saved as, all its weights from the file, and what to know of it."""
+    missing: Collection[str] = ()
+    for kind, note in classes_of(config, trust_remote_code=trust_remote_code):
+        said: list[str] = []
+        try:
+            with _quiet(name, said):
+                model, report = kind.from_pretrained(
+                    name, config=config, dtype=dtype, output_loading_info=True, trust_remote_code=trust_remote_code
+                )
+        except Exception as error:  # damaged weights and settings: each of their readers has its own
+            raise _not_loaded(name, error) from error
+        # Tied weights are not missing. A pooler is, where the model was saved under another head, and a decoder, where
+        # the encoder was saved alone; no view reads them.
+        unread = ("decoder.",) if is_pair(model, config) else ()
+        missing = sorted(key for key in report["missing_keys"] if "pooler." not in key and not key.startswith(unread))
+        if not missing:
+            return model, [note, *said, _unused(model, report["unexpected_keys"])]
+    raise InterlawError(
+        f"expected all weights of '{name}', found {len(missing)} missing, such as {missing[0]}; save the whole "
+        "model with save_pretrained, under the class that config.json names"
+    )
+
+
+def _unused(model: Any, unexpected: Collection[str]) -> str:
+    """A head that the file has and the class has not."""
+    if not unexpected:
+        return ""
+    some = ", ".join(sorted(unexpected)[:2])
+    return f"{type(model).__name__} leaves {len(unexpected)} weights of the file out, such as {some}"
+
+
+def _without_cache(config: Any) -> None:
+    """Turns caches of earlier tokens off: they change no output, and some write in place, against the derivative."""
+    for each in (config, getattr(config, "text_config", None)):
+        if getattr(each, "use_cache", False):
+            each.use_cache = False
 
 
 def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
@@ -104,37 +142,44 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def _quiet(name: str, said: list[str] | None = None) -> Iterator[None]:
     """The library tells at length what a file lacks; here it is told in one line. A download shows how far it is.
 
-    A folder needs no hub, and without a network no time is lost on it.
+    Its other warnings are kept in `said`. A folder needs no hub, and without a network no time is lost on it.
     """
-    from transformers.utils import logging
+    from transformers.utils import logging as library
 
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    before, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    heard = _Heard(said)
+    logger = library.get_logger("transformers")
+    logger.addHandler(heard)
+    library.disable_default_handler()
+    library.set_verbosity_warning()
     if Path(name).is_dir():
-        logging.disable_progress_bar()
+        library.disable_progress_bar()
     try:
         with contextlib.nullcontext() if Path(name).is_dir() else hub_or_cache():
             yield
     finally:
-        logging.set_verbosity(before)
+        logger.removeHandler(heard)
+        library.enable_default_handler()
+        library.set_verbosity(before)
         if bars:
-            logging.enable_progress_bar()
+            library.enable_progress_bar()
 
 
-def _require_whole(name: str, missing: Collection[str]) -> None:
-    """Refuses weights that the file lacks: the library draws them at random, and a measurement would be of noise.
+class _Heard(logging.Handler):
+    """Keeps the first line of each warning, but not the list of weights, which has a line of its own here."""
 
-    Tied weights are not missing. A pooler is, where the model was saved under another head; no view reads it.
-    """
-    missing = sorted(key for key in missing if "pooler." not in key)
-    if missing:
-        raise InterlawError(
-            f"expected all weights of '{name}', found {len(missing)} missing, such as {missing[0]}; save the whole "
-            "model with save_pretrained, under the class that config.json names"
-        )
+    def __init__(self, said: list[str] | None) -> None:
+        super().__init__(logging.WARNING)
+        self.said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called for each record of the library."""
+        message = record.getMessage().strip()
+        if self.said is not None and "LOAD REPORT" not in message and "Some weights" not in message:
+            self.said.append(f"transformers says: {message.splitlines()[0][:300]}")
 
 
 def _not_loaded(name: str, error: Exception) -> InterlawError:
@@ -222,15 +267,16 @@ def _lines(
     return [{"input_ids": pad_sequence(rows, batch_first=True, padding_value=padding), "attention_mask": mask}]
 
 
-def _is_causal(config: Any) -> bool:
-    """Whether the saved weights are those of a next-token predictor."""
-    names: Iterator[str] = iter(config.architectures or ())
-    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+def _context(model: Any, tokenizer: Any) -> int:
+    """Longest sequence that the model's positions and its tokenizer allow.
 
-
-def _context(config: Any, tokenizer: Any) -> int:
-    """Longest sequence that both the model's positions and its tokenizer allow."""
-    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+    A table of positions that starts at an offset (RoBERTa's at its padding token + 1) has as many places less.
+    """
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "context_length")
     limits = [value for name in names if isinstance(value := getattr(config, name, None), int)]
+    for name, table in model.named_modules():
+        if isinstance(table, nn.Embedding) and name.endswith(("position_embeddings", "embed_positions")):
+            limits.append(table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1))
     limits += [tokenizer.model_max_length] if tokenizer is not None else []
     return min([limit for limit in limits if limit > 0], default=CONTEXT_LIMIT)
