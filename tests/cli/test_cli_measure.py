@@ -448,5 +448,5 @@ def test_a_real_encoder_through_the_command_line(text: Path, capsys: pytest.Capt
     run("measure", model, "--text", text, "--samples", 8, "--context", 16, "--json")
     found = read(capsys)
     assert (found["view"], found["dim"], found["num_clusters"]) == ("input", 384, 8)
-    with pytest.raises(InterlawError, match="the loss view needs next-token logits, found the hidden states"):
+    with pytest.raises(InterlawError, match="the loss view needs next-token logits, found BertModel, which has none"):
         run("measure", model, "--text", text, "--samples", 8, "--context", 16, "--view", "loss")

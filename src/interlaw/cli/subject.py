@@ -33,8 +33,11 @@ class Subject:
 
     @property
     def reads_tokens(self) -> bool:
-        """Whether it is a language model."""
-        return self.pretrained is not None or hasattr(self.model, "get_input_embeddings")
+        """Whether its inputs are token ids."""
+        first = getattr(self.model, "main_input_name", None)  # networks of pictures or sound say so there
+        if first is None:
+            return self.pretrained is not None or hasattr(self.model, "get_input_embeddings")
+        return bool(first == "input_ids")
 
     @property
     def predicts_tokens(self) -> bool:
@@ -76,6 +79,8 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
 
     require_possible(name)
     loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
+    for note in loaded.notes:
+        people().print(f"note: {note}")
     return Subject(model=loaded.model, pretrained=loaded)
 
 
@@ -146,6 +151,11 @@ def read_inputs(
     if text is not None and inputs is not None:
         raise InterlawError("expected --text or --inputs, found both; give one")
     targets, at_most = view == "loss", samples or most
+    if targets and subject.pretrained is not None and not subject.pretrained.causal:
+        raise InterlawError(
+            f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
+            "with a language-model head, or --view input"
+        )
     if inputs is not None:
         found: Any = read_array(inputs)[:at_most]
         _require_fit(subject.model, found[:2], inputs)
@@ -182,10 +192,15 @@ def read_array(path: Path) -> Tensor:
         raise InterlawError(f"expected a NumPy array in {path}, found {error}; write it with numpy.save") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
         raise InterlawError(f"expected an array of numbers in {path}, found {getattr(array, 'dtype', type(array))}")
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        raise InterlawError(f"expected finite numbers in {path}, found NaN or infinity; remove those rows")
-    return tensor.float() if tensor.is_floating_point() else tensor.long()
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and that is refused
+            tensor = torch.from_numpy(array.astype(np.float32, order="C"))
+        if not bool(tensor.isfinite().all()):
+            raise InterlawError(f"expected finite numbers in {path}, found NaN or infinity; remove those rows")
+        return tensor
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InterlawError(f"expected whole numbers below 2^63 in {path}, found {array.max()}; write smaller ones")
+    return torch.from_numpy(array.astype(np.int64, order="C"))
 
 
 def _require_fit(model: nn.Module, few: Tensor, source: Path) -> None:
@@ -219,12 +234,14 @@ def embedded_text() -> str:
 
 def own_windows(subject: Subject, text: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Tensor:
     """Windows of text for a model of this package or of the user: in its trial's tokens, else in bytes."""
-    from interlaw.models import token_ids, windows_of
+    from interlaw.models import require_bytes, token_ids, windows_of
 
     tokenizer = "bytes" if subject.trial is None else str(getattr(subject.trial.task, "tokenizer", "bytes"))
     length = context or getattr(getattr(subject.model, "shape", None), "context", None)
     if length is None:
         raise InterlawError("expected --context for a model that does not say how long its sequences are")
+    if tokenizer == "bytes" and subject.trial is None:
+        require_bytes(subject.model)
     ids = list(text.encode()) if tokenizer == "bytes" else token_ids(text, tokenizer=tokenizer)
     return windows_of(ids, window=length + targets, most=samples, seed=seed)
 

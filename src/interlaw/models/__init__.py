@@ -20,7 +20,7 @@ from interlaw.models.huggingface import Pretrained, load_pretrained, text_batche
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
 from interlaw.models.user import load_factory
-from interlaw.models.windows import windows_of
+from interlaw.models.windows import require_bytes, windows_of
 from interlaw.shapes import Shape
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
@@ -89,6 +89,7 @@ __all__ = [
     "load_pretrained",
     "network_of",
     "pretrained_fingerprint",
+    "require_bytes",
     "text_batches",
     "token_ids",
     "windows_of",

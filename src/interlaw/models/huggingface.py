@@ -67,7 +67,7 @@ def load_pretrained(
 
         with _quiet(name):
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError):
+    except Exception:  # each tokenizer misses its files in its own way (wav2vec2: TypeError)
         # A model without a tokenizer is still good for token ids; text asks for one, with a message.
         tokenizer = None
     return Pretrained(
@@ -81,7 +81,7 @@ def load_pretrained(
 
 def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) -> tuple[Any, list[str]]:
     """The network under the class that it was saved as, all its weights from the file, and what to know of it."""
-    missing: Collection[str] = ()
+    missing: list[str] = []
     for kind, note in classes_of(config, trust_remote_code=trust_remote_code):
         said: list[str] = []
         try:
@@ -114,7 +114,7 @@ def _unused(model: Any, unexpected: Collection[str]) -> str:
 def _without_cache(config: Any) -> None:
     """Turns caches of earlier tokens off: they change no output, and some write in place, against the derivative."""
     for each in (config, getattr(config, "text_config", None)):
-        if getattr(each, "use_cache", False):
+        if each is not None and getattr(each, "use_cache", False):
             each.use_cache = False
 
 

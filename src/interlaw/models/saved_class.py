@@ -84,7 +84,12 @@ def is_pair(model: Any, config: Any) -> bool:
 
 
 def encoder_of(model: Any, config: Any) -> tuple[Any, str]:
-    """The encoder of a pair, which reads tokens alone; any other network as it is."""
+    """The encoder of a pair, which reads tokens alone, and a note; any other network as it is.
+
+    One that was saved alone comes without its wrapper, whose token table is not the module that runs.
+    """
+    if type(model).__name__.endswith("EncoderModel") and hasattr(model, "encoder"):
+        return model.get_encoder(), ""
     if not is_pair(model, config):
         return model, ""
     return (

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
+
+NUM_BYTES = 256
 
 
 def chosen_of(count: int, *, most: int, seed: int | None) -> list[int]:
@@ -33,3 +37,22 @@ def windows_of(ids: list[int], *, window: int, most: int, seed: int | None) -> T
             f"expected at least {window} tokens of text, found {len(ids)}; give more text or a smaller --context"
         )
     return torch.tensor(ids[: count * window]).reshape(count, window)[chosen_of(count, most=most, seed=seed)]
+
+
+def require_bytes(model: nn.Module) -> None:
+    """Refuses a network whose token table is no table of bytes: text would reach it as other tokens.
+
+    Raises:
+        InterlawError: Its table has other than 256 entries.
+    """
+    table = None
+    with suppress(AttributeError, NotImplementedError):  # a network of the user's own, or one of pictures
+        table = model.get_input_embeddings()  # type: ignore[operator]
+    tables = [table] if table is not None else [each for each in model.modules() if isinstance(each, nn.Embedding)]
+    sizes = [int(each.num_embeddings) for each in tables if hasattr(each, "num_embeddings")]
+    if sizes and NUM_BYTES not in sizes:
+        raise InterlawError(
+            f"expected a network that reads bytes (a vocabulary of {NUM_BYTES}), found one of {max(sizes)}: bytes are "
+            "not its tokens; give token ids with --inputs IDS.npy, or save the model with its tokenizer and name that "
+            "folder"
+        )

@@ -1,0 +1,94 @@
+"""What a command feeds to a network: arrays as NumPy writes them on any machine, and text only as its own tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers as tr
+from torch import nn
+
+from interlaw.cli.subject import Subject, open_subject, own_windows, read_array, read_inputs
+from interlaw.errors import InterlawError
+
+VALUES = np.arange(12).reshape(4, 3)
+
+
+@pytest.mark.parametrize("kind", ["<f8", ">f8", ">f4", "<f2", ">f2", "g", "<i8", ">i4", "<u2", ">u4", "u8", "i1", "?"])
+def test_arrays_of_every_number_type_and_byte_order(kind: str, tmp_path: Path) -> None:
+    array = VALUES.astype(kind)
+    for order in (array, np.asfortranarray(array), array[:, ::-1]):
+        np.save(tmp_path / "x.npy", order)
+        tensor = read_array(tmp_path / "x.npy")
+        assert tensor.dtype == (torch.float32 if np.dtype(kind).kind == "f" else torch.int64)
+        assert tensor.tolist() == order.astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([1.0, np.inf]), "expected finite numbers"),
+        (np.array([1.0, 1e300]), "expected finite numbers"),
+        (np.array([2**63], dtype="u8"), r"whole numbers below 2\^63 in .*, found 9223372036854775808"),
+        (np.array([1j]), "expected an array of numbers in .*, found complex128"),
+        (np.array(["a"]), "expected an array of numbers"),
+        (np.array(5.0), "expected an array of numbers"),
+        (np.zeros(2, dtype=[("a", "f4")]), "expected an array of numbers"),
+    ],
+)
+def test_arrays_that_are_no_inputs(array: np.ndarray, message: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", array)
+    with pytest.raises(InterlawError, match=message):
+        read_array(tmp_path / "x.npy")
+
+
+class Own(nn.Module):
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.table, self.positions = nn.Embedding(vocab_size, 4), nn.Embedding(16, 4)
+
+
+def gpt2(vocab_size: int) -> nn.Module:
+    return tr.GPT2LMHeadModel(tr.GPT2Config(vocab_size=vocab_size, n_embd=4, n_layer=1, n_head=1))
+
+
+@pytest.mark.parametrize("model", [gpt2(300), gpt2(100), Own(384), Own(50), nn.Sequential(nn.Embedding(1000, 2))])
+def test_bytes_are_no_tokens_of_another_vocabulary(model: nn.Module) -> None:
+    with pytest.raises(InterlawError, match=r"reads bytes \(a vocabulary of 256\), found one of \d+: .* --inputs"):
+        own_windows(Subject(model=model), "text" * 50, samples=3, context=8, targets=False, seed=0)
+
+
+@pytest.mark.parametrize("model", [gpt2(256), Own(256), nn.Linear(8, 2)])
+def test_bytes_go_to_networks_of_bytes(model: nn.Module) -> None:
+    found = own_windows(Subject(model=model), "text" * 50, samples=3, context=8, targets=True, seed=0)
+    assert found.shape == (3, 9)
+
+
+def vision(folder: Path) -> None:
+    tr.ResNetModel(tr.ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1])).save_pretrained(folder)
+
+
+def sound(folder: Path) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = tr.Wav2Vec2Config(**sizes, conv_dim=(8,), conv_stride=(4,), conv_kernel=(8,), num_feat_extract_layers=1)
+    tr.Wav2Vec2Model(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("make", [vision, sound])
+def test_networks_of_pictures_and_sound_read_no_text(make: object, tmp_path: Path) -> None:
+    make(tmp_path)  # type: ignore[operator]
+    subject = open_subject(str(tmp_path), device="cpu", trust_remote_code=False)
+    assert not subject.reads_tokens
+    with pytest.raises(InterlawError, match=r"expected --inputs FILE\.npy for a model that reads no tokens"):
+        read_inputs(subject, view="input", text=None, inputs=None, samples=3, most=3, context=None, seed=0)
+
+
+def test_a_classifier_has_no_next_token_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    tr.BertForQuestionAnswering(tr.BertConfig(vocab_size=50, **sizes)).save_pretrained(tmp_path)
+    subject = open_subject(str(tmp_path), device="cpu", trust_remote_code=False)
+    assert "note: the head of BertForQuestionAnswering is left out" in capsys.readouterr().err
+    with pytest.raises(InterlawError, match="the loss view needs next-token logits, found BertModel"):
+        read_inputs(subject, view="loss", text=None, inputs=None, samples=3, most=3, context=None, seed=0)
