@@ -38,7 +38,10 @@ LEAVES = {
 # package -> the stages, or single files, that may import it
 DOORS = {
     "torch": {"models", "tasks", "training", "interaction", "runs", "sweep", "reproduce", "cli"},
-    "matplotlib": {"report", "reproduce"},
+    "altair": {"report", "reproduce"},
+    "jinja2": {"report"},
+    "matplotlib": {"reproduce"},
+    "vl_convert": {"report"},
     "transformers": {"models", "tasks/corpus.py", "recommendation"},
     "datasets": {"tasks/corpus.py"},
     "sklearn": {"tasks/pictures.py"},

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from interlaw.report.document import document
-from interlaw.report.page import SCRIPTS, STYLES, panel_sections, trials_section
-from interlaw.report.payload import payload
+from interlaw.report.page import page
 from interlaw.report.results import RunResults, analyses_of
 from interlaw.report.wording import units_of
 from interlaw.runs import measured_views
@@ -26,7 +24,7 @@ WIDTH, MARGIN = 1280, 20
 
 
 def page_of_table(path: Path) -> str:
-    """The report's panels and table, of trials that were exported with `interlaw export`."""
+    """The report of trials that were exported with `interlaw export`."""
     table = pd.read_csv(path, keep_default_na=True)
     views = tuple(measured_views(table))
     results = RunResults(
@@ -42,14 +40,7 @@ def page_of_table(path: Path) -> str:
         views=views,
         analyses=tuple(analyses_of(table, views)),
     )
-    return document(
-        title=results.name,
-        header="",
-        body=panel_sections(results) + trials_section(results),
-        data=payload(results),
-        styles=STYLES,
-        scripts=SCRIPTS,
-    )
+    return page(results)
 
 
 def picture(html: str, out: Path) -> None:
@@ -61,14 +52,14 @@ def picture(html: str, out: Path) -> None:
         address = Path(folder) / "page.html"
         address.write_text(html, encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-        page.goto(address.as_uri())
-        boxes = [page.locator(f"#{name}").bounding_box() for name in PANELS]
+        shown = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        shown.goto(address.as_uri())
+        shown.locator("body[data-drawn=all]").wait_for(state="attached")
+        shown.locator("#controls").evaluate("each => { each.hidden = true; }")
+        boxes = [shown.locator(f"#{name}").bounding_box() for name in PANELS]
         left, top = boxes[0]["x"] - MARGIN, boxes[0]["y"] - MARGIN
         size = {"width": boxes[0]["width"] + 2 * MARGIN, "height": boxes[-1]["y"] + boxes[-1]["height"] + MARGIN - top}
-        page.locator("#controls").evaluate("each => { each.hidden = true; }")
-        moved = page.locator(f"#{PANELS[0]}").bounding_box()["y"] - MARGIN
-        page.screenshot(path=out, full_page=True, clip={"x": left, "y": moved, **size})
+        shown.screenshot(path=out, full_page=True, clip={"x": left, "y": top, **size})
         browser.close()
 
 

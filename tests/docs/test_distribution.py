@@ -18,7 +18,15 @@ from tests.docs.pages import ROOT
 pytestmark = pytest.mark.slow  # builds in isolation, which asks the package index for setuptools
 pytest.importorskip("build", reason="build and twine come with the extra `dist`")
 
-SHIPPED = ("py.typed", "recipes/*.toml", "published/*.csv", "laws/*.csv", "reproduce/*.csv", "report/assets/*")
+SHIPPED = (
+    "py.typed",
+    "recipes/*.toml",
+    "published/*.csv",
+    "laws/*.csv",
+    "reproduce/*.csv",
+    "report/assets/*",
+    "report/templates/*",
+)
 FACTORY = (
     "from torch import nn\n\n\ndef build():\n    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 2))\n"
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from interlaw.report import style
+from interlaw.report import look
 from interlaw.report.document import asset
 
 # Machado, Oliveira and Fernandes 2009 (doi:10.1109/TVCG.2009.113), table 1, severity 1, on linear RGB
@@ -20,7 +20,7 @@ VISION = {
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
 ROLES = ("fit", "best", "good", "interaction", "ink", "surface")
-FIGURE = {name: getattr(style, name.upper()) for name in ROLES}
+FIGURE = {name: getattr(look, name.upper()) for name in ROLES}
 # a difference of 2.3 in CIELAB is just noticeable side by side; marks stand apart, so four times that
 LEAST_DIFFERENCE = 9.2
 
@@ -66,18 +66,32 @@ def test_lab_of_known_colours() -> None:
     assert lab(linear("#ff0000")) == pytest.approx([53.24, 80.09, 67.20], abs=0.05)
 
 
+@pytest.mark.parametrize("ramp", [look.LOSS_RAMP, tuple(reversed(look.DEPTH_RAMP))])
 @pytest.mark.parametrize("vision", VISION)
-def test_the_ramp_of_losses_goes_one_way_in_lightness(vision: str) -> None:
-    colours = style.LOSS_COLOURS(np.linspace(0, 1, 21))[:, :3]
-    encoded = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
-    lightness = [lab(np.array(VISION[vision]) @ each)[0] for each in encoded]
+def test_ramps_go_one_way_in_lightness(vision: str, ramp: tuple[str, ...]) -> None:
+    lightness = [lab(np.array(VISION[vision]) @ linear(colour))[0] for colour in ramp]
     assert min(np.diff(lightness)) > 0.5
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "print"])
-def test_both_ends_of_the_page_ramps_are_seen(look: str) -> None:
-    colours = page_colours(look)
-    for end in ("heat-low", "curve-high"):
-        assert contrast(colours[end], colours["surface"]) >= 3, end
-    for end in ("heat-high", "curve-high"):
-        assert abs(lab(linear(colours[end]))[0] - lab(linear(colours["heat-low"]))[0]) > 25, end
+@pytest.mark.parametrize("palette", ["light", "dark", "print"])
+def test_the_page_gives_every_role_of_a_figure_a_shade(palette: str) -> None:
+    colours, css = page_colours(palette), asset("page.css")
+    for role in ("ink", "muted", "faint", "fit", "best", "interaction", "surface"):
+        drawn = getattr(look, role.upper())
+        assert re.search(rf'svg \[fill="{drawn}"\] {{ fill: var\(--{role}\); }}', css), role
+        assert re.search(rf'svg \[stroke="{drawn}"\] {{ stroke: var\(--{role}\); }}', css), role
+        assert role in colours
+
+
+@pytest.mark.parametrize("palette", ["light", "dark", "print"])
+def test_marks_stand_out_from_the_page(palette: str) -> None:
+    colours = page_colours(palette)
+    for role in ("ink", "muted", "fit", "best", "interaction"):
+        assert contrast(colours[role], colours["surface"]) >= 4.5, role
+    for colour in look.SERIES:
+        assert contrast(colour, look.SURFACE) >= 3, colour
+
+
+def test_published_lines_differ_in_more_than_colour() -> None:
+    looks = [*zip(look.cycled(look.SERIES, 56), [str(dash) for dash in look.cycled(look.DASHES, 56)], strict=True)]
+    assert len(set(looks)) == 56

@@ -6,22 +6,31 @@ import dataclasses
 import math
 from pathlib import Path
 
+import altair as alt
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from tests.report.specifications import all_rows, layers, rows_of
 from tests.report.synthetic import BEST_RATIO, write_run
 
 from interlaw.errors import InterlawError
 from interlaw.laws import published_laws
 from interlaw.report import write_figures
 from interlaw.report.curves_figure import MOST_POINTS, learning_curves
+from interlaw.report.figure import FIGURES, Drawing, Figure, Panel, page_panels, register, whole
 from interlaw.report.figures import drawings
-from interlaw.report.law_figure import law_numbers, published_lines
-from interlaw.report.loss_figure import draw_loss, loss_limits, loss_panels, ratio_limits
-from interlaw.report.plane_figure import draw_planes, marker_size, over_chance, planes
+from interlaw.report.law_figure import law_line, law_points
+from interlaw.report.look import nice_ticks
+from interlaw.report.loss_figure import draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
+from interlaw.report.page import page
+from interlaw.report.plane_figure import draw_plane, plane_points
+from interlaw.report.published_figure import published_lines
 from interlaw.report.results import RunResults, load_results
-from interlaw.report.style import nice_ticks, style
+from interlaw.report.saving import rendered
 from interlaw.report.wording import units_of
+
+
+def names(results: RunResults) -> list[str]:
+    return [name for name, _, _ in drawings(results)]
 
 
 @pytest.fixture(scope="module")
@@ -60,53 +69,46 @@ def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), depths=(1, 2, 3, 4, 6, 48), seeds=(0,), best_ratio=0.05)
     panels = loss_panels(load_results(run).analyses[0])
     (low, high), best = loss_limits(panels)[0], min(seed.adjusted for seed in panels[0].seeds)
-    assert high == pytest.approx(1.35 * best)
+    assert high > 1.35 * best
     assert max(seed.adjusted for seed in panels[0].seeds) > high
     assert low < best
-    with style():
-        texts = [text.get_text() for text in draw_loss(panels, units=units_of("text")).axes[0].texts]
-    assert any(text.startswith("48: ") for text in texts)  # said beside its arrow, not dropped
+    (drawn,) = draw_loss(panels, loss_unit="nats", confidence=0.9).panels
+    above = [row for row in all_rows(drawn.chart.to_dict()) if row.get("said", "").startswith("48 layers")]
+    assert above  # drawn at the top, not dropped
+    assert all(row["loss"] < high for row in above)
 
 
-def test_the_plane_over_chance_holds_what_exceeds_it(results: RunResults) -> None:
-    found = over_chance(planes(results.analyses))
-    assert [plane.view for plane in found] == ["projected", "loss"]
-    figure = draw_planes(found, excess=True)
-    for axes, plane in zip(figure.axes, found, strict=False):
-        drawn = sorted(height for each in axes.collections for height in each.get_offsets()[:, 1])
-        assert drawn == pytest.approx(sorted(p.aofe_ratio - p.null_ratio for p in plane.points if p.null_ratio))
-        assert axes.get_ylabel() == "AOFE-ratio above chance"
-    unknown = tuple(
-        dataclasses.replace(
-            plane, points=tuple(dataclasses.replace(p, excess_ratio=None, null_ratio=None) for p in plane.points)
-        )
-        for plane in found
-    )
-    assert over_chance(unknown) == ()
+def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> None:
+    points = plane_points(results.analyses[0])
+    raw, above = draw_plane(points, view="projected").panels
+    drawn = sorted(row["height"] for row in all_rows(above.chart.to_dict()) if "aofe" in row)
+    assert drawn == pytest.approx(sorted(point.excess_ratio for point in points if point.excess_ratio is not None))
+    assert len([row for row in all_rows(raw.chart.to_dict()) if "null" in row and row.get("said")]) >= len(points)
+    unknown = [dataclasses.replace(point, excess_ratio=None, null_ratio=None) for point in points]
+    assert len(draw_plane(unknown, view="projected").panels) == 1
 
 
 def test_plane_holds_values_nulls_and_loss(results: RunResults) -> None:
-    found = planes(results.analyses)
-    assert [plane.view for plane in found] == ["projected", "loss"]
-    for plane in found:
-        assert len(plane.points) == 12
-        for point in plane.points:
+    for analysis in results.analyses:
+        points = plane_points(analysis)
+        assert len(points) == 12
+        for point in points:
             table = results.table
             rows = table[
                 (table["budget"] == point.budget) & (table["depth"] == point.depth) & (table["status"] == "done")
             ]
             for quantity in ("aofe", "aofe_ratio", "null_ratio", "excess_ratio"):
-                expected = rows[f"{plane.view}_{quantity}"].mean()
+                expected = rows[f"{analysis.view}_{quantity}"].mean()
                 assert getattr(point, quantity) == pytest.approx(expected, rel=1e-9, abs=1e-12)
         for budget in (50_000, 100_000):
-            losses = [point.loss_excess for point in plane.points if point.budget == budget]
+            losses = [point.loss_excess for point in points if point.budget == budget]
             assert min(losses) == 0
 
 
 def test_pareto_marks_are_the_front(results: RunResults) -> None:
-    for plane in planes(results.analyses):
+    for analysis in results.analyses:
         for budget in (50_000, 100_000):
-            points = [point for point in plane.points if point.budget == budget]
+            points = [point for point in plane_points(analysis) if point.budget == budget]
             for point in points:
                 beaten = any(
                     other.aofe <= point.aofe and other.aofe_ratio >= point.aofe_ratio and other is not point
@@ -115,22 +117,32 @@ def test_pareto_marks_are_the_front(results: RunResults) -> None:
                 assert point.pareto == (not beaten)
 
 
-def test_marks_grow_with_the_ratio() -> None:
-    sizes = [marker_size(ratio, [0.01, 0.1, 1.0]) for ratio in (0.01, 0.1, 1.0)]
-    assert sizes == pytest.approx([28, 89, 150])
-    assert marker_size(0.1, [0.1]) == pytest.approx(89)
-
-
-def test_law_numbers(results: RunResults) -> None:
-    analysis = results.analyses[0]
-    numbers = law_numbers(analysis)
-    assert [point.fit for point in numbers.points] == list(analysis.fit.budgets)
-    for point in numbers.points:
+def test_law_points_hold_the_grid_and_the_line_stays_between_optima(results: RunResults) -> None:
+    fit = results.analyses[0].fit
+    points = law_points(fit)
+    assert [point.fit for point in points] == list(fit.budgets)
+    for point in points:
         assert point.grid_low == min(each.ratio for each in point.fit.points)
         assert point.grid_high == max(each.ratio for each in point.fit.points)
-    ends = [numbers.line[0].params, numbers.line[-1].params]
-    assert ends == pytest.approx([numbers.points[0].params, numbers.points[-1].params])
-    assert len(numbers.models) > 50
+    line = law_line(fit)
+    assert [line[0].params, line[-1].params] == pytest.approx([points[0].params, points[-1].params])
+    first = dataclasses.replace(fit.budgets[0], r_star=dataclasses.replace(fit.budgets[0].r_star, value=None))
+    assert law_line(dataclasses.replace(fit, budgets=(first, *fit.budgets[1:]))) == ()
+
+
+def test_a_curve_without_an_optimum_is_not_drawn(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", budgets=(50_000, 100_000), best_ratio=1e-4, seeds=(0, 1), views=())
+    fit = load_results(run).analyses[0].fit
+    panels = loss_panels(load_results(run).analyses[0])
+    assert [budget.r_star.status for budget in fit.budgets] != ["optimum", "optimum"]
+    for budget, panel in zip(fit.budgets, draw_loss(panels, loss_unit="nats", confidence=0.9).panels, strict=True):
+        if budget.r_star.value is None:
+            assert panel.note.startswith("no R*")
+            # the thin line holds the shapes themselves: it cannot turn between them
+            chart = panel.chart.to_dict()
+            line = next(each for each in layers(chart) if each["mark"]["type"] == "line")
+            assert [row["loss"] for row in rows_of(chart, line)] == [point.adjusted for point in budget.points]
+    assert "no optimum" in loss_message(fit.budgets) or "No budget" in loss_message(fit.budgets)
 
 
 def test_published_lines_stay_where_their_source_speaks() -> None:
@@ -164,8 +176,8 @@ def test_ticks_are_round_and_few() -> None:
 
 def test_every_file_is_written(results: RunResults, tmp_path: Path) -> None:
     written = write_figures(results.path, tmp_path / "new" / "folder", formats=("svg",))
-    assert [path.stem for path in written] == list(drawings(results))
-    assert all(path.read_bytes().startswith(b"<?xml") for path in written)
+    assert [path.stem for path in written] == names(results)
+    assert all(path.read_bytes().startswith(b"<svg") for path in written)
     again = write_figures(results.path, tmp_path / "again", formats=("svg",))
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
 
@@ -179,27 +191,49 @@ def test_formats_are_what_they_say(tmp_path: Path) -> None:
 
 
 def test_other_tasks_have_their_units_and_no_language_models(results: RunResults) -> None:
-    assert "best-ratio-published" in drawings(results)
+    assert "best-ratio-published" in names(results)
     vectors = dataclasses.replace(results, task="vectors", units=units_of("vectors"))
-    assert "best-ratio-published" not in drawings(vectors)
-    with style():
-        labels = [axes.get_ylabel() for axes in drawings(vectors)["loss-against-ratio"]().axes]
-    assert labels[0] == "test loss (mean squared error)"
+    assert "best-ratio-published" not in names(vectors)
+    loss = next(drawing for name, _, drawing in drawings(vectors) if name == "loss-against-ratio")
+    assert "test loss (mean squared error)" in str(loss.panels[0].chart.to_dict())
 
 
-def test_each_treatment_has_its_figures(tmp_path: Path) -> None:
+def test_each_treatment_has_its_panels(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), treatments=("fixed", "mup"), views=("loss",), seeds=(0,))
     results = load_results(run)
-    names = list(drawings(results))
-    assert {
-        "loss-against-ratio-fixed",
-        "loss-against-ratio-mup",
-        "best-ratio-mup",
-        "treatments",
-        "learning-curves",
-    } <= {*names}
+    found = {name: drawing for name, _, drawing in drawings(results)}
+    for name in ("loss-against-ratio", "best-ratio", "interaction-plane", "learning-curves"):
+        assert {panel.belongs["treatment"] for panel in found[name].panels} == {"fixed", "mup"}, name
+    assert "treatments" in found
     stars = [each.fit.budgets[0].r_star.value for each in results.analyses]
     assert stars == pytest.approx([BEST_RATIO, 1.5 * BEST_RATIO], rel=0.3)
+
+
+def test_page_and_file_are_drawn_from_one_definition(results: RunResults) -> None:
+    for name, _, drawing in drawings(results):
+        together = whole(drawing).to_dict()
+        charts = together.get("concat", [together])
+        for panel, shown, chart in zip(drawing.panels, page_panels(drawing), charts, strict=True):
+            assert shown["spec"]["width"] == "container"
+            marks = [layer["mark"] for layer in shown["spec"]["layer"]]
+            assert marks == [layer["mark"] for layer in chart["layer"]], (name, panel.title)
+            assert drawing.message
+
+
+def test_a_figure_from_outside_is_one_line(results: RunResults, tmp_path: Path) -> None:
+    def draw(results: RunResults) -> Drawing:
+        rows = alt.InlineData(values=[{"loss": loss} for loss in results.table["loss"].dropna()])
+        chart = alt.layer(alt.Chart(rows).mark_tick().encode(x="loss:Q"))
+        return Drawing(message="Losses", caption="One tick a trial.", panels=(Panel(chart=chart, title="Losses"),))
+
+    register(Figure(name="my-losses", title="My losses", draw=draw))
+    try:
+        assert names(results)[-1] == "my-losses"
+        written = write_figures(results.path, tmp_path, formats=("svg",))
+        assert written[-1].name == "my-losses.svg"
+        assert 'id="my-losses"' in page(results)
+    finally:
+        del FIGURES["my-losses"]
 
 
 def test_wrong_format_and_place(tmp_path: Path) -> None:
@@ -224,5 +258,5 @@ def test_wrong_format_and_place(tmp_path: Path) -> None:
 )
 def test_odd_runs_are_drawn(tmp_path: Path, options: dict[str, object]) -> None:
     results = load_results(write_run(tmp_path / "run", **options))  # type: ignore[arg-type]
-    with style():
-        assert all(isinstance(draw(), Figure) for draw in drawings(results).values())
+    for _, _, drawing in drawings(results):
+        assert rendered(whole(drawing), form="svg").startswith(b"<svg")

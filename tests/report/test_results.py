@@ -8,7 +8,6 @@ from tests.report.synthetic import write_run
 
 from interlaw.laws import fit_law
 from interlaw.report import write_report
-from interlaw.report.payload import payload
 from interlaw.report.results import load_results
 from interlaw.runs import load_table, view_table
 
@@ -44,14 +43,4 @@ def test_a_run_without_curves_has_no_such_panel(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), depths=(2, 3), seeds=(0,), views=())
     for path in run.glob("trials/*/curve.csv"):
         path.unlink()
-    assert payload(load_results(run))["curves"] == []
     assert 'id="learning-curves"' not in write_report(run).read_text(encoding="utf-8")
-
-
-def test_payload_holds_no_number_that_json_lacks(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", budgets=(50_000,), seeds=(0,), status={(50_000, 8, 0): "diverged"})
-    carried = payload(load_results(run))
-    row = carried["trials"]["status"].index("diverged")
-    assert carried["trials"]["loss"][row] is None
-    assert carried["trials"]["projected_aofe"][row] is None
-    assert carried["budget_texts"] == [[50_000, "50k parameters"]]

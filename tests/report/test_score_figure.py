@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.report.specifications import layers, rows_of
 
 from interlaw.cli import run
 from interlaw.errors import InterlawError
@@ -14,18 +15,19 @@ from interlaw.report import draw_scores, score_panels, write_score_figure
 
 def test_panels_hold_the_models_of_each_size() -> None:
     panels = score_panels(published_ratio_points())
-    assert {panel.size_bin: len(panel.ratio) for panel in panels} == {"0.4-2.5B": 29, "2.5-5B": 15, "5-10B": 21}
+    assert {panel.size_bin: len(panel.models) for panel in panels} == {"0.4-2.5B": 29, "2.5-5B": 15, "5-10B": 21}
     for panel in panels:
-        assert len(panel.score) == len(panel.ratio) == len(panel.at_chance)
-        guesses = [score for score, guess in zip(panel.score, panel.at_chance, strict=True) if guess]
+        guesses = [model.score for model in panel.models if model.at_chance and model.score is not None]
         assert max(guesses, default=0.0) < 12  # ten options: guessing gives about 11%
 
 
 def test_every_model_is_a_point_in_the_picture() -> None:
     panels = score_panels(published_ratio_points())
-    figure = draw_scores(panels, interval=PAPER_INTERVAL)
-    drawn = [len(axes.collections[-1].get_offsets()) for axes in figure.axes]
-    assert drawn == [len(panel.ratio) for panel in panels]
+    drawing = draw_scores(panels, interval=PAPER_INTERVAL)
+    for panel, drawn in zip(panels, drawing.panels, strict=True):
+        chart = drawn.chart.to_dict()
+        dots = rows_of(chart, layers(chart)[-1])
+        assert [(row["ratio"], row["score"]) for row in dots] == [(each.ratio, each.score) for each in panel.models]
 
 
 def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

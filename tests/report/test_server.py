@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.report.specifications import layers, rows_of
 from tests.report.synthetic import write_run
 
 from interlaw.errors import InterlawError
-from interlaw.report import ReportServer
+from interlaw.recommendation import recommend
+from interlaw.report import ExplorerServer, ReportServer
 from interlaw.report.live import MOST_POINTS, LiveRun
+from interlaw.report.server import LoopbackServer
 from interlaw.runs import RunFolder
 
 PENDING = {(50_000, depth, 0): "pending" for depth in (1, 2, 3, 4)}
@@ -48,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[ReportServer]:
         thread.join()
 
 
-def ask(server: ReportServer, path: str, *, method: str = "GET", host: str | None = None) -> tuple[int, str]:
+def ask(server: LoopbackServer, path: str, *, method: str = "GET", host: str | None = None) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
     connection.request(method, path, headers={} if host is None else {"Host": host})
     answer = connection.getresponse()
@@ -63,7 +66,8 @@ def test_waits_for_the_first_trial_then_reports(server: ReportServer, tmp_path: 
     assert status == 200
     assert "expected finished trials" in page
     first = json.loads(ask(server, "/status.json")[1])
-    assert (first["done"], first["pending"], first["trials"]) == (0, 4, [])
+    assert (first["done"], first["pending"], first["losses"]) == (0, 4, [])
+    assert first["sentence"] == "0 done, 0 running, 4 waiting. Nothing runs at the moment."
     for _ in range(4):
         end_trial(tmp_path / "run", finished)
     server.run._read, server.run._made = (0.0, {}), (0.0, *server.run._made[1:])  # do not wait
@@ -150,11 +154,13 @@ def test_running_trials_gather_their_losses(tmp_path: Path) -> None:
         for step in range(0, 3 * MOST_POINTS, 2):
             trial.write_progress({"step": step, "steps": 1000, "train_loss": 5.0 - 0.001 * step})
             live._running(trial)
-        (found,) = live._status()["trials"]
-    assert (found["step"], found["steps"]) == (3 * MOST_POINTS - 2, 1000)
-    assert len(found["losses"]) <= MOST_POINTS + 1
-    assert found["losses"][0] == [0, 5.0]
-    assert [step for step, _ in found["losses"]] == sorted({step for step, _ in found["losses"]})
+        found = live._status()
+    assert found["said"][0].endswith(f"step {3 * MOST_POINTS - 2:,} of 1,000, training loss 4.402")
+    losses = [row["loss"] for row in found["losses"]]
+    assert len(losses) <= MOST_POINTS + 1
+    assert losses[0] == 5.0
+    shares = [row["share"] for row in found["losses"]]
+    assert shares == sorted(set(shares))
 
 
 def test_a_port_that_cannot_be_had(server: ReportServer, tmp_path: Path) -> None:
@@ -164,3 +170,37 @@ def test_a_port_that_cannot_be_had(server: ReportServer, tmp_path: Path) -> None
         ReportServer(tmp_path / "run", port=70_000)
     with pytest.raises(InterlawError, match="expected a run folder"):
         ReportServer(tmp_path / "none")
+
+
+def test_the_explorer_answers_as_recommend_does() -> None:
+    with ExplorerServer() as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        try:
+            query = "params=1B&family=gpt&vocab_size=50257&head_dim=64&num_candidates=3"
+            said = json.loads(ask(found, f"/answer.json?{query}")[1])
+            expected = recommend(params="1B", family="gpt", vocab_size=50_257, head_dim=64, num_candidates=3)
+            for candidate in expected.candidates:
+                assert f"{candidate.shape.params:,}" in said["html"]
+            pick = expected.candidates[0].shape
+            assert f'data-shape="{pick.depth}x{pick.width}" data-pick="yes"' in said["html"]
+            assert said["error"] == ""
+            cost = said["panels"]["cost:0"]
+            drawn = rows_of(cost, layers(cost)[-1])
+            assert [row["ratio"] for row in drawn] == pytest.approx(
+                [candidate.shape.ratio for candidate in expected.candidates], rel=1e-5
+            )
+            for wrong, message in (
+                ("params=lots", "lots"),
+                ("context=x", "expected a number as context"),
+                ("a=1", "expected fields"),
+            ):
+                assert message in json.loads(ask(found, f"/answer.json?{wrong}")[1])["error"]
+            status, page = ask(found, "/?params=1B")
+            assert status == 200
+            assert 'value="1B"' in page
+            assert ask(found, "/answer.json?" + "a=1&" * 1000)[0] == 404
+            assert "<script>alert" not in ask(found, "/?params=%3Cscript%3Ealert(1)%3C/script%3E")[1]
+        finally:
+            found.shutdown()
+            thread.join()

@@ -1,4 +1,4 @@
-"""`interlaw explore`: a self-contained page to choose a shape on."""
+"""`interlaw explore`: choose a shape in a browser, with the answers of `recommend`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,44 @@ from interlaw.cli.output import AsJson, people, print_json
 
 def explore(
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="The page; explorer.html here when not given.")
+        Path | None, typer.Option(metavar="FILE.html", help="Write the present answer as a page, and serve nothing.")
     ] = None,
-    fit: Annotated[
-        Path | None, typer.Option(metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it.")
+    params: Annotated[str, typer.Option(help="Budget in total parameters to open with.")] = "350M",
+    family: Annotated[str, typer.Option(help="gpt, llama or qwen2.")] = "llama",
+    law: Annotated[
+        Path | None,
+        typer.Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it."),
     ] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine; any free one when 0.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """A page to choose a shape on.
+    """Choose a depth and a width in a browser.
 
-    Equal-budget shapes, exact counts, cost and evidence, as you type; no network.
+    Served to this machine's browser alone; asks the functions behind `recommend`. Ctrl-C ends it.
     """
-    from interlaw.cli.recommend import read_fit
-    from interlaw.report import write_explorer
+    import sys
+    from urllib.parse import urlencode
 
-    page = write_explorer(out, fit=None if fit is None else read_fit(fit))
-    if as_json:
-        print_json({"explorer": page})
+    from interlaw.cli.recommend import read_fit
+    from interlaw.report import ExplorerServer, write_explorer
+
+    fit = None if law is None else read_fit(law)
+    asked = {"params": params, "family": family}
+    if out is not None:
+        page = write_explorer(out, asked=asked, fit=fit)
+        if as_json:
+            print_json({"explorer": page})
+        else:
+            people(stderr=False).print(f"explorer: {page}", markup=False)
         return
-    people(stderr=False).print(f"explorer: {page}", markup=False)
+    with ExplorerServer(fit=fit, port=port) as server:
+        address = f"{server.address}?{urlencode(asked)}"
+        if as_json:
+            print_json({"address": address, "port": server.server_port})
+            sys.stdout.flush()
+        else:
+            people().print(f"{address} chooses a shape; Ctrl-C ends this", markup=False)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from matplotlib import colormaps
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.ticker import FixedLocator, NullLocator
+import altair as alt
 
+from interlaw.report.figure import IS_CHOSEN, Drawing, Figure, Panel
+from interlaw.report.look import DEPTH_RAMP, frame, legend, log_x, log_y, padded, rows
+from interlaw.report.loss_figure import shape_key
 from interlaw.report.results import RunResults
-from interlaw.report.style import MUTED, nice_ticks, panel_grid
-from interlaw.report.wording import Units, budget_text
-from interlaw.shapes import format_size
+from interlaw.report.wording import Units, budget_text, shape_name
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-NUM_COLUMNS = 4
 MOST_POINTS = 60
 
 
@@ -32,6 +26,7 @@ class LearningCurve:
         key: The trial.
         budget: Nominal budget.
         budget_kind: What it counts.
+        treatment: How its learning rate was chosen.
         depth: Layers.
         width: d_model.
         seed: Seed.
@@ -42,6 +37,7 @@ class LearningCurve:
     key: str
     budget: float
     budget_kind: str
+    treatment: str
     depth: int
     width: int
     seed: int
@@ -64,6 +60,7 @@ def learning_curves(results: RunResults) -> tuple[LearningCurve, ...]:
                 key=str(row["key"]),
                 budget=float(row["budget"]),
                 budget_kind=str(row["budget_kind"]),
+                treatment=str(row["treatment"]),
                 depth=int(row["depth"]),
                 width=int(row["width"]),
                 seed=int(row["seed"]),
@@ -74,40 +71,93 @@ def learning_curves(results: RunResults) -> tuple[LearningCurve, ...]:
     return tuple(found)
 
 
-def draw_curves(curves: tuple[LearningCurve, ...], *, units: Units) -> Figure:
-    """Both axes logarithmic; deeper is darker; each depth is named at its end once."""
-    budgets = sorted({curve.budget for curve in curves})
-    figure, grid, columns = panel_grid(len(budgets), most_columns=NUM_COLUMNS, panel=(3.6, 3.6), share_y=True)
+def draw_curves(curves: Sequence[LearningCurve], *, units: Units) -> Drawing:
+    """Both axes logarithmic; deeper is darker."""
     depths = sorted({curve.depth for curve in curves})
-    ramp = [colormaps["cividis_r"](0.1 + 0.9 * i / max(len(depths) - 1, 1)) for i in range(len(depths))]
-    for index, (axes, budget) in enumerate(zip(grid, budgets, strict=True)):
-        members = [curve for curve in curves if curve.budget == budget and curve.units]
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        for curve in members:
-            axes.plot(curve.units, curve.val_loss, color=ramp[depths.index(curve.depth)], lw=1.2, alpha=0.85)
-        _ticks(axes, curves, members)
-        axes.set_title(budget_text(budget, next(c.budget_kind for c in curves if c.budget == budget)))
-        axes.set_xlabel(f"training {units.data}")
-        if index % columns == 0:
-            axes.set_ylabel(f"validation loss ({units.loss})")
-    scale = ScalarMappable(Normalize(0, 1), ListedColormap(ramp))
-    bar = figure.colorbar(scale, ax=grid, pad=0.015, aspect=28)
-    bar.set_ticks([(i + 0.5) / len(depths) for i in range(len(depths))], labels=[str(depth) for depth in depths])
-    bar.set_label("layers")
-    bar.ax.tick_params(length=0, labelcolor=MUTED)
-    bar.outline.set_visible(False)
-    return figure
+    losses = padded([loss for curve in curves for loss in curve.val_loss], log=True)
+    panels = []
+    treatments = list(dict.fromkeys(curve.treatment for curve in curves))
+    for budget, treatment in sorted(
+        {(curve.budget, curve.treatment) for curve in curves}, key=lambda each: (treatments.index(each[1]), each[0])
+    ):
+        members = [curve for curve in curves if (curve.budget, curve.treatment) == (budget, treatment) and curve.units]
+        if not members:
+            continue
+        suffix = f", {treatment}" if len(treatments) > 1 else ""
+        panels.append(
+            Panel(
+                chart=_chart(members, depths, losses, units),
+                title=budget_text(budget, members[0].budget_kind) + suffix,
+                belongs={"budget": budget, "treatment": treatment},
+            )
+        )
+    caption = "One line a trial: validation loss while it trains. Deeper is darker. Both axes are logarithmic."
+    return Drawing(message=_message(curves), caption=caption, panels=tuple(panels))
 
 
-def _ticks(axes: Axes, curves: tuple[LearningCurve, ...], members: list[LearningCurve]) -> None:
-    """Round numbers on both axes: losses of all budgets, training data of this one."""
-    losses = [loss for curve in curves for loss in curve.val_loss]
-    axes.yaxis.set_major_locator(FixedLocator(nice_ticks(min(losses), max(losses))))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    if members:
-        low, high = min(c.units[0] for c in members), max(c.units[-1] for c in members)
-        axes.xaxis.set_major_locator(FixedLocator(nice_ticks(low, high, most=5)))
-    axes.xaxis.set_major_formatter(lambda value, _: format_size(round(value)))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_locator(NullLocator())
+def _message(curves: Sequence[LearningCurve]) -> str:
+    """How many curves still fell at their end."""
+    falling = sum(len(each.val_loss) > 1 and each.val_loss[-1] <= min(each.val_loss) for each in curves)
+    return f"{falling} of {len(curves)} trials have their lowest validation loss at the end of training"
+
+
+def _chart(members: Sequence[LearningCurve], depths: Sequence[int], losses: tuple[float, float], units: Units) -> Any:
+    limits = padded([unit for curve in members for unit in curve.units if unit > 0], log=True, margin=0.02)
+    x = log_x("units", f"training {units.data}", limits, most=5, format=".3~s")
+    values = [
+        {
+            "units": curve.units,
+            "loss": tuple(float(f"{loss:.5g}") for loss in curve.val_loss),
+            "depth": str(curve.depth),
+            "seed": curve.seed,
+            "key": curve.key,
+            "shape": shape_key(curve.budget, curve.depth, curve.width),
+            "said": f"{shape_name(curve.depth, curve.width)}, seed {curve.seed}: {curve.val_loss[-1]:.4g} at the end",
+        }
+        for curve in members
+    ]
+    scale = alt.Scale(domain=[str(depth) for depth in depths], range=ramp(len(depths)))
+    lines = (
+        alt.Chart(rows(values))
+        .transform_filter("indexof(off_seeds, datum.seed) < 0")
+        .transform_flatten(["units", "loss"])
+        .mark_line(strokeWidth=1.4, cursor="pointer", clip=True)
+        .encode(
+            x="units:Q",
+            y="loss:Q",
+            color=alt.Color("depth:N", scale=scale, sort=None, legend=legend("layers", column=45, symbolType="stroke")),
+            detail="key:N",
+            tooltip="said:N",
+            description="said:N",
+            opacity=alt.condition(IS_CHOSEN, alt.value(0.9), alt.value(0.1)),
+        )
+    )
+    return alt.layer(frame(x, log_y("loss", f"validation loss ({units.loss})", losses)), lines)
+
+
+def ramp(count: int) -> list[str]:
+    """So many shades from shallow to deep.
+
+    Example:
+        >>> ramp(1), len(ramp(9))
+        (['#1a2f5c'], 9)
+    """
+    if count == 1:
+        return [DEPTH_RAMP[-1]]
+    stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]
+    found = []
+    for place in range(count):
+        at = place / (count - 1) * (len(stops) - 1)
+        start = min(int(at), len(stops) - 2)
+        mixed = [round(a + (at - start) * (b - a)) for a, b in zip(stops[start], stops[start + 1], strict=True)]
+        found.append("#" + "".join(f"{part:02x}" for part in mixed))
+    return found
+
+
+def curves_of_run(results: RunResults) -> Drawing | None:
+    """The figure of a run; nothing where no validation loss was kept."""
+    curves = [curve for curve in learning_curves(results) if curve.units]
+    return draw_curves(curves, units=results.units) if curves else None
+
+
+CURVES = Figure(name="learning-curves", title="Learning curves", draw=curves_of_run)

@@ -1,51 +1,79 @@
-"""A whole HTML document that needs nothing else: style, script and numbers inside; its policy lets in no more."""
+"""A whole HTML document that needs nothing else: style, script and numbers inside; its policy lets in no more.
+
+Pages are Jinja2 templates with autoescape: every text is escaped unless this file marked it as its own.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from typing import Any
 
-from interlaw.report.markup import contents, text
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from interlaw.report.figure import Drawing, page_panels
+from interlaw.report.look import CONFIG, plain
+from interlaw.report.wording import number
 
 
 def document(
+    template: str,
     *,
     title: str,
-    header: str,
-    body: str,
     data: Any,
-    styles: Sequence[str],
-    scripts: Sequence[str],
+    scripts: Sequence[str] = ("page.js",),
     connect: bool = False,
+    **context: Any,
 ) -> str:
     """The page's HTML.
 
     Args:
-        title: Shown by the browser.
-        header: HTML of the head of the page.
-        body: HTML of its parts.
-        data: What its script reads from the element `data`, as JSON.
-        styles: Asset files, joined in this order.
+        template: A file of `templates/`.
+        title: Shown by the browser and at the top.
+        data: What the script reads from the element `data`, as JSON.
         scripts: Asset files, joined in this order.
-        connect: Whether its script may ask the server that it came from.
+        connect: Whether the script may ask the server that the page came from.
+        context: What the template shows.
     """
-    css = "\n".join(asset(name) for name in styles)
-    script = "\n".join(asset(name) for name in scripts)
+    # Vega comes first: the page's own script draws with it
+    parts = [vega_script(), "\n".join(asset(name) for name in scripts)] if scripts else []
+    style = asset("page.css")
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy(css, script, connect=connect)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)} · interlaw</title><style>{css}</style></head><body>"
-        f'<a class="skip" href="#main">Skip to the text</a><header>{header}{contents(body)}</header>'
-        f'<main id="main" tabindex="-1">{body}</main>'
-        f'<script type="application/json" id="data">{embedded(data)}</script>'
-        f"<script>{script}</script></body></html>\n"
+        templates()
+        .get_template(template)
+        .render(
+            title=title,
+            style=Markup(style),  # noqa: S704  the package's own file
+            scripts=[Markup(part) for part in parts],  # noqa: S704  likewise
+            policy=Markup(policy(style, parts, connect=connect)),  # noqa: S704  quotes stand in it
+            data=Markup(embedded(data)),  # noqa: S704  JSON with every angle bracket written as an escape
+            **context,
+        )
     )
+
+
+def fragment(template: str, **context: Any) -> str:
+    """A part of a page, for a script to put in place."""
+    return templates().get_template(template).render(**context)
+
+
+@cache
+def templates() -> Environment:
+    """Where templates come from; a name that is missing is an error, never an empty text."""
+    found = Environment(
+        loader=PackageLoader("interlaw.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals["number"] = number
+    return found
 
 
 def asset(name: str) -> str:
@@ -53,14 +81,33 @@ def asset(name: str) -> str:
     return resources.files("interlaw.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def policy(css: str, script: str, *, connect: bool = False) -> str:
-    """Only this style and this script may run, and nothing may be fetched: what the browser itself enforces."""
-    sources = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in (css, script)]
+@cache
+def vega_script() -> str:
+    """Vega, Vega-Lite and Vega-Embed, from the installed vl-convert; seconds, so once a process.
+
+    Raises:
+        RuntimeError: When it holds what would end a script element.
+    """
+    import vl_convert
+
+    found: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    if "</script" in found.lower() or "<!--" in found:
+        raise RuntimeError("expected a Vega bundle that can stand in a page, found the end of a script element in it")
+    return found
+
+
+def policy(style: str, scripts: Sequence[str], *, connect: bool = False) -> str:
+    """Only this style and these scripts may run, and nothing may be fetched: what the browser itself enforces."""
+    hashes = " ".join(_digest(script) for script in scripts) or "'none'"
     return (
-        f"default-src 'none'; style-src 'sha256-{sources[0]}'; script-src 'sha256-{sources[1]}'; "
-        + ("connect-src 'self'; " if connect else "")
-        + "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_digest(style)}; script-src {hashes}; img-src data: blob:; "
+        + ("connect-src 'self'; form-action 'self'; " if connect else "form-action 'none'; ")
+        + "base-uri 'none'"
     )
+
+
+def _digest(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def embedded(values: Any) -> str:
@@ -74,12 +121,22 @@ def embedded(values: Any) -> str:
     return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def plain(value: Any) -> Any:
-    """What JSON lacks (NaN, infinities) as null, tuples as lists."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Figures for a template, and the specifications that its script draws them from.
+
+    Args:
+        figures: Name, heading and drawing of each.
+
+    Returns:
+        The template's figures, and the data `panels` and `config`.
+    """
+    shown, specifications = [], {}
+    for name, title, drawing in figures:
+        panels = page_panels(drawing)
+        for place, panel in enumerate(panels):
+            panel["id"] = f"{name}:{place}"
+            specifications[panel["id"]] = panel.pop("spec")
+        shown.append(
+            {"name": name, "title": title, "message": drawing.message, "caption": drawing.caption, "panels": panels}
+        )
+    return shown, {"panels": specifications, "config": CONFIG}

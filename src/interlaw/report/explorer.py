@@ -1,150 +1,210 @@
-"""A self-contained page to choose a shape on: shapes of equal budget, their cost and the evidence, as one types."""
+"""The explorer: a form whose answer is that of `recommend`, served on loopback or written as a page."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interlaw.laws import SIZE_TOLERANCE, LawFit, PublishedLaw, published_laws
-from interlaw.published import chance_ceiling, published_ratio_points
-from interlaw.recommendation import assumptions
-from interlaw.report.document import document
-from interlaw.report.markup import section, text
+from interlaw import __version__
+from interlaw.errors import InterlawError
+from interlaw.laws import LawFit
+from interlaw.recommendation import Recommendation, recommend
+from interlaw.report.document import document, drawn, fragment
+from interlaw.report.recommendation_figure import candidate_key, draw_recommendation
 from interlaw.report.saving import save
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, FAMILIES, NEAREST_TOLERANCE, Shape
+from interlaw.report.tables import Column, Table, number_texts, table_of
+from interlaw.report.wording import shape_name, span
+from interlaw.shapes import format_size
 
-STYLES = ("page.css", "explore.css")
-SCRIPTS = (
-    "chart.js",
-    "tip.js",
-    "anchors.js",
-    "explore_shapes.js",
-    "explore_evidence.js",
-    "explore_state.js",
-    "explore_panels.js",
-    "explore_tables.js",
-    "explore.js",
-)
 NAME = "explorer.html"
-# anchor: (title, what to see)
-PARTS = {
-    "answer": ("Shapes of equal budget", ""),
-    "cost": (
-        "What a ratio is predicted to cost",
-        "Loss above the best shape of the budget: the estimate and its range. Gold: the recommended range of R; dots: "
-        "the shapes above, with their layers; ticks: the ratios that published laws name at this size.",
-    ),
-    "chosen": ("The chosen shape", ""),
-    "sizes": (
-        "Beside published laws and models",
-        "Each law over the sizes that it speaks of; dots are published models, shaded by MMLU-Pro where it was "
-        "measured; the gold bar is the recommended range of R at this budget, the diamond the chosen shape.",
-    ),
-    "scores": (
-        "MMLU-Pro of published models",
-        "Base models under one protocol. Filled: those of similar size, with which a comparison is fair; below the "
-        "dashed line a score cannot be told from guessing.",
-    ),
-    "laws": ("Published laws at this size", ""),
-    "models": ("Published models", ""),
+SCRIPTS = ("page.js", "explore.js")
+# name of a field: (words, what it reads, its first value); empty fields are left to `recommend`
+FIELDS: dict[str, tuple[str, type, str]] = {
+    "params": ("Parameters", str, "350M"),
+    "flops": ("or training FLOPs", str, ""),
+    "family": ("Family", str, "llama"),
+    "vocab_size": ("Vocabulary", int, "32000"),
+    "context": ("Context", int, "4096"),
+    "tokens_per_param": ("Tokens a parameter", float, "20"),
+    "head_dim": ("Head width", int, ""),
+    "heads_per_kv": ("Heads a key-value head", int, ""),
+    "multiple_of": ("Widths are multiples of", int, ""),
+    "num_candidates": ("Shapes to list", int, "8"),
 }
 
 
-def write_explorer(out: str | Path | None = None, *, fit: LawFit | None = None) -> Path:
-    """Writes the explorer as one HTML file that needs nothing else.
+def write_explorer(
+    out: str | Path | None = None, *, asked: Mapping[str, str] | None = None, fit: LawFit | None = None
+) -> Path:
+    """Writes the present answer as one HTML file that needs nothing else.
 
     Args:
         out: The file; explorer.html when None.
+        asked: Values of the form's fields; its first values where left out.
         fit: Your own law: it then gives the interval and the penalties, as in `recommend`.
 
     Returns:
         The file's path.
 
     Raises:
-        InterlawError: When the file cannot be written.
+        InterlawError: What `recommend` refuses, or a file that cannot be written.
     """
     path = Path(NAME if out is None else out)
-    save(path, explorer(fit=fit).encode())
+    save(path, explorer_page(asked or {}, fit=fit, served=False).encode())
     return path
 
 
-def explorer(*, fit: LawFit | None = None) -> str:
-    """The page's HTML."""
-    words = "This page works out shapes and evidence while you type; it needs JavaScript, but no network."
-    about = "Shapes of one budget, what they cost, and what is known about R = depth / width"
-    parts = "".join(_part(name, *part) for name, part in PARTS.items())
+def explorer_page(asked: Mapping[str, str], *, fit: LawFit | None = None, served: bool = True) -> str:
+    """The page with the answer to what is asked; a served one shows a mistake in place of an answer.
+
+    Raises:
+        InterlawError: What `recommend` refuses, where the page is not served.
+    """
+    values = {name: asked.get(name, first) for name, (_, _, first) in FIELDS.items()}
+    found = answer(values, fit=fit) if served else {**_answered(values, fit), "error": ""}
     return document(
-        title="Choose a shape",
-        header=f'<h1>Choose a depth and a width</h1><p class="quiet">{text(about)}</p>',
-        body=f'<noscript><p>{text(words)}</p></noscript><form id="choices"></form>{parts}',
-        data=numbers(fit),
-        styles=STYLES,
+        "explorer.html.j2",
+        title="Choose a depth and a width",
+        data={"panels": found["panels"], "config": found["config"], "served": served},
         scripts=SCRIPTS,
+        connect=served,
+        version=__version__,
+        served=served,
+        fields=[(name, words, values[name]) for name, (words, _, _) in FIELDS.items()],
+        error=found["error"],
+        answer=found["html"],
     )
 
 
-def _part(name: str, title: str, caption: str) -> str:
-    if not caption:
-        return section(name, title, '<div class="place"></div>')
-    return section(name, title, f'<figure><div class="plot"></div><figcaption>{text(caption)}</figcaption></figure>')
+def answer(asked: Mapping[str, str], *, fit: LawFit | None = None) -> dict[str, Any]:
+    """What the page's script puts in place.
+
+    Returns:
+        `html`, `panels` and `config`, or `error`: what `recommend` says of a wrong value.
+    """
+    try:
+        return {**_answered(asked, fit), "error": ""}
+    except InterlawError as error:
+        return {"html": "", "panels": {}, "config": {}, "error": str(error)}
 
 
-def numbers(fit: LawFit | None = None) -> dict[str, Any]:
-    """What the page computes from: every family's settings, published laws and models, the fit, and the assumptions."""
-    return {
-        "families": {name: _settings(shape) for name, shape in FAMILIES.items()},
-        "nearest_tolerance": NEAREST_TOLERANCE,
-        "tokens_per_param": CHINCHILLA_TOKENS_PER_PARAM,
-        "size_tolerance": SIZE_TOLERANCE,
-        "laws": [_law(law) for law in published_laws()],
-        "models": [asdict(point) for point in published_ratio_points()],
-        "chance": chance_ceiling(),
-        "fit": None if fit is None else _fit(fit),
-        **assumptions(),
-    }
+def _answered(asked: Mapping[str, str], fit: LawFit | None) -> dict[str, Any]:
+    result = recommend(**read_fields(asked), fit=fit)
+    figures, data = drawn([("cost", "Predicted cost", draw_recommendation(result))])
+    html = fragment(
+        "answer.html.j2",
+        lead=lead(result),
+        statement=result.interval.statement,
+        figure_drawn=figures[0],
+        candidates=candidates_table(result),
+        laws=laws_table(result),
+        models=models_table(result) if result.models else None,
+        warnings=result.warnings,
+    )
+    return {"html": html, **data}
 
 
-def _settings(shape: type[Shape]) -> list[dict[str, Any]]:
-    """A family's sizes beside depth and width, with their defaults."""
-    return [
-        {"name": field.name, "type": field.type, "default": field.default}
-        for field in fields(shape)
-        if field.name not in ("depth", "width")
+def read_fields(asked: Mapping[str, str]) -> dict[str, Any]:
+    """The form's texts as arguments of `recommend`; empty ones are left out.
+
+    Raises:
+        InterlawError: A field that the form lacks, or a text that is no number where one is meant.
+    """
+    unknown = sorted(set(asked) - set(FIELDS))
+    if unknown:
+        raise InterlawError(f"expected fields of {', '.join(FIELDS)}, found {', '.join(unknown)}; leave them out")
+    found: dict[str, Any] = {}
+    for name, text in asked.items():
+        words, kind, _ = FIELDS[name]
+        if not text.strip():
+            continue
+        try:
+            found[name] = kind(text.strip())
+        except ValueError:
+            raise InterlawError(f"expected a number as {words.lower()}, found {text!r}; change it") from None
+    if "flops" in found:  # what is typed last: the budget in parameters is filled in at first
+        found.pop("params", None)
+    return found
+
+
+def lead(result: Recommendation) -> str:
+    """The answer in a sentence."""
+    pick, interval = result.candidates[0].shape, result.interval
+    return (
+        f"For {format_size(result.params)} parameters: {shape_name(pick.depth, pick.width)}, "
+        f"from the recommended range R = {span(interval.low, interval.high)}."
+    )
+
+
+def candidates_table(result: Recommendation) -> Table:
+    """Every shape, the pick first."""
+    rows = [
+        {
+            "shape": f"{each.shape.depth} x {each.shape.width}",
+            "ratio": each.shape.ratio,
+            "params": each.shape.params,
+            "miss": f"{each.budget_error:+.1%}",
+            "penalty": 100 * each.penalty.value,
+            "range": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
+            "flops": f"{each.train_flops:.2e}",
+            "inside": "yes" if each.inside else "no",
+        }
+        for each in result.candidates
     ]
+    titles = {
+        "shape": "Layers x width",
+        "ratio": "R",
+        "params": "Parameters",
+        "miss": "Off the budget",
+        "penalty": "Loss above the best (%)",
+        "range": "Its range (%)",
+        "flops": "Training FLOPs",
+        "inside": "In the range",
+    }
+    marks = [
+        {"shape": candidate_key(each), **({"pick": "yes"} if place == 0 else {})}
+        for place, each in enumerate(result.candidates)
+    ]
+    return table_of(titles, rows, caption="Shapes of equal budget, the pick first", marks=marks)
 
 
-def _law(law: PublishedLaw) -> dict[str, Any]:
-    """A published law; a formula's slope depends on the size, so the page works it out."""
-    formula = law.kind in ("levine", "depth_scaling")
-    return {**asdict(law), "slope": None if formula else law.slope(law.params_low, law.params_high)}
+def laws_table(result: Recommendation) -> Table:
+    """What every published law says at this size."""
+    ratios = number_texts([one.ratio for one in result.laws])
+    rows = [
+        [
+            one.law.name,
+            ratio,
+            "" if one.low is None or one.high is None else span(one.low, one.high),
+            "yes" if one.covered else "no",
+            one.law.statement,
+            one.law.source,
+        ]
+        for one, ratio in zip(result.laws, ratios, strict=True)
+    ]
+    columns = [
+        Column(title="Law"),
+        Column(title="R*", right=True),
+        Column(title="Good R"),
+        Column(title="Covers this size"),
+        Column(title="What it says"),
+        Column(title="Source"),
+    ]
+    return Table(caption="What each law says of the best R", columns=columns, rows=rows)
 
 
-def _fit(fit: LawFit) -> dict[str, Any]:
-    """What the interval and the penalty need of a fit."""
-    law = fit.law if fit.law is not None and fit.law.status == "optimum" else None
-    joint = None if law is None else {
-        "reference_params": law.reference_params,
-        "ratio_at_reference": law.parameters["ratio_at_reference"].value,
-        "gamma": law.parameters["gamma"].value,
-        "covariance": law.covariance,
-        "z_quantile": law.z_quantile,
-        "params_low": law.params_low,
-        "params_high": law.params_high,
-        "curvatures": [asdict(each) for each in law.curvatures],
-    }  # fmt: skip
-    budgets = []
-    for one in fit.budgets:
-        star, curve, near = one.r_star, one.curve, one.loss_interval
-        if star.value is not None and near is not None and star.status == "optimum":
-            bends = curve is not None and curve.loss_min is not None and curve.curvature > 0
-            budgets.append({
-                "params": one.params_mean,
-                "ratio": star.value,
-                "best_low": star.low,
-                "best_high": star.high,
-                "low": near.low,
-                "high": near.high,
-                "curvature": curve.curvature / curve.loss_min if bends and curve and curve.loss_min else None,
-            })  # fmt: skip
-    return {"delta": fit.delta, "law": joint, "budgets": budgets}
+def models_table(result: Recommendation) -> Table:
+    """Published models of about this size."""
+    rows = [
+        {
+            "name": point.name,
+            "params": format_size(point.params),
+            "shape": f"{point.depth} x {point.width}",
+            "ratio": point.ratio,
+            "score": point.score,
+        }
+        for point in result.models
+    ]
+    titles = {"name": "Model", "params": "Parameters", "shape": "Layers x width", "ratio": "R", "score": "MMLU-Pro (%)"}
+    return table_of(titles, rows, caption="Published models of similar size, from shallow to deep")

@@ -1,26 +1,28 @@
-"""R* against the budget: intervals, edges as arrows, both efficient intervals, and what others published."""
+"""R* against the budget: intervals, edges of the grid, both efficient intervals, and the law through the optima."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+import altair as alt
 import numpy as np
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
 
-from interlaw.laws import BudgetFit, LinePoint, published_laws, status_text
-from interlaw.published import RatioPoint, published_ratio_points
-from interlaw.report.results import Analysis
-from interlaw.report.style import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
+from interlaw.laws import BudgetFit, LawFit, LinePoint
+from interlaw.report.figure import Drawing, Figure, Panel, joined
+from interlaw.report.interval_marks import interval_bars
+from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE, frame, log_y, rows
+from interlaw.report.loss_figure import star_note
+from interlaw.report.results import RunResults, by_treatment
+from interlaw.report.wording import shape_name, span
 from interlaw.shapes import format_size
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+MARGIN = 1.6  # of both axes, as a factor
+BESIDE = 8  # pixels between the bar of R* and the green bar
 
-MARGIN = 1.6
-MOST_LABELLED = 6
+
+SIZE_LABEL = "replace(format(datum.value, '.3~s'), 'G', 'B')"  # 300k, 3M, 1B
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,226 +42,161 @@ class LawPoint:
     grid_high: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishedLine:
-    """What a published statement says over the sizes that it speaks of."""
-
-    name: str
-    source: str
-    statement: str
-    params: tuple[float, ...]
-    ratio: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LawNumbers:
-    """What is drawn: the budgets, the joint law's line where it has one, published lines and models."""
-
-    points: tuple[LawPoint, ...]
-    line: tuple[LinePoint, ...]
-    published: tuple[PublishedLine, ...]
-    models: tuple[RatioPoint, ...]
-
-
-def law_numbers(analysis: Analysis) -> LawNumbers:
-    """The plotted numbers of a treatment's fit."""
-    return LawNumbers(
-        points=law_points(analysis),
-        line=law_line(analysis),
-        published=published_lines(),
-        models=tuple(published_ratio_points()),
-    )
-
-
-def law_line(analysis: Analysis) -> tuple[LinePoint, ...]:
-    """R*(N) of the joint law between the smallest and the largest budget; nothing where it found no optimum."""
-    law, budgets = analysis.fit.law, analysis.fit.budgets
-    if law is None or law.status != "optimum":
-        return ()
-    sizes = np.geomspace(budgets[0].params_mean, budgets[-1].params_mean, 21)
-    return tuple(law.ratio(float(size)) for size in sizes)
-
-
-def law_points(analysis: Analysis) -> tuple[LawPoint, ...]:
+def law_points(fit: LawFit) -> tuple[LawPoint, ...]:
     """The budgets, by size."""
     return tuple(
         LawPoint(
-            params=fit.params_mean,
-            fit=fit,
-            grid_low=min(point.ratio for point in fit.points),
-            grid_high=max(point.ratio for point in fit.points),
+            params=each.params_mean,
+            fit=each,
+            grid_low=min(point.ratio for point in each.points),
+            grid_high=max(point.ratio for point in each.points),
         )
-        for fit in analysis.fit.budgets
+        for each in fit.budgets
     )
 
 
-def published_lines() -> tuple[PublishedLine, ...]:
-    """Every published law that states a best ratio, over the range of sizes that it covers and no further."""
-    lines = []
-    for law in published_laws():
-        stated = [size for size, _ in law.points]
-        sizes = stated if len(stated) > 1 else np.unique(np.geomspace(law.params_low, law.params_high, 41))
-        pairs = [(float(size), ratio) for size in sizes if (ratio := law.ratio(float(size))) is not None]
-        if pairs:
-            params, ratios = zip(*pairs, strict=True)
-            lines.append(
-                PublishedLine(name=law.name, source=law.source, statement=law.statement, params=params, ratio=ratios)
-            )
-    return tuple(lines)
+def law_line(fit: LawFit) -> tuple[LinePoint, ...]:
+    """R*(N) of the joint law from the first to the last budget with an optimum; nothing where it found no optimum."""
+    optima = [each.params_mean for each in fit.budgets if each.r_star.value is not None]
+    if fit.law is None or fit.law.status != "optimum" or len(optima) < 2:
+        return ()
+    return tuple(fit.law.ratio(float(size)) for size in np.geomspace(optima[0], optima[-1], 21))
 
 
-def draw_law(numbers: LawNumbers) -> Figure:
-    """The run's own budgets, near: R*, intervals, the joint law."""
-    figure, (axes,), _ = panel_grid(1, most_columns=1, panel=(6.4, 4.6))
-    points = numbers.points
-    _frame(axes, (points[0].params / MARGIN, points[-1].params * MARGIN), _ratio_limits(points))
-    _draw_line(axes, numbers.line)
-    for index, point in enumerate(points):
-        _draw_budget(axes, point)
-        if len(points) <= MOST_LABELLED or index == len(points) - 1:
-            _label_star(axes, point)
-    axes.xaxis.set_major_locator(FixedLocator([point.params for point in points]))
-    figure.legend(handles=_legend(numbers), loc="outside lower left", ncols=2, fontsize=8.5, frameon=False)
-    return figure
+def law_message(fit: LawFit) -> str:
+    """Whether R* moves with the budget."""
+    stability = fit.stability
+    if stability is None or stability.gamma is None:
+        return "R* is known at fewer than two budgets: whether it moves cannot be told"
+    slope = f"R* goes as N^{stability.gamma:.2f}"
+    interval = f" ({span(stability.low, stability.high, digits=2)})" if stability.low is not None else ""
+    words = {"stable": "R* stays put", "moves": "R* moves with size"}
+    return f"{words.get(stability.verdict, 'Whether R* moves cannot be told')}: {slope}{interval}"
 
 
-def _legend(numbers: LawNumbers) -> list[Line2D]:
-    """What the colours say, as far as they occur."""
-    fits = [point.fit for point in numbers.points]
-    found = [Line2D([], [], color=BEST, marker="D", lw=2, ms=6, label="R* with its interval; an arrow has no bound")]
-    near = [fit.loss_interval.delta for fit in fits if fit.loss_interval is not None]
-    if near:
-        label = f"loss within {100 * near[0]:.3g}% of the best"
-        found.append(Line2D([], [], color=GOOD, alpha=0.35, lw=9, label=label))
-    if any(fit.interaction_interval is not None for fit in fits):
-        found.append(Line2D([], [], color=INTERACTION, lw=4, label="efficient interaction"))
-    if numbers.line:
-        found.append(Line2D([], [], color=FIT, lw=1.5, label="law of all budgets together"))
-    return [*found, Line2D([], [], color=FAINT, lw=1.2, label="shapes tried")]
+def draw_law(fit: LawFit) -> Drawing:
+    """The fit's own budgets: R*, intervals, the joint law."""
+    points = law_points(fit)
+    low, high = min(point.grid_low for point in points), max(point.grid_high for point in points)
+    sizes = (points[0].params / MARGIN, points[-1].params * MARGIN)
+    layers = [
+        frame(
+            size_axis(sizes, [point.params for point in points]),
+            log_y("ratio", "R = depth / width", (low / MARGIN, high * MARGIN)),
+        ),
+        *line_layers(law_line(fit)),
+        *(layer for layer in (_tried(points), *_near(points), *star_layers(points)) if layer is not None),
+    ]
+    caption = (
+        "Orange diamond and bar: R* with its interval, an arrow where no bound is known; hollow triangle: the loss "
+        "still falls at that end of the grid; hollow circle: best shape tried, no optimum. Gold: loss within "
+        f"{100 * fit.delta:.2g}% of the best; green: efficient interaction; grey: shapes tried; blue: the law of all "
+        "budgets together with its interval, drawn between budgets that have an optimum."
+    )
+    panel = Panel(chart=alt.layer(*layers), title="Best depth / width against budget", width=520, height=340)
+    return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
 
 
-def draw_law_among_published(numbers: LawNumbers) -> Figure:
-    """The run's R* beside published laws (each over the sizes it speaks of) and published models."""
-    figure, (axes,), _ = panel_grid(1, most_columns=1, panel=(8.2, 4.9))
-    points, models = numbers.points, numbers.models
-    ratios = [model.ratio for model in models]
-    stars = [end for point in points for end in _star_ends(point)]
-    lines = [ratio for line in numbers.published for ratio in line.ratio]
-    highest = max(model.params for model in models)
-    limits = (min(*stars, *lines, *ratios) / 1.5, max(*stars, *lines, *ratios) * 1.4)
-    _frame(axes, (points[0].params / 2, highest * 4), limits)
-    axes.plot([m.params for m in models], ratios, "o", ms=3.5, mfc=FAINT, mec=MUTED, mew=0.4, zorder=1)
-    axes.annotate("published models", (highest, min(ratios)), (0, -4), textcoords="offset points", ha="right",
-                  va="top", fontsize=8, color=MUTED)  # fmt: skip
-    _draw_published(axes, numbers.published)
-    _draw_line(axes, numbers.line)
+def size_axis(limits: tuple[float, float], ticks: Sequence[float]) -> alt.X:
+    """N, in words such as 3M, at the budgets themselves."""
+    kept = list(ticks[:: -(-len(ticks) // 8)])
+    return alt.X(
+        "params:Q",
+        scale=alt.Scale(type="log", domain=list(limits), nice=False),
+        axis=alt.Axis(values=kept, labelExpr=SIZE_LABEL, title="N, parameters"),
+    )
+
+
+def line_layers(line: Sequence[LinePoint]) -> list[Any]:
+    """The joint law with its band."""
+    if not line:
+        return []
+    values = [{"params": each.params, "ratio": each.ratio, "low": each.low, "high": each.high} for each in line]
+    chart = alt.Chart(rows(values))
+    band = chart.mark_area(color=FIT, opacity=0.14, clip=True, aria=False)
+    return [
+        band.encode(x="params:Q", y="low:Q", y2="high:Q"),
+        chart.mark_line(color=FIT, clip=True, aria=False).encode(x="params:Q", y="ratio:Q"),
+    ]
+
+
+def _tried(points: Sequence[LawPoint]) -> Any:
+    values = [
+        {"params": point.params, "low": point.grid_low, "high": point.grid_high, "budget": point.fit.budget}
+        for point in points
+    ]
+    bars = alt.Chart(rows(values)).mark_rule(color=FAINT, strokeWidth=1.4, aria=False)
+    return shown(bars.encode(x="params:Q", y="low:Q", y2="high:Q"))
+
+
+def shown(chart: Any) -> Any:
+    """Without the budgets that the reader switched off."""
+    return chart.transform_filter("indexof(off_budgets, datum.budget) < 0")
+
+
+def _near(points: Sequence[LawPoint]) -> list[Any]:
+    """The loss interval around R*, and the interaction interval beside it."""
+    gold, green = [], []
     for point in points:
-        _draw_star(axes, point, size=6)
-    named = [point for point in points if point.fit.r_star.value is not None]
-    if named:
-        _label(axes, named[-1].params, named[-1].fit.r_star.value or 0.0, "this run", BEST)
-    axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in range(3, 12)]))
-    return figure
+        interval, interaction = point.fit.loss_interval, point.fit.interaction_interval
+        of = {"params": point.params, "budget": point.fit.budget}
+        if interval is not None and point.fit.r_star.value is not None:
+            said = f"{format_size(point.params)}: loss as good as the best at R = {span(interval.low, interval.high)}"
+            gold.append({**of, "low": interval.low, "high": interval.high, "said": said})
+        if interaction is not None and interaction.low is not None and interaction.high is not None:
+            said = (
+                f"{format_size(point.params)}: efficient interaction at R = {span(interaction.low, interaction.high)}"
+            )
+            wide = 1.03 if interaction.low == interaction.high else 1.0
+            green.append({**of, "low": interaction.low / wide, "high": interaction.high * wide, "said": said})
+    ends = {"x": "params:Q", "y": "low:Q", "y2": "high:Q", "tooltip": "said:N", "description": "said:N"}
+    return [
+        shown(alt.Chart(rows(gold)).mark_rule(color=GOOD, opacity=0.4, strokeWidth=14).encode(**ends)),
+        shown(
+            alt.Chart(rows(green))
+            .mark_rule(color=INTERACTION, strokeWidth=5, xOffset=-BESIDE, x2Offset=-BESIDE)
+            .encode(**ends)
+        ),
+    ]
 
 
-def _frame(axes: Axes, params: tuple[float, float], ratios: tuple[float, float]) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(*params)
-    axes.set_ylim(*ratios)
-    ratio_axis(axes.yaxis, *ratios)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: format_size(float(f"{value:.3g}")))
-    axes.set_xlabel("N, parameters")
-    axes.set_ylabel("R = depth / width")
-
-
-def _ratio_limits(points: tuple[LawPoint, ...]) -> tuple[float, float]:
-    return min(point.grid_low for point in points) / 1.5, max(point.grid_high for point in points) * 1.5
-
-
-def _star_ends(point: LawPoint) -> tuple[float, float]:
-    """What the mark of R* spans: its interval, or the measured shape that stands for it."""
-    star = point.fit.r_star
-    if star.value is not None:
-        return star.low or point.grid_low, star.high or point.grid_high
-    ends = {"low": point.grid_low, "high": point.grid_high}
-    ratio = ends.get(star.edge or "", point.fit.best.ratio)
-    return ratio, ratio
-
-
-def _draw_line(axes: Axes, line: tuple[LinePoint, ...]) -> None:
-    """The joint law over the budgets that it was fitted to."""
-    params = [point.params for point in line]
-    axes.fill_between(params, [p.low for p in line], [p.high for p in line], color=FIT, alpha=0.14, lw=0, zorder=1)
-    axes.plot(params, [point.ratio for point in line], color=FIT, lw=1.5, zorder=2)
-
-
-def _draw_budget(axes: Axes, point: LawPoint) -> None:
-    """The grid tried, the loss interval, the interaction interval beside it, R* on top."""
-    fit, size = point.fit, point.params
-    interval, interaction = fit.loss_interval, fit.interaction_interval
-    axes.plot([size] * 2, [point.grid_low, point.grid_high], color=FAINT, lw=1.2, zorder=1)
-    if interval is not None:
-        ends = [interval.low, interval.high]
-        axes.plot([size] * 2, ends, color=GOOD, lw=13, alpha=0.35, solid_capstyle="butt", zorder=2)
-    if interaction is not None and interaction.low is not None and interaction.high is not None:
-        beside, ends = size * 0.93, [interaction.low, interaction.high]
-        axes.plot([beside] * 2, ends, color=INTERACTION, lw=4, solid_capstyle="butt", zorder=3)
-        axes.plot([beside] * 2, ends, "s", color=INTERACTION, ms=4, zorder=3)
-    _draw_star(axes, point, size=8)
-
-
-def _label_star(axes: Axes, point: LawPoint) -> None:
-    fit, size = point.fit, point.params
-    star = fit.r_star
-    if star.value is not None:
-        _label(axes, size, star.value, f"R* = {star.value:.2g}", BEST)
-    else:
-        colour = BEST if star.status == "edge" else MUTED
-        _label(axes, size, _star_ends(point)[0], status_text(star), colour)
-
-
-def _draw_star(axes: Axes, point: LawPoint, *, size: float) -> None:
-    """R* with its interval; an arrow where the data set no bound or the minimum is at the edge of the grid."""
-    star, params = point.fit.r_star, point.params
-    if star.value is not None:
-        ends = _star_ends(point)
-        axes.plot([params] * 2, ends, color=BEST, lw=2, zorder=4)
-        for end, known, arrow in ((ends[0], star.low, "v"), (ends[1], star.high, "^")):
-            axes.plot([params], [end], "_" if known else arrow, color=BEST, ms=size + 1, mew=2, zorder=4)
-        axes.plot([params], [star.value], "D", color=BEST, ms=size, mec=SURFACE, zorder=5)
-    elif star.status == "edge":
-        axes.plot(
-            [params],
-            [_star_ends(point)[0]],
-            "v" if star.edge == "low" else "^",
-            color=BEST,
-            ms=size + 2,
-            mfc=SURFACE,
-            mew=1.6,
-            zorder=5,
+def star_layers(points: Sequence[LawPoint]) -> list[Any]:
+    """R* with its interval; a hollow mark where there is none."""
+    optima, hollow = [], []
+    for point in points:
+        star, of = point.fit.r_star, {"params": point.params, "budget": point.fit.budget}
+        said = f"{format_size(point.params)}: {star_note(point.fit)}"
+        if star.value is not None:
+            ends = {"low": star.low or point.grid_low, "high": star.high or point.grid_high}
+            open_ends = {"low_open": star.low is None, "high_open": star.high is None}
+            optima.append({**of, **ends, **open_ends, "ratio": star.value, "said": said})
+            continue
+        best = f"; best shape tried: {shape_name(point.fit.best.depth, point.fit.best.width)}"
+        at = {"low": point.grid_low, "high": point.grid_high}.get(star.edge or "", point.fit.best.ratio)
+        form = {"low": "triangle-down", "high": "triangle-up"}.get(star.edge or "", "circle")
+        hollow.append((form, {**of, "ratio": at, "said": said + best}))
+    marks = [shown(layer) for layer in interval_bars(optima, along="y", across="params", color=BEST)]
+    diamond = alt.Chart(rows(optima)).mark_point(
+        shape="diamond", size=90, filled=True, color=BEST, stroke=SURFACE, strokeWidth=1, opacity=1
+    )
+    marks.append(shown(diamond.encode(x="params:Q", y="ratio:Q", tooltip="said:N", description="said:N")))
+    for form in dict.fromkeys(form for form, _ in hollow):
+        chart = alt.Chart(rows(value for each, value in hollow if each == form)).mark_point(
+            shape=form,
+            size=90,
+            fill=SURFACE,
+            fillOpacity=1,
+            stroke=MUTED if form == "circle" else BEST,
+            strokeWidth=1.8,
         )
-    else:
-        axes.plot([params], [point.fit.best.ratio], "o", color=MUTED, mfc=SURFACE, ms=size - 1, zorder=4)
+        marks.append(shown(chart.encode(x="params:Q", y="ratio:Q", tooltip="said:N", description="said:N")))
+    return marks
 
 
-def _label(axes: Axes, size: float, ratio: float, text: str, colour: str) -> None:
-    axes.annotate(text, (size, ratio), (11, 9), textcoords="offset points", va="center", fontsize=9, color=colour,
-                  fontweight="bold", zorder=6)  # fmt: skip
+def law_of_run(results: RunResults) -> Drawing | None:
+    """The figure of a run, once a treatment."""
+    treated = by_treatment(results.analyses)
+    return joined({treatment: draw_law(analyses[0].fit) for treatment, analyses in treated.items()})
 
 
-def _draw_published(axes: Axes, lines: tuple[PublishedLine, ...]) -> None:
-    """Thin lines, named in the right margin in the order of their ends."""
-    low, high = np.log(axes.get_ylim())
-    step, place = 0.045 * (high - low), -np.inf
-    right = axes.get_xlim()[1]
-    shown = [[pair for pair in zip(line.params, line.ratio, strict=True) if pair[0] <= right] for line in lines]
-    for line, points in sorted(zip(lines, shown, strict=True), key=lambda each: each[1][-1][1]):
-        params, ratios = zip(*points, strict=True)
-        axes.plot(params, ratios, "-" if len(points) > 1 else ".", color=FIT, lw=1.1, alpha=0.75, zorder=2)
-        place = max(np.log(ratios[-1]), place + step)
-        name = np.exp(place)
-        axes.plot([params[-1], right], [ratios[-1], name], color=FAINT, lw=0.6, zorder=0)
-        axes.annotate(line.name, (right, float(name)), (4, 0), textcoords="offset points", va="center", fontsize=8,
-                      color=FIT, annotation_clip=False)  # fmt: skip
+LAW = Figure(name="best-ratio", title="Best depth / width against budget", draw=law_of_run)

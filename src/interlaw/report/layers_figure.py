@@ -10,32 +10,53 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import altair as alt
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction
-from interlaw.report.saving import write_figure
-from interlaw.report.style import INK, MARKERS, MUTED
+from interlaw.report.figure import Drawing, Panel, whole
+from interlaw.report.look import (
+    DASHES,
+    INK,
+    SERIES,
+    SHAPES,
+    SIGNED_RAMP,
+    SURFACE,
+    cycled,
+    legend,
+    linear_y,
+    rows,
+)
+from interlaw.report.saving import write_chart
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
 BEFORE, AFTER = "in", "out"
 MOST_NUMBERED = 16  # columns of a heat map with room for numbers in their cells
-MOST_TICKS = 12
-LEGEND_LETTERS = 130  # that fit the width of the figure, handles included as eight
-ROLE_COLOURS = ("#0b67a3", "#c8430b", "#00866a", "#e9a820", "#8a4fa3", "#5fb0d8", "#1d2733", "#b0577f")
-# Blue below, white at nothing, red above; equally far from white on both sides.
-SIGNED_COLOURS = LinearSegmentedColormap.from_list(
-    "signed", ["#0b3c66", "#3f83b8", "#b5d3e6", "#f7f5f0", "#f2c3a4", "#d0602f", "#7f2204"]
+CELL = 24  # pixels of a row
+WIDTH = 330
+
+CAPTION = (
+    "Above: each layer by its role (rows) and block (columns); red exceeds what chance gives, blue falls below. Below: "
+    "the same quantities over blocks, with the interval of the AOFE-ratio; the thin line of a role's colour is its "
+    "chance level. W^T W: the weights that read the layer's input; agreement: its cosine with the AGOP there."
 )
+# quantity: (title, unit of its colours)
+HEATS = {
+    "excess": "Interaction above chance",
+    "weights_excess": "Superposition of W^T W above chance",
+    "nfa": "Agreement of W^T W with the AGOP",
+}
+# quantity: (its chance level, title)
+LINES: dict[str, tuple[str | None, str]] = {
+    "aofe_ratio": ("null", "AOFE-ratio at the layer's input"),
+    "weights_ratio": ("weights_null", "AOFE-ratio of W^T W"),
+    "nfa": (None, "cosine of W^T W and AGOP"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +75,20 @@ class LayerGrid:
     values: dict[str, NDArray[np.float64]]
 
 
-def layer_grid(rows: Sequence[LayerInteraction]) -> LayerGrid:
+def layer_grid(layers: Sequence[LayerInteraction]) -> LayerGrid:
     """The numbers drawn."""
-    places = [split_name(row.name) for row in rows]
+    places = [split_name(row.name) for row in layers]
     numbers = sorted({number for _, number in places if number is not None})
     numbered = [place for place, (_, number) in enumerate(places) if number is not None]
-    first = numbered[0] if numbered else len(rows)
+    first = numbered[0] if numbered else len(layers)
     columns = [
         str(number) if number is not None else BEFORE if place < first else AFTER
         for place, (_, number) in enumerate(places)
     ]
     depths = tuple(name for name in (BEFORE, *map(str, numbers), AFTER) if name in columns)
     roles = tuple(dict.fromkeys(role for role, _ in places))
-    values = {name: np.full((len(roles), len(depths)), np.nan) for name in _quantities(rows[0])} if rows else {}
-    for row, (role, _), column in zip(rows, places, columns, strict=True):
+    values = {name: np.full((len(roles), len(depths)), np.nan) for name in _quantities(layers[0])} if layers else {}
+    for row, (role, _), column in zip(layers, places, columns, strict=True):
         for name, value in _quantities(row).items():
             values[name][roles.index(role), depths.index(column)] = value
     return LayerGrid(roles=short_names(roles), depths=depths, values=values)
@@ -115,110 +136,134 @@ def _quantities(row: LayerInteraction) -> dict[str, float]:
     }
 
 
-def draw_layers(grid: LayerGrid, *, title: str) -> Figure:
-    """Heat maps above (what exceeds chance, and agreement), lines over depth below (levels with intervals)."""
-    height = 0.34 * len(grid.roles) + 1.1
-    figure = Figure(figsize=(13.0, height + 3.9), layout="constrained")
-    axes = figure.subplots(2, 3, height_ratios=(height, 3.3))
+def draw_layers(grid: LayerGrid, *, whose: str) -> Drawing:
+    """Heat maps of what exceeds chance and of agreement, then levels over depth with intervals.
+
+    Args:
+        grid: The numbers.
+        whose: The model's name, for the title.
+    """
     reach = _reach(grid.values["excess"], grid.values["weights_excess"])
-    maps = (
-        ("excess", reach, "interaction above chance"),
-        ("weights_excess", reach, "superposition of W$^T$W above chance"),
-        ("nfa", 1.0, "agreement of W$^T$W with the AGOP"),
-    )
-    for place, (one, (name, most, heading)) in enumerate(zip(axes[0], maps, strict=True)):
-        image = _heat(one, grid, grid.values[name], most=most, named=place == 0)
-        one.set_title(heading)
-        bar = figure.colorbar(image, ax=one, aspect=14, pad=0.02, ticks=[-most, 0, most])
-        bar.outline.set_visible(False)
-    lines = (
-        ("aofe_ratio", "null", "AOFE-ratio at the layer's input"),
-        ("weights_ratio", "weights_null", "AOFE-ratio of W$^T$W"),
-        ("nfa", None, "cosine of W$^T$W and AGOP"),
-    )
-    for one, (name, chance, label) in zip(axes[1], lines, strict=True):
-        _lines(one, grid, name, chance=chance)
-        one.set_ylabel(label)
-    if len(grid.roles) > 1:
-        handles, labels = axes[1][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=legend_columns(labels), frameon=False)
-    figure.suptitle(title, fontsize=13, fontweight="bold", color=INK, x=0.01, ha="left")
-    return figure
+    heats = [
+        Panel(
+            chart=_heat(grid, name, most=1.0 if name == "nfa" else reach),
+            title=title,
+            width=WIDTH,
+            height=CELL * len(grid.roles),
+        )
+        for name, title in HEATS.items()
+    ]
+    lines = [
+        Panel(chart=_lines(grid, name, chance, title), title=title, width=WIDTH, height=230)
+        for name, (chance, title) in LINES.items()
+    ]
+    return Drawing(message=layers_message(grid, whose=whose), caption=CAPTION, panels=(*heats, *lines))
 
 
-def write_layers_figure(path: str | Path, rows: Sequence[LayerInteraction], *, title: str) -> Path:
+def layers_message(grid: LayerGrid, *, whose: str) -> str:
+    """Where interaction stands out most."""
+    excess = grid.values["excess"]
+    row, column = np.unravel_index(int(np.nanargmax(excess)), excess.shape)
+    place = grid.depths[column]
+    where = {BEFORE: "before the blocks", AFTER: "after the blocks"}.get(place, f"in block {place}")
+    return f"{whose}: interaction exceeds chance most at {grid.roles[row]} {where} ({excess[row, column]:+.2f})"
+
+
+def grid_rows(grid: LayerGrid, *names: str) -> list[dict[str, Any]]:
+    """The plotted numbers: one row a layer."""
+    found = []
+    for row, role in enumerate(grid.roles):
+        for column, depth in enumerate(grid.depths):
+            values = {name: float(grid.values[name][row, column]) for name in names}
+            if not math.isnan(values[names[0]]):
+                found.append({"role": role, "depth": depth, **values})
+    return found
+
+
+def _heat(grid: LayerGrid, name: str, *, most: float) -> Any:
+    """One quantity of every layer, from -most to most, with its number where there is room."""
+    values = [
+        {**row, "label": f"{row[name]:z.2f}", "said": f"{row['role']}, {_block(row['depth'])}: {row[name]:z.3f}"}
+        for row in grid_rows(grid, name)
+    ]
+    base = alt.Chart(rows(values)).encode(x=_depth_axis(grid), y=alt.Y("role:N", sort=list(grid.roles), title=None))
+    scale = alt.Scale(domain=[-most, most], range=list(SIGNED_RAMP), interpolate="rgb")
+    key = alt.Legend(title=None, orient="right", gradientLength=CELL * len(grid.roles) - 10, values=[-most, 0, most])
+    cells = base.mark_rect(stroke=SURFACE, strokeWidth=1.5)
+    heat = cells.encode(color=alt.Color(f"{name}:Q", scale=scale, legend=key), tooltip="said:N", description="said:N")
+    if len(grid.depths) > MOST_NUMBERED:
+        return alt.layer(heat).resolve_scale(color="independent")
+    strong = f"abs(datum.{name}) > {0.6 * most}"
+    words = base.mark_text(fontSize=10, aria=False)
+    numbers = words.encode(text="label:N", color=alt.condition(strong, alt.value(SURFACE), alt.value(INK)))
+    return alt.layer(heat, numbers).resolve_scale(color="independent")
+
+
+def _lines(grid: LayerGrid, name: str, chance: str | None, title: str) -> Any:
+    """One line a role; intervals where they are known, chance as a thin line."""
+    names = [name, *([chance] if chance else []), *(["low", "high"] if name == "aofe_ratio" else [])]
+    values = [
+        {**row, "said": f"{row['role']}, {_block(row['depth'])}: {row[name]:z.3f}" + _beside(row, chance)}
+        for row in grid_rows(grid, *names)
+    ]
+    base = alt.Chart(rows(values))
+    looks = _looks(grid.roles)
+    least = min(0.0, float(np.nanmin(grid.values[name])))
+    x, y = _depth_axis(grid), linear_y(name, title, (least - 0.03, 1.03), format=".1f")
+    layers = [
+        base.mark_line(strokeWidth=1.6, aria=False).encode(x=x, y=y, color=looks["color"], strokeDash=looks["dash"])
+    ]
+    if name == "aofe_ratio":
+        spans = base.mark_rule(strokeWidth=1.4, opacity=0.6, aria=False)
+        layers.append(spans.encode(x=x, y="low:Q", y2="high:Q", color=looks["color"]))
+    if chance:
+        thin = base.mark_line(strokeWidth=0.8, opacity=0.8, aria=False)
+        layers.append(thin.encode(x=x, y=f"{chance}:Q", color=looks["color"]))
+    marks = base.mark_point(filled=True, size=36 if len(grid.depths) <= MOST_NUMBERED else 14, opacity=1)
+    marks = marks.encode(x=x, y=y, color=looks["color"], shape=looks["shape"], tooltip="said:N", description="said:N")
+    return alt.layer(*layers, marks).resolve_scale(color="shared")
+
+
+def _looks(roles: Sequence[str]) -> dict[str, Any]:
+    """Colour, dashes and form by role: three ways to tell them apart."""
+    key = legend(None, column=140) if len(roles) > 1 else None
+    options: dict[str, Any] = {"sort": list(roles), "legend": key}
+    scales = {
+        name: alt.Scale(domain=list(roles), range=cycled(values, len(roles)))
+        for name, values in (("color", SERIES), ("dash", DASHES), ("shape", SHAPES))
+    }
+    return {
+        "color": alt.Color("role:N", scale=scales["color"], **options),
+        "dash": alt.StrokeDash("role:N", scale=scales["dash"], **options),
+        "shape": alt.Shape("role:N", scale=scales["shape"], **options),
+    }
+
+
+def _depth_axis(grid: LayerGrid) -> alt.X:
+    """Block numbers in order; those that would overlap are left out."""
+    axis = alt.Axis(labelAngle=0, labelOverlap=True, title="block", grid=False)
+    return alt.X("depth:O", sort=list(grid.depths), axis=axis)
+
+
+def _block(depth: str) -> str:
+    return {BEFORE: "before the first block", AFTER: "after the last block"}.get(depth, f"block {depth}")
+
+
+def _beside(row: dict[str, Any], chance: str | None) -> str:
+    return f" (by chance {row[chance]:.3f})" if chance else ""
+
+
+def write_layers_figure(path: str | Path, layers: Sequence[LayerInteraction], *, title: str) -> Path:
     """Writes the figure as PNG, SVG or PDF, by the name's ending.
 
     Raises:
         InterlawError: When the ending is none of these, there are no layers, or the file cannot be written.
     """
-    if not rows:
+    if not layers:
         raise InterlawError("expected layers to draw, found none; leave --layer out to take all")
-    return write_figure(path, lambda: draw_layers(layer_grid(rows), title=title))
-
-
-def legend_columns(labels: Sequence[str]) -> int:
-    """Columns of a legend: as few full rows as fit the figure's width.
-
-    Example:
-        >>> legend_columns(["up"] * 9), legend_columns(["a name of thirty letters or so"] * 9)
-        (9, 3)
-    """
-    fit = max(1, LEGEND_LETTERS // (max(map(len, labels)) + 8))
-    rows = -(-len(labels) // fit)
-    return -(-len(labels) // rows)
+    return write_chart(path, whole(draw_layers(layer_grid(layers), whose=title)))
 
 
 def _reach(*values: NDArray[np.float64]) -> float:
     """The end of a scale around 0: the largest magnitude, rounded up to a tenth."""
     return max(0.1, math.ceil(10 * max(float(np.nanmax(np.abs(one))) for one in values)) / 10)
-
-
-def _heat(axes: Axes, grid: LayerGrid, values: NDArray[np.float64], *, most: float, named: bool) -> AxesImage:
-    """One quantity of every layer, from -most to most, with its number where there is room."""
-    image = axes.imshow(values, cmap=SIGNED_COLOURS, vmin=-most, vmax=most, aspect="auto")
-    axes.set_yticks(range(len(grid.roles)), grid.roles if named else [""] * len(grid.roles))
-    _depth_axis(axes, grid)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_yticks(np.arange(len(grid.roles) + 1) - 0.5, minor=True)
-    if len(grid.depths) <= MOST_NUMBERED:
-        axes.set_xticks(np.arange(len(grid.depths) + 1) - 0.5, minor=True)
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                colour = "white" if abs(value) > 0.6 * most else INK
-                axes.text(column, row, f"{value:z.2f}", ha="center", va="center", fontsize=8, color=colour)
-    axes.grid(which="minor", color="white", linewidth=1.5)
-    axes.tick_params(which="minor", length=0)
-    return image
-
-
-def _lines(axes: Axes, grid: LayerGrid, name: str, *, chance: str | None) -> None:
-    """One line a role; intervals where they are known, chance dashed."""
-    place = np.arange(len(grid.depths))
-    size = 5 if len(grid.depths) <= MOST_NUMBERED else 3
-    for row, role in enumerate(grid.roles):
-        colour, marker = ROLE_COLOURS[row % len(ROLE_COLOURS)], MARKERS[row % len(MARKERS)]
-        values = grid.values[name][row]
-        there = np.isfinite(values)
-        if name == "aofe_ratio":
-            low, high = (grid.values[end][row][there] for end in ("low", "high"))
-            axes.vlines(place[there], low, high, color=colour, linewidth=1.2, alpha=0.6)
-        axes.plot(place[there], values[there], marker=marker, markersize=size, linewidth=1.4, color=colour, label=role)
-        if chance is not None:
-            axes.plot(
-                place[there], grid.values[chance][row][there], "_" if there.sum() == 1 else "--", color=colour, lw=0.9
-            )
-    axes.set_xlim(-0.5, len(grid.depths) - 0.5)
-    axes.set_ylim(min(0.0, float(np.nanmin(grid.values[name]))) - 0.03, 1.03)
-    axes.set_xlabel("block" + (" (dashed: by chance)" if chance is not None else ""))
-    axes.axhline(0, color=MUTED, linewidth=0.6, zorder=0)
-    _depth_axis(axes, grid)
-
-
-def _depth_axis(axes: Axes, grid: LayerGrid) -> None:
-    """Block numbers, thinned where there are many."""
-    stride = -(-len(grid.depths) // MOST_TICKS)
-    ticks = list(range(0, len(grid.depths), stride))
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.set_xticks(ticks, [grid.depths[tick] for tick in ticks])

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.report.document import document
-from interlaw.report.markup import section, text
-from interlaw.report.page import LIVE_STYLES, live_section, page
+from interlaw.report.document import document, drawn
+from interlaw.report.live_figure import live_drawing, live_rows
+from interlaw.report.page import page
 from interlaw.report.results import load_results
 from interlaw.report.wording import budget_text
 from interlaw.runs import RunFolder, TrialFolder, require_run, run_name
-from interlaw.sweep import run_status
+from interlaw.sweep import RunStatus, run_status
 
-SCRIPTS = ("chart.js", "live.js")
+SCRIPTS = ("page.js", "live.js")
+MOST_REASONS = 3  # of failed trials, beside those that run
 MOST_POINTS = 200
 # a long run is not read, and its law not fitted, all the time: an answer is good for this many times as long as it took
 SHARE = 5.0
@@ -56,7 +58,15 @@ class LiveRun:
     def _status(self) -> dict[str, Any]:
         run = require_run(self._location)
         running = [self._running(trial) for trial in run.trials() if trial.is_running()]
-        return {"version": self._version(run), **vars(run_status(run)), "trials": running}
+        status = run_status(run)
+        return {
+            "version": self._version(run),
+            **vars(status),
+            "sentence": sentence(status),
+            "left": f"about {duration(status.seconds_left)} left" if status.seconds_left and running else "",
+            "said": [*map(trial_text, running), *_reasons(status)],
+            "losses": live_rows(running),
+        }
 
     def _running(self, trial: TrialFolder) -> dict[str, Any]:
         """Where one trial stands; its losses are those seen while somebody was watching."""
@@ -70,8 +80,8 @@ class LiveRun:
         shape = spec.shape
         return {
             "key": trial.key,
-            "name": f"{shape['depth']} x {shape['width']}, seed {spec.training.seed}",
-            "budget": budget_text(float(spec.budget.amount), spec.budget.kind),
+            "name": f"{budget_text(float(spec.budget.amount), spec.budget.kind)}, {shape['depth']} x {shape['width']}, "
+            f"seed {spec.training.seed}",
             "step": step,
             "steps": progress.get("steps", spec.training.steps),
             "losses": losses,
@@ -114,13 +124,49 @@ def version(run: RunFolder) -> str:
 
 def waiting_page(name: str, now: str, *, reason: str) -> str:
     """What is shown before there is anything to report."""
-    words = "The report appears here when the first trial has ended well."
+    figures, data = drawn([("live", "The sweep now", live_drawing())])
     return document(
+        "waiting.html.j2",
         title=name,
-        header=f'<h1>{text(name)}</h1><p class="quiet">{text(words)}</p>',
-        body=live_section() + section("waiting", "Not yet", f"<p>{text(reason)}</p>"),
-        data={"live": now},
-        styles=LIVE_STYLES,
+        data={"live": now, **data},
         scripts=SCRIPTS,
         connect=True,
+        live=figures[0]["panels"][0],
+        reason=reason,
     )
+
+
+def sentence(status: RunStatus) -> str:
+    """Where the sweep stands.
+
+    Example:
+        >>> sentence(RunStatus(done=3, failed=0, diverged=0, running=1, pending=2, seconds_left=None, reasons={}))
+        '3 done, 1 running, 2 waiting'
+    """
+    failed = f", {status.failed} failed or diverged" if status.failed else ""
+    over = ""
+    if not status.running:
+        over = ". Nothing runs at the moment." if status.pending else ". The sweep has ended."
+    return f"{status.done} done{failed}, {status.running} running, {status.pending} waiting{over}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person reads it.
+
+    Example:
+        >>> duration(42.1), duration(600), duration(9000)
+        ('43 seconds', '10 minutes', '2.5 hours')
+    """
+    if seconds < 90:
+        return f"{math.ceil(seconds)} seconds"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.2g} hours"
+
+
+def trial_text(trial: dict[str, Any]) -> str:
+    """One running trial in a line."""
+    loss = f", training loss {trial['losses'][-1][1]:.4g}" if trial["losses"] else ""
+    return f"{trial['name']}: step {trial['step']:,} of {trial['steps']:,}{loss}"
+
+
+def _reasons(status: RunStatus) -> list[str]:
+    return [f"{key}: {reason}" for key, reason in list(status.reasons.items())[:MOST_REASONS]]

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
-from matplotlib.patheffects import withStroke
+import altair as alt
 
 from interlaw.laws import BudgetFit, status_text
-from interlaw.report.results import Analysis
-from interlaw.report.style import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
-from interlaw.report.wording import Units, budget_text
+from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity, joined
+from interlaw.report.interval_marks import interval_bars
+from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE, frame, linear_y, log_x, rows
+from interlaw.report.results import Analysis, RunResults, by_treatment
+from interlaw.report.wording import budget_text, number, shape_name, span
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-MOST_RELATIVE_SPAN = 0.35
-ROOM_BELOW = 0.22
-NUM_COLUMNS = 4
-ROOM_FOR_LABEL = 0.55  # part of an axis; a label beside the interaction bar takes the rest
+MOST_RELATIVE_SPAN = 0.35  # losses above the panel's best by more than this are drawn as arrows at its top
+ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
+ROOM_ABOVE = 0.12  # for the numbers of layers
+LEAST_STEP = 0.055  # of the axis between two numbers of layers: about 16 pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +41,12 @@ class LossPanel:
 
     Attributes:
         fit: Means, curve, R* and intervals.
-        seeds: The trials behind the means.
-        confidence: Level of the band and of R*'s interval.
+        seeds: The trials behind the means; none where only a fit is at hand.
         budget_text: The budget in words.
     """
 
     fit: BudgetFit
     seeds: tuple[SeedPoint, ...]
-    confidence: float
     budget_text: str
 
 
@@ -60,7 +55,7 @@ def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
     done = analysis.table[analysis.table["status"] == "done"]
     panels = []
     for fit in analysis.fit.budgets:
-        rows = done[done["budget"] == fit.budget].to_dict(orient="records")
+        rows_of_budget = done[done["budget"] == fit.budget].to_dict(orient="records")
         shift = {(point.depth, point.width): point.adjusted / point.loss for point in fit.points}
         seeds = tuple(
             SeedPoint(
@@ -72,149 +67,247 @@ def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
                 loss=float(row["loss"]),
                 adjusted=float(row["loss"]) * shift.get((int(row["depth"]), int(row["width"])), 1.0),
             )
-            for row in rows
+            for row in rows_of_budget
         )
-        text = budget_text(fit.budget, str(rows[0]["budget_kind"]))
-        panels.append(LossPanel(fit=fit, seeds=seeds, confidence=analysis.fit.confidence, budget_text=text))
+        text = budget_text(fit.budget, str(rows_of_budget[0]["budget_kind"]))
+        panels.append(LossPanel(fit=fit, seeds=seeds, budget_text=text))
     return tuple(panels)
 
 
-def loss_limits(panels: tuple[LossPanel, ...]) -> list[tuple[float, float]]:
-    """Each panel's axis: the same relative reach above its best loss, so that curvatures compare, and room below."""
-    best = [min(seed.adjusted for seed in panel.seeds) for panel in panels]
-    spans = [seed.adjusted / low - 1 for panel, low in zip(panels, best, strict=True) for seed in panel.seeds]
-    span = min(max(max(spans) * 1.08, 0.01), MOST_RELATIVE_SPAN)
-    return [(low * (1 - ROOM_BELOW * span), low * (1 + span)) for low in best]
+def loss_limits(panels: Sequence[LossPanel]) -> list[tuple[float, float]]:
+    """Each panel's axis: the same relative reach above its best loss, so that curvatures compare, and room around."""
+    losses = [[each.adjusted for each in _shown(panel)] for panel in panels]
+    best = [min(each) for each in losses]
+    reach = max(value / low - 1 for each, low in zip(losses, best, strict=True) for value in each)
+    span_above = min(max(reach, 0.01), MOST_RELATIVE_SPAN)
+    return [(low * (1 - ROOM_BELOW * span_above), low * (1 + (1 + ROOM_ABOVE) * span_above)) for low in best]
 
 
-def ratio_limits(panels: tuple[LossPanel, ...]) -> tuple[float, float]:
+def _shown(panel: LossPanel) -> list[Any]:
+    """Everything of a budget that has a place: means and seeds."""
+    return [*panel.fit.points, *panel.seeds]
+
+
+def ratio_limits(panels: Sequence[LossPanel]) -> tuple[float, float]:
     """The axis of R that all panels share."""
-    ratios = [seed.ratio for panel in panels for seed in panel.seeds]
-    return min(ratios) / 1.35, max(ratios) * 1.35
+    ratios = [point.ratio for panel in panels for point in _shown(panel)]
+    return float(f"{min(ratios) / 1.35:.4g}"), float(f"{max(ratios) * 1.35:.4g}")
 
 
-def draw_loss(panels: tuple[LossPanel, ...], *, units: Units) -> Figure:
-    """One panel a budget, each with the same relative scale."""
-    figure, grid, columns = panel_grid(len(panels), most_columns=NUM_COLUMNS, panel=(3.6, 3.9), share_x=True)
-    for index, (axes, panel, limits) in enumerate(zip(grid, panels, loss_limits(panels), strict=True)):
-        axes.set_xscale("log")
-        axes.set_xlim(*ratio_limits(panels))
-        axes.set_ylim(*limits)
-        _draw_intervals(axes, panel)
-        _draw_points(axes, panel)
-        _draw_curve(axes, panel)
-        _draw_best(axes, panel)
-        ratio_axis(axes.xaxis, *axes.get_xlim())
-        axes.tick_params(labelbottom=True)
-        axes.set_title(panel.budget_text)
-        axes.set_xlabel("R = depth / width")
-        if index % columns == 0:
-            axes.set_ylabel(f"test loss ({units.loss})")
-    figure.supxlabel(textwrap.fill(_caption(panels[0]), 62 * columns), fontsize=8, color=MUTED, x=0.01, ha="left")
-    return figure
+def loss_message(fits: Sequence[BudgetFit]) -> str:
+    """What the panels show, in a sentence."""
+    stars = [fit.r_star.value for fit in fits if fit.r_star.value is not None]
+    if not stars:
+        return "No budget shows a best depth / width inside the shapes tried"
+    where = f"R = {number(stars[0], digits=2)}" if len(stars) == 1 else f"R = {min(stars):.2g} to {max(stars):.2g}"
+    missing = len(fits) - len(stars)
+    rest = f"; {missing} of {len(fits)} budgets {'show' if missing > 1 else 'shows'} no optimum" if missing else ""
+    return f"Loss is lowest at {where}{rest}"
 
 
-def _caption(panel: LossPanel) -> str:
-    """What the marks are, once for all panels."""
-    words = [
-        "dots: mean over seeds, with the number of layers",
+def star_note(fit: BudgetFit) -> str:
+    """R* with its interval, or why there is none, in a few words."""
+    star = fit.r_star
+    if star.value is not None:
+        return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"
+    return f"no R*: {status_text(star)}"
+
+
+def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float) -> Drawing:
+    """One panel a budget, all with the same relative scale."""
+    x_limits = ratio_limits(panels)
+    drawn = tuple(
+        Panel(
+            chart=_chart(panel, x_limits, limits, loss_unit=loss_unit),
+            title=panel.budget_text,
+            note=star_note(panel.fit),
+            belongs={"budget": panel.fit.budget},
+        )
+        for panel, limits in zip(panels, loss_limits(panels), strict=True)
+    )
+    delta = panels[0].fit.loss_interval.delta if panels[0].fit.loss_interval else None
+    caption = [
+        "Dots: means over seeds, with their layers above (hollow: not used by the fit)",
         "dashes: single seeds",
-        f"curve: fit in log R with its {panel.confidence:.0%} bootstrap band, dashed where it names no optimum",
-        "hollow: outside the fit's window",
+        f"curve: fit in log R with its {confidence:.0%} band, drawn where it turns inside the grid; elsewhere a thin "
+        "line joins the means",
+        f"orange diamond and bar: R* with its {confidence:.0%} interval, an arrow where no bound is known",
     ]
-    return "; ".join(words)
+    if delta is not None:
+        caption.append(f"gold: loss within {100 * delta:.2g}% of the best")
+    if any(panel.fit.interaction_interval is not None for panel in panels):
+        caption.append("green bar: shapes with the most efficient interaction, chosen without the loss")
+    return Drawing(message=loss_message([each.fit for each in panels]), caption="; ".join(caption) + ".", panels=drawn)
 
 
-def _draw_intervals(axes: Axes, panel: LossPanel) -> None:
+def _chart(panel: LossPanel, x_limits: tuple[float, float], y_limits: tuple[float, float], *, loss_unit: str) -> Any:
+    x = log_x("ratio", "R = depth / width", x_limits, most=5)
+    y = linear_y("loss", f"test loss ({loss_unit})", y_limits)
+    top = y_limits[0] + (y_limits[1] - y_limits[0]) * (1 - 0.5 * ROOM_ABOVE / (1 + ROOM_ABOVE + ROOM_BELOW))
+    layers = [
+        frame(x, y),
+        *_intervals(panel.fit, y_limits, x_limits),
+        *_curve(panel.fit),
+        _seeds(panel, top),
+        *_means(panel.fit, top),
+        _depths(panel.fit, y_limits, x_limits),
+        *_star(panel.fit, x_limits, y_limits),
+    ]
+    return alt.layer(*layers)
+
+
+def _intervals(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> list[Any]:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
-    _draw_loss_interval(axes, panel)
-    interaction = panel.fit.interaction_interval
-    if interaction is None or interaction.low is None or interaction.high is None:
-        return
-    floor = axes.get_xaxis_transform()
-    low, high = interaction.low, interaction.high
-    if low == high:
-        axes.plot([low], [0.03], "s", ms=6, color=INTERACTION, transform=floor, zorder=3, clip_on=False)
-    axes.plot([low, high], [0.03, 0.03], color=INTERACTION, lw=6, solid_capstyle="butt", transform=floor, zorder=3)
-    if _place(axes, high) < ROOM_FOR_LABEL:
-        at, offset, side, height = high, (8, 0), "left", "center"
-    elif _place(axes, low) > 1 - ROOM_FOR_LABEL:
-        at, offset, side, height = low, (-8, 0), "right", "center"
-    else:  # the bar takes the whole width: above it
-        at, offset, side, height = low, (0, 5), "left", "bottom"
-    axes.annotate(
-        "interaction interval", (at, 0.03), offset, floor, "offset points",
-        ha=side, va=height, fontsize=8, color=INTERACTION,
-    )  # fmt: skip
+    interval, interaction = fit.loss_interval, fit.interaction_interval
+    layers: list[Any] = []
+    if interval is not None and fit.r_star.value is not None:
+        said = f"loss within {100 * interval.delta:.2g}% of the best: R = {span(interval.low, interval.high)}"
+        band = rows([{"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}])
+        layers.append(
+            alt.Chart(band)
+            .mark_rect(color=GOOD, opacity=0.2)
+            .encode(x="low:Q", x2="high:Q", tooltip="said:N", description="said:N")
+        )
+    if interaction is not None and interaction.low is not None and interaction.high is not None:
+        floor = y_limits[0] + 0.03 * (y_limits[1] - y_limits[0])
+        said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
+        wide = 1.02 if interaction.low == interaction.high else 1.0
+        bar = rows([{"low": interaction.low / wide, "high": interaction.high * wide, "loss": floor, "said": said}])
+        layers.append(
+            alt.Chart(bar)
+            .mark_rule(color=INTERACTION, strokeWidth=6)
+            .encode(x="low:Q", x2="high:Q", y="loss:Q", tooltip="said:N", description="said:N")
+        )
+    return layers
 
 
-def _draw_loss_interval(axes: Axes, panel: LossPanel) -> None:
-    """The ratios within delta of the best, where there is an optimum."""
-    interval = panel.fit.loss_interval
-    if interval is None:
-        return
-    axes.axvspan(interval.low, interval.high, color=GOOD, alpha=0.17, lw=0, zorder=0)
-    for end, is_open in ((interval.low, interval.low_open), (interval.high, interval.high_open)):
-        axes.axvline(end, color=GOOD, lw=1, ls=(0, (2, 3)) if is_open else "-", zorder=0)
-    middle = math.sqrt(interval.low * interval.high)
-    place = _place(axes, middle)
-    side = "left" if place < 0.12 else "right" if place > 0.88 else "center"
-    axes.annotate(
-        f"within {interval.delta:.2g} of best" if interval.delta < 0.01 else f"within {interval.delta:.0%}",
-        (middle, 1), ({"left": 4, "right": -4}.get(side, 0), -4), ("data", "axes fraction"), "offset points",
-        ha=side, va="top", fontsize=8, color="#8a5f00",
-    )  # fmt: skip
-
-
-def _place(axes: Axes, ratio: float) -> float:
-    """Where a ratio lies on the logarithmic axis: 0 at its left end, 1 at its right."""
-    left, right = axes.get_xlim()
-    return math.log(ratio / left) / math.log(right / left)
-
-
-def _draw_points(axes: Axes, panel: LossPanel) -> None:
-    """Seeds as small marks, means as dots with their depth; what lies above the scale as an arrow at its top."""
-    top = axes.get_ylim()[1]
-    seeds = [seed for seed in panel.seeds if seed.adjusted <= top]
-    axes.plot([s.ratio for s in seeds], [s.adjusted for s in seeds], "_", color=MUTED, ms=9, mew=1.2, zorder=3)
-    for point in panel.fit.points:
-        if point.adjusted > top:
-            axes.annotate("", (point.ratio, 1), (0, -14), ("data", "axes fraction"), "offset points",
-                          arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1})  # fmt: skip
-            axes.annotate(f"{point.depth}: {point.adjusted:.3g}", (point.ratio, 1), (0, -16), ("data", "axes fraction"),
-                          "offset points", ha="center", va="top", fontsize=8, color=MUTED)  # fmt: skip
-            continue
-        face = INK if point.in_window else SURFACE
-        axes.plot([point.ratio], [point.adjusted], "o", color=INK, mfc=face, ms=6, zorder=4)
-        axes.annotate(str(point.depth), (point.ratio, point.adjusted), (6, 5), textcoords="offset points",
-                      fontsize=8, color=INK)  # fmt: skip
-
-
-def _draw_curve(axes: Axes, panel: LossPanel) -> None:
-    curve = panel.fit.curve
-    if curve is None:
-        return
+def _curve(fit: BudgetFit) -> list[Any]:
+    """The fit where it turns inside the grid; elsewhere a line through the means, which claims nothing."""
+    curve = fit.curve
+    if curve is None or fit.r_star.status not in ("optimum", "open"):
+        joined = rows({"ratio": point.ratio, "loss": point.adjusted} for point in fit.points)
+        return [
+            alt.Chart(joined)
+            .mark_line(color=MUTED, strokeWidth=1, clip=True, aria=False)
+            .encode(x="ratio:Q", y="loss:Q")
+        ]
+    places = range(len(curve.ratio))
+    values: list[dict[str, Any]] = [{"ratio": curve.ratio[i], "loss": curve.loss[i]} for i in places]
+    layers: list[Any] = []
     if curve.low is not None and curve.high is not None:
-        axes.fill_between(np.array(curve.ratio), curve.low, curve.high, color=FIT, alpha=0.16, lw=0, zorder=1)
-    line = "-" if panel.fit.r_star.value is not None else (0, (4, 2))
-    axes.plot(curve.ratio, curve.loss, color=FIT, lw=2, ls=line, zorder=2)
+        low, high = curve.low, curve.high
+        values = [{**value, "low": low[i], "high": high[i]} for i, value in enumerate(values)]
+        area = alt.Chart(rows(values)).mark_area(color=FIT, opacity=0.16, clip=True, aria=False)
+        layers.append(area.encode(x="ratio:Q", y="low:Q", y2="high:Q"))
+    line = alt.Chart(rows(values)).mark_line(color=FIT, strokeWidth=2.2, clip=True, aria=False)
+    return [*layers, line.encode(x="ratio:Q", y="loss:Q")]
 
 
-def _draw_best(axes: Axes, panel: LossPanel) -> None:
-    """R* with its interval at its loss, or what keeps it from being named."""
-    star, curve = panel.fit.r_star, panel.fit.curve
-    low, high = axes.get_xlim()
-    if star.value is None or curve is None or curve.loss_min is None:
-        axes.annotate(status_text(star), (0.5, 0.13), xycoords="axes fraction",
-                      ha="center", fontsize=9, color=BEST,
-                      path_effects=[withStroke(linewidth=3, foreground=SURFACE)])  # fmt: skip
-        return
-    height = axes.get_ylim()[0] + 0.62 * (curve.loss_min - axes.get_ylim()[0])
-    axes.plot([star.value, star.value], [height, curve.loss_min], color=BEST, lw=1.2, zorder=4)
-    left, right = star.low or low, star.high or high
-    axes.plot([left, right], [height, height], color=BEST, lw=2, zorder=4)
-    for end, side, known in ((left, "<", star.low), (right, ">", star.high)):
-        axes.plot([end], [height], "|" if known else side, color=BEST, ms=8, mew=2, zorder=4, clip_on=False)
-    axes.plot([star.value], [curve.loss_min], "D", color=BEST, ms=6, mec=SURFACE, zorder=5)
-    axes.annotate(f"R* = {star.value:.2g}", (right, height), (6, 0), textcoords="offset points", va="center",
-                  fontsize=9, fontweight="bold", color=BEST)  # fmt: skip
+def _seeds(panel: LossPanel, top: float) -> Any:
+    values = [
+        {
+            "ratio": seed.ratio,
+            "loss": seed.adjusted,
+            "seed": seed.seed,
+            "key": seed.key,
+            "shape": shape_key(panel.fit.budget, seed.depth, seed.width),
+            "said": f"{shape_name(seed.depth, seed.width)}, seed {seed.seed}: loss {number(seed.loss)}",
+        }
+        for seed in panel.seeds
+        if seed.adjusted <= top
+    ]
+    return (
+        alt.Chart(rows(values))
+        .mark_point(shape="stroke", size=110, strokeWidth=1.6, color=MUTED, cursor="pointer", aria=False)
+        .encode(x="ratio:Q", y="loss:Q", tooltip="said:N", opacity=chosen_opacity())
+        .transform_filter("indexof(off_seeds, datum.seed) < 0")
+    )
+
+
+def _means(fit: BudgetFit, top: float) -> list[Any]:
+    """Means as dots; what lies above the scale as an arrow at its top."""
+    kinds: dict[str, list[dict[str, Any]]] = {"circle": [], "triangle-up": []}
+    for point in fit.points:
+        corrected = f"; {number(point.adjusted)} at equal size" if abs(point.adjusted / point.loss - 1) > 1e-4 else ""
+        name = shape_name(point.depth, point.width)
+        kinds["triangle-up" if point.adjusted > top else "circle"].append({
+            "ratio": point.ratio,
+            "loss": min(point.adjusted, top),
+            "used": point.in_window,
+            "shape": shape_key(fit.budget, point.depth, point.width),
+            "said": f"{name}: loss {number(point.loss)}, mean of {point.num_runs}{corrected}",
+        })  # fmt: skip
+    return [
+        alt.Chart(rows(values))
+        .mark_point(shape=kind, size=48, stroke=INK, strokeWidth=1.5, fillOpacity=1, cursor="pointer")
+        .encode(
+            x="ratio:Q",
+            y="loss:Q",
+            fill=alt.condition("datum.used", alt.value(INK), alt.value(SURFACE)),
+            tooltip="said:N",
+            description="said:N",
+            opacity=chosen_opacity(),
+        )
+        for kind, values in kinds.items()
+        if values
+    ]
+
+
+def _depths(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> Any:
+    """Numbers of layers along the top edge, as many as there is room for."""
+    kept, last = [], -math.inf
+    for point in sorted(fit.points, key=lambda each: each.ratio):
+        place = math.log(point.ratio / x_limits[0]) / math.log(x_limits[1] / x_limits[0])
+        if place - last >= LEAST_STEP:
+            kept.append({"ratio": point.ratio, "loss": y_limits[1], "depth": str(point.depth)})
+            last = place
+    return (
+        alt.Chart(rows(kept))
+        .mark_text(baseline="top", dy=1, fontSize=10, color=MUTED, aria=False)
+        .encode(x="ratio:Q", y="loss:Q", text="depth:N")
+    )
+
+
+def _star(fit: BudgetFit, x_limits: tuple[float, float], y_limits: tuple[float, float]) -> list[Any]:
+    """R* with its interval below the curve's minimum; an arrow where no bound is known."""
+    star, curve = fit.r_star, fit.curve
+    if star.value is None:
+        return []
+    least = curve.loss_min if curve is not None and curve.loss_min is not None else fit.best.adjusted
+    height = y_limits[0] + 0.5 * (least - y_limits[0])
+    said = star_note(fit)
+    bar = {
+        "low": max(star.low or x_limits[0], x_limits[0]),
+        "high": min(star.high or x_limits[1], x_limits[1]),
+        "low_open": star.low is None,
+        "high_open": star.high is None,
+        "loss": height,
+        "said": said,
+    }
+    stem = alt.Chart(rows([{"ratio": star.value, "loss": height, "least": least}])).mark_rule(color=BEST, aria=False)
+    diamond = alt.Chart(rows([{"ratio": star.value, "loss": least, "said": said}])).mark_point(
+        shape="diamond", size=70, filled=True, color=BEST, stroke=SURFACE, strokeWidth=1, opacity=1
+    )
+    return [
+        *interval_bars([bar], along="x", across="loss", color=BEST),
+        stem.encode(x="ratio:Q", y="loss:Q", y2="least:Q"),
+        diamond.encode(x="ratio:Q", y="loss:Q", tooltip="said:N", description="said:N"),
+    ]
+
+
+def shape_key(budget: float, depth: int, width: int) -> str:
+    """What names a shape of a run in every panel and in the table."""
+    return f"{budget:g}:{depth}x{width}"
+
+
+def loss_of_run(results: RunResults) -> Drawing | None:
+    """The figure of a run, one set of panels a treatment."""
+    return joined({
+        treatment: draw_loss(
+            loss_panels(analyses[0]), loss_unit=results.units.loss, confidence=analyses[0].fit.confidence
+        )
+        for treatment, analyses in by_treatment(results.analyses).items()
+    })  # fmt: skip
+
+
+LOSS = Figure(name="loss-against-ratio", title="Loss against depth / width", draw=loss_of_run)

@@ -2,74 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from interlaw.report.document import document
-from interlaw.report.figures import speaks_of_published
-from interlaw.report.markup import number, section, table, text
-from interlaw.report.payload import payload
-from interlaw.report.results import RunResults, load_results
+from interlaw import __version__
+from interlaw.report.document import document, drawn
+from interlaw.report.figure import Drawing
+from interlaw.report.figures import drawings
+from interlaw.report.live_figure import live_drawing
+from interlaw.report.loss_figure import shape_key
+from interlaw.report.results import RunResults, load_results, treatments_compared
 from interlaw.report.saving import save
-from interlaw.report.sections import caution_section, measurement_section, provenance_section, verdict_section
-
-STYLES = ("page.css",)
-LIVE_STYLES = ("page.css", "live.css")
-SCRIPTS = (
-    "chart.js",
-    "tip.js",
-    "anchors.js",
-    "state.js",
-    "panels.js",
-    "law_panels.js",
-    "treatment_panels.js",
-    "table.js",
-    "page.js",
+from interlaw.report.sections import (
+    commands,
+    left_out_table,
+    measurement_table,
+    provenance_table,
+    verdicts,
+    warnings_of,
 )
+from interlaw.report.tables import Table, table_of
+from interlaw.report.treatments_figure import difference_texts
+from interlaw.report.wording import budget_text
+
+SCRIPTS = ("page.js", "table.js")
 # a browser takes seconds to lay out a thousand rows: these come at once, the others as the reader scrolls
 ROWS_AT_FIRST = 100
-# anchor: (title, class of the drawing's place, what to see in it)
-PANELS = {
-    "loss-against-ratio": (
-        "Loss against depth / width",
-        "cells",
-        "One panel a budget, all with one relative scale. Dots are means over seeds, with their number of layers; "
-        "dashes single seeds; the curve is the fit in log R with its bootstrap band (hollow dots lie outside its "
-        "window), dashed where it names no optimum. The gold band holds every R whose loss is as good as the best "
-        "within the tolerance; the green bar spans the shapes whose interaction is most efficient, found without the "
-        "loss.",
-    ),
-    "interaction-plane": (
-        "Interaction plane",
-        "",
-        "Each shape by its interaction: efficient is up (a high AOFE-ratio) and left (little AOFE). Hollow marks show "
-        "the AOFE-ratio that chance gives at the same dimension and effective rank: only the distance from it "
-        "tells of structure - and in the projected view, whose basis is one random matrix, only how the distance "
-        "differs between shapes. The mark is the budget, its size grows with R, the number is the layers; green rings "
-        "are shapes that no other of their budget beats in both.",
-    ),
-    "best-ratio": (
-        "Best depth / width against budget",
-        "",
-        "R* with its interval; an arrow where the data set no bound. Gold: loss as good as the best; green: efficient "
-        "interaction; grey: the shapes tried; blue: the law fitted to all budgets together, with its interval.",
-    ),
-    "best-ratio-published": (
-        "Beside published laws and models",
-        "",
-        "Published statements, each over the sizes that it speaks of, and published dense language models.",
-    ),
-    "treatments": (
-        "Learning-rate treatments compared",
-        "cells",
-        "Loss against R under each way of choosing the learning rate: shape means and fitted curves; below them R* "
-        "with its interval, an arrow where the data set no bound, hollow where the minimum lies at the grid's edge.",
-    ),
-    "learning-curves": (
-        "Learning curves",
-        "cells",
-        "Validation loss while training, numbered by layers.",
-    ),
-}
 COLUMNS = {
     "budget": "Budget",
     "depth": "Depth",
@@ -105,35 +64,71 @@ def write_report(run_dir: str | Path, out: str | Path | None = None) -> Path:
 
 
 def page(results: RunResults, *, live: str = "") -> str:
-    """The page's HTML: words and tables stand in it, the panels are drawn by its script from the numbers it carries.
+    """The page's HTML: words and tables stand in it, its script draws the figures from their specifications.
 
     Args:
         results: The run.
         live: The version of the run that this is, where the page is served and asks for newer ones; else empty.
     """
-    body = "".join([
-        live_section() if live else "",
-        verdict_section(results),
-        caution_section(results),
-        panel_sections(results),
-        trials_section(results),
-        measurement_section(results),
-        provenance_section(results),
-    ])  # fmt: skip
+    found = drawings(results)
+    figures, data = drawn([*found, *([("live", "The sweep now", live_drawing())] if live else [])])
+    running = figures.pop()["panels"][0] if live else None
+    hero = hero_panel(found, figures)
+    measurement, estimators = measurement_table(results) if results.views else (None, [])
+    parts = _parts(results, figures, live=bool(live))
     return document(
+        "report.html.j2",
         title=results.name,
-        header=f'<h1>{text(results.name)}</h1><p class="quiet">{text(subtitle(results))}</p>',
-        body=body,
-        data=payload(results) | ({"live": live} if live else {}),
-        styles=LIVE_STYLES if live else STYLES,
+        subtitle=subtitle(results),
+        data={"trials": trial_columns(results), **data, **({"live": live} if live else {})},
         scripts=(*SCRIPTS, "live.js") if live else SCRIPTS,
         connect=bool(live),
+        version=__version__,
+        live=running,
+        parts=parts,
+        verdicts=verdicts(results),
+        hero=hero,
+        warnings=warnings_of(results),
+        left_out=left_out_table(results),
+        controls=controls(results),
+        figures=figures,
+        differences=_differences(results),
+        trials=trials_table(results),
+        measurement=measurement,
+        estimators=estimators,
+        provenance=provenance_table(results),
+        commands=commands(results),
+        recipe=results.recipe,
     )
 
 
-def live_section() -> str:
-    """The place where the script of a served page says how the sweep goes."""
-    return section("live", "The sweep now", '<p id="live-now" role="status"></p><div id="live-trials"></div>')
+def hero_panel(found: Sequence[tuple[str, str, Drawing]], figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The panel beside the verdict: R* against the budget where it is known at two, else the largest budget."""
+    by_name = {name: drawing for name, _, drawing in found}
+    panels = {figure["name"]: figure["panels"] for figure in figures}
+    budgets = by_name["loss-against-ratio"].panels
+    if sum(panel.note.startswith("R* =") for panel in budgets) > 1:
+        return {**panels["best-ratio"][0], "belongs": {}, "wide": True}
+    return {**panels["loss-against-ratio"][len(budgets) - 1], "belongs": {}, "wide": True}
+
+
+def _parts(results: RunResults, figures: Sequence[dict[str, Any]], *, live: bool) -> list[tuple[str, str]]:
+    """Anchor and words of every part, for the contents."""
+    return [
+        *([("live", "The sweep now")] if live else []),
+        ("verdict", "Verdict"),
+        *([("cautions", "Read with care")] if warnings_of(results) else []),
+        *((figure["name"], figure["title"]) for figure in figures),
+        ("trials", "All trials"),
+        ("measurement", "Measurement"),
+        ("provenance", "Provenance"),
+    ]
+
+
+def _differences(results: RunResults) -> list[str]:
+    if len({each.treatment for each in results.analyses}) < 2:
+        return []
+    return difference_texts(treatments_compared(results), budget_kind=str(results.table["budget_kind"].iloc[0]))
 
 
 def subtitle(results: RunResults) -> str:
@@ -149,39 +144,41 @@ def subtitle(results: RunResults) -> str:
     return f"{family}: " + ", ".join(f"{n} {word if n != 1 else word[:-1]}" for n, word in counted)
 
 
-def panel_sections(results: RunResults) -> str:
-    """The switches, and a place for each panel that the run has data for."""
-    missing = set() if results.views else {"interaction-plane"}
-    if not speaks_of_published(results):
-        missing.add("best-ratio-published")
-    if len({each.treatment for each in results.analyses}) < 2:
-        missing.add("treatments")
-    if not any(len(curve) for curve in results.curves.values()):
-        missing.add("learning-curves")
-    panels = "".join(_panel(name, *parts) for name, parts in PANELS.items() if name not in missing)
-    words = "The panels need JavaScript; interlaw report DIR --figures FOLDER writes them as files."
-    return f'<noscript><p>{text(words)}</p></noscript><div id="controls" hidden></div>{panels}'
+def controls(results: RunResults) -> dict[str, Any]:
+    """What the reader can switch: budgets, seeds, and of what there are several, the view and the treatment."""
+    kinds = dict(zip(results.table["budget"], results.table["budget_kind"], strict=True))
+    treatments = list(dict.fromkeys(each.treatment for each in results.analyses))
+    several = (("view", "View", list(results.views)), ("treatment", "Learning rate", treatments))
+    return {
+        "budgets": [(f"{budget:g}", budget_text(budget, str(kinds[budget]))) for budget in sorted(kinds)],
+        "seeds": sorted(int(seed) for seed in results.table["seed"].unique()),
+        "choices": [(name, words, values) for name, words, values in several if values],
+    }
 
 
-def _panel(name: str, title: str, kind: str, caption: str) -> str:
-    extra = {"interaction-plane": '<div id="heat-scale"></div>', "treatments": '<div id="differences"></div>'}.get(
-        name, ""
-    )
-    place = f'<div class="plot {text(kind)}"></div>'
-    return section(name, title, f"<figure>{place}{extra}<figcaption>{text(caption)}</figcaption></figure>")
+def trial_columns(results: RunResults) -> dict[str, list[Any]]:
+    """The run table by column, as it is exported."""
+    return {str(name): results.table[name].tolist() for name in results.table.columns}
 
 
-def trials_section(results: RunResults) -> str:
+def trials_table(results: RunResults) -> Table:
     """Every trial that ended, one row each, in the order of the run table."""
-    columns = {name: title for name, title in COLUMNS.items() if name in results.table}
-    data = results.units.data
-    columns |= {"train_tokens": data.capitalize(), "tokens_per_second": f"{data.capitalize()}/s"}
+    titles = {name: title for name, title in COLUMNS.items() if name in results.table}
+    titles |= {"train_tokens": results.units.data.capitalize()}
     for view in results.views:
-        columns[f"{view}_aofe"] = f"AOFE ({view})"
-        columns[f"{view}_aofe_ratio"] = f"AOFE-ratio ({view})"
-        columns[f"{view}_excess_ratio"] = f"Excess ({view})"
-    trials = results.table.to_dict(orient="records")
-    rows = [[row[name] if isinstance(row[name], str) else number(row[name]) for name in columns] for row in trials]
-    marks = [{"shape": f"{row['budget']}:{row['depth']}x{row['width']}", "key": row["key"]} for row in trials]
+        titles[f"{view}_aofe"] = f"AOFE ({view})"
+        titles[f"{view}_aofe_ratio"] = f"AOFE-ratio ({view})"
+        titles[f"{view}_excess_ratio"] = f"Excess ({view})"
+    trials: list[dict[str, Any]] = [
+        {str(name): value for name, value in row.items()} for row in results.table.to_dict(orient="records")
+    ]
+    marks = [
+        {
+            "shape": shape_key(row["budget"], row["depth"], row["width"]),
+            "key": row["key"],
+            "treatment": row["treatment"],
+        }
+        for row in trials
+    ]
     caption = f"One row a trial; losses: {results.units.loss}"
-    return section("trials", "All trials", table(columns, rows, caption=caption, marks=marks, at_first=ROWS_AT_FIRST))
+    return table_of(titles, trials, caption=caption, marks=marks, at_first=ROWS_AT_FIRST)

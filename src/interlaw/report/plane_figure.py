@@ -1,25 +1,43 @@
-"""The interaction plane: AOFE against AOFE-ratio of every shape, coloured by its loss, joined to its chance level."""
+"""The interaction plane: AOFE against AOFE-ratio of every shape, shaded by its loss, joined to its chance level."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.lines import Line2D
+import altair as alt
 
-from interlaw.report.results import Analysis
-from interlaw.report.style import FAINT, INK, INTERACTION, LOSS_COLOURS, MARKERS, MUTED, SURFACE, panel_grid, ratio_axis
+from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity, joined
+from interlaw.report.look import (
+    FAINT,
+    INK,
+    INTERACTION,
+    LOSS_RAMP,
+    MUTED,
+    SHAPES,
+    SURFACE,
+    cycled,
+    frame,
+    legend,
+    linear_y,
+    log_x,
+    padded,
+    rows,
+)
+from interlaw.report.loss_figure import shape_key
+from interlaw.report.results import Analysis, RunResults, by_treatment
+from interlaw.report.wording import number, shape_name
 from interlaw.shapes import format_size
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-NUM_COLUMNS = 3
-MOST_NUMBERED = 48
+CAPTION = (
+    "Each mark is a shape (mean over its seeds); its form is the budget, its size grows with R, dark is a low loss. "
+    "Efficient is up (a high AOFE-ratio) and left (little AOFE); the green line joins the shapes that no other of "
+    "their budget beats in both. Hollow marks: the AOFE-ratio that chance gives at the same dimension and effective "
+    "rank. Only the distance from it, drawn in the second panel, tells of structure."
+)
+# the front counts as decided for a shape that lies on it so often under seed and measurement error
+MARK_SIZES = (30, 150)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,22 +69,8 @@ class PlanePoint:
     pareto: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plane:
-    """One view's points."""
-
-    view: str
-    points: tuple[PlanePoint, ...]
-
-
-def planes(analyses: tuple[Analysis, ...]) -> tuple[Plane, ...]:
-    """The plotted numbers of every measured view; analyses must be of one treatment."""
-    found = [Plane(view=each.view, points=plane_points(each)) for each in analyses]
-    return tuple(plane for plane in found if plane.points)
-
-
 def plane_points(analysis: Analysis) -> tuple[PlanePoint, ...]:
-    """One view's points; none where nothing was measured."""
+    """One view's points, by budget; none where nothing was measured."""
     found = []
     for fit in analysis.fit.budgets:
         best = min(point.adjusted for point in fit.points)
@@ -91,113 +95,140 @@ def plane_points(analysis: Analysis) -> tuple[PlanePoint, ...]:
     return tuple(found)
 
 
-def over_chance(found: tuple[Plane, ...]) -> tuple[Plane, ...]:
-    """The views whose chance level is known, with the points that have one."""
-    known = [
-        replace(plane, points=tuple(point for point in plane.points if point.excess_ratio is not None))
-        for plane in found
-    ]
-    return tuple(plane for plane in known if plane.points)
+def plane_message(points: Sequence[PlanePoint]) -> str:
+    """How far the best shapes stand out in interaction."""
+    best = [point for point in points if point.loss_excess == 0]
+    efficient = sum(point.pareto for point in best)
+    if len(best) == 1:
+        return f"The shape with the lowest loss is {'' if efficient else 'not '}among the efficient ones"
+    return f"In {efficient} of {len(best)} budgets the shape with the lowest loss is among the efficient ones"
 
 
-def draw_planes(found: tuple[Plane, ...], *, excess: bool = False) -> Figure:
-    """One panel a view; the colour scale is shared.
-
-    Args:
-        found: The views.
-        excess: Draws the AOFE-ratio above chance, of the views that `over_chance` gives, instead of it beside chance.
-    """
-    figure, grid, _ = panel_grid(len(found), most_columns=NUM_COLUMNS, panel=(5.2, 4.6))
-    budgets = sorted({point.budget for plane in found for point in plane.points})
-    norm = Normalize(0, max(max(point.loss_excess for plane in found for point in plane.points), 1e-3))
-    for axes, plane in zip(grid, found, strict=True):
-        _draw_plane(axes, plane, budgets, norm, excess=excess)
-    figure.legend(
-        handles=_legend(budgets, excess=excess),
-        loc="outside lower left",
-        ncols=6,
-        fontsize=8.5,
-        frameon=False,
-        handletextpad=0.3,
-    )
-    scale = ScalarMappable(norm=norm, cmap=LOSS_COLOURS)
-    bar = figure.colorbar(scale, ax=grid, shrink=0.75, aspect=28, pad=0.015)
-    bar.set_label("test loss above the budget's best shape")
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-    bar.outline.set_visible(False)
-    return figure
-
-
-def marker_size(ratio: float, ratios: list[float]) -> float:
-    """Area in square points: grows with log R from 28 to 150."""
-    low, high = math.log(min(ratios)), math.log(max(ratios))
-    return 28 + 122 * ((math.log(ratio) - low) / (high - low) if high > low else 0.5)
-
-
-def _draw_plane(axes: Axes, plane: Plane, budgets: list[float], norm: Normalize, *, excess: bool) -> None:
-    axes.set_xscale("log")
-    if excess:
-        axes.axhline(0, color=MUTED, ls="--", lw=1)
-        axes.annotate("chance", (1, 0), (-4, 4), xycoords=("axes fraction", "data"), textcoords="offset points",
-                      ha="right", fontsize=8.5, color=MUTED)  # fmt: skip
-    ratios = [point.ratio for point in plane.points]
-    for budget in budgets:
-        members = [point for point in plane.points if point.budget == budget]
-        _draw_front(axes, [point for point in members if point.pareto and not excess])
-        marker = MARKERS[budgets.index(budget) % len(MARKERS)]
-        for point in members:
-            size = marker_size(point.ratio, ratios)
-            height = point.excess_ratio if excess and point.excess_ratio is not None else point.aofe_ratio
-            if point.null_ratio is not None and not excess:
-                axes.plot([point.aofe] * 2, [point.aofe_ratio, point.null_ratio], color=FAINT, lw=1, zorder=1)
-                axes.scatter([point.aofe], [point.null_ratio], size * 0.5, marker=marker, facecolor=SURFACE,
-                             edgecolor=MUTED, lw=0.8, zorder=2)  # fmt: skip
-            axes.scatter([point.aofe], [height], size, [point.loss_excess], cmap=LOSS_COLOURS, norm=norm,
-                         marker=marker, edgecolor=INK, lw=0.7, zorder=3)  # fmt: skip
-            if len(plane.points) > MOST_NUMBERED:
-                continue
-            axes.annotate(str(point.depth), (point.aofe, height), (5 + size**0.5 / 4, 3),
-                          textcoords="offset points", fontsize=8, color=INK, zorder=4)  # fmt: skip
-    ratio_axis(axes.xaxis, *axes.get_xlim())
-    axes.set_xlabel("AOFE, off-diagonal energy  (low is efficient, log scale)")
-    axes.set_ylabel("AOFE-ratio above chance" if excess else "AOFE-ratio, its share of the energy")
-    axes.set_title(f"view: {plane.view}")
-    if not excess:
-        axes.set_title("efficient: up and left", loc="right", fontsize=8.5, fontweight="normal", color=INTERACTION)
-
-
-def _draw_front(axes: Axes, front: list[PlanePoint]) -> None:
-    """The efficient shapes of a budget, joined: they span its interaction interval."""
-    front = sorted(front, key=lambda point: point.aofe)
-    axes.plot([p.aofe for p in front], [p.aofe_ratio for p in front], color=INTERACTION, lw=1.6, alpha=0.8, zorder=2)
-    for point in front:
-        axes.plot([point.aofe], [point.aofe_ratio], "o", ms=17, mfc="none", mec=INTERACTION, mew=1.3, zorder=2)
-
-
-def _legend(budgets: list[float], *, excess: bool) -> list[Line2D]:
-    """Budgets by marker, then what hollow marks and rings are where there are any."""
-    shapes = [
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker=MARKERS[i % len(MARKERS)],
-            color=INK,
-            mfc=MUTED,
-            ms=7,
-            label=f"budget {format_size(b)}",
+def draw_plane(points: Sequence[PlanePoint], *, view: str) -> Drawing:
+    """The plane as it is measured, and above chance where chance is known."""
+    panels = [
+        Panel(
+            chart=_chart(points, excess=False),
+            title=f"AOFE-ratio and chance ({view})",
+            belongs={"view": view},
+            width=420,
+            height=320,
         )
-        for i, b in enumerate(budgets)
     ]
-    hollow = Line2D([], [], ls="", marker="o", color=MUTED, mfc=SURFACE, ms=6, label="AOFE-ratio by chance")
-    ring = Line2D(
-        [],
-        [],
-        ls="-",
-        marker="o",
-        color=INTERACTION,
-        mfc="none",
-        ms=10,
-        label="no shape of the budget is more efficient",
+    above = [point for point in points if point.excess_ratio is not None]
+    if above:
+        panels.append(
+            Panel(
+                chart=_chart(above, excess=True),
+                title=f"AOFE-ratio above chance ({view})",
+                belongs={"view": view},
+                width=420,
+                height=320,
+            )
+        )
+    return Drawing(message=plane_message(points), caption=CAPTION, panels=tuple(panels), columns=2)
+
+
+def _chart(points: Sequence[PlanePoint], *, excess: bool) -> Any:
+    budgets = sorted({point.budget for point in points})
+    heights = [point.excess_ratio if excess else point.aofe_ratio for point in points]
+    ends = heights + ([0.0] if excess else [point.null_ratio for point in points])
+    values = [
+        {
+            "aofe": point.aofe,
+            "height": height,
+            "null": point.null_ratio,
+            "budget": point.budget,
+            "of": format_size(point.budget),
+            "ratio": point.ratio,
+            "loss": point.loss_excess,
+            "front": point.pareto and not excess,
+            "shape": shape_key(point.budget, point.depth, point.width),
+            "said": _said(point),
+        }
+        for point, height in zip(points, heights, strict=True)
+    ]
+    x = log_x("aofe", "AOFE, off-diagonal energy", padded([point.aofe for point in points], log=True))
+    y = linear_y("height", "AOFE-ratio above chance" if excess else "AOFE-ratio", padded(ends))
+    base = alt.Chart(rows(values)).transform_filter("indexof(off_budgets, datum.budget) < 0")
+    looks = _looks([format_size(budget) for budget in budgets], [point.ratio for point in points])
+    layers = [frame(x, y)]
+    if excess:
+        zero = alt.Chart(rows([{"height": 0.0, "said": "what chance gives"}]))
+        layers.append(zero.mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y="height:Q", tooltip="said:N"))
+    else:
+        layers += _chance(base, looks)
+        layers.append(_front(base))
+    marks = base.mark_point(stroke=INK, strokeWidth=0.8, fillOpacity=1, cursor="pointer")
+    fill = alt.Fill(
+        "loss:Q",
+        scale=alt.Scale(range=list(LOSS_RAMP), domain=[0, max(max(point.loss_excess for point in points), 1e-3)]),
+        legend=legend("test loss above the budget's best", format=".0%", gradientLength=alt.ExprRef("min(160, room)")),
     )
-    return shapes if excess else [*shapes, hollow, ring]
+    layers.append(
+        marks.encode(
+            x="aofe:Q",
+            y="height:Q",
+            fill=fill,
+            tooltip="said:N",
+            description="said:N",
+            opacity=chosen_opacity(),
+            **looks,
+        )
+    )
+    return alt.layer(*layers)
+
+
+def _looks(names: Sequence[str], ratios: Sequence[float]) -> dict[str, Any]:
+    """Form by budget, size by R."""
+    low, high = min(ratios), max(ratios)
+    scale = alt.Scale(type="log", domain=[low, max(high, low * 1.001)], range=list(MARK_SIZES))
+    shapes = alt.Scale(domain=list(names), range=cycled(SHAPES, len(names)))
+    return {
+        "shape": alt.Shape("of:N", scale=shapes, sort=None, legend=legend("budget", column=70)),
+        "size": alt.Size("ratio:Q", scale=scale, legend=None),
+    }
+
+
+def _chance(base: Any, looks: dict[str, Any]) -> list[Any]:
+    known = base.transform_filter("datum.null !== null")
+    stem = known.mark_rule(color=FAINT, aria=False).encode(x="aofe:Q", y="height:Q", y2="null:Q")
+    hollow = known.mark_point(stroke=MUTED, fill=SURFACE, fillOpacity=1, strokeWidth=0.8, aria=False)
+    small = alt.value(26)
+    return [stem, hollow.encode(x="aofe:Q", y="null:Q", shape=looks["shape"], size=small)]
+
+
+def _front(base: Any) -> Any:
+    """The efficient shapes of a budget, joined."""
+    line = base.transform_filter("datum.front").mark_line(color=INTERACTION, strokeWidth=1.8, aria=False, point=False)
+    return line.encode(x="aofe:Q", y="height:Q", detail="budget:N", order="aofe:Q")
+
+
+def _said(point: PlanePoint) -> str:
+    words = [
+        f"{format_size(point.budget)}: {shape_name(point.depth, point.width)}",
+        f"AOFE {number(point.aofe, digits=3)}, AOFE-ratio {number(point.aofe_ratio)}",
+    ]
+    if point.null_ratio is not None:
+        words.append(f"by chance {number(point.null_ratio)}, above it {number(point.excess_ratio, digits=3)}")
+    return "\n".join([*words, f"loss {point.loss_excess:.2%} above the budget's best"])
+
+
+def plane_of_run(results: RunResults) -> Drawing | None:
+    """The figure of a run: two panels a view, once a treatment."""
+    found = {}
+    for treatment, analyses in by_treatment(results.analyses).items():
+        drawings = [draw_plane(points, view=each.view) for each in analyses if (points := plane_points(each))]
+        found[treatment] = _views(drawings)
+    return joined(found)
+
+
+def _views(drawings: Sequence[Drawing]) -> Drawing | None:
+    """The panels of every view; the message is that of the first."""
+    if not drawings:
+        return None
+    panels = tuple(panel for drawing in drawings for panel in drawing.panels)
+    return Drawing(message=drawings[0].message, caption=CAPTION, panels=panels, columns=2)
+
+
+PLANE = Figure(name="interaction-plane", title="Interaction plane", draw=plane_of_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,14 @@ def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
             renamed = view_table(chosen, view=view or None)
             columns = {str(name): renamed[name].to_numpy() for name in renamed.columns}
             found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit_law(columns)))
+    return found
+
+
+def by_treatment(analyses: Sequence[Analysis]) -> dict[str, list[Analysis]]:
+    """The analyses of each learning-rate treatment, one a view."""
+    found: dict[str, list[Analysis]] = {}
+    for each in analyses:
+        found.setdefault(each.treatment, []).append(each)
     return found
 
 

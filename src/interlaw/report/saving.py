@@ -1,22 +1,16 @@
-"""Figures and pages as files: whole or not at all."""
+"""Charts and pages as files: whole or not at all."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
-from interlaw.report.style import style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
-# without a date in the file, the same run gives the same bytes
-METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+PIXELS = 2.0  # of a PNG for each of the chart's own: sharp on a screen of today and on a slide
 
 
 def require_figure_name(path: str | Path) -> Path:
@@ -31,27 +25,38 @@ def require_figure_name(path: str | Path) -> Path:
     return path
 
 
-def write_figure(path: str | Path, draw: Callable[[], Figure]) -> Path:
-    """Draws and writes one figure as PNG, SVG or PDF, by the name's ending.
+def write_chart(path: str | Path, chart: Any) -> Path:
+    """Writes a chart as PNG, SVG or PDF, by the name's ending; no network is used.
 
     Raises:
         InterlawError: When the ending is none of these, or the file cannot be written.
     """
     path = require_figure_name(path)
-    with style():
-        save(path, rendered(draw(), form=path.suffix.removeprefix(".").lower()))
+    save(path, rendered(chart, form=path.suffix.removeprefix(".").lower()))
     return path
 
 
-def rendered(figure: Figure, *, form: str) -> bytes:
-    """A figure as the bytes of a file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, metadata=METADATA[form])
-    return buffer.getvalue()
+def rendered(chart: Any, *, form: str) -> bytes:
+    """A chart as the bytes of a file."""
+    import vl_convert
+
+    specification = chart.to_dict()
+    if form == "svg":
+        return _renumbered(vl_convert.vegalite_to_svg(specification)).encode()
+    if form == "pdf":
+        return bytes(vl_convert.vegalite_to_pdf(specification))
+    return bytes(vl_convert.vegalite_to_png(specification, scale=PIXELS))
+
+
+def _renumbered(svg: str) -> str:
+    """Names of clips and gradients from 0: Vega counts on through a process, so that equal charts would differ."""
+    names = dict.fromkeys(re.findall(r'id="((?:clip|gradient_?)\d+)"', svg))
+    places = {name: f"{re.sub(r'[0-9]+$', '', name)}{place}" for place, name in enumerate(names)}
+    return re.sub(r"\b(?:clip|gradient_?)\d+\b", lambda found: places.get(found.group(), found.group()), svg)
 
 
 def save(path: Path, content: bytes) -> None:
-    """Writes a file, making its folder; a place that cannot be written is the user's to mend."""
+    """Writes a file and makes its folder; a place that cannot be written is the user's to change."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)

@@ -4,74 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from matplotlib.figure import Figure
+import altair as alt
 
 from interlaw.errors import InterlawError
 from interlaw.published import SIZE_BINS, RatioPoint
-from interlaw.report.saving import require_figure_name, write_figure
-from interlaw.report.style import FIT, GOOD, MUTED, panel_grid, ratio_axis
-
-TICKS = (0.005, 0.01, 0.02, 0.05, 0.1)
+from interlaw.report.figure import Drawing, Panel, whole
+from interlaw.report.look import FIT, GOOD, MUTED, SURFACE, frame, linear_y, log_x, padded, rows
+from interlaw.report.saving import require_figure_name, write_chart
+from interlaw.report.wording import number, shape_name, span
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScorePanel:
-    """The models of one size bin.
-
-    Attributes:
-        size_bin: The bin's name.
-        ratio: R of each model.
-        score: MMLU-Pro of each, percent.
-        at_chance: Whether each score cannot be told from guessing.
-    """
+    """The scored models of one size bin."""
 
     size_bin: str
-    ratio: tuple[float, ...]
-    score: tuple[float, ...]
-    at_chance: tuple[bool, ...]
+    models: tuple[RatioPoint, ...]
 
 
 def score_panels(points: Sequence[RatioPoint]) -> tuple[ScorePanel, ...]:
     """The scored models by size bin, smallest first; bins without any are left out."""
-    panels = []
-    for one in SIZE_BINS:
-        chosen = [point for point in points if point.size_bin == one.name and point.score is not None]
-        if chosen:
-            panels.append(
-                ScorePanel(
-                    size_bin=one.name,
-                    ratio=tuple(point.ratio for point in chosen),
-                    score=tuple(point.score for point in chosen if point.score is not None),
-                    at_chance=tuple(point.at_chance for point in chosen),
-                )
-            )
-    return tuple(panels)
+    binned = [
+        (one.name, tuple(point for point in points if point.size_bin == one.name and point.score is not None))
+        for one in SIZE_BINS
+    ]
+    return tuple(ScorePanel(size_bin=name, models=models) for name, models in binned if models)
 
 
-def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) -> Figure:
-    """Draws the panels; hollow points are no better than guessing."""
-    figure, axes, _ = panel_grid(len(panels), most_columns=3, panel=(3.3, 3.2), share_x=True, share_y=True)
-    ratios = [ratio for panel in panels for ratio in panel.ratio]
-    low, high = min(*ratios, interval[0]) / 1.15, max(*ratios, interval[1]) * 1.15
-    for place, (panel, one) in enumerate(zip(panels, axes, strict=True)):
-        one.axvspan(*interval, color=GOOD, alpha=0.18, linewidth=0)
-        colours = [MUTED if guess else FIT for guess in panel.at_chance]
-        faces = ["none" if guess else FIT for guess in panel.at_chance]
-        one.scatter(panel.ratio, panel.score, s=28, edgecolors=colours, facecolors=faces, linewidths=1.0, zorder=3)
-        one.set_xscale("log")
-        ratio_axis(one.xaxis, low, high)
-        one.set_xticks([tick for tick in TICKS if low <= tick <= high])
-        one.set_xlim(low, high)
-        one.set_title(f"{panel.size_bin}, {len(panel.ratio)} models")
-        one.set_xlabel("R = depth / width")
-        if place == 0:
-            one.set_ylabel("MMLU-Pro (%)")
-    note = "shaded: the interval claimed to do better; hollow: no better than guessing"
-    figure.supxlabel(note, fontsize=8, color=MUTED)
-    return figure
+def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) -> Drawing:
+    """One panel a bin, all on the same axes."""
+    x_limits = padded([*interval, *(model.ratio for panel in panels for model in panel.models)], log=True)
+    _, high = padded([model.score for panel in panels for model in panel.models])
+    drawn = tuple(
+        Panel(
+            chart=_chart(panel, interval, x_limits, (0.0, high)),
+            title=f"{panel.size_bin}, {len(panel.models)} {'model' if len(panel.models) == 1 else 'models'}",
+            width=260,
+            height=240,
+        )
+        for panel in panels
+    )
+    scored = [model for panel in panels for model in panel.models]
+    inside = sum(interval[0] <= model.ratio <= interval[1] for model in scored)
+    caption = (
+        f"Gold: the interval claimed to do better, R = {span(*interval)}. "
+        "Hollow: a score that cannot be told from guessing."
+    )
+    message = f"{inside} of {len(scored)} scored models lie inside the claimed interval of R"
+    return Drawing(message=message, caption=caption, panels=drawn)
+
+
+def _chart(
+    panel: ScorePanel, interval: tuple[float, float], x_limits: tuple[float, float], y_limits: tuple[float, float]
+) -> Any:
+    values = [
+        {
+            "ratio": model.ratio,
+            "score": model.score,
+            "guess": model.at_chance,
+            "said": f"{model.name}: {shape_name(model.depth, model.width)}, MMLU-Pro {number(model.score, digits=3)}%"
+            + (", no better than guessing" if model.at_chance else ""),
+        }
+        for model in panel.models
+    ]
+    band = alt.Chart(rows([{"low": interval[0], "high": interval[1]}])).mark_rect(color=GOOD, opacity=0.2, aria=False)
+    dots = alt.Chart(rows(values)).mark_point(size=45, strokeWidth=1.3, fillOpacity=0.85, opacity=1)
+    guess = "datum.guess"
+    return alt.layer(
+        frame(log_x("ratio", "R = depth / width", x_limits, most=5), linear_y("score", "MMLU-Pro (%)", y_limits)),
+        band.encode(x="low:Q", x2="high:Q"),
+        dots.encode(
+            x="ratio:Q",
+            y="score:Q",
+            fill=alt.condition(guess, alt.value(SURFACE), alt.value(FIT)),
+            stroke=alt.condition(guess, alt.value(MUTED), alt.value(FIT)),
+            tooltip="said:N",
+            description="said:N",
+        ),
+    )
 
 
 def write_score_figure(path: str | Path, points: Sequence[RatioPoint], *, interval: tuple[float, float]) -> Path:
@@ -84,4 +97,4 @@ def write_score_figure(path: str | Path, points: Sequence[RatioPoint], *, interv
     panels = score_panels(points)
     if not panels:
         raise InterlawError("expected scored models to draw, found none; choose another protocol")
-    return write_figure(path, partial(draw_scores, panels, interval=interval))
+    return write_chart(path, whole(draw_scores(panels, interval=interval)))

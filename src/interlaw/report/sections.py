@@ -4,66 +4,70 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from interlaw.laws import BudgetFit, status_text, verdict
-from interlaw.report.markup import bullets, number, section, span, table, text
-from interlaw.report.results import Analysis, RunResults
-from interlaw.report.wording import Units, budget_text
+from interlaw.report.results import Analysis, RunResults, by_treatment
+from interlaw.report.tables import Column, Table, number_texts
+from interlaw.report.wording import Units, budget_text, number, shape_name, span
 
 MOST_REASONS = 20
 
 
-def verdict_section(results: RunResults) -> str:
+def verdicts(results: RunResults) -> list[dict[str, Any]]:
     """The verdict in plain words, then each budget's figures; once a learning-rate treatment."""
-    parts = []
-    treatments = list(dict.fromkeys(each.treatment for each in results.analyses))
-    for treatment in treatments:
-        analyses = [each for each in results.analyses if each.treatment == treatment]
+    treated = by_treatment(results.analyses)
+    found = []
+    for treatment, analyses in treated.items():
         said = verdict(analyses[0].fit)
-        labelled = "".join(f'<p class="lead"><b>{text(label)}.</b> {text(words)}</p>' for label, words in said.lines)
-        details = f"<details><summary>Details</summary>{bullets(list(said.details))}</details>"
-        heading = f"<h3>Learning rate: {text(treatment)}</h3>" if len(treatments) > 1 else ""
-        parts.append(f"{heading}{labelled}{details}{budget_table(analyses, units=results.units)}")
-    return section("verdict", "Verdict", "".join(parts))
+        heading = f"Learning rate: {treatment}" if len(treated) > 1 else ""
+        found.append(
+            {
+                "heading": heading,
+                "lines": said.lines,
+                "details": list(said.details),
+                "table": budget_table(analyses, units=results.units),
+            }
+        )
+    return found
 
 
-def budget_table(analyses: list[Analysis], *, units: Units) -> str:
+def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
     """One row a budget: R*, the best shape, the loss interval, and each view's interaction interval."""
     main = analyses[0]
     kind = str(main.table["budget_kind"].iloc[0])
     measured = [each for each in analyses if each.view]
-    headers = [
-        "Budget",
-        f"R* ({main.fit.confidence:.0%} interval)",
-        "Best shape at equal size",
-        f"R within {100 * main.fit.delta:.2g}% of the best loss",
+    fits = main.fit.budgets
+    columns = [
+        Column(title="Budget"),
+        Column(title="R*", right=True),
+        Column(title=f"{main.fit.confidence:.0%} interval", right=True),
+        Column(title="Best shape at equal size"),
+        Column(title="Its loss", right=True),
+        Column(title=f"R within {100 * main.fit.delta:.2g}% of the best loss"),
+        *(Column(title=f"Efficient interaction ({each.view})") for each in measured),
     ]
-    headers += [f"Interaction interval ({each.view})" for each in measured]
-    rows = []
-    for index, fit in enumerate(main.fit.budgets):
-        best = fit.best
-        row = [
+    losses = number_texts([fit.best.adjusted for fit in fits])
+    rows = [
+        [
             budget_text(fit.budget, kind),
-            _star_text(fit),
-            f"{best.depth} x {best.width} (R = {number(best.ratio, digits=3)}), loss {best.loss_text}",
+            "–" if fit.r_star.value is None else f"{fit.r_star.value:.3g}",
+            status_text(fit.r_star) if fit.r_star.value is None else span(fit.r_star.low, fit.r_star.high),
+            shape_name(fit.best.depth, fit.best.width),
+            loss,
             _loss_interval_text(fit),
+            *(_interaction_text(each.fit.budgets[place]) for each in measured),
         ]
-        rows.append(row + [_interaction_text(each.fit.budgets[index]) for each in measured])
-    return table(headers, rows, caption=f"Budgets: depth / width; losses: {units.loss}")
-
-
-def _star_text(fit: BudgetFit) -> str:
-    star = fit.r_star
-    if star.value is not None:
-        return f"{number(star.value, digits=3)} ({span(star.low, star.high)})"
-    return status_text(star)
+        for place, (fit, loss) in enumerate(zip(fits, losses, strict=True))
+    ]
+    return Table(caption=f"Budgets: R = depth / width; losses: {units.loss}", columns=columns, rows=rows)
 
 
 def _loss_interval_text(fit: BudgetFit) -> str:
     interval = fit.loss_interval
     if interval is None:
-        return "shapes: " + ", ".join(f"{point.depth} x {point.width}" for point in fit.near_best)
+        return "shapes " + ", ".join(f"{point.depth} x {point.width}" for point in fit.near_best)
     if interval.low == interval.high and not (interval.low_open or interval.high_open):
         return f"{number(interval.low, digits=3)}, the best shape alone"
     ends = [(interval.low, interval.low_open), (interval.high, interval.high_open)]
@@ -81,11 +85,11 @@ def _interaction_text(fit: BudgetFit) -> str:
     return span(found.low, found.high)
 
 
-def caution_section(results: RunResults) -> str:
-    """What to know before believing the verdict, and every trial that was left out; empty when there is nothing."""
+def warnings_of(results: RunResults) -> list[str]:
+    """What to know before believing the verdict; empty when there is nothing."""
     warnings = _fit_warnings(results)
     for each in results.analyses:
-        lost = sum(point.aofe is not None and point.aofe <= 0 for fit in each.fit.budgets for point in fit.points)
+        lost = _without_energy(each)
         if lost:
             warnings.append(
                 f"shapes without a positive AOFE in the view {each.view}, missing from its plane: {lost}; "
@@ -103,8 +107,23 @@ def caution_section(results: RunResults) -> str:
         warnings.append(
             f"{len(left_out)} of {len(results.table)} ended trials have no loss and are in no figure: {counts}"
         )
-    if not warnings:
-        return ""
+    return list(dict.fromkeys(warnings))
+
+
+def _without_energy(analysis: Analysis) -> int:
+    """Shapes with a measured AOFE of nothing or less, which no logarithmic axis can show."""
+    if not analysis.view:
+        return 0
+    table = analysis.table
+    chosen = table[(table["status"] == "done") & (table["aofe"] <= 0)]
+    return len(chosen[["budget", "depth", "width"]].drop_duplicates())
+
+
+def left_out_table(results: RunResults) -> Table | None:
+    """The first of the trials that have no loss, with the reasons."""
+    left_out = results.table[results.table["status"] != "done"]
+    if not len(left_out):
+        return None
     rows = [
         [
             f"{row['depth']} x {row['width']}",
@@ -115,13 +134,9 @@ def caution_section(results: RunResults) -> str:
         ]
         for row in left_out.head(MOST_REASONS).to_dict(orient="records")
     ]
-    more = (
-        f"Trials left out (first {MOST_REASONS} of {len(left_out)})"
-        if len(left_out) > MOST_REASONS
-        else "Trials left out"
-    )
-    listing = table(["Shape", "Budget", "Seed", "Status", "Reason"], rows, caption=more) if rows else ""
-    return section("cautions", "Read with care", bullets(list(dict.fromkeys(warnings))) + listing)
+    more = f" (first {MOST_REASONS} of {len(left_out)})" if len(left_out) > MOST_REASONS else ""
+    columns = [Column(title=title, right=title == "Seed") for title in ("Shape", "Budget", "Seed", "Status", "Reason")]
+    return Table(caption=f"Trials left out{more}", columns=columns, rows=rows)
 
 
 def _fit_warnings(results: RunResults) -> list[str]:
@@ -136,19 +151,14 @@ def _fit_warnings(results: RunResults) -> list[str]:
     return [text if len(whose) == len(names) else f"{', '.join(whose)}: {text}" for text, whose in heard.items()]
 
 
-def measurement_section(results: RunResults) -> str:
-    """How the interaction was estimated, view by view, and how far the uncorrected average would be off."""
-    if not results.views:
-        return section("measurement", "Measurement", "<p>No interaction was measured: the recipe names no view.</p>")
-    headers = [
-        "View",
-        "Where",
-        "Dimension",
-        "Clusters",
-        "Probes",
-        "Seed",
-        "Typical stderr of AOFE-ratio",
-        "Plug-in AOFE-ratio minus this one",
+def measurement_table(results: RunResults) -> tuple[Table, list[str]]:
+    """How the interaction was estimated, view by view, how far the plain average would be off, and the estimators."""
+    columns = [
+        Column(title="View"),
+        Column(title="Where"),
+        *(Column(title=title, right=True) for title in ("Dimension", "Clusters", "Probes", "Seed")),
+        Column(title="Typical stderr of AOFE-ratio", right=True),
+        Column(title="Plain average minus this AOFE-ratio", right=True),
     ]
     rows, estimators = [], []
     for view in results.views:
@@ -159,16 +169,10 @@ def measurement_section(results: RunResults) -> str:
             view,
             *(_several(measured, name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")),
             number(errors[len(errors) // 2], digits=2),
-            f"{sum(bias) / len(bias):+.2g} on average",
+            f"{sum(bias) / len(bias):+.2g}",
         ])  # fmt: skip
         estimators.append(f"{view}: {_several(measured, 'estimator')}")
-    words = (
-        "<p>AOFE is the energy of the AGOP outside its diagonal, AOFE-ratio its share of the whole energy. The chance "
-        "level is the AOFE-ratio expected without structure at the same dimension and effective rank; excess is the "
-        "difference. Clusters (sequences of a text) are what the estimate and its intervals treat as independent.</p>"
-    )
-    listing = table(headers, rows, caption="One row a view, over all trials")
-    return section("measurement", "Measurement", f"{words}{listing}<p>Estimators:</p>{bullets(estimators)}")
+    return Table(caption="One row a view, over all trials", columns=columns, rows=rows), estimators
 
 
 def _several(measured: list[dict[str, Any]], name: str) -> str:
@@ -181,8 +185,8 @@ def _several(measured: list[dict[str, Any]], name: str) -> str:
     return "; ".join(str(value) for value in values)
 
 
-def provenance_section(results: RunResults) -> str:
-    """What produced the numbers, the recipe, and the commands that make this page again."""
+def provenance_table(results: RunResults) -> Table:
+    """What produced the numbers."""
     versions: dict[str, Counter[str]] = {}
     for record in results.records.values():
         for name, value in record.provenance.items():
@@ -199,10 +203,8 @@ def provenance_section(results: RunResults) -> str:
         ["training FLOPs", f"{results.table['train_flops'].sum():.3g}"],
         ["training time", f"{results.table['seconds'].sum():.0f} s over all trials"],
     ]
-    body = table(["What", "Value"], rows, caption="Versions and machine, as each trial recorded them")
-    body += f'<h3>Commands</h3><pre class="commands">{text(commands(results))}</pre>'
-    body += f"<h3>Recipe</h3><pre>{text(results.recipe)}</pre>"
-    return section("provenance", "Provenance", body)
+    columns = [Column(title="What"), Column(title="Value")]
+    return Table(caption="Versions and machine, as each trial recorded them", columns=columns, rows=rows)
 
 
 def commands(results: RunResults) -> str:

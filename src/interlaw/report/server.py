@@ -1,15 +1,19 @@
-"""Serves a run's page to this machine alone: two addresses, nothing else, and no other machine's name for them."""
+"""Serves a page to this machine alone: a few addresses, nothing else, and no other machine's name for them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from interlaw.errors import InterlawError
-from interlaw.report.document import plain
+from interlaw.laws import LawFit
+from interlaw.report.explorer import FIELDS, answer, explorer_page
 from interlaw.report.live import LiveRun
+from interlaw.report.look import plain
 
 LOOPBACK = "127.0.0.1"
 HEADERS = {
@@ -19,29 +23,32 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+LONGEST_QUERY = 2000  # letters: the form's fields take a tenth of it
+# what a request asks for, as name to text, to a page (text) or to values that are sent as JSON
+Answer = Callable[[Mapping[str, str]], str | dict[str, Any]]
 
 
-class ReportServer(ThreadingHTTPServer):
-    """The page of one run on the loopback interface.
+class LoopbackServer(ThreadingHTTPServer):
+    """A few addresses on the loopback interface.
 
     Args:
-        location: A run's folder or URL, finished or not.
+        routes: Path to what answers it.
         port: The port; any free one when 0.
 
     Raises:
-        InterlawError: When there is no run, or the port is taken.
+        InterlawError: When the port is out of range or taken.
     """
 
     daemon_threads = True
     # of http.server: on its account two servers could share a port without a word
     allow_reuse_port = False
 
-    def __init__(self, location: str | Path, *, port: int = 0) -> None:
-        self.run = LiveRun(location)
+    def __init__(self, routes: Mapping[str, Answer], *, port: int = 0) -> None:
+        self.routes = dict(routes)
         if not 0 <= port <= 65_535:
             raise InterlawError(f"expected a port from 0 (any free one) to 65535, found {port}; choose one of these")
         try:
-            super().__init__((LOOPBACK, port), _Answer)
+            super().__init__((LOOPBACK, port), _Reply)
         except OSError as error:
             raise InterlawError(
                 f"expected to listen on port {port}, found: {error.strerror}; choose another --port, or 0 for any"
@@ -53,44 +60,85 @@ class ReportServer(ThreadingHTTPServer):
         return f"http://{LOOPBACK}:{self.server_port}/"
 
 
-class _Answer(BaseHTTPRequestHandler):
+class ReportServer(LoopbackServer):
+    """The page of one run, finished or not.
+
+    Args:
+        location: A run's folder or URL.
+        port: The port; any free one when 0.
+
+    Raises:
+        InterlawError: When there is no run, or the port is taken.
+    """
+
+    def __init__(self, location: str | Path, *, port: int = 0) -> None:
+        self.run = LiveRun(location)
+        super().__init__({"/": self._page, "/status.json": self._status}, port=port)
+
+    def _page(self, asked: Mapping[str, str]) -> str:
+        return self.run.page()
+
+    def _status(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            return self.run.status()
+        except InterlawError as error:  # the folder went away
+            return {"error": str(error)}
+
+
+class ExplorerServer(LoopbackServer):
+    """The explorer: a form, and the answers of `recommend` to it.
+
+    Args:
+        fit: Your own law, as in `recommend`.
+        port: The port; any free one when 0.
+
+    Raises:
+        InterlawError: When the port is taken.
+    """
+
+    def __init__(self, *, fit: LawFit | None = None, port: int = 0) -> None:
+        self._fit = fit
+        super().__init__({"/": self._page, "/answer.json": self._answer}, port=port)
+
+    def _page(self, asked: Mapping[str, str]) -> str:
+        return explorer_page({name: text for name, text in asked.items() if name in FIELDS}, fit=self._fit)
+
+    def _answer(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return answer(asked, fit=self._fit)
+
+
+class _Reply(BaseHTTPRequestHandler):
     """Answers one request."""
 
-    server: ReportServer
+    server: LoopbackServer
     server_version = "interlaw"
     sys_version = ""
     timeout = 30
 
     def do_GET(self) -> None:
-        """The page, or how the sweep goes; anything else is not here."""
+        """What a route answers; anything else is not here."""
         names = {f"{host}:{self.server.server_port}" for host in (LOOPBACK, "localhost")}
         if self.headers.get("Host") not in names:  # a page of another site, under a name that leads here
             self._send(403, "text/plain", f"this page is served under {self.server.address} alone\n")
             return
-        place = urlsplit(self.path).path
-        if place == "/":
-            self._send_page()
-        elif place == "/status.json":
-            self._send_status()
-        elif place == "/favicon.ico":
+        place = urlsplit(self.path)
+        if place.path == "/favicon.ico":
             self._send(204, "image/x-icon", "")
-        else:
+        elif place.path not in self.server.routes or len(place.query) > LONGEST_QUERY:
             self._send(404, "text/plain", f"there is only {self.server.address}\n")
-
-    def _send_page(self) -> None:
-        try:
-            page = self.server.run.page()
-        except InterlawError as error:  # the folder went away
-            self._send(503, "text/plain", f"{error}\n")
         else:
-            self._send(200, "text/html", page)
+            self._answer(self.server.routes[place.path], dict(parse_qsl(place.query, keep_blank_values=True)))
 
-    def _send_status(self) -> None:
+    def _answer(self, route: Answer, asked: Mapping[str, str]) -> None:
         try:
-            status = self.server.run.status()
+            found = route(asked)
         except InterlawError as error:
-            status = {"error": str(error)}
-        self._send(200, "application/json", json.dumps(plain(status), allow_nan=False))
+            self._send(503, "text/plain", f"{error}\n")
+            return
+        if isinstance(found, str):
+            self._send(200, "text/html", found)
+        else:
+            self._send(200, "application/json", json.dumps(plain(found), allow_nan=False))
 
     def _send(self, status: int, kind: str, content: str) -> None:
         body = content.encode()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from interlaw.report import markup
 from interlaw.report.document import document
+from interlaw.report.tables import Column, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +37,17 @@ def plain_page(*, title: str, intro: str, parts: Sequence[SheetPart]) -> str:
         >>> '<a href="a%20b.png">a b.png</a>' in page, "One &amp; two." in page
         (True, True)
     """
-    body = [markup.section(f"part-{place}", part.title, _content(part)) for place, part in enumerate(parts, start=1)]
-    return document(
-        title=title,
-        header=f"<h1>{markup.text(title)}</h1><p>{markup.text(intro)}</p>",
-        body="".join(body),
-        data={},
-        styles=("page.css",),
-        scripts=(),
-    )
+    shown = [
+        {
+            "title": part.title,
+            "sentences": part.items,
+            "links": [(quote(place), place) for place in part.links],
+            "table": _table(part) if part.rows else None,
+        }
+        for part in parts
+    ]
+    return document("sheet.html.j2", title=title, intro=intro, data={}, scripts=(), parts=shown)
 
 
-def _content(part: SheetPart) -> str:
-    """Table, sentences, links."""
-    table = markup.table(part.columns, part.rows, caption=part.title) if part.rows else ""
-    items = markup.bullets(part.items) if part.items else ""
-    links = "".join(f'<li><a href="{quote(place)}">{markup.text(place)}</a></li>' for place in part.links)
-    return table + items + (f"<ul>{links}</ul>" if links else "")
+def _table(part: SheetPart) -> Table:
+    return Table(caption=part.title, columns=[Column(title=title) for title in part.columns], rows=part.rows)

@@ -3,78 +3,152 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
-from matplotlib.ticker import FixedLocator, NullLocator
+import altair as alt
 
-from interlaw.report.saving import write_figure
-from interlaw.report.style import BEST, FIT, LOSS_COLOURS, MUTED, panel_grid
+from interlaw.report.curves_figure import ramp
+from interlaw.report.figure import Drawing, Panel, whole
+from interlaw.report.look import BEST, FIT, SHAPES, cycled, frame, legend, linear_y, log_x, log_y, padded, rows
+from interlaw.report.saving import write_chart
 from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 NAMES = {"standard": "standard", "mup": "muP", "completep": "CompleteP"}
+MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows
 
 
-def draw_checks(checks: Sequence[CoordinateCheck]) -> Figure:
+def movement_rows(check: CoordinateCheck) -> list[dict[str, Any]]:
+    """The plotted numbers of a check: movement by size and step, of the last block and of the outputs."""
+    return [
+        {
+            "size": size,
+            "moved": moved,
+            "step": step,
+            "what": what,
+            "said": f"{what}, {check.axis} {size}, step {step}: moved {moved:.3g}",
+        }
+        for what, values in (("last block", check.stream), ("outputs", check.outputs))
+        for size, by_step in zip(check.sizes, values, strict=True)
+        for step, moved in enumerate(by_step, start=1)
+    ]
+
+
+def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
     """Movement against size, a panel a parametrization and axis: the first steps faint, the last one strong."""
-    figure, grid, columns = panel_grid(len(checks), most_columns=_columns(checks), panel=(3.9, 3.1), share_y=True)
-    for index, (axes, check) in enumerate(zip(grid, checks, strict=True)):
-        series = (("stream", check.stream, FIT, "o"), ("outputs", check.outputs, BEST, "s"))
-        for name, values, colour, mark in series:
-            moved = np.array(values)
-            axes.plot(check.sizes, moved[:, :-1], color=colour, alpha=0.22, lw=1)
-            label = "last block" if name == "stream" else "outputs"
-            axes.plot(check.sizes, moved[:, -1], mark + "-", color=colour, lw=2, ms=5, label=label)
-        _size_axis(axes, check.sizes, check.axis)
-        axes.set_yscale("log")
-        axes.set_title(f"{NAMES[check.parametrization]}, over {check.axis}")
-        slopes = f"slopes {check.stream_slope:+.2f} and {check.outputs_slope:+.2f}"
-        axes.annotate(slopes, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=8.5, color=MUTED)
-        if index % columns == 0:
-            axes.set_ylabel("movement (root mean square)")
-    grid[0].legend(loc="lower right", frameon=False, fontsize=8.5)
+    moved = padded([row["moved"] for check in checks for row in movement_rows(check)], log=True)
     steps = len(checks[0].stream[0])
-    figure.supxlabel(f"how far activations moved in {steps} steps; faint: the steps before", fontsize=8, color=MUTED)
-    return figure
-
-
-def draw_rate_curves(curves: Sequence[RateCurve]) -> Figure:
-    """Loss above the shape's best against the rate, a panel a parametrization and axis, one line a size."""
-    panels = list(dict.fromkeys((curve.parametrization, curve.axis) for curve in curves))
-    columns = 2 if len({axis for _, axis in panels}) == 2 else min(3, len(panels))
-    figure, grid, columns = panel_grid(len(panels), most_columns=columns, panel=(3.9, 3.1), share_x=True, share_y=True)
-    for index, (axes, (parametrization, axis)) in enumerate(zip(grid, panels, strict=True)):
-        chosen = [curve for curve in curves if (curve.parametrization, curve.axis) == (parametrization, axis)]
-        for place, curve in enumerate(chosen):
-            colour = LOSS_COLOURS(0.75 * place / max(len(chosen) - 1, 1))
-            excess = np.array([loss / min(curve.losses) - 1 for loss in curve.losses])
-            axes.plot(curve.rates, 100 * excess, "o-", color=colour, lw=1.8, ms=4, label=f"{axis} {curve.size}")
-            axes.axvline(curve.best_rate, ymax=0.7, color=colour, lw=1.4, ls=":" if curve.at_edge else "--", zorder=0)
-            axes.plot(curve.seed_best_rates, [-0.4] * len(curve.seed_best_rates), "|", color=colour, ms=7, mew=1.4)
-        axes.set_xscale("log")
-        axes.set_ylim(-0.8, 12)
-        axes.tick_params(labelbottom=True)
-        axes.xaxis.set_major_locator(FixedLocator(list(chosen[0].rates)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
-        axes.set_title(f"{NAMES[parametrization]}, over {axis}")
-        axes.set_xlabel("learning rate")
-        axes.legend(loc="upper left", frameon=False, fontsize=8)
-        if index % columns == 0:
-            axes.set_ylabel("loss above the shape's best (%)")
-    figure.supxlabel(
-        "dashed: each shape's best rate; dotted: at the edge of the rates tried; ticks: each seed's own",
-        fontsize=8,
-        color=MUTED,
+    panels = tuple(
+        Panel(
+            chart=_check_chart(check, moved, steps),
+            title=f"{NAMES[check.parametrization]}, over {check.axis}",
+            note=f"slopes {check.stream_slope:+.2f} (last block) and {check.outputs_slope:+.2f} (outputs)",
+            height=220,
+        )
+        for check in checks
     )
-    return figure
+    steepest = max(max(abs(check.stream_slope), abs(check.outputs_slope)) for check in checks)
+    message = f"Over sizes, activations move with slopes of at most {steepest:.2f}; 0 lets one rate serve every shape"
+    caption = (
+        f"How far activations moved in {steps} steps (root mean square). Strong: the last step; faint: those before."
+    )
+    return Drawing(message=message, caption=caption, panels=panels, columns=_columns([check.axis for check in checks]))
+
+
+def _check_chart(check: CoordinateCheck, moved: tuple[float, float], steps: int) -> Any:
+    x = alt.X(
+        "size:Q",
+        scale=alt.Scale(type="log", domain=list(padded(check.sizes, log=True)), nice=False),
+        axis=alt.Axis(values=list(check.sizes), format="d", title=check.axis),
+    )
+    base = alt.Chart(rows(movement_rows(check)))
+    scale = alt.Scale(domain=["last block", "outputs"], range=[FIT, BEST])
+    color = alt.Color("what:N", scale=scale, legend=legend(None, column=100))
+    shape = alt.Shape("what:N", scale=alt.Scale(domain=["last block", "outputs"], range=["circle", "square"]))
+    early = base.transform_filter(f"datum.step < {steps}").mark_line(strokeWidth=1, opacity=0.25, aria=False)
+    last = base.transform_filter(f"datum.step == {steps}")
+    return alt.layer(
+        frame(x, log_y("moved", "movement (root mean square)", moved)),
+        early.encode(x="size:Q", y="moved:Q", color=color, detail="step:N"),
+        last.mark_line(strokeWidth=2, aria=False).encode(x="size:Q", y="moved:Q", color=color),
+        last.mark_point(filled=True, size=50, opacity=1).encode(
+            x="size:Q", y="moved:Q", color=color, shape=shape, tooltip="said:N", description="said:N"
+        ),
+    )
+
+
+def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
+    """Loss above the shape's best against the rate, a panel a parametrization and axis, one line a size."""
+    groups = list(dict.fromkeys((curve.parametrization, curve.axis) for curve in curves))
+    panels = []
+    for parametrization, axis in groups:
+        chosen = [curve for curve in curves if (curve.parametrization, curve.axis) == (parametrization, axis)]
+        rates = [curve.best_rate for curve in chosen]
+        panels.append(
+            Panel(
+                chart=_rate_chart(chosen),
+                title=f"{NAMES[parametrization]}, over {axis}",
+                note=f"best rates from {min(rates):.2g} to {max(rates):.2g}",
+                height=240,
+            )
+        )
+    worst = max(max(_best_rates(curves, group)) / min(_best_rates(curves, group)) for group in groups)
+    message = f"The best learning rate differs between shapes by a factor of up to {worst:.2g}"
+    caption = (
+        "Loss above each shape's best against the learning rate; lines that leave the panel rise further. "
+        "Upright lines: each shape's best rate, dotted at the edge of the rates tried. "
+        "Ticks at the bottom: each seed's own best."
+    )
+    return Drawing(
+        message=message, caption=caption, panels=tuple(panels), columns=_columns([axis for _, axis in groups])
+    )
+
+
+def _best_rates(curves: Sequence[RateCurve], group: tuple[str, str]) -> list[float]:
+    return [curve.best_rate for curve in curves if (curve.parametrization, curve.axis) == group]
+
+
+def rate_rows(curve: RateCurve) -> list[dict[str, Any]]:
+    """The plotted numbers of one shape: loss above its best, per cent, at each rate."""
+    best = min(curve.losses)
+    return [
+        {
+            "rate": rate,
+            "excess": 100 * (loss / best - 1),
+            "size": str(curve.size),
+            "said": f"{curve.axis} {curve.size}, rate {rate:.3g}: {100 * (loss / best - 1):.2f}% above its best",
+        }
+        for rate, loss in zip(curve.rates, curve.losses, strict=True)
+    ]
+
+
+def _rate_chart(curves: Sequence[RateCurve]) -> Any:
+    sizes = [str(curve.size) for curve in curves]
+    key = legend("size", column=60)
+    color = alt.Color("size:N", scale=alt.Scale(domain=sizes, range=ramp(len(sizes))), sort=None, legend=key)
+    shape = alt.Shape("size:N", scale=alt.Scale(domain=sizes, range=cycled(SHAPES, len(sizes))), sort=None, legend=key)
+    lines = alt.Chart(rows(row for curve in curves for row in rate_rows(curve)))
+    best = [{"rate": curve.best_rate, "size": str(curve.size), "edge": curve.at_edge} for curve in curves]
+    seeds = [
+        {"rate": rate, "size": str(curve.size), "excess": -0.5} for curve in curves for rate in curve.seed_best_rates
+    ]
+    limits = padded([rate for curve in curves for rate in curve.rates], log=True)
+    dash = alt.condition("datum.edge", alt.value([2, 3]), alt.value([1, 0]))
+    upright = alt.Chart(rows(best)).mark_rule(strokeWidth=1.2, opacity=0.6, aria=False)
+    marks = lines.transform_filter(f"datum.excess <= {MOST_EXCESS}").mark_point(filled=True, size=35, opacity=1)
+    return alt.layer(
+        frame(
+            log_x("rate", "learning rate", limits, ticks=curves[0].rates, format=".1~e"),
+            linear_y("excess", "loss above the shape's best (%)", (-0.9, MOST_EXCESS), format="d"),
+        ),
+        upright.encode(x="rate:Q", color=color, strokeDash=dash),
+        lines.mark_line(strokeWidth=1.8, clip=True, aria=False).encode(x="rate:Q", y="excess:Q", color=color),
+        marks.encode(x="rate:Q", y="excess:Q", color=color, shape=shape, tooltip="said:N", description="said:N"),
+        alt.Chart(rows(seeds))
+        .mark_tick(thickness=1.5, size=8, aria=False)
+        .encode(x="rate:Q", y="excess:Q", color=color),
+    )
 
 
 def write_transfer_figures(
@@ -86,22 +160,13 @@ def write_transfer_figures(
         InterlawError: When the ending is not png, svg or pdf, or a file cannot be written.
     """
     path = Path(path)
-    written = [write_figure(path, partial(draw_checks, checks))]
+    written = [write_chart(path, whole(draw_checks(checks)))]
     if curves:
         beside = path.with_name(f"{path.stem}-rates{path.suffix}")
-        written.append(write_figure(beside, partial(draw_rate_curves, curves)))
+        written.append(write_chart(beside, whole(draw_rate_curves(curves))))
     return written
 
 
-def _columns(checks: Sequence[CoordinateCheck]) -> int:
+def _columns(axes: Sequence[str]) -> int:
     """Width and depth side by side where there are both."""
-    return 2 if len({check.axis for check in checks}) == 2 else min(3, len(checks))
-
-
-def _size_axis(axes: Axes, sizes: Sequence[int], name: str) -> None:
-    """A log axis with a tick a size."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(list(sizes)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
-    axes.set_xlabel(name)
+    return 2 if len(set(axes)) == 2 else min(3, len(axes))

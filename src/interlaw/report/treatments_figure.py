@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+import altair as alt
 
-from interlaw.laws import TreatedBudget, TreatmentComparison
-from interlaw.report.saving import write_figure
-from interlaw.report.style import BEST, FIT, INK, INTERACTION, MUTED, SURFACE, panel_grid, ratio_axis
-from interlaw.report.wording import Units, budget_text
+from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
+from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity, whole
+from interlaw.report.interval_marks import interval_bars
+from interlaw.report.look import SERIES, SHAPES, SURFACE, cycled, frame, legend, linear_y, log_x, padded, rows
+from interlaw.report.loss_figure import shape_key
+from interlaw.report.results import RunResults, treatments_compared
+from interlaw.report.saving import write_chart
+from interlaw.report.wording import Units, budget_text, number, shape_name, span
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-COLOURS = (FIT, BEST, INTERACTION, MUTED, INK, "#8a5f00")
-MARKS = ("o", "D", "s", "^", "v", "P")
-MOST_COLUMNS = 3
-CEILING = 0.3  # losses above the panel's best by more than this are left above the scale
+CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
+ROW = 0.075  # of the axis: the height of one interval below the curves
+VERDICTS = {"moves": "R* moves", "same": "the same choice of shape", "cannot tell": "cannot be told apart"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,35 +43,52 @@ def treatment_panels(comparison: TreatmentComparison, *, budget_kind: str) -> tu
     )
 
 
-def draw_treatments(panels: tuple[TreatmentPanel, ...], *, units: Units, confidence: float) -> Figure:
+def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units: Units) -> Drawing:
     """Curves and shape means above, R* with its interval below, for each budget."""
+    panels = treatment_panels(comparison, budget_kind=budget_kind)
     names = list(dict.fromkeys(each.treatment for panel in panels for each in panel.treated))
-    looks = {name: (COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]) for i, name in enumerate(names)}
-    columns = min(MOST_COLUMNS, len(panels))
-    figure, grid, _ = panel_grid(len(panels), most_columns=MOST_COLUMNS, panel=(4.4, 4.6), share_x=True)
-    ratios = [point.ratio for panel in panels for each in panel.treated for point in each.points]
-    for index, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
-        axes.set_xscale("log")
-        axes.set_xlim(min(ratios) / 1.3, max(ratios) * 1.3)
-        losses = [point.adjusted for each in panel.treated for point in each.points]
-        low, high = min(losses), min(max(losses), min(losses) * (1 + CEILING))
-        room = 0.075 * (len(panel.treated) + 1)  # for the intervals, as a part of the axis
-        axes.set_ylim(low - (high - low) * room / (1 - room) - 0.03 * (high - low), high + 0.06 * (high - low))
-        for place, each in enumerate(panel.treated):
-            _draw_losses(axes, each, *looks[each.treatment])
-            _draw_star(axes, each, *looks[each.treatment], height=0.05 + 0.065 * (len(panel.treated) - 1 - place))
-        ratio_axis(axes.xaxis, *axes.get_xlim())
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.tick_params(labelbottom=True)
-        axes.set_title(panel.title)
-        axes.set_xlabel("R = depth / width")
-        if index % columns == 0:
-            axes.set_ylabel(f"test loss ({units.loss})")
-    handles = [Line2D([], [], color=c, marker=m, lw=2, ms=6, label=name) for name, (c, m) in looks.items()]
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=9.5)
-    note = f"bars: R* with its {confidence:.0%} interval; an arrow has no bound; hollow: a minimum at the grid's edge"
-    figure.supxlabel(note, fontsize=8, color=MUTED, x=0.01, ha="left")
-    return figure
+    x_limits = padded([point.ratio for panel in panels for each in panel.treated for point in each.points], log=True)
+    drawn = tuple(
+        Panel(
+            chart=_chart(panel, names, x_limits, units),
+            title=panel.title,
+            belongs={"budget": panel.treated[0].budget},
+            width=340,
+            height=300,
+        )
+        for panel in panels
+    )
+    caption = (
+        f"Marks and curves: loss under each treatment. Bars below: R* with its {comparison.confidence:.0%} interval, "
+        "an arrow where no bound is known; hollow: the loss still falls at that end of the grid."
+    )
+    return Drawing(message=treatments_message(comparison.differences), caption=caption, panels=drawn)
+
+
+def treatments_message(differences: Sequence[TreatmentDifference]) -> str:
+    """Whether the treatment moves R*, over all pairs and budgets."""
+    verdicts = [each.verdict for each in differences]
+    moved = verdicts.count("moves")
+    if moved:
+        return f"The learning-rate treatment moves R* in {moved} of {len(verdicts)} comparisons"
+    if verdicts and verdicts.count("same") == len(verdicts):
+        return "R* is the same under every learning-rate treatment"
+    return "Whether the learning-rate treatment moves R* cannot be told"
+
+
+def difference_texts(comparison: TreatmentComparison, *, budget_kind: str) -> list[str]:
+    """One sentence a pair of treatments and budget."""
+    found = []
+    for each in comparison.differences:
+        where = f"{budget_text(each.budget, budget_kind)}, from {each.first} to {each.second}: "
+        if each.factor is None:
+            said = "no two optima to compare"
+        else:
+            interval = span(each.low, each.high)
+            said = f"R* times {number(each.factor, digits=3)} ({interval}): {VERDICTS.get(each.verdict, each.verdict)}"
+        gain = "" if each.loss_change is None else f"; lowest loss {each.loss_change:+.2%}"
+        found.append(where + said + gain)
+    return found
 
 
 def write_treatments_figure(
@@ -84,36 +99,126 @@ def write_treatments_figure(
     Raises:
         InterlawError: When the ending is none of these, or the file cannot be written.
     """
-    panels = treatment_panels(comparison, budget_kind=budget_kind)
-    return write_figure(path, partial(draw_treatments, panels, units=units, confidence=comparison.confidence))
+    return write_chart(path, whole(draw_treatments(comparison, budget_kind=budget_kind, units=units)))
 
 
-def _draw_losses(axes: Axes, each: TreatedBudget, colour: str, mark: str) -> None:
-    """Shape means and the fitted curve; what lies above the scale as an arrow at its top."""
-    top = axes.get_ylim()[1]
-    shown = [point for point in each.points if point.adjusted <= top]
-    axes.plot([p.ratio for p in shown], [p.adjusted for p in shown], mark, color=colour, ms=5, alpha=0.85, zorder=4)
-    for point in each.points:
-        if point.adjusted > top:
-            axes.annotate("", (point.ratio, 1), (0, -12), ("data", "axes fraction"), "offset points",
-                          arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1})  # fmt: skip
-    if each.curve is not None:
-        if each.curve.low is not None and each.curve.high is not None:
-            axes.fill_between(each.curve.ratio, each.curve.low, each.curve.high, color=colour, alpha=0.1, lw=0)
-        axes.plot(each.curve.ratio, each.curve.loss, color=colour, lw=2, zorder=3)
+def _chart(panel: TreatmentPanel, names: Sequence[str], x_limits: tuple[float, float], units: Units) -> Any:
+    losses = [point.adjusted for each in panel.treated for point in each.points]
+    low, high = min(losses), min(max(losses), min(losses) * (1 + CEILING))
+    reach = max(high - low, 1e-3 * low)
+    room = ROW * (len(panel.treated) + 1)
+    floor = low - reach * room / (1 - room) - 0.03 * reach
+    y_limits = (floor, high + 0.08 * reach)
+    looks = _looks(names)
+    rung = (y_limits[1] - floor) * ROW
+    layers = [
+        frame(log_x("ratio", "R = depth / width", x_limits), linear_y("loss", f"test loss ({units.loss})", y_limits))
+    ]
+    layers += _curves(panel.treated, looks)
+    layers.append(_points(panel.treated, looks, high))
+    layers += _stars(
+        panel.treated,
+        looks,
+        x_limits,
+        [floor + rung * (len(names) - names.index(each.treatment) - 0.3) for each in panel.treated],
+    )
+    return alt.layer(*layers)
 
 
-def _draw_star(axes: Axes, each: TreatedBudget, colour: str, mark: str, *, height: float) -> None:
+def _looks(names: Sequence[str]) -> dict[str, Any]:
+    """Colour and form by treatment, one legend for both."""
+    key = legend("learning rate", column=110)
+    colors = alt.Scale(domain=list(names), range=cycled(SERIES, len(names)))
+    forms = alt.Scale(domain=list(names), range=cycled(SHAPES, len(names)))
+    return {
+        "color": alt.Color("treatment:N", scale=colors, sort=None, legend=key),
+        "shape": alt.Shape("treatment:N", scale=forms, sort=None, legend=key),
+    }
+
+
+def _curves(treated: Sequence[TreatedBudget], looks: dict[str, Any]) -> list[Any]:
+    """Fitted curves of those with an optimum, with their bands."""
+    values = [
+        {
+            "treatment": each.treatment,
+            "ratio": each.curve.ratio[i],
+            "loss": each.curve.loss[i],
+            "low": None if each.curve.low is None else each.curve.low[i],
+            "high": None if each.curve.high is None else each.curve.high[i],
+        }
+        for each in treated
+        if each.curve is not None and each.r_star.value is not None
+        for i in range(len(each.curve.ratio))
+    ]
+    base = alt.Chart(rows(values))
+    band = base.transform_filter("datum.low !== null").mark_area(opacity=0.1, clip=True, aria=False)
+    return [
+        band.encode(x="ratio:Q", y="low:Q", y2="high:Q", color=looks["color"]),
+        base.mark_line(strokeWidth=2, clip=True, aria=False).encode(x="ratio:Q", y="loss:Q", color=looks["color"]),
+    ]
+
+
+def _points(treated: Sequence[TreatedBudget], looks: dict[str, Any], high: float) -> Any:
+    values = [
+        {
+            "treatment": each.treatment,
+            "ratio": point.ratio,
+            "loss": min(point.adjusted, high),
+            "shape": shape_key(each.budget, point.depth, point.width),
+            "said": f"{each.treatment}: {shape_name(point.depth, point.width)}, loss {number(point.loss)}",
+        }
+        for each in treated
+        for point in each.points
+    ]
+    marks = alt.Chart(rows(values)).mark_point(size=45, filled=True, cursor="pointer")
+    return marks.encode(
+        x="ratio:Q", y="loss:Q", tooltip="said:N", description="said:N", opacity=chosen_opacity(0.9), **looks
+    )
+
+
+def _stars(
+    treated: Sequence[TreatedBudget], looks: dict[str, Any], x_limits: tuple[float, float], heights: Sequence[float]
+) -> list[Any]:
     """R* with its interval on the floor, or the edge of the grid that the loss falls towards."""
-    star, floor = each.r_star, axes.get_xaxis_transform()
-    left, right = axes.get_xlim()
-    ends = {"low": min(p.ratio for p in each.points), "high": max(p.ratio for p in each.points)}
-    if star.value is None:
-        if star.edge is not None:
-            axes.plot([ends[star.edge]], [height], mark, color=colour, mfc=SURFACE, ms=7, mew=1.6, transform=floor)
-        return
-    low, high = star.low or left, star.high or right
-    axes.plot([low, high], [height, height], color=colour, lw=2, transform=floor, zorder=4)
-    for end, known, arrow in ((low, star.low, "<"), (high, star.high, ">")):
-        axes.plot([end], [height], "|" if known else arrow, color=colour, ms=7, mew=1.8, transform=floor, clip_on=False)
-    axes.plot([star.value], [height], mark, color=colour, ms=7, mec=SURFACE, transform=floor, zorder=5)
+    optima, edges = [], []
+    for each, height in zip(treated, heights, strict=True):
+        star = each.r_star
+        of = {"treatment": each.treatment, "loss": height}
+        ratios = [point.ratio for point in each.points]
+        if star.value is not None:
+            ends = {
+                "low": max(star.low or x_limits[0], x_limits[0]),
+                "high": min(star.high or x_limits[1], x_limits[1]),
+            }
+            said = f"{each.treatment}: R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"
+            optima.append(
+                {
+                    **of,
+                    **ends,
+                    "low_open": star.low is None,
+                    "high_open": star.high is None,
+                    "ratio": star.value,
+                    "said": said,
+                }
+            )
+        elif star.edge is not None:
+            side = "shallow" if star.edge == "low" else "deep"
+            said = f"{each.treatment}: no R*, the loss still falls at the {side} end"
+            edges.append({**of, "ratio": min(ratios) if star.edge == "low" else max(ratios), "said": said})
+    marks = {"x": "ratio:Q", "y": "loss:Q", "tooltip": "said:N", "description": "said:N", **looks}
+    return [
+        *interval_bars(optima, along="x", across="loss", color=looks["color"]),
+        alt.Chart(rows(optima)).mark_point(size=60, filled=True, opacity=1).encode(**marks),
+        alt.Chart(rows(edges)).mark_point(size=60, fill=SURFACE, strokeWidth=1.8, opacity=1).encode(**marks),
+    ]
+
+
+def treatments_of_run(results: RunResults) -> Drawing | None:
+    """The figure of a run that has several treatments."""
+    if len({each.treatment for each in results.analyses}) < 2:
+        return None
+    kind = str(results.table["budget_kind"].iloc[0])
+    return draw_treatments(treatments_compared(results), budget_kind=kind, units=results.units)
+
+
+TREATMENTS = Figure(name="treatments", title="Learning-rate treatments compared", draw=treatments_of_run)

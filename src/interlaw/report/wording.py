@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from interlaw.shapes import format_size
 
@@ -55,3 +57,43 @@ def budget_text(budget: float, kind: str) -> str:
         '50k parameters'
     """
     return f"{format_size(budget)} {KINDS.get(kind, kind)}"
+
+
+def number(value: Any, *, digits: int = 4) -> str:
+    """A number for people; a dash for what is unknown, thousands with commas.
+
+    Example:
+        >>> number(0.0312345), number(None), number(152133), number(1.5e-7)
+        ('0.03123', '–', '152,133', '1.5e-07')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.{digits}g}"
+
+
+def span(low: float | None, high: float | None, *, digits: int = 3) -> str:
+    """An interval; an end that the data do not set is said in words.
+
+    Example:
+        >>> span(0.01, 0.05), span(None, 0.05)
+        ('0.01 to 0.05', 'below 0.05')
+    """
+    if low is None and high is None:
+        return "no bound inside the grid"
+    if low is None:
+        return f"below {number(high, digits=digits)}"
+    if high is None:
+        return f"above {number(low, digits=digits)}"
+    return f"{number(low, digits=digits)} to {number(high, digits=digits)}"
+
+
+def shape_name(depth: int, width: int) -> str:
+    """A shape as a person reads it.
+
+    Example:
+        >>> shape_name(1, 64), shape_name(4, 32)
+        ('1 layer x 64, R = 0.0156', '4 layers x 32, R = 0.125')
+    """
+    return f"{depth} {'layer' if depth == 1 else 'layers'} x {width}, R = {depth / width:.3g}"

@@ -1,182 +1,261 @@
-// Brings the page to life: switches, pointing, choosing, keyboard, theme. Drawn again only when what is shown changes.
+// A page's life: figures drawn by Vega when they come into view, pointing, choosing, switches, keyboard, theme.
 "use strict";
 
-const PANELS = {
-  "loss-against-ratio": drawLoss,
-  "interaction-plane": (host) => drawPlane(host, document.getElementById("heat-scale")),
-  "best-ratio": drawLaw,
-  "best-ratio-published": drawPublished,
-  "treatments": (host) => drawTreatments(host, document.getElementById("differences")),
-  "learning-curves": drawCurves,
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const CALM_MS = 50; // between two figures that are drawn while the reader looks elsewhere
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const byId = (id) => document.getElementById(id);
+
+// ---- what the reader chose; it lives in the address, so that a link shows the same page again ----
+
+const first = (name) => byId(`choose-${name}`)?.options[0].value ?? "";
+const DEFAULTS = { budgets: "", seeds: "", treatment: first("treatment"), view: first("view"), shape: "", trial: "", sort: "", find: "", theme: "" };
+const state = { ...DEFAULTS };
+let part = ""; // of the page, that the address names
+
+const partOf = (hash) => {
+  const name = hash.replace(/^#/, "").split("&")[0];
+  return !name.includes("=") && byId(name)?.matches("section") ? name : "";
 };
 
-function draw() {
-  for (const [name, panel] of Object.entries(PANELS)) {
-    const host = document.querySelector(`#${name} .plot`);
-    if (!host) continue;
-    panel(host);
-    tabStops(host);
+function readAddress() {
+  part = partOf(location.hash);
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const name of Object.keys(DEFAULTS)) state[name] = given.get(name) ?? DEFAULTS[name];
+  for (const name of ["treatment", "view"]) {
+    if (![...(byId(`choose-${name}`)?.options ?? [])].some(({ value }) => value === state[name])) state[name] = DEFAULTS[name];
   }
+  if (!["", "light", "dark"].includes(state.theme)) state.theme = "";
+  const row = state.trial && all("tr[data-key]").find(({ dataset }) => dataset.key === state.trial);
+  if (!row) state.trial = "";
+  else state.shape = row.dataset.shape;
+  if (!all("tr[data-shape]").some(({ dataset }) => dataset.shape === state.shape)) state.shape = "";
 }
 
-function refresh() {
-  showTheme();
-  showControls();
-  draw();
-  drawTable();
-  showChoice();
-  writeAddress();
+function writeAddress() {
+  const changed = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]);
+  const hash = [part, new URLSearchParams(changed).toString()].filter(Boolean).join("&");
+  if (hash !== location.hash.slice(1)) history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
 }
 
-// ---- switches ----
+// `budgets` and `seeds` hold what is switched off.
+const off = (name) => state[name].split(",").filter(Boolean).map(Number);
+const isOn = (name, value) => !off(name).includes(Number(value));
 
-function checkbox(name, value, words, glyph = null) {
-  const input = html("input", { type: "checkbox", name, value });
-  input.addEventListener("change", () => { toggle(name, value); refresh(); });
-  return html("label", { class: "chip" }, input, glyph, words);
+function toggle(name, value) {
+  const now = new Set(off(name));
+  if (!now.delete(value)) now.add(value);
+  state[name] = [...now].sort((a, b) => a - b).join(",");
 }
 
-function choices(name, words, values) {
-  const select = html("select", { id: `choose-${name}` }, ...values.map((value) => html("option", { value }, value)));
-  select.addEventListener("change", () => { state[name] = select.value; refresh(); });
-  return html("label", { class: "choice" }, words, select);
+// ---- figures ----
+
+const drawn = new Map(); // cell to what Vega-Embed gave, once it is drawn
+const OPTIONS = { ast: true, renderer: "svg", actions: false, defaultStyle: false, config: DATA.config, tooltip: onTooltip };
+const signals = () => ({ chosen: state.shape, trial: state.trial, off_budgets: off("budgets"), off_seeds: off("seeds") });
+
+// Vega's expressions are interpreted (`ast`), since the page's policy lets no script be made from text.
+async function drawCell(cell) {
+  if (drawn.has(cell) || cell.hidden || !cell.isConnected) return;
+  drawn.set(cell, null);
+  const place = cell.querySelector(".chart");
+  const result = await vegaEmbed(place, DATA.panels[cell.dataset.panel], OPTIONS);
+  drawn.set(cell, result);
+  result.view.addEventListener("click", (event, item) => item?.datum?.shape && choose(item.datum.shape, item.datum.key ?? ""));
+  place.removeAttribute("aria-label");
+  cell.querySelector(".save").hidden = false;
+  await tell(cell, signals());
 }
 
-const group = (words, ...parts) => html("fieldset", {}, html("legend", {}, words), ...parts);
+// Hands values to a figure, and lets the keyboard reach its marks: one stop of the tab key a figure.
+async function tell(cell, values) {
+  const view = drawn.get(cell)?.view;
+  if (!view) return;
+  for (const [name, value] of Object.entries(values)) view.signal(name, value);
+  await view.runAsync();
+  for (const empty of all(".role-mark:empty", cell)) empty.setAttribute("aria-hidden", "true");
+  const marks = all(".role-mark [role=graphics-symbol]", cell);
+  for (const mark of marks) if (!mark.hasAttribute("tabindex")) mark.setAttribute("tabindex", "-1");
+  if (!marks.some((mark) => mark.getAttribute("tabindex") === "0")) marks[0]?.setAttribute("tabindex", "0");
+}
 
-function prepareControls() {
-  const bar = document.getElementById("controls");
-  bar.append(group("Budgets", ...budgets.map((budget) => checkbox("budgets", budget, budgetText.get(budget), keyMark(kindOf(budget), "glyph")))));
-  if (seeds.length > 1) bar.append(group("Seeds", ...seeds.map((seed) => checkbox("seeds", seed, String(seed))), html("span", { id: "seeds-note", class: "quiet", role: "status" })));
-  const interaction = [];
-  if (views.length > 1) interaction.push(choices("view", "View", views));
-  if (views[0]) {
-    const excess = html("input", { type: "checkbox", id: "excess" });
-    excess.addEventListener("change", () => { state.excess = excess.checked ? "1" : ""; refresh(); });
-    interaction.push(html("label", { class: "chip" }, excess, "excess over chance"));
+// Figures in view come first, one by one; then the others while nothing else is to do, so that print has them all.
+const inView = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) drawCell(target);
+}, { rootMargin: "200px" });
+
+async function drawRest() {
+  for (const cell of all(".cell")) {
+    if (drawn.has(cell)) continue;
+    await new Promise((resolve) => { setTimeout(resolve, CALM_MS); });
+    await drawCell(cell);
   }
-  if (interaction.length) bar.append(group("Interaction", ...interaction));
-  if (treatments.length > 1) bar.append(group("Learning rate", choices("treatment", "Treatment", treatments)));
-  bar.append(themeButton());
-  bar.hidden = false;
+  document.body.dataset.drawn = "all";
 }
 
-function showControls() {
-  for (const input of document.querySelectorAll("#controls input[name]")) input.checked = isOn(input.name, Number(input.value));
-  const note = document.getElementById("seeds-note");
-  if (note) note.textContent = seeds.every((seed) => isOn("seeds", seed)) ? "" : "means and fits still hold every seed";
-  for (const name of ["view", "treatment"]) {
-    const select = document.getElementById(`choose-${name}`);
-    if (select) select.value = state[name];
+function watchFigures() {
+  for (const cell of all(".cell")) inView.observe(cell);
+}
+
+function showFigures() {
+  for (const cell of all(".cell[data-panel]")) {
+    const { budget, view, treatment } = cell.dataset;
+    const fits = (!budget || isOn("budgets", budget)) && (!view || view === state.view) && (!treatment || treatment === state.treatment);
+    if (cell.hidden !== fits) continue;
+    cell.hidden = !fits;
+    inView.unobserve(cell);
+    if (fits) inView.observe(cell);
   }
-  const excess = document.getElementById("excess");
-  if (excess) excess.checked = state.excess === "1";
-  const find = document.getElementById("find");
-  if (find.value !== state.find && document.activeElement !== find) find.value = state.find;
+  for (const cell of drawn.keys()) tell(cell, signals());
+}
+
+// A figure by itself, with its title inside, as a file.
+async function saveFigure(cell, form) {
+  const title = { text: cell.querySelector("h3")?.textContent ?? cell.closest("figure").querySelector(".message").textContent, subtitle: cell.querySelector(".note")?.textContent ?? "" };
+  const { view } = await vegaEmbed(document.createElement("div"), { ...DATA.panels[cell.dataset.panel], title, width: 480 }, OPTIONS);
+  for (const [name, value] of Object.entries(signals())) view.signal(name, value);
+  await view.runAsync();
+  saveAs(await view.toImageURL(form, 2), `${cell.dataset.panel.replace(":", "-")}.${form}`);
+  view.finalize();
+}
+
+function saveAs(href, download) {
+  Object.assign(document.createElement("a"), { href, download }).click();
+  if (href.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }
 
 // ---- pointing and choosing ----
 
-function shapeLines(shape, key) {
-  const rows = key ? [rowOf.get(key)] : rowsOfShape(shape);
-  const row = rows[0];
-  if (row === undefined) return [shape];
-  const lines = [
-    `${trials.depth[row]} layers x ${trials.width[row]}, R = ${number(trials.ratio[row], 3)}`,
-    `${number(trials.params[row])} parameters (budget: ${budgetText.get(trials.budget[row])})`,
-    ...rows.map((each) => `seed ${trials.seed[each]}: ${trials.status[each] === "done" ? `loss ${number(trials.loss[each])}` : trials.status[each]}`),
-  ];
-  if (key) return [...lines, ...measuredLines(row)];
-  const point = analysis().plane.find((each) => shapeOf(each.budget, each.depth, each.width) === shape);
-  if (point) {
-    lines.push(`AOFE ${number(point.aofe, 3)}, AOFE-ratio ${number(point.aofe_ratio)} (${state.view})`);
-    if (point.null_ratio !== null) lines.push(`by chance ${number(point.null_ratio)}, excess ${number(point.excess_ratio, 3)}`);
-  }
-  return lines;
+const tip = Object.assign(document.createElement("div"), { id: "tip", hidden: true });
+tip.setAttribute("aria-hidden", "true");
+
+function onTooltip(handler, event, item, words) {
+  tip.hidden = words === null || words === undefined || words === "";
+  if (!tip.hidden) showTip(String(words), event.clientX, event.clientY);
 }
 
-// One trial's own measurement, with its interval.
-function measuredLines(row) {
-  const of = (name) => trials[`${state.view}_${name}`]?.[row] ?? null;
-  const said = (words, name, digits) => `${words} ${number(of(name), digits)} (${number(of(`${name}_low`), digits)} to ${number(of(`${name}_high`), digits)})`;
-  return of("aofe") === null ? [] : [said(`${state.view}: AOFE`, "aofe", 3), said("AOFE-ratio", "aofe_ratio", 4), said("excess over chance", "excess_ratio", 3)];
+function showTip(words, x, y) {
+  tip.textContent = words;
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - width - 8))}px`;
+  tip.style.top = `${y + height + 24 > innerHeight ? Math.max(8, y - height - 14) : y + 14}px`;
 }
 
-const tipOf = (target) => target.dataset.tip ?? shapeLines(target.dataset.shape, target.dataset.key).join("\n");
-
-function choose(shape, key = "") {
-  const same = state.shape === shape && state.trial === key;
-  state.shape = same ? "" : shape;
-  state.trial = same ? "" : key;
+function choose(shape, trial = "") {
+  const same = state.shape === shape && state.trial === trial;
+  [state.shape, state.trial] = same ? ["", ""] : [shape, trial];
   showChoice();
+  for (const cell of drawn.keys()) tell(cell, signals());
   writeAddress();
 }
 
-function setChosen(element, chosen) {
-  element.classList.toggle("chosen", chosen);
-  const button = element.matches("tr") ? element.querySelector("button") : element;
-  if (button.hasAttribute("aria-pressed")) button.setAttribute("aria-pressed", chosen);
-}
-
+// What the table says of the chosen shape, or of the chosen trial alone.
 function showChoice() {
-  document.body.classList.toggle("choosing", state.shape !== "");
-  for (const element of document.querySelectorAll(".chosen[data-shape]")) setChosen(element, false);
-  for (const element of state.shape ? document.querySelectorAll(`[data-shape="${CSS.escape(state.shape)}"]`) : []) {
-    setChosen(element, !state.trial || !element.dataset.key || element.dataset.key === state.trial);
+  const card = byId("choice");
+  if (!card) return;
+  const rows = all("#trials tbody tr");
+  for (const row of rows) {
+    const chosen = state.shape !== "" && row.dataset.shape === state.shape && (!state.trial || row.dataset.key === state.trial);
+    row.classList.toggle("chosen", chosen);
+    row.querySelector("button")?.setAttribute("aria-pressed", chosen);
   }
-  const card = document.getElementById("choice");
+  document.body.classList.toggle("choosing", state.shape !== "");
   card.hidden = state.shape === "";
-  if (state.shape) card.firstElementChild.textContent = shapeLines(state.shape, state.trial).join("\n");
+  const chosen = rows.filter((row) => row.classList.contains("chosen"));
+  if (!chosen.length) return;
+  const headings = all("#trials thead th").map((each) => [each.dataset.column, each.textContent]);
+  const said = (row, names) => headings.map(([name, words], i) => (names(name) ? `${words}: ${row.cells[i].textContent}` : null)).filter(Boolean);
+  const shared = ["budget", "depth", "width", "ratio", "params"];
+  const own = ["seed", "loss", "status"];
+  const lines = [said(chosen[0], (name) => shared.includes(name)).join(", ")];
+  if (state.trial) lines.push(...said(chosen[0], (name) => !shared.includes(name)));
+  else lines.push(...chosen.filter((row) => !row.dataset.treatment || row.dataset.treatment === state.treatment).map((row) => said(row, (name) => own.includes(name)).join(", ")));
+  card.firstElementChild.textContent = lines.join("\n");
 }
 
-function prepareChoosing() {
-  const close = html("button", { type: "button" }, "Clear");
-  close.addEventListener("click", () => choose(state.shape, state.trial));
-  document.body.append(html("aside", { id: "choice", "aria-live": "polite", "aria-label": "Chosen trial", hidden: true }, html("p"), close));
-  prepareTip(tipOf);
-  document.addEventListener("click", (event) => {
-    const target = marked(event);
-    if (target?.dataset.shape) choose(target.dataset.shape, target.dataset.key);
-    else if (target) showTip(tipOf(target), event.clientX, event.clientY);
-  });
-  document.addEventListener("keydown", onKey);
-}
-
-// Within a panel the arrows walk from mark to mark; Enter chooses, Escape lets go.
+// Within a figure the arrows walk from mark to mark; Enter chooses, Escape lets go.
 function onKey(event) {
   if (event.key === "Escape" && state.shape) return choose(state.shape, state.trial);
   const mark = event.target.closest?.("svg [tabindex]");
   if (!mark) return undefined;
   if (event.key === "Enter" || event.key === " ") {
     event.preventDefault();
-    return mark.dataset.shape ? choose(mark.dataset.shape, mark.dataset.key) : undefined;
+    const datum = mark.__data__?.datum;
+    return datum?.shape ? choose(datum.shape, datum.key ?? "") : undefined;
   }
-  return walk(event, mark);
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return undefined;
+  event.preventDefault();
+  const marks = all("[tabindex]", mark.ownerSVGElement);
+  const next = marks[(marks.indexOf(mark) + step + marks.length) % marks.length];
+  mark.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  return next.focus();
+}
+
+// ---- the whole ----
+
+function showControls() {
+  for (const input of all("#controls input[name]")) input.checked = isOn(input.name, input.value);
+  for (const select of all("#controls select")) select.value = state[select.name];
+  const note = byId("seeds-note");
+  if (note) note.textContent = state.seeds ? "means and fits still hold every seed" : "";
+}
+
+function refresh() {
+  document.documentElement.dataset.theme = state.theme;
+  if (byId("theme")) byId("theme").textContent = `Theme: ${state.theme || "system"}`;
+  showControls();
+  showFigures();
+  if (typeof drawTable === "function") drawTable();
+  showChoice();
+  writeAddress();
+}
+
+function onChange({ target }) {
+  if (target.type === "checkbox") toggle(target.name, Number(target.value));
+  else state[target.name] = target.value;
+  refresh();
 }
 
 function onHash() {
-  if (choosesNothing(location.hash)) {
+  if (location.hash.length > 1 && !location.hash.includes("=")) {
     part = partOf(location.hash);
     writeAddress();
-    return goTo(part);
+    return byId(part)?.scrollIntoView();
   }
   readAddress();
   return refresh();
 }
 
-prepareControls();
-prepareTable();
-prepareChoosing();
-readAddress();
-refresh();
-goToFirst(part);
-addEventListener("hashchange", onHash);
-let drawnWidth = innerWidth;
-const onResize = () => {
-  if (innerWidth === drawnWidth) return;
-  drawnWidth = innerWidth;
-  draw();
-  showChoice();
-};
-addEventListener("resize", onResize);
-matchMedia("print").addEventListener("change", () => { draw(); showChoice(); });
+function start() {
+  document.body.append(tip);
+  const controls = byId("controls");
+  if (controls) {
+    controls.hidden = false;
+    controls.addEventListener("change", onChange);
+    controls.addEventListener("submit", (event) => event.preventDefault());
+  }
+  byId("theme")?.addEventListener("click", () => { state.theme = { "": "light", light: "dark", dark: "" }[state.theme]; refresh(); });
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest(".save button");
+    if (button) saveFigure(button.closest(".cell"), button.dataset.form);
+  });
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("focusin", ({ target }) => {
+    const words = target.matches?.("svg [tabindex]") ? target.getAttribute("aria-label") : null;
+    const { right, bottom } = target.getBoundingClientRect();
+    if (words && target.matches(":focus-visible")) showTip(words, right, bottom);
+    else tip.hidden = true;
+  });
+  addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
+  addEventListener("hashchange", onHash);
+  readAddress();
+  refresh();
+  watchFigures();
+  if (part && performance.getEntriesByType("navigation")[0]?.type === "navigate") byId(part).scrollIntoView();
+  setTimeout(drawRest, 5 * CALM_MS);
+}
+
+addEventListener("DOMContentLoaded", start);

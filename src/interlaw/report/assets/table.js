@@ -1,15 +1,16 @@
 // The table of all trials: sorted by a click on a heading, filtered by words and comparisons, downloaded as CSV.
 "use strict";
 
-const tableRows = [...document.querySelectorAll("#trials tbody tr")];
+const trials = DATA.trials;
+const tableRows = all("#trials tbody tr");
 const COMPARE = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
-
 const PAUSE_MS = 120; // between the last key and the search
 const CHUNK = 100; // rows that come at once; as many again each time the reader reaches the end
 const rowText = new Map();
 let mostRows = CHUNK;
 let rowOrder = trials.key.map((_, row) => row);
 let sortedBy = "";
+let findTimer = 0;
 
 // A row's words in lower case, read once.
 function wordsOf(row) {
@@ -42,10 +43,12 @@ function sortRows() {
   document.querySelector("#trials tbody").append(...rowOrder.map((row) => tableRows[row]));
 }
 
-const visibleRows = () => {
+const isShown = (row) => isOn("budgets", trials.budget[row]) && isOn("seeds", trials.seed[row]) && (!state.treatment || trials.treatment[row] === state.treatment);
+
+function visibleRows() {
   const matches = matcher(state.find);
   return rowOrder.filter((row) => isShown(row) && matches(row));
-};
+}
 
 function drawTable() {
   sortRows();
@@ -54,13 +57,15 @@ function drawTable() {
     if (element.hidden === place.has(row)) element.hidden = !place.has(row);
     element.classList.toggle("later", place.get(row) >= mostRows);
   });
-  const first = place.size > mostRows ? `, the first ${number(mostRows)} shown: scroll for more` : "";
-  document.getElementById("shown").textContent = `${number(place.size)} of ${number(tableRows.length)} trials${first}`;
-  for (const heading of document.querySelectorAll("#trials th[data-column]")) {
+  const more = place.size > mostRows ? `, the first ${mostRows} shown: scroll for more` : "";
+  byId("shown").textContent = `${place.size.toLocaleString("en")} of ${tableRows.length.toLocaleString("en")} trials${more}`;
+  for (const heading of all("#trials th[data-column]")) {
     const mine = state.sort.replace(/^-/, "") === heading.dataset.column;
     if (mine) heading.setAttribute("aria-sort", state.sort.startsWith("-") ? "descending" : "ascending");
     else heading.removeAttribute("aria-sort");
   }
+  const find = byId("find");
+  if (find.value !== state.find && document.activeElement !== find) find.value = state.find;
 }
 
 // At the table's end the next rows come.
@@ -70,21 +75,11 @@ function onTableScroll({ target: { scrollTop, clientHeight, scrollHeight } }) {
   drawTable();
 }
 
-let findTimer = 0;
-function onFind() {
-  clearTimeout(findTimer);
-  findTimer = setTimeout(applyFind, PAUSE_MS);
-}
-
 function applyFind() {
   clearTimeout(findTimer);
-  state.find = document.getElementById("find").value;
+  state.find = byId("find").value;
   writeAddress();
   drawTable();
-}
-
-function sortBy(column) {
-  state.sort = state.sort === column ? `-${column}` : state.sort === `-${column}` ? "" : column;
 }
 
 function csv() {
@@ -97,31 +92,41 @@ function csv() {
   return [columns.join(","), ...lines].join("\n") + "\n";
 }
 
-function download() {
-  applyFind();
-  const address = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
-  html("a", { href: address, download: "trials.csv" }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
+const headingButton = (words, label = words) => {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: words });
+  button.setAttribute("aria-label", label);
+  return button;
+};
 
-function prepareTable() {
-  for (const heading of document.querySelectorAll("#trials th[data-column]")) {
-    const button = html("button", { type: "button" }, heading.textContent);
-    button.addEventListener("click", () => { sortBy(heading.dataset.column); refresh(); });
+function startTable() {
+  for (const heading of all("#trials th[data-column]")) {
+    const { column } = heading.dataset;
+    const button = headingButton(heading.textContent, `Sort by ${heading.textContent}`);
+    button.addEventListener("click", () => { state.sort = state.sort === column ? `-${column}` : state.sort === `-${column}` ? "" : column; refresh(); });
     heading.replaceChildren(button);
   }
   tableRows.forEach((element, row) => {
     const cell = element.firstElementChild;
-    const words = cell.textContent;
-    const name = `${words}: ${trials.depth[row]} layers x ${trials.width[row]}, seed ${trials.seed[row]}`;
-    cell.replaceChildren(html("button", { type: "button", "aria-pressed": "false", "aria-label": name }, words));
+    const button = headingButton(cell.textContent, `${cell.textContent}: ${trials.depth[row]} layers x ${trials.width[row]}, seed ${trials.seed[row]}`);
+    button.setAttribute("aria-pressed", "false");
+    cell.replaceChildren(button);
   });
-  const find = html("input", { id: "find", type: "search", placeholder: "depth>2 loss<2.4 done", autocomplete: "off", spellcheck: "false" });
-  find.addEventListener("input", onFind);
-  const save = html("button", { type: "button", id: "download" }, "Download CSV");
-  save.addEventListener("click", download);
-  const bar = html("div", { class: "table-bar" }, html("label", { for: "find" }, "Filter"), find, html("output", { id: "shown", for: "find" }), save);
-  const scroll = document.querySelector("#trials .scroll");
-  scroll.before(bar);
-  scroll.addEventListener("scroll", onTableScroll, { passive: true });
+  byId("find").addEventListener("input", () => { clearTimeout(findTimer); findTimer = setTimeout(applyFind, PAUSE_MS); });
+  byId("download").addEventListener("click", () => { applyFind(); saveAs(URL.createObjectURL(new Blob([csv()], { type: "text/csv" })), "trials.csv"); });
+  document.querySelector("#trials .table-bar").hidden = false;
+  document.querySelector("#trials .scroll").addEventListener("scroll", onTableScroll, { passive: true });
+  document.querySelector("#trials tbody").addEventListener("click", ({ target }) => {
+    const row = target.closest("tr");
+    if (row) choose(row.dataset.shape, row.dataset.key);
+  });
+  const card = document.createElement("aside");
+  card.setAttribute("aria-label", "Chosen trial");
+  card.setAttribute("aria-live", "polite");
+  const close = headingButton("Clear");
+  close.addEventListener("click", () => choose(state.shape, state.trial));
+  card.append(document.createElement("p"), close);
+  Object.assign(card, { id: "choice", hidden: true });
+  document.body.append(card);
 }
+
+startTable();

@@ -1,0 +1,197 @@
+"""One look for every figure: colours by role (safe for colour-blind readers), round ticks, Vega's settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+# Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
+INK = "#1d2733"
+MUTED = "#66717e"
+FAINT = "#c3cad2"
+GRID = "#edf0f3"
+FIT = "#0b67a3"
+BEST = "#c8430b"
+GOOD = "#e9a820"
+INTERACTION = "#00866a"
+SURFACE = "#ffffff"
+
+# Dark where the loss is lowest; the lightness goes one way, so that it survives print and colour blindness.
+LOSS_RAMP = ("#12264f", "#2f5d9b", "#5f9ac4", "#a6c9dd", "#e3e6cf")
+# Shallow is light, deep is dark; no step is too light for a white page.
+DEPTH_RAMP = ("#c9b35b", "#9aa05f", "#5f8a73", "#2f6f86", "#23507f", "#1a2f5c")
+# Blue below, pale at nothing, red above; both ends equally far from the middle.
+SIGNED_RAMP = ("#0b3c66", "#3f83b8", "#b5d3e6", "#f7f5f0", "#f2c3a4", "#d0602f", "#7f2204")
+# Okabe and Ito's order of colours, in shades that keep a contrast of 3 on white; lines also differ in their dashes.
+SERIES = ("#0b67a3", "#c8430b", "#00866a", "#8a4fa3", "#a07400", "#3f9bd0", "#1d2733", "#b0577f")
+DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [1, 4], [12, 3], [5, 2, 1, 2, 1, 2])
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
+
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+
+CONFIG: dict[str, Any] = {
+    "background": SURFACE,
+    "font": FONT,
+    "view": {"stroke": None},
+    "title": {
+        "anchor": "start", "color": INK, "fontSize": 13, "offset": 8, "subtitleColor": MUTED, "subtitleFontSize": 11,
+    },
+    "axis": {
+        "domainColor": MUTED, "tickColor": MUTED, "gridColor": GRID, "labelColor": MUTED, "titleColor": INK,
+        "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True,
+    },
+    "axisX": {"grid": False},
+    "axisY": {"domain": False, "ticks": False},
+    "legend": {
+        "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
+        "labelLimit": 260, "titleLimit": 320, "symbolStrokeWidth": 1.5, "symbolSize": 80, "orient": "bottom",
+    },
+    "concat": {"spacing": 22},
+    "text": {"color": INK, "fontSize": 11},
+}  # fmt: skip
+
+# As many legend columns as the panel has room for: a column takes about so many pixels.
+LEGEND_COLUMN = 150
+
+
+def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: Any) -> alt.Legend:
+    """A legend below its panel that never reaches beyond it; `room` is a parameter of every chart: pixels across."""
+    columns = alt.ExprRef(f"max(1, floor(room / {column}))")
+    return alt.Legend(title=title, orient="bottom", direction="horizontal", columns=columns, **options)
+
+
+def rows(values: Iterable[Mapping[str, Any]]) -> alt.InlineData:
+    """Numbers for a chart's layer."""
+    return alt.InlineData(values=[plain(dict(value)) for value in values])
+
+
+def plain(value: Any) -> Any:
+    """What JSON lacks (NaN, infinities) as null, tuples as lists.
+
+    Example:
+        >>> plain({"low": float("nan"), "ends": (1, 2.5)})
+        {'low': None, 'ends': [1, 2.5]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def frame(x: Any, y: Any) -> Any:
+    """A layer that draws nothing and sets the axes of its panel; the other layers name only their fields."""
+    return alt.Chart(rows([])).mark_point(aria=False).encode(x=x, y=y)
+
+
+def log_x(
+    field: str,
+    title: str,
+    limits: tuple[float, float],
+    *,
+    most: int = 6,
+    ticks: Sequence[float] = (),
+    format: str | None = None,
+) -> alt.X:
+    """A logarithmic axis with round ticks, or the given ones."""
+    return alt.X(
+        f"{field}:Q",
+        scale=alt.Scale(type="log", domain=list(limits), nice=False),
+        axis=alt.Axis(
+            values=list(ticks) or nice_ticks(*limits, most=most), format=format or log_format(*limits), title=title
+        ),
+    )
+
+
+def log_y(field: str, title: str, limits: tuple[float, float], *, most: int = 6, format: str | None = None) -> alt.Y:
+    """The same, upwards."""
+    return alt.Y(
+        f"{field}:Q",
+        scale=alt.Scale(type="log", domain=list(limits), nice=False),
+        axis=alt.Axis(values=nice_ticks(*limits, most=most), format=format or log_format(*limits), title=title),
+    )
+
+
+def linear_y(field: str, title: str | None, limits: tuple[float, float], *, format: str | None = None) -> alt.Y:
+    """A linear axis that ends where the limits say."""
+    return alt.Y(
+        f"{field}:Q",
+        scale=alt.Scale(domain=list(limits), nice=False, zero=False),
+        axis=alt.Axis(tickCount=5, format=format or linear_format(*limits), title=title),
+    )
+
+
+def log_format(low: float, high: float) -> str:
+    """Numbers of a logarithmic axis: with a power of ten where they would be long.
+
+    Example:
+        >>> log_format(0.01, 0.3), log_format(1e-8, 1e-6)
+        ('~g', '~e')
+    """
+    return "~g" if low >= 1e-4 and high <= 1e5 else "~e"
+
+
+def linear_format(low: float, high: float) -> str:
+    """Numbers of a linear axis of about five ticks: all with as many decimals as their step needs.
+
+    Example:
+        >>> linear_format(2.3, 2.8), linear_format(0.9, 0.93), linear_format(0, 40)
+        ('.1f', '.3f', '.0f')
+    """
+    step = (high - low) / 5
+    return f".{max(0, math.ceil(-math.log10(step) - 0.3))}f" if step > 0 else "~g"
+
+
+def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:
+    """The range of some values with a margin on both sides, in the axis' own measure.
+
+    Example:
+        >>> padded([0.0, 1.0], margin=0.1), padded([1.0, 100.0], log=True, margin=0.5)
+        ((-0.1, 1.1), (0.1, 1000.0))
+    """
+    known = [value for value in values if value is not None and math.isfinite(value) and (value > 0 or not log)]
+    low, high = min(known), max(known)
+    if low == high:
+        half = 0.5 * (abs(low) or 1.0)
+        return (low / 1.5, high * 1.5) if log else (low - half, high + half)
+    if log:
+        factor = (high / low) ** margin
+        return float(f"{low / factor:.6g}"), float(f"{high * factor:.6g}")
+    return float(f"{low - margin * (high - low):.6g}"), float(f"{high + margin * (high - low):.6g}")
+
+
+NARROW = 4  # a factor that holds few numbers of a series such as 1, 2, 5
+
+
+def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
+    """Round numbers inside [low, high] for a logarithmic axis: even steps where it is narrow.
+
+    Example:
+        >>> nice_ticks(0.011, 0.3), nice_ticks(2.2, 3.6)
+        ([0.02, 0.03, 0.05, 0.1, 0.2, 0.3], [2.5, 3.0, 3.5])
+    """
+    if high / low < NARROW:
+        power = 10.0 ** math.floor(math.log10((high - low) / most))
+        for factor in (1, 2, 5, 10, 20):
+            step = factor * power
+            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+            if last - first + 1 <= most:
+                return [float(f"{place * step:.6g}") for place in range(first, last + 1)]
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        ticks = [float(f"{step * 10.0**power:.3g}") for power in decades for step in steps]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) <= most:
+            break
+    stride = math.ceil(len(inside) / most) if inside else 1
+    return inside[::stride]
+
+
+def cycled(values: Sequence[Any], count: int) -> list[Any]:
+    """So many of them, from the start again where they end."""
+    return [values[place % len(values)] for place in range(count)]

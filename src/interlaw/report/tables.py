@@ -1,0 +1,86 @@
+"""Tables of a page: numbers stand right, each column in one format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+FEW_DIGITS = 4  # of the smallest number that a column is meant to show well
+MOST_DECIMALS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column.
+
+    Attributes:
+        title: Its heading.
+        name: What a script knows it by; empty where no script asks.
+        right: Whether it holds numbers.
+    """
+
+    title: str
+    name: str = ""
+    right: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Texts in rows; the first cell of a row is its heading.
+
+    Attributes:
+        caption: Shown above, and read to those who do not see the table.
+        columns: The columns.
+        rows: Cells, as many as columns.
+        marks: Data attributes of each row, if any.
+        at_first: Rows beyond these are laid out when a script asks for them; all of them where no script runs.
+    """
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+    marks: Sequence[Mapping[str, Any]] = field(default=())
+    at_first: int | None = None
+
+
+def table_of(titles: Mapping[str, str], values: Sequence[Mapping[str, Any]], *, caption: str, **options: Any) -> Table:
+    """A table of plain values: columns of numbers are found, formatted and aligned.
+
+    Args:
+        titles: Column to heading.
+        values: Rows.
+        caption: The table's caption.
+        options: Further fields of `Table`.
+    """
+    columns, cells = [], []
+    for name, title in titles.items():
+        of_column = [row[name] for row in values]
+        numeric = all(isinstance(value, int | float) or value is None for value in of_column)
+        columns.append(Column(title=title, name=name, right=numeric))
+        cells.append(number_texts(of_column) if numeric else [str(value) for value in of_column])
+    return Table(caption=caption, columns=columns, rows=list(zip(*cells, strict=True)), **options)
+
+
+def number_texts(values: Sequence[float | int | None]) -> list[str]:
+    """Numbers of one column in one format: whole ones with commas, others with as many decimals as the smallest needs.
+
+    Example:
+        >>> number_texts([1200, None]), number_texts([0.5, 12.25, float("nan")]), number_texts([1e-9, 2.0])
+        (['1,200', '–'], ['0.5000', '12.2500', '–'], ['1.00e-09', '2.00e+00'])
+    """
+    known = [float(value) for value in values if value is not None and math.isfinite(value)]
+    if all(value.is_integer() for value in known):
+        return ["–" if _missing(value) else f"{int(value or 0):,}" for value in values]
+    sizes = sorted(abs(value) for value in known if value)
+    least, most = sizes[0], sizes[-1]
+    decimals = max(0, FEW_DIGITS - 1 - math.floor(math.log10(least)))
+    # a column that reaches over so many powers of ten is read with powers of ten
+    if most / least > 1e6 or decimals > MOST_DECIMALS + 2:
+        return ["–" if _missing(value) else f"{value:.2e}" for value in values]
+    return ["–" if _missing(value) else f"{value:,.{min(decimals, MOST_DECIMALS)}f}" for value in values]
+
+
+def _missing(value: float | int | None) -> bool:
+    return value is None or not math.isfinite(value)
