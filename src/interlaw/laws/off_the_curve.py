@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.polynomial import chebyshev
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
 from interlaw.laws.contexts import Contexts, Measured
 from interlaw.laws.partial import CHUNK, IntArray, Projection, correlate, is_constant
 from interlaw.laws.table import FloatArray
 
-DEGREE = 3  # of the curve in log R: a parabola and its lopsidedness
+DEGREES = (3, 4, 5)  # of the curve in log R: the first one that leaves no smooth remainder in both
+NUM_LEADING = 4  # degrees beyond the curve's that a smooth remainder lies in, at most half of what is left
+SMOOTH = 0.3  # a remainder whose smoothness has a larger p-value counts as none; generous, for a miss costs the level
+NUM_SMOOTH = 200  # permutations behind that p-value: standard error .03 at .3
 
 
 def off_the_curve(
@@ -24,10 +28,14 @@ def off_the_curve(
     num_permutations: int,
     rng: np.random.Generator,
 ) -> Claim:
-    """Partial correlation of shape means given a cubic in log R per context (Freedman and Lane 1983).
+    """Partial correlation of shape means given a curve in log R per context (Freedman and Lane 1983).
 
     Residuals of the quantity are permuted within contexts, alike for shapes of the same depth in all of them, and the
     curves are taken out again. Where sizes differ within contexts, one slope on log size is taken out, too.
+
+    Residuals can be permuted only where those of the loss or those of the quantity are no smooth function of R any
+    more: what a cubic leaves of two unrelated smooth curves is a quartic twice, which agrees or disagrees strongly. So
+    the degree rises until one of the two remainders is rough; where none is, the claim is not testable.
 
     Args:
         contexts: The shapes.
@@ -40,42 +48,77 @@ def off_the_curve(
     """
     names = {"claim": "C2", "test": "off-the-curve", "quantity": quantity, "view": view}
     means = contexts.means(measured)
+    smooth = ""
+    for degree in DEGREES:
+        rows = _rows(contexts, means, degree)
+        curves = _curves(contexts, rows, degree)
+        if curves.dof < MIN_DOF:
+            return not_testable(
+                reason=smooth
+                or f"curves leave {max(curves.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes",
+                **names,
+            )
+        y, x = contexts.log_loss[rows], means[rows]
+        if is_constant(y, curves(y)) or is_constant(x, curves(x)):
+            return not_testable(reason="the loss or the quantity lies on its curve exactly", **names)
+        if _is_rough(contexts, rows, degree, curves=curves, residuals=curves(np.stack([y, x])), rng=rng):
+            return correlate(
+                y,
+                x,
+                noise=_noise_of_means(contexts, measured)[rows],
+                project=curves,
+                orders=_alike(contexts.context[rows], contexts.depth[rows], num_permutations, rng),
+                confidence=confidence,
+                claim=not_testable(reason="", **names),
+            )
+        smooth = f"curves of degree {degree} leave a smooth remainder of both, which agree or disagree by chance"
+    return not_testable(reason=smooth, **names)
+
+
+def _rows(contexts: Contexts, means: FloatArray, degree: int) -> IntArray:
+    """Measured shapes of contexts that have more of them than the curve has coefficients, by context."""
     known = np.isfinite(means)
     counts = np.bincount(contexts.context[known], minlength=len(contexts.group))
-    rows = np.flatnonzero(known & (counts[contexts.context] > DEGREE + 1))
-    if not len(rows):
-        return not_testable(reason=f"no budget has more than {DEGREE + 1} measured shapes", **names)
-    rows = rows[np.argsort(contexts.context[rows], kind="stable")]
-    context = contexts.context[rows]
-    project = _curves(context, contexts.log_ratio[rows], contexts.log_spent[rows])
-    y, x = contexts.log_loss[rows], means[rows]
-    if project.dof < MIN_DOF:
-        return not_testable(
-            reason=f"curves leave {max(project.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes",
-            **names,
-        )
-    if is_constant(y, project(y)) or is_constant(x, project(x)):
-        return not_testable(reason="the loss or the quantity lies on its curve exactly", **names)
-    return correlate(
-        y,
-        x,
-        noise=_noise_of_means(contexts, measured)[rows],
-        project=project,
-        orders=_alike(context, contexts.depth[rows], num_permutations, rng),
-        confidence=confidence,
-        claim=not_testable(reason="", **names),
-    )
+    rows = np.flatnonzero(known & (counts[contexts.context] > degree + 1))
+    return rows[np.argsort(contexts.context[rows], kind="stable")]
 
 
-def _curves(context: IntArray, log_ratio: FloatArray, log_spent: FloatArray) -> Projection:
-    """A cubic per context, and log size within contexts where it varies."""
-    blocks, size = [], log_spent.copy()
+def _curves(contexts: Contexts, rows: IntArray, degree: int, *, beyond: int = 0) -> Projection:
+    """Polynomials per context, and log size within contexts where it varies.
+
+    `beyond` more degrees are taken, but at most half of what the curve leaves in each context.
+    """
+    context, log_ratio, size = contexts.context[rows], contexts.log_ratio[rows], contexts.log_spent[rows].copy()
+    blocks = []
     for one in np.unique(context):
-        rows = np.flatnonzero(context == one)
-        size[rows] -= size[rows].mean()
-        blocks.append((rows, np.vander(log_ratio[rows] - log_ratio[rows].mean(), DEGREE + 1)))
-    varies = float(np.abs(size).max()) > 1e-6  # parameters equal to one in a million are equal
-    return Projection(blocks, size=len(context), across=size[:, None] if varies else None)
+        at = np.flatnonzero(context == one)
+        size[at] -= size[at].mean()
+        middle, half = (log_ratio[at].max() + log_ratio[at].min()) / 2, max(np.ptp(log_ratio[at]) / 2, 1e-12)
+        top = degree + min(beyond, max(1, (len(at) - degree - 1) // 2))
+        blocks.append((at, chebyshev.chebvander((log_ratio[at] - middle) / half, top)))
+    varies = bool(len(size)) and float(np.abs(size).max()) > 1e-6  # parameters equal to one in a million are equal
+    return Projection(blocks, size=len(rows), across=size[:, None] if varies else None)
+
+
+def _is_rough(
+    contexts: Contexts,
+    rows: IntArray,
+    degree: int,
+    *,
+    curves: Projection,
+    residuals: FloatArray,
+    rng: np.random.Generator,
+) -> bool:
+    """Whether the residuals of the loss or of the quantity, (2, n), put no more than their share on low degrees."""
+    further = _curves(contexts, rows, degree, beyond=NUM_LEADING)
+    orders = np.concatenate(list(_alike(contexts.context[rows], contexts.depth[rows], NUM_SMOOTH, rng)))
+
+    def share(values: FloatArray) -> FloatArray:
+        return np.asarray(1 - (further(values) ** 2).sum(axis=-1) / (values**2).sum(axis=-1), dtype=np.float64)
+
+    return any(
+        (1 + (share(curves(each[orders])) >= share(each)).sum()) / (1 + NUM_SMOOTH) > SMOOTH for each in residuals
+    )
 
 
 def _noise_of_means(contexts: Contexts, measured: Measured) -> FloatArray:
