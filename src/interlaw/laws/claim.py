@@ -15,6 +15,7 @@ from scipy import stats
 LEVEL = 0.05  # of each one-sided test, after Holm's correction
 NEGLIGIBLE = 0.2  # a correlation this small explains at most 4% of the variance
 POWER = 0.8  # of the effect that a design is said to be able to see
+MANY_UNITS = 12  # from here on Student's quantiles are within 7% of the normal ones
 MIN_DOF = 7  # with fewer, even the largest correlation is seen with less than `POWER`
 
 # Quantity -> the sign of its relation with the loss that arXiv 2605.27989 claims, and its name in a sentence.
@@ -109,9 +110,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(each) for each in adjusted]
 
 
-def detectable(dof: int) -> float:
-    """The correlation seen with 80% power by a one-sided test at 5%: (z_.95 + z_.80) / sqrt(dof), at most 1."""
-    return min(1.0, float(stats.norm.ppf(1 - LEVEL) + stats.norm.ppf(POWER)) / float(np.sqrt(dof)))
+def detectable(dof: int, *, units: int | None = None) -> float:
+    """The correlation seen with 80% power by a one-sided test at 5%: (z_.95 + z_.80) / sqrt(dof), at most 1.
+
+    Student's quantiles replace the normal ones where fewer than `MANY_UNITS` independent units carry the test.
+    """
+    quantile = stats.norm.ppf if units is None or units >= MANY_UNITS else stats.t(units).ppf
+    return min(1.0, (float(quantile(1 - LEVEL)) + float(quantile(POWER))) / float(np.sqrt(dof)))
 
 
 def judge(claim: Claim) -> Claim:

@@ -15,6 +15,7 @@ from interlaw.laws.scales import error_on_scale, to_scale
 from interlaw.laws.table import Columns, FloatArray, Runs
 
 IntArray = NDArray[np.int64]
+_NUMBERS = ("budget", "size", "log_r_star", "depth", "log_ratio", "log_spent", "log_loss", "log_loss_of_run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,9 @@ class Contexts:
     """k contexts, m shapes and n runs.
 
     Attributes:
-        group: Source and treatment of each context, (k,).
+        source: Source of each context, (k,): a table, whatever its treatments.
+        group: Its source and treatment, (k,).
+        budget: Its nominal budget, (k,).
         size: Log of its mean parameters, (k,).
         log_r_star: Log R* of the loss, (k,); NaN where the loss has no optimum.
         context: Context of each shape, (m,).
@@ -47,7 +50,9 @@ class Contexts:
         interaction: Per view and quantity, what was measured.
     """
 
+    source: IntArray
     group: IntArray
+    budget: FloatArray
     size: FloatArray
     log_r_star: FloatArray
     context: IntArray
@@ -75,7 +80,9 @@ def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Seque
     means = np.bincount(shapes.run_shape, weights=log_loss) / shapes.num_runs
     optima = [each.r_star.value if each.r_star.status == "optimum" else None for each in budgets]
     return Contexts(
+        source=np.zeros(len(levels), dtype=np.int64),
         group=np.zeros(len(levels), dtype=np.int64),
+        budget=levels,
         size=np.log([each.params_mean for each in budgets]),
         log_r_star=np.log([np.nan if each is None else each for each in optima]),
         context=context.reshape(-1),
@@ -90,10 +97,13 @@ def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Seque
     )
 
 
-def join(parts: Sequence[Contexts]) -> Contexts:
-    """The contexts of several tables (sources or treatments), each a group of its own; views that all of them have."""
-    if len(parts) == 1:
-        return parts[0]
+def join(parts: Sequence[Contexts], *, sources: Sequence[str]) -> Contexts:
+    """The contexts of several tables or treatments, each a group of its own, with the views that all of them have.
+
+    Args:
+        parts: The contexts of each.
+        sources: The source of each: treatments of one table share it.
+    """
     shapes = np.cumsum([0, *(len(part.context) for part in parts)])
     contexts = np.cumsum([0, *(len(part.group) for part in parts)])
     views = [view for view in parts[0].interaction if all(view in part.interaction for part in parts)]
@@ -110,15 +120,13 @@ def join(parts: Sequence[Contexts]) -> Contexts:
     }
     seeds = [part.seed for part in parts if part.seed is not None]
     return Contexts(
+        source=np.repeat(np.unique(sources, return_inverse=True)[1], [len(part.group) for part in parts]),
         group=np.repeat(np.arange(len(parts)), [len(part.group) for part in parts]),
         context=np.concatenate([part.context + start for part, start in zip(parts, contexts, strict=False)]),
         shape=np.concatenate([part.shape + start for part, start in zip(parts, shapes, strict=False)]),
         seed=np.concatenate(seeds) if len(seeds) == len(parts) else None,
         interaction=together,
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("size", "log_r_star", "depth", "log_ratio", "log_spent", "log_loss", "log_loss_of_run")
-        },
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS},
     )
 
 

@@ -73,11 +73,18 @@ def correlate(
     orders: Iterator[IntArray],
     confidence: float,
     claim: Claim,
+    clusters: IntArray | None = None,
+    units: int | None = None,
 ) -> Claim:
     """The partial correlation of x and y given the nuisance, its two tails and its interval.
 
-    The interval is Fisher's, its standard error the larger of 1 / sqrt(dof - 2) and the spread of the permuted
-    correlations: where few runs carry the variance, the permutations know and the formula does not.
+    The interval is Fisher's, its standard error the largest of 1 / sqrt(dof - 2), the spread of the permuted
+    correlations and that of the clusters: where few runs carry the variance, or entries depend on each other, these
+    know and the formula does not.
+
+    With clusters the p-value is that of a studentised statistic, sum_k c_k / sqrt(sum_k c_k^2) with c_k the sum of
+    products in cluster k (Janssen 1997; DiCiccio and Romano 2017): permutations break what entries of one cluster
+    share, and the studentised statistic has the same distribution with and without.
 
     Args:
         y: Log losses, (n,).
@@ -87,14 +94,25 @@ def correlate(
         orders: Permutations of residuals of x.
         confidence: Level of the interval.
         claim: What is tested; returned with its numbers, not yet judged.
+        clusters: Of each entry, (n,), where entries of one cluster may depend on each other.
+        units: How many independent units the clusters are; all degrees of freedom when not given.
     """
     left, right = project(y), project(x)
-    lengths = np.linalg.norm(left), np.linalg.norm(right)
-    effect = float(np.clip(left @ right / lengths[0] / lengths[1], -1, 1))
-    permuted = np.concatenate([_correlations(left, project(right[order])) for order in orders])
+    sums = None if clusters is None else Clusters(clusters)
+
+    def both(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Correlation of each row with `left`, and the statistic that is compared."""
+        lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(left)
+        correlations = np.clip(values @ left / np.maximum(lengths, 1e-300), -1, 1)
+        return correlations, correlations if sums is None else sums.studentised(values * left)
+
+    effect, observed = (float(each[0]) for each in both(right[None]))
+    drawn = [both(project(right[order])) for order in orders]
+    permuted, statistics = (np.concatenate(each) for each in zip(*drawn, strict=True))
     sign = CLAIMED[claim.quantity][0] if claim.quantity in CLAIMED else 1
     slack = 1e-12  # equal up to rounding counts as equal
-    spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()))
+    error = 0.0 if sums is None or units is None else sums.error(left, right, units)
+    spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
     reach = float(stats.norm.ppf((1 + confidence) / 2)) * spread
     middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
     reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
@@ -104,19 +122,33 @@ def correlate(
             "effect": effect,
             "low": float(np.tanh(middle - reach)),
             "high": float(np.tanh(middle + reach)),
-            "p_value": float((1 + (sign * permuted >= sign * effect - slack).sum()) / (1 + len(permuted))),
-            "p_opposite": float((1 + (sign * permuted <= sign * effect + slack).sum()) / (1 + len(permuted))),
+            "p_value": float((1 + (sign * statistics >= sign * observed - slack).sum()) / (1 + len(statistics))),
+            "p_opposite": float((1 + (sign * statistics <= sign * observed + slack).sum()) / (1 + len(statistics))),
             "dof": project.dof,
-            "detectable": detectable(project.dof),
+            "detectable": detectable(project.dof, units=units),
             "reliability": None if reliability is None else max(0.0, reliability),
             "corrected": None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
         }
     )
 
 
-def _correlations(left: FloatArray, right: FloatArray) -> FloatArray:
-    lengths = np.linalg.norm(right, axis=-1) * np.linalg.norm(left)
-    return np.asarray(right @ left / np.maximum(lengths, 1e-300), dtype=np.float64)
+class Clusters:
+    """Sums over the entries of each cluster, and what their scatter says."""
+
+    def __init__(self, labels: IntArray) -> None:
+        self.order = np.argsort(labels, kind="stable")
+        self.starts = np.flatnonzero(np.diff(labels[self.order], prepend=labels.min() - 1))
+
+    def studentised(self, values: FloatArray) -> FloatArray:
+        """sum_k c_k / sqrt(sum_k c_k^2) of each row of values, (p, n), with c_k the sum over cluster k."""
+        sums = np.add.reduceat(values[:, self.order], self.starts, axis=1)
+        return np.asarray(sums.sum(axis=1) / np.maximum(np.linalg.norm(sums, axis=1), 1e-300), dtype=np.float64)
+
+    def error(self, left: FloatArray, right: FloatArray, units: int) -> float:
+        """Standard error of the correlation of two vectors of residuals from the scatter of the clusters' sums."""
+        sums = np.add.reduceat((left * right)[self.order], self.starts)
+        scatter = float(np.linalg.norm(sums - sums.mean())) * np.sqrt(len(sums) / units)
+        return float(scatter / np.linalg.norm(left) / np.linalg.norm(right))
 
 
 def is_constant(values: FloatArray, residuals: FloatArray) -> bool:

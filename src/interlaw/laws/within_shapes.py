@@ -9,6 +9,8 @@ from interlaw.laws.contexts import Contexts, Measured
 from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within
 from interlaw.laws.table import FloatArray
 
+MIN_UNITS = 2  # one unit has the same studentised statistic whatever is measured
+
 
 def within_shapes(
     contexts: Contexts,
@@ -23,7 +25,10 @@ def within_shapes(
     """Partial correlation of the quantity with log loss, shape means and seed-by-context means taken out.
 
     dof = sum over contexts of (shapes - 1) (seeds - 1) in a full design. The quantity's residuals are permuted over
-    the seeds inside each shape and both means are taken out again. Without a column `seed` only shape means are.
+    the seeds inside each shape and both means are taken out again. Shapes that share a seed may depend on each other
+    beyond a common shift, so the statistic is studentised over (budget, seed): neighbouring depths with errors
+    correlated by .8 make the plain one reject 11 to 13%. Without a column `seed` only shape means are taken out, and
+    runs count as independent.
 
     Args:
         contexts: The runs.
@@ -43,12 +48,15 @@ def within_shapes(
     rows = rows[np.argsort(contexts.shape[rows], kind="stable")]
     shape = contexts.shape[rows]
     project = shapes_and_seeds(contexts, rows)
+    clusters, units = _seeds(contexts, rows)
     y, x = contexts.log_loss_of_run[rows], measured.value[rows]
     if project.dof < MIN_DOF:
         return not_testable(
             reason=f"seeds leave {max(project.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes",
             **names,
         )
+    if units is not None and units < MIN_UNITS:
+        return not_testable(reason="two seeds of one budget are one independent difference; run a third", **names)
     if is_constant(y, project(y)) or is_constant(x, project(x)):
         return not_testable(reason="the loss or the quantity is the same for every seed", **names)
     return correlate(
@@ -59,7 +67,22 @@ def within_shapes(
         orders=orders_within(shape, num_permutations, rng),
         confidence=confidence,
         claim=not_testable(reason="", **names),
+        clusters=clusters,
+        units=units,
     )
+
+
+def _seeds(contexts: Contexts, rows: IntArray) -> tuple[IntArray | None, int | None]:
+    """The (source, budget, seed) of each run, and how many independent differences of seeds there are.
+
+    Treatments of one source are together: where their rates are near, runs of one seed are nearly the same run.
+    """
+    if contexts.seed is None:
+        return None, None
+    context = contexts.context[contexts.shape[rows]]
+    settings = np.column_stack([contexts.source[context], contexts.budget[context]])
+    seeds = np.unique(np.column_stack([settings, contexts.seed[rows]]), axis=0, return_inverse=True)
+    return seeds[1].reshape(-1), len(seeds[0]) - len(np.unique(settings, axis=0))
 
 
 def shapes_and_seeds(contexts: Contexts, runs: IntArray) -> Projection:
