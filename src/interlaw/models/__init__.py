@@ -13,7 +13,7 @@ from interlaw.models.bottleneck import Bottleneck
 from interlaw.models.cnn import CNN
 from interlaw.models.fingerprint import pretrained_fingerprint
 from interlaw.models.gpt import GPT
-from interlaw.models.gru import GRU
+from interlaw.models.gru import GRU, WrittenOut
 from interlaw.models.hf_network import HFNetwork
 from interlaw.models.hf_shape import HFShape, hf_family
 from interlaw.models.huggingface import Pretrained, load_pretrained, text_batches, token_ids
@@ -83,6 +83,7 @@ __all__ = [
     "Pretrained",
     "Role",
     "Roles",
+    "WrittenOut",
     "build_model",
     "hf_family",
     "load_factory",

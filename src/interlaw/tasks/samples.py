@@ -32,7 +32,7 @@ class RegressionTask:
         self.splits = dict(splits)
         self.unit = unit
         self._view = view
-        self._order: tuple[tuple[int, int], Tensor] | None = None
+        self._orders: dict[int, tuple[int, Tensor]] = {}
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step, a pure function of its arguments: each sample once an epoch.
@@ -77,8 +77,8 @@ class RegressionTask:
         return {"explained_variance": 1 - loss / float(self.splits["test"][1].var(dim=0, correction=0).mean())}
 
     def _epoch(self, seed: int, epoch: int, count: int) -> Tensor:
-        """The order of an epoch; the last one asked for is kept."""
-        if self._order is None or self._order[0] != (seed, epoch):
+        """The order of an epoch; each seed's last one is kept, since networks of several seeds may train in turn."""
+        if seed not in self._orders or self._orders[seed][0] != epoch:
             source = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-            self._order = ((seed, epoch), torch.from_numpy(source.permutation(count)))
-        return self._order[1]
+            self._orders[seed] = (epoch, torch.from_numpy(source.permutation(count)))
+        return self._orders[seed][1]

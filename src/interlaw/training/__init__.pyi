@@ -18,6 +18,8 @@ from .parallel import SlicedTask as SlicedTask
 from .parametrization import factors as factors
 from .parametrization import parameter_factors as parameter_factors
 from .parametrization import scale_initial_weights as scale_initial_weights
+from .replicas import Replica as Replica
+from .replicas import train_together as train_together
 from .rules import RULES as RULES
 from .rules import Axis as Axis
 from .rules import Factors as Factors

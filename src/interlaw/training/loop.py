@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -115,14 +115,14 @@ def train(
     at_once = min(micro_batch or settings.batch_size, settings.batch_size)
     judged_at_once = evaluation_batch or at_once
     network: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
-    while state.step < settings.steps and not _is_exhausted(state, settings):
+    while state.step < settings.steps and not is_exhausted(state, settings):
         loss = _one_step(network, optimizer, task, settings, state.step, at_once)
-        if not _is_sane(loss, state, settings):
-            return _diverged(loss, state, task, settings)
+        if not is_sane(loss, state, settings):
+            return diverged(loss, state, task, settings)
         state.step += 1
         state.seconds = time.monotonic() - started
-        if _is_evaluation(state.step, settings):
-            _add_row(network, task, settings, state, judged_at_once)
+        if is_evaluation(state.step, settings):
+            _validate(network, task, settings, state, judged_at_once)
             best.note([row["val_loss"] for row in state.curve])
             state.seconds = time.monotonic() - started
         if checkpoints and state.step < settings.steps and _is_due(model, saved, checkpoint_seconds):
@@ -144,17 +144,9 @@ def train(
             precision=settings.precision,
         )
     if not math.isfinite(loss):
-        return _diverged(loss, state, task, settings)
-    return TrainResult(
-        status="done",
-        loss=loss,
-        val_loss=_lowest(state) if best.tensors else state.curve[-1]["val_loss"],
-        min_val_loss=_lowest(state),
-        units=_units(state.step, task, settings),
-        seconds=time.monotonic() - started,
-        evaluation_seconds=state.evaluation_seconds,
-        curve=state.curve,
-    )
+        return diverged(loss, state, task, settings)
+    state.seconds = time.monotonic() - started
+    return done(loss, state, task, settings)
 
 
 @torch.no_grad()
@@ -181,11 +173,13 @@ def evaluate(
 
 def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -> Tensor:
     """The mean loss of a batch, its matrix products in the given precision."""
-    if precision == "float32":
+    with in_precision(precision, next(model.parameters()).device.type):
         return task.loss(model, batch)
-    device = next(model.parameters()).device.type
-    with torch.autocast(device, dtype=torch.bfloat16):
-        return task.loss(model, batch)
+
+
+def in_precision(precision: Precision, device_type: str) -> AbstractContextManager[object]:
+    """Autocast for `bfloat16`; nothing for `float32`."""
+    return nullcontext() if precision == "float32" else torch.autocast(device_type, dtype=torch.bfloat16)
 
 
 def _one_step(
@@ -198,7 +192,7 @@ def _one_step(
     optimizer.zero_grad(set_to_none=True)
     batch = task.batch(seed=settings.seed, step=step, size=settings.batch_size)
     parts = []
-    for part, share in _parts(batch, at_once):
+    for part, share in parts_of(batch, at_once):
         loss = loss_of(model, task, part, precision=settings.precision) * share
         loss.backward()  # type: ignore[no-untyped-call]
         parts.append(loss.detach())
@@ -211,7 +205,7 @@ def _one_step(
     return float(sum(parts[1:], parts[0]))
 
 
-def _parts(batch: Any, at_once: int) -> Iterator[tuple[Any, float]]:
+def parts_of(batch: Any, at_once: int) -> Iterator[tuple[Any, float]]:
     """A batch in parts of at most so many samples, each with its share of the whole."""
     size = len(batch[0])
     for first in range(0, size, at_once):
@@ -219,7 +213,7 @@ def _parts(batch: Any, at_once: int) -> Iterator[tuple[Any, float]]:
         yield part, len(part[0]) / size
 
 
-def _is_sane(loss: float, state: TrainState, settings: TrainSettings) -> bool:
+def is_sane(loss: float, state: TrainState, settings: TrainSettings) -> bool:
     """Takes a batch's loss into the state; False when it has left for good."""
     if state.step == 0:
         state.first_loss = loss
@@ -228,7 +222,7 @@ def _is_sane(loss: float, state: TrainState, settings: TrainSettings) -> bool:
     return math.isfinite(loss) and loss <= settings.blow_up * state.first_loss
 
 
-def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
+def diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
     """The result of a run that left for good."""
     return TrainResult(
         status="diverged",
@@ -243,12 +237,26 @@ def _diverged(loss: float, state: TrainState, task: Task, settings: TrainSetting
     )
 
 
+def done(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
+    """The result of a run that ended well, with its test loss."""
+    return TrainResult(
+        status="done",
+        loss=loss,
+        val_loss=_lowest(state) if settings.keeps == "best" else state.curve[-1]["val_loss"],
+        min_val_loss=_lowest(state),
+        units=_units(state.step, task, settings),
+        seconds=state.seconds,
+        evaluation_seconds=state.evaluation_seconds,
+        curve=state.curve,
+    )
+
+
 def _lowest(state: TrainState) -> float:
     """The lowest validation loss so far; the curve is part of every checkpoint, so a stopped run keeps it."""
     return min((row["val_loss"] for row in state.curve if math.isfinite(row["val_loss"])), default=math.nan)
 
 
-def _is_exhausted(state: TrainState, settings: TrainSettings) -> bool:
+def is_exhausted(state: TrainState, settings: TrainSettings) -> bool:
     """True when the last `patience` validations brought no new lowest loss."""
     losses = [row["val_loss"] for row in state.curve]
     if not settings.patience or len(losses) <= settings.patience:
@@ -256,7 +264,7 @@ def _is_exhausted(state: TrainState, settings: TrainSettings) -> bool:
     return min(losses[-settings.patience :]) >= min(losses[: -settings.patience])
 
 
-def _is_evaluation(step: int, settings: TrainSettings) -> bool:
+def is_evaluation(step: int, settings: TrainSettings) -> bool:
     """True at `evaluations` evenly spread steps, the last step among them."""
     return step * settings.evaluations // settings.steps > (step - 1) * settings.evaluations // settings.steps
 
@@ -272,8 +280,8 @@ def _is_due(model: nn.Module, saved: float, seconds: float) -> bool:
     return bool(agreed)
 
 
-def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState, at_once: int) -> None:
-    """Validates and adds a row to the curve."""
+def _validate(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState, at_once: int) -> None:
+    """Validates, and adds a row to the curve."""
     with _timed_evaluation(state):
         val_loss = evaluate(
             model,
@@ -283,6 +291,11 @@ def _add_row(model: nn.Module, task: Task, settings: TrainSettings, state: Train
             batch_size=at_once,
             precision=settings.precision,
         )
+    add_row(state, task, settings, val_loss=val_loss)
+
+
+def add_row(state: TrainState, task: Task, settings: TrainSettings, *, val_loss: float) -> None:
+    """Adds a row to the curve."""
     row: dict[str, Any] = {
         "step": state.step,
         "units": _units(state.step, task, settings),

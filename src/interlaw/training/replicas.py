@@ -1,0 +1,396 @@
+"""Replicas: networks of one shape that differ in seed or learning rate alone, trained together over stacked weights.
+
+Small networks leave a processor waiting for Python; K of them in one batched product cost little more than one. Each
+replica keeps its own batches, rate, clipping, divergence, curve and checkpoint, as if alone, and only the last bits of
+its result differ. All weights lie in one matrix, so that AdamW and clipping are a few operations whatever the network.
+
+Legend: K replicas, P trainable parameters of one; W (K, P) all weights; m, v (K, P) AdamW's moments.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from interlaw.errors import InterlawError
+from interlaw.models import WrittenOut
+from interlaw.tasks import Task
+from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
+from interlaw.training.loop import (
+    TrainResult,
+    TrainState,
+    add_row,
+    diverged,
+    done,
+    in_precision,
+    is_evaluation,
+    is_exhausted,
+    is_sane,
+    parts_of,
+)
+from interlaw.training.optimizer import learning_rate_at, make_optimizer
+from interlaw.training.settings import TrainSettings
+
+APART = ("seed", "learning_rate")  # the settings in which replicas may differ
+
+
+@dataclass(kw_only=True)
+class Replica:
+    """One network of a group.
+
+    Attributes:
+        model: The network; holds its weights before and after the group trains, and at each checkpoint.
+        settings: Everything that changes its result.
+        checkpoints: Folder to save to and to resume from; None keeps nothing.
+        report: Called after every step with the state, for progress.
+    """
+
+    model: nn.Module
+    settings: TrainSettings
+    checkpoints: Path | None = None
+    report: Callable[[TrainState], None] | None = None
+    state: TrainState = field(default_factory=TrainState)
+    result: TrainResult | None = None
+
+
+def train_together(
+    replicas: Sequence[Replica],
+    task: Task,
+    *,
+    checkpoint_seconds: float = 30.0,
+    micro_batch: int | None = None,
+    evaluation_batch: int | None = None,
+) -> list[TrainResult]:
+    """Trains networks of one shape at once, each as `train` would have trained it alone.
+
+    A replica that diverges or stops early leaves the group; the others do not notice. Replicas whose checkpoints stand
+    at different steps are trained in groups of equal step.
+
+    Args:
+        replicas: Their settings differ in seed and learning rate alone.
+        task: Data and loss.
+        checkpoint_seconds: Least time between two checkpoints of the group; no effect on the results.
+        micro_batch: Samples of each replica that go forward and backward at a time; the whole batch when None.
+        evaluation_batch: Held-out samples that go forward at a time; as many as in training when None.
+
+    Returns:
+        The results, in the order of the replicas.
+
+    Raises:
+        InterlawError: The replicas differ in more than seed and rate.
+
+    Source: batching over weights by `torch.func` (model ensembling); AdamW: Loshchilov & Hutter 2017, arXiv 1711.05101.
+    """
+    _require_alike([replica.settings for replica in replicas])
+    by_step: dict[int, list[tuple[Replica, torch.optim.AdamW]]] = {}
+    for replica in replicas:
+        optimizer = make_optimizer(replica.model, replica.settings)
+        if replica.checkpoints:
+            restored = load_checkpoint(replica.checkpoints, model=replica.model, optimizer=optimizer)
+            replica.state = TrainState(**restored) if restored else TrainState()
+        by_step.setdefault(replica.state.step, []).append((replica, optimizer))
+    for members in by_step.values():
+        group = _Group(members, task, micro_batch=micro_batch, evaluation_batch=evaluation_batch)
+        group.run(checkpoint_seconds)
+    return [replica.result for replica in replicas if replica.result is not None]
+
+
+def _require_alike(settings: Sequence[TrainSettings]) -> None:
+    """Refuses settings that differ in what all replicas share."""
+    shared = [{name: value for name, value in asdict(one).items() if name not in APART} for one in settings]
+    for other in shared[1:]:
+        for name, value in other.items():
+            if value != shared[0][name]:
+                raise InterlawError(
+                    f"expected replicas that differ in {' and '.join(APART)} alone, found {name} {shared[0][name]!r} "
+                    f"and {value!r}; train them apart"
+                )
+    if not can_be_stacked(settings[0]):
+        raise InterlawError(
+            f"expected replicas without intervention that keep their last weights, found {settings[0].intervention!r} "
+            f"and {settings[0].keeps!r}; train them apart"
+        )
+
+
+def can_be_stacked(settings: TrainSettings) -> bool:
+    """Whether a group can train under these settings: interventions and the best weights are one network's alone."""
+    return settings.intervention == "none" and settings.keeps == "last"
+
+
+class _Group:
+    """Replicas at one step, their weights stacked."""
+
+    def __init__(
+        self,
+        members: Sequence[tuple[Replica, torch.optim.AdamW]],
+        task: Task,
+        *,
+        micro_batch: int | None,
+        evaluation_batch: int | None,
+    ) -> None:
+        self._members = list(members)
+        self._task = task
+        self._settings = members[0][0].settings
+        self._at_once = min(micro_batch or self._settings.batch_size, self._settings.batch_size)
+        self._judged_at_once = evaluation_batch or self._at_once
+        self._stack = Stack([replica.model for replica, _ in members], [optimizer for _, optimizer in members])
+
+    def run(self, checkpoint_seconds: float) -> None:
+        """Trains until every replica has its result."""
+        saved = clock = time.monotonic()
+        while self._members:
+            step = self._members[0][0].state.step
+            if step == self._settings.steps:
+                self._finish(range(len(self._members)))
+                return
+            losses = self._step(step)
+            now = time.monotonic()
+            share, clock = (now - clock) / len(self._members), now
+            self._take(losses, seconds=share)
+            if self._members and is_evaluation(step + 1, self._settings):
+                self._evaluate()
+                clock = time.monotonic()
+            if step + 1 < self._settings.steps and time.monotonic() - saved >= checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+            for replica, _ in self._members:
+                if replica.report:
+                    replica.report(replica.state)
+
+    def _step(self, step: int) -> list[float]:
+        """One optimizer step of all; their batches' losses before it."""
+        batches = [
+            self._task.batch(seed=replica.settings.seed, step=step, size=self._settings.batch_size)
+            for replica, _ in self._members
+        ]
+        total: Tensor | float = 0.0
+        for pieces in zip(*(parts_of(batch, self._at_once) for batch in batches), strict=True):
+            share = pieces[0][1]
+            stacked = tuple(torch.stack(tensors) for tensors in zip(*(part for part, _ in pieces), strict=True))
+            losses = self._stack.losses(self._task, stacked, settings=self._settings) * share
+            losses.sum().backward()
+            total = total + losses.detach()
+        rates = [learning_rate_at(step, replica.settings) for replica, _ in self._members]
+        self._stack.update(rates, self._settings)
+        assert isinstance(total, Tensor)
+        return [float(loss) for loss in total.tolist()]
+
+    def _take(self, losses: Sequence[float], *, seconds: float) -> None:
+        """Takes the losses into the states; replicas that diverged leave."""
+        gone = []
+        for place, ((replica, _), loss) in enumerate(zip(self._members, losses, strict=True)):
+            state = replica.state
+            state.seconds += seconds
+            if is_sane(loss, state, replica.settings):
+                state.step += 1
+            else:
+                replica.result = diverged(loss, state, self._task, replica.settings)
+                gone.append(place)
+        self._remove(gone)
+
+    def _evaluate(self) -> None:
+        """Adds a row to every curve; replicas whose patience is over leave with their test loss."""
+        losses = self._judge("validation", num_samples=self._settings.evaluation_samples)
+        for (replica, _), loss in zip(self._members, losses, strict=True):
+            add_row(replica.state, self._task, replica.settings, val_loss=loss)
+        over = [
+            place for place, (replica, _) in enumerate(self._members) if is_exhausted(replica.state, replica.settings)
+        ]
+        if over:
+            self._finish(over)
+
+    def _finish(self, places: Sequence[int]) -> None:
+        """Tests the replicas at these places; they leave with their results, their weights back in their models."""
+        losses = self._judge("test", num_samples=self._settings.test_samples)
+        self._stack.unstack([replica.model for replica, _ in self._members])
+        for place in places:
+            replica, _ = self._members[place]
+            finite = math.isfinite(losses[place])
+            end = done if finite else diverged
+            replica.result = end(losses[place], replica.state, self._task, replica.settings)
+        self._remove(places)
+
+    def _judge(self, split: str, *, num_samples: int) -> list[float]:
+        """Mean loss of each replica over held-out samples: sums in float64, divided once."""
+        started = time.monotonic()
+        total, count = torch.zeros(len(self._members), dtype=torch.float64), 0
+        self._stack.base.eval()
+        with torch.no_grad():
+            for batch in self._task.evaluation(split, num_samples=num_samples, batch_size=self._judged_at_once):
+                losses = self._stack.losses(self._task, batch, settings=self._settings, shared=True)
+                total += losses.double().cpu() * len(batch[0])
+                count += len(batch[0])
+        self._stack.base.train()
+        share = (time.monotonic() - started) / len(self._members)
+        for replica, _ in self._members:
+            replica.state.seconds += share
+            replica.state.evaluation_seconds += share
+        return [float(value) for value in (total / count).tolist()]
+
+    def _save(self) -> None:
+        """Each replica's checkpoint, as it would have been written alone."""
+        self._stack.unstack([replica.model for replica, _ in self._members], [opt for _, opt in self._members])
+        for replica, optimizer in self._members:
+            if replica.checkpoints:
+                save_checkpoint(
+                    replica.checkpoints,
+                    step=replica.state.step,
+                    model=replica.model,
+                    optimizer=optimizer,
+                    state=asdict(replica.state),
+                )
+
+    def _remove(self, places: Sequence[int]) -> None:
+        """The members at these places leave the group."""
+        if places:
+            kept = [place for place in range(len(self._members)) if place not in set(places)]
+            self._members = [self._members[place] for place in kept]
+            self._stack.keep(kept)
+
+
+class Stack:
+    """The weights of K networks in one matrix W (K, P), with AdamW's moments beside it.
+
+    Args:
+        models: Networks of one shape.
+        optimizers: Their optimizers, whose moments and steps are taken over.
+    """
+
+    def __init__(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW]) -> None:
+        self.base = models[0]
+        self.base.train()
+        for module in self.base.modules():
+            if isinstance(module, WrittenOut):
+                module.written_out = True
+        self._shapes = {name: parameter.shape for name, parameter in _trained(models[0])}
+        self._sizes = [shape.numel() for shape in self._shapes.values()]
+        self._weights = torch.stack([_flat([p for _, p in _trained(model)]) for model in models]).requires_grad_()
+        self._buffers = {
+            name: torch.stack([dict(model.named_buffers())[name] for model in models])
+            for name, _ in models[0].named_buffers()
+        }
+        fixed = {name: parameter for name, parameter in models[0].named_parameters() if not parameter.requires_grad}
+        if fixed:
+            raise InterlawError(f"expected replicas whose weights all train, found {next(iter(fixed))!r} frozen")
+        self._columns = self._per_column(optimizers[0])
+        self._first, self._second, self._steps = self._moments(models, optimizers)
+
+    def losses(
+        self, task: Task, batch: tuple[Tensor, ...], *, settings: TrainSettings, shared: bool = False
+    ) -> Float[Tensor, " k"]:
+        """Mean loss of each replica over its own batch (tensors (K, batch, ...)), or over one batch of all."""
+        parameters = {
+            name: part.view(-1, *shape)
+            for (name, shape), part in zip(
+                self._shapes.items(), torch.split(self._weights, self._sizes, dim=1), strict=True
+            )
+        }
+
+        def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], one: tuple[Tensor, ...]) -> Tensor:
+            network = _Bound(self.base, {**weights, **buffers})
+            # fused attention has no rule for weights in batches (torch 2.13): it would run replica by replica
+            with in_precision(settings.precision, self._weights.device.type), sdpa_kernel(SDPBackend.MATH):
+                return task.loss(network, one)
+
+        found: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
+        return found
+
+    @torch.no_grad()
+    def update(self, rates: Sequence[float], settings: TrainSettings) -> None:
+        """Clips each replica's gradient and takes AdamW's step, written out as `torch.optim.AdamW` defines it."""
+        W, g = self._weights, self._weights.grad
+        assert g is not None
+        if settings.clip:  # as nn.utils.clip_grad_norm_ does, whose 1e-6 keeps a zero norm from dividing
+            g.mul_((settings.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1))
+        self._steps += 1
+        rate = torch.tensor(rates, dtype=W.dtype, device=W.device)[:, None] * self._columns["rate_factor"]
+        W.mul_(1 - rate * self._columns["weight_decay"])
+        self._first.lerp_(g, 1 - settings.beta1)
+        self._second.mul_(settings.beta2).addcmul_(g, g, value=1 - settings.beta2)
+        scale = math.sqrt(1 - settings.beta2**self._steps)
+        W.sub_(
+            rate
+            / (1 - settings.beta1**self._steps)
+            * self._first
+            / (self._second.sqrt() / scale + self._columns["eps"])
+        )
+        self._weights.grad = None
+
+    @torch.no_grad()
+    def unstack(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW] = ()) -> None:
+        """Copies weights and buffers into the models, and the moments into their optimizers."""
+        for place, model in enumerate(models):
+            for (_, parameter), part in zip(
+                _trained(model), torch.split(self._weights[place], self._sizes), strict=True
+            ):
+                parameter.copy_(part.view_as(parameter))
+            for name, buffer in model.named_buffers():
+                buffer.copy_(self._buffers[name][place])
+        for place, (model, optimizer) in enumerate(zip(models, optimizers, strict=False)):
+            firsts, seconds = (torch.split(moments[place], self._sizes) for moments in (self._first, self._second))
+            for (_, parameter), first, second in zip(_trained(model), firsts, seconds, strict=True):
+                optimizer.state[parameter] = {
+                    "step": torch.tensor(float(self._steps), device=parameter.device),
+                    "exp_avg": first.view_as(parameter).clone(),
+                    "exp_avg_sq": second.view_as(parameter).clone(),
+                }
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Drops all replicas but those at these places."""
+        index = torch.tensor(places, dtype=torch.long, device=self._weights.device)
+        self._weights = self._weights.detach()[index].requires_grad_()
+        self._first, self._second = self._first[index], self._second[index]
+        self._buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
+
+    def _per_column(self, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+        """Rate factor, decay and epsilon of each of the P columns."""
+        found: dict[str, list[Tensor]] = {"rate_factor": [], "weight_decay": [], "eps": []}
+        group_of = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+        for _, parameter in _trained(self.base):
+            for name, values in found.items():
+                values.append(torch.full_like(parameter.detach().reshape(-1), group_of[id(parameter)][name]))
+        return {name: torch.cat(values) for name, values in found.items()}
+
+    def _moments(
+        self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW]
+    ) -> tuple[Tensor, Tensor, int]:
+        """The moments that checkpoints restored, or zeros, and the steps taken."""
+        states = [[opt.state[p] for _, p in _trained(model)] for model, opt in zip(models, optimizers, strict=True)]
+        if not states[0][0]:
+            return torch.zeros_like(self._weights), torch.zeros_like(self._weights), 0
+        first, second = (
+            torch.stack([_flat([state[name] for state in one]) for one in states]) for name in ("exp_avg", "exp_avg_sq")
+        )
+        return first, second, int(states[0][0]["step"])
+
+
+class _Bound(nn.Module):
+    """The base network under other weights."""
+
+    def __init__(self, base: nn.Module, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        self._call: Callable[..., Any] = lambda *inputs: functional_call(base, weights, inputs)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the network gives for the inputs."""
+        return self._call(*inputs)
+
+
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Its trained parameters, a shared one once."""
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one after another, as one vector."""
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
