@@ -10,6 +10,7 @@ from .interaction import measure_layers as measure_layers
 from .laws import LawFit as LawFit
 from .laws import fit_law as fit_law
 from .recommendation import recommend as recommend
+from .report import chart_of as chart_of
 from .runs import load_table as load_table
 from .runs import load_trial as load_trial
 from .shapes import Shape as Shape

@@ -6,7 +6,7 @@ from interlaw.interaction.energies import QUANTITIES, Energies, energies
 from interlaw.interaction.estimates import LEVEL, Estimate, jackknife, plugin
 from interlaw.interaction.grams import Grams, grams_of
 from interlaw.interaction.intervals import INTERVALS, require_interval, with_intervals
-from interlaw.interaction.layerwise import LayerInteraction, measure_layers
+from interlaw.interaction.layerwise import LayerInteraction, Layers, measure_layers
 from interlaw.interaction.measure import agop, measure
 from interlaw.interaction.null import NULLS, haar_null, projected_null
 from interlaw.interaction.result import Interaction
@@ -25,6 +25,7 @@ __all__ = [
     "Grams",
     "Interaction",
     "LayerInteraction",
+    "Layers",
     "RotationTest",
     "agop",
     "bootstrap",

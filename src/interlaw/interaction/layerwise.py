@@ -80,6 +80,16 @@ class Layers(tuple[LayerInteraction, ...]):
         found.left_out = left_out
         return found
 
+    def plot(self) -> Any:
+        """Every layer: what exceeds chance, and the same quantities over blocks.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        import interlaw  # the chart lies to the right of this stage: found by its public name
+
+        return interlaw.chart_of(self)
+
 
 def measure_layers(
     model: nn.Module,

@@ -92,6 +92,16 @@ class Interaction:
         """How far the AOFE-ratio lies above chance."""
         return self.excess.value
 
+    def plot(self) -> Any:
+        """The AOFE-ratio with its interval, beside chance and a plain average.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        import interlaw  # the chart lies to the right of this stage: found by its public name
+
+        return interlaw.chart_of(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""
         found: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}

@@ -69,6 +69,16 @@ class LawFit:
     left_out: LeftOut
     view: str = ""
 
+    def plot(self) -> Any:
+        """Loss against R of every budget, and R* against the budget.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        import interlaw  # the chart lies to the right of this stage: found by its public name
+
+        return interlaw.chart_of(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers, strings and None."""
         return dict(to_plain(self))

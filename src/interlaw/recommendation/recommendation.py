@@ -44,6 +44,16 @@ class Recommendation:
     models: tuple[RatioPoint, ...]
     warnings: tuple[str, ...]
 
+    def plot(self) -> Any:
+        """Predicted loss of each shape, and the range among published laws and models.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        import interlaw  # the chart lies to the right of this stage: found by its public name
+
+        return interlaw.chart_of(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The keys of the command's JSON."""
         return {

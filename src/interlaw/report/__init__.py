@@ -3,6 +3,8 @@
 from interlaw.report.explorer import write_explorer
 from interlaw.report.figure import Drawing, Figure, Panel, chart_of, register, whole
 from interlaw.report.figures import write_figures
+from interlaw.report.fit_figure import draw_fit
+from interlaw.report.interaction_figure import draw_interaction
 from interlaw.report.layers_figure import write_layers_figure
 from interlaw.report.page import write_report
 from interlaw.report.saving import require_figure_name, write_chart
@@ -22,6 +24,8 @@ __all__ = [
     "SheetPart",
     "Units",
     "chart_of",
+    "draw_fit",
+    "draw_interaction",
     "draw_scores",
     "plain_page",
     "register",

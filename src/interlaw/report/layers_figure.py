@@ -16,8 +16,8 @@ import altair as alt
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import LayerInteraction
-from interlaw.report.figure import Drawing, Panel, whole
+from interlaw.interaction import LayerInteraction, Layers
+from interlaw.report.figure import Drawing, Panel, chart_of, whole
 from interlaw.report.look import (
     DASHES,
     INK,
@@ -262,6 +262,12 @@ def write_layers_figure(path: str | Path, layers: Sequence[LayerInteraction], *,
     if not layers:
         raise InterlawError("expected layers to draw, found none; leave --layer out to take all")
     return write_chart(path, whole(draw_layers(layer_grid(layers), whose=title)))
+
+
+@chart_of.register
+def layers_chart(layers: Layers) -> Any:
+    """The chart of what `measure_layers` gives."""
+    return whole(draw_layers(layer_grid(layers), whose="The network"))
 
 
 def _reach(*values: NDArray[np.float64]) -> float:

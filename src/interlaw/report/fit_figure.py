@@ -1,0 +1,30 @@
+"""A fit as a chart: loss against R of every budget, then R* against the budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from interlaw.laws import LawFit
+from interlaw.report.figure import Drawing, chart_of, whole
+from interlaw.report.law_figure import draw_law
+from interlaw.report.loss_figure import LossPanel, draw_loss
+from interlaw.report.wording import budget_text
+
+
+def draw_fit(fit: LawFit) -> Drawing:
+    """The panels of the loss and, with several budgets, of the law; a fit knows shapes, not their seeds."""
+    panels = [LossPanel(fit=each, seeds=(), budget_text=budget_text(each.budget, "params")) for each in fit.budgets]
+    loss = draw_loss(panels, loss_unit="as in the table", confidence=fit.confidence)
+    if len(fit.budgets) < 2:
+        return loss
+    law = draw_law(fit)
+    return replace(
+        loss, message=law.message, caption=f"{loss.caption} {law.caption}", panels=(*loss.panels, *law.panels)
+    )
+
+
+@chart_of.register
+def fit_chart(fit: LawFit) -> Any:
+    """A fit's chart."""
+    return whole(draw_fit(fit))

@@ -1,0 +1,73 @@
+"""One measurement: the AOFE-ratio with its interval, its level by chance, and what a plain average would say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from interlaw.interaction import Interaction
+from interlaw.report.figure import Drawing, Panel, chart_of, whole
+from interlaw.report.look import BEST, FIT, MUTED, frame, rows
+from interlaw.report.wording import number
+
+MEASURED, CHANCE, PLAIN = "AOFE-ratio", "by chance", "plain average"
+
+
+def interaction_rows(result: Interaction) -> list[dict[str, Any]]:
+    """The plotted numbers: a row a quantity, with the interval where there is one."""
+    found: list[dict[str, Any]] = [
+        {"what": what, "value": each.value, "low": each.low, "high": each.high}
+        for what, each in ((MEASURED, result.aofe_ratio), (CHANCE, result.null))
+    ]
+    found.append({"what": PLAIN, "value": result.plugin.aofe_ratio, "low": None, "high": None})
+    for row in found:
+        interval = "" if row["low"] is None else f" ({number(row['low'])} to {number(row['high'])})"
+        row["said"] = f"{row['what']}: {number(row['value'])}{interval}"
+    return found
+
+
+def draw_interaction(result: Interaction) -> Drawing:
+    """Three rows: what was measured, chance, and the uncorrected average."""
+    values = interaction_rows(result)
+    ends = [end for row in values for end in (row["low"], row["high"], row["value"]) if end is not None]
+    x = alt.X(
+        "value:Q",
+        scale=alt.Scale(domain=[min(0.0, *ends), max(1.0, *ends)], nice=False),
+        axis=alt.Axis(title="share of the energy outside the diagonal", format=".1f", tickCount=6, grid=True),
+    )
+    y = alt.Y("what:N", sort=[MEASURED, CHANCE, PLAIN], axis=alt.Axis(title=None, domain=False, ticks=False))
+    known = alt.Chart(rows(row for row in values if row["low"] is not None))
+    scale = alt.Scale(domain=[MEASURED, CHANCE, PLAIN], range=[FIT, MUTED, BEST])
+    color = alt.Color("what:N", scale=scale, legend=None)
+    chart = alt.layer(
+        frame(x, y),
+        known.mark_rule(strokeWidth=3).encode(x="low:Q", x2="high:Q", y=y, color=color, tooltip="said:N"),
+        alt.Chart(rows(values))
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(x="value:Q", y=y, color=color, tooltip="said:N", description="said:N"),
+    )
+    panel = Panel(chart=chart, title="AOFE-ratio, chance and plain average", width=460, height=120)
+    return Drawing(message=interaction_message(result), caption=interaction_caption(result), panels=(panel,))
+
+
+def interaction_message(result: Interaction) -> str:
+    """Whether the network's interaction differs from chance."""
+    excess = result.excess
+    side = "above" if excess.low > 0 else "below" if excess.high < 0 else "not told apart from"
+    whose = result.model or "The network"
+    return f"{whose}: interaction is {side} chance ({excess.value:+.3f}, {excess.low:+.3f} to {excess.high:+.3f})"
+
+
+def interaction_caption(result: Interaction) -> str:
+    """What was measured, on how much."""
+    return (
+        f"View {result.view} at {result.layer}, {result.num_clusters} clusters, D = {result.dim}. Bars: intervals. "
+        "A plain average of few samples reads too high."
+    )
+
+
+@chart_of.register
+def interaction_chart(result: Interaction) -> Any:
+    """A measurement's chart."""
+    return whole(draw_interaction(result))
