@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -86,9 +87,8 @@ class Layers(tuple[LayerInteraction, ...]):
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
         """
-        import interlaw  # the chart lies to the right of this stage: found by its public name
-
-        return interlaw.chart_of(self)
+        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
 
 
 def measure_layers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
 from interlaw.interaction.energies import QUANTITIES, Energies
@@ -98,9 +99,8 @@ class Interaction:
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
         """
-        import interlaw  # the chart lies to the right of this stage: found by its public name
-
-        return interlaw.chart_of(self)
+        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""

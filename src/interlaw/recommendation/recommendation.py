@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from interlaw.errors import InterlawError
@@ -50,9 +51,8 @@ class Recommendation:
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
         """
-        import interlaw  # the chart lies to the right of this stage: found by its public name
-
-        return interlaw.chart_of(self)
+        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of the command's JSON."""
