@@ -31,7 +31,7 @@ def script() -> ModuleType:
 def finish(folder: Path, experiment: str, scale: str) -> None:
     line = claim("peak", published="at 500", ours="at 501", holds=None, rule="same")
     write_outcome(
-        Outcome(experiment=experiment, scale=scale, setting="New.", agreement=(line,), answers=()),  # type: ignore[arg-type]
+        Outcome(experiment=experiment, scale=scale, setting="New.", agreement=(line,)),  # type: ignore[arg-type]
         folder,
     )
     (folder / "layers.png").write_bytes(PIXEL)

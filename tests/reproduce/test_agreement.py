@@ -1,17 +1,13 @@
-"""Published figures, verdicts by rule, and the two open questions on tables whose answers are known."""
+"""Published figures, verdicts by rule."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import pytest
 
-from interlaw.laws import fit_law
 from interlaw.reproduce.agreement import Published, as_markdown, claim, compare, published_figures, remarks
-from interlaw.reproduce.open_questions import answer_open_questions
 
 FIGURE = Published(experiment="toy", figure="loss", at="3", value=1.0, spread=0.1, source="here")
 
@@ -90,50 +86,3 @@ def test_published_double_descent_is_as_stated() -> None:
         assert losses[size].value == pytest.approx(loss, abs=5e-4)
     assert losses["500"].spread == pytest.approx(0.16, abs=0.005)
     assert published_figures("nothing") == ()
-
-
-def a_sweep(*, ratio_slope: float = 0.0, excess_slope: float = 0.0) -> dict[str, np.ndarray]:
-    """Three budgets of eight shapes and six seeds; within a shape ratio and excess follow the loss by these slopes."""
-    grid = np.meshgrid(1e6 * 3.0 ** np.arange(3), np.arange(2.0, 10.0), np.arange(6), indexing="ij")
-    budget, depth, seed = (each.ravel() for each in grid)
-    rng = np.random.default_rng(0)
-    deviation, other, another = rng.normal(size=(3, len(depth)))
-    loss = (3 + 0.1 * np.log(depth / 5) ** 2) * (budget / 1e6) ** -0.1 * np.exp(0.01 * deviation)
-    ratio = 0.9 + 0.01 * (ratio_slope * deviation + 0.1 * other)
-    excess = 0.01 * (excess_slope * deviation + 0.1 * another)
-    return {
-        "params": budget, "depth": depth, "width": 400 / np.sqrt(depth), "seed": seed, "loss": loss,
-        "aofe": np.exp(other), "aofe_ratio": ratio, "null_ratio": ratio - excess, "excess_ratio": excess,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("ratio_slope", "excess_slope", "answer"), [(-1, -1, "yes"), (-1, 1, "no"), (-1, 0, "cannot tell")]
-)
-def test_the_signs_of_ratio_and_excess_are_compared_where_both_are_known(
-    ratio_slope: float, excess_slope: float, answer: str
-) -> None:
-    fit = fit_law(a_sweep(ratio_slope=ratio_slope, excess_slope=excess_slope), num_bootstrap=100)
-    _, sign = answer_open_questions(fit)
-    assert sign.answer == answer
-    assert sign.numbers["aofe_ratio"]["verdict"] == "holds"
-
-
-def test_three_budgets_do_not_say_what_interaction_follows() -> None:
-    follows, _ = answer_open_questions(fit_law(a_sweep(), num_bootstrap=100))
-    assert follows.answer == "cannot tell"
-    assert "not testable" in follows.evidence
-
-
-@pytest.mark.parametrize(("verdict", "answer"), [("holds", "yes"), ("opposite", "no"), ("negligible", "cannot tell")])
-def test_what_interaction_follows_is_the_tracking_claim(verdict: str, answer: str) -> None:
-    fit = fit_law(a_sweep(), num_bootstrap=100)
-    claims = tuple(replace(each, verdict=verdict) if each.claim == "C3" else each for each in fit.claims)
-    assert answer_open_questions(replace(fit, claims=claims))[0].answer == answer
-
-
-def test_without_measurements_nothing_can_be_told() -> None:
-    bare = {name: values for name, values in a_sweep().items() if name in ("params", "depth", "width", "loss")}
-    answers = answer_open_questions(fit_law(bare, num_bootstrap=100))
-    assert [answer.answer for answer in answers] == ["cannot tell", "cannot tell"]
-    assert "interaction was not measured" in answers[0].evidence

@@ -20,15 +20,13 @@ from interlaw.models import load_pretrained, text_batches
 from interlaw.reproduce import Driver, reproduce
 from interlaw.reproduce.model_figures import embedding_superposition, text_loss
 from interlaw.reproduce.open_models import (
-    agreement,
-    answers,
     default_models,
+    fitted,
     measure_model,
     require_different,
     require_text,
     tier_of,
 )
-from interlaw.reproduce.power_fit import fit_power
 
 SENTENCES = "the quick brown fox jumps over the lazy dog; pack my box with five dozen liquor jugs\n"
 
@@ -158,7 +156,7 @@ def test_gemstones_are_grouped_in_the_sizes_that_they_were_made_in() -> None:
     assert tier_of("/disk/Gemstone-256x23/") == 50_000_000
 
 
-def test_the_questions_are_put_to_the_gemstones_alone() -> None:
+def test_the_claims_are_put_to_the_gemstones_alone() -> None:
     def row(name: str, depth: int, width: int) -> dict[str, object]:
         measured = {
             f"projected_{key}": 0.1 + 0.01 * depth for key in ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
@@ -177,9 +175,11 @@ def test_the_questions_are_put_to_the_gemstones_alone() -> None:
     shapes = [tuple(map(int, name.rpartition("-")[2].split("x"))) for name in names]
     rows = [row(name, depth, width) for name, (width, depth) in zip(names, shapes, strict=True)]
     others = [row(f"other/{place}", 4, 64 * 2**place) for place in range(3)]
-    best, _ = answers([*rows, *others])
-    assert best.numbers["budgets"] == 5
-    assert best == answers(rows)[0]
+    fit = fitted([*rows, *others])
+    assert fit is not None
+    assert len(fit.budgets) == 5
+    assert fit == fitted(rows)
+    assert fitted(others) is None
 
 
 def test_text_loss_is_the_librarys_own(folders: list[str]) -> None:
@@ -203,50 +203,6 @@ def test_superposition_of_a_token_table_is_that_of_the_whole_matrix() -> None:
     assert found["embedding_aofe_ratio"] == pytest.approx(aofe / (G**2).sum(), rel=1e-10)
 
 
-def test_power_fit_is_the_line_of_the_logarithms() -> None:
-    x = np.array([1.0, 2.0, 5.0, 9.0])
-    y = 3 * x**-0.7 * np.exp([0.1, -0.1, 0.05, 0.0])
-    fit = fit_power("q", x, y)
-    assert fit is not None
-    design = np.column_stack([np.ones(4), np.log(x)])
-    expected = np.linalg.lstsq(design, np.log(y), rcond=None)[0]
-    assert fit.exponent == pytest.approx(expected[1], rel=1e-10)
-    assert fit.r_squared == pytest.approx(np.corrcoef(np.log(x), np.log(y))[0, 1] ** 2, rel=1e-10)
-    assert fit.p_value == pytest.approx(1 / 24)  # falling throughout: no other order explains as much
-
-
-def test_a_power_law_of_noise_has_a_large_p_value_and_a_clear_one_a_small_one() -> None:
-    rng = np.random.default_rng(0)
-    x = np.exp(rng.normal(size=30))
-    noise, clear = fit_power("q", x, np.exp(rng.normal(size=30))), fit_power("q", x, x**-0.5)
-    assert noise is not None
-    assert clear is not None
-    assert noise.p_value > 0.05
-    assert clear.p_value == 1e-4
-    values = [fit_power("q", x, np.exp(rng.normal(size=30))).p_value for _ in range(60)]
-    assert 0.35 < float(np.mean(values)) < 0.65  # uniform: 0.5 +- .29 / sqrt 60 x 4
-
-
-@pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, -2.0, 3.0], [1.0, 1.0, 1.0], [1.0, math.nan, 2.0]])
-def test_no_power_law_where_there_is_none(values: list[float]) -> None:
-    assert fit_power("q", values, [1.0, 2.0, 3.0][: len(values)]) is None
-
-
-def test_agreement_needs_six_models() -> None:
-    def rows(count: int) -> list[dict[str, float]]:
-        names = ("projected_aofe_ratio", "projected_aofe", "loss_aofe_ratio", "loss_aofe", "embedding_aofe")
-        return [{"bits_per_byte": 1 + place, **dict.fromkeys(names, 1.0 + place)} for place in range(count)]
-
-    assert {line.verdict for line in agreement(rows(5))} == {"not comparable"}
-    jumbled = rows(6)
-    for row, loss in zip(jumbled, (1.02, 1.0, 1.03, 1.01, 1.03, 1.0), strict=True):
-        row["bits_per_byte"] = loss
-    assert {line.verdict for line in agreement(jumbled)} == {"not comparable"}
-    verdicts = {line.figure: line.verdict for line in agreement(rows(6))}
-    assert verdicts["loss as a power of projected_aofe"] == "agrees"
-    assert verdicts["loss as a power of projected_aofe_ratio"] == "does not agree"
-
-
 def test_default_models_are_named_once_and_tiny_ones_among_them() -> None:
     every = default_models("paper")
     assert len(every) == len(set(every))
@@ -258,11 +214,14 @@ def test_default_models_are_named_once_and_tiny_ones_among_them() -> None:
 def test_the_experiment_from_end_to_end(folders: list[str], text: str, tmp_path: Path) -> None:
     outcome = reproduce("open-models", out=tmp_path / "all", driver=DRIVER, text=text, models=tuple(folders))
     assert len(outcome.table) == 7
-    assert len(outcome.agreement) == 5
-    assert len(outcome.answers) == 2
+    assert [line.figure for line in outcome.agreement] == [
+        "the higher the AOFE-ratio, the lower the loss",
+        "the lower the AOFE, the lower the loss",
+    ]
+    assert {each.claim for each in outcome.claims["models"]} == {"C2", "C3", "C4"}
     assert json.loads((tmp_path / "all" / "outcome.json").read_text())["experiment"] == "open-models"
     few = reproduce("open-models", out=tmp_path / "few", driver=DRIVER, text=text, models=tuple(folders[:2]))
-    assert few.answers[0].evidence == "2 models were measured, 6 are needed"
+    assert "The claims need 6 models; 2 were measured." in few.notes
 
 
 def test_an_encoder_is_refused(tmp_path: Path, text: str) -> None:

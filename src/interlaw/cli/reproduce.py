@@ -23,7 +23,10 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="The experiment's folder; resumed when it exists.")],
     scale: Annotated[
         str,
-        typer.Option(help="tiny: minutes on two cores; paper: the published setting.", autocompletion=among(SCALES)),
+        typer.Option(
+            help="tiny: minutes on two cores; paper: as published; decisive: docs/design.md.",
+            autocompletion=among(SCALES),
+        ),
     ] = "tiny",
     text: Annotated[
         str | None,
@@ -68,7 +71,7 @@ def reproduce(
 
 
 def _show(outcome: Outcome) -> None:
-    """The agreement table, what it leaves out, and the answers."""
+    """The agreement table, what the claims' tests say, and what both leave out."""
     from rich.table import Table
 
     from interlaw.reproduce import remarks
@@ -81,9 +84,7 @@ def _show(outcome: Outcome) -> None:
     console = people(stderr=False)
     console.print(outcome.setting, markup=False)
     console.print(table)
-    for answer in outcome.answers:
-        console.print(f"{answer.question} {answer.answer}: {answer.evidence}.", markup=False)
-    for note in (*remarks(outcome.agreement), *outcome.notes, *outcome.files):
+    for note in (*outcome.sentences(), *remarks(outcome.agreement), *outcome.notes, *outcome.files):
         console.print(note, markup=False)
     for lost in outcome.lost:
         console.print(f"Lost: {lost}.", markup=False)

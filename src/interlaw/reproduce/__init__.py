@@ -17,9 +17,10 @@ from interlaw.reproduce.gru import GRU_STUDENTS
 from interlaw.reproduce.mlp import MLP_SCAN
 from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_models import run_open_models
-from interlaw.reproduce.open_questions import Answer
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
 from interlaw.reproduce.page import write_page
+from interlaw.reproduce.push import run_push
+from interlaw.reproduce.waves import WAVES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +30,15 @@ class Experiment:
     Attributes:
         run: Called with scale, out, driver, and text and models where they are given.
         options: What a user may hand to it beside scale and folder.
+        scales: The sizes that it can be run at.
     """
 
     run: Callable[..., Outcome]
     options: frozenset[str] = frozenset()
+    scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN)
+SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, WAVES)
 _SWEEP = frozenset({"workers", "device"})
 EXPERIMENTS: dict[str, Experiment] = {
     "double-descent": Experiment(run=run_double_descent),
@@ -44,10 +47,12 @@ EXPERIMENTS: dict[str, Experiment] = {
     "gpt-budgets": Experiment(run=GPT_BUDGETS, options=_SWEEP | {"text"}),
     "gru": Experiment(run=GRU_STUDENTS, options=_SWEEP),
     "cnn": Experiment(run=CNN_SCAN, options=_SWEEP),
+    "waves": Experiment(run=WAVES, options=_SWEEP, scales=("decisive",)),
+    "push": Experiment(run=run_push, options=_SWEEP, scales=("decisive",)),
     "nfa": Experiment(run=run_nfa, options=frozenset({"device", "text"})),
     "open-models": Experiment(run=run_open_models, options=frozenset({"device", "text", "models"})),
 }
-SCALES: tuple[Scale, ...] = ("tiny", "paper")
+SCALES: tuple[Scale, ...] = ("tiny", "paper", "decisive")
 
 
 def reproduce(
@@ -63,7 +68,7 @@ def reproduce(
 
     Args:
         name: A key of `EXPERIMENTS`.
-        scale: `tiny`: minutes on two cores; `paper`: the published setting.
+        scale: `tiny`: minutes on two cores; `paper`: the published setting; `decisive`: as designed to decide a claim.
         out: The experiment's folder.
         driver: How sweeps are carried out and progress is shown.
         text: For experiments on text: a file, a folder or "datasets:NAME" in place of the embedded one.
@@ -76,14 +81,15 @@ def reproduce(
     given: dict[str, Any] = {"text": text} if text else {}
     given |= {"models": models} if models else {}
     require_options(name, {*given} | ({"device"} if driver.device != "cpu" else set()))
-    for known in SCALES:
+    for known in EXPERIMENTS[name].scales:
         if scale == known:
             with experiment_folder(out, experiment=name, scale=known):
                 outcome = EXPERIMENTS[name].run(scale=known, out=out, driver=driver, **given)
                 write_outcome(outcome, out)
                 write_page(outcome, out)
             return outcome
-    raise InterlawError(f"expected --scale tiny or paper, found {scale!r}; choose one of them")
+    scales = " or ".join(EXPERIMENTS[name].scales)
+    raise InterlawError(f"expected --scale {scales} for {name}, found {scale!r}; choose one of them")
 
 
 def require_options(name: str, given: Iterable[str]) -> None:
@@ -106,7 +112,6 @@ __all__ = [
     "SCALES",
     "SWEEPS",
     "Agreement",
-    "Answer",
     "Driver",
     "Experiment",
     "Outcome",

@@ -19,13 +19,11 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
-from interlaw.laws import fit_law
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
 from interlaw.reproduce.bottleneck_energies import bottleneck_energies
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, mean_losses, train_bottlenecks
 from interlaw.reproduce.double_descent_figure import write_heat_maps, write_loss_and_interaction
 from interlaw.reproduce.folder import keep, read_kept
-from interlaw.reproduce.open_questions import Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.tasks import SparseRows, draw_sparse_rows
 
@@ -94,13 +92,8 @@ def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
             f"{sum(row['seconds'] for row in rows) / len(program.seeds):.0f} s of training."
         ),
         agreement=tuple(agreement(rows)),
-        answers=_answers(rows),
         table=tuple(rows),
         files=tuple(str(path) for path in figures),
-        notes=(
-            "In the two questions the number of training points takes the place of depth / width: there is no shape "
-            "to vary here.",
-        ),
     )
 
 
@@ -172,15 +165,6 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
         )
     )
     return lines
-
-
-def _answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
-    """The open questions with training points in place of depth / width."""
-    names = ("loss", "aofe", "aofe_ratio", "null_ratio", "excess_ratio", "seed")
-    table: dict[str, Any] = {name: [row[name] for row in rows] for name in names}
-    count = len(rows)
-    table |= {"depth": [row["train_points"] for row in rows], "width": [1000] * count, "params": [3000] * count}
-    return answer_open_questions(fit_law(table))
 
 
 def _snapshots(program: Program, out: Path) -> dict[int, tuple[Any, Any]]:

@@ -20,7 +20,6 @@ from interlaw.models import build_model
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.layers_figure import write_layers
-from interlaw.reproduce.open_questions import FOLLOWS, SAME_SIGN, Answer
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.shapes import GPTShape, MLPShape, Shape
 from interlaw.tasks import Task, TaskPart, TextTaskPart, VectorTaskSpec
@@ -94,16 +93,11 @@ def run_nfa(*, scale: Scale, out: Path, driver: Driver, text: str | None = None)
     for subject in SUBJECTS[scale]:
         rows.extend(watch(subject, out=out, driver=driver, text=text))
     picture = write_layers(rows, out / "layers.png")
-    alone = "one shape of each family is trained: there is nothing to choose among"
     return Outcome(
         experiment=NAME,
         scale=scale,
         setting="W^T W against the AGOP at every layer's input, of an MLP and a GPT, while they are trained.",
         agreement=tuple(agreement(rows)),
-        answers=tuple(
-            Answer(question=question, answer="cannot tell", evidence=alone, numbers={})
-            for question in (FOLLOWS, SAME_SIGN)
-        ),
         table=tuple(rows),
         files=(str(picture),),
         notes=(

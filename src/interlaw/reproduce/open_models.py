@@ -14,34 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.laws import fit_law
+from interlaw.laws import LawFit, fit_law
 from interlaw.models import pretrained_fingerprint
-from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.model_figures import CONTEXT, QUANTITIES, SEQUENCES, model_figures
-from interlaw.reproduce.open_questions import FOLLOWS, SAME_SIGN, Answer, answer_open_questions
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
-from interlaw.reproduce.power_fit import fit_power
+from interlaw.reproduce.shape_sweep import claimed_signs
 from interlaw.shapes import parse_size
 from interlaw.tasks import EMBEDDED, Corpus, open_corpus
 
 NAME = "open-models"
 LEAST_MODELS = 6
-LEVEL = 0.05
-COMPARED = {
-    "projected_aofe_ratio": -1,
-    "projected_aofe": 1,
-    "loss_aofe_ratio": -1,
-    "loss_aofe": 1,
-    "embedding_aofe": 1,
-}
-_SIGNS = {-1: "the higher, the lower the loss", 1: "the lower, the lower the loss"}
 
 
 def run_open_models(
     *, scale: Scale, out: Path, driver: Driver, text: str | None = None, models: Sequence[str] = ()
 ) -> Outcome:
-    """Measures what is missing, fits power laws and puts the two questions.
+    """Measures what is missing and puts the claims to it.
 
     Args:
         scale: Which of the default models: `paper` takes all.
@@ -63,6 +52,7 @@ def run_open_models(
     if not rows:
         raise InterlawError(f"expected a model that can be measured, found none of {len(names)}; {lost[0]}")
     gemstones = [row for row in rows if tier_of(row["model"])]
+    fit = fitted(rows)
     return Outcome(
         experiment=NAME,
         scale=scale,
@@ -70,12 +60,13 @@ def run_open_models(
             f"{len(rows)} pretrained models on up to {SEQUENCES} sequences of {CONTEXT} tokens of "
             f"{text or 'the standard library'}, losses in bits a byte."
         ),
-        agreement=tuple(agreement(rows)),
-        answers=answers(rows),
+        agreement=tuple(claimed_signs(fit)) if fit else (),
+        claims={"models": fit.claims} if fit else {},
         table=tuple(table),
         notes=(
             "Tokenizers differ between families, so losses are compared in bits a byte of text, not nats a token.",
-            *(("The two questions are put to the Gemstones alone.",) if len(gemstones) >= LEAST_MODELS else ()),
+            *(("The claims are put to the Gemstones alone.",) if len(gemstones) >= LEAST_MODELS else ()),
+            *(() if fit else (f"The claims need {LEAST_MODELS} models; {len(rows)} were measured.",)),
         ),
         lost=lost,
     )
@@ -152,41 +143,14 @@ def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> di
     return row
 
 
-def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
-    """Loss as a power of each quantity, against the sign that the paper claims."""
-    lines = []
-    losses = [row["bits_per_byte"] for row in rows]
-    for quantity, sign in COMPARED.items():
-        fit = fit_power(quantity, [row[quantity] for row in rows], losses)
-        is_clear = fit is not None and len(rows) >= LEAST_MODELS and fit.p_value <= LEVEL
-        lines.append(
-            claim(
-                f"loss as a power of {quantity}",
-                published=f"claimed: {_SIGNS[sign]}",
-                ours=None if fit is None else f"{fit}, {len(rows)} models",
-                holds=(fit.exponent > 0) == (sign > 0) if fit is not None and is_clear else None,
-                rule=(
-                    f"the exponent has the claimed sign, with at least {LEAST_MODELS} models and p <= {LEVEL} over "
-                    "shuffled losses; with a larger p it cannot be told"
-                ),
-                differs="size and training tokens are not held fixed",
-            )
-        )
-    return lines
+def fitted(rows: Sequence[dict[str, Any]]) -> LawFit | None:
+    """The law of the models in the projected view, where there are enough of them.
 
-
-def answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
-    """The open questions with the projected view.
-
-    With enough Gemstones they are put to these alone, in the size groups that they were made in: within a group only
-    the ratio varies. Other models are grouped by nearly equal parameters.
+    With enough Gemstones they alone are fitted, in the size groups that they were made in: within a group only the
+    ratio varies. Other models are grouped by nearly equal parameters.
     """
     if len(rows) < LEAST_MODELS:
-        few = f"{len(rows)} models were measured, {LEAST_MODELS} are needed"
-        return tuple(
-            Answer(question=question, answer="cannot tell", evidence=few, numbers={})
-            for question in (FOLLOWS, SAME_SIGN)
-        )
+        return None
     gemstones = [row for row in rows if tier_of(row["model"])]
     table: dict[str, list[Any]] = {}
     if len(gemstones) >= LEAST_MODELS:
@@ -195,7 +159,7 @@ def answers(rows: Sequence[dict[str, Any]]) -> tuple[Answer, ...]:
     table |= {name: [row[name] for row in rows] for name in ("params", "depth", "width")}
     table["loss"] = [row["bits_per_byte"] for row in rows]
     table |= {quantity: [row[f"projected_{quantity}"] for row in rows] for quantity in QUANTITIES[:4]}
-    return answer_open_questions(fit_law(table))
+    return fit_law(table)
 
 
 def _failed(name: str, error: Exception, driver: Driver) -> dict[str, Any]:

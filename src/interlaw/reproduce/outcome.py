@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from interlaw.files import write_atomically
+from interlaw.laws import Claim
 from interlaw.reproduce.agreement import Agreement, as_markdown, remarks
-from interlaw.reproduce.open_questions import Answer
 from interlaw.runs import RunFolder, TrialSpec
 
-Scale = Literal["tiny", "paper"]
+Scale = Literal["tiny", "paper", "decisive"]
 Plan = Callable[[], tuple[RunFolder, list[TrialSpec]]]
 
 
@@ -38,10 +38,10 @@ class Outcome:
 
     Attributes:
         experiment: Its name.
-        scale: `tiny` or `paper`.
+        scale: `tiny`, `paper` or `decisive`.
         setting: What was run, in a sentence.
         agreement: Published figures beside ours.
-        answers: The two questions that the paper leaves open.
+        claims: What the tests of the paper's claims say, by sweep; empty where nothing was fitted.
         table: The numbers behind, one row a trial or a size.
         files: Figures and pages that were written.
         notes: What a reader must know beside.
@@ -52,7 +52,7 @@ class Outcome:
     scale: Scale
     setting: str
     agreement: tuple[Agreement, ...]
-    answers: tuple[Answer, ...]
+    claims: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
     table: tuple[dict[str, Any], ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
@@ -65,18 +65,25 @@ class Outcome:
             "scale": self.scale,
             "setting": self.setting,
             "agreement": [line.to_dict() for line in self.agreement],
-            "open_questions": [answer.to_dict() for answer in self.answers],
+            "claims": {label: [asdict(claim) for claim in claims] for label, claims in self.claims.items()},
             "notes": list(self.notes),
             "lost": list(self.lost),
             "files": list(self.files),
             "table": list(self.table),
         }
 
+    def sentences(self) -> list[str]:
+        """What the claims' tests say, in words; a reason why claims cannot be tested is said once."""
+        return list(
+            dict.fromkeys(
+                f"{label}, {claim.claim}: {claim.sentence}" for label, claims in self.claims.items() for claim in claims
+            )
+        )
+
     def to_markdown(self) -> str:
         """A section for a page."""
         parts = [f"## {self.experiment} ({self.scale})\n", self.setting + "\n", as_markdown(self.agreement)]
-        parts += [f"- {answer.question} **{answer.answer}**: {answer.evidence}." for answer in self.answers]
-        parts += [f"- {note}" for note in (*remarks(self.agreement), *self.notes)]
+        parts += [f"- {line}" for line in (*self.sentences(), *remarks(self.agreement), *self.notes)]
         parts += [f"- Lost: {line}." for line in self.lost]
         return "\n".join(parts) + "\n"
 

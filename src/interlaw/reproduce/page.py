@@ -19,7 +19,6 @@ def write_page(outcome: Outcome, out: Path) -> Path:
         (line.figure, line.at, shown(line.published, line.spread), shown(line.ours, line.our_spread), line.verdict)
         for line in outcome.agreement
     ]
-    questions = [f"{each.question} {each.answer}: {each.evidence}." for each in outcome.answers]
     places = [Path(os.path.relpath(file, out)).as_posix() for file in outcome.files]
     parts = [
         SheetPart(
@@ -28,7 +27,7 @@ def write_page(outcome: Outcome, out: Path) -> Path:
             rows=rows,
             items=(*remarks(outcome.agreement), *outcome.notes),
         ),
-        SheetPart(title="Two open questions", items=questions),
+        *([SheetPart(title="The claims", items=outcome.sentences())] if outcome.claims else []),
         *([SheetPart(title="Lost", items=outcome.lost)] if outcome.lost else []),
         *([SheetPart(title="Figures and reports", links=places)] if places else []),
     ]

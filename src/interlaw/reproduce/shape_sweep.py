@@ -12,10 +12,9 @@ from typing import Any
 import pandas as pd
 
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.laws import LawFit, fit_law
+from interlaw.laws import Claim, LawFit, fit_law, pooled_claims
 from interlaw.report import write_report
 from interlaw.reproduce.agreement import Agreement, claim
-from interlaw.reproduce.open_questions import Answer, answer_open_questions, tested
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.text_read import TextRead, text_read
 from interlaw.runs import RunFolder, TrialSpec, load_table, require_run, view_table
@@ -85,7 +84,7 @@ class ShapeSweep:
         name: Its name on the command line.
         parts: Its sweeps.
         setting: What is trained, in a sentence.
-        differs: What differs from the published setting at each scale, beside the text.
+        differs: What differs from the published setting at each scale that it has, beside the text.
         judge: Compares the first part with the published figures.
         notes: What a reader must know beside.
     """
@@ -124,7 +123,7 @@ class ShapeSweep:
             scale=scale,
             setting=self.setting + " " + _spent(results),
             agreement=tuple(lines),
-            answers=_answers(results),
+            claims=_claims(results),
             table=tuple(row for label, result in results.items() for row in _rows(result.table, label)),
             files=tuple(files),
             notes=self.notes,
@@ -217,6 +216,12 @@ def claimed_signs(fit: LawFit, *, label: str = "") -> list[Agreement]:
     return lines
 
 
+def tested(fit: LawFit, quantity: str) -> Claim | None:
+    """The claim on one quantity of the fit's view: over seeds of one shape, else off the smooth curve in R."""
+    found = [each for each in fit.claims if (each.claim, each.quantity, each.view) == ("C2", quantity, fit.view)]
+    return next((each for each in found if each.p_value is not None), found[0] if found else None)
+
+
 def best_row(table: pd.DataFrame, column: str = "loss") -> Mapping[str, Any]:
     """The shape with the lowest mean over seeds."""
     means = table.groupby(["budget", "depth", "width", "ratio"], as_index=False)[column].mean()
@@ -224,14 +229,11 @@ def best_row(table: pd.DataFrame, column: str = "loss") -> Mapping[str, Any]:
     return {**best, "depth": int(best["depth"]), "width": int(best["width"])}
 
 
-def _answers(results: Mapping[str, Result]) -> tuple[Answer, ...]:
-    """The open questions a part."""
-    answers = []
-    for label, result in results.items():
-        for answer in answer_open_questions(result.fit):
-            question = f"{label}: {answer.question}" if len(results) > 1 else answer.question
-            answers.append(Answer(**{**vars(answer), "question": question}))
-    return tuple(answers)
+def _claims(results: Mapping[str, Result]) -> dict[str, tuple[Claim, ...]]:
+    """The claims' tests: of all parts together where there are several, else of the one."""
+    if len(results) == 1:
+        return {label: result.fit.claims for label, result in results.items()}
+    return {"all sweeps together": pooled_claims([result.table for result in results.values()])}
 
 
 def _rows(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:

@@ -1,0 +1,121 @@
+"""The intervention's effect: known elasticities, its power, its recipes, and one small run from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from interlaw.reproduce import Driver
+from interlaw.reproduce import push as push_experiment
+from interlaw.reproduce.push import judged, measured_effects, parts, run_push
+from interlaw.reproduce.shape_sweep import recipe_text
+from interlaw.runs import RunFolder, TrialSpec
+from interlaw.sweep import parse_recipe, plan_trials, run_trials
+
+
+def a_table(*, elasticity: float, curvature: float = 0.5, noise: float = 0.02, seed: int = 0) -> pd.DataFrame:
+    """Two shapes and eight seeds; log loss is a parabola in the shift of log interaction, plus noise of each trial."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for on, strength in [(None, 0.0), ("interaction", 0.1), ("interaction", -0.1), ("trace", 0.1), ("trace", -0.1)]:
+        shift = -2.0 * strength
+        for depth in (2, 4):
+            for run in range(8):
+                moved = shift if on == "interaction" else 0.0
+                log_loss = -5 + 0.1 * depth + elasticity * moved + curvature * moved**2 + noise * rng.normal()
+                rows.append(
+                    {
+                        "depth": depth,
+                        "width": 10 * depth,
+                        "seed": run,
+                        "intervention": on,
+                        "strength": strength or np.nan,
+                        "loss": np.exp(log_loss),
+                        "aofe_scale_free": 0.25 * np.exp(moved),
+                        "trace": 1.4 * np.exp(shift if on == "trace" else 0.0),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("elasticity", "verdict"), [(0.5, "agrees"), (-0.5, "does not agree"), (0.0, "does not agree")]
+)
+def test_a_known_elasticity_is_found(elasticity: float, verdict: str) -> None:
+    table = a_table(elasticity=elasticity)
+    effect, control = measured_effects(table)
+    assert (effect.on, effect.strength, effect.num_pairs) == ("interaction", 0.1, 16)
+    assert effect.moved == pytest.approx(-0.4)
+    assert effect.low < elasticity < effect.high
+    assert effect.cost == pytest.approx(0.5 * 0.2**2, abs=0.019)  # four standard errors, .02 sqrt(1.5 / 16) each
+    assert control.low < 0 < control.high
+    line, other = judged([effect, control])
+    assert line.verdict == verdict
+    assert other.verdict == "not comparable"
+
+
+def test_the_interval_is_that_of_scipy() -> None:
+    table = a_table(elasticity=0.2)
+    by = {strength: rows.sort_values(["depth", "seed"]) for strength, rows in table.groupby("strength")}
+    own = {key: rows[rows["intervention"] == "interaction"]["loss"].to_numpy() for key, rows in by.items()}
+    found = stats.ttest_rel(np.log(own[0.1]) / -0.4, np.log(own[-0.1]) / -0.4).confidence_interval(0.9)
+    effect = measured_effects(table)[0]
+    assert (effect.low, effect.high) == pytest.approx(tuple(found), rel=1e-9)
+
+
+def test_noise_is_called_a_cause_at_its_level_and_the_detectable_effect_at_its_power() -> None:
+    """400 tables: five binomial standard errors are .055 around 5% and .1 around 80%."""
+    power = measured_effects(a_table(elasticity=0.0))[0].detectable
+    found = {0.0: 0, power: 0}
+    for elasticity in found:
+        for seed in range(400):
+            effect = measured_effects(a_table(elasticity=elasticity, seed=seed + 1))[0]
+            found[elasticity] += effect.low > 0
+    assert found[0.0] / 400 == pytest.approx(0.05, abs=0.055)
+    assert found[power] / 400 == pytest.approx(0.8, abs=0.15)  # the first table's spread is itself an estimate
+
+
+def test_too_few_pairs_give_no_effect() -> None:
+    table = a_table(elasticity=0.0)
+    assert measured_effects(table[table["strength"] != 0.1]) == []
+
+
+def test_every_part_can_be_planned_and_intervenes_as_named(tmp_path: Path) -> None:
+    seen = {}
+    for part in parts():
+        trials = plan_trials(parse_recipe(recipe_text(part, scale="decisive"), source="r"), folder=tmp_path)
+        assert len(trials) == 16
+        seen[part.label] = {(trial.training.intervention, trial.training.strength) for trial in trials}
+    assert seen["none"] == {("none", 0.0)}
+    assert seen["interaction-0.1"] == {("interaction", -0.1)}
+    assert seen["trace+0.03"] == {("trace", 0.03)}
+    assert len(seen) == 9
+
+
+def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_process(plan: Callable[[], tuple[RunFolder, list[TrialSpec]]]) -> None:
+        run, trials = plan()
+        run_trials(run, trials, executor="local", listen=lambda event: None)
+
+    small = (
+        ('"16k"', '"300"'),
+        ("[0, 1, 2, 3, 4, 5, 6, 7]", "[0, 1]"),
+        ("steps = 500 ", "steps = 5 "),
+        ("batch_size = 256", "batch_size = 8"),
+        ("gain = 0.8", "gain = 0.8\ntrain = 40\nvalidation = 64\ntest = 64"),
+        ("samples = 4096\n\n[intervention]", "samples = 32\n\n[intervention]"),
+    )
+    whole = parts()
+    reduced = tuple(
+        type(part)(label=part.label, recipe=part.recipe, changes=(*small, *part.changes)) for part in whole[:5]
+    )
+    monkeypatch.setattr(push_experiment, "parts", lambda: reduced)
+    outcome = run_push(scale="decisive", out=tmp_path, driver=Driver(sweep=in_process))
+    assert len(outcome.table) == 20
+    assert [line.figure for line in outcome.agreement] == ["interaction at strength 0.1", "trace at strength 0.1"]
+    assert outcome.lost == ()
