@@ -139,7 +139,7 @@ def measured_effects(table: pd.DataFrame) -> list[Effect]:
             moved = (log[quantity][0] - log[quantity][1]).to_numpy()
             loss_moved = (log["loss"][0] - log["loss"][1]).to_numpy()
             cost = ((log["loss"][0] + log["loss"][1]) / 2 - np.log(plain.loc[common, "loss"])).to_numpy()
-            elasticity, low, high = _interval(loss_moved / moved.mean())
+            elasticity, low, high = interval(loss_moved / moved.mean())
             effects.append(
                 Effect(
                     on=on,
@@ -149,8 +149,8 @@ def measured_effects(table: pd.DataFrame) -> list[Effect]:
                     elasticity=elasticity,
                     low=low,
                     high=high,
-                    **dict(zip(("cost", "cost_low", "cost_high"), _interval(cost), strict=True)),
-                    detectable=_detectable(loss_moved / moved.mean()),
+                    **dict(zip(("cost", "cost_low", "cost_high"), interval(cost), strict=True)),
+                    detectable=detectable(loss_moved / moved.mean()),
                 )
             )
     return effects
@@ -179,14 +179,14 @@ def judged(effects: Sequence[Effect]) -> list[Agreement]:
     return lines
 
 
-def _interval(values: np.ndarray) -> tuple[float, float, float]:
+def interval(values: np.ndarray) -> tuple[float, float, float]:
     """Mean and its t interval."""
     mean, stderr = float(np.mean(values)), float(stats.sem(values))
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stderr
     return mean, mean - reach, mean + reach
 
 
-def _detectable(values: np.ndarray) -> float:
+def detectable(values: np.ndarray) -> float:
     """The mean that a one-sided t test at 5% shows with 80% power (normal approximation of the noncentral t)."""
     dof = len(values) - 1
     return float(stats.t.ppf(0.95, dof) + stats.t.ppf(0.8, dof)) * float(stats.sem(values))
