@@ -24,7 +24,7 @@ def pooled_claims(
     num_permutations: int = 1000,
     seed: int = 0,
 ) -> tuple[Claim, ...]:
-    """C2, C3 and C4 of interaction over the budgets of several tables, each table a group with means of its own.
+    """C2, C3 and C4 of interaction over the budgets of several tables, each a source and a group of its own.
 
     Args:
         tables: As `fit_law` takes them, one a task or treatment.
@@ -46,7 +46,8 @@ def pooled_claims(
         num_permutations=num_permutations,
     )
     parts = [_contexts(table, settings=settings, rng=np.random.default_rng(seed)) for table in tables]
-    return judge_claims(join(parts), confidence=confidence, num_permutations=num_permutations, seed=seed)
+    contexts = join(parts, sources=[str(place) for place in range(len(parts))])
+    return judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
 
 
 def _contexts(table: Columns, *, settings: Settings, rng: np.random.Generator) -> Contexts:
