@@ -116,3 +116,26 @@ def test_one_treatment_at_a_time(tmp_path: Path) -> None:
     assert "choose one" in str(runner.invoke(app, [str(path)]).exception)
     result = runner.invoke(app, [str(path), "--treatment", "tuned", "--json", "--resamples", "100"])
     assert result.exit_code == 0
+
+
+def test_several_tables_are_put_to_one_test(tmp_path: Path, path: Path) -> None:
+    other = tmp_path / "other.csv"
+    treated = pd.concat([table().assign(treatment=name) for name in ("fixed", "search")])
+    treated.to_csv(other, index=False)
+    result = runner.invoke(app, [str(path), str(other), "--json", "--resamples", "100"])
+    found = json.loads(result.stdout)
+    assert [(each["source"], each["treatment"]) for each in found["fits"]] == [
+        (str(path), None),
+        (str(other), "fixed"),
+        (str(other), "search"),
+    ]
+    assert {claim["claim"] for claim in found["claims"]} == {"C2", "C3", "C4"}
+    assert len(found["fits"][0]["budgets"]) == 3
+    told = runner.invoke(app, [str(path), str(other), "--treatment", "search", "--resamples", "100"])
+    assert "expected a column treatment to choose 'search' from" in str(told.exception)
+    twice = runner.invoke(app, [str(path), str(path)])
+    assert "expected each run or table once" in str(twice.exception)
+    shown = runner.invoke(app, [str(path), str(other), "--resamples", "100"])
+    assert "The claims, over all of it" in shown.stdout
+    refused = runner.invoke(app, [str(path), str(other), "--out", str(tmp_path / "FIT.json")])
+    assert "expected one run or table with --out, found 2" in str(refused.exception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from interlaw.cli.output import AsJson, people, print_json
 
 if TYPE_CHECKING:
-    from interlaw.laws import TreatmentComparison, TreatmentDifference
+    from interlaw.laws import Claim, TreatmentComparison, TreatmentDifference
 
 
 def compare_treatments(
@@ -20,7 +21,7 @@ def compare_treatments(
     ],
     confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(help="Bootstrap draws.")] = 1000,
+    resamples: Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")] = 1000,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF, by the ending).")
     ] = None,
@@ -80,8 +81,17 @@ def show(comparison: TreatmentComparison) -> None:
             f" ({cost.search_flops / cost.train_flops:.0%} for rates)" if cost.search_flops and cost.train_flops else ""
         )
         console.print(f"- {cost.treatment}: {cost.num_trials} trials{tried}{flops}{share}", markup=False)
+    show_claims(comparison.claims)
     for warning in comparison.warnings:
         people().print(f"! {warning}", markup=False)
+
+
+def show_claims(claims: Sequence[Claim]) -> None:
+    """One line a claim, under its own heading."""
+    console = people(stderr=False)
+    console.print("\n[bold]The claims, over all of it[/bold]")
+    for claim in claims:
+        console.print(f"- {claim.claim}: {claim.sentence}", markup=False)
 
 
 def _difference_row(change: TreatmentDifference) -> list[str]:

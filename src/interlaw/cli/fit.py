@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def fit(
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            metavar="DIR|URL|TABLE",
-            help="A run, a table (csv, tsv, jsonl, parquet; - for a pipe), or public:NAME.",
+            metavar="DIR|URL|TABLE...",
+            help="A run, a table (csv, tsv, jsonl, parquet; - for a pipe), or public:NAME; several for one test.",
         ),
     ],
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
@@ -54,20 +54,30 @@ def fit(
     """
     from interlaw.laws import fit_law
 
+    settings: dict[str, Any] = {
+        "delta": delta,
+        "confidence": confidence,
+        "treatment": treatment,
+        "given": given,
+        "seed": seed,
+        "num_bootstrap": resamples,
+        "num_permutations": resamples,
+    }
+    if len(sources) > 1:
+        from interlaw.cli.fit_together import fit_together
+
+        twice = sorted({name for name in sources if sources.count(name) > 1})
+        if twice:
+            raise InterlawError(f"expected each run or table once, found {', '.join(twice)} twice; leave one out")
+        tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
+        fit_together(tables, settings=settings, out=out, as_json=as_json)
+        return
+    source = sources[0]
     if source == "public:":
         list_sweeps(as_json=as_json)
         return
     table = read_source(source, view=view, columns=column or [])
-    law = fit_law(
-        table,
-        delta=delta,
-        confidence=confidence,
-        treatment=treatment,
-        given=given,
-        seed=seed,
-        num_bootstrap=resamples,
-        num_permutations=resamples,
-    )
+    law = fit_law(table, **settings)
     if out is not None:
         try:
             out.write_text(json.dumps(law.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from interlaw.laws.published import LAWS, SIZE_TOLERANCE, PublishedLaw, publishe
 from interlaw.laws.result import BudgetFit, InteractionInterval, Stability
 from interlaw.laws.stability import equivalence
 from interlaw.laws.surface import SurfaceOptimum, surface_optima
+from interlaw.laws.together import FittedTable, judge_together
 from interlaw.laws.treatments import TreatedBudget, TreatmentComparison, TreatmentDifference, compare_treatments
 from interlaw.laws.verdict import Verdict, status_text, verdict
 
@@ -19,6 +20,7 @@ __all__ = [
     "BudgetFit",
     "Claim",
     "ComputeOptimum",
+    "FittedTable",
     "InteractionInterval",
     "JointLaw",
     "LawFit",
@@ -35,6 +37,7 @@ __all__ = [
     "compute_optima",
     "equivalence",
     "fit_law",
+    "judge_together",
     "pooled_claims",
     "published_laws",
     "published_slopes",

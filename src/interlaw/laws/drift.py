@@ -40,6 +40,11 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
     )
 
 
+def pooled_loss_drift(contexts: Contexts, *, confidence: float) -> Claim:
+    """C4 of the loss over the contexts of several sources: one intercept a group, one slope."""
+    return _slope_test(contexts, contexts.log_r_star, quantity="r_star_loss", view="", confidence=confidence)
+
+
 def interaction_drift(
     contexts: Contexts, efficient: FloatArray, inside: FloatArray, *, view: str, confidence: float
 ) -> tuple[Claim, Claim]:

@@ -10,11 +10,13 @@ import numpy as np
 
 from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import Settings, budget_curve
+from interlaw.laws.claim import Claim
 from interlaw.laws.fit import fit_law
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.loss_curve import LossCurve, grid
 from interlaw.laws.result import BestShape, Curve, Point, RStar, to_plain
 from interlaw.laws.table import Columns, FloatArray, read_runs
+from interlaw.laws.together import FittedTable, judge_together
 
 SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape
 
@@ -74,12 +76,13 @@ class TreatmentCost:
 
 @dataclass(frozen=True, kw_only=True)
 class TreatmentComparison:
-    """Every budget under every treatment, their differences pair by pair, and what each treatment cost."""
+    """Every budget under every treatment, their differences pair by pair, what each cost, and the claims over all."""
 
     treatments: tuple[str, ...]
     budgets: tuple[TreatedBudget, ...]
     differences: tuple[TreatmentDifference, ...]
     costs: tuple[TreatmentCost, ...]
+    claims: tuple[Claim, ...]
     warnings: tuple[str, ...]
     confidence: float
 
@@ -104,7 +107,7 @@ def compare_treatments(
             when present: rows of stage `search` count for the cost only.
         confidence: Level of every interval.
         seed: Seed of the bootstrap.
-        num_bootstrap: Bootstrap draws.
+        num_bootstrap: Bootstrap draws, and permutations of each claim's test.
 
     Raises:
         InterlawError: Fewer than two treatments, or what `fit_law` refuses.
@@ -139,12 +142,14 @@ def compare_treatments(
         raise InterlawError(
             f"expected final trials of {', '.join(sorted(missing))}, found none: finish the sweep first"
         )
+    parts: list[FittedTable] = []
     budgets: list[TreatedBudget] = []
     curves: dict[tuple[str, float], LossCurve | None] = {}
     warnings: list[str] = []
     for treatment in treatments:
         settings = {"confidence": confidence, "seed": seed, "num_bootstrap": num_bootstrap}
         fit = fit_law(final, treatment=treatment, **settings)  # type: ignore[arg-type]
+        parts.append(FittedTable(source="", treatment=treatment, table=final, fit=fit))
         warnings.extend(f"{treatment}: {warning}" for warning in fit.warnings)
         curves |= _curves(final, treatment, confidence=confidence, num_bootstrap=num_bootstrap, seed=seed)
         budgets.extend(
@@ -163,6 +168,7 @@ def compare_treatments(
         budgets=tuple(sorted(budgets, key=lambda each: (each.budget, treatments.index(each.treatment)))),
         differences=_differences(budgets, curves, treatments, confidence=confidence),
         costs=tuple(_cost(table, names, labels, stage, treatment) for treatment in treatments),
+        claims=judge_together(parts, num_permutations=num_bootstrap, seed=seed),
         warnings=tuple(warnings),
         confidence=confidence,
     )

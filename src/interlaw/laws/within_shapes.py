@@ -26,7 +26,7 @@ def within_shapes(
 
     dof = sum over contexts of (shapes - 1) (seeds - 1) in a full design. The quantity's residuals are permuted over
     the seeds inside each shape and both means are taken out again. Shapes that share a seed may depend on each other
-    beyond a common shift, so the statistic is studentised over (budget, seed): neighbouring depths with errors
+    beyond a common shift, so the statistic is studentised over (context, seed): neighbouring depths with errors
     correlated by .8 make the plain one reject 11 to 13%. Without a column `seed` only shape means are taken out, and
     runs count as independent.
 
@@ -40,7 +40,7 @@ def within_shapes(
         rng: Their source.
     """
     names = {"claim": "C2", "test": "within-shapes", "quantity": quantity, "view": view}
-    rows = np.flatnonzero(np.isfinite(measured.value))
+    rows = _once(contexts, np.flatnonzero(np.isfinite(measured.value)))
     counts = np.bincount(contexts.shape[rows], minlength=len(contexts.context))
     rows = rows[counts[contexts.shape[rows]] > 1]
     if not len(rows):
@@ -73,16 +73,22 @@ def within_shapes(
 
 
 def _seeds(contexts: Contexts, rows: IntArray) -> tuple[IntArray | None, int | None]:
-    """The (source, budget, seed) of each run, and how many independent differences of seeds there are.
-
-    Treatments of one source are together: where their rates are near, runs of one seed are nearly the same run.
-    """
+    """The (context, seed) of each run, and how many independent differences of seeds there are."""
     if contexts.seed is None:
         return None, None
     context = contexts.context[contexts.shape[rows]]
-    settings = np.column_stack([contexts.source[context], contexts.budget[context]])
-    seeds = np.unique(np.column_stack([settings, contexts.seed[rows]]), axis=0, return_inverse=True)
-    return seeds[1].reshape(-1), len(seeds[0]) - len(np.unique(settings, axis=0))
+    seeds = np.unique(np.column_stack([context, contexts.seed[rows]]), axis=0, return_inverse=True)
+    return seeds[1].reshape(-1), len(seeds[0]) - len(np.unique(context))
+
+
+def _once(contexts: Contexts, rows: IntArray) -> IntArray:
+    """Each run once: two treatments that choose the same rate for a shape hold the same run."""
+    shape = contexts.shape[rows]
+    setting = contexts.context[shape]
+    names = [contexts.source[setting], contexts.budget[setting], contexts.depth[shape], contexts.log_ratio[shape]]
+    seed = np.zeros(len(rows)) if contexts.seed is None else contexts.seed[rows]
+    runs = np.column_stack([*names, seed, contexts.log_loss_of_run[rows]])
+    return rows[np.sort(np.unique(runs, axis=0, return_index=True)[1])]
 
 
 def shapes_and_seeds(contexts: Contexts, runs: IntArray) -> Projection:

@@ -1,0 +1,54 @@
+"""Several runs or tables put to one test: each is fitted by itself, and the claims are asked of all together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interlaw.cli.compare_treatments import show_claims
+from interlaw.cli.output import people, print_json
+from interlaw.errors import InterlawError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def fit_together(
+    tables: Mapping[str, pd.DataFrame], *, settings: Mapping[str, Any], out: Path | None, as_json: bool
+) -> None:
+    """Prints one line a table and treatment, then the claims over all.
+
+    Raises:
+        InterlawError: A file for one fit was asked for, or a treatment that no table has.
+    """
+    from interlaw.laws import FittedTable, fit_law, judge_together, verdict
+
+    if out is not None:
+        raise InterlawError(f"expected one run or table with --out, found {len(tables)}; fit the one to be kept alone")
+    options = {name: value for name, value in settings.items() if name != "treatment"}
+    parts = [
+        FittedTable(source=source, treatment=treatment, table=table, fit=fit_law(table, treatment=treatment, **options))
+        for source, table in tables.items()
+        for treatment in _treatments(table, settings["treatment"])
+    ]
+    claims = judge_together(parts, num_permutations=settings["num_permutations"], seed=settings["seed"])
+    if as_json:
+        from dataclasses import asdict
+
+        fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
+        print_json({"fits": fits, "claims": [asdict(claim) for claim in claims]})
+        return
+    console = people(stderr=False)
+    for part in parts:
+        name = part.source if part.treatment is None else f"{part.source}, {part.treatment}"
+        console.print(f"{name}: {verdict(part.fit).best}", markup=False)
+    show_claims(claims)
+
+
+def _treatments(table: pd.DataFrame, chosen: str | None) -> list[str | None]:
+    """The treatments to fit one by one: the chosen one, all where there are several, else none by name."""
+    if chosen is not None or "treatment" not in table.columns:
+        return [chosen]
+    found = sorted(set(table["treatment"].astype(str)))
+    return [*found] if len(found) > 1 else [None]
