@@ -14,7 +14,8 @@ from benchmarks import frobenius_interaction
 from benchmarks.peak_interaction import peak
 from benchmarks.projected_interaction import CONTEXT, paper_contributions, seconds, sequences, trained_gpt
 from interlaw.interaction import NULLS, jackknife, measure, plugin
-from interlaw.interaction.grams import DenseAccumulator, Grams, accumulator
+from interlaw.interaction.grams import Grams
+from interlaw.interaction.routes import DenseAccumulator, accumulator
 
 PAPER_SEQUENCES, PAPER_PROBES = 512, 64
 POOL, SEEDS = 2048, 4

@@ -7,9 +7,9 @@ from scipy import stats
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies
-from interlaw.interaction.estimates import jackknife, plugin, student_quantile, unbiased
-from interlaw.interaction.grams import grams_of
-from interlaw.interaction.null import haar_null
+from interlaw.interaction.estimates import jackknife, student_quantile
+from interlaw.interaction.grams import haar_null, plugin, unbiased
+from interlaw.interaction.routes import grams_of
 
 
 def population(dim: int = 6, seed: int = 0) -> torch.Tensor:
@@ -117,7 +117,13 @@ def test_too_few_clusters() -> None:
 
 @pytest.mark.parametrize("probability", [0.9, 0.975, 0.995])
 def test_student_quantile(probability: float) -> None:
-    for degrees, tolerance in ((5, 2e-2), (10, 2e-3), (127, 1e-6)):
-        assert student_quantile(probability, degrees=degrees) == pytest.approx(
-            stats.t.ppf(probability, degrees), rel=tolerance
-        )
+    for degrees in (2, 5.5, 127):
+        assert student_quantile(probability, degrees=degrees) == pytest.approx(stats.t.ppf(probability, degrees))
+
+
+def test_three_clusters_have_the_wide_quantile_of_two_degrees() -> None:
+    """By its closed form: with 2 degrees t = (2 p - 1) / sqrt(2 p (1 - p)), 31.6 at p = .9995."""
+    found = jackknife(grams_of(draw(population(), 3, 2, seed=1)), null=haar_null, level=0.999)["excess_ratio"]
+    t = (found.high - found.value) / found.stderr
+    assert t == pytest.approx(0.999 / (2 * 0.9995 * 0.0005) ** 0.5)
+    assert round(t, 1) == 31.6

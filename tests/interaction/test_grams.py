@@ -4,10 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlaw.interaction import grams as module
-from interlaw.interaction.estimates import plugin, unbiased
-from interlaw.interaction.grams import Grams, accumulator, choose_route, grams_of
-from interlaw.interaction.null import haar_null
+from interlaw.interaction import routes as module
+from interlaw.interaction.grams import Grams, haar_null, plugin, unbiased
+from interlaw.interaction.routes import accumulator, choose_route, grams_of
 
 VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")
 

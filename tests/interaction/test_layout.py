@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, measure
-from interlaw.interaction.layout import AS_IT_IS, layout_by_shape
+from interlaw.interaction.place import Place, layout_by_shape
 
 NUM, TIME = 6, 5
 
@@ -141,13 +141,12 @@ def test_without_a_derivative_samples_cannot_be_told_from_tokens() -> None:
 
 def test_shapes_of_a_lone_sample() -> None:
     flat, image = torch.zeros(5, 4), torch.zeros(2, 3, 4, 4)
-    found = layout_by_shape(flat, 1, module=nn.Linear(4, 4), name="here")
-    assert found.arrange(flat, 1).shape == (1, 5, 4)
+    layout = layout_by_shape(flat, 1, place=Place(name="here", module=nn.Linear(4, 4)))
+    assert layout.arrange(flat, 1).shape == (1, 5, 4)
     with pytest.raises(InterlawError, match="part of 'here' for each of 1 samples"):
-        layout_by_shape(image, 1, module=nn.Conv2d(3, 2, 3), name="here")
+        layout_by_shape(image, 1, place=Place(name="here", module=nn.Conv2d(3, 2, 3)))
     with pytest.raises(InterlawError, match="no row for each of them"):
-        layout_by_shape(flat, 1, module=nn.Embedding(7, 4), name="here")
-    assert AS_IT_IS.arrange(flat, 3) is flat
+        layout_by_shape(flat, 1, place=Place(name="here", module=nn.Embedding(7, 4)))
 
 
 def test_inputs_of_one_number_a_sample() -> None:

@@ -6,10 +6,8 @@ from benchmarks.peak_interaction import peak
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from interlaw.interaction import grams, measure
-from interlaw.interaction.collect import Work, collect
-from interlaw.interaction.contribution import Settings
-from interlaw.interaction.grams import DenseAccumulator, _max_groups, accumulator
+from interlaw.interaction import measure, routes
+from interlaw.interaction.routes import DenseAccumulator, _max_groups, accumulator
 
 
 def test_token_view_never_holds_its_matrix() -> None:
@@ -28,7 +26,7 @@ def test_dense_route_keeps_a_bounded_number_of_matrices() -> None:
 
 
 def test_no_tensor_grows_with_the_square_of_the_number_of_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grams, "BLOCK_COLUMNS", 256)
+    monkeypatch.setattr(routes, "BLOCK_COLUMNS", 256)
     n, dim, sizes = 2048, 1100, []
 
     class Watch(TorchFunctionMode):
@@ -47,13 +45,10 @@ def test_no_tensor_grows_with_the_square_of_the_number_of_clusters(monkeypatch: 
 def test_a_stream_ends_on_the_route_of_a_tensor() -> None:
     x = torch.randn(4096, 16)
     model = nn.Sequential(nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1))
-    settings = Settings(view="input")
-    whole, stream = (
-        collect(model, inputs, settings=settings, work=Work(), enough=None) for inputs in (x, (b for b in x.split(64)))
-    )
+    whole, stream = (measure(model, inputs) for inputs in (x, (b for b in x.split(64))))
     assert (whole.route, stream.route) == ("dense", "dense")
-    assert stream.grams.energy.sum() == pytest.approx(float(whole.grams.energy.sum()), rel=1e-6)
-    assert stream.grams.num_clusters == 4096
+    assert stream.energy.value == pytest.approx(whole.energy.value, rel=1e-6)
+    assert stream.num_clusters == 4096
 
 
 def test_wide_inputs_are_measured_by_pairs_of_factors() -> None:

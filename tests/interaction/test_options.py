@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.cases import build
 from torch import nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import agop, measure, measure_layers
+from interlaw.interaction import VIEWS, InputSide, Options, View, agop, energies, measure, measure_layers
 
 NOT_FOR = {
     "loss": {"probes": 2, "positions": "last", "outputs": [0], "center": True, "scale": "rms"},
@@ -41,7 +42,7 @@ def test_options_that_say_what_a_view_does_anyway_are_fine() -> None:
         ({"level": 0.0}, "a level between 0 and 1, found 0.0"),
         ({"max_clusters": 0}, "max_clusters of at least 3, found 0"),
         ({"max_clusters": 2}, "max_clusters of at least 3, found 2"),
-        ({"batch_size": 0}, "a batch_size of at least 1, found 0"),
+        ({"batch_size": 0}, "batch_size of at least 1, found 0"),
         ({"dtype": torch.int32}, r"a dtype of real numbers, found torch\.int32"),
         ({"probes": True}, "probes to be a positive number, 'exact' or None, found True"),
         ({"outputs": [0, 5]}, r"outputs from 0 to 3, found \[5\]"),
@@ -71,3 +72,34 @@ def test_weights_and_inputs_of_different_precision_name_the_cure() -> None:
         with pytest.raises(InterlawError, match=r"weights and inputs of one precision.*dtype=torch\.float32"):
             measure(model, inputs)
         assert measure(model, inputs, dtype=torch.float32).num_clusters == 8
+
+
+def test_an_option_that_there_is_not_names_the_nearest() -> None:
+    model, x = build("mlp", 6)
+    with pytest.raises(TypeError, match=r"expected options among view, .*, found 'probe'; did you mean 'probes'"):
+        measure(model, x, probe=2)
+    with pytest.raises(TypeError, match="found 'level'"):
+        agop(model, x, level=0.9)
+    with pytest.raises(TypeError, match="found 'layer'"):
+        measure_layers(model, x, layer="0")
+
+
+def test_a_view_is_added_from_outside_by_one_line() -> None:
+    """The gradient of the summed outputs, one vector a sample."""
+
+    def summed(options: Options) -> Callable[[Any, Any], dict[str, Any]]:
+        return InputSide(options, lambda output, batch: output.sum(1), lambda y: ([torch.ones_like(y)], 1, 0))
+
+    VIEWS["summed"] = View(start=summed, useless=("probes",), layers=True)
+    try:
+        model, x = build("mlp", 20)
+        h = x.clone().requires_grad_(True)
+        (g,) = torch.autograd.grad(model(h).sum(), h)
+        found = measure(model, x, view="summed")
+        assert (found.view, found.layer, found.num_probes) == ("summed", "input", 0)
+        assert found.plugin.aofe == pytest.approx(energies(g.T @ g / len(g)).aofe)
+        assert [row.name for row in measure_layers(model, x, view="summed")] == ["0", "2", "4"]
+        with pytest.raises(InterlawError, match="the summed view has no use for probes, found 3"):
+            measure(model, x, view="summed", probes=3)
+    finally:
+        del VIEWS["summed"]

@@ -97,6 +97,7 @@ def test_every_logit_is_asked_for_where_sequences_end_apart() -> None:
 
 
 def test_many_outputs_are_never_a_matrix_each() -> None:
+    torch.manual_seed(0)
     model = nn.Linear(5, WIDEST_MATRICES + 1)
     found = measure(model, torch.randn(40, 5), view="output")
     W = model.weight.detach()

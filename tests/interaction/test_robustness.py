@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import measure, measure_layers
-from interlaw.interaction.differentiation import measuring
-from interlaw.interaction.memory import LEAST_PIECE, clusters_at_once, free_bytes
-from interlaw.interaction.site import find_site
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.flow import LEAST_PIECE, clusters_at_once, free_bytes, frozen
+from interlaw.interaction.place import Places, find_place
 
 
 def test_batchnorm_in_train_mode_is_refused_by_name() -> None:
@@ -119,7 +119,7 @@ class Returns(nn.Module):
         (lambda y: "text", "expected the model to return a tensor"),
         (lambda y: {"scores": y}, "expected the model to return a tensor"),
         (lambda y: y.argmax(-1), "return the scores"),
-        (lambda y: y.detach(), "does not depend on"),
+        (lambda y: y.detach(), "outputs do not depend on 'input'; a no_grad or a detach"),
         (lambda y: y.sum(), "one row of outputs per sample"),
         (lambda y: y[:2], "one row of outputs per sample"),
     ],
@@ -192,7 +192,7 @@ def test_a_module_that_runs_twice_is_refused() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.linear(self.linear(x))
 
-    with pytest.raises(InterlawError, match="ran 2 times"):
+    with pytest.raises(InterlawError, match="found 'linear': it runs 2 times in a forward pass; name another"):
         measure(Twice(), torch.randn(4, 3), layer="linear")
 
 
@@ -319,14 +319,15 @@ def test_the_model_is_restored_after_a_failure() -> None:
 
 def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
-    site = find_site(model, ids, layer=None)
-    with measuring(model):
-        monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 10**12)
-        assert clusters_at_once(model, ids, site=site) == 50
-        monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 400_000)
-        few = clusters_at_once(model, ids, site=site)
-        monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 1)
-        assert clusters_at_once(model, ids, site=site) == 1
+    batch = Batch(inputs=ids)
+    places = Places(model, [find_place(model, batch, layer=None)])
+    with frozen(model):
+        monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 10**12)
+        assert clusters_at_once(places, batch) == 50
+        monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 400_000)
+        few = clusters_at_once(places, batch)
+        monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 1)
+        assert clusters_at_once(places, batch) == 1
     # 9 positions of width 8 to 24 in float64, a dozen of them: some kilobytes a sequence
     assert 2 <= few < 50
     assert free_bytes(torch.device("cpu")) > 10**6
@@ -334,7 +335,7 @@ def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("view", ["loss", "projected", "output", "token", "input"])
 def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 400_000)
+    monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 400_000)
     largest = []
     for count in (60, 240):
         model, ids = build("gpt", count)
@@ -347,13 +348,14 @@ def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypa
 
 def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
-    monkeypatch.setattr("interlaw.interaction.memory.free_bytes", lambda device: 10**12)
-    site = find_site(model, ids, layer=None)
-    with measuring(model):
-        monkeypatch.setattr("interlaw.interaction.memory.CACHED_BYTES", 200_000)
-        assert LEAST_PIECE < clusters_at_once(model, ids, site=site) < 50
-        monkeypatch.setattr("interlaw.interaction.memory.CACHED_BYTES", 1)
-        assert clusters_at_once(model, ids, site=site) == LEAST_PIECE
+    monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 10**12)
+    batch = Batch(inputs=ids)
+    places = Places(model, [find_place(model, batch, layer=None)])
+    with frozen(model):
+        monkeypatch.setattr("interlaw.interaction.flow.CACHED_BYTES", 200_000)
+        assert LEAST_PIECE < clusters_at_once(places, batch) < 50
+        monkeypatch.setattr("interlaw.interaction.flow.CACHED_BYTES", 1)
+        assert clusters_at_once(places, batch) == LEAST_PIECE
 
 
 def test_progress_cap_and_target() -> None:

@@ -31,10 +31,10 @@ from interlaw.interaction import (
     save,
     with_intervals,
 )
-from interlaw.interaction.bootstrap import _without_each, totals
-from interlaw.interaction.estimates import Totals, _totals, _totals_without_each
-from interlaw.interaction.fingerprint import Fingerprint
-from interlaw.interaction.scales import own_scale
+from interlaw.interaction.batches import Batches
+from interlaw.interaction.estimates import own_scale
+from interlaw.interaction.grams import Totals, totals, totals_without_each
+from interlaw.interaction.intervals import _without_each, totals_of
 
 FIELDS = ("energy", "diagonal", "trace", "trace_pairs", "pairs", "count", "weight")
 
@@ -48,21 +48,21 @@ def population(n: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("size", [12, 5])
 def test_reweighted_sums_equal_sums_over_the_resample(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     V, weights = population(12), torch.arange(1.0, 13.0)
-    monkeypatch.setattr("interlaw.interaction.grams.MAX_GROUPS", size)
+    monkeypatch.setattr("interlaw.interaction.routes.MAX_GROUPS", size)
     grams = grams_of(V, route="gram", weights=weights)
     groups = len(grams.counts)
     w = torch.ones(1, groups, dtype=torch.float64)
-    whole = _totals(grams)
-    without = _totals_without_each(grams)
+    whole = totals(grams)
+    without = totals_without_each(grams)
     for name in FIELDS:
-        assert float(getattr(totals(grams, w), name)) == pytest.approx(float(getattr(whole, name)))
+        assert float(getattr(totals_of(grams, w), name)) == pytest.approx(float(getattr(whole, name)))
         assert torch.allclose(getattr(_without_each(grams, w), name), getattr(without, name))
     # leaving one copy out of a resample equals the resample with that copy gone
     w = torch.tensor([[2.0, 0.0, 3.0] + [1.0] * (groups - 3)], dtype=torch.float64)
     fewer = w.clone()
     fewer[0, 2] -= 1
     left = _without_each(grams, w)
-    expected: Totals = totals(grams, fewer)
+    expected: Totals = totals_of(grams, fewer)
     for name in FIELDS:
         assert float(getattr(left, name)[0, 2]) == pytest.approx(float(getattr(expected, name)[0]))
 
@@ -72,7 +72,7 @@ def test_reweighted_pairs_by_a_loop() -> None:
     A = (V @ V.mT).numpy()
     drawn = [0, 0, 2, 3]
     pairs = [(a, b) for a in drawn for b in drawn if a != b]
-    found = totals(grams_of(V, route="gram"), torch.tensor([[2.0, 0, 1, 1]], dtype=torch.float64))
+    found = totals_of(grams_of(V, route="gram"), torch.tensor([[2.0, 0, 1, 1]], dtype=torch.float64))
     assert float(found.pairs) == len(pairs)
     assert float(found.energy) == pytest.approx(sum((A[a] * A[b]).sum() for a, b in pairs))
     assert float(found.trace_pairs) == pytest.approx(sum(np.trace(A[a]) * np.trace(A[b]) for a, b in pairs))
@@ -236,13 +236,25 @@ def test_pairs_are_of_the_same_clusters_in_the_same_order() -> None:
 def test_digests_of_dicts_know_names_types_and_shapes() -> None:
     x = torch.zeros(4, 6)
     kinds = (x, x.double(), x[:, :5], x.reshape(4, 2, 3), [{"a": x, "b": x + 1}], [{"a": x + 1, "b": x}])
-    digests = set()
-    for inputs in kinds:
-        one = Fingerprint(inputs)
-        assert len(list(one.watched)) > 0  # type: ignore[call-overload]
-        digests.add(one.of_first(4))
-    assert len(digests) == len(kinds) - 1  # rows of (2, 3) and of 6 numbers are the same numbers
-    assert Fingerprint(torch.zeros(3, dtype=torch.long)).of_first(3) != Fingerprint(torch.ones(3).long()).of_first(3)
+
+    def digest(inputs: object) -> str:
+        batches = Batches(inputs, device=x.device)
+        return batches.digest(sum(len(batch) for batch in batches))
+
+    assert len({digest(inputs) for inputs in kinds}) == len(kinds) - 1  # (2, 3) and 6 numbers are the same numbers
+    assert digest(torch.zeros(3, dtype=torch.long)) != digest(torch.ones(3, dtype=torch.long))
+
+
+def test_a_measurement_saved_by_version_0_1_0_still_reads() -> None:
+    """Values as that version printed them; its matrices give the same estimates again."""
+    old = load(Path(__file__).parent / "saved" / "measurement.json")
+    assert (old.model, old.num_clusters) == ("saved by 0.1.0", 24)
+    assert (old.aofe_ratio.value, old.aofe_ratio.stderr) == (0.3542749579202039, 0.021403561325904846)
+    assert old.grams is not None
+    again = jackknife(old.grams, null=haar_null)["aofe_ratio"]
+    assert (again.value, again.stderr) == pytest.approx((old.aofe_ratio.value, old.aofe_ratio.stderr), rel=1e-12)
+    model, ids = build("gpt", 24)
+    assert compare(old, measure(model, ids, view="loss"), paired=True)["aofe"].value == pytest.approx(0, abs=1e-12)
 
 
 def test_measurements_say_what_they_are_of() -> None:

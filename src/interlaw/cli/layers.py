@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,17 +60,25 @@ def layers(
     """
     import torch
 
-    from interlaw.interaction import LEVEL, measure_layers
+    from interlaw.interaction import LEVEL, Options, measure_layers
 
     if figure is not None:
         from interlaw.report import require_figure_name, write_layers_figure
 
         require_figure_name(figure)
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
-    chosen = view or default_view(subject.predicts_tokens)
+    what: dict[str, Any] = {
+        "view": view or default_view(subject.predicts_tokens),
+        "probes": probes,
+        "seed": seed,
+        "positions": positions,
+        "level": LEVEL if level is None else level,
+        "dtype": torch.float32 if float32 else None,
+    }
+    Options(**what)  # refused before anything is read
     given = read_inputs(
         subject,
-        view=chosen,
+        view=what["view"],
         text=text,
         inputs=inputs,
         samples=samples,
@@ -79,20 +87,9 @@ def layers(
         seed=seed,
     )
     with progress_bar(given) as advance:
-        found = measure_layers(
-            subject.model,
-            given,
-            layers=layer or None,
-            view=chosen,
-            probes=probes,
-            seed=seed,
-            positions=positions,
-            level=LEVEL if level is None else level,
-            dtype=torch.float32 if float32 else None,
-            progress=advance,
-        )
+        found = measure_layers(subject.model, given, layers=layer or None, **what, progress=advance)
     if figure is not None:
-        write_layers_figure(figure, found, title=f"{title_of(subject, model)}, {chosen} view")
+        write_layers_figure(figure, found, title=f"{title_of(subject, model)}, {what['view']} view")
         people().print(f"wrote {figure}", markup=False)
     for name, reason in found.left_out.items():
         people().print(f"note: '{name}' is left out: {reason}")

@@ -84,26 +84,14 @@ def measure(
     """
     import torch
 
-    from interlaw.interaction import LEVEL, require_interval, save
+    from interlaw.interaction import LEVEL, Options, save
     from interlaw.interaction import measure as measure_interaction
 
-    require_interval(interval)
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
-    chosen = view or default_view(subject.predicts_tokens)
-    given = read_inputs(
-        subject,
-        view=chosen,
-        text=text,
-        inputs=inputs,
-        samples=samples,
-        most=MOST_SAMPLES,
-        context=context,
-        seed=seed,
-    )
     what: dict[str, Any] = {
-        "view": chosen,
+        "view": view or default_view(subject.predicts_tokens),
         "layer": layer,
         "seed": seed,
         "positions": positions,
@@ -112,19 +100,27 @@ def measure(
         "scale": "rms" if rms else None,
         "dtype": torch.float32 if float32 else None,
     }
+    how: dict[str, Any] = {
+        "route": route,
+        "level": LEVEL if level is None else level,
+        "rel_error": rel_error,
+        "interval": interval,
+        "name": model,
+    }
     drawn: int | Literal["exact"] | None = "exact" if exact else probes
+    Options(**what, **how, probes=drawn)  # refused before anything is read
+    given = read_inputs(
+        subject,
+        view=what["view"],
+        text=text,
+        inputs=inputs,
+        samples=samples,
+        most=MOST_SAMPLES,
+        context=context,
+        seed=seed,
+    )
     with progress_bar(given) as advance:
-        found = measure_interaction(
-            *(subject.model, given),
-            **what,
-            probes=drawn,
-            route=route,
-            level=LEVEL if level is None else level,
-            rel_error=rel_error,
-            interval=interval,
-            progress=advance,
-            name=model,
-        )
+        found = measure_interaction(subject.model, given, **what, **how, probes=drawn, progress=advance)
     if rotate:
         found = with_rotation_test(found, subject.model, given, probes=drawn or "exact", **what)
     if out is not None:

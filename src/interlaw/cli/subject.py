@@ -148,9 +148,11 @@ def read_inputs(
         context: Tokens a sequence.
         seed: Which sequences of a text are read, from all of it.
     """
+    from interlaw.interaction import VIEWS
+
     if text is not None and inputs is not None:
         raise InterlawError("expected --text or --inputs, found both; give one")
-    targets, at_most = view == "loss", samples or most
+    targets, at_most = VIEWS[view].with_targets, samples or most
     if targets and subject.pretrained is not None and not subject.pretrained.causal:
         raise InterlawError(
             f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "

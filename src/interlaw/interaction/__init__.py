@@ -1,18 +1,22 @@
 """Neural interaction of any network: the energies of its AGOP, without bias, with intervals, against chance."""
 
-from interlaw.interaction.bootstrap import bootstrap
+from interlaw.interaction import bottleneck, output_side, token_view
 from interlaw.interaction.compare import compare
-from interlaw.interaction.energies import QUANTITIES, Energies, energies
-from interlaw.interaction.estimates import LEVEL, Estimate, jackknife, plugin
-from interlaw.interaction.grams import Grams, grams_of
-from interlaw.interaction.intervals import INTERVALS, require_interval, with_intervals
-from interlaw.interaction.layerwise import LayerInteraction, Layers, measure_layers
-from interlaw.interaction.measure import agop, measure
-from interlaw.interaction.null import NULLS, haar_null, projected_null
+from interlaw.interaction.energies import energies
+from interlaw.interaction.estimates import LEVEL, Estimate, jackknife
+from interlaw.interaction.flow import agop, measure
+from interlaw.interaction.grams import NULLS, QUANTITIES, Energies, Grams, haar_null, plugin, projected_null
+from interlaw.interaction.intervals import INTERVALS, bootstrap, with_intervals
+from interlaw.interaction.layers import LayerInteraction, Layers, measure_layers
+from interlaw.interaction.options import Options
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.rotation import RotationTest, require_small, rotation_test
+from interlaw.interaction.routes import grams_of
 from interlaw.interaction.store import load, save
-from interlaw.interaction.views import VIEWS
+from interlaw.interaction.views import VIEWS, InputSide, View
+
+# A built-in view registers itself in its own file, which must be imported for that.
+REGISTERED = (bottleneck, output_side, token_view)
 
 __all__ = [
     "INTERVALS",
@@ -23,10 +27,13 @@ __all__ = [
     "Energies",
     "Estimate",
     "Grams",
+    "InputSide",
     "Interaction",
     "LayerInteraction",
     "Layers",
+    "Options",
     "RotationTest",
+    "View",
     "agop",
     "bootstrap",
     "compare",
@@ -39,7 +46,6 @@ __all__ = [
     "measure_layers",
     "plugin",
     "projected_null",
-    "require_interval",
     "require_small",
     "rotation_test",
     "save",

@@ -1,77 +1,199 @@
-"""Inputs as the user has them, as a stream of batches: a tensor, or an iterable of tensors or of dicts of tensors."""
+"""What a network is given, batch by batch, and what it returns for it.
+
+Inputs come as the user has them: a tensor, or an iterable of tensors or of dicts of tensors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+import ctypes
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 
-Batch = Tensor | dict[str, Tensor]
+Inputs = Tensor | dict[str, Tensor]
 
 FORMS = (
     "a tensor, measure(model, x), or an iterable of batches (tensors or dicts), "
     "measure(model, [{'input_ids': ids}, ...])"
 )
+# Clusters that are moved to the model's device at once; `Places.at_once` says how many of them run at once.
+LARGEST = 4096
+# What torch's cross entropy leaves out.
+IGNORED = -100
 
 
-def stream(inputs: object, *, batch_size: int) -> Iterator[Batch]:
-    """Batches of any accepted form of inputs, empty ones left out.
+# what torch says -> what the user is told
+CURES = {
+    "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
+        "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "
+        'attn_implementation="eager", or measure with probes="exact"'
+    ),
+    "same dtype|scalar type": (
+        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32 (--float32), which holds "
+        "for both while measuring"
+    ),
+    "Inference tensors": (
+        "expected tensors that autograd can follow, found some that the model made under torch.inference_mode(); build "
+        "the model outside of it"
+    ),
+    "inplace|in-place": (
+        "an in-place operation overwrote what the derivative needs ({said}); replace it by one that returns a new "
+        "tensor"
+    ),
+    r"cannot be multiplied|must match the (existing )?size|size mismatch|[Ee]xpected (\dD|input)|normalized_shape|"
+    r"to have \d+ channels|invalid for input of size": (
+        "expected inputs of the shape that the model takes, found {said}; check their axes, the first of which counts "
+        "samples"
+    ),
+    "index out of range": (
+        "expected token ids below the rows of the model's table, found one beyond them; use its own tokenizer"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Clusters that are measured together.
+
+    Attributes:
+        inputs: What the model is called with; the first axis counts clusters.
+        targets: (n, T) the token after each token of the inputs, `IGNORED` where there is none; for a view of the loss.
+    """
+
+    inputs: Inputs
+    targets: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Number of clusters."""
+        return _length(self.inputs)
+
+    def take(self, start: int, stop: int) -> Batch:
+        """Clusters start to stop."""
+        inputs = self.inputs
+        cut = inputs[start:stop] if isinstance(inputs, Tensor) else {k: v[start:stop] for k, v in inputs.items()}
+        return Batch(inputs=cut, targets=None if self.targets is None else self.targets[start:stop])
+
+    def pieces(self, size: int) -> Iterator[Batch]:
+        """The batch in parts of at most `size` clusters."""
+        for start in range(0, len(self), size):
+            yield self.take(start, start + size)
+
+    @property
+    def mask(self) -> Tensor | None:
+        """The (n, T) mask of real tokens, where the batch has one."""
+        return None if isinstance(self.inputs, Tensor) else self.inputs.get("attention_mask")
+
+    @property
+    def counted(self) -> Tensor | None:
+        """(n, T) which tokens have a gradient; None where every one has.
+
+        With targets, those that have a target at or after them; else those that are not padding.
+        """
+        mask = None if self.mask is None else self.mask.bool()
+        if self.targets is None:
+            return mask
+        later = (self.targets != IGNORED).flip(1).cumsum(1).flip(1) > 0
+        return later if mask is None else later & mask
+
+
+class Batches:
+    """The inputs in batches, on the model's device and in the precision of the measurement; to be read once.
 
     Args:
         inputs: A tensor whose first axis counts clusters, or an iterable of batches.
-        batch_size: Clusters per batch when `inputs` is one tensor.
+        device: Where the model is.
+        dtype: Precision of real-valued inputs; their own when None.
+        most: At most so many clusters.
+        with_targets: Each batch becomes its tokens but the last, and the token after each as its target.
 
-    Raises:
-        TypeError: `inputs` has neither form.
-        InterlawError: There is no cluster in it.
+    Example:
+        >>> import torch
+        >>> x = torch.arange(6.0).reshape(3, 2)
+        >>> whole, cut = Batches(x, device=x.device), Batches([x[:1], x[1:]], device=x.device)
+        >>> sum(len(batch) for batch in whole), sum(len(batch) for batch in cut)
+        (3, 3)
+        >>> whole.digest(3) == cut.digest(3), whole.digest(2) == cut.digest(3)
+        (True, False)
     """
-    if isinstance(inputs, Tensor):
-        batches: Iterator[Any] = pieces(inputs, batch_size) if inputs.dim() else iter(())
-    elif isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
-        raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}")
-    else:
-        batches = iter(inputs)
-    filled = (batch for batch in map(_as_batch, batches) if batch_length(batch) > 0)
-    first = next(filled, None)
-    if first is None:
-        raise InterlawError("expected at least one sample, found none; check the inputs")
-    return chain([first], filled)
+
+    def __init__(
+        self,
+        inputs: object,
+        *,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
+        most: int | None = None,
+        with_targets: bool = False,
+    ) -> None:
+        self._inputs = inputs
+        self._device = device
+        self._dtype = dtype
+        self._most = most
+        self._with_targets = with_targets
+        self._digests: list[bytes] = []
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of any accepted form of inputs, empty ones left out.
+
+        Raises:
+            TypeError: The inputs have no accepted form.
+            InterlawError: There is no cluster in them, or the loss of a batch has no targets.
+        """
+        done = 0
+        for inputs in self._as_given():
+            for piece in Batch(inputs=inputs).pieces(LARGEST):
+                kept = piece if self._most is None else piece.take(0, self._most - done)
+                done += len(kept)
+                moved = Batch(inputs=_moved(kept.inputs, self._device, self._dtype))
+                yield _shifted(moved) if self._with_targets else moved
+                if done == self._most:
+                    return
+        if not done:
+            raise InterlawError("expected at least one sample, found none; check the inputs")
+
+    def _as_given(self) -> Iterator[Inputs]:
+        """The batches, checked, each noted as it passes."""
+        inputs = self._inputs
+        if isinstance(inputs, Tensor):
+            if inputs.dim() and len(inputs):
+                yield inputs
+            return
+        if isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
+            raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}")
+        for given in inputs:
+            batch = _checked(given)
+            self._digests += _rows([batch] if isinstance(batch, Tensor) else [batch[name] for name in sorted(batch)])
+            if _length(batch):
+                yield batch
+
+    @property
+    def expected(self) -> int | None:
+        """How many clusters there will be; None where only reading tells."""
+        if not isinstance(self._inputs, Tensor):
+            return self._most
+        return min(len(self._inputs), self._most or len(self._inputs))
+
+    def digest(self, count: int) -> str:
+        """One digest of the first `count` clusters in their order, however they were cut into batches."""
+        rows = _rows([self._inputs[:count]]) if isinstance(self._inputs, Tensor) else self._digests[:count]
+        return hashlib.sha256(b"".join(rows)).hexdigest()
 
 
-def batch_length(batch: Batch) -> int:
-    """Number of clusters in a batch."""
-    tensor = batch if isinstance(batch, Tensor) else next(iter(batch.values()))
-    return int(tensor.shape[0])
+def _length(inputs: Inputs) -> int:
+    """Number of clusters."""
+    return int((inputs if isinstance(inputs, Tensor) else next(iter(inputs.values()))).shape[0])
 
 
-def take(batch: Batch, start: int, stop: int) -> Batch:
-    """Clusters start to stop of a batch."""
-    if isinstance(batch, Tensor):
-        return batch[start:stop]
-    return {name: tensor[start:stop] for name, tensor in batch.items()}
-
-
-def move(batch: Batch, device: torch.device) -> Batch:
-    """The batch on a device; tensors made in inference mode are copied, since autograd cannot save them."""
-    if isinstance(batch, Tensor):
-        moved = batch.to(device)
-        return moved.clone() if moved.is_inference() else moved
-    return {name: tensor for name, value in batch.items() if isinstance(tensor := move(value, device), Tensor)}
-
-
-def pieces(batch: Batch, size: int) -> Iterator[Batch]:
-    """The batch in parts of at most `size` clusters."""
-    for start in range(0, batch_length(batch), size):
-        yield take(batch, start, start + size)
-
-
-def _as_batch(batch: object) -> Batch:
-    """One batch, checked."""
+def _checked(batch: object) -> Inputs:
+    """One batch of an accepted form."""
     if isinstance(batch, Tensor) and batch.dim():
         return batch
     if isinstance(batch, Mapping) and batch:
@@ -85,3 +207,122 @@ def _as_batch(batch: object) -> Batch:
     pairs = "; of pairs with labels pass the inputs, measure(model, (x for x, _ in loader))"
     hint = pairs if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) else ""
     raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}{hint}")
+
+
+def _moved(inputs: Inputs, device: torch.device, dtype: torch.dtype | None) -> Any:
+    """The inputs on a device, without a history; those made in inference mode are copied, autograd cannot save them."""
+    if not isinstance(inputs, Tensor):
+        return {name: _moved(value, device, dtype) for name, value in inputs.items()}
+    moved = inputs.detach().to(device)
+    moved = moved.clone() if moved.is_inference() else moved
+    return moved.to(dtype) if dtype is not None and moved.is_floating_point() else moved
+
+
+def _shifted(batch: Batch) -> Batch:
+    """Inputs without the last token and targets without the first, padding marked as ignored."""
+    inputs = batch.inputs
+    if isinstance(inputs, Tensor):
+        if inputs.is_floating_point() or inputs.dim() != 2 or inputs.shape[1] < 2:
+            raise InterlawError(
+                f"the loss view needs token ids (batch, time) with time at least 2, found {inputs.dtype} of shape "
+                f"{tuple(inputs.shape)}; pass ids, or use the input view"
+            )
+        return Batch(inputs=inputs[:, :-1], targets=inputs[:, 1:].long())
+    ids = inputs.get("input_ids")
+    if ids is None:
+        raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(inputs)}")
+    targets = inputs.get("labels", ids)[:, 1:].long()
+    if batch.mask is not None:
+        targets = targets.masked_fill(batch.mask[:, 1:] == 0, IGNORED)
+    time = ids.shape[1]
+    cut = {
+        name: value[:, :-1] if value.dim() >= 2 and value.shape[1] == time else value
+        for name, value in inputs.items()
+        if name != "labels"
+    }
+    return Batch(inputs=cut, targets=targets)
+
+
+def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
+    """Names of the batch's real-valued inputs."""
+    beside = ("attention_mask", "labels")
+    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in beside]
+
+
+def edit_input(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
+    """The inputs with their one real-valued tensor edited."""
+    if isinstance(inputs, Tensor):
+        return edit(inputs)
+    real = real_names(inputs)
+    if len(real) != 1:
+        raise InterlawError(
+            f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"
+        )
+    return {**inputs, real[0]: edit(inputs[real[0]])}
+
+
+def call(model: nn.Module, inputs: Inputs, options: Mapping[str, Any]) -> Any:
+    """The model on its inputs: model(x) for a tensor, model(**batch) for a dict, whose labels stay here."""
+    if isinstance(inputs, Tensor):
+        return model(inputs, **options)
+    return model(**{name: tensor for name, tensor in inputs.items() if name != "labels"}, **options)
+
+
+def output_tensor(output: Any) -> Tensor:
+    """The tensor in a model's output: itself, its logits, its last hidden state, or the first of a tuple.
+
+    Raises:
+        InterlawError: There is none, or it is not real-valued.
+    """
+    named = (named_output(output, name) for name in ("logits", "last_hidden_state"))
+    tensor = next((value for value in named if value is not None), output)
+    if isinstance(tensor, tuple | list) and tensor:
+        tensor = tensor[0]
+    if not isinstance(tensor, Tensor):
+        raise InterlawError(
+            f"expected the model to return a tensor, or an object with .logits, found {type(output).__name__}; "
+            "wrap the model so that it returns the tensor to differentiate"
+        )
+    if not tensor.is_floating_point():
+        raise InterlawError(f"expected real-valued outputs, found {tensor.dtype}; return the scores, not the decision")
+    return tensor if tensor.dim() else tensor[None]
+
+
+def named_output(output: Any, name: str) -> Any:
+    """An entry of a mapping or an attribute of an object; None when it has neither."""
+    return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+
+
+def require_row_per_sample(y: Tensor, batch: Batch) -> None:
+    """Refuses outputs that do not say which sample they belong to."""
+    if len(y) != len(batch):
+        raise InterlawError(
+            f"expected one row of outputs per sample, found {len(y)} rows for {len(batch)} samples; "
+            "put the batch on the first axis of the model's output"
+        )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure."""
+    try:
+        yield
+    except (RuntimeError, NotImplementedError, IndexError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        text = str(error)
+        for pattern, expected in CURES.items():
+            if re.search(pattern, text):
+                raise InterlawError(expected.format(said=text.splitlines()[0][:120])) from error
+        raise
+
+
+def _rows(tensors: list[Tensor]) -> Iterator[bytes]:
+    """A digest for each row of tensors of one first axis."""
+    plain = [tensor.detach().cpu().contiguous() for tensor in tensors]
+    for row in zip(*(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None] for tensor in plain), strict=False):
+        digest = hashlib.sha256()
+        for part in row:
+            digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
+            digest.update(ctypes.string_at(part.data_ptr(), part.nbytes))
+        yield digest.digest()

@@ -6,30 +6,36 @@ A_n = diag(s_n) G_w G_w diag(s_n) = (G_w G_w) * (s_n s_n^T) elementwise; so G = 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch
-from interlaw.interaction.contribution import Contribution, Factorize, Settings, ones, require_finite
-from interlaw.interaction.readout import output_tensor
-from interlaw.interaction.site import call
+from interlaw.interaction.batches import Batch, output_tensor
+from interlaw.interaction.place import Places
+from interlaw.interaction.routes import Contribution, require_finite
+from interlaw.interaction.views import OF_OUTPUTS, VIEWS, Contribute, View, ones
+
+if TYPE_CHECKING:
+    from interlaw.interaction.options import Options
 
 
-def bottleneck_view(settings: Settings) -> Factorize:
+def bottleneck_view(options: Options) -> Contribute:
     """Factors V_n = diag(s_n) W^T (W W^T)^(1/2), D x k, of the closed form.
 
     Source: the double-descent toy of arXiv 2605.27989, after Elhage et al. 2022, arXiv 2209.10652.
     """
 
-    def factorize(model: nn.Module, batch: Batch) -> Contribution:
-        W, b = _weights(model)
-        if not isinstance(batch, Tensor) or batch.dim() != 2 or batch.shape[1] != W.shape[1]:
+    def contribute(places: Places, batch: Batch) -> dict[str, Contribution]:
+        W, b = _weights(places.model)
+        x = batch.inputs
+        if not isinstance(x, Tensor) or x.dim() != 2 or x.shape[1] != W.shape[1]:
             raise InterlawError(f"the bottleneck view needs inputs of shape (n, {W.shape[1]}); pass a tensor")
-        z = batch @ W.T @ W + b
+        z = x @ W.T @ W + b
         with torch.no_grad():
-            y = output_tensor(call(model, batch))
-        if y.shape != z.shape or not torch.allclose(y, z.relu(), rtol=1e-3, atol=1e-5):
+            y = output_tensor(places.model(x))
+        if y.shape != z.shape or not torch.allclose(y, z.relu(), rtol=1e-3, atol=1e-5):  # of float32 sums over D
             raise InterlawError(
                 "the bottleneck view is the closed form of y = relu(x W^T W + b), and this model computes something "
                 "else; use the input view"
@@ -37,9 +43,9 @@ def bottleneck_view(settings: Settings) -> Factorize:
         eigenvalues, Q = torch.linalg.eigh(W @ W.T)
         root = Q @ torch.diag(eigenvalues.clamp(min=0).sqrt()) @ Q.T
         factors = require_finite((z > 0).to(W)[:, :, None] * (W.T @ root))
-        return Contribution(layer="input", factors=factors, weights=ones(factors), dim=W.shape[1])
+        return {"input": Contribution(factors=factors, weights=ones(factors), dim=W.shape[1])}
 
-    return factorize
+    return contribute
 
 
 def _weights(model: nn.Module) -> tuple[Tensor, Tensor]:
@@ -48,3 +54,6 @@ def _weights(model: nn.Module) -> tuple[Tensor, Tensor]:
     if not isinstance(W, Tensor) or W.dim() != 2 or not isinstance(b, Tensor) or b.shape != W.shape[1:]:
         raise InterlawError("the bottleneck view needs a model with weight (k, D) and bias (D), one entry per input")
     return W.detach(), b.detach()
+
+
+VIEWS["bottleneck"] = View(start=bottleneck_view, place=None, useless=("layer", *OF_OUTPUTS))

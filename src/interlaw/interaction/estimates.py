@@ -1,26 +1,43 @@
-"""From K and H to energies without bias, each with a standard error and an interval.
+"""A standard error and an interval for everything that is read from K and H, by leaving out groups in turn.
 
-Legend: S_g summed contribution of group g; a U-statistic averages <A_n, A_m> over pairs of different clusters, so that
-neither the spread of the clusters nor the noise of their probes adds to the energy; the plug-in averages all pairs.
+An interval is symmetric on the quantity's own scale: logit between 0 and 1, log above 0, plain for differences. An
+interval on the logit or log scale never contains 0. Where a quantity may truly be 0, as AOFE and its kin are for a
+diagonal G, the plain scale is used instead.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 
 import torch
-from jaxtyping import Float
+from scipy.special import stdtrit
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.energies import Energies, derive
-from interlaw.interaction.grams import Grams
-from interlaw.interaction.null import Null
-from interlaw.interaction.scales import interval
+from interlaw.interaction.grams import Grams, Null, leave_one_out, unbiased
 
 LEVEL = 0.95
+
+# A pair needs two clusters, and an error of a mean over pairs a third to leave out.
+LEAST_CLUSTERS = 3
+
+BETWEEN_0_AND_1 = ("aofe_ratio", "null_ratio", "mean_cos2", "aofe_scale_free")
+SIGNED = ("excess_ratio",)
+# quantity -> the one that tells whether both may be 0: AOFE and its kin vanish together, and the ratio does not grow
+# with the scale of the outputs, so that one large cluster does not make it look uncertain
+VANISHES_WITH = {
+    "aofe": "aofe_ratio",
+    "aofe_ratio": "aofe_ratio",
+    "aofe_scale_free": "aofe_ratio",
+    "mean_cos2": "aofe_ratio",
+    "null_ratio": "null_ratio",
+}
+
+# The logit of a quantity at the end of its range: beyond any ratio that float64 sums over pairs can tell from 0 or 1.
+EDGE = 1e-9
+# exp of it is near the largest float64; an interval on the log scale may reach further.
+MOST_LOG = 700.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,31 +52,6 @@ class Estimate:
     def to_dict(self) -> dict[str, float]:
         """The four numbers by name, ready for JSON."""
         return asdict(self)
-
-
-def plugin(grams: Grams, *, null: Null) -> Energies:
-    """Energies of the averaged matrix itself, the usual estimate, biased upward by (E||A||^2 - ||G||^2) / N."""
-    weight = grams.weights.sum()
-    trace = grams.trace.sum() / weight
-    found = derive(
-        grams.energy.sum() / weight**2,
-        grams.diagonal.sum() / weight**2,
-        trace=trace,
-        trace_squared=trace**2,
-        dim=grams.dim,
-        null=null,
-    )
-    return Energies(dim=grams.dim, **{name: float(value) for name, value in found.items()})
-
-
-def unbiased(grams: Grams, *, null: Null) -> dict[str, Tensor]:
-    """Every quantity from pairs of different clusters; energies and trace are unbiased, ratios of them consistent."""
-    return from_totals(grams, _totals(grams), null)
-
-
-def leave_one_out(grams: Grams, *, null: Null) -> dict[str, Tensor]:
-    """Every quantity with one group of clusters left out, for each group in turn: (G,) each."""
-    return from_totals(grams, _totals_without_each(grams), null)
 
 
 def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Estimate]:
@@ -86,105 +78,106 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     quantile = student_quantile(0.5 + level / 2, degrees=groups - 1)
     replicates = torch.stack([without[name] for name in values])
     spread = (replicates - replicates.mean(1, keepdim=True)).square().sum(1)
-    stderrs = (spread * ((groups - 1) / groups)).sqrt()
-    errors = dict(zip(values, stderrs.cpu(), strict=True))
-    return _estimates({name: value.cpu() for name, value in values.items()}, errors, quantile)
+    stderrs = dict(zip(values, (spread * ((groups - 1) / groups)).sqrt().cpu(), strict=True))
+    values = {name: value.cpu() for name, value in values.items()}
+    reaches = {name: quantile * error for name, error in stderrs.items()}
+    ends = {name: interval(name, values, reaches) for name in values}
+    return {
+        name: Estimate(
+            value=float(value), stderr=float(stderrs[name]), low=float(ends[name][0]), high=float(ends[name][1])
+        )
+        for name, value in values.items()
+    }
 
 
 def require_clusters(grams: Grams) -> None:
     """Checks that there are enough clusters for a standard error of a statistic of pairs."""
-    if grams.num_clusters < 3 or len(grams.counts) < 3:
+    if min(grams.num_clusters, len(grams.counts)) < LEAST_CLUSTERS:
         raise InterlawError(
-            f"expected at least 3 clusters (samples, or sequences of tokens), found {grams.num_clusters}; "
-            "pass more inputs"
+            f"expected at least {LEAST_CLUSTERS} clusters (samples, or sequences of tokens), found "
+            f"{grams.num_clusters}; pass more inputs"
         )
 
 
 def student_quantile(probability: float, *, degrees: int | float) -> float:
-    """Quantile of Student's t by its expansion around the normal one (Abramowitz & Stegun 1964, 26.7.5).
+    """Quantile of Student's t.
 
     Example:
         >>> round(student_quantile(0.975, degrees=30), 3)
         2.042
     """
-    z = NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + math.fsum(term / degrees**power for power, term in enumerate(terms, start=1))
+    return float(stdtrit(degrees, probability))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Totals:
-    """Sums over pairs of different clusters; scalars, or one entry per left-out group."""
+class Scale:
+    """A monotone change of variable: `there`, `back`, and the `slope` of there."""
 
-    energy: Float[Tensor, "*any"]
-    diagonal: Float[Tensor, "*any"]
-    trace: Float[Tensor, "*any"]
-    trace_pairs: Float[Tensor, "*any"]
-    pairs: Float[Tensor, "*any"]
-    count: Float[Tensor, "*any"]
-    weight: Float[Tensor, "*any"]
+    name: str
 
+    def there(self, value: Tensor) -> Tensor:
+        """From the quantity to the scale; values outside the range are moved to its edge."""
+        if self.name == "logit":
+            inside = value.clamp(EDGE, 1 - EDGE)
+            return inside.log() - (-inside).log1p()
+        return value.clamp(min=torch.finfo(value.dtype).tiny).log() if self.name == "log" else value
 
-def _totals(grams: Grams) -> Totals:
-    """Sums over all pairs of different clusters."""
-    count, trace = grams.counts.sum(), grams.trace.sum()
-    return Totals(
-        energy=grams.energy.sum() - grams.self_energy.sum(),
-        diagonal=grams.diagonal.sum() - grams.self_diagonal.sum(),
-        trace=trace,
-        trace_pairs=trace**2 - grams.self_trace.sum(),
-        pairs=count * (count - 1),
-        count=count,
-        weight=grams.weights.sum(),
-    )
+    def back(self, value: Tensor) -> Tensor:
+        """From the scale to the quantity."""
+        if self.name == "logit":
+            return value.sigmoid()
+        return value.clamp(max=MOST_LOG).exp() if self.name == "log" else value
 
-
-def _totals_without_each(grams: Grams) -> Totals:
-    """The same sums with one group left out, for every group in turn."""
-    whole = _totals(grams)
-    count = whole.count - grams.counts
-    trace = whole.trace - grams.trace
-    energy, diagonal = (
-        total - 2 * cross.sum(1) + cross.diagonal() + own
-        for total, cross, own in (
-            (whole.energy, grams.energy, grams.self_energy),
-            (whole.diagonal, grams.diagonal, grams.self_diagonal),
-        )
-    )
-    return Totals(
-        energy=energy,
-        diagonal=diagonal,
-        trace=trace,
-        trace_pairs=trace**2 - (grams.self_trace.sum() - grams.self_trace),
-        pairs=count * (count - 1),
-        count=count,
-        weight=whole.weight - grams.weights,
-    )
+    def slope(self, value: Tensor) -> Tensor:
+        """D there / d value: turns a standard error of the quantity into one on the scale."""
+        if self.name == "logit":
+            inside = value.clamp(EDGE, 1 - EDGE)
+            return 1 / (inside * (1 - inside))
+        return 1 / value.clamp(min=torch.finfo(value.dtype).tiny) if self.name == "log" else torch.ones_like(value)
 
 
-def from_totals(grams: Grams, totals: Totals, null: Null) -> dict[str, Tensor]:
-    """Divides once: sums over pairs become means, per unit of weight squared."""
-    scale = totals.pairs * (totals.weight / totals.count) ** 2
-    return derive(
-        totals.energy / scale,
-        totals.diagonal / scale,
-        trace=totals.trace / totals.weight,
-        trace_squared=totals.trace_pairs / scale,
-        dim=grams.dim,
-        null=null,
-    )
+PLAIN = Scale(name="plain")
 
 
-def _estimates(values: dict[str, Tensor], stderrs: dict[str, Tensor], quantile: float) -> dict[str, Estimate]:
-    """Values, standard errors and intervals, each on its quantity's own scale."""
-    reaches = {name: quantile * error for name, error in stderrs.items()}
-    found = {}
-    for name, value in values.items():
-        low, high = interval(name, values, reaches)
-        found[name] = Estimate(value=float(value), stderr=float(stderrs[name]), low=float(low), high=float(high))
-    return found
+def own_scale(name: str) -> Scale:
+    """The scale of a quantity that is clear of the ends of its range.
+
+    Example:
+        >>> own_scale("aofe_ratio").name, own_scale("energy").name, own_scale("excess_ratio").name
+        ('logit', 'log', 'plain')
+    """
+    if name in BETWEEN_0_AND_1:
+        return Scale(name="logit")
+    return PLAIN if name in SIGNED else Scale(name="log")
+
+
+def at_an_end(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Tensor]) -> Tensor:
+    """Whether a quantity needs the plain scale: its estimate lies outside its range, or it may truly be 0.
+
+    Args:
+        name: The quantity.
+        values: Estimates by name, of any one shape.
+        reaches: Half widths of their intervals on the plain scale.
+
+    Example:
+        >>> ratio, reach = torch.tensor([0.4, 0.4, -0.1]), torch.tensor([0.1, 0.5, 0.05])
+        >>> at_an_end("aofe_ratio", {"aofe_ratio": ratio}, {"aofe_ratio": reach}).tolist()
+        [False, True, True]
+    """
+    value = values[name]
+    outside = value <= 0
+    if name in BETWEEN_0_AND_1:
+        outside = outside | (value >= 1)
+    if name not in VANISHES_WITH:
+        return outside
+    decides = VANISHES_WITH[name]
+    return outside | (values[decides] <= reaches[decides])
+
+
+def interval(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Both ends of the interval of a quantity; arguments as in `at_an_end`."""
+    value, reach, scale = values[name], reaches[name], own_scale(name)
+    plain = at_an_end(name, values, reaches)
+    middle, way = scale.there(value), reach * scale.slope(value)
+    low, high = (torch.where(plain, value + sign * reach, scale.back(middle + sign * way)) for sign in (-1, 1))
+    return low, high

@@ -7,14 +7,60 @@ z = (x - mean x) / std x the normalised input: dz = (dx - mean dx - z mean(z * d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import Batch, explained
+from interlaw.interaction.place import Outputs, Place, Places
+
+with warnings.catch_warnings():
+    # torch registers its forward-mode formulas through torch.jit.script, which warns from 2.13 on.
+    warnings.simplefilter("ignore")
+    from torch._decomp import decompositions_for_jvp as _registered  # noqa: F401
+
+
+def jacobian_vector(
+    places: Places, batch: Batch, outputs: Outputs, *, tangent: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "n c"]:
+    """J u for the tangent u that `tangent` draws in the shape of h, samples first; no graph is kept."""
+    n = len(batch)
+
+    def dual(place: Place, h: Tensor) -> Tensor:
+        layout = places.layout(place, h, n)
+        u = layout.restore(tangent(layout.arrange(h, n)), h, n)
+        moving: Tensor = forward_ad.make_dual(h.detach(), u)  # type: ignore[no-untyped-call]
+        return moving
+
+    with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), explained():
+        y = outputs(places.run(batch, dual), batch)
+        image: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
+        if image is None:
+            raise InterlawError(f"the outputs do not depend on {', '.join(map(repr, places.kept))}; check layer=")
+        # The tangent must not outlive its dual level as a view of it.
+        return image.clone()
+
+
+@contextmanager
+def _differentiable_attention() -> Iterator[None]:
+    """Attention in a form that has a forward-mode derivative; torch's own switches are put back afterwards."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    with ExitStack() as stack:
+        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+        torch.backends.mha.set_fastpath_enabled(False)
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(ForwardMode())
+        yield
 
 
 class ForwardMode(TorchFunctionMode):

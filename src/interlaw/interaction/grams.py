@@ -1,33 +1,36 @@
-"""Two small matrices that hold everything: inner products of cluster contributions, by one of two routes.
+"""K and H, the two small matrices that hold everything, and what is read from them: energies, ratio, chance.
 
-Legend: A_n = V_n V_n^T the contribution of cluster n (a sample, or a whole sequence), V_n its factor, D x r;
-K_nm = <A_n, A_m> = ||V_n^T V_m||_F^2; H_nm = <diag A_n, diag A_m>. Clusters may be pooled into G groups: then K and H
-are G x G and `self_*` keeps what each cluster contributes to its own group, so that pairs of different clusters remain
-exactly countable.
+Legend: A_n = V_n V_n^T the contribution of cluster n (a sample, or a sequence), V_n its factor, D x r; G = E[A_n];
+K_nm = <A_n, A_m> = ||V_n^T V_m||_F^2; H_nm = <diag A_n, diag A_m>; PR = (tr G)^2 / ||G||_F^2 the effective rank.
+    ||G||_F^2 = mean of K_nm over n != m        ||diag G||_F^2 = mean of H_nm over n != m        (U-statistics)
+    AOFE = ||G||_F^2 - ||diag G||_F^2           AOFE-ratio = AOFE / ||G||_F^2
+Pairs of different clusters alone: then neither the spread of the clusters nor the noise of their probes adds to the
+energy. The plug-in estimate takes every pair. Clusters may be pooled into groups: then K and H are G x G and `self_*`
+keeps what each cluster contributes to its own group, so that pairs of different clusters remain exactly countable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Factors = Float[Tensor, "n d r"]
-Slices = Callable[[Tensor], Iterator[Tensor]]
-"""Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
+QUANTITIES = (
+    "energy",
+    "diagonal_energy",
+    "aofe",
+    "aofe_ratio",
+    "aofe_scale_free",
+    "trace",
+    "participation_ratio",
+    "mean_cos2",
+)
 
-MAX_GROUPS = 1024
-DENSE_GROUPS = 256
-MIN_GROUPS = 32
-HANDLING = 64
-DENSE_BYTES = 2**28
-CHUNK_ELEMENTS = 2**25
-BLOCK_COLUMNS = 2**12
-VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")  # of `Grams`, one entry a group
+Null = Callable[[int, Tensor, Tensor], Tensor]
+"""(D, energy, squared trace) -> ratio by chance, for tensors of any one shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,232 +65,196 @@ class Grams:
         return int(self.counts.sum())
 
 
-@runtime_checkable
-class Accumulator(Protocol):
-    """What both routes are: batches of factors go in, `Grams` come out at any time."""
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums over pairs of different clusters; scalars, or one entry per left-out group."""
 
-    def add(self, factors: Tensor, weights: Tensor) -> None:
-        """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
+    energy: Float[Tensor, "*any"]
+    diagonal: Float[Tensor, "*any"]
+    trace: Float[Tensor, "*any"]
+    trace_pairs: Float[Tensor, "*any"]
+    pairs: Float[Tensor, "*any"]
+    count: Float[Tensor, "*any"]
+    weight: Float[Tensor, "*any"]
 
-    def grams(self) -> Grams:
-        """The inner products of everything added so far."""
 
-    def sum_of_contributions(self) -> Tensor:
-        """sum_n A_n, D x D in float64."""
+def unbiased(grams: Grams, *, null: Null) -> dict[str, Tensor]:
+    """Every quantity from pairs of different clusters; energies and trace are unbiased, ratios of them consistent."""
+    return from_totals(grams, totals(grams), null)
 
 
-def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
-    """The cheaper route in multiply-adds: Gram N^2 r^2 (D + h), dense N D^2 (r + h) + G^2 D^2, with G the groups kept.
+def totals(grams: Grams) -> Totals:
+    """Sums over all pairs of different clusters."""
+    count, trace = grams.counts.sum(), grams.trace.sum()
+    return Totals(
+        energy=grams.energy.sum() - grams.self_energy.sum(),
+        diagonal=grams.diagonal.sum() - grams.self_diagonal.sum(),
+        trace=trace,
+        trace_pairs=trace**2 - grams.self_trace.sum(),
+        pairs=count * (count - 1),
+        count=count,
+        weight=grams.weights.sum(),
+    )
 
-    Squaring a number and putting it away in float64 takes as long as h multiply-adds.
-    The dense route is out when fewer than the least number of groups of D x D matrices fit the memory set aside for
-    them.
 
-    Example:
-        >>> choose_route(512, rank=64, dim=64), choose_route(512, rank=1, dim=65_536)
-        ('dense', 'gram')
+def from_totals(grams: Grams, sums: Totals, null: Null) -> dict[str, Tensor]:
+    """Divides once: sums over pairs become means, per unit of weight squared."""
+    scale = sums.pairs * (sums.weight / sums.count) ** 2
+    return derive(
+        sums.energy / scale,
+        sums.diagonal / scale,
+        trace=sums.trace / sums.weight,
+        trace_squared=sums.trace_pairs / scale,
+        dim=grams.dim,
+        null=null,
+    )
+
+
+def derive(
+    energy: Tensor, diagonal_energy: Tensor, *, trace: Tensor, trace_squared: Tensor, dim: int, null: Null
+) -> dict[str, Tensor]:
+    """Every reported quantity from the four that estimation delivers; all tensors have one shape.
+
+    `trace_squared` stands for (tr G)^2: in an unbiased estimate it is not the square of `trace`.
     """
-    groups = _max_groups(dim)
-    if groups < MIN_GROUPS:
-        return "gram"
-    gram = num_clusters**2 * rank**2 * (dim + HANDLING)
-    dense = num_clusters * dim**2 * (rank + HANDLING) + min(2 * groups, num_clusters) ** 2 * dim**2
-    return "dense" if dense <= gram else "gram"
+    aofe = energy - diagonal_energy
+    pairs = trace_squared - diagonal_energy
+    ratio = aofe / energy
+    chance = null(dim, energy, trace_squared)
+    return {
+        "energy": energy,
+        "diagonal_energy": diagonal_energy,
+        "aofe": aofe,
+        "aofe_ratio": ratio,
+        "aofe_scale_free": aofe / trace_squared,
+        "trace": trace,
+        "participation_ratio": trace_squared / energy,
+        "mean_cos2": torch.where(pairs > 0, aofe / pairs.clamp(min=torch.finfo(pairs.dtype).tiny), 0.0),
+        "null_ratio": chance,
+        "excess_ratio": ratio - chance,
+    }
 
 
-def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumulator:
-    """An empty accumulator of the route; `slices` unfolds stored factors that are too wide to keep (`token` view)."""
-    unfold = slices if slices is not None else _whole
-    return DenseAccumulator(dim, unfold) if route == "dense" else GramAccumulator(dim, unfold)
+def haar_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
+    """Expected AOFE-ratio of a spectrum in a uniformly random orthonormal basis, (D - PR) / (D + 2).
 
-
-class DenseAccumulator:
-    """Keeps the summed D x D contribution of each group; memory does not grow with the number of clusters.
-
-    One group per cluster at first; when the groups exceed what memory allows, neighbours merge.
-    """
-
-    def __init__(self, dim: int, slices: Slices) -> None:
-        self._dim = dim
-        self._slices = slices
-        self._capacity = max(_max_groups(dim), 4)
-        self._group_size = 1
-        self._sums: list[Tensor] = []
-        self._scalars: list[Tensor] = []
-
-    def add(self, factors: Tensor, weights: Tensor) -> None:
-        """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
-        step = max(1, CHUNK_ELEMENTS // self._dim**2)
-        for start in range(0, len(factors), step):
-            part, weight = factors[start : start + step], weights[start : start + step]
-            whole = torch.cat(list(self._slices(part)), dim=1)
-            self.add_matrices(whole @ whole.mT, weight)
-
-    def add_matrices(self, matrices: Tensor, weights: Tensor) -> None:
-        """Takes a batch of the A_n themselves (n, D, D)."""
-        matrices = matrices.double()
-        diagonals = matrices.diagonal(dim1=1, dim2=2)
-        traces = diagonals.sum(1)
-        scalars = [traces, matrices.square().sum((1, 2)), diagonals.square().sum(1), traces.square()]
-        scalars += [torch.ones_like(traces), weights.to(traces)]
-        for matrix, scalar in zip(matrices, torch.stack(scalars, 1), strict=True):
-            self._append(matrix, scalar)
-
-    def _append(self, matrix: Tensor, scalars: Tensor) -> None:
-        """Adds one cluster to the open group, or opens the next; merges neighbours when there are too many."""
-        if self._scalars and int(self._scalars[-1][4]) < self._group_size:
-            self._sums[-1] += matrix
-            self._scalars[-1] += scalars
-            return
-        if len(self._sums) >= 2 * self._capacity:
-            self._group_size *= 2
-            self._sums = [a + b for a, b in zip(self._sums[::2], self._sums[1::2], strict=True)]
-            self._scalars = [a + b for a, b in zip(self._scalars[::2], self._scalars[1::2], strict=True)]
-        self._sums.append(matrix.clone())
-        self._scalars.append(scalars.clone())
-
-    def sum_of_contributions(self) -> Tensor:
-        """sum_n A_n, D x D in float64."""
-        return torch.stack(self._sums).sum(0)
-
-    def grams(self) -> Grams:
-        """The inner products of everything added so far."""
-        flat = torch.stack(self._sums).flatten(1)
-        diagonals = flat[:, :: self._dim + 1]
-        trace, self_energy, self_diagonal, self_trace, counts, weights = torch.stack(self._scalars, 1)
-        return Grams(
-            dim=self._dim,
-            energy=flat @ flat.T,
-            diagonal=diagonals @ diagonals.T,
-            trace=trace,
-            self_energy=self_energy,
-            self_diagonal=self_diagonal,
-            self_trace=self_trace,
-            counts=counts,
-            weights=weights,
-        )
-
-
-class GramAccumulator:
-    """Keeps the factors and never forms a D x D matrix; the N^2 pairs are worked through when `grams` is called."""
-
-    def __init__(self, dim: int, slices: Slices) -> None:
-        self._dim = dim
-        self._slices = slices
-        self._factors: list[Tensor] = []
-        self._weights: list[Tensor] = []
-
-    def add(self, factors: Tensor, weights: Tensor) -> None:
-        """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
-        self._factors.append(factors)
-        self._weights.append(weights.double())
-
-    def hand_over(self, other: Accumulator) -> None:
-        """Gives every batch taken so far to another accumulator, and keeps none."""
-        while self._factors:
-            other.add(self._factors.pop(0), self._weights.pop(0))
-
-    def sum_of_contributions(self) -> Tensor:
-        """sum_n A_n, D x D in float64."""
-        total = torch.zeros(self._dim, self._dim, dtype=torch.float64, device=self._weights[0].device)
-        for part in self._factors:
-            whole = torch.cat(list(self._slices(part)), 1)
-            flat = whole.transpose(0, 1).flatten(1).double()
-            total.addmm_(flat, flat.T)
-        return total
-
-    def grams(self) -> Grams:
-        """The inner products of everything added so far."""
-        factors, weights = _same_rank(self._factors), torch.cat(self._weights)
-        size = -(-len(factors) // MAX_GROUPS)
-        energy, diagonal, (trace, self_energy, self_diagonal) = _inner_products(factors, self._slices, size=size)
-        each = (trace, self_energy, self_diagonal, trace.square(), torch.ones_like(trace), weights)
-        vectors = {name: sum_neighbours(values, size) for name, values in zip(VECTORS, each, strict=True)}
-        return Grams(dim=self._dim, energy=energy, diagonal=diagonal, **vectors)
-
-
-def _inner_products(factors: Tensor, slices: Slices, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """K and H pooled by `size` clusters, and of each cluster tr A_n, ||A_n||^2, ||diag A_n||^2; all in float64.
-
-    Worked out block by block, so that neither an N x N nor an (N r) x (N r) matrix is ever whole.
-    """
-    n, _, rank = factors.shape
-    block = max(1, BLOCK_COLUMNS // rank // size) * size
-    groups = -(-n // size)
-    energy = torch.empty(groups, groups, dtype=torch.float64, device=factors.device)
-    diagonal, alone = torch.empty_like(energy), energy.new_empty(3, n)
-    starts = range(0, n, block)
-    for i, j in ((i, j) for i in starts for j in starts if i <= j):
-        K, H, traces = _block(factors[i : i + block], factors[j : j + block], slices)
-        if i == j:
-            alone[:, i : i + block] = torch.stack([traces, K.diagonal(), H.diagonal()])
-        for pooled, values in ((energy, K), (diagonal, H)):
-            summed = sum_neighbours(values, size)
-            rows, columns = (slice(k // size, k // size + m) for k, m in ((i, summed.shape[0]), (j, summed.shape[1])))
-            pooled[rows, columns] = summed
-            pooled[columns, rows] = summed.T
-    return energy, diagonal, alone
-
-
-def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
-    """K and H between two blocks of clusters, and their traces where the blocks are one."""
-    (n, _, rank), m = left.shape, len(right)
-    inner = diagonal = None
-    for a, b in zip(slices(left), slices(right), strict=True):
-        columns, rows = a.mT.flatten(0, 1), b.mT.flatten(0, 1).T
-        squares, across = a.square().sum(2).double(), b.square().sum(2).double().T
-        inner = columns @ rows if inner is None else inner.addmm_(columns, rows)
-        diagonal = squares @ across if diagonal is None else diagonal.addmm_(squares, across)
-    assert inner is not None
-    assert diagonal is not None
-    wide = inner.double()
-    traces = wide.diagonal().reshape(-1, rank).sum(1)
-    # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
-    energy = wide.square_() if rank == 1 else wide.square().view(n, rank, m, rank).sum((1, 3))
-    return energy, diagonal, traces
-
-
-def sum_neighbours(values: Tensor, size: int) -> Tensor:
-    """Sums over groups of `size` neighbours along every axis; zeros fill the last group."""
-    if size == 1:
-        return values
-    for axis in range(values.dim()):
-        values = torch.nn.functional.pad(values.movedim(axis, -1), (0, -values.shape[axis] % size))
-        values = values.reshape(*values.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
-    return values
-
-
-def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:
-    """K, H and traces of explicit cluster factors.
+    For a Haar-random orthogonal Q the diagonal of Q G Q^T has E[(q^T G q)^2] = ((tr G)^2 + 2 ||G||^2) / (D (D + 2)),
+    and the energy does not change.
 
     Args:
-        factors: V, one D x r factor per cluster; A_n = V_n V_n^T.
-        route: "gram" or "dense"; the cheaper one when None.
-        weights: What each cluster counts in the mean (1 when None).
+        dim: D.
+        energy: ||G||_F^2.
+        trace_squared: (tr G)^2.
 
     Example:
         >>> import torch
-        >>> grams_of(torch.eye(3)[:, :, None]).energy.tolist()  # three orthogonal directions, one a cluster
-        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        >>> float(haar_null(4, torch.tensor(4.0), torch.tensor(16.0)))  # the identity stays diagonal in every basis
+        0.0
     """
-    n, dim, rank = factors.shape
-    into = accumulator(route or choose_route(n, rank=rank, dim=dim), dim=dim)
-    into.add(factors, torch.ones(n, device=factors.device) if weights is None else weights)
-    return into.grams()
+    return (dim - trace_squared / energy) / (dim + 2)
 
 
-def _max_groups(dim: int) -> int:
-    """How many D x D float64 matrices fit the memory set aside for the dense route, and no more than pay off."""
-    return min(DENSE_GROUPS, DENSE_BYTES // (8 * dim**2))
+def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
+    """Expected AOFE-ratio after a Gaussian projection to m outputs, (m - 1) / (m + 1 + PR).
+
+    M = P G P^T with entries of P drawn from N(0, 1/m) has E||M||^2 = ((m + 1) ||G||^2 + (tr G)^2) / m and
+    E[(tr M)^2] = (tr G)^2 + 2 ||G||^2 / m; PR belongs to G, the matrix before the projection, and is solved for from
+    the two moments of M.
+
+    Args:
+        dim: m.
+        energy: ||M||_F^2.
+        trace_squared: (tr M)^2.
+    """
+    if dim == 1:
+        return energy * 0.0
+    energy_before = (dim * energy - trace_squared) / (dim + 1 - 2 / dim)
+    trace_squared_before = trace_squared - 2 * energy_before / dim
+    # The moments hold on average over P; for one P of a matrix of rank one PR may come out just below 1, its least.
+    rank = (trace_squared_before / energy_before).clamp(min=1.0)
+    return (dim - 1) / (dim + 1 + rank)
 
 
-def _whole(factors: Tensor) -> Iterator[Tensor]:
-    """The one slice of factors that are stored as they are."""
-    yield factors
+NULLS: dict[str, Null] = {"haar": haar_null, "projected": projected_null}
 
 
-def _same_rank(parts: Iterable[Tensor]) -> Tensor:
-    """Batches of factors as one tensor; shorter sequences get columns of zeros."""
-    batches = list(parts)
-    rank = max(part.shape[2] for part in batches)
-    return torch.cat([torch.nn.functional.pad(part, (0, rank - part.shape[2])) for part in batches])
+def leave_one_out(grams: Grams, *, null: Null) -> dict[str, Tensor]:
+    """Every quantity with one group of clusters left out, for each group in turn: (G,) each."""
+    return from_totals(grams, totals_without_each(grams), null)
+
+
+def totals_without_each(grams: Grams) -> Totals:
+    """The sums over pairs with one group left out, for every group in turn."""
+    whole = totals(grams)
+    count = whole.count - grams.counts
+    trace = whole.trace - grams.trace
+    energy, diagonal = (
+        total - 2 * cross.sum(1) + cross.diagonal() + own
+        for total, cross, own in (
+            (whole.energy, grams.energy, grams.self_energy),
+            (whole.diagonal, grams.diagonal, grams.self_diagonal),
+        )
+    )
+    return Totals(
+        energy=energy,
+        diagonal=diagonal,
+        trace=trace,
+        trace_pairs=trace**2 - (grams.self_trace.sum() - grams.self_trace),
+        pairs=count * (count - 1),
+        count=count,
+        weight=whole.weight - grams.weights,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energies:
+    """The energies of one matrix, plain floats; also readable as `energies["aofe"]`.
+
+    Attributes:
+        dim: D, the number of coordinates.
+        energy: ||G||_F^2.
+        diagonal_energy: sum_i G_ii^2.
+        aofe: ||G - diag G||_F^2, the off-diagonal energy.
+        aofe_ratio: aofe / energy, between 0 and 1.
+        aofe_scale_free: aofe / (tr G)^2, unchanged when G is multiplied by a number.
+        trace: tr G.
+        participation_ratio: (tr G)^2 / energy, the effective rank.
+        mean_cos2: sum_{i != j} G_ij^2 / sum_{i != j} G_ii G_jj, zero where there are no pairs.
+        null_ratio: the AOFE-ratio that this spectrum would have in a random basis.
+        excess_ratio: aofe_ratio - null_ratio.
+    """
+
+    dim: int
+    energy: float
+    diagonal_energy: float
+    aofe: float
+    aofe_ratio: float
+    aofe_scale_free: float
+    trace: float
+    participation_ratio: float
+    mean_cos2: float
+    null_ratio: float
+    excess_ratio: float
+
+    def __getitem__(self, name: str) -> float:
+        """The quantity of that name."""
+        return float(self.to_dict()[name])
+
+    def to_dict(self) -> dict[str, int | float]:
+        """All quantities by name, ready for JSON."""
+        return asdict(self)
+
+
+def plugin(grams: Grams, *, null: Null) -> Energies:
+    """Energies of the averaged matrix itself, the usual estimate, biased upward by (E||A||^2 - ||G||^2) / N."""
+    weight = grams.weights.sum()
+    trace = grams.trace.sum() / weight
+    values = derive(
+        grams.energy.sum() / weight**2,
+        grams.diagonal.sum() / weight**2,
+        trace=trace,
+        trace_squared=trace**2,
+        dim=grams.dim,
+        null=null,
+    )
+    return Energies(dim=grams.dim, **{name: float(value) for name, value in values.items()})

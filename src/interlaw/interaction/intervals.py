@@ -1,20 +1,155 @@
-"""The kinds of interval by name: which statistic of the same K and H says how far the truth may lie."""
+"""The kinds of interval by name, and the bootstrap over clusters, straight from K and H.
+
+Resampling is a reweighting of rows and columns.
+
+Legend: w_bg how often replicate b drew group g. Copies of one group are never paired with each other, so that a
+replicate remains a U-statistic over pairs of different clusters.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.bootstrap import bootstrap
-from interlaw.interaction.estimates import Estimate, jackknife
-from interlaw.interaction.grams import Grams
-from interlaw.interaction.null import NULLS, Null
+from interlaw.interaction.estimates import (
+    LEVEL,
+    PLAIN,
+    Estimate,
+    Scale,
+    at_an_end,
+    jackknife,
+    own_scale,
+    require_clusters,
+    student_quantile,
+)
+from interlaw.interaction.grams import NULLS, Grams, Null, Totals, from_totals
 from interlaw.interaction.result import Interaction
 
-Intervals = Callable[..., dict[str, Estimate]]
+# An odd number one below a round one: its (1 + number) quantiles at 95% and 99% fall on replicates.
+REPLICATES = 999
+
+
+def bootstrap(
+    grams: Grams,
+    *,
+    null: Null,
+    studentized: bool = True,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> dict[str, Estimate]:
+    """Unbiased estimates with bootstrap intervals over the groups of clusters; standard errors are the jackknife's.
+
+    Args:
+        grams: K, H and traces.
+        null: Chance level of the ratio.
+        studentized: Bootstrap-t: the quantiles of (replicate - estimate) / (the replicate's own jackknife error) on
+            the quantity's scale. Otherwise the replicates' plain quantiles, which are too narrow for few clusters.
+        replicates: Number of resamples.
+        seed: Seed of the resampling.
+        level: Coverage of the interval.
+
+    Raises:
+        InterlawError: Fewer than 3 clusters.
+
+    Source: Efron & Tibshirani 1993, chapter 12 (bootstrap-t).
+    """
+    require_clusters(grams)
+    values = jackknife(grams, null=null, level=level)
+    groups = len(grams.counts)
+    draws = torch.randint(0, groups, (replicates, groups), generator=torch.Generator().manual_seed(seed))
+    w = torch.zeros(replicates, groups, dtype=torch.float64).scatter_add_(1, draws, torch.ones(draws.shape).double())
+    w = w.to(grams.counts.device)
+    resampled = from_totals(grams, totals_of(grams, w), null)
+    without = from_totals(grams, _without_each(grams, w), null) if studentized else {}
+    tails = torch.tensor([0.5 - level / 2, 0.5 + level / 2], dtype=torch.float64, device=w.device)
+    scales = _scales(values, quantile=student_quantile(0.5 + level / 2, degrees=groups - 1))
+    estimates = {}
+    for name, estimate in values.items():
+        if studentized:
+            low, high = _studentized(scales[name], estimate, resampled[name], without[name], w, tails)
+        else:
+            low, high = torch.quantile(resampled[name], tails).tolist()
+        estimates[name] = Estimate(value=estimate.value, stderr=estimate.stderr, low=low, high=high)
+    return estimates
+
+
+def totals_of(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
+    """Sums over pairs of different clusters when group g counts w_bg times."""
+    c, t = grams.counts, grams.trace
+    count, trace = w @ c, w @ t
+    return Totals(
+        energy=_pairs(w, grams.energy, grams.self_energy),
+        diagonal=_pairs(w, grams.diagonal, grams.self_diagonal),
+        trace=trace,
+        trace_pairs=trace**2 - w**2 @ t**2 + w @ (t**2 - grams.self_trace),
+        pairs=count**2 - w**2 @ c**2 + w @ (c**2 - c),
+        count=count,
+        weight=w @ grams.weights,
+    )
+
+
+def _pairs(w: Tensor, cross: Tensor, own: Tensor) -> Tensor:
+    """Weighted sum over pairs: between groups, and inside each copy of a group."""
+    apart = cross - torch.diag(cross.diagonal())
+    return ((w @ apart) * w).sum(1) + w @ (cross.diagonal() - own)
+
+
+def _without_each(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
+    """The same sums with one copy of group g left out, (b, g); meaningful where w_bg > 0."""
+    whole = totals_of(grams, w)
+    c, t = grams.counts, grams.trace
+    count, trace = whole.count[:, None] - c, whole.trace[:, None] - t
+    squares = (w**2 @ torch.stack([c**2, t**2], 1)).unbind(1)
+    c_squares, t_squares = (total[:, None] - (2 * w - 1) * x**2 for total, x in zip(squares, (c, t), strict=True))
+    inside_c, inside_t = c**2 - c, t**2 - grams.self_trace
+    energy, diagonal = (
+        total[:, None] - 2 * (w @ (cross - torch.diag(cross.diagonal()))) - (cross.diagonal() - own)
+        for total, cross, own in (
+            (whole.energy, grams.energy, grams.self_energy),
+            (whole.diagonal, grams.diagonal, grams.self_diagonal),
+        )
+    )
+    return Totals(
+        energy=energy,
+        diagonal=diagonal,
+        trace=trace,
+        trace_pairs=trace**2 - t_squares + (w @ inside_t)[:, None] - inside_t,
+        pairs=count**2 - c_squares + (w @ inside_c)[:, None] - inside_c,
+        count=count,
+        weight=whole.weight[:, None] - grams.weights,
+    )
+
+
+def _scales(estimates: Mapping[str, Estimate], *, quantile: float) -> dict[str, Scale]:
+    """The scale of each quantity, chosen as the jackknife's intervals choose it."""
+    values = {name: torch.tensor(one.value, dtype=torch.float64) for name, one in estimates.items()}
+    reaches = {name: torch.tensor(quantile * one.stderr, dtype=torch.float64) for name, one in estimates.items()}
+    return {name: PLAIN if at_an_end(name, values, reaches) else own_scale(name) for name in estimates}
+
+
+def _studentized(
+    scale: Scale, estimate: Estimate, resampled: Tensor, without: Tensor, w: Tensor, tails: Tensor
+) -> tuple[float, float]:
+    """The bootstrap-t interval on the quantity's scale."""
+    groups = w.shape[1]
+    mean = (w * without).sum(1) / groups
+    spread = (w * (without - mean[:, None]) ** 2).sum(1) * (groups - 1) / groups
+    value = torch.tensor(estimate.value, dtype=torch.float64, device=w.device)
+    # On the scale both the replicate and its error are those of the transformed quantity.
+    errors = spread.sqrt() * scale.slope(resampled)
+    t = (scale.there(resampled) - scale.there(value)) / errors
+    low, high = torch.quantile(t[torch.isfinite(t)], tails).tolist()
+    stderr = estimate.stderr * scale.slope(value)
+    middle = scale.there(value)
+    return float(scale.back(middle - high * stderr)), float(scale.back(middle - low * stderr))
 
 
 def _jackknife(grams: Grams, *, null: Null, level: float, seed: int) -> dict[str, Estimate]:
@@ -22,25 +157,18 @@ def _jackknife(grams: Grams, *, null: Null, level: float, seed: int) -> dict[str
     return jackknife(grams, null=null, level=level)
 
 
-INTERVALS: dict[str, Intervals] = {
+INTERVALS: dict[str, Callable[..., dict[str, Estimate]]] = {
     "jackknife": _jackknife,
     "bootstrap-t": bootstrap,
     "percentile": partial(bootstrap, studentized=False),
 }
 
 
-def require_interval(kind: str) -> None:
-    """Checks the name of a kind of interval."""
-    if kind not in INTERVALS:
-        near = did_you_mean(kind, INTERVALS)
-        raise InterlawError(f"expected an interval among {', '.join(INTERVALS)}, found '{kind}'{near}")
-
-
-def with_intervals(found: Interaction, kind: str, *, level: float | None = None, seed: int = 0) -> Interaction:
+def with_intervals(measurement: Interaction, kind: str, *, level: float | None = None, seed: int = 0) -> Interaction:
     """The measurement with other intervals; values and standard errors stay.
 
     Args:
-        found: A measurement with its Gram matrices.
+        measurement: A measurement with its Gram matrices.
         kind: "jackknife", "bootstrap-t" or "percentile".
         level: Coverage; the measurement's own when None.
         seed: Seed of the resampling.
@@ -51,16 +179,18 @@ def with_intervals(found: Interaction, kind: str, *, level: float | None = None,
     Example:
         >>> import torch
         >>> from interlaw.interaction import measure
-        >>> found = measure(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh()), torch.randn(32, 3))
-        >>> with_intervals(found, "bootstrap-t").aofe.value == found.aofe.value
+        >>> measured = measure(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh()), torch.randn(32, 3))
+        >>> with_intervals(measured, "bootstrap-t").aofe.value == measured.aofe.value
         True
     """
-    require_interval(kind)
-    if found.grams is None:
+    if kind not in INTERVALS:
+        known = ", ".join(INTERVALS)
+        raise InterlawError(f"expected an interval among {known}, found '{kind}'{did_you_mean(kind, INTERVALS)}")
+    if measurement.grams is None:
         raise InterlawError("expected a measurement with its Gram matrices, found none; keep its .npz beside its .json")
-    level = found.settings["level"] if level is None else level
-    null = NULLS[found.settings["null"]]
-    estimates: dict[str, Any] = INTERVALS[kind](found.grams, null=null, level=level, seed=seed)
+    level = measurement.settings["level"] if level is None else level
+    null = NULLS[measurement.settings["null"]]
+    estimates: dict[str, Any] = INTERVALS[kind](measurement.grams, null=null, level=level, seed=seed)
     chance, excess = estimates.pop("null_ratio"), estimates.pop("excess_ratio")
-    settings = {**found.settings, "level": level, "interval": kind}
-    return replace(found, settings=settings, null=chance, excess=excess, **estimates)
+    settings = {**measurement.settings, "level": level, "interval": kind}
+    return replace(measurement, settings=settings, null=chance, excess=excess, **estimates)

@@ -13,61 +13,58 @@ keeps the expectation A_n for any W that does not depend on sequence n; W comes 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from interlaw.interaction.batches import Batch, batch_length, take
-from interlaw.interaction.contribution import (
-    Contribution,
-    Factorize,
-    Settings,
-    contribution,
-    ones,
-    random_signs,
-    require_finite,
-)
-from interlaw.interaction.differentiation import Outputs, jacobian_vector, vector_jacobian
-from interlaw.interaction.gradient_views import unit_cotangents
-from interlaw.interaction.locate import Locate
-from interlaw.interaction.site import Site, reading_site
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.forward_mode import jacobian_vector
+from interlaw.interaction.place import Outputs, Places
+from interlaw.interaction.routes import Columns, Contribution, require_finite
+from interlaw.interaction.views import VIEWS, Contribute, View, ones, random_signs, readout, unit_cotangents
 
+if TYPE_CHECKING:
+    from interlaw.interaction.options import Options
+
+# As the paper's code has it: 64 outputs of a matrix drawn with this seed.
 PROJECTED_OUTPUTS = 64
 PROJECTION_SEED = 42
+# Directions taken exactly: as many as carry four fifths of the trace, and no more than 8 gradients a sequence.
 COVERED_TRACE = 0.8
 MOST_DIRECTIONS = 8
+# Sequences before the first directions are known: fewer leave them to chance, more leave the noise in.
 FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
 
-Project = Callable[[Tensor], Tensor]
-FindSite = Callable[[nn.Module, Batch], Site]
 
-
-def output_view(settings: Settings) -> Factorize:
+def output_view(options: Options) -> Contribute:
     """G = E[J J^T] over the outputs themselves, of the last token where there are tokens."""
-    return _output_side(settings, lambda y: y)
+    return _output_side(options, readout(options))
 
 
-def projected_view(settings: Settings) -> Factorize:
+def projected_view(options: Options) -> Contribute:
     """G = P E[J J^T] P^T; P has entries N(0, 1/m) and never changes."""
-    return _output_side(settings, _project)
+    read = readout(options)
+    return _output_side(options, lambda output, batch: _project(read(output, batch)))
 
 
-def _output_side(settings: Settings, project: Project) -> Factorize:
+def _output_side(options: Options, outputs: Outputs) -> Contribute:
     """Either view, from the outputs as it takes them."""
-    readout, locate = settings.readout(), Locate()
+    if options.probes != "exact":
+        return Probed(options, outputs)
 
-    def outputs(output: Any, batch: Batch) -> Tensor:
-        return project(readout(output, batch))
+    def exact(places: Places, batch: Batch) -> dict[str, Contribution]:
+        """The m rows of B by reverse mode."""
+        (name,) = places.kept
+        rows = _rows(places, batch, outputs, unit_cotangents)
+        columns = Columns(1, route=options.route)
+        columns.add(rows)
+        return {name: columns.contribution(ones(rows))}
 
-    def find(model: nn.Module, batch: Batch) -> Site:
-        site = reading_site(model, batch, layer=settings.layer, readout=readout)
-        return locate(model, batch, site, outputs)
-
-    return _exact(settings, find, outputs) if settings.probes == "exact" else Probed(settings, find, outputs)
+    return exact
 
 
 def _project(y: Tensor) -> Tensor:
@@ -83,17 +80,6 @@ def _projection(num_outputs: int) -> Tensor:
     return torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator) / math.sqrt(PROJECTED_OUTPUTS)
 
 
-def _exact(settings: Settings, find: FindSite, outputs: Outputs) -> Factorize:
-    """The m rows of B by reverse mode."""
-
-    def factorize(model: nn.Module, batch: Batch) -> Contribution:
-        site = find(model, batch)
-        rows = _rows(model, batch, site, outputs, unit_cotangents)
-        return contribution([rows], layer=site.name, count=1, weights=ones(rows), settings=settings)
-
-    return factorize
-
-
 class Probed:
     """Forward-mode probes, with the leading directions taken exactly.
 
@@ -101,48 +87,57 @@ class Probed:
     result depends on the seed and not on the memory of the machine.
     """
 
-    def __init__(self, settings: Settings, find: FindSite, outputs: Outputs) -> None:
-        self._settings = settings
-        self._find = find
+    def __init__(self, options: Options, outputs: Outputs) -> None:
         self._outputs = outputs
-        self._num_probes = settings.probes if isinstance(settings.probes, int) else 1
-        self._generator = torch.Generator().manual_seed(settings.seed)
+        self._as_factors = options.route == "gram"
+        self._num_probes = options.probes if isinstance(options.probes, int) else 1
+        self._generator = torch.Generator().manual_seed(options.seed)
         self._seen = 0
         self._refresh_at = FIRST_REFRESH
         self._sum: Tensor | None = None
         self._directions: Tensor | None = None
 
-    def __call__(self, model: nn.Module, batch: Batch) -> Contribution:
+    def __call__(self, places: Places, batch: Batch) -> dict[str, Contribution]:
         """The contributions of a batch, in pieces that end where the directions are renewed."""
-        site = self._find(model, batch)
-        parts, start, length = [], 0, batch_length(batch)
-        while start < length:
-            stop = min(length, start + self._refresh_at - self._seen)
-            piece = take(batch, start, stop)
-            images = require_finite(
-                _images(model, piece, site, self._outputs, count=self._num_probes, generator=self._generator)
-            )
-            plain = self._settings.route == "gram" or images.shape[1] > WIDEST_MATRICES
-            parts.append(images if plain else self._matrices(model, piece, site, images))
+        (name,) = places.kept
+        parts, start = [], 0
+        while start < len(batch):
+            stop = min(len(batch), start + self._refresh_at - self._seen)
+            piece = batch.take(start, stop)
+            images = require_finite(self._images(places, piece))
+            as_factors = self._as_factors or images.shape[1] > WIDEST_MATRICES
+            parts.append(images if as_factors else self._matrices(places, piece, images))
             start = stop
         content = torch.cat(parts)
-        return Contribution(
-            layer=site.name,
-            factors=content if plain else None,
-            matrices=None if plain else content,
+        part = Contribution(
+            factors=content if as_factors else None,
+            matrices=None if as_factors else content,
             weights=ones(content),
             dim=content.shape[1],
             num_probes=self._num_probes,
         )
+        return {name: part}
 
-    def _matrices(self, model: nn.Module, batch: Batch, site: Site, images: Tensor) -> Tensor:
+    def _images(self, places: Places, batch: Batch) -> Tensor:
+        """B u / sqrt(p) for p fresh probes per sequence, (n, m, p)."""
+        count = self._num_probes
+        drawn: list[Tensor] = []
+
+        def tangent(h: Tensor) -> Tensor:
+            if not drawn:
+                drawn.extend(random_signs(h, count, self._generator))
+            return drawn.pop()
+
+        images = [jacobian_vector(places, batch, self._outputs, tangent=tangent) for _ in range(count)]
+        stacked: Tensor = torch.stack(images, 2) / count**0.5
+        return stacked
+
+    def _matrices(self, places: Places, batch: Batch, images: Tensor) -> Tensor:
         """The corrected matrices (n, m, m) of images B u (n, m, p)."""
         matrices = (images @ images.mT).double()
         if self._directions is not None:
             W = self._directions
-            rows = _rows(
-                model, batch, site, self._outputs, lambda y: (w.to(y).expand_as(y) for w in W.to(y).unbind(1))
-            ).double()
+            rows = _rows(places, batch, self._outputs, lambda y: (w.expand_as(y) for w in W.to(y).unbind(1))).double()
             W = W.double()
             matrices = matrices + W @ (rows @ rows.mT - W.T @ matrices @ W) @ W.T
         total = matrices.sum(0)
@@ -163,25 +158,12 @@ def leading_directions(G: Tensor) -> Tensor:
     return leading
 
 
-def _images(
-    model: nn.Module, batch: Batch, site: Site, outputs: Outputs, *, count: int, generator: torch.Generator
-) -> Tensor:
-    """B u / sqrt(p) for p fresh probes per sequence, (n, m, p)."""
-    drawn: list[Tensor] = []
-
-    def tangent(h: Tensor) -> Tensor:
-        if not drawn:
-            drawn.extend(random_signs(h, count, generator))
-        return drawn.pop()
-
-    images = [jacobian_vector(model, batch, site=site, outputs=outputs, tangent=tangent) for _ in range(count)]
-    found: Tensor = torch.stack(images, 2) / count**0.5
-    return found
-
-
-def _rows(
-    model: nn.Module, batch: Batch, site: Site, outputs: Outputs, cotangents: Callable[[Tensor], Iterator[Tensor]]
-) -> Tensor:
+def _rows(places: Places, batch: Batch, outputs: Outputs, cotangents: Callable[[Tensor], Iterable[Tensor]]) -> Tensor:
     """Rows of B along the cotangents: (n, k, coordinates of h)."""
-    gradients = vector_jacobian(model, batch, site=site, outputs=outputs, cotangents=cotangents)
-    return require_finite(torch.stack([g.flatten(1) for g in gradients], 1))
+    (name,) = places.kept
+    gradients = [at[name].flatten(1) for at in places.gradients(batch, outputs, cotangents)]
+    return require_finite(torch.stack(gradients, 1))
+
+
+VIEWS["projected"] = View(start=projected_view, null="projected", positions="last", cost=4.5)
+VIEWS["output"] = View(start=output_view, positions="last", cost=4.5)

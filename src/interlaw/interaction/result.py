@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from interlaw.interaction.energies import QUANTITIES, Energies
-from interlaw.interaction.estimates import Estimate
-from interlaw.interaction.grams import Grams
+from interlaw.errors import InterlawError
+from interlaw.interaction.estimates import Estimate, jackknife
+from interlaw.interaction.grams import NULLS, QUANTITIES, Energies, Grams, plugin
 from interlaw.interaction.rotation import RotationTest
+
+if TYPE_CHECKING:
+    from interlaw.interaction.options import Options
 
 _PLAIN = (
     *("model", "view", "layer", "dim", "num_clusters", "num_groups", "num_probes", "seed", "estimator"),
@@ -104,32 +108,84 @@ class Interaction:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""
-        found: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
-        found |= {name: getattr(self, name).to_dict() for name in (*QUANTITIES, "null", "excess")}
-        found |= {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
-        return found | {
+        written: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
+        written |= {name: getattr(self, name).to_dict() for name in (*QUANTITIES, "null", "excess")}
+        written |= {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
+        return written | {
             "plugin": self.plugin.to_dict(),
             "settings": dict(self.settings),
             "rotation_test": None if self.rotation_test is None else asdict(self.rotation_test),
         }
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Interaction:
+    def from_dict(cls, written: Mapping[str, Any]) -> Interaction:
         """The measurement that `to_dict` wrote; a ValueError, KeyError or TypeError where it is none."""
         estimates = {
-            name: Estimate(**{end: float(value) for end, value in found[name].items()})
+            name: Estimate(**{end: float(value) for end, value in written[name].items()})
             for name in (*QUANTITIES, "null", "excess")
         }
-        plain: dict[str, Any] = {name: found[name] for name in _PLAIN} | dict(estimates)
-        plain |= {name: int(found[name]) for name in _COUNTS}
-        settings = dict(found["settings"])
+        plain: dict[str, Any] = {name: written[name] for name in _PLAIN} | dict(estimates)
+        plain |= {name: int(written[name]) for name in _COUNTS}
+        settings = dict(written["settings"])
         missing = [name for name in _SETTINGS if name not in settings]
         if missing:
             raise KeyError(f"settings without {', '.join(missing)}")
-        test = found["rotation_test"]
+        test = written["rotation_test"]
         return cls(
             **plain,
             settings=settings,
-            plugin=Energies(**found["plugin"]),
+            plugin=Energies(**written["plugin"]),
             rotation_test=None if test is None else RotationTest(**test),
+        )
+
+
+def result_of(grams: Grams, *, layer: str, options: Options, num_probes: int, **origin: Any) -> Interaction:
+    """The measurement as a value.
+
+    Raises:
+        InterlawError: G has no energy, so that its ratio is undefined.
+    """
+    null = NULLS[options.record.null]
+    estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
+    _require_energy(grams, estimates["aofe_ratio"], layer=layer)
+    drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
+    return Interaction(
+        view=options.view,
+        layer=layer,
+        dim=grams.dim,
+        num_clusters=grams.num_clusters,
+        num_groups=len(grams.counts),
+        num_probes=num_probes,
+        seed=options.seed,
+        estimator=f"U-statistic over pairs of clusters, {drawn}, {len(grams.counts)}-group jackknife",
+        null=estimates.pop("null_ratio"),
+        excess=estimates.pop("excess_ratio"),
+        plugin=plugin(grams, null=null),
+        settings={
+            "positions": options.positions,
+            "outputs": None if options.outputs is None else list(options.outputs),
+            "center": options.center,
+            "scale": options.scale,
+            "level": options.level,
+            "interval": "jackknife",
+            "null": options.record.null,
+            "rel_error": options.rel_error,
+        },
+        grams=grams,
+        **origin,
+        **estimates,
+    )
+
+
+def _require_energy(grams: Grams, ratio: Estimate, *, layer: str) -> None:
+    """Refuses a ratio of nothing."""
+    if not bool(grams.trace.sum() > 0):
+        raise InterlawError(
+            f"expected a derivative at '{layer}', found all zeros; a ratio of nothing is undefined, so measure trained "
+            "weights, or another layer"
+        )
+    if not math.isfinite(ratio.value + ratio.stderr):
+        raise InterlawError(
+            f"expected samples with a direction in common at '{layer}', found {grams.num_clusters} with nearly none; "
+            "give more samples"
         )

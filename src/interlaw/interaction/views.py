@@ -1,30 +1,250 @@
-"""The views by name: which matrix G is meant, and what its AOFE-ratio would be by chance."""
+"""What a view is, and the views of the input side, G = E[J^T J]: `input`, `patch` and `loss`.
+
+Legend: J = dy/dh the Jacobian of the outputs y (C) at the activation h; r random signs with E[r r^T] = I, so that
+E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from interlaw.interaction.bottleneck import bottleneck_view
-from interlaw.interaction.contribution import Factorize, Settings
-from interlaw.interaction.gradient_views import input_view, loss_view, patch_view, token_view
-from interlaw.interaction.output_side import output_view, projected_view
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import IGNORED, Batch, named_output, output_tensor
+from interlaw.interaction.place import CONVOLUTIONS, Outputs, Place, Places, find_place
+from interlaw.interaction.routes import Columns, Contribution
+
+if TYPE_CHECKING:
+    from interlaw.interaction.options import Options
+
+# As many exact gradients as a batch of them costs about what the Gram matrices of one probe each would.
+EXACT_OUTPUTS = 64
+
+Contribute = Callable[[Places, Batch], dict[str, Contribution]]
+"""A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
+
+
+def at_layer(model: nn.Module, batch: Batch, options: Options) -> Place:
+    """The place that the options name, or the natural one."""
+    return find_place(model, batch, layer=options.layer)
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How a view makes contributions, and the name of its null in `NULLS`."""
+    """One answer to which matrix G is meant; `VIEWS` holds them by name.
 
-    prepare: Callable[[Settings], Factorize]
+    Attributes:
+        start: From the options to what makes contributions of batches.
+        place: Where h lives; None where nothing is differentiated.
+        null: The ratio by chance, a name in `NULLS`.
+        positions: Which outputs of sequences count unless the options say so: "all" or the "last".
+        useless: Options that mean nothing to it.
+        with_targets: Whether the model reads all tokens but the last, and the token after each is its target.
+        layers: Whether it can be taken at every layer at once.
+        cost: Of a sample, in samples of training (a forward and a backward pass each).
+
+    Example:
+        >>> VIEWS["loss"].with_targets, VIEWS["projected"].positions
+        (True, 'last')
+    """
+
+    start: Callable[[Options], Contribute]
+    place: Callable[[nn.Module, Batch, Options], Place] | None = at_layer
     null: str = "haar"
+    positions: str = "all"
+    useless: tuple[str, ...] = ()
+    with_targets: bool = False
+    layers: bool = False
+    cost: float = 1.0
+
+
+OF_OUTPUTS = ("probes", "positions", "outputs", "center", "scale")
+"""Options about the outputs whose Jacobian is taken; a loss and a closed form have no choice of them."""
+
+
+class InputSide:
+    """Gradients J^T r as columns, the same way at every place: h of shape (n, T, features) has D = features.
+
+    Args:
+        options: What is measured.
+        outputs: From what the model returns to y.
+        draw: From y to the cotangents, their number, and how many of them are probes.
+    """
+
+    def __init__(
+        self, options: Options, outputs: Outputs, draw: Callable[[Tensor], tuple[Iterable[Tensor], int, int]]
+    ) -> None:
+        self._route = options.route
+        self._outputs = outputs
+        self._draw = draw
+
+    def __call__(self, places: Places, batch: Batch) -> dict[str, Contribution]:
+        """What a batch adds at every place: the mean over positions of a sequence, the mean over samples."""
+        count = probes = 0
+
+        def cotangents(y: Tensor) -> Iterable[Tensor]:
+            nonlocal count, probes
+            drawn, count, probes = self._draw(y)
+            return drawn
+
+        gathered: dict[str, Columns] = {}
+        weights: dict[str, Tensor] = {}
+        for gradients in places.gradients(batch, self._outputs, cotangents):
+            kept = places.kept
+            for name in kept.keys() & gradients.keys():
+                columns = kept[name].columns(gradients[name])
+                weights.setdefault(name, count_positions(columns, batch))
+                gathered.setdefault(name, Columns(count, route=self._route)).add(columns)
+        return {name: gathered[name].contribution(weights[name], num_probes=probes) for name in places.kept}
+
+
+def input_view(options: Options) -> Contribute:
+    """G over the features of h, for every output or for random cotangents."""
+    return InputSide(options, readout(options), cotangents_of(options))
+
+
+def loss_view(options: Options) -> Contribute:
+    """G = E[g g^T], g the gradient of the summed next-token loss at one token; the sequence is the cluster."""
+    return InputSide(options, losses, lambda y: ([torch.ones_like(y)], 1, 0))
+
+
+def losses(output: Any, batch: Batch) -> Tensor:
+    """Next-token cross entropy in nats of each sequence, summed over its targets that are not ignored."""
+    targets = batch.targets
+    assert targets is not None
+    if named_output(output, "logits") is None and named_output(output, "last_hidden_state") is not None:
+        raise InterlawError(
+            f"the loss view needs next-token logits, found the hidden states of {type(output).__name__}; use a model "
+            "with a language-model head, or the input view"
+        )
+    logits = output_tensor(output)
+    if logits.dim() != 3 or logits.shape[:2] != targets.shape or int(targets.max()) >= logits.shape[-1]:
+        raise InterlawError(
+            f"the loss view needs next-token logits (batch, time, vocabulary), found shape {tuple(logits.shape)} for "
+            f"tokens up to {int(targets.max())}; use a model with a language-model head, or the input view"
+        )
+    each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none")
+    return each.view(targets.shape).sum(1)
+
+
+def patches_of(model: nn.Module, batch: Batch, options: Options) -> Place:
+    """The input patches (C_in * kernel) of the named convolution, the model's first one when None.
+
+    The gradient at a patch is W^T delta with delta the gradient at the convolution's output there; for a linear
+    convolution G is W^T W exactly.
+
+    Source: Beaglehole et al. 2023, arXiv 2309.00570 (patches as the inputs of a convolution).
+    """
+    layer = options.layer
+    convolutions = {name: module for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)}
+    if not convolutions or (layer is not None and layer not in convolutions):
+        raise InterlawError(
+            f"the patch view needs a convolution, found {'none' if layer is None else repr(layer)}; "
+            f"this model has {', '.join(convolutions) or 'no convolution: use the input view'}"
+        )
+    name = layer if layer is not None else next(iter(convolutions))
+    conv = convolutions[name]
+    if conv.groups != 1:
+        raise InterlawError(
+            f"the patch view needs a convolution whose outputs see whole patches, '{name}' has "
+            f"{conv.groups} groups; name another layer"
+        )
+    return Place(name=name, module=conv, output=True, columns=partial(by_patch, conv.weight.detach().flatten(1)))
+
+
+def by_patch(kernel: Tensor, g: Tensor) -> Tensor:
+    """A gradient at a convolution's output as columns at its patches, (n, C_in * kernel, patches)."""
+    return kernel.T.to(g.dtype) @ g.flatten(2)
+
+
+def readout(options: Options) -> Outputs:
+    """From what a model returns to the outputs y (n, C) that are differentiated, one row a cluster."""
+    positions = options.positions or VIEWS[options.view].positions
+
+    def outputs(output: Any, batch: Batch) -> Tensor:
+        y, mask = output_tensor(output), batch.mask
+        if y.dim() >= 3 and positions == "last":
+            y = _last(y, mask)
+        if options.center:
+            y = y - y.mean(-1, keepdim=True)
+        if options.scale == "rms":
+            y = y * y.square().mean(-1, keepdim=True).rsqrt()
+        if options.outputs is not None:
+            y = y[..., _chosen(options.outputs, y.shape[-1])]
+        if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2]:
+            y = y * mask[:, :, None].to(y.dtype)
+        return y.flatten(1) if y.dim() > 1 else y[:, None]
+
+    return outputs
+
+
+def _last(y: Tensor, mask: Tensor | None) -> Tensor:
+    """The outputs at the last token that is not padding."""
+    if mask is None or mask.shape != y.shape[:2]:
+        return y[:, -1]
+    last = torch.where(mask.bool(), torch.arange(mask.shape[1], device=mask.device), -1).amax(1)
+    return y[torch.arange(len(y), device=y.device), last]
+
+
+def _chosen(outputs: Sequence[int], count: int) -> list[int]:
+    """The indices, all of which must be there."""
+    bad = [index for index in outputs if not -count <= index < count]
+    if bad:
+        raise InterlawError(f"expected outputs from 0 to {count - 1}, found {bad}; leave outputs out to take all")
+    return list(outputs)
+
+
+def cotangents_of(options: Options) -> Callable[[Tensor], tuple[Iterable[Tensor], int, int]]:
+    """Draws cotangents for y: the unit vectors of every output, or fresh random signs."""
+    generator = torch.Generator().manual_seed(options.seed)
+
+    def draw(y: Tensor) -> tuple[Iterable[Tensor], int, int]:
+        if options.probes == "exact" or (options.probes is None and y.shape[1] <= EXACT_OUTPUTS):
+            return unit_cotangents(y), y.shape[1], 0
+        probes = int(options.probes or 1)
+        return (r / probes**0.5 for r in random_signs(y, probes, generator)), probes, probes
+
+    return draw
+
+
+def unit_cotangents(y: Tensor) -> Iterator[Tensor]:
+    """The C unit vectors, for every cluster of the batch at once."""
+    for index in range(y.shape[1]):
+        unit = torch.zeros_like(y)
+        unit[:, index] = 1.0
+        yield unit
+
+
+def random_signs(like: Tensor, count: int, generator: torch.Generator) -> Sequence[Tensor]:
+    """`count` tensors of random signs in the shape of `like`.
+
+    Drawn on the CPU and cluster by cluster, so that a seed means the same on every device and in every batching.
+    """
+    bits = torch.randint(0, 2, (len(like), count, *like.shape[1:]), generator=generator, dtype=torch.int8)
+    return bits.to(device=like.device, dtype=like.dtype).mul(2).sub(1).unbind(1)
+
+
+def count_positions(columns: Tensor, batch: Batch) -> Tensor:
+    """What each cluster counts in the mean: its real tokens where the columns are tokens, else its columns."""
+    counted = batch.counted
+    if counted is not None and counted.shape[1] == columns.shape[2]:
+        return counted.sum(1).double()
+    return ones(columns) * columns.shape[2]
+
+
+def ones(like: Tensor) -> Tensor:
+    """A weight of 1 per cluster."""
+    return torch.ones(len(like), dtype=torch.float64, device=like.device)
 
 
 VIEWS: dict[str, View] = {
-    "input": View(prepare=input_view),
-    "loss": View(prepare=loss_view),
-    "projected": View(prepare=projected_view, null="projected"),
-    "output": View(prepare=output_view),
-    "patch": View(prepare=patch_view),
-    "bottleneck": View(prepare=bottleneck_view),
-    "token": View(prepare=token_view),
+    "input": View(start=input_view, layers=True),
+    "loss": View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS),
+    "patch": View(start=input_view, place=patches_of),
 }

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from interlaw.interaction import VIEWS
+
 # parts of the training; seconds scatter, so both stay below what is promised (3% and 5%)
 EVALUATING, MEASURING = 0.025, 0.04
 
-# cost of one sample in trained samples, measured on GPTs of width 16 to 128 (`python -m benchmarks training`)
+# cost of one sample in trained samples, measured on GPTs of width 16 to 128 (`python -m benchmarks training`); that of
+# measuring it is in `VIEWS`
 JUDGED = 0.3
-MEASURED = {"input": 1.0, "loss": 1.0, "patch": 1.0, "token": 1.0, "bottleneck": 1.0, "projected": 4.5, "output": 4.5}
 
 LEAST_MEASURED, MOST_MEASURED = 32, 256
 LEAST_VALIDATION, MOST_VALIDATION = 16, 64
@@ -29,7 +31,7 @@ def measured_samples(views: Sequence[str], *, trained_samples: int) -> int:
         >>> measured_samples(["loss"], trained_samples=10**6)
         256
     """
-    cost = sum(MEASURED[view] for view in views)
+    cost = sum(VIEWS[view].cost for view in views)
     affordable = int(MEASURING * trained_samples / cost) if cost else MOST_MEASURED
     return min(max(affordable, LEAST_MEASURED), MOST_MEASURED)
 

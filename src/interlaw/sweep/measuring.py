@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from interlaw.interaction import measure
+from interlaw.interaction import VIEWS, measure
 from interlaw.runs import Record, TrialSpec
 from interlaw.tasks import Task
 from interlaw.training import is_out_of_memory
@@ -33,9 +33,9 @@ def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task, *, m
         if view.view in measurements:
             continue
         try:
-            inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
-            found = measure(model, inputs, view=view.view, seed=view.seed, memory_limit=memory_limit)
-            measurements[view.view] = found.to_dict()
+            inputs = task.probes(num_samples=view.samples, with_targets=VIEWS[view.view].with_targets)
+            interaction = measure(model, inputs, view=view.view, seed=view.seed, memory_limit=memory_limit)
+            measurements[view.view] = interaction.to_dict()
         except Exception as error:  # the loss stands, whatever went wrong here
             unmeasured[view.view] = _reason(error)
             if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

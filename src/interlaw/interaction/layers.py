@@ -1,0 +1,180 @@
+"""Layer by layer in one pass: interaction at every layer's input, superposition of its weights, and how they agree.
+
+Legend: W (out x in) a layer's weights; G (in x in) the AGOP at its input; the Neural Feature Ansatz says that W^T W is
+proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an embedding table, whose W^T W is E E^T.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any, Unpack
+
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError, did_you_mean
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.flow import Gathered, gather, require_module
+from interlaw.interaction.grams import Energies
+from interlaw.interaction.options import MeasureOptions, Options, options_from
+from interlaw.interaction.place import CONVOLUTIONS, Place, Places
+from interlaw.interaction.result import Interaction
+from interlaw.interaction.superposition import agreement, kernel_of, superposition
+from interlaw.interaction.views import VIEWS, by_patch
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerInteraction:
+    """One layer.
+
+    Attributes:
+        name: The module's name.
+        kind: Its class.
+        interaction: Interaction at its input (for an embedding at its output, for a convolution over its patches).
+        superposition: Energies of W^T W, the parameter-space counterpart (of E E^T for an embedding).
+        nfa: Cosine of W^T W and the averaged G.
+        nfa_centered: The same after the mean entry of each is taken away, a correlation of entries.
+    """
+
+    name: str
+    kind: str
+    interaction: Interaction
+    superposition: Energies
+    nfa: float
+    nfa_centered: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """One row, ready for JSON."""
+        return {
+            "layer": self.name,
+            "kind": self.kind,
+            "interaction": self.interaction.to_dict(),
+            "superposition": self.superposition.to_dict(),
+            "nfa": self.nfa,
+            "nfa_centered": self.nfa_centered,
+        }
+
+
+class Layers(tuple[LayerInteraction, ...]):
+    """The layers in the order of the network.
+
+    Attributes:
+        left_out: Layers of a known kind that could not be measured, with the reason.
+    """
+
+    left_out: dict[str, str]
+
+    def __new__(cls, rows: Iterable[LayerInteraction], *, left_out: dict[str, str]) -> Layers:
+        """The rows, and what is not among them."""
+        self = super().__new__(cls, rows)
+        self.left_out = left_out
+        return self
+
+    def plot(self) -> Any:
+        """Every layer: what exceeds chance, and the same quantities over blocks.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
+
+
+def measure_layers(
+    model: nn.Module, inputs: object, *, layers: Sequence[str] | None = None, **options: Unpack[MeasureOptions]
+) -> Layers:
+    """Measures every linear, convolution and embedding layer from the same forward and backward passes.
+
+    Layers that the outputs do not depend on, that do not run once in a forward pass, or whose input has no part for
+    each sample (a table of positions, an expert's tokens) are left out: `left_out` of the result says why.
+
+    Args:
+        model: The network.
+        inputs: As in `measure`.
+        layers: Names of the modules; all of the known kinds when None.
+        **options: As in `measure`, without `layer`; `view` is "input" for J^T J of the outputs, "loss" for gradients of
+            the summed next-token loss.
+
+    Raises:
+        InterlawError: No layer can be measured, one of `layers` cannot, another view, or what `measure` raises.
+
+    Example:
+        >>> import torch
+        >>> linear = torch.nn.Linear(3, 4, bias=False)
+        >>> (layer,) = measure_layers(torch.nn.Sequential(linear), torch.randn(5, 3))
+        >>> round(layer.nfa, 4)  # for a linear network G is W^T W
+        1.0
+    """
+    asked = options_from(options, without=("layer",))
+    if not asked.record.layers:
+        known = " or ".join(repr(name) for name, view in VIEWS.items() if view.layers)
+        raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
+    require_module(model)
+    chosen = _chosen(model, layers)
+
+    def find(model: nn.Module, batch: Batch, options: Options) -> Places:
+        return Places(model, [_place(*named) for named in chosen.items()], optional=layers is None)
+
+    gathered = gather(model, inputs, asked, find=find)
+    gathered.places.leave_out(_without_energy(gathered, chosen))
+    rows = [_row(gathered, name, chosen[name]) for name in gathered.places.kept]
+    return Layers(rows, left_out=gathered.places.left_out)
+
+
+def _place(name: str, module: nn.Module) -> Place:
+    """A layer's input; the output of an embedding, and a convolution's patches."""
+    if isinstance(module, CONVOLUTIONS):
+        return Place(
+            name=name, module=module, output=True, columns=partial(by_patch, module.weight.detach().flatten(1))
+        )
+    return Place(name=name, module=module, output=isinstance(module, nn.Embedding), columns=_by_last_axis)
+
+
+def _by_last_axis(g: Tensor) -> Tensor:
+    """A gradient at a linear layer or a table as columns (n, D, positions), D what its weights act on."""
+    return g.reshape(len(g), -1, g.shape[-1]).mT
+
+
+def _without_energy(gathered: Gathered, modules: dict[str, nn.Module]) -> dict[str, str]:
+    """Layers of which a ratio would be one of nothing, and why."""
+    reasons = {}
+    for name in gathered.places.kept:
+        W = kernel_of(modules[name])
+        if not bool(gathered.grams(name).trace.sum() > 0):
+            reasons[name] = "its derivative is all zeros"
+        elif W is None or not bool(W.any()):
+            reasons[name] = "its weights are all zeros"
+    return reasons
+
+
+def _row(gathered: Gathered, name: str, module: nn.Module) -> LayerInteraction:
+    """One row: interaction from K and H, superposition from the weights, agreement from both."""
+    nfa, centered = agreement(module, gathered.totals[name].mean())
+    return LayerInteraction(
+        name=name,
+        kind=type(module).__name__,
+        interaction=gathered.interaction(name),
+        superposition=superposition(module),
+        nfa=nfa,
+        nfa_centered=centered,
+    )
+
+
+def _chosen(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
+    """The modules to measure by name."""
+    known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
+    getter = getattr(model, "get_input_embeddings", None)
+    tokens = getter() if callable(getter) else None
+    if tokens is not None:
+        # Tables of positions are shared by all samples: they have no gradient per sample.
+        known = {name: m for name, m in known.items() if m is tokens or not isinstance(m, nn.Embedding)}
+    missing = [name for name in layers or () if name not in known]
+    if missing or not known:
+        near = did_you_mean(missing[0], known) if missing else ""
+        raise InterlawError(
+            f"expected linear, convolution or embedding layers, found {missing or 'none'}; "
+            f"this model has {', '.join(list(known)[:8]) or 'none of them'}{near}"
+        )
+    return known if layers is None else {name: known[name] for name in layers}
