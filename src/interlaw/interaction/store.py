@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import secrets
 import zipfile
 import zlib
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.result import Interaction
 
@@ -53,10 +53,8 @@ def _version() -> str | None:
 
 def _write(path: Path, content: bytes) -> None:
     """The whole file or none of it."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        part.write_bytes(content)
-        part.replace(path)
+        write_atomically(path, content)
     except OSError as error:
         raise InterlawError(f"expected to write to {path}, found: {error.strerror}; choose another place") from error
 

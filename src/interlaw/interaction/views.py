@@ -19,6 +19,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch, named_output, output_tensor
 from interlaw.interaction.place import CONVOLUTIONS, Outputs, Place, Places, find_place
 from interlaw.interaction.routes import Columns, Contribution
+from interlaw.registry import Registry
 
 if TYPE_CHECKING:
     from interlaw.interaction.options import Options
@@ -243,8 +244,12 @@ def ones(like: Tensor) -> Tensor:
     return torch.ones(len(like), dtype=torch.float64, device=like.device)
 
 
-VIEWS: dict[str, View] = {
-    "input": View(start=input_view, layers=True),
-    "loss": View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS),
-    "patch": View(start=input_view, place=patches_of),
-}
+VIEWS = Registry(
+    "interlaw.views",
+    {
+        "input": View(start=input_view, layers=True),
+        "loss": View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS),
+        "patch": View(start=input_view, place=patches_of),
+    },
+)
+"""The views by name; an installed package adds one by an entry point of the group `interlaw.views`."""
