@@ -5,7 +5,6 @@ from interlaw.laws.compare import RivalForm
 from interlaw.laws.compute_optimum import ComputeOptimum, compute_optima
 from interlaw.laws.fit import LawFit, fit_law
 from interlaw.laws.joint_law import JointLaw, LinePoint
-from interlaw.laws.pooled_claims import pooled_claims
 from interlaw.laws.published import LAWS, SIZE_TOLERANCE, PublishedLaw, published_laws, published_slopes
 from interlaw.laws.result import BudgetFit, InteractionInterval, Stability
 from interlaw.laws.stability import equivalence
@@ -38,7 +37,6 @@ __all__ = [
     "equivalence",
     "fit_law",
     "judge_together",
-    "pooled_claims",
     "published_laws",
     "published_slopes",
     "status_text",

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.laws import Claim, LawFit, fit_law, pooled_claims
+from interlaw.laws import Claim, FittedTable, LawFit, fit_law, judge_together
 from interlaw.report import write_report
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
@@ -233,7 +233,11 @@ def _claims(results: Mapping[str, Result]) -> dict[str, tuple[Claim, ...]]:
     """The claims' tests: of all parts together where there are several, else of the one."""
     if len(results) == 1:
         return {label: result.fit.claims for label, result in results.items()}
-    return {"all sweeps together": pooled_claims([result.table for result in results.values()])}
+    parts = [
+        FittedTable(source=label, treatment=None, table=result.table, fit=result.fit)
+        for label, result in results.items()
+    ]
+    return {"all sweeps together": judge_together(parts)}
 
 
 def _rows(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
