@@ -55,6 +55,8 @@ def fit_joint_law(
     form = solution.form
     short = _shortfall(solution, len(rows) - form.num_parameters, shapes.noise_of_means(rows), shapes.noise_dof)
     draws, met = _bootstrap(solution, features, loss, short=short, num_bootstrap=num_bootstrap, rng=rng)
+    if met.sum() < 2:  # no refit converged: nothing is known of any interval
+        return None
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
     natural = _natural(solution, draws[met], reference, confidence, features, loss, short)
