@@ -134,7 +134,7 @@ def test_shots_that_the_file_does_not_state_are_unknown(tmp_path: Path) -> None:
         (
             {"results": {"letters": {"bleu,none": 3}}},
             "letters",
-            "expected acc,none or exact_match,none or .*found None",
+            "expected a metric such as acc, exact_match, acc_norm of letters in .*, found bleu,none; name one",
         ),
         ({"config": {}}, None, "to name its model, found no model_name"),
         ({"results": []}, None, "to hold 'results', found none"),
@@ -183,3 +183,52 @@ def test_points_hold_every_model_once() -> None:
     scored = [point for point in points if point.score is not None]
     assert len(scored) == len(select_models(published_rows(), variant="inst"))
     assert [point.params for point in points] == sorted(point.params for point in points)
+
+
+@pytest.mark.parametrize(
+    ("task", "figures", "asked", "percent", "protocol"),
+    [
+        ("biology", {"exact_match,custom-extract": 0.2}, "biology", 20, "biology 5-shot exact_match custom-extract"),
+        ("hellaswag", {"acc": 0.43, "acc_stderr": 0.1, "acc_norm": 0.5}, "hellaswag", 43, "hellaswag 5-shot acc"),
+        (
+            "hellaswag",
+            {"acc,none": 0.43, "acc_norm,none": 0.5},
+            "hellaswag:acc_norm,none",
+            50,
+            "hellaswag 5-shot acc_norm",
+        ),
+        (
+            "gsm8k",
+            {"exact_match,a": 0.1, "exact_match,b": 0.2},
+            "gsm8k:exact_match,b",
+            20,
+            "gsm8k 5-shot exact_match b",
+        ),
+        (
+            "humaneval",
+            {"pass@1,create_test": 0.3, "pass@1_stderr,create_test": 0.1},
+            "humaneval",
+            30,
+            "humaneval 5-shot pass@1 create_test",
+        ),
+        ("drop", {"em,none": 0.1, "f1,none": 0.25}, "drop", 25, "drop 5-shot f1"),
+        ("mmlu_pro", {"exact_match,none": 0.4}, "mmlu_pro", 40, "mmlu_pro 5-shot exact_match"),  # no chain of thought
+    ],
+)
+def test_metrics_behind_a_filter_and_of_the_old_schema(
+    tmp_path: Path, task: str, figures: dict[str, float], asked: str, percent: float, protocol: str
+) -> None:
+    path = write(tmp_path / "r.json", results(results={task: {"alias": task, **figures}}, **{"n-shot": {task: 5}}))
+    (score,) = read_lm_eval(path, task=asked)
+    assert (score.task, score.percent, score.protocol) == (task, pytest.approx(percent), protocol)
+
+
+def test_a_metric_under_two_filters_is_named_not_guessed(tmp_path: Path) -> None:
+    figures = {"exact_match,strict-match": 0.05, "exact_match,flexible-extract": 0.06}
+    path = write(tmp_path / "r.json", results(results={"gsm8k": figures}))
+    with pytest.raises(
+        InterlawError, match=r"found exact_match,strict-match, .*; name one as --task gsm8k:exact_match"
+    ):
+        read_lm_eval(path, task="gsm8k")
+    with pytest.raises(InterlawError, match=r"expected acc of gsm8k .* found None among exact_match,strict-match, "):
+        read_lm_eval(path, task="gsm8k:acc")

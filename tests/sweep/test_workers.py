@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +111,23 @@ def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:
         run_trials(run, trials, executor="processes", num_workers=2, listen=interrupt)
     assert multiprocessing.active_children() == []
     assert all(record is None for record in records(run).values())
+
+
+@pytest.mark.parametrize("source", [pytest.param("-", marks=pytest.mark.slow), "unguarded.py"])
+def test_a_script_that_workers_cannot_import_fails_no_trial(source: str, tmp_path: Path) -> None:
+    """Python starts each worker by reading the script again, which a pipe or a missing guard does not survive."""
+    path = write_recipe(tmp_path, top={"seeds": [0]})
+    code = (
+        "from pathlib import Path\nfrom interlaw.sweep import prepare_run, read_recipe, run_trials\n"
+        f"recipe, text = read_recipe(Path({str(path)!r}))\n"
+        f"run, trials = prepare_run(recipe, text, out=Path({str(tmp_path / 'run')!r}), folder=Path({str(tmp_path)!r}))\n"
+        "run_trials(run, trials, num_workers=2, listen=lambda event: None)\n"
+    )
+    (tmp_path / "unguarded.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, source]
+    done = subprocess.run(
+        command, input=code, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "expected a script that worker processes can import" in done.stderr, done.stderr[-800:]
+    assert list(tmp_path.glob("run/trials/*/record.json")) == []

@@ -17,6 +17,7 @@ from interlaw.cli.doctor import doctor
 from interlaw.cli.evidence import evidence
 from interlaw.cli.explore import explore
 from interlaw.cli.export import export
+from interlaw.cli.fault import close_output, fault_message, is_lack_of_memory, is_lack_of_room, tolerant_output
 from interlaw.cli.fit import fit
 from interlaw.cli.init import init
 from interlaw.cli.layers import layers
@@ -88,7 +89,12 @@ for command in (
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    tolerant_output()
+    status = run(sys.argv[1:])
+    broken = close_output()
+    if broken and not status:
+        status = _complain(f"expected to write to standard output, found: {broken}; send it elsewhere", status=2)
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
@@ -102,6 +108,14 @@ def run(arguments: list[str]) -> int:
         return _complain(str(error), status=1)
     except (KeyboardInterrupt, Abort):
         return 130
+    except Exception as error:
+        if is_lack_of_room(error):
+            return _complain(f"expected room to write, found: {error}; free some, or write elsewhere", status=2)
+        if is_lack_of_memory(error):
+            return _complain(
+                f"expected more memory: {error}; give fewer or shorter samples, or a smaller model", status=2
+            )
+        return _complain(fault_message(error, arguments), status=1)
     return result if isinstance(result, int) else 0
 
 

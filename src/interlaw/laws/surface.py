@@ -112,7 +112,7 @@ def read_shapes(columns: Mapping[str, Any]) -> Shapes:
     loss = np.log(np.asarray(columns["loss"], dtype=float))
     n, r = np.log(keys[:, 0]), np.log(keys[:, 1] / keys[:, 2])
     t = None
-    if "train_tokens" in names and np.all(keys[:, 3] > 0):
+    if "train_tokens" in names and np.all(keys[:, 3] > 0) and np.ptp(n) > OWN_TOKENS:  # of one size nothing follows
         log_tokens = np.log(keys[:, 3])
         rest = log_tokens - np.polyval(np.polyfit(n, log_tokens, 1), n)
         t = rest if rest.std() > OWN_TOKENS else None

@@ -24,7 +24,7 @@ _TASKS = {
     "leaderboard_mmlu_pro": ("acc,none", HOMOGENEOUS_PROTOCOL.removeprefix("5-shot ")),
     "mmlu_pro": ("exact_match,custom-extract", "CoT generation"),
 }
-_METRICS = ("acc,none", "exact_match,none", "acc_norm,none")
+_METRICS = ("acc", "exact_match", "acc_norm", "pass@1", "f1", "em", "mc2", "inst_level_strict_acc")  # first found first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def read_lm_eval(path: str | Path, *, task: str | None = None) -> tuple[HarnessS
 
     Args:
         path: The `results_*.json` that the harness writes.
-        task: Another task to read instead; its protocol is then the task's name, shots and metric.
+        task: Another task to read instead, or `TASK:METRIC`; its protocol is then the task's name, shots and metric.
 
     Returns:
         One score a task: of `leaderboard_mmlu_pro` and `mmlu_pro`, those that the file has.
@@ -61,13 +61,16 @@ def read_lm_eval(path: str | Path, *, task: str | None = None) -> tuple[HarnessS
     """
     payload = _read_results(Path(path))
     results = payload["results"]
+    asked = None
+    if task is not None and task not in results:
+        task, _, asked = task.partition(":")
     wanted = [task] if task is not None else [name for name in _TASKS if name in results]
     if not wanted or any(name not in results for name in wanted):
         expected = task or " or ".join(_TASKS)
         raise InterlawError(
             f"expected the task {expected} in {path}, found {', '.join(results) or 'none'}; name one of them"
         )
-    return tuple(_score(payload, name, path=Path(path)) for name in wanted)
+    return tuple(_score(payload, name, asked=asked or None, path=Path(path)) for name in wanted)
 
 
 def rows_from_lm_eval(
@@ -129,19 +132,46 @@ def _read_results(path: Path) -> dict[str, Any]:
     return payload
 
 
-def _score(payload: Mapping[str, Any], task: str, *, path: Path) -> HarnessScore:
+def _only_metric(figures: Mapping[str, Any], task: str, *, path: Path) -> str:
+    """The metric to read when none was named: `acc,none`, or the old schema's `acc`, or the same behind one filter."""
+    for metric in _METRICS:
+        found = [name for name in figures if name.partition(",")[0] == metric]
+        plain = [name for name in found if name in (metric, f"{metric},none")]
+        if len(plain or found) == 1:
+            return (plain or found)[0]
+        if found:
+            raise InterlawError(
+                f"expected one {metric} of {task} in {path}, found {', '.join(found)}; name one as "
+                f"--task {task}:{found[0]}"
+            )
+    raise InterlawError(
+        f"expected a metric such as {', '.join(_METRICS[:3])} of {task} in {path}, found {_choices(figures)}; name one "
+        f"as --task {task}:METRIC"
+    )
+
+
+def _choices(figures: Mapping[str, Any]) -> str:
+    """The metrics of a task, without their standard errors."""
+    return ", ".join(name for name in figures if "stderr" not in name and name != "alias") or "none"
+
+
+def _score(payload: Mapping[str, Any], task: str, *, asked: str | None, path: Path) -> HarnessScore:
     """One task's figures; a missing or failed metric is an error, never a zero."""
     figures = _object(payload["results"][task])
-    metric, kind = _TASKS.get(task, (None, None))
-    metric = metric or next((name for name in _METRICS if name in figures), None)
-    value = figures.get(metric) if metric else None
+    known, kind = _TASKS.get(task, (None, None))
+    metric = asked or (known if known in figures else _only_metric(figures, task, path=path))
+    value = figures.get(metric)
     if not isinstance(value, int | float) or not 0 <= value <= 1:
-        expected = metric or " or ".join(_METRICS)
         raise InterlawError(
-            f"expected {expected} of {task} in {path} between 0 and 1, found {value!r}; run the task again"
+            f"expected {metric} of {task} in {path} between 0 and 1, found {value!r}"
+            f"{f' among {_choices(figures)}' if metric not in figures else ''}; run the task again"
         )
     shots = _shots(payload, task)
-    protocol = f"{shots}-shot {kind}" if kind else f"{task} {shots}-shot {str(metric).partition(',')[0]}"
+    protocol = (
+        f"{shots}-shot {kind}"
+        if kind and metric == known
+        else f"{task} {shots}-shot {metric.removesuffix(',none').replace(',', ' ')}"
+    )
     config = _object(payload.get("config"))
     limit = config.get("limit")
     cut = f", limit {limit:g}" if isinstance(limit, float) and limit else f", limit {limit}" if limit else ""

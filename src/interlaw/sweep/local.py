@@ -29,14 +29,14 @@ class Event:
     """Something that happened to a trial.
 
     Attributes:
-        kind: `started`, `progress` or `ended`; `stopped`: no trial can go on (a full disk, say),
-            which no listener hears.
+        kind: `started`, `progress` or `ended`; no listener hears `ready` (a worker has started) and `stopped` (no
+            trial can go on: a full disk, say).
         key: The trial.
         values: Progress values, or for `ended` the record's status, loss, seconds, reason and unmeasured.
     """
 
-    kind: Literal["started", "progress", "ended", "stopped"]
-    key: str
+    kind: Literal["started", "progress", "ended", "ready", "stopped"]
+    key: str = ""
     values: dict[str, Any] = field(default_factory=dict)
 
 
@@ -91,6 +91,7 @@ def run_in_processes(
     deaths: dict[str, int] = {}
     busy: dict[Connection, tuple[BaseProcess, TrialSpec]] = {}
     idle: list[tuple[Connection, BaseProcess]] = []
+    started: set[Connection] = set()
     threads = max(1, num_cores() // num_workers)
     arguments = (run.location, num_workers, threads, conditions)
     try:
@@ -102,6 +103,8 @@ def run_in_processes(
                     connection.send(spec.model_dump_json())
                 except OSError:  # it was killed while it had nothing to do
                     process.join()
+                    if connection not in started:
+                        _require_start(process.exitcode)
                     waiting.appendleft(spec)
                     continue
                 busy[connection] = (process, spec)
@@ -115,7 +118,12 @@ def run_in_processes(
                 except (EOFError, OSError):
                     del busy[ready]
                     process.join()
+                    if ready not in started:
+                        _require_start(process.exitcode)
                     _after_death(run, spec, process.exitcode, deaths, waiting, listen)
+                    continue
+                if event.kind == "ready":
+                    started.add(ready)
                     continue
                 if event.kind == "stopped":
                     raise InterlawError(event.values["reason"])
@@ -139,6 +147,19 @@ def _start_worker(arguments: tuple[str, int, int, Conditions]) -> tuple[Connecti
     return ours, process
 
 
+def _require_start(exitcode: int | None) -> None:
+    """Tells a worker that Python itself could not start from one that was killed (its exit code is another).
+
+    Raises:
+        InterlawError: No worker can start from here, so no trial is to blame.
+    """
+    if exitcode == 1:
+        raise InterlawError(
+            "expected a script that worker processes can import, found that they end while they start: each reads the "
+            'script again. Put the call under `if __name__ == "__main__":` in a file, or use one worker (num_workers=1)'
+        )
+
+
 def _work(connection: Connection, location: str, num_workers: int, threads: int, conditions: Conditions) -> None:
     """A worker's life: trials until the driver closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -153,6 +174,7 @@ def _work(connection: Connection, location: str, num_workers: int, threads: int,
         except OSError:
             os._exit(1)  # the driver is gone; the trial goes on from its checkpoint another time
 
+    tell(Event(kind="ready"))
     while True:
         try:
             spec = TrialSpec.model_validate_json(connection.recv())

@@ -71,11 +71,21 @@ class Corpus:
 
 
 def default_cache() -> Path:
-    """The folder for token files: $INTERLAW_CACHE, else the user's cache folder."""
+    """The folder for token files: $INTERLAW_CACHE, else the user's cache folder.
+
+    Raises:
+        InterlawError: Neither is known: a container's user may have no home.
+    """
     named = os.environ.get("INTERLAW_CACHE")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlaw"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlaw"
+    except RuntimeError as error:
+        raise InterlawError(
+            "expected a home folder for token files, found that this user has none; set INTERLAW_CACHE to a folder "
+            "with room"
+        ) from error
 
 
 def open_corpus(

@@ -1,0 +1,77 @@
+"""What ends a command when all else is done: a fault of interlaw's own, or an output that takes nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import sys
+import tempfile
+import traceback
+
+import interlaw
+
+ISSUES = "the issue tracker of interlaw"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_lack_of_room(error: Exception) -> bool:
+    """Whether the disk behind a file, or behind the output, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether this machine, or its accelerator, has not enough memory."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def fault_message(error: Exception, arguments: list[str]) -> str:
+    """One line on an error that nobody foresaw; its traceback goes to a file.
+
+    Args:
+        error: The error.
+        arguments: The command line.
+    """
+    said = " ".join(str(error).split())[:200]
+    return (
+        f"this is a fault of interlaw, not of yours: {type(error).__name__}{f': {said}' if said else ''}; "
+        f"{_saved(error, arguments)}"
+    )
+
+
+def _saved(error: Exception, arguments: list[str]) -> str:
+    """Where the traceback lies, and what to do with it."""
+    document = "\n".join(
+        (
+            f"interlaw {interlaw.__version__}, Python {platform.python_version()}, {platform.platform()}",
+            f"command: interlaw {' '.join(arguments)}",
+            "".join(traceback.format_exception(error)),
+        )
+    )
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="interlaw-fault-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write(document)
+    except OSError as full:
+        return f"its traceback could not be saved ({full.strerror}): run the command again where there is room"
+    return f"please report it with the file {file.name}, which holds the command and the traceback, to {ISSUES}"
+
+
+def tolerant_output() -> None:
+    """Lets stdout and stderr write what their encoding lacks as escapes, so that no name ends a command."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # replaced by something that cannot
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def close_output() -> str:
+    """Writes out what is left of stdout; tells what is wrong with it, and keeps Python from telling it again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return "" if error.errno == errno.EPIPE else error.strerror or str(error)
+    return ""
