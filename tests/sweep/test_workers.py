@@ -117,10 +117,11 @@ def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:
 def test_a_script_that_workers_cannot_import_fails_no_trial(source: str, tmp_path: Path) -> None:
     """Python starts each worker by reading the script again, which a pipe or a missing guard does not survive."""
     path = write_recipe(tmp_path, top={"seeds": [0]})
+    folder, run = str(tmp_path), str(tmp_path / "run")
     code = (
         "from pathlib import Path\nfrom interlaw.sweep import prepare_run, read_recipe, run_trials\n"
         f"recipe, text = read_recipe(Path({str(path)!r}))\n"
-        f"run, trials = prepare_run(recipe, text, out=Path({str(tmp_path / 'run')!r}), folder=Path({str(tmp_path)!r}))\n"
+        f"run, trials = prepare_run(recipe, text, out=Path({run!r}), folder=Path({folder!r}))\n"
         "run_trials(run, trials, num_workers=2, listen=lambda event: None)\n"
     )
     (tmp_path / "unguarded.py").write_text(code)
