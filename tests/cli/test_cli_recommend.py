@@ -44,34 +44,47 @@ def law(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_json_has_the_promised_keys() -> None:
-    payload = json.loads(run("--params", "350M", "--family", "llama", "--vocab", "32000", "--json"))
-    assert {"candidates", "interval", "laws", "warnings"} <= set(payload)
+    payload = json.loads(run("--params", "350M", "--family", "llama", "--vocab", "32k", "--tokens", "20B", "--json"))
+    assert {"pick", "why", "predictive_interval", "candidates", "interval", "laws", "warnings"} <= set(payload)
     low, high = payload["interval"]["low"], payload["interval"]["high"]
     assert all(low <= one["ratio"] == one["depth"] / one["width"] <= high for one in payload["candidates"])
+    assert {one["vocab_size"] for one in payload["candidates"]} == {32_000}
+    assert {one["train_tokens"] for one in payload["candidates"]} == {20_000_000_000}
 
 
-def test_people_see_range_shapes_and_caveats() -> None:
-    text = run("--params", "350M")
-    assert text.startswith(
-        "350M llama: R = depth / width = 0.0153 to 0.0337, that is 22 to 32 layers, width 960 to 1152"
-    )
-    assert "22 x 1152" in text
-    assert "348,342,912 (-0.5%)" in text
-    assert "note: no fit of your own" in text
-    assert len(text.splitlines()) < 16
+def test_people_see_the_pick_then_others_then_a_table_at_80_columns() -> None:
+    text = run("--params", "350M", "--parallel", "4")
+    first = text.splitlines()[0]
+    assert first.startswith("Take ")
+    assert "measured data sets put R* at" in first
+    name = first.removeprefix("Take ").partition(":")[0]
+    assert text.index("Within 0.5%") < text.index("heads/kv") < text.rindex(name) < text.index("note: ")
+    assert max(map(len, text.splitlines())) <= 80
 
 
-def test_details_list_laws_and_models() -> None:
+def test_details_list_lines_weights_and_models() -> None:
     text = run("--params", "350M", "--details")
-    for words in ("Levine", "prefers shallower", "arXiv 2402.14905", "SmolLM2-360M", "11.7 (guessing)"):
+    for words in ("Levine", "convention", "arXiv 2402.14905", "SmolLM2-360M", "11.7 (guessing)", "mlfoundations grid"):
         assert words in text
 
 
-def test_a_law_from_a_file_places_the_interval(law: Path) -> None:
+def test_a_law_is_a_fit_a_run_or_a_table(law: Path, tmp_path: Path) -> None:
     payload = json.loads(run("--params", "350M", "--law", str(law), "--delta", "0.02", "--json"))
-    assert payload["interval"]["source"] == "fit"
-    assert payload["interval"]["extrapolated"]
-    assert any("350M is extrapolated" in sentence for sentence in payload["warnings"])
+    assert payload["predictive_interval"]["weights"]["your fit"] > 0.1
+    assert payload["predictive_interval"]["extrapolated"]
+    assert payload["interval"]["delta"] == 0.02
+    rows = [
+        f"{10**7},{depth},{round(math.sqrt(1e7 / 12 / depth))},"
+        f"{2 + 0.05 * math.log(depth / math.sqrt(1e7 / 12 / depth) / 0.03) ** 2 + 0.001 * math.cos(7 * depth)}"
+        for depth in range(2, 15)
+    ]
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(["params,depth,width,loss", *rows]) + "\n")
+    payload = json.loads(run("--params", "10M", "--family", "gpt", "--law", str(table), "--json"))
+    assert payload["predictive_interval"]["weights"]["your fit"] > 0.5
+    run_folder = Path(__file__).parents[1] / "saved" / "run"
+    text = run("--params", "350M", "--law", str(run_folder))
+    assert "your fit has no optimum inside its grid" in text.replace("\n  ", " ")
 
 
 def test_export_writes_what_transformers_builds(tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_export_writes_what_transformers_builds(tmp_path: Path) -> None:
     assert sum(parameter.numel() for parameter in model.parameters()) == payload["candidates"][1]["params"]
     assert "config" in json.loads(run(*options, "--pick", "2"))  # the same file again is no conflict
     fails("expected no other configuration in", *options, "--pick", "1")
-    fails("expected --pick from 1 to 3, found 9", *options, "--pick", "9")
+    fails("expected --pick from 1 to [2-5], found 9", *options, "--pick", "9")
     (tmp_path / "file").write_text("")
     fails("expected to write", "--params", "125M", "--export", str(tmp_path / "file"))
 

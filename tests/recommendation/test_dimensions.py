@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlaw.errors import InterlawError
-from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, kv_cache_bytes_per_token
+from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
 from interlaw.shapes import Budget, GPTShape, LlamaShape, Shape
 
 
@@ -16,8 +16,7 @@ def dimensions(**changes: Any) -> Dimensions:
 
 
 def budget(amount: float, kind: str = "params") -> Budget:
-    tokens = 20.0 if kind == "train_flops" else None
-    return Budget(kind=kind, amount=round(amount), tokens_per_param=tokens)  # type: ignore[arg-type]
+    return Budget(kind=kind, amount=round(amount))  # type: ignore[arg-type]
 
 
 def every(of: Dimensions, amount: Budget) -> list[Shape]:
@@ -25,19 +24,28 @@ def every(of: Dimensions, amount: Budget) -> list[Shape]:
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.floats(5e7, 3e10), st.sampled_from(["llama", "qwen2", "gpt"]), st.sampled_from([32_000, 151_936]))
+@given(st.floats(5e7, 3e10), st.sampled_from(DECODERS), st.sampled_from([32_000, 151_936]))
 def test_every_shape_suits_hardware(amount: float, family: str, vocab_size: int) -> None:
     for shape in every(dimensions(family=family, vocab_size=vocab_size), budget(amount)):
         row = shape.to_dict()
         assert shape.width % 64 == row["d_ff"] % 64 == 0
-        assert row["head_dim"] in (64, 128)
+        assert row["head_dim"] in (64, 80, 96, 112, 128)
         assert row["num_heads"] * row["head_dim"] == shape.width
         if isinstance(shape, LlamaShape):
-            group = shape.num_heads / shape.num_kv_heads
-            most = min({"llama": 4, "qwen2": 8}[family], shape.num_heads)
-            assert group == int(group)
-            assert most / 2 <= group <= most
+            most = {"llama": 4, "qwen2": 8}[family]
             assert shape.tied == (amount < 4e9)
+            assert shape.num_heads % shape.num_kv_heads == 0
+            if shape.num_heads < 16 * most:
+                assert shape.num_kv_heads in (2, 4, 8)
+                assert shape.num_heads / shape.num_kv_heads <= 2 * most
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.floats(1e8, 3e10), st.sampled_from(DECODERS), st.sampled_from([2, 4, 8]))
+def test_what_must_split_splits(amount: float, family: str, parallel: int) -> None:
+    shapes = every(dimensions(family=family, parallel=parallel), budget(amount))
+    assert shapes
+    assert all(splits_over(shape) >= parallel for shape in shapes)
 
 
 @pytest.mark.parametrize("kind", ["params", "train_flops"])
@@ -60,32 +68,25 @@ def test_the_user_decides_where_asked() -> None:
         assert shape.width % 96 == shape.d_ff % 96 == 0
 
 
-def test_heads_that_group_better_are_preferred() -> None:
-    # 14 heads of 128 only pair up; 28 heads of 64 form groups of four.
-    shape = dimensions().shape(1792, 10, tied=True)
-    assert isinstance(shape, LlamaShape)
-    assert (shape.head_dim, shape.num_kv_heads) == (64, 7)
-    wide = dimensions().shape(4096, 10, tied=True)
-    assert isinstance(wide, LlamaShape)
-    assert (wide.head_dim, wide.num_kv_heads) == (128, 8)
-    assert dimensions().shape(64 * 13, 10, tied=True) is None
-    assert dimensions().shape(100, 10, tied=True) is None
+def test_heads_are_those_that_split_best() -> None:
+    assert dimensions().heads(1024) == (64, 4)  # 16 heads in groups of four
+    assert dimensions().heads(4096) == (128, 8)  # 32 heads of 128, as Llama 3 8B
+    assert dimensions().heads(640) == (80, 2)  # 10 heads of 64 split over two, 8 of 80 over eight
+    assert dimensions(family="qwen2").heads(1024) == (64, 2)
+    assert dimensions(parallel=8).heads(1024) == (64, 8)
+    assert dimensions(parallel=8).heads(1152) is None  # 18, 12 or 9 heads
+    assert dimensions(heads_per_kv=4).heads(64 * 13) is None
+    assert dimensions().heads(100) is None
 
 
-def test_roughness_counts_odd_multiples_and_small_groups() -> None:
+def test_roughness_counts_odd_widths_and_heads() -> None:
     of = dimensions()
-    smooth, odd = of.shape(1024, 4, tied=True), of.shape(15 * 64, 4, tied=True)
+    smooth, odd = of.shape(1024, 4, tied=True), of.shape(18 * 64, 4, tied=True)
     assert smooth is not None
     assert odd is not None
     assert of.roughness(smooth) == 0.0
-    assert of.roughness(odd) == pytest.approx(0.5 + 1 - 3 / 4)
-    assert of.roughness(GPTShape(depth=2, width=192)) == 0.5
-
-
-def test_kv_cache_counts_keys_and_values_of_all_layers() -> None:
-    grouped = LlamaShape(depth=3, width=512, head_dim=64, num_kv_heads=2)
-    assert kv_cache_bytes_per_token(grouped) == 3 * 2 * 2 * 64 * 2
-    assert kv_cache_bytes_per_token(GPTShape(depth=3, width=512)) == 3 * 2 * 512 * 2
+    assert of.roughness(odd) == pytest.approx(0.15 + 0.2 + 0.1)  # multiple of 128, 12 heads of 96
+    assert of.roughness(GPTShape(depth=2, width=192, head_dim=64)) == pytest.approx(0.35 + 0.4 + 0.15)
 
 
 def test_a_flops_budget_ties_small_models_only() -> None:
@@ -96,20 +97,39 @@ def test_a_flops_budget_ties_small_models_only() -> None:
 
 def test_widths_end_where_one_layer_spends_half_as_much_again() -> None:
     widest = every(dimensions(), budget(3e7))[-1]
-    assert widest.depth == 1
     assert budget(3e7).error(widest) <= 0.5
     assert every(dimensions(), budget(1e6)) == []
+
+
+def test_a_family_has_its_own_vocabulary_and_context() -> None:
+    assert (Dimensions(family="gpt").vocab_size, Dimensions(family="gpt").context) == (256, 256)
+    assert (Dimensions(family="llama").vocab_size, Dimensions(family="llama").context) == (32_000, 4096)
+
+
+def test_a_family_of_transformers_is_grouped_where_it_can_be() -> None:
+    pytest.importorskip("transformers")
+    qwen = dimensions(family="hf:qwen3").shape(1024, 2, tied=True)
+    assert qwen is not None
+    row = qwen.to_dict()
+    assert (row["num_heads"], row["num_kv_heads"], row["d_ff"]) == (16, 4, 3072)
+    neox = dimensions(family="hf:gpt_neox").shape(512, 2, tied=False)
+    assert neox is not None
+    assert neox.to_dict()["num_kv_heads"] == 8
+    with pytest.raises(InterlawError, match="a dense family, found hf:mixtral with 8 experts"):
+        dimensions(family="hf:mixtral")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"family": "cnn"}, "expected a family of gpt, llama, qwen2, found 'cnn'"),
+        ({"family": "cnn"}, "expected a family of gpt, llama, qwen2 or hf:NAME, found 'cnn'"),
+        ({"family": "lama"}, "did you mean 'llama'"),
         ({"vocab_size": 0}, "expected vocab_size to be at least 1, found 0"),
         ({"context": -1}, "expected context to be at least 1"),
         ({"head_dim": 0}, "expected head_dim to be at least 1"),
         ({"heads_per_kv": 0}, "expected heads_per_kv to be at least 1"),
         ({"multiple_of": 0}, "expected multiple_of to be at least 1"),
+        ({"parallel": 0}, "expected parallel to be at least 1"),
     ],
 )
 def test_impossible_dimensions_are_refused(changes: dict[str, Any], message: str) -> None:

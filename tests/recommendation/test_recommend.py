@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,18 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit, fit_law
-from interlaw.recommendation import Recommendation, hf_config, recommend
-from interlaw.recommendation.caveats import caveats
-from interlaw.recommendation.interval import given_interval
+from interlaw.recommendation import Plan, Recommendation, hf_config, measured_pool, notes_as_lines, recommend
+from interlaw.recommendation.choice import ROUGHNESS_LOSS
+from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
+from interlaw.recommendation.notes import _factor
 from interlaw.shapes import GPTShape, LlamaShape, Shape, match_shapes
+
+SIZES = [
+    ("125M", "llama", 32_000),
+    ("350M", "qwen2", 151_936),
+    ("1.2B", "llama", 49_152),
+    ("7B", "gpt", 50_304),
+]
 
 
 def small_fit(best: float = 0.03) -> LawFit:
@@ -30,81 +39,144 @@ def said(result: Recommendation, words: str) -> bool:
     return any(words in sentence for sentence in result.warnings)
 
 
-@pytest.mark.parametrize(
-    ("params", "family", "vocab_size"),
-    [("125M", "llama", 32_000), ("350M", "qwen2", 151_936), ("1.2B", "llama", 49_152), ("7B", "gpt", 50_304)],
-)
-def test_candidates_lie_in_the_interval_and_meet_the_budget(params: str, family: str, vocab_size: int) -> None:
+@pytest.mark.parametrize(("params", "family", "vocab_size"), SIZES)
+def test_candidates_meet_the_budget_and_lose_little(params: str, family: str, vocab_size: int) -> None:
     result = recommend(params=params, family=family, vocab_size=vocab_size)
-    assert result.candidates
     for candidate in result.candidates:
         assert result.interval.low <= candidate.shape.ratio <= result.interval.high
         assert candidate.inside
         assert abs(candidate.shape.params / result.budget.amount - 1) <= 0.05
         assert candidate.budget_error == pytest.approx(candidate.shape.params / result.budget.amount - 1)
-        assert candidate.train_tokens == 20 * candidate.shape.params
-        assert candidate.train_flops == candidate.train_tokens * candidate.shape.flops_per_token
+        assert candidate.cost.train_tokens == 20 * candidate.shape.params
+        assert candidate.cost.train_flops == candidate.cost.train_tokens * candidate.shape.flops_per_token
         assert (candidate.shape.family, candidate.shape.to_dict()["vocab_size"]) == (family, vocab_size)
+        assert candidate.penalty.value <= result.pick.penalty.value + result.delta
+        assert candidate.penalty.low <= candidate.penalty.value <= candidate.penalty.high
     ratios = [candidate.shape.ratio for candidate in result.candidates]
     assert len(set(ratios)) == len(ratios) <= 5
+    assert ratios[1:] == sorted(ratios[1:])
+
+
+@pytest.mark.parametrize(("params", "family", "vocab_size"), SIZES)
+def test_the_pick_has_the_least_loss_and_roughness_of_all(params: str, family: str, vocab_size: int) -> None:
+    result = recommend(params=params, family=family, vocab_size=vocab_size)
+    of = Dimensions(family=family, vocab_size=vocab_size)
+
+    def price(shape: Shape) -> float:
+        away = math.log(shape.ratio / result.belief.ratio)
+        return result.belief.curvature * away**2 + ROUGHNESS_LOSS * of.roughness(shape)
+
+    everything = [shape for shape in equal_budget_shapes(of, result.budget) if abs(result.budget.error(shape)) <= 0.05]
+    inside = [shape for shape in everything if result.interval.position(shape.ratio) == "inside"]
+    assert price(result.pick.shape) == pytest.approx(min(map(price, inside)))
+
+
+def test_every_other_says_why_one_would_rather_take_it() -> None:
+    result = recommend(params="350M")
+    pick, *others = result.candidates
+    assert pick.reasons == ()
+    assert others
+    for other in others:
+        assert other.reasons
+        for reason in other.reasons:
+            if "fewer layers" in reason:
+                assert reason.startswith(f"{1 - other.shape.depth / pick.shape.depth:.0%}")
+            if "key-value cache" in reason:
+                saved = 1 - other.cost.kv_bytes_per_token / pick.cost.kv_bytes_per_token
+                assert reason == f"{saved:.0%} less key-value cache"
+
+
+def test_the_text_begins_with_the_pick_and_fits_a_terminal() -> None:
+    for params in ("60M", "350M", "7B"):
+        result = recommend(params=params, parallel=4 if params == "7B" else 1)
+        text = str(result)
+        assert text.startswith(f"Take {result.pick.name}: 5 measured data sets put R* at ")
+        assert "Within 0.5% of its predicted loss:" in text
+        assert len(text.splitlines()) <= 15
+        assert max(map(len, [*text.splitlines(), *notes_as_lines(result)])) <= 80
+        assert repr(result) == text
+    html = recommend(params="350M")._repr_html_()
+    assert html.count("<tr") == 1 + len(recommend(params="350M").candidates)
+    assert "Take " in html
+
+
+def test_a_frame_has_a_row_a_candidate() -> None:
+    result = recommend(params="350M")
+    frame = result.to_frame()
+    assert list(frame["depth"]) == [one.shape.depth for one in result.candidates]
+    assert list(frame["loss_penalty"]) == [one.penalty.value for one in result.candidates]
+
+
+def test_tokens_and_words_for_sizes() -> None:
+    result = recommend(params="350M", vocab_size="32k", tokens="20B", plan=Plan(num_devices=8))
+    assert result.vocab_size == 32_000
+    assert {one.cost.train_tokens for one in result.candidates} == {20 * 10**9}
+    one = recommend(params="350M", vocab_size="32k", tokens="20B")
+    assert one.pick.cost.train_days == pytest.approx(8 * result.pick.cost.train_days)
+
+
+@pytest.mark.parametrize("parallel", [2, 4, 8])
+def test_what_must_split_splits(parallel: int) -> None:
+    result = recommend(params="350M", parallel=parallel)
+    for candidate in result.candidates:
+        row = candidate.shape.to_dict()
+        assert candidate.parallel >= parallel
+        assert row["num_heads"] % parallel == row["num_kv_heads"] % parallel == row["d_ff"] % parallel == 0
+    assert said(recommend(params="350M", vocab_size=50_257, parallel=parallel), "does not divide by")
+
+
+def test_what_a_choice_of_heads_costs_is_told() -> None:
+    result = recommend(params="350M", parallel=8)
+    shape = result.pick.shape
+    assert isinstance(shape, LlamaShape)
+    costs = shape.params - replace(shape, num_kv_heads=2).params
+    assert said(result, f"8 key-value heads instead of 2 cost {costs / 1e6:.3g}M parameters")
+    assert said(recommend(params="350M", tied=False), "its own output head costs")
+    assert said(recommend(params="60M", family="qwen2", vocab_size="152k"), "the token table takes")
 
 
 def test_a_flops_budget_is_spent() -> None:
     result = recommend(flops=1e20, tokens_per_param=40)
     for candidate in result.candidates:
         assert candidate.train_flops == pytest.approx(1e20, rel=0.05)
-        assert candidate.train_tokens == 40 * candidate.shape.params
-    assert result.params == pytest.approx(result.candidates[0].shape.params, rel=0.1)
-
-
-def test_every_law_takes_a_stance_on_every_candidate() -> None:
-    result = recommend(params="1.2B")
-    for candidate in result.candidates:
-        row = candidate.to_dict()
-        sides = [*row["supported_by"], *row["prefer_deeper"], *row["prefer_shallower"], "depthdelusion2026"]
-        assert sorted(sides) == sorted(one.law.key for one in result.laws)
-        assert len(row["nearest_models"]) == 3
-    assert {"marin", "morph2025"} <= set(result.candidates[0].laws("prefers shallower"))
+        assert candidate.cost.train_tokens == 40 * candidate.shape.params
+    assert result.params == pytest.approx(result.pick.shape.params, rel=0.1)
 
 
 def test_disagreement_is_said() -> None:
-    assert said(recommend(params="7B"), "are shallower than the interval")
-    assert said(recommend(params="7B"), "lies above it (deeper)")
+    assert said(recommend(params="7B"), "lie below the interval (shallower)")
     assert said(recommend(params="350M"), "shares R = 0.020 to")
     assert said(recommend(params="350M", interval=(0.1, 0.2)), "lies below it (shallower)")
-    assert said(recommend(params="350M"), "no fit of your own")
-    assert said(recommend(params="100B"), "fewer than three published laws cover it")
-    assert said(recommend(params="350M", interval=(0.001, 0.1)), "spans a factor of 100")
+    assert said(recommend(params="350M", interval=(0.002, 0.01)), "lies above it (deeper)")
+    assert said(recommend(params="350M"), "the evidence leaves R* open by a factor of")
+    assert _factor(1072083500905340) == "more than 1000"
 
 
-def test_a_fit_of_ones_own_places_the_interval_and_its_extrapolation_is_said() -> None:
-    fit = small_fit()
+def test_only_like_models_are_called_like() -> None:
+    odd = recommend(params="350M", interval=(0.0001, 0.0006), tolerance=0.2)
+    assert odd.pick.shape.depth <= 3
+    assert odd.pick.nearest == ()
+    near = recommend(params="350M").pick
+    assert near.nearest
+    for point in near.nearest:
+        assert abs(math.log(point.ratio / near.shape.ratio)) <= math.log(2)
+
+
+def test_a_fit_of_ones_own_is_combined_with_the_pool() -> None:
+    fit, pooled = small_fit(), measured_pool().predict(1e7).ratio
     here = recommend(params=1e7, vocab_size=256, fit=fit, tied=True)
-    there = recommend(params="350M", fit=fit)
-    assert here.interval.source == there.interval.source == "fit"
-    assert not said(here, "extrapolated")
-    assert said(there, "350M is extrapolated: your fit covers 1M to 30M parameters")
-    assert said(there, "your fit: ")  # the fit's own warnings come along
-    assert there.candidates[0].penalty.source == "fit"
-    assert not said(there, "no fit of your own")
+    assert abs(math.log(here.belief.ratio / 0.03)) < 0.5 * abs(math.log(pooled / 0.03))
+    assert said(here, "your fit weighs")
+    assert said(here, "your fit: ")  # the fit's own warnings come along
+    assert here.why.startswith("your fit and 5 measured data sets put R* at")
+    assert here.belief.high / here.belief.low < 4
 
 
-def test_a_fit_without_an_optimum_is_not_used_and_that_is_said() -> None:
-    result = recommend(params="350M", fit=small_fit(best=3.0))
-    assert result.interval.source == "published laws"
-    assert said(result, "your fit found no best ratio")
-
-
-def test_one_budget_is_named_alone() -> None:
-    fit = small_fit()
-    rows = [
-        {"params": 1e7, "depth": point.depth, "width": point.width, "loss": point.loss}
-        for point in fit.budgets[2].points
-    ]
-    single = fit_law({name: [row[name] for row in rows] for name in rows[0]}, num_bootstrap=100, num_permutations=100)
-    result = recommend(params="350M", fit=single)
-    assert said(result, "your fit covers 10M parameters")
-    assert said(result, "no law over several budgets")
+def test_a_fit_without_an_optimum_changes_nothing_and_that_is_said() -> None:
+    without, result = recommend(params="350M"), recommend(params="350M", fit=small_fit(best=3.0))
+    assert result.candidates == without.candidates
+    assert result.belief == without.belief
+    assert said(result, "your fit has no optimum inside its grid")
 
 
 def test_no_fitting_shape_gives_the_nearest_and_says_so() -> None:
@@ -115,42 +187,32 @@ def test_no_fitting_shape_gives_the_nearest_and_says_so() -> None:
 
 
 def test_small_models_get_finer_dimensions_unless_the_user_chose() -> None:
-    result = recommend(params="200k", family="gpt", vocab_size=256, context=128)
+    result = recommend(params="500k", family="gpt", vocab_size=256, context=128)
     assert said(result, "no shape in multiples of 64 meets the budget inside the interval: these are in")
     for candidate in result.candidates:
         assert candidate.inside
         assert abs(candidate.budget_error) <= 0.05
         assert candidate.shape.width % candidate.shape.to_dict()["head_dim"] == 0
-    fixed = recommend(params="200k", family="gpt", vocab_size=256, context=128, multiple_of=64)
+    fixed = recommend(params="500k", family="gpt", vocab_size=256, context=128, multiple_of=64)
     assert said(fixed, "no shape of these dimensions meets the budget within 5%")
     assert not said(recommend(params="125M"), "multiples of 64")
 
 
 def test_a_given_interval_does_not_make_its_own_evidence() -> None:
-    given = recommend(params="350M", interval=(0.3, 0.9))
-    assert given.interval.source == "given"
-    assert said(given, "you gave the interval; published laws say R = 0.0153 to 0.0337")
-    by_laws = recommend(params="350M").candidates[0].penalty
-    assert given.candidates[0].penalty.low > by_laws.high
-    by_fit = recommend(params="350M", interval=(0.3, 0.9), fit=small_fit())
-    assert said(by_fit, "you gave the interval; your fit says R = ")
-    assert by_fit.candidates[0].penalty.source == "fit"
+    given, free = recommend(params="350M", interval=(0.3, 0.9)), recommend(params="350M")
+    assert given.belief == free.belief
+    assert given.pick.penalty.value > 0.02
+    assert said(given, "you gave the interval; the evidence puts R* at")
 
 
-def test_json_has_its_keys() -> None:
+def test_json_has_the_promised_keys() -> None:
     row = recommend(params="350M").to_dict()
-    assert {"candidates", "interval", "laws", "warnings", "models", "budget", "params"} == set(row)
-    assert {"low", "high", "centre", "source", "extrapolated", "statement", "paper"} <= set(row["interval"])
-    assert {"family", "depth", "width", "ratio", "num_heads", "num_kv_heads", "head_dim", "d_ff", "params"} <= set(
-        row["candidates"][0]
-    )
-    assert {one["position"] for one in row["laws"]} == {"below", "inside", "above", None}
-
-
-def test_no_models_no_sentence_about_them() -> None:
-    interval = given_interval(0.02, 0.03)
-    sentences = list(caveats(interval, evidence=interval, params=1e12, models=(), fit=None))
-    assert not any("published models" in sentence for sentence in sentences)
+    assert {"pick", "why", "predictive_interval", "candidates", "interval", "laws", "warnings"} <= set(row)
+    promised = {"train_memory_bytes", "kv_bytes_per_token", "parallel", "measured"}
+    assert all(promised <= set(one) for one in row["candidates"])
+    assert row["pick"] == row["candidates"][0]
+    assert row["predictive_interval"]["low"] < row["predictive_interval"]["ratio"] < row["predictive_interval"]["high"]
+    assert all({"standing", "position"} <= set(one) for one in row["laws"])
 
 
 @pytest.mark.parametrize(
@@ -163,6 +225,10 @@ def test_no_models_no_sentence_about_them() -> None:
         ({"tokens_per_param": -1.0}, "positive tokens per parameter"),
         ({"interval": (0.3, 0.1)}, "an interval 0 < low < high"),
         ({"family": "cnn"}, "expected a family of gpt"),
+        ({"delta": 0.0}, "delta between 0 and 1"),
+        ({"tokens": "20B", "tokens_per_param": 20.0}, "tokens or tokens_per_param, found both"),
+        ({"tokens": "20B", "flops": 1e20, "params": None}, "tokens or flops, found both"),
+        ({"parallel": 64}, "of these dimensions spends over 64 devices"),
         (
             {"params": "100k"},
             "expected a budget that some llama of these dimensions spends, found 100k params with a vocabulary",
@@ -188,7 +254,17 @@ def built(shape: Shape) -> int:
 
 @pytest.mark.parametrize(
     ("params", "family", "vocab_size"),
-    [("125M", "llama", 32_000), ("7B", "llama", 128_256), ("500M", "qwen2", 151_936), ("125M", "gpt", 50_304)],
+    [
+        ("125M", "llama", 32_000),
+        ("7B", "llama", 128_256),
+        ("500M", "qwen2", 151_936),
+        ("125M", "gpt", 50_304),
+        ("1B", "hf:qwen3", 151_936),
+        ("350M", "hf:mistral", 32_000),
+        ("350M", "hf:gemma", 32_000),
+        ("350M", "hf:olmo2", 50_304),
+        ("350M", "hf:granite", 49_152),
+    ],
 )
 def test_transformers_builds_every_candidate_to_the_parameter(params: str, family: str, vocab_size: int) -> None:
     for candidate in recommend(params=params, family=family, vocab_size=vocab_size).candidates:
@@ -205,5 +281,5 @@ def test_what_cannot_be_exported_is_refused() -> None:
         hf_config(GPTShape(depth=1, width=16, context=2))
     other = next(shape for shape in match_shapes(family="mlp", params=10_000, depths=[2]))
     assert not isinstance(other, GPTShape | LlamaShape)
-    with pytest.raises(InterlawError, match="a gpt, llama or qwen2 to export, found mlp"):
+    with pytest.raises(InterlawError, match="a gpt, llama, qwen2 or hf:NAME to export, found mlp"):
         hf_config(other)

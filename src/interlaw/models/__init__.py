@@ -15,7 +15,7 @@ from interlaw.models.fingerprint import pretrained_fingerprint
 from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU, WrittenOut
 from interlaw.models.hf_network import HFNetwork
-from interlaw.models.hf_shape import HFShape, hf_family
+from interlaw.models.hf_shape import HFShape, config_of, hf_family
 from interlaw.models.huggingface import Pretrained, load_pretrained, text_batches, token_ids
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
@@ -85,6 +85,7 @@ __all__ = [
     "Roles",
     "WrittenOut",
     "build_model",
+    "config_of",
     "hf_family",
     "load_factory",
     "load_pretrained",

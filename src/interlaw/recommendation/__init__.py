@@ -1,37 +1,53 @@
-"""A recommendation that is a range: shapes for a budget, with the evidence for and against each."""
+"""From a budget to a shape to take: measured optima pooled, shapes that suit hardware, what each costs."""
 
 from interlaw.recommendation.assumptions import assumptions
-from interlaw.recommendation.candidate import Candidate
-from interlaw.recommendation.evidence import LawOpinion, law_opinions, similar_models
+from interlaw.recommendation.candidate import Candidate, Penalty, Timing
+from interlaw.recommendation.cost import PEAK_FLOPS, Cost, Plan, count_cost
+from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
+from interlaw.recommendation.evidence import Evidence, Source, gather_evidence, measured_curvature, measured_pool
 from interlaw.recommendation.export import hf_config
-from interlaw.recommendation.interval import RatioInterval
+from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.optima import Optimum, fit_optima, measured_optima, published_optima, write_optima
-from interlaw.recommendation.penalty import Penalty
+from interlaw.recommendation.own_law import Belief, RatioInterval, believe
 from interlaw.recommendation.pooling import Pool, Prediction, pool
 from interlaw.recommendation.recommendation import Recommendation, recommend
-from interlaw.recommendation.survey import Evidence, Source, gather_evidence, measured_pool
+from interlaw.recommendation.wording import lines, notes_as_lines
 
 __all__ = [
+    "DECODERS",
+    "PEAK_FLOPS",
+    "Belief",
     "Candidate",
+    "Cost",
+    "Dimensions",
     "Evidence",
     "LawOpinion",
     "Optimum",
     "Penalty",
+    "Plan",
     "Pool",
     "Prediction",
     "RatioInterval",
     "Recommendation",
     "Source",
+    "Timing",
     "assumptions",
+    "believe",
+    "count_cost",
+    "equal_budget_shapes",
     "fit_optima",
     "gather_evidence",
     "hf_config",
     "law_opinions",
+    "lines",
+    "measured_curvature",
     "measured_optima",
     "measured_pool",
+    "notes_as_lines",
     "pool",
     "published_optima",
     "recommend",
     "similar_models",
+    "splits_over",
     "write_optima",
 ]

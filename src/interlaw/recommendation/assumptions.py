@@ -1,15 +1,13 @@
-"""The numbers that a recommendation rests on, gathered for a page that works it out again as one types."""
+"""The numbers that the explorer's page works its own evidence out from."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from interlaw.published import PAPER_INTERVAL
 from interlaw.recommendation.choice import FARTHEST
-from interlaw.recommendation.evidence import AGREEMENT_FACTOR, PAPER, SIMILAR_SIZE_FACTOR, VISION
-from interlaw.recommendation.interval import FARTHEST_REACH, MIN_LAWS
-from interlaw.recommendation.penalty import FLATTEST, SHARPEST
-from interlaw.recommendation.recommendation import MIDDLING
+from interlaw.recommendation.opinions import PAPER, SIMILAR_SIZE_FACTOR
 
 
 def assumptions() -> dict[str, Any]:
@@ -20,13 +18,16 @@ def assumptions() -> dict[str, Any]:
         3
     """
     return {
-        "agreement_factor": AGREEMENT_FACTOR,
-        "vision": list(VISION),
+        "agreement_factor": 1.5,
+        "vision": ["sovit2023"],
         "paper": {"key": PAPER, "interval": list(PAPER_INTERVAL)},
         "similar_factor": SIMILAR_SIZE_FACTOR,
-        "min_laws": MIN_LAWS,
-        "farthest_reach": FARTHEST_REACH,
-        "curvature": {"flattest": FLATTEST, "sharpest": SHARPEST},
+        "min_laws": 3,
+        "farthest_reach": 10.0,
+        "curvature": {
+            "flattest": 0.03 / math.log((48 / 1600) / (6 / 4288)) ** 2,
+            "sharpest": 0.02 / (0.5 * math.log(0.065 / 0.020)) ** 2,
+        },
         "farthest": FARTHEST,
-        "middling": MIDDLING,
+        "middling": 0.02,
     }

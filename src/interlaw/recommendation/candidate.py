@@ -1,18 +1,65 @@
-"""One shape to choose: what it costs, what it is predicted to lose, who supports it and who disagrees."""
+"""One shape to choose: what it costs, what it is predicted to lose, why one would rather take it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL, RatioPoint, nearest_rows, published_ratio_points, published_rows
-from interlaw.recommendation.dimensions import kv_cache_bytes_per_token
-from interlaw.recommendation.evidence import LawOpinion, Stance
-from interlaw.recommendation.interval import RatioInterval
-from interlaw.recommendation.penalty import Penalty, predicted_penalty
+from interlaw.recommendation.cost import Cost, Plan, count_cost
+from interlaw.recommendation.dimensions import splits_over
+from interlaw.recommendation.own_law import Belief, RatioInterval
 from interlaw.shapes import Budget, Shape
+
+# A model is like a shape up to this factor of N and of R: beyond it, the comparison misleads.
+LIKE_FACTOR = 2.0
+NOTABLE = 0.1  # a cost that differs by less is no reason to take another shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Times of the real network of a shape, random weights, on one machine.
+
+    Attributes:
+        train_tokens_per_second: Forward, backward and AdamW's step.
+        prefill_ms_per_token: Reading a prompt, per token of it.
+        decode_ms_per_token: Writing one token after that prompt, one sequence.
+        device: `cpu` or the accelerator's name.
+        dtype: Of the weights.
+        prompt: Tokens of the prompt, and of a training sequence.
+    """
+
+    train_tokens_per_second: float
+    prefill_ms_per_token: float
+    decode_ms_per_token: float
+    device: str
+    dtype: str
+    prompt: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty:
+    """Relative loss above the best shape of the budget: L(R) / L(R*) - 1.
+
+    Attributes:
+        value: At the median R*.
+        low: At the R* of its predictive interval that is nearest the shape.
+        high: At the farthest.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All attributes as plain values."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,79 +69,123 @@ class Candidate:
     Attributes:
         shape: The shape with its exact counts.
         budget_error: Relative miss of the budget.
-        train_tokens: Tokens per parameter times parameters.
-        train_flops: Training FLOPs over these tokens.
-        kv_cache_bytes_per_token: Keys and values of all layers for one token, at two bytes an entry.
-        inside: Whether R lies in the interval.
+        inside: Whether R lies in the interval chosen from.
+        cost: What it costs to train and to run.
         penalty: Predicted relative loss above the best shape of the budget.
-        stances: What each published law says of it, by the law's key.
-        nearest: Real models nearest in log N and log R.
+        parallel: The largest of 8, 4, 2, 1 devices over which heads, key-value heads and d_ff split.
+        reasons: Why one would rather take it than the pick; empty for the pick.
+        nearest: Real models within a factor of two in N and in R, nearest first.
+        measured: Times on this machine, where they were asked for.
+        unmeasured: Why there are none, where they were asked for.
     """
 
     shape: Shape
     budget_error: float
-    train_tokens: int
-    train_flops: int
-    kv_cache_bytes_per_token: int
     inside: bool
+    cost: Cost
     penalty: Penalty
-    stances: dict[str, Stance]
+    parallel: int
+    reasons: tuple[str, ...]
     nearest: tuple[RatioPoint, ...]
+    measured: Timing | None = None
+    unmeasured: str = ""
 
-    def laws(self, stance: Stance) -> list[str]:
-        """Keys of the laws that say this of it."""
-        return [key for key, said in self.stances.items() if said == stance]
+    @property
+    def name(self) -> str:
+        """Depth x width."""
+        return f"{self.shape.depth} x {self.shape.width}"
+
+    @property
+    def train_flops(self) -> int:
+        """Operations of the whole training."""
+        return self.cost.train_flops
 
     def to_dict(self) -> dict[str, Any]:
         """Shape, costs and evidence as plain values."""
         return {
             **self.shape.to_dict(),
             "budget_error": self.budget_error,
-            "train_tokens": self.train_tokens,
-            "train_flops": self.train_flops,
-            "kv_cache_bytes_per_token": self.kv_cache_bytes_per_token,
             "inside": self.inside,
-            "in_paper_interval": PAPER_INTERVAL[0] <= self.shape.ratio <= PAPER_INTERVAL[1],
+            **self.cost.to_dict(),
             "loss_penalty": self.penalty.to_dict(),
-            "supported_by": self.laws("supports"),
-            "prefer_deeper": self.laws("prefers deeper"),
-            "prefer_shallower": self.laws("prefers shallower"),
+            "parallel": self.parallel,
+            "reasons": list(self.reasons),
+            "in_paper_interval": PAPER_INTERVAL[0] <= self.shape.ratio <= PAPER_INTERVAL[1],
             "nearest_models": [dict(vars(point)) for point in self.nearest],
+            "measured": None if self.measured is None else self.measured.to_dict(),
+            "unmeasured": self.unmeasured,
         }
 
 
 def describe(
-    shape: Shape,
-    *,
-    budget: Budget,
-    interval: RatioInterval,
-    evidence: RatioInterval,
-    opinions: Sequence[LawOpinion],
-    fit: LawFit | None,
-    tokens_per_param: float,
+    shape: Shape, *, budget: Budget, belief: Belief, interval: RatioInterval, tokens: int, plan: Plan, pick: Shape
 ) -> Candidate:
-    """Costs and evidence of a shape.
+    """Costs, predicted loss and reasons of a shape.
 
     Args:
         shape: The shape.
         budget: What it was to spend.
-        interval: The interval chosen from.
-        evidence: Where the fit, or else the published laws, put R*: it decides the penalty.
-        opinions: Every published law at the size.
-        fit: The fit, if any.
-        tokens_per_param: Training tokens per total parameter.
+        belief: Where R* lies.
+        interval: Ratios chosen from.
+        tokens: Training tokens.
+        plan: Where it is trained.
+        pick: The shape that is recommended.
     """
-    points = {point.name: point for point in published_ratio_points()}
-    near = nearest_rows(published_rows(), params=shape.params, ratio=shape.ratio)
-    tokens = round(tokens_per_param * shape.params)
+    low, high = belief.penalty_range(shape.ratio)
+    cost = count_cost(shape, tokens=tokens, plan=plan)
+    same = shape == pick
+    reasons = () if same else tuple(_reasons(shape, cost, pick, count_cost(pick, tokens=tokens, plan=plan)))
     return Candidate(
         shape=shape,
         budget_error=budget.error(shape),
-        train_tokens=tokens,
-        train_flops=tokens * shape.flops_per_token,
-        kv_cache_bytes_per_token=kv_cache_bytes_per_token(shape),
         inside=interval.position(shape.ratio) == "inside",
-        penalty=predicted_penalty(shape.ratio, params=shape.params, interval=evidence, fit=fit),
-        stances={one.law.key: one.stance(shape.ratio) for one in opinions},
-        nearest=tuple(points[row.name] for row in near),
+        cost=cost,
+        penalty=Penalty(value=belief.penalty(shape.ratio), low=low, high=high),
+        parallel=splits_over(shape),
+        reasons=reasons,
+        nearest=_alike(shape),
+    )
+
+
+def _reasons(shape: Shape, cost: Cost, pick: Shape, picked: Cost) -> Iterator[str]:
+    """What speaks for a shape against the pick: latency, cache, splitting, cost of training."""
+    fewer = 1 - shape.depth / pick.depth
+    if fewer >= NOTABLE:
+        yield f"{fewer:.0%} fewer layers to run one after another: lower latency"
+    cache = 1 - cost.kv_bytes_per_token / picked.kv_bytes_per_token
+    if cache >= NOTABLE:
+        yield f"{cache:.0%} less key-value cache"
+    if splits_over(shape) > splits_over(pick):
+        yield f"splits over {splits_over(shape)} devices, not {splits_over(pick)}"
+    memory = 1 - cost.activation_bytes / picked.activation_bytes
+    if memory >= NOTABLE:
+        yield f"{memory:.0%} less memory for activations"
+    flops = 1 - cost.train_flops / picked.train_flops
+    if flops >= NOTABLE:
+        yield f"{flops:.0%} fewer FLOPs"
+
+
+def worth_listing(described: Sequence[Candidate], *, count: int) -> tuple[Candidate, ...]:
+    """The pick, then the others of least predicted loss for which something speaks, from shallow to deep.
+
+    One deeper shape is kept though nothing counted speaks for it: R* is known to a factor only.
+    """
+    pick, *others = described
+    by_loss = sorted(others, key=lambda one: one.penalty.value)
+    deeper = next((one for one in by_loss if one.shape.ratio > pick.shape.ratio and not one.reasons), None)
+    kept = [one for one in by_loss if one.reasons][: count - 1]
+    if deeper is not None and len(kept) < count - 1:
+        kept.append(replace(deeper, reasons=("deeper, for the case that R* lies there",)))
+    return (pick, *sorted(kept, key=lambda one: one.shape.ratio))
+
+
+def _alike(shape: Shape) -> tuple[RatioPoint, ...]:
+    """Published models near a shape in size and ratio."""
+    points = {point.name: point for point in published_ratio_points()}
+    near = nearest_rows(published_rows(), params=shape.params, ratio=shape.ratio)
+    return tuple(
+        points[row.name]
+        for row in near
+        if max(abs(math.log(row.params_total / shape.params)), abs(math.log(row.ratio / shape.ratio)))
+        <= math.log(LIKE_FACTOR)
     )

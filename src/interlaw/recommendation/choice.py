@@ -1,4 +1,4 @@
-"""Which of the equal-budget shapes to offer: inside the interval, spread over it, kind to hardware."""
+"""Which of the equal-budget shapes to offer: the pick, and others of nearly the same loss that cost less elsewhere."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from interlaw.errors import InterlawError
 from interlaw.recommendation.dimensions import MULTIPLE_OF, Dimensions, equal_budget_shapes
-from interlaw.recommendation.interval import RatioInterval
+from interlaw.recommendation.own_law import Belief, RatioInterval
 from interlaw.shapes import Budget, Shape, format_size
 
-# Against the distance from the interval's centre: the roughest shape counts as half the interval's width off.
-ROUGHNESS_WEIGHT = 0.5
+# A shape that suits hardware fully is worth this much relative loss: the noise of one seed at such sizes.
+ROUGHNESS_LOSS = 0.003
 # Small models have no choice among multiples of 64: finer ones are tried in this order.
 FINER = (32, 16, 8)
 # A shape that misses the budget by more is no answer, not even as the nearest one.
@@ -21,16 +23,23 @@ FARTHEST = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The shapes to offer, and what to say about how they were found."""
+    """The shapes to offer, the pick first, then from shallow to deep; and what to say about how they were found."""
 
     shapes: tuple[Shape, ...]
     caveats: tuple[str, ...] = ()
 
 
 def choose_shapes(
-    dimensions: Dimensions, budget: Budget, interval: RatioInterval, *, tolerance: float, count: int
+    dimensions: Dimensions,
+    budget: Budget,
+    belief: Belief,
+    interval: RatioInterval,
+    *,
+    tolerance: float,
+    delta: float,
+    count: int,
 ) -> Choice:
-    """Shapes spread over the interval, those near its centre that suit hardware first.
+    """The pick is the shape of least predicted loss plus a small price for what does not suit hardware.
 
     Where the user left head_dim and multiple_of open and no multiple of 64 meets the budget inside the interval, finer
     multiples are tried. If still none does, the nearest shapes are offered, with a caveat.
@@ -38,12 +47,14 @@ def choose_shapes(
     Args:
         dimensions: Family, vocabulary and what hardware likes.
         budget: The budget to meet.
+        belief: Where R* lies.
         interval: Ratios to choose from.
         tolerance: Largest relative miss of the budget.
+        delta: How much more relative loss than the pick's another shape may be predicted to have.
         count: How many to offer at most.
 
     Raises:
-        InterlawError: When nothing comes within a quarter of the budget: the vocabulary takes it.
+        InterlawError: When nothing comes within a quarter of the budget.
     """
     everything: list[Shape] = []
     for step, tried in _granularities(dimensions):
@@ -54,14 +65,17 @@ def choose_shapes(
             coarse = (
                 f"no shape in multiples of {MULTIPLE_OF} meets the budget inside the interval: these are in {step}s"
             )
-            chosen = _spread(fitting, tried, interval, count=count)
+            chosen = _spread(fitting, tried, belief, delta=delta, count=count)
             return Choice(shapes=chosen, caveats=(coarse,) if tried is not dimensions else ())
-    near = [shape for shape in everything if abs(budget.error(shape)) <= FARTHEST]
+    first = {(shape.depth, shape.width): shape for shape in reversed(everything)}
+    near = [shape for shape in first.values() if abs(budget.error(shape)) <= FARTHEST]
     if not near:
+        devices = f" over {dimensions.parallel} devices" if dimensions.parallel > 1 else ""
         raise InterlawError(
-            f"expected a budget that some {dimensions.family} of these dimensions spends, "
+            f"expected a budget that some {dimensions.family} of these dimensions spends{devices}, "
             f"found {format_size(budget.amount)} {budget.kind} with a "
-            f"vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size, head_dim or multiple_of"
+            f"vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size, parallel, head_dim or "
+            f"multiple_of"
         )
     near.sort(key=lambda shape: _miss(shape, budget, interval, tolerance=tolerance))
     sentence = (
@@ -85,16 +99,24 @@ def _miss(shape: Shape, budget: Budget, interval: RatioInterval, *, tolerance: f
     return outside + max(0.0, abs(budget.error(shape)) - tolerance)
 
 
-def _spread(shapes: list[Shape], dimensions: Dimensions, interval: RatioInterval, *, count: int) -> tuple[Shape, ...]:
-    """The best shapes of different ratio: each at least a part of the interval away from those before it."""
-    width = math.log(interval.high / interval.low)
+def _spread(
+    shapes: list[Shape], dimensions: Dimensions, belief: Belief, *, delta: float, count: int
+) -> tuple[Shape, ...]:
+    """The pick, then the best shape of each part of the range of R within delta of it."""
 
-    def cost(shape: Shape) -> float:
-        from_centre = abs(math.log(shape.ratio / interval.centre)) / width
-        return from_centre + ROUGHNESS_WEIGHT * dimensions.roughness(shape)
+    def price(shape: Shape) -> float:
+        return belief.penalty(shape.ratio) + ROUGHNESS_LOSS * dimensions.roughness(shape)
 
-    chosen: list[Shape] = []
-    for shape in sorted(shapes, key=cost):
-        if all(abs(math.log(shape.ratio / other.ratio)) >= width / (2 * count) for other in chosen):
-            chosen.append(shape)
-    return tuple(chosen[:count])
+    pick = min(shapes, key=price)
+    most = belief.penalty(pick.ratio) + delta
+    close = [shape for shape in shapes if belief.penalty(shape.ratio) <= most]
+    ratios = np.log([shape.ratio for shape in close])
+    edges = np.linspace(ratios.min(), ratios.max() + 1e-9, count + 1)
+    parts = np.clip(np.searchsorted(edges, ratios, side="right") - 1, 0, count - 1)
+    kept = {}
+    for part in range(count):
+        inside = [shape for shape, own in zip(close, parts, strict=True) if own == part]
+        if inside and pick not in inside:
+            kept[part] = min(inside, key=price)
+    others = sorted(kept.values(), key=price)[: count - 1]
+    return (pick, *sorted(others, key=lambda shape: shape.ratio))

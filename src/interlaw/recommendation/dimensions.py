@@ -1,108 +1,200 @@
-"""Shapes of equal budget whose dimensions suit hardware: whole heads of 64 or 128, round widths, grouped keys."""
+"""Shapes of equal budget that suit hardware: one set of defaults for `recommend`, `explore` and `shapes`.
+
+Heads and key-value heads split over 2, 4 or 8 devices where the width allows; widths come in multiples of 64.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.shapes import Budget, LlamaShape, Shape, make_shape
+from interlaw.shapes import FAMILIES, Budget, Shape, make_shape, require_family
 
-WIDE = 1536
+DECODERS = ("gpt", "llama", "qwen2")
+VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
 MULTIPLE_OF = 64
-TIED_BELOW = 4e9
-HEADS_PER_KV = {"llama": 4, "qwen2": 8}
-BYTES_PER_ENTRY = 2
+TIED_BELOW = 4e9  # parameters: published models of up to 4B mostly tie their head (Qwen3-4B does, Qwen3-8B does not)
+HEADS_PER_KV = {"qwen2": 8}  # Qwen2.5 shares a key-value head between 5 to 8 queries; Llama 3 and most others between 4
+OTHER_HEADS_PER_KV = 4
+# The default configuration of transformers is none that was trained; Qwen3-0.6B, 1.7B and 8B have an MLP of 3 x width.
+D_FF_RATIO = {"hf:qwen3": 3.0}
+SPLITS = (8, 4, 2)  # devices of a node over which tensors are commonly divided
+KV_HEADS = (2, 4, 8)  # published models have 2 to 8: fewer leave devices idle, more cost cache
+HEAD_DIMS = (64, 128, 96, 80, 112)  # attention kernels are made for 64 and 128, and know the others
+WIDE = 2048  # from this width on, heads of 128 are usual
+NARROW_HEADS = 8  # a model with fewer heads attends to few things at a time
 WIDEST = 65_536
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimensions:
-    """What a shape must suit beside its budget.
+    """What a shape must suit beside its budget; what is not given follows from family and size.
 
     Attributes:
-        family: `gpt`, `llama` or `qwen2`.
-        vocab_size: Entries of the token table.
-        context: Longest sequence, in tokens.
-        head_dim: Width of a head; when not given, 64 below width 1536, and from there on 128 unless 64 groups better.
-        heads_per_kv: Most query heads that share a key-value head; 4 for llama and 8 for qwen2 when not given.
-        tied: Whether the head is the token table; when not given, below 4B parameters for llama and qwen2.
-        multiple_of: Width and d_ff are multiples of this; 64 when not given, and multiples of 128 are preferred.
+        family: `gpt`, `llama`, `qwen2`, or `hf:NAME`.
+        vocab_size: Entries of the token table; the family's own when not given, else 32,000.
+        context: Longest sequence, in tokens; the family's own when not given, else 4096.
+        head_dim: Width of a head; the one of 64, 128, 96, 80, 112 whose heads split best when not given.
+        heads_per_kv: Most query heads that share a key-value head; then 2, 4 or 8 key-value heads are not insisted on.
+        tied: Whether the head is the token table; when not given, below 4B parameters (never for gpt).
+        multiple_of: Width and d_ff are multiples of this; 64 when not given.
+        parallel: Devices over which heads, key-value heads and d_ff must split.
     """
 
     family: str
-    vocab_size: int
-    context: int
+    vocab_size: int | None = None
+    context: int | None = None
     head_dim: int | None = None
     heads_per_kv: int | None = None
     tied: bool | None = None
     multiple_of: int | None = None
+    parallel: int = 1
 
     def __post_init__(self) -> None:
-        """Refuses sizes below one, and families without heads."""
-        if self.family != "gpt" and self.family not in HEADS_PER_KV:
+        """Refuses sizes below one and families that are no decoders, and fills in the family's own sizes."""
+        if self.family in FAMILIES and self.family not in DECODERS:
             raise InterlawError(
-                f"expected a family of gpt, {', '.join(HEADS_PER_KV)}, found {self.family!r}; choose one"
+                f"expected a family of {', '.join(DECODERS)} or hf:NAME, found {self.family!r}; choose one"
             )
-        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "multiple_of"):
+        own = family_facts(self.family).defaults
+        for name, other in (("vocab_size", VOCAB_SIZE), ("context", CONTEXT)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, other if self.family.startswith("hf:") else own.get(name, other))
+        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "multiple_of", "parallel"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive one")
 
     def shape(self, width: int, depth: int, *, tied: bool) -> Shape | None:
-        """The shape of these dimensions; None where the width is not made of whole heads in whole groups."""
-        settings: dict[str, Any] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
-        fitting = [head_dim for head_dim in self._head_dims(width) if width % head_dim == 0]
-        if self.family not in HEADS_PER_KV:
-            return (
-                make_shape(self.family, depth=depth, width=width, head_dim=fitting[0], **settings) if fitting else None
-            )
-        groups = {head_dim: self._heads_per_kv(width // head_dim) for head_dim in fitting}
-        head_dim = max(groups, key=lambda one: (groups[one], one), default=0)
-        if head_dim == 0 or groups[head_dim] == 0:
+        """The shape of these dimensions; None where heads do not fit the width or do not split as asked."""
+        heads = self.heads(width)
+        if heads is None:
             return None
-        settings |= {"num_kv_heads": width // head_dim // groups[head_dim], "d_ff_multiple_of": self.step()}
-        return make_shape(self.family, depth=depth, width=width, head_dim=head_dim, **settings)
+        facts = family_facts(self.family)
+        settings: dict[str, Any] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
+        settings["head_dim"] = heads[0]
+        if facts.grouped and heads[1] != width // heads[0]:
+            settings["num_kv_heads"] = heads[1]
+        if "d_ff_multiple_of" in facts.defaults:
+            settings["d_ff_multiple_of"] = self.step()
+        if self.family in D_FF_RATIO:
+            settings["d_ff_ratio"] = D_FF_RATIO[self.family]
+        shape = make_shape(self.family, depth=depth, width=width, **settings)
+        return shape if (getattr(shape, "d_ff", None) or 0) % self.parallel == 0 else None
+
+    def heads(self, width: int) -> tuple[int, int] | None:
+        """(head_dim, key-value heads) that split best at a width; None where nothing fits."""
+        options = []
+        for preference, head_dim in enumerate(self._head_dims(width)):
+            if width % head_dim:
+                continue
+            count = width // head_dim
+            kv = self._kv_heads(count)
+            if kv and count % self.parallel == 0 and kv % self.parallel == 0:
+                few = count < min(NARROW_HEADS, width // MULTIPLE_OF)
+                options.append((few, -_split(count), -_split(kv), preference, head_dim, kv))
+        return min(options)[-2:] if options else None
 
     def roughness(self, shape: Shape) -> float:
-        """How ill a shape suits hardware, from 0 (width a multiple of 128, largest groups) to 1."""
-        rough = 0.0 if shape.width % (2 * MULTIPLE_OF) == 0 else 0.5
-        if isinstance(shape, LlamaShape):
-            most = self._most_heads_per_kv(shape.num_heads)
-            rough += 1.0 - shape.num_heads / shape.num_kv_heads / most
-        return rough
+        """How ill a shape suits hardware, from 0 (width a multiple of 256, heads that split over 8) to 1."""
+        rough = 0.0 if shape.width % 256 == 0 else 0.15 if shape.width % 128 == 0 else 0.35
+        heads = shape.num_heads or 1
+        rough += {8: 0.0, 4: 0.2, 2: 0.3}.get(_split(heads), 0.4)
+        rough += 0.1 if shape.width // heads not in HEAD_DIMS[:2] else 0.0
+        return rough + (0.15 if heads < NARROW_HEADS else 0.0)
 
     def step(self) -> int:
         """The difference between two widths."""
         return self.multiple_of or MULTIPLE_OF
 
+    def most_heads_per_kv(self) -> int:
+        """Query heads that share a key-value head at most, where 2, 4 or 8 key-value heads allow it."""
+        return self.heads_per_kv or HEADS_PER_KV.get(self.family, OTHER_HEADS_PER_KV)
+
     def _head_dims(self, width: int) -> tuple[int, ...]:
-        """Head widths to try."""
+        """Head widths to try, the preferred ones first."""
         if self.head_dim is not None:
             return (self.head_dim,)
-        return (128, 64) if width >= WIDE else (64,)
+        return HEAD_DIMS if width < WIDE else (HEAD_DIMS[1], HEAD_DIMS[0], *HEAD_DIMS[2:])
 
-    def _heads_per_kv(self, heads: int) -> int:
-        """The largest group allowed that divides the heads; 0 where that is less than half of what is allowed."""
-        most = self._most_heads_per_kv(heads)
+    def _kv_heads(self, heads: int) -> int:
+        """Key-value heads of so many heads; 0 where groups do not fit."""
+        if not family_facts(self.family).grouped:
+            return heads
+        most = min(self.most_heads_per_kv(), heads)
+        if self.heads_per_kv is None:
+            fitting = [kv for kv in KV_HEADS if heads % kv == 0 and kv % self.parallel == 0 and heads // kv <= 2 * most]
+            if fitting or heads < 2 * most * KV_HEADS[-1]:
+                return next((kv for kv in fitting if heads // kv <= most), fitting[-1] if fitting else 0)
         group = max(size for size in range(1, most + 1) if heads % size == 0)
-        return group if 2 * group >= most else 0
-
-    def _most_heads_per_kv(self, heads: int) -> int:
-        return min(self.heads_per_kv or HEADS_PER_KV[self.family], heads)
+        return heads // group if 2 * group >= most else 0
 
 
-def kv_cache_bytes_per_token(shape: Shape) -> int:
-    """Keys and values of all layers for one token, at two bytes an entry.
+@dataclass(frozen=True)
+class FamilyFacts:
+    """What a family can be told: whether queries share key-value heads, and its own defaults by setting."""
+
+    grouped: bool
+    defaults: dict[str, Any]
+
+
+@cache
+def family_facts(family: str) -> FamilyFacts:
+    """Read off the family's shape class.
+
+    Raises:
+        InterlawError: No such family, or a mixture of experts.
+    """
+    shape_class = require_family(family)
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(shape_class).parameters.items()
+        if name not in ("depth", "width")
+    }
+    grouped = "num_kv_heads" in defaults
+    if family.startswith("hf:"):
+        _require_dense(family)
+        try:
+            make_shape(family, depth=1, width=128, head_dim=64, num_kv_heads=1)
+        except InterlawError:
+            grouped = False
+    return FamilyFacts(grouped, defaults)
+
+
+def _require_dense(family: str) -> None:
+    """Refuses a mixture of experts: which of its parameters are active is not counted."""
+    from transformers import CONFIG_MAPPING
+
+    default = CONFIG_MAPPING[family.removeprefix("hf:")]()
+    experts = max((getattr(default, name, None) or 0 for name in _EXPERTS), default=0)
+    if experts > 1:
+        raise InterlawError(
+            f"expected a dense family, found {family} with {experts} experts; choose its dense relative (hf:qwen3 for "
+            f"hf:qwen3_moe, say) and give --params the parameters that are active per token"
+        )
+
+
+def _split(heads: int) -> int:
+    """Over how many of 8, 4, 2 devices so many heads split; 1 if over none."""
+    return next((devices for devices in SPLITS if heads % devices == 0), 1)
+
+
+def splits_over(shape: Shape) -> int:
+    """The largest of 8, 4, 2, 1 devices that divides heads, key-value heads and d_ff.
 
     Example:
-        >>> kv_cache_bytes_per_token(LlamaShape(depth=32, width=4096, head_dim=128, num_kv_heads=8))
-        131072
+        >>> from interlaw.shapes import LlamaShape
+        >>> splits_over(LlamaShape(depth=32, width=4096, head_dim=128, num_kv_heads=8, d_ff=14336))
+        8
     """
-    kv_width = shape.kv_width if isinstance(shape, LlamaShape) else shape.width
-    return 2 * BYTES_PER_ENTRY * shape.depth * kv_width
+    row = shape.to_dict()
+    counts = [row["num_heads"] or 1, row.get("num_kv_heads") or row["num_heads"] or 1, row["d_ff"] or 8]
+    return min(_split(int(count)) for count in counts)
 
 
 def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shape]:
@@ -121,22 +213,28 @@ def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shap
         yield shape
 
 
+def is_tied(dimensions: Dimensions, budget: Budget, shape_at: Callable[[bool], Shape | None]) -> bool:
+    """Whether the head is tied: as given, else by the budget where that is in parameters, else by the shape's size."""
+    if dimensions.tied is not None:
+        return dimensions.tied
+    if dimensions.family == "gpt":  # the paper's GPT, whose head is its own
+        return False
+    if budget.kind == "params":
+        return budget.amount < TIED_BELOW
+    tied = shape_at(True)
+    return tied is not None and tied.params < TIED_BELOW
+
+
 def _at(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> Shape:
-    """The shape at a depth, its head tied or not as its size suggests."""
-    tied = dimensions.tied
-    if tied is None:
-        tied = dimensions.family in HEADS_PER_KV and _is_small(dimensions, width, budget, depth)
-    shape = dimensions.shape(width, depth, tied=tied)
+    """The shape at a depth."""
+    shape_at = partial(_with_head, dimensions, width, depth)
+    shape = shape_at(is_tied(dimensions, budget, shape_at))
     assert shape is not None
     return shape
 
 
-def _is_small(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> bool:
-    """Whether the head is tied by default: by the budget where that is in parameters, else by the shape itself."""
-    if budget.kind == "params":
-        return budget.amount < TIED_BELOW
-    tied = dimensions.shape(width, depth, tied=True)
-    return tied is not None and tied.params < TIED_BELOW
+def _with_head(dimensions: Dimensions, width: int, depth: int, tied: bool) -> Shape | None:
+    return dimensions.shape(width, depth, tied=tied)
 
 
 def _nearest_depth(shape_at: Callable[[int], Shape], budget: Budget) -> Shape | None:

@@ -1,115 +1,155 @@
-"""What published laws and published models say about the ratio at one size."""
+"""Everything that is known of R* against size: measured optima, their pool, and what stands beside them."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
-from interlaw.laws import PublishedLaw, published_laws
-from interlaw.published import PAPER_INTERVAL, RatioPoint, published_ratio_points
+import numpy as np
 
-Stance = Literal["supports", "prefers deeper", "prefers shallower", "names no ratio"]
+from interlaw.laws import published_laws
+from interlaw.published import packaged_sweeps
+from interlaw.recommendation.optima import Optimum, by_dataset, measured_optima
+from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
 
-# Two ratios agree within this factor: at the sharpest minimum published (2 % over R = .020 to .065) it costs 1 %.
-AGREEMENT_FACTOR = 1.5
-# A law of vision transformers is shown, but says nothing about where the interval of a language model lies.
-VISION = ("sovit2023",)
-PAPER = "sun2026"
-SIMILAR_SIZE_FACTOR = 1.5
+# Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
+# Curvatures of one budget differ by about as much between forms of the curve and between neighbouring budgets.
+CURVATURE_STDERR = 0.4
+SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
 
 
 @dataclass(frozen=True, kw_only=True)
-class LawOpinion:
-    """One published law at one size.
+class Source:
+    """One data set or published line.
 
     Attributes:
-        law: The law with its source, trust mark and words.
-        params: N, the size asked about.
-        ratio: Its R*; outside the sizes it speaks about, its R* at the nearest size that it does. None without a level.
-        low: Lower end of a stated interval of good ratios, if any.
-        high: Its upper end.
-        covered: Whether the law speaks about this size. The paper's interval covers every size, since that it stays put
-            is what the paper claims.
+        name: The data set's or line's name.
+        standing: `measured` counts in the pool; `packaged` lines are superseded by their table; the others stand beside
+            (`derived`, `chosen`, `convention`, `claim`, `flat`, `slope`, `vision`; see `PublishedLaw`).
+        source: Where it was published.
+        statement: What it says, in words.
+        optima: Of a data set: what every sweep of it says at every size, optimum or not.
+        line: Of a published line: (N, R) at the ends of its range and at the sizes it names.
     """
 
-    law: PublishedLaw
-    params: float
-    ratio: float | None
-    low: float | None
-    high: float | None
-    covered: bool
+    name: str
+    standing: str
+    source: str
+    statement: str
+    optima: tuple[Optimum, ...] = ()
+    line: tuple[tuple[float, float], ...] = ()
 
     @property
     def counts(self) -> bool:
-        """Whether it helps to place an interval: it names a ratio, and for language models."""
-        return self.ratio is not None and self.law.key not in VISION
-
-    @property
-    def gap(self) -> float:
-        """How far the size lies outside those that the law speaks about, as |log N / N'|; 0 where it is covered."""
-        if self.covered:
-            return 0.0
-        return max(math.log(self.law.params_low / self.params), math.log(self.params / self.law.params_high))
-
-    def stance(self, ratio: float) -> Stance:
-        """What the law says of a shape with this ratio."""
-        low, high = self.low, self.high
-        if low is None or high is None:
-            if self.ratio is None:
-                return "names no ratio"
-            low, high = self.ratio / AGREEMENT_FACTOR, self.ratio * AGREEMENT_FACTOR
-        if ratio < low:
-            return "prefers deeper"
-        return "prefers shallower" if ratio > high else "supports"
+        """Whether it has a vote in the pool."""
+        return any(one.counts for one in self.optima)
 
     def to_dict(self) -> dict[str, Any]:
-        """What the command's JSON says of it."""
-        law = self.law
+        """All attributes as plain values."""
         return {
-            "key": law.key,
-            "name": law.name,
-            "source": law.source,
-            "trust": law.trust,
-            "statement": law.statement,
-            "ratio": self.ratio,
-            "low": self.low,
-            "high": self.high,
-            "covered": self.covered,
-            "params_low": law.params_low,
-            "params_high": law.params_high,
+            **vars(self),
+            "optima": [one.to_dict() for one in self.optima],
+            "line": [list(point) for point in self.line],
+            "counts": self.counts,
         }
 
 
-def law_opinions(params: float) -> tuple[LawOpinion, ...]:
-    """Every published law at N, those that name a ratio first, from shallow to deep.
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Sources, their pool, and how well the pool foresees a source that it has not seen.
+
+    Attributes:
+        sources: Data sets first, then published lines.
+        pool: What `recommend` uses.
+        pooled: The pool at several sizes.
+        coverage: Leave one data set out.
+    """
+
+    sources: tuple[Source, ...]
+    pool: Pool
+    pooled: tuple[Prediction, ...]
+    coverage: tuple[Coverage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of the command's JSON."""
+        return {
+            "sources": [source.to_dict() for source in self.sources],
+            "pooled": [one.to_dict() for one in self.pooled],
+            "spread": self.pool.tau,
+            "drift": self.pool.carry,
+            "coverage": [dict(vars(one)) for one in self.coverage],
+        }
+
+
+@cache
+def measured_pool() -> Pool:
+    """The pool of every measured optimum."""
+    return pool(by_dataset(measured_optima()))
+
+
+@cache
+def measured_curvature() -> Pool:
+    """The pool of kappa / L at every measured optimum that has one, in the place of R*."""
+    bends = [
+        replace(one, ratio=one.curvature, log_stderr=CURVATURE_STDERR)
+        for one in measured_optima()
+        if one.counts and one.curvature is not None
+    ]
+    return pool(by_dataset(bends))
+
+
+def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[float] = SIZES) -> Evidence:
+    """Every source, and the pool.
 
     Args:
-        params: N, total parameters.
+        optima: Measured optima; the packaged ones when not given.
+        sizes: N at which to show the pool.
 
     Example:
-        >>> levine = next(one for one in law_opinions(98e6) if one.law.key == "levine2020")
-        >>> levine.stance(0.03), levine.stance(0.01)
-        ('supports', 'prefers deeper')
+        >>> found = gather_evidence(sizes=[1e9]).pooled[0]
+        >>> found.low < found.ratio < found.high
+        True
     """
-    opinions = [_opinion(law, params) for law in published_laws()]
-    return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
+    pooled = measured_pool() if optima is None else pool(by_dataset(optima))
+    return Evidence(
+        sources=(*_datasets(measured_optima() if optima is None else optima), *_lines()),
+        pool=pooled,
+        pooled=tuple(pooled.predict(size) for size in sizes),
+        coverage=pooled.leave_one_out(),
+    )
 
 
-def similar_models(params: float) -> tuple[RatioPoint, ...]:
-    """Published base models within a factor of 1.5 of N, from shallow to deep."""
-    near = [
-        point
-        for point in published_ratio_points()
-        if abs(math.log(point.params / params)) <= math.log(SIMILAR_SIZE_FACTOR)
-    ]
-    return tuple(sorted(near, key=lambda point: (point.ratio, point.name)))
+def _datasets(optima: Sequence[Optimum]) -> tuple[Source, ...]:
+    """One source a data set."""
+    laws = {law.name: law for law in published_laws()}
+    sources = []
+    for name in dict.fromkeys(one.dataset for one in optima):
+        sweeps = [sweep for sweep in packaged_sweeps() if sweep.dataset == name]
+        said = sweeps[0].title if sweeps else laws[name].statement
+        where = sweeps[0].source if sweeps else laws[name].source
+        if len(sweeps) > 1:
+            said = f"{len(sweeps)} sweeps that share models and data"
+        own = tuple(one for one in optima if one.dataset == name)
+        sources.append(Source(name=name, standing="measured", source=where, statement=said, optima=own))
+    return tuple(sources)
 
 
-def _opinion(law: PublishedLaw, params: float) -> LawOpinion:
-    """A law at the size, or at the nearest size that it speaks about: tables are not continued beyond their ends."""
-    ratio = None if law.kind in ("flat", "slope") else law.ratio(min(max(params, law.params_low), law.params_high))
-    covered = law.covers(params)
-    if law.key == PAPER:
-        ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
-    return LawOpinion(law=law, params=params, ratio=ratio, low=law.ratio_low, high=law.ratio_high, covered=covered)
+def _lines() -> tuple[Source, ...]:
+    """Published lines without a vote."""
+    return tuple(
+        Source(
+            name=law.name,
+            standing=law.standing,
+            source=law.source,
+            statement=law.statement,
+            line=tuple(
+                (params, ratio)
+                for params in sorted({law.params_low, law.params_high, *(size for size, _ in law.points)})
+                if (ratio := law.ratio(params)) is not None
+            ),
+        )
+        for law in published_laws()
+        if law.standing != "measured"
+    )

@@ -18,7 +18,7 @@ def hf_config(shape: Shape) -> dict[str, Any]:
     OPT's table of positions are never used, so its longest sequence is two tokens shorter.
 
     Args:
-        shape: A shape of family `gpt`, `llama` or `qwen2`.
+        shape: A shape of family `gpt`, `llama`, `qwen2` or `hf:NAME`.
 
     Raises:
         InterlawError: For another family.
@@ -32,7 +32,11 @@ def hf_config(shape: Shape) -> dict[str, Any]:
         return _llama(shape)
     if isinstance(shape, GPTShape):
         return _opt(shape)
-    raise InterlawError(f"expected a gpt, llama or qwen2 to export, found {shape.family}; choose one of these families")
+    if shape.family.startswith("hf:"):
+        return _own(shape)
+    raise InterlawError(
+        f"expected a gpt, llama, qwen2 or hf:NAME to export, found {shape.family}; choose one of these families"
+    )
 
 
 def _llama(shape: LlamaShape) -> dict[str, Any]:
@@ -54,6 +58,29 @@ def _llama(shape: LlamaShape) -> dict[str, Any]:
     if not isinstance(shape, Qwen2Shape):
         config |= {"attention_bias": False, "mlp_bias": False}
     return config
+
+
+def _own(shape: Shape) -> dict[str, Any]:
+    """A family of transformers: its own configuration, what is not said as the library's default."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    from interlaw.models import config_of
+
+    config = config_of(shape)  # type: ignore[arg-type]
+    found: dict[str, Any] = {**config.to_diff_dict(), "model_type": config.model_type, "use_cache": True}
+    # sizes that happen to be the library's defaults are said, too: defaults change
+    for name, value in config.to_dict().items():
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and (name.startswith("num_") or name.endswith("size"))
+        ):
+            found[name] = value
+    return {
+        "architectures": [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[config.model_type]],
+        **{name: value for name, value in sorted(found.items()) if not name.startswith("_") and value is not None},
+        "tie_word_embeddings": bool(shape.to_dict()["tied"]),
+    }
 
 
 def _opt(shape: GPTShape) -> dict[str, Any]:

@@ -1,52 +1,101 @@
-"""From a budget to shapes: the interval, shapes inside it, what each costs, who supports it and who disagrees."""
+"""From a budget to a shape: where R* lies, equal-budget shapes near it, what each costs, and which to take."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL, RatioPoint
-from interlaw.recommendation.candidate import Candidate, describe
-from interlaw.recommendation.caveats import caveats
+from interlaw.recommendation.candidate import Candidate, describe, worth_listing
 from interlaw.recommendation.choice import choose_shapes
+from interlaw.recommendation.cost import Plan
 from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
-from interlaw.recommendation.evidence import LawOpinion, law_opinions, similar_models
-from interlaw.recommendation.interval import RatioInterval, given_interval, interval_from_fit, interval_from_laws
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget, format_size
+from interlaw.recommendation.evidence import measured_curvature, measured_pool
+from interlaw.recommendation.notes import notes, reason
+from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
+from interlaw.recommendation.own_law import Belief, RatioInterval, believe
+from interlaw.recommendation.wording import frame, lines
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget, format_size, parse_size
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = 1e13
+# Shapes whose predicted losses differ by less are one choice: at these sizes seeds differ by about as much.
+DELTA = 0.005
 # A ratio amid the published ones, to see how many parameters a budget in FLOPs buys.
 MIDDLING = 0.02
+# Shapes looked at for each that is listed: those with nothing to say for them are left out.
+_PARTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """A range of shapes with its evidence.
+    """A shape to take, others of nearly the same loss, and the evidence.
 
     Attributes:
         budget: What was to be spent.
-        params: N at which laws and models were consulted: the budget, or about what it buys.
-        interval: Ratios to choose from.
-        candidates: Shapes of equal budget, the one nearest the centre first.
-        laws: Every published law at N.
+        params: N at which the evidence was consulted: the budget, or about what it buys.
+        family: The family of every candidate.
+        vocab_size: Entries of the token table.
+        context: Longest sequence, in tokens.
+        belief: Where R* lies: the predictive interval, and what weighs how much.
+        interval: Ratios to choose from: predicted within `delta` of the least loss, unless the user gave others.
+        delta: That tolerance.
+        plan: Where it is trained.
+        candidates: The pick first, then from shallow to deep.
+        why: Why the pick, in words.
+        laws: Every published line at N.
         models: Real models within a factor of 1.5 of N.
         warnings: What a reader must know, in words.
     """
 
     budget: Budget
     params: float
+    family: str
+    vocab_size: int
+    context: int
+    belief: Belief
     interval: RatioInterval
+    delta: float
+    plan: Plan
     candidates: tuple[Candidate, ...]
+    why: str
     laws: tuple[LawOpinion, ...]
     models: tuple[RatioPoint, ...]
     warnings: tuple[str, ...]
 
+    @property
+    def pick(self) -> Candidate:
+        """The shape to take."""
+        return self.candidates[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of the command's JSON."""
+        return {
+            "pick": self.pick.to_dict(),
+            "why": self.why,
+            "budget": dict(vars(self.budget)),
+            "params": self.params,
+            "predictive_interval": self.belief.to_dict(),
+            "interval": {**vars(self.interval), "delta": self.delta, "paper": list(PAPER_INTERVAL)},
+            "plan": self.plan.to_dict(),
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "laws": [{**one.to_dict(), "position": self._position(one.ratio)} for one in self.laws],
+            "models": [{**vars(point), "position": self._position(point.ratio)} for point in self.models],
+            "warnings": list(self.warnings),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a candidate, the pick first, with every count and cost."""
+        return frame(self.candidates)
+
     def plot(self) -> Any:
-        """Predicted loss of each shape, and the range among published laws and models.
+        """Predicted loss of every shape, and where it stands among published lines and models.
 
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
@@ -54,17 +103,18 @@ class Recommendation:
         # the chart lies to the right of this stage: found when it is asked for, by the package's public name
         return import_module("interlaw").chart_of(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The keys of the command's JSON."""
-        return {
-            "budget": dict(vars(self.budget)),
-            "params": self.params,
-            "interval": {**self.interval.to_dict(), "paper": list(PAPER_INTERVAL)},
-            "candidates": [candidate.to_dict() for candidate in self.candidates],
-            "laws": [{**one.to_dict(), "position": self._position(one.ratio)} for one in self.laws],
-            "models": [{**vars(point), "position": self._position(point.ratio)} for point in self.models],
-            "warnings": list(self.warnings),
-        }
+    def __str__(self) -> str:
+        """The pick, what is nearly as good, and the notes, in at most 15 lines."""
+        return "\n".join(lines(self)[:15])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the first line and the candidates as a table."""
+        from html import escape
+
+        table = self.to_frame()[["depth", "width", "ratio", "params", "loss_penalty", "parallel", "kv_bytes_per_token"]]
+        return f"<p>{escape(lines(self)[0])}</p>{table.to_html()}"
 
     def _position(self, ratio: float | None) -> str | None:
         return None if ratio is None else self.interval.position(ratio)
@@ -75,35 +125,41 @@ def recommend(
     params: str | float | None = None,
     flops: str | float | None = None,
     family: str = "llama",
-    vocab_size: int = 32_000,
-    context: int = 4096,
+    vocab_size: str | int | None = None,
+    context: int | None = None,
+    tokens: str | float | None = None,
+    tokens_per_param: float | None = None,
     fit: LawFit | None = None,
     delta: float | None = None,
     interval: tuple[float, float] | None = None,
-    tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM,
     head_dim: int | None = None,
     heads_per_kv: int | None = None,
     tied: bool | None = None,
     multiple_of: int | None = None,
+    parallel: int = 1,
+    plan: Plan | None = None,
     tolerance: float = 0.05,
     num_candidates: int = 5,
 ) -> Recommendation:
-    """Shapes for a budget: a range of depth / width, equal-budget shapes inside it, and the evidence for and against.
+    """Depth and width for a budget: a pick, others of nearly the same loss with what speaks for them, the evidence.
 
     Args:
         params: Budget in total parameters, as a number or a size such as "350M"; or give `flops`.
         flops: Budget in training FLOPs of a run of `tokens_per_param` tokens per parameter.
-        family: `gpt`, `llama` or `qwen2`.
-        vocab_size: Entries of the token table.
+        family: `gpt`, `llama`, `qwen2`, or `hf:NAME` for a dense decoder of transformers, such as hf:qwen3.
+        vocab_size: Entries of the token table, a number or a size such as "32k"; the family's default when not given.
         context: Longest sequence, in tokens.
-        fit: Your own law (`fit_law`): it then gives interval and penalty. Without it, published laws do.
-        delta: Tolerated relative loss of the interval by the fit; the fit's own when not given.
-        interval: Choose from this interval of R instead; penalties are still those of the fit or the published laws.
-        tokens_per_param: Training tokens per total parameter.
+        tokens: Training tokens, such as "20B"; or give `tokens_per_param`.
+        tokens_per_param: Training tokens per total parameter; 20 when neither is given.
+        fit: Your own law (`fit_law`), combined with the pooled sweeps by precision; not used without an optimum.
+        delta: Others are offered whose predicted loss is within this of the pick's, relative; .005 when not given.
+        interval: Choose from this interval of R instead; predicted losses stay those of the evidence.
         head_dim: Width of a head; see `Dimensions` for what happens when this and the next three are not given.
         heads_per_kv: Most query heads that share a key-value head.
         tied: Whether the output head is the token table.
         multiple_of: Width and d_ff are multiples of this.
+        parallel: Devices over which heads, key-value heads and d_ff must split.
+        plan: Device, number, share of the peak, batch: for days and memory.
         tolerance: Largest relative miss of the budget.
         num_candidates: How many shapes to return at most.
 
@@ -115,56 +171,81 @@ def recommend(
         TypeError: `fit` is no fit.
 
     Example:
-        >>> found = recommend(params="350M", family="llama", vocab_size=32_000)
-        >>> found.interval.low < found.candidates[0].shape.ratio < found.interval.high
-        True
+        >>> found = recommend(params="350M", family="llama", vocab_size="32k", parallel=4)
+        >>> print(found.pick.name, found.pick.parallel)
+        26 x 1024 4
     """
-    _check(tolerance=tolerance, num_candidates=num_candidates, tokens_per_param=tokens_per_param)
     if not isinstance(fit, LawFit | None):
         raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
-    budget = choose_budget(params=params, flops=flops, tokens_per_param=tokens_per_param)
+    delta = DELTA if delta is None else delta
+    _check(tolerance=tolerance, num_candidates=num_candidates, delta=delta)
+    budget, per_param = _budget(params, flops, tokens, tokens_per_param)
     dimensions = Dimensions(
         family=family,
-        vocab_size=vocab_size,
+        vocab_size=None if vocab_size is None else parse_size(vocab_size),
         context=context,
         head_dim=head_dim,
         heads_per_kv=heads_per_kv,
         tied=tied,
         multiple_of=multiple_of,
+        parallel=parallel,
     )
-    size = _size(dimensions, budget)
-    opinions, models = law_opinions(size), similar_models(size)
-    evidence = (interval_from_fit(fit, size, delta=delta) if fit is not None else None) or interval_from_laws(opinions)
-    chosen = given_interval(*_pair(interval)) if interval is not None else evidence
-    choice = choose_shapes(dimensions, budget, chosen, tolerance=tolerance, count=num_candidates)
-    candidates = tuple(
+    size, plan = _size(dimensions, budget), plan or Plan()
+    belief = believe(size, pooled=measured_pool(), curvature=measured_curvature(), fit=fit)
+    ratios = belief.within(delta) if interval is None else _given(interval)
+    choice = choose_shapes(dimensions, budget, belief, ratios, tolerance=tolerance, delta=delta, count=num_candidates)
+    total = None if tokens is None else parse_size(tokens)
+    described = [
         describe(
             shape,
             budget=budget,
-            interval=chosen,
-            evidence=evidence,
-            opinions=opinions,
-            fit=fit,
-            tokens_per_param=tokens_per_param,
+            belief=belief,
+            interval=ratios,
+            tokens=round(per_param * shape.params) if total is None else total,
+            plan=plan,
+            pick=choice.shapes[0],
         )
         for shape in choice.shapes
-    )
+    ]
+    candidates = worth_listing(described, count=num_candidates)
+    models = similar_models(size)
+    given = interval is not None
     return Recommendation(
         budget=budget,
         params=size,
-        interval=chosen,
+        family=family,
+        vocab_size=int(dimensions.vocab_size or 0),
+        context=int(dimensions.context or 0),
+        belief=belief,
+        interval=ratios,
+        delta=delta,
+        plan=plan,
         candidates=candidates,
-        laws=opinions,
+        why=reason(candidates[0], belief, given=given, parallel=parallel),
+        laws=law_opinions(size),
         models=models,
         warnings=(
             *choice.caveats,
-            *caveats(chosen, evidence=evidence, params=size, models=models, fit=fit),
+            *notes(candidates[0], dimensions, belief, ratios, models=models, fit=fit, given=given),
         ),
     )
 
 
+def _budget(
+    params: str | float | None, flops: str | float | None, tokens: str | float | None, tokens_per_param: float | None
+) -> tuple[Budget, float]:
+    """The budget, and the tokens per parameter (of no use where tokens are given)."""
+    if tokens is not None and (flops is not None or tokens_per_param is not None):
+        other = "flops" if flops is not None else "tokens_per_param"
+        raise InterlawError(f"expected tokens or {other}, found both; give one of them")
+    per_param = CHINCHILLA_TOKENS_PER_PARAM if tokens_per_param is None else tokens_per_param
+    if not isinstance(per_param, int | float) or not 0 < per_param < math.inf:
+        raise InterlawError(f"expected positive tokens per parameter, found {per_param!r}; 20 is usual")
+    return choose_budget(params=params, flops=flops, tokens_per_param=per_param), per_param
+
+
 def _size(dimensions: Dimensions, budget: Budget) -> float:
-    """N to ask laws and models about: the budget in parameters, or those of a shape that spends the FLOPs."""
+    """N to ask the evidence about: the budget in parameters, or those of a shape that spends the FLOPs."""
     size = float(budget.amount)
     if budget.kind != "params":
         buys = list(equal_budget_shapes(dimensions, budget))
@@ -177,27 +258,27 @@ def _size(dimensions: Dimensions, budget: Budget) -> float:
     return size
 
 
-def _pair(interval: tuple[float, float]) -> tuple[float, float]:
-    """The two ends of an interval that somebody gave."""
+def _given(interval: tuple[float, float]) -> RatioInterval:
+    """An interval that somebody gave."""
     try:
         low, high = map(float, interval)
     except (TypeError, ValueError):
-        raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; mend it") from None
-    return low, high
+        raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; fix it") from None
+    if not 0 < low < high < math.inf:
+        raise InterlawError(f"expected an interval 0 < low < high, found {low} to {high}; fix it")
+    return RatioInterval(low=low, high=high, statement="the interval you gave")
 
 
-def _check(*, tolerance: float, num_candidates: int, tokens_per_param: float) -> None:
+def _check(*, tolerance: float, num_candidates: int, delta: float) -> None:
     """Refuses numbers out of range."""
-    for name, value in (
-        ("tolerance", tolerance),
-        ("num_candidates", num_candidates),
-        ("tokens_per_param", tokens_per_param),
-    ):
+    for name, value in (("tolerance", tolerance), ("num_candidates", num_candidates), ("delta", delta)):
         if not isinstance(value, int | float):
             raise InterlawError(f"expected a number as {name}, found {value!r}; choose one")
     if not 0 < tolerance <= 0.5:
         raise InterlawError(f"expected a tolerance from 0 to 0.5, found {tolerance}; 0.05 means five per cent")
     if num_candidates < 1:
         raise InterlawError(f"expected at least one candidate, found {num_candidates}; choose a positive number")
-    if not 0 < tokens_per_param < math.inf:
-        raise InterlawError(f"expected positive tokens per parameter, found {tokens_per_param}; 20 is usual")
+    if not 0 < delta < 1:
+        raise InterlawError(
+            f"expected delta between 0 and 1 (a relative loss), found {delta}; 0.005 means half a per cent"
+        )

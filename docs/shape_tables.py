@@ -1,0 +1,77 @@
+"""Writes the tables of choosing-a-shape.md from what the code says: `python docs/shape_tables.py`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from interlaw.recommendation import gather_evidence, recommend
+from interlaw.shapes import format_size
+
+PAGE = Path(__file__).parent / "choosing-a-shape.md"
+SIZES = ("60M", "135M", "350M", "1B", "3B", "7B")
+# family and vocabulary: that of Llama 2 and of Qwen 3
+FAMILIES = (("llama", 32_000), ("hf:qwen3", 151_936))
+POOLED = (1e6, 1e7, 1e8, 1e9, 1e10)
+
+
+def answers() -> Iterator[str]:
+    """The pick at six sizes beside real models."""
+    yield "| size | family | R\\* (90%) | take | or, within 0.5% | published models of that size |"
+    yield "|---|---|---|---|---|---|"
+    for size in SIZES:
+        for family, vocabulary in FAMILIES:
+            found = recommend(params=size, family=family, vocab_size=vocabulary)
+            belief = found.belief
+            others = ", ".join(one.name for one in found.candidates[1:]) or "-"
+            names: dict[str, str] = {}
+            for point in found.models:
+                names.setdefault(f"{point.depth} x {point.width}", point.name)
+            real = ", ".join(f"{name} {shape}" for shape, name in list(names.items())[:6]) or "-"
+            cells = [
+                size,
+                family.removeprefix("hf:"),
+                f"{belief.ratio:.3f} ({belief.low:.3f} to {belief.high:.3f})",
+                f"**{found.pick.name}**",
+                others,
+                real if family == "llama" else "as above",
+            ]
+            yield f"| {' | '.join(cells)} |"
+
+
+def coverage() -> Iterator[str]:
+    """Each data set foretold from the others."""
+    found = gather_evidence()
+    yield "| data set left out | its optima | inside the others' 90% interval |"
+    yield "|---|---|---|"
+    for one in found.coverage:
+        yield f"| {one.dataset} | {one.num_optima} | {one.inside:.0%} |"
+    mean = sum(one.inside for one in found.coverage) / len(found.coverage)
+    yield f"| all, one vote each | {sum(one.num_optima for one in found.coverage)} | {mean:.0%} |"
+
+
+def pooled() -> Iterator[str]:
+    """The pool at five sizes."""
+    yield "| N | R\\* | 90% predictive interval |"
+    yield "|---|---|---|"
+    for one in gather_evidence(sizes=POOLED).pooled:
+        yield f"| {format_size(one.params)} | {one.ratio:.3f} | {one.low:.3f} to {one.high:.3f} |"
+
+
+TABLES = {"answers": answers, "coverage": coverage, "pooled": pooled}
+
+
+def rewritten(text: str) -> str:
+    """The page with every table between its markers made anew."""
+    for name, rows in TABLES.items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}" + "\n".join(rows()) + f"\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stderr.write(f"wrote {PAGE}\n")

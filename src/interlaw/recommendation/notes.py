@@ -1,0 +1,124 @@
+"""Why the pick, and what a reader of a recommendation must know, in whole sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from interlaw.laws import LawFit
+from interlaw.published import PAPER_INTERVAL, RatioPoint
+from interlaw.recommendation.candidate import Candidate
+from interlaw.recommendation.dimensions import KV_HEADS, Dimensions
+from interlaw.recommendation.own_law import Belief, RatioInterval, about_fit
+from interlaw.shapes import format_size
+
+# A predictive interval wider than this factor leaves the shape nearly open.
+WIDE_FACTOR = 4.0
+MOSTLY_TABLE = 0.5  # share of the parameters in the token table above which N no longer measures the layers
+COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, from which it is told
+
+
+def reason(pick: Candidate, belief: Belief, *, given: bool, parallel: int) -> str:
+    """Why this shape, in one sentence without its name."""
+    measured = len(belief.weights) - belief.uses_fit
+    who = f"your fit and {measured} measured data sets" if belief.uses_fit else f"{measured} measured data sets"
+    where = (
+        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} (90%: {belief.low:.3f} to "
+        f"{belief.high:.3f})"
+    )
+    row = pick.shape.to_dict()
+    kv = row.get("num_kv_heads")
+    heads = f"{row['num_heads']} heads of {row['head_dim']}" + (f", {kv} key-value heads" if kv else "")
+    among = "in your interval" if given else "near it"
+    asked = f" that split over {parallel} devices" if parallel > 1 else ""
+    split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
+    return f"{where}. Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: {heads}{split}"
+
+
+def notes(
+    pick: Candidate,
+    dimensions: Dimensions,
+    belief: Belief,
+    interval: RatioInterval,
+    *,
+    models: Sequence[RatioPoint],
+    fit: LawFit | None,
+    given: bool,
+) -> Iterator[str]:
+    """How far to trust it, what a choice costs, and who disagrees.
+
+    Args:
+        pick: The shape to take.
+        dimensions: What it had to suit.
+        belief: Where R* lies.
+        interval: The interval chosen from.
+        models: Real models of similar size.
+        fit: The user's fit, whether or not it could be used.
+        given: Whether the user gave the interval.
+    """
+    if given:
+        yield f"you gave the interval; the evidence puts R* at {belief.ratio:.4f}, which the predicted losses follow"
+    yield from about_fit(fit, belief)
+    if belief.high / belief.low > WIDE_FACTOR:
+        yield (
+            f"the evidence leaves R* open by a factor of {_factor(belief.high / belief.low)}: a sweep of your own at a "
+            f"smaller size says more (--law)"
+        )
+    table = pick.shape.width * int(dimensions.vocab_size or 0) / pick.shape.params
+    if table > MOSTLY_TABLE:
+        yield (
+            f"the token table takes {table:.0%} of the parameters: the measured sweeps gave theirs to layers, so "
+            f"R* says less here; a smaller vocabulary leaves more to the layers"
+        )
+    yield from _head_costs(pick, dimensions)
+    if dimensions.parallel > 1 and (dimensions.vocab_size or 0) % dimensions.parallel:
+        yield f"a vocabulary of {dimensions.vocab_size:,} does not divide by {dimensions.parallel}: pad it"
+    yield _paper(interval)
+    if models:
+        yield _models(interval, models, params=belief.params)
+
+
+def _factor(value: float) -> str:
+    """A factor as people write it."""
+    return f"{value:.0f}" if value < 1000 else "more than 1000"
+
+
+def _head_costs(pick: Candidate, dimensions: Dimensions) -> Iterator[str]:
+    """What key-value heads and an untied head cost in parameters."""
+    shape = pick.shape
+    kv = shape.to_dict().get("num_kv_heads")
+    heads = shape.num_heads or 1
+    if kv and 1 < kv < heads and dimensions.heads_per_kv is None:
+        fewest = next((few for few in KV_HEADS if heads % few == 0), kv)
+        fewer = replace(shape, num_kv_heads=fewest)  # type: ignore[call-arg]
+        costs = shape.params - fewer.params
+        if costs > COSTLY * shape.params:
+            yield (
+                f"{kv} key-value heads instead of {fewest} cost {format_size(costs)} parameters "
+                f"({costs / shape.params:.1%})"
+            )
+    head = shape.width * int(dimensions.vocab_size or 0)
+    if not shape.to_dict().get("tied") and head > COSTLY * shape.params:
+        yield f"its own output head costs {format_size(head)} parameters ({head / shape.params:.0%}): --tied saves it"
+
+
+def _paper(interval: RatioInterval) -> str:
+    """How the interval lies to the paper's."""
+    low, high = PAPER_INTERVAL
+    if interval.high < low:
+        relation = "lies above it (deeper): following that claim means leaving the interval"
+    elif interval.low > high:
+        relation = "lies below it (shallower): following that claim means leaving the interval"
+    else:
+        relation = f"shares R = {max(low, interval.low):.3f} to {min(high, interval.high):.3f} with it"
+    return f"the interval of arXiv 2605.27989, R = {low:g} to {high:g} (byte-level, up to 10M parameters), {relation}"
+
+
+def _models(interval: RatioInterval, models: Sequence[RatioPoint], *, params: float) -> str:
+    """How many real models of this size lie on which side."""
+    where = [interval.position(point.ratio) for point in models]
+    return (
+        f"of {len(models)} published models within a factor of 1.5 of {format_size(params)}, "
+        f"{where.count('below')} lie below the interval (shallower), {where.count('inside')} inside, "
+        f"{where.count('above')} above"
+    )

@@ -1,0 +1,86 @@
+"""What each published line says at one size, and the real models of that size: beside the pool, without a vote."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from interlaw.laws import PublishedLaw, published_laws
+from interlaw.published import PAPER_INTERVAL, RatioPoint, published_ratio_points
+
+PAPER = "sun2026"
+SIMILAR_SIZE_FACTOR = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class LawOpinion:
+    """One published line at one size.
+
+    Attributes:
+        law: The line with its source, trust mark, standing and words.
+        params: N, the size asked about.
+        ratio: Its R*; outside the sizes it speaks about, that at the nearest of them. None without a level.
+        low: Lower end of a stated interval of good ratios, if any.
+        high: Its upper end.
+        covered: Whether the line speaks about this size; the paper's claim speaks about all.
+    """
+
+    law: PublishedLaw
+    params: float
+    ratio: float | None
+    low: float | None
+    high: float | None
+    covered: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the command's JSON says of it."""
+        law = self.law
+        return {
+            "key": law.key,
+            "name": law.name,
+            "source": law.source,
+            "trust": law.trust,
+            "standing": law.standing,
+            "statement": law.statement,
+            "ratio": self.ratio,
+            "low": self.low,
+            "high": self.high,
+            "covered": self.covered,
+            "params_low": law.params_low,
+            "params_high": law.params_high,
+        }
+
+
+def law_opinions(params: float) -> tuple[LawOpinion, ...]:
+    """Every published line at N, those that name a ratio first, from shallow to deep.
+
+    Args:
+        params: N, total parameters.
+
+    Example:
+        >>> levine = next(one for one in law_opinions(98e6) if one.law.key == "levine2020")
+        >>> round(levine.ratio, 4), levine.law.standing
+        (0.0411, 'measured')
+    """
+    opinions = [_opinion(law, params) for law in published_laws()]
+    return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
+
+
+def similar_models(params: float) -> tuple[RatioPoint, ...]:
+    """Published base models within a factor of 1.5 of N, from shallow to deep."""
+    near = [
+        point
+        for point in published_ratio_points()
+        if abs(math.log(point.params / params)) <= math.log(SIMILAR_SIZE_FACTOR)
+    ]
+    return tuple(sorted(near, key=lambda point: (point.ratio, point.name)))
+
+
+def _opinion(law: PublishedLaw, params: float) -> LawOpinion:
+    """A line at the size, or at the nearest size that it speaks about: tables are not continued beyond their ends."""
+    ratio = None if law.kind in ("flat", "slope") else law.ratio(min(max(params, law.params_low), law.params_high))
+    covered = law.covers(params)
+    if law.key == PAPER:
+        ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
+    return LawOpinion(law=law, params=params, ratio=ratio, low=law.ratio_low, high=law.ratio_high, covered=covered)
