@@ -1,6 +1,5 @@
 """From a budget to a shape to take: measured optima pooled, shapes that suit hardware, what each costs."""
 
-from interlaw.recommendation.assumptions import assumptions
 from interlaw.recommendation.candidate import Candidate, Penalty, Timing
 from interlaw.recommendation.cost import PEAK_FLOPS, Cost, Plan, count_cost
 from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
@@ -31,7 +30,6 @@ __all__ = [
     "Recommendation",
     "Source",
     "Timing",
-    "assumptions",
     "believe",
     "count_cost",
     "equal_budget_shapes",
