@@ -77,6 +77,12 @@ def test_the_claims_distance_is_what_it_says() -> None:
     assert found(built_in(), "0.4-2.5B").verdict is None
 
 
+@pytest.mark.parametrize("size", ["2.5-5B", "5-10B"])
+def test_where_no_model_lies_inside_the_claim_is_not_testable(size: str) -> None:
+    one = found(built_in(), size, "claim_distance")
+    assert (one.num_in_interval, one.verdict) == (0, "not testable")
+
+
 def test_chance_ceiling_is_three_binomial_standard_errors() -> None:
     guesses = np.random.default_rng(0).binomial(12_032, 0.11, size=20_000) / 120.32
     assert np.mean(guesses > chance_ceiling()) == pytest.approx(0.00135, abs=0.001)
@@ -88,6 +94,7 @@ def test_chance_ceiling_is_three_binomial_standard_errors() -> None:
 def test_warnings_tell_what_weakens_the_figures() -> None:
     text = " / ".join(built_in().warnings)
     assert "31 of 75 base models score no better than guessing" in text
+    assert "75 models count as about 19, one a family" in text
     assert "37 of 75 models state no training tokens" in text
     assert "no model of 5-10B lies inside the claimed interval" in text
     assert "0.4-2.5B lies" not in text

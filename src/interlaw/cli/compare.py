@@ -39,7 +39,7 @@ def compare(
     interval: Annotated[
         str | None, typer.Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples, permutations and sign flips, each.")] = 2000,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples and sign flips, each.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of these.")] = 0,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Also draw MMLU-Pro against R (PNG, SVG or PDF).")
@@ -160,21 +160,18 @@ def show_details(comparison: Comparison) -> None:
     from rich.table import Table
 
     console = people(stderr=False)
-    statistics = Table(
-        "size", "predictor", "statistic", "models", "value", "p", "p by family", "one family out", "most"
-    )
+    statistics = Table("size", "predictor", "statistic", "models", "value", "p by family", "one family out", "most")
     for one in comparison.associations:
         for name in ("pearson", "spearman", "above_chance", "given_params", "given_params_and_tokens"):
             value: Correlation = getattr(one, name)
             out = f"{_number(value.leave_out_low)} to {_number(value.leave_out_high)}"
-            p_values = (_number(value.p_value, sign=False), _number(value.p_value_families, sign=False))
             statistics.add_row(
                 one.bin,
                 one.predictor,
                 name,
                 str(value.num_models),
                 _short(value),
-                *p_values,
+                _number(value.p_value, sign=False),
                 out,
                 value.most_influential,
             )

@@ -13,7 +13,7 @@ from interlaw.published.correlation import Array, Correlation, correlate
 from interlaw.published.row import PublishedRow
 from interlaw.published.selection import ScoredModel, SizeBin
 
-Verdict = Literal["supports", "contradicts", "cannot tell"]
+Verdict = Literal["supports", "contradicts", "cannot tell", "not testable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,8 @@ class Association:
         given_params: Partial correlation given log N.
         given_params_and_tokens: Partial correlation given log N and log training tokens (fewer models state these).
         verdict: For `claim_distance`: `supports` where the intervals of both Pearson's and the partial correlation
-            given log N lie below 0 (nearer the centre, better score), `contradicts` where both lie above 0, else
-            `cannot tell`.
+            given log N lie below 0 (nearer the centre, better score), `contradicts` where both lie above 0,
+            `not testable` where no model lies inside the interval, else `cannot tell`.
     """
 
     bin: str
@@ -96,6 +96,7 @@ def associate(
         return correlate(x, score, families=families, controls=others, ranks=ranks, resamples=resamples, seed=seed)
 
     pearson, given_params = against(), against("log_params")
+    num_in_interval = sum(interval[0] <= model.row.ratio <= interval[1] for model in inside)
     return Association(
         bin=one.name,
         protocol=str(inside[0].row.protocol),
@@ -104,18 +105,20 @@ def associate(
         num_models=len(inside),
         num_families=len(set(families)),
         num_at_chance=int(chance.sum()),
-        num_in_interval=sum(interval[0] <= model.row.ratio <= interval[1] for model in inside),
+        num_in_interval=num_in_interval,
         pearson=pearson,
         spearman=against(ranks=True),
         above_chance=against(only=~chance),
         given_params=given_params,
         given_params_and_tokens=against("log_params", "log_tokens"),
-        verdict=_verdict(pearson, given_params) if predictor == "claim_distance" else None,
+        verdict=_verdict(num_in_interval, pearson, given_params) if predictor == "claim_distance" else None,
     )
 
 
-def _verdict(*correlations: Correlation) -> Verdict:
-    """What the intervals say about a predicted negative sign."""
+def _verdict(num_in_interval: int, *correlations: Correlation) -> Verdict:
+    """What the intervals say about a predicted negative sign; far from the interval, nearer only means deeper."""
+    if not num_in_interval:
+        return "not testable"
     if all(one.high is not None and one.high < 0 for one in correlations):
         return "supports"
     if all(one.low is not None and one.low > 0 for one in correlations):

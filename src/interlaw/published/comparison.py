@@ -82,8 +82,8 @@ def compare_models(
         protocol: The one protocol whose scores are used.
         variant: `base` or `inst`; the two are never mixed.
         interval: The interval of R that the claim calls efficient; its geometric mean is the centre.
-        resamples: Bootstrap resamples, permutations and sign flips, each.
-        seed: Of all three.
+        resamples: Bootstrap resamples and sign flips, each.
+        seed: Of both.
 
     Returns:
         The comparison; see `Association` for each figure's meaning.
@@ -159,6 +159,10 @@ def _warnings(
         notes.append(
             f"{silent} of {len(models)} models state no training tokens: they drop out of figures that need them"
         )
+    families = len({model.row.family_key for model in models})
+    notes.append(
+        f"models of one family share data and recipe: {len(models)} models count as about {families}, one a family"
+    )
     for one in SIZE_BINS[:-1]:
         ratios = [model.row.ratio for model in models if model.row.params_total in one]
         if ratios and max(ratios) < interval[0]:

@@ -30,9 +30,8 @@ class Correlation:
         value: The correlation over all models; None when undefined (too few models, or a constant column).
         low: Lower end of a 95% interval from a bootstrap that draws whole families; None below three families.
         high: Its upper end.
-        p_value: Two-sided permutation p-value that treats models as independent (Freedman-Lane with controls).
-        p_value_families: Two-sided p-value from flipping the sign of each family's contribution at random: models of
-            one family may depend on each other in any way. At best 2^(1 - families): few families cannot give less.
+        p_value: Two-sided, from flipping the sign of each family's contribution at random: models of one family may
+            depend on each other in any way. At best 2^(1 - families): few families cannot give less. None below three.
         num_models: Models that have all columns.
         num_families: Their families.
         leave_out_low: Smallest value when one family is left out.
@@ -44,7 +43,6 @@ class Correlation:
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
-    p_value_families: float | None = None
     num_models: int
     num_families: int
     leave_out_low: float | None = None
@@ -77,8 +75,8 @@ def correlate(
         families: The family of each model.
         controls: Columns held constant linearly.
         ranks: Replace every column by its mid-ranks first.
-        resamples: Bootstrap resamples, permutations and sign flips, each.
-        seed: Of all three.
+        resamples: Bootstrap resamples and sign flips, each.
+        seed: Of both.
 
     Returns:
         The correlation; its value is None for fewer than five models (plus one a control), or a constant or collinear
@@ -90,8 +88,7 @@ def correlate(
         1.0
 
     Source:
-        Freedman and Lane 1983 (permutation with controls); Cameron, Gelbach, Miller 2008 (few clusters, sign flips,
-        t with one degree of freedom less than clusters).
+        Cameron, Gelbach, Miller 2008: few clusters, sign flips, t with one degree of freedom less than clusters.
     """
     X = np.column_stack([x, y, *controls]).astype(float)
     keep = np.isfinite(X).all(axis=1)
@@ -102,7 +99,7 @@ def correlate(
         return Correlation(value=None, num_models=len(X), num_families=len(names))
     rng = np.random.default_rng(seed)
     low, high = _family_interval(float(value), X, group, ranks=ranks, resamples=resamples, rng=rng)
-    p_value, p_value_families = _p_values(_rank_columns(X) if ranks else X, group, resamples=resamples, rng=rng)
+    p_value = _p_value(_rank_columns(X) if ranks else X, group, resamples=resamples, rng=rng)
     without = _weighted_partial(X, np.array([group != one for one in range(len(names))], dtype=float), ranks=ranks)
     defined = np.isfinite(without)
     return Correlation(
@@ -110,7 +107,6 @@ def correlate(
         low=low,
         high=high,
         p_value=p_value,
-        p_value_families=p_value_families,
         leave_out_low=float(without[defined].min()) if defined.any() else None,
         leave_out_high=float(without[defined].max()) if defined.any() else None,
         most_influential=str(names[np.nanargmax(abs(without - value))]) if defined.any() else None,
@@ -140,18 +136,15 @@ def _family_interval(
     return min(value, float(np.tanh(z - reach))), max(value, float(np.tanh(z + reach)))
 
 
-def _p_values(
-    X: Array, group: NDArray[np.intp], *, resamples: int, rng: np.random.Generator
-) -> tuple[float, float | None]:
-    """Permutation of models, and sign flips of families, on the residuals given the controls."""
+def _p_value(X: Array, group: NDArray[np.intp], *, resamples: int, rng: np.random.Generator) -> float | None:
+    """Sign flips of families, on the residuals given the controls."""
     basis = np.linalg.qr(np.column_stack([np.ones(len(X)), _standardized(X[:, 2:])]))[0]
     x, y = _residual(X[:, 0], basis), _residual(X[:, 1], basis)
-    shuffled = _residual(rng.permuted(np.tile(y, (resamples, 1)), axis=1), basis)
-    p_value = _tail(shuffled @ x / np.linalg.norm(shuffled, axis=1), float(x @ y / np.linalg.norm(y)))
     by_family: Array = np.bincount(group, weights=x * y).astype(np.float64)
+    if len(by_family) < MIN_FAMILIES:
+        return None
     flips = rng.choice([-1.0, 1.0], size=(resamples, len(by_family)))
-    enough = len(by_family) >= MIN_FAMILIES
-    return p_value, _tail(flips @ by_family, float(by_family.sum())) if enough else None
+    return _tail(flips @ by_family, float(by_family.sum()))
 
 
 def _tail(draws: Array, observed: float) -> float:
