@@ -78,10 +78,13 @@ def _stays_put(fit: LawFit) -> Agreement:
 GPT_DEPTH = ShapeSweep(
     name="gpt-depth",
     parts=(Part(label="depths", recipe="gpt-depth"),),
-    setting="GPTs of one budget at several depths, 20 tokens a parameter, the loss view at the token embeddings.",
+    setting="GPTs of one budget at several depths, the loss view at the token embeddings.",
     differs={
-        "tiny": "50k parameters in place of 3M, context 64, rate 6e-3, beta2 .99, clip .5, seed",
-        "paper": "seed",
+        "tiny": (
+            "50k parameters in place of 3M, 20 tokens a parameter in place of 30, context 64, heads of 4, untied, "
+            "rate 6e-3, beta2 .99, clip .5, seed"
+        ),
+        "paper": "heads of 8 in place of nearly 64, no biases in linear layers, seed",
     },
     judge=judge_depth,
 )
@@ -91,8 +94,8 @@ GPT_BUDGETS = ShapeSweep(
     setting="Byte-level GPTs with heads of 4, equal budgets, the projected view of the last position.",
     differs={
         "tiny": (
-            "30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter in place of 60, context 64, "
-            "rate 6e-3, beta2 .99, clip .5, seed"
+            "30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter in place of 90, decay of matrices alone, "
+            "the last weights, context 64, rate 6e-3, beta2 .99, clip .5, seed"
         ),
         "paper": "seed",
     },
