@@ -94,8 +94,8 @@ GPT_BUDGETS = ShapeSweep(
     setting="Byte-level GPTs with heads of 4, equal budgets, the projected view of the last position.",
     differs={
         "tiny": (
-            "30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter in place of 90, decay of matrices alone, "
-            "the last weights, context 64, rate 6e-3, beta2 .99, clip .5, seed"
+            "30k to 100k parameters in place of 0.3M to 10M, 8 bytes a parameter in place of 90, decay of matrices "
+            "alone, the last weights, context 64, rate 6e-3, beta2 .99, clip .5, seed"
         ),
         "paper": "seed",
     },
