@@ -12,7 +12,7 @@ from scipy import stats
 
 from interlaw.reproduce import Driver
 from interlaw.reproduce import push as push_experiment
-from interlaw.reproduce.push import detectable, interval, judged, measured_effects, parts, run_push
+from interlaw.reproduce.push import detectable, drives_loss, interval, judged, measured_effects, parts, run_push
 from interlaw.reproduce.shape_sweep import recipe_text
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw.sweep import parse_recipe, plan_trials, run_trials
@@ -44,19 +44,32 @@ def a_table(*, elasticity: float, curvature: float = 0.5, noise: float = 0.02, s
 
 
 @pytest.mark.parametrize(
-    ("elasticity", "verdict"), [(0.5, "agrees"), (-0.5, "does not agree"), (0.0, "does not agree")]
+    ("elasticity", "curvature", "verdict"),
+    [
+        (0.5, 0.0, "agrees"),
+        (-0.5, 0.0, "does not agree"),
+        (0.0, 0.0, "not comparable"),  # the noise of a pair is above one per cent
+        (0.1, 5.0, "partly agrees"),  # an optimum: both directions cost
+        (-2.0, 5.0, "does not agree"),
+    ],
 )
-def test_a_known_elasticity_is_found(elasticity: float, verdict: str) -> None:
-    table = a_table(elasticity=elasticity)
-    effect, control = measured_effects(table)
+def test_a_known_elasticity_is_found(elasticity: float, curvature: float, verdict: str) -> None:
+    effect, control = measured_effects(a_table(elasticity=elasticity, curvature=curvature, seed=3))
     assert (effect.on, effect.strength, effect.num_pairs) == ("interaction", 0.1, 16)
-    assert effect.moved == pytest.approx(-0.4)
-    assert effect.low < elasticity < effect.high
-    assert effect.cost == pytest.approx(0.5 * 0.2**2, abs=0.019)  # four standard errors, .02 sqrt(1.5 / 16) each
+    assert effect.elasticity == pytest.approx(elasticity, abs=0.06)  # .02 sqrt 2 / .4 / sqrt 16 = .018, three times
+    for arm, moved in ((effect.lowered, -0.2), (effect.raised, 0.2)):
+        assert arm.moved == pytest.approx(moved)
+        assert arm.change == pytest.approx(elasticity * moved + curvature * moved**2, abs=0.022)
+        assert arm.low < arm.change < arm.high
     assert control.low < 0 < control.high
     line, other = judged([effect, control])
     assert line.verdict == verdict
     assert other.verdict == "not comparable"
+
+
+def test_what_moves_nothing_is_told_where_the_noise_is_small() -> None:
+    effect = measured_effects(a_table(elasticity=0.0, curvature=0.0, noise=0.002))[0]
+    assert drives_loss(effect) is False
 
 
 def test_the_interval_is_that_of_scipy() -> None:
