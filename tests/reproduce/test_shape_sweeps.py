@@ -306,7 +306,8 @@ def test_mlp_is_judged_by_its_lowest_validation_loss() -> None:
 def test_gpt_depth_takes_widths_in_eights(tmp_path: Path) -> None:
     recipe = parse_recipe(recipe_text(gpt_experiment.GPT_DEPTH.parts[0], scale="paper"), source="r")
     widths = {trial.shape["depth"]: trial.shape["width"] for trial in plan_trials(recipe, folder=tmp_path)}
-    expected = {8: 176, 9: 160, 10: 152, 11: 144, 12: 144, 14: 128, 16: 120}
+    # at 9 and 11 the biases that ours lacks decide: one step of 8 narrower as published
+    expected = {8: 176, 9: 168, 10: 152, 11: 152, 12: 144, 14: 128, 16: 120}
     assert {depth: widths[depth] for depth in expected} == expected
     assert set(widths) == set(range(2, 17))
 
