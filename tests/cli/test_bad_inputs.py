@@ -12,6 +12,7 @@ from tests.bad_inputs import COMMANDS, damaged_runs, files
 from interlaw.cli import run
 
 SHORTEST_HELP = 25
+LEAST_TOLD = 15  # characters of a message; "expected" alone is no message
 # a folder that is named by bytes that are no text
 NO_TEXT = os.fsdecode(b"caf\xe9")
 
@@ -73,13 +74,18 @@ def test_a_wrong_input_gets_one_line(
         found = complaint([argument.format(**places) if "{" in argument else argument for argument in arguments], capfd)
     finally:
         before, last[0] = last[0], tree(folder)
-    assert says in found
+    place = 0
+    for part in says.split(" ... "):
+        assert part in found[place:], (part, found)
+        place = found.index(part, place) + len(part)
     assert last[0] == before
 
 
-def test_there_are_more_than_a_hundred_of_them() -> None:
-    assert len(COMMANDS) > 100
+def test_every_message_is_told_in_its_own_words() -> None:
+    assert len(COMMANDS) > 150
     assert len({tuple(arguments) for arguments, _ in COMMANDS}) == len(COMMANDS)
+    assert all(len(says) >= LEAST_TOLD for _, says in COMMANDS)
+    assert len({says for _, says in COMMANDS}) > 0.95 * len(COMMANDS)
 
 
 @pytest.mark.parametrize("command", ["status", "export", "fit", "report", "rerun", "measure", "layers", "sweep"])

@@ -119,7 +119,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--executor", "cluster"], "expected --executor local, processes"),
+        (["--executor", "cluster"], "'cluster' is not one of 'local', 'processes', 'ray'"),
         (["--workers", "0"], "expected --workers of at least 1, found 0"),
         (["--device", "warp"], "expected a device that torch can use, found 'warp'"),
         (["--memory-limit", "1"], "the smallest shape, 2x4, does not fit: expected room for"),
@@ -182,7 +182,7 @@ def test_exports_that_cannot_be_are_refused(
     finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(finished_run), "--format", "xlsx"]) == 2
-    assert "expected --format csv, parquet, jsonl, found 'xlsx'" in capsys.readouterr().err
+    assert "'xlsx' is not one of 'csv', 'parquet', 'jsonl'" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert run(["export", str(finished_run), "--out", str(tmp_path / "file" / "table.csv")]) == 2
     assert "expected to write" in capsys.readouterr().err
@@ -290,7 +290,7 @@ def test_failed_trials_run_again_when_asked(tmp_path: Path, capsys: pytest.Captu
     assert (again["done"], again["skipped"]) == (4, 3)
     assert trial.record().loss == record.loss  # type: ignore[union-attr]
     assert run(["sweep", str(recipe), "--out", str(out), "--retry", "diverged"]) == 2
-    assert "expected --retry failed, found 'diverged'" in capsys.readouterr().err
+    assert "'diverged' is not one of 'failed'" in capsys.readouterr().err
 
 
 def test_trials_that_could_not_be_measured_are_measured_when_asked(

@@ -124,7 +124,10 @@ def _refused(error: TyperException) -> str:
     from pydantic import ValidationError
 
     message, cause = error.format_message(), error.__cause__
-    return f"{message}, found {cause.errors()[0]['input']!r}" if isinstance(cause, ValidationError) else message
+    if not isinstance(cause, ValidationError):
+        return message
+    message, found = message.replace("Value error, ", "").rstrip("."), repr(cause.errors()[0]["input"])
+    return message if found in message else f"{message}, found {found}"
 
 
 def _complain(message: str, *, status: int) -> int:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, print_json
-from interlaw.errors import InterlawError, did_you_mean
-
-FORMS = ("csv", "parquet", "jsonl")
+from interlaw.errors import InterlawError
 
 
 def export(
     run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
-    form: Annotated[str, typer.Option("--format", help="csv, parquet or jsonl.", autocompletion=among(FORMS))] = "csv",
+    form: Annotated[Literal["csv", "parquet", "jsonl"], typer.Option("--format", help="Of the table.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,9 +25,6 @@ def export(
     from interlaw.files import write_atomically
     from interlaw.runs import load_table, table_as
 
-    if form not in FORMS:
-        near = did_you_mean(form, FORMS)
-        raise InterlawError(f"expected --format {', '.join(FORMS)}, found {form!r}; choose one of them{near}")
     table = load_table(run)
     content = table_as(table, form=form)
     if out is None and as_json:

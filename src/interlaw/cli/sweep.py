@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, people, print_json
-from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
+from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
     from interlaw.sweep import Executor, RayOptions, Recipe
 
-EXECUTORS: tuple[Executor, ...] = ("local", "processes", "ray")
 TrainDevice = Annotated[
     str | None, typer.Option(help="Where to train: cpu, cuda, cuda:1; cuda where there is one when not given.")
 ]
@@ -32,11 +30,8 @@ def sweep(
         ),
     ],
     executor: Annotated[
-        str,
-        typer.Option(
-            help="local: one trial after another; processes: worker processes; ray: a cluster.",
-            autocompletion=among(EXECUTORS),
-        ),
+        Literal["local", "processes", "ray"],
+        typer.Option(help="local: one trial after another; processes: worker processes; ray: a cluster."),
     ] = "processes",
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; one a core, or a few on a GPU, when not given.")
@@ -62,7 +57,8 @@ def sweep(
         int, typer.Option(help="Processes on a Ray cluster that share a trial and its resources, one a device.")
     ] = 1,
     retry: Annotated[
-        str | None, typer.Option(help="Also run or measure again what `failed` (diverged trials are results).")
+        Literal["failed"] | None,
+        typer.Option(help="Also run or measure again what `failed` (diverged trials are results)."),
     ] = None,
     log: Annotated[
         list[str] | None,
@@ -91,7 +87,7 @@ def sweep(
     require_loggers(log or [])
     ray = parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
     device = choose_device(device, on_ray=executor == "ray", num_gpus=ray.num_gpus)
-    chosen = choose_executor(executor, ray, device=device, resources=resources_per_trial)
+    require_together(executor, ray, device=device, resources=resources_per_trial)
     limit = None if memory_limit is None else parse_size(memory_limit)
     require_undivided(ray, memory_limit=limit, compiled=compiled)
     parsed, text = read_recipe(recipe)
@@ -103,14 +99,14 @@ def sweep(
         return
 
     if retry is not None:
-        forget_failures(open_run(out), retry)
+        forget_failures(open_run(out))
 
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(parsed, text, out=out, folder=recipe.parent)
 
     outcome = drive(
         plan,
-        executor=chosen,
+        executor=executor,
         workers=workers,
         device=device,
         memory_limit=limit,
@@ -133,28 +129,23 @@ def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float =
     return "cuda" if has_gpu else "cpu"
 
 
-def choose_executor(executor: str, ray: RayOptions, *, device: str, resources: str) -> Executor:
-    """The executor by its name, where what was asked of it goes together.
+def require_together(executor: Executor, ray: RayOptions, *, device: str, resources: str) -> None:
+    """Refuses an executor that what else was asked for does not go with.
 
     Raises:
-        InterlawError: There is no such executor, or the other options want another one or another device.
+        InterlawError: The other options want another executor or another device.
     """
     from interlaw.sweep import parse_resources
 
-    chosen = next((name for name in EXECUTORS if name == executor), None)
-    if chosen is None:
-        near = did_you_mean(executor, EXECUTORS)
-        raise InterlawError(f"expected --executor {', '.join(EXECUTORS)}, found {executor!r}; choose one of them{near}")
-    if chosen != "ray" and ray != parse_resources("cpu=1"):
+    if executor != "ray" and ray != parse_resources("cpu=1"):
         raise InterlawError(
             "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
             f"found {executor!r}; remove them"
         )
     if ray.num_gpus and device == "cpu":
         raise InterlawError(f"expected a device of the GPUs asked for with {resources!r}, found cpu; add --device cuda")
-    if chosen != "ray":
+    if executor != "ray":
         require_device(device)
-    return chosen
 
 
 def tell_text_elsewhere(recipe: Recipe, folder: Path) -> None:
@@ -183,10 +174,8 @@ def require_success(outcome: dict[str, Any], out: str) -> None:
         )
 
 
-def forget_failures(run: RunFolder, retry: str) -> None:
+def forget_failures(run: RunFolder) -> None:
     """Removes the records of failed and unmeasured trials, so that they resume where they stopped."""
-    if retry != "failed":
-        raise InterlawError(f"expected --retry failed, found {retry!r}; diverged trials are results and stay")
     run.fetch()
     for trial in run.trials():
         record = trial.record()
