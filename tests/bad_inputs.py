@@ -457,7 +457,7 @@ CASES = [
     ("compare --lm-eval {d}/task.json", "expected the task leaderboard_mmlu_pro or mmlu_pro in ... found hellaswag"),
     (
         "compare --lm-eval {d}/results-text.json",
-        "expected acc,none of leaderboard_mmlu_pro in ... between 0 and 1, found None",
+        "expected a metric such as acc, exact_match, acc_norm of leaderboard_mmlu_pro in ... found none",
     ),
     ("compare --lm-eval {d}/results-nameless.json", "expected ... to name its model, found no model_name"),
     ("compare --config {d}/nowhere.json", "expected a config.json, found nothing at"),
