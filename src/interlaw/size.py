@@ -55,7 +55,7 @@ def format_size(number: float) -> str:
         >>> format_size(3_000_000), format_size(49_600), format_size(512), format_size(999_800)
         ('3M', '49.6k', '512', '1M')
     """
-    if abs(number) >= 1e15:  # beyond thousands of T a unit does not help
+    if abs(number) >= 1e18:  # millions of T: a unit does not help any more
         return f"{number:.3g}"
     for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= 0.9995 * scale:
