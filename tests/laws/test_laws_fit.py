@@ -19,7 +19,7 @@ def measured(table: dict[str, np.ndarray], *, ratio: float = 0.03, random: int =
 
 
 def test_a_known_sweep_is_read_back(sweep) -> None:
-    fit = fit_law(measured(sweep(seeds=2, noise=0.002, budgets=(5e5, 2e6, 8e6, 3.2e7))))
+    fit = fit_law(measured(sweep(seeds=2, noise=0.002, budgets=(5e5, 1e6, 2e6, 8e6))))
     for budget in fit.budgets:
         assert budget.r_star.status == "optimum"
         assert budget.r_star.low < 0.03 < budget.r_star.high
@@ -117,6 +117,18 @@ def test_a_bound_on_one_side_alone_is_open_and_never_an_optimum(sweep) -> None:
     assert (star.status, star.open_side, star.value, star.high) == ("open", "high", None, None)
     assert 0.05 < star.low < 0.1
     assert "no upper bound" in star.reason
+
+
+def test_a_loss_that_falls_and_stays_level_is_no_optimum(sweep) -> None:
+    """A cubic turns on the level part, with a bound on both sides; the shapes there do not rise by themselves."""
+    table = sweep(budgets=(2e6,), depths=tuple(range(2, 16)), seeds=2, noise=0.001)
+    x = np.log(table["depth"] / table["width"])
+    place = (x - x.min()) / np.ptp(x)
+    noise = np.exp(0.001 * np.random.default_rng(1).normal(size=len(x)))
+    star = fit_law({**table, "loss": (2 + 0.16 * np.maximum(0, 0.6 - place)) * noise}).budgets[0].r_star
+    assert (star.status, star.open_side) == ("open", "high")
+    star = fit_law({**table, "loss": (2 + 0.16 * np.maximum(0, place - 0.4)) * noise}).budgets[0].r_star
+    assert (star.status, star.open_side) == ("open", "low")
 
 
 def test_sizes_that_grow_with_r_leave_nothing_to_compare(sweep) -> None:

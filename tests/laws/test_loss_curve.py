@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from interlaw.laws.loss_curve import fit_curve, grid, minima, near_minimum, tolerance_ends
+from interlaw.laws.loss_curve import _lopsided, fit_curve, grid, minima, near_minimum, tolerance_ends
 
 X = np.log([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
 
@@ -115,3 +115,17 @@ def test_a_curve_within_the_seed_noise_is_flat() -> None:
     assert fitted(y).flatness() < 1e-6
     assert fitted(y, noise=1e-3).flatness() < 1e-3
     assert fitted(y, noise=0.1).flatness() > 0.9
+
+
+def test_few_shapes_turn_where_any_of_three_curves_does() -> None:
+    """Five shapes of a lopsided curve that is lowest at z = 0: a parabola misses, a third of draws does not."""
+    z = np.linspace(-1.2, 1.2, 5)
+    y = 2 + 0.05 * (np.exp(0.33 * z) / 0.33 + np.exp(-0.8 * z) / 0.8)
+    curve = fitted(y, z, num_bootstrap=3000)
+    assert abs(curve.minimum()) > 0.05
+    assert np.quantile(curve.turns, 0.05) < 0 < np.quantile(curve.turns, 0.95)
+    turns = _lopsided(np.full(3000, 9.0), np.tile(y, (3000, 1)), z, np.random.default_rng(0))
+    assert 0.30 < (np.abs(turns) < 1e-9).mean() < 0.37  # the curve itself; its mirror image lies elsewhere
+    assert 0.30 < (turns == 9.0).mean() < 0.37  # the parabola's
+    falling = fitted(2 - 0.05 * z, z, noise=1e-6)
+    assert (falling.turns > z[-1]).mean() > 0.99

@@ -13,9 +13,9 @@ def measured(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def test_three_labelled_lines_say_where_whether_interaction_agrees_and_what_is_next(sweep) -> None:
-    said = verdict(fit_law(measured(sweep(seeds=2, noise=0.002, budgets=(5e5, 2e6, 8e6, 3.2e7)))))
+    said = verdict(fit_law(measured(sweep(seeds=2, noise=0.002, budgets=(5e5, 1e6, 2e6, 8e6)))))
     assert [label for label, _ in said.lines] == ["Best shape", "Interaction", "Next"]
-    assert said.best.startswith("At 32M parameters the loss is lowest near R = depth / width = 0.0")
+    assert said.best.startswith("At 8M parameters the loss is lowest near R = depth / width = 0.0")
     assert "90% interval" in said.best
     assert "costs at most 1%" in said.best
     assert "stays put as the budget grows." in said.best

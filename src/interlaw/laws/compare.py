@@ -1,4 +1,4 @@
-"""Which form of the law describes a table best: AICc, error on held-out shapes and on the largest budget."""
+"""Which form of the law describes a table best, all at one loss function: AICc, error on what was held out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlaw.laws.forms import Features, Form, additive, aspect, joint, size_only
+from interlaw.laws.forms import Features, additive, aspect, joint, size_only
 from interlaw.laws.solve import Solution, polish, solve
 from interlaw.laws.table import FloatArray
 
@@ -42,7 +42,7 @@ def compare_forms(
         features: Of n shapes.
         loss: Their mean loss, (n,).
         budget: The budget of each, (n,); fewer than three budgets leave nothing to compare.
-        solved: Forms that are solved already.
+        solved: Forms that are solved already; every other is fitted at their Huber scale.
         rng: Source of the folds.
     """
     num_budgets = len(np.unique(budget))
@@ -65,9 +65,10 @@ def compare_forms(
         kept.append(budget != budget.max())
     weights = np.array(kept, dtype=np.float64)
     known = {solution.form.name: solution for solution in solved}
+    delta = solved[0].huber_delta
     compared = []
     for form in usable:
-        solution = known[form.name] if form.name in known else solve(form, features, loss=loss)
+        solution = known[form.name] if form.name in known else solve(form, features, loss=loss, huber_delta=delta)
         compared.append(_compare(solution, features, loss, weights, extrapolate=len(kept) > len(np.unique(folds))))
     return tuple(sorted(compared, key=lambda each: np.inf if each.aicc is None else each.aicc))
 
@@ -85,7 +86,7 @@ def _compare(
         name=form.name,
         formula=form.formula,
         num_parameters=form.num_parameters,
-        aicc=corrected_aic(solution, features, loss=loss),
+        aicc=corrected_aic(solution, num_shapes=len(loss)),
         rmse_log=None if np.isnan(solution.rmse_log) else solution.rmse_log,
         held_out_rmse=float(np.sqrt(squares[shapes][hidden[shapes]].mean())),
         held_out_largest=float(np.sqrt(squares[-1][hidden[-1]].mean())) if extrapolate else None,
@@ -94,11 +95,12 @@ def _compare(
     )
 
 
-def corrected_aic(solution: Solution, features: Features, *, loss: FloatArray) -> float | None:
-    """N log(RSS / n) + 2 k + 2 k (k + 1) / (n - k - 1), k counting the noise level too (Hurvich and Tsai 1989)."""
-    form: Form = solution.form
-    n, k = len(loss), form.num_parameters + 1
+def corrected_aic(solution: Solution, *, num_shapes: int) -> float | None:
+    """N log(2 cost / n) + 2 k + 2 k (k + 1) / (n - k - 1), k counting the noise level too (Hurvich and Tsai 1989).
+
+    The Huber cost stands for the sum of squares (Ronchetti 1997): one outlier decides no form.
+    """
+    n, k = num_shapes, solution.form.num_parameters + 1
     if n - k - 1 <= 0:
         return None
-    rss = float(((np.log(np.maximum(form.predict(solution.theta, features), 1e-300)) - np.log(loss)) ** 2).sum())
-    return n * float(np.log(max(rss, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+    return n * float(np.log(max(2 * solution.cost, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)

@@ -16,14 +16,18 @@ from interlaw.laws.claim import Claim
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
 from interlaw.laws.drift import loss_drift
-from interlaw.laws.grouping import group_shapes
+from interlaw.laws.grouping import ShapeMeans, group_shapes
 from interlaw.laws.interaction_interval import interaction_intervals, pool_intervals
 from interlaw.laws.joint_fit import fit_joint_law
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.published import published_slopes
-from interlaw.laws.result import BudgetFit, InteractionInterval, PooledInterval, Stability, from_plain, to_plain
-from interlaw.laws.stability import judge_stability
+from interlaw.laws.result import BudgetFit, InteractionInterval, PooledInterval, Slope, Stability, from_plain, to_plain
+from interlaw.laws.stability import compare_routes, joint_slope, judge_stability, optima_slope
 from interlaw.laws.table import Columns, LeftOut, read_runs
+
+# Half and half again of the default window: what a reader might have chosen as well.
+OTHER_WINDOWS = (0.05, 0.15)
+WINDOW_DRAWS = 300  # for a standard error, not for the ends of an interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +47,12 @@ class LawFit:
             num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
             and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, within_delta,
             aofe, aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
-        law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high, profile_low,
-            profile_high}}, reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
+        law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high}},
+            reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
             formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
         interaction_interval: Pooled over budgets: {status, reason, low, high, common_low, common_high, num_budgets,
             front_probability[]}; null when the table has no `aofe` and `aofe_ratio`.
-        stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[]}.
+        stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[], others[]}.
         claims: What the paper claims, each put to one test (`interlaw.laws.Claim`).
         warnings: Sentences; empty when nothing needs care.
         delta: Tolerance of the loss interval.
@@ -167,7 +171,11 @@ def fit_law(
     )
     law = None if given else fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     sizes = [fit.params_mean for fit in budgets]
-    stability = judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes)))
+    stability = compare_routes(
+        judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes))),
+        joint=joint_slope(law, window=window),
+        windows=() if given else _other_windows(shapes, settings, rng),
+    )
     contexts = read_contexts(table, runs, shapes, budgets)
     intervals = interaction_intervals(
         contexts, runs.view, budgets=[fit.budget for fit in budgets], width=shapes.width, seed=seed
@@ -187,6 +195,21 @@ def fit_law(
         left_out=runs.left_out,
         view=runs.view,
     )
+
+
+def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Generator) -> tuple[Slope, ...]:
+    """Gamma over the optima of other windows, where there is one: near is another law than far from the minimum."""
+    found = []
+    for window in OTHER_WINDOWS:
+        other = replace(settings, window=window, num_bootstrap=min(settings.num_bootstrap, WINDOW_DRAWS))
+        budgets = tuple(
+            fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=other, rng=rng)
+            for budget in np.unique(shapes.budget)
+        )
+        slope = optima_slope(judge_stability(budgets, confidence=settings.confidence), window=window)
+        if slope is not None:
+            found.append(slope)
+    return tuple(found)
 
 
 def _check_settings(delta: float, confidence: float, window: float, num_bootstrap: int, num_permutations: int) -> None:

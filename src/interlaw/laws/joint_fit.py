@@ -1,8 +1,9 @@
-"""Fit the joint law: the form that suits the number of budgets, its bootstrap, profiles and rivals."""
+"""Fit the joint law: the form that suits the number of budgets, its bootstrap and its rivals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,11 @@ from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, LinePoint, line_point
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.solve import Solution, polish, solve
+from interlaw.laws.solve import Solution, polish, solve_alike
 from interlaw.laws.table import FloatArray
 
 MIN_BUDGETS_FOR_POWER = 4
 NUM_LINE_POINTS = 25
-NUM_PROFILE_POINTS = 81
 # Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.
 MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000
 
@@ -35,8 +35,8 @@ def fit_joint_law(
     """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
 
     Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
-    spread is widened by sqrt(n / (n - p)) for the parameters fitted. Residuals smaller than the seed noise
-    widen it, and the profile, up to that noise.
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted, and up to the seed noise where residuals are
+    smaller. Each draw takes the form that fits it best, so the choice of form enters the intervals of R* and gamma.
     """
     rows = _near(shapes, budgets)
     levels, which = np.unique(shapes.budget[rows], return_inverse=True)
@@ -50,29 +50,27 @@ def fit_joint_law(
     forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
     if len(levels) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
         return None
-    solved = tuple(solve(form, features, loss=loss) for form in forms)
+    solved = solve_alike(forms, features, loss=loss)
     solution = min(solved, key=lambda each: each.cost)
-    form = solution.form
-    short = _shortfall(solution, len(rows) - form.num_parameters, shapes.noise_of_means(rows), shapes.noise_dof)
-    draws, met = _bootstrap(solution, features, loss, short=short, num_bootstrap=num_bootstrap, rng=rng)
-    if met.sum() < 2:  # no refit converged: nothing is known of any interval
+    drawn = _bootstrap(solved, solution, features, loss, shapes=shapes, rows=rows, num_bootstrap=num_bootstrap, rng=rng)
+    if len(drawn.thetas) < 2:  # no refit converged: nothing is known of any interval
         return None
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
-    natural = _natural(solution, draws[met], reference, confidence, features, loss, short)
-    covariance = _covariance(_columns(solution, draws[met], ("log_ratio", "gamma")))
+    natural = _natural(solution, drawn, reference, confidence)
+    covariance = _covariance(drawn.optimum)
     means = np.array([fit.params_mean for fit in budgets])
     span = (float(means.min()), float(means.max()))
     return JointLaw(
-        form=form.name,
-        formula=form.formula,
+        form=solution.form.name,
+        formula=solution.form.formula,
         status=_status(solution, natural, features, which),
         parameters=natural,
         reference_params=reference,
         params_low=span[0],
         params_high=span[1],
         levels=_levels(solution, means, reference),
-        curvatures=_curvatures(solution, draws[met], means, reference, confidence),
+        curvatures=_curvatures(solution, drawn.thetas, means, reference, confidence),
         covariance=(
             (float(covariance[0, 0]), float(covariance[0, 1])),
             (float(covariance[1, 0]), float(covariance[1, 1])),
@@ -85,7 +83,7 @@ def fit_joint_law(
         huber_delta=solution.huber_delta,
         num_starts=solution.num_starts,
         num_agreeing=solution.num_agreeing,
-        converged_draws=float(met.mean()),
+        converged_draws=drawn.converged,
         at_bounds=solution.at_bounds,
     )
 
@@ -110,25 +108,56 @@ def _shortfall(solution: Solution, dof: int, noise: float | None, noise_dof: int
     return pooled_error(solution.rmse_log, dof, noise, noise_dof)[0] / solution.rmse_log
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Draws:
+    """Bootstrap refits that converged.
+
+    `thetas` are those of the chosen form, (k, p); `optimum` log R0 and gamma of the form that fits each draw best,
+    (k', 2): so the choice of form is part of their intervals.
+    """
+
+    thetas: FloatArray
+    optimum: FloatArray
+    converged: float
+
+
 def _bootstrap(
-    solution: Solution,
+    solved: tuple[Solution, ...],
+    chosen: Solution,
     features: Features,
     loss: FloatArray,
     *,
-    short: float,
+    shapes: ShapeMeans,
+    rows: NDArray[np.int64],
     num_bootstrap: int,
     rng: np.random.Generator,
-) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Refits under exponential weights, spread widened for the parameters fitted (draws, p), and which converged."""
+) -> _Draws:
+    """Refits of every form under the same exponential weights, spread widened for the parameters fitted."""
     num_shapes = len(loss)
     num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // num_shapes))
     weights = rng.exponential(size=(num_draws, num_shapes))
-    starts = np.tile(solution.theta, (num_draws, 1))
-    draws, _, met = polish(
-        solution.form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta
+    centres, draws, costs, converged = [], [], [], []
+    for each in solved:
+        starts = np.tile(each.theta, (num_draws, 1))
+        thetas, cost, met = polish(
+            each.form, features, loss=loss, thetas=starts, weights=weights, huber_delta=each.huber_delta
+        )
+        dof = num_shapes - each.form.num_parameters
+        short = _shortfall(each, dof, shapes.noise_of_means(rows), shapes.noise_dof)
+        widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof)
+        centres.append(_columns(each, each.theta[None], ("log_ratio", "gamma"))[0])
+        draws.append(widened)
+        costs.append(np.where(met, cost, np.inf))
+        converged.append(met)
+    best = np.argmin(costs, axis=0)
+    optimum = np.array([_columns(each, draw, ("log_ratio", "gamma")) for each, draw in zip(solved, draws, strict=True)])
+    own = next(i for i, each in enumerate(solved) if each is chosen)
+    known = np.isfinite(np.min(costs, axis=0))
+    return _Draws(
+        thetas=draws[own][converged[own]],
+        optimum=optimum[best, np.arange(num_draws)][known],
+        converged=float(converged[own].mean()),
     )
-    widened = short * np.sqrt(num_shapes / (num_shapes - solution.form.num_parameters))
-    return solution.theta + (draws - solution.theta) * widened, met
 
 
 def _covariance(draws: FloatArray) -> FloatArray:
@@ -151,98 +180,26 @@ def _columns(solution: Solution, thetas: FloatArray, names: tuple[str, ...]) -> 
     return thetas[:, [order.index(name) for name in names]]
 
 
-def _natural(
-    solution: Solution,
-    draws: FloatArray,
-    reference: float,
-    confidence: float,
-    features: Features,
-    loss: FloatArray,
-    short: float,
-) -> dict[str, Estimate]:
+def _natural(solution: Solution, drawn: _Draws, reference: float, confidence: float) -> dict[str, Estimate]:
     """Parameters in natural units, each with its percentile interval; log-scale quantities are powers of e."""
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    everything = np.vstack([solution.theta, draws])
-
-    def column(name: str) -> FloatArray:
-        return _columns(solution, everything, (name,))[:, 0]
-
+    everything = np.vstack([solution.theta, drawn.thetas])
+    optimum = np.vstack([_columns(solution, solution.theta[None], ("log_ratio", "gamma")), drawn.optimum])
     values = {
-        "gamma": column("gamma"),
+        "gamma": optimum[:, 1],
         "kappa": _over_budgets(solution, everything, "kappa"),
         "skew": _over_budgets(solution, everything, "skew"),
-        "ratio_at_reference": np.exp(column("log_ratio")),
-        "c": np.exp(column("log_ratio") - column("gamma") * np.log(reference)),
+        "ratio_at_reference": np.exp(optimum[:, 0]),
+        "c": np.exp(optimum[:, 0] - optimum[:, 1] * np.log(reference)),
     }
     if "alpha" in solution.form.nonlinear:
-        alpha = column("alpha")
-        values |= {"E": column("E"), "A": column("A") * reference**alpha, "alpha": alpha}
-    profiles = {
-        "gamma": _profile(solution, draws, "gamma", features, loss, confidence, short),
-        "ratio_at_reference": _profile(solution, draws, "log_ratio", features, loss, confidence, short),
+        alpha, floor, slope = _columns(solution, everything, ("alpha", "E", "A")).T
+        values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    return {
+        name: Estimate(value=float(value[0]), low=float(low), high=float(high))
+        for name, value in values.items()
+        for low, high in [np.quantile(value[1:], tails)]
     }
-    result = {}
-    for name, value in values.items():
-        low, high = np.quantile(value[1:], tails)
-        ends = profiles.get(name, (None, None))
-        if name == "ratio_at_reference":
-            ends = (
-                None if ends[0] is None else float(np.exp(ends[0])),
-                None if ends[1] is None else float(np.exp(ends[1])),
-            )
-        result[name] = Estimate(
-            value=float(value[0]), low=float(low), high=float(high), profile_low=ends[0], profile_high=ends[1]
-        )
-    return result
-
-
-def _profile(
-    solution: Solution,
-    draws: FloatArray,
-    name: str,
-    features: Features,
-    loss: FloatArray,
-    confidence: float,
-    short: float,
-) -> tuple[float | None, float | None]:
-    """Values that a robust F test on the profiled cost keeps (Schrader and Hettmansperger 1980); None without bound."""
-    index = (*solution.form.nonlinear, *solution.form.linear).index(name)
-    dof = len(loss) - solution.form.num_parameters
-    reach = 6 * max(float(draws[:, index].std()) / short, 1e-9)
-    trial = solution.theta[index] + np.linspace(-reach, reach, NUM_PROFILE_POINTS)
-    thetas = np.tile(solution.theta, (len(trial), 1))
-    thetas[:, index] = trial
-    weights = np.ones((len(trial), len(loss)))
-    costs = polish(
-        solution.form,
-        features,
-        loss=loss,
-        thetas=thetas,
-        weights=weights,
-        huber_delta=solution.huber_delta,
-        fixed=(index,),
-    )[1]
-    limit = float(stats.f.ppf(confidence, 1, dof)) * _robust_variance(solution, features, loss) / 2
-    kept = np.flatnonzero(costs - solution.cost <= limit)
-    if not len(kept):
-        return None, None
-    stretched = solution.theta[index] + short * (trial - solution.theta[index])
-    low = None if kept[0] == 0 else float(stretched[kept[0]])
-    high = None if kept[-1] == len(trial) - 1 else float(stretched[kept[-1]])
-    return low, high
-
-
-def _robust_variance(solution: Solution, features: Features, loss: FloatArray) -> float:
-    """Scale of a drop in twice the Huber cost: K mean psi^2 / mean psi', K = 1 + (p / n) var psi' / (mean psi')^2.
-
-    psi' is 1 where a residual is not clipped; K is Huber's correction for p parameters from n shapes (Huber 1973).
-    """
-    n, p = len(loss), solution.form.num_parameters
-    residuals = np.log(solution.form.predict(solution.theta, features)) - np.log(loss)
-    clipped = np.clip(residuals, -solution.huber_delta, solution.huber_delta)
-    unclipped = float((np.abs(residuals) <= solution.huber_delta).mean())
-    correction = 1 + p / n * (1 - unclipped) / unclipped
-    return float(correction * (clipped**2).sum() / (n - p) / unclipped)
 
 
 def _status(

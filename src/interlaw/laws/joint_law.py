@@ -12,13 +12,11 @@ from interlaw.laws.table import FloatArray
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A parameter with its bootstrap interval and, for `gamma` and `ratio_at_reference`, its profile interval."""
+    """A parameter with its bootstrap interval."""
 
     value: float
     low: float
     high: float
-    profile_low: float | None = None
-    profile_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

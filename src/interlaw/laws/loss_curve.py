@@ -15,6 +15,9 @@ from interlaw.laws.table import FloatArray
 
 MIN_WINDOW_SHAPES = 6
 MIN_CUBIC_SHAPES = 6
+# exp(rise x) + exp(-fall x): the law A w^-a + B l^-b of arXiv 2602.05970 (a = 0.98, b = 1.2) at equal size has
+# w ~ R^-1/3 and l ~ R^2/3, so it rises as exp(0.33 x) and falls as exp(-0.8 x); and its mirror image.
+LOPSIDED = ((0.33, 0.8), (0.8, 0.33))
 NUM_GRID_POINTS = 801
 
 
@@ -29,6 +32,7 @@ class LossCurve:
         coefficients: Of the centred polynomial, constant first, (p,).
         rmse: Residual standard deviation with n - p degrees of freedom; 0 when none are left.
         draws: Bootstrap coefficients, (num_draws, p); no rows where no noise could be estimated.
+        turns: Log ratio where each bootstrap curve turns, (num_draws,); infinite, on the falling side, without a turn.
         noise: Standard deviation of a shape's mean that its seeds show; 0 when unknown.
         noise_dof: Degrees of freedom behind it.
     """
@@ -39,6 +43,7 @@ class LossCurve:
     coefficients: FloatArray
     rmse: float
     draws: FloatArray
+    turns: FloatArray
     noise: float = 0.0
     noise_dof: int = 0
 
@@ -79,10 +84,6 @@ class LossCurve:
     def minimum(self) -> float:
         """Log ratio of the minimum; infinite, on the falling side, where the curve has none."""
         return float(minima(self.coefficients[None], self.x - self.centre)[0] + self.centre)
-
-    def drawn_minima(self) -> FloatArray:
-        """The same for each bootstrap curve."""
-        return minima(self.draws, self.x - self.centre) + self.centre
 
     def flatness(self) -> float:
         """p-value of the F test against a constant: large means that noise alone may have drawn the curve."""
@@ -160,7 +161,11 @@ def fit_curve(
         errors = residuals[picks] * signs * _spread(dof, num_bootstrap, rng)
     else:
         errors = np.empty((0, len(x)))
-    draws = (fitted + errors) @ solve.T
+    drawn = fitted + errors
+    draws = drawn @ solve.T
+    turns = minima(draws, x - centre)
+    if size == 3 and len(draws):
+        turns = _lopsided(turns, drawn, x - centre, rng)
     return LossCurve(
         x=x,
         y=y,
@@ -168,9 +173,28 @@ def fit_curve(
         coefficients=coefficients,
         rmse=rmse,
         draws=draws,
+        turns=turns + centre,
         noise=noise or 0.0,
         noise_dof=noise_dof,
     )
+
+
+def _lopsided(turns: FloatArray, drawn: FloatArray, x: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Where draws turn when a third each are fitted by a parabola and by the two curves of `LOPSIDED`.
+
+    Three coefficients cannot show which side is steeper, so the choice of curve belongs to the interval.
+    """
+    pick = rng.integers(3, size=len(drawn))
+    turns = turns.copy()
+    for which, (rise, fall) in enumerate(LOPSIDED, start=1):
+        rows = pick == which
+        design = np.column_stack([np.ones_like(x), np.exp(rise * x), np.exp(-fall * x)])
+        up, down = (drawn[rows] @ np.linalg.pinv(design).T)[:, 1:].T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inner = np.log(fall * down / (rise * up)) / (rise + fall)
+        last = drawn[rows][:, 0] < drawn[rows][:, -1]
+        turns[rows] = np.where((up > 0) & (down > 0), inner, np.where(last, -np.inf, np.inf))
+    return turns
 
 
 def pooled_error(rmse: float, dof: int, noise: float, noise_dof: int) -> tuple[float, int]:

@@ -251,6 +251,18 @@ class Equivalence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slope:
+    """One estimate of gamma: `route` is `over optima` or `joint law`, `window` that of the curves behind it."""
+
+    route: str
+    window: float
+    gamma: float
+    low: float | None
+    high: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stability:
     """How R* moves with the budget: gamma = d log R* / d log N.
 
@@ -259,14 +271,14 @@ class Stability:
         low: Lower end of its interval (Student t); None when fewer than three budgets.
         high: Upper end.
         num_budgets: Budgets used.
-        num_edges: Budgets left out because their minimum is at the edge of the grid.
+        num_edges: Budgets left out because the loss still falls at an end of the grid.
         decades: log10 of the span of N of the budgets used.
         margin: Equivalence margin of every test.
-        verdict: Of the test against 0: `stable`, `moves` or `cannot tell`.
+        verdict: `stable` or `moves` by the test against 0, where the joint law and other windows do not disagree; else
+            `cannot tell`.
         reason: One plain sentence.
-        leave_one_out_low: Smallest gamma when one budget is left out; None with fewer than four.
-        leave_one_out_high: Largest, likewise.
         tests: Against 0 first, then against each published slope over the same N.
+        others: gamma by the joint law, and over the optima of other windows.
     """
 
     gamma: float | None
@@ -278,9 +290,8 @@ class Stability:
     margin: float
     verdict: str
     reason: str
-    leave_one_out_low: float | None = None
-    leave_one_out_high: float | None = None
     tests: tuple[Equivalence, ...] = ()
+    others: tuple[Slope, ...] = ()
 
 
 def to_plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ Letters: n shapes, q nonlinear, k linear, p = q + k parameters, B batch members 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +54,11 @@ class Solution:
         return float(self.theta[(*self.form.nonlinear, *self.form.linear).index(name)])
 
 
-def solve(form: Form, features: Features, *, loss: FloatArray) -> Solution:
-    """Fit a form to mean losses, (n,); needs more shapes than parameters to say anything about its error."""
+def solve(form: Form, features: Features, *, loss: FloatArray, huber_delta: float | None = None) -> Solution:
+    """Fit a form to mean losses, (n,); needs more shapes than parameters to say anything about its error.
+
+    Without `huber_delta` the cost turns linear at a scale of the form's own: forms that are compared need one for all.
+    """
     starts = _promising(form, features, loss)
     nonlinear = np.array([_project_from(form, features, loss, start) for start in starts])
     thetas = np.array([np.concatenate([each, _linear(form, features, loss, each)]) for each in nonlinear])
@@ -62,8 +66,9 @@ def solve(form: Form, features: Features, *, loss: FloatArray) -> Solution:
         errors = np.log(form.predict(thetas, features)) - np.log(loss)
     squares = np.where(np.isfinite(errors).all(axis=1), (errors**2).sum(axis=1), np.inf)
     leader = int(np.argmin(squares))
-    scale = float(np.median(np.abs(errors[leader]))) / 0.6745 if np.isfinite(squares[leader]) else 0.01
-    huber_delta = HUBER_MULTIPLE * max(scale, SMALLEST_SCALE)
+    if huber_delta is None:
+        scale = float(np.median(np.abs(errors[leader]))) / 0.6745 if np.isfinite(squares[leader]) else 0.01
+        huber_delta = HUBER_MULTIPLE * max(scale, SMALLEST_SCALE)
     weights = np.ones((len(thetas), len(loss)))
     polished, costs, met = polish(form, features, loss=loss, thetas=thetas, weights=weights, huber_delta=huber_delta)
     best = int(np.argmin(costs))
@@ -82,6 +87,15 @@ def solve(form: Form, features: Features, *, loss: FloatArray) -> Solution:
         num_starts=len(starts),
         num_agreeing=agreeing,
         at_bounds=_at_bounds(form, theta),
+    )
+
+
+def solve_alike(forms: Sequence[Form], features: Features, *, loss: FloatArray) -> tuple[Solution, ...]:
+    """Fit several forms at one loss function: the Huber scale of the form that fits closest."""
+    own = [solve(form, features, loss=loss) for form in forms]
+    delta = min(each.huber_delta for each in own)
+    return tuple(
+        each if each.huber_delta == delta else solve(each.form, features, loss=loss, huber_delta=delta) for each in own
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from interlaw.laws.result import BudgetFit, Equivalence, Stability
+from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.result import BudgetFit, Equivalence, Slope, Stability
 from interlaw.laws.table import FloatArray
 
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
@@ -167,8 +168,69 @@ def judge_stability(
         verdict=verdict,
         reason=reason,
         tests=tests,
-        leave_one_out_low=float(left_out.min()) if len(left_out) else None,
-        leave_one_out_high=float(left_out.max()) if len(left_out) else None,
+    )
+
+
+def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequence[Slope]) -> Stability:
+    """The stability that the other estimates of gamma leave standing.
+
+    A verdict falls to `cannot tell` where the joint law's interval is disjoint from that over the optima, where another
+    window says the opposite, or where another window's gamma lies outside the interval.
+    """
+    told = replace(stability, others=(*((joint,) if joint else ()), *windows))
+    if stability.low is None or stability.high is None:
+        if joint is None:
+            return told
+        return replace(told, reason=f"{stability.reason}; the joint law alone says {_interval(joint)}")
+    if joint is not None and _disjoint(stability, joint):
+        reason = (
+            f"over the optima {stability.reason}, yet the joint law says {_interval(joint)}: the two exclude each other"
+        )
+        return replace(told, verdict="cannot tell", reason=reason)
+    for other in windows:
+        opposite = {stability.verdict, other.verdict} == {"stable", "moves"}
+        if opposite or not stability.low <= other.gamma <= stability.high:
+            reason = (
+                f"{stability.reason}, but the answer changes with the window: with shapes within {other.window:.0%} of "
+                f"the best it is {_interval(other)}"
+            )
+            return replace(told, verdict="cannot tell", reason=reason)
+    return told
+
+
+def _disjoint(stability: Stability, joint: Slope) -> bool:
+    low, high = stability.low, stability.high
+    ends = (joint.low, joint.high)
+    return low is not None and high is not None and None not in ends and (ends[1] < low or high < ends[0])  # type: ignore[operator]
+
+
+def _interval(slope: Slope) -> str:
+    if slope.low is None or slope.high is None:
+        return f"gamma = {slope.gamma:+.2f}"
+    return f"gamma = {slope.gamma:+.2f} ({slope.low:+.2f} to {slope.high:+.2f})"
+
+
+def joint_slope(law: JointLaw | None, *, window: float, margin: float = MARGIN) -> Slope | None:
+    """Gamma of the joint law; None unless it has an optimum."""
+    if law is None or law.status != "optimum":
+        return None
+    gamma = law.parameters["gamma"]
+    verdict = "stable" if -margin < gamma.low and gamma.high < margin else "cannot tell"
+    verdict = "moves" if gamma.low > 0 or gamma.high < 0 else verdict
+    return Slope(route="joint law", window=window, gamma=gamma.value, low=gamma.low, high=gamma.high, verdict=verdict)
+
+
+def optima_slope(stability: Stability, *, window: float) -> Slope | None:
+    """Gamma over the optima of one window; None without an interval."""
+    if stability.gamma is None or stability.low is None or stability.high is None:
+        return None
+    return Slope(
+        route="over optima",
+        window=window,
+        gamma=stability.gamma,
+        low=stability.low,
+        high=stability.high,
+        verdict=stability.verdict,
     )
 
 

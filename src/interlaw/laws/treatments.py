@@ -246,7 +246,7 @@ def _difference(
 
 def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
     """Where each drawn minimum may lie: a point inside the grid, or anywhere beyond the end it falls towards."""
-    drawn, (first, last) = curve.drawn_minima(), (curve.x[0], curve.x[-1])
+    drawn, (first, last) = curve.turns, (curve.x[0], curve.x[-1])
     low = np.where(drawn < first, -np.inf, np.where(drawn > last, last, drawn))
     high = np.where(drawn > last, np.inf, np.where(drawn < first, first, drawn))
     return low, high
