@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 
 def evidence(
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw R* against size (PNG, SVG or PDF).")
+    ] = None,
     refit: Annotated[
         bool,
         typer.Option("--refit", help="Fit every packaged sweep again, about a minute, instead of reading its fit."),
@@ -38,6 +41,11 @@ def evidence(
         if out is not None:
             out.write_text(write_optima(fitted), encoding="utf-8")
     found = gather_evidence(optima)
+    if figure is not None:
+        from interlaw.report import write_evidence_figure
+
+        write_evidence_figure(figure, found)
+        people().print(f"wrote {figure}", markup=False)
     if as_json:
         print_json(found.to_dict())
         return

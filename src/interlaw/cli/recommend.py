@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,13 @@ def recommend(
         tolerance=tolerance,
         num_candidates=count,
     )
+    if measure:
+        result = timed(result)
+    if figure is not None:
+        from interlaw.report import write_frontier_figure
+
+        write_frontier_figure(figure, result)
+        people().print(f"wrote {figure}", markup=False)
     written = write_config(result, export, pick=pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
@@ -96,6 +104,16 @@ def recommend(
         show_evidence(result)
     if written:
         people().print(f"wrote {written}")
+
+
+def timed(result: Recommendation) -> Recommendation:
+    """The same with every candidate timed on this machine; what is being timed is told."""
+    from interlaw.recommendation import time_candidates
+
+    def say(words: str) -> None:
+        people().print(words, markup=False, highlight=False)
+
+    return replace(result, candidates=time_candidates(result.candidates, say=say))
 
 
 def read_fit(source: str | Path) -> LawFit:

@@ -1,5 +1,9 @@
 """From a budget to a shape to take: measured optima pooled, shapes that suit hardware, what each costs."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 from interlaw.recommendation.candidate import Candidate, Penalty, Timing
 from interlaw.recommendation.cost import PEAK_FLOPS, Cost, Plan, count_cost
 from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
@@ -11,6 +15,14 @@ from interlaw.recommendation.own_law import Belief, RatioInterval, believe
 from interlaw.recommendation.pooling import Pool, Prediction, pool
 from interlaw.recommendation.recommendation import Recommendation, recommend
 from interlaw.recommendation.wording import lines, notes_as_lines
+
+
+def time_candidates(candidates: Sequence[Candidate], *, say: Callable[[str], None]) -> tuple[Candidate, ...]:
+    """Every candidate timed on this machine (torch is loaded for it alone); see `timing.time_candidates`."""
+    from interlaw.recommendation import timing
+
+    return timing.time_candidates(candidates, say=say)
+
 
 __all__ = [
     "DECODERS",
@@ -47,5 +59,6 @@ __all__ = [
     "recommend",
     "similar_models",
     "splits_over",
+    "time_candidates",
     "write_optima",
 ]

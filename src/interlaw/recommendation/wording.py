@@ -43,8 +43,8 @@ def notes_as_lines(found: Recommendation) -> list[str]:
 def table(candidates: Sequence[Candidate]) -> list[str]:
     """One line a candidate, at most 80 columns: numbers to the right."""
     timed = any(one.measured for one in candidates)
-    heads = ["shape", "R", "loss", "params", "heads/kv", "split", "KV/tok", "train mem", "days"]
-    heads += ["train tok/s", "decode"] if timed else []
+    heads = ["shape", "R", "loss", "params", "heads/kv", "split", "KV/tok"]
+    heads += ["train tok/s", "read ms", "decode ms"] if timed else ["train mem", "days"]
     rows = [heads, *(_row(one, timed=timed) for one in candidates)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
     return [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
@@ -62,14 +62,14 @@ def _row(one: Candidate, *, timed: bool) -> list[str]:
         f"{row['num_heads']}/{kv}x{row['head_dim']}",
         str(one.parallel),
         _bytes(cost.kv_bytes_per_token),
-        _bytes(cost.train_memory_bytes),
-        f"{days:.2g}" if days < 100 else f"{days:,.0f}",
     ]
-    if timed and one.measured is not None:
-        cells += [f"{one.measured.train_tokens_per_second:.3g}", f"{one.measured.decode_ms_per_token:.3g}ms"]
-    elif timed:
-        cells += ["-", "-"]
-    return cells
+    if not timed:
+        return [*cells, _bytes(cost.train_memory_bytes), f"{days:.2g}" if days < 100 else f"{days:,.0f}"]
+    if one.measured is None:
+        return [*cells, "-", "-", "-"]
+    times = one.measured
+    speeds = (times.train_tokens_per_second, times.prefill_ms_per_token, times.decode_ms_per_token)
+    return [*cells, *(f"{speed:.3g}" for speed in speeds)]
 
 
 def _bytes(count: float) -> str:

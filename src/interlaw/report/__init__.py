@@ -1,9 +1,11 @@
 """A run as figures and as one self-contained page; the chart of every result."""
 
+from interlaw.report.evidence_figure import draw_evidence, write_evidence_figure
 from interlaw.report.explorer import write_explorer
 from interlaw.report.figure import Drawing, Figure, Panel, chart_of, register, whole
 from interlaw.report.figures import write_figures
 from interlaw.report.fit_figure import draw_fit
+from interlaw.report.frontier_figure import draw_frontier, write_frontier_figure
 from interlaw.report.interaction_figure import draw_interaction
 from interlaw.report.layers_figure import write_layers_figure
 from interlaw.report.page import write_report
@@ -24,7 +26,9 @@ __all__ = [
     "SheetPart",
     "Units",
     "chart_of",
+    "draw_evidence",
     "draw_fit",
+    "draw_frontier",
     "draw_interaction",
     "draw_scores",
     "plain_page",
@@ -34,8 +38,10 @@ __all__ = [
     "units_of",
     "whole",
     "write_chart",
+    "write_evidence_figure",
     "write_explorer",
     "write_figures",
+    "write_frontier_figure",
     "write_layers_figure",
     "write_report",
     "write_score_figure",

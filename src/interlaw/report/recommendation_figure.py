@@ -9,6 +9,7 @@ import altair as alt
 from interlaw.published import published_ratio_points
 from interlaw.recommendation import Candidate, Recommendation
 from interlaw.report.figure import Drawing, Panel, chart_of, whole
+from interlaw.report.frontier_figure import draw_frontier
 from interlaw.report.interval_marks import interval_bars
 from interlaw.report.law_figure import size_axis
 from interlaw.report.look import BEST, GOOD, INK, MUTED, SURFACE, frame, linear_y, log_x, log_y, padded, rows
@@ -53,10 +54,12 @@ def draw_recommendation(result: Recommendation) -> Drawing:
         "dots: the other shapes, each with its range. Lines: published laws over the sizes they speak of; grey dots: "
         "published models."
     )
-    panels = (
+    panels: tuple[Panel, ...] = (
         Panel(chart=_cost(result), title="Predicted loss above the best shape", width=400, height=280),
         Panel(chart=_among(result), title="Beside published laws and models", width=560, height=320),
     )
+    if sum(one.measured is not None for one in result.candidates) > 1:
+        panels = (*draw_frontier(result).panels, *panels)
     return Drawing(message=message, caption=caption, panels=panels, columns=1)
 
 

@@ -1,0 +1,151 @@
+"""Times of candidates on this machine: the real network of each, random weights, trained, read and decoded."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import psutil
+import torch
+
+from interlaw.errors import MissingExtraError
+from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
+from interlaw.recommendation.export import hf_config
+from interlaw.shapes import Shape, format_size
+
+PROMPT = 128  # tokens: long enough that reading is bound by arithmetic, short enough for a CPU
+DECODED = 16  # tokens a repeat
+REPEATS = 3
+TRAINING_BYTES = 16  # a parameter in float32, its gradient and AdamW's two moments
+_SHARE_OF_FREE = 0.8  # the rest is for activations
+
+Say = Callable[[str], None]
+
+
+def time_candidates(candidates: Sequence[Candidate], *, say: Say = lambda words: None) -> tuple[Candidate, ...]:
+    """Every candidate with its times, or why it has none; those faster than the first get that as a reason.
+
+    Args:
+        candidates: The pick first.
+        say: Told what is being timed.
+    """
+    timed = [_timed(one, say, f"{place} of {len(candidates)}") for place, one in enumerate(candidates, start=1)]
+    return (timed[0], *(_with_reason(one, timed[0]) for one in timed[1:]))
+
+
+def _timed(candidate: Candidate, say: Say, place: str) -> Candidate:
+    shape = candidate.shape
+    needed, free = TRAINING_BYTES * shape.params, int(_SHARE_OF_FREE * _free_bytes())
+    if needed > free:
+        reason = (
+            f"{candidate.name} is not timed: training takes {format_size(needed).replace('B', 'G')}B here, "
+            f"{format_size(free).replace('B', 'G')}B are free"
+        )
+        say(reason)
+        return replace(candidate, unmeasured=reason)
+    return replace(candidate, measured=time_shape(shape, say=lambda words: say(f"{place}, {candidate.name}: {words}")))
+
+
+def _with_reason(one: Candidate, pick: Candidate) -> Candidate:
+    """The latency measured, in the place of the one counted in layers."""
+    if one.measured is None or pick.measured is None:
+        return one
+    saved = 1 - one.measured.decode_ms_per_token / pick.measured.decode_ms_per_token
+    kept = tuple(reason for reason in one.reasons if "lower latency" not in reason)
+    return replace(one, reasons=(f"decodes {saved:.0%} faster here", *kept)) if saved >= NOTABLE else one
+
+
+def time_shape(
+    shape: Shape, *, prompt: int = PROMPT, decoded: int = DECODED, repeats: int = REPEATS, say: Say = lambda words: None
+) -> Timing:
+    """Builds the network from its configuration and times it; medians over repeats, a first one left out.
+
+    Args:
+        shape: A shape that `hf_config` can say.
+        prompt: Tokens of a training sequence and of the prompt.
+        decoded: Tokens written after it.
+        repeats: Times each.
+        say: Told what is being timed.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    say("building")
+    network, vocab, context = build(shape, device=device, dtype=dtype)
+    prompt = min(prompt, context - decoded)
+    tokens = torch.randint(vocab, (1, prompt), generator=torch.Generator().manual_seed(0)).to(device)
+    say("training")
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
+    step = _median(lambda: _train(network, optimizer, tokens), repeats)
+    optimizer.state.clear()  # its moments are as large as the network
+    network.zero_grad(set_to_none=True)
+    network.eval()
+    say("reading and decoding")
+    with torch.inference_mode():
+        prefill = _median(lambda: network(tokens, use_cache=True), repeats)
+        decode = _median(lambda: _decode(network, tokens, decoded), repeats)
+    return Timing(
+        train_tokens_per_second=prompt / step,
+        prefill_ms_per_token=1000 * prefill / prompt,
+        decode_ms_per_token=1000 * (decode - prefill) / decoded if decode > prefill else math.nan,
+        device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        dtype=str(dtype).removeprefix("torch."),
+        prompt=prompt,
+    )
+
+
+def build(shape: Shape, *, device: torch.device, dtype: torch.dtype) -> tuple[Any, int, int]:
+    """The network of a shape's configuration, its vocabulary and its longest sequence."""
+    try:
+        from transformers import AutoConfig, AutoModelForCausalLM
+    except ImportError as error:
+        raise MissingExtraError("timing a shape", "hf") from error
+    values = hf_config(shape)
+    config = AutoConfig.for_model(values.pop("model_type"), **values)
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        torch.manual_seed(0)
+        network = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    return network, int(config.vocab_size), int(config.max_position_embeddings)
+
+
+def _train(network: Any, optimizer: torch.optim.Optimizer, tokens: torch.Tensor) -> None:
+    """One step on one sequence."""
+    network(tokens, labels=tokens, use_cache=False).loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _decode(network: Any, tokens: torch.Tensor, count: int) -> None:
+    """Reads the prompt, then writes so many tokens one by one."""
+    found = network(tokens, use_cache=True)
+    for _ in range(count):
+        last = found.logits[:, -1:].argmax(dim=-1)
+        found = network(last, past_key_values=found.past_key_values, use_cache=True)
+
+
+def _median(run: Callable[[], object], repeats: int) -> float:
+    """Median seconds of a call, the first one left out."""
+    seconds = []
+    for _ in range(repeats + 1):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+def _free_bytes() -> int:
+    """Memory that a network may take here."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,97 @@
+"""Predicted loss against measured latency: which shapes of one budget no other beats in both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from interlaw.errors import InterlawError
+from interlaw.recommendation import Recommendation
+from interlaw.report.figure import Drawing, Panel, whole
+from interlaw.report.look import BEST, FAINT, INK, MUTED, SURFACE, frame, linear_format, linear_y, padded, rows
+from interlaw.report.saving import require_figure_name, write_chart
+from interlaw.report.wording import shape_name
+from interlaw.shapes import format_size
+
+
+def frontier_rows(result: Recommendation) -> list[dict[str, Any]]:
+    """The plotted numbers, from fast to slow: milliseconds a decoded token, predicted loss above the best in per cent.
+
+    `frontier` holds where no faster shape is predicted to lose as little.
+    """
+    timed = [(one, one.measured) for one in result.candidates if one.measured is not None]
+    found: list[dict[str, Any]] = []
+    for one, times in sorted(timed, key=lambda pair: pair[1].decode_ms_per_token):
+        penalty = 100 * one.penalty.value
+        found.append(
+            {
+                "shape": one.name,
+                "latency": times.decode_ms_per_token,
+                "penalty": penalty,
+                "pick": one is result.pick,
+                "frontier": all(penalty < row["penalty"] for row in found),
+                "said": f"{shape_name(one.shape.depth, one.shape.width)}: {times.decode_ms_per_token:.3g} ms a token, "
+                f"predicted loss {penalty:.2f}% above the best",
+            }
+        )
+    return found
+
+
+def draw_frontier(result: Recommendation) -> Drawing:
+    """Every timed shape; a line joins those that no other beats in both.
+
+    Raises:
+        InterlawError: Fewer than two shapes were timed.
+    """
+    values = frontier_rows(result)
+    if len(values) < 2:
+        raise InterlawError(
+            f"expected at least two timed shapes for the frontier, found {len(values)}; measure them (--measure)"
+        )
+    fastest, pick = values[0], next((row for row in values if row["pick"]), values[0])
+    saved = 1 - fastest["latency"] / pick["latency"]
+    message = f"{pick['shape']} decodes fastest of these shapes"
+    if saved > 0:
+        message = f"{fastest['shape']} decodes {saved:.0%} faster than {pick['shape']}"
+    times = next(one.measured for one in result.candidates if one.measured is not None)
+    caption = (
+        f"{format_size(result.params)} {result.family}, one sequence after a prompt of {times.prompt} tokens, "
+        f"{times.dtype} on {times.device}. Orange: the pick; line: shapes that no other beats in both."
+    )
+    panel = Panel(chart=_chart(values), title="Predicted loss against measured latency", width=440, height=300)
+    return Drawing(message=message, caption=caption, panels=(panel,))
+
+
+def write_frontier_figure(path: str | Path, result: Recommendation) -> Path:
+    """Writes it as PNG, SVG or PDF, by the name's ending.
+
+    Raises:
+        InterlawError: Another ending, fewer than two timed shapes, or a file that cannot be written.
+    """
+    require_figure_name(path)
+    return write_chart(path, whole(draw_frontier(result)))
+
+
+def _chart(values: list[dict[str, Any]]) -> Any:
+    limits = padded([row["latency"] for row in values], margin=0.12)
+    _, top = padded([0.0, *(row["penalty"] for row in values)], margin=0.15)
+    x = alt.X(
+        "latency:Q",
+        scale=alt.Scale(domain=list(limits), nice=False, zero=False),
+        axis=alt.Axis(tickCount=6, format=linear_format(*limits), title="decoding one token (ms)"),
+    )
+    y = linear_y("penalty", "predicted loss above the best (%)", (0.0, top), format=".2f")
+    line = alt.Chart(rows([row for row in values if row["frontier"]])).mark_line(
+        color=FAINT, strokeWidth=1.5, aria=False
+    )
+    dots = alt.Chart(rows(values)).mark_point(size=80, stroke=SURFACE, strokeWidth=1, fillOpacity=1, cursor="pointer")
+    words = alt.Chart(rows(values)).mark_text(dy=-13, fontSize=11, color=MUTED, aria=False)
+    colour = alt.condition("datum.pick", alt.value(BEST), alt.value(INK))
+    return alt.layer(
+        frame(x, y),
+        line.encode(x="latency:Q", y="penalty:Q"),
+        words.encode(x="latency:Q", y="penalty:Q", text="shape:N"),
+        dots.encode(x="latency:Q", y="penalty:Q", fill=colour, tooltip="said:N", description="said:N"),
+    )
