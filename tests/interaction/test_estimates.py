@@ -7,8 +7,8 @@ from scipy import stats
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies
-from interlaw.interaction.estimates import jackknife, student_quantile
-from interlaw.interaction.grams import haar_null, plugin, unbiased
+from interlaw.interaction.energies import plugin
+from interlaw.interaction.grams import haar_null, jackknife, student_quantile, unbiased
 from interlaw.interaction.routes import grams_of
 
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlaw.interaction import routes as module
-from interlaw.interaction.grams import Grams, haar_null, plugin, unbiased
+from interlaw.interaction.energies import plugin
+from interlaw.interaction.grams import Grams, haar_null, unbiased
 from interlaw.interaction.routes import accumulator, choose_route, grams_of
 
 VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")

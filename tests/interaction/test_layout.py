@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, measure
-from interlaw.interaction.place import Place, layout_by_shape
+from interlaw.interaction.place import Place, Places
 
 NUM, TIME = 6, 5
 
@@ -139,14 +139,18 @@ def test_without_a_derivative_samples_cannot_be_told_from_tokens() -> None:
         measure(model, ids_of(), layer="middle")
 
 
+def lone(module: nn.Module, h: Tensor) -> Tensor:
+    place = Place(name="here", module=module)
+    return Places(module, [place]).samples_first(place, h, 1)
+
+
 def test_shapes_of_a_lone_sample() -> None:
     flat, image = torch.zeros(5, 4), torch.zeros(2, 3, 4, 4)
-    layout = layout_by_shape(flat, 1, place=Place(name="here", module=nn.Linear(4, 4)))
-    assert layout.arrange(flat, 1).shape == (1, 5, 4)
+    assert lone(nn.Linear(4, 4), flat).shape == (1, 5, 4)
     with pytest.raises(InterlawError, match="part of 'here' for each of 1 samples"):
-        layout_by_shape(image, 1, place=Place(name="here", module=nn.Conv2d(3, 2, 3)))
+        lone(nn.Conv2d(3, 2, 3), image)
     with pytest.raises(InterlawError, match="no row for each of them"):
-        layout_by_shape(flat, 1, place=Place(name="here", module=nn.Embedding(7, 4)))
+        lone(nn.Embedding(7, 4), flat)
 
 
 def test_inputs_of_one_number_a_sample() -> None:

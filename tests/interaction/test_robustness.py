@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from interlaw.errors import InterlawError
 from interlaw.interaction import measure, measure_layers
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.flow import LEAST_PIECE, clusters_at_once, free_bytes, frozen
+from interlaw.interaction.flow import LEAST_PIECE, clusters_at_once, free_bytes
+from interlaw.interaction.network import frozen
 from interlaw.interaction.place import Places, find_place
 
 
@@ -320,7 +321,7 @@ def test_the_model_is_restored_after_a_failure() -> None:
 def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
     batch = Batch(inputs=ids)
-    places = Places(model, [find_place(model, batch, layer=None)])
+    places = Places(model, [find_place(model, batch, None)])
     with frozen(model):
         monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 10**12)
         assert clusters_at_once(places, batch) == 50
@@ -350,7 +351,7 @@ def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -
     model, ids = build("gpt", 50)
     monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 10**12)
     batch = Batch(inputs=ids)
-    places = Places(model, [find_place(model, batch, layer=None)])
+    places = Places(model, [find_place(model, batch, None)])
     with frozen(model):
         monkeypatch.setattr("interlaw.interaction.flow.CACHED_BYTES", 200_000)
         assert LEAST_PIECE < clusters_at_once(places, batch) < 50

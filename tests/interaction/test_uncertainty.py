@@ -32,8 +32,7 @@ from interlaw.interaction import (
     with_intervals,
 )
 from interlaw.interaction.batches import Batches
-from interlaw.interaction.estimates import own_scale
-from interlaw.interaction.grams import Totals, totals, totals_without_each
+from interlaw.interaction.grams import Totals, own_scale, totals, totals_without_each
 from interlaw.interaction.intervals import _without_each, totals_of
 
 FIELDS = ("energy", "diagonal", "trace", "trace_pairs", "pairs", "count", "weight")

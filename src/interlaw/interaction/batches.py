@@ -1,20 +1,15 @@
-"""What a network is given, batch by batch, and what it returns for it.
-
-Inputs come as the user has them: a tensor, or an iterable of tensors or of dicts of tensors.
-"""
+"""Inputs as the user has them, as a stream of batches: a tensor, or an iterable of tensors or of dicts of tensors."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interlaw.errors import InterlawError
 
@@ -28,35 +23,6 @@ FORMS = (
 LARGEST = 4096
 # What torch's cross entropy leaves out.
 IGNORED = -100
-
-
-# what torch says -> what the user is told
-CURES = {
-    "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
-        "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "
-        'attn_implementation="eager", or measure with probes="exact"'
-    ),
-    "same dtype|scalar type": (
-        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32 (--float32), which holds "
-        "for both while measuring"
-    ),
-    "Inference tensors": (
-        "expected tensors that autograd can follow, found some that the model made under torch.inference_mode(); build "
-        "the model outside of it"
-    ),
-    "inplace|in-place": (
-        "an in-place operation overwrote what the derivative needs ({said}); replace it by one that returns a new "
-        "tensor"
-    ),
-    r"cannot be multiplied|must match the (existing )?size|size mismatch|[Ee]xpected (\dD|input)|normalized_shape|"
-    r"to have \d+ channels|invalid for input of size": (
-        "expected inputs of the shape that the model takes, found {said}; check their axes, the first of which counts "
-        "samples"
-    ),
-    "index out of range": (
-        "expected token ids below the rows of the model's table, found one beyond them; use its own tokenizer"
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +56,6 @@ class Batch:
     def mask(self) -> Tensor | None:
         """The (n, T) mask of real tokens, where the batch has one."""
         return None if isinstance(self.inputs, Tensor) else self.inputs.get("attention_mask")
-
-    @property
-    def counted(self) -> Tensor | None:
-        """(n, T) which tokens have a gradient; None where every one has.
-
-        With targets, those that have a target at or after them; else those that are not padding.
-        """
-        mask = None if self.mask is None else self.mask.bool()
-        if self.targets is None:
-            return mask
-        later = (self.targets != IGNORED).flip(1).cumsum(1).flip(1) > 0
-        return later if mask is None else later & mask
 
 
 class Batches:
@@ -152,6 +106,7 @@ class Batches:
             for piece in Batch(inputs=inputs).pieces(LARGEST):
                 kept = piece if self._most is None else piece.take(0, self._most - done)
                 done += len(kept)
+                self._digests += _rows(kept.inputs)
                 moved = Batch(inputs=_moved(kept.inputs, self._device, self._dtype))
                 yield _shifted(moved) if self._with_targets else moved
                 if done == self._most:
@@ -160,7 +115,7 @@ class Batches:
             raise InterlawError("expected at least one sample, found none; check the inputs")
 
     def _as_given(self) -> Iterator[Inputs]:
-        """The batches, checked, each noted as it passes."""
+        """The batches, checked."""
         inputs = self._inputs
         if isinstance(inputs, Tensor):
             if inputs.dim() and len(inputs):
@@ -170,7 +125,6 @@ class Batches:
             raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}")
         for given in inputs:
             batch = _checked(given)
-            self._digests += _rows([batch] if isinstance(batch, Tensor) else [batch[name] for name in sorted(batch)])
             if _length(batch):
                 yield batch
 
@@ -183,8 +137,7 @@ class Batches:
 
     def digest(self, count: int) -> str:
         """One digest of the first `count` clusters in their order, however they were cut into batches."""
-        rows = _rows([self._inputs[:count]]) if isinstance(self._inputs, Tensor) else self._digests[:count]
-        return hashlib.sha256(b"".join(rows)).hexdigest()
+        return hashlib.sha256(b"".join(self._digests[:count])).hexdigest()
 
 
 def _length(inputs: Inputs) -> int:
@@ -243,82 +196,9 @@ def _shifted(batch: Batch) -> Batch:
     return Batch(inputs=cut, targets=targets)
 
 
-def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
-    """Names of the batch's real-valued inputs."""
-    beside = ("attention_mask", "labels")
-    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in beside]
-
-
-def edit_input(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
-    """The inputs with their one real-valued tensor edited."""
-    if isinstance(inputs, Tensor):
-        return edit(inputs)
-    real = real_names(inputs)
-    if len(real) != 1:
-        raise InterlawError(
-            f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"
-        )
-    return {**inputs, real[0]: edit(inputs[real[0]])}
-
-
-def call(model: nn.Module, inputs: Inputs, options: Mapping[str, Any]) -> Any:
-    """The model on its inputs: model(x) for a tensor, model(**batch) for a dict, whose labels stay here."""
-    if isinstance(inputs, Tensor):
-        return model(inputs, **options)
-    return model(**{name: tensor for name, tensor in inputs.items() if name != "labels"}, **options)
-
-
-def output_tensor(output: Any) -> Tensor:
-    """The tensor in a model's output: itself, its logits, its last hidden state, or the first of a tuple.
-
-    Raises:
-        InterlawError: There is none, or it is not real-valued.
-    """
-    named = (named_output(output, name) for name in ("logits", "last_hidden_state"))
-    tensor = next((value for value in named if value is not None), output)
-    if isinstance(tensor, tuple | list) and tensor:
-        tensor = tensor[0]
-    if not isinstance(tensor, Tensor):
-        raise InterlawError(
-            f"expected the model to return a tensor, or an object with .logits, found {type(output).__name__}; "
-            "wrap the model so that it returns the tensor to differentiate"
-        )
-    if not tensor.is_floating_point():
-        raise InterlawError(f"expected real-valued outputs, found {tensor.dtype}; return the scores, not the decision")
-    return tensor if tensor.dim() else tensor[None]
-
-
-def named_output(output: Any, name: str) -> Any:
-    """An entry of a mapping or an attribute of an object; None when it has neither."""
-    return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
-
-
-def require_row_per_sample(y: Tensor, batch: Batch) -> None:
-    """Refuses outputs that do not say which sample they belong to."""
-    if len(y) != len(batch):
-        raise InterlawError(
-            f"expected one row of outputs per sample, found {len(y)} rows for {len(batch)} samples; "
-            "put the batch on the first axis of the model's output"
-        )
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure."""
-    try:
-        yield
-    except (RuntimeError, NotImplementedError, IndexError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        text = str(error)
-        for pattern, expected in CURES.items():
-            if re.search(pattern, text):
-                raise InterlawError(expected.format(said=text.splitlines()[0][:120])) from error
-        raise
-
-
-def _rows(tensors: list[Tensor]) -> Iterator[bytes]:
-    """A digest for each row of tensors of one first axis."""
+def _rows(inputs: Inputs) -> Iterator[bytes]:
+    """A digest for each cluster."""
+    tensors = [inputs] if isinstance(inputs, Tensor) else [inputs[name] for name in sorted(inputs)]
     plain = [tensor.detach().cpu().contiguous() for tensor in tensors]
     for row in zip(*(tensor.flatten(1) if tensor.dim() > 1 else tensor[:, None] for tensor in plain), strict=False):
         digest = hashlib.sha256()

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch, output_tensor
-from interlaw.interaction.place import Places
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.place import Places, output_tensor
 from interlaw.interaction.routes import Contribution, require_finite
 from interlaw.interaction.views import OF_OUTPUTS, VIEWS, Contribute, View, ones
 

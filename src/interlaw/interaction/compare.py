@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.estimates import LEVEL, Estimate, student_quantile
-from interlaw.interaction.grams import NULLS, QUANTITIES, leave_one_out
+from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, Estimate, leave_one_out, student_quantile
 from interlaw.interaction.result import Interaction
 
 # settings that make two G of one kind

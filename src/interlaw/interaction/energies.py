@@ -1,15 +1,56 @@
-"""The energies of any symmetric matrix, an AGOP or W^T W, by their definition."""
+"""The energies of one matrix by their definition: any symmetric one, W^T W say, and the average of contributions."""
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.grams import Energies, Null, derive, haar_null
+from interlaw.interaction.grams import Grams, Null, derive, haar_null
 
 # Of the largest entry: what single-precision sums over many samples leave of a symmetric matrix's symmetry.
 MOST_ASYMMETRY = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energies:
+    """The energies of one matrix, plain floats; also readable as `energies["aofe"]`.
+
+    Attributes:
+        dim: D, the number of coordinates.
+        energy: ||G||_F^2.
+        diagonal_energy: sum_i G_ii^2.
+        aofe: ||G - diag G||_F^2, the off-diagonal energy.
+        aofe_ratio: aofe / energy, between 0 and 1.
+        aofe_scale_free: aofe / (tr G)^2, unchanged when G is multiplied by a number.
+        trace: tr G.
+        participation_ratio: (tr G)^2 / energy, the effective rank.
+        mean_cos2: sum_{i != j} G_ij^2 / sum_{i != j} G_ii G_jj, zero where there are no pairs.
+        null_ratio: the AOFE-ratio that this spectrum would have in a random basis.
+        excess_ratio: aofe_ratio - null_ratio.
+    """
+
+    dim: int
+    energy: float
+    diagonal_energy: float
+    aofe: float
+    aofe_ratio: float
+    aofe_scale_free: float
+    trace: float
+    participation_ratio: float
+    mean_cos2: float
+    null_ratio: float
+    excess_ratio: float
+
+    def __getitem__(self, name: str) -> float:
+        """The quantity of that name."""
+        return float(self.to_dict()[name])
+
+    def to_dict(self) -> dict[str, int | float]:
+        """All quantities by name, ready for JSON."""
+        return asdict(self)
 
 
 def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Energies:
@@ -54,3 +95,18 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
         null=null,
     )
     return Energies(dim=G.shape[0], **{name: float(value) for name, value in values.items()})
+
+
+def plugin(grams: Grams, *, null: Null) -> Energies:
+    """Energies of the averaged matrix itself, the usual estimate, biased upward by (E||A||^2 - ||G||^2) / N."""
+    weight = grams.weights.sum()
+    trace = grams.trace.sum() / weight
+    values = derive(
+        grams.energy.sum() / weight**2,
+        grams.diagonal.sum() / weight**2,
+        trace=trace,
+        trace_squared=trace**2,
+        dim=grams.dim,
+        null=null,
+    )
+    return Energies(dim=grams.dim, **{name: float(value) for name, value in values.items()})

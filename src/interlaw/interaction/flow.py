@@ -5,8 +5,8 @@ Around it the network stands still: its weights are frozen, and put back as they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,17 +19,16 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch, Batches, explained, output_tensor
-from interlaw.interaction.estimates import LEAST_CLUSTERS, jackknife
-from interlaw.interaction.grams import NULLS, Grams
+from interlaw.interaction.batches import Batch, Batches
+from interlaw.interaction.grams import LEAST_CLUSTERS, NULLS, Grams, jackknife
 from interlaw.interaction.intervals import with_intervals
+from interlaw.interaction.network import device_of, frozen, precision_of, require_module
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
-from interlaw.interaction.place import Place, Places
+from interlaw.interaction.place import Place, Places, output_tensor
 from interlaw.interaction.result import Interaction, result_of
 from interlaw.interaction.routes import (
     Accumulator,
     Contribution,
-    DenseAccumulator,
     MatrixAccumulator,
     accumulator_for,
     add_contribution,
@@ -104,7 +103,7 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
     """
     gathered = gather(model, inputs, options_from(options))
     (name,) = gathered.totals
-    return gathered.interaction(name)
+    return gathered.result(name)
 
 
 def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> Float[Tensor, "d d"]:
@@ -132,32 +131,27 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """What a pass over the inputs leaves: G, or its K and H, at every place, and how they came about."""
+    """What a pass over the inputs leaves at every place, and how it came about.
+
+    Attributes:
+        options: What was measured.
+        places: Where.
+        totals: By place, what was gathered; G is its `mean()`.
+        grams: By place, K and H; none where the matrix alone was gathered.
+        origin: What the result says of the pass.
+    """
 
     options: Options
-    model: nn.Module
     places: Places
     totals: dict[str, Accumulator]
+    grams: dict[str, Grams]
     origin: dict[str, Any]
 
-    def grams(self, name: str) -> Grams:
-        """K and H at a place."""
-        total = self.totals[name]
-        assert not isinstance(total, MatrixAccumulator)
-        return total.grams()
-
-    def interaction(self, name: str) -> Interaction:
-        """The measurement at a place, as a value."""
-        options = self.options
-        result = result_of(
-            self.grams(name),
-            layer=name,
-            options=options,
-            model=options.name or type(self.model).__name__,
-            dtype=str(precision_of(self.model, options.dtype)).removeprefix("torch."),
-            route="dense" if isinstance(self.totals[name], DenseAccumulator) else "gram",
-            **self.origin,
-        )
+    def result(self, name: str) -> Interaction:
+        """The measurement at a place."""
+        grams, options = self.grams[name], self.options
+        estimates = jackknife(grams, null=NULLS[options.record.null], level=options.level)
+        result = result_of(grams, estimates, layer=name, options=options, route=self.totals[name].route, **self.origin)
         plain = options.interval == "jackknife"
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
 
@@ -190,8 +184,14 @@ def gather(
             most=options.max_clusters,
             with_targets=options.record.with_targets,
         )
+        ahead = iter(batches)
+        first = next(ahead)
+        places = (find or place_of_view)(model, first, options)
+        size = options.batch_size or clusters_at_once(places, first, limit_bytes=options.memory_limit)
+        size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
+        places.survey(first, most=size)
         contribute = options.record.start(options)
-        for places, batch in placed(model, batches, options, find or place_of_view):
+        for batch in _pieces(chain([first], ahead), places, size):
             for name, part in contribute(places, batch).items():
                 if name not in totals:
                     expected = batches.expected or EXPECTED_CLUSTERS
@@ -208,27 +208,29 @@ def gather(
                 if reached(totals, options):
                     break
                 check_at = int(done * CHECK_GROWTH)
-    met = None if options.rel_error is None else reached(totals, options)
-    origin = {"num_probes": num_probes, "target_met": met, "inputs": batches.digest(done)}
-    return Gathered(options=options, model=model, places=places, totals=totals, origin=origin)
+    origin = {
+        "num_probes": num_probes,
+        "target_met": None if options.rel_error is None else reached(totals, options),
+        "inputs": batches.digest(done),
+        "model": options.name or type(model).__name__,
+        "dtype": str(precision_of(model, options.dtype)).removeprefix("torch."),
+    }
+    grams = {name: total.grams() for name, total in totals.items() if not isinstance(total, MatrixAccumulator)}
+    return Gathered(options=options, places=places, totals=totals, grams=grams, origin=origin)
 
 
-def placed(model: nn.Module, batches: Batches, options: Options, find: FindPlaces) -> Iterator[tuple[Places, Batch]]:
-    """The places, and the batches in pieces that fit memory."""
-    places, size = None, options.batch_size
+def _pieces(batches: Iterable[Batch], places: Places, size: int) -> Iterator[Batch]:
+    """All batches in pieces that fit memory, their samples told apart."""
     for batch in batches:
-        places = places or find(model, batch, options)
-        size = size or clusters_at_once(places, batch, limit_bytes=options.memory_limit)
         places.survey(batch, most=size)
-        careful = options.rel_error is not None or len(places.kept) > 1
-        for piece in batch.pieces(min(size, STEP) if careful else size):
-            yield places, piece
+        yield from batch.pieces(size)
 
 
 def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:
     """The one place of a view, or none where nothing is differentiated."""
     find = options.record.place
-    return Places(model, [] if find is None else [find(model, batch, options)], last_only=options.last_only)
+    last_only = (options.positions or options.record.positions) == "last"
+    return Places(model, [] if find is None else [find(model, batch, options.layer)], last_only=last_only)
 
 
 def reached(totals: dict[str, Accumulator], options: Options) -> bool:
@@ -262,19 +264,18 @@ def clusters_at_once(places: Places, batch: Batch, *, limit_bytes: int | None = 
         return tensor
 
     def watch(place: Place, h: Tensor) -> Tensor:
-        arranged = places.arranged(place.name, h, 1)
-        if arranged is not None:
-            seen.append(place.columns(arranged))
+        with suppress(InterlawError):  # a place without a part for each sample is left out later
+            seen.append(place.columns(places.samples_first(place, h, 1)))
         return h.detach().requires_grad_(True).clone()
 
     weights = {parameter.untyped_storage().data_ptr() for parameter in places.model.parameters()}
     with saved_tensors_hooks(count, lambda tensor: tensor):
-        output = output_tensor(places.run(batch.take(0, 1), watch))
+        output = output_tensor(places.run(batch.take(0, 1), watch, once=False))
     activations = sum(size for pointer, size in saved.items() if pointer not in weights)
     activations += 3 * output.numel() * output.element_size()
-    columns, device = seen[0], output.device
-    dim, positions = columns.shape[1:]
-    contribution = 2 * columns.element_size() * dim * min(dim, MOST_COLUMNS * positions)
+    dim, positions = seen[0].shape[1:] if seen else (0, 0)
+    contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)
+    device = output.device
     room = free_bytes(device) if limit_bytes is None else min(free_bytes(device), limit_bytes)
     fits = int(SHARE_OF_FREE * room / max(activations + contribution, 1))
     if device.type == "cpu":
@@ -285,86 +286,3 @@ def clusters_at_once(places: Places, batch: Batch, *, limit_bytes: int | None = 
 def free_bytes(device: torch.device) -> int:
     """Memory that can still be taken on a device."""
     return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's weights are; the CPU for a model without any."""
-    tensor = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if tensor is None else tensor.device
-
-
-def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
-    """Precision of the derivatives."""
-    return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
-
-
-def require_module(model: object) -> None:
-    """Refuses what cannot be measured at all, a name or a path say."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
-
-
-@contextmanager
-def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]:
-    """Freezes the weights, so that no graph outlives a batch, and allows gradients; all restored afterwards.
-
-    Args:
-        model: The network.
-        dtype: Precision of weights and derivatives for the time being; the weights' own when None.
-
-    Raises:
-        InterlawError: A normalisation layer in train mode mixes the samples of a batch.
-    """
-    _require_independent_samples(model)
-    with ExitStack() as stack:
-        stack.enter_context(_made_outside_inference(model))
-        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for parameter in trainable:
-            parameter.requires_grad_(False)
-            stack.callback(parameter.requires_grad_, True)
-        if dtype is not None:
-            for tensor in chain(model.parameters(), model.buffers()):
-                if tensor.is_floating_point():
-                    stack.callback(setattr, tensor, "data", tensor.data)
-                    tensor.data = tensor.data.to(dtype)
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(explained())
-        yield
-
-
-@contextmanager
-def _made_outside_inference(model: nn.Module) -> Iterator[None]:
-    """Copies in place of weights made under `torch.inference_mode`, which autograd cannot follow; put back after."""
-    copies: dict[int, Tensor] = {}
-    tables: list[dict[str, Any]] = [t for m in model.modules() for t in (m._parameters, m._buffers)]
-    replaced = [
-        (table, name, tensor)
-        for table in tables
-        for name, tensor in table.items()
-        if tensor is not None and tensor.is_inference()
-    ]
-    with torch.inference_mode(False):
-        for table, name, tensor in replaced:
-            copy = copies.setdefault(id(tensor), tensor.clone())
-            table[name] = nn.Parameter(copy, requires_grad=False) if isinstance(tensor, nn.Parameter) else copy
-    try:
-        yield
-    finally:
-        for table, name, tensor in replaced:
-            table[name] = tensor
-
-
-def _require_independent_samples(model: nn.Module) -> None:
-    """Refuses batch statistics: they make each sample's output depend on the others."""
-    mixing = [
-        name or type(module).__name__
-        for name, module in model.named_modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-        and (module.training or (module.running_mean is None and module.running_var is None))
-    ]
-    if mixing:
-        raise InterlawError(
-            f"expected samples that do not affect each other, found batch normalisation in train mode: "
-            f"{', '.join(mixing)}; call model.eval()"
-        )

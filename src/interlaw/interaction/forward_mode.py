@@ -21,7 +21,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch, explained
+from interlaw.interaction.batches import Batch
+from interlaw.interaction.network import explained
 from interlaw.interaction.place import Outputs, Place, Places
 
 with warnings.catch_warnings():
@@ -37,9 +38,10 @@ def jacobian_vector(
     n = len(batch)
 
     def dual(place: Place, h: Tensor) -> Tensor:
-        layout = places.layout(place, h, n)
-        u = layout.restore(tangent(layout.arrange(h, n)), h, n)
-        moving: Tensor = forward_ad.make_dual(h.detach(), u)  # type: ignore[no-untyped-call]
+        u = tangent(places.samples_first(place, h, n)).flatten()
+        order = places.samples_first(place, torch.arange(h.numel(), device=h.device).reshape(h.shape), n).flatten()
+        back = torch.empty_like(u).index_copy(0, order, u).reshape(h.shape)
+        moving: Tensor = forward_ad.make_dual(h.detach(), back)  # type: ignore[no-untyped-call]
         return moving
 
     with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), explained():

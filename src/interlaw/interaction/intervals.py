@@ -18,18 +18,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.estimates import (
+from interlaw.interaction.grams import (
     LEVEL,
+    NULLS,
     PLAIN,
     Estimate,
+    Grams,
+    Null,
     Scale,
+    Totals,
     at_an_end,
+    from_totals,
     jackknife,
     own_scale,
     require_clusters,
     student_quantile,
 )
-from interlaw.interaction.grams import NULLS, Grams, Null, Totals, from_totals
 from interlaw.interaction.result import Interaction
 
 # An odd number one below a round one: its (1 + number) quantiles at 95% and 99% fall on replicates.

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.flow import Gathered, gather, require_module
-from interlaw.interaction.grams import Energies
+from interlaw.interaction.energies import Energies
+from interlaw.interaction.flow import Gathered, gather
+from interlaw.interaction.network import require_module
 from interlaw.interaction.options import MeasureOptions, Options, options_from
 from interlaw.interaction.place import CONVOLUTIONS, Place, Places
 from interlaw.interaction.result import Interaction
@@ -142,7 +143,7 @@ def _without_energy(gathered: Gathered, modules: dict[str, nn.Module]) -> dict[s
     reasons = {}
     for name in gathered.places.kept:
         W = kernel_of(modules[name])
-        if not bool(gathered.grams(name).trace.sum() > 0):
+        if not bool(gathered.grams[name].trace.sum() > 0):
             reasons[name] = "its derivative is all zeros"
         elif W is None or not bool(W.any()):
             reasons[name] = "its weights are all zeros"
@@ -155,7 +156,7 @@ def _row(gathered: Gathered, name: str, module: nn.Module) -> LayerInteraction:
     return LayerInteraction(
         name=name,
         kind=type(module).__name__,
-        interaction=gathered.interaction(name),
+        interaction=gathered.result(name),
         superposition=superposition(module),
         nfa=nfa,
         nfa_centered=centered,

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 import torch
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.estimates import LEAST_CLUSTERS, LEVEL
+from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
 from interlaw.interaction.intervals import INTERVALS
 from interlaw.interaction.views import VIEWS, View
 
@@ -94,11 +94,6 @@ class Options:
     def record(self) -> View:
         """What the view is."""
         return VIEWS[self.view]
-
-    @property
-    def last_only(self) -> bool:
-        """Whether the outputs of sequences are read at their last token alone."""
-        return (self.positions or self.record.positions) == "last"
 
     def _check_numbers(self) -> None:
         """Numbers of the right kind, in their range."""

@@ -1,10 +1,8 @@
 """Where h lives, at one place of a network or at many: it is found, its samples are told apart, gradients are taken.
 
-A place is the input, the token embeddings, or the input of a named module. Hooks hand the network a copy of h there,
-so that the gradient at the copy is that place's alone. Where the samples lie in h (on its first axis, on its second, or
-in one axis with the tokens) its shape leaves open: (n * T, d) may hold one sample after the other or one token after
-the other, and (T, n, d) with T = n looks like (n, T, d). The derivative decides: the outputs of one sample depend on
-that sample's part alone.
+Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. Where the samples lie in h
+its shape leaves open: (n * T, d) may hold one sample after the other or one token after the other, and (T, n, d) with
+T = n looks like (n, T, d). The derivative decides: the outputs of one sample depend on that sample's part alone.
 
 Legend: h the activation of a batch of n samples; T tokens of one sample; y the outputs; r a cotangent; J = dy/dh.
 """
@@ -24,15 +22,8 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.batches import (
-    Batch,
-    call,
-    edit_input,
-    explained,
-    output_tensor,
-    real_names,
-    require_row_per_sample,
-)
+from interlaw.interaction.batches import Batch, Inputs
+from interlaw.interaction.network import explained
 
 FEW = 4  # samples of the trial that tells them apart: two halves, and more than one sample in each
 
@@ -63,16 +54,10 @@ class Place:
     columns: Callable[[Tensor], Tensor] = by_position
 
 
-def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
+def find_place(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     """The place of a measurement: a named module's input, else the input, else the embeddings of integer input.
 
-    Args:
-        model: The network.
-        batch: One batch of its inputs.
-        layer: Name of a module as in `model.named_modules()`; "embeddings" and "input" name the other two places.
-
-    Raises:
-        InterlawError: No such module, or integer input without token embeddings.
+    `layer` is a name as in `model.named_modules()`; "embeddings" and "input" name the other two places.
     """
     if layer == "input":
         return Place(name="input")
@@ -92,11 +77,7 @@ def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
 
 
 def token_embeddings(model: nn.Module) -> nn.Module:
-    """The module that turns token ids into vectors.
-
-    Raises:
-        InterlawError: The model does not say which it is.
-    """
+    """The module that turns token ids into vectors, as the model says."""
     getter = getattr(model, "get_input_embeddings", None)
     module = getter() if callable(getter) else None
     if not isinstance(module, nn.Module):
@@ -110,54 +91,42 @@ def token_embeddings(model: nn.Module) -> nn.Module:
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """One way for samples to lie in an activation.
-
-    Attributes:
-        fits: Whether h may lie so among n samples, by its shape.
-        arrange: h with its samples on the first axis: the same numbers in another order.
-    """
-
-    fits: Callable[[Tensor, int], bool]
-    arrange: Callable[[Tensor, int], Tensor]
-
-    def restore(self, arranged: Tensor, h: Tensor, n: int) -> Tensor:
-        """Numbers arranged as the samples are, in the order of h."""
-        order = self.arrange(torch.arange(h.numel(), device=h.device).reshape(h.shape), n).flatten()
-        return torch.empty_like(arranged.flatten()).index_copy(0, order, arranged.flatten()).reshape(h.shape)
+Arrange = Callable[[Tensor, int], Tensor | None]
+"""One way for n samples to lie in h: from h to h with its samples on the first axis, None where that cannot be."""
 
 
-def _flat(h: Tensor, n: int) -> bool:
-    """Whether several rows (tokens, or windows of tokens) per sample may share the first axis."""
-    return h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
+def samples_first(h: Tensor, n: int) -> Tensor | None:
+    """(n, ...)."""
+    return (h if h.dim() > 1 else h[:, None]) if len(h) == n else None
 
 
-SAMPLES_FIRST = Layout(fits=lambda h, n: len(h) == n, arrange=lambda h, n: h if h.dim() > 1 else h[:, None])
-TOKENS_FIRST = Layout(fits=lambda h, n: h.dim() == 3 and h.shape[1] == n, arrange=lambda h, n: h.transpose(0, 1))
-FLAT_BY_SAMPLE = Layout(fits=_flat, arrange=lambda h, n: h.reshape(n, -1, h.shape[-1]))
-# (T * n, ..., d) as (n, T * ..., d)
-FLAT_BY_TOKEN = Layout(fits=_flat, arrange=lambda h, n: h.reshape(-1, n, *h.shape[1:]).transpose(0, 1).flatten(1, -2))
+def tokens_first(h: Tensor, n: int) -> Tensor | None:
+    """(T, n, d)."""
+    return h.transpose(0, 1) if h.dim() == 3 and h.shape[1] == n else None
 
 
-def layouts_of(module: nn.Module | None) -> tuple[Layout, ...]:
-    """The layouts that may be met at a module, most common first; at the model's input (None) there is one."""
+def flat_by_sample(h: Tensor, n: int) -> Tensor | None:
+    """(n * T, d), or windows of tokens (n * windows, T, d)."""
+    several = h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
+    return h.reshape(n, -1, h.shape[-1]) if several else None
+
+
+def flat_by_token(h: Tensor, n: int) -> Tensor | None:
+    """(T * n, d), or (windows * n, T, d)."""
+    several = h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
+    return h.reshape(-1, n, *h.shape[1:]).transpose(0, 1).flatten(1, -2) if several else None
+
+
+def layouts_of(module: nn.Module | None) -> tuple[Arrange, ...]:
+    """How samples may lie at a module, most common first; at the model's input (None) there is one way."""
     if module is None or isinstance(module, CONVOLUTIONS):
-        return (SAMPLES_FIRST,)
+        return (samples_first,)
     if isinstance(module, nn.Embedding):
-        return SAMPLES_FIRST, TOKENS_FIRST
-    return SAMPLES_FIRST, TOKENS_FIRST, FLAT_BY_SAMPLE, FLAT_BY_TOKEN
+        return samples_first, tokens_first
+    return samples_first, tokens_first, flat_by_sample, flat_by_token
 
 
-def layout_by_shape(h: Tensor, n: int, *, place: Place) -> Layout:
-    """The layout of a lone sample, whose shape leaves nothing open, or the likeliest one of several."""
-    for layout in layouts_of(place.module):
-        if layout.fits(h, n):
-            return layout
-    raise _no_layout(h, n, place=place, said="no row for each of them")
-
-
-def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -> Layout:
+def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -> Arrange:
     """The layout in which the outputs of some samples have no derivative at the others.
 
     Args:
@@ -168,7 +137,7 @@ def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -
     Raises:
         InterlawError: There is no such layout, or there is no derivative to tell by.
     """
-    fitting = [layout for layout in layouts_of(place.module) if layout.fits(gradients[0], n)]
+    fitting = [arrange for arrange in layouts_of(place.module) if arrange(gradients[0], n) is not None]
     # A NaN is no sign of dependence: it is met as an error of its own where gradients are used.
     touched = [g.abs() > 0 for g in gradients]
     if len(fitting) > 1 and not all(bool(one.any()) for one in touched):
@@ -177,9 +146,10 @@ def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -
             "to tell samples from tokens; put other samples first"
         )
     others = (slice(n // 2, n), slice(0, n // 2))
-    for layout in fitting:
-        if not any(bool(layout.arrange(one, n)[other].any()) for one, other in zip(touched, others, strict=True)):
-            return layout
+    for arrange in fitting:
+        arranged = [arrange(one, n) for one in touched]
+        if not any(h is not None and bool(h[other].any()) for h, other in zip(arranged, others, strict=True)):
+            return arrange
     said = "outputs of one that depend on another" if fitting else "no row for each of them"
     raise _no_layout(gradients[0], n, place=place, said=said)
 
@@ -211,9 +181,10 @@ class Places:
     ) -> None:
         self.model = model
         self._places = {place.name: place for place in places}
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[str, Arrange] = {}
         self._optional = optional
-        self._last_only = last_only and "logits_to_keep" in inspect.signature(model.forward).parameters
+        takes = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._last_only = last_only and takes and list(self._places) == ["embeddings"]
         self.left_out: dict[str, str] = {}
 
     @property
@@ -233,16 +204,13 @@ class Places:
             raise InterlawError(f"expected a place that can be measured, found '{name}': {reason}; name another")
 
     def survey(self, batch: Batch, *, most: int) -> None:
-        """Tells the samples apart at every place, at the first batch of several; in a few of them, `most` at most.
-
-        Raises:
-            InterlawError: Samples cannot be told apart at a place that is not optional, or affect each other.
-        """
+        """Tells the samples apart at every place, at the first batch of several; in a few of them, `most` at most."""
         few = batch.take(0, min(FEW, most))
         if self._layouts or not self._places or len(few) == 1:
             return
         seen: dict[str, list[Tensor]] = {}
-        for gradients in self._raw_gradients(few, _rows_of_outputs, _halves):
+        # All outputs, whichever a view reads: which samples they depend on is the same.
+        for gradients in self.gradients(few, lambda output, _: output_tensor(output), _halves, arranged=False):
             for name, g in gradients.items():
                 seen.setdefault(name, []).append(g)
         reasons = {}
@@ -250,53 +218,44 @@ class Places:
             try:
                 self._layouts[name] = layout_by_derivative(halves, len(few), place=self._places[name])
             except InterlawError as error:
-                if not self._optional:
-                    raise
                 reasons[name] = str(error)
         self.leave_out(reasons)
 
-    def gradients(self, batch: Batch, outputs: Outputs, cotangents: Cotangents) -> Iterator[dict[str, Tensor]]:
-        """J^T r at every place for every cotangent r, samples first, from one forward pass.
+    def samples_first(self, place: Place, h: Tensor, n: int) -> Tensor:
+        """H with its samples on the first axis: as the survey said, else, for a lone sample, as the shape says."""
+        known = self._layouts.get(place.name)
+        for arrange in [known] if known else layouts_of(place.module):
+            arranged = arrange(h, n)
+            if arranged is not None:
+                return arranged
+        raise _no_layout(h, n, place=place, said="no row for each of them")
+
+    def gradients(
+        self, batch: Batch, outputs: Outputs, cotangents: Cotangents, *, arranged: bool = True
+    ) -> Iterator[dict[str, Tensor]]:
+        """J^T r at every place for every cotangent r, from one forward pass.
 
         Args:
             batch: One batch.
             outputs: From what the model returns, and the batch, to y (n, C), or to losses (n,).
             cotangents: From y to tensors of its shape, none of which depends on the results of the others.
-
-        Raises:
-            InterlawError: The outputs depend on no place, or a place that is not optional cannot be measured.
+            arranged: Samples first, rather than as they lie at the place.
         """
-        for gradients in self._raw_gradients(batch, outputs, cotangents):
-            arranged = {name: self.arranged(name, g, len(batch)) for name, g in gradients.items()}
-            yield {name: g for name, g in arranged.items() if g is not None}
-
-    def arranged(self, name: str, h: Tensor, n: int) -> Tensor | None:
-        """What is shaped as h at a place, with its n samples on the first axis; None where the place is left out."""
-        try:
-            return self.layout(self._places[name], h, n).arrange(h, n)
-        except InterlawError as error:
-            if not self._optional:
-                raise
-            self.leave_out({name: str(error)})
-            return None
-
-    def layout(self, place: Place, h: Tensor, n: int) -> Layout:
-        """Where the samples lie at a place: as the survey said, else, for lone samples, as the shape says."""
-        return self._layouts.get(place.name) or layout_by_shape(h, n, place=place)
-
-    def _raw_gradients(self, batch: Batch, outputs: Outputs, cotangents: Cotangents) -> Iterator[dict[str, Tensor]]:
-        """J^T r at every place, in the place's own arrangement."""
         edges: dict[str, GradientEdge] = {}
 
         def tap(place: Place, h: Tensor) -> Tensor:
-            copy = (h if h.requires_grad else _leaf(h)).clone()
+            copy = (h if h.requires_grad else h.detach().requires_grad_()).clone()
             # An edge, not the copy: an operation in place on the copy would leave the gradient after it, not before.
             edges[place.name] = get_gradient_edge(copy)
             return copy
 
         with explained():
             y = outputs(self.run(batch, tap), batch)
-        require_row_per_sample(y, batch)
+        if len(y) != len(batch):
+            raise InterlawError(
+                f"expected one row of outputs per sample, found {len(y)} rows for {len(batch)} samples; put the batch "
+                "on the first axis of the model's output"
+            )
         if not y.requires_grad:
             raise InterlawError(
                 f"the outputs do not depend on {', '.join(map(repr, self.kept))}; a no_grad or a detach inside the "
@@ -311,16 +270,25 @@ class Places:
             inside = [edges[name] for name in names]
             with explained():
                 found = torch.autograd.grad(y, inside, current, retain_graph=following is not None, allow_unused=True)
-            gradients = {name: g for name, g in zip(names, found, strict=True) if g is not None}
-            self.leave_out({name: "the outputs do not depend on it" for name in names if name not in gradients})
+            gradients, reasons = {}, {}
+            for name, g in zip(names, found, strict=True):
+                try:
+                    if g is None:
+                        raise InterlawError("the outputs do not depend on it")
+                    gradients[name] = self.samples_first(self._places[name], g, len(batch)) if arranged else g
+                except InterlawError as error:
+                    reasons[name] = str(error)
+            self.leave_out(reasons)
             yield gradients
             current = following
 
-    def run(self, batch: Batch, edit: Edit) -> Any:
+    def run(self, batch: Batch, edit: Edit, *, once: bool = True) -> Any:
         """What the model returns, with h at every place replaced by edit(place, h).
 
-        Raises:
-            InterlawError: h is not a floating-point tensor, or is met more or less than once in a forward pass.
+        Args:
+            batch: One batch.
+            edit: From a place and h to a tensor like h.
+            once: Whether a place that is met more or less than once is left out.
         """
         runs = dict.fromkeys(self.kept, 0)
 
@@ -336,15 +304,14 @@ class Places:
                     inputs = edit_input(inputs, here)
                 else:
                     stack.callback(_hook(place, here).remove)
-            output = call(self.model, inputs, self._options(batch))
-        self.leave_out({name: f"it runs {n} times in a forward pass" for name, n in runs.items() if n != 1})
+            ends_together = batch.mask is None or bool(batch.mask[:, -1].all())
+            options = {"logits_to_keep": 1} if self._last_only and ends_together else {}
+            if isinstance(inputs, Tensor):
+                output = self.model(inputs, **options)
+            else:
+                output = self.model(**{name: value for name, value in inputs.items() if name != "labels"}, **options)
+        self.leave_out({name: f"it runs {n} times in a forward pass" for name, n in runs.items() if once and n != 1})
         return output
-
-    def _options(self, batch: Batch) -> dict[str, Any]:
-        """What the model is told besides its batch."""
-        ends_together = batch.mask is None or bool(batch.mask[:, -1].all())
-        wanted = self._last_only and ends_together and list(self._places) == ["embeddings"]
-        return {"logits_to_keep": 1} if wanted else {}
 
 
 def _hook(place: Place, edit: Callable[[Any], Tensor]) -> RemovableHandle:
@@ -365,11 +332,6 @@ def _hook(place: Place, edit: Callable[[Any], Tensor]) -> RemovableHandle:
         )
 
     return place.module.register_forward_pre_hook(before, with_kwargs=True)
-
-
-def _rows_of_outputs(output: Any, batch: Batch) -> Tensor:
-    """All of a model's outputs, whichever a view reads: which samples they depend on is the same for every view."""
-    return output_tensor(output)
 
 
 def _halves(y: Tensor) -> Iterator[Tensor]:
@@ -393,6 +355,44 @@ def _require_float(h: object, name: str) -> Tensor:
     return h.clone() if h.is_inference() else h
 
 
-def _leaf(h: Tensor) -> Tensor:
-    """The same numbers as a variable of their own."""
-    return h.detach().requires_grad_(True)
+def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
+    """Names of the batch's real-valued inputs."""
+    beside = ("attention_mask", "labels")
+    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in beside]
+
+
+def edit_input(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
+    """The inputs with their one real-valued tensor edited."""
+    if isinstance(inputs, Tensor):
+        return edit(inputs)
+    real = real_names(inputs)
+    if len(real) != 1:
+        raise InterlawError(
+            f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"
+        )
+    return {**inputs, real[0]: edit(inputs[real[0]])}
+
+
+def output_tensor(output: Any) -> Tensor:
+    """The tensor in a model's output: itself, its logits, its last hidden state, or the first of a tuple.
+
+    Raises:
+        InterlawError: There is none, or it is not real-valued.
+    """
+    named = (named_output(output, name) for name in ("logits", "last_hidden_state"))
+    tensor = next((value for value in named if value is not None), output)
+    if isinstance(tensor, tuple | list) and tensor:
+        tensor = tensor[0]
+    if not isinstance(tensor, Tensor):
+        raise InterlawError(
+            f"expected the model to return a tensor, or an object with .logits, found {type(output).__name__}; "
+            "wrap the model so that it returns the tensor to differentiate"
+        )
+    if not tensor.is_floating_point():
+        raise InterlawError(f"expected real-valued outputs, found {tensor.dtype}; return the scores, not the decision")
+    return tensor if tensor.dim() else tensor[None]
+
+
+def named_output(output: Any, name: str) -> Any:
+    """An entry of a mapping or an attribute of an object; None when it has neither."""
+    return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)

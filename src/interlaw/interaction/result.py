@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.estimates import Estimate, jackknife
-from interlaw.interaction.grams import NULLS, QUANTITIES, Energies, Grams, plugin
+from interlaw.interaction.energies import Energies, plugin
+from interlaw.interaction.grams import NULLS, QUANTITIES, Estimate, Grams
 from interlaw.interaction.rotation import RotationTest
 
 if TYPE_CHECKING:
@@ -139,46 +139,15 @@ class Interaction:
         )
 
 
-def result_of(grams: Grams, *, layer: str, options: Options, num_probes: int, **origin: Any) -> Interaction:
+def result_of(
+    grams: Grams, estimates: Mapping[str, Estimate], *, layer: str, options: Options, num_probes: int, **origin: Any
+) -> Interaction:
     """The measurement as a value.
 
     Raises:
         InterlawError: G has no energy, so that its ratio is undefined.
     """
-    null = NULLS[options.record.null]
-    estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
-    _require_energy(grams, estimates["aofe_ratio"], layer=layer)
-    drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
-    return Interaction(
-        view=options.view,
-        layer=layer,
-        dim=grams.dim,
-        num_clusters=grams.num_clusters,
-        num_groups=len(grams.counts),
-        num_probes=num_probes,
-        seed=options.seed,
-        estimator=f"U-statistic over pairs of clusters, {drawn}, {len(grams.counts)}-group jackknife",
-        null=estimates.pop("null_ratio"),
-        excess=estimates.pop("excess_ratio"),
-        plugin=plugin(grams, null=null),
-        settings={
-            "positions": options.positions,
-            "outputs": None if options.outputs is None else list(options.outputs),
-            "center": options.center,
-            "scale": options.scale,
-            "level": options.level,
-            "interval": "jackknife",
-            "null": options.record.null,
-            "rel_error": options.rel_error,
-        },
-        grams=grams,
-        **origin,
-        **estimates,
-    )
-
-
-def _require_energy(grams: Grams, ratio: Estimate, *, layer: str) -> None:
-    """Refuses a ratio of nothing."""
+    ratio = estimates["aofe_ratio"]
     if not bool(grams.trace.sum() > 0):
         raise InterlawError(
             f"expected a derivative at '{layer}', found all zeros; a ratio of nothing is undefined, so measure trained "
@@ -189,3 +158,32 @@ def _require_energy(grams: Grams, ratio: Estimate, *, layer: str) -> None:
             f"expected samples with a direction in common at '{layer}', found {grams.num_clusters} with nearly none; "
             "give more samples"
         )
+    null, groups = options.record.null, len(grams.counts)
+    quantities: dict[str, Any] = {name: estimates[name] for name in QUANTITIES}
+    drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
+    return Interaction(
+        view=options.view,
+        layer=layer,
+        dim=grams.dim,
+        num_clusters=grams.num_clusters,
+        num_groups=groups,
+        num_probes=num_probes,
+        seed=options.seed,
+        estimator=f"U-statistic over pairs of clusters, {drawn}, {groups}-group jackknife",
+        null=estimates["null_ratio"],
+        excess=estimates["excess_ratio"],
+        plugin=plugin(grams, null=NULLS[null]),
+        settings={
+            "positions": options.positions,
+            "outputs": None if options.outputs is None else list(options.outputs),
+            "center": options.center,
+            "scale": options.scale,
+            "level": options.level,
+            "interval": "jackknife",
+            "null": null,
+            "rel_error": options.rel_error,
+        },
+        grams=grams,
+        **quantities,
+        **origin,
+    )

@@ -19,11 +19,8 @@ Factors = Float[Tensor, "n d r"]
 Slices = Callable[[Tensor], Iterator[Tensor]]
 """Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
 
-# Groups of K and H on the Gram route: float64 matrices of this size take 8 MB each, and a jackknife over more groups
-# has the same error.
-MAX_GROUPS = 1024
-# Groups on the dense route, each a D x D matrix: the quantile of Student's t has long settled by then.
-DENSE_GROUPS = 256
+MAX_GROUPS = 1024  # of K and H on the Gram route, 8 MB each; a jackknife over more groups has the same error
+DENSE_GROUPS = 256  # on the dense route, each a D x D matrix: Student's quantile has long settled by then
 # Fewer groups than this make the interval of the dense route wide: the Gram route is taken then.
 MIN_GROUPS = 32
 # Squaring a number and putting it away in float64, in multiply-adds; measured on one core.
@@ -66,9 +63,8 @@ class Columns:
     """
 
     def __init__(self, count: int, *, route: str | None) -> None:
-        self._count = count
+        self._count, self._taken = count, 0
         self._sums = route != "gram"
-        self._taken = 0
         self._dim = 0
         self._kept: list[Tensor] = []
         self._matrices: Tensor | None = None
@@ -113,6 +109,8 @@ class DenseAccumulator:
     One group per cluster at first; when the groups exceed what memory allows, neighbours merge.
     """
 
+    route = "dense"
+
     def __init__(self, dim: int, slices: Slices) -> None:
         self.dim = dim
         self._slices = slices
@@ -154,7 +152,7 @@ class DenseAccumulator:
         self._scalars.append(scalars.clone())
 
     def mean(self) -> Tensor:
-        """G, the sum of all A_n over the sum of their weights: D x D in float64."""
+        """G, the A_n summed over their weights: D x D in float64."""
         return torch.stack(self._sums).sum(0) / float(torch.stack(self._scalars)[:, -1].sum())
 
     def grams(self) -> Grams:
@@ -178,6 +176,8 @@ class DenseAccumulator:
 class GramAccumulator:
     """Keeps the factors and never forms a D x D matrix; the N^2 pairs are worked through when `grams` is called."""
 
+    route = "gram"
+
     def __init__(self, dim: int, slices: Slices) -> None:
         self.dim = dim
         self._slices = slices
@@ -195,7 +195,7 @@ class GramAccumulator:
             other.add(self._factors.pop(0), self._weights.pop(0))
 
     def mean(self) -> Tensor:
-        """G, the sum of all A_n over the sum of their weights: D x D in float64."""
+        """G, the A_n summed over their weights: D x D in float64."""
         total = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=self._weights[0].device)
         for part in self._factors:
             flat = _side_by_side(part, self._slices)
@@ -214,6 +214,8 @@ class GramAccumulator:
 
 class MatrixAccumulator:
     """Keeps G alone, one D x D matrix: its entries, and nothing to tell their errors by."""
+
+    route = "matrix"
 
     def __init__(self, dim: int, slices: Slices | None = None) -> None:
         self.dim = dim
@@ -236,7 +238,7 @@ class MatrixAccumulator:
         self._weight += float(weights.sum())
 
     def mean(self) -> Tensor:
-        """G, the sum of all A_n over the sum of their weights: D x D in float64."""
+        """G, the A_n summed over their weights: D x D in float64."""
         assert self._total is not None
         return self._total / self._weight
 
@@ -248,9 +250,8 @@ Accumulator = GramAccumulator | DenseAccumulator | MatrixAccumulator
 def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
     """The cheaper route in multiply-adds: Gram N^2 r^2 (D + h), dense N D^2 (r + h) + G^2 D^2, with G the groups kept.
 
-    Squaring a number and putting it away in float64 takes as long as h multiply-adds.
-    The dense route is out when fewer than the least number of groups of D x D matrices fit the memory set aside for
-    them.
+    Squaring a number and putting it away in float64 takes as long as h multiply-adds. The dense route is out when too
+    few groups of D x D matrices fit the memory set aside for them.
 
     Example:
         >>> choose_route(512, rank=64, dim=64), choose_route(512, rank=1, dim=65_536)
@@ -387,7 +388,7 @@ def _max_groups(dim: int) -> int:
 
 
 def _whole(factors: Tensor) -> Iterator[Tensor]:
-    """The one slice of factors that are stored as they are."""
+    """Factors that are stored as they are have one slice."""
     yield factors
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.energies import energies
-from interlaw.interaction.grams import Energies, derive, haar_null
+from interlaw.interaction.energies import Energies, energies
+from interlaw.interaction.grams import derive, haar_null
 
 
 def kernel_of(module: nn.Module) -> Tensor | None:

@@ -55,9 +55,9 @@ def token_view(options: Options) -> Contribute:
     return contribute
 
 
-def at_embeddings(model: nn.Module, batch: Batch, options: Options) -> Place:
+def at_embeddings(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     """The token embeddings, whatever the batch holds."""
-    return find_place(model, batch, layer="embeddings")
+    return find_place(model, batch, "embeddings")
 
 
 def embedding_table(module: nn.Module) -> Tensor:

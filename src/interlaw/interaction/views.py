@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import IGNORED, Batch, named_output, output_tensor
-from interlaw.interaction.place import CONVOLUTIONS, Outputs, Place, Places, find_place
+from interlaw.interaction.batches import IGNORED, Batch
+from interlaw.interaction.place import CONVOLUTIONS, Outputs, Place, Places, find_place, named_output, output_tensor
 from interlaw.interaction.routes import Columns, Contribution
 from interlaw.registry import Registry
 
@@ -31,18 +31,13 @@ Contribute = Callable[[Places, Batch], dict[str, Contribution]]
 """A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
 
 
-def at_layer(model: nn.Module, batch: Batch, options: Options) -> Place:
-    """The place that the options name, or the natural one."""
-    return find_place(model, batch, layer=options.layer)
-
-
 @dataclass(frozen=True, kw_only=True)
 class View:
     """One answer to which matrix G is meant; `VIEWS` holds them by name.
 
     Attributes:
         start: From the options to what makes contributions of batches.
-        place: Where h lives; None where nothing is differentiated.
+        place: Where h lives, from the model, a batch and the option `layer`; None where nothing is differentiated.
         null: The ratio by chance, a name in `NULLS`.
         positions: Which outputs of sequences count unless the options say so: "all" or the "last".
         useless: Options that mean nothing to it.
@@ -56,7 +51,7 @@ class View:
     """
 
     start: Callable[[Options], Contribute]
-    place: Callable[[nn.Module, Batch, Options], Place] | None = at_layer
+    place: Callable[[nn.Module, Batch, str | None], Place] | None = find_place
     null: str = "haar"
     positions: str = "all"
     useless: tuple[str, ...] = ()
@@ -134,7 +129,7 @@ def losses(output: Any, batch: Batch) -> Tensor:
     return each.view(targets.shape).sum(1)
 
 
-def patches_of(model: nn.Module, batch: Batch, options: Options) -> Place:
+def patches_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     """The input patches (C_in * kernel) of the named convolution, the model's first one when None.
 
     The gradient at a patch is W^T delta with delta the gradient at the convolution's output there; for a linear
@@ -142,7 +137,6 @@ def patches_of(model: nn.Module, batch: Batch, options: Options) -> Place:
 
     Source: Beaglehole et al. 2023, arXiv 2309.00570 (patches as the inputs of a convolution).
     """
-    layer = options.layer
     convolutions = {name: module for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)}
     if not convolutions or (layer is not None and layer not in convolutions):
         raise InterlawError(
@@ -232,8 +226,14 @@ def random_signs(like: Tensor, count: int, generator: torch.Generator) -> Sequen
 
 
 def count_positions(columns: Tensor, batch: Batch) -> Tensor:
-    """What each cluster counts in the mean: its real tokens where the columns are tokens, else its columns."""
-    counted = batch.counted
+    """What each cluster counts in the mean: its real tokens where the columns are tokens, else its columns.
+
+    With targets a token is real while there is one at or after it: the others have no gradient.
+    """
+    counted = None if batch.mask is None else batch.mask.bool()
+    if batch.targets is not None:
+        later = (batch.targets != IGNORED).flip(1).cumsum(1).flip(1) > 0
+        counted = later if counted is None else later & counted
     if counted is not None and counted.shape[1] == columns.shape[2]:
         return counted.sum(1).double()
     return ones(columns) * columns.shape[2]
