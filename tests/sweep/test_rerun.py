@@ -114,11 +114,10 @@ def test_a_compiled_trial_is_compiled_again(trial: TrialFolder, monkeypatch: pyt
     change(trial, provenance={**record.provenance, "compiled": True})
     asked: list[Any] = []
 
-    def run(spec: object, folder: TrialFolder, conditions: Conditions) -> Any:
+    def run(spec: object, folder: TrialFolder, conditions: Conditions, **options: Any) -> Any:
         asked.append(conditions.compiled)
-        folder.write_record(record)
         return trial.record()
 
-    monkeypatch.setattr("interlaw.sweep.rerun.run_trial", run)
+    monkeypatch.setattr("interlaw.sweep.together.run_trial", run)
     rerun_trial(trial.path)
     assert asked == [True]

@@ -14,6 +14,7 @@ from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
 from interlaw.sweep.ray import run_on_ray
 from interlaw.sweep.recipe import Recipe, parse_recipe
+from interlaw.sweep.together import group_trials
 
 Executor = Literal["local", "processes", "ray"]
 
@@ -130,10 +131,11 @@ def run_trials(
             folder.tidy()  # its process may have died between the record and the tidying
     missing.sort(key=planned_flops, reverse=True)
     if executor == "local" or not missing:
-        run_sequentially(missing, run, conditions, listen=listen)
+        run_sequentially(group_trials(missing, trials, conditions), run, conditions, listen=listen)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
         num_workers = num_workers or default_workers(device)
-        run_in_processes(missing, run, conditions, num_workers=num_workers, listen=listen)
+        groups = group_trials(missing, trials, conditions, num_workers=num_workers)
+        run_in_processes(groups, run, conditions, num_workers=num_workers, listen=listen)
     else:
         run_on_ray(missing, run, conditions, num_workers=num_workers, options=ray or RayOptions(), listen=listen)

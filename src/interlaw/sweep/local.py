@@ -19,7 +19,8 @@ from interlaw.errors import InterlawError
 from interlaw.machine import num_cores
 from interlaw.runs import Record, RunFolder, TrialSpec, open_run, provenance
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE, Progress, run_trial
+from interlaw.sweep.together import TrialGroup, run_group
+from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE
 
 DEATHS_ALLOWED = 3
 
@@ -52,44 +53,50 @@ def default_workers(device: str) -> int:
 
 
 def run_sequentially(
-    specs: Sequence[TrialSpec],
+    groups: Sequence[TrialGroup],
     run: RunFolder,
     conditions: Conditions,
     *,
     listen: Listener,
 ) -> None:
-    """Runs trials one after another in this process."""
-    for spec in specs:
-        listen(Event(kind="started", key=spec.key))
-        record = run_trial(
-            spec,
-            run.trial(spec.key),
-            conditions,
-            progress=_as_events(listen, spec.key),
-        )
-        listen(Event(kind="ended", key=spec.key, values=ending(record)))
+    """Runs groups of trials one after another in this process."""
+    for group in groups:
+        for spec in group.specs:
+            listen(Event(kind="started", key=spec.key))
+        _run(group, run, conditions, listen)
+
+
+def _run(group: TrialGroup, run: RunFolder, conditions: Conditions, listen: Listener) -> None:
+    """Runs one group here, telling of its progress and of each trial's end."""
+    run_group(
+        group,
+        [run.trial(spec.key) for spec in group.specs],
+        conditions,
+        progress=lambda key: lambda values: listen(Event(kind="progress", key=key, values=values)),
+        ended=lambda spec, record: listen(Event(kind="ended", key=spec.key, values=ending(record))),
+    )
 
 
 def run_in_processes(
-    specs: Sequence[TrialSpec],
+    groups: Sequence[TrialGroup],
     run: RunFolder,
     conditions: Conditions,
     *,
     num_workers: int,
     listen: Listener,
 ) -> None:
-    """Runs trials in worker processes; a worker that dies is replaced and its trial goes on from its checkpoint.
+    """Runs trials in worker processes; a worker that dies is replaced, and its trials resume from their checkpoints.
 
     Args:
-        specs: Trials, started in this order.
+        groups: Trials that one worker runs, started in this order.
         run: The run's folder.
         conditions: How each trial runs; memory is shared among the processes.
         num_workers: Processes; the machine's cores are divided among them, and one accelerator is shared by all.
         listen: Told what happens.
     """
-    waiting = deque(specs)
+    waiting = deque(groups)
     deaths: dict[str, int] = {}
-    busy: dict[Connection, tuple[BaseProcess, TrialSpec]] = {}
+    busy: dict[Connection, tuple[BaseProcess, TrialGroup]] = {}
     idle: list[tuple[Connection, BaseProcess]] = []
     started: set[Connection] = set()
     threads = max(1, num_cores() // num_workers)
@@ -98,21 +105,22 @@ def run_in_processes(
         while waiting or busy:
             while waiting and len(busy) < num_workers:
                 connection, process = idle.pop() if idle else _start_worker(arguments)
-                spec = waiting.popleft()
+                group = waiting.popleft()
                 try:
-                    connection.send(spec.model_dump_json())
+                    connection.send(group.model_dump_json())
                 except OSError:  # it was killed while it had nothing to do
                     process.join()
                     if connection not in started:
                         _require_start(process.exitcode)
-                    waiting.appendleft(spec)
+                    waiting.appendleft(group)
                     continue
-                busy[connection] = (process, spec)
-                listen(Event(kind="started", key=spec.key))
+                busy[connection] = (process, group)
+                for spec in group.specs:
+                    listen(Event(kind="started", key=spec.key))
             for ready in wait(list(busy)):
                 if not isinstance(ready, Connection):
                     continue
-                process, spec = busy[ready]
+                process, group = busy[ready]
                 try:
                     event: Event = ready.recv()
                 except (EOFError, OSError):
@@ -120,7 +128,8 @@ def run_in_processes(
                     process.join()
                     if ready not in started:
                         _require_start(process.exitcode)
-                    _after_death(run, spec, process.exitcode, deaths, waiting, listen)
+                    for alone in group.apart():  # one of them may be at fault: the others must not die with it again
+                        _after_death(run, alone, process.exitcode, deaths, waiting, listen)
                     continue
                 if event.kind == "ready":
                     started.add(ready)
@@ -129,8 +138,10 @@ def run_in_processes(
                     raise InterlawError(event.values["reason"])
                 listen(event)
                 if event.kind == "ended":
-                    del busy[ready]
-                    idle.append((ready, process))
+                    busy[ready] = (process, group.without(event.key))
+                    if not busy[ready][1].specs:
+                        del busy[ready]
+                        idle.append((ready, process))
     finally:
         for process in [process for process, _ in busy.values()] + [process for _, process in idle]:
             process.terminate()
@@ -177,15 +188,14 @@ def _work(connection: Connection, location: str, num_workers: int, threads: int,
     tell(Event(kind="ready"))
     while True:
         try:
-            spec = TrialSpec.model_validate_json(connection.recv())
+            group = TrialGroup.model_validate_json(connection.recv())
         except (EOFError, OSError):
             return
         try:
-            record = run_trial(spec, run.trial(spec.key), conditions, progress=_as_events(tell, spec.key))
+            _run(group, run, conditions, tell)
         except InterlawError as error:
-            tell(Event(kind="stopped", key=spec.key, values={"reason": str(error)}))
+            tell(Event(kind="stopped", key=group.specs[0].key, values={"reason": str(error)}))
             return
-        tell(Event(kind="ended", key=spec.key, values=ending(record)))
 
 
 def _die_with_driver() -> None:
@@ -198,16 +208,17 @@ def _die_with_driver() -> None:
 
 def _after_death(
     run: RunFolder,
-    spec: TrialSpec,
+    alone: TrialGroup,
     exitcode: int | None,
     deaths: dict[str, int],
-    waiting: deque[TrialSpec],
+    waiting: deque[TrialGroup],
     listen: Listener,
 ) -> None:
     """Puts a dead worker's trial back in line, or records that it kills its workers."""
+    (spec,) = alone.specs
     deaths[spec.key] = deaths.get(spec.key, 0) + 1
     if deaths[spec.key] < DEATHS_ALLOWED:
-        waiting.appendleft(spec)
+        waiting.appendleft(alone)
         return
     reason = (
         f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): "
@@ -236,11 +247,6 @@ def _last_record(trained: Record | None, spec: TrialSpec, reason: str) -> Record
         return Record(key=spec.key, status="failed", shape=shape, provenance=provenance(), reason=reason)
     missing = {view.view: reason for view in spec.measure if view.view not in trained.measurements}
     return trained.model_copy(update={"unmeasured": missing})
-
-
-def _as_events(listen: Listener, key: str) -> Progress:
-    """Hands one trial's progress on."""
-    return lambda values: listen(Event(kind="progress", key=key, values=values))
 
 
 def ending(record: Record | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from safetensors.torch import load
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.runs import Record, TrialFolder, is_url, provenance
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.trial import run_trial
+from interlaw.sweep.together import TrialGroup, run_group
 
 RERUN_TOLERANCE = 1e-3  # far above what sums in another order do to a short run, far below what a changed setting does
 _VERSIONS = ("interlaw", "torch", "numpy", "python", "platform", "device", "device_name")
@@ -96,16 +96,20 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
     threads, before = recorded.provenance.get("threads"), torch.get_num_threads()
     with tempfile.TemporaryDirectory(prefix="interlaw-rerun-") as scratch:
         again = TrialFolder(Path(scratch) / folder.key)
+        ended: list[Record | None] = []
         torch.set_num_threads(threads if isinstance(threads, int) and threads > 0 else before)
         try:
-            record = run_trial(
-                spec,
-                again,
+            run_group(
+                TrialGroup(specs=(spec,), stacked=recorded.provenance.get("stacked") is True),
+                [again],
                 Conditions(
                     device=device or str(recorded.provenance.get("device", "cpu")),
                     compiled=recorded.provenance.get("compiled") is True,
                 ),
+                progress=lambda key: lambda values: None,
+                ended=lambda spec, record: ended.append(record),
             )
+            (record,) = ended
             here = provenance(device or "cpu") if record is None else record.provenance
         finally:
             torch.set_num_threads(before)

@@ -6,7 +6,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -76,20 +76,44 @@ def run_trial(
         if existing is not None:
             return existing
         folder.write_spec(spec)
-        try:
-            with storage_faults(folder.path):
-                record = _run(spec, folder, conditions.shared(), progress=progress, slicing=slicing)
-        except StorageError:  # a full disk, say, is not the trial's result: it goes on another time
+        return finish_trial(spec, folder, conditions, progress=progress, slicing=slicing)
+
+
+def finish_trial(
+    spec: TrialSpec,
+    folder: TrialFolder,
+    conditions: Conditions,
+    *,
+    progress: Progress | None = None,
+    slicing: Slicing | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Record:
+    """Does what is left of a trial whose folder this process holds, and writes its record; see `run_trial`.
+
+    Args:
+        spec: The trial.
+        folder: Its folder.
+        conditions: How it runs.
+        progress: As in `run_trial`.
+        slicing: As in `run_trial`.
+        notes: What else the record is to say of how it came about.
+    """
+    try:
+        with storage_faults(folder.path):
+            record = _run(spec, folder, conditions.shared(), progress=progress, slicing=slicing)
+    except StorageError:  # a full disk, say, is not the trial's result: it is resumed another time
+        raise
+    except Exception as error:  # whatever else went wrong in a trial is that trial's result
+        if slicing and is_lost_peer(error):
             raise
-        except Exception as error:  # whatever else went wrong in a trial is that trial's result
-            if slicing and is_lost_peer(error):
-                raise
-            record = _failure(spec, conditions.device, error)
-        folder.write_record(record)
-        folder.tidy()
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.empty_cache()  # other processes share the device
-        return record
+        record = _failure(spec, conditions.device, error)
+    if notes:
+        record = record.model_copy(update={"provenance": {**record.provenance, **notes}})
+    folder.write_record(record)
+    folder.tidy()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()  # other processes share the device
+    return record
 
 
 def is_lost_peer(error: Exception) -> bool:
@@ -111,7 +135,7 @@ def _run(
     require_room(params=shape.params, limit_bytes=limit)
     task = spec.task.open(device=device)
     model = build_model(shape, seed=spec.training.seed, device="cpu" if slicing else device)
-    record = _trained_before(folder, model)
+    record = trained_before(folder, model)
     if record is None:
         record = _train(
             spec,
@@ -121,7 +145,7 @@ def _run(
             conditions,
             slicing=slicing,
             limit_bytes=limit,
-            report=_reporter(spec, folder, progress),
+            report=reporter(spec, folder, progress),
         )
         if record.status == "done":
             save_weights(folder.weights, model)
@@ -131,7 +155,7 @@ def _run(
     return measured(spec, record, model.to(device), task, memory_limit=limit)
 
 
-def _trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
+def trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
     """The record of a training that ended, its weights put into the model; None when it is to be trained."""
     record = folder.trained()
     if record is None:
@@ -183,14 +207,15 @@ def _train(
         **provenance(conditions.device),
         "processes": distributed.get_world_size() if sliced else 1,
         "compiled": conditions.compiled,
+        "stacked": False,
         **at_once,
         **predicted,
     }
     figures = task.figures(result.loss) if result.status == "done" else {}
-    return _trained_record(spec, result, figures=figures, machine=machine)
+    return trained_record(spec, result, figures=figures, machine=machine)
 
 
-def _trained_record(
+def trained_record(
     spec: TrialSpec, result: TrainResult, *, figures: dict[str, float], machine: dict[str, Any]
 ) -> Record:
     """What training left behind, before anything is measured."""
@@ -212,7 +237,7 @@ def _trained_record(
     )
 
 
-def _reporter(spec: TrialSpec, folder: TrialFolder, progress: Progress | None) -> Callable[[TrainState], None]:
+def reporter(spec: TrialSpec, folder: TrialFolder, progress: Progress | None) -> Callable[[TrainState], None]:
     """Notes progress in the trial's folder, and tells the caller, at most every `PROGRESS_SECONDS`."""
     last = 0.0
 

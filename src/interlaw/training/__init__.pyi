@@ -19,6 +19,7 @@ from .parametrization import factors as factors
 from .parametrization import parameter_factors as parameter_factors
 from .parametrization import scale_initial_weights as scale_initial_weights
 from .replicas import Replica as Replica
+from .replicas import can_be_stacked as can_be_stacked
 from .replicas import train_together as train_together
 from .rules import RULES as RULES
 from .rules import Axis as Axis

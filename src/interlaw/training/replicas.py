@@ -177,7 +177,7 @@ class _Group:
         for pieces in zip(*(parts_of(batch, self._at_once) for batch in batches), strict=True):
             share = pieces[0][1]
             stacked = tuple(torch.stack(tensors) for tensors in zip(*(part for part, _ in pieces), strict=True))
-            losses = self._stack.losses(self._task, stacked, settings=self._settings) * share
+            losses = self._stack.losses(self._task, stacked, settings=self._settings)[: len(self._members)] * share
             losses.sum().backward()
             total = total + losses.detach()
         rates = [learning_rate_at(step, replica.settings) for replica, _ in self._members]
@@ -228,7 +228,7 @@ class _Group:
         with torch.no_grad():
             for batch in self._task.evaluation(split, num_samples=num_samples, batch_size=self._judged_at_once):
                 losses = self._stack.losses(self._task, batch, settings=self._settings, shared=True)
-                total += losses.double().cpu() * len(batch[0])
+                total += losses[: len(self._members)].double().cpu() * len(batch[0])
                 count += len(batch[0])
         self._stack.base.train()
         share = (time.monotonic() - started) / len(self._members)
@@ -261,6 +261,9 @@ class _Group:
 class Stack:
     """The weights of K networks in one matrix W (K, P), with AdamW's moments beside it.
 
+    A single network stands in it twice: products of one matrix take another kernel than products of several, and the
+    last bits of a result must not depend on how many replicas are left.
+
     Args:
         models: Networks of one shape.
         optimizers: Their optimizers, whose moments and steps are taken over.
@@ -272,6 +275,8 @@ class Stack:
         for module in self.base.modules():
             if isinstance(module, WrittenOut):
                 module.written_out = True
+        if len(models) == 1:
+            models, optimizers = [models[0]] * 2, [optimizers[0]] * 2
         self._shapes = {name: parameter.shape for name, parameter in _trained(models[0])}
         self._sizes = [shape.numel() for shape in self._shapes.values()]
         self._weights = torch.stack([_flat([p for _, p in _trained(model)]) for model in models]).requires_grad_()
@@ -302,6 +307,8 @@ class Stack:
             with in_precision(settings.precision, self._weights.device.type), sdpa_kernel(SDPBackend.MATH):
                 return task.loss(network, one)
 
+        if not shared and len(batch[0]) == 1:
+            batch = tuple(torch.cat([tensor, tensor]) for tensor in batch)
         found: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
         return found
 
@@ -313,6 +320,7 @@ class Stack:
         if settings.clip:  # as nn.utils.clip_grad_norm_ does, whose 1e-6 keeps a zero norm from dividing
             g.mul_((settings.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1))
         self._steps += 1
+        rates = rates if len(rates) > 1 else [rates[0]] * 2
         rate = torch.tensor(rates, dtype=W.dtype, device=W.device)[:, None] * self._columns["rate_factor"]
         W.mul_(1 - rate * self._columns["weight_decay"])
         self._first.lerp_(g, 1 - settings.beta1)
@@ -347,6 +355,8 @@ class Stack:
 
     def keep(self, places: Sequence[int]) -> None:
         """Drops all replicas but those at these places."""
+        if len(places) == 1:
+            places = [places[0]] * 2
         index = torch.tensor(places, dtype=torch.long, device=self._weights.device)
         self._weights = self._weights.detach()[index].requires_grad_()
         self._first, self._second = self._first[index], self._second[index]

@@ -1,0 +1,220 @@
+"""Trials that train together: which they are, and what becomes of each.
+
+Trials of one shape that differ in seed or learning rate alone train as replicas over stacked weights where that is
+faster. Which do so follows from the plan and the device, never from a timing, so that a killed sweep resumes to the
+same bits. A trial's record says whether it was stacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from interlaw.models import build_model
+from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
+from interlaw.sweep.conditions import Conditions
+from interlaw.sweep.trial import (
+    LOCK_PATIENCE_SECONDS,
+    Progress,
+    finish_trial,
+    reporter,
+    run_trial,
+    trained_before,
+    trained_record,
+)
+from interlaw.tasks import Strict, Task
+from interlaw.training import (
+    Replica,
+    TrainResult,
+    can_be_stacked,
+    footprint,
+    require_room,
+    save_weights,
+    scale_initial_weights,
+    train_together,
+)
+
+FEWEST = 3  # two replicas cost as much as two trainings: batched operators take longer to start
+MOST = 16  # beyond it the gain is small, and a group holds one worker for long
+# on a CPU: the largest network of a family that was measured to train faster stacked (benchmarks/bench_training.py);
+# the products of larger ones keep the processor busy by themselves, convolutions and fused attention lose
+LARGEST_ON_CPU = {"mlp": 60_000, "gru": 60_000}
+# on an accelerator: the families whose replicas are tested to end as alone
+STACKABLE = frozenset({"gpt", "mlp", "cnn", "gru", "hf:llama"})
+
+Ended = Callable[[TrialSpec, "Record | None"], None]
+
+
+class TrialGroup(Strict):
+    """Trials that one worker runs.
+
+    Attributes:
+        specs: One trial, or trials that differ in seed and learning rate alone.
+        stacked: Train over stacked weights.
+    """
+
+    specs: tuple[TrialSpec, ...]
+    stacked: bool = False
+
+    def without(self, key: str) -> TrialGroup:
+        """The others, when this trial has ended."""
+        return self.model_copy(update={"specs": tuple(spec for spec in self.specs if spec.key != key)})
+
+    def apart(self) -> list[TrialGroup]:
+        """Each trial by itself, trained in the same way."""
+        return [TrialGroup(specs=(spec,), stacked=self.stacked) for spec in self.specs]
+
+
+def group_trials(
+    missing: Sequence[TrialSpec], plan: Sequence[TrialSpec], conditions: Conditions, *, num_workers: int = 1
+) -> list[TrialGroup]:
+    """What is to be run, in groups and in the given order.
+
+    Args:
+        missing: Trials without a record.
+        plan: All trials of the sweep: how a trial trains must not depend on which others have ended.
+        conditions: How trials run.
+        num_workers: Groups are cut so that each worker gets one.
+    """
+    alike: dict[str, int] = {}
+    for spec in plan:
+        alike[_kind(spec)] = alike.get(_kind(spec), 0) + 1
+    kinds: dict[str, list[TrialSpec]] = {}
+    for spec in missing:
+        stacks = alike[_kind(spec)] >= FEWEST and _gains(spec, conditions)
+        kinds.setdefault(_kind(spec) if stacks else spec.key, []).append(spec)
+    most = max(1, min(MOST, -(-len(missing) // num_workers)))
+    return [
+        TrialGroup(specs=tuple(specs[first : first + most]), stacked=kind != specs[0].key)
+        for kind, specs in kinds.items()
+        for first in range(0, len(specs), most)
+    ]
+
+
+def _kind(spec: TrialSpec) -> str:
+    """What replicas share: everything but stage, measurements, seed and learning rate."""
+    training = spec.training
+    shared = spec.model_copy(
+        update={"stage": "final", "measure": (), "training": replace(training, seed=0, learning_rate=1.0)}
+    )
+    return shared.model_dump_json()
+
+
+def _gains(spec: TrialSpec, conditions: Conditions) -> bool:
+    """Whether trials of this kind gain by training together on the device."""
+    if conditions.compiled or not can_be_stacked(spec.training) or spec.family not in STACKABLE:
+        return False
+    on_cpu = torch.device(conditions.device).type == "cpu"
+    return not on_cpu or spec.make_shape().params <= LARGEST_ON_CPU.get(spec.family, 0)
+
+
+def run_group(
+    group: TrialGroup,
+    folders: Sequence[TrialFolder],
+    conditions: Conditions,
+    *,
+    progress: Callable[[str], Progress],
+    ended: Ended,
+) -> None:
+    """Trains, tests and measures a group; each trial as `run_trial` would, resuming from its newest checkpoint.
+
+    Args:
+        group: The trials.
+        folders: Their folders.
+        conditions: How they run.
+        progress: What to tell of a trial's progress, by its key.
+        ended: Told of each trial's record as it is written; None when another process holds the trial.
+
+    Raises:
+        StorageError: When a folder cannot be written to; the trials are resumed another time.
+    """
+    if not group.stacked:
+        for spec, folder in zip(group.specs, folders, strict=True):
+            ended(spec, run_trial(spec, folder, conditions, progress=progress(spec.key)))
+        return
+    with ExitStack() as held:
+        taken = []
+        for spec, folder in zip(group.specs, folders, strict=True):
+            free = held.enter_context(folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS))
+            record = folder.record() if free else None
+            if not free or record is not None:
+                ended(spec, record)
+            else:
+                folder.write_spec(spec)
+                taken.append((spec, folder))
+        notes = {}
+        try:
+            _train_stacked(taken, conditions.shared(), progress)
+        except StorageError:
+            raise
+        except Exception as error:  # one of them is at fault, or memory is: each by itself will tell
+            notes = {"not_stacked": f"{type(error).__name__}: {error}"}
+        for spec, folder in taken:
+            record = folder.record()  # of one that diverged
+            ended(spec, record or finish_trial(spec, folder, conditions, progress=progress(spec.key), notes=notes))
+
+
+def _train_stacked(
+    taken: Sequence[tuple[TrialSpec, TrialFolder]], conditions: Conditions, progress: Callable[[str], Progress]
+) -> None:
+    """Trains what has not been trained; leaves weights and figures in the folders, or the record of a divergence."""
+    if not taken:
+        return
+    first, limit = taken[0][0], conditions.memory_limit
+    assert limit is not None  # `shared` sets it
+    shape = first.make_shape()
+    require_room(params=len(taken) * shape.params, limit_bytes=limit)
+    task = first.task.open(device=conditions.device)
+    members = []
+    for spec, folder in taken:
+        with storage_faults(folder.path):
+            model = build_model(shape, seed=spec.training.seed, device=conditions.device)
+            if trained_before(folder, model) is None:
+                scale_initial_weights(model, spec.training)
+                report = reporter(spec, folder, progress(spec.key))
+                members.append(
+                    (
+                        spec,
+                        folder,
+                        Replica(model=model, settings=spec.training, checkpoints=folder.checkpoints, report=report),
+                    )
+                )
+    if not members:
+        return
+    needed = footprint(members[0][2].model, task, first.training)
+    part = needed.micro_batch(batch_size=first.training.batch_size, limit_bytes=limit // len(members))
+    at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
+    with storage_faults(taken[0][1].path.parent):
+        results = train_together(
+            [replica for _, _, replica in members], task, checkpoint_seconds=conditions.checkpoint_seconds, **at_once
+        )
+    for (spec, folder, replica), result in zip(members, results, strict=True):
+        machine: dict[str, Any] = {
+            **provenance(conditions.device),
+            "processes": 1,
+            "compiled": False,
+            "stacked": True,
+            **at_once,
+            "predicted_bytes": len(members) * needed.peak_bytes(part),
+        }
+        _leave(spec, folder, replica, result, task, machine)
+
+
+def _leave(
+    spec: TrialSpec, folder: TrialFolder, replica: Replica, result: TrainResult, task: Task, machine: dict[str, Any]
+) -> None:
+    """Writes down how one training ended."""
+    figures = task.figures(result.loss) if result.status == "done" else {}
+    with storage_faults(folder.path):
+        folder.write_curve(result.curve)
+        record = trained_record(spec, result, figures=figures, machine=machine)
+        if result.status == "done":
+            save_weights(folder.weights, replica.model)
+            folder.write_trained(record)
+        else:
+            folder.write_record(record)
+            folder.tidy()
