@@ -1,0 +1,170 @@
+"""Several networks' weights as one matrix: their losses by batched products, AdamW and clipping in a few operations.
+
+Legend: K replicas, P trainable parameters of one; W (K, P) all weights; m, v (K, P) AdamW's moments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from interlaw.errors import InterlawError
+from interlaw.models import WrittenOut
+from interlaw.tasks import Task
+from interlaw.training.loop import in_precision
+from interlaw.training.settings import TrainSettings
+
+
+class Stack:
+    """The weights of K networks in one matrix W (K, P), with AdamW's moments beside it.
+
+    A single network stands in it twice: products of one matrix take another kernel than products of several, and the
+    last bits of a result must not depend on how many replicas are left.
+
+    Args:
+        models: Networks of one shape.
+        optimizers: Their optimizers, whose moments and steps are taken over.
+    """
+
+    def __init__(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW]) -> None:
+        self.base = models[0]
+        self.base.train()
+        for module in self.base.modules():
+            if isinstance(module, WrittenOut):
+                module.written_out = True
+        if len(models) == 1:
+            models, optimizers = [models[0]] * 2, [optimizers[0]] * 2
+        self._shapes = {name: parameter.shape for name, parameter in _trained(models[0])}
+        self._sizes = [shape.numel() for shape in self._shapes.values()]
+        self._weights = torch.stack([_flat([p for _, p in _trained(model)]) for model in models]).requires_grad_()
+        self._buffers = {
+            name: torch.stack([dict(model.named_buffers())[name] for model in models])
+            for name, _ in models[0].named_buffers()
+        }
+        fixed = {name: parameter for name, parameter in models[0].named_parameters() if not parameter.requires_grad}
+        if fixed:
+            raise InterlawError(f"expected replicas whose weights all train, found {next(iter(fixed))!r} frozen")
+        self._columns = self._per_column(optimizers[0])
+        self._first, self._second, self._steps = self._moments(models, optimizers)
+
+    def losses(
+        self, task: Task, batch: tuple[Tensor, ...], *, settings: TrainSettings, shared: bool = False
+    ) -> Float[Tensor, " k"]:
+        """Mean loss of each replica over its own batch (tensors (K, batch, ...)), or over one batch of all."""
+        parameters = {
+            name: part.view(-1, *shape)
+            for (name, shape), part in zip(
+                self._shapes.items(), torch.split(self._weights, self._sizes, dim=1), strict=True
+            )
+        }
+
+        def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], one: tuple[Tensor, ...]) -> Tensor:
+            network = _Bound(self.base, {**weights, **buffers})
+            # fused attention has no rule for weights in batches (torch 2.13): it would run replica by replica
+            with in_precision(settings.precision, self._weights.device.type), sdpa_kernel(SDPBackend.MATH):
+                return task.loss(network, one)
+
+        if not shared and len(batch[0]) == 1:
+            batch = tuple(torch.cat([tensor, tensor]) for tensor in batch)
+        found: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
+        return found
+
+    @torch.no_grad()
+    def update(self, rates: Sequence[float], settings: TrainSettings) -> None:
+        """Clips each replica's gradient and takes AdamW's step, written out as `torch.optim.AdamW` defines it."""
+        W, g = self._weights, self._weights.grad
+        assert g is not None
+        if settings.clip:  # as nn.utils.clip_grad_norm_ does, whose 1e-6 keeps a zero norm from dividing
+            g.mul_((settings.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1))
+        self._steps += 1
+        rates = rates if len(rates) > 1 else [rates[0]] * 2
+        rate = torch.tensor(rates, dtype=W.dtype, device=W.device)[:, None] * self._columns["rate_factor"]
+        W.mul_(1 - rate * self._columns["weight_decay"])
+        self._first.lerp_(g, 1 - settings.beta1)
+        self._second.mul_(settings.beta2).addcmul_(g, g, value=1 - settings.beta2)
+        scale = math.sqrt(1 - settings.beta2**self._steps)
+        W.sub_(
+            rate
+            / (1 - settings.beta1**self._steps)
+            * self._first
+            / (self._second.sqrt() / scale + self._columns["eps"])
+        )
+        self._weights.grad = None
+
+    @torch.no_grad()
+    def unstack(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW] = ()) -> None:
+        """Copies weights and buffers into the models, and the moments into their optimizers."""
+        for place, model in enumerate(models):
+            for (_, parameter), part in zip(
+                _trained(model), torch.split(self._weights[place], self._sizes), strict=True
+            ):
+                parameter.copy_(part.view_as(parameter))
+            for name, buffer in model.named_buffers():
+                buffer.copy_(self._buffers[name][place])
+        for place, (model, optimizer) in enumerate(zip(models, optimizers, strict=False)):
+            firsts, seconds = (torch.split(moments[place], self._sizes) for moments in (self._first, self._second))
+            for (_, parameter), first, second in zip(_trained(model), firsts, seconds, strict=True):
+                optimizer.state[parameter] = {
+                    "step": torch.tensor(float(self._steps), device=parameter.device),
+                    "exp_avg": first.view_as(parameter).clone(),
+                    "exp_avg_sq": second.view_as(parameter).clone(),
+                }
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Drops all replicas but those at these places."""
+        if len(places) == 1:
+            places = [places[0]] * 2
+        index = torch.tensor(places, dtype=torch.long, device=self._weights.device)
+        self._weights = self._weights.detach()[index].requires_grad_()
+        self._first, self._second = self._first[index], self._second[index]
+        self._buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
+
+    def _per_column(self, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+        """Rate factor, decay and epsilon of each of the P columns."""
+        found: dict[str, list[Tensor]] = {"rate_factor": [], "weight_decay": [], "eps": []}
+        group_of = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+        for _, parameter in _trained(self.base):
+            for name, values in found.items():
+                values.append(torch.full_like(parameter.detach().reshape(-1), group_of[id(parameter)][name]))
+        return {name: torch.cat(values) for name, values in found.items()}
+
+    def _moments(
+        self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW]
+    ) -> tuple[Tensor, Tensor, int]:
+        """The moments that checkpoints restored, or zeros, and the steps taken."""
+        states = [[opt.state[p] for _, p in _trained(model)] for model, opt in zip(models, optimizers, strict=True)]
+        if not states[0][0]:
+            return torch.zeros_like(self._weights), torch.zeros_like(self._weights), 0
+        first, second = (
+            torch.stack([_flat([state[name] for state in one]) for one in states]) for name in ("exp_avg", "exp_avg_sq")
+        )
+        return first, second, int(states[0][0]["step"])
+
+
+class _Bound(nn.Module):
+    """The base network under other weights."""
+
+    def __init__(self, base: nn.Module, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        self._call: Callable[..., Any] = lambda *inputs: functional_call(base, weights, inputs)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the network gives for the inputs."""
+        return self._call(*inputs)
+
+
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Its trained parameters, a shared one once."""
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one after another, as one vector."""
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
