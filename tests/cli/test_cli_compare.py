@@ -49,20 +49,20 @@ def test_json_reproduces_the_tables_known_figures() -> None:
         for one in payload["associations"]
         if one["predictor"] == "ratio"
     }
-    assert pearson == {"0.4-2.5B": (29, 0.10), "2.5-5B": (15, 0.21), "5-10B": (21, 0.51), "all": (75, -0.32)}
-    assert len(payload["models"]) == 75
+    assert pearson == {"0.4-2.5B": (29, 0.10), "2.5-5B": (16, 0.19), "5-10B": (26, 0.52), "all": (81, -0.34)}
+    assert len(payload["models"]) == 81
     shared = [one["mmlu_pro"] for one in payload["models"] if one["bin"] == "5-10B" and one["ratio"] == 1 / 128]
-    eight = sorted(score for score in shared if score > 29.5)
-    assert (len(eight), eight[0], eight[-1]) == (8, 29.53, 43.65)
+    ten = sorted(score for score in shared if score > 29.5)
+    assert (len(ten), ten[0], ten[-1]) == (10, 29.53, 43.65)
     assert payload["added"] == []
 
 
 def test_people_see_the_answer_in_a_few_lines() -> None:
     text = run()
-    assert "75 base models with a score by 5-shot log-likelihood, of 89 in the built-in table" in text
+    assert "81 base models with a score by 5-shot log-likelihood, of 103 in the built-in table" in text
     assert "+0.10 (" in text
-    assert "12 models of 5-10B share R = 0.0078 and score 11.47 to 43.65" in text
-    assert "note: 31 of 75 base models score no better than guessing" in text
+    assert "14 models of 5-10B share R = 0.0078 and score 11.47 to 43.65" in text
+    assert "note: 31 of 81 base models score no better than guessing" in text
     assert len(text.splitlines()) < 20
 
 
@@ -81,7 +81,7 @@ def test_own_models_join_by_csv_config_and_results(tmp_path: Path) -> None:
     options = ["--models", str(table), "--lm-eval", str(results), "--config", str(config)]
     payload = json.loads(run(*options, "--json"))
     scores = {one["name"]: one for one in payload["models"]}
-    assert len(scores) == 76
+    assert len(scores) == 82
     assert (scores["mine"]["mmlu_pro"], scores["mine"]["depth"]) == (31.0, 24)
     assert (scores["Qwen2-7B"]["mmlu_pro"], scores["Qwen2-7B"]["replicates"]) == (50.0, [41.83])
     assert [(one["name"], one["position"], one["compared"]) for one in payload["added"]] == [
@@ -93,6 +93,16 @@ def test_own_models_join_by_csv_config_and_results(tmp_path: Path) -> None:
     alone = run("--config", str(config))
     assert f"added: {tmp_path.name} 24x2048" in alone
     assert "no score" in alone
+
+
+def test_a_model_from_its_config_and_score_comes_first_and_is_written(tmp_path: Path) -> None:
+    config, table = tmp_path / "config.json", tmp_path / "mine.csv"
+    config.write_text(json.dumps(CONFIG))
+    options = ["--config", str(config), "--name", "mine", "--score", "31.5", "--write", str(table)]
+    first = run(*options).splitlines()[0]
+    assert first.startswith("added: mine 24x2048, R = 0.0117 below the interval, 31.50 (5-shot log-likelihood, base)")
+    assert run("--models", str(table)).splitlines()[0] == first
+    fails("one --config for --score or --name, found 0", "--score", "31")
 
 
 def test_another_protocol_is_kept_apart_and_said(tmp_path: Path) -> None:

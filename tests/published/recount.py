@@ -32,7 +32,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "BLOOM": ("bloom", {}),
     "Minitron": ("nemotron", {}),
     "glm-4": ("glm", {"attention_bias": True}),
-    "falcon-7b": ("falcon", {"multi_query": True, "parallel_attn": True, "bias": False, "new_decoder_architecture": False}),
+    "falcon-7b": (
+        "falcon",
+        {"multi_query": True, "parallel_attn": True, "bias": False, "new_decoder_architecture": False},
+    ),
     "mpt-7b": ("mpt", {"no_bias": True}),
 }
 
@@ -44,9 +47,7 @@ def recounted(row: PublishedRow) -> tuple[int, int]:
 
     from interlaw.models.hf_shape import count
 
-    name, extra = next(
-        (found for start, found in ARCHITECTURES.items() if row.name.startswith(start)), ("llama", {})
-    )
+    name, extra = next((found for start, found in ARCHITECTURES.items() if row.name.startswith(start)), ("llama", {}))
     # layers are alike (in kind of attention they may differ, which holds no parameters): two depths give all
     counts = []
     for depth in (2, 4):

@@ -8,11 +8,13 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.published import (
+    append_rows,
     nearest_rows,
     place_rows,
     published_ratio_points,
     published_rows,
     read_lm_eval,
+    read_rows,
     row_from_config,
     rows_from_lm_eval,
     select_models,
@@ -57,22 +59,41 @@ def test_config_gives_the_exact_count(tmp_path: Path) -> None:
     assert row_from_config(tmp_path / "tall", name="x", family="Llama").family == "Llama"
 
 
-def test_other_architectures_need_their_count(tmp_path: Path) -> None:
+def test_other_architectures_are_counted_on_their_own_network(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
     config = {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50257}
-    path = write(tmp_path / "config.json", config)
-    with pytest.raises(InterlawError, match=r"can be counted \(llama, mistral, qwen2\), found gpt2; state"):
-        row_from_config(path)
-    row = row_from_config(path, params=124_439_808)
+    row = row_from_config(write(tmp_path / "config.json", config))
     assert (row.depth, row.width, row.params_total) == (12, 768, 124_439_808)
+    biased = row_from_config(write(tmp_path / "config.json", {**LLAMA, "attention_bias": True}))
+    assert biased.params_total == 8_030_261_248 + 32 * (4096 + 2 * 1024 + 4096)
 
 
-@pytest.mark.parametrize(
-    "change", [{"attention_bias": True}, {"mlp_bias": True}, {"head_dim": 64}, {"num_attention_heads": 0}]
-)
-def test_a_layer_with_other_matrices_is_not_counted_by_the_wrong_form(tmp_path: Path, change: dict[str, Any]) -> None:
-    path = write(tmp_path / "config.json", {**LLAMA, **change})
+def test_what_nobody_can_count_needs_its_count(tmp_path: Path) -> None:
+    path = write(tmp_path / "config.json", {**LLAMA, "model_type": "mine"})
+    with pytest.raises(InterlawError, match=r"or any decoder that transformers builds.*, found mine; put the model"):
+        row_from_config(path)
+    assert row_from_config(path, params=10**9).params_total == 10**9
+    path = write(tmp_path / "config.json", {**LLAMA, "num_attention_heads": 0})
     with pytest.raises(InterlawError, match="can be counted"):
         row_from_config(path)
+
+
+def test_a_score_beside_a_config_makes_a_whole_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "tall" / "config.json", LLAMA)
+    row = row_from_config(path, scored=(31.5, "5-shot log-likelihood", "base"))
+    assert (row.mmlu_pro, row.protocol, row.variant) == (31.5, "5-shot log-likelihood", "base")
+    table = tmp_path / "mine.csv"
+    append_rows(table, [row])
+    append_rows(table, [row_from_config(path, name="again")])
+    first, second = read_rows(table)
+    assert first == row
+    assert (second.name, second.mmlu_pro) == ("again", None)
+    other = tmp_path / "other.csv"
+    other.write_text("what\n1\n")
+    with pytest.raises(InterlawError, match=r"expected a table with the columns .*, found 'what'"):
+        append_rows(other, [row])
+    with pytest.raises(InterlawError, match="expected to write"):
+        append_rows(tmp_path / "nowhere" / "t.csv", [row])
 
 
 def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:
@@ -95,7 +116,7 @@ def test_the_two_tasks_of_one_name_are_two_protocols(tmp_path: Path) -> None:
         ("5-shot CoT generation", 40.0),
     ]
     rows = rows_from_lm_eval(scores, known=published_rows())
-    assert [(row.name, row.variant, row.params_total) for row in rows] == [("Qwen2-7B", "base", 7_615_483_904)] * 2
+    assert [(row.name, row.variant, row.params_total) for row in rows] == [("Qwen2-7B", "base", 7_615_616_512)] * 2
     used = {model.row.name: model for model in select_models((*rows, *published_rows()))}["Qwen2-7B"]
     assert (used.score, used.replicates) == (25.0, (41.83,))  # the user's own run wins over the built-in row
 
@@ -174,12 +195,12 @@ def test_nearest_orders_by_size_and_ratio_together() -> None:
         "SmolLM-135M",
         "SmolLM2-135M",
     ]
-    assert len(nearest_rows(rows, params=1e9, ratio=0.01, count=500)) == 89
+    assert len(nearest_rows(rows, params=1e9, ratio=0.01, count=500)) == 103
 
 
 def test_points_hold_every_model_once() -> None:
     points = published_ratio_points(variant="inst")
-    assert len({point.name for point in points}) == len(points) == 89
+    assert len({point.name for point in points}) == len(points) == 103
     scored = [point for point in points if point.score is not None]
     assert len(scored) == len(select_models(published_rows(), variant="inst"))
     assert [point.params for point in points] == sorted(point.params for point in points)

@@ -13,8 +13,8 @@ HEADER = "name,family,depth,width,params_total,variant,protocol,mmlu_pro"
 
 def test_built_in_table_is_whole_and_consistent() -> None:
     rows = published_rows()
-    assert len(rows) == 265
-    assert len({row.name for row in rows}) == 89
+    assert len(rows) == 279
+    assert len({row.name for row in rows}) == 103
     check_consistent(rows)
     assert all(row.shape_source for row in rows)
     assert all(row.score_source for row in rows if row.mmlu_pro is not None)

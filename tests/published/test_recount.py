@@ -11,8 +11,20 @@ from interlaw.published import PublishedRow, published_rows
 pytest.importorskip("transformers")
 SHAPES = {row.name: row for row in reversed(published_rows())}
 # one of each architecture that counts in a way of its own
-FEW = ("GPT-2 small", "GPT-Neo-1.3B", "OPT-1.3B", "Qwen1.5-0.5B", "Qwen3-0.6B", "Gemma-2-2B", "BLOOM-560m", "Pythia-70m",
-       "falcon-7b", "mpt-7b", "Minitron-8B-Base", "Llama-3.1-8B")  # fmt: skip
+FEW = (
+    "GPT-2 small",
+    "GPT-Neo-1.3B",
+    "OPT-1.3B",
+    "Qwen1.5-0.5B",
+    "Qwen3-0.6B",
+    "Gemma-2-2B",
+    "BLOOM-560m",
+    "Pythia-70m",
+    "falcon-7b",
+    "mpt-7b",
+    "Minitron-8B-Base",
+    "Llama-3.1-8B",
+)
 
 
 def recounted(row: PublishedRow) -> Any:

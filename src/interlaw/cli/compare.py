@@ -31,6 +31,13 @@ def compare(
             "--config", metavar="config.json", help="Shape of a model to add; one each for --lm-eval if given."
         ),
     ] = None,
+    score: Annotated[
+        float | None, typer.Option(help="MMLU-Pro in per cent of the one --config, by --protocol and --variant.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the one --config; its folder's name.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Append what you add to a table that --models reads.")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Task to read from --lm-eval instead of MMLU-Pro.")] = None,
     protocol: Annotated[
         str | None, typer.Option(help="The one protocol to compare; '5-shot log-likelihood' if not given.")
@@ -51,12 +58,28 @@ def compare(
 
     Do those near the claimed interval score better? Given size and tokens, aware of families.
     """
-    from interlaw.published import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, compare_models, place_rows, published_rows
+    from interlaw.published import (
+        HOMOGENEOUS_PROTOCOL,
+        PAPER_INTERVAL,
+        append_rows,
+        compare_models,
+        place_rows,
+        published_rows,
+    )
 
     refuse_two_models(names or [])
     if variant not in ("base", "inst"):
         raise InterlawError(f"expected --variant base or inst, found {variant!r}; choose one of them")
-    added = added_rows(models or [], lm_eval or [], config or [], task=task, variant=variant)
+    if score is not None or name is not None:
+        added = (
+            own_row(config or [], name=name, score=score, protocol=protocol, variant=variant),
+            *read_tables(models),
+        )
+    else:
+        added = added_rows(models or [], lm_eval or [], config or [], task=task, variant=variant)
+    if write is not None:
+        append_rows(write, added)
+        people().print(f"wrote {len(added)} rows to {write}", markup=False)
     comparison = compare_models(
         (*added, *published_rows()),
         protocol=protocol or HOMOGENEOUS_PROTOCOL,
@@ -91,13 +114,32 @@ def parse_interval(text: str) -> tuple[float, float]:
         raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; mend it") from None
 
 
+def read_tables(models: list[Path] | None) -> tuple[PublishedRow, ...]:
+    """Rows of a user's tables."""
+    from interlaw.published import read_rows
+
+    return tuple(row for path in models or [] for row in read_rows(path))
+
+
+def own_row(
+    configs: list[Path], *, name: str | None, score: float | None, protocol: str | None, variant: str
+) -> PublishedRow:
+    """One model from its config.json and, if given, its score."""
+    from interlaw.published import HOMOGENEOUS_PROTOCOL, row_from_config
+
+    if len(configs) != 1:
+        raise InterlawError(f"expected one --config for --score or --name, found {len(configs)}; give one")
+    scored = None if score is None else (score, protocol or HOMOGENEOUS_PROTOCOL, variant)
+    return row_from_config(configs[0], name=name, scored=scored)
+
+
 def added_rows(
     models: list[Path], results: list[Path], configs: list[Path], *, task: str | None, variant: str
 ) -> tuple[PublishedRow, ...]:
     """Everything that the user adds, in the order of the options."""
-    from interlaw.published import published_rows, read_lm_eval, read_rows, row_from_config, rows_from_lm_eval
+    from interlaw.published import published_rows, read_lm_eval, row_from_config, rows_from_lm_eval
 
-    rows = [row for path in models for row in read_rows(path)]
+    rows = [*read_tables(models)]
     if not results:
         return (*rows, *(row_from_config(path) for path in configs))
     if configs and len(configs) != len(results):
@@ -113,12 +155,14 @@ def added_rows(
 
 
 def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: bool) -> None:
-    """Prints the answer in a few lines, then what to beware of, then what the user added."""
+    """Prints what the user added, then the answer in a few lines, then what to beware of."""
     from rich.table import Table
 
     from interlaw.published import published_rows
 
     console = people(stderr=False)
+    for placement in placements:
+        console.print(_placed(placement), markup=False)
     first = comparison.associations[0]
     low, high = comparison.interval
     known = len({row.name for row in published_rows()})
@@ -145,8 +189,6 @@ def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: 
         console.print(f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and {scores}")
     for note in comparison.warnings:
         console.print(f"note: {note}")
-    for placement in placements:
-        console.print(_placed(placement))
     if details:
         show_details(comparison)
     else:

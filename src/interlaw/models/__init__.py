@@ -11,6 +11,7 @@ from torch import nn
 from interlaw.errors import InterlawError
 from interlaw.models.bottleneck import Bottleneck
 from interlaw.models.cnn import CNN
+from interlaw.models.config_count import count_config
 from interlaw.models.fingerprint import pretrained_fingerprint
 from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU, WrittenOut
@@ -86,6 +87,7 @@ __all__ = [
     "WrittenOut",
     "build_model",
     "config_of",
+    "count_config",
     "hf_family",
     "load_factory",
     "load_pretrained",

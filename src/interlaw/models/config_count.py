@@ -24,7 +24,9 @@ def count_config(values: Mapping[str, Any]) -> tuple[int, int] | None:
     kind = str(values.get("model_type"))
     if kind not in CAUSAL or kind not in CONFIG_MAPPING:
         return None
-    sizes = {name: value for name, value in values.items() if name not in ("model_type", "architectures", "torch_dtype")}
+    sizes = {
+        name: value for name, value in values.items() if name not in ("model_type", "architectures", "torch_dtype")
+    }
     try:
         config = CONFIG_MAPPING[kind](**sizes)
         with torch.device("meta"):

@@ -18,7 +18,7 @@ from interlaw.published.selection import (
     select_models,
 )
 from interlaw.published.sweeps import SWEEPS, Sweep, find_sweep, packaged_sweeps
-from interlaw.published.table import published_rows, read_rows
+from interlaw.published.table import append_rows, published_rows, read_rows
 
 __all__ = [
     "HOMOGENEOUS_PROTOCOL",
@@ -37,6 +37,7 @@ __all__ = [
     "SizeBin",
     "Sweep",
     "Variant",
+    "append_rows",
     "chance_ceiling",
     "compare_models",
     "correlate",

@@ -44,15 +44,22 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def row_from_config(
-    path: str | Path, *, name: str | None = None, family: str | None = None, params: int | None = None
+    path: str | Path,
+    *,
+    name: str | None = None,
+    family: str | None = None,
+    params: int | None = None,
+    scored: tuple[float, str, str] | None = None,
 ) -> PublishedRow:
-    """The shape of a model as a row without a score.
+    """A model as a row: its shape, and its score if given.
 
     Args:
         path: A `config.json`, or a folder that holds one.
         name: What to call the model; the folder's name when not given.
         family: What it descends from; its own name when not given, so that it counts as independent of all others.
-        params: Total parameters. Needed where no closed form is known (all but Llama, Mistral and Qwen2 layers).
+        params: Total parameters. Needed where neither a closed form (Llama, Mistral and Qwen2 layers) nor transformers,
+            by its own network, counts them.
+        scored: MMLU-Pro in per cent, its protocol, and `base` or `inst`.
 
     Raises:
         InterlawError: When the file is no such configuration, or `params` is needed and missing.
@@ -67,20 +74,31 @@ def row_from_config(
                 f"expected one of {', '.join(_NAMES[field])} in {path} as a whole number, found "
                 f"{'none' if value is None else repr(value)[:40]}; give a model's config.json"
             )
-    counted = params or _count(config, cells)
+    counted = params or _count(config, cells) or _count_network(config)
     if counted is None:
         kind = config.get("model_type", "an unnamed type")
         raise InterlawError(
-            f"expected a configuration whose parameters can be counted ({', '.join(_COUNTED)}), found {kind}; "
-            f"state its parameters, or put the model in a CSV with params_total"
+            f"expected a configuration whose parameters can be counted ({', '.join(_COUNTED)}, or any decoder that "
+            f"transformers builds), found {kind}; put the model in a CSV with params_total"
         )
-    row = {field: value for field, value in cells.items() if value is not None}
+    row: dict[str, Any] = {field: value for field, value in cells.items() if value is not None}
+    if scored is not None:
+        row |= dict(zip(("mmlu_pro", "protocol", "variant"), scored, strict=True))
+        row |= {"score_source": "given by the user", "shape_source": str(path)}
     return validated_row({**row, "name": name, "family": family or name, "params_total": counted}, where=str(path))
 
 
 def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     """The first of several keys that a configuration has."""
     return next((config[name] for name in names if config.get(name) is not None), None)
+
+
+def _count_network(config: Mapping[str, Any]) -> int | None:
+    """Parameters of the network that transformers makes of the configuration, where it is installed and can."""
+    from interlaw.models import count_config
+
+    found = count_config(config)
+    return None if found is None else found[0]
 
 
 def _count(config: Mapping[str, Any], cells: Mapping[str, Any]) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -42,7 +44,7 @@ def published_rows() -> tuple[PublishedRow, ...]:
     Example:
         >>> rows = published_rows()
         >>> len({row.name for row in rows})
-        89
+        103
     """
     text = files("interlaw.published").joinpath("models.csv").read_text(encoding="utf-8")
     return parse_rows(text, source="models.csv")
@@ -105,6 +107,33 @@ def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:
         elif first["type"] != "value_error":
             reason = f"{reason}, found {first['input']!r}; mend the cell"
         raise InterlawError(f"{where}, {column}: expected {reason}") from None
+
+
+def append_rows(path: Path, rows: Iterable[PublishedRow]) -> None:
+    """Appends rows to a user's table, or begins one; a table with other columns is left alone.
+
+    Raises:
+        InterlawError: The file has other columns, or cannot be written.
+    """
+    names = list(PublishedRow.model_fields)
+    try:
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        header = next(csv.reader([old.partition("\n")[0]])) if old else names
+        if set(header) - set(names):
+            other = sorted(set(header) - set(names))[0]
+            raise InterlawError(
+                f"expected a table with the columns {', '.join(names)} in {path}, found {other!r}; name another file"
+            )
+        text = io.StringIO()
+        writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
+        if not old:
+            writer.writeheader()
+        writer.writerows({k: "" if v is None else v for k, v in row.model_dump().items()} for row in rows)
+        path.write_text(
+            f"{old}{'' if old.endswith(chr(10)) or not old else chr(10)}{text.getvalue()}", encoding="utf-8"
+        )
+    except OSError as error:
+        raise InterlawError(f"expected to write {path}, found: {error.strerror}; name another file") from error
 
 
 def check_consistent(rows: Iterable[PublishedRow]) -> None:
