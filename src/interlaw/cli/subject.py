@@ -160,7 +160,6 @@ def read_inputs(
         )
     if inputs is not None:
         found: Any = read_array(inputs)[:at_most]
-        _require_fit(subject.model, found[:2], inputs)
     elif subject.trial is not None and text is None:
         found = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
         found = found if context is None else found[:, : context + targets]
@@ -203,20 +202,6 @@ def read_array(path: Path) -> Tensor:
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise InterlawError(f"expected whole numbers below 2^63 in {path}, found {array.max()}; write smaller ones")
     return torch.from_numpy(array.astype(np.int64, order="C"))
-
-
-def _require_fit(model: nn.Module, few: Tensor, source: Path) -> None:
-    """Refuses inputs that the model cannot take, before anything is measured."""
-    import torch
-
-    try:
-        with torch.no_grad():
-            model(few.to(next((parameter.device for parameter in model.parameters()), "cpu")))
-    except Exception as error:  # the user's code may raise anything over inputs that it was not made for
-        raise InterlawError(
-            f"expected inputs that the model takes, found shape {tuple(few.shape[1:])} a sample in {source}, and it "
-            f"said: {str(error).splitlines()[0][:120] if str(error) else type(error).__name__}; give another file"
-        ) from error
 
 
 def read_text(path: Path) -> str:

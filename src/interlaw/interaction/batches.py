@@ -186,7 +186,8 @@ def _shifted(batch: Batch) -> Batch:
         raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(inputs)}")
     targets = inputs.get("labels", ids)[:, 1:].long()
     if batch.mask is not None:
-        targets = targets.masked_fill(batch.mask[:, 1:] == 0, IGNORED)
+        # Both ends of the pair: behind padding on the left, the first token is predicted from none that is real.
+        targets = targets.masked_fill((batch.mask[:, 1:] == 0) | (batch.mask[:, :-1] == 0), IGNORED)
     time = ids.shape[1]
     cut = {
         name: value[:, :-1] if value.dim() >= 2 and value.shape[1] == time else value

@@ -34,6 +34,7 @@ from interlaw.interaction.routes import (
     add_contribution,
     reconsidered,
 )
+from interlaw.interaction.soundness import require_causal, require_derivatives
 
 # Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
 EXPECTED_CLUSTERS = 512
@@ -187,6 +188,9 @@ def gather(
         ahead = iter(batches)
         first = next(ahead)
         places = (find or place_of_view)(model, first, options)
+        require_derivatives(places, first.take(0, 1))
+        if options.record.with_targets:
+            require_causal(model, first.take(0, 1))
         size = options.batch_size or clusters_at_once(places, first, limit_bytes=options.memory_limit)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
         places.survey(first, most=size)

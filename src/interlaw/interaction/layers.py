@@ -18,7 +18,7 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.energies import Energies
 from interlaw.interaction.flow import Gathered, gather
-from interlaw.interaction.network import require_module
+from interlaw.interaction.network import require_module, token_table
 from interlaw.interaction.options import MeasureOptions, Options, options_from
 from interlaw.interaction.place import CONVOLUTIONS, Place, Places
 from interlaw.interaction.result import Interaction
@@ -121,7 +121,7 @@ def measure_layers(
     gathered = gather(model, inputs, asked, find=find)
     gathered.places.leave_out(_without_energy(gathered, chosen))
     rows = [_row(gathered, name, chosen[name]) for name in gathered.places.kept]
-    return Layers(rows, left_out=gathered.places.left_out)
+    return Layers(rows, left_out={**gathered.places.left_out, **({} if layers else _unknown_kinds(model, chosen))})
 
 
 def _place(name: str, module: nn.Module) -> Place:
@@ -150,6 +150,20 @@ def _without_energy(gathered: Gathered, modules: dict[str, nn.Module]) -> dict[s
     return reasons
 
 
+def _unknown_kinds(model: nn.Module, chosen: dict[str, nn.Module]) -> dict[str, str]:
+    """Matrices that are in no layer of a known kind, such as the fused weights of experts, and why they have no row."""
+    reasons = {}
+    for name, module in model.named_modules():
+        matrices = [p for p in module.parameters(recurse=False) if p.dim() > 1]
+        if matrices and name not in chosen and module not in chosen.values():
+            what = "a table of positions" if isinstance(module, nn.Embedding) else f"a {type(module).__name__}"
+            count = sum(p.numel() for p in matrices)
+            reasons[name or type(module).__name__] = (
+                f"its {count:,} weights are those of {what}, which is no linear, convolution or token embedding layer"
+            )
+    return reasons
+
+
 def _row(gathered: Gathered, name: str, module: nn.Module) -> LayerInteraction:
     """One row: interaction from K and H, superposition from the weights, agreement from both."""
     nfa, centered = agreement(module, gathered.totals[name].mean())
@@ -166,8 +180,7 @@ def _row(gathered: Gathered, name: str, module: nn.Module) -> LayerInteraction:
 def _chosen(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
     """The modules to measure by name."""
     known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
-    getter = getattr(model, "get_input_embeddings", None)
-    tokens = getter() if callable(getter) else None
+    tokens = token_table(model)
     if tokens is not None:
         # Tables of positions are shared by all samples: they have no gradient per sample.
         known = {name: m for name, m in known.items() if m is tokens or not isinstance(m, nn.Embedding)}

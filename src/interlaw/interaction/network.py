@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
+from interlaw.interaction.stillness import require_weights, standing_still
 
 # what torch says -> what the user is told
 CURES = {
@@ -53,6 +54,16 @@ def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
     return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
 
 
+def token_table(model: nn.Module) -> nn.Module | None:
+    """The module that the model says turns tokens into vectors; None where it says none, as networks of pictures do."""
+    getter = getattr(model, "get_input_embeddings", None)
+    try:
+        module = getter() if callable(getter) else None
+    except (NotImplementedError, AttributeError):  # the library's networks of pictures and sound inherit the method
+        return None
+    return module if isinstance(module, nn.Module) else None
+
+
 def require_module(model: object) -> None:
     """Refuses what cannot be measured at all, a name or a path say."""
     if not isinstance(model, nn.Module):
@@ -71,7 +82,9 @@ def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]
         InterlawError: A normalisation layer in train mode mixes the samples of a batch.
     """
     _require_independent_samples(model)
+    require_weights(model)
     with ExitStack() as stack:
+        stack.enter_context(standing_still(model))
         stack.enter_context(_made_outside_inference(model))
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         for parameter in trainable:
@@ -126,15 +139,24 @@ def _require_independent_samples(model: nn.Module) -> None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure."""
+def explained(model: str = "") -> Iterator[None]:
+    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure.
+
+    Args:
+        model: The network that runs inside, where nothing else does: whatever it raises is then said of it.
+    """
     try:
         yield
-    except (RuntimeError, NotImplementedError, IndexError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        text = str(error)
-        for pattern, expected in CURES.items():
-            if re.search(pattern, text):
-                raise InterlawError(expected.format(said=text.splitlines()[0][:120])) from error
+    except (InterlawError, torch.OutOfMemoryError, MemoryError):
         raise
+    except Exception as error:
+        text = str(error) or type(error).__name__
+        for pattern, expected in CURES.items():
+            if isinstance(error, RuntimeError | IndexError) and re.search(pattern, text):
+                raise InterlawError(expected.format(said=text.splitlines()[0][:120])) from error
+        if not model:
+            raise
+        raise InterlawError(
+            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: "
+            f"{text.splitlines()[0][:160]}; call it yourself with one of the batches"
+        ) from error

@@ -23,7 +23,7 @@ from torch.utils.hooks import RemovableHandle
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch, Inputs
-from interlaw.interaction.network import explained
+from interlaw.interaction.network import explained, token_table
 
 FEW = 4  # samples of the trial that tells them apart: two halves, and more than one sample in each
 
@@ -78,9 +78,8 @@ def find_place(model: nn.Module, batch: Batch, layer: str | None) -> Place:
 
 def token_embeddings(model: nn.Module) -> nn.Module:
     """The module that turns token ids into vectors, as the model says."""
-    getter = getattr(model, "get_input_embeddings", None)
-    module = getter() if callable(getter) else None
-    if not isinstance(module, nn.Module):
+    module = token_table(model)
+    if module is None:
         raise InterlawError(
             f"integer inputs have no derivative, and {type(model).__name__} has no get_input_embeddings(); "
             "pass layer= with the module that first sees real numbers"
@@ -306,10 +305,12 @@ class Places:
                     stack.callback(_hook(place, here).remove)
             ends_together = batch.mask is None or bool(batch.mask[:, -1].all())
             options = {"logits_to_keep": 1} if self._last_only and ends_together else {}
-            if isinstance(inputs, Tensor):
-                output = self.model(inputs, **options)
-            else:
-                output = self.model(**{name: value for name, value in inputs.items() if name != "labels"}, **options)
+            with explained(type(self.model).__name__):
+                if isinstance(inputs, Tensor):
+                    output = self.model(inputs, **options)
+                else:
+                    named = {name: value for name, value in inputs.items() if name != "labels"}
+                    output = self.model(**named, **options)
         self.leave_out({name: f"it runs {n} times in a forward pass" for name, n in runs.items() if once and n != 1})
         return output
 
