@@ -1,95 +1,37 @@
-"""How often each claim's test says something where nothing is there, and how often it sees what is there.
+"""How often the tests of the claims reject where nothing is there, and how often they see what is there.
 
-    python -m benchmarks.levels_claims [--draws 1000]
-
-Every case is a sweep of contexts x shapes x seeds without any relation of interaction and loss but that both are smooth
-in R; a test at 5% should reject about 5% in either direction. Monte Carlo error of a share p: sqrt(p (1 - p) / draws).
+`python -m benchmarks levels` prints tables (minutes). Worlds without a relation: loss and interaction are smooth in R,
+each by a random curve of its own, and runs scatter about it. A one-sided test at 5% should reject about 5% in either
+direction. `error` is the Monte Carlo error of the larger share.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlaw.laws.claim import LEVEL, Claim
 from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.drift import interaction_drift
+from interlaw.laws.interaction_interval import SURE, interaction_intervals, pareto_front
+from interlaw.laws.off_the_curve import off_the_curve
+from interlaw.laws.tracking import tracking
 from interlaw.laws.within_shapes import within_shapes
 
 Array = NDArray[np.float64]
+Draw = Callable[[np.random.Generator], Contexts]
 DEPTH = np.array([2, 3, 4, 5, 6, 8, 10, 12], dtype=np.float64)
+LOG_RATIO = 1.5 * np.log(DEPTH) - 5  # widths of equal budget fall with the root of the depth
 NUM_BUDGETS, NUM_SEEDS, PERMUTATIONS = 3, 6, 300
-
-
-def smooth(rng: np.random.Generator, x: Array, *, length: float, copies: int = 1) -> Array:
-    """Random smooth functions of x, unit variance: Gaussian processes of this length in log R, (copies, len(x))."""
-    covariance = np.exp(-0.5 * np.subtract.outer(x, x) ** 2 / length**2) + 1e-9 * np.eye(len(x))
-    return rng.standard_normal((copies, len(x))) @ np.linalg.cholesky(covariance).T
-
-
-def autoregressive(rng: np.random.Generator, shape: tuple[int, ...], rho: float) -> Array:
-    """Noise of unit variance, correlated by rho^|i - j| along the last axis."""
-    steps = np.arange(shape[-1])
-    return rng.standard_normal(shape) @ np.linalg.cholesky(rho ** np.abs(np.subtract.outer(steps, steps))).T
-
-
-def contexts_of(loss: Array, quantity: Array, *, log_spent: Array | None = None) -> Contexts:
-    """A sweep from log losses and the quantity, (budgets, seeds, shapes)."""
-    budgets, seeds, shapes = loss.shape
-    x = 1.5 * np.log(DEPTH[:shapes]) - 5
-    shape = np.tile(np.arange(budgets * shapes).reshape(budgets, 1, shapes), (1, seeds, 1)).ravel()
-    seed = np.broadcast_to(np.arange(seeds, dtype=float)[None, :, None], loss.shape).ravel()
-    measured = Measured(value=quantity.ravel(), variance=np.full(loss.size, np.nan))
-    return Contexts(
-        source=np.zeros(budgets, dtype=np.int64),
-        group=np.zeros(budgets, dtype=np.int64),
-        budget=np.arange(budgets, dtype=np.float64),
-        size=np.log(1e6 * 3.0 ** np.arange(budgets)),
-        log_r_star=np.full(budgets, np.nan),
-        context=np.repeat(np.arange(budgets), shapes),
-        depth=np.tile(DEPTH[:shapes], budgets),
-        log_ratio=np.tile(x, budgets),
-        log_spent=np.zeros(budgets * shapes) if log_spent is None else log_spent,
-        log_loss=loss.mean(axis=1).ravel(),
-        shape=shape,
-        seed=seed,
-        log_loss_of_run=loss.ravel(),
-        interaction={"": {"aofe": measured}},
-    )
-
-
-def curves(rng: np.random.Generator, *, length: float = 1.0, alike: bool = True) -> Array:
-    """Smooth means of shapes, (budgets, 1, shapes): one curve for all budgets, or one each."""
-    x = 1.5 * np.log(DEPTH)
-    drawn = smooth(rng, x, length=length, copies=1 if alike else NUM_BUDGETS)
-    return np.broadcast_to(drawn[:, None, :], (NUM_BUDGETS, 1, len(DEPTH)))
-
-
-def noise_of(kind: str, rng: np.random.Generator, seeds: int) -> Array:
-    """Noise of runs, (budgets, seeds, shapes), of unit variance where it has one."""
-    size = (NUM_BUDGETS, seeds, len(DEPTH))
-    if kind == "AR(.8) along depth in a seed":
-        return autoregressive(rng, size, 0.8)
-    normal = rng.standard_normal(size)
-    if kind == "a seed's effect on all shapes, in both":
-        return normal
-    if kind == "deep shapes four times as noisy":
-        return normal * np.linspace(1, 4, len(DEPTH))
-    if kind == "one seed four times as noisy":
-        return normal * np.where(np.arange(seeds) == 0, 4, 1)[None, :, None]
-    if kind == "heavy tails, t(2)":
-        return rng.standard_t(2, size)
-    if kind == "one rate for all: deep shapes spike":
-        spikes = (rng.random(size) < np.linspace(0, 0.3, len(DEPTH))) * rng.exponential(8, size)
-        return normal + spikes
-    return normal
-
+NOISE = 0.1  # of a run, where the curves have unit variance: 5% of log L against 0.5% of it, say
 
 KINDS = (
     "independent",
-    "a seed's effect on all shapes, in both",
+    "a seed shifts all shapes, in both",
     "AR(.8) along depth in a seed",
     "deep shapes four times as noisy",
     "one seed four times as noisy",
@@ -98,73 +40,236 @@ KINDS = (
 )
 
 
-def unrelated(kind: str, seeds: int = NUM_SEEDS, scale: float = 0.1) -> Callable[[np.random.Generator], Contexts]:
+def smooth(rng: np.random.Generator, *, length: float, alike: bool) -> Array:
+    """Random smooth functions of log R, unit variance, (budgets, 1, shapes); one for all budgets, or one each."""
+    covariance = np.exp(-0.5 * np.subtract.outer(LOG_RATIO, LOG_RATIO) ** 2 / length**2) + 1e-9 * np.eye(len(DEPTH))
+    drawn = rng.standard_normal((1 if alike else NUM_BUDGETS, len(DEPTH))) @ np.linalg.cholesky(covariance).T
+    return np.broadcast_to(drawn[:, None, :], (NUM_BUDGETS, 1, len(DEPTH)))
+
+
+def autoregressive(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+    """Noise of unit variance, correlated by .8^|i - j| along the last axis."""
+    steps = np.arange(size[-1])
+    return rng.standard_normal(size) @ np.linalg.cholesky(0.8 ** np.abs(np.subtract.outer(steps, steps))).T
+
+
+def scatter(kind: str, rng: np.random.Generator, seeds: int) -> Array:
+    """Noise of runs, (budgets, seeds, shapes)."""
+    size = (NUM_BUDGETS, seeds, len(DEPTH))
+    normal = rng.standard_normal(size)
+    if kind.startswith("AR"):
+        return autoregressive(rng, size)
+    if kind.startswith("deep"):
+        return normal * np.linspace(1, 4, len(DEPTH))
+    if kind.startswith("one seed"):
+        return normal * np.where(np.arange(seeds) == 0, 4, 1)[None, :, None]
+    if kind.startswith("heavy"):
+        return rng.standard_t(2, size)
+    if kind.startswith("one rate"):
+        return normal + (rng.random(size) < np.linspace(0, 0.3, len(DEPTH))) * rng.exponential(8, size)
+    return normal
+
+
+def contexts_of(loss: Array, quantity: Array) -> Contexts:
+    """A sweep from log losses and the quantity, (budgets, seeds, shapes)."""
+    budgets, seeds, shapes = loss.shape
+    shape = np.tile(np.arange(budgets * shapes).reshape(budgets, 1, shapes), (1, seeds, 1)).ravel()
+    return Contexts(
+        source=np.zeros(budgets, dtype=np.int64),
+        group=np.zeros(budgets, dtype=np.int64),
+        budget=np.arange(budgets, dtype=np.float64),
+        size=np.log(1e6 * 3.0 ** np.arange(budgets)),
+        log_r_star=np.full(budgets, np.nan),
+        context=np.repeat(np.arange(budgets), shapes),
+        depth=np.tile(DEPTH, budgets),
+        log_ratio=np.tile(LOG_RATIO, budgets),
+        log_spent=np.zeros(budgets * shapes),
+        log_loss=loss.mean(axis=1).ravel(),
+        shape=shape,
+        seed=np.broadcast_to(np.arange(seeds, dtype=float)[None, :, None], loss.shape).ravel(),
+        log_loss_of_run=loss.ravel(),
+        interaction={"": {"aofe": Measured(value=quantity.ravel(), variance=np.full(loss.size, np.nan))}},
+    )
+
+
+def unrelated(
+    kind: str = "independent", *, seeds: int = NUM_SEEDS, noise: float = NOISE, length: float = 1.0, alike: bool = True
+) -> Draw:
     """Loss and quantity with a smooth curve each and noise of one kind each."""
 
     def draw(rng: np.random.Generator) -> Contexts:
-        shared = rng.standard_normal((NUM_BUDGETS, seeds, 1)) if kind.startswith("a seed's effect") else 0.0
-        return contexts_of(
-            curves(rng) + scale * (noise_of(kind, rng, seeds) + 2 * shared),
-            curves(rng) + scale * (noise_of(kind, rng, seeds) + 2 * shared),
-        )
+        shared = 2 * rng.standard_normal((NUM_BUDGETS, seeds, 1)) if kind.startswith("a seed shifts") else 0.0
+        sides = [
+            smooth(rng, length=length, alike=alike) + noise * (scatter(kind, rng, seeds) + shared) for _ in range(2)
+        ]
+        return contexts_of(*sides)
 
     return draw
 
 
-def related(r: float) -> Callable[[np.random.Generator], Contexts]:
+def related(r: float) -> Draw:
     """Noise of loss and quantity correlated by r within shapes."""
 
     def draw(rng: np.random.Generator) -> Contexts:
-        first, second = noise_of("independent", rng, NUM_SEEDS), noise_of("independent", rng, NUM_SEEDS)
-        return contexts_of(curves(rng) + 0.1 * first, curves(rng) + 0.1 * (r * first + np.sqrt(1 - r**2) * second))
+        first, second = (scatter("independent", rng, NUM_SEEDS) for _ in range(2))
+        noise = (first, r * first + np.sqrt(1 - r**2) * second)
+        return contexts_of(*(smooth(rng, length=1.0, alike=True) + NOISE * each for each in noise))
 
     return draw
 
 
-def tests_of(draw: Callable[[np.random.Generator], Contexts], test: Callable[..., Claim], *, draws: int) -> list[Claim]:
+def related_shapes(r: float) -> Draw:
+    """Deviations of shape means from their curves correlated by r, as large as the noise of a run."""
+
+    def draw(rng: np.random.Generator) -> Contexts:
+        first, second = rng.standard_normal((2, NUM_BUDGETS, 1, len(DEPTH)))
+        own = (first, r * first + np.sqrt(1 - r**2) * second)
+        sides = [
+            smooth(rng, length=2.0, alike=True) + NOISE * (each + scatter("independent", rng, NUM_SEEDS))
+            for each in own
+        ]
+        return contexts_of(*sides)
+
+    return draw
+
+
+def asked(test: Callable[..., Claim], draw: Draw, *, draws: int) -> list[Claim]:
     """The claims of many sweeps."""
     rng = np.random.default_rng(0)
-    found = []
+    names = {"quantity": "aofe", "view": "", "confidence": 0.9, "num_permutations": PERMUTATIONS}
+    worlds = (draw(rng) for _ in range(draws))
+    return [test(world, world.interaction[""]["aofe"], rng=rng, **names) for world in worlds]
+
+
+def optima(
+    sources: int, budgets: int, *, follows: float = 0.0, drift: float = 0.0, shift: float = 0.0
+) -> Callable[[np.random.Generator], tuple[Contexts, Array]]:
+    """Log R* of the loss and of interaction, each with a drift in log N and shifts of sources of its own."""
+
+    def draw(rng: np.random.Generator) -> tuple[Contexts, Array]:
+        source = np.repeat(np.arange(sources), budgets)
+        size = np.tile(np.log(10.0) * 1.5 * np.arange(budgets) / max(1, budgets - 1), sources)
+        loss = 0.3 * rng.standard_normal(len(source))
+        interaction = follows * loss + 0.3 * rng.standard_normal(len(source))
+        both = [
+            each + rng.normal(0, drift) * size + shift * rng.standard_normal(sources)[source]
+            for each in (loss, interaction)
+        ]
+        base = contexts_of(np.ones((1, 1, len(DEPTH))), np.ones((1, 1, len(DEPTH))))
+        groups = {"source": source, "group": source, "budget": np.exp(size), "size": size}
+        return replace(base, **groups, log_r_star=both[0]), both[1]
+
+    return draw
+
+
+def tracked(draw: Callable[[np.random.Generator], tuple[Contexts, Array]], *, draws: int) -> list[Claim]:
+    rng = np.random.default_rng(0)
+    worlds = (draw(rng) for _ in range(draws))
+    return [
+        tracking(world, found, view="", confidence=0.9, num_permutations=PERMUTATIONS, rng=rng)
+        for world, found in worlds
+    ]
+
+
+def rejections(claims: list[Claim]) -> tuple[float, float, float]:
+    """Shares that reject in the claimed and in the opposite direction, and that are not testable."""
+    high = [each.p_value is not None and each.p_value <= LEVEL for each in claims]
+    low = [each.p_opposite is not None and each.p_opposite <= LEVEL for each in claims]
+    return float(np.mean(high)), float(np.mean(low)), float(np.mean([each.p_value is None for each in claims]))
+
+
+def drift_verdicts(gamma: float, *, scatter_of_optima: float, budgets: int, draws: int) -> tuple[float, float]:
+    """How often R of interaction with this slope is said to stay put, and to move."""
+    rng, verdicts = np.random.default_rng(0), []
     for _ in range(draws):
-        contexts = draw(rng)
-        found.append(
-            test(
-                contexts,
-                contexts.interaction[""]["aofe"],
-                quantity="aofe",
-                view="",
-                confidence=0.9,
-                num_permutations=PERMUTATIONS,
-                rng=rng,
-            )
+        world, _ = optima(1, budgets)(rng)
+        values = gamma * world.size + scatter_of_optima * rng.standard_normal(budgets)
+        own, _ = interaction_drift(world, values, np.ones(budgets), view="", confidence=0.9)
+        verdicts.append(own.verdict)
+    return verdicts.count("holds") / draws, verdicts.count("opposite") / draws
+
+
+def wrongly_named(gap: float, *, seeds: int, draws: int) -> tuple[float, float]:
+    """Share of contexts that name a shape that is not on the front, and of shapes on the front that are named.
+
+    Ratio and AOFE both get worse by `gap` standard errors of a mean from shape to shape, away from the fourth.
+    """
+    rng, wrong, right = np.random.default_rng(0), [], []
+    worse = gap / np.sqrt(seeds) * np.abs(np.arange(len(DEPTH)) - 3.0)
+    front = pareto_front(-worse, worse)
+    for _ in range(draws):
+        noise = rng.standard_normal((2, NUM_BUDGETS, seeds, len(DEPTH)))
+        base = contexts_of(np.ones(noise.shape[1:]), worse + noise[0])
+        ratio = Measured(value=(-worse + noise[1]).ravel(), variance=np.full(noise[1].size, np.nan))
+        world = replace(base, interaction={"": {"aofe": base.interaction[""]["aofe"], "aofe_ratio": ratio}})
+        width, seed = np.ones(len(world.context)), int(rng.integers(2**31))
+        for found in interaction_intervals(world, "", budgets=[1.0] * NUM_BUDGETS, width=width, seed=seed):
+            shapes = () if found is None else found.front_probability
+            sure = np.array([(shape.probability or 0) >= SURE for shape in shapes])
+            wrong.append(bool((sure & ~front).any()))
+            right.append(float((sure & front).sum() / front.sum()))
+    return float(np.mean(wrong)), float(np.mean(right))
+
+
+def print_table(head: str, rows: Iterable[tuple[str, list[Claim]]]) -> None:
+    """One line a world."""
+    print(f"\n| {head} | claimed | opposite | error | not testable |\n|---|---|---|---|---|")
+    for name, claims in rows:
+        high, low, silent = rejections(claims)
+        share = max(high, low, 1 / len(claims))
+        print(
+            f"| {name} | {high:.3f} | {low:.3f} | {np.sqrt(share * (1 - share) / len(claims)):.3f} | {silent:.2f} |",
+            flush=True,
         )
-    return found
 
 
-def row(name: str, claims: list[Claim]) -> str:
-    """Rejections in the claimed and in the opposite direction, and how often the test was not testable."""
-    draws = len(claims)
-    high = sum(each.p_value is not None and each.p_value <= LEVEL for each in claims) / draws
-    low = sum(each.p_opposite is not None and each.p_opposite <= LEVEL for each in claims) / draws
-    silent = sum(each.p_value is None for each in claims) / draws
-    error = np.sqrt(max(high * (1 - high), 1 / draws) / draws)
-    return f"| {name} | {high:.3f} | {low:.3f} | {error:.3f} | {silent:.2f} |"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--draws", type=int, default=1000)
-    draws = parser.parse_args().draws
-    print("| T1, within shapes | claimed | opposite | error | not testable |\n|---|---|---|---|---|")
-    for seeds in (NUM_SEEDS, 3):
-        for kind in KINDS:
-            print(
-                row(f"{kind}, {seeds} seeds", tests_of(unrelated(kind, seeds), within_shapes, draws=draws)), flush=True
-            )
-    print(row("power at r = .3", tests_of(related(0.3), within_shapes, draws=draws)), flush=True)
-    found = tests_of(related(0.3), within_shapes, draws=draws)
-    print("coverage of the interval at r = .3", np.mean([each.low <= 0.3 <= each.high for each in found]))
+def main(draws: int = 1000) -> None:
+    """Prints every table."""
+    levels = ((f"{kind}, {seeds} seeds", unrelated(kind, seeds=seeds)) for seeds in (6, 3) for kind in KINDS)
+    print_table("T1, within shapes", ((name, asked(within_shapes, draw, draws=draws)) for name, draw in levels))
+    seen = [(r, asked(within_shapes, related(r), draws=draws)) for r in (0.2, 0.3, 0.4)]
+    print_table("T1, a relation", ((f"r = {r}", claims) for r, claims in seen))
+    for r, claims in seen:
+        inside = np.mean([(each.low or 0) <= r <= (each.high or 0) for each in claims])
+        print(f"90% interval holds r = {r}: {inside:.3f}")
+    curves = {
+        f"{'one curve for all budgets' if alike else 'a curve each'}, length {length:g}, noise of means {noise:g}": (
+            unrelated(noise=noise * np.sqrt(NUM_SEEDS), length=length, alike=alike)
+        )
+        for alike in (True, False)
+        for length in (1.0, 2.0)
+        for noise in (0.001, 0.03, 0.1)
+    }
+    curves["AR(.8) along depth in a seed"] = unrelated("AR(.8)", length=2.0)
+    curves["heavy tails, t(2)"] = unrelated("heavy", length=2.0)
+    print_table("T2, off the curve", ((name, asked(off_the_curve, draw, draws=draws)) for name, draw in curves.items()))
+    seen = [(r, asked(off_the_curve, related_shapes(r), draws=draws)) for r in (0.5, 0.7, 0.9)]
+    print_table("T2, a relation of deviations", ((f"r = {r}", claims) for r, claims in seen))
+    plans = ((12, 1), (8, 2), (4, 3), (2, 4), (1, 10))
+    worlds = {
+        f"{sources} sources x {budgets} budgets, {name}": optima(sources, budgets, **options)
+        for sources, budgets in plans
+        for name, options in {
+            "independent": {},
+            "both drift": {"drift": 0.4},
+            "sources shift": {"shift": 0.6},
+            "both": {"drift": 0.4, "shift": 0.6},
+            "R* follows": {"follows": 1.0},
+        }.items()
+    }
+    print_table("T3, tracking", ((name, tracked(draw, draws=draws)) for name, draw in worlds.items()))
+    print("\n| C4 of interaction: 6 budgets over 1.5 decades | stays put | moves |\n|---|---|---|")
+    for gamma in (0.0, 0.1, 0.3):
+        for spread in (0.05, 0.2):
+            put, moves = drift_verdicts(gamma, scatter_of_optima=spread, budgets=6, draws=draws)
+            print(f"| gamma {gamma:g}, log R* scatters by {spread:g} | {put:.3f} | {moves:.3f} |")
+    print("\n| front, 6 seeds: a step between shapes in standard errors | a wrong shape named | found |\n|---|---|---|")
+    for gap in (0.25, 0.5, 1.0, 2.0, 4.0):
+        wrong, found = wrongly_named(gap, seeds=NUM_SEEDS, draws=draws // 4)
+        print(f"| {gap:g} | {wrong:.3f} | {found:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--draws", type=int, default=1000)
+    main(parser.parse_args().draws)

@@ -51,12 +51,15 @@ def test_probabilities_are_those_of_drawn_means(sweep) -> None:
     found = fit_law(table, num_bootstrap=100).budgets[0].interaction_interval
     values = np.stack([-np.log(1 / table["aofe_ratio"] - 1), np.log(table["aofe"])], axis=-1).reshape(7, 5, 2)
     means = values.mean(axis=1)
+    middle = means.mean(axis=0)
     left = values - means[:, None] - values.mean(axis=0) + values.mean(axis=(0, 1))
     covariance = np.einsum("ijk,ijl->kl", left, left) / (6 * 4)
+    kept = np.clip(1 - np.diag(covariance) / 5 / means.var(axis=0, ddof=1), 0, 1)
+    centre = middle + kept * (means - middle)
     rng, hits = np.random.default_rng(5), np.zeros(7)
     for _ in range(2000):
         drawn = rng.multivariate_normal(np.zeros(2), covariance / 5, size=7) * np.sqrt(24 / rng.chisquare(24))
-        hits += naive_front(*(means + drawn).T)
+        hits += naive_front(*(centre + drawn).T)
     probabilities = np.array([shape.probability for shape in found.front_probability])
     np.testing.assert_allclose(probabilities, hits / 2000, atol=0.05)
     assert ((probabilities > 0.1) & (probabilities < 0.9)).sum() >= 3  # the case is neither sure nor hopeless

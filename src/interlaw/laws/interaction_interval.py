@@ -44,9 +44,10 @@ def interaction_intervals(
 ) -> list[InteractionInterval | None]:
     """Per context the front with each shape's probability of lying on it; None where fewer than three were measured.
 
-    Shape means are drawn from a multivariate t about the measured means of (logit ratio, log AOFE). Its covariance is
-    that of the seeds, shape and seed means taken out, pooled over all contexts; on its diagonal at least the
-    measurement's own error.
+    Shape means are drawn from a multivariate t about the measured means of (logit ratio, log AOFE), these drawn towards
+    the context's mean as far as errors explain their spread (James and Stein): the best of many equal shapes looks
+    better than it is. The covariance is that of the seeds, shape and seed means taken out, pooled over all contexts; on
+    its diagonal at least the measurement's own error.
 
     Args:
         contexts: Shapes and runs.
@@ -131,8 +132,13 @@ def _draws(
     together = covariance[0, 1] / lengths.prod() if dof > 0 and lengths.all() else 0.0
     normal = rng.standard_normal((NUM_DRAWS, len(means), 2))
     normal[..., 1] = together * normal[..., 0] + np.sqrt(max(0.0, 1 - together**2)) * normal[..., 1]
+    error = scale**2 / counts[:, None]
+    middle = means.mean(axis=0)
+    spreads = np.maximum(((means - middle) ** 2).sum(axis=0) / (len(means) - 1), 1e-300)
+    kept = np.maximum(0.0, 1 - error.mean(axis=0) / spreads)
+    centre = middle + kept * (means - middle)
     heavy = np.sqrt(dof / rng.chisquare(dof, NUM_DRAWS)) if dof > 0 else np.ones(NUM_DRAWS)
-    return np.asarray(means + heavy[:, None, None] * normal * scale / np.sqrt(counts)[:, None], dtype=np.float64)
+    return np.asarray(centre + heavy[:, None, None] * normal * scale / np.sqrt(counts)[:, None], dtype=np.float64)
 
 
 def _named(shapes: tuple[FrontShape, ...], *, has_seeds: bool) -> InteractionInterval:
