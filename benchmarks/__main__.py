@@ -21,6 +21,7 @@ TABLES = {
     "scaling": "benchmarks.scaling_interaction",
     "coverage": "benchmarks.coverage_interaction",
     "stopping": "benchmarks.stopping_interaction",
+    "levels": "benchmarks.levels_claims",
 }
 
 
