@@ -80,7 +80,7 @@ def not_testable(claim: str, test: str, reason: str, *, quantity: str = "", view
         view=view,
         **dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted", "dof", "detectable")),
         verdict="not testable",
-        sentence=f"{_opening(test)}{of_what(quantity, view)}: not testable, {reason}.",
+        sentence=f"{opening(test, quantity, view)}: not testable, {reason}.",
     )
 
 
@@ -133,33 +133,41 @@ def judge(claim: Claim) -> Claim:
     return replace(claim, verdict=verdict, sentence=_sentence(claim, verdict))
 
 
-def of_what(quantity: str, view: str) -> str:
-    """`, AOFE-ratio of the loss view`, as far as it is known."""
-    name = CLAIMED[quantity][1] if quantity in CLAIMED else ""
-    return (f", {name}" if name else "") + (f" of the {view} view" if view else "")
+def opening(test: str, quantity: str, view: str) -> str:
+    """What a sentence is about: the test, the quantity and the view, as far as they are known.
+
+    Example:
+        >>> opening("within-shapes", "aofe_ratio", "loss")
+        'Over seeds of one shape, AOFE-ratio of the loss view'
+    """
+    where = f" of the {view} view" if view else ""
+    if test == "equivalence":
+        return f"{_SUBJECTS[quantity]}{where} as the budget grows"
+    if test == "tracking":
+        return f"R* of the loss and R of the most efficient interaction{where}"
+    about = {"within-shapes": "Over seeds of one shape", "off-the-curve": "Off the smooth curve in R"}[test]
+    return about + (f", {CLAIMED[quantity][1]}" if quantity else "") + where
 
 
-def _opening(test: str) -> str:
-    return {
-        "within-shapes": "Over seeds of one shape",
-        "off-the-curve": "Off the smooth curve in R",
-        "tracking": "Where the loss is lowest and where interaction is most efficient",
-        "equivalence": "R* as the budget grows",
-    }[test]
+_SUBJECTS = {
+    "r_star_loss": "R* of the loss",
+    "r_star_interaction": "R of the most efficient interaction",
+    "r_star_difference": "R of the most efficient interaction over R* of the loss",
+}
 
 
 def _sentence(claim: Claim, verdict: str) -> str:
-    opening = _opening(claim.test) + of_what(claim.quantity, claim.view)
+    about = opening(claim.test, claim.quantity, claim.view)
     numbers = f"r = {claim.effect:+.2f} ({claim.low:+.2f} to {claim.high:+.2f}), "
     seen = "the two go together" if claim.test == "tracking" else _direction(claim)
     if verdict == "holds":
-        return f"{opening}: as claimed, {seen}; {numbers}p = {claim.p_adjusted:.2g}."
+        return f"{about}: as claimed, {seen}; {numbers}p = {claim.p_adjusted:.2g}."
     if verdict == "opposite":
-        return f"{opening}: against the claim, {seen}; {numbers}p = {claim.p_opposite:.2g} for this direction."
+        return f"{about}: against the claim, {seen}; {numbers}p = {claim.p_opposite:.2g} for this direction."
     if verdict == "negligible":
-        return f"{opening}: next to no relation with the loss; {numbers}within {NEGLIGIBLE:g} of 0."
+        return f"{about}: next to no relation with the loss; {numbers}within {NEGLIGIBLE:g} of 0."
     return (
-        f"{opening}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. "
+        f"{about}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. "
         f"This design shows |r| of {claim.detectable:.2f} or more with {POWER:.0%} power."
     )
 

@@ -5,18 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from interlaw.laws.claim import LEVEL, POWER, Claim, not_testable
+from interlaw.laws.claim import LEVEL, POWER, Claim, not_testable, opening
 from interlaw.laws.contexts import Contexts
 from interlaw.laws.result import Stability
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, equivalence
 from interlaw.laws.table import FloatArray
-
-_SUBJECTS = {
-    "r_star_loss": "R* of the loss",
-    "r_star_interaction": "R of the most efficient interaction",
-    "r_star_difference": "R of the most efficient interaction against R* of the loss",
-}
-
 
 _WORDS = {"holds": "stays put, as claimed", "opposite": "moves, against the claim", "cannot tell": "cannot tell"}
 
@@ -77,7 +70,7 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     indicators = np.equal.outer(group, np.unique(group)).astype(np.float64)
     dof = len(y) - indicators.shape[1] - 1
     if budgets < MIN_BUDGETS or dof < 1:
-        reason = f"{budgets} budgets have it inside their grid; {MIN_BUDGETS} are needed"
+        reason = f"budgets that have it inside their grid: {budgets}, where {MIN_BUDGETS} are needed"
         return not_testable("C4", "equivalence", reason, quantity=quantity, view=view)
     x = size - indicators @ (indicators.T @ size / indicators.sum(axis=0))
     slope = float(x @ y / (x @ x))
@@ -114,7 +107,6 @@ def _claim(
 ) -> Claim:
     seen = float(stats.t.ppf(1 - LEVEL, dof) + stats.t.ppf(POWER, dof)) * stderr
     power = f" A gamma of {seen:.2f} would be told from 0 with {POWER:.0%} power." if verdict == "cannot tell" else ""
-    where = f" of the {view} view" if view else ""
     return Claim(
         claim="C4",
         test="equivalence",
@@ -128,5 +120,5 @@ def _claim(
         dof=dof,
         detectable=seen,
         verdict=verdict,
-        sentence=f"{_SUBJECTS[quantity]}{where} as the budget grows: {_WORDS[verdict]}; {reason}.{power}",
+        sentence=f"{opening('equivalence', quantity, view)}: {_WORDS[verdict]}; {reason}.{power}",
     )

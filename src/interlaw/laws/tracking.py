@@ -77,8 +77,8 @@ def tracking(
     loss, interaction = contexts.log_r_star[known], efficient[known]
     if len(known) < MIN_CONTEXTS:
         return not_testable(
-            reason=f"{len(known)} contexts (budget, task, treatment) have an optimum of the loss and {MIN_SHAPES} "
-            f"measured shapes; {MIN_CONTEXTS} are needed",
+            reason=f"contexts (budget, task, treatment) with an optimum of the loss and {MIN_SHAPES} measured shapes: "
+            f"{len(known)}, where {MIN_CONTEXTS} are needed",
             **names,
         )
     source = np.unique(contexts.source[known], return_inverse=True)[1].reshape(-1)
