@@ -30,7 +30,7 @@ def test_table_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     out = capsys.readouterr().out
     for words in ("R* under each treatment", "How it moves", "fixed", "search", "50k", "trials"):
         assert words in out
-    assert figure.read_bytes().startswith(b"<?xml")
+    assert b"<svg" in figure.read_bytes()[:200]
 
 
 @pytest.mark.parametrize(

@@ -166,10 +166,11 @@ def _sentence(claim: Claim, verdict: str) -> str:
         return f"{about}: against the claim, {seen}; {numbers}p = {claim.p_opposite:.2g} for this direction."
     if verdict == "negligible":
         return f"{about}: next to no relation with the loss; {numbers}within {NEGLIGIBLE:g} of 0."
-    return (
-        f"{about}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. "
-        f"This design shows |r| of {claim.detectable:.2f} or more with {POWER:.0%} power."
-    )
+    if claim.detectable is not None and claim.detectable < 1:
+        power = f"This design shows |r| of {claim.detectable:.2f} or more with {POWER:.0%} power"
+    else:
+        power = f"No r is shown with {POWER:.0%} power by so few"
+    return f"{about}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. {power}."
 
 
 def _direction(claim: Claim) -> str:

@@ -54,13 +54,17 @@ def _orthonormal(design: FloatArray) -> FloatArray:
 
 def orders_within(groups: IntArray, num_permutations: int, rng: np.random.Generator) -> Iterator[IntArray]:
     """Blocks of permutations (p, n) that move entries within their group only."""
-    position = np.argsort(groups, kind="stable")
+    sorted_entries = np.argsort(groups, kind="stable")
+    each = np.split(sorted_entries, np.flatnonzero(np.diff(groups[sorted_entries])) + 1)
+    sizes = {len(entries) for entries in each}
+    alike = [np.array([entries for entries in each if len(entries) == size]) for size in sorted(sizes)]
     step = max(1, CHUNK // max(1, len(groups)))
     for start in range(0, num_permutations, step):
         count = min(step, num_permutations - start)
-        moved = position[np.argsort(groups[position] + rng.random((count, len(groups))), axis=1)]
-        orders = np.empty_like(moved)
-        orders[:, position] = moved
+        orders = np.empty((count, len(groups)), dtype=np.int64)
+        for entries in alike:
+            drawn = np.argsort(rng.random((count, *entries.shape)), axis=2)
+            orders[:, entries.ravel()] = np.take_along_axis(entries[None], drawn, axis=2).reshape(count, -1)
         yield orders
 
 
