@@ -251,9 +251,7 @@ def main(draws: int = 1000) -> None:
         for sources, budgets in plans
         for name, options in {
             "independent": {},
-            "both drift": {"drift": 0.4},
-            "sources shift": {"shift": 0.6},
-            "both": {"drift": 0.4, "shift": 0.6},
+            "both drift, sources shift": {"drift": 0.4, "shift": 0.6},
             "R* follows": {"follows": 1.0},
         }.items()
     }
