@@ -1,4 +1,4 @@
-"""What a user can mend, as exceptions: each says what was expected, what was found and what to do."""
+"""What a user can fix, as exceptions: each says what was expected, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class InterlawError(Exception):
-    """A mistake that the user can mend; the command line prints it as one line and exits with status 2."""
+    """A mistake that the user can fix; the command line prints it as one line and exits with status 2."""
 
 
 class WorkFailedError(Exception):

@@ -178,7 +178,9 @@ def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)  # a file mode would not stop root
-    with pytest.raises(InterlawError, match=r"expected to read .*note001.txt, found Permission denied; mend its perm"):
+    with pytest.raises(
+        InterlawError, match=r"expected to read .*note001.txt, found Permission denied; change its perm"
+    ):
         open_corpus(str(folder))
 
 

@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs one command line and returns its exit status: 0 done, 1 the work failed, 2 the user can mend it."""
+    """Runs one command line and returns its exit status: 0 done, 1 the work failed, 2 the user can fix it."""
     try:
         load_first(arguments)
         result = app(arguments or ["--help"], standalone_mode=False)

@@ -111,7 +111,7 @@ def parse_interval(text: str) -> tuple[float, float]:
     try:
         return float(low), float(high)
     except ValueError:
-        raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; mend it") from None
+        raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; correct it") from None
 
 
 def read_tables(models: list[Path] | None) -> tuple[PublishedRow, ...]:

@@ -86,7 +86,7 @@ class LiveSweep:
 
     def _draw(self, event: Event) -> None:
         if event.kind == "started":
-            if event.key in self._lines:  # its worker died, another one goes on
+            if event.key in self._lines:  # its worker died, another one resumes
                 self._progress.remove_task(self._lines[event.key])
             self._lines[event.key] = self._progress.add_task(self._names[event.key], total=None, note="")
         elif event.kind == "progress":

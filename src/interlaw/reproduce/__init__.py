@@ -64,7 +64,7 @@ def reproduce(
     text: str | None = None,
     models: tuple[str, ...] = (),
 ) -> Outcome:
-    """Runs one experiment, or goes on with it, and writes outcome.json, outcome.md and index.html.
+    """Runs or resumes one experiment, and writes outcome.json, outcome.md and index.html.
 
     Args:
         name: A key of `EXPERIMENTS`.

@@ -53,7 +53,7 @@ class BottleneckSettings:
         """Checks the ranges."""
         if self.steps < 1 or (self.batch_size is not None and self.batch_size < 1):
             raise InterlawError(
-                f"expected at least one step and one row a step, found {self.steps} and {self.batch_size}; mend them"
+                f"expected at least one step and one row a step, found {self.steps} and {self.batch_size}; correct them"
             )
 
 

@@ -1,7 +1,7 @@
 """Double descent in a tied bottleneck: test loss and interaction against the number of training points (claim C1).
 
 Five models of 1000 inputs and a bottleneck of 2, trained together at each size; every size is one file, so a stopped
-run goes on at the size it was at.
+run resumes at the size it was at.
 """
 
 from __future__ import annotations

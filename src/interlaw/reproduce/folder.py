@@ -1,4 +1,4 @@
-"""An experiment's folder: whose it is, and the parts that are kept there so that a stopped run goes on."""
+"""An experiment's folder: whose it is, and the parts that are kept there so that a stopped run can resume."""
 
 from __future__ import annotations
 

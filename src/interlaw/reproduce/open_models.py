@@ -1,7 +1,7 @@
 """Pretrained models side by side: loss on a text, interaction in two views, superposition of the embedding table.
 
 The Gemstones (arXiv 2502.06857) vary depth / width at nearly equal size: the one public place to test the law at scale
-without training. Every model is one file, so a stopped run goes on with the next model; a model that cannot be loaded
+without training. Every model is one file, so a stopped run resumes with the next model; a model that cannot be loaded
 or measured is a row that says why.
 """
 
@@ -127,7 +127,7 @@ def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> di
     """
     try:
         weights = pretrained_fingerprint(name)
-    except Exception as error:  # gated, offline, damaged: that model's result, and the others go on
+    except Exception as error:  # gated, offline, damaged: that model's result; the others continue
         return _failed(name, error, driver)
     stamp = {"model": name, "weights": weights, "text": corpus.digest, "sequences": SEQUENCES, "context": CONTEXT}
     place = out / "models" / f"{name.strip('/').replace('/', '--')}.json"

@@ -198,7 +198,7 @@ def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
 def _replaced(written: str, old: str, new: str) -> str:
     """A change of a recipe, which must change it."""
     if old not in written:
-        raise ValueError(f"expected {old!r} in the recipe, found it nowhere; mend the change or the recipe")
+        raise ValueError(f"expected {old!r} in the recipe, found it nowhere; correct the change or the recipe")
     return written.replace(old, new)
 
 

@@ -1,4 +1,4 @@
-"""Faults of the place that a run is written to: not a trial's result, but something that the user mends."""
+"""Faults of the place that a run is written to: not a trial's result, but something that the user can fix."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from interlaw.errors import InterlawError
 
-# a write that no retry mends: no room, no permission to write, a broken or vanished disk
+# a write that no retry fixes: no room, no permission to write, a broken or vanished disk
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
 
 
 class StorageError(InterlawError):
-    """A run's folder cannot be written to; what was done so far is kept, and the trial goes on another time.
+    """A run's folder cannot be written to; what was done so far is kept, and the trial resumes another time.
 
     Args:
         place: The folder.
@@ -25,7 +25,7 @@ class StorageError(InterlawError):
         self.reason = reason
         super().__init__(
             f"expected to write to {str(place)!r}, found: {reason}; make room or give write access, and run the same "
-            "command again: it goes on where it stopped"
+            "command again: it resumes where it stopped"
         )
 
 

@@ -166,7 +166,7 @@ class TrialFolder:
             yield True
 
     def is_running(self) -> bool:
-        """Whether a live process holds the trial; asking disturbs nobody who is patient for an instant."""
+        """Whether a live process holds the trial; the check takes the lock for a moment, and others wait."""
         try:
             with (self.path / ".lock").open("rb") as file:
                 return not _try_lock(file.fileno(), fcntl.LOCK_SH)

@@ -1,7 +1,7 @@
 """A run kept under a URL: this machine works on a copy, the storage holds what counts.
 
 A trial is fetched when it is begun, its checkpoints follow while it trains, its weights and curve before its record,
-and the record last and once. So whatever dies, the storage holds a run that any machine can go on with.
+and the record last and once. Whatever dies, the storage holds a run that any machine can resume.
 """
 
 from __future__ import annotations

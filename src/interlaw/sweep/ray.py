@@ -43,7 +43,7 @@ def run_on_ray(
     options: RayOptions,
     listen: Listener,
 ) -> None:
-    """Runs trials as Ray tasks; a trial whose worker or node dies goes on elsewhere from its checkpoint.
+    """Runs trials as Ray tasks; a trial whose worker or node dies resumes elsewhere from its checkpoint.
 
     Args:
         specs: Trials, submitted in this order.
@@ -101,14 +101,14 @@ def run_on_ray(
 
 @contextlib.contextmanager
 def _faults(ray: Any) -> Iterator[None]:
-    """What becomes of a cluster is no mistake of the program: one line, and the run can be gone on with."""
+    """A cluster that is lost is no fault of the program: the user gets one line, and the run can resume."""
     try:
         yield
     except ray.exceptions.RayError as error:
         first = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise InterlawError(
             f"expected the Ray cluster to stay, found {type(error).__name__}: {first[:200]}; "
-            "run the same command again to go on"
+            "run the same command again to resume"
         ) from error
 
 

@@ -31,7 +31,7 @@ from interlaw.training import SlicedTask, scale_initial_weights, train
 
 
 class GroupDiedError(Exception):
-    """A process of the group died, or raised; the trial can go on from its checkpoint."""
+    """A process of the group died, or raised; the trial can resume from its checkpoint."""
 
 
 def span_trial(

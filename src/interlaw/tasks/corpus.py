@@ -241,7 +241,7 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
         if not _exists(root):
             raise InterlawError(
                 f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source[:200]!r}; "
-                "mend the path"
+                "correct the path"
             )
         paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
         root = root.parent if root.is_file() else root
@@ -253,7 +253,7 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
                 content = path.read_bytes()
             except OSError as error:
                 raise InterlawError(
-                    f"expected to read {path}, found {error.strerror}; mend its permissions or leave it out"
+                    f"expected to read {path}, found {error.strerror}; change its permissions or leave it out"
                 ) from error
             if b"\0" not in content[:8192]:
                 yield name, content

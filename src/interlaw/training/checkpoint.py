@@ -1,4 +1,4 @@
-"""Everything a run needs to go on, in one safetensors file that names its own digest.
+"""Everything a run needs to resume, in one safetensors file that names its own digest.
 
 A checkpoint is `step-<number>-<digest>.safetensors`: it appears by one rename, and a file whose content does not match
 the digest in its name (cut short, a flipped bit), or that another version or network wrote, is passed over in favour
@@ -23,7 +23,7 @@ from interlaw.files import write_atomically
 
 _NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors")
 _KEPT = 2
-_LAYOUT = "1"  # raised whenever older checkpoints cannot be gone on from
+_LAYOUT = "1"  # raised whenever older checkpoints cannot be resumed
 
 
 def save_checkpoint(
@@ -44,7 +44,7 @@ def save_checkpoint(
         step: Steps done.
         model: Its parameters and buffers are saved.
         optimizer: Its per-parameter tensors are saved.
-        state: Plain values (JSON) that the loop needs to go on.
+        state: Plain values (JSON) that the loop needs to resume.
         best: The weights of the lowest validation loss, where they are kept.
     """
     tensors = {f"model.{name}": tensor for name, tensor in distinct_weights(model).items()}

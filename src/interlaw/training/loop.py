@@ -1,4 +1,4 @@
-"""The training loop: one model, one task, one result; stopped at any moment, it goes on to the same bits."""
+"""The training loop: one model, one task, one result; stopped at any moment, it resumes to the same bits."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def train(
         model: The network, with its initial weights.
         task: Data and loss; batches are a function of the seed and the step.
         settings: Everything that changes the result.
-        checkpoints: Folder to save to and to go on from; None keeps nothing.
+        checkpoints: Folder to save to and to resume from; None keeps nothing.
         checkpoint_seconds: Least time between two checkpoints; no effect on the result.
         report: Called after every step with the state, for progress.
         micro_batch: Samples that go forward and backward at a time; the gradients of a batch's parts are summed, so

@@ -91,25 +91,25 @@ class TrainSettings:
         for name in ("learning_rate", "weight_decay", "clip"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InterlawError(
-                    f"expected {name} to be finite and not negative, found {getattr(self, name)}; mend it"
+                    f"expected {name} to be finite and not negative, found {getattr(self, name)}; correct it"
                 )
         if self.patience < 0:
-            raise InterlawError(f"expected patience of at least 0, found {self.patience}; mend it, 0 for none")
+            raise InterlawError(f"expected patience of at least 0, found {self.patience}; 0 turns it off")
         if not self.blow_up > 1:
-            raise InterlawError(f"expected blow_up above 1, found {self.blow_up}; mend it")
+            raise InterlawError(f"expected blow_up above 1, found {self.blow_up}; correct it")
         if not 0 <= self.warmup_steps <= self.steps:
             raise InterlawError(
                 f"expected warmup_steps from 0 to steps ({self.steps}), found {self.warmup_steps}; shorten it"
             )
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
-                raise InterlawError(f"expected {name} from 0 to below 1, found {getattr(self, name)}; mend it")
+                raise InterlawError(f"expected {name} from 0 to below 1, found {getattr(self, name)}; correct it")
         if not 0 <= self.seed < 2**64:
             raise InterlawError(f"expected a seed from 0 to 2^64 - 1, found {self.seed}; choose another")
         if not math.isfinite(self.strength) or (self.intervention == "none") != (self.strength == 0):
             raise InterlawError(
                 f"expected a finite strength, 0 without an intervention and not 0 with one, found {self.strength} with "
-                f"{self.intervention}; mend it"
+                f"{self.intervention}; correct it"
             )
         if not 0 <= self.final_fraction <= 1:
-            raise InterlawError(f"expected final_fraction from 0 to 1, found {self.final_fraction}; mend it")
+            raise InterlawError(f"expected final_fraction from 0 to 1, found {self.final_fraction}; correct it")

@@ -49,7 +49,7 @@ def require_loggers(names: Sequence[str]) -> None:
 class Logbook:
     """Listens to a sweep and writes each trial when it has ended.
 
-    What was written is noted in FOLDER/<logger>.txt, so that a sweep that goes on, or one that was run before without
+    What was written is noted in FOLDER/<logger>.txt, so that a resumed sweep, or one that ran before without
     trackers, writes what is missing and nothing twice.
 
     Args:
