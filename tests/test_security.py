@@ -19,7 +19,7 @@ from tests.recipes import write_recipe
 from tests.report.synthetic import write_run
 
 from interlaw.cli import run as interlaw
-from interlaw.cli.output import people
+from interlaw.cli.output import make_console
 from interlaw.cli.visible import visible
 from interlaw.runs import RunFolder, load_table, load_trial, table_as
 from interlaw.sweep import prepare_run, read_recipe, run_trials
@@ -155,7 +155,7 @@ def test_no_command_reaches_for_the_network(tmp_path: Path, no_network: list[Any
 
 
 def test_text_from_data_is_only_text_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    people(stderr=False).print(f"{EVIL} \u202e \udcff\x07")
+    make_console(stderr=False).print(f"{EVIL} \u202e \udcff\x07")
     printed = capsys.readouterr().out
     assert "\x1b" not in printed
     assert "\x07" not in printed

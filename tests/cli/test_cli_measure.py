@@ -334,7 +334,7 @@ def test_mistakes(
 def test_progress_is_shown_to_people_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     terminal = Console(file=shown, force_terminal=True, color_system=None, width=80)
-    monkeypatch.setattr(sys.modules["interlaw.cli.measure"], "people", lambda: terminal)
+    monkeypatch.setattr(sys.modules["interlaw.cli.measure"], "make_console", lambda: terminal)
     with progress_bar([torch.zeros(6, 2), {"input_ids": torch.zeros(4, 2)}]) as advance:
         advance(5)
     assert "measuring" in shown.getvalue()

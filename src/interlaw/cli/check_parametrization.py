@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def check_parametrization(
         from interlaw.report import write_transfer_figures
 
         for path in write_transfer_figures(figure, checks, curves):
-            people().print(f"figure: {path}", markup=False)
+            make_console().print(f"figure: {path}", markup=False)
     if as_json:
         print_json(
             {
@@ -96,7 +96,7 @@ def show(checks: list[CoordinateCheck], curves: list[RateCurve]) -> None:
     """Prints a row a check, and a row a rate curve."""
     from rich.table import Table
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     table = Table(box=None, header_style="bold")
     for name in ("parametrization", "over", "sizes", "last block moves", "slope", "outputs move", "slope", "alike"):
         table.add_column(name, justify="right")

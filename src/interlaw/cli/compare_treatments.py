@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 
 if TYPE_CHECKING:
     from interlaw.laws import Claim, TreatmentComparison, TreatmentDifference
@@ -53,7 +53,7 @@ def show(comparison: TreatmentComparison) -> None:
 
     from interlaw.shapes import format_size
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     level = f"{comparison.confidence:.0%}"
     table = Table(box=None, header_style="bold", title="R* under each treatment", title_justify="left")
     for name in ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "found"):
@@ -83,12 +83,12 @@ def show(comparison: TreatmentComparison) -> None:
         console.print(f"- {cost.treatment}: {cost.num_trials} trials{tried}{flops}{share}", markup=False)
     show_claims(comparison.claims)
     for warning in comparison.warnings:
-        people().print(f"! {warning}", markup=False)
+        make_console().print(f"! {warning}", markup=False)
 
 
 def show_claims(claims: Sequence[Claim]) -> None:
     """One line a claim, under its own heading."""
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     console.print("\n[bold]The claims, over all of it[/bold]")
     for claim in claims:
         console.print(f"- {claim.claim}: {claim.sentence}", markup=False)

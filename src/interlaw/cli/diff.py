@@ -24,7 +24,7 @@ from interlaw.cli.measure import (
     default_view,
     progress_bar,
 )
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.errors import InterlawError
 
@@ -88,7 +88,7 @@ def diff(
         )
         return
     _show(first, second, differences, level=level or LEVEL)
-    people(stderr=False).print(sentence, markup=False)
+    make_console(stderr=False).print(sentence, markup=False)
 
 
 def _measured(
@@ -134,7 +134,7 @@ def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, l
     """One row a quantity: both values and their difference."""
     from rich.table import Table
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for letter, one in (("A", a), ("B", b)):
         console.print(
             f"{letter}: {one.model}, {one.view} view at {one.layer}, {one.dim} coordinates, {one.num_clusters} samples",

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.machine import num_cores
 
 PACKAGE = "interlaw"
@@ -121,7 +121,7 @@ def show(found: dict[str, Any]) -> None:
     """Prints it for people."""
     from rich.table import Table
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for name, value in _facts(found):
         console.print(f"{name:<10} {value}", markup=False)
     console.print()

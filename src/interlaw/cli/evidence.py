@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 
 if TYPE_CHECKING:
     from interlaw.recommendation import Evidence
@@ -35,7 +35,7 @@ def evidence(
 
     optima = None
     if refit:
-        people().print("fitting every packaged sweep")
+        make_console().print("fitting every packaged sweep")
         fitted = fit_optima()
         optima = (*fitted, *published_optima())
         if out is not None:
@@ -58,7 +58,7 @@ def show(found: Evidence) -> None:
 
     from interlaw.shapes import format_size
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     measured = Table("measured (one vote a data set)", box=None, header_style="bold")
     for name in ("N", "R*", "68%", "by"):
         measured.add_column(name, justify="left" if name == "by" else "right")

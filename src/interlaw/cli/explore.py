@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 
 
 def explore(
@@ -40,7 +40,7 @@ def explore(
         if as_json:
             print_json({"explorer": page})
         else:
-            people(stderr=False).print(f"explorer: {page}", markup=False)
+            make_console(stderr=False).print(f"explorer: {page}", markup=False)
         return
     with ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
@@ -48,7 +48,7 @@ def explore(
             print_json({"address": address, "port": server.server_port})
             sys.stdout.flush()
         else:
-            people().print(f"{address} chooses a shape; Ctrl-C ends this", markup=False)
+            make_console().print(f"{address} chooses a shape; Ctrl-C ends this", markup=False)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

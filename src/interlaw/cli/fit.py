@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
 
@@ -110,7 +110,7 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
 
         table = read_table_file(source)
         if table.attrs.get("read_as"):
-            people().print(f"note: the table was read as {table.attrs['read_as']}", markup=False)
+            make_console().print(f"note: the table was read as {table.attrs['read_as']}", markup=False)
     table = rename_columns(table, columns)
     if view is not None or any(name.endswith("_aofe_ratio") for name in table.columns):
         from interlaw.runs import view_table
@@ -140,7 +140,7 @@ def show(law: LawFit) -> None:
 
     from interlaw.laws import verdict
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for label, words in verdict(law).lines:
         console.print(f"{label}: {words}", markup=False)
     console.print()
@@ -201,7 +201,7 @@ def show_details(law: LawFit) -> None:
 
     from interlaw.laws import verdict
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for sentence in verdict(law).details:
         console.print(sentence, markup=False)
     if law.law is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlaw.cli.compare_treatments import show_claims
-from interlaw.cli.output import people, print_json
+from interlaw.cli.output import make_console, print_json
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def fit_together(
         fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
         print_json({"fits": fits, "claims": [asdict(claim) for claim in claims]})
         return
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for part in parts:
         name = part.source if part.treatment is None else f"{part.source}, {part.treatment}"
         console.print(f"{name}: {verdict(part.fit).best}", markup=False)

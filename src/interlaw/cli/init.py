@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from interlaw.cli.completion import families
-from interlaw.cli.output import own_name, people, write_text
+from interlaw.cli.output import make_console, own_name, write_text
 from interlaw.errors import InterlawError
 
 
@@ -32,4 +32,4 @@ def init(
         raise InterlawError(f"expected a text file or folder, found nothing at {str(text)!r}; check the path")
     corpus = None if text is None else os.path.relpath(text, file.parent)
     write_text(starter_recipe(family=family, corpus=corpus), file)
-    people().print(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}", markup=False)
+    make_console().print(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}", markup=False)

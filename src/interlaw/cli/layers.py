@@ -24,7 +24,7 @@ from interlaw.cli.measure import (
     default_view,
     progress_bar,
 )
-from interlaw.cli.output import AsJson, people, print_json, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, write_json
 from interlaw.cli.subject import open_subject, read_inputs, title_of
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def layers(
         found = measure_layers(subject.model, given, layers=layer or None, **what, progress=advance)
     if figure is not None:
         write_layers_figure(figure, found, title=f"{title_of(subject, model)}, {what['view']} view")
-        people().print(f"wrote {figure}", markup=False)
+        make_console().print(f"wrote {figure}", markup=False)
     for name, reason in found.left_out.items():
-        people().print(f"note: '{name}' is left out: {reason}")
+        make_console().print(f"note: '{name}' is left out: {reason}")
     written = {"layers": [row.to_dict() for row in found], "left_out": found.left_out}
     if out is not None:
         write_json(written, out)
@@ -122,4 +122,4 @@ def show(found: tuple[LayerInteraction, ...]) -> None:
             f"{row.nfa:.3f}",
             f"{row.nfa_centered:.3f}",
         )
-    people(stderr=False).print(table)
+    make_console(stderr=False).print(table)

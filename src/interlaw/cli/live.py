@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from interlaw.cli.output import people
+from interlaw.cli.output import make_console
 
 if TYPE_CHECKING:
     from interlaw.runs import TrialSpec
@@ -39,7 +39,7 @@ class LiveSweep:
 
     def __init__(self, trials: list[TrialSpec], *, already_done: int, listen: Listener | None = None) -> None:
         self._next = listen
-        self._console = people()
+        self._console = make_console()
         self._names = {trial.key: describe(trial) for trial in trials}
         self._tokens = {trial.key: _tokens(trial) for trial in trials}
         self._progress = Progress(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from interlaw.cli.output import people
+from interlaw.cli.output import make_console
 
 # commands that cannot begin without torch, which takes seconds to import
 NEEDS_TORCH = frozenset(
@@ -16,7 +16,7 @@ NEEDS_TORCH = frozenset(
 @contextmanager
 def loading(what: str) -> Iterator[None]:
     """Shows "loading WHAT" on a terminal until the block ends; says nothing elsewhere."""
-    console = people()
+    console = make_console()
     if not console.is_terminal:
         yield
         return

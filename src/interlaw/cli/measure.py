@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.subject import count_samples, open_subject, read_inputs
 from interlaw.errors import InterlawError
 
@@ -158,7 +158,7 @@ def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress
 
     total = count_samples(inputs)
-    console = people()
+    console = make_console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("measuring", total=total)
         yield lambda done: bar.update(task, completed=done)
@@ -170,7 +170,7 @@ def show(found: Interaction) -> None:
 
     from interlaw.interaction import QUANTITIES
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     console.print(
         f"{found.view} view at {found.layer}: {found.dim} coordinates, {found.num_clusters} samples, "
         + (

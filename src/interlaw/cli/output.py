@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.errors import InterlawError
+from interlaw.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,18 +41,16 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         InterlawError: The file cannot be written there.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise InterlawError(
             f"expected a file to write at {path}, found {error.strerror}; name another place"
         ) from error
 
 
-def people(*, stderr: bool = True) -> Console:
-    """A console for people."""
+def make_console(*, stderr: bool = True) -> Console:
+    """A console for what people read: on stderr, or on stdout where it is the result."""
     from interlaw.cli.console import PlainConsole  # rich only when something is shown
 
     console = PlainConsole(stderr=stderr)

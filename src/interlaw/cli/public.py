@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlaw.cli.output import people, print_json
+from interlaw.cli.output import make_console, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,8 @@ def list_sweeps(*, as_json: bool) -> None:
     table = Table("name", "what it is", "source", "licence", box=None, header_style="bold")
     for sweep in packaged_sweeps():
         table.add_row(sweep.name, sweep.title, sweep.source, sweep.licence)
-    people(stderr=False).print(table)
-    people().print("fit one: interlaw fit public:NAME", markup=False)
+    make_console(stderr=False).print(table)
+    make_console().print("fit one: interlaw fit public:NAME", markup=False)
 
 
 def surfaces(table: pd.DataFrame, law: LawFit) -> dict[str, list[dict[str, Any]]]:
@@ -47,7 +47,7 @@ def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
     """Prints them, one line a size or budget."""
     from interlaw.shapes import format_size
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for one in found.get("surface", []):
         said = one["status"].replace("_", " ")
         if one["status"] == "optimum":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, own_name, people, print_json
+from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def quickstart(
     require_folder(out)
     written = recipe_on(text)
     recipe = parse_recipe(written, source=RECIPE)
-    console = people()
+    console = make_console()
 
     source, device = text or "the standard library's text", choose_device(None)
     console.print(
@@ -76,7 +76,7 @@ def quickstart(
     trial = out / "trials" / str(of_best["key"].iloc[0])
     lines = [f"{label}: {words}" for label, words in verdict(law).lines]
     lines += ["", f"report: {page}", f"next: {own_name()} measure {trial} --view loss"]
-    people(stderr=False).print("\n" + "\n".join(lines), markup=False)
+    make_console(stderr=False).print("\n" + "\n".join(lines), markup=False)
 
 
 def recipe_on(text: Path | None) -> str:

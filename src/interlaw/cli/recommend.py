@@ -11,7 +11,7 @@ import typer
 
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.completion import DECODERS, among
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def recommend(
     if details:
         show_evidence(result)
     if written:
-        people().print(f"wrote {written}")
+        make_console().print(f"wrote {written}")
 
 
 def timed(result: Recommendation) -> Recommendation:
@@ -125,7 +125,7 @@ def read_fit(source: str | Path) -> LawFit:
         from interlaw.cli.fit import read_source
 
         table = read_source(source, view=None, columns=[])
-        people().print(f"fitting {source}", markup=False)
+        make_console().print(f"fitting {source}", markup=False)
         return fit_law(table)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -162,7 +162,7 @@ def show(result: Recommendation) -> None:
     """Prints the pick, what is nearly as good, the table and what to know."""
     from interlaw.recommendation import lines, notes_as_lines
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for line in lines(result):
         console.print(line, markup=False, highlight=False)
     for line in notes_as_lines(result):
@@ -175,7 +175,7 @@ def show_evidence(result: Recommendation) -> None:
 
     from interlaw.shapes import format_size
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     laws = Table("line", "standing", "R*", "good R", "covers", "trust", "source")
     for one in result.laws:
         low, high = one.low, one.high

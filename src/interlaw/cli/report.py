@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 
 
 def report(
@@ -32,7 +32,7 @@ def report(
     if as_json:
         print_json({"report": page, "figures": written})
         return
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     console.print(str(page), markup=False)
     for path in written:
         console.print(str(path), markup=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.completion import EXPERIMENTS, SCALES, among
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.sweep import TrainDevice
 from interlaw.errors import WorkFailedError
 
@@ -51,7 +51,7 @@ def reproduce(
     device = choose_device(device)
     require_device(device)
     require_workers(workers)
-    console = people()
+    console = make_console()
 
     def sweep(plan: Plan) -> None:
         drive(plan, executor="processes", workers=workers, device=device)
@@ -81,7 +81,7 @@ def _show(outcome: Outcome) -> None:
         table.add_column(name)
     for line in outcome.agreement:
         table.add_row(line.figure, line.at, _number(line.published), _number(line.ours), line.verdict)
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     console.print(outcome.setting, markup=False)
     console.print(table)
     for note in (*outcome.sentences(), *remarks(outcome.agreement), *outcome.notes, *outcome.files):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.visible import visible
 from interlaw.errors import WorkFailedError
 
@@ -34,7 +34,7 @@ def rerun(
 
     if device is not None:
         require_device(device)
-    with people().status(f"running {visible(PurePath(trial).name)} again"):
+    with make_console().status(f"running {visible(PurePath(trial).name)} again"):
         found = rerun_trial(trial, tolerance=RERUN_TOLERANCE if tolerance is None else tolerance, device=device)
     if as_json:
         print_json(found.to_dict())
@@ -46,7 +46,7 @@ def rerun(
 
 def show(found: Rerun) -> None:
     """Prints the verdict, what differs most, and which versions differ."""
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     same = found.num_compared - len(found.differences)
     console.print(f"{found.key}: {found.verdict}; {same} of {found.num_compared} figures and weights are bit-equal")
     for one in found.differences[:SHOWN]:

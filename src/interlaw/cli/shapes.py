@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from interlaw.cli.completion import RULES, among, families
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 
 FAR = 0.05
@@ -85,7 +85,7 @@ def shapes(
     far = sum(abs(row["budget_error"]) > FAR for row in rows)
     if far:
         heads = "a smaller --head-dim, " if rows[0]["num_heads"] else ""
-        people().print(
+        make_console().print(
             f"note: {far} of {len(rows)} shapes miss the budget by more than {FAR:.0%}, for widths come in steps; "
             f"{heads}--rule nearest or a larger budget comes closer"
         )
@@ -117,4 +117,4 @@ def _draw(rows: list[dict[str, Any]]) -> None:
             f"{row['ratio']:.4g}",
             f"{row['budget_error']:+.2%}",
         )
-    people(stderr=False).print(table)
+    make_console(stderr=False).print(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 
 if TYPE_CHECKING:
     from interlaw.sweep import RunStatus
@@ -28,7 +28,7 @@ def status(
     if as_json:
         print_json(asdict(state))
         return
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     console.print(
         f"{state.done} done, {state.failed} failed ({state.diverged} diverged), {state.running} running, "
         f"{state.pending} pending; {_left(state)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interlaw.cli.output import people
+from interlaw.cli.output import make_console
 from interlaw.errors import InterlawError, did_you_mean
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
     require_possible(name)
     loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
     for note in loaded.notes:
-        people().print(f"note: {note}")
+        make_console().print(f"note: {note}")
     return Subject(model=loaded.model, pretrained=loaded)
 
 
@@ -120,7 +120,7 @@ def leave_training(model: nn.Module) -> None:
     model.eval()
     if changed:
         some = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
-        people().print(f"note: the network came in train mode; measured in eval mode, which matters to {some}")
+        make_console().print(f"note: the network came in train mode; measured in eval mode, which matters to {some}")
 
 
 def read_inputs(
@@ -168,7 +168,7 @@ def read_inputs(
     else:
         written = embedded_text() if text is None else read_text(text)
         found = sequences_of(subject, written, samples=at_most, context=context, targets=targets, seed=seed)
-        people().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
+        make_console().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
     say_fewer(found, samples)
     return found
 
@@ -243,6 +243,6 @@ def say_fewer(inputs: Any, asked: int | None) -> None:
     """Says so where there are fewer samples than were asked for."""
     found = count_samples(inputs)
     if asked is not None and found < asked:
-        people().print(
+        make_console().print(
             f"note: {asked} samples were asked for, there are {found}; give more inputs or a smaller context"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def tell_text_elsewhere(recipe: Recipe, folder: Path) -> None:
         return
     place = (folder / corpus).resolve()
     if not place.is_relative_to(folder.resolve()):
-        people().print(f"the recipe's text lies outside its folder: reading {place}", markup=False)
+        make_console().print(f"the recipe's text lies outside its folder: reading {place}", markup=False)
 
 
 def require_success(outcome: dict[str, Any], out: str) -> None:
@@ -238,7 +238,7 @@ def drive(
                     listen=live.listen,
                 )
         except KeyboardInterrupt:
-            people().print("stopped; run the same command again to resume")
+            make_console().print("stopped; run the same command again to resume")
             raise
         earlier = ended
         run, trials = plan()
@@ -282,7 +282,7 @@ def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
         flops = sum(row["flops"] for row in rows)
         print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round, "device": device})
         return
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for row in rows:
         console.print(
             f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  "

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 
 
 def watch(
@@ -27,7 +27,7 @@ def watch(
             print_json({"address": server.address, "port": server.server_port})
             sys.stdout.flush()
         else:
-            people().print(f"{server.address} shows {run}; Ctrl-C ends this, not the sweep", markup=False)
+            make_console().print(f"{server.address} shows {run}; Ctrl-C ends this, not the sweep", markup=False)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
