@@ -45,7 +45,7 @@ def evidence(
         from interlaw.report import write_evidence_figure
 
         write_evidence_figure(figure, found)
-        people().print(f"wrote {figure}", markup=False)
+        make_console().print(f"wrote {figure}", markup=False)
     if as_json:
         print_json(found.to_dict())
         return

@@ -94,7 +94,7 @@ def recommend(
         from interlaw.report import write_frontier_figure
 
         write_frontier_figure(figure, result)
-        people().print(f"wrote {figure}", markup=False)
+        make_console().print(f"wrote {figure}", markup=False)
     written = write_config(result, export, pick=pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
@@ -111,7 +111,7 @@ def timed(result: Recommendation) -> Recommendation:
     from interlaw.recommendation import time_candidates
 
     def say(words: str) -> None:
-        people().print(words, markup=False, highlight=False)
+        make_console().print(words, markup=False, highlight=False)
 
     return replace(result, candidates=time_candidates(result.candidates, say=say))
 
