@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.diff import refuse_two_models
-from interlaw.cli.output import AsJson, people, print_json
+from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def compare(
         added = added_rows(models or [], lm_eval or [], config or [], task=task, variant=variant)
     if write is not None:
         append_rows(write, added)
-        people().print(f"wrote {len(added)} rows to {write}", markup=False)
+        make_console().print(f"wrote {len(added)} rows to {write}", markup=False)
     comparison = compare_models(
         (*added, *published_rows()),
         protocol=protocol or HOMOGENEOUS_PROTOCOL,
@@ -160,7 +160,7 @@ def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: 
 
     from interlaw.published import published_rows
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     for placement in placements:
         console.print(_placed(placement), markup=False)
     first = comparison.associations[0]
@@ -201,7 +201,7 @@ def show_details(comparison: Comparison) -> None:
     """Prints every statistic of every predictor, then every model."""
     from rich.table import Table
 
-    console = people(stderr=False)
+    console = make_console(stderr=False)
     statistics = Table("size", "predictor", "statistic", "models", "value", "p by family", "one family out", "most")
     for one in comparison.associations:
         for name in ("pearson", "spearman", "above_chance", "given_params", "given_params_and_tokens"):
