@@ -109,6 +109,28 @@ def test_mistakes_are_named(tmp_path: Path, path: Path) -> None:
         read_source(tmp_path / "dir", view=None, columns=[])
 
 
+def test_a_further_column_of_a_like_name_is_no_view(tmp_path: Path) -> None:
+    """Interaction of the weights, W^T W, beside that of the gradients."""
+    plain = table().rename(columns={"loss_aofe": "aofe", "loss_aofe_ratio": "aofe_ratio"})
+    path = tmp_path / "plain.csv"
+    plain.drop(columns=["projected_aofe", "projected_aofe_ratio"]).assign(wtw_aofe_ratio=0.5).to_csv(path, index=False)
+    found = read_source(path, view=None, columns=[])
+    assert found["aofe_ratio"].equals(pd.read_csv(path)["aofe_ratio"])
+    assert json.loads(runner.invoke(app, [str(path), "--json", "--resamples", "100"]).stdout)["budgets"]
+
+
+def test_window_tolerance_and_last_step_reach_the_fit(tmp_path: Path) -> None:
+    bare = table().drop(columns=["budget"])
+    path = tmp_path / "bare.csv"
+    pd.concat([bare.assign(train_tokens=1e6, loss=9.0), bare.assign(train_tokens=2e6)]).to_csv(path, index=False)
+    assert "--last-step" in str(runner.invoke(app, [str(path), "--resamples", "100"]).exception)
+    options = ["--last-step", "--budget-tolerance", "0.02", "--window", "0.02", "--json", "--resamples", "100"]
+    found = json.loads(runner.invoke(app, [str(path), *options]).stdout)
+    assert any("earlier checkpoints" in warning for warning in found["warnings"])
+    assert any("within 2% of each other" in warning for warning in found["warnings"])
+    assert sum(point["in_window"] for point in found["budgets"][0]["points"]) < 7
+
+
 def test_one_treatment_at_a_time(tmp_path: Path) -> None:
     both = pd.concat([table().assign(treatment="fixed"), table().assign(treatment="tuned")])
     path = tmp_path / "both.csv"

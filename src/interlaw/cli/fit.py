@@ -29,6 +29,16 @@ def fit(
     ],
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
     confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
+    window: Annotated[
+        float, typer.Option(help="The curve uses shapes whose loss is within this fraction of the best.")
+    ] = 0.1,
+    budget_tolerance: Annotated[
+        float | None,
+        typer.Option(help="Sizes within it share a budget, where the table names none; by the widths when not given."),
+    ] = None,
+    last_step: Annotated[
+        bool, typer.Option("--last-step", help="Rows of a shape at different tokens are one run: keep the last.")
+    ] = False,
     view: Annotated[
         str | None,
         typer.Option(
@@ -57,6 +67,9 @@ def fit(
     settings: dict[str, Any] = {
         "delta": delta,
         "confidence": confidence,
+        "window": window,
+        "budget_tolerance": budget_tolerance,
+        "last_step": last_step,
         "treatment": treatment,
         "given": given,
         "seed": seed,
@@ -112,7 +125,9 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
         if table.attrs.get("read_as"):
             make_console().print(f"note: the table was read as {table.attrs['read_as']}", markup=False)
     table = rename_columns(table, columns)
-    if view is not None or any(name.endswith("_aofe_ratio") for name in table.columns):
+    # plain columns are the interaction that the table means, whatever other quantity bears a like name
+    plain = "aofe_ratio" in table.columns
+    if view is not None or (not plain and any(name.endswith("_aofe_ratio") for name in table.columns)):
         from interlaw.runs import view_table
 
         table = view_table(table, view=view)
@@ -120,7 +135,7 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
 
 
 def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Gives their columns our names; a column of ours that is replaced goes."""
+    """Gives their columns our names; a column of ours that is replaced goes, theirs stays beside it."""
     for pair in columns:
         ours, equals, theirs = pair.partition("=")
         if not equals or not ours or not theirs:
@@ -130,7 +145,7 @@ def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
                 f"expected a column {theirs!r} for {ours}, found {', '.join(map(str, table.columns))}; name one of them"
             )
         if ours != theirs:
-            table = table.drop(columns=ours, errors="ignore").rename(columns={theirs: ours})
+            table = table.assign(**{ours: table[theirs]})  # one column of theirs may stand for two of ours
     return table
 
 
@@ -146,7 +161,7 @@ def show(law: LawFit) -> None:
     console.print()
     level = f"{law.confidence:.0%}"
     table = Table(box=None, header_style="bold")
-    heads = ("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", level, f"R within {law.delta:g}")
+    heads = ("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", level, f"R within {100 * law.delta:.2g}%")
     for name in (*heads, "interaction interval"):
         table.add_column(name, justify="right")
     for budget in law.budgets:

@@ -20,14 +20,11 @@ def collect_warnings(
     if left_out.bias:
         lost = f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else ""
         warnings.append(f"{left_out.bias}{lost}")
-    if left_out.duplicates:
-        warnings.append(f"{left_out.duplicates} rows repeat another row exactly and were counted once")
+    warnings.extend(runs.told)
     if runs.rate_edges:
         warnings.append(
             f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
         )
-    if runs.budget_inferred:
-        warnings.append("the table has no column budget: runs within 5% of each other's parameters count as one budget")
     if shapes.relative_noise is None and len(shapes.loss) > len(budgets):
         warnings.append(
             "no shape was run with two seeds: the seed noise is unknown, and ties cannot be told from gains"

@@ -108,6 +108,8 @@ def fit_law(
     num_bootstrap: int = 1000,
     num_permutations: int = 1000,
     given: bool = False,
+    budget_tolerance: float | None = None,
+    last_step: bool = False,
 ) -> LawFit:
     """Fit the law of depth and width to a table of runs.
 
@@ -128,6 +130,9 @@ def fit_law(
         seed: Seed of bootstrap and permutations; the same table and seed give the same fit.
         num_bootstrap: Bootstrap draws.
         num_permutations: Permutations of each claim's test.
+        budget_tolerance: Runs within it of each other's parameters share a budget, where the table names none; None
+            lets it grow with what rounding widths must miss.
+        last_step: Keep the last row of each shape where rows differ in tokens and nothing names their run.
         given: Each row is the optimum of its budget, found elsewhere: only the slope over budgets is tested.
 
     Returns:
@@ -149,10 +154,10 @@ def fit_law(
 
     Source: Sun, Yang, Zhang, Du 2026 (arXiv 2605.27989) for the two intervals.
     """
-    _check_settings(delta, confidence, window, num_bootstrap, num_permutations)
+    _check_settings(delta, confidence, window, num_bootstrap, num_permutations, budget_tolerance)
     if not hasattr(table, "keys"):
         raise TypeError(f"expected a DataFrame or a dict of columns, fit_law(table), found {type(table).__name__}")
-    runs = read_runs(table, treatment=treatment)
+    runs = read_runs(table, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
     shapes = group_shapes(runs)
     if seed < 0:
         raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
@@ -212,13 +217,22 @@ def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Genera
     return tuple(found)
 
 
-def _check_settings(delta: float, confidence: float, window: float, num_bootstrap: int, num_permutations: int) -> None:
+def _check_settings(
+    delta: float,
+    confidence: float,
+    window: float,
+    num_bootstrap: int,
+    num_permutations: int,
+    budget_tolerance: float | None,
+) -> None:
     if not 0 < delta < 1:
         raise InterlawError(f"expected delta between 0 and 1 (a relative loss), found {delta}: 0.01 means one per cent")
     if not 0.5 <= confidence < 1:
         raise InterlawError(f"expected confidence from 0.5 to below 1, found {confidence}: 0.9 is usual")
     if not window > 0:
         raise InterlawError(f"expected a positive window, found {window}: 0.1 uses shapes within 10% of the best")
+    if budget_tolerance is not None and not 0 < budget_tolerance < 1:
+        raise InterlawError(f"expected a budget tolerance between 0 and 1, found {budget_tolerance}: 0.05 means 5%")
     if num_bootstrap < 100 or num_permutations < 100:
         raise InterlawError(
             f"expected at least 100 bootstrap draws and permutations, found {num_bootstrap} and {num_permutations}: "

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError
+from interlaw.laws.rows import PROGRESS, RUN_NAMES, best_rates, infer_budgets, last_checkpoints, without_copies
 from interlaw.laws.run_state import state_column, states_of
 
 FloatArray = NDArray[np.float64]
 
 REQUIRED = ("params", "depth", "width", "loss")
 MEASURED = ("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio")
-BUDGET_TOLERANCE = 0.05
 
 
 class Columns(Protocol):
@@ -36,7 +36,8 @@ class LeftOut:
         diverged: Rows whose status is `diverged`.
         failed: Rows with any other status than `done`.
         slower_rates: Rows at learning rates that were not the best of their shape.
-        duplicates: Exact repeats of another row.
+        checkpoints: Rows of a run before its last.
+        duplicates: Rows that agree with another in every column.
         lost_shapes: Shapes without a single usable run, as `depth x width @ budget`.
         bias: In words, which way the omission may pull the optimum; empty when nothing was left out.
     """
@@ -45,6 +46,7 @@ class LeftOut:
     diverged: int = 0
     failed: int = 0
     slower_rates: int = 0
+    checkpoints: int = 0
     duplicates: int = 0
     lost_shapes: tuple[str, ...] = ()
     bias: str = ""
@@ -64,7 +66,7 @@ class Runs:
         tokens: Training tokens, when the table has them.
         spends_tokens: What is spent counts the tokens too: training FLOPs.
         measured: The interaction columns that are present (NaN where a run was not measured).
-        budget_inferred: The table had no `budget`; runs were grouped by nearly equal parameters.
+        told: What was done with the rows that a reader would want to know, a sentence each.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
         left_out: What was dropped.
         view: The view that `measured` is of, by the table's own account; empty when it does not say.
@@ -81,7 +83,7 @@ class Runs:
     tokens: FloatArray | None
     spends_tokens: bool
     measured: Mapping[str, FloatArray]
-    budget_inferred: bool
+    told: tuple[str, ...]
     rate_edges: int
     left_out: LeftOut
     view: str
@@ -89,14 +91,20 @@ class Runs:
     seed: FloatArray | None
 
 
-def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
+def read_runs(
+    table: Columns, *, treatment: str | None = None, budget_tolerance: float | None = None, last_step: bool = False
+) -> Runs:
     """Check a table and keep the runs that ended well.
 
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
             present: `budget`, `budget_spent`, `budget_kind`, `status` (or `state`), `seed`, `learning_rate`,
-            `rate_at_edge`, `treatment`, `train_tokens`, `aofe`, `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
+            `val_loss`, `rate_at_edge`, `treatment`, `train_tokens` (or `step`), `run`, `aofe`, `aofe_ratio`,
+            `null_ratio`, `excess_ratio`, `view`.
         treatment: The learning-rate treatment to keep, when the table holds several.
+        budget_tolerance: Runs within it of each other's parameters share a budget, where the table has no `budget`;
+            None lets it grow with what rounding widths must miss.
+        last_step: Keep the last row of each shape where rows differ in tokens and nothing names their run.
 
     Raises:
         InterlawError: A column is missing, not numeric, of another length, or holds a value that no run can have; or
@@ -115,13 +123,13 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
     if num_rows == 0:
         raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
     chosen = _treatment_mask(table, names, num_rows, treatment)
-    told = state_column(names)
+    state = state_column(names)
     status = np.full(int(chosen.sum()), "done")
-    if told is not None:
-        status = states_of(_text(table, told, num_rows)[chosen], column=told)
+    if state is not None:
+        status = states_of(_text(table, state, num_rows)[chosen], column=state)
     done = status == "done"
     columns = {name: _number(table, name, num_rows)[chosen] for name in REQUIRED}
-    for name in ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "train_tokens", *MEASURED):
+    for name in ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "val_loss", *PROGRESS, *MEASURED):
         if name in names:
             columns[name] = _number(table, name, num_rows)[chosen]
     row_numbers = np.flatnonzero(chosen)
@@ -129,17 +137,28 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         _check_positive(columns[name][done], name, row_numbers[done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
-    inferred = "budget" not in columns
-    if inferred:
-        columns["budget"] = _infer_budget(columns["params"])
-    keep, slower, edges = _best_rates(columns, done)
-    keep, duplicates = _drop_duplicates(columns, keep)
+    told = []
+    if "budget" not in columns:
+        columns["budget"], widest = infer_budgets(columns["params"], columns["width"], tolerance=budget_tolerance)
+        told.append(
+            f"the table has no column budget: runs within {widest:.0%} of each other's parameters count as one budget "
+            "(budget_tolerance= or --budget-tolerance sets it)"
+        )
+    run_name = next((name for name in RUN_NAMES if name in names), None)
+    cells = {name: _text(table, name, num_rows)[chosen] for name in names}
+    checkpoints = last_checkpoints(
+        columns, done, runs=None if run_name is None else cells[run_name], last_step=last_step
+    )
+    rates, edges = best_rates(columns, checkpoints.keep)
+    copies = without_copies(columns, rates.keep, cells=cells)
+    keep = copies.keep
     left_out = LeftOut(
         num_rows=len(status),
         diverged=int((status == "diverged").sum()),
         failed=int((~done & (status != "diverged")).sum()),
-        slower_rates=slower,
-        duplicates=duplicates,
+        slower_rates=rates.dropped,
+        checkpoints=checkpoints.dropped,
+        duplicates=copies.dropped,
         lost_shapes=_lost_shapes(columns, done),
         bias=_bias(columns, done),
     )
@@ -153,7 +172,7 @@ def read_runs(table: Columns, *, treatment: str | None = None) -> Runs:
         tokens=None if tokens is None else tokens[keep],
         spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
         measured={name: columns[name][keep] for name in MEASURED if name in columns},
-        budget_inferred=inferred,
+        told=(*told, *checkpoints.told, *rates.told, *copies.told),
         rate_edges=edges + _searched_edges(columns, keep),
         left_out=left_out,
         view=_one_view(table, num_rows) if "view" in names else "",
@@ -230,42 +249,9 @@ def _check_positive(values: FloatArray, name: str, rows: NDArray[np.int64]) -> N
         )
 
 
-def _infer_budget(params: FloatArray) -> FloatArray:
-    """Group by parameters: a group holds what lies within BUDGET_TOLERANCE of its smallest member."""
-    budget = np.full_like(params, np.nan)
-    finite = np.isfinite(params) & (params > 0)
-    order = np.flatnonzero(finite)[np.argsort(params[finite], kind="stable")]
-    start = 0
-    for position in range(1, len(order) + 1):
-        if position == len(order) or params[order[position]] > (1 + BUDGET_TOLERANCE) * params[order[start]]:
-            group = order[start:position]
-            budget[group] = float(np.exp(np.log(params[group]).mean()))
-            start = position
-    return budget
-
-
 def _shape_ids(columns: Mapping[str, FloatArray]) -> NDArray[np.int64]:
     keys = np.column_stack([columns["budget"], columns["depth"], columns["width"]])
     return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def _best_rates(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, int]:
-    """Where a shape was tried at several learning rates, keep the rate with the lowest mean loss."""
-    if "learning_rate" not in columns:
-        return done.copy(), 0, 0
-    rates, keep, edges = columns["learning_rate"], done.copy(), 0
-    shapes = _shape_ids(columns)
-    order = np.argsort(shapes, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(shapes[order])) + 1):
-        rows = rows[done[rows]]
-        tried = np.unique(rates[rows][np.isfinite(rates[rows])])
-        if len(tried) < 2:
-            continue
-        means = np.array([columns["loss"][rows][rates[rows] == rate].mean() for rate in tried])
-        best = int(means.argmin())
-        edges += best in (0, len(tried) - 1)
-        keep[rows[rates[rows] != tried[best]]] = False
-    return keep, int(done.sum() - keep.sum()), edges
 
 
 def _searched_edges(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) -> int:
@@ -273,19 +259,6 @@ def _searched_edges(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) 
     if "rate_at_edge" not in columns:
         return 0
     return len(np.unique(_shape_ids(columns)[keep & (columns["rate_at_edge"] == 1)]))
-
-
-def _drop_duplicates(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
-    """Drop rows equal in shape, seed, rate and loss: copying a row must not narrow an interval."""
-    names = [
-        name for name in ("budget", "params", "depth", "width", "loss", "seed", "learning_rate") if name in columns
-    ]
-    rows = np.flatnonzero(keep)
-    keys = np.nan_to_num(np.column_stack([columns[name][rows] for name in names]), nan=-1.0)
-    first = np.unique(keys, axis=0, return_index=True)[1]
-    result = np.zeros_like(keep)
-    result[rows[first]] = True
-    return result, len(rows) - len(first)
 
 
 def _lost_shapes(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> tuple[str, ...]:
