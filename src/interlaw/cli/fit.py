@@ -161,7 +161,17 @@ def show(law: LawFit) -> None:
     console.print()
     level = f"{law.confidence:.0%}"
     table = Table(box=None, header_style="bold")
-    heads = ("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", level, f"R within {100 * law.delta:.2g}%")
+    heads = (
+        "budget",
+        "shapes",
+        "runs",
+        "best shape",
+        "loss",
+        "at equal size",
+        "R*",
+        level,
+        f"R within {100 * law.delta:.2g}%",
+    )
     for name in (*heads, "interaction interval"):
         table.add_column(name, justify="right")
     for budget in law.budgets:
