@@ -20,6 +20,7 @@ from interlaw.runs import provenance
 TABLES = {
     "scaling": "benchmarks.scaling_interaction",
     "coverage": "benchmarks.coverage_interaction",
+    "laws_coverage": "benchmarks.coverage_laws",
     "stopping": "benchmarks.stopping_interaction",
     "levels": "benchmarks.levels_claims",
 }

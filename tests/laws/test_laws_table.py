@@ -68,7 +68,7 @@ def test_bad_runs_are_counted_and_their_side_is_named() -> None:
     }
     left_out = read_runs(table).left_out
     assert (left_out.diverged, left_out.failed, left_out.num_rows) == (1, 1, 5)
-    assert left_out.lost_shapes == ("16 x 70 @ 1e+06", "32 x 50 @ 1e+06")
+    assert left_out.lost_shapes == ("16 x 70 @ 1M", "32 x 50 @ 1M")
     assert "mostly deeper and narrower" in left_out.bias
     table["depth"], table["width"] = [20, 30, 40, 1, 2], [50, 45, 40, 300, 200]
     assert "mostly wider and shallower" in read_runs(table).left_out.bias

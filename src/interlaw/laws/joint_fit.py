@@ -31,12 +31,14 @@ def fit_joint_law(
     confidence: float,
     num_bootstrap: int,
     rng: np.random.Generator,
+    compare: bool = True,
 ) -> JointLaw | None:
     """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
 
     Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
     spread is widened by sqrt(n / (n - p)) for the parameters fitted, and up to the seed noise where residuals are
     smaller. Each draw takes the form that fits it best, so the choice of form enters the intervals of R* and gamma.
+    `compare=False` leaves the rival forms out: no interval depends on them.
     """
     rows = _near(shapes, budgets)
     levels, which = np.unique(shapes.budget[rows], return_inverse=True)
@@ -77,7 +79,9 @@ def fit_joint_law(
         ),
         z_quantile=z_quantile,
         line=_line(natural, covariance, reference, z_quantile, span),
-        comparisons=compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng),
+        comparisons=compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng)
+        if compare
+        else (),
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
         huber_delta=solution.huber_delta,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,13 +109,17 @@ def _validation(columns: Mapping[str, FloatArray], rows: NDArray[np.int64]) -> F
     return columns["val_loss"][rows]
 
 
-def without_copies(columns: Mapping[str, FloatArray], keep: Mask, *, cells: Mapping[str, NDArray[np.str_]]) -> Kept:
-    """One of each group of rows that agree in every column of the table: copying a row must not narrow an interval."""
+def without_copies(
+    columns: Mapping[str, FloatArray], keep: Mask, *, cells: Callable[[], list[NDArray[np.str_]]]
+) -> Kept:
+    """One of each group of rows that agree in every column, whose `cells` are read only where shape and loss agree."""
     result = keep.copy()
+    texts: list[NDArray[np.str_]] = []
     same = np.column_stack([_shape_ids(columns), _codes(columns["loss"])])
     for rows in _groups(same, keep):
         if len(rows) > 1:
-            whole = np.column_stack([values[rows] for values in cells.values()])
+            texts = texts or cells()
+            whole = np.column_stack([values[rows] for values in texts])
             first = np.unique(whole, axis=0, return_index=True)[1]
             result[np.delete(rows, first)] = False
     dropped = int(keep.sum() - result.sum())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from interlaw.errors import InterlawError
 from interlaw.laws.rows import PROGRESS, RUN_NAMES, best_rates, infer_budgets, last_checkpoints, without_copies
 from interlaw.laws.run_state import state_column, states_of
+from interlaw.size import format_size
 
 FloatArray = NDArray[np.float64]
 
@@ -111,17 +112,7 @@ def read_runs(
             the table mixes treatments.
     """
     names = [str(name) for name in table]
-    if not names:
-        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise InterlawError(
-            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(names)}; "
-            f"rename them, or map them with --column {missing[0]}=THEIRS"
-        )
-    num_rows = len(np.asarray(table["loss"]))
-    if num_rows == 0:
-        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
+    num_rows = _require_columns(table, names)
     chosen = _treatment_mask(table, names, num_rows, treatment)
     state = state_column(names)
     status = np.full(int(chosen.sum()), "done")
@@ -145,12 +136,10 @@ def read_runs(
             "(budget_tolerance= or --budget-tolerance sets it)"
         )
     run_name = next((name for name in RUN_NAMES if name in names), None)
-    cells = {name: _text(table, name, num_rows)[chosen] for name in names}
-    checkpoints = last_checkpoints(
-        columns, done, runs=None if run_name is None else cells[run_name], last_step=last_step
-    )
+    named = None if run_name is None else _text(table, run_name, num_rows)[chosen]
+    checkpoints = last_checkpoints(columns, done, runs=named, last_step=last_step)
     rates, edges = best_rates(columns, checkpoints.keep)
-    copies = without_copies(columns, rates.keep, cells=cells)
+    copies = without_copies(columns, rates.keep, cells=lambda: [_text(table, name, num_rows)[chosen] for name in names])
     keep = copies.keep
     left_out = LeftOut(
         num_rows=len(status),
@@ -179,6 +168,22 @@ def read_runs(
         row=row_numbers[keep],
         seed=seeds if seeds is not None and np.isfinite(seeds).all() else None,
     )
+
+
+def _require_columns(table: Columns, names: list[str]) -> int:
+    """How many rows a table with every required column has."""
+    if not names:
+        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise InterlawError(
+            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(names)}; "
+            f"rename them, or map them with --column {missing[0]}=THEIRS"
+        )
+    num_rows = len(np.asarray(table["loss"]))
+    if num_rows == 0:
+        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
+    return num_rows
 
 
 def _one_view(table: Columns, num_rows: int) -> str:
@@ -266,7 +271,7 @@ def _lost_shapes(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> 
     lost = sorted(set(shapes[~done].tolist()) - set(shapes[done].tolist()))
     rows = [int(np.flatnonzero(shapes == shape)[0]) for shape in lost]
     return tuple(
-        f"{columns['depth'][row]:g} x {columns['width'][row]:g} @ {columns['budget'][row]:g}"
+        f"{columns['depth'][row]:g} x {columns['width'][row]:g} @ {format_size(columns['budget'][row])}"
         for row in rows
         if np.isfinite([columns["depth"][row], columns["width"][row], columns["budget"][row]]).all()
     )
