@@ -9,12 +9,14 @@ import math
 import sys
 from collections.abc import Callable
 
+import altair as alt
 import torch
 from torch import nn
 
 from benchmarks.bench_interaction import best_of
 from interlaw.interaction import measure
 from interlaw.models import GPT
+from interlaw.report import Drawing, Panel, look, whole, write_chart
 from interlaw.shapes import GPTShape
 
 Points = dict[int, float]
@@ -78,35 +80,55 @@ def main(figure: str | None = None) -> None:
                 f"| {variable} | {name} | {', '.join(map(str, sizes))} | {times} | {exponent(points):.2f} |", flush=True
             )
     if figure is not None:
-        draw(found, figure)
+        write_chart(figure, whole(drawing(found)))
 
 
-def draw(found: dict[str, dict[str, Points]], figure: str) -> None:
-    """A panel a variable on logarithmic axes, the fitted exponent beside each line's name."""
-    from matplotlib.figure import Figure
-
-    canvas = Figure(figsize=(11, 6.4), layout="constrained")
-    for axes, (variable, lines) in zip(canvas.subplots(2, 2).flat, found.items(), strict=True):
-        for (name, points), colour, marker in zip(
-            lines.items(), ("#0b67a3", "#c8430b", "#3f7d20"), "os^", strict=False
-        ):
-            x, y = list(points), list(points.values())
-            axes.loglog(x, y, marker, color=colour, label=f"{name}: exponent {exponent(points):.2f}")
-            kept = max(2, len(points) // 2 + 1)
-            axes.loglog(x[-kept:], y[-kept:], "-", color=colour)
-            axes.loglog(x[: len(x) - kept + 1], y[: len(x) - kept + 1], ":", color=colour)
-        axes.set_xticks(sorted({size for points in lines.values() for size in points}), minor=False)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.minorticks_off()
-        axes.margins(x=0.07)
-        axes.set_xlabel(variable)
-        axes.set_ylabel("processor seconds, one thread")
-        axes.set_ylim(
-            min(min(p.values()) for p in lines.values()) / 2, 15 * max(max(p.values()) for p in lines.values())
+def drawing(found: dict[str, dict[str, Points]]) -> Drawing:
+    """A panel a variable on logarithmic axes; the line's larger half, whose slope is the exponent, is solid."""
+    panels = tuple(
+        Panel(
+            chart=chart(lines, variable),
+            title=f"Against {variable}",
+            note="; ".join(f"{name}: exponent {exponent(points):.2f}" for name, points in lines.items()),
+            width=430,
+            height=240,
         )
-        axes.legend(loc="upper left", frameon=False)
-        axes.spines[["top", "right"]].set_visible(False)
-    canvas.savefig(figure, dpi=150)
+        for variable, lines in found.items()
+    )
+    steepest = max(exponent(points) for lines in found.values() for points in lines.values())
+    return Drawing(
+        message=f"The cost of a measurement grows with a power of at most {steepest:.1f}",
+        caption="Processor seconds on one thread. Solid: the larger half, whose slope is the exponent.",
+        panels=panels,
+        columns=2,
+    )
+
+
+def chart(lines: dict[str, Points], variable: str) -> alt.LayerChart | alt.FacetChart:
+    """One variable: a colour and a form for each setting."""
+    values = []
+    for name, points in lines.items():
+        kept = list(points)[-max(2, len(points) // 2 + 1) :]
+        for size, seconds in points.items():
+            values.append({"setting": name, "size": size, "seconds": seconds, "large": size in kept})
+    names = list(lines)
+    key = look.legend(None, column=210)
+    color = alt.Color(
+        "setting:N", sort=names, scale=alt.Scale(domain=names, range=look.cycled(look.SERIES, len(names))), legend=key
+    )
+    shape = alt.Shape(
+        "setting:N", sort=names, scale=alt.Scale(domain=names, range=look.cycled(look.SHAPES, len(names))), legend=key
+    )
+    sizes = sorted({value["size"] for value in values})
+    x = look.log_x("size", variable, look.padded(sizes, log=True), ticks=sizes, format="~s")
+    y = look.log_y("seconds", "processor seconds", look.padded([value["seconds"] for value in values], log=True))
+    base = alt.Chart(look.rows(values))
+    return alt.layer(
+        look.frame(x, y),
+        base.mark_line(strokeDash=[2, 3]).encode(x="size:Q", y="seconds:Q", color=color),
+        base.transform_filter("datum.large").mark_line(strokeWidth=2).encode(x="size:Q", y="seconds:Q", color=color),
+        base.mark_point(filled=True, size=45, opacity=1).encode(x="size:Q", y="seconds:Q", color=color, shape=shape),
+    )
 
 
 if __name__ == "__main__":

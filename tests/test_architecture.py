@@ -43,7 +43,6 @@ DOORS = {
     },
     "altair": {"report", "reproduce"},
     "jinja2": {"report"},
-    "matplotlib": {"reproduce"},
     "vl_convert": {"report"},
     "transformers": {"models", "tasks/corpus.py", "recommendation"},
     "datasets": {"tasks/corpus.py"},

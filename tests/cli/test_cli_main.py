@@ -93,7 +93,7 @@ PROBE = """
 import sys
 from interlaw.cli import run
 code = run(sys.argv[1:])
-heavy = {"torch", "pandas", "scipy", "matplotlib", "transformers", "plotly", "ray", "numpy"} & set(sys.modules)
+heavy = {"torch", "pandas", "scipy", "altair", "transformers", "jinja2", "ray", "numpy"} & set(sys.modules)
 print(code, sorted(heavy), file=sys.stderr)
 """
 

@@ -6,9 +6,10 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-import matplotlib as mpl
 import pytest
 from tests.docs.pages import ROOT
+
+from interlaw.report import whole, write_chart
 
 SCRIPT = ROOT / "examples" / "figures" / "neural_interaction.py"
 PAGE = ROOT / "docs" / "what-is-neural-interaction.md"
@@ -16,7 +17,6 @@ PAGE = ROOT / "docs" / "what-is-neural-interaction.md"
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    mpl.use("Agg")
     spec = importlib.util.spec_from_file_location("neural_interaction", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -27,7 +27,7 @@ def script() -> ModuleType:
 
 @pytest.mark.parametrize("name", ["idea-functions.png", "idea-shapes.png", "idea-traps.png"])
 def test_figures_are_drawn(script: ModuleType, name: str, tmp_path: Path) -> None:
-    script.FIGURES[name](tmp_path / name)
+    write_chart(tmp_path / name, whole(script.FIGURES[name]()))
     assert (tmp_path / name).stat().st_size > 10_000
 
 

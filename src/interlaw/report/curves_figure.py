@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from interlaw.report.figure import IS_CHOSEN, Drawing, Figure, Panel
-from interlaw.report.look import DEPTH_RAMP, frame, legend, log_x, log_y, padded, rows
+from interlaw.report.look import frame, legend, log_x, log_y, padded, ramp, rows
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.results import RunResults
 from interlaw.report.wording import Units, budget_text, shape_name
@@ -133,25 +133,6 @@ def _chart(members: Sequence[LearningCurve], depths: Sequence[int], losses: tupl
         )
     )
     return alt.layer(frame(x, log_y("loss", f"validation loss ({units.loss})", losses)), lines)
-
-
-def ramp(count: int) -> list[str]:
-    """So many shades from shallow to deep.
-
-    Example:
-        >>> ramp(1), len(ramp(9))
-        (['#1a2f5c'], 9)
-    """
-    if count == 1:
-        return [DEPTH_RAMP[-1]]
-    stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]
-    found = []
-    for place in range(count):
-        at = place / (count - 1) * (len(stops) - 1)
-        start = min(int(at), len(stops) - 2)
-        mixed = [round(a + (at - start) * (b - a)) for a, b in zip(stops[start], stops[start + 1], strict=True)]
-        found.append("#" + "".join(f"{part:02x}" for part in mixed))
-    return found
 
 
 def curves_of_run(results: RunResults) -> Drawing | None:

@@ -59,12 +59,14 @@ class Drawing:
         caption: What the marks mean.
         panels: One or more.
         columns: Panels side by side in a file.
+        shared: Whether colours and forms mean the same in every panel, so that one legend serves a file.
     """
 
     message: str
     caption: str
     panels: tuple[Panel, ...]
     columns: int = 3
+    shared: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,8 @@ def whole(drawing: Drawing) -> Any:
         offset=16,
     )
     joined = alt.concat(*charts, columns=columns) if len(charts) > 1 else charts[0]
+    if not drawing.shared:
+        joined = joined.resolve_scale(color="independent", shape="independent")
     return joined.properties(title=title).add_params(*params(width)).configure(**CONFIG)
 
 

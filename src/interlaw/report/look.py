@@ -195,3 +195,22 @@ def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
 def cycled(values: Sequence[Any], count: int) -> list[Any]:
     """So many of them, from the start again where they end."""
     return [values[place % len(values)] for place in range(count)]
+
+
+def ramp(count: int) -> list[str]:
+    """So many shades from shallow to deep.
+
+    Example:
+        >>> ramp(1), len(ramp(9))
+        (['#1a2f5c'], 9)
+    """
+    if count == 1:
+        return [DEPTH_RAMP[-1]]
+    stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]
+    found = []
+    for place in range(count):
+        at = place / (count - 1) * (len(stops) - 1)
+        start = min(int(at), len(stops) - 2)
+        mixed = [round(a + (at - start) * (b - a)) for a, b in zip(stops[start], stops[start + 1], strict=True)]
+        found.append("#" + "".join(f"{part:02x}" for part in mixed))
+    return found

@@ -8,9 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from interlaw.report.curves_figure import ramp
 from interlaw.report.figure import Drawing, Panel, whole
-from interlaw.report.look import BEST, FIT, SHAPES, cycled, frame, legend, linear_y, log_x, log_y, padded, rows
+from interlaw.report.look import BEST, FIT, SHAPES, cycled, frame, legend, linear_y, log_x, log_y, padded, ramp, rows
 from interlaw.report.saving import write_chart
 from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
@@ -101,7 +100,11 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
         "Ticks at the bottom: each seed's own best."
     )
     return Drawing(
-        message=message, caption=caption, panels=tuple(panels), columns=_columns([axis for _, axis in groups])
+        message=message,
+        caption=caption,
+        panels=tuple(panels),
+        columns=_columns([axis for _, axis in groups]),
+        shared=False,
     )
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import altair as alt
 import numpy as np
 from torch import Tensor
 
-from interlaw.files import write_atomically
+from interlaw.report import Drawing, Panel, look, whole, write_chart
 from interlaw.reproduce.bottleneck_energies import bottleneck_agop
 from interlaw.tasks import SparseRows
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-LARGEST_SIDE = 200
+LARGEST_SIDE = 80  # coordinates of a picture: each is two pixels wide, and a figure holds tens of thousands of cells
+LEAST_PART = 1e-6  # of the largest entry: smaller ones are drawn like this one
 LEAST_AOFE = 1e-4
 PANELS = (
     (("loss",), "test loss"),
@@ -42,52 +41,107 @@ def loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[fl
     return numbers
 
 
-def write_loss_and_interaction(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Draws loss and, of AGOP and W^T W, off-diagonal energy and its share; bands from least to largest seed."""
-    from matplotlib.figure import Figure
-
+def draw_loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Loss and, of AGOP and W^T W, off-diagonal energy and its share; bands from least to largest seed."""
     numbers = loss_and_interaction(rows)
-    figure = Figure(figsize=(6, 8), layout="constrained")
-    axes = figure.subplots(len(PANELS), 1, sharex=True)
-    for axis, (names, label) in zip(axes, PANELS, strict=True):
-        for name in names:
-            of = "W^T W" if name.startswith("weights") else "AGOP"
-            (line,) = axis.plot(numbers["train_points"], numbers[name], "o-", markersize=3, label=of)
-            low, high = numbers[f"{name}_low"], numbers[f"{name}_high"]
-            axis.fill_between(numbers["train_points"], low, high, alpha=0.25, color=line.get_color())
-        if len(names) > 1:
-            axis.legend(fontsize="small")
-        axis.set_ylabel(label)
-        axis.set_xscale("log")
-    axes[1].set_yscale("log", nonpositive="clip")  # without bias an energy near zero may come out below it
-    axes[1].set_ylim(bottom=LEAST_AOFE)
-    axes[-1].set_xlabel("training points")
-    return _save(figure, path)
+    panels = tuple(
+        Panel(chart=_lines(numbers, names, label), title=label, width=420, height=200) for names, label in PANELS
+    )
+    peak = numbers["train_points"][int(np.argmax(numbers["loss"][1:])) + 1] if len(numbers["loss"]) > 1 else 0
+    message = f"After the smallest sets the test loss peaks at {peak:g} training points"
+    caption = "Lines: means over seeds; bands: from the least to the largest seed. Blue: AGOP (or loss); orange: W^T W."
+    return Drawing(message=message, caption=caption, panels=panels, columns=1)
+
+
+def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: str) -> Any:
+    sizes = numbers["train_points"]
+    log = names[0] == "aofe"
+    # without bias an energy near zero may come out below it: drawn at the floor
+    floor = LEAST_AOFE if log else -math.inf
+    values = [
+        {
+            "size": size,
+            "of": "W^T W" if name.startswith("weights") else "AGOP",
+            "value": max(numbers[name][place], floor),
+            "low": max(numbers[f"{name}_low"][place], floor),
+            "high": max(numbers[f"{name}_high"][place], floor),
+            "said": f"{size:g} training points: {numbers[name][place]:.4g}",
+        }
+        for name in names
+        for place, size in enumerate(sizes)
+    ]
+    limits = look.padded([value[end] for value in values for end in ("low", "high")], log=log)
+    y = look.log_y("value", label, limits) if log else look.linear_y("value", label, limits)
+    scale = alt.Scale(domain=["AGOP", "W^T W"], range=[look.FIT, look.BEST])
+    key = look.legend(None, column=90) if len(names) > 1 else None
+    color = alt.Color("of:N", scale=scale, legend=key)
+    base = alt.Chart(look.rows(values))
+    return alt.layer(
+        look.frame(look.log_x("size", "training points", look.padded(sizes, log=True, margin=0.02)), y),
+        base.mark_area(opacity=0.2, aria=False).encode(x="size:Q", y="low:Q", y2="high:Q", color=color),
+        base.mark_line(strokeWidth=1.8, aria=False).encode(x="size:Q", y="value:Q", color=color),
+        base.mark_point(filled=True, size=22, opacity=1).encode(
+            x="size:Q", y="value:Q", color=color, tooltip="said:N", description="said:N"
+        ),
+    )
+
+
+def write_loss_and_interaction(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    """Writes the figure as PNG, SVG or PDF, by the name's ending."""
+    return write_chart(path, whole(draw_loss_and_interaction(rows)))
+
+
+def heat_map(P: Tensor, rows: SparseRows) -> list[dict[str, float]]:
+    """The numbers drawn of one AGOP: |G|, the coordinates with the largest diagonal entries first, each over the top.
+
+    Returns:
+        Row, column and value of each entry, as a part of the largest one.
+    """
+    G = bottleneck_agop(P, rows).abs()
+    first = G.diagonal().argsort(descending=True)[:LARGEST_SIDE]
+    shown = G[first][:, first].numpy()
+    top = max(float(shown.max()), 1e-30)
+    return [
+        {"row": row, "column": column, "value": float(f"{max(value / top, LEAST_PART):.3g}")}
+        for (row, column), value in np.ndenumerate(shown)
+    ]
+
+
+def draw_heat_maps(snapshots: Mapping[int, tuple[Tensor, SparseRows]]) -> Drawing:
+    """|G| of each snapshot on one logarithmic scale of parts of its largest entry."""
+    panels = tuple(
+        Panel(chart=_heat(heat_map(P, rows)), title=f"{size:,} training points", width=170, height=170)
+        for size, (P, rows) in sorted(snapshots.items())
+    )
+    caption = (
+        f"|G| of the {LARGEST_SIDE} coordinates with the largest diagonal entries, in their order, as parts of the "
+        "largest entry, on a logarithmic scale; dark is large."
+    )
+    message = "The AGOP over training points"
+    return Drawing(message=message, caption=caption, panels=panels, columns=len(panels))
+
+
+def _heat(values: Sequence[Mapping[str, float]]) -> Any:
+    side = max(value["row"] for value in values) + 1
+    scale = alt.Scale(type="log", domain=[LEAST_PART, 1], range=list(reversed(look.LOSS_RAMP)), clamp=True)
+    key = look.legend("part of the largest entry", format="~e", values=[1e-6, 1e-3, 1])
+    axis = {"axis": None}
+    cells = (
+        alt.Chart(look.rows(values))
+        .mark_rect(aria=False)
+        .transform_calculate(right="datum.column + 1", below="datum.row + 1")
+    )
+    return alt.layer(
+        cells.encode(
+            x=alt.X("column:Q", scale=alt.Scale(domain=[0, side], nice=False), **axis),
+            x2="right:Q",
+            y=alt.Y("row:Q", scale=alt.Scale(domain=[side, 0], nice=False), **axis),
+            y2="below:Q",
+            color=alt.Color("value:Q", scale=scale, legend=key),
+        )
+    )
 
 
 def write_heat_maps(snapshots: Mapping[int, tuple[Tensor, SparseRows]], path: Path) -> Path:
-    """Draws |G| of each snapshot on a logarithmic scale, the coordinates with the largest diagonal entries first."""
-    from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2.6 * len(snapshots), 2.9), layout="constrained")
-    axes = figure.subplots(1, len(snapshots), squeeze=False)[0]
-    for axis, (size, (P, rows)) in zip(axes, sorted(snapshots.items()), strict=True):
-        G = bottleneck_agop(P, rows).abs()
-        first = G.diagonal().argsort(descending=True)[:LARGEST_SIDE]
-        shown = G[first][:, first].numpy()
-        top = max(float(shown.max()), 1e-30)
-        image = axis.imshow(np.maximum(shown, top * 1e-6), norm=LogNorm(vmin=top * 1e-6, vmax=top))
-        axis.set_title(f"{size} points")
-        axis.set_xticks([])
-        axis.set_yticks([])
-        figure.colorbar(image, ax=axis, shrink=0.75)
-    return _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    """Writes the picture whole."""
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:], dpi=150)
-    write_atomically(path, content.getvalue())
-    return path
+    """Writes the figure as PNG, SVG or PDF, by the name's ending."""
+    return write_chart(path, whole(draw_heat_maps(snapshots)))
