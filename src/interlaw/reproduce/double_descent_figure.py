@@ -58,7 +58,7 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: 
     log = names[0] == "aofe"
     # without bias an energy near zero may come out below it: drawn at the floor
     floor = LEAST_AOFE if log else -math.inf
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "size": size,
             "of": "W^T W" if name.startswith("weights") else "AGOP",
@@ -125,7 +125,6 @@ def _heat(values: Sequence[Mapping[str, float]]) -> Any:
     side = max(value["row"] for value in values) + 1
     scale = alt.Scale(type="log", domain=[LEAST_PART, 1], range=list(reversed(look.LOSS_RAMP)), clamp=True)
     key = look.legend("part of the largest entry", format="~e", values=[1e-6, 1e-3, 1])
-    axis = {"axis": None}
     cells = (
         alt.Chart(look.rows(values))
         .mark_rect(aria=False)
@@ -133,9 +132,9 @@ def _heat(values: Sequence[Mapping[str, float]]) -> Any:
     )
     return alt.layer(
         cells.encode(
-            x=alt.X("column:Q", scale=alt.Scale(domain=[0, side], nice=False), **axis),
+            x=alt.X("column:Q", scale=alt.Scale(domain=[0, side], nice=False), axis=None),
             x2="right:Q",
-            y=alt.Y("row:Q", scale=alt.Scale(domain=[side, 0], nice=False), **axis),
+            y=alt.Y("row:Q", scale=alt.Scale(domain=[side, 0], nice=False), axis=None),
             y2="below:Q",
             color=alt.Color("value:Q", scale=scale, legend=key),
         )
