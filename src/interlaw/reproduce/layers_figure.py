@@ -35,7 +35,7 @@ def draw_layer_lines(rows: Sequence[Mapping[str, Any]]) -> Drawing:
 
 
 def _chart(layers: Mapping[str, Sequence[tuple[int, float]]]) -> Any:
-    values = [
+    values: list[dict[str, Any]] = [
         {"layer": layer, "step": step, "nfa": nfa, "said": f"{layer}, step {step}: {nfa:.3f}"}
         for layer, points in layers.items()
         for step, nfa in points
