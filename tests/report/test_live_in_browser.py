@@ -38,7 +38,8 @@ def test_follows_the_sweep(browser: Any, served: ReportServer, tmp_path: Path) -
         for step in (10, 20):
             trial.write_progress({"step": step, "steps": 100, "train_loss": 5.0 - 0.01 * step})
             page.get_by_text(f"step {step} of 100, training loss").wait_for()
-        assert visit.count(".live-trial svg path") == 1
+        page.locator("#live-figure svg .mark-line path").wait_for(state="attached")
+        assert page.locator("#live-figure .role-axis-title").count() == 2
     for _ in range(3):
         end_trial(folder.path, finished)
     page.locator("#verdict").wait_for()

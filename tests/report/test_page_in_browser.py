@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,19 +44,18 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
 
 
 def test_draws_every_panel(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     for name, number in (
+        ("verdict", 1),
         ("loss-against-ratio", 3),
-        ("interaction-plane", 1),
+        ("interaction-plane", 2),
         ("best-ratio", 1),
+        ("best-ratio-published", 1),
         ("learning-curves", 3),
     ):
-        assert page.count(f"#{name} .plot svg") == number, name
-    assert page.count("#loss-against-ratio .mean") == 17
-    assert page.count("#loss-against-ratio .seed") == 34
-    assert page.count("#interaction-plane .heat") == 17
-    assert page.count("#interaction-plane .chance") == 17
-    assert page.count("#learning-curves .curve") == 36
+        assert page.count(f"#{name} .cell:not([hidden]) svg.marks") == number, name
+    assert page.marks("loss-against-ratio", "mean of").count() == 17
+    assert page.marks("interaction-plane", "AOFE-ratio").count() == 2 * 17
     assert page.rows() == 36
 
 
@@ -69,88 +67,87 @@ def test_hostile_name_is_text(visit: Any) -> None:
 
 
 def test_clicking_a_shape_marks_it_everywhere(visit: Any) -> None:
-    page = visit()
-    page.page.locator("#loss-against-ratio .mean").nth(6).click()
-    for panel in ("loss-against-ratio", "interaction-plane", "learning-curves", "trials"):
-        assert page.count(f"#{panel} .chosen") > 0, panel
-    shape = page.page.locator("#loss-against-ratio .mean.chosen").get_attribute("data-shape")
-    chosen = page.page.locator(".chosen[data-shape]").evaluate_all("all => all.map(each => each.dataset.shape)")
-    assert set(chosen) == {shape}
-    assert "layers x" in page.page.locator("#choice").inner_text()
+    page = visit().drawn()
+    page.marks("loss-against-ratio", "mean of").nth(6).click()
+    (shape,) = set(page.page.locator("#trials tr.chosen").evaluate_all("all => all.map(r => r.dataset.shape)"))
+    for figure in ("loss-against-ratio", "interaction-plane", "learning-curves"):
+        assert page.signal(figure, "chosen") == shape, figure
+    faint = page.marks("interaction-plane", "AOFE-ratio").evaluate_all("all => all.map(m => m.getAttribute('opacity'))")
+    assert sorted(set(faint)) == ["0.15", "1"]
+    assert "Depth: " in page.page.locator("#choice").inner_text()
     page.page.keyboard.press("Escape")
     assert page.count(".chosen") == 0
+    assert page.signal("interaction-plane", "chosen") == ""
     assert page.page.locator("#choice").is_hidden()
 
 
 def test_clicking_a_row_marks_that_trial_only(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     row = page.page.locator("#trials tbody tr").nth(14)
     key = row.get_attribute("data-key")
     row.click()
-    chosen = page.page.locator(".chosen[data-key]").evaluate_all("all => all.map(each => each.dataset.key)")
-    assert set(chosen) == {key}
+    assert page.count("#trials tr.chosen") == 1
+    assert page.signal("learning-curves", "trial") == key
     assert f"trial={key}" in page.fragment()
-    words = page.page.locator("#choice").inner_text()
-    assert "projected: AOFE" in words
-    assert re.search(r"AOFE-ratio 0\.\d+ \(0\.\d+ to \d\.\d+\)", words)
+    assert "AOFE-ratio (projected): 0." in page.page.locator("#choice").inner_text()
 
 
 def test_pointing_shows_shape_and_figures(visit: Any) -> None:
-    page = visit()
-    page.page.locator("#interaction-plane .heat").nth(10).hover()
+    page = visit().drawn()
+    page.marks("interaction-plane", "AOFE-ratio").nth(10).hover()
     words = page.page.locator("#tip").inner_text()
-    for part in ("layers x", "parameters", "seed 0: loss", "seed 1: loss", "AOFE-ratio", "by chance"):
-        assert part in words
+    for words_of in ("layers x", "AOFE-ratio", "by chance", "above the budget's best"):
+        assert words_of in words
     page.page.mouse.move(2, 2)
     assert page.page.locator("#tip").is_hidden()
 
 
 def test_budgets_and_seeds_switch_off(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     page.box("100k parameters").uncheck()
-    assert page.count("#loss-against-ratio svg") == 2
-    assert page.count("#interaction-plane .heat") == 11
+    assert page.count("#loss-against-ratio .cell:not([hidden])") == 2
+    page.page.wait_for_timeout(300)
+    assert page.marks("interaction-plane", "AOFE-ratio").count() == 2 * 11
     assert page.rows() == 24
     page.page.locator("#controls input[name=seeds][value='1']").uncheck()
-    assert page.count("#loss-against-ratio .seed") == 11
+    assert page.signal("loss-against-ratio", "off_seeds") == [1]
     assert page.rows() == 12
     page.box("50k parameters").uncheck()
     page.box("200k parameters").uncheck()
     assert page.rows() == 0
     page.box("200k parameters").check()
-    assert page.count("#loss-against-ratio svg") == 1
+    assert page.count("#loss-against-ratio .cell:not([hidden])") == 1
+    assert page.violations() == []
 
 
-def test_excess_and_view(visit: Any) -> None:
-    page = visit()
-    page.box("excess over chance").check()
-    assert page.count("#interaction-plane .chance") == 0
-    assert page.count("#interaction-plane .chance-line") == 1
-    before = page.page.locator("#interaction-plane .heat").first.get_attribute("transform")
-    page.box("excess over chance").uncheck()
+def test_the_view_is_chosen(visit: Any) -> None:
+    page = visit().drawn()
+    assert "projected" in page.page.locator("#interaction-plane .cell:not([hidden]) h3").first.inner_text()
     page.page.locator("#choose-view").select_option("loss")
-    assert page.page.locator("#interaction-plane .heat").first.get_attribute("transform") != before
+    shown = page.page.locator("#interaction-plane .cell:not([hidden])")
+    assert "loss" in shown.locator("h3").first.inner_text()
+    shown.locator("svg.marks").first.wait_for()
     assert "view=loss" in page.fragment()
 
 
-def test_the_address_holds_the_view(visit: Any) -> None:
-    page = visit()
+def test_the_address_holds_what_was_chosen(visit: Any) -> None:
+    page = visit().drawn()
     page.box("100k parameters").uncheck()
-    page.box("excess over chance").check()
+    page.page.locator("#choose-view").select_option("loss")
     page.find("depth>2")
     page.page.locator("#trials th[data-column=loss] button").click()
-    page.page.locator("#loss-against-ratio .mean").nth(6).click()
+    page.page.locator("#trials tbody tr:visible").first.click()
     again = visit(page.fragment())
     assert again.fragment() == page.fragment()
     assert again.rows() == page.rows() == 16
-    assert again.count("#interaction-plane .chance-line") == 1
+    assert again.page.locator("#choose-view").input_value() == "loss"
     assert again.page.locator("#trials th[data-column=loss]").get_attribute("aria-sort") == "ascending"
-    assert again.count(".mean.chosen") == 1
+    assert again.count("#trials tr.chosen") == 1
 
 
 def test_a_wrong_address_does_no_harm(visit: Any) -> None:
     page = visit("#trial=none&shape=<b>&view=x&treatment=y&budgets=a,b&sort=nothing&find=%3Cscript%3E&theme=q")
-    assert page.count("#loss-against-ratio svg") == 3
+    assert page.count("#loss-against-ratio .cell:not([hidden])") == 3
     assert page.count(".chosen") == 0
     assert page.rows() == 0
     assert visit("#verdict").rows() == 36
@@ -194,16 +191,30 @@ def test_download_is_the_export(visit: Any, run: Path, tmp_path: Path) -> None:
 
 
 def test_keyboard_walks_and_chooses(visit: Any) -> None:
-    page = visit()
-    first = page.page.locator("#loss-against-ratio .mean").first
-    first.focus()
-    page.page.keyboard.press("ArrowRight")
-    focused = page.page.evaluate("document.activeElement.dataset.shape")
-    assert focused != first.get_attribute("data-shape")
+    page = visit().drawn()
+    cell = page.page.locator("#loss-against-ratio .cell").first
+    assert cell.locator("svg [tabindex='0']").count() == 1
+    cell.locator("svg [tabindex='0']").focus()
+    for _ in range(20):
+        page.page.keyboard.press("ArrowRight")
+        words = page.page.evaluate("document.activeElement.getAttribute('aria-label')")
+        if "mean of" in words:
+            break
+    assert page.page.locator("#tip").inner_text() == words
     page.page.keyboard.press("Enter")
-    assert page.page.locator(".mean.chosen").get_attribute("aria-pressed") == "true"
-    assert page.page.locator(".mean.chosen").get_attribute("data-shape") == focused
-    assert page.count("#loss-against-ratio svg >> nth=0 >> [tabindex='0']") == 1
+    assert page.count("#trials tr.chosen") > 0
+    assert page.page.evaluate("document.activeElement.getAttribute('aria-label')") == words
+    assert cell.locator("svg [tabindex='0']").count() == 1
+
+
+def test_a_figure_is_saved_with_its_title(visit: Any, tmp_path: Path) -> None:
+    page = visit().drawn()
+    for form, start in (("svg", b"<svg"), ("png", b"\x89PNG")):
+        with page.page.expect_download() as download:
+            page.page.locator(f"#loss-against-ratio .save button[data-form={form}]").first.click()
+        download.value.save_as(tmp_path / f"figure.{form}")
+        assert (tmp_path / f"figure.{form}").read_bytes().startswith(start)
+    assert "50k parameters" in (tmp_path / "figure.svg").read_text()
 
 
 def test_dark_mode_follows_the_system_and_the_switch(visit: Any) -> None:
@@ -222,35 +233,32 @@ def test_dark_mode_follows_the_system_and_the_switch(visit: Any) -> None:
 
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_narrow_screens_do_not_scroll_sideways(visit: Any, width: int) -> None:
-    page = visit(viewport={"width": width, "height": 844})
+    page = visit(viewport={"width": width, "height": 844}).drawn()
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width
     wide = "all => all.filter(each => each.getBoundingClientRect().right > innerWidth + 1).length"
-    assert page.page.locator(".plot svg").evaluate_all(wide) == 0
+    assert page.page.locator("svg.marks").evaluate_all(wide) == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(visit: Any, scheme: str) -> None:
-    assert visit(color_scheme=scheme, bypass_csp=True).violations() == []
+    assert visit(color_scheme=scheme, bypass_csp=True).drawn().violations() == []
 
 
 def test_treatments_are_compared(browser: Any, tmp_path: Path) -> None:
     run = write_run(tmp_path / "two", budgets=(50_000, 100_000), treatments=("fixed", "mup"), views=("loss",))
-    page = Visit(browser, write_report(run).as_uri())
+    page = Visit(browser, write_report(run).as_uri()).drawn()
     assert page.rows() == 24
-    assert page.count("#best-ratio .other") == 1
-    first = page.page.locator("#best-ratio svg").text_content()
+    assert page.page.locator("#best-ratio .cell:not([hidden])").get_attribute("data-treatment") == "fixed"
     page.page.locator("#choose-treatment").select_option("mup")
     assert page.rows() == 24
-    assert page.page.locator("#best-ratio svg").text_content() != first
-    assert page.count("#verdict h3") == 2
-    assert page.count("#treatments svg[role=group]") == 2
-    assert page.count("#treatments circle, #treatments .treated[role=button]") == 24
-    assert page.page.locator("#treatments .legend").inner_text().split() == ["fixed", "mup"]
-    assert "from mup to fixed: R* times 0." in page.page.locator("#differences").inner_text()
-    page.page.locator("#treatments .treated[role=button]").nth(3).click()
-    assert page.count("#treatments .treated.chosen") == 2
-    page.page.get_by_role("checkbox", name="100k parameters").uncheck()
-    assert page.count("#treatments svg[role=group]") == 1
+    assert page.page.locator("#best-ratio .cell:not([hidden])").get_attribute("data-treatment") == "mup"
+    assert page.count("#treatments .cell:not([hidden]) svg.marks") == 2
+    assert page.marks("treatments", "loss").count() == 24
+    assert "from mup to fixed: R* times 0." in page.page.locator("#treatments ul").inner_text()
+    page.marks("treatments", "loss").nth(3).click()
+    assert page.signal("treatments", "chosen") != ""
+    page.box("100k parameters").uncheck()
+    assert page.count("#treatments .cell:not([hidden])") == 1
     assert page.errors == []
     page.page.close()
 
@@ -260,8 +268,8 @@ def test_runs_without_measurements_or_repeats(visit: Any, browser: Any, tmp_path
     one = write_run(tmp_path / "one", budgets=(50_000,), depths=(2,), seeds=(0,), views=("loss",))
     edge = write_run(tmp_path / "edge", budgets=(50_000, 100_000), best_ratio=1e-3, seeds=(0,))
     for folder in (plain, one, edge):
-        page = Visit(browser, write_report(folder).as_uri())
+        page = Visit(browser, write_report(folder).as_uri()).drawn()
         assert page.errors == []
-        assert page.count("#loss-against-ratio svg") >= 1
+        assert page.count("#loss-against-ratio svg.marks") >= 1
         assert "NaN" not in page.page.locator("main").inner_html()
         page.page.close()

@@ -32,6 +32,23 @@ class Visit:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.address = address.split("#")[0]
         self.page.goto(address)
+        self.page.set_default_timeout(60_000)  # of a machine that does much else
+
+    def drawn(self) -> Visit:
+        """Waits until every figure is drawn."""
+        self.page.locator("body[data-drawn=all]").wait_for(state="attached")
+        return self
+
+    def marks(self, figure: str, role: str) -> Any:
+        """Marks of a figure whose words hold so much."""
+        return self.page.locator(f"#{figure} .cell:not([hidden]) [role=graphics-symbol][aria-label*='{role}']")
+
+    def signal(self, figure: str, name: str) -> Any:
+        """What a figure was told."""
+        return self.page.evaluate(
+            "([figure, name]) => drawn.get(document.querySelector(`#${figure} .cell:not([hidden])`)).view.signal(name)",
+            [figure, name],
+        )
 
     def count(self, selector: str) -> int:
         return int(self.page.locator(selector).count())

@@ -1,0 +1,81 @@
+"""The explorer in a real browser: what is typed is asked of `recommend`, and its answer is shown."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.report.visits import Visit
+
+from interlaw.recommendation import recommend
+from interlaw.report import ExplorerServer, write_explorer
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with ExplorerServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.address
+        server.shutdown()
+        thread.join()
+
+
+def picked(page: Visit) -> str:
+    return str(page.page.locator("#shapes tr[data-pick] th").inner_text())
+
+
+def test_opens_on_the_pick_and_answers_what_is_typed(browser: Any, address: str) -> None:
+    page = Visit(browser, address)
+    pick = recommend(params="350M", num_candidates=8).candidates[0].shape
+    assert picked(page) == f"{pick.depth} x {pick.width}"
+    assert page.page.locator("#shapes tr.chosen").count() == 1
+    page.page.locator("#ask input[name=params]").fill("1B")
+    other = recommend(params="1B", num_candidates=8).candidates[0].shape
+    page.page.locator(f"#shapes tr[data-shape='{other.depth}x{other.width}'][data-pick]").wait_for()
+    assert "params=1B" in page.page.url
+    page.page.locator("#cost svg.marks").first.wait_for()
+    page.page.locator("#ask input[name=params]").fill("lots")
+    page.page.locator("#wrong:not(:empty)").wait_for()
+    assert "lots" in page.page.locator("#wrong").inner_text()
+    assert picked(page) == f"{other.depth} x {other.width}"  # the last answer stays
+    assert page.errors == []
+    page.page.close()
+
+
+def test_the_written_page_needs_no_server(browser: Any, tmp_path: Path) -> None:
+    page = Visit(
+        browser, write_explorer(tmp_path / "e.html", asked={"params": "70M", "family": "gpt"}).as_uri()
+    ).drawn()
+    pick = recommend(params="70M", family="gpt", num_candidates=8).candidates[0].shape
+    assert picked(page) == f"{pick.depth} x {pick.width}"
+    assert page.page.locator("#ask input[name=params]").is_disabled()
+    page.close()
+
+
+def test_a_hostile_address_does_no_harm(browser: Any, address: str) -> None:
+    page = Visit(browser, f"{address}?params=%3Cimg%20src=x%20onerror=alert(1)%3E&family=%22%3E%3Cscript%3E&theme=q")
+    assert "<img" in page.page.locator("#wrong").inner_text()
+    assert page.count("img") == 0
+    assert page.errors == []
+    page.page.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_narrow_screens_do_not_scroll_sideways(browser: Any, address: str, width: int) -> None:
+    page = Visit(browser, address, viewport={"width": width, "height": 844}).drawn()
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+    page.page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(browser: Any, address: str, scheme: str) -> None:
+    page = Visit(browser, address, color_scheme=scheme, bypass_csp=True).drawn()
+    assert (page.background() < 100) == (scheme == "dark")
+    assert page.violations() == []
+    page.page.close()
