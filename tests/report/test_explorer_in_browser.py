@@ -32,11 +32,11 @@ def picked(page: Visit) -> str:
 
 def test_opens_on_the_pick_and_answers_what_is_typed(browser: Any, address: str) -> None:
     page = Visit(browser, address)
-    pick = recommend(params="350M", num_candidates=8).candidates[0].shape
+    pick = recommend(params="350M").pick.shape
     assert picked(page) == f"{pick.depth} x {pick.width}"
     assert page.page.locator("#shapes tr.chosen").count() == 1
     page.page.locator("#ask input[name=params]").fill("1B")
-    other = recommend(params="1B", num_candidates=8).candidates[0].shape
+    other = recommend(params="1B").pick.shape
     page.page.locator(f"#shapes tr[data-shape='{other.depth}x{other.width}'][data-pick]").wait_for()
     assert "params=1B" in page.page.url
     page.page.locator("#cost svg.marks").first.wait_for()
@@ -52,7 +52,7 @@ def test_the_written_page_needs_no_server(browser: Any, tmp_path: Path) -> None:
     page = Visit(
         browser, write_explorer(tmp_path / "e.html", asked={"params": "70M", "family": "gpt"}).as_uri()
     ).drawn()
-    pick = recommend(params="70M", family="gpt", num_candidates=8).candidates[0].shape
+    pick = recommend(params="70M", family="gpt").pick.shape
     assert picked(page) == f"{pick.depth} x {pick.width}"
     assert page.page.locator("#ask input[name=params]").is_disabled()
     page.close()

@@ -41,7 +41,8 @@ class Visit:
 
     def marks(self, figure: str, role: str) -> Any:
         """Marks of a figure whose words hold so much."""
-        return self.page.locator(f"#{figure} .cell:not([hidden]) [role=graphics-symbol][aria-label*='{role}']")
+        symbol = f"[role=graphics-symbol][aria-label*='{role}']"
+        return self.page.locator(f"#{figure} .cell:not([hidden]) .role-mark {symbol}")
 
     def signal(self, figure: str, name: str) -> Any:
         """What a figure was told."""

@@ -1,6 +1,5 @@
 """A run as figures and as one self-contained page; the chart of every result."""
 
-from interlaw.report import look
 from interlaw.report.evidence_figure import draw_evidence, write_evidence_figure
 from interlaw.report.explorer import write_explorer
 from interlaw.report.figure import Drawing, Figure, Panel, chart_of, register, whole
@@ -32,7 +31,6 @@ __all__ = [
     "draw_frontier",
     "draw_interaction",
     "draw_scores",
-    "look",
     "plain_page",
     "register",
     "require_figure_name",

@@ -24,13 +24,14 @@ FIELDS: dict[str, tuple[str, type, str]] = {
     "params": ("Parameters", str, "350M"),
     "flops": ("or training FLOPs", str, ""),
     "family": ("Family", str, "llama"),
-    "vocab_size": ("Vocabulary", int, "32000"),
-    "context": ("Context", int, "4096"),
-    "tokens_per_param": ("Tokens a parameter", float, "20"),
+    "vocab_size": ("Vocabulary", str, ""),
+    "context": ("Context", int, ""),
+    "tokens": ("Training tokens", str, ""),
     "head_dim": ("Head width", int, ""),
     "heads_per_kv": ("Heads a key-value head", int, ""),
     "multiple_of": ("Widths are multiples of", int, ""),
-    "num_candidates": ("Shapes to list", int, "8"),
+    "parallel": ("Splits over devices", int, ""),
+    "num_candidates": ("Shapes to list", int, ""),
 }
 
 
@@ -95,7 +96,7 @@ def _answered(asked: Mapping[str, str], fit: LawFit | None) -> dict[str, Any]:
     html = fragment(
         "answer.html.j2",
         lead=lead(result),
-        statement=result.interval.statement,
+        why=result.why,
         figure_drawn=figures[0],
         candidates=candidates_table(result),
         laws=laws_table(result),
@@ -129,11 +130,11 @@ def read_fields(asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def lead(result: Recommendation) -> str:
-    """The answer in a sentence."""
-    pick, interval = result.candidates[0].shape, result.interval
+    """The pick in a sentence."""
+    pick, interval = result.pick.shape, result.interval
     return (
-        f"For {format_size(result.params)} parameters: {shape_name(pick.depth, pick.width)}, "
-        f"from the recommended range R = {span(interval.low, interval.high)}."
+        f"For {format_size(result.params)} parameters: {shape_name(pick.depth, pick.width)}. Shapes of R = "
+        f"{span(interval.low, interval.high)} are predicted within {100 * result.delta:.2g}% of the least loss."
     )
 
 
@@ -145,7 +146,7 @@ def candidates_table(result: Recommendation) -> Table:
             "ratio": each.shape.ratio,
             "params": each.shape.params,
             "miss": f"{each.budget_error:+.1%}",
-            "penalty": 100 * each.penalty.value,
+            "penalty": f"{100 * each.penalty.value:.2f}",
             "range": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
             "flops": f"{each.train_flops:.2e}",
             "inside": "yes" if each.inside else "no",
@@ -166,7 +167,8 @@ def candidates_table(result: Recommendation) -> Table:
         {"shape": candidate_key(each), **({"pick": "yes"} if place == 0 else {})}
         for place, each in enumerate(result.candidates)
     ]
-    return table_of(titles, rows, caption="Shapes of equal budget, the pick first", marks=marks)
+    right = ("miss", "penalty", "range", "flops")
+    return table_of(titles, rows, caption="Shapes of equal budget, the pick first", marks=marks, right=right)
 
 
 def laws_table(result: Recommendation) -> Table:

@@ -47,7 +47,7 @@ def candidate_key(candidate: Candidate) -> str:
 
 def draw_recommendation(result: Recommendation) -> Drawing:
     """Predicted cost of each shape, and the range among what others published."""
-    pick = result.candidates[0].shape
+    pick = result.pick.shape
     message = f"{format_size(result.params)}: {shape_name(pick.depth, pick.width)} is the pick"
     caption = (
         f"Gold: the recommended range, R = {span(result.interval.low, result.interval.high)}. Orange: the pick; other "

@@ -45,20 +45,28 @@ class Table:
     at_first: int | None = None
 
 
-def table_of(titles: Mapping[str, str], values: Sequence[Mapping[str, Any]], *, caption: str, **options: Any) -> Table:
+def table_of(
+    titles: Mapping[str, str],
+    values: Sequence[Mapping[str, Any]],
+    *,
+    caption: str,
+    right: Sequence[str] = (),
+    **options: Any,
+) -> Table:
     """A table of plain values: columns of numbers are found, formatted and aligned.
 
     Args:
         titles: Column to heading.
         values: Rows.
         caption: The table's caption.
+        right: Further columns that hold numbers, already as texts.
         options: Further fields of `Table`.
     """
     columns, cells = [], []
     for name, title in titles.items():
         of_column = [row[name] for row in values]
         numeric = all(isinstance(value, int | float) or value is None for value in of_column)
-        columns.append(Column(title=title, name=name, right=numeric))
+        columns.append(Column(title=title, name=name, right=numeric or name in right))
         cells.append(number_texts(of_column) if numeric else [str(value) for value in of_column])
     return Table(caption=caption, columns=columns, rows=list(zip(*cells, strict=True)), **options)
 

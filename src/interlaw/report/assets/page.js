@@ -51,12 +51,12 @@ function toggle(name, value) {
 // ---- figures ----
 
 const drawn = new Map(); // cell to what Vega-Embed gave, once it is drawn
-const OPTIONS = { ast: true, renderer: "svg", actions: false, defaultStyle: false, config: DATA.config, tooltip: onTooltip };
+const OPTIONS = { ast: true, renderer: "svg", actions: false, defaultStyle: false, logLevel: 1, config: DATA.config, tooltip: onTooltip };
 const signals = () => ({ chosen: state.shape, trial: state.trial, off_budgets: off("budgets"), off_seeds: off("seeds") });
 
 // Vega's expressions are interpreted (`ast`), since the page's policy lets no script be made from text.
 async function drawCell(cell) {
-  if (drawn.has(cell) || cell.hidden || !cell.isConnected) return;
+  if (drawn.has(cell) || !cell.checkVisibility()) return;
   drawn.set(cell, null);
   const place = cell.querySelector(".chart");
   const result = await vegaEmbed(place, DATA.panels[cell.dataset.panel], OPTIONS);
@@ -84,9 +84,10 @@ const inView = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) drawCell(target);
 }, { rootMargin: "200px" });
 
+let restTimer = 0;
 async function drawRest() {
   for (const cell of all(".cell")) {
-    if (drawn.has(cell)) continue;
+    if (drawn.has(cell) || !cell.checkVisibility()) continue;
     await new Promise((resolve) => { setTimeout(resolve, CALM_MS); });
     await drawCell(cell);
   }
@@ -107,6 +108,8 @@ function showFigures() {
     if (fits) inView.observe(cell);
   }
   for (const cell of drawn.keys()) tell(cell, signals());
+  clearTimeout(restTimer);
+  restTimer = setTimeout(drawRest, 5 * CALM_MS);
 }
 
 // A figure by itself, with its title inside, as a file.
@@ -255,7 +258,6 @@ function start() {
   refresh();
   watchFigures();
   if (part && performance.getEntriesByType("navigation")[0]?.type === "navigate") byId(part).scrollIntoView();
-  setTimeout(drawRest, 5 * CALM_MS);
 }
 
 addEventListener("DOMContentLoaded", start);
