@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint docs audit check bench reproduce-tiny reproduction-page dist browser-test clean
+.PHONY: setup quickstart test lint docs audit check bench reproduce-tiny reproduction-page paper-gpu dist browser-test clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -53,6 +53,10 @@ reproduce-tiny: setup
 # tables and figures of docs/reproduction.md from the experiments that were run
 reproduction-page: setup
 	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
+
+# with the Python that is there, and without a network: MINUTES=8 TEXT=book.txt
+paper-gpu:
+	PYTHONPATH=src $(PYTHON) examples/paper_gpu.py --minutes $(or $(MINUTES),8) $(if $(TEXT),--text "$(TEXT)")
 
 # every benchmark. Some compare with curvlinops, which asks for torchvision by way of backpack's examples alone: a torchvision
 # that does not match the build of torch would leave transformers broken.
