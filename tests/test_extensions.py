@@ -31,7 +31,7 @@ treatment = "narrow"
 learning_rate = 1e-2
 base_width = 8
 [measure]
-views = ["input"]
+views = ["input", "last-position"]
 samples = 8
 """
 
@@ -56,7 +56,7 @@ def answer(environment: dict[str, str], *arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-def test_family_task_treatment_and_tracker_run_in_worker_processes(installed: dict[str, str], tmp_path: Path) -> None:
+def test_a_sweep_with_parts_of_another_package_runs_in_workers(installed: dict[str, str], tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE)
     told = answer(installed, "sweep", recipe, "--out", tmp_path / "run", "--workers", 1, "--log", "notebook")
@@ -73,8 +73,10 @@ def test_family_task_treatment_and_tracker_run_in_worker_processes(installed: di
             record["shape"]["params"]
             == spec["shape"]["depth"] * spec["shape"]["width"] ** 2 + 7 * spec["shape"]["width"]
         )
-        assert record["measurements"]["input"]["dim"] == 6
-    assert answer(installed, "status", tmp_path / "run")["done"] == 2
+        assert record["measurements"]["last-position"]["dim"] == 6
+        assert record["measurements"]["last-position"]["view"] == "last-position"
+    answer(installed, "report", tmp_path / "run", "--figures", tmp_path / "figures")
+    assert (tmp_path / "figures" / "seconds.svg").stat().st_size > 1000
 
 
 def test_a_published_law_and_a_sweep_are_found(installed: dict[str, str]) -> None:

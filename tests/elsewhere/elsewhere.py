@@ -1,17 +1,20 @@
-"""What another package adds: a family, a task, a rate treatment, a tracker, a published law and a sweep."""
+"""What another package adds: a view, a family, a task, a rate treatment, a tracker, a law, a sweep and a figure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import altair as alt
 import torch
 from torch import nn
 
+from interlaw.interaction import VIEWS
 from interlaw.laws import PublishedLaw
 from interlaw.models import Roles
 from interlaw.published import Sweep
+from interlaw.report import Drawing, Figure, Panel
 from interlaw.shapes import Shape
 from interlaw.sweep.logs import TrialLog
 from interlaw.tasks import RegressionTask, TaskKind, TaskPart, TaskPlan, TaskSpec
@@ -92,6 +95,16 @@ class Notebook:
         pass
 
 
+def seconds(results: Any) -> Drawing:
+    """Seconds of each trial, as a figure of the report."""
+    chart = alt.Chart(results.table[["depth", "seconds"]]).mark_point().encode(x="depth:Q", y="seconds:Q")
+    return Drawing(
+        message="Deep trials take longer", caption="A point a trial.", panels=(Panel(chart=chart, title="s"),)
+    )
+
+
+FIGURE = Figure(name="seconds", title="Seconds", draw=seconds)
+LAST_POSITION = replace(VIEWS["input"], positions="last")
 SIGNS = TaskKind(part=SignsTask, spec=SignsTask)
 NARROW = Rule(axes=("width",), factors=lambda role, m, deep: Factors(rate=m**-0.5))
 LAW = PublishedLaw(

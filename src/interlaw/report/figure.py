@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
+from interlaw.registry import Registry
 from interlaw.report.look import CONFIG
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Figure:
     draw: Callable[[RunResults], Drawing | None]
 
 
-FIGURES: dict[str, Figure] = {}
+FIGURES: Registry[Figure] = Registry("interlaw.figures", {})
 
 
 def register(figure: Figure) -> Figure:

@@ -22,7 +22,7 @@ for _figure in (LOSS, PLANE, LAW, PUBLISHED, TREATMENTS, CURVES):
 
 def drawings(results: RunResults) -> list[tuple[str, str, Drawing]]:
     """Name, heading and drawing of every figure that the run's data allow."""
-    found = [(each.name, each.title, each.draw(results)) for each in FIGURES.values()]
+    found = [(each.name, each.title, each.draw(results)) for each in FIGURES.everything().values()]
     return [(name, title, drawing) for name, title, drawing in found if drawing is not None]
 
 
