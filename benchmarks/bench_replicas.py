@@ -1,0 +1,93 @@
+"""Networks of one shape trained together over stacked weights, against the same loop over one at a time; one core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from interlaw.models import build_model
+from interlaw.shapes import Shape, make_shape
+from interlaw.tasks import RegressionTask
+from interlaw.training import Replica, TrainSettings, train, train_together
+
+# family, sizes, replicas, steps; the target is what makes the grouping of sweeps worth while
+CASES: tuple[tuple[str, dict[str, int], int, int], ...] = (
+    *(("mlp", {"depth": 4, "width": 20}, replicas, 150) for replicas in (5, 10, 30)),
+    *(("mlp", {"depth": 12, "width": 28}, replicas, 100) for replicas in (5, 10, 30)),
+    *(("mlp", {"depth": 4, "width": 46}, replicas, 100) for replicas in (5, 10, 30)),
+    ("mlp", {"depth": 6, "width": 88}, 10, 60),
+    *(("gru", {"depth": 2, "width": 24}, replicas, 20) for replicas in (5, 10)),
+)
+BATCH = 256
+GRU_TIME = 80
+
+
+def run() -> list[dict[str, Any]]:
+    """Processor time of a step of all replicas, together and one after another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [_row(*case) for case in CASES]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _row(family: str, sizes: dict[str, int], num_replicas: int, steps: int) -> dict[str, Any]:
+    """One row of the table; the plain loop is timed on one network before and after, and its faster time is taken."""
+    shape = make_shape(family, **sizes)
+    task = _noise(shape)
+    settings = [
+        TrainSettings(
+            steps=steps,
+            batch_size=BATCH if family == "mlp" else 64,
+            learning_rate=1e-3,
+            evaluations=1,
+            evaluation_samples=64,
+            test_samples=64,
+            blow_up=1e9,
+            seed=seed,
+        )
+        for seed in range(num_replicas)
+    ]
+
+    def alone() -> None:
+        train(build_model(shape, seed=0), task, settings[0])
+
+    def together() -> None:
+        train_together([Replica(model=build_model(shape, seed=one.seed), settings=one) for one in settings], task)
+
+    before, ours, after = _seconds(alone), _seconds(together), _seconds(alone)
+    baseline = num_replicas * min(before, after)
+    return {
+        "name": f"{num_replicas} replicas of {family} {shape.depth}x{shape.width}, {shape.params:,} parameters",
+        "unit": "ms of processor a step of all",
+        "ours": 1e3 * ours / steps,
+        "baseline": 1e3 * baseline / steps,
+        "ratio": baseline / ours,
+        "target": "above 1",
+    }
+
+
+def _noise(shape: Shape) -> RegressionTask:
+    """Random inputs and targets of the family's shape."""
+    sizes = shape.to_dict()
+    inner = (sizes["input_size"],) if shape.family == "mlp" else (GRU_TIME, sizes["input_size"])
+    generator = torch.Generator().manual_seed(0)
+    splits = {
+        split: (
+            torch.randn(512, *inner, generator=generator),
+            torch.randn(512, sizes["output_size"], generator=generator),
+        )
+        for split in ("train", "validation", "test")
+    }
+    return RegressionTask(splits)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    """Processor time."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
