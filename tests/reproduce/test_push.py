@@ -105,7 +105,7 @@ def test_every_part_can_be_planned_and_intervenes_as_named(tmp_path: Path) -> No
     assert seen["none"] == {("none", 0.0)}
     assert seen["interaction-0.1"] == {("interaction", -0.1)}
     assert seen["trace+0.03"] == {("trace", 0.03)}
-    assert len(seen) == 9
+    assert len(seen) == 13
 
 
 def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.shape_sweep import Part, run_part
 
-STRENGTHS = (0.1, 0.03)
+STRENGTHS = (0.1, 0.03, 0.01)
 MARGIN = 0.01  # of the loss: what a law's interval is drawn at
 CONFIDENCE = 0.9
 _WRITTEN = '[intervention]\non = "interaction"\nstrength = 0.1\n'
