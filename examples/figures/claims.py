@@ -14,15 +14,21 @@ from pathlib import Path
 import altair as alt
 import numpy as np
 import pandas as pd
+import torch
 from scipy import stats
+from torch import Tensor, nn
 
+from interlaw.interaction import measure
 from interlaw.laws import FittedTable, fit_law, judge_together
 from interlaw.published import find_sweep
 from interlaw.recommendation import measured_optima, measured_pool
 from interlaw.report.look import BEST, CONFIG, FIT, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import write_chart
 from interlaw.reproduce.push import Effect, measured_effects
+from interlaw.reproduce.waves import GAINS
 from interlaw.runs import load_table, view_table
+from interlaw.tasks import WaveTaskSpec
+from interlaw.tasks.waves import draw_matrices, waves
 
 DOCS = Path(__file__).parents[2] / "docs"
 DIGITS = 7  # of an exported figure: beyond the last bits that machines share
@@ -36,18 +42,20 @@ def main() -> None:
     if arguments.runs:
         for name in ("waves", "push"):
             export(arguments.runs / name, DOCS / "results" / f"{name}.csv")
-    waves, push = (final(pd.read_csv(DOCS / "results" / f"{name}.csv")) for name in ("waves", "push"))
+    swept, push = (final(pd.read_csv(DOCS / "results" / f"{name}.csv")) for name in ("waves", "push"))
+    for layers, (ratio, scale_free) in targets().items():
+        print(f"the target of {layers} layers itself: AOFE-ratio {ratio:.4f}, scale-free AOFE {scale_free:.4f}")
     effects = measured_effects(push)
     for effect in effects:
         print(f"C1  {effect.on} at {effect.strength:g}: {effect}")
     write_chart(DOCS / "images" / "claim-1-push.png", draw_push(effects))
-    parts = fitted(waves)
+    parts = fitted(swept)
     for claim in judge_together(parts):
         print(f"{claim.claim}  {claim.sentence}")
     for part in parts:
         for budget in part.fit.budgets:
             print(f"C3  {part.source}, {budget.budget:.0f}: {budget.r_star.status} {budget.r_star.value or ''}")
-    write_chart(DOCS / "images" / "claim-2-within.png", draw_within(waves))
+    write_chart(DOCS / "images" / "claim-2-within.png", draw_within(swept))
     for claim in judge_together(treated()):
         if claim.p_value is not None:
             print(f"{claim.claim}  GPTs of 25k and 50k: {claim.sentence}")
@@ -71,6 +79,33 @@ def export(folder: Path, place: Path) -> None:
 def final(table: pd.DataFrame) -> pd.DataFrame:
     """Trials that ended well and count, the view's columns under plain names."""
     return view_table(table[table["status"] == "done"].reset_index(drop=True))
+
+
+class Target(nn.Module):
+    """What the networks learn, as a network; its scale does not count."""
+
+    def __init__(self, spec: WaveTaskSpec) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(spec.data_seed)
+        self.matrices = draw_matrices(
+            spec.dim, hidden=spec.hidden, layers=spec.layers, gain=spec.gain, generator=generator
+        )
+        self.last = torch.randn(spec.hidden, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One value a point."""
+        return waves(x, self.matrices, self.last)[:, None]
+
+
+def targets() -> dict[int, tuple[float, float]]:
+    """AOFE-ratio and scale-free AOFE of each target, at the points where the networks were measured."""
+    found = {}
+    for layers, gain in GAINS.items():
+        spec = WaveTaskSpec(layers=layers, gain=float(gain))
+        points = spec.open().probes(num_samples=spec.validation, with_targets=False)
+        result = measure(Target(spec), points, view="input")
+        found[layers] = (result.aofe_ratio.value, result.aofe_scale_free.value)
+    return found
 
 
 def fitted(waves: pd.DataFrame) -> list[FittedTable]:
