@@ -90,10 +90,92 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert row.split()[-2:] == ["0.04167", "-4.12%"]
 
 
+@pytest.mark.parametrize(("family", "params"), [("llama", "350M"), ("qwen2", "1B"), ("llama", "7B")])
+def test_decoders_have_the_dimensions_of_recommend_at_depths_around_its_range(
+    family: str, params: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from interlaw.recommendation import Dimensions, recommend
+
+    assert run(["shapes", "--family", family, "--params", params, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["shapes"]
+    result = recommend(params=params, family=family)
+    assert 5 <= len(rows) <= 12
+    assert rows[0]["ratio"] < result.interval.low
+    assert rows[-1]["ratio"] > result.interval.high
+    of = Dimensions(family=family)
+    for row in rows:
+        shape = of.shape(row["width"], row["depth"], tied=row["tied"])
+        assert shape is not None
+        assert shape.params == row["params"]
+        assert row["tied"] == (params != "7B")
+        assert -0.2 < row["budget_error"] <= 0
+
+
+def test_each_depth_takes_the_best_width_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    from interlaw.recommendation import Dimensions
+
+    for rule in ("largest", "nearest"):
+        assert (
+            run(["shapes", "--family", "llama", "--params", "60M", "--depths", "6,15", "--rule", rule, "--json"]) == 0
+        )
+        for row in json.loads(capsys.readouterr().out)["shapes"]:
+            counts = [
+                shape.params
+                for width in range(64, 4096, 64)
+                if (shape := Dimensions(family="llama").shape(width, row["depth"], tied=True)) is not None
+            ]
+            within = [count for count in counts if rule == "nearest" or count <= 60e6]
+            assert row["params"] == min(within, key=lambda count: abs(count - 60e6))
+
+
+def test_key_value_heads_do_not_force_one_width(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = asked_with_notes(capsys, "--family", "llama", "--params", "350M", "--kv-heads", "4")[0]
+    assert {row["num_kv_heads"] for row in rows} == {4}
+    assert len({row["width"] for row in rows}) > 5
+
+
+def asked_with_notes(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[dict[str, Any]], str]:
+    assert run(["shapes", *arguments, "--json"]) == 0
+    captured = capsys.readouterr()
+    return json.loads(captured.out)["shapes"], captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change"),
+    [
+        (("--family", "llama", "--params", "60M", "--depths", "12", "--multiple-of", "256"), "--multiple-of 64"),
+        (("--family", "gpt", "--params", "3M", "--depths", "4", "--head-dim", "64"), "--head-dim 16"),
+        (("--family", "mlp", "--params", "100k", "--depths", "9", "--multiple-of", "64"), "--multiple-of 8"),
+        (("--family", "llama", "--params", "60M", "--depths", "13", "--head-dim", "128", "--rule", "nearest"), None),
+    ],
+)
+def test_a_wide_miss_names_a_change_that_was_tried(
+    arguments: tuple[str, ...], change: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, note = asked_with_notes(capsys, *arguments)
+    worst = max(rows, key=lambda row: abs(row["budget_error"]))
+    if abs(worst["budget_error"]) <= 0.2:
+        assert note == ""
+        return
+    assert f"(at depth {worst['depth']} by {worst['budget_error']:+.0%})" in note
+    assert change is not None
+    assert f"{change} brings that one to" in note
+    said = note.rpartition(" to ")[2].strip()
+    again, _ = asked_with_notes(capsys, *arguments, "--depths", str(worst["depth"]), *change.split())
+    assert f"{again[0]['budget_error']:+.1%}" == said
+    assert abs(again[0]["budget_error"]) < abs(worst["budget_error"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "expected exactly one budget"),
+        (["--params", "3M", "--family", "llama"], "expected a llama of depth|expected a budget that some llama"),
+        (["--params", "60M", "--family", "llama", "--depths", "4", "--channels", "3"], "channels"),
+        (
+            ["--params", "60M", "--family", "llama", "--depths", "500"],
+            "expected a llama of depth 500 within 60M params",
+        ),
         (["--params", "1M", "--flops", "1e15"], "expected exactly one budget"),
         (["--params", "3X"], "expected a size such as"),
         (["--params", "3M", "--family", "gtp"], "expected a family of"),
@@ -112,5 +194,5 @@ def test_mistakes_are_one_line(arguments: list[str], message: str, capsys: pytes
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("interlaw: ")
-    assert message in captured.err
+    assert any(words in captured.err for words in message.split("|"))
     assert captured.err.count("\n") == 1

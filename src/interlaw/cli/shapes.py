@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,11 +12,18 @@ from interlaw.cli.completion import RULES, among, families
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 
+if TYPE_CHECKING:
+    from interlaw.shapes import Budget, Shape
+
 FAR = 0.05
+VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
 
 
 def shapes(
-    depths: Annotated[str, typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4.")] = "1-24",
+    depths: Annotated[
+        str | None,
+        typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4; those around the likely optimum, else 1-24."),
+    ] = None,
     family: Annotated[
         str, typer.Option(help="Shape family, or hf:NAME for a model_type of transformers.", autocompletion=families)
     ] = "gpt",
@@ -28,7 +37,9 @@ def shapes(
     rule: Annotated[
         str, typer.Option(help="largest: widest within the budget; nearest: least miss.", autocompletion=among(RULES))
     ] = "largest",
-    multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this, beside head_dim.")] = 1,
+    multiple_of: Annotated[
+        int | None, typer.Option(help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
+    ] = None,
     vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
@@ -46,7 +57,7 @@ def shapes(
 
     One a depth, of any family; R = depth / width.
     """
-    from interlaw.shapes import choose_budget, match_shapes, parse_depths
+    from interlaw.shapes import choose_budget
 
     given = {
         "vocab_size": vocab,
@@ -69,26 +80,104 @@ def shapes(
     if tokens_per_param is not None:
         budget_arguments["tokens_per_param"] = tokens_per_param
     budget = choose_budget(**budget_arguments)
-    matched = match_shapes(
-        family=family,
-        depths=parse_depths(depths),
-        rule=_rule(rule),
-        multiple_of=multiple_of,
-        **budget_arguments,
-        **settings,
-    )
+    wanted = Wanted(family, depths, _rule(rule), multiple_of, settings)
+    matched = wanted.match(budget, budget_arguments)
     rows = [{**shape.to_dict(), "budget_error": budget.error(shape)} for shape in matched]
     if as_json:
         print_json({"shapes": rows})
-        return
-    _draw(rows)
-    far = sum(abs(row["budget_error"]) > FAR for row in rows)
-    if far:
-        heads = "a smaller --head-dim, " if rows[0]["num_heads"] else ""
-        make_console().print(
-            f"note: {far} of {len(rows)} shapes miss the budget by more than {FAR:.0%}, for widths come in steps; "
-            f"{heads}--rule nearest or a larger budget comes closer"
+    else:
+        _draw(rows)
+    for note in misses(wanted, budget, budget_arguments, matched, far=VERY_FAR if as_json else FAR):
+        make_console().print(note, markup=False, highlight=False)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for, beside the budget."""
+
+    family: str
+    depths: str | None
+    rule: Any
+    multiple_of: int | None
+    settings: dict[str, Any]
+
+    def match(self, budget: Budget, budget_arguments: dict[str, Any]) -> list[Shape]:
+        """The shapes: decoders with `recommend`'s dimensions, every other family by its own matching rule."""
+        from interlaw.shapes import match_shapes, parse_depths
+
+        if self.family in ("llama", "qwen2") or self.family.startswith("hf:"):
+            return self._decoders(budget)
+        return match_shapes(
+            family=self.family,
+            depths=parse_depths(self.depths or "1-24"),
+            rule=self.rule,
+            multiple_of=self.multiple_of or 1,
+            **budget_arguments,
+            **self.settings,
         )
+
+    def _decoders(self, budget: Budget) -> list[Shape]:
+        from interlaw.recommendation import Dimensions, depths_around, shapes_by_depth
+        from interlaw.shapes import make_shape, parse_depths
+
+        for name in ("input_size", "output_size", "channels"):
+            if name in self.settings:  # refused in the family's own words
+                make_shape(self.family, depth=1, width=64, **{name: self.settings[name]})
+        own = {"kv_heads" if name == "num_kv_heads" else name: value for name, value in self.settings.items()}
+        dimensions = Dimensions(family=self.family, multiple_of=self.multiple_of, **own)
+        depths = depths_around(dimensions, budget) if self.depths is None else parse_depths(self.depths)
+        return shapes_by_depth(dimensions, budget, depths, rule=self.rule)
+
+
+def misses(
+    wanted: Wanted, budget: Budget, budget_arguments: dict[str, Any], matched: list[Shape], *, far: float
+) -> Iterator[str]:
+    """How many shapes miss the budget, and which change brings them closer, tried."""
+    worst = max(matched, key=lambda shape: abs(budget.error(shape)))
+    number = sum(abs(budget.error(shape)) > far for shape in matched)
+    if not number:
+        return
+    said = (
+        f"note: {number} of {len(matched)} shapes miss the budget by more than {far:.0%} (at depth {worst.depth} by "
+        f"{budget.error(worst):+.0%}), for widths come in steps"
+    )
+    best = abs(budget.error(worst))
+    remedy = "a larger budget comes closer"
+    for words, change in _changes(wanted, worst):
+        try:
+            tried = replace(wanted, **change, depths=str(worst.depth)).match(budget, budget_arguments)
+        except InterlawError:
+            continue
+        error = abs(budget.error(tried[0]))
+        if error < 0.7 * best:
+            best, remedy = error, f"{words} brings that one to {budget.error(tried[0]):+.1%}"
+        if best <= FAR:
+            break
+    yield f"{said}; {remedy}"
+
+
+def _changes(wanted: Wanted, worst: Shape) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What may bring a shape closer to its budget, the mildest first."""
+    without = {name: value for name, value in wanted.settings.items() if name != "num_kv_heads"}
+    if wanted.rule == "largest":
+        yield "--rule nearest", {"rule": "nearest"}
+    if "num_kv_heads" in wanted.settings:
+        yield f"no --kv-heads {wanted.settings['num_kv_heads']}", {"settings": without}
+    decoder = wanted.family in ("llama", "qwen2") or wanted.family.startswith("hf:")
+    row = worst.to_dict()
+    step, head_dim = wanted.multiple_of or 1, row.get("head_dim")
+    if decoder and "head_dim" in wanted.settings:
+        free = {name: value for name, value in wanted.settings.items() if name != "head_dim"}
+        yield f"no --head-dim {head_dim}", {"settings": free}
+    for smaller in (64, 32, 16, 8):
+        if decoder and 8 < smaller < (wanted.multiple_of or 64):
+            finer = {**wanted.settings, "head_dim": smaller} if (head_dim or 0) > smaller else wanted.settings
+            heads = f" --head-dim {smaller}" if finer is not wanted.settings else ""
+            yield f"--multiple-of {smaller}{heads}", {"multiple_of": smaller, "settings": finer}
+        elif not decoder and head_dim and smaller < head_dim:
+            yield f"--head-dim {smaller}", {"settings": {**wanted.settings, "head_dim": smaller}}
+        elif not decoder and smaller < step:
+            yield f"--multiple-of {smaller}", {"multiple_of": smaller}
 
 
 def _rule(rule: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from interlaw.recommendation.by_depth import depths_around, shapes_by_depth
 from interlaw.recommendation.candidate import Candidate, Penalty, Timing
 from interlaw.recommendation.cost import PEAK_FLOPS, Cost, Plan, count_cost
 from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
@@ -44,6 +45,7 @@ __all__ = [
     "Timing",
     "believe",
     "count_cost",
+    "depths_around",
     "equal_budget_shapes",
     "fit_optima",
     "gather_evidence",
@@ -57,6 +59,7 @@ __all__ = [
     "pool",
     "published_optima",
     "recommend",
+    "shapes_by_depth",
     "similar_models",
     "splits_over",
     "time_candidates",

@@ -41,6 +41,8 @@ class Dimensions:
         context: Longest sequence, in tokens; the family's own when not given, else 4096.
         head_dim: Width of a head; the one of 64, 128, 96, 80, 112 whose heads split best when not given.
         heads_per_kv: Most query heads that share a key-value head; then 2, 4 or 8 key-value heads are not insisted on.
+        kv_heads: Exactly so many key-value heads.
+        d_ff_ratio: Hidden units of the MLP over the width; the family's own when not given.
         tied: Whether the head is the token table; when not given, below 4B parameters (never for gpt).
         multiple_of: Width and d_ff are multiples of this; 64 when not given.
         parallel: Devices over which heads, key-value heads and d_ff must split.
@@ -51,6 +53,8 @@ class Dimensions:
     context: int | None = None
     head_dim: int | None = None
     heads_per_kv: int | None = None
+    kv_heads: int | None = None
+    d_ff_ratio: float | None = None
     tied: bool | None = None
     multiple_of: int | None = None
     parallel: int = 1
@@ -65,7 +69,7 @@ class Dimensions:
         for name, other in (("vocab_size", VOCAB_SIZE), ("context", CONTEXT)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, other if self.family.startswith("hf:") else own.get(name, other))
-        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "multiple_of", "parallel"):
+        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "kv_heads", "multiple_of", "parallel"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive one")
@@ -82,8 +86,9 @@ class Dimensions:
             settings["num_kv_heads"] = heads[1]
         if "d_ff_multiple_of" in facts.defaults:
             settings["d_ff_multiple_of"] = self.step()
-        if self.family in D_FF_RATIO:
-            settings["d_ff_ratio"] = D_FF_RATIO[self.family]
+        ratio = D_FF_RATIO.get(self.family) if self.d_ff_ratio is None else self.d_ff_ratio
+        if ratio is not None:
+            settings["d_ff_ratio"] = ratio
         shape = make_shape(self.family, depth=depth, width=width, **settings)
         return shape if (getattr(shape, "d_ff", None) or 0) % self.parallel == 0 else None
 
@@ -126,6 +131,8 @@ class Dimensions:
         """Key-value heads of so many heads; 0 where groups do not fit."""
         if not family_facts(self.family).grouped:
             return heads
+        if self.kv_heads is not None:
+            return self.kv_heads if heads % self.kv_heads == 0 else 0
         most = min(self.most_heads_per_kv(), heads)
         if self.heads_per_kv is None:
             fitting = [kv for kv in KV_HEADS if heads % kv == 0 and kv % self.parallel == 0 and heads // kv <= 2 * most]
