@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +22,27 @@ def test_evidence_as_json_has_sources_and_pool(capsys: pytest.CaptureFixture[str
     found = json.loads(capsys.readouterr().out)
     assert {"sources", "pooled"} <= set(found)
     assert {"params", "ratio", "low", "high", "weights"} <= set(found["pooled"][0])
+
+
+def test_evidence_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    figure = tmp_path / "evidence.png"
+    assert run(["evidence", "--figure", str(figure), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["pooled"]
+    assert f"wrote {figure}" in captured.err
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_refitting_gives_the_packaged_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from importlib.resources import files
+
+    out = tmp_path / "optima.csv"
+    assert run(["evidence", "--refit", "--out", str(out), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert run(["evidence", "--json"]) == 0
+    packaged_pool = json.loads(capsys.readouterr().out)["pooled"]
+    for one, other in zip(again["pooled"], packaged_pool, strict=True):
+        assert one["ratio"] == pytest.approx(other["ratio"], rel=1e-3)  # the table holds four digits
+    packaged = files("interlaw.recommendation").joinpath("optima.csv").read_text(encoding="utf-8")
+    assert out.read_text(encoding="utf-8") == packaged

@@ -109,6 +109,19 @@ def test_a_written_config_is_told_on_stderr(tmp_path: Path) -> None:
     assert "wrote" not in result.stdout
 
 
+def test_measured_times_are_printed_and_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    figure = tmp_path / "frontier.svg"
+    options = ["--params", "6M", "--vocab", "512", "--context", "160", "--delta", "0.05", "--count", "3", "--measure"]
+    result = CliRunner().invoke(app, [*options, "--figure", str(figure)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "train tok/s" in result.stdout
+    assert "reading and decoding" in result.stderr
+    assert f"wrote {figure}" in result.stderr
+    assert figure.read_text(encoding="utf-8").startswith("<svg")
+    fails("at least two timed shapes for the frontier, found 0", "--params", "350M", "--figure", str(figure))
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
     fails("exactly one budget")
     fails("expected a fit at", "--params", "1B", "--law", str(tmp_path / "absent.json"))

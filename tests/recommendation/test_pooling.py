@@ -56,6 +56,10 @@ def test_only_optima_count() -> None:
         pooled(optimum("a", 0.02), optimum("b", 0.02), edge)
 
 
+def test_other_networks_than_language_models_have_no_vote() -> None:
+    assert set(by_dataset([optimum("a", 0.02), optimum("interlaw waves", 0.2)])) == {"a"}
+
+
 def test_the_interval_is_wide_where_little_is_known() -> None:
     found = pooled(
         optimum("a", 0.05, params=1e7),
@@ -116,6 +120,7 @@ def test_the_evidence_keeps_conventions_choices_and_claims_apart() -> None:
     assert voting == set(found.pool.datasets) == set(found.pooled[0].weights)
     assert {"Gemstones", "mlfoundations grid", "Sun byte-level GPT"} <= voting
     assert not voting & {"nanochat", "Marin", "MobileLLM", "Chinchilla shapes"}
+    assert not voting & {"interlaw waves"}  # MLPs, whatever they show
     row = found.to_dict()
     assert {"sources", "pooled", "spread", "drift", "coverage"} == set(row)
     assert 0.005 < row["pooled"][0]["low"] < 0.02 < row["pooled"][0]["ratio"] < 0.05 < row["pooled"][0]["high"]

@@ -63,7 +63,7 @@ def show(found: Evidence) -> None:
     for name in ("N", "R*", "68%", "by"):
         measured.add_column(name, justify="left" if name == "by" else "right")
     for source in found.sources:
-        counting = [one for one in source.optima if one.counts]
+        counting = [one for one in source.optima if one.counts] if source.counts else []
         for one in counting:
             assert one.ratio is not None
             assert one.log_stderr is not None

@@ -30,6 +30,7 @@ class Sweep:
         source: Where the numbers were read.
         licence: Of the source.
         counts: What its `params` and its budgets count.
+        votes: Whether its optima are pooled: those of language models are.
         treatment: The learning-rate treatment to read where the table holds several; None when it holds one.
         file: The table, of a sweep that another package brings; None for one of this package.
     """
@@ -40,6 +41,7 @@ class Sweep:
     source: str
     licence: str
     counts: str
+    votes: bool = True
     treatment: str | None = None
     file: str | None = None
 

@@ -32,6 +32,7 @@ class Source:
         statement: What it says, in words.
         optima: Of a data set: what every sweep of it says at every size, optimum or not.
         line: Of a published line: (N, R) at the ends of its range and at the sizes it names.
+        votes: Whether it is of language models.
     """
 
     name: str
@@ -40,11 +41,12 @@ class Source:
     statement: str
     optima: tuple[Optimum, ...] = ()
     line: tuple[tuple[float, float], ...] = ()
+    votes: bool = True
 
     @property
     def counts(self) -> bool:
         """Whether it has a vote in the pool."""
-        return any(one.counts for one in self.optima)
+        return self.votes and any(one.counts for one in self.optima)
 
     def to_dict(self) -> dict[str, Any]:
         """All attributes as plain values."""
@@ -132,7 +134,9 @@ def _datasets(optima: Sequence[Optimum]) -> tuple[Source, ...]:
         if len(sweeps) > 1:
             said = f"{len(sweeps)} sweeps that share models and data"
         own = tuple(one for one in optima if one.dataset == name)
-        sources.append(Source(name=name, standing="measured", source=where, statement=said, optima=own))
+        votes = all(sweep.votes for sweep in sweeps)
+        found = Source(name=name, standing="measured", source=where, statement=said, optima=own, votes=votes)
+        sources.append(found)
     return tuple(sources)
 
 

@@ -189,9 +189,10 @@ def _log_stderr(low: float, high: float, confidence: float) -> float:
 
 
 def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:
-    """The optima that count, each data set's own."""
+    """The optima that count, each data set's own; those of other networks than language models have no vote."""
+    silent = {sweep.dataset for sweep in packaged_sweeps() if not sweep.votes}
     found: dict[str, list[Optimum]] = {}
     for one in optima:
-        if one.counts:
+        if one.counts and one.dataset not in silent:
             found.setdefault(one.dataset, []).append(one)
     return {name: tuple(sorted(ones, key=lambda one: one.params)) for name, ones in found.items()}

@@ -34,6 +34,7 @@ def evidence_rows(found: Evidence) -> dict[str, list[dict[str, Any]]]:
             "said": f"{source.name}, {format_size(one.params)}: R* = {one.ratio:.4f} ({one.route})",
         }
         for source in found.sources
+        if source.counts
         for one in source.optima
         if one.counts and one.ratio is not None and one.log_stderr is not None
     ]

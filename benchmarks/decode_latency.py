@@ -1,0 +1,57 @@
+"""What depth costs in latency: five llama shapes of 60M parameters, one thread, decoding after a prompt.
+
+`python benchmarks/decode_latency.py` prints the table of docs/choosing-a-shape.md. Shapes take turns, so that what else
+the machine does falls on all alike; the least of the rounds is what the shape needs when left alone.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from interlaw.recommendation import Dimensions, measured_curvature, measured_pool
+from interlaw.recommendation.by_depth import shapes_by_depth
+from interlaw.recommendation.own_law import believe
+from interlaw.recommendation.timing import _decode, build
+from interlaw.shapes import Budget
+
+PARAMS, DEPTHS = 60_000_000, (4, 8, 15, 30, 57)
+PROMPT, DECODED, ROUNDS = 64, 8, 12
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    budget = Budget(kind="params", amount=PARAMS)
+    shapes = shapes_by_depth(Dimensions(family="llama"), budget, DEPTHS, rule="nearest")
+    belief = believe(PARAMS, pooled=measured_pool(), curvature=measured_curvature())
+    networks, seconds = [], [[] for _ in shapes]
+    for shape in shapes:
+        networks.append(build(shape, device=torch.device("cpu"), dtype=torch.float32)[0].eval())
+    tokens = torch.randint(32_000, (1, PROMPT), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for _ in range(ROUNDS + 1):
+            for network, own in zip(networks, seconds, strict=True):
+                spent = []
+                for count in (0, DECODED):
+                    start = time.perf_counter()
+                    _decode(network, tokens, count)
+                    spent.append(time.perf_counter() - start)
+                own.append((spent[1] - spent[0]) / DECODED)
+    print("| shape | R | parameters | predicted loss | ms a token | tokens/s |")
+    print("|---|---|---|---|---|---|")
+    for shape, own in zip(shapes, seconds, strict=True):
+        best = 1000 * min(one for one in own[1:] if one > 0)
+        cells = (
+            f"{shape.depth} x {shape.width}",
+            f"{shape.ratio:.4f}",
+            f"{shape.params / 1e6:.1f}M",
+            f"+{belief.penalty(shape.ratio):.1%}",
+            f"{best:.1f}",
+            f"{1000 / best:.0f}",
+        )
+        print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
