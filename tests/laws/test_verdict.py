@@ -118,3 +118,20 @@ def test_a_budget_has_one_name(sweep) -> None:
 def test_every_status_has_words(status: str, edge: str | None, open_side: str | None, words: str) -> None:
     star = RStar(value=None, low=None, high=None, edge=edge, open_side=open_side, status=status, reason="")
     assert status_text(star) == words
+
+
+def test_a_fit_prints_in_fifteen_lines_and_is_a_table(sweep) -> None:
+    fit = fit_law(measured(sweep(seeds=2, noise=0.002)))
+    assert len(str(fit).splitlines()) <= 15
+    assert repr(fit) == str(fit)
+    assert str(fit).startswith("Best shape: At 8M parameters")
+    assert "    8M  R* 0.0" in str(fit)
+    many = fit_law(sweep(budgets=tuple(5e5 * 1.6**i for i in range(12)), noise=0.002))
+    assert len(str(many).splitlines()) <= 15
+    assert "7 smaller budgets in .to_frame()" in str(many)
+    table = fit.to_frame()
+    assert table["status"].tolist() == [status_text(budget.r_star) for budget in fit.budgets]
+    assert table["r_star"].iloc[0] == fit.budgets[0].r_star.value
+    html = fit._repr_html_()
+    assert "<b>Next.</b>" in html
+    assert html.count("<tr") == 6

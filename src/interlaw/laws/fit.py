@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,12 +25,15 @@ from interlaw.laws.result import BudgetFit, InteractionInterval, PooledInterval,
 from interlaw.laws.stability import compare_routes, joint_slope, judge_stability, optima_slope
 from interlaw.laws.table import Columns, LeftOut, read_runs
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Half and half again of the default window: what a reader might have chosen as well.
 OTHER_WINDOWS = (0.05, 0.15)
 WINDOW_DRAWS = 300  # for a standard error, not for the ends of an interval
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LawFit:
     """What a table of runs says about depth / width.
 
@@ -86,6 +89,29 @@ class LawFit:
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers, strings and None."""
         return dict(to_plain(self))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a budget: its status in words, R* with interval, best shape, loss interval."""
+        from interlaw.laws.summary import frame
+
+        return frame(self)
+
+    def __str__(self) -> str:
+        """The verdict and the largest budgets, in at most 15 lines."""
+        from interlaw.laws.summary import lines
+
+        return "\n".join(lines(self))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the verdict's three lines and a row a budget."""
+        from html import escape
+
+        from interlaw.laws.verdict import verdict
+
+        said = "".join(f"<p><b>{label}.</b> {escape(words)}</p>" for label, words in verdict(self).lines)
+        return said + self.to_frame().to_html(index=False, na_rep="", float_format="{:.4g}".format)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LawFit:

@@ -20,6 +20,8 @@ from interlaw.laws.table import FloatArray
 
 MIN_BUDGETS_FOR_POWER = 4
 NUM_LINE_POINTS = 25
+# A form so far behind in AIC (likelihood ratio e^-10) is the best of no draw; refitting it doubles the time.
+MOST_BEHIND = 20.0
 # Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.
 MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000
 
@@ -54,7 +56,9 @@ def fit_joint_law(
         return None
     solved = solve_alike(forms, features, loss=loss)
     solution = min(solved, key=lambda each: each.cost)
-    drawn = _bootstrap(solved, solution, features, loss, shapes=shapes, rows=rows, num_bootstrap=num_bootstrap, rng=rng)
+    behind = [len(rows) * np.log(max(each.cost, 1e-300) / max(solution.cost, 1e-300)) for each in solved]
+    rivals = tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
+    drawn = _bootstrap(rivals, solution, features, loss, shapes=shapes, rows=rows, num_bootstrap=num_bootstrap, rng=rng)
     if len(drawn.thetas) < 2:  # no refit converged: nothing is known of any interval
         return None
     z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
