@@ -144,7 +144,7 @@ def linear_format(low: float, high: float) -> str:
         ('.1f', '.3f', '.0f')
     """
     step = (high - low) / 5
-    return f".{max(0, math.ceil(-math.log10(step) - 0.3))}f" if step > 0 else "~g"
+    return f".{max(0, math.ceil(-math.log10(step) - 0.05))}f" if step > 0 else "~g"
 
 
 def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:
