@@ -450,3 +450,46 @@ def test_a_real_encoder_through_the_command_line(text: Path, capsys: pytest.Capt
     assert (found["view"], found["dim"], found["num_clusters"]) == ("input", 384, 8)
     with pytest.raises(InterlawError, match="the loss view needs next-token logits, found BertModel, which has none"):
         run("measure", model, "--text", text, "--samples", 8, "--context", 16, "--view", "loss")
+
+
+def measured_as_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    run("measure", *arguments, "--json")
+    return read(capsys)
+
+
+def test_groups_of_samples_from_a_file(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = len(np.load(array))
+    (tmp_path / "subjects.txt").write_text("\n".join(f"s{index // 2}" for index in range(count)))
+    np.save(tmp_path / "subjects.npy", np.arange(count) // 2)
+    for name in ("subjects.txt", "subjects.npy"):
+        found = measured_as_json(capsys, f"{factory}:vectors", "--inputs", array, "--groups", tmp_path / name)
+        assert (found["num_clusters"], found["num_samples"]) == (-(-count // 2), count)
+    (tmp_path / "few.txt").write_text("a b")
+    with pytest.raises(InterlawError, match=rf"one group a sample in .*few\.txt, found 2 groups for {count} samples"):
+        run("measure", f"{factory}:vectors", "--inputs", array, "--groups", tmp_path / "few.txt")
+    with pytest.raises(InterlawError, match="--groups with --inputs"):
+        run("measure", f"{factory}:language", "--groups", tmp_path / "few.txt", "--context", "8")
+
+
+def test_documents_of_a_text_are_its_clusters(
+    factory: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = text.read_text()[:4000]
+    parts = [written[start : start + 1000] for start in range(0, 4000, 1000)]
+    (tmp_path / "one.txt").write_text("<|endoftext|>".join(parts))
+    (tmp_path / "folder").mkdir()
+    for number, part in enumerate(parts):
+        (tmp_path / "folder" / f"{number}.txt").write_text(part)
+    common = ("--view", "loss", "--context", "24", "--samples", "60")
+    first, second = (
+        measured_as_json(capsys, f"{factory}:language", "--text", tmp_path / name, *common)
+        for name in ("one.txt", "folder")
+    )
+    assert first == second
+    assert (first["num_clusters"], first["num_samples"]) == (4, 60)
+    run("measure", f"{factory}:language", "--text", tmp_path / "one.txt", *common)
+    shown = capsys.readouterr()
+    assert "4 documents, each of them one cluster" in shown.err
+    assert "60 samples in 4 groups" in shown.out

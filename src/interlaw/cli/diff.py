@@ -102,8 +102,9 @@ def _measured(
     subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
     chosen = options["view"] or default_view(subject.predicts_tokens)
     given = read_inputs(subject, view=chosen, most=MOST_SAMPLES, seed=options["seed"], **reading)
-    with progress_bar(given) as advance:
-        return measure(subject.model, given, **options | {"view": chosen}, progress=advance, name=name)
+    with progress_bar(given.inputs) as advance:
+        beside: dict[str, Any] = {"view": chosen, "groups": given.groups, "progress": advance, "name": name}
+        return measure(subject.model, given.inputs, **options | beside)
 
 
 def _paired(a: Interaction, b: Interaction) -> bool:

@@ -12,6 +12,7 @@ from interlaw.cli.measure import (
     Context,
     Device,
     Float32,
+    Groups,
     Inputs,
     Level,
     Model,
@@ -37,6 +38,7 @@ def layers(
     model: Model,
     text: Text = None,
     inputs: Inputs = None,
+    groups: Groups = None,
     view: Annotated[str | None, typer.Option(help="input or loss.", autocompletion=among(LAYER_VIEWS))] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: Samples = None,
@@ -85,9 +87,11 @@ def layers(
         most=MOST_SAMPLES,
         context=context,
         seed=seed,
+        groups=groups,
     )
-    with progress_bar(given) as advance:
-        found = measure_layers(subject.model, given, layers=layer or None, **what, progress=advance)
+    with progress_bar(given.inputs) as advance:
+        beside: dict[str, Any] = {"groups": given.groups, "progress": advance}
+        found = measure_layers(subject.model, given.inputs, layers=layer or None, **what, **beside)
     if figure is not None:
         write_layers_figure(figure, found, title=f"{title_of(subject, model)}, {what['view']} view")
         make_console().print(f"wrote {figure}", markup=False)

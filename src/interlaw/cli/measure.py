@@ -22,8 +22,17 @@ Model = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="Hugging Face name or folder, a trial's folder, or module.py:factory."),
 ]
-Text = Annotated[Path | None, typer.Option(metavar="FILE", help="Text to read; a language model has a default.")]
+Text = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FOLDER", help="Text to read; a language model has a default. A document is one cluster."
+    ),
+]
 Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
+Groups = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="One label a sample of --inputs: samples that share a subject are one cluster."),
+]
 Samples = Annotated[
     int | None, typer.Option(min=3, help="At most so many samples (sequences), the cap of --rel-error too.")
 ]
@@ -44,6 +53,7 @@ def measure(
     model: Model,
     text: Text = None,
     inputs: Inputs = None,
+    groups: Groups = None,
     view: Annotated[
         str | None,
         typer.Option(
@@ -118,25 +128,27 @@ def measure(
         most=MOST_SAMPLES,
         context=context,
         seed=seed,
+        groups=groups,
     )
-    with progress_bar(given) as advance:
-        found = measure_interaction(subject.model, given, **what, **how, probes=drawn, progress=advance)
+    with progress_bar(given.inputs) as advance:
+        beside: dict[str, Any] = {"probes": drawn, "groups": given.groups, "progress": advance}
+        result = measure_interaction(subject.model, given.inputs, **what, **how, **beside)
     if rotate:
-        found = with_rotation_test(found, subject.model, given, probes=drawn or "exact", **what)
+        result = with_rotation_test(result, subject.model, given.inputs, probes=drawn or "exact", **what)
     if out is not None:
-        save(found, out)
+        save(result, out)
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
     else:
-        show(found)
+        show(result)
 
 
-def with_rotation_test(found: Interaction, model: Any, given: Any, **what: Any) -> Interaction:
+def with_rotation_test(result: Interaction, model: Any, given: Any, **what: Any) -> Interaction:
     """The measurement with the p-value of its basis; a second pass over the inputs forms the matrix."""
     from interlaw.interaction import agop, require_small, rotation_test
 
-    require_small(found.dim)
-    return replace(found, rotation_test=rotation_test(agop(model, given, **what), seed=what["seed"]))
+    require_small(result.dim)
+    return replace(result, rotation_test=rotation_test(agop(model, given, **what), seed=what["seed"]))
 
 
 def default_view(predicts_tokens: bool) -> str:
@@ -164,54 +176,57 @@ def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def show(found: Interaction) -> None:
+def show(result: Interaction) -> None:
     """Prints one row a quantity, the null, and what to beware of."""
     from rich.table import Table
 
     from interlaw.interaction import QUANTITIES
 
     console = make_console(stderr=False)
+    probes = f"{result.num_probes} probe{'s' * (result.num_probes > 1)} a sample"
     console.print(
-        f"{found.view} view at {found.layer}: {found.dim} coordinates, {found.num_clusters} samples, "
-        + (
-            f"{found.num_probes} probe{'s' * (found.num_probes > 1)} a sample"
-            if found.num_probes
-            else "exact, without probes"
-        ),
+        f"{result.view} view at {result.layer}: {result.dim} coordinates, {_counted(result)}, "
+        + (probes if result.num_probes else "exact, without probes"),
         markup=False,
     )
-    level = f"{found.settings['level']:.0%} interval, {found.settings['interval']}"
+    level = f"{result.settings['level']:.0%} interval, {result.settings['interval']}"
     table = Table("quantity", "value", "standard error", level, "plug-in", box=None, header_style="bold")
     for name in QUANTITIES:
-        one = getattr(found, name)
-        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{found.plugin[name]:.5g}")
-    for name, one in (("null_ratio", found.null), ("excess_ratio", found.excess)):
-        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{found.plugin[name]:.5g}")
+        one = getattr(result, name)
+        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{result.plugin[name]:.5g}")
+    for name, one in (("null_ratio", result.null), ("excess_ratio", result.excess)):
+        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{result.plugin[name]:.5g}")
     console.print(table)
-    if found.rotation_test is not None:
-        test = found.rotation_test
+    if result.rotation_test is not None:
+        test = result.rotation_test
         console.print(
             f"rotation test: ratio {test.aofe_ratio:.4f}, in {test.draws} random bases {test.null_mean:.4f} "
             f"+- {test.null_std:.4f}, p = {test.p_value:.3g}"
         )
-    console.print(_judged(found), markup=False)
-    if found.target_met is False:
+    console.print(_judged(result), markup=False)
+    for warning in result.warnings:
+        console.print(f"note: {warning}", markup=False)
+    if result.target_met is False:
         console.print("note: the precision asked for was not reached; give more samples", markup=False)
 
 
-def _judged(found: Interaction) -> str:
-    """The AOFE-ratio against chance, in a sentence."""
-    if found.view == "projected":
-        return (
-            "note: this view's basis is one random matrix, which alone puts a ratio a hundredth or two off chance, "
-            "beyond the interval: compare networks, not one network with chance"
-        )
-    low, high = found.excess.low, found.excess.high
-    share = f"the coordinates' interaction is {found.aofe_ratio.value:.1%} of the energy"
+def _counted(result: Interaction) -> str:
+    """How many samples there were, and how many groups of them."""
+    if result.num_samples in (None, result.num_clusters):
+        return f"{result.num_clusters} samples"
+    return f"{result.num_samples} samples in {result.num_clusters} groups"
+
+
+def _judged(result: Interaction) -> str:
+    """The AOFE-ratio against chance, in a sentence; the interval of the excess holds the spread over random bases."""
+    low, high = result.excess.low, result.excess.high
+    share = f"the coordinates' interaction is {result.aofe_ratio.value:.1%} of the energy"
     if low <= 0 <= high:
-        return f"{share}, which {found.num_clusters} samples cannot tell from chance ({found.null.value:.1%})"
+        return f"{share}, which {_counted(result)} cannot tell from that of a random basis ({result.null.value:.1%})"
     side = "above" if low > 0 else "below"
-    return f"{share}, {100 * abs(found.excess.value):.1f} points {side} what chance gives ({found.null.value:.1%})"
+    return (
+        f"{share}, {100 * abs(result.excess.value):.1f} points {side} that of a random basis ({result.null.value:.1%})"
+    )
 
 
 def _span(one: Any) -> str:

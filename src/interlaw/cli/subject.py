@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from interlaw.runs import TrialSpec
 
 
+# What separates documents in files of many, as most tokenizers of language models write it.
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Inputs as a measurement takes them, and the group of each sample where samples share a document or a subject."""
+
+    inputs: Any
+    groups: list[Any] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """A network, and where its inputs come from when none are given.
@@ -133,7 +145,8 @@ def read_inputs(
     most: int,
     context: int | None,
     seed: int,
-) -> Any:
+    groups: Path | None = None,
+) -> Given:
     """Inputs for the model: from a file of numbers, from text, or the ones that the model itself suggests.
 
     Says which text was read, and where there are fewer samples than were asked for.
@@ -141,14 +154,20 @@ def read_inputs(
     Args:
         subject: The model.
         view: The loss view reads one token more a sequence.
-        text: A text file.
+        text: A text file, or a folder of them.
         inputs: A .npy file whose first axis counts clusters.
         samples: At most so many clusters; `most` when None.
         most: See there.
         context: Tokens a sequence.
         seed: Which sequences of a text are read, from all of it.
+        groups: A file of one label a sample of `inputs`.
     """
     from interlaw.interaction import VIEWS
+
+    if groups is not None and inputs is None:
+        raise InterlawError(
+            "expected --groups with --inputs, found no --inputs; the documents of a text are its groups"
+        )
 
     if text is not None and inputs is not None:
         raise InterlawError("expected --text or --inputs, found both; give one")
@@ -158,19 +177,57 @@ def read_inputs(
             f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
             "with a language-model head, or --view input"
         )
+    labels: list[Any] | None = None
     if inputs is not None:
-        found: Any = read_array(inputs)[:at_most]
+        whole = read_array(inputs)
+        found: Any = whole[:at_most]
+        if groups is not None:
+            labels = read_labels(groups, count=len(whole))[:at_most]
     elif subject.trial is not None and text is None:
         found = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
         found = found if context is None else found[:, : context + targets]
     elif text is None and not subject.reads_tokens:
         raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
     else:
-        written = embedded_text() if text is None else read_text(text)
-        found = sequences_of(subject, written, samples=at_most, context=context, targets=targets, seed=seed)
-        make_console().print(f"text: {text or 'the held-out part of the standard library'}", markup=False)
+        documents = [embedded_text()] if text is None else documents_of(text)
+        reading: dict[str, Any] = {"context": context, "targets": targets, "seed": seed}
+        found = sequences_of(subject, "".join(documents), samples=at_most, **reading)
+        of_documents = windows_by_document(subject, documents, found, samples=at_most, targets=targets, seed=seed)
+        found, labels = of_documents or (found, None)
+        beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
+        make_console().print(f"text: {text or 'the held-out part of the standard library'}{beside}", markup=False)
     say_fewer(found, samples)
-    return found
+    return Given(inputs=found, groups=labels)
+
+
+def windows_by_document(
+    subject: Subject, documents: list[str], whole: Any, *, samples: int, targets: bool, seed: int
+) -> tuple[Any, list[int]] | None:
+    """Windows that cross no document, as long as those of the whole text, and the document of each.
+
+    None where there are too few documents for an interval, or where a model reads lines.
+    """
+    import torch
+
+    from interlaw.interaction import LEAST_CLUSTERS
+
+    if len(documents) < LEAST_CLUSTERS or (subject.pretrained is not None and not subject.pretrained.causal):
+        return None
+    window = (whole[0]["input_ids"] if isinstance(whole, list) else whole).shape[1]
+    rows, labels = [], []
+    for number, document in enumerate(documents):
+        with suppress(InterlawError):  # a document shorter than a window has none
+            of_one = sequences_of(
+                subject, document, samples=10**9, context=window - targets, targets=targets, seed=seed
+            )
+            rows.append(of_one[0]["input_ids"] if isinstance(of_one, list) else of_one)
+            labels += [number] * len(rows[-1])
+    if len(rows) < LEAST_CLUSTERS:
+        return None
+    ids, generator = torch.cat(rows), torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(ids), generator=generator)[:samples].sort().values
+    ids, labels = ids[chosen], [labels[index] for index in chosen.tolist()]
+    return ([{"input_ids": ids, "attention_mask": torch.ones_like(ids)}] if isinstance(whole, list) else ids), labels
 
 
 def sequences_of(subject: Subject, written: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Any:
@@ -202,6 +259,23 @@ def read_array(path: Path) -> Tensor:
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise InterlawError(f"expected whole numbers below 2^63 in {path}, found {array.max()}; write smaller ones")
     return torch.from_numpy(array.astype(np.int64, order="C"))
+
+
+def read_labels(path: Path, *, count: int) -> list[Any]:
+    """One label a sample: an array in a .npy file, or lines of text."""
+    labels: list[Any] = read_array(path).tolist() if path.suffix == ".npy" else read_text(path).split()
+    if len(labels) != count:
+        raise InterlawError(f"expected one group a sample in {path}, found {len(labels)} groups for {count} samples")
+    return labels
+
+
+def documents_of(path: Path) -> list[str]:
+    """The documents of a text: the files of a folder, and within a file what stands between end-of-text marks."""
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    if not files:
+        raise InterlawError(f"expected text files in the folder {path}, found none")
+    parts = [part for file in files for part in read_text(file).split(END_OF_TEXT)]
+    return [part for part in parts if part.strip()] or parts[:1]
 
 
 def read_text(path: Path) -> str:

@@ -4,7 +4,17 @@ from interlaw.interaction import bottleneck, output_side, token_view
 from interlaw.interaction.compare import compare
 from interlaw.interaction.energies import Energies, energies, plugin
 from interlaw.interaction.flow import agop, measure
-from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, Estimate, Grams, haar_null, jackknife, projected_null
+from interlaw.interaction.grams import (
+    LEAST_CLUSTERS,
+    LEVEL,
+    NULLS,
+    QUANTITIES,
+    Estimate,
+    Grams,
+    haar_null,
+    jackknife,
+    projected_null,
+)
 from interlaw.interaction.intervals import INTERVALS, bootstrap, with_intervals
 from interlaw.interaction.layers import LayerInteraction, Layers, measure_layers
 from interlaw.interaction.options import Options
@@ -19,6 +29,7 @@ REGISTERED = (bottleneck, output_side, token_view)
 
 __all__ = [
     "INTERVALS",
+    "LEAST_CLUSTERS",
     "LEVEL",
     "NULLS",
     "QUANTITIES",

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.place import Places, output_tensor
-from interlaw.interaction.routes import Contribution, require_finite
-from interlaw.interaction.views import OF_OUTPUTS, VIEWS, Contribute, View, ones
+from interlaw.interaction.routes import Contribution
+from interlaw.interaction.views import OF_OUTPUTS, VIEWS, Contribute, View, ones, require_finite
 
 if TYPE_CHECKING:
     from interlaw.interaction.options import Options

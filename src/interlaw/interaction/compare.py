@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from interlaw.errors import InterlawError
 from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, Estimate, leave_one_out, student_quantile
 from interlaw.interaction.result import Interaction
@@ -75,7 +77,8 @@ def _require_paired(a: Interaction, b: Interaction) -> None:
             "expected two measurements with their Gram matrices, found one without; keep the .npz beside the .json, "
             "or leave paired out"
         )
-    if a.inputs is None or a.inputs != b.inputs or a.grams.counts.tolist() != b.grams.counts.tolist():
+    alike = all(torch.equal(getattr(a.grams, name), getattr(b.grams, name)) for name in ("counts", "weights"))
+    if a.inputs is None or a.inputs != b.inputs or not alike:
         raise InterlawError(
             f"expected two measurements of the same clusters, found inputs {_short(a)} and {_short(b)}; measure both "
             "on the same inputs by the same route, or leave paired out"

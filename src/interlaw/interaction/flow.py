@@ -5,7 +5,7 @@ Around it the network stands still: its weights are frozen, and put back as they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,12 +20,14 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, Batches
-from interlaw.interaction.grams import LEAST_CLUSTERS, NULLS, Grams, jackknife
+from interlaw.interaction.grams import LEAST_CLUSTERS, NULLS, Estimate, Grams, jackknife
+from interlaw.interaction.groups import group_codes, grouped, side_by_side
 from interlaw.interaction.intervals import with_intervals
 from interlaw.interaction.network import device_of, frozen, precision_of, require_module
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
 from interlaw.interaction.place import Place, Places, output_tensor
 from interlaw.interaction.result import Interaction, result_of
+from interlaw.interaction.rotation import fourth_moment, spread_over_bases
 from interlaw.interaction.routes import (
     Accumulator,
     Contribution,
@@ -41,6 +43,9 @@ EXPECTED_CLUSTERS = 512
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
 # cost of asking below that of measuring.
 FIRST_CHECK, CHECK_GROWTH = 64, 1.25
+MOST_MULTIPLIED = (
+    256  # coordinates of matrices that are multiplied for the spread over bases; tells most where D is small
+)
 STEP = 64  # clusters at once where something is decided, or much is kept, between pieces
 
 # Of the free memory; allocators keep some, and what is counted is a lower bound.
@@ -75,7 +80,9 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
             interval: Their kind, "jackknife", "bootstrap-t" or "percentile"; `with_intervals` changes it afterwards.
             rel_error: Stop once the jackknife interval of the AOFE-ratio reaches at most this fraction of it to either
             side; `target_met` of the result says whether it did before the inputs (or `max_clusters`) ran out.
-            max_clusters: Use at most so many clusters.
+            max_clusters: Use at most so many samples.
+            groups: One label a sample, for samples that share a document, a subject or an image and so are not
+            independent: each group is then one cluster.
             batch_size: Clusters per forward pass; chosen from free memory when None.
             memory_limit: Bytes that the choice may plan with; what is free when None.
             dtype: Precision of the derivatives, torch.float32 for bf16 weights say; the weights' own when None.
@@ -119,7 +126,7 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
         >>> torch.allclose(agop(model, torch.randn(5, 3)), model.weight.T @ model.weight, atol=1e-6)
         True
     """
-    beside = ("route", "level", "interval", "rel_error", "name")
+    beside = ("groups", "route", "level", "interval", "rel_error", "name")
     gathered = gather(
         model,
         inputs,
@@ -152,7 +159,9 @@ class Gathered:
         """The measurement at a place."""
         grams, options = self.grams[name], self.options
         estimates = jackknife(grams, null=NULLS[options.record.null], level=options.level)
-        result = result_of(grams, estimates, layer=name, options=options, route=self.totals[name].route, **self.origin)
+        spread = spread_at(self.totals[name], grams, estimates)
+        route = self.totals[name].route
+        result = result_of(grams, estimates, layer=name, options=options, spread=spread, route=route, **self.origin)
         plain = options.interval == "jackknife"
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
 
@@ -175,8 +184,11 @@ def gather(
         into: An accumulator from a first contribution; of the cheaper route when None.
     """
     require_module(model)
+    codes = None if options.groups is None else group_codes(options.groups)
+    if codes is not None:
+        inputs, codes = side_by_side(inputs, codes)
     totals: dict[str, Accumulator] = {}
-    done, num_probes, check_at, reconsider_at = 0, 0, FIRST_CHECK, EXPECTED_CLUSTERS
+    done, read, num_probes, check_at, reconsider_at = 0, 0, 0, FIRST_CHECK, EXPECTED_CLUSTERS
     with frozen(model, options.dtype):
         batches = Batches(
             inputs,
@@ -195,19 +207,27 @@ def gather(
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
         places.survey(first, most=size)
         contribute = options.record.start(options)
-        for batch in _pieces(chain([first], ahead), places, size):
-            for name, part in contribute(places, batch).items():
+
+        def contributions() -> Iterator[dict[str, Contribution]]:
+            nonlocal read
+            for batch in _pieces(chain([first], ahead), places, size):
+                parts = contribute(places, batch)
+                read += len(batch)
+                if options.progress is not None:
+                    options.progress(read)
+                yield parts
+
+        for parts in contributions() if codes is None else grouped(contributions(), codes):
+            for name, part in parts.items():
                 if name not in totals:
-                    expected = batches.expected or EXPECTED_CLUSTERS
+                    expected = max(codes) + 1 if codes else batches.expected or EXPECTED_CLUSTERS
                     totals[name] = (into or partial(accumulator_for, expected=expected, route=options.route))(part)
                 add_contribution(totals[name], part)
-                if options.route is None and done + len(batch) >= reconsider_at:
-                    totals[name] = reconsidered(totals[name], part, done=done + len(batch))
+                if options.route is None and done + len(part.weights) >= reconsider_at:
+                    totals[name] = reconsidered(totals[name], part, done=done + len(part.weights))
                 num_probes = part.num_probes
-            done += len(batch)
+            done += len(part.weights)
             reconsider_at = 2 * done if done >= reconsider_at else reconsider_at
-            if options.progress is not None:
-                options.progress(done)
             if options.rel_error is not None and done >= check_at:
                 if reached(totals, options):
                     break
@@ -215,12 +235,27 @@ def gather(
     origin = {
         "num_probes": num_probes,
         "target_met": None if options.rel_error is None else reached(totals, options),
-        "inputs": batches.digest(done),
+        "num_samples": read,
+        "inputs": batches.digest(read),
         "model": options.name or type(model).__name__,
         "dtype": str(precision_of(model, options.dtype)).removeprefix("torch."),
     }
     grams = {name: total.grams() for name, total in totals.items() if not isinstance(total, MatrixAccumulator)}
     return Gathered(options=options, places=places, totals=totals, grams=grams, origin=origin)
+
+
+def spread_at(total: Accumulator, grams: Grams, estimates: Mapping[str, Estimate]) -> float:
+    """How far the AOFE-ratio scatters over bases at the estimated spectrum.
+
+    For few clusters and many coordinates tr M^4 is taken at its largest, (tr M^2)^2: the spread is small there anyway.
+    """
+    assert not isinstance(total, MatrixAccumulator)
+    energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
+    m2 = energy * (1 - participation / total.dim)
+    m4 = m2**2
+    if total.dim <= MOST_MULTIPLIED and len(grams.counts) >= 4:
+        m4 = fourth_moment([total.mean(every=4, start=start) for start in range(4)])
+    return spread_over_bases(energy=energy, m2=m2, m4=m4, dim=total.dim)
 
 
 def _pieces(batches: Iterable[Batch], places: Places, size: int) -> Iterator[Batch]:

@@ -285,6 +285,13 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     }
 
 
+def largest_share(grams: Grams, *, null: Null) -> float:
+    """The part of the jackknife variance of the AOFE-ratio that one group of clusters alone carries."""
+    without = leave_one_out(grams, null=null)["aofe_ratio"]
+    squares = (without - without.mean()).square()
+    return float(squares.max() / squares.sum()) if bool(squares.sum() > 0) else 0.0
+
+
 def require_clusters(grams: Grams) -> None:
     """Checks that there are enough clusters for a standard error of a statistic of pairs."""
     if min(grams.num_clusters, len(grams.counts)) < LEAST_CLUSTERS:

@@ -34,7 +34,7 @@ from interlaw.interaction.grams import (
     require_clusters,
     student_quantile,
 )
-from interlaw.interaction.result import Interaction
+from interlaw.interaction.result import Interaction, widened
 
 # An odd number one below a round one: its (1 + number) quantiles at 95% and 99% fall on replicates.
 REPLICATES = 999
@@ -196,5 +196,6 @@ def with_intervals(measurement: Interaction, kind: str, *, level: float | None =
     null = NULLS[measurement.settings["null"]]
     estimates: dict[str, Any] = INTERVALS[kind](measurement.grams, null=null, level=level, seed=seed)
     chance, excess = estimates.pop("null_ratio"), estimates.pop("excess_ratio")
+    excess = widened(excess, measurement.basis_spread or 0.0, level=level)
     settings = {**measurement.settings, "level": level, "interval": kind}
     return replace(measurement, settings=settings, null=chance, excess=excess, **estimates)

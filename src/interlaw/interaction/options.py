@@ -45,6 +45,7 @@ class MatrixOptions(TypedDict, total=False):
 class MeasureOptions(MatrixOptions, total=False):
     """All options."""
 
+    groups: object
     route: str | None
     level: float
     interval: str
@@ -68,6 +69,7 @@ class Options:
     outputs: Sequence[int] | None = None
     center: bool = False
     scale: str | None = None
+    groups: object = None
     route: str | None = None
     level: float = LEVEL
     interval: str = "jackknife"

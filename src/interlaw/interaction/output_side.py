@@ -23,8 +23,18 @@ from torch import Tensor
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.forward_mode import jacobian_vector
 from interlaw.interaction.place import Outputs, Places
-from interlaw.interaction.routes import Columns, Contribution, require_finite
-from interlaw.interaction.views import VIEWS, Contribute, View, ones, random_signs, readout, unit_cotangents
+from interlaw.interaction.routes import Contribution
+from interlaw.interaction.views import (
+    VIEWS,
+    Columns,
+    Contribute,
+    View,
+    ones,
+    random_signs,
+    readout,
+    require_finite,
+    unit_cotangents,
+)
 
 if TYPE_CHECKING:
     from interlaw.interaction.options import Options

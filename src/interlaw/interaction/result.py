@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from scipy.special import ndtri
+
 from interlaw.errors import InterlawError
 from interlaw.interaction.energies import Energies, plugin
-from interlaw.interaction.grams import NULLS, QUANTITIES, Estimate, Grams
+from interlaw.interaction.grams import NULLS, QUANTITIES, Estimate, Grams, largest_share
 from interlaw.interaction.rotation import RotationTest
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ _PLAIN = (
     *("model", "view", "layer", "dim", "num_clusters", "num_groups", "num_probes", "seed", "estimator"),
     *("route", "dtype", "inputs", "target_met"),
 )
+LARGE_SHARE = 0.2  # of the jackknife variance, in one cluster: beyond it intervals are known to miss
 
 _COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
 _SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
@@ -46,7 +49,8 @@ class Interaction:
         participation_ratio: (tr G)^2 / energy.
         mean_cos2: sum_{i != j} G_ij^2 / sum_{i != j} G_ii G_jj.
         null: The AOFE-ratio by chance, for this spectrum in a random basis.
-        excess: aofe_ratio - null.
+        excess: aofe_ratio - null. Its interval also holds the spread over bases: where it contains 0, a random basis
+            may read as much. Its standard error is that over clusters alone.
         plugin: The same quantities of the averaged matrix, without correction.
         settings: The options of the measurement that have no field of their own.
         target_met: Whether the precision asked for was reached; None when none was asked for.
@@ -56,6 +60,9 @@ class Interaction:
         num_groups: Groups of clusters that were left out in turn for the standard errors.
         inputs: Digest of the clusters in their order; two measurements with one digest can be compared in pairs.
         rotation_test: Whether the basis is special, where it was asked.
+        basis_spread: Standard deviation of the ratio of this spectrum over random bases.
+        num_samples: Samples behind the clusters; more than those where samples form groups.
+        warnings: What to beware of, in words.
         grams: K, H and traces, for further intervals and comparisons; not part of the JSON form.
     """
 
@@ -85,6 +92,9 @@ class Interaction:
     route: str | None = None
     inputs: str | None = None
     rotation_test: RotationTest | None = None
+    basis_spread: float | None = None
+    num_samples: int | None = None
+    warnings: tuple[str, ...] = ()
     grams: Grams | None = None
 
     @property
@@ -112,6 +122,9 @@ class Interaction:
         written |= {name: getattr(self, name).to_dict() for name in (*QUANTITIES, "null", "excess")}
         written |= {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
         return written | {
+            "basis_spread": self.basis_spread,
+            "num_samples": self.num_samples,
+            "warnings": list(self.warnings),
             "plugin": self.plugin.to_dict(),
             "settings": dict(self.settings),
             "rotation_test": None if self.rotation_test is None else asdict(self.rotation_test),
@@ -136,11 +149,43 @@ class Interaction:
             settings=settings,
             plugin=Energies(**written["plugin"]),
             rotation_test=None if test is None else RotationTest(**test),
+            basis_spread=written.get("basis_spread"),
+            num_samples=written.get("num_samples"),
+            warnings=tuple(written.get("warnings", ())),
         )
 
 
+def widened(excess: Estimate, spread: float, *, level: float) -> Estimate:
+    """The excess with an interval that holds the spread over bases beside that over clusters."""
+    reach = float(ndtri(0.5 + level / 2)) * spread
+    low, high = (
+        excess.value + sign * math.hypot(end - excess.value, reach)
+        for sign, end in ((-1, excess.low), (1, excess.high))
+    )
+    return Estimate(value=excess.value, stderr=excess.stderr, low=low, high=high)
+
+
+def warnings_about(grams: Grams, options: Options) -> tuple[str, ...]:
+    """What to beware of in a measurement."""
+    share, groups = largest_share(grams, null=NULLS[options.record.null]), len(grams.counts)
+    # Of few normal numbers one alone may carry that much: the largest of N squares is near 2 log N, and varies.
+    if share <= max(LARGE_SHARE, 3 * math.log(groups) / groups):
+        return ()
+    return (
+        f"one cluster of {groups} carries {share:.0%} of the variance of the ratio: its interval is too narrow; give "
+        "more samples, or look for one unlike the others",
+    )
+
+
 def result_of(
-    grams: Grams, estimates: Mapping[str, Estimate], *, layer: str, options: Options, num_probes: int, **origin: Any
+    grams: Grams,
+    estimates: Mapping[str, Estimate],
+    *,
+    layer: str,
+    options: Options,
+    num_probes: int,
+    spread: float,
+    **origin: Any,
 ) -> Interaction:
     """The measurement as a value.
 
@@ -171,7 +216,9 @@ def result_of(
         seed=options.seed,
         estimator=f"U-statistic over pairs of clusters, {drawn}, {groups}-group jackknife",
         null=estimates["null_ratio"],
-        excess=estimates["excess_ratio"],
+        excess=widened(estimates["excess_ratio"], spread, level=options.level),
+        basis_spread=spread,
+        warnings=warnings_about(grams, options),
         plugin=plugin(grams, null=NULLS[null]),
         settings={
             "positions": options.positions,

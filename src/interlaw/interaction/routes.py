@@ -6,7 +6,7 @@ Legend: A_n = V_n V_n^T the contribution of cluster n, V_n its factor, D x r; K_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -54,53 +54,17 @@ class Contribution:
     num_probes: int = 0
     slices: Slices | None = None
 
+    @property
+    def content(self) -> Tensor:
+        """Whichever of factors and matrices there is."""
+        content = self.factors if self.matrices is None else self.matrices
+        assert content is not None
+        return content
 
-class Columns:
-    """Gathers `count` sets of columns (n, D, c) of a batch: side by side, or summed up when that is smaller.
-
-    At most D columns are kept before they are summed up, so that a network of many outputs never needs all of its
-    gradients at once.
-    """
-
-    def __init__(self, count: int, *, route: str | None) -> None:
-        self._count, self._taken = count, 0
-        self._sums = route != "gram"
-        self._dim = 0
-        self._kept: list[Tensor] = []
-        self._matrices: Tensor | None = None
-
-    def add(self, columns: Tensor) -> None:
-        """Takes the next set."""
-        self._kept.append(require_finite(columns))
-        self._taken += 1
-        dim, width = columns.shape[1:]
-        self._dim = dim
-        full = width * len(self._kept) >= dim or self._taken == self._count
-        if self._sums and width * self._count > dim and full:
-            summed = torch.cat(self._kept, 2)
-            if self._matrices is None:
-                self._matrices = summed @ summed.mT
-            else:
-                self._matrices.baddbmm_(summed, summed.mT)
-            self._kept = []
-
-    def contribution(self, weights: Tensor, *, num_probes: int = 0) -> Contribution:
-        """All sets as one contribution."""
-        factors = torch.cat(self._kept, 2) if self._kept else None
-        return Contribution(
-            factors=factors, matrices=self._matrices, weights=weights, dim=self._dim, num_probes=num_probes
-        )
-
-
-def require_finite(values: Tensor) -> Tensor:
-    """The values in at least float32; a NaN or an infinity among them is a fault, never a zero."""
-    bad = ~torch.isfinite(values).flatten(1).all(1)
-    if bool(bad.any()):
-        raise InterlawError(
-            f"{int(bad.sum())} of {len(bad)} clusters of a batch have a Jacobian with NaN or infinite entries; "
-            "check the inputs, or measure with dtype=torch.float32"
-        )
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+    def with_content(self, content: Tensor, weights: Tensor) -> Contribution:
+        """The same kind of contribution with other numbers."""
+        factors, matrices = (content, None) if self.matrices is None else (None, content)
+        return replace(self, factors=factors, matrices=matrices, weights=weights)
 
 
 class DenseAccumulator:
@@ -151,9 +115,10 @@ class DenseAccumulator:
         self._sums.append(matrix.clone())
         self._scalars.append(scalars.clone())
 
-    def mean(self) -> Tensor:
-        """G, the A_n summed over their weights: D x D in float64."""
-        return torch.stack(self._sums).sum(0) / float(torch.stack(self._scalars)[:, -1].sum())
+    def mean(self, *, every: int = 1, start: int = 0) -> Tensor:
+        """G, the A_n summed over their weights: D x D in float64; of every so many groups alone, from a first one."""
+        sums, weights = torch.stack(self._sums)[start::every], torch.stack(self._scalars)[start::every, -1]
+        return sums.sum(0) / float(weights.sum())
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
@@ -194,13 +159,15 @@ class GramAccumulator:
         while self._factors:
             other.add(self._factors.pop(0), self._weights.pop(0))
 
-    def mean(self) -> Tensor:
-        """G, the A_n summed over their weights: D x D in float64."""
-        total = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=self._weights[0].device)
+    def mean(self, *, every: int = 1, start: int = 0) -> Tensor:
+        """G, the A_n summed over their weights: D x D in float64; of every so many clusters alone, from a first one."""
+        weights = torch.cat(self._weights)[start::every]
+        total, first = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=weights.device), start
         for part in self._factors:
-            flat = _side_by_side(part, self._slices)
+            flat = _side_by_side(part[first::every], self._slices)
             total.addmm_(flat, flat.T)
-        return total / float(torch.cat(self._weights).sum())
+            first = (first - len(part)) % every
+        return total / float(weights.sum())
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""

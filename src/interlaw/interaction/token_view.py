@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.place import Place, Places, find_place
-from interlaw.interaction.routes import Contribution, require_finite
-from interlaw.interaction.views import VIEWS, Contribute, View, cotangents_of, ones, readout
+from interlaw.interaction.routes import Contribution
+from interlaw.interaction.views import VIEWS, Contribute, View, cotangents_of, ones, readout, require_finite
 
 if TYPE_CHECKING:
     from interlaw.interaction.options import Options

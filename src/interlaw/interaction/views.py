@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch
 from interlaw.interaction.place import CONVOLUTIONS, Outputs, Place, Places, find_place, named_output, output_tensor
-from interlaw.interaction.routes import Columns, Contribution
+from interlaw.interaction.routes import Contribution
 from interlaw.registry import Registry
 
 if TYPE_CHECKING:
@@ -98,6 +98,54 @@ class InputSide:
                 weights.setdefault(name, count_positions(columns, batch))
                 gathered.setdefault(name, Columns(count, route=self._route)).add(columns)
         return {name: gathered[name].contribution(weights[name], num_probes=probes) for name in places.kept}
+
+
+class Columns:
+    """Gathers `count` sets of columns (n, D, c) of a batch: side by side, or summed up when that is smaller.
+
+    At most D columns are kept before they are summed up, so that a network of many outputs never needs all of its
+    gradients at once.
+    """
+
+    def __init__(self, count: int, *, route: str | None) -> None:
+        self._count, self._taken = count, 0
+        self._sums = route != "gram"
+        self._dim = 0
+        self._kept: list[Tensor] = []
+        self._matrices: Tensor | None = None
+
+    def add(self, columns: Tensor) -> None:
+        """Takes the next set."""
+        self._kept.append(require_finite(columns))
+        self._taken += 1
+        dim, width = columns.shape[1:]
+        self._dim = dim
+        full = width * len(self._kept) >= dim or self._taken == self._count
+        if self._sums and width * self._count > dim and full:
+            summed = torch.cat(self._kept, 2)
+            if self._matrices is None:
+                self._matrices = summed @ summed.mT
+            else:
+                self._matrices.baddbmm_(summed, summed.mT)
+            self._kept = []
+
+    def contribution(self, weights: Tensor, *, num_probes: int = 0) -> Contribution:
+        """All sets as one contribution."""
+        factors = torch.cat(self._kept, 2) if self._kept else None
+        return Contribution(
+            factors=factors, matrices=self._matrices, weights=weights, dim=self._dim, num_probes=num_probes
+        )
+
+
+def require_finite(values: Tensor) -> Tensor:
+    """The values in at least float32; a NaN or an infinity among them is a fault, never a zero."""
+    bad = ~torch.isfinite(values).flatten(1).all(1)
+    if bool(bad.any()):
+        raise InterlawError(
+            f"{int(bad.sum())} of {len(bad)} clusters of a batch have a Jacobian with NaN or infinite entries; "
+            "check the inputs, or measure with dtype=torch.float32"
+        )
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def input_view(options: Options) -> Contribute:
