@@ -373,7 +373,7 @@ def test_layers_left_out_are_named_and_the_table_is_saved(
     assert "note: '2.more' is left out: it runs 0 times in a forward pass" in err
     assert json.loads(saved.read_text()) == json.loads(out)
     with pytest.raises(InterlawError, match="expected a file to write at"):
-        run("layers", f"{factory}:vectors", "--inputs", array, "--out", tmp_path / "nowhere" / "layers.json")
+        run("layers", f"{factory}:vectors", "--inputs", array, "--out", array / "layers.json")
 
 
 def test_fewer_samples_than_asked_for_are_said(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
