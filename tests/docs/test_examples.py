@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import typer.main
-from tests.docs.pages import ROOT, blocks, commands, name_of, pages
+from tests.docs.pages import ROOT, blocks, commands, make_targets, name_of, pages
 
 import interlaw as il
 from interlaw.cli import app
@@ -62,7 +62,7 @@ def test_commands_are_understood(page: str, line: str) -> None:
 
 @pytest.mark.parametrize("line", TARGETS)
 def test_make_targets_exist(line: str) -> None:
-    assert re.search(rf"^{line.removeprefix('make ')}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert line.removeprefix("make ") in make_targets()
 
 
 def test_there_are_examples() -> None:
