@@ -180,7 +180,7 @@ def draw_push(effects: list[Effect]) -> alt.LayerChart:
     return (
         (bars + line + points)
         .properties(
-            width=440, height=280, title="Pushing interaction away from what the target asks for costs, both ways"
+            width=440, height=280, title="More interaction costs; a little less changes nothing, much less costs too"
         )
         .configure(**CONFIG)
     )
@@ -248,17 +248,19 @@ def draw_optima(optima: pd.DataFrame) -> alt.LayerChart:
         ),
         color=colour,
     )
+    scale = alt.Scale(type="log", domain=[0.013, 0.15])
     y = alt.Y(
         "ratio",
         title="R* = depth / width of the lowest loss",
-        scale=alt.Scale(type="log", domain=[0.013, 0.15]),
+        scale=scale,
         axis=alt.Axis(values=[0.02, 0.05, 0.1]),
     )
-    marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
+    low = alt.Y("low", scale=scale)
+    marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
     band = (
         alt.Chart(pd.DataFrame({"low": [0.020], "high": [0.065]}))
         .mark_rect(color=MUTED, opacity=0.12)
-        .encode(y="low", y2="high")
+        .encode(y=low, y2="high")
     )
     return (
         (band + marks)
