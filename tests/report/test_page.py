@@ -79,6 +79,7 @@ def test_default_place_and_parts(run: Path, written: Path) -> None:
         "verdict",
         "cautions",
         "loss-against-ratio",
+        "claims",
         "interaction-plane",
         "best-ratio",
         "best-ratio-published",

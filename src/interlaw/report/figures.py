@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interlaw.errors import InterlawError
+from interlaw.report.claims_figure import CLAIMS
 from interlaw.report.curves_figure import CURVES
 from interlaw.report.figure import FIGURES, Drawing, register, whole
 from interlaw.report.law_figure import LAW
@@ -16,7 +17,7 @@ from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import FORMATS, rendered, save
 from interlaw.report.treatments_figure import TREATMENTS
 
-for _figure in (LOSS, PLANE, LAW, PUBLISHED, TREATMENTS, CURVES):
+for _figure in (LOSS, CLAIMS, PLANE, LAW, PUBLISHED, TREATMENTS, CURVES):
     register(_figure)
 
 

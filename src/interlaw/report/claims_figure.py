@@ -1,0 +1,105 @@
+"""The claims as a forest plot: each effect with its interval, and the effects too small for this design to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from interlaw.laws import Claim
+from interlaw.report.figure import Drawing, Figure, Panel, joined
+from interlaw.report.look import BEST, FAINT, FIT, INTERACTION, MUTED, frame, padded, rows
+from interlaw.report.results import RunResults, by_treatment
+
+CAPTION = (
+    "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its interval. Grey: "
+    "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell."
+)
+VERDICTS = {"holds": INTERACTION, "opposite": BEST, "negligible": FIT, "cannot tell": MUTED}
+ROW = 26  # pixels
+
+
+def claim_rows(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+    """The plotted numbers: a row a claim that was tested; the others have no effect to draw."""
+    return [
+        {
+            "test": claim_name(claim),
+            "effect": claim.effect,
+            "low": claim.low,
+            "high": claim.high,
+            "unseen_low": None if claim.detectable is None else -claim.detectable,
+            "unseen_high": claim.detectable,
+            "verdict": claim.verdict,
+            "said": claim.sentence,
+        }
+        for claim in claims
+        if claim.effect is not None
+    ]
+
+
+def claim_name(claim: Claim) -> str:
+    """A claim's row, in a few words."""
+    of = " ".join(part.replace("_", " ") for part in (claim.quantity, f"({claim.view})" if claim.view else "") if part)
+    return f"{claim.claim} {claim.test}: {of}"
+
+
+def claims_message(claims: Sequence[Claim]) -> str:
+    """How many claims the data decide."""
+    tested = [claim for claim in claims if claim.effect is not None]
+    decided = [claim.verdict for claim in tested if claim.verdict != "cannot tell"]
+    if not decided:
+        return f"None of {len(tested)} tests of the claims is decided by these data"
+    counts = ", ".join(f"{decided.count(each)} {each}" for each in VERDICTS if each in decided)
+    return f"{len(decided)} of {len(tested)} tests of the claims are decided: {counts}"
+
+
+def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
+    """The forest plot; None where no claim was tested."""
+    values = claim_rows(claims)
+    if not values:
+        return None
+    names = list(dict.fromkeys(row["test"] for row in values))
+    ends = [row[end] for row in values for end in ("effect", "low", "high", "unseen_low", "unseen_high")]
+    x = alt.X(
+        "effect:Q",
+        scale=alt.Scale(domain=list(padded([*ends, 0.0])), nice=False),
+        axis=alt.Axis(title="effect", tickCount=6, grid=True),
+    )
+    y = alt.Y("test:N", sort=names, axis=alt.Axis(title=None, labelLimit=320, ticks=False, domain=False))
+    scale = alt.Scale(domain=list(VERDICTS), range=list(VERDICTS.values()))
+    color = alt.Color("verdict:N", scale=scale, legend=None)
+    base = alt.Chart(rows(values))
+    zero = alt.Chart(rows([{"effect": 0.0}])).mark_rule(color=MUTED, aria=False)
+    unseen = base.transform_filter("datum.unseen_high !== null").mark_bar(color=FAINT, opacity=0.35, aria=False)
+    known = base.transform_filter("datum.low !== null && datum.high !== null")
+    fill = alt.condition("datum.verdict == 'cannot tell'", alt.value(0), alt.value(1))
+    chart = alt.layer(
+        frame(x, y),
+        unseen.encode(x="unseen_low:Q", x2="unseen_high:Q", y=y),
+        zero.encode(x="effect:Q"),
+        known.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=color),
+        base.mark_point(filled=False, size=70, strokeWidth=2).encode(
+            x="effect:Q",
+            y=y,
+            stroke=alt.Stroke("verdict:N", scale=scale, legend=None),
+            fill=alt.Fill("verdict:N", scale=scale, legend=None),
+            fillOpacity=fill,
+            tooltip="said:N",
+            description="said:N",
+        ),
+    )
+    panel = Panel(chart=chart, title="The paper's claims, tested", width=460, height=ROW * len(names) + 20)
+    return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))
+
+
+def claims_of_run(results: RunResults) -> Drawing | None:
+    """The figure of a run, once a treatment; views together, each test once."""
+    found = {}
+    for treatment, analyses in by_treatment(results.analyses).items():
+        claims = {claim_name(claim): claim for each in analyses for claim in each.fit.claims}
+        found[treatment] = draw_claims(list(claims.values()))
+    return joined(found)
+
+
+CLAIMS = Figure(name="claims", title="The paper's claims, tested", draw=claims_of_run)
