@@ -1,7 +1,8 @@
-"""Pictures the report's two main panels, from the published table of a sweep: docs/images/report.png.
+"""Draws the committed figures of a sweep again, from its published table, and pictures the report's main panels.
 
-    python examples/figures/report_picture.py docs/results/fair.csv docs/images/report.png
+    python examples/figures/report_picture.py docs/results/fair.csv docs
 
+Writes docs/images/loss-against-ratio.png, interaction-plane.png and report.png, and docs/results/NAME-treatments.png.
 Needs Chromium on the PATH, and pip install 'interlaw[browser]'.
 """
 
@@ -10,10 +11,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from interlaw.report import whole, write_chart
+from interlaw.report.figures import drawings
 from interlaw.report.page import page
 from interlaw.report.results import RunResults, analyses_of
 from interlaw.report.wording import units_of
@@ -23,11 +27,11 @@ PANELS = ("loss-against-ratio", "interaction-plane")
 WIDTH, MARGIN = 1280, 20
 
 
-def page_of_table(path: Path) -> str:
-    """The report of trials that were exported with `interlaw export`."""
+def results_of_table(path: Path) -> RunResults:
+    """A run as the report reads it, of trials that were exported with `interlaw export`."""
     table = pd.read_csv(path, keep_default_na=True)
     views = tuple(measured_views(table))
-    results = RunResults(
+    return RunResults(
         path=path,
         name=path.stem,
         recipe="",
@@ -40,7 +44,12 @@ def page_of_table(path: Path) -> str:
         views=views,
         analyses=tuple(analyses_of(table, views)),
     )
-    return page(results)
+
+
+def plain(results: RunResults) -> RunResults:
+    """The trials at one fixed learning rate, and one view."""
+    kept = [each for each in results.analyses if each.treatment == "fixed"]
+    return replace(results, analyses=tuple(kept[:1]), views=results.views[:1])
 
 
 def picture(html: str, out: Path) -> None:
@@ -64,12 +73,19 @@ def picture(html: str, out: Path) -> None:
 
 
 def main() -> None:
-    """Reads the table, writes the picture."""
+    """Reads the table, writes the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("docs", type=Path)
     given = parser.parse_args()
-    picture(page_of_table(given.table), given.out)
+    results = results_of_table(given.table)
+    found = {name: drawing for name, _, drawing in drawings(plain(results))}
+    for name in ("loss-against-ratio", "interaction-plane"):
+        print(write_chart(given.docs / "images" / f"{name}.png", whole(found[name])))
+    compared = next(drawing for name, _, drawing in drawings(results) if name == "treatments")
+    print(write_chart(given.docs / "results" / f"{results.name}-treatments.png", whole(compared)))
+    picture(page(plain(results)), given.docs / "images" / "report.png")
+    print(given.docs / "images" / "report.png")
 
 
 if __name__ == "__main__":

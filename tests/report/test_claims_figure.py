@@ -28,7 +28,7 @@ CLAIMS = [
 
 def test_rows_are_the_tested_claims() -> None:
     found = claim_rows(CLAIMS)
-    assert [row["test"] for row in found] == ["C2 within-shapes: aofe ratio (loss)", "C2 within-shapes: aofe (loss)"]
+    assert [row["test"] for row in found] == ["C2 within-shapes: AOFE-ratio (loss)", "C2 within-shapes: AOFE (loss)"]
     assert (found[0]["effect"], found[0]["low"], found[0]["high"]) == (-0.4, -0.6, -0.1)
     assert (found[0]["unseen_low"], found[0]["unseen_high"]) == (-0.45, 0.45)
     assert claims_message(CLAIMS) == "1 of 2 tests of the claims are decided: 1 holds"

@@ -17,6 +17,15 @@ CAPTION = (
     "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell."
 )
 VERDICTS = {"holds": INTERACTION, "opposite": BEST, "negligible": FIT, "cannot tell": MUTED}
+NAMES = {
+    "r_star_loss": "R* of the loss",
+    "r_star_interaction": "R* of interaction",
+    "r_star_difference": "their difference",
+    "aofe": "AOFE",
+    "aofe_ratio": "AOFE-ratio",
+    "aofe_scale_free": "scale-free AOFE",
+    "excess_ratio": "excess over chance",
+}
 ROW = 26  # pixels
 
 
@@ -40,8 +49,8 @@ def claim_rows(claims: Sequence[Claim]) -> list[dict[str, Any]]:
 
 def claim_name(claim: Claim) -> str:
     """A claim's row, in a few words."""
-    of = " ".join(part.replace("_", " ") for part in (claim.quantity, f"({claim.view})" if claim.view else "") if part)
-    return f"{claim.claim} {claim.test}: {of}"
+    view = f" ({claim.view})" if claim.view else ""
+    return f"{claim.claim} {claim.test}: {NAMES.get(claim.quantity, claim.quantity)}{view}"
 
 
 def claims_message(claims: Sequence[Claim]) -> str:
