@@ -122,7 +122,7 @@ def linear_y(field: str, title: str | None, limits: tuple[float, float], *, form
     return alt.Y(
         f"{field}:Q",
         scale=alt.Scale(domain=list(limits), nice=False, zero=False),
-        axis=alt.Axis(tickCount=5, format=format or linear_format(*limits), title=title),
+        axis=alt.Axis(tickCount=TICKS, format=format or linear_format(*limits), title=title),
     )
 
 
@@ -137,14 +137,19 @@ def log_format(low: float, high: float) -> str:
 
 
 def linear_format(low: float, high: float) -> str:
-    """Numbers of a linear axis of about five ticks: all with as many decimals as their step needs.
+    """Numbers of a linear axis of `TICKS` ticks: all with as many decimals as Vega's step between them needs.
 
     Example:
-        >>> linear_format(2.3, 2.8), linear_format(0.9, 0.93), linear_format(0, 40)
-        ('.1f', '.3f', '.0f')
+        >>> linear_format(2.3, 2.8), linear_format(0.9, 0.93), linear_format(0, 40), linear_format(1.945, 2.26)
+        ('.1f', '.3f', '.0f', '.2f')
     """
-    step = (high - low) / 5
-    return f".{max(0, math.ceil(-math.log10(step) - 0.05))}f" if step > 0 else "~g"
+    rough = (high - low) / TICKS
+    if not rough > 0:
+        return "~g"
+    power = math.floor(math.log10(rough))
+    # d3's choice among 1, 2, 5 and 10: the nearest on a logarithmic scale
+    over = rough / 10.0**power
+    return f".{max(0, -power - (over >= math.sqrt(50)))}f"
 
 
 def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:
@@ -165,6 +170,7 @@ def padded(values: Iterable[float | None], *, log: bool = False, margin: float =
     return float(f"{low - margin * (high - low):.6g}"), float(f"{high + margin * (high - low):.6g}")
 
 
+TICKS = 5  # of a linear axis, about
 NARROW = 4  # a factor that holds few numbers of a series such as 1, 2, 5
 
 

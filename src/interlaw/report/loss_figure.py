@@ -129,8 +129,8 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     caption = [
         "Dots: means over seeds, with their layers above (hollow: not used by the fit)",
         "dashes: single seeds",
-        f"curve: fit in log R with its {confidence:.0%} band, drawn where it turns inside the grid; elsewhere a thin "
-        "line joins the means",
+        f"curve: fit in log R with its {confidence:.0%} band, drawn where it turns inside the grid (dashed: no R* is "
+        "named); elsewhere a thin line joins the means",
         f"orange diamond and bar: R* with its {confidence:.0%} interval, an arrow where no bound is known",
     ]
     if delta is not None:
@@ -199,7 +199,8 @@ def _curve(fit: BudgetFit) -> list[Any]:
         values = [{**value, "low": low[i], "high": high[i]} for i, value in enumerate(values)]
         area = alt.Chart(rows(values)).mark_area(color=FIT, opacity=0.16, clip=True, aria=False)
         layers.append(area.encode(x="ratio:Q", y="low:Q", y2="high:Q"))
-    line = alt.Chart(rows(values)).mark_line(color=FIT, strokeWidth=2.2, clip=True, aria=False)
+    dash = [1, 0] if fit.r_star.value is not None else [6, 4]
+    line = alt.Chart(rows(values)).mark_line(color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True, aria=False)
     return [*layers, line.encode(x="ratio:Q", y="loss:Q")]
 
 
