@@ -74,7 +74,7 @@ def page(results: RunResults, *, live: str = "") -> str:
     figures, data = drawn([*found, *([("live", "The sweep now", live_drawing())] if live else [])])
     running = figures.pop()["panels"][0] if live else None
     hero = hero_panel(found, figures)
-    measurement, estimators = measurement_table(results) if results.views else (None, [])
+    measurement, estimators = measurement_table(results) if results.views and results.records else (None, [])
     parts = _parts(results, figures, live=bool(live))
     return document(
         "report.html.j2",
