@@ -493,3 +493,17 @@ def test_documents_of_a_text_are_its_clusters(
     shown = capsys.readouterr()
     assert "4 documents, each of them one cluster" in shown.err
     assert "60 samples in 4 groups" in shown.out
+
+
+def test_the_layers_of_a_model_are_listed(factory: Path, array: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("measure", f"{factory}:language", "--list-layers", "--context", 8, "--json")
+    assert read(capsys) == {
+        "layers": [
+            {"name": "table", "kind": "Embedding", "width": 8, "calls": 1},
+            {"name": "head", "kind": "Linear", "width": 8, "calls": 1},
+        ]
+    }
+    run("measure", f"{factory}:vectors", "--list-layers")
+    assert "-" in capsys.readouterr().out
+    run("measure", f"{factory}:vectors", "--inputs", array, "--list-layers")
+    assert "Linear" in capsys.readouterr().out

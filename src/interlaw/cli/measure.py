@@ -12,7 +12,7 @@ import typer
 
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.subject import count_samples, open_subject, read_inputs
+from interlaw.cli.subject import Subject, count_samples, open_subject, read_inputs
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ def measure(
     device: Device = None,
     float32: Float32 = False,
     trust_remote_code: Trust = False,
+    places: Annotated[
+        bool, typer.Option("--list-layers", help="List the layers that can be measured, and measure nothing.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Also save the measurement (JSON and npz).")
     ] = None,
@@ -118,6 +121,9 @@ def measure(
         "name": model,
     }
     drawn: int | Literal["exact"] | None = "exact" if exact else probes
+    if places:
+        show_places(subject, what["view"], text=text, inputs=inputs, context=context, as_json=as_json)
+        return
     Options(**what, **how, probes=drawn)  # refused before anything is read
     given = read_inputs(
         subject,
@@ -141,6 +147,30 @@ def measure(
         print_json(result.to_dict())
     else:
         show(result)
+
+
+def show_places(
+    subject: Subject, view: str, *, text: Path | None, inputs: Path | None, context: int | None, as_json: bool
+) -> None:
+    """Name, class, width and calls of every layer; calls need inputs, which a language model has by default."""
+    from rich.table import Table
+
+    from interlaw.interaction import list_layers
+
+    one = None
+    if inputs is not None or text is not None or subject.reads_tokens:
+        given = read_inputs(subject, view=view, text=text, inputs=inputs, samples=1, most=1, context=context, seed=0)
+        one = given.inputs[0] if isinstance(given.inputs, list) else given.inputs
+        device = next(subject.model.parameters()).device
+        one = {k: v.to(device) for k, v in one.items()} if isinstance(one, dict) else one.to(device)
+    layers = list_layers(subject.model, one)
+    if as_json:
+        print_json({"layers": layers})
+        return
+    table = Table("layer", "class", "width", "calls", box=None, header_style="bold")
+    for row in layers:
+        table.add_row(row["name"], row["kind"], str(row["width"]), "-" if row["calls"] is None else str(row["calls"]))
+    make_console(stderr=False).print(table)
 
 
 def with_rotation_test(result: Interaction, model: Any, given: Any, **what: Any) -> Interaction:

@@ -16,7 +16,7 @@ from interlaw.interaction.grams import (
     projected_null,
 )
 from interlaw.interaction.intervals import INTERVALS, bootstrap, with_intervals
-from interlaw.interaction.layers import LayerInteraction, Layers, measure_layers
+from interlaw.interaction.layers import LayerInteraction, Layers, list_layers, measure_layers
 from interlaw.interaction.options import Options
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.rotation import RotationTest, require_small, rotation_test
@@ -51,6 +51,7 @@ __all__ = [
     "grams_of",
     "haar_null",
     "jackknife",
+    "list_layers",
     "load",
     "measure",
     "measure_layers",

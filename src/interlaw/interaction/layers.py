@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, did_you_mean
@@ -24,6 +25,11 @@ from interlaw.interaction.place import CONVOLUTIONS, Place, Places
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.superposition import agreement, kernel_of, superposition
 from interlaw.interaction.views import VIEWS, by_patch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN_ROWS = 10  # of a table that is printed: with the title and the line of dots it stays below 15 lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,41 @@ class Layers(tuple[LayerInteraction, ...]):
         self = super().__new__(cls, rows)
         self.left_out = left_out
         return self
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer: the ratio with its interval, chance and excess, those of W^T W, and their agreement."""
+        import pandas as pd
+
+        rows = [
+            {
+                "layer": row.name,
+                "kind": row.kind,
+                "dim": row.interaction.dim,
+                "aofe_ratio": row.interaction.aofe_ratio.value,
+                "low": row.interaction.aofe_ratio.low,
+                "high": row.interaction.aofe_ratio.high,
+                "null_ratio": row.interaction.null_ratio,
+                "excess_ratio": row.interaction.excess_ratio,
+                "superposition_ratio": row.superposition.aofe_ratio,
+                "nfa": row.nfa,
+                "nfa_centered": row.nfa_centered,
+            }
+            for row in self
+        ]
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        """The layers in at most 15 lines: all of them, or the first and the last."""
+        columns = ["layer", "dim", "aofe_ratio", "null_ratio", "excess_ratio", "nfa"]
+        left_out = f"\n{len(self.left_out)} left out: see left_out" if self.left_out else ""
+        table = self.to_frame()[columns].to_string(
+            index=False, max_rows=SHOWN_ROWS, float_format="{:.4f}".format, show_dimensions=False
+        )
+        return f"{len(self)} layers, {self[0].interaction.view} view\n{table}{left_out}"
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
     def plot(self) -> Any:
         """Every layer: what exceeds chance, and the same quantities over blocks.
@@ -192,3 +233,44 @@ def _chosen(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Modu
             f"this model has {', '.join(list(known)[:8]) or 'none of them'}{near}"
         )
     return known if layers is None else {name: known[name] for name in layers}
+
+
+def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = None) -> list[dict[str, Any]]:
+    """The places where a network can be measured: name, class, width of what its weights act on, and calls.
+
+    Args:
+        model: The network.
+        batch: Inputs of one sample, for the number of calls in a forward pass; not counted when None.
+
+    Example:
+        >>> import torch
+        >>> list_layers(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.randn(1, 3))
+        [{'name': '0', 'kind': 'Linear', 'width': 3, 'calls': 1}]
+    """
+    layers = _chosen(model, None)
+    calls = dict.fromkeys(layers, 0)
+
+    def count(name: str) -> Any:
+        def hook(module: nn.Module, args: Any) -> None:
+            calls[name] += 1
+
+        return hook
+
+    if batch is not None:
+        handles = [module.register_forward_pre_hook(count(name)) for name, module in layers.items()]
+        try:
+            with torch.no_grad():
+                model(batch) if isinstance(batch, Tensor) else model(**batch)
+        finally:
+            for handle in handles:
+                handle.remove()
+    widths = {name: W.shape[1] for name, module in layers.items() if (W := kernel_of(module)) is not None}
+    return [
+        {
+            "name": name,
+            "kind": type(module).__name__,
+            "width": widths[name],
+            "calls": calls[name] if batch is not None else None,
+        }
+        for name, module in layers.items()
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from interlaw.interaction.grams import NULLS, QUANTITIES, Estimate, Grams, large
 from interlaw.interaction.rotation import RotationTest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from interlaw.interaction.options import Options
 
 _PLAIN = (
@@ -28,7 +31,7 @@ _COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
 _SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Interaction:
     """Neural interaction of one network at one place, with its uncertainty and its level by chance.
 
@@ -106,6 +109,41 @@ class Interaction:
     def excess_ratio(self) -> float:
         """How far the AOFE-ratio lies above chance."""
         return self.excess.value
+
+    def __repr__(self) -> str:
+        """The measurement in a few lines."""
+        samples = self.num_clusters if self.num_samples is None else self.num_samples
+        groups = "" if samples == self.num_clusters else f" in {self.num_clusters} groups"
+        lines = [
+            f"Interaction of {self.model}: {self.view} view at {self.layer}, {self.dim} coordinates, "
+            f"{samples} samples{groups}"
+        ]
+        lines += [
+            f"  {name:<19} {one.value:>10.4g}  [{one.low:.4g}, {one.high:.4g}]"
+            for name, one in (
+                *((name, getattr(self, name)) for name in QUANTITIES),
+                ("null_ratio", self.null),
+                ("excess_ratio", self.excess),
+            )
+        ]
+        return "\n".join([*lines, *(f"  note: {warning}" for warning in self.warnings)])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a quantity: value, stderr, low, high, and the plug-in value beside them."""
+        import pandas as pd
+
+        named = {name: getattr(self, name) for name in QUANTITIES} | {
+            "null_ratio": self.null,
+            "excess_ratio": self.excess,
+        }
+        rows = {name: {**one.to_dict(), "plugin": self.plugin[name]} for name, one in named.items()}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        title, *_ = repr(self).splitlines()
+        notes = "".join(f"<p>note: {escape(warning)}</p>" for warning in self.warnings)
+        return f"<p>{escape(title)}</p>{self.to_frame().to_html(float_format='{:.4g}'.format)}{notes}"
 
     def plot(self) -> Any:
         """The AOFE-ratio with its interval, beside chance and a plain average.
