@@ -13,7 +13,8 @@ from tests.recipes import write_recipe
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.interaction import measure
 from interlaw.models import build_model, hf_family
-from interlaw.models.hf_shape import count, make_network
+from interlaw.models.hf_counts import count
+from interlaw.models.hf_shape import make_network
 from interlaw.runs import RunFolder, load_trial
 from interlaw.shapes import GPTShape, LlamaShape, Qwen2Shape, make_shape, match_shapes
 from interlaw.sweep import plan_trials, prepare_run, read_recipe, run_trials
@@ -73,26 +74,76 @@ def test_other_budgets() -> None:
 
 
 def test_counts_that_do_not_grow_as_polynomials_come_from_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An architecture whose MLP is rounded inside is made anew for every count."""
+    """An architecture whose MLP is rounded inside, from a width on that was not probed."""
     from interlaw.models import hf_shape
 
     made: list[int] = []
 
     def rounded(shape: Any) -> Any:
-        network = torch.nn.Linear(shape.width, shape.width // 3 + 1, device="meta")
+        inner = shape.width if shape.width < 60 else shape.width // 3 + 1
+        network = torch.nn.Linear(shape.width, inner, device="meta")
         network.get_output_embeddings = lambda: None  # type: ignore[assignment]
         made.append(shape.width)
         return network
 
     monkeypatch.setattr(hf_shape, "meta_network", rounded)
-    unit = make_shape("hf:gpt2", depth=1, width=8, vocab_size=95, context=32, head_dim=8)
-    growth = hf_shape._Growth(unit, 0)
-    assert not growth.is_polynomial
-    wide = make_shape("hf:gpt2", depth=1, width=80, vocab_size=95, context=32, head_dim=8)
-    assert growth.at(wide).params == 81 * 27
-    assert made[-1] == 80
-    with pytest.raises(InterlawError, match="do not follow from its sizes"):
-        make_shape("hf:gpt2", depth=1, width=80, **SIZES).require_exact()
+    monkeypatch.setattr(hf_shape, "_BENT", set())
+    sizes = {"vocab_size": 95, "context": 32, "head_dim": 8}
+    wide = make_shape("hf:gpt2", depth=1, width=80, **sizes)
+    assert wide.params == 81 * 80  # as the narrow ones have it
+    assert not wide.is_exact()
+    again = make_shape("hf:gpt2", depth=1, width=80, **sizes)
+    assert again.params == 81 * 27
+    assert again.is_exact()
+    (matched,) = match_shapes(family="hf:gpt2", depths=[1], params=3000, **sizes)
+    assert matched.params == (matched.width + 1) * (matched.width // 3 + 1) <= 3000
+
+
+LAYERED = {
+    "hf:lfm2": {},  # convolutions and attention in turn, d_ff rounded
+    "hf:gpt_neo": {},  # global and local attention in turn
+    "hf:kimi_linear": {},
+    "hf:mimo_v2_flash": {},
+    "hf:electra": {},
+    "hf:bart": {},  # the decoder's depth is not num_hidden_layers
+    "hf:mamba2": {},
+    "hf:falcon": {},
+}
+
+
+@pytest.mark.slow  # networks of every depth
+@pytest.mark.parametrize("family", LAYERED)
+def test_layers_of_several_kinds_are_counted_at_every_depth(family: str) -> None:
+    sizes = {"vocab_size": 256, "context": 64, "head_dim": 32}
+    matched = match_shapes(family=family, depths=[2, 3, 5, 8], params="3M", **sizes)
+    for shape in matched:
+        assert (shape.params, shape.params_non_embedding) == count(make_network(shape))[:2]
+        assert shape.params <= 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("family", "layers", "window"),
+    [
+        ("hf:mamba", 0, None),
+        ("hf:rwkv", 0, None),
+        ("hf:mistral", 4, 4096),
+        ("hf:llama", 4, None),
+        ("hf:gpt_neo", 2, None),
+    ],
+)
+def test_flops_of_attention_are_those_of_the_layers_that_have_it(family: str, layers: int, window: int | None) -> None:
+    """Against a count by hand: 4 d FLOPs forward a visible position and layer, 12 d with the backward pass."""
+    sizes: dict[str, Any] = {"depth": 4, "width": 32, "vocab_size": 96, "head_dim": 8}
+    short, long = (make_shape(family, **sizes, context=context) for context in (16, 16384))
+    grown = (long.flops_per_token - short.flops_per_token) / (12 * 32)
+    seen = [
+        (T + 1) / 2 if window is None or window >= T else sum(min(t, window) for t in range(1, T + 1)) / T
+        for T in (16, 16384)
+    ]
+    expected = layers * (seen[1] - seen[0])
+    if family == "hf:gpt_neo":  # two layers of four see 256 tokens
+        expected += 2 * (sum(min(t, 256) for t in range(1, 16385)) / 16384 - 8.5)
+    assert grown == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def recounted(row: PublishedRow) -> tuple[int, int]:
     import torch
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-    from interlaw.models.hf_shape import count
+    from interlaw.models.hf_counts import count
 
     name, extra = next((found for start, found in ARCHITECTURES.items() if row.name.startswith(start)), ("llama", {}))
     # layers are alike (in kind of attention they may differ, which holds no parameters): two depths give all

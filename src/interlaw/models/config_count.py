@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from interlaw.models.hf_shape import count
+from interlaw.models.hf_counts import count
 
 
 def count_config(values: Mapping[str, Any]) -> tuple[int, int] | None:

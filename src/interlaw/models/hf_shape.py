@@ -2,34 +2,29 @@
 
 Nothing is known of the architecture but its configuration. Its network is made on the meta device, where it takes no
 memory, at ten small sizes; between them each count is a polynomial: linear in depth, quadratic in width, linear in
-d_ff. One further size checks that; an architecture that grows otherwise is made anew for every count.
+d_ff. One further size checks that at every depth; layers of several kinds get a polynomial for each depth, and an
+architecture that grows otherwise is made anew for every count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import InitVar, asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.models.hf_attention import flops_of_a_pair, mean_visible
+from interlaw.models.hf_counts import Counts, count, newton
 from interlaw.shapes import Shape
 
 PREFIX = "hf"
 _D_FF_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 _NO_TOKEN = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
-
-
-class Counts(NamedTuple):
-    """What is counted of a network: all parameters, those without embeddings and head, and entries of matrices."""
-
-    params: int
-    params_non_embedding: int
-    matrices: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +108,21 @@ class HFShape(Shape):
         return self.width // self.head_dim
 
     @cached_property
-    def _counts(self) -> Counts:
-        """Of the network of this shape."""
+    def _unit(self) -> HFShape:
+        """The narrowest shape of this kind and depth, in steps of whose width counts are polynomials."""
         group = 0 if self.num_kv_heads == self.num_heads else self.num_kv_heads
-        unit = replace(self, depth=1, width=self.head_dim * max(1, group), num_kv_heads=group, d_ff=self.d_ff and 1)
-        return _growth(unit, group).at(self)
+        return replace(self, width=self.head_dim * max(1, group), num_kv_heads=group, d_ff=self.d_ff and 1)
+
+    @cached_property
+    def _counts(self) -> Counts:
+        """Of the network of this shape: from polynomials that hold at its depth, else from the network itself."""
+        if self._unit not in _BENT:
+            group = 0 if self.num_kv_heads == self.num_heads else self.num_kv_heads
+            depths = (replace(self._unit, depth=1, num_kv_heads=group), replace(self._unit, num_kv_heads=group))
+            for growth in (_growth(depths[0], group, linear=True), _growth(depths[1], group, linear=False)):
+                if growth is not None and growth.holds_at(self.depth):
+                    return growth.at(self)
+        return count(meta_network(self))
 
     @property
     def params(self) -> int:
@@ -133,12 +138,14 @@ class HFShape(Shape):
     def flops_per_token(self) -> int:
         """Training FLOPs per token, 3 x the forward pass: weight matrices and head, and causal attention.
 
-        A weight costs 2 FLOPs forward. Attention scores and their use cost 4 d per visible position and layer; a causal
-        token sees (T + 1) / 2 positions on average. Every matrix counts once a token, experts that rest included.
+        A weight costs 2 FLOPs forward. Attention scores and their use cost 4 d per visible position and layer that has
+        attention; a causal token sees (T + 1) / 2 positions on average, fewer in a window. Every matrix counts once a
+        token, experts that rest included; the recurrence of a state-space layer, linear in T, does not.
         """
         matrices = self._counts.matrices + self.width * self.vocab_size
-        attention = self.depth * 2 * self.width * (self.context + 1)
-        return 3 * (2 * matrices + attention)
+        a_pair = _attention(self._unit) * self.width
+        attention = a_pair * mean_visible(config_of(self), self.context) if a_pair else 0.0
+        return 3 * (2 * matrices + round(attention))
 
     def settings(self) -> dict[str, Any]:
         """The defining fields; num_kv_heads and d_ff only where there is something to say."""
@@ -149,18 +156,16 @@ class HFShape(Shape):
             del fields["d_ff"]
         return fields
 
-    def require_exact(self) -> None:
-        """Makes the network on the meta device and compares.
+    def is_exact(self) -> bool:
+        """Whether its counts are the network's own; where not, they are taken from networks from now on."""
+        exact = count(meta_network(self)) == self._counts
+        if not exact:
+            _BENT.add(self._unit)
+        return exact
 
-        Raises:
-            InterlawError: When it counts otherwise, which an architecture with rounded inner widths may.
-        """
-        found = count(meta_network(self))
-        if found != self._counts:
-            raise InterlawError(
-                f"expected {self._counts.params:,} parameters of {self.family} {self.depth}x{self.width}, found "
-                f"{found.params:,}; its counts do not follow from its sizes, so take another family"
-            )
+
+_BENT: set[HFShape] = set()
+"""Units whose polynomials missed a network: its inner widths are rounded at sizes that were not probed."""
 
 
 @cache
@@ -184,6 +189,7 @@ class _Names(NamedTuple):
     grouped: bool
     own_head_dim: bool
     rotary_dim: bool
+    decoder: bool
     dropouts: tuple[str, ...]
 
 
@@ -201,20 +207,49 @@ def _names(family: str) -> _Names:
             f"expected a causal language model of transformers after '{PREFIX}:', such as llama, qwen2, gpt2 or "
             f"gpt_neox, found {name!r}; choose one by its model_type"
         )
-    default = CONFIG_MAPPING[name]()
-    width = getattr(default, "hidden_size", None)
-    if width is None or not hasattr(default, "num_hidden_layers"):
+    try:
+        default = CONFIG_MAPPING[name]()
+        known = {**default.to_dict(), **dict.fromkeys(default.attribute_map)}
+        width = default.hidden_size
+        depth = default.num_hidden_layers
+        d_ff = next((key for key in _D_FF_NAMES if key in known), None)
+        hidden = getattr(default, d_ff) if d_ff else None
+    except Exception as error:  # settings within settings, or sizes that differ from layer to layer
+        raise InterlawError(
+            f"{family} has no one width and depth in its settings ({_said(error)}), so it is no shape family; choose "
+            "the model_type of its text part, or another family"
+        ) from error
+    hidden = hidden[0] if isinstance(hidden, list | tuple) and hidden else hidden
+    if not isinstance(width, int) or not isinstance(depth, int):
         raise InterlawError(f"{family} is built of several networks; choose the model_type of its text part")
-    d_ff = next((key for key in _D_FF_NAMES if hasattr(default, key)), None)
-    options = default.to_dict().items()
     return _Names(
         d_ff=d_ff,
-        d_ff_ratio=(getattr(default, d_ff) or 4 * width) / width if d_ff else 4.0,
-        grouped=hasattr(default, "num_key_value_heads"),
-        own_head_dim=hasattr(default, "head_dim"),
-        rotary_dim=isinstance(getattr(default, "rotary_dim", None), int),
-        dropouts=tuple(key for key, value in options if "drop" in key and isinstance(value, float)),
+        d_ff_ratio=(hidden or 4 * width) / width if d_ff else 4.0,
+        grouped="num_key_value_heads" in known,
+        own_head_dim="head_dim" in known,
+        rotary_dim=isinstance(known.get("rotary_dim"), int),
+        decoder="decoder_layers" in known,
+        dropouts=tuple(key for key, value in known.items() if "drop" in key and isinstance(value, float)),
     )
+
+
+def _said(error: Exception) -> str:
+    """What the library says, in one line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:160]
+
+
+def _together(shape: HFShape) -> dict[str, Any]:
+    """Settings that follow from the sizes where the library does not derive them itself."""
+    match shape.family.removeprefix(f"{PREFIX}:"):
+        case "mamba2":  # heads fill the expanded width, 2 x hidden_size
+            return {"num_heads": 2 * shape.width // shape.head_dim}
+        case "gpt_neo":  # the library's own pattern: global and local attention in turn
+            kinds = [[["global", "local"], shape.depth // 2], [["global"], shape.depth % 2]]
+            return {"attention_types": [kind for kind in kinds if kind[1]]}
+        case "falcon":  # new_decoder_architecture reads the number of key-value heads
+            return {"num_kv_heads": shape.num_kv_heads, "multi_query": False}
+    return {}
 
 
 def config_of(shape: HFShape) -> Any:
@@ -222,6 +257,7 @@ def config_of(shape: HFShape) -> Any:
     from transformers import CONFIG_MAPPING
 
     known = _names(shape.family)
+    decoder = ("decoder_layers", "decoder_attention_heads", "decoder_ffn_dim") if known.decoder else ()
     sizes: dict[str, Any] = {
         "vocab_size": shape.vocab_size,
         "hidden_size": shape.width,
@@ -232,6 +268,8 @@ def config_of(shape: HFShape) -> Any:
         "use_cache": False,
         **_NO_TOKEN,
         **dict.fromkeys(known.dropouts, 0.0),
+        **dict(zip(decoder, (shape.depth, shape.num_heads, shape.d_ff or 4 * shape.width), strict=False)),
+        **_together(shape),
     }
     if known.d_ff is not None:
         sizes[known.d_ff] = shape.d_ff
@@ -241,17 +279,35 @@ def config_of(shape: HFShape) -> Any:
         sizes["head_dim"] = shape.head_dim
     if known.rotary_dim:
         sizes["rotary_dim"] = shape.head_dim
-    try:
-        return CONFIG_MAPPING[shape.family.removeprefix(f"{PREFIX}:")](**sizes)
-    except Exception as error:  # each architecture checks its sizes in its own way
-        raise InterlawError(
-            f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} "
-            f"({str(error).strip().splitlines()[-1].strip()[:160]}); choose other sizes"
-        ) from error
+    return CONFIG_MAPPING[shape.family.removeprefix(f"{PREFIX}:")](**sizes)
+
+
+def _refusal(shape: HFShape, error: Exception) -> InterlawError:
+    """The library makes no network of a shape: no size may help, which two others tell."""
+    what = f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} ({_said(error)})"
+    for depth, width in ((4, 8 * shape.head_dim), (6, 24 * shape.head_dim)):
+        other = replace(shape, depth=depth, width=width, num_kv_heads=0, d_ff=shape.d_ff and 4 * width)
+        with suppress(Exception), torch.device("meta"):  # whatever it is, these sizes do not help
+            _library_network(other, seed=0)
+            return InterlawError(f"{what}; choose other sizes, such as depth {depth} and width {width}")
+    return InterlawError(
+        f"{what}, nor of other sizes: its settings ask for more than width, depth and heads; choose another family"
+    )
 
 
 def make_network(shape: HFShape, *, seed: int = 0) -> Any:
-    """The library's own network of a shape on torch's default device, its weights a function of the seed."""
+    """The library's own network of a shape on torch's default device, its weights a function of the seed.
+
+    Raises:
+        InterlawError: The library makes none.
+    """
+    try:
+        return _library_network(shape, seed=seed)
+    except Exception as error:  # each architecture checks its sizes in its own way
+        raise _refusal(shape, error) from error
+
+
+def _library_network(shape: HFShape, *, seed: int) -> Any:
     from transformers import AutoModelForCausalLM
 
     with torch.random.fork_rng(devices=[]):
@@ -265,62 +321,66 @@ def meta_network(shape: HFShape) -> Any:
         return make_network(shape)
 
 
-def count(network: Any) -> Counts:
-    """Counts a network, every shared weight once."""
-    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
-    outside = {id(table.weight) for table in tables}
-    head = network.get_output_embeddings()
-    if head is not None:
-        outside |= {id(parameter) for parameter in head.parameters()}
-    inside = [parameter for parameter in network.parameters() if id(parameter) not in outside]
-    return Counts(
-        params=sum(parameter.numel() for parameter in network.parameters()),
-        params_non_embedding=sum(parameter.numel() for parameter in inside),
-        matrices=sum(parameter.numel() for parameter in inside if parameter.dim() >= 2),
-    )
+@cache
+def _attention(unit: HFShape) -> float:
+    """Forward FLOPs of attention for a pair of positions and a unit of width, over all layers."""
+    said: Exception | None = None
+    for factor in (1, 8):  # some architectures need a few heads to run
+        width = factor * unit.width
+        tiny = replace(unit, width=width, d_ff=unit.d_ff and width, vocab_size=64, context=max(64, unit.context))
+        try:
+            return flops_of_a_pair(make_network(tiny)) / width
+        except Exception as error:  # kernels, inputs or sizes that the architecture asks for
+            said = error
+    assert said is not None
+    raise InterlawError(
+        f"{unit.family} does not run on this machine ({_said(said)}), so its attention cannot be counted; choose "
+        "another family"
+    ) from said
 
 
 class _Growth:
-    """How the counts of one architecture grow with depth L, width d and d_ff f.
+    """How the counts of one architecture grow with width d, d_ff f, and depth L unless its layers are of several kinds.
 
-    With u = d / s and v = f / s, s the least width, a count is A(u, v) + L B(u, v) with terms 1, u, u^2, v, u v.
+    With u = d / s and v = f / s, s the least width, a count is A(u, v) + L B(u, v) with terms 1, u, u^2, v, u v; where
+    layers differ, there is one such A for each depth.
     """
 
     _NODES = ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2))
 
-    def __init__(self, unit: HFShape, group: int) -> None:
-        def scaled(depth: int, u: int, v: int) -> HFShape:
-            d_ff = None if unit.d_ff is None else v * unit.width
-            return replace(unit, depth=depth, width=u * unit.width, num_kv_heads=group, d_ff=d_ff)
-
-        self.step = unit.width
+    def __init__(self, unit: HFShape, group: int, *, linear: bool) -> None:
+        self._unit, self._group, self.step = unit, group, unit.width
+        self._depths = (1, 2) if linear else (unit.depth,)
         sizes = self._NODES if unit.d_ff is not None else self._NODES[:3]
-        self.values = [[count(meta_network(scaled(depth, u, v))) for u, v in sizes] for depth in (1, 2)]
-        beyond = scaled(4, 5, 3)
-        self.is_polynomial = self.extrapolated(beyond) == count(meta_network(beyond))
+        self.values = [[count(meta_network(self._scaled(depth, u, v))) for u, v in sizes] for depth in self._depths]
+        self._holds: dict[int, bool] = {}
+
+    def _scaled(self, depth: int, u: int, v: int) -> HFShape:
+        unit = self._unit
+        d_ff = None if unit.d_ff is None else v * unit.width
+        return replace(unit, depth=depth, width=u * unit.width, num_kv_heads=self._group, d_ff=d_ff)
+
+    def holds_at(self, depth: int) -> bool:
+        """Whether a further network of this depth has the counts that it should."""
+        if depth not in self._holds:
+            beyond = self._scaled(depth, 5, 3)
+            self._holds[depth] = self.at(beyond) == count(meta_network(beyond))
+        return self._holds[depth]
 
     def at(self, shape: HFShape) -> Counts:
-        """The counts of a shape."""
-        return self.extrapolated(shape) if self.is_polynomial else count(meta_network(shape))
-
-    def extrapolated(self, shape: HFShape) -> Counts:
         """The polynomials at a shape, in whole numbers."""
         u, v = shape.width // self.step, Fraction(shape.d_ff or 0, self.step)
-        one, two = ([_newton(each, u, v) for each in zip(*nodes, strict=True)] for nodes in self.values)
+        found = [[newton(each, u, v) for each in zip(*nodes, strict=True)] for nodes in self.values]
+        if len(found) == 1:
+            return Counts(*map(round, found[0]))
+        one, two = found
         return Counts(*(round(a + (shape.depth - 1) * (b - a)) for a, b in zip(one, two, strict=True)))
 
 
-def _newton(values: Sequence[int], u: int, v: Fraction) -> Fraction:
-    """The polynomial through values at (1, 1), (2, 1), (3, 1) and, where d_ff varies, (1, 2), (2, 2)."""
-    a, b, c = values[:3]
-    base = Fraction(a + (u - 1) * (b - a)) + Fraction((u - 1) * (u - 2), 2) * (c - 2 * b + a)
-    if len(values) == 3:
-        return base
-    d, e = values[3:]
-    return base + (v - 1) * ((d - a) + (u - 1) * ((e - b) - (d - a)))
-
-
 @cache
-def _growth(unit: HFShape, group: int) -> _Growth:
-    """One for all shapes that differ in depth, width and d_ff alone; `group` fixes the key-value heads, 0 does not."""
-    return _Growth(unit, group)
+def _growth(unit: HFShape, group: int, *, linear: bool) -> _Growth | None:
+    """One for all shapes that differ in width, d_ff and, where linear, depth; None where small ones cannot be made."""
+    try:
+        return _Growth(unit, group, linear=linear)
+    except InterlawError:
+        return None

@@ -24,6 +24,8 @@ _NAMES = {
     "tied_embeddings": ("tie_word_embeddings",),
 }
 _COUNTED = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
+# Key-value heads where config.json leaves them to its class (transformers 4.50 to 5.23); Llama has one a head.
+_KV_HEADS = {"mistral": 8, "qwen2": 32}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def _count(config: Mapping[str, Any], cells: Mapping[str, Any]) -> int | None:
         depth=cells["depth"],
         width=cells["width"],
         head_dim=cells["width"] // heads,
-        num_kv_heads=cells["num_kv_heads"] or heads,
+        num_kv_heads=cells["num_kv_heads"] or _KV_HEADS.get(str(config.get("model_type")), heads),
         d_ff=cells["d_ff"],
         vocab_size=cells["vocab_size"],
         tied=bool(cells["tied_embeddings"]),

@@ -192,12 +192,13 @@ def match_shapes(
     if not depths:
         raise InterlawError("expected at least one depth, found none; give depths such as 1-24")
     step = math.lcm(multiple_of, require_family(family).width_step(settings))
-    matched = [
-        match_width(partial(_at_width, family, depth, settings), budget, step=step, rule=rule) for depth in depths
-    ]
-    for shape in matched:
-        shape.require_exact()
-    return matched
+    return [_exact_match(partial(_at_width, family, depth, settings), budget, step=step, rule=rule) for depth in depths]
+
+
+def _exact_match(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, rule: Rule) -> Shape:
+    """The width again where counts of the first one were not exact: by then they are."""
+    shape = match_width(shape_at, budget, step=step, rule=rule)
+    return shape if shape.is_exact() else match_width(shape_at, budget, step=step, rule=rule)
 
 
 def _at_width(family: str, depth: int, settings: dict[str, Any], width: int) -> Shape:
