@@ -50,9 +50,10 @@ def main() -> None:
         "",
         f"transformers {version('transformers')} registers {len(names)} causal architectures. `hf:NAME` counts "
         f"{len(totals['exact'])} of them exactly at {len(DEPTHS)} depths ({DEPTHS[0]} to {DEPTHS[-1]}) and widths "
-        f"{' and '.join(map(str, WIDTHS))}, {len(totals['inexact'])} otherwise, and refuses {len(totals['refused'])} "
-        "in one line. `match_shapes` compares every shape that it gives with the library's own network, and counts anew "
-        "where they differ. Made by `python benchmarks/hf_families.py docs/hf-families.md`.",
+        f"{' and '.join(map(str, WIDTHS))}, {len(totals['inexact'])} otherwise, and refuses "
+        f"{len(totals['refused'])} in one line. `match_shapes` compares every shape that it gives with the library's "
+        "own network, and counts anew where they differ. Made by "
+        "`python benchmarks/hf_families.py docs/hf-families.md`.",
         "",
         "## Exact",
         "",
