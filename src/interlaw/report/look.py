@@ -47,7 +47,8 @@ CONFIG: dict[str, Any] = {
     "axisY": {"domain": False, "ticks": False},
     "legend": {
         "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
-        "labelLimit": 260, "titleLimit": 320, "symbolStrokeWidth": 1.5, "symbolOpacity": 1, "symbolSize": 80, "orient": "bottom",
+        "labelLimit": 260, "titleLimit": 320, "symbolStrokeWidth": 1.5, "symbolOpacity": 1, "symbolSize": 80,
+        "orient": "bottom",
     },
     "concat": {"spacing": 22},
     "text": {"color": INK, "fontSize": 11},

@@ -73,7 +73,8 @@ async function tell(cell, values) {
   if (!view) return;
   for (const [name, value] of Object.entries(values)) view.signal(name, value);
   await view.runAsync();
-  for (const empty of all(".role-mark:empty", cell)) empty.setAttribute("aria-hidden", "true");
+  for (const full of all(".role-mark[data-empty]:not(:empty)", cell)) { full.removeAttribute("aria-hidden"); delete full.dataset.empty; }
+  for (const empty of all(".role-mark:empty:not([aria-hidden])", cell)) { empty.setAttribute("aria-hidden", "true"); empty.dataset.empty = ""; }
   const marks = all(".role-mark [role=graphics-symbol]", cell);
   for (const mark of marks) if (!mark.hasAttribute("tabindex")) mark.setAttribute("tabindex", "-1");
   if (!marks.some((mark) => mark.getAttribute("tabindex") === "0")) marks[0]?.setAttribute("tabindex", "0");
