@@ -22,6 +22,7 @@ STAGES = (
     "training",
     "interaction",
     "runs",
+    "subject",
     "sweep",
     "laws",
     "published",
@@ -38,7 +39,7 @@ LEAVES = {
 # package -> the stages, or single files, that may import it
 DOORS = {
     "torch": {
-        *("models", "tasks", "training", "interaction", "runs", "sweep", "reproduce", "cli"),
+        *("models", "tasks", "training", "interaction", "runs", "subject", "sweep", "reproduce", "cli"),
         "recommendation/timing.py",
     },
     "altair": {"report", "reproduce"},

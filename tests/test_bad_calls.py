@@ -36,7 +36,11 @@ TABLE = ("TypeError", "expected a DataFrame or a dict of columns, fit_law(table)
 REAL = ("TypeError", "expected a tensor of real numbers, energies(W.T @ W), found ")
 
 CALLS = {
-    "il.measure('x', x)": MODULE,
+    "il.measure(3, x)": (MODULE[0], MODULE[1].replace("str", "int")),
+    "il.measure('./nowhere')": ("InterlawError", "expected a trial's or model's folder, found nothing at './nowhere'"),
+    "il.measure('./nowhere', x, text='book.txt')": ("InterlawError", "expected text= or inputs=, found both"),
+    "il.measure('./nowhere', view='lost')": ("InterlawError", "expected a view"),
+    "il.measure(linear, x, text='book.txt')": ("InterlawError", "expected text= with a model's name"),
     "il.agop('x', x)": MODULE,
     "il.measure_layers('x', x)": MODULE,
     "il.measure(linear, torch.randn(8, 4))": SHAPE,

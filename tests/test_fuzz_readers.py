@@ -28,7 +28,6 @@ from tests.recipes import recipe_text, write_book
 
 from interlaw.cli.fit import read_source
 from interlaw.cli.recommend import read_fit
-from interlaw.cli.subject import read_array
 from interlaw.errors import InterlawError
 from interlaw.interaction import load, measure
 from interlaw.interaction import save as save_measurement
@@ -38,6 +37,7 @@ from interlaw.models import build_model, load_pretrained
 from interlaw.published import read_lm_eval, read_rows, row_from_config
 from interlaw.runs import RunFolder, TrialFolder, load_curve, load_table, load_trial, table_as
 from interlaw.shapes import GPTShape, parse_depths, parse_size
+from interlaw.subject import read_array
 from interlaw.sweep import parse_recipe, plan_trials, run_status
 from interlaw.tasks import open_corpus
 from interlaw.training import TrainSettings, make_optimizer

@@ -9,7 +9,6 @@ import typer
 
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.measure import (
-    MOST_SAMPLES,
     Context,
     Device,
     Float32,
@@ -21,7 +20,6 @@ from interlaw.cli.measure import (
     Seed,
     Text,
     Trust,
-    default_view,
     progress_bar,
 )
 from interlaw.cli.output import AsJson, make_console, print_json
@@ -100,8 +98,8 @@ def _measured(
     if Path(name).suffix == ".json":
         return load(Path(name))
     subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
-    chosen = options["view"] or default_view(subject.predicts_tokens)
-    given = read_inputs(subject, view=chosen, most=MOST_SAMPLES, seed=options["seed"], **reading)
+    chosen = options["view"] or subject.default_view
+    given = read_inputs(subject, view=chosen, seed=options["seed"], **reading)
     with progress_bar(given.inputs) as advance:
         beside: dict[str, Any] = {"view": chosen, "groups": given.groups, "progress": advance, "name": name}
         return measure(subject.model, given.inputs, **options | beside)

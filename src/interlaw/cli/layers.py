@@ -22,11 +22,11 @@ from interlaw.cli.measure import (
     Seed,
     Text,
     Trust,
-    default_view,
     progress_bar,
 )
 from interlaw.cli.output import AsJson, make_console, print_json, write_json
-from interlaw.cli.subject import open_subject, read_inputs, title_of
+from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.subject import title_of
 
 if TYPE_CHECKING:
     from interlaw.interaction import LayerInteraction
@@ -70,7 +70,7 @@ def layers(
         require_figure_name(figure)
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     what: dict[str, Any] = {
-        "view": view or default_view(subject.predicts_tokens),
+        "view": view or subject.default_view,
         "probes": probes,
         "seed": seed,
         "positions": positions,

@@ -12,8 +12,9 @@ import typer
 
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.subject import Subject, count_samples, open_subject, read_inputs
+from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.errors import InterlawError
+from interlaw.subject import Subject, count_samples
 
 if TYPE_CHECKING:
     from interlaw.interaction import Interaction
@@ -45,8 +46,6 @@ Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
 Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
-
-MOST_SAMPLES = 256
 
 
 def measure(
@@ -104,7 +103,7 @@ def measure(
         raise InterlawError("expected --probes or --exact, found both; give one")
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
     what: dict[str, Any] = {
-        "view": view or default_view(subject.predicts_tokens),
+        "view": view or subject.default_view,
         "layer": layer,
         "seed": seed,
         "positions": positions,
@@ -131,7 +130,6 @@ def measure(
         text=text,
         inputs=inputs,
         samples=samples,
-        most=MOST_SAMPLES,
         context=context,
         seed=seed,
         groups=groups,
@@ -179,11 +177,6 @@ def with_rotation_test(result: Interaction, model: Any, given: Any, **what: Any)
 
     require_small(result.dim)
     return replace(result, rotation_test=rotation_test(agop(model, given, **what), seed=what["seed"]))
-
-
-def default_view(predicts_tokens: bool) -> str:
-    """Loss for a language model, input for everything else."""
-    return "loss" if predicts_tokens else "input"
 
 
 def indices(written: str) -> list[int]:

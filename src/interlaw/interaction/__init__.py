@@ -17,7 +17,7 @@ from interlaw.interaction.grams import (
 )
 from interlaw.interaction.intervals import INTERVALS, bootstrap, with_intervals
 from interlaw.interaction.layers import LayerInteraction, Layers, list_layers, measure_layers
-from interlaw.interaction.options import Options
+from interlaw.interaction.options import MeasureOptions, Options
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.rotation import RotationTest, require_small, rotation_test
 from interlaw.interaction.routes import grams_of
@@ -41,6 +41,7 @@ __all__ = [
     "Interaction",
     "LayerInteraction",
     "Layers",
+    "MeasureOptions",
     "Options",
     "RotationTest",
     "View",

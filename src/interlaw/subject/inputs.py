@@ -1,0 +1,170 @@
+"""The inputs that a model is to read: from a file of numbers, from text, or the ones that it suggests itself."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interlaw.errors import InterlawError
+from interlaw.subject.input_files import documents_of, embedded_text, read_array, read_labels
+from interlaw.subject.model import Subject
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Samples when nobody says how many: a small language model reads so many sequences in seconds on a processor.
+MOST_SAMPLES = 256
+DEFAULT_TEXT = "the held-out part of the standard library"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """Inputs as a measurement takes them.
+
+    Attributes:
+        inputs: A tensor, or a list of batches.
+        groups: The group of each sample, where samples share a document or a subject.
+        text: Which text was read, in words; None where none was.
+        notes: What people should know of them.
+    """
+
+    inputs: Any
+    groups: list[Any] | None = None
+    text: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_inputs(
+    subject: Subject,
+    *,
+    view: str,
+    text: Path | None = None,
+    inputs: Path | None = None,
+    samples: int | None = None,
+    most: int = MOST_SAMPLES,
+    context: int | None = None,
+    seed: int = 0,
+    groups: Path | None = None,
+) -> Given:
+    """Inputs for the model: from a file of numbers, from text, or the ones that the model itself suggests.
+
+    The notes say where there are fewer samples than were asked for.
+
+    Args:
+        subject: The model.
+        view: The loss view reads one token more a sequence.
+        text: A text file, or a folder of them.
+        inputs: A .npy file whose first axis counts clusters.
+        samples: At most so many clusters; `most` when None.
+        most: See there.
+        context: Tokens a sequence.
+        seed: Which sequences of a text are read, from all of it.
+        groups: A file of one label a sample of `inputs`.
+
+    Raises:
+        InterlawError: A file cannot be read, or the model cannot read what is there.
+    """
+    from interlaw.interaction import VIEWS
+
+    if groups is not None and inputs is None:
+        raise InterlawError(
+            "expected --groups with --inputs, found no --inputs; the documents of a text are its groups"
+        )
+    if text is not None and inputs is not None:
+        raise InterlawError("expected --text or --inputs, found both; give one")
+    targets, at_most = VIEWS[view].with_targets, samples or most
+    if targets and subject.pretrained is not None and not subject.pretrained.causal:
+        raise InterlawError(
+            f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
+            "with a language-model head, or --view input"
+        )
+    labels: list[Any] | None = None
+    was_read: str | None = None
+    if inputs is not None:
+        whole = read_array(inputs)
+        found: Any = whole[:at_most]
+        if groups is not None:
+            labels = read_labels(groups, count=len(whole))[:at_most]
+    elif subject.trial is not None and text is None:
+        found = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
+        found = found if context is None else found[:, : context + targets]
+    elif text is None and not subject.reads_tokens:
+        raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
+    else:
+        documents = [embedded_text()] if text is None else documents_of(text)
+        reading: dict[str, Any] = {"context": context, "targets": targets, "seed": seed}
+        found = sequences_of(subject, "".join(documents), samples=at_most, **reading)
+        of_documents = windows_by_document(subject, documents, found, samples=at_most, targets=targets, seed=seed)
+        found, labels = of_documents or (found, None)
+        beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
+        was_read = f"{text or DEFAULT_TEXT}{beside}"
+    return Given(inputs=found, groups=labels, text=was_read, notes=fewer_than(found, samples))
+
+
+def windows_by_document(
+    subject: Subject, documents: list[str], whole: Any, *, samples: int, targets: bool, seed: int
+) -> tuple[Any, list[int]] | None:
+    """Windows that cross no document, as long as those of the whole text, and the document of each.
+
+    None where there are too few documents for an interval, or where a model reads lines.
+    """
+    import torch
+
+    from interlaw.interaction import LEAST_CLUSTERS
+
+    if len(documents) < LEAST_CLUSTERS or (subject.pretrained is not None and not subject.pretrained.causal):
+        return None
+    window = (whole[0]["input_ids"] if isinstance(whole, list) else whole).shape[1]
+    rows, labels = [], []
+    for number, document in enumerate(documents):
+        with suppress(InterlawError):  # a document shorter than a window has none
+            of_one = sequences_of(
+                subject, document, samples=10**9, context=window - targets, targets=targets, seed=seed
+            )
+            rows.append(of_one[0]["input_ids"] if isinstance(of_one, list) else of_one)
+            labels += [number] * len(rows[-1])
+    if len(rows) < LEAST_CLUSTERS:
+        return None
+    ids, generator = torch.cat(rows), torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(ids), generator=generator)[:samples].sort().values
+    ids, labels = ids[chosen], [labels[index] for index in chosen.tolist()]
+    return ([{"input_ids": ids, "attention_mask": torch.ones_like(ids)}] if isinstance(whole, list) else ids), labels
+
+
+def sequences_of(subject: Subject, written: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Any:
+    """Text as the model reads it."""
+    if subject.pretrained is None:
+        return own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
+    from interlaw.models import text_batches
+
+    return text_batches(subject.pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed)
+
+
+def own_windows(subject: Subject, text: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Tensor:
+    """Windows of text for a model of this package or of the user: in its trial's tokens, else in bytes."""
+    from interlaw.models import require_bytes, token_ids, windows_of
+
+    tokenizer = "bytes" if subject.trial is None else str(getattr(subject.trial.task, "tokenizer", "bytes"))
+    length = context or getattr(getattr(subject.model, "shape", None), "context", None)
+    if length is None:
+        raise InterlawError("expected --context for a model that does not say how long its sequences are")
+    if tokenizer == "bytes" and subject.trial is None:
+        require_bytes(subject.model)
+    ids = list(text.encode()) if tokenizer == "bytes" else token_ids(text, tokenizer=tokenizer)
+    return windows_of(ids, window=length + targets, most=samples, seed=seed)
+
+
+def count_samples(inputs: Any) -> int:
+    """How many samples the inputs hold."""
+    batches = inputs if isinstance(inputs, list) else [inputs]
+    return sum(len(batch["input_ids"]) if isinstance(batch, dict) else len(batch) for batch in batches)
+
+
+def fewer_than(inputs: Any, asked: int | None) -> tuple[str, ...]:
+    """A note where there are fewer samples than were asked for."""
+    found = count_samples(inputs)
+    if asked is None or found >= asked:
+        return ()
+    return (f"{asked} samples were asked for, there are {found}; give more inputs or a smaller context",)

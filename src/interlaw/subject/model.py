@@ -1,0 +1,136 @@
+"""A model by any of its names: a trial's folder, `module.py:factory`, a Hugging Face name or folder."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interlaw.errors import InterlawError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from interlaw.models import Pretrained
+    from interlaw.runs import TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A network, and where its inputs come from when none are given.
+
+    Attributes:
+        model: The network.
+        pretrained: Set for a Hugging Face model.
+        trial: Set for a trial of a sweep.
+        notes: What people should know of how it was loaded.
+    """
+
+    model: nn.Module
+    pretrained: Pretrained | None = None
+    trial: TrialSpec | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether its inputs are token ids."""
+        first = getattr(self.model, "main_input_name", None)  # networks of pictures or sound say so there
+        if first is None:
+            return self.pretrained is not None or hasattr(self.model, "get_input_embeddings")
+        return bool(first == "input_ids")
+
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether it has a next-token loss."""
+        return self.reads_tokens and (self.pretrained is None or self.pretrained.causal)
+
+    @property
+    def default_view(self) -> str:
+        """Loss for a language model, input for everything else."""
+        return "loss" if self.predicts_tokens else "input"
+
+
+def title_of(subject: Subject, name: str) -> str:
+    """What a figure calls the model: a trial by its shape, anything else by the last part of its name."""
+    if subject.trial is None:
+        return Path(name).name
+    shape = subject.trial.shape
+    return f"{subject.trial.family} {shape['depth']}x{shape['width']}"
+
+
+def open_subject(name: str, *, device: str | None = None, trust_remote_code: bool = False) -> Subject:
+    """Loads a model by its name.
+
+    Args:
+        name: A trial's folder, `module.py:factory`, or a Hugging Face name or folder.
+        device: Where it goes; cuda where there is one when None.
+        trust_remote_code: Run code that comes with a hub model.
+
+    Raises:
+        InterlawError: There is no such device or model, or the folder is a run of many trials.
+    """
+    import torch
+
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InterlawError(f"expected a device of this machine, found '{place}'; use cpu or cuda") from error
+    if (Path(name) / "spec.json").is_file():
+        from interlaw.runs import load_trial
+
+        model, spec = load_trial(Path(name))
+        return Subject(model=model.to(place), trial=spec)
+    if (Path(name) / "trials").is_dir():
+        raise InterlawError(f"expected one trial, found a run of many: {_some_trials(Path(name))}")
+    if ".py:" in name:
+        from interlaw.models import load_factory
+
+        model = load_factory(name).to(place)
+        return Subject(model=model, notes=leave_training(model))
+    from interlaw.models import load_pretrained
+
+    require_possible(name)
+    loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
+    return Subject(model=loaded.model, pretrained=loaded, notes=loaded.notes)
+
+
+def require_possible(name: str) -> None:
+    """Refuses a path that leads nowhere, before anybody looks for a hub name of that kind.
+
+    Raises:
+        InterlawError: There is nothing at that path.
+    """
+    path = Path(name)
+    if path.exists() or (name.count("/") < 2 and not name.startswith((".", "/"))):
+        return
+    beside: list[str] = []
+    with suppress(OSError):  # nothing there, or nothing that may be listed
+        beside = sorted(each.name for each in path.parent.iterdir())
+    raise InterlawError(
+        f"expected a trial's or model's folder, found nothing at {name!r}; check the path"
+        f"{did_you_mean(path.name, beside)}"
+    )
+
+
+def _some_trials(run: Path) -> str:
+    """What to name instead of a run's folder."""
+    ended = sorted(path.parent for path in run.glob("trials/*/record.json"))
+    if not ended:
+        return "none of its trials has ended; sweep first"
+    return f"name one of the {len(ended)} that ended, such as {ended[0]} (`interlaw export {run}` lists them)"
+
+
+def leave_training(model: nn.Module) -> tuple[str, ...]:
+    """Puts a network into eval mode; a note where that changes what it computes."""
+    from torch import nn
+
+    kinds = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+    training = {name: module for name, module in model.named_modules() if isinstance(module, kinds) and module.training}
+    changed = [name for name, module in training.items() if getattr(module, "p", 1) > 0]
+    model.eval()
+    if not changed:
+        return ()
+    some = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+    return (f"the network came in train mode; measured in eval mode, which matters to {some}",)
