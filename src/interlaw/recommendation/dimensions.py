@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from interlaw.errors import InterlawError
-from interlaw.shapes import FAMILIES, Budget, Shape, make_shape, require_family
+from interlaw.errors import InterlawError, did_you_mean
+from interlaw.shapes import Budget, Shape, make_shape, require_family
 
 DECODERS = ("gpt", "llama", "qwen2")
 VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
@@ -61,9 +61,10 @@ class Dimensions:
 
     def __post_init__(self) -> None:
         """Refuses sizes below one and families that are no decoders, and fills in the family's own sizes."""
-        if self.family in FAMILIES and self.family not in DECODERS:
+        if ":" not in self.family and self.family not in DECODERS:
             raise InterlawError(
                 f"expected a family of {', '.join(DECODERS)} or hf:NAME, found {self.family!r}; choose one"
+                f"{did_you_mean(self.family, DECODERS)}"
             )
         own = family_facts(self.family).defaults
         for name, other in (("vocab_size", VOCAB_SIZE), ("context", CONTEXT)):
