@@ -327,7 +327,12 @@ def _attention(unit: HFShape) -> float:
     said: Exception | None = None
     for factor in (1, 8):  # some architectures need a few heads to run
         width = factor * unit.width
-        tiny = replace(unit, width=width, d_ff=unit.d_ff and width, vocab_size=64, context=max(64, unit.context))
+        sizes: dict[str, Any] = {
+            "d_ff": unit.d_ff and width,
+            "num_kv_heads": factor * unit.num_kv_heads,
+            "vocab_size": 64,
+        }
+        tiny = replace(unit, width=width, context=max(64, unit.context), **sizes)
         try:
             return flops_of_a_pair(make_network(tiny)) / width
         except Exception as error:  # kernels, inputs or sizes that the architecture asks for
