@@ -15,3 +15,5 @@ from .runs import load_trial as load_trial
 from .shapes import Shape as Shape
 from .shapes import match_shapes as match_shapes
 from .subject import measure as measure
+from .tracking import InteractionCallback as InteractionCallback
+from .tracking import track as track

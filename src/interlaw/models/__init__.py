@@ -17,7 +17,7 @@ from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU, WrittenOut
 from interlaw.models.hf_network import HFNetwork
 from interlaw.models.hf_shape import HFShape, config_of, hf_family
-from interlaw.models.huggingface import Pretrained, load_pretrained, text_batches, token_ids
+from interlaw.models.huggingface import Pretrained, load_pretrained, pretrained_of, text_batches, token_ids
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
 from interlaw.models.user import load_factory
@@ -93,6 +93,7 @@ __all__ = [
     "load_pretrained",
     "network_of",
     "pretrained_fingerprint",
+    "pretrained_of",
     "require_bytes",
     "text_batches",
     "token_ids",

@@ -79,6 +79,14 @@ def load_pretrained(
     )
 
 
+def pretrained_of(model: nn.Module, tokenizer: Any) -> Pretrained:
+    """A model of the library that is at hand, with its tokenizer: what is needed to feed it."""
+    context = _context(model, tokenizer)
+    return Pretrained(
+        model=model, tokenizer=tokenizer, context=context, causal=predicts_next(model, getattr(model, "config", None))
+    )
+
+
 def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) -> tuple[Any, list[str]]:
     """The network under the class that it was saved as, all its weights from the file, and what to know of it."""
     missing: list[str] = []

@@ -13,6 +13,7 @@ from interlaw.report.saving import require_figure_name, write_chart
 from interlaw.report.score_figure import draw_scores, score_panels, write_score_figure
 from interlaw.report.server import ExplorerServer, ReportServer
 from interlaw.report.sheet import SheetPart, plain_page
+from interlaw.report.tracking_figure import draw_tracking
 from interlaw.report.transfer_figure import write_transfer_figures
 from interlaw.report.treatments_figure import write_treatments_figure
 from interlaw.report.wording import Units, units_of
@@ -31,6 +32,7 @@ __all__ = [
     "draw_frontier",
     "draw_interaction",
     "draw_scores",
+    "draw_tracking",
     "plain_page",
     "register",
     "require_figure_name",

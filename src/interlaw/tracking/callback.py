@@ -1,0 +1,149 @@
+"""The interaction of a network beside the loss that transformers' Trainer logs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.subject import Subject, read_inputs
+from interlaw.tracking.tracker import EVERY, Tracker, track
+
+# Sequences of one measurement: few enough that it costs about as much as a few steps of training.
+SAMPLES = 64
+
+
+@cache
+def _with_base(own: type) -> type:
+    """The class as a callback of the library, which is imported only here."""
+    try:
+        from transformers import TrainerCallback
+    except ImportError as error:
+        raise MissingExtraError("InteractionCallback", "hf") from error
+    return type(own.__name__, (own, TrainerCallback), {"__module__": own.__module__, "__doc__": own.__doc__})
+
+
+class InteractionCallback:
+    """Logs interaction, its level by chance and its excess through transformers' Trainer, beside its loss.
+
+    It measures before the first step and then every so many, on the process that logs. Training ends in the same bits
+    as without it. TensorBoard and every other tracker of the Trainer show `loss_view/interaction`, `loss_view/null` and
+    `loss_view/excess`. Weights that are spread over devices (FSDP, ZeRO-3) cannot be measured this way.
+
+    Args:
+        views: Which matrices are meant; see `interlaw.interaction.measure`.
+        every: Optimizer steps between measurements.
+        text: What the network reads: a text file or a folder of them, in the tokens of the Trainer's processing_class.
+        inputs: Or what it reads as a tensor, or an iterable of batches.
+        samples: Of a text, at most so many sequences.
+        context: Of a text, tokens a sequence.
+        seed: Seed of the probes, and of which sequences of a text are read.
+        **options: Further options of `interlaw.interaction.measure`, such as layer= and probes=.
+
+    Attributes:
+        tracker: What was measured, as a table and a chart; None before training.
+
+    Raises:
+        InterlawError: Not exactly one of `text` and `inputs` was given.
+        MissingExtraError: transformers is not installed.
+
+    Example:
+        >>> import torch
+        >>> callback = InteractionCallback(views=("loss",), every=100, inputs=torch.zeros(8, 9, dtype=torch.long))
+        >>> callback.tracker is None  # it goes into Trainer(..., callbacks=[callback])
+        True
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> InteractionCallback:
+        """Adds the library's class as a base, so that the Trainer finds all that it calls."""
+        own: Any = cls
+        made: InteractionCallback = object.__new__(_with_base(own))
+        return made
+
+    def __init__(
+        self,
+        *,
+        views: Sequence[str] = ("loss",),
+        every: int = EVERY,
+        text: str | Path | None = None,
+        inputs: object = None,
+        samples: int = SAMPLES,
+        context: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        if (text is None) == (inputs is None):
+            raise InterlawError(f"expected text= or inputs=, found {'both' if text else 'neither'}; give one of them")
+        self._views, self._every, self._text, self._inputs = tuple(views), every, text, inputs
+        self._reading: dict[str, Any] = {"samples": None, "most": samples, "context": context, "seed": seed}
+        self._options = {"seed": seed, **options}
+        self._trainer: Any = None
+        self.tracker: Tracker | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **beside: Any) -> None:
+        """Reads the text, and measures before the first step."""
+        if not state.is_world_process_zero:
+            return
+        self._trainer = _trainer_of(self)
+        if self.tracker is None:
+            self.tracker = self._new_tracker(beside["model"], beside.get("processing_class"))
+        self._measure(state.global_step, control)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **beside: Any) -> None:
+        """Measures where the step is due."""
+        self._measure(state.global_step, control)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **beside: Any) -> None:
+        """Keeps the Trainer's loss for the table."""
+        if self.tracker is not None and "loss" in (logs or {}):
+            self.tracker.keep_loss(state.global_step, float(logs["loss"]))
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **beside: Any) -> None:
+        """Lets go of the Trainer."""
+        self._trainer = None
+
+    def _measure(self, step: int, control: Any) -> None:
+        """Measures, and logs what was measured."""
+        if self.tracker is None or self._trainer is None:
+            return
+        figures = {
+            f"{point.view}_view/{name}": getattr(point, name)
+            for point in self.tracker(step)
+            if not point.reason
+            for name in ("interaction", "null", "excess")
+        }
+        if figures:
+            logs_next = control.should_log
+            self._trainer.log(figures)
+            control.should_log = logs_next  # logging resets it, and the Trainer's own loss would be left out
+
+    def _new_tracker(self, model: Any, tokenizer: Any) -> Tracker:
+        """A tracker of the network that is trained, with inputs for each view."""
+        if self._text is None:
+            return track(model, self._inputs, views=self._views, every=self._every, **self._options)
+        from interlaw.models import pretrained_of
+
+        subject = Subject(model=model, pretrained=pretrained_of(model, tokenizer))
+        given = {view: read_inputs(subject, view=view, text=Path(self._text), **self._reading) for view in self._views}
+        own = {view: {"inputs": each.inputs, "groups": each.groups} for view, each in given.items()}
+        return Tracker(model, own, every=self._every, options=self._options)
+
+
+def _trainer_of(callback: InteractionCallback) -> Any:
+    """The Trainer that calls: the library tells a callback all but who calls, and only its `log` reaches every tracker.
+
+    Raises:
+        InterlawError: Something else calls.
+    """
+    from transformers import Trainer
+
+    frame = sys._getframe(1)
+    while frame is not None:
+        found = frame.f_locals.get("self")
+        if isinstance(found, Trainer) and callback in found.callback_handler.callbacks:
+            return found
+        frame = frame.f_back  # type: ignore[assignment]
+    raise InterlawError("expected a transformers.Trainer that calls InteractionCallback, found none; use il.track")

@@ -1,0 +1,221 @@
+"""The interaction of a network every so many steps of its training, for a loop of one's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.interaction import Interaction, Options, measure
+from interlaw.tracking.undisturbed import undisturbed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Steps between measurements: at 500 a measurement of a second costs little of a training of minutes.
+EVERY = 500
+LINES = 10  # of the table, in print
+NAN = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One measurement during training.
+
+    Attributes:
+        step: Optimizer steps done before it.
+        view: Which matrix was meant.
+        interaction: The AOFE-ratio; NaN where it could not be measured.
+        low: Lower end of its interval.
+        high: Upper end.
+        null: The AOFE-ratio by chance.
+        excess: interaction - null.
+        excess_low: Lower end of its interval.
+        excess_high: Upper end.
+        reason: Why it could not be measured; empty where it was.
+    """
+
+    step: int
+    view: str
+    interaction: float = NAN
+    low: float = NAN
+    high: float = NAN
+    null: float = NAN
+    excess: float = NAN
+    excess_low: float = NAN
+    excess_high: float = NAN
+    reason: str = ""
+
+
+class Tracker:
+    """Measures when a step is due, and keeps what it measured; made by `track`.
+
+    Attributes:
+        points: What was measured, in the order of steps.
+        losses: The training loss by step, where it was told.
+    """
+
+    def __init__(
+        self, model: nn.Module, inputs: Mapping[str, Any], *, every: int, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Use `track`; here each view has inputs of its own, and options of its own beside the shared ones.
+
+        Args:
+            model: The network that is trained.
+            inputs: Options of `interlaw.interaction.measure` by view, `inputs` among them.
+            every: Steps between measurements.
+            options: Options for every view.
+
+        Raises:
+            InterlawError: There is no view, no such view or option, or `every` is no positive whole number.
+        """
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise InterlawError(f"expected every as a positive whole number of steps, found {every!r}")
+        if not inputs:
+            raise InterlawError('expected at least one view, found none; views=("loss",) measures that of the loss')
+        shared = dict(options or {})
+        for view, own in inputs.items():
+            Options(view=view, **shared | {name: value for name, value in own.items() if name != "inputs"})
+        self._model, self._inputs, self._every, self._options = model, inputs, every, shared
+        self.points: list[Point] = []
+        self.losses: dict[int, float] = {}
+
+    def __call__(self, step: int, *, loss: float | Tensor | None = None) -> tuple[Point, ...]:
+        """Measures every view where the step is due, as training finds the network at this step.
+
+        Args:
+            step: Optimizer steps done.
+            loss: The training loss, which stands beside the measurement; read only where the step is due.
+
+        Returns:
+            One point a view; none where the step is not due, or was measured already.
+
+        Raises:
+            InterlawError: The first measurement is not possible. A later one that fails is a point with its reason, so
+                that no training ends by it.
+        """
+        if step % self._every or any(point.step == step for point in self.points):
+            return ()
+        if loss is not None:
+            self.keep_loss(step, loss.item() if isinstance(loss, Tensor) else loss)
+        first = not self.points
+        with undisturbed(self._model):
+            points = tuple(self._point(step, view, may_fail=not first) for view in self._inputs)
+        self.points += points
+        return points
+
+    def keep_loss(self, step: int, loss: float) -> None:
+        """Keeps a training loss for the table and the chart."""
+        self.losses[step] = loss
+
+    def _point(self, step: int, view: str, *, may_fail: bool) -> Point:
+        """One view's measurement."""
+        own = dict(self._inputs[view])
+        try:
+            return _point_of(step, measure(self._model, own.pop("inputs"), view=view, **self._options | own))
+        except (InterlawError, RuntimeError) as error:  # torch's own errors, of memory say, are RuntimeErrors
+            if not may_fail:
+                raise
+            return Point(step=step, view=view, reason=f"{type(error).__name__}: {error}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a step and view: interaction, null and excess with their intervals, and the loss where it is known.
+
+        Returns:
+            Columns as the fields of `Point`, and `loss`.
+        """
+        import pandas as pd
+
+        columns = list(Point.__dataclass_fields__)
+        frame = pd.DataFrame([asdict(point) for point in self.points], columns=columns)
+        return frame.assign(loss=[self.losses.get(point.step, NAN) for point in self.points])
+
+    def plot(self) -> Any:
+        """Interaction with its interval and its level by chance over steps, and the loss below.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
+
+    def _shown(self) -> pd.DataFrame:
+        """The last rows, without columns that say nothing."""
+        frame = self.to_frame().drop(columns=["excess_low", "excess_high"])
+        empty = [name for name in ("reason", "loss") if not (frame[name].astype(bool) & frame[name].notna()).any()]
+        return frame.drop(columns=empty).tail(LINES)
+
+    def __repr__(self) -> str:
+        """At most 13 lines."""
+        said = f"{len(self.points)} measurements, one every {self._every} steps"
+        if not self.points:
+            return said
+        hidden = f", the last {LINES}" if len(self.points) > LINES else ""
+        return f"{said}{hidden}\n{self._shown().to_string(index=False, float_format='{:.4g}'.format)}"
+
+    def _repr_html_(self) -> str:
+        """The table of a notebook."""
+        return self._shown().to_html(index=False, float_format="{:.4g}".format)
+
+
+def track(
+    model: nn.Module, inputs: object, *, views: Sequence[str] = ("loss",), every: int = EVERY, **options: Any
+) -> Tracker:
+    """Measures a network every so many steps of its training, which ends in the same bits as without.
+
+    Modes of modules and states of random numbers are as before after each measurement.
+
+    Args:
+        model: The network that is trained.
+        inputs: What it reads at each measurement: a tensor, or an iterable of batches, which is read once and kept. The
+            "loss" view needs one token more a sequence, or labels.
+        views: Which matrices are meant; see `interlaw.interaction.measure`.
+        every: Steps between measurements.
+        **options: Options of `interlaw.interaction.measure` for every view, such as layer=, probes= and seed=.
+
+    Returns:
+        Call it with the number of steps done, and the loss where it should stand beside; it keeps a table.
+
+    Raises:
+        InterlawError: There is no such view or option, or `every` is no positive whole number.
+
+    Example:
+        >>> import torch
+        >>> model, x = nn.Linear(3, 2), torch.randn(8, 3)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> tracker = track(model, x, views=("input",), every=2)
+        >>> for step in range(5):
+        ...     loss = model(x).square().mean()
+        ...     points = tracker(step, loss=loss)
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     optimizer.zero_grad()
+        >>> tracker.to_frame()["step"].tolist()
+        [0, 2, 4]
+    """
+    kept = inputs
+    if isinstance(inputs, Iterable) and not isinstance(inputs, Tensor | Mapping | str):
+        with undisturbed(model):  # a loader may shuffle
+            kept = list(inputs)
+    return Tracker(model, {view: {"inputs": kept} for view in views}, every=every, options=options)
+
+
+def _point_of(step: int, found: Interaction) -> Point:
+    """A measurement as a row."""
+    ratio, excess = found.aofe_ratio, found.excess
+    return Point(
+        step=step,
+        view=found.view,
+        interaction=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        null=found.null.value,
+        excess=excess.value,
+        excess_low=excess.low,
+        excess_high=excess.high,
+    )
