@@ -13,7 +13,12 @@ NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
 
 def test_there_are_notebooks() -> None:
-    assert {path.stem for path in NOTEBOOKS} == {"measure_a_model", "sweep_in_miniature", "fit_your_own_table"}
+    assert {path.stem for path in NOTEBOOKS} == {
+        "measure_a_model",
+        "sweep_in_miniature",
+        "fit_your_own_table",
+        "watch_training",
+    }
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -29,6 +34,8 @@ def test_what_is_committed_holds_no_output(path: Path) -> None:
 @pytest.mark.filterwarnings("default")  # the kernel's own plumbing warns; the cells run in another process
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if path.stem == "watch_training":
+        pytest.importorskip("accelerate", reason="transformers' Trainer needs accelerate")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
