@@ -163,6 +163,17 @@ class Chosen(nn.Module):
         return F.one_hot(x.argmax(-1), x.shape[-1]).to(x.dtype)
 
 
+class Ranked(nn.Module):
+    """Takes the four strongest of eight by scores under no_grad, as sparse attention chooses its tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scores = Frozen(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x).scatter(-1, self.scores(x).topk(4).indices, 1.0) * x
+
+
 class Turns(nn.Module):
     """Takes x for its type alone, as rotary embeddings do."""
 
@@ -187,7 +198,7 @@ def test_operators_without_a_derivative_are_refused_by_name(branch: nn.Module) -
 
 
 @pytest.mark.parametrize(
-    "branch", [Chosen(), Turns(), nn.ReLU(), nn.Linear(8, 8), nn.Dropout(0.5), nn.Identity()], ids=repr
+    "branch", [Chosen(), Ranked(), Turns(), nn.ReLU(), nn.Linear(8, 8), nn.Dropout(0.5), nn.Identity()], ids=repr
 )
 def test_constants_and_decisions_are_no_missing_derivatives(branch: nn.Module) -> None:
     if isinstance(branch, nn.Linear):

@@ -22,6 +22,8 @@ from interlaw.interaction.place import Place, Places, output_tensor
 # An operator on numbers of 8 bits tells inputs apart that differ by this share; most of its outputs then change, while
 # of a decision (a mask, the choice of an expert) few do.
 NUDGE, MOST_CHANGE = 0.1, 0.5
+# So little is seen in what a layer passes on, also in 32 bits, and turns hardly any decision made from it.
+TOUCH = 1e-4
 # Of the largest derivative at tokens that may be seen: convolutions by Fourier transform leak rounding errors.
 LEAK = 1e-4
 
@@ -49,7 +51,7 @@ def require_derivatives(places: Places, batch: Batch) -> None:
     """
     suspects = _constants(places, batch) if places.kept else []
     with torch.no_grad():
-        names = [each.name for each in suspects if _follows_its_inputs(each)]
+        names = [each.name for each in suspects if _follows_its_inputs(each) and _reaches_outputs(each, places, batch)]
     if names:
         raise InterlawError(
             f"expected layers that have a derivative, found none in {', '.join(names[:4])}"
@@ -106,8 +108,7 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
 
     def nudged(value: Any) -> Any:
         if isinstance(value, Tensor) and value.is_floating_point():
-            signs = torch.arange(value.numel(), device=value.device).cos().reshape(value.shape).to(value.dtype)
-            return value.detach() * (1 + NUDGE * signs)
+            return value.detach() * (1 + NUDGE * _signs(value))
         if isinstance(value, tuple | list):
             return type(value)(map(nudged, value)) if type(value) in (tuple, list) else value
         return {name: nudged(item) for name, item in value.items()} if type(value) is dict else value
@@ -119,6 +120,31 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
         for before, after in pairs
         if before.numel()
     )
+
+
+def _signs(like: Tensor) -> Tensor:
+    """Numbers between -1 and 1 in no simple order: a factor that is the same everywhere may cancel in a norm."""
+    return torch.arange(like.numel(), device=like.device).cos().reshape(like.shape).to(like.dtype)
+
+
+def _reaches_outputs(suspect: _Constant, places: Places, batch: Batch) -> bool:
+    """Whether the network's outputs follow those of a module: not where it only ranks tokens or experts to choose."""
+
+    def touched(module: nn.Module, args: object, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return tuple(touched(module, args, item) for item in output)
+        return output * (1 + TOUCH * _signs(output)) if isinstance(output, Tensor) and output.is_floating_point() else output
+
+    def runs() -> list[Tensor]:
+        return _tensors(places.run(batch, lambda place, h: h))
+
+    before = runs()
+    handle = suspect.module.register_forward_hook(touched)
+    try:
+        after = runs()
+    finally:
+        handle.remove()
+    return any(not torch.equal(one, other) for one, other in zip(before, after, strict=False))
 
 
 def _tensors(value: Any) -> list[Tensor]:

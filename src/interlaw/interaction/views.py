@@ -173,7 +173,8 @@ def losses(output: Any, batch: Batch) -> Tensor:
             f"the loss view needs next-token logits (batch, time, vocabulary), found shape {tuple(logits.shape)} for "
             f"tokens up to {int(targets.max())}; use a model with a language-model head, or the input view"
         )
-    each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none")
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    each = F.cross_entropy(exact.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
     return each.view(targets.shape).sum(1)
 
 
