@@ -93,7 +93,21 @@ def test_a_full_disk_behind_the_output(words: list[str]) -> None:
 
 def test_a_reader_that_leaves_early_hears_nothing() -> None:
     done = subprocess.run(
-        ["bash", "-c", '"$@" | head -1', "bash", *INTERLAW, "shapes", "--params", "3M", "--depths", "2-24", "--rule", "nearest", "--json"],
+        [
+            "bash",
+            "-c",
+            '"$@" | head -1',
+            "bash",
+            *INTERLAW,
+            "shapes",
+            "--params",
+            "3M",
+            "--depths",
+            "2-24",
+            "--rule",
+            "nearest",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         check=False,

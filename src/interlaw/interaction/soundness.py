@@ -133,7 +133,11 @@ def _reaches_outputs(suspect: _Constant, places: Places, batch: Batch) -> bool:
     def touched(module: nn.Module, args: object, output: Any) -> Any:
         if isinstance(output, tuple):
             return tuple(touched(module, args, item) for item in output)
-        return output * (1 + TOUCH * _signs(output)) if isinstance(output, Tensor) and output.is_floating_point() else output
+        return (
+            output * (1 + TOUCH * _signs(output))
+            if isinstance(output, Tensor) and output.is_floating_point()
+            else output
+        )
 
     def runs() -> list[Tensor]:
         return _tensors(places.run(batch, lambda place, h: h))
