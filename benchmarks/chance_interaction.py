@@ -1,27 +1,57 @@
-"""Levels by simulation: is a random basis called special, and do intervals hold when samples share a document?
+"""Levels by simulation: random bases called special, samples that share a document, few clusters, heavy clusters.
 
-`python -m benchmarks.chance_interaction` prints a table with Monte Carlo errors (three minutes on one core).
+`python -m benchmarks.chance_interaction` prints tables with Monte Carlo errors (four minutes on one core).
 
 Only contributions A = v v^T are drawn. Bases: v = Q L z with Q Haar-random, drawn anew in each trial, so that the
 excess over chance is that of the basis alone. Documents: 16 windows each, v = sqrt(c) u + sqrt(1-c) w with u the
-document's and w the window's own, both L z; G = L L^T.
+document's and w the window's own, both L z; G = L L^T. Bias: mean of the estimates less the truth, over their standard
+deviation. Heavy clusters: how often the warning of one cluster that carries too much is given, and how often the
+interval of the ratio holds the truth with and without it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, root
 from interlaw.interaction import bootstrap, energies, grams_of, haar_null, jackknife
+from interlaw.interaction.grams import largest_share, unbiased
 from interlaw.interaction.groups import _merged
-from interlaw.interaction.result import widened
+from interlaw.interaction.result import share_allowed, widened
 from interlaw.interaction.rotation import fourth_moment, spread_over_bases
 from interlaw.interaction.routes import Contribution
 
 WINDOWS = 16  # of a document
 SHARED = 0.5  # of the variance of a window's direction
+RARE, HEAVY = 0.03, 10.0  # share of clusters with a direction of their own, and their energy over that of the others
+AT_ONCE = 500  # trials in memory
+
+Population = tuple[Tensor, Callable[[int, torch.Generator], Tensor]]
+
+
+def rare() -> Population:
+    """Normal contributions, but for a few heavy ones along one direction that the others hardly have."""
+    L, u = root(0.5), torch.full((DIM, 1), DIM**-0.5, dtype=torch.float64)
+    size = math.sqrt(HEAVY * float(L.square().sum()))
+
+    def draw(n: int, g: torch.Generator) -> Tensor:
+        heavy = torch.rand(n, 1, 1, generator=g, dtype=torch.float64) < RARE
+        return torch.where(heavy, size * u, L @ torch.randn(n, DIM, 1, generator=g, dtype=torch.float64))
+
+    return (1 - RARE) * L @ L.T + RARE * size**2 * u @ u.T, draw
+
+
+POPULATIONS: dict[str, Population] = {
+    "normal, slow decay": gaussian(root(0.5)),
+    "normal, fast decay": gaussian(root(1.0)),
+    "log-normal gain, sigma 0.5": log_normal(0.5),
+    "log-normal gain, sigma 1": log_normal(1.0),
+    f"{RARE:.0%} with a direction of their own": rare(),
+}
 
 
 def spectrum(dim: int, decay: float) -> Tensor:
@@ -72,13 +102,44 @@ def covered_with_documents(*, documents: int, trials: int, dim: int = 16, seed: 
     return {name: count / trials for name, count in hits.items()}
 
 
+def bias_of_ratio(population: str, *, samples: int, trials: int, seed: int = 0) -> tuple[float, float]:
+    """Bias of the AOFE-ratio over the standard deviation of its estimates, and the Monte Carlo error of that."""
+    (G, draw), generator = POPULATIONS[population], torch.Generator().manual_seed(seed)
+
+    def ratio(V: Tensor) -> Tensor:
+        return unbiased(grams_of_few(V), null=haar_null)["aofe_ratio"]
+
+    found = torch.cat(
+        [
+            torch.vmap(ratio)(draw(count * samples, generator).unflatten(0, (count, samples)))
+            for count in (min(AT_ONCE, trials - done) for done in range(0, trials, AT_ONCE))
+        ]
+    )
+    return float((found.mean() - energies(G).aofe_ratio) / found.std()), trials**-0.5
+
+
+def warned(population: str, *, samples: int, trials: int, seed: int = 0) -> tuple[int, int, int]:
+    """In how many trials one cluster carries too much; how many intervals hold the truth in those, in the others."""
+    (G, draw), generator = POPULATIONS[population], torch.Generator().manual_seed(seed)
+    truth = energies(G).aofe_ratio
+    alarms = held = held_quietly = 0
+    for _ in range(trials):
+        grams = grams_of_few(draw(samples, generator))
+        ratio = jackknife(grams, null=haar_null)["aofe_ratio"]
+        alarm, holds = largest_share(grams, null=haar_null) > share_allowed(samples), ratio.low <= truth <= ratio.high
+        alarms += alarm
+        held += alarm and holds
+        held_quietly += holds and not alarm
+    return alarms, held, held_quietly
+
+
 def shown(share: float, trials: int) -> str:
     """A share with its Monte Carlo error."""
     return f"{share:.1%} +- {math.sqrt(share * (1 - share) / trials):.1%}"
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     trials = 400
     for dim, decay, samples in ((16, 0.5, 64), (64, 0.5, 128), (64, 1.0, 128), (64, 1.0, 512)):
         found = called_special(dim, decay, samples=samples, trials=trials)
@@ -89,6 +150,24 @@ def main() -> None:
     for documents in (8, 16, 32):
         found = covered_with_documents(documents=documents, trials=trials)
         print(f"{documents} documents of {WINDOWS}: ratio covered", {k: shown(v, trials) for k, v in found.items()})
+    few_and_heavy()
+
+
+def few_and_heavy(*, trials: int = 20_000, warned_trials: int = 2000) -> None:
+    """Prints the bias of the ratio for few clusters, and what the warning of a heavy cluster is worth."""
+    for population in POPULATIONS:
+        row = [bias_of_ratio(population, samples=samples, trials=trials)[0] for samples in (8, 16, 32, 64)]
+        shown_row = ", ".join(f"{bias:+.3f}" for bias in row)
+        print(f"{population}: bias at N 8, 16, 32, 64 in standard errors {shown_row} +- {trials**-0.5:.3f}", flush=True)
+    for population in POPULATIONS:
+        for samples in (16, 64, 256):
+            alarms, held, quietly = warned(population, samples=samples, trials=warned_trials)
+            print(
+                f"{population}, N {samples}: warned {shown(alarms / warned_trials, warned_trials)}; ratio covered",
+                f"with the warning {shown(held / alarms, alarms) if alarms else '-'},",
+                f"without {shown(quietly / (warned_trials - alarms), warned_trials - alarms)}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

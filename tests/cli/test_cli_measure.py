@@ -181,6 +181,7 @@ def test_two_saved_measurements_are_compared(
     assert ratio[1] == ratio[2]
     assert ratio[3] == "0", "the same samples are paired: nothing is left of their spread"
     assert ratio[4:] == ["0", "to", "0"]
+    assert not any(line.startswith("note:") for line in lines), "one network has one scale"
 
 
 def test_two_models_are_measured_on_the_same_inputs(
@@ -204,7 +205,9 @@ def test_models_of_different_width_are_compared_by_their_excess(
     run("measure", f"{factory}:vectors", "--inputs", array, "--layer", "2", "--out", wide)
     capsys.readouterr()
     run("diff", wide, f"{factory}:vectors", "--inputs", array)
-    assert "the AOFE-ratio's excess over chance is" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "the AOFE-ratio's excess over chance is" in shown
+    assert "AOFE and trace grow with the scale of the outputs" in " ".join(shown.split())
 
 
 def test_what_is_no_measurement_is_refused(factory: Path, array: Path, tmp_path: Path) -> None:

@@ -204,8 +204,12 @@ def test_independent_comparison_has_welchs_degrees_of_freedom() -> None:
 
 def test_comparisons_that_make_no_sense() -> None:
     a, b, model, x = pair()
-    with pytest.raises(InterlawError, match="of one view, found 'input' and 'loss'"):
+    with pytest.raises(InterlawError, match="of one view, found 'input' and 'loss'; a view is a matrix G of its own"):
         compare(a, replace(b, view="loss"))
+    with pytest.raises(
+        InterlawError, match="of one positions, found 'None' and 'last'; 'last' takes the outputs of one"
+    ):
+        compare(a, replace(b, settings={**b.settings, "positions": "last"}))
     with pytest.raises(InterlawError, match="of one center, found 'False' and 'True'"):
         compare(a, measure(model, x, center=True))
     with pytest.raises(InterlawError, match="of one layer, found 'input' and '2'; pass across=True"):

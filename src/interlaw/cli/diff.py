@@ -59,7 +59,7 @@ def diff(
     """
     import torch
 
-    from interlaw.interaction import LEVEL, compare
+    from interlaw.interaction import LEVEL, SCALE, compare
 
     options: dict[str, Any] = {
         "view": view,
@@ -86,7 +86,10 @@ def diff(
         )
         return
     _show(first, second, differences, level=level or LEVEL)
-    make_console(stderr=False).print(sentence, markup=False)
+    console = make_console(stderr=False)
+    console.print(sentence, markup=False)
+    if not alike or first.model != second.model:
+        console.print(f"note: {SCALE}", markup=False)
 
 
 def _measured(

@@ -1,7 +1,7 @@
 """Neural interaction of any network: the energies of its AGOP, without bias, with intervals, against chance."""
 
 from interlaw.interaction import bottleneck, output_side, token_view
-from interlaw.interaction.compare import compare
+from interlaw.interaction.compare import SCALE, compare
 from interlaw.interaction.energies import Energies, energies, plugin
 from interlaw.interaction.flow import agop, measure
 from interlaw.interaction.grams import (
@@ -33,6 +33,7 @@ __all__ = [
     "LEVEL",
     "NULLS",
     "QUANTITIES",
+    "SCALE",
     "VIEWS",
     "Energies",
     "Estimate",

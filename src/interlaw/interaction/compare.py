@@ -12,6 +12,18 @@ from interlaw.interaction.result import Interaction
 
 # settings that make two G of one kind
 KIND = ("null", "positions", "outputs", "center", "scale")
+# what two measurements estimate where these differ
+ESTIMANDS = {
+    "view": "; a view is a matrix G of its own (a mean over tokens, or a sum over context and width), so neither its "
+    "energies nor its ratio can be compared with another's",
+    "positions": "; 'last' takes the outputs of one token, 'all' the sum over those of every token, so these are two "
+    "matrices G",
+}
+SCALE = (
+    "energies, AOFE and trace grow with the scale of the outputs and fall as that of the activations grows; in views "
+    "that sum over the context they also grow with its length. Between networks compare the ratio's excess, or "
+    "aofe_scale_free"
+)
 
 
 def compare(
@@ -66,7 +78,8 @@ def _require_alike(a: Interaction, b: Interaction, *, across: bool) -> None:
         for name, value in mine.items():
             if value != other[name]:
                 raise InterlawError(
-                    f"expected two measurements of one {name}, found '{value}' and '{other[name]}'{cure}"
+                    f"expected two measurements of one {name}, found '{value}' and '{other[name]}'"
+                    f"{ESTIMANDS.get(name, '')}{cure}"
                 )
 
 

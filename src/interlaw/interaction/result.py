@@ -203,11 +203,16 @@ def widened(excess: Estimate, spread: float, *, level: float) -> Estimate:
     return Estimate(value=excess.value, stderr=excess.stderr, low=low, high=high)
 
 
+def share_allowed(groups: int) -> float:
+    """The largest part of the jackknife variance that one of so many groups may carry without a warning."""
+    # Of few normal numbers one alone may carry that much: the largest of N squares is near 2 log N, and varies.
+    return max(LARGE_SHARE, 3 * math.log(groups) / groups)
+
+
 def warnings_about(grams: Grams, options: Options) -> tuple[str, ...]:
     """What to beware of in a measurement."""
     share, groups = largest_share(grams, null=NULLS[options.record.null]), len(grams.counts)
-    # Of few normal numbers one alone may carry that much: the largest of N squares is near 2 log N, and varies.
-    if share <= max(LARGE_SHARE, 3 * math.log(groups) / groups):
+    if share <= share_allowed(groups):
         return ()
     return (
         f"one cluster of {groups} carries {share:.0%} of the variance of the ratio: its interval is too narrow; give "
