@@ -1,6 +1,6 @@
 """Levels by simulation: random bases called special, samples that share a document, few clusters, heavy clusters.
 
-`python -m benchmarks.chance_interaction` prints tables with Monte Carlo errors (four minutes on one core).
+`python -m benchmarks.chance_interaction` prints tables with Monte Carlo errors (five minutes on one core).
 
 Only contributions A = v v^T are drawn. Bases: v = Q L z with Q Haar-random, drawn anew in each trial, so that the
 excess over chance is that of the basis alone. Documents: 16 windows each, v = sqrt(c) u + sqrt(1-c) w with u the
@@ -17,12 +17,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, root
+from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, root, tokens
 from interlaw.interaction import bootstrap, energies, grams_of, haar_null, jackknife
+from interlaw.interaction.energies import fourth_moment, spread_over_bases
 from interlaw.interaction.grams import largest_share, unbiased
 from interlaw.interaction.groups import _merged
 from interlaw.interaction.result import share_allowed, widened
-from interlaw.interaction.rotation import fourth_moment, spread_over_bases
 from interlaw.interaction.routes import Contribution
 
 WINDOWS = 16  # of a document
@@ -48,6 +48,7 @@ def rare() -> Population:
 POPULATIONS: dict[str, Population] = {
     "normal, slow decay": gaussian(root(0.5)),
     "normal, fast decay": gaussian(root(1.0)),
+    "normal, 32 dependent tokens": tokens(),
     "log-normal gain, sigma 0.5": log_normal(0.5),
     "log-normal gain, sigma 1": log_normal(1.0),
     f"{RARE:.0%} with a direction of their own": rare(),

@@ -20,6 +20,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, Batches
+from interlaw.interaction.energies import fourth_moment, spread_over_bases
 from interlaw.interaction.grams import LEAST_CLUSTERS, NULLS, Estimate, Grams, jackknife
 from interlaw.interaction.groups import group_codes, grouped, side_by_side
 from interlaw.interaction.intervals import with_intervals
@@ -27,7 +28,6 @@ from interlaw.interaction.network import device_of, frozen, precision_of, requir
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
 from interlaw.interaction.place import Place, Places, output_tensor
 from interlaw.interaction.result import Interaction, result_of
-from interlaw.interaction.rotation import fourth_moment, spread_over_bases
 from interlaw.interaction.routes import (
     Accumulator,
     Contribution,
@@ -36,7 +36,7 @@ from interlaw.interaction.routes import (
     add_contribution,
     reconsidered,
 )
-from interlaw.interaction.soundness import require_causal, require_derivatives
+from interlaw.interaction.soundness import require_sound
 
 # Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
 EXPECTED_CLUSTERS = 512
@@ -200,9 +200,7 @@ def gather(
         ahead = iter(batches)
         first = next(ahead)
         places = (find or place_of_view)(model, first, options)
-        require_derivatives(places, first.take(0, 1))
-        if options.record.with_targets:
-            require_causal(model, first.take(0, 1))
+        require_sound(places, first.take(0, 1), causal=options.record.with_targets)
         size = options.batch_size or clusters_at_once(places, first, limit_bytes=options.memory_limit)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
         places.survey(first, most=size)

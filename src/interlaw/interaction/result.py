@@ -25,7 +25,7 @@ _PLAIN = (
     *("model", "view", "layer", "dim", "num_clusters", "num_groups", "num_probes", "seed", "estimator"),
     *("route", "dtype", "inputs", "target_met"),
 )
-LARGE_SHARE = 0.2  # of the jackknife variance, in one cluster: beyond it intervals are known to miss
+LARGE_SHARE = 0.2  # of the jackknife variance, in one cluster: the error is then an estimate from a handful of them
 
 _COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
 _SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
@@ -215,8 +215,8 @@ def warnings_about(grams: Grams, options: Options) -> tuple[str, ...]:
     if share <= share_allowed(groups):
         return ()
     return (
-        f"one cluster of {groups} carries {share:.0%} of the variance of the ratio: its interval is too narrow; give "
-        "more samples, or look for one unlike the others",
+        f"one cluster of {groups} carries {share:.0%} of the variance of the ratio: error and interval hang on few "
+        "clusters; give more samples, or look for one unlike the others",
     )
 
 

@@ -39,7 +39,20 @@ class _Constant:
     outputs: list[Tensor]
 
 
-def require_derivatives(places: Places, batch: Batch) -> None:
+def require_sound(places: Places, batch: Batch, *, causal: bool) -> None:
+    """All that is checked of a network before it is measured.
+
+    Args:
+        places: Where the measurement differentiates.
+        batch: A sample.
+        causal: Whether logits must not depend on later tokens.
+    """
+    _require_derivatives(places, batch)
+    if causal:
+        _require_causal(places.model, batch)
+
+
+def _require_derivatives(places: Places, batch: Batch) -> None:
     """Refuses modules whose outputs follow their inputs while their derivative says that they do not.
 
     Args:
@@ -163,7 +176,7 @@ def _tensors(value: Any) -> list[Tensor]:
     return [tensor for item in items for tensor in _tensors(item)]
 
 
-def require_causal(model: nn.Module, batch: Batch) -> None:
+def _require_causal(model: nn.Module, batch: Batch) -> None:
     """Refuses a next-token loss of a network whose logits depend on later tokens, the targets among them.
 
     Raises:
