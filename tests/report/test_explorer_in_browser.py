@@ -58,6 +58,26 @@ def test_the_written_page_needs_no_server(browser: Any, tmp_path: Path) -> None:
     page.close()
 
 
+def test_the_button_times_the_shapes_and_shows_the_frontier(browser: Any, address: str) -> None:
+    pytest.importorskip("transformers")
+    page = Visit(browser, f"{address}?params=1M&vocab_size=512&context=160&multiple_of=16&head_dim=16")
+    assert page.count("[data-panel='frontier:0']") == 0
+    page.page.get_by_role("button", name="Measure on this machine").click()
+    page.page.locator("#measuring:not(:empty)").wait_for()
+    page.page.locator("[data-panel='frontier:0'] svg.marks").wait_for(timeout=120_000)
+    expected = recommend(params="1M", vocab_size=512, context=160, multiple_of=16, head_dim=16).candidates
+    marks = page.page.locator("[data-panel='frontier:0'] [role=graphics-symbol][aria-label*='ms a token']")
+    assert marks.count() == len(expected) > 1
+    titles = page.page.locator("#shapes thead th").all_inner_texts()
+    place = titles.index("Decode (ms/token)") + 1
+    times = page.page.locator(f"#shapes tbody tr > :nth-child({place})").all_inner_texts()
+    assert [float(text) > 0 for text in times] == [True] * len(expected)
+    assert page.page.locator("#measuring").inner_text() == page.page.locator("#wrong").inner_text() == ""
+    assert picked(page) == expected[0].name
+    assert page.errors == []
+    page.page.close()
+
+
 def test_a_hostile_address_does_no_harm(browser: Any, address: str) -> None:
     page = Visit(browser, f"{address}?params=%3Cimg%20src=x%20onerror=alert(1)%3E&family=%22%3E%3Cscript%3E&theme=q")
     assert "<img" in page.page.locator("#wrong").inner_text()

@@ -20,6 +20,9 @@ def explore(
         Path | None,
         typer.Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it."),
     ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With --out: time each shape on this machine. A served page has a button.")
+    ] = False,
     port: Annotated[int, typer.Option(help="Port on this machine; any free one when 0.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -30,13 +33,16 @@ def explore(
     import sys
     from urllib.parse import urlencode
 
-    from interlaw.cli.recommend import read_fit
+    from interlaw.cli.recommend import read_fit, tell
+    from interlaw.errors import InterlawError
     from interlaw.report import ExplorerServer, write_explorer
 
+    if measure and out is None:
+        raise InterlawError("expected --out FILE.html with --measure, found none; name it, or use the page's button")
     fit = None if law is None else read_fit(law)
     asked = {"params": params, "family": family}
     if out is not None:
-        page = write_explorer(out, asked=asked, fit=fit)
+        page = write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
         if as_json:
             print_json({"explorer": page})
         else:

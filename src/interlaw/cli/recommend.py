@@ -89,7 +89,9 @@ def recommend(
         num_candidates=count,
     )
     if measure:
-        result = timed(result)
+        from interlaw.recommendation import time_candidates
+
+        result = replace(result, candidates=time_candidates(result.candidates, say=tell))
     if figure is not None:
         from interlaw.report import write_frontier_figure
 
@@ -106,14 +108,9 @@ def recommend(
         make_console().print(f"wrote {written}")
 
 
-def timed(result: Recommendation) -> Recommendation:
-    """The same with every candidate timed on this machine; what is being timed is told."""
-    from interlaw.recommendation import time_candidates
-
-    def say(words: str) -> None:
-        make_console().print(words, markup=False, highlight=False)
-
-    return replace(result, candidates=time_candidates(result.candidates, say=say))
+def tell(words: str) -> None:
+    """What is being timed, to the terminal."""
+    make_console().print(words, markup=False, highlight=False)
 
 
 def read_fit(source: str | Path) -> LawFit:

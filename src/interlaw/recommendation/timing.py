@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 
-from interlaw.errors import MissingExtraError
+from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.shapes import Shape, format_size
@@ -35,6 +35,21 @@ def time_candidates(candidates: Sequence[Candidate], *, say: Say = lambda words:
     """
     timed = [_timed(one, say, f"{place} of {len(candidates)}") for place, one in enumerate(candidates, start=1)]
     return (timed[0], *(_with_reason(one, timed[0]) for one in timed[1:]))
+
+
+def require_room(candidates: Sequence[Candidate]) -> None:
+    """Refuses shapes of which none can be trained in the memory that is free.
+
+    Raises:
+        InterlawError: The smallest is too large; the limit is told.
+    """
+    smallest = min(one.shape.params for one in candidates)
+    largest = int(_SHARE_OF_FREE * _free_bytes()) // TRAINING_BYTES
+    if smallest > largest:
+        raise InterlawError(
+            f"expected shapes of at most {format_size(largest)} parameters to time here ({TRAINING_BYTES} bytes each, "
+            f"in the memory that is free), found {format_size(smallest)}; lower the budget or free memory"
+        )
 
 
 def _timed(candidate: Candidate, say: Say, place: str) -> Candidate:

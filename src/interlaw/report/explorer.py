@@ -9,9 +9,10 @@ from typing import Any
 from interlaw import __version__
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
-from interlaw.recommendation import Recommendation, recommend
+from interlaw.recommendation import Recommendation, Say, recommend, timed
 from interlaw.report.document import document, drawn, fragment
-from interlaw.report.recommendation_figure import candidate_key, draw_recommendation
+from interlaw.report.frontier_figure import draw_frontier, frontier_rows
+from interlaw.report.recommendation_figure import candidate_key, draw_predictions
 from interlaw.report.saving import save
 from interlaw.report.tables import Column, Table, number_texts, table_of
 from interlaw.report.wording import shape_name, span
@@ -33,10 +34,20 @@ FIELDS: dict[str, tuple[str, type, str]] = {
     "parallel": ("Splits over devices", int, ""),
     "num_candidates": ("Shapes to list", int, ""),
 }
+# attributes of a `Timing`, shown where shapes were timed on this machine
+TIMES = {
+    "train_tokens_per_second": "Train (tokens/s)",
+    "prefill_ms_per_token": "Read (ms/token)",
+    "decode_ms_per_token": "Decode (ms/token)",
+}
 
 
 def write_explorer(
-    out: str | Path | None = None, *, asked: Mapping[str, str] | None = None, fit: LawFit | None = None
+    out: str | Path | None = None,
+    *,
+    asked: Mapping[str, str] | None = None,
+    fit: LawFit | None = None,
+    measure: Say | None = None,
 ) -> Path:
     """Writes the present answer as one HTML file that needs nothing else.
 
@@ -44,26 +55,34 @@ def write_explorer(
         out: The file; explorer.html when None.
         asked: Values of the form's fields; its first values where left out.
         fit: Your own law: it then gives the interval and the penalties, as in `recommend`.
+        measure: Told what is being timed, where the shapes are to be timed on this machine.
 
     Returns:
         The file's path.
 
     Raises:
-        InterlawError: What `recommend` refuses, or a file that cannot be written.
+        InterlawError: What `recommend` refuses, shapes that cannot be timed here, or a file that cannot be written.
     """
     path = Path(NAME if out is None else out)
-    save(path, explorer_page(asked or {}, fit=fit, served=False).encode())
+    values = _values(asked or {})
+    result = recommend(**read_fields(values), fit=fit)
+    if measure is not None:
+        result = timed(result, say=measure)
+    save(path, _page(values, show(result), served=False).encode())
     return path
 
 
-def explorer_page(asked: Mapping[str, str], *, fit: LawFit | None = None, served: bool = True) -> str:
-    """The page with the answer to what is asked; a served one shows a mistake in place of an answer.
+def explorer_page(asked: Mapping[str, str], *, fit: LawFit | None = None) -> str:
+    """The served page with the answer to what is asked; it shows a mistake in place of an answer."""
+    values = _values(asked)
+    return _page(values, answer(values, fit=fit), served=True)
 
-    Raises:
-        InterlawError: What `recommend` refuses, where the page is not served.
-    """
-    values = {name: asked.get(name, first) for name, (_, _, first) in FIELDS.items()}
-    found = answer(values, fit=fit) if served else {**_answered(values, fit), "error": ""}
+
+def _values(asked: Mapping[str, str]) -> dict[str, str]:
+    return {name: asked.get(name, first) for name, (_, _, first) in FIELDS.items()}
+
+
+def _page(values: Mapping[str, str], found: Mapping[str, Any], *, served: bool) -> str:
     return document(
         "explorer.html.j2",
         title="Choose a depth and a width",
@@ -85,25 +104,38 @@ def answer(asked: Mapping[str, str], *, fit: LawFit | None = None) -> dict[str, 
         `html`, `panels` and `config`, or `error`: what `recommend` says of a wrong value.
     """
     try:
-        return {**_answered(asked, fit), "error": ""}
+        return show(recommend(**read_fields(asked), fit=fit))
     except InterlawError as error:
-        return {"html": "", "panels": {}, "config": {}, "error": str(error)}
+        return mistake(str(error))
 
 
-def _answered(asked: Mapping[str, str], fit: LawFit | None) -> dict[str, Any]:
-    result = recommend(**read_fields(asked), fit=fit)
-    figures, data = drawn([("cost", "Predicted cost", draw_recommendation(result))])
+def mistake(words: str) -> dict[str, Any]:
+    """An answer that says only what is wrong."""
+    return {"html": "", "panels": {}, "config": {}, "error": words}
+
+
+def show(result: Recommendation) -> dict[str, Any]:
+    """A recommendation as an answer; one that was timed also has the frontier and the times."""
+    notes = [*result.warnings, *(one.unmeasured for one in result.candidates if one.unmeasured)]
+    figures = [("cost", "Predicted cost", draw_predictions(result))]
+    if len(frontier_rows(result)) > 1:
+        figures.insert(0, ("frontier", "Loss against latency", draw_frontier(result)))
+    elif any(one.measured for one in result.candidates):
+        notes.append(
+            "The chart of loss against latency needs two timed shapes: change a field so that more are listed."
+        )
+    shown, data = drawn(figures)
     html = fragment(
         "answer.html.j2",
         lead=lead(result),
         why=result.why,
-        figure_drawn=figures[0],
+        figures=shown,
         candidates=candidates_table(result),
         laws=laws_table(result),
         models=models_table(result) if result.models else None,
-        warnings=result.warnings,
+        warnings=notes,
     )
-    return {"html": html, **data}
+    return {"html": html, **data, "error": ""}
 
 
 def read_fields(asked: Mapping[str, str]) -> dict[str, Any]:
@@ -150,6 +182,7 @@ def candidates_table(result: Recommendation) -> Table:
             "range": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
             "flops": f"{each.train_flops:.2e}",
             "inside": "yes" if each.inside else "no",
+            **{name: getattr(each.measured, name, None) for name in TIMES},
         }
         for each in result.candidates
     ]
@@ -159,6 +192,7 @@ def candidates_table(result: Recommendation) -> Table:
         "params": "Parameters",
         "miss": "Off the budget",
         "penalty": "Loss above the best (%)",
+        **(TIMES if any(each.measured for each in result.candidates) else {}),
         "range": "Its range (%)",
         "flops": "Training FLOPs",
         "inside": "In the range",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ def frontier_rows(result: Recommendation) -> list[dict[str, Any]]:
 
     `frontier` holds where no faster shape is predicted to lose as little.
     """
-    timed = [(one, one.measured) for one in result.candidates if one.measured is not None]
+    timed = [
+        (one, one.measured)
+        for one in result.candidates
+        # a decode too short to tell from the prompt's reading has no latency
+        if one.measured is not None and math.isfinite(one.measured.decode_ms_per_token)
+    ]
     found: list[dict[str, Any]] = []
     for one, times in sorted(timed, key=lambda pair: pair[1].decode_ms_per_token):
         penalty = 100 * one.penalty.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -9,7 +10,7 @@ import altair as alt
 from interlaw.published import published_ratio_points
 from interlaw.recommendation import Candidate, Recommendation
 from interlaw.report.figure import Drawing, Panel, chart_of, whole
-from interlaw.report.frontier_figure import draw_frontier
+from interlaw.report.frontier_figure import draw_frontier, frontier_rows
 from interlaw.report.interval_marks import interval_bars
 from interlaw.report.law_figure import size_axis
 from interlaw.report.look import BEST, GOOD, INK, MUTED, SURFACE, frame, linear_y, log_x, log_y, padded, rows
@@ -46,6 +47,14 @@ def candidate_key(candidate: Candidate) -> str:
 
 
 def draw_recommendation(result: Recommendation) -> Drawing:
+    """The predictions of `draw_predictions`, after the frontier of loss against latency where shapes were timed."""
+    predictions = draw_predictions(result)
+    if len(frontier_rows(result)) < 2:
+        return predictions
+    return replace(predictions, panels=(*draw_frontier(result).panels, *predictions.panels))
+
+
+def draw_predictions(result: Recommendation) -> Drawing:
     """Predicted cost of each shape, and the range among what others published."""
     pick = result.pick.shape
     message = f"{format_size(result.params)}: {shape_name(pick.depth, pick.width)} is the pick"
@@ -58,8 +67,6 @@ def draw_recommendation(result: Recommendation) -> Drawing:
         Panel(chart=_cost(result), title="Predicted loss above the best shape", width=400, height=280),
         Panel(chart=_among(result), title="Beside published laws and models", width=560, height=320),
     )
-    if sum(one.measured is not None for one in result.candidates) > 1:
-        panels = (*draw_frontier(result).panels, *panels)
     return Drawing(message=message, caption=caption, panels=panels, columns=1)
 
 

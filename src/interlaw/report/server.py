@@ -14,6 +14,7 @@ from interlaw.laws import LawFit
 from interlaw.report.explorer import FIELDS, answer, explorer_page
 from interlaw.report.live import LiveRun
 from interlaw.report.look import plain
+from interlaw.report.measuring import Measuring
 
 LOOPBACK = "127.0.0.1"
 HEADERS = {
@@ -98,7 +99,14 @@ class ExplorerServer(LoopbackServer):
 
     def __init__(self, *, fit: LawFit | None = None, port: int = 0) -> None:
         self._fit = fit
-        super().__init__({"/": self._page, "/answer.json": self._answer}, port=port)
+        measuring = Measuring(fit=fit)
+        routes: dict[str, Answer] = {
+            "/": self._page,
+            "/answer.json": self._answer,
+            "/measure.json": measuring.start,
+            "/measured.json": measuring.tell,
+        }
+        super().__init__(routes, port=port)
 
     def _page(self, asked: Mapping[str, str]) -> str:
         return explorer_page({name: text for name, text in asked.items() if name in FIELDS}, fit=self._fit)
@@ -122,7 +130,10 @@ class _Reply(BaseHTTPRequestHandler):
             self._send(403, "text/plain", f"this page is served under {self.server.address} alone\n")
             return
         place = urlsplit(self.path)
-        if place.path == "/favicon.ico":
+        # a browser says so when the page of another site asks: it could start a measurement
+        if place.path != "/" and self.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+            self._send(403, "text/plain", f"only {self.server.address} may ask\n")
+        elif place.path == "/favicon.ico":
             self._send(204, "image/x-icon", "")
         elif place.path not in self.server.routes or len(place.query) > LONGEST_QUERY:
             self._send(404, "text/plain", f"there is only {self.server.address}\n")

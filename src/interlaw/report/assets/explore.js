@@ -5,15 +5,42 @@ const form = byId("ask");
 const ASK_MS = 300; // between the last key and the question
 let askTimer = 0;
 let asked = 0;
+const MEASURE_MS = 500; // between two questions about how far a measurement is
 
 async function askServer() {
   const mine = ++asked;
   const values = new URLSearchParams(new FormData(form));
-  const found = await (await fetch(`answer.json?${values}`, { cache: "no-store" })).json();
+  const found = await fetchAnswer("answer.json", values);
   if (mine !== asked) return; // a later question is on its way
-  byId("wrong").textContent = found.error;
   document.body.classList.toggle("stale", found.error !== "");
+  showAnswer(found, values);
+}
+
+// Times the present shapes; a question asked meanwhile takes its place.
+async function measure() {
+  clearTimeout(askTimer);
+  const mine = ++asked;
+  const values = new URLSearchParams(new FormData(form));
+  byId("measuring").textContent = "Starting";
+  let found = await fetchAnswer("measure.json", values);
+  while (mine === asked && found.progress) {
+    byId("wrong").textContent = "";
+    byId("measuring").textContent = `Measuring ${found.progress}`;
+    await new Promise((resolve) => { setTimeout(resolve, MEASURE_MS); });
+    found = await fetchAnswer("measured.json", values);
+  }
+  if (mine === asked) showAnswer(found, values);
+}
+
+async function fetchAnswer(path, values) {
+  return (await fetch(`${path}?${values}`, { cache: "no-store" })).json();
+}
+
+function showAnswer(found, values) {
+  byId("measuring").textContent = "";
+  byId("wrong").textContent = found.error;
   if (found.error) return;
+  document.body.classList.remove("stale");
   history.replaceState(null, "", `?${values}${location.hash}`);
   for (const result of drawn.values()) result?.view.finalize();
   drawn.clear();
@@ -35,5 +62,6 @@ function showPick() {
 if (DATA.served) {
   form.addEventListener("input", () => { clearTimeout(askTimer); askTimer = setTimeout(askServer, ASK_MS); });
   form.addEventListener("submit", (event) => { event.preventDefault(); askServer(); });
+  byId("measure").addEventListener("click", measure);
 }
 addEventListener("DOMContentLoaded", showPick);

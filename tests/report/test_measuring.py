@@ -1,0 +1,167 @@
+"""The explorer's measurement: one at a time, told as it goes, refused in one line."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import typer
+from tests.report.specifications import layers, rows_of
+from typer.testing import CliRunner
+
+from interlaw.cli.explore import explore
+from interlaw.errors import InterlawError
+from interlaw.recommendation import Recommendation, Say, recommend, require_timing, timed, timing
+from interlaw.report import ExplorerServer
+from interlaw.report.measuring import Measuring
+
+ASKED: dict[str, Any] = {
+    "params": "1M",
+    "vocab_size": 512,
+    "context": 160,
+    "multiple_of": 16,
+    "head_dim": 16,
+}  # two shapes
+TINY = {name: str(value) for name, value in ASKED.items()}
+LIMIT_SECONDS = 120  # of a machine that does much else
+
+
+@pytest.fixture
+def server() -> Iterator[ExplorerServer]:
+    with ExplorerServer() as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        yield found
+        found.shutdown()
+        thread.join()
+
+
+def ask(server: ExplorerServer, path: str, **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=LIMIT_SECONDS)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, body
+
+
+def until_told(measuring: Measuring, asked: dict[str, str]) -> dict[str, Any]:
+    for _ in range(20 * LIMIT_SECONDS):
+        found = measuring.tell(asked)
+        if not found.get("progress"):
+            return found
+        time.sleep(0.05)
+    raise AssertionError("the measurement did not end")
+
+
+def test_the_server_times_the_shapes(server: ExplorerServer) -> None:
+    pytest.importorskip("transformers")
+    query = urlencode(TINY)
+    assert "frontier:0" not in json.loads(ask(server, f"/answer.json?{query}")[1])["panels"]
+    found = json.loads(ask(server, f"/measure.json?{query}")[1])
+    said = {found["progress"]}
+    while found.get("progress"):
+        found = json.loads(ask(server, f"/measured.json?{query}")[1])
+        said.add(found.get("progress", ""))
+        time.sleep(0.02)
+    assert found["error"] == ""
+    names = {one.name for one in recommend(**ASKED).candidates}
+    assert any(words.startswith(f"1 of {len(names)}, ") for words in said)
+    panel = found["panels"]["frontier:0"]
+    assert {row["shape"] for row in rows_of(panel, layers(panel)[-1])} == names
+    assert "Decode (ms/token)" in found["html"]
+
+
+def test_one_shape_has_times_and_no_chart() -> None:
+    pytest.importorskip("transformers")
+    alone = {**TINY, "num_candidates": "1"}
+    measuring = Measuring()
+    assert measuring.start(alone)["progress"]
+    found = until_told(measuring, alone)
+    assert set(found["panels"]) == {"cost:0", "cost:1"}
+    assert "needs two timed shapes" in found["html"]
+    assert "Decode (ms/token)" in found["html"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_starts_nothing(server: ExplorerServer, site: str) -> None:
+    path = f"/measure.json?{urlencode(TINY)}"
+    assert ask(server, path, **{"Sec-Fetch-Site": site})[0] == 403
+    assert ask(server, path, Host="evil.example")[0] == 403
+    assert "none of these values" in json.loads(ask(server, f"/measured.json?{urlencode(TINY)}")[1])["error"]
+    assert ask(server, "/", **{"Sec-Fetch-Site": site})[0] == 200  # a link to the page
+
+
+def test_one_measurement_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    free, begun = threading.Event(), []
+
+    def slow(result: Recommendation, *, say: Say) -> Recommendation:
+        begun.append(result.params)
+        say("1 of 2, 3 x 192: training")
+        assert free.wait(LIMIT_SECONDS)
+        return result
+
+    monkeypatch.setattr("interlaw.report.measuring.timed", slow)
+    measuring = Measuring()
+    assert measuring.start(TINY)["progress"]
+    assert measuring.start(TINY)["progress"]  # joins
+    other = {**TINY, "params": "4M"}
+    for found in (measuring.start(other), measuring.tell(other)):
+        assert found["error"].startswith("expected one measurement at a time, found the shapes of other values (")
+    free.set()
+    assert until_told(measuring, TINY)["html"]
+    assert begun == [1e6]
+    assert measuring.start({**TINY, "params": "lots"})["error"].startswith("expected")
+    assert measuring.tell(TINY)["html"]  # a mistake leaves what was measured
+
+
+def test_what_cannot_be_timed_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    candidates = recommend(**ASKED).candidates
+    with monkeypatch.context() as patch:
+        patch.setattr("interlaw.recommendation.find_spec", lambda name: None if name == "transformers" else name)
+        assert "pip install 'interlaw[hf]'" in Measuring().start(TINY)["error"]
+    monkeypatch.setattr(timing, "_free_bytes", lambda: 10_000_000)
+    # 80% of what is free, at 16 bytes a parameter
+    with pytest.raises(InterlawError, match=r"at most 500k parameters to time here .*, found .*k; lower the budget"):
+        require_timing(candidates)
+    with pytest.raises(InterlawError, match="at most 500k parameters"):
+        timed(recommend(**ASKED), say=print)
+    assert "\n" not in Measuring().start(TINY)["error"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("fault", "said"), [(InterlawError("too wide"), "too wide"), (ValueError("x"), "ValueError: x")]
+)
+def test_a_measurement_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str) -> None:
+    def fails(result: Recommendation, *, say: Say) -> Recommendation:
+        raise fault
+
+    monkeypatch.setattr("interlaw.report.measuring.timed", fails)
+    measuring = Measuring()
+    measuring.start(TINY)
+    assert until_told(measuring, TINY)["error"].endswith(said)
+
+
+def test_the_written_page_has_the_times(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    app = typer.Typer()
+    app.command()(explore)
+    path = tmp_path / "explorer.html"
+    result = CliRunner().invoke(app, ["--params", "30M", "--out", str(path), "--measure"])
+    assert result.exit_code == 0, result.output
+    assert f"explorer: {path}" in result.stdout
+    assert "training" in result.stderr
+    page = path.read_text(encoding="utf-8")
+    assert 'data-panel="frontier:0"' in page
+    assert "Decode (ms/token)" in page
+    assert 'id="measure"' not in page
+    with pytest.raises(InterlawError, match=r"expected --out FILE.html with --measure, found none"):
+        CliRunner().invoke(app, ["--measure"], catch_exceptions=False)
