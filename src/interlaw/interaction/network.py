@@ -66,7 +66,12 @@ def token_table(model: nn.Module) -> nn.Module | None:
         module = getter() if callable(getter) else None
     except (NotImplementedError, AttributeError):  # the library's networks of pictures and sound inherit the method
         return None
-    return module if isinstance(module, nn.Module) else None
+    if not isinstance(module, nn.Embedding):
+        return module if isinstance(module, nn.Module) else None
+    # the encoder of a pair names the table that it shared with its decoder, and runs its own of the same weights
+    others = [m for m in model.modules() if isinstance(m, nn.Embedding) and m is not module]
+    twins = [m for m in others if m.weight is module.weight]
+    return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
 
 
 def require_module(model: object) -> None:
