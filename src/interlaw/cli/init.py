@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from interlaw.cli.completion import families
-from interlaw.cli.output import make_console, own_name, write_text
+from interlaw.cli.output import AsJson, make_console, own_name, print_json, write_text
 from interlaw.errors import InterlawError
 
 
@@ -19,6 +19,7 @@ def init(
         Path | None, typer.Option(metavar="FOLDER|FILE", help="Your own text; the standard library's when not given.")
     ] = None,
     family: Annotated[str, typer.Option(help="gpt, mlp, cnn, gru, or hf:NAME.", autocompletion=families)] = "gpt",
+    as_json: AsJson = False,
 ) -> None:
     """Write a recipe to start from.
 
@@ -32,4 +33,7 @@ def init(
         raise InterlawError(f"expected a text file or folder, found nothing at {str(text)!r}; check the path")
     corpus = None if text is None else os.path.relpath(text, file.parent)
     write_text(starter_recipe(family=family, corpus=corpus), file)
+    if as_json:
+        print_json({"recipe": str(file)})
+        return
     make_console().print(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}", markup=False)

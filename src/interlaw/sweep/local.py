@@ -183,7 +183,7 @@ def _work(connection: Connection, location: str, num_workers: int, threads: int,
         try:
             connection.send(event)
         except OSError:
-            os._exit(1)  # the driver is gone; the trial goes on from its checkpoint another time
+            os._exit(1)  # the driver is gone; its trials resume from their checkpoints another time
 
     tell(Event(kind="ready"))
     while True:

@@ -51,7 +51,7 @@ def run_trial(
     progress: Progress | None = None,
     slicing: Slicing | None = None,
 ) -> Record | None:
-    """Trains, tests and measures one trial, going on from its newest checkpoint.
+    """Trains, tests and measures one trial, resuming from its newest checkpoint.
 
     Args:
         spec: The trial.
@@ -65,7 +65,7 @@ def run_trial(
         The record; failures are records too. None when another process holds the trial.
 
     Raises:
-        StorageError: When the folder cannot be written to; the trial then goes on another time.
+        StorageError: When the folder cannot be written to; the trial is then resumed another time.
         RuntimeError: When another process that shares the trial died; likewise.
     """
     conditions = conditions or Conditions()
