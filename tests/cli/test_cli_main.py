@@ -56,12 +56,6 @@ def test_every_ending_has_its_code_and_one_line(
     assert capsys.readouterr() == ("", line)
 
 
-def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "app", raising(ZeroDivisionError("a bug")))
-    with pytest.raises(ZeroDivisionError, match="a bug"):
-        cli.run(["fail"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -94,7 +94,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"training": {"lr": 0.1}}, "unknown key 'training.lr'"),
     ({"measure": {"samples": 1}}, "measure.samples: input should be greater than or equal to 2"),
-    ({"measure": {"views": ["los"]}}, "measure.views names 'los'; choose among input, loss, projected"),
+    ({"measure": {"views": ["los"]}}, "measure.views names 'los'; choose among input, loss, .*did you mean 'loss'"),
     ({"measure": {"views": ["loss", "loss"]}}, "measure.views names a value twice"),
     ({"measure": {"views": "loss"}}, "measure.views: input should be a valid tuple"),
 ]

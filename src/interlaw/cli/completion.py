@@ -14,10 +14,12 @@ EXPERIMENTS = (
     "gpt-budgets",
     "gru",
     "cnn",
+    "waves",
+    "push",
     "nfa",
     "open-models",
 )
-SCALES = ("tiny", "paper")
+SCALES = ("tiny", "paper", "decisive")
 DECODERS = ("gpt", "llama", "qwen2")
 
 
