@@ -14,7 +14,7 @@ from interlaw.shapes import match_shapes
 from interlaw.tasks import TextTaskSpec
 from interlaw.training import TrainSettings
 
-BEST_RATIO = 0.06
+BEST_RATIO = 0.09
 QUANTITIES = ("energy", "diagonal_energy", "aofe", "aofe_ratio", "aofe_scale_free", "trace", "participation_ratio")
 
 

@@ -173,7 +173,7 @@ def recommend(
     Example:
         >>> found = recommend(params="350M", family="llama", vocab_size="32k", parallel=4)
         >>> print(found.pick.name, found.pick.parallel)
-        26 x 1024 4
+        29 x 1024 4
     """
     if not isinstance(fit, LawFit | None):
         raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
