@@ -12,6 +12,7 @@ import interlaw
 from interlaw.cli.check_parametrization import check_parametrization
 from interlaw.cli.compare import compare
 from interlaw.cli.compare_treatments import compare_treatments
+from interlaw.cli.demo import demo
 from interlaw.cli.diff import diff
 from interlaw.cli.doctor import doctor
 from interlaw.cli.evidence import evidence
@@ -63,6 +64,7 @@ def options(
 
 for command in (
     quickstart,
+    demo,
     init,
     shapes,
     measure,

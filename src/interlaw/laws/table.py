@@ -292,4 +292,5 @@ def _bias(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> str:
         side = "mostly wider and shallower than the kept ones: the optimum may be pulled towards deep shapes"
     else:
         side = "on both sides of the kept ones: the interval is based on the shapes that trained easily"
-    return f"{len(missing)} runs without a usable loss lie {side}"
+    runs = "run without a usable loss lies" if len(missing) == 1 else "runs without a usable loss lie"
+    return f"{len(missing)} {runs} {side}"

@@ -8,6 +8,7 @@ from interlaw.report.fit_figure import draw_fit
 from interlaw.report.frontier_figure import draw_frontier, write_frontier_figure
 from interlaw.report.interaction_figure import draw_interaction
 from interlaw.report.layers_figure import write_layers_figure
+from interlaw.report.packaged import demo_page
 from interlaw.report.page import write_report
 from interlaw.report.saving import require_figure_name, write_chart
 from interlaw.report.score_figure import draw_scores, score_panels, write_score_figure
@@ -27,6 +28,7 @@ __all__ = [
     "SheetPart",
     "Units",
     "chart_of",
+    "demo_page",
     "draw_evidence",
     "draw_fit",
     "draw_frontier",

@@ -98,15 +98,16 @@ def vega_script() -> str:
 
 def policy(style: str, scripts: Sequence[str], *, connect: bool = False) -> str:
     """Only this style and these scripts may run, and nothing may be fetched: what the browser itself enforces."""
-    hashes = " ".join(_digest(script) for script in scripts) or "'none'"
+    hashes = " ".join(digest(script) for script in scripts) or "'none'"
     return (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {hashes}; img-src data: blob:; "
+        f"default-src 'none'; style-src {digest(style)}; script-src {hashes}; img-src data: blob:; "
         + ("connect-src 'self'; form-action 'self'; " if connect else "form-action 'none'; ")
         + "base-uri 'none'"
     )
 
 
-def _digest(content: str) -> str:
+def digest(content: str) -> str:
+    """How a policy names a script or a style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 

@@ -1,0 +1,30 @@
+"""`interlaw demo`: the report of a real experiment, without running one."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlaw.cli.output import AsJson, make_console, print_json, write_text
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page is written.")] = Path("runs/demo.html"),
+    as_json: AsJson = False,
+) -> None:
+    """The report of a real experiment, in a browser.
+
+    178 small networks in 3 budgets, designed to test what interaction has to do with the loss.
+    """
+    from interlaw.report import demo_page
+
+    write_text(demo_page(), out)
+    if as_json:
+        print_json({"page": str(out)})
+    elif webbrowser.open(out.resolve().as_uri()):
+        make_console().print(f"wrote {out} and opened it", markup=False)
+    else:
+        make_console().print(f"wrote {out}; open it in a browser", markup=False)
