@@ -12,6 +12,7 @@ from interlaw.published import Correlation, compare_models, published_rows
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.mark.slow  # it counts a network of each depth that the search meets
 def test_the_tables_of_choosing_a_shape_are_current() -> None:
     pytest.importorskip("transformers")
     spec = importlib.util.spec_from_file_location("shape_tables", DOCS / "shape_tables.py")

@@ -118,8 +118,9 @@ class HFShape(Shape):
         """Of the network of this shape: from polynomials that hold at its depth, else from the network itself."""
         if self._unit not in _BENT:
             group = 0 if self.num_kv_heads == self.num_heads else self.num_kv_heads
-            depths = (replace(self._unit, depth=1, num_kv_heads=group), replace(self._unit, num_kv_heads=group))
-            for growth in (_growth(depths[0], group, linear=True), _growth(depths[1], group, linear=False)):
+            for linear in (True, False):  # the second counts networks of every depth: only where the first fails
+                unit = replace(self._unit, depth=1 if linear else self.depth, num_kv_heads=group)
+                growth = _growth(unit, group, linear=linear)
                 if growth is not None and growth.holds_at(self.depth):
                     return growth.at(self)
         return count(meta_network(self))
