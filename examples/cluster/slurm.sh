@@ -42,13 +42,13 @@ fi
 interlaw sweep "$recipe" --out "$out" --executor ray --address "$address" \
   --resources-per-trial cpu=4,gpu=1 --device cuda &
 sweep=$!
-trap 'kill -INT "$sweep"' INT TERM
-status=0
-wait "$sweep" || status=$?
-# a signal ends the first wait before the sweep has ended
-if kill -0 "$sweep" 2>/dev/null; then
+# a signal ends a wait before the sweep has ended: wait again, until no signal came between
+trap 'signalled=yes; kill -INT "$sweep" 2>/dev/null || true' INT TERM
+signalled=yes
+while [[ $signalled == yes ]]; do
+  signalled=no
   status=0
   wait "$sweep" || status=$?
-fi
+done
 # the two Ray steps end with the job
 exit "$status"

@@ -257,7 +257,8 @@ def test_a_measurement_saved_by_version_0_1_0_still_reads() -> None:
     again = jackknife(old.grams, null=haar_null)["aofe_ratio"]
     assert (again.value, again.stderr) == pytest.approx((old.aofe_ratio.value, old.aofe_ratio.stderr), rel=1e-12)
     model, ids = build("gpt", 24)
-    assert compare(old, measure(model, ids, view="loss"), paired=True)["aofe"].value == pytest.approx(0, abs=1e-12)
+    difference = compare(old, measure(model, ids, view="loss"), paired=True)["aofe"].value
+    assert abs(difference) < 1e-6 * old.aofe.value, "other kernels and threads: the last bits of float32"
 
 
 def test_measurements_say_what_they_are_of() -> None:

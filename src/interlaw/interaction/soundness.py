@@ -19,9 +19,9 @@ from interlaw.interaction.batches import Batch
 from interlaw.interaction.network import token_table
 from interlaw.interaction.place import Place, Places, output_tensor
 
-# An operator on numbers of 8 bits tells inputs apart that differ by this share; most of its outputs then change, while
+# An operator on numbers of 8 bits tells inputs apart that differ by this share; many of its outputs then change, while
 # of a decision (a mask, the choice of an expert) few do.
-NUDGE, MOST_CHANGE = 0.1, 0.5
+NUDGE, LEAST_CHANGE = 0.1, 0.25
 # So little is seen in what a layer passes on, also in 32 bits, and turns hardly any decision made from it.
 TOUCH = 1e-4
 # Of the largest derivative at tokens that may be seen: convolutions by Fourier transform leak rounding errors.
@@ -117,7 +117,7 @@ def _has_derivative(outputs: list[Tensor], entered: list[Tensor], *, any_is_enou
 
 
 def _follows_its_inputs(suspect: _Constant) -> bool:
-    """Whether most of the outputs change when the inputs do, a little."""
+    """Whether many of the outputs change when the inputs do, a little."""
 
     def nudged(value: Any) -> Any:
         if isinstance(value, Tensor) and value.is_floating_point():
@@ -129,7 +129,7 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
     again = _tensors(suspect.module(*nudged(suspect.args), **nudged(suspect.kwargs)))
     pairs = zip(suspect.outputs, [tensor for tensor in again if tensor.is_floating_point()], strict=False)
     return any(
-        before.shape == after.shape and float((before != after).double().mean()) > MOST_CHANGE
+        before.shape == after.shape and float((before != after).double().mean()) > LEAST_CHANGE
         for before, after in pairs
         if before.numel()
     )

@@ -28,6 +28,8 @@ HEAD_DIMS = (64, 128, 96, 80, 112)  # attention kernels are made for 64 and 128,
 WIDE = 2048  # from this width on, heads of 128 are usual
 NARROW_HEADS = 8  # a model with fewer heads attends to few things at a time
 WIDEST = 65_536
+# depth / width beyond any that was measured or chosen (0.25); deeper networks take long to count, a layer at a time
+DEEPEST = 0.5
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
@@ -215,10 +217,12 @@ def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shap
     for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
         if dimensions.shape(width, 1, tied=bool(dimensions.tied)) is None:
             continue
-        shape = _nearest_depth(partial(_at, dimensions, width, budget), budget)
-        if shape is None:
+        shape_at = partial(_at, dimensions, width, budget)
+        if budget.error(shape_at(1)) > 0.5:  # one layer spends half as much again, and wider ones more
             return
-        yield shape
+        shape = _nearest_depth(shape_at, budget, deepest=max(2, round(DEEPEST * width)))
+        if shape is not None:
+            yield shape
 
 
 def is_tied(dimensions: Dimensions, budget: Budget, shape_at: Callable[[bool], Shape | None]) -> bool:
@@ -245,13 +249,13 @@ def _with_head(dimensions: Dimensions, width: int, depth: int, tied: bool) -> Sh
     return dimensions.shape(width, depth, tied=tied)
 
 
-def _nearest_depth(shape_at: Callable[[int], Shape], budget: Budget) -> Shape | None:
-    """The depth whose spending is nearest the budget; None when one layer already spends half as much again."""
-    if budget.error(shape_at(1)) > 0.5:
-        return None
+def _nearest_depth(shape_at: Callable[[int], Shape], budget: Budget, *, deepest: int) -> Shape | None:
+    """The depth whose spending is nearest the budget; None where that is beyond the deepest."""
     low, high = 1, 2
     while budget.spent(shape_at(high)) <= budget.amount:
-        low, high = high, 2 * high
+        if high >= deepest:
+            return None
+        low, high = high, min(2 * high, deepest)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if budget.spent(shape_at(middle)) <= budget.amount else (low, middle)
