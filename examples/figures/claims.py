@@ -24,8 +24,8 @@ from interlaw.published import find_sweep
 from interlaw.recommendation import measured_optima, measured_pool
 from interlaw.report.look import BEST, CONFIG, FIT, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import write_chart
+from interlaw.reproduce.designed import GAINS
 from interlaw.reproduce.push import Effect, measured_effects
-from interlaw.reproduce.waves import GAINS
 from interlaw.runs import load_table, view_table
 from interlaw.tasks import WaveTaskSpec
 from interlaw.tasks.waves import draw_matrices, waves

@@ -54,7 +54,7 @@ def test_every_recipe_can_be_planned(sweep: ShapeSweep, part: Part, scale: str, 
     for _, new in part.changes:
         assert new in written
     trials = plan_trials(parse_recipe(written, source=part.recipe), folder=tmp_path)
-    assert len({trial.shape["depth"] for trial in trials}) >= 6  # enough to associate
+    assert len({trial.shape["depth"] for trial in trials}) >= 5  # enough to associate
     assert {measure.view for trial in trials for measure in trial.measure} <= {
         "input",
         "loss",

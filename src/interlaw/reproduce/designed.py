@@ -1,9 +1,10 @@
-"""Efficient interaction and loss where both can be told apart: MLPs of equal budgets on networks of sines."""
+"""Experiments designed to decide the claims where that is possible: docs/design.md gives each one's test and power."""
 
 from __future__ import annotations
 
 from interlaw.reproduce.shape_sweep import Part, ShapeSweep
 
+OURS = {"decisive": "an experiment of ours"}
 GAINS = {1: "1.2", 2: "0.8", 3: "0.7"}  # fixed in a pilot: seeds spread by less than .1 in log loss
 
 WAVES = ShapeSweep(
@@ -21,6 +22,14 @@ WAVES = ShapeSweep(
         for layers, gain in GAINS.items()
     ),
     setting="Residual MLPs of three budgets on one, two and three layers of sines, rates searched for each shape.",
-    differs={"decisive": "an experiment of ours"},
+    differs=OURS,
+    judge=lambda result, scale: [],
+)
+
+GROWTH = ShapeSweep(
+    name="growth",
+    parts=(Part(label="gpt-40k", recipe="growth"),),
+    setting="GPTs of 40k parameters at three lengths of training, each with a schedule of its own.",
+    differs=OURS,
     judge=lambda result, scale: [],
 )
