@@ -1,309 +1,311 @@
 """The verdicts of docs/claims.md and their figures, from the committed tables and the packaged sweeps.
 
     python examples/figures/claims.py            # draws docs/images/claim-*.png and prints the verdicts
-    python examples/figures/claims.py --runs DIR # exports DIR/waves and DIR/push to docs/results first
+    python examples/figures/claims.py C4 C6      # of these claims alone
+    python examples/figures/claims.py --runs DIR # exports DIR/waves, DIR/push and so on to docs/results first
 
-DIR/waves and DIR/push are what `interlaw reproduce waves|push --scale decisive --out` left.
+DIR/waves and the others are what `interlaw reproduce waves --scale decisive --out DIR/waves` left.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import altair as alt
+import claim_numbers as numbers
 import numpy as np
 import pandas as pd
-import torch
-from scipy import stats
-from torch import Tensor, nn
 
-from interlaw.interaction import measure
-from interlaw.laws import FittedTable, fit_law, judge_together
-from interlaw.published import find_sweep
-from interlaw.recommendation import measured_optima, measured_pool
-from interlaw.report.look import BEST, CONFIG, FIT, INTERACTION, MUTED, SERIES
+from interlaw.laws import judge_together
+from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import write_chart
-from interlaw.reproduce.designed import GAINS
 from interlaw.reproduce.push import Effect, measured_effects
-from interlaw.runs import load_table, view_table
-from interlaw.tasks import WaveTaskSpec
-from interlaw.tasks.waves import draw_matrices, waves
 
-DOCS = Path(__file__).parents[2] / "docs"
-DIGITS = 7  # of an exported figure: beyond the last bits that machines share
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+EXPERIMENTS = ("waves", "push", "growth", "targets")
+CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
+RATIOS = alt.Axis(values=[0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
 
 
 def main() -> None:
     """Exports when asked to, then draws and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, help="folder with waves and push")
+    parser.add_argument("claims", nargs="*", choices=[*CLAIMS, []], help="all when none is given")
+    parser.add_argument("--runs", type=Path, help="folder with one folder an experiment")
     arguments = parser.parse_args()
     if arguments.runs:
-        for name in ("waves", "push"):
-            export(arguments.runs / name, DOCS / "results" / f"{name}.csv")
-    swept, push = (final(pd.read_csv(DOCS / "results" / f"{name}.csv")) for name in ("waves", "push"))
-    for layers, (ratio, scale_free) in targets().items():
-        print(f"the target of {layers} layers itself: AOFE-ratio {ratio:.4f}, scale-free AOFE {scale_free:.4f}")
-    effects = measured_effects(push)
+        for name in EXPERIMENTS:
+            if (arguments.runs / name).is_dir():
+                numbers.export(arguments.runs / name, numbers.RESULTS / f"{name}.csv")
+    for claim in arguments.claims or CLAIMS:
+        stem, draw = CLAIMS[claim]
+        write_chart(IMAGES / f"{stem}.png", draw())
+
+
+def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "") -> alt.TopLevelMixin:
+    """The house's look, with the message as the title."""
+    return chart.properties(title=alt.Title(title, subtitle=subtitle)).configure(**CONFIG)
+
+
+def draw_push() -> alt.TopLevelMixin:
+    """C1: loss against what was moved, both relative to the plain twin, interaction beside its control."""
+    effects = measured_effects(numbers.final("push"))
+    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
     for effect in effects:
         print(f"C1  {effect.on} at {effect.strength:g}: {effect}")
-    write_chart(DOCS / "images" / "claim-1-push.png", draw_push(effects))
-    parts = fitted(swept)
-    for claim in judge_together(parts):
-        print(f"{claim.claim}  {claim.sentence}")
-    for part in parts:
-        for budget in part.fit.budgets:
-            print(f"C3  {part.source}, {budget.budget:.0f}: {budget.r_star.status} {budget.r_star.value or ''}")
-    write_chart(DOCS / "images" / "claim-2-within.png", draw_within(swept))
-    for claim in judge_together(treated()):
-        if claim.p_value is not None:
-            print(f"{claim.claim}  GPTs of 25k and 50k: {claim.sentence}")
-    optima = public_optima()
-    for line in slopes(optima).itertuples():
-        print(f"C4  {line.dataset}: gamma = {line.gamma:+.2f} ({line.low:+.2f} to {line.high:+.2f})")
-    write_chart(DOCS / "images" / "claim-4-optima.png", draw_optima(optima))
-    print("C6  loss above the best of its budget, per cent\n" + regrets().round(2).to_string())
+        rows += [{"on": NAMES[effect.on], **arm} for arm in arms(effect)]
+    table = pd.DataFrame(rows).sort_values("moved")
+    numeric = ["moved", "change", "low", "high"]
+    table[numeric] = np.expm1(table[numeric])
+    shown = table[table["moved"].abs() < WIDEST_MOVE]
+    colour = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()), range=[INTERACTION, MUTED]))
+    base = alt.Chart(shown).encode(
+        x=alt.X("moved", title="moved against the plain twin", axis=alt.Axis(format="+%", tickCount=6)), color=colour
+    )
+    line = base.mark_line(strokeWidth=2).encode(
+        y=alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
+    )
+    marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + line
+    return finished(
+        (marks + base.mark_circle(size=70, opacity=1).encode(y="change")).properties(width=460, height=290),
+        "More interaction costs, a little less changes nothing, and the control does the same",
+        "16 pairs of networks each, 90% intervals; the control's larger pushes destroy the network and are left out",
+    )
 
 
-def export(folder: Path, place: Path) -> None:
-    """All trials of every part of an experiment in one table."""
-    tables = [
-        load_table(part).assign(part=part.name) for part in sorted(folder.iterdir()) if (part / "trials").is_dir()
+NAMES = {"interaction": "scale-free AOFE", "trace": "trace (control)"}
+WIDEST_MOVE = 0.35  # the control's strong arms move the trace by a factor and more
+
+
+def arms(effect: Effect) -> list[dict[str, float]]:
+    """Both directions of an effect."""
+    return [
+        {"moved": arm.moved, "change": arm.change, "low": arm.low, "high": arm.high}
+        for arm in (effect.lowered, effect.raised)
     ]
-    table = pd.concat(tables, ignore_index=True)
-    table = table.drop(columns=[name for name in table if name.endswith(("_low", "_high"))]).dropna(axis=1, how="all")
-    table.to_csv(place, index=False, float_format=f"%.{DIGITS}g")
 
 
-def final(table: pd.DataFrame) -> pd.DataFrame:
-    """Trials that ended well and count, the view's columns under plain names."""
-    return view_table(table[table["status"] == "done"].reset_index(drop=True))
+def draw_forest() -> alt.TopLevelMixin:
+    """C2: the correlation of each quantity with the loss over seeds of one shape, in every set of runs."""
+    found = []
+    for name, label in (("waves", "MLPs, 3 targets"), ("targets", "MLPs, 12 targets")):
+        if (numbers.RESULTS / f"{name}.csv").exists():
+            parts = numbers.fitted(numbers.final(name), by="part")
+            found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+    if (numbers.RESULTS / "growth.csv").exists():
+        for label, parts in numbers.lengths(numbers.final("growth")).items():
+            found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=f"GPTs, {label}"))
+    parts = numbers.fitted(numbers.final("fair"), by="treatment")
+    label = "GPTs, 3 treatments"
+    found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+    table = pd.concat(found, ignore_index=True)
+    table["runs"] = table["runs"] + ", " + table["view"]
+    order = list(dict.fromkeys(table["runs"]))
+    panels = [
+        forest_panel(table[table["quantity"] == name], name, order, is_first=name == "aofe_scale_free")
+        for name in CLAIMED
+    ]
+    return finished(
+        alt.hconcat(*panels, spacing=14).resolve_scale(color="shared"),
+        "Seeds of one shape: what goes with a high loss differs from network to network",
+        "partial correlation with log loss and 90% interval; shaded: the side that the paper claims",
+    )
 
 
-class Target(nn.Module):
-    """What the networks learn, as a network; its scale does not count."""
+VERDICTS = {"holds": FIT, "opposite": BEST, "negligible": MUTED, "cannot tell": FAINT}
 
-    def __init__(self, spec: WaveTaskSpec) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(spec.data_seed)
-        self.matrices = draw_matrices(
-            spec.dim, hidden=spec.hidden, layers=spec.layers, gain=spec.gain, generator=generator
+
+def forest_panel(table: pd.DataFrame, quantity: str, order: list[str], *, is_first: bool) -> alt.LayerChart:
+    """One quantity: a row a set of runs."""
+    claimed = -1 if quantity in ("aofe_ratio", "excess_ratio") else 1
+    x = alt.X(
+        "effect",
+        title=f"{CLAIMED[quantity]} and loss",
+        scale=alt.Scale(domain=[-1, 1]),
+        axis=alt.Axis(values=[-1, -0.5, 0, 0.5, 1]),
+    )
+    y = alt.Y("runs", title=None, sort=order, axis=alt.Axis(labels=is_first, labelLimit=300, ticks=False, domain=False))
+    shade = (
+        alt.Chart(pd.DataFrame({"low": [min(0, claimed)], "high": [max(0, claimed)]}))
+        .mark_rect(color=GOOD, opacity=0.12)
+        .encode(x=alt.X("low", scale=alt.Scale(domain=[-1, 1])), x2="high")
+    )
+    colour = alt.Color("verdict", title=None, scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICTS.values())))
+    base = alt.Chart(table).encode(y=y, color=colour)
+    reach = base.mark_rule(strokeWidth=2).encode(x=alt.X("low", scale=alt.Scale(domain=[-1, 1])), x2="high")
+    return (shade + reach + base.mark_circle(size=70, opacity=1).encode(x=x)).properties(
+        width=150, height=22 * len(order)
+    )
+
+
+def draw_tracking() -> alt.TopLevelMixin:
+    """C3: R of the most efficient interaction against R* of the loss, a point a context."""
+    parts = numbers.fitted(numbers.final("targets"), by="part")
+    say("C3", judge_together(parts), runs="MLPs, 12 targets")
+    contexts = numbers.contexts_of(parts)
+    print(contexts.round(4).to_string())
+    contexts["target"] = contexts["source"].str.partition("-seed-")[0].str.replace("layers-", "") + " layers"
+    contexts["size"] = (contexts["budget"] / 1000).map("{:g}k parameters".format)
+    chart = alt.Chart(contexts[contexts["status"] == "optimum"])
+    scale = alt.Scale(type="log", domain=[0.01, 1])
+    points = chart.mark_point(size=70, filled=True, opacity=1).encode(
+        x=alt.X("loss", title="R* = depth / width of the lowest loss", scale=scale, axis=RATIOS),
+        y=alt.Y("interaction", title="R of the most efficient interaction", scale=scale, axis=RATIOS),
+        color=alt.Color("target", title=None, scale=alt.Scale(range=list(SERIES))),
+        shape=alt.Shape("size", title=None, sort=list(contexts["size"].unique())),
+    )
+    same = pd.DataFrame({"r": [0.01, 1.0]})
+    line = (
+        alt.Chart(same)
+        .mark_line(color=FAINT, strokeDash=[5, 4])
+        .encode(x=alt.X("r", scale=scale), y=alt.Y("r", scale=scale))
+    )
+    return finished(
+        (line + points).properties(width=340, height=340),
+        "",
+    )
+
+
+def draw_optima() -> alt.TopLevelMixin:
+    """C4: R* against parameters; the claim would be a flat line."""
+    optima = numbers.public_optima()
+    for line in numbers.slopes(optima).itertuples():
+        print(f"C4  {line.dataset}: gamma = {line.gamma:+.2f} ({line.low:+.2f} to {line.high:+.2f})")
+    table = optima.assign(
+        low=optima["ratio"] * np.exp(-numbers.NINETY * optima["stderr"]),
+        high=optima["ratio"] * np.exp(numbers.NINETY * optima["stderr"]),
+    )
+    public = optima_panel(
+        table,
+        alt.Axis(values=[1e6, 1e7, 1e8, 1e9], labelExpr="datum.value < 1e9 ? datum.value / 1e6 + 'M' : '1B'"),
+    ).properties(width=430, height=300, title="language models, public sweeps")
+    return finished(
+        public,
+        "The best depth / width falls as language models grow",
+        "90% intervals; grey: the range that the paper's budgets share, .020 to .065",
+    )
+
+
+def optima_panel(table: pd.DataFrame, axis: alt.Axis) -> alt.LayerChart:
+    """R* with its interval against parameters, the paper's range in grey."""
+    scale = alt.Scale(type="log", domain=[0.013, 0.2], clamp=True)
+    base = alt.Chart(table).encode(
+        x=alt.X("params", title="parameters", scale=alt.Scale(type="log"), axis=axis),
+        color=alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES))),
+    )
+    y = alt.Y("ratio", title="R* = depth / width of the lowest loss", scale=scale, axis=RATIOS)
+    low = alt.Y("low", scale=scale)
+    marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
+    ends = pd.DataFrame({"low": [0.020], "high": [0.065]})
+    return alt.Chart(ends).mark_rect(color=MUTED, opacity=0.12).encode(y=low, y2="high") + marks
+
+
+def draw_models() -> alt.TopLevelMixin:
+    """C5: what published models score beyond their size against R, a line from each model to its family."""
+    models, words = numbers.scored_models()
+    print(f"C5  {words}")
+    models["log"] = np.log(models["ratio"])
+    families = models.groupby("family").agg(log=("log", "mean"), beyond=("beyond", "mean"), count=("log", "size"))
+    families["ratio"] = np.exp(families["log"])
+    joined = models.merge(families[["ratio", "beyond"]], left_on="family", right_index=True, suffixes=("", "_mean"))
+    scale = alt.Scale(type="log", domain=[0.005, 0.07])
+    x = alt.X("ratio", title="R = depth / width", scale=scale, axis=alt.Axis(values=[0.005, 0.01, 0.02, 0.05]))
+    y = alt.Y("beyond", title="MMLU-Pro beyond what size predicts, points")
+    shade = (
+        alt.Chart(pd.DataFrame({"low": [0.020], "high": [0.065]}))
+        .mark_rect(color=GOOD, opacity=0.16)
+        .encode(x=alt.X("low", scale=scale), x2="high")
+    )
+    spokes = alt.Chart(joined).mark_rule(color=FAINT).encode(x=x, y=y, x2="ratio_mean", y2="beyond_mean")
+    dots = alt.Chart(joined).mark_circle(color=MUTED, size=28, opacity=0.8).encode(x=x, y=y)
+    means = (
+        alt.Chart(families.reset_index())
+        .mark_circle(color=FIT, opacity=0.9, stroke="white")
+        .encode(
+            x=x,
+            y=y,
+            size=alt.Size(
+                "count",
+                title="models of a family",
+                scale=alt.Scale(range=[40, 420]),
+                legend=alt.Legend(values=[1, 4, 8, 12]),
+            ),
         )
-        self.last = torch.randn(spec.hidden, generator=generator)
+    )
+    return finished(
+        (shade + spokes + dots + means).properties(width=480, height=300),
+        "Given size, models near the claimed interval score a little better; over all sizes, worse",
+        [f"{words.partition(';')[0]}", "grey: models; blue: their families; gold: the claimed interval"],
+    )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """One value a point."""
-        return waves(x, self.matrices, self.last)[:, None]
+
+def draw_regret() -> alt.TopLevelMixin:
+    """C6: loss above the best against the factor off R*, and what three rules cost."""
+    own = numbers.fitted(numbers.final("targets"), by="part") if (numbers.RESULTS / "targets.csv").exists() else []
+    curves, ruled = numbers.regrets(own)
+    print_regrets(curves, ruled)
+    means = (
+        curves.dropna().groupby(["sweep", "factor"]).agg(cost=("cost", "mean"), count=("cost", "size")).reset_index()
+    )
+    full = means.groupby("sweep")["count"].transform("max")
+    colour = alt.Color("sweep", title=None, scale=alt.Scale(range=list(SERIES)))
+    left = (
+        alt.Chart(means[means["count"] == full])
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=alt.X(
+                "factor",
+                title="R / R*",
+                scale=alt.Scale(type="log", base=2),
+                axis=alt.Axis(values=[0.125, 0.25, 0.5, 1, 2, 4, 8]),
+            ),
+            y=alt.Y("cost", title="loss above the best, %"),
+            color=colour,
+        )
+        .properties(width=300, height=270, title="off by a factor")
+    )
+    right = (
+        alt.Chart(ruled.dropna())
+        .mark_circle(size=60, opacity=0.85)
+        .encode(
+            x=alt.X("cost", title="loss above the best, %"),
+            y=alt.Y("rule", title=None, sort=list(numbers.RULES)),
+            color=colour,
+            yOffset=alt.YOffset("sweep"),
+        )
+        .properties(width=260, height=270, title="by a rule, a dot a budget")
+    )
+    return finished(alt.hconcat(left, right), "")
 
 
-def targets() -> dict[int, tuple[float, float]]:
-    """AOFE-ratio and scale-free AOFE of each target, at the points where the networks were measured."""
-    found = {}
-    for layers, gain in GAINS.items():
-        spec = WaveTaskSpec(layers=layers, gain=float(gain))
-        points = spec.open().probes(num_samples=spec.validation, with_targets=False)
-        result = measure(Target(spec), points, view="input")
-        found[layers] = (result.aofe_ratio.value, result.aofe_scale_free.value)
+def print_regrets(curves: pd.DataFrame, ruled: pd.DataFrame) -> None:
+    """Loss and equivalent compute, mean over budgets, of each factor and rule."""
+    chosen = curves[curves["factor"].isin([0.25, 0.5, 1.0, 2.0, 4.0])].assign(rule=lambda rows: rows["factor"])
+    both = pd.concat([chosen, ruled]).assign(
+        compute=lambda rows: numbers.equivalent_compute(rows["cost"], rows["worth"])
+    )
+    means = both.groupby(["sweep", "rule"])[["cost", "compute"]].agg(["mean", "count"])
+    print("C6  loss above the best, and the training compute that it is worth, per cent\n" + means.round(2).to_string())
+
+
+def say(claim: str, found: tuple, *, runs: str) -> tuple:
+    """Prints the sentences of some claims and hands them on."""
+    for each in found:
+        if each.claim == claim or (claim == "C3" and each.claim == "C4"):
+            print(f"{each.claim}  {runs}: {each.sentence}")
     return found
 
 
-def fitted(waves: pd.DataFrame) -> list[FittedTable]:
-    """One fit a target."""
-    return [
-        FittedTable(source=str(part), treatment=None, table=rows, fit=fit_law(rows))
-        for part, rows in ((part, rows.reset_index(drop=True)) for part, rows in waves.groupby("part"))
-    ]
-
-
-def treated() -> list[FittedTable]:
-    """One fit a treatment of the sweep of small GPTs in docs/results/fair.csv."""
-    table = pd.read_csv(DOCS / "results" / "fair.csv")
-    table = table[(table["status"] == "done") & (table["stage"] == "final")].reset_index(drop=True)
-    return [
-        FittedTable(source="fair", treatment=name, table=table, fit=fit_law(table, treatment=name))
-        for name in sorted(table["treatment"].unique())
-    ]
-
-
-def within(waves: pd.DataFrame, column: str) -> pd.Series:
-    """A column's log (logit of a ratio) without the means of its shape and of its seed in that budget."""
-    value = np.log(waves[column])
-    if column == "aofe_ratio":
-        value = value - np.log1p(-waves[column])
-    context = [waves["part"], waves["budget"]]
-    shape = value.groupby([*context, waves["depth"]]).transform("mean")
-    return value - shape - (value - shape).groupby([*context, waves["seed"]]).transform("mean")
-
-
-def draw_within(waves: pd.DataFrame) -> alt.HConcatChart:
-    """What is left of loss and interaction when shape, seed and budget are taken out."""
-    panels = []
-    y = within(waves, "loss")
-    for column, title, colour in (
-        ("aofe_scale_free", "log scale-free AOFE", FIT),
-        ("aofe_ratio", "logit AOFE-ratio", BEST),
-    ):
-        points = pd.DataFrame({"x": within(waves, column), "y": y})
-        points = points[points["x"].abs() < points["x"].abs().quantile(0.98)]  # a few outliers would hide the rest
-        base = alt.Chart(points).encode(
-            x=alt.X("x", title=f"{title}, deviation within the shape", axis=alt.Axis(tickCount=5)),
-            y=alt.Y("y", title="log loss, deviation within the shape", scale=alt.Scale(domain=[-0.5, 0.5], clamp=True)),
-        )
-        line = base.transform_regression("x", "y").mark_line(color=colour, strokeWidth=2)
-        panels.append((base.mark_circle(size=28, opacity=0.55, color=colour) + line).properties(width=300, height=260))
-    return (
-        alt.hconcat(*panels)
-        .properties(title="Seeds with more interaction end with a higher loss, and with a higher ratio too")
-        .configure(**CONFIG)
-    )
-
-
-def draw_push(effects: list[Effect]) -> alt.LayerChart:
-    """Loss against moved interaction, both relative to the plain twin."""
-    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0}]
-    for effect in effects:
-        if effect.on == "interaction":
-            rows += [
-                {"moved": arm.moved, "change": arm.change, "low": arm.low, "high": arm.high}
-                for arm in (effect.lowered, effect.raised)
-            ]
-    table = np.expm1(pd.DataFrame(rows).sort_values("moved"))
-    base = alt.Chart(table).encode(
-        x=alt.X("moved", title="scale-free AOFE against the plain twin", axis=alt.Axis(format="+%", tickCount=6))
-    )
-    line = base.mark_line(color=INTERACTION, strokeWidth=2).encode(
-        y=alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
-    )
-    points = base.mark_circle(size=70, color=INTERACTION, opacity=1).encode(y="change")
-    bars = base.mark_rule(color=INTERACTION, strokeWidth=2).encode(y="low", y2="high")
-    return (
-        (bars + line + points)
-        .properties(
-            width=440, height=280, title="More interaction costs; a little less changes nothing, much less costs too"
-        )
-        .configure(**CONFIG)
-    )
-
-
-def public_optima() -> pd.DataFrame:
-    """R* of every packaged sweep, with its standard error in log R."""
-    found = [each for each in measured_optima() if each.status == "optimum" and each.route != "published"]
-    return pd.DataFrame(
-        {
-            "dataset": [each.dataset for each in found],
-            "params": [each.params for each in found],
-            "ratio": [each.ratio for each in found],
-            "stderr": [each.log_stderr for each in found],
-        }
-    )
-
-
-def slopes(optima: pd.DataFrame) -> pd.DataFrame:
-    """Slopes d log R* / d log N within each data set by weighted least squares, and over them by random effects.
-
-    The scatter about a line counts where it exceeds the stated errors (a Birge ratio of at least 1).
-    """
-    lines = []
-    for dataset, rows in optima.groupby("dataset"):
-        x, y, weight = np.log(rows["params"]), np.log(rows["ratio"]), rows["stderr"] ** -2.0
-        if np.ptp(x) < np.log(2):
-            continue
-        centred = x - np.average(x, weights=weight)
-        spread = float((weight * centred**2).sum())
-        gamma = float((weight * centred * y).sum() / spread)
-        left = y - np.average(y, weights=weight) - gamma * centred
-        excess = float((weight * left**2).sum()) / max(len(rows) - 2, 1)
-        lines.append({"dataset": dataset, "gamma": gamma, "stderr": np.sqrt(max(excess, 1.0) / spread)})
-    table = pd.DataFrame(lines)
-    table = pd.concat([table, pooled(table)], ignore_index=True)
-    reach = stats.norm.ppf(0.95)
-    return table.assign(low=table["gamma"] - reach * table["stderr"], high=table["gamma"] + reach * table["stderr"])
-
-
-def pooled(table: pd.DataFrame) -> pd.DataFrame:
-    """Random effects (DerSimonian and Laird 1986), one vote a data set."""
-    weight = table["stderr"] ** -2.0
-    mean = float(np.average(table["gamma"], weights=weight))
-    heterogeneity = float((weight * (table["gamma"] - mean) ** 2).sum())
-    scale = float(weight.sum() - (weight**2).sum() / weight.sum())
-    between = max(0.0, (heterogeneity - (len(table) - 1)) / scale)
-    weight = 1 / (table["stderr"] ** 2 + between)
-    gamma = float(np.average(table["gamma"], weights=weight))
-    return pd.DataFrame([{"dataset": "all data sets", "gamma": gamma, "stderr": float(weight.sum() ** -0.5)}])
-
-
-def draw_optima(optima: pd.DataFrame) -> alt.LayerChart:
-    """R* against parameters; the claim would be a flat line."""
-    table = optima.assign(
-        low=optima["ratio"] * np.exp(-1.645 * optima["stderr"]), high=optima["ratio"] * np.exp(1.645 * optima["stderr"])
-    )
-    colour = alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES)))
-    base = alt.Chart(table).encode(
-        x=alt.X(
-            "params",
-            title="parameters",
-            scale=alt.Scale(type="log"),
-            axis=alt.Axis(values=[1e6, 1e7, 1e8, 1e9], labelExpr="datum.value < 1e9 ? datum.value / 1e6 + 'M' : '1B'"),
-        ),
-        color=colour,
-    )
-    scale = alt.Scale(type="log", domain=[0.013, 0.15])
-    y = alt.Y(
-        "ratio",
-        title="R* = depth / width of the lowest loss",
-        scale=scale,
-        axis=alt.Axis(values=[0.02, 0.05, 0.1]),
-    )
-    low = alt.Y("low", scale=scale)
-    marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
-    band = (
-        alt.Chart(pd.DataFrame({"low": [0.020], "high": [0.065]}))
-        .mark_rect(color=MUTED, opacity=0.12)
-        .encode(y=low, y2="high")
-    )
-    return (
-        (band + marks)
-        .properties(
-            width=480,
-            height=300,
-            title=alt.Title(
-                "The best depth / width falls as language models grow",
-                subtitle="90% intervals; grey: the range that the paper's budgets share, .020 to .065",
-            ),
-        )
-        .configure(**CONFIG)
-    )
-
-
-def regrets() -> pd.DataFrame:
-    """What a wrong R costs, per cent of the curve's minimum, at each budget of the packaged sweeps that has an optimum.
-
-    Losses between two measured shapes are read off the straight line in log R; `pool` is the pooled R*(N) behind
-    `recommend`, in which the sweep itself takes part.
-    """
-    found = measured_pool()
-    rows = []
-    for name in ("gemstones-hot", "gemstones-cooldown", "gemstones-half-rate", "byte-level"):
-        for budget in fit_law(find_sweep(name).table()).budgets:
-            if budget.r_star.value is None or budget.curve is None or budget.r_star.status != "optimum":
-                continue
-            points = sorted((point.ratio, point.adjusted) for point in budget.points)
-            ratios, losses = (np.array(each) for each in zip(*points, strict=True))
-            asked = {f"R* x {factor:g}": budget.r_star.value * factor for factor in (0.25, 0.5, 1, 2, 4)}
-            asked |= {"width/depth 64": 1 / 64, "R .036": 0.036, "pool": found.predict(budget.params_mean).ratio}
-            cost = {
-                rule: 100 * (np.interp(np.log(ratio), np.log(ratios), losses) / min(budget.curve.loss) - 1)
-                if ratios[0] <= ratio <= ratios[-1]
-                else np.nan
-                for rule, ratio in asked.items()
-            }
-            rows.append({"sweep": name, "params": budget.budget, **cost})
-    table = pd.DataFrame(rows).set_index(["sweep", "params"])
-    means = table.groupby(table.index.get_level_values(0).str.split("-").str[0]).mean()
-    means.index = pd.MultiIndex.from_tuples([(name, "mean") for name in means.index], names=table.index.names)
-    return pd.concat([table, means])
-
+CLAIMS: dict[str, tuple[str, Callable[[], alt.TopLevelMixin]]] = {
+    "C1": ("claim-1-push", draw_push),
+    "C2": ("claim-2-within", draw_forest),
+    "C3": ("claim-3-tracking", draw_tracking),
+    "C4": ("claim-4-optima", draw_optima),
+    "C5": ("claim-5-models", draw_models),
+    "C6": ("claim-6-regret", draw_regret),
+}
 
 if __name__ == "__main__":
     main()

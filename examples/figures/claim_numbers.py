@@ -1,0 +1,233 @@
+"""The numbers behind docs/claims.md, from committed tables and packaged sweeps; claims.py prints and draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from interlaw.laws import Claim, FittedTable, LawFit, fit_law
+from interlaw.laws.contexts import join, read_contexts
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.table import read_runs
+from interlaw.laws.tracking import efficient_ratio
+from interlaw.published import compare_models, find_sweep, published_rows
+from interlaw.recommendation import measured_optima, measured_pool
+from interlaw.runs import load_table, view_table
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+DIGITS = 7  # of an exported figure: beyond the last bits that machines share
+FACTORS = tuple(2.0 ** np.arange(-3, 3.01, 0.25))
+RULES = ("width / depth = 64", "R = .036", "pooled R*(N)")
+NINETY = float(stats.norm.ppf(0.95))
+
+
+def export(folder: Path, place: Path) -> None:
+    """All trials of every part of an experiment in one table."""
+    tables = [
+        load_table(part).assign(part=part.name) for part in sorted(folder.iterdir()) if (part / "trials").is_dir()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    # what a reader can compute again from the others
+    dropped = [name for name in table if name.endswith(("_low", "_high")) or name in ("name", "tokens_per_second")]
+    table.drop(columns=dropped).dropna(axis=1, how="all").to_csv(place, index=False, float_format=f"%.{DIGITS}g")
+
+
+def final(name: str) -> pd.DataFrame:
+    """Trials of a committed table that ended well and count, the view's columns under plain names."""
+    table = pd.read_csv(RESULTS / f"{name}.csv")
+    table = table[(table["status"] == "done") & (table["stage"] == "final")].reset_index(drop=True)
+    return table if "projected_aofe" in table else view_table(table)
+
+
+def fitted(table: pd.DataFrame, *, by: str) -> list[FittedTable]:
+    """One fit a part, or a treatment."""
+    return [
+        FittedTable(
+            source=str(name) if by != "treatment" else "one",
+            treatment=str(name) if by == "treatment" else None,
+            table=rows,
+            fit=fit_law(rows, treatment=str(name) if by == "treatment" else None),
+        )
+        for name, rows in ((name, rows.reset_index(drop=True)) for name, rows in table.groupby(by))
+    ]
+
+
+def effects(claims: Sequence[Claim], *, runs: str) -> pd.DataFrame:
+    """The effects of T1 as rows of a forest."""
+    found = [each for each in claims if each.test == "within-shapes" and each.effect is not None]
+    names = ("quantity", "view", "effect", "low", "high", "verdict", "detectable", "dof", "p_adjusted", "p_opposite")
+    return pd.DataFrame([{"runs": runs, **{name: getattr(each, name) for name in names}} for each in found])
+
+
+def lengths(table: pd.DataFrame) -> dict[str, list[FittedTable]]:
+    """The growth experiment at each length of training, and whole."""
+    each = {
+        f"{amount:g} tokens a parameter": fitted(rows.reset_index(drop=True), by="part")
+        for amount, rows in table.groupby("budget")
+    }
+    return {**each, "all lengths": fitted(table, by="part")}
+
+
+def contexts_of(parts: Sequence[FittedTable]) -> pd.DataFrame:
+    """R* of the loss and of the most efficient interaction in each context (target and budget)."""
+    read = []
+    for part in parts:
+        runs = read_runs(part.table, treatment=part.treatment)
+        read.append(read_contexts(part.table, runs, group_shapes(runs), part.fit.budgets))
+    contexts = join(read, sources=[part.source for part in parts])
+    (quantities,) = contexts.interaction.values()
+    ratio, inside = efficient_ratio(contexts, quantities)
+    return pd.DataFrame(
+        {
+            "source": [part.source for part in parts for _ in part.fit.budgets],
+            "budget": contexts.budget,
+            "status": [each.r_star.status for part in parts for each in part.fit.budgets],
+            "loss": np.exp(contexts.log_r_star),
+            "low": [each.r_star.low for part in parts for each in part.fit.budgets],
+            "high": [each.r_star.high for part in parts for each in part.fit.budgets],
+            "params": np.exp(contexts.size),
+            "interaction": np.exp(ratio),
+            "inside": inside > 0,
+        }
+    )
+
+
+def public_optima() -> pd.DataFrame:
+    """R* of every packaged sweep, with its standard error in log R."""
+    found = [each for each in measured_optima() if each.status == "optimum" and each.route != "published"]
+    return pd.DataFrame(
+        {
+            "dataset": [each.dataset for each in found],
+            "params": [each.params for each in found],
+            "ratio": [each.ratio for each in found],
+            "stderr": [each.log_stderr for each in found],
+        }
+    )
+
+
+def slopes(optima: pd.DataFrame) -> pd.DataFrame:
+    """Slopes d log R* / d log N within each data set by weighted least squares, and over them by random effects.
+
+    The scatter about a line counts where it exceeds the stated errors (a Birge ratio of at least 1).
+    """
+    lines = []
+    for dataset, rows in optima.groupby("dataset"):
+        x, y, weight = np.log(rows["params"]), np.log(rows["ratio"]), rows["stderr"] ** -2.0
+        if np.ptp(x) < np.log(2):
+            continue
+        centred = x - np.average(x, weights=weight)
+        spread = float((weight * centred**2).sum())
+        gamma = float((weight * centred * y).sum() / spread)
+        left = y - np.average(y, weights=weight) - gamma * centred
+        excess = float((weight * left**2).sum()) / max(len(rows) - 2, 1)
+        lines.append({"dataset": dataset, "gamma": gamma, "stderr": np.sqrt(max(excess, 1.0) / spread)})
+    table = pd.DataFrame(lines)
+    table = pd.concat([table, pooled(table)], ignore_index=True)
+    return table.assign(low=table["gamma"] - NINETY * table["stderr"], high=table["gamma"] + NINETY * table["stderr"])
+
+
+def pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """Random effects (DerSimonian and Laird 1986), one vote a data set."""
+    weight = table["stderr"] ** -2.0
+    mean = float(np.average(table["gamma"], weights=weight))
+    heterogeneity = float((weight * (table["gamma"] - mean) ** 2).sum())
+    scale = float(weight.sum() - (weight**2).sum() / weight.sum())
+    between = max(0.0, (heterogeneity - (len(table) - 1)) / scale)
+    weight = 1 / (table["stderr"] ** 2 + between)
+    gamma = float(np.average(table["gamma"], weights=weight))
+    return pd.DataFrame([{"dataset": "all data sets", "gamma": gamma, "stderr": float(weight.sum() ** -0.5)}])
+
+
+def scored_models() -> tuple[pd.DataFrame, str]:
+    """Base models under one protocol with R, family, and what their score is beyond what their size predicts."""
+    comparison = compare_models(published_rows())
+    models = pd.DataFrame(
+        {
+            "family": [each.row.family.lower() for each in comparison.models],
+            "ratio": [each.row.ratio for each in comparison.models],
+            "params": [float(each.row.params_total) for each in comparison.models],
+            "score": [each.score for each in comparison.models],
+        }
+    )
+    size = np.log(models["params"])
+    slope, start = np.polyfit(size, models["score"], 1)
+    beyond = models["score"] - start - slope * size
+    association = next(
+        each for each in comparison.associations if (each.bin, each.predictor) == ("all", "claim_distance")
+    )
+    found = association.given_params
+    if found.value is None or found.low is None or found.high is None:
+        raise ValueError("expected families enough for an interval, found too few; add models")
+    needed = families_needed(found.value, low=found.low, high=found.high, now=found.num_families)
+    words = (
+        f"distance from the claimed interval and score, given size: r = {found.value:+.2f} ({found.low:+.2f} to "
+        f"{found.high:+.2f}); {found.num_models} models of {found.num_families} families; {needed}"
+    )
+    return models.assign(beyond=beyond), words
+
+
+def families_needed(value: float, *, low: float, high: float, now: int) -> str:
+    """What these families could show with 80% power, and how many would show the value found, and .2.
+
+    Fisher's z has the standard error that the 95% interval over families shows; it falls with the root of their number.
+    """
+    error = (np.arctanh(high) - np.arctanh(low)) / 2 / stats.t.ppf(0.975, now - 1)
+    power = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    seen = float(np.tanh(power * error))
+    needed = [(abs(each), int(np.ceil(now * (power * error / np.arctanh(abs(each))) ** 2))) for each in (value, 0.2)]
+    return f"|r| = {seen:.2f} could be seen; " + ", ".join(f"|r| = {r:.2f} would take {n} families" for r, n in needed)
+
+
+def regrets(own: Sequence[FittedTable] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What a wrong R costs, per cent of the curve's minimum, at each budget that has an optimum.
+
+    Losses between two measured shapes are read off the straight line in log R. The compute that a loss is worth comes
+    from the sweep's own lowest losses against its budgets: parameters and tokens grow together in the byte-level sweep,
+    parameters alone in the Gemstones. `pooled R*(N)` is the rule behind `recommend`, in which public sweeps take part.
+
+    Returns:
+        Loss at R* times each of `FACTORS`, and at the R of each of `RULES`, one row each.
+    """
+    found = measured_pool()
+    names = ("gemstones-hot", "gemstones-cooldown", "gemstones-half-rate", "byte-level")
+    fits = [(name.partition("-")[0] if "gem" in name else name, fit_law(find_sweep(name).table())) for name in names]
+    curves, ruled = [], []
+    for source, fit in [*fits, *(("MLPs on sines", part.fit) for part in own)]:
+        worth = None if source == "MLPs on sines" else compute_slope(fit, with_tokens=source == "byte-level")
+        for budget in fit.budgets:
+            if budget.r_star.status != "optimum" or budget.r_star.value is None or budget.curve is None:
+                continue
+            points = sorted((point.ratio, point.adjusted) for point in budget.points)
+            ratios, losses = (np.array(each) for each in zip(*points, strict=True))
+            best = min(budget.curve.loss)
+
+            def cost(ratio: float, at: np.ndarray = ratios, loss: np.ndarray = losses, lowest: float = best) -> float:
+                inside = at[0] <= ratio <= at[-1]
+                return 100 * float(np.interp(np.log(ratio), np.log(at), loss) / lowest - 1) if inside else np.nan
+
+            name = {"sweep": source, "params": budget.budget, "worth": worth}
+            curves += [{**name, "factor": each, "cost": cost(budget.r_star.value * each)} for each in FACTORS]
+            asked = (1 / 64, 0.036, found.predict(budget.params_mean).ratio)
+            ruled += [
+                {**name, "rule": rule, "ratio": ratio, "cost": cost(ratio)}
+                for rule, ratio in zip(RULES, asked, strict=True)
+                if source != "MLPs on sines"  # rules are made for language models
+            ]
+    return pd.DataFrame(curves), pd.DataFrame(ruled)
+
+
+def compute_slope(fit: LawFit, *, with_tokens: bool) -> float:
+    """D log L / d log C of a sweep's lowest losses, C the training compute."""
+    budgets = [each for each in fit.budgets if each.curve is not None]
+    size = np.log([each.params_mean for each in budgets])
+    loss = np.log([min(each.curve.loss) for each in budgets if each.curve is not None])
+    return float(np.polyfit(size, loss, 1)[0]) / (2.0 if with_tokens else 1.0)
+
+
+def equivalent_compute(cost: pd.Series, worth: pd.Series) -> pd.Series:
+    """Extra training compute, per cent, that the loss of `cost` per cent is worth."""
+    return 100 * np.expm1(-np.log1p(cost / 100) / worth)
