@@ -16,6 +16,7 @@ from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, find_sweep, published_rows
 from interlaw.recommendation import measured_optima, measured_pool
+from interlaw.reproduce.push import Arm
 from interlaw.runs import load_table, view_table
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -41,6 +42,12 @@ def final(name: str) -> pd.DataFrame:
     table = pd.read_csv(RESULTS / f"{name}.csv")
     table = table[(table["status"] == "done") & (table["stage"] == "final")].reset_index(drop=True)
     return table if "projected_aofe" in table else view_table(table)
+
+
+def seen_by(arm: Arm, *, pairs: int) -> float:
+    """The relative change of the loss that an arm's pairs show with 80% power in a one-sided test at 5%."""
+    quantiles = stats.t.ppf([0.95, 0.8], pairs - 1)
+    return float(np.expm1((arm.high - arm.low) / 2 / quantiles[0] * quantiles.sum()))
 
 
 def fitted(table: pd.DataFrame, *, by: str) -> list[FittedTable]:

@@ -54,7 +54,10 @@ def draw_push() -> alt.TopLevelMixin:
     effects = measured_effects(numbers.final("push"))
     rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
     for effect in effects:
-        print(f"C1  {effect.on} at {effect.strength:g}: {effect}")
+        seen = ", ".join(
+            f"{numbers.seen_by(arm, pairs=effect.num_pairs):.0%}" for arm in (effect.lowered, effect.raised)
+        )
+        print(f"C1  {effect.on} at {effect.strength:g}: {effect}; changes of {seen} could be seen")
         rows += [{"on": NAMES[effect.on], **arm} for arm in arms(effect)]
     table = pd.DataFrame(rows).sort_values("moved")
     numeric = ["moved", "change", "low", "high"]
@@ -146,7 +149,7 @@ def draw_tracking() -> alt.TopLevelMixin:
     say("C3", judge_together(parts), runs="MLPs, 12 targets")
     contexts = numbers.contexts_of(parts)
     print(contexts.round(4).to_string())
-    contexts["target"] = contexts["source"].str.partition("-seed-")[0].str.replace("layers-", "") + " layers"
+    contexts["target"] = contexts["source"].str.extract(r"layers-(\d)")[0] + " layers"
     contexts["size"] = (contexts["budget"] / 1000).map("{:g}k parameters".format)
     chart = alt.Chart(contexts[contexts["status"] == "optimum"])
     scale = alt.Scale(type="log", domain=[0.01, 1])
@@ -169,7 +172,7 @@ def draw_tracking() -> alt.TopLevelMixin:
 
 
 def draw_optima() -> alt.TopLevelMixin:
-    """C4: R* against parameters; the claim would be a flat line."""
+    """C4: R* against parameters, public language models and our MLPs; the claim would be a flat line."""
     optima = numbers.public_optima()
     for line in numbers.slopes(optima).itertuples():
         print(f"C4  {line.dataset}: gamma = {line.gamma:+.2f} ({line.low:+.2f} to {line.high:+.2f})")
@@ -177,27 +180,38 @@ def draw_optima() -> alt.TopLevelMixin:
         low=optima["ratio"] * np.exp(-numbers.NINETY * optima["stderr"]),
         high=optima["ratio"] * np.exp(numbers.NINETY * optima["stderr"]),
     )
-    public = optima_panel(
-        table,
-        alt.Axis(values=[1e6, 1e7, 1e8, 1e9], labelExpr="datum.value < 1e9 ? datum.value / 1e6 + 'M' : '1B'"),
-    ).properties(width=430, height=300, title="language models, public sweeps")
+    large = "datum.value < 1e9 ? datum.value / 1e6 + 'M' : '1B'"
+    panels = [
+        optima_panel(table, alt.Axis(values=[1e6, 1e7, 1e8, 1e9], labelExpr=large), band=True).properties(
+            width=400, height=300, title="language models, public sweeps"
+        )
+    ]
+    if (numbers.RESULTS / "targets.csv").exists():
+        parts = numbers.fitted(numbers.final("targets"), by="part")
+        own = numbers.contexts_of(parts)
+        own = own[own["status"] == "optimum"].rename(columns={"loss": "ratio", "source": "dataset"})
+        axis = alt.Axis(values=[5e3, 16e3, 5e4], labelExpr="datum.value / 1e3 + 'k'")
+        panels.append(optima_panel(own, axis, band=False).properties(width=230, height=300, title="MLPs, our targets"))
     return finished(
-        public,
+        alt.hconcat(*panels).resolve_scale(color="independent"),
         "The best depth / width falls as language models grow",
         "90% intervals; grey: the range that the paper's budgets share, .020 to .065",
     )
 
 
-def optima_panel(table: pd.DataFrame, axis: alt.Axis) -> alt.LayerChart:
-    """R* with its interval against parameters, the paper's range in grey."""
-    scale = alt.Scale(type="log", domain=[0.013, 0.2], clamp=True)
+def optima_panel(table: pd.DataFrame, axis: alt.Axis, *, band: bool) -> alt.LayerChart:
+    """R* with its interval against parameters, the paper's range in grey; a line a target where there are many."""
+    scale = alt.Scale(type="log", domain=[0.013, 0.3], clamp=True)
+    legend = alt.Legend() if band else None
     base = alt.Chart(table).encode(
-        x=alt.X("params", title="parameters", scale=alt.Scale(type="log"), axis=axis),
-        color=alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES))),
+        x=alt.X("params", title="parameters", scale=alt.Scale(type="log", nice=False, padding=12), axis=axis),
+        color=alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES)), legend=legend),
     )
     y = alt.Y("ratio", title="R* = depth / width of the lowest loss", scale=scale, axis=RATIOS)
     low = alt.Y("low", scale=scale)
     marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
+    if not band:
+        return marks + base.mark_line(strokeWidth=1.5).encode(y=y)
     ends = pd.DataFrame({"low": [0.020], "high": [0.065]})
     return alt.Chart(ends).mark_rect(color=MUTED, opacity=0.12).encode(y=low, y2="high") + marks
 
@@ -277,7 +291,11 @@ def draw_regret() -> alt.TopLevelMixin:
         )
         .properties(width=260, height=270, title="by a rule, a dot a budget")
     )
-    return finished(alt.hconcat(left, right), "")
+    return finished(
+        alt.hconcat(left, right),
+        "A factor of two off R* costs about 1% of the loss, a factor of four up to 5%",
+        "mean over the budgets that have an optimum; 0 is the fitted minimum, which a measured shape may undercut",
+    )
 
 
 def print_regrets(curves: pd.DataFrame, ruled: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.reproduce.agreement import Agreement, remarks
 from interlaw.reproduce.cnn import CNN_SCAN
-from interlaw.reproduce.designed import GROWTH, TARGETS, WAVES
+from interlaw.reproduce.designed import GROWTH, RATES, TARGETS, WAVES
 from interlaw.reproduce.double_descent import run_double_descent
 from interlaw.reproduce.folder import experiment_folder
 from interlaw.reproduce.gpt import GPT_BUDGETS, GPT_DEPTH
@@ -38,7 +38,7 @@ class Experiment:
     scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, WAVES, TARGETS, GROWTH)
+SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, WAVES, TARGETS, GROWTH, RATES)
 _SWEEP = frozenset({"workers", "device"})
 EXPERIMENTS: dict[str, Experiment] = {
     "double-descent": Experiment(run=run_double_descent),
@@ -50,6 +50,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "waves": Experiment(run=WAVES, options=_SWEEP, scales=("decisive",)),
     "targets": Experiment(run=TARGETS, options=_SWEEP, scales=("decisive",)),
     "growth": Experiment(run=GROWTH, options=_SWEEP | {"text"}, scales=("decisive",)),
+    "rates": Experiment(run=RATES, options=_SWEEP | {"text"}, scales=("decisive",)),
     "push": Experiment(run=run_push, options=_SWEEP, scales=("decisive",)),
     "nfa": Experiment(run=run_nfa, options=frozenset({"device", "text"})),
     "open-models": Experiment(run=run_open_models, options=frozenset({"device", "text", "models"})),

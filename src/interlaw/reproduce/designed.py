@@ -58,3 +58,17 @@ GROWTH = ShapeSweep(
     differs=OURS,
     judge=lambda result, scale: [],
 )
+
+_FIXED = 'treatment = "fixed"\nlearning_rate = 2e-3'
+_SEARCHED = 'treatment = "search"\nlearning_rates = [4e-3, 8e-3, 1.6e-2]'
+
+RATES = ShapeSweep(
+    name="rates",
+    parts=(
+        Part(label="fixed", recipe="rates"),
+        Part(label="search", recipe="rates", changes=((_FIXED, _SEARCHED),)),
+    ),
+    setting="GPTs of 200k parameters, one low rate for all shapes and each shape's own.",
+    differs=OURS,
+    judge=lambda result, scale: [],
+)
