@@ -207,7 +207,12 @@ def optima_panel(table: pd.DataFrame, axis: alt.Axis, *, band: bool) -> alt.Laye
         x=alt.X("params", title="parameters", scale=alt.Scale(type="log", nice=False, padding=12), axis=axis),
         color=alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES)), legend=legend),
     )
-    y = alt.Y("ratio", title="R* = depth / width of the lowest loss", scale=scale, axis=RATIOS)
+    y = alt.Y(
+        "ratio",
+        title="R* = depth / width of the lowest loss",
+        scale=scale,
+        axis=alt.Axis(values=[0.02, 0.05, 0.1, 0.2]),
+    )
     low = alt.Y("low", scale=scale)
     marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
     if not band:
