@@ -56,6 +56,7 @@ class LiveSweep:
         self._lines: dict[str, TaskID] = {}
         self._running: dict[str, str] = {}
         self._spoken = time.monotonic()
+        self._graph = ""
 
     def __enter__(self) -> LiveSweep:
         self._progress.start()
@@ -112,6 +113,10 @@ class LiveSweep:
             self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s{missing}", markup=False)
         else:
             self._console.print(f"{name}  {values['status']}  {values.get('reason', '')}", markup=False)
+        graph = values.get("graph", "")
+        if graph not in ("", "captured", self._graph):
+            self._graph = graph  # once, not for every trial
+            self._console.print(f"on this device: {graph}", markup=False)
 
 
 def describe(trial: TrialSpec) -> str:

@@ -33,7 +33,8 @@ class Event:
         kind: `started`, `progress` or `ended`; no listener hears `ready` (a worker has started) and `stopped` (no
             trial can go on: a full disk, say).
         key: The trial.
-        values: Progress values, or for `ended` the record's status, loss, seconds, reason and unmeasured.
+        values: Progress values, or for `ended` the record's status, loss, seconds, reason, unmeasured
+            and, on a CUDA device, whether its steps were captured.
     """
 
     kind: Literal["started", "progress", "ended", "ready", "stopped"]
@@ -259,4 +260,5 @@ def ending(record: Record | None) -> dict[str, Any]:
         "seconds": record.seconds,
         "reason": record.reason,
         "unmeasured": record.unmeasured,
+        "graph": record.provenance.get("graph", ""),
     }

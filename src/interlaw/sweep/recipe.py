@@ -103,7 +103,7 @@ class TrainingPart(Strict):
             limit, when None.
         test_samples: Test samples at the end, likewise.
         patience: Validations without a new lowest loss before training stops; 0: never.
-        precision: Of the forward pass's matrix products: `float32`, or `bfloat16` under autocast.
+        precision: Of matrix products: `float32`; `tfloat32`, on CUDA devices alone; or `bfloat16` under autocast.
         blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
     """
 

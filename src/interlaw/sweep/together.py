@@ -198,6 +198,7 @@ def _train_stacked(
             "processes": 1,
             "compiled": False,
             "stacked": True,
+            **({"graph": result.graph} if result.graph else {}),
             **at_once,
             "predicted_bytes": len(members) * needed.peak_bytes(part),
         }

@@ -208,6 +208,7 @@ def _train(
         "processes": distributed.get_world_size() if sliced else 1,
         "compiled": conditions.compiled,
         "stacked": False,
+        **({"graph": result.graph} if result.graph else {}),
         **at_once,
         **predicted,
     }

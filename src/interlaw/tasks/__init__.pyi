@@ -18,6 +18,7 @@ from .spec import TaskPart as TaskPart
 from .spec import TaskPlan as TaskPlan
 from .spec import TaskSpec as TaskSpec
 from .task import Task as Task
+from .task import sent as sent
 from .text import TextTask as TextTask
 from .text_spec import TextTaskPart as TextTaskPart
 from .text_spec import TextTaskSpec as TextTaskSpec

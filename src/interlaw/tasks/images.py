@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.tasks.pictures import draw_pictures, split_digits
+from interlaw.tasks.task import sent
 
 GREY = 0.5
 Batch = tuple[Float[Tensor, "batch inputs rows columns"], Float[Tensor, "batch channels rows columns"]]
@@ -79,10 +80,10 @@ class ImageTask:
 
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:
         """Images greyed out under a mask, with the mask as a last channel, and the images themselves."""
-        images = images.to(self.device)
+        images = sent(images, self.device)
         side = self.image_size // self.patch
         masks = draw_masks(len(images), side=side, patch=self.patch, num_masked=self.num_masked, source=source)
-        mask = masks.to(images)
+        mask = sent(masks, self.device).to(images.dtype)
         return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
+from interlaw.tasks.task import sent
 
 Batch = tuple[Tensor, Tensor]
 
@@ -45,8 +46,8 @@ class RegressionTask:
         chosen = []
         for epoch in range(first // count, (last - 1) // count + 1):
             begin, end = max(first, epoch * count), min(last, (epoch + 1) * count)
-            chosen.append(self._epoch(seed, epoch, count)[begin - epoch * count : end - epoch * count])
-        index = torch.cat(chosen).to(inputs.device)
+            chosen.append(self._epoch(seed, epoch, inputs)[begin - epoch * count : end - epoch * count])
+        index = torch.cat(chosen)
         return inputs[index], targets[index]
 
     def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
@@ -76,9 +77,10 @@ class RegressionTask:
         """Share of the test targets' variance that is explained."""
         return {"explained_variance": 1 - loss / float(self.splits["test"][1].var(dim=0, correction=0).mean())}
 
-    def _epoch(self, seed: int, epoch: int, count: int) -> Tensor:
-        """The order of an epoch; each seed's last one is kept, since networks of several seeds may train in turn."""
+    def _epoch(self, seed: int, epoch: int, inputs: Tensor) -> Tensor:
+        """The order of an epoch, where the inputs lie; each seed's last one is kept, for several may train in turn."""
         if seed not in self._orders or self._orders[seed][0] != epoch:
             source = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-            self._orders[seed] = (epoch, torch.from_numpy(source.permutation(count)))
+            order = torch.from_numpy(source.permutation(len(inputs)))
+            self._orders[seed] = (epoch, sent(order, inputs.device))
         return self._orders[seed][1]

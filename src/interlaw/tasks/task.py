@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 
@@ -37,3 +38,8 @@ class Task(Protocol):
 
     def figures(self, loss: float) -> dict[str, float]:
         """Further figures that follow from the test loss."""
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; to a CUDA device it travels while the host goes on, from memory that is not paged."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

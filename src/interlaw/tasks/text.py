@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.tasks.corpus import SPLITS, Corpus
+from interlaw.tasks.task import sent
 
 Batch = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]
 
@@ -95,7 +96,7 @@ class TextTask:
         """Sequences and their targets from the given places."""
         places = starts[:, None] + np.arange(self.context + 1)
         if split in self._resident:
-            held = self._resident[split][torch.from_numpy(places).to(self.device)].long()
+            held = self._resident[split][sent(torch.from_numpy(places), self.device)].long()
             return held[:, :-1], held[:, 1:]
         window = torch.from_numpy(self._tokens[split][places].astype(np.int64)).to(self.device)
         return window[:, :-1], window[:, 1:]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from interlaw.models import build_model
 from interlaw.shapes import Shape
 from interlaw.tasks import Task
-from interlaw.training.optimizer import make_optimizer
+from interlaw.training.optimizer import make_optimizer, set_rate
 from interlaw.training.parametrization import scale_initial_weights
 from interlaw.training.settings import TrainSettings
 
@@ -89,8 +89,7 @@ def _movements(shape: Shape, task: Task, settings: TrainSettings, seed: int) -> 
     model = build_model(shape, seed=seed)
     scale_initial_weights(model, settings)
     optimizer = make_optimizer(model, settings)
-    for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate * group["rate_factor"]
+    set_rate(optimizer, settings.learning_rate)
     watched = task.batch(seed=seed, step=READING_STEP, size=settings.batch_size)
     start = _activations(model, task, watched)
     moved: tuple[list[float], list[float]] = ([], [])

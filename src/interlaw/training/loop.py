@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,11 @@ from torch import Tensor, distributed, nn
 from interlaw.tasks import Task
 from interlaw.training.best import BestWeights
 from interlaw.training.checkpoint import is_divided, load_checkpoint, save_checkpoint
+from interlaw.training.graph import Step, fate, stepper
 from interlaw.training.intervention import intervention_term
-from interlaw.training.optimizer import learning_rate_at, make_optimizer
+from interlaw.training.optimizer import learning_rate_at, make_optimizer, set_rate
+from interlaw.training.precision import in_precision, products_in
+from interlaw.training.readback import Readback
 from interlaw.training.settings import Precision, TrainSettings
 
 Report = Callable[["TrainState"], None]
@@ -60,6 +63,7 @@ class TrainResult:
         evaluation_seconds: The part of it that went into evaluation.
         curve: Rows of step, units, train_loss, val_loss, learning_rate.
         reason: Why it diverged, in words; empty when done.
+        graph: On a CUDA device: `captured`, or why its steps did not run as one graph.
     """
 
     status: Literal["done", "diverged"]
@@ -71,6 +75,7 @@ class TrainResult:
     evaluation_seconds: float
     curve: list[dict[str, float]]
     reason: str = ""
+    graph: str = ""
 
 
 def train(
@@ -93,12 +98,14 @@ def train(
         settings: Everything that changes the result.
         checkpoints: Folder to save to and to resume from; None keeps nothing.
         checkpoint_seconds: Least time between two checkpoints; no effect on the result.
-        report: Called after every step with the state, for progress.
+        report: Called with the state after every step, on a device about twice a second.
         micro_batch: Samples that go forward and backward at a time; the gradients of a batch's parts are summed, so
             only the last bits of the result depend on it. The whole batch when None.
         evaluation_batch: Held-out samples that go forward at a time; as many as in training when None. Only the last
             bits depend on it too.
         compiled: Train through `torch.compile`; it too changes the last bits alone.
+
+    On a device nothing is read but at intervals, and the step is a CUDA graph where it can be.
 
     Returns:
         The result; divergence is a status.
@@ -115,38 +122,37 @@ def train(
     at_once = min(micro_batch or settings.batch_size, settings.batch_size)
     judged_at_once = evaluation_batch or at_once
     network: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
-    while state.step < settings.steps and not is_exhausted(state, settings):
-        loss = _one_step(network, optimizer, task, settings, state.step, at_once)
-        if not is_sane(loss, state, settings):
-            return diverged(loss, state, task, settings)
-        state.step += 1
-        state.seconds = time.monotonic() - started
-        if is_evaluation(state.step, settings):
-            _validate(network, task, settings, state, judged_at_once)
-            best.note([row["val_loss"] for row in state.curve])
+    step = stepper(_step_of(network, optimizer, task, settings, at_once), next(model.parameters()))
+    losses = Readback(next(model.parameters()))
+    with products_in(settings.precision):
+        while (taken := state.step + len(losses)) < settings.steps and not is_exhausted(state, settings):
+            set_rate(optimizer, learning_rate_at(taken, settings))
+            losses.add(step(task.batch(seed=settings.seed, step=taken, size=settings.batch_size)))
+            if not losses.is_due and not is_evaluation(taken + 1, settings):
+                continue
+            for (loss,) in losses.read():
+                if not is_sane(loss, state, settings):
+                    return diverged(loss, state, task, settings, graph=fate(step))
+                state.step += 1
             state.seconds = time.monotonic() - started
-        if checkpoints and state.step < settings.steps and _is_due(model, saved, checkpoint_seconds):
-            values = asdict(state)
-            save_checkpoint(
-                checkpoints, step=state.step, model=model, optimizer=optimizer, state=values, best=best.tensors
-            )
-            saved = time.monotonic()
-        if report:
-            report(state)
-    best.restore()
-    with _timed_evaluation(state):
-        loss = evaluate(
-            network,
-            task,
-            "test",
-            num_samples=settings.test_samples,
-            batch_size=judged_at_once,
-            precision=settings.precision,
-        )
+            if is_evaluation(state.step, settings):
+                _validate(network, task, settings, state, judged_at_once)
+                best.note([row["val_loss"] for row in state.curve])
+                state.seconds = time.monotonic() - started
+            if checkpoints and state.step < settings.steps and _is_due(model, saved, checkpoint_seconds):
+                values = asdict(state)
+                save_checkpoint(
+                    checkpoints, step=state.step, model=model, optimizer=optimizer, state=values, best=best.tensors
+                )
+                saved = time.monotonic()
+            if report:
+                report(state)
+        best.restore()
+        loss = _tested(network, task, settings, state, judged_at_once)
     if not math.isfinite(loss):
-        return diverged(loss, state, task, settings)
+        return diverged(loss, state, task, settings, graph=fate(step))
     state.seconds = time.monotonic() - started
-    return done(loss, state, task, settings)
+    return done(loss, state, task, settings, graph=fate(step))
 
 
 @torch.no_grad()
@@ -162,13 +168,12 @@ def evaluate(
     """Mean loss over held-out samples, nats per unit: sums in float64, divided once."""
     was_training = model.training
     model.eval()
-    total, count = 0.0, 0
+    sizes, losses = [], []
     for batch in task.evaluation(split, num_samples=num_samples, batch_size=batch_size):
-        size = len(batch[0])
-        total += float(loss_of(model, task, batch, precision=precision)) * size
-        count += size
+        sizes.append(len(batch[0]))
+        losses.append(loss_of(model, task, batch, precision=precision))
     model.train(was_training)
-    return total / count
+    return sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True)) / sum(sizes)
 
 
 def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -> Tensor:
@@ -177,32 +182,27 @@ def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -
         return task.loss(model, batch)
 
 
-def in_precision(precision: Precision, device_type: str) -> AbstractContextManager[object]:
-    """Autocast for `bfloat16`; nothing for `float32`."""
-    return nullcontext() if precision == "float32" else torch.autocast(device_type, dtype=torch.bfloat16)
+def _step_of(
+    model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, at_once: int
+) -> Step:
+    """One optimizer step as a function of the batch; it gives the batch's loss before it."""
 
+    def step(batch: Any) -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        parts = []
+        for part, share in parts_of(batch, at_once):
+            loss = loss_of(model, task, part, precision=settings.precision) * share
+            loss.backward()  # type: ignore[no-untyped-call]
+            parts.append(loss.detach())
+        if settings.intervention != "none":
+            term = settings.strength * intervention_term(model, batch[0], on=settings.intervention)
+            term.backward()  # type: ignore[no-untyped-call]
+        if settings.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizer.step()
+        return sum(parts[1:], parts[0])
 
-def _one_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, settings: TrainSettings, step: int, at_once: int
-) -> float:
-    """One optimizer step; returns the batch's loss before it."""
-    rate = learning_rate_at(step, settings)
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group["rate_factor"]
-    optimizer.zero_grad(set_to_none=True)
-    batch = task.batch(seed=settings.seed, step=step, size=settings.batch_size)
-    parts = []
-    for part, share in parts_of(batch, at_once):
-        loss = loss_of(model, task, part, precision=settings.precision) * share
-        loss.backward()  # type: ignore[no-untyped-call]
-        parts.append(loss.detach())
-    if settings.intervention != "none":
-        term = settings.strength * intervention_term(model, batch[0], on=settings.intervention)
-        term.backward()  # type: ignore[no-untyped-call]
-    if settings.clip:
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-    optimizer.step()
-    return float(sum(parts[1:], parts[0]))
+    return step
 
 
 def parts_of(batch: Any, at_once: int) -> Iterator[tuple[Any, float]]:
@@ -222,7 +222,7 @@ def is_sane(loss: float, state: TrainState, settings: TrainSettings) -> bool:
     return math.isfinite(loss) and loss <= settings.blow_up * state.first_loss
 
 
-def diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
+def diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings, *, graph: str = "") -> TrainResult:
     """The result of a run that left for good."""
     return TrainResult(
         status="diverged",
@@ -234,10 +234,11 @@ def diverged(loss: float, state: TrainState, task: Task, settings: TrainSettings
         evaluation_seconds=state.evaluation_seconds,
         curve=state.curve,
         reason=f"loss {loss:.4g} at step {state.step} against {state.first_loss:.4g} at the start",
+        graph=graph,
     )
 
 
-def done(loss: float, state: TrainState, task: Task, settings: TrainSettings) -> TrainResult:
+def done(loss: float, state: TrainState, task: Task, settings: TrainSettings, *, graph: str = "") -> TrainResult:
     """The result of a run that ended well, with its test loss."""
     return TrainResult(
         status="done",
@@ -248,6 +249,7 @@ def done(loss: float, state: TrainState, task: Task, settings: TrainSettings) ->
         seconds=state.seconds,
         evaluation_seconds=state.evaluation_seconds,
         curve=state.curve,
+        graph=graph,
     )
 
 
@@ -292,6 +294,19 @@ def _validate(model: nn.Module, task: Task, settings: TrainSettings, state: Trai
             precision=settings.precision,
         )
     add_row(state, task, settings, val_loss=val_loss)
+
+
+def _tested(model: nn.Module, task: Task, settings: TrainSettings, state: TrainState, at_once: int) -> float:
+    """The test loss."""
+    with _timed_evaluation(state):
+        return evaluate(
+            model,
+            task,
+            "test",
+            num_samples=settings.test_samples,
+            batch_size=at_once,
+            precision=settings.precision,
+        )
 
 
 def add_row(state: TrainState, task: Task, settings: TrainSettings, *, val_loss: float) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from interlaw.training.graph import is_capturable
 from interlaw.training.parametrization import parameter_factors
 from interlaw.training.settings import TrainSettings
 
@@ -17,7 +19,7 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Ada
     """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices, and vectors only when told to.
 
     Rates, epsilons and decays carry the factors of the settings' parametrization; a group's `rate_factor` multiplies
-    the scheduled rate.
+    the scheduled rate. On CUDA devices rates are tensors, so that a captured step reads them anew.
     """
     found = parameter_factors(model, settings)
     members: dict[tuple[float, float, float], list[nn.Parameter]] = {}
@@ -26,12 +28,25 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Ada
             is_decayed = parameter.dim() >= 2 or settings.decays == "all"
             decay = found[name].decay * settings.weight_decay if is_decayed else 0.0
             members.setdefault((decay, found[name].rate, found[name].epsilon), []).append(parameter)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": parameters, "weight_decay": decay, "rate_factor": rate, "eps": EPSILON * epsilon}
         for (decay, rate, epsilon), parameters in members.items()
     ]
     betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
+    captured = is_capturable(next(model.parameters()))
+    if captured:
+        for group in groups:
+            group["lr"] = torch.tensor(settings.learning_rate, device=group["params"][0].device)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True, capturable=captured)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Gives each group the scheduled rate times its factor."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate * group["rate_factor"])
+        else:
+            group["lr"] = rate * group["rate_factor"]
 
 
 def learning_rate_at(step: int, settings: TrainSettings) -> float:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.tasks import Task
 from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
+from interlaw.training.graph import fate, stepper
 from interlaw.training.loop import (
     TrainResult,
     TrainState,
@@ -28,9 +29,10 @@ from interlaw.training.loop import (
     is_evaluation,
     is_exhausted,
     is_sane,
-    parts_of,
 )
 from interlaw.training.optimizer import learning_rate_at, make_optimizer
+from interlaw.training.precision import products_in
+from interlaw.training.readback import Readback
 from interlaw.training.settings import TrainSettings
 from interlaw.training.stack import Stack
 
@@ -45,7 +47,7 @@ class Replica:
         model: The network; holds its weights before and after the group trains, and at each checkpoint.
         settings: Everything that changes its result.
         checkpoints: Folder to save to and to resume from; None keeps nothing.
-        report: Called after every step with the state, for progress.
+        report: Called with the state after every step, on a device about twice a second.
     """
 
     model: nn.Module
@@ -137,58 +139,68 @@ class _Group:
         self._at_once = min(micro_batch or self._settings.batch_size, self._settings.batch_size)
         self._judged_at_once = evaluation_batch or self._at_once
         self._stack = Stack([replica.model for replica, _ in members], [optimizer for _, optimizer in members])
+        self._step = stepper(self._take_step, self._stack.weights)
+        self._losses = Readback(self._stack.weights)
+        self._clock = time.monotonic()
 
     def run(self, checkpoint_seconds: float) -> None:
         """Trains until every replica has its result."""
-        saved = clock = time.monotonic()
-        while self._members:
-            step = self._members[0][0].state.step
-            if step == self._settings.steps:
-                self._finish(range(len(self._members)))
-                return
-            losses = self._step(step)
-            now = time.monotonic()
-            share, clock = (now - clock) / len(self._members), now
-            self._take(losses, seconds=share)
-            if self._members and is_evaluation(step + 1, self._settings):
-                self._evaluate()
-                clock = time.monotonic()
-            if step + 1 < self._settings.steps and time.monotonic() - saved >= checkpoint_seconds:
-                self._save()
-                saved = time.monotonic()
-            for replica, _ in self._members:
-                if replica.report:
-                    replica.report(replica.state)
+        saved = self._clock = time.monotonic()
+        with products_in(self._settings.precision):
+            while self._members:
+                taken = self._members[0][0].state.step + len(self._losses)
+                if taken == self._settings.steps:
+                    self._finish(range(len(self._members)))
+                    return
+                self._losses.add(self._step(self._batches(taken)))
+                if not self._losses.is_due and not is_evaluation(taken + 1, self._settings):
+                    continue
+                self._take(self._losses.read())
+                if self._members and is_evaluation(taken + 1, self._settings):
+                    self._evaluate()
+                if taken + 1 < self._settings.steps and time.monotonic() - saved >= checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                for replica, _ in self._members:
+                    if replica.report:
+                        replica.report(replica.state)
 
-    def _step(self, step: int) -> list[float]:
+    def _batches(self, step: int) -> tuple[Tensor, ...]:
+        """Every replica's batch, side by side (K, batch, ...); rates are set for the step."""
+        settings = [replica.settings for replica, _ in self._members]
+        self._stack.schedule([learning_rate_at(step, one) for one in settings], self._settings)
+        batches = [self._task.batch(seed=one.seed, step=step, size=one.batch_size) for one in settings]
+        return tuple(torch.stack(tensors) for tensors in zip(*batches, strict=True))
+
+    def _take_step(self, batches: tuple[Tensor, ...]) -> Tensor:
         """One optimizer step of all; their batches' losses before it."""
-        batches = [
-            self._task.batch(seed=replica.settings.seed, step=step, size=self._settings.batch_size)
-            for replica, _ in self._members
-        ]
         total: Tensor | float = 0.0
-        for pieces in zip(*(parts_of(batch, self._at_once) for batch in batches), strict=True):
-            share = pieces[0][1]
-            stacked = tuple(torch.stack(tensors) for tensors in zip(*(part for part, _ in pieces), strict=True))
-            losses = self._stack.losses(self._task, stacked, settings=self._settings)[: len(self._members)] * share
+        for first in range(0, self._settings.batch_size, self._at_once):
+            part = tuple(tensor[:, first : first + self._at_once].contiguous() for tensor in batches)
+            share = part[0].shape[1] / self._settings.batch_size
+            losses = self._stack.losses(self._task, part, settings=self._settings)[: len(batches[0])] * share
             losses.sum().backward()
             total = total + losses.detach()
-        rates = [learning_rate_at(step, replica.settings) for replica, _ in self._members]
-        self._stack.update(rates, self._settings)
+        self._stack.update(self._settings)
         assert isinstance(total, Tensor)
-        return [float(loss) for loss in total.tolist()]
+        return total
 
-    def _take(self, losses: Sequence[float], *, seconds: float) -> None:
-        """Takes the losses into the states; replicas that diverged leave."""
-        gone = []
-        for place, ((replica, _), loss) in enumerate(zip(self._members, losses, strict=True)):
-            state = replica.state
-            state.seconds += seconds
-            if is_sane(loss, state, replica.settings):
-                state.step += 1
-            else:
-                replica.result = diverged(loss, state, self._task, replica.settings)
-                gone.append(place)
+    def _take(self, rows: Sequence[Sequence[float]]) -> None:
+        """Takes the losses of each step into the states; replicas that diverged leave."""
+        now = time.monotonic()
+        for replica, _ in self._members:
+            replica.state.seconds += (now - self._clock) / len(self._members)
+        self._clock = now
+        gone: list[int] = []
+        for losses in rows:
+            for place, ((replica, _), loss) in enumerate(zip(self._members, losses, strict=True)):
+                if place in gone:
+                    continue
+                if is_sane(loss, replica.state, replica.settings):
+                    replica.state.step += 1
+                else:
+                    replica.result = diverged(loss, replica.state, self._task, replica.settings, graph=fate(self._step))
+                    gone.append(place)
         self._remove(gone)
 
     def _evaluate(self) -> None:
@@ -210,25 +222,25 @@ class _Group:
             replica, _ = self._members[place]
             finite = math.isfinite(losses[place])
             end = done if finite else diverged
-            replica.result = end(losses[place], replica.state, self._task, replica.settings)
+            replica.result = end(losses[place], replica.state, self._task, replica.settings, graph=fate(self._step))
         self._remove(places)
 
     def _judge(self, split: str, *, num_samples: int) -> list[float]:
         """Mean loss of each replica over held-out samples: sums in float64, divided once."""
-        started = time.monotonic()
-        total, count = torch.zeros(len(self._members), dtype=torch.float64), 0
+        sizes, found = [], []
         self._stack.base.eval()
         with torch.no_grad():
             for batch in self._task.evaluation(split, num_samples=num_samples, batch_size=self._judged_at_once):
                 losses = self._stack.losses(self._task, batch, settings=self._settings, shared=True)
-                total += losses[: len(self._members)].double().cpu() * len(batch[0])
-                count += len(batch[0])
+                found.append(losses[: len(self._members)])
+                sizes.append(len(batch[0]))
         self._stack.base.train()
-        share = (time.monotonic() - started) / len(self._members)
+        means = torch.stack(found).double().cpu().mul(torch.tensor(sizes)[:, None]).sum(0) / sum(sizes)
+        started, self._clock = self._clock, time.monotonic()
         for replica, _ in self._members:
-            replica.state.seconds += share
-            replica.state.evaluation_seconds += share
-        return [float(value) for value in (total / count).tolist()]
+            replica.state.seconds += (self._clock - started) / len(self._members)
+            replica.state.evaluation_seconds += (self._clock - started) / len(self._members)
+        return [float(value) for value in means.tolist()]
 
     def _save(self) -> None:
         """Each replica's checkpoint, as it would have been written alone."""
@@ -248,4 +260,6 @@ class _Group:
         if places:
             kept = [place for place in range(len(self._members)) if place not in set(places)]
             self._members = [self._members[place] for place in kept]
-            self._stack.keep(kept)
+            if kept:
+                self._stack.keep(kept)
+                self._step = stepper(self._take_step, self._stack.weights)

@@ -9,7 +9,7 @@ from typing import Literal
 from interlaw.errors import InterlawError
 from interlaw.training.rules import STANDARD, require_rule
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tfloat32", "bfloat16"]
 Intervention = Literal["none", "interaction", "trace"]
 
 
@@ -36,8 +36,8 @@ class TrainSettings:
             depth (`completep`).
         base_width: Width at which `mup` and `completep` are the standard parametrization.
         base_depth: Depth at which `completep` is the standard parametrization.
-        precision: Of the forward pass's matrix products: `bfloat16` under autocast; weights, gradients and optimizer
-            stay in float32.
+        precision: Of matrix products: `bfloat16` under autocast in the forward pass; `tfloat32` on CUDA devices, whole
+            float32 elsewhere; weights, gradients and optimizer stay in float32.
         intervention: What a term beside the loss is made of: `interaction`, or `trace` for control.
         strength: What that term is multiplied by; below 0 it raises what it is made of.
         decays: What decays: `matrices`, or `all`, vectors (norms, biases) included.

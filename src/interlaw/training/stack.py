@@ -17,8 +17,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from interlaw.errors import InterlawError
 from interlaw.models import WrittenOut
-from interlaw.tasks import Task
-from interlaw.training.loop import in_precision
+from interlaw.tasks import Task, sent
+from interlaw.training.precision import in_precision
 from interlaw.training.settings import TrainSettings
 
 
@@ -53,6 +53,7 @@ class Stack:
             raise InterlawError(f"expected replicas whose weights all train, found {next(iter(fixed))!r} frozen")
         self._columns = self._per_column(optimizers[0])
         self._first, self._second, self._steps = self._moments(models, optimizers)
+        self._scheduled = self._weights.new_empty(len(models) + 2)  # rates, then the two corrections
 
     def losses(
         self, task: Task, batch: tuple[Tensor, ...], *, settings: TrainSettings, shared: bool = False
@@ -76,27 +77,33 @@ class Stack:
         found: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
         return found
 
+    def schedule(self, rates: Sequence[float], settings: TrainSettings) -> None:
+        """Sets what the next `update` reads: each replica's rate and AdamW's corrections, in tensors."""
+        self._steps += 1
+        rates = rates if len(rates) > 1 else [rates[0]] * 2
+        corrections = [1 - settings.beta1**self._steps, math.sqrt(1 - settings.beta2**self._steps)]
+        values = torch.tensor([*rates, *corrections], dtype=self._weights.dtype)
+        self._scheduled.copy_(sent(values, self._weights.device))
+
     @torch.no_grad()
-    def update(self, rates: Sequence[float], settings: TrainSettings) -> None:
+    def update(self, settings: TrainSettings) -> None:
         """Clips each replica's gradient and takes AdamW's step, written out as `torch.optim.AdamW` defines it."""
         W, g = self._weights, self._weights.grad
         assert g is not None
         if settings.clip:  # as nn.utils.clip_grad_norm_ does, whose 1e-6 keeps a zero norm from dividing
             g.mul_((settings.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1))
-        self._steps += 1
-        rates = rates if len(rates) > 1 else [rates[0]] * 2
-        rate = torch.tensor(rates, dtype=W.dtype, device=W.device)[:, None] * self._columns["rate_factor"]
+        rates, first_correction, second_correction = self._scheduled.split([len(W), 1, 1])
+        rate = rates[:, None] * self._columns["rate_factor"]
         W.mul_(1 - rate * self._columns["weight_decay"])
         self._first.lerp_(g, 1 - settings.beta1)
         self._second.mul_(settings.beta2).addcmul_(g, g, value=1 - settings.beta2)
-        scale = math.sqrt(1 - settings.beta2**self._steps)
-        W.sub_(
-            rate
-            / (1 - settings.beta1**self._steps)
-            * self._first
-            / (self._second.sqrt() / scale + self._columns["eps"])
-        )
+        W.sub_(rate / first_correction * self._first / (self._second.sqrt() / second_correction + self._columns["eps"]))
         self._weights.grad = None
+
+    @property
+    def weights(self) -> Tensor:
+        """W; another tensor after `keep`."""
+        return self._weights
 
     @torch.no_grad()
     def unstack(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW] = ()) -> None:
@@ -124,6 +131,7 @@ class Stack:
         index = torch.tensor(places, dtype=torch.long, device=self._weights.device)
         self._weights = self._weights.detach()[index].requires_grad_()
         self._first, self._second = self._first[index], self._second[index]
+        self._scheduled = self._scheduled.new_empty(len(places) + 2)
         self._buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
 
     def _per_column(self, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:

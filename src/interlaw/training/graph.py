@@ -1,0 +1,98 @@
+"""One step of training as a CUDA graph: launched whole, so that the device never waits for Python.
+
+A step is a function of a batch that works on tensors alone: what changes from step to step (rates, AdamW's corrections)
+lies in tensors that are set before it. Its first runs are steps of the training like any other, on a stream of their
+own, as a capture asks (kernels are chosen, workspaces are made). Then it is captured once, and replayed on batches that
+are copied into the same memory. The bits are those of the step run by itself.
+
+Source: torch.cuda.graphs, "whole-network capture"; for AdamW `capturable=True` with rates in tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from interlaw.training.checkpoint import is_divided
+
+Batch = tuple[Tensor, ...]
+Step = Callable[[Batch], Tensor]
+
+WARM_UP = 3  # runs before a capture, as in the documentation of torch.cuda.graphs
+CAPTURED = "captured"
+
+
+def is_capturable(parameter: Tensor) -> bool:
+    """Whether steps on a weight may be captured: on CUDA devices, where no other process must meet in each step."""
+    return parameter.device.type == "cuda" and not is_divided(parameter)
+
+
+def stepper(step: Step, parameter: Tensor) -> Step | Captured:
+    """The step as it is run where its weights lie."""
+    return Captured(step) if is_capturable(parameter) else step
+
+
+def fate(step: Step | Captured) -> str:
+    """`captured`, why not where the device could not, or nothing on other devices."""
+    return step.fate if isinstance(step, Captured) else ""
+
+
+class Captured:
+    """A step that is captured after its first runs; where that fails it runs as it is.
+
+    Args:
+        step: Gives the losses of a batch before its step; all batches have one shape.
+
+    Attributes:
+        fate: `captured`, or why it was not; empty before that is known.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.fate = ""
+        self._step, self._runs = step, 0
+        self._inputs: Batch = ()
+        self._replay: Callable[[], None] = lambda: None
+        self._losses = torch.empty(0)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Takes the step; the losses are a tensor of their own."""
+        if not self.fate and self._runs == WARM_UP:
+            self._capture(batch)
+        self._runs += 1
+        if not self.fate:
+            return run_aside(lambda: self._step(batch))
+        if self.fate != CAPTURED:
+            return self._step(batch)
+        for kept, new in zip(self._inputs, batch, strict=True):
+            kept.copy_(new)
+        self._replay()
+        return self._losses.clone()
+
+    def _capture(self, batch: Batch) -> None:
+        """Captures the step, which does not run it."""
+        self._inputs = tuple(tensor.clone() for tensor in batch)
+        try:
+            self._replay, self._losses = record(lambda: self._step(self._inputs))
+            self.fate = CAPTURED
+        except RuntimeError as error:  # an operation that waits for the host, or memory that does not suffice
+            self.fate = f"no CUDA graph of the step ({str(error).strip().splitlines()[0][:200]}); it runs as it is"
+
+
+def run_aside(work: Callable[[], Tensor]) -> Tensor:
+    """Runs work on a stream of its own, in its turn."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        found = work()
+    torch.cuda.current_stream().wait_stream(stream)
+    return found
+
+
+def record(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    """Captures work: what replays it, and the tensor that each replay writes."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = work()
+    return graph.replay, found

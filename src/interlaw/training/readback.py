@@ -1,0 +1,60 @@
+"""Losses on their way from a device: read together, about twice a second, so that training never waits for them.
+
+When they are read changes no result: they are taken in the order of their steps, and what a diverged network did after
+its divergence counts nowhere.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from interlaw.training.checkpoint import is_divided
+
+READ_SECONDS = 0.5  # as often as progress is told
+MOST_AHEAD = 1000  # steps: a device's queue holds about as many launches, and each loss keeps 512 bytes
+
+
+class Readback:
+    """Losses that were not read yet.
+
+    On a CPU, and where processes share a network and must decide alike, each is read at once. On a device the number of
+    steps between two readings follows from the pace so far.
+
+    Args:
+        parameter: Lies where the losses will.
+    """
+
+    def __init__(self, parameter: Tensor) -> None:
+        self._waits = waits_for_reading(parameter)
+        self._losses: list[Tensor] = []
+        self._ahead = 1
+        self._read_at = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def add(self, losses: Tensor) -> None:
+        """Takes the losses of one step."""
+        self._losses.append(losses)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to read now."""
+        return not self._waits or len(self._losses) >= self._ahead
+
+    def read(self) -> list[list[float]]:
+        """The losses of each step since the last reading; waits for the device."""
+        rows = torch.stack(self._losses).reshape(len(self._losses), -1).tolist()
+        now = time.monotonic()
+        pace = len(rows) * READ_SECONDS / max(now - self._read_at, 1e-9)
+        self._ahead, self._read_at = max(1, min(int(pace), 2 * self._ahead, MOST_AHEAD)), now
+        self._losses.clear()
+        return [[float(loss) for loss in row] for row in rows]
+
+
+def waits_for_reading(parameter: Tensor) -> bool:
+    """Whether reading a number there makes the host wait for work that it could have queued."""
+    return parameter.device.type != "cpu" and not is_divided(parameter)
