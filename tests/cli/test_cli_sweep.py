@@ -206,6 +206,7 @@ def test_the_live_picture_survives_a_dead_worker(
         assert (line.completed, line.total) == (6, 12)
         assert line.fields["note"] == "loss 2.500  48 tokens/s"
         ended = {"status": "done", "loss": 2.25, "seconds": 4.0, "unmeasured": {"loss": "out of memory"}}
+        ended["graph"] = "no CUDA graph of the step (a number was read); it runs as it is"
         live.listen(Event(kind="ended", key=key, values=ended))
         live.listen(Event(kind="started", key=trials[1].key))
         live.listen(Event(kind="ended", key=trials[1].key, values={"status": "elsewhere"}))
@@ -214,6 +215,7 @@ def test_the_live_picture_survives_a_dead_worker(
     printed = capsys.readouterr().err
     assert "loss 2.2500  4.0 s  loss not measured: out of memory" in printed
     assert "elsewhere" in printed
+    assert printed.count("on this device: no CUDA graph of the step (a number was read); it runs as it is") == 1
 
 
 def test_a_log_hears_of_running_trials_every_half_minute(

@@ -82,7 +82,7 @@ class Captured:
 
 def run_aside(work: Callable[[], Tensor]) -> Tensor:
     """Runs work on a stream of its own, in its turn."""
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         found = work()

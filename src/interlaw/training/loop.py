@@ -168,12 +168,14 @@ def evaluate(
     """Mean loss over held-out samples, nats per unit: sums in float64, divided once."""
     was_training = model.training
     model.eval()
-    sizes, losses = [], []
+    sizes: list[int] = []
+    losses = []
     for batch in task.evaluation(split, num_samples=num_samples, batch_size=batch_size):
         sizes.append(len(batch[0]))
         losses.append(loss_of(model, task, batch, precision=precision))
     model.train(was_training)
-    return sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True)) / sum(sizes)
+    read: list[float] = torch.stack(losses).tolist()
+    return sum(loss * size for loss, size in zip(read, sizes, strict=True)) / sum(sizes)
 
 
 def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -> Tensor:

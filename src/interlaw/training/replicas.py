@@ -179,7 +179,7 @@ class _Group:
             part = tuple(tensor[:, first : first + self._at_once].contiguous() for tensor in batches)
             share = part[0].shape[1] / self._settings.batch_size
             losses = self._stack.losses(self._task, part, settings=self._settings)[: len(batches[0])] * share
-            losses.sum().backward()
+            losses.sum().backward()  # type: ignore[no-untyped-call]
             total = total + losses.detach()
         self._stack.update(self._settings)
         assert isinstance(total, Tensor)

@@ -92,7 +92,7 @@ class Stack:
         assert g is not None
         if settings.clip:  # as nn.utils.clip_grad_norm_ does, whose 1e-6 keeps a zero norm from dividing
             g.mul_((settings.clip / (g.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1))
-        rates, first_correction, second_correction = self._scheduled.split([len(W), 1, 1])
+        rates, first_correction, second_correction = torch.split(self._scheduled, [len(W), 1, 1])
         rate = rates[:, None] * self._columns["rate_factor"]
         W.mul_(1 - rate * self._columns["weight_decay"])
         self._first.lerp_(g, 1 - settings.beta1)
