@@ -9,14 +9,14 @@ import math
 import sys
 from collections.abc import Callable
 
-import altair as alt
 import torch
 from torch import nn
 
 from benchmarks.bench_interaction import best_of
 from interlaw.interaction import measure
 from interlaw.models import GPT
-from interlaw.report import Drawing, Panel, look, whole, write_chart
+from interlaw.report import Drawing, Panel, look, write_chart
+from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.shapes import GPTShape
 
 Points = dict[int, float]
@@ -80,7 +80,7 @@ def main(figure: str | None = None) -> None:
                 f"| {variable} | {name} | {', '.join(map(str, sizes))} | {times} | {exponent(points):.2f} |", flush=True
             )
     if figure is not None:
-        write_chart(figure, whole(drawing(found)))
+        write_chart(figure, drawing(found))
 
 
 def drawing(found: dict[str, dict[str, Points]]) -> Drawing:
@@ -104,7 +104,7 @@ def drawing(found: dict[str, dict[str, Points]]) -> Drawing:
     )
 
 
-def chart(lines: dict[str, Points], variable: str) -> alt.LayerChart | alt.FacetChart:
+def chart(lines: dict[str, Points], variable: str) -> Spec:
     """One variable: a colour and a form for each setting."""
     values = []
     for name, points in lines.items():
@@ -112,22 +112,17 @@ def chart(lines: dict[str, Points], variable: str) -> alt.LayerChart | alt.Facet
         for size, seconds in points.items():
             values.append({"setting": name, "size": size, "seconds": seconds, "large": size in kept})
     names = list(lines)
-    key = look.legend(None, column=210)
-    color = alt.Color(
-        "setting:N", sort=names, scale=alt.Scale(domain=names, range=look.cycled(look.SERIES, len(names))), legend=key
-    )
-    shape = alt.Shape(
-        "setting:N", sort=names, scale=alt.Scale(domain=names, range=look.cycled(look.SHAPES, len(names))), legend=key
-    )
+    key = legend(column=210)
+    color, shape = (told_apart("setting", names, looks, key) for looks in (look.SERIES, look.SHAPES))
     sizes = sorted({value["size"] for value in values})
-    x = look.log_x("size", variable, look.padded(sizes, log=True), ticks=sizes, format="~s")
-    y = look.log_y("seconds", "processor seconds", look.padded([value["seconds"] for value in values], log=True))
-    base = alt.Chart(look.rows(values))
-    return alt.layer(
-        look.frame(x, y),
-        base.mark_line(strokeDash=[2, 3]).encode(x="size:Q", y="seconds:Q", color=color),
-        base.transform_filter("datum.large").mark_line(strokeWidth=2).encode(x="size:Q", y="seconds:Q", color=color),
-        base.mark_point(filled=True, size=45, opacity=1).encode(x="size:Q", y="seconds:Q", color=color, shape=shape),
+    large = [value for value in values if value["large"]]
+    place: Spec = {"x": "size", "y": "seconds", "color": color}
+    return layered(
+        log_axis("size", variable, look.padded(sizes, log=True), ticks=sizes, format="~s"),
+        log_axis("seconds", "processor seconds", look.padded([value["seconds"] for value in values], log=True)),
+        marks(values, "line", **place, strokeDash=[2, 3]),
+        marks(large, "line", **place, strokeWidth=2),
+        marks(values, "point", **place, shape=shape, filled=True, size=45, opacity=1),
     )
 
 

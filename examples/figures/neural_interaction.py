@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import altair as alt
 import torch
 from torch import Tensor, nn
 
 import interlaw as il
 from interlaw.interaction import NULLS, grams_of, jackknife, plugin
-from interlaw.report import Drawing, Panel, look, whole, write_chart
+from interlaw.report import Drawing, Panel, look, write_chart
+from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart, when
 
 SIDE, ARROWS = 30, 6  # of a function's picture: cells a side, arrows a side
 
@@ -41,7 +41,7 @@ FORMULAS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def matrix_chart(matrix: Tensor, *, numbers: bool = False) -> alt.LayerChart | alt.FacetChart:
+def matrix_chart(matrix: Tensor, *, numbers: bool = False) -> Spec:
     """A symmetric matrix as a picture; red is positive, blue negative."""
     reach = float(matrix.abs().max())
     names = [f"{place:02d}" for place in range(len(matrix))]
@@ -50,19 +50,16 @@ def matrix_chart(matrix: Tensor, *, numbers: bool = False) -> alt.LayerChart | a
         for i in range(len(matrix))
         for j in range(len(matrix))
     ]
-    base = alt.Chart(look.rows(values)).encode(x=alt.X("column:O", axis=None), y=alt.Y("row:O", axis=None))
-    scale = alt.Scale(domain=[-reach, reach], range=list(look.SIGNED_RAMP), interpolate="rgb")
-    cells = base.mark_rect(stroke=look.SURFACE, strokeWidth=1).encode(
-        color=alt.Color("value:Q", scale=scale, legend=None)
-    )
-    if not numbers:
-        return alt.layer(cells).resolve_scale(color="independent")
-    strong = f"abs(datum.value) > {0.6 * reach}"
-    color = alt.condition(strong, alt.value(look.SURFACE), alt.value(look.INK))
-    return alt.layer(cells, base.mark_text().encode(text="text:N", color=color)).resolve_scale(color="independent")
+    sides = {name: {"field": field, "type": "ordinal", "axis": None} for name, field in (("x", "column"), ("y", "row"))}
+    color = shaded("value", [-reach, reach], look.SIGNED_RAMP, None, interpolate="rgb")
+    layers = [marks(values, "rect", **sides, color=color, stroke=look.SURFACE, strokeWidth=1)]
+    if numbers:
+        strong = when(f"abs(datum.value) > {0.6 * reach}", look.SURFACE, look.INK)
+        layers.append(marks(values, "text", **sides, text="text", color=strong))
+    return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 
-def function_chart(model: Function) -> alt.LayerChart | alt.FacetChart:
+def function_chart(model: Function) -> Spec:
     """A function of two inputs in shades, and its gradients as arrows."""
     edge, middle = torch.linspace(-1, 1, SIDE + 1), torch.linspace(-0.8, 0.8, ARROWS)
     step = float(edge[1] - edge[0])
@@ -83,16 +80,15 @@ def function_chart(model: Function) -> alt.LayerChart | alt.FacetChart:
         for (a, b), (da, db) in zip(places.tolist(), gradient.tolist(), strict=True)
         if math.hypot(da, db) > 1e-6
     ]  # fmt: skip
-    across = alt.X("a:Q", scale=alt.Scale(domain=[-1, 1], nice=False), axis=alt.Axis(title="a", values=[-1, 0, 1]))
-    up = alt.Y("b:Q", scale=alt.Scale(domain=[-1, 1], nice=False), axis=alt.Axis(title="b", values=[-1, 0, 1]))
-    shade = alt.Color("f:Q", scale=alt.Scale(range=[look.SURFACE, "#98a4b1"]), legend=None)
-    lines = alt.Chart(look.rows(arrows))
-    return alt.layer(
-        alt.Chart(look.rows(cells)).mark_rect().encode(x=across, x2="a2:Q", y=up, y2="b2:Q", color=shade),
-        lines.mark_rule(color=look.FIT, strokeWidth=1.8).encode(x=across, y=up, x2="a2:Q", y2="b2:Q"),
-        lines.mark_point(shape="triangle", color=look.FIT, filled=True, size=45, opacity=1).encode(
-            x="a2:Q", y="b2:Q", angle=alt.Angle("angle:Q", scale=None)
-        ),
+    heights = [cell["f"] for cell in cells]
+    shade = shaded("f", [min(heights), max(heights)], [look.SURFACE, "#98a4b1"], None)
+    turned = {"field": "angle", "type": "quantitative", "scale": None}
+    ends: Spec = {"x": "a2", "y": "b2", "shape": "triangle", "filled": True, "size": 45, "opacity": 1}
+    return layered(
+        *(linear_axis(name, name, (-1, 1), values=[-1, 0, 1], format="d") for name in ("a", "b")),
+        marks(cells, "rect", x="a", x2="a2", y="b", y2="b2", color=shade),
+        marks(arrows, "rule", x="a", x2="a2", y="b", y2="b2", color=look.FIT, strokeWidth=1.8),
+        marks(arrows, "point", **ends, angle=turned, color=look.FIT),
     )
 
 
@@ -168,7 +164,7 @@ def draw_traps() -> Drawing:
     )
 
 
-def samples_chart() -> alt.LayerChart | alt.FacetChart:
+def samples_chart() -> Spec:
     """The AOFE-ratio by the plain average and by pairs of samples, against the truth."""
     null, counts = NULLS["haar"], [32, 64, 128, 256, 512, 1024]
     # 64 groups of 4 coordinates: related within a group, not between groups
@@ -182,22 +178,19 @@ def samples_chart() -> alt.LayerChart | alt.FacetChart:
         plain = plugin(grams, null=null).aofe_ratio
         values.append({"samples": count, "ratio": plain, "low": None, "high": None, "how": NAIVE})
         values.append({"samples": count, "ratio": fair.value, "low": fair.low, "high": fair.high, "how": FAIR})
-    scale = alt.Scale(domain=[NAIVE, FAIR], range=[look.BEST, look.FIT])
-    color = alt.Color("how:N", scale=scale, legend=look.legend(None, column=210))
-    base = alt.Chart(look.rows(values))
-    x = look.log_x("samples", "samples", (28, 1170), ticks=counts)
-    return alt.layer(
-        look.frame(x, look.linear_y("ratio", "AOFE-ratio", (0.0, 1.0))),
-        alt.Chart(look.rows([{"ratio": truth}])).mark_rule(color=look.MUTED, strokeDash=[5, 4]).encode(y="ratio:Q"),
-        base.transform_filter("datum.low !== null")
-        .mark_rule(strokeWidth=1.6)
-        .encode(x="samples:Q", y="low:Q", y2="high:Q", color=color),
-        base.mark_line(strokeWidth=1.6).encode(x="samples:Q", y="ratio:Q", color=color),
-        base.mark_point(filled=True, size=45, opacity=1).encode(x="samples:Q", y="ratio:Q", color=color),
+    color = told_apart("how", (NAIVE, FAIR), (look.BEST, look.FIT), legend(column=210))
+    place: Spec = {"x": "samples", "color": color}
+    return layered(
+        log_axis("samples", "samples", (28, 1170), ticks=counts),
+        linear_axis("ratio", "AOFE-ratio", (0.0, 1.0)),
+        marks([{"ratio": truth}], "rule", y="ratio", color=look.MUTED, strokeDash=[5, 4]),
+        marks(values, "rule", **place, y="low", y2="high", where="datum.low !== null", strokeWidth=1.6),
+        marks(values, "line", **place, y="ratio", strokeWidth=1.6),
+        marks(values, "point", **place, y="ratio", filled=True, size=45, opacity=1),
     )
 
 
-def chance_chart() -> alt.LayerChart | alt.FacetChart:
+def chance_chart() -> Spec:
     """The AOFE-ratio that a random basis gives, by dimension and effective rank."""
     null, widths, ranks = NULLS["haar"], [2**power for power in range(3, 12)], [1, 4, 16, 64]
     one = torch.tensor(1.0)
@@ -208,12 +201,14 @@ def chance_chart() -> alt.LayerChart | alt.FacetChart:
         if width >= rank
     ]
     names = [str(rank) for rank in ranks]
-    scale = alt.Scale(domain=names, range=look.ramp(len(names)))
-    color = alt.Color("rank:N", scale=scale, sort=names, legend=look.legend("effective rank", column=60))
-    lines = alt.Chart(look.rows(values)).mark_line(point=alt.OverlayMarkDef(size=24), strokeWidth=1.6)
-    x = look.log_x("width", "coordinates", (7, 2340), ticks=widths)
-    frame = look.frame(x, look.linear_y("ratio", "AOFE-ratio by chance", (0.0, 1.0)))
-    return alt.layer(frame, lines.encode(x="width:Q", y="ratio:Q", color=color))
+    color = told_apart("rank", names, look.ramp(len(names)), legend("effective rank", column=60))
+    place: Spec = {"x": "width", "y": "ratio", "color": color}
+    return layered(
+        log_axis("width", "coordinates", (7, 2340), ticks=widths),
+        linear_axis("ratio", "AOFE-ratio by chance", (0.0, 1.0)),
+        marks(values, "line", **place, strokeWidth=1.6),
+        marks(values, "point", **place, filled=True, size=24, opacity=1),
+    )
 
 
 def draw_shapes() -> Drawing:
@@ -227,19 +222,20 @@ def draw_shapes() -> Drawing:
                 "left": left,
                 "right": left + shape.width,
                 "layers": shape.depth,
+                "floor": 0,
                 "words": words,
                 "middle": left + shape.width / 2,
             }
         )
         left += shape.width + 60
-    base = alt.Chart(look.rows(values))
-    x = alt.X("left:Q", scale=alt.Scale(domain=[-20, left], nice=False), axis=None)
-    y = alt.Y(
-        "layers:Q", scale=alt.Scale(domain=[0, 32], nice=False), axis=alt.Axis(title="layers", values=[0, 8, 16, 24])
+    x = {**linear_axis("left", None, (-20, left)), "axis": None}
+    chart = layered(
+        x,
+        linear_axis("layers", "layers", (0, 32), values=[0, 8, 16, 24]),
+        marks(values, "rect", x="left", x2="right", y="layers", y2="floor", color=look.FIT, opacity=0.8),
+        marks(values, "text", x="middle", y="layers", text="words", baseline="bottom", dy=-32),
     )
-    bars = base.mark_rect(color=look.FIT, opacity=0.8).encode(x=x, x2="right:Q", y=y, y2=alt.datum(0))
-    words = base.mark_text(baseline="bottom", dy=-32).encode(x="middle:Q", y=y, text="words:N")
-    panel = Panel(chart=alt.layer(bars, words), title="Shapes of 3 million parameters", width=900, height=240)
+    panel = Panel(chart=chart, title="Shapes of 3 million parameters", width=900, height=240)
     caption = "Each rectangle is a GPT of 3M parameters: as wide as its layers, as high as it has layers."
     return Drawing(message="One budget, many shapes", caption=caption, panels=(panel,))
 
@@ -258,7 +254,7 @@ def main(folder: Path) -> None:
     """Draws every figure into the folder."""
     torch.set_num_threads(1)
     for name, draw in FIGURES.items():
-        print(write_chart(folder / name, whole(draw())))
+        print(write_chart(folder / name, draw()))
 
 
 if __name__ == "__main__":

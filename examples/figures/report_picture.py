@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from interlaw.report import whole, write_chart
+from interlaw.report import write_chart
 from interlaw.report.figures import drawings
 from interlaw.report.page import page
 from interlaw.report.results import RunResults, analyses_of
@@ -37,7 +37,7 @@ def results_of_table(path: Path) -> RunResults:
         recipe="",
         table=table,
         records={},
-        curves=dict.fromkeys(table["key"], pd.DataFrame({"units": [], "val_loss": []})),
+        curves={},
         num_pending=0,
         task="text",
         units=units_of("text", tokenizer="bytes"),
@@ -81,9 +81,9 @@ def main() -> None:
     results = results_of_table(given.table)
     found = {name: drawing for name, _, drawing in drawings(plain(results))}
     for name in ("loss-against-ratio", "interaction-plane"):
-        print(write_chart(given.docs / "images" / f"{name}.png", whole(found[name])))
+        print(write_chart(given.docs / "images" / f"{name}.png", found[name]))
     compared = next(drawing for name, _, drawing in drawings(results) if name == "treatments")
-    print(write_chart(given.docs / "results" / f"{results.name}-treatments.png", whole(compared)))
+    print(write_chart(given.docs / "results" / f"{results.name}-treatments.png", compared))
     picture(page(plain(results)), given.docs / "images" / "report.png")
     print(given.docs / "images" / "report.png")
 

@@ -37,7 +37,7 @@ def test_rows_are_the_tested_claims() -> None:
 def test_undecided_claims_are_hollow_and_nothing_tested_is_no_figure() -> None:
     drawing = draw_claims(CLAIMS)
     assert drawing is not None
-    chart = drawing.panels[0].chart.to_dict()
+    chart = drawing.panels[0].chart
     marks = layers(chart)[-1]
     assert [row["said"] for row in rows_of(chart, marks)] == ["Said.", "Said."]
     assert marks["encoding"]["fillOpacity"]["condition"]["value"] == 0

@@ -6,7 +6,7 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation import gather_evidence
-from interlaw.report import draw_evidence, write_evidence_figure
+from interlaw.report import draw_evidence, write_chart
 from interlaw.report.evidence_figure import evidence_rows
 
 
@@ -28,11 +28,11 @@ def test_the_plotted_numbers_are_the_evidence() -> None:
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_it_is_written_in_three_forms(ending: str, tmp_path: Path) -> None:
-    path = write_evidence_figure(tmp_path / f"evidence.{ending}", gather_evidence())
+    path = write_chart(tmp_path / f"evidence.{ending}", draw_evidence(gather_evidence()))
     start = {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}[ending]
     assert path.read_bytes().startswith(start)
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InterlawError, match=r"evidence\.gif"):
-        write_evidence_figure(tmp_path / "evidence.gif", gather_evidence())
+        write_chart(tmp_path / "evidence.gif", draw_evidence(gather_evidence()))

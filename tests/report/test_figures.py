@@ -14,15 +14,15 @@ from tests.report.synthetic import BEST_RATIO, write_run
 
 from interlaw.errors import InterlawError
 from interlaw.laws import published_laws
-from interlaw.report import write_figures
+from interlaw.report import curves_figure, write_figures
 from interlaw.report.curves_figure import MOST_POINTS, learning_curves
-from interlaw.report.figure import FIGURES, Drawing, Figure, Panel, page_panels, register, whole
+from interlaw.report.figure import FIGURES, Drawing, Figure, Panel, page_panels, register, specification, whole
 from interlaw.report.figures import drawings
 from interlaw.report.law_figure import law_line, law_points
 from interlaw.report.look import nice_ticks
 from interlaw.report.loss_figure import draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
 from interlaw.report.page import page
-from interlaw.report.plane_figure import draw_plane, plane_points
+from interlaw.report.plane_figure import DECIDED, draw_plane, plane_rows
 from interlaw.report.published_figure import published_lines
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import rendered
@@ -46,10 +46,12 @@ def test_loss_panels_hold_every_seed_and_the_fit(results: RunResults) -> None:
     for panel in panels:
         rows = results.table.set_index("key")
         for seed in panel.seeds:
-            row = rows.loc[seed.key]
-            assert (seed.loss, seed.ratio) == (row["loss"], row["ratio"])
+            row = rows.loc[seed["key"]]
+            assert (seed["loss"], seed["ratio"]) == (row["loss"], row["ratio"])
         for point in panel.fit.points:
-            mine = [seed.adjusted for seed in panel.seeds if (seed.depth, seed.width) == (point.depth, point.width)]
+            mine = [
+                each["adjusted"] for each in panel.seeds if (each["depth"], each["width"]) == (point.depth, point.width)
+            ]
             assert np.mean(mine) == pytest.approx(point.adjusted, rel=1e-12)
         assert panel.fit.r_star.value == pytest.approx(BEST_RATIO, rel=0.3)
 
@@ -57,64 +59,76 @@ def test_loss_panels_hold_every_seed_and_the_fit(results: RunResults) -> None:
 def test_panels_share_one_relative_scale(results: RunResults) -> None:
     panels = loss_panels(results.analyses[0])
     limits = loss_limits(panels)
-    best = [min(seed.adjusted for seed in panel.seeds) for panel in panels]
+    best = [min(seed["adjusted"] for seed in panel.seeds) for panel in panels]
     tops = [high / low for (_, high), low in zip(limits, best, strict=True)]
     assert tops[0] == pytest.approx(tops[1], rel=1e-12)
-    assert all(seed.adjusted <= high for panel, (_, high) in zip(panels, limits, strict=True) for seed in panel.seeds)
+    assert all(
+        seed["adjusted"] <= high for panel, (_, high) in zip(panels, limits, strict=True) for seed in panel.seeds
+    )
     low, high = ratio_limits(panels)
-    assert all(low < seed.ratio < high for panel in panels for seed in panel.seeds)
+    assert all(low < seed["ratio"] < high for panel in panels for seed in panel.seeds)
 
 
 def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), depths=(1, 2, 3, 4, 6, 48), seeds=(0,), best_ratio=0.05)
     panels = loss_panels(load_results(run).analyses[0])
-    (low, high), best = loss_limits(panels)[0], min(seed.adjusted for seed in panels[0].seeds)
+    (low, high), best = loss_limits(panels)[0], min(seed["adjusted"] for seed in panels[0].seeds)
     assert high > 1.35 * best
-    assert max(seed.adjusted for seed in panels[0].seeds) > high
+    assert max(seed["adjusted"] for seed in panels[0].seeds) > high
     assert low < best
     (drawn,) = draw_loss(panels, loss_unit="nats", confidence=0.9).panels
-    above = [row for row in all_rows(drawn.chart.to_dict()) if row.get("said", "").startswith("48 layers")]
+    above = [row for row in all_rows(drawn.chart) if row.get("said", "").startswith("48 layers")]
     assert above  # drawn at the top, not dropped
     assert all(row["loss"] < high for row in above)
 
 
 def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> None:
-    points = plane_points(results.analyses[0])
-    raw, above = draw_plane(points, view="projected").panels
-    drawn = sorted(row["height"] for row in all_rows(above.chart.to_dict()) if "aofe" in row)
-    assert drawn == pytest.approx(sorted(point.excess_ratio for point in points if point.excess_ratio is not None))
-    assert len([row for row in all_rows(raw.chart.to_dict()) if "null" in row and row.get("said")]) >= len(points)
-    unknown = [dataclasses.replace(point, excess_ratio=None, null_ratio=None) for point in points]
+    rows = plane_rows(results.analyses[0])
+    raw, above = draw_plane(rows, view="projected").panels
+    shown = next(each for each in layers(above.chart) if each["encoding"].get("fill"))
+    assert shown["encoding"]["y"]["field"] == "excess"
+    assert rows_of(above.chart, shown) == rows
+    chance = [each for each in layers(raw.chart) if each["encoding"].get("y", {}).get("field") == "null"]
+    assert [rows_of(raw.chart, each) for each in chance] == [rows]
+    unknown = [{**row, "excess": None, "null": None} for row in rows]
     assert len(draw_plane(unknown, view="projected").panels) == 1
 
 
 def test_plane_holds_values_nulls_and_loss(results: RunResults) -> None:
     for analysis in results.analyses:
-        points = plane_points(analysis)
+        points = plane_rows(analysis)
         assert len(points) == 12
         for point in points:
             table = results.table
             rows = table[
-                (table["budget"] == point.budget) & (table["depth"] == point.depth) & (table["status"] == "done")
+                (table["budget"] == point["budget"]) & (table["depth"] == point["depth"]) & (table["status"] == "done")
             ]
-            for quantity in ("aofe", "aofe_ratio", "null_ratio", "excess_ratio"):
+            for name, quantity in (
+                ("aofe", "aofe"),
+                ("aofe_ratio",) * 2,
+                ("null", "null_ratio"),
+                ("excess", "excess_ratio"),
+            ):
                 expected = rows[f"{analysis.view}_{quantity}"].mean()
-                assert getattr(point, quantity) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+                assert point[name] == pytest.approx(expected, rel=1e-9, abs=1e-12)
         for budget in (50_000, 100_000):
-            losses = [point.loss_excess for point in points if point.budget == budget]
+            losses = [point["loss"] for point in points if point["budget"] == budget]
             assert min(losses) == 0
 
 
-def test_pareto_marks_are_the_front(results: RunResults) -> None:
+def test_the_front_and_how_sure_it_is(results: RunResults) -> None:
     for analysis in results.analyses:
-        for budget in (50_000, 100_000):
-            points = [point for point in plane_points(analysis) if point.budget == budget]
-            for point in points:
-                beaten = any(
-                    other.aofe <= point.aofe and other.aofe_ratio >= point.aofe_ratio and other is not point
-                    for other in points
-                )
-                assert point.pareto == (not beaten)
+        rows = plane_rows(analysis)
+        for row in rows:
+            others = [other for other in rows if other["budget"] == row["budget"] and other is not row]
+            beaten = any(other["aofe"] <= row["aofe"] and other["aofe_ratio"] >= row["aofe_ratio"] for other in others)
+            assert row["front"] == (not beaten)
+        known = {(point.depth, point.width): point.front_probability for point in analysis.fit.budgets[0].points}
+        for row in rows[: len(known)]:
+            assert row["probability"] == known[row["depth"], row["width"]]
+            assert f"efficient in {row['probability']:.0%} of the draws" in row["said"]
+        panel = draw_plane(rows, view=analysis.view).panels[0].chart
+        assert rows_of(panel, layers(panel)[-1]) == [row for row in rows if row["probability"] >= DECIDED]
 
 
 def test_law_points_hold_the_grid_and_the_line_stays_between_optima(results: RunResults) -> None:
@@ -139,7 +153,7 @@ def test_a_curve_without_an_optimum_is_not_drawn(tmp_path: Path) -> None:
         if budget.r_star.value is None:
             assert panel.note.startswith("no R*")
             # the thin line holds the shapes themselves: it cannot turn between them
-            chart = panel.chart.to_dict()
+            chart = panel.chart
             line = next(each for each in layers(chart) if each["mark"]["type"] == "line")
             assert [row["loss"] for row in rows_of(chart, line)] == [point.adjusted for point in budget.points]
     assert "no optimum" in loss_message(fit.budgets) or "No budget" in loss_message(fit.budgets)
@@ -161,10 +175,15 @@ def test_learning_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
     path = next(run.glob("trials/*/curve.csv"))
     rows = [f"{step},{step * 10},3.0,{'nan' if step == 5 else 2 + 1 / step},0.01" for step in range(1, 1001)]
     path.write_text("step,units,train_loss,val_loss,learning_rate\n" + "\n".join(rows) + "\n")
-    curve = next(each for each in learning_curves(load_results(run)) if each.key == path.parent.name)
-    assert len(curve.units) <= MOST_POINTS
-    assert (curve.units[-1], curve.val_loss[-1]) == (10_000, 2.001)
-    assert all(math.isfinite(loss) for loss in curve.val_loss)
+    curve = next(each for each in learning_curves(load_results(run)) if each["key"] == path.parent.name)
+    assert len(curve["units"]) <= MOST_POINTS
+    assert (curve["units"][-1], curve["val_loss"][-1]) == (10_000, 2.001)
+    assert all(math.isfinite(loss) for loss in curve["val_loss"])
+
+
+def test_many_learning_curves_have_fewer_points_each(results: RunResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves_figure, "MOST_OF_PANEL", 24)
+    assert {len(curve["units"]) for curve in learning_curves(results) if curve["budget"] == 50_000} == {2}
 
 
 def test_ticks_are_round_and_few() -> None:
@@ -195,7 +214,7 @@ def test_other_tasks_have_their_units_and_no_language_models(results: RunResults
     vectors = dataclasses.replace(results, task="vectors", units=units_of("vectors"))
     assert "best-ratio-published" not in names(vectors)
     loss = next(drawing for name, _, drawing in drawings(vectors) if name == "loss-against-ratio")
-    assert "test loss (mean squared error)" in str(loss.panels[0].chart.to_dict())
+    assert "test loss (mean squared error)" in str(loss.panels[0].chart)
 
 
 def test_each_treatment_has_its_panels(tmp_path: Path) -> None:
@@ -211,12 +230,14 @@ def test_each_treatment_has_its_panels(tmp_path: Path) -> None:
 
 def test_page_and_file_are_drawn_from_one_definition(results: RunResults) -> None:
     for name, _, drawing in drawings(results):
-        together = whole(drawing).to_dict()
+        together = whole(drawing).to_dict()  # Altair checks it
         charts = together.get("concat", [together])
         for panel, shown, chart in zip(drawing.panels, page_panels(drawing), charts, strict=True):
             assert shown["spec"]["width"] == "container"
-            marks = [layer["mark"] for layer in shown["spec"]["layer"]]
-            assert marks == [layer["mark"] for layer in chart["layer"]], (name, panel.title)
+            kinds = [layer["mark"]["type"] for layer in shown["spec"]["layer"]]
+            assert kinds == [layer["mark"]["type"] for layer in chart["layer"]], (name, panel.title)
+            told = [rows_of(shown["spec"], layer) for layer in shown["spec"]["layer"]]
+            assert [len(rows) for rows in told] == [len(rows_of(together, layer)) for layer in chart["layer"]]
             assert drawing.message
 
 
@@ -259,4 +280,4 @@ def test_wrong_format_and_place(tmp_path: Path) -> None:
 def test_odd_runs_are_drawn(tmp_path: Path, options: dict[str, object]) -> None:
     results = load_results(write_run(tmp_path / "run", **options))  # type: ignore[arg-type]
     for _, _, drawing in drawings(results):
-        assert rendered(whole(drawing), form="svg").startswith(b"<svg")
+        assert rendered(specification(drawing), form="svg").startswith(b"<svg")

@@ -41,7 +41,9 @@ def test_a_thousand_trials_of_three_views_with_long_curves(tmp_path: Path, monke
             ]
         )
     fit = results.fit_law
-    monkeypatch.setattr(results, "fit_law", lambda table: fit(table, num_bootstrap=100, num_permutations=100))
+    monkeypatch.setattr(
+        results, "fit_law", lambda table, **options: fit(table, num_bootstrap=100, num_permutations=100, **options)
+    )
     made = page(load_results(folder.path))
     assert made.count("data-key=") >= 900
     assert len(made.encode()) < MOST_BYTES

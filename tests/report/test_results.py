@@ -44,3 +44,12 @@ def test_a_run_without_curves_has_no_such_panel(tmp_path: Path) -> None:
     for path in run.glob("trials/*/curve.csv"):
         path.unlink()
     assert 'id="learning-curves"' not in write_report(run).read_text(encoding="utf-8")
+
+
+def test_a_further_view_takes_over_what_the_losses_say(tmp_path: Path) -> None:
+    run = load_results(write_run(tmp_path / "run", budgets=(50_000, 100_000)))
+    for analysis in run.analyses:
+        columns = {str(name): analysis.table[name].to_numpy() for name in analysis.table.columns}
+        assert fit_law(columns) == analysis.fit
+        other = {**columns, "loss": columns["loss"] * 1.1}
+        assert fit_law(other, losses_of=analysis.fit) == fit_law(other)

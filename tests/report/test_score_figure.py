@@ -10,7 +10,7 @@ from tests.report.specifications import layers, rows_of
 from interlaw.cli import run
 from interlaw.errors import InterlawError
 from interlaw.published import PAPER_INTERVAL, published_ratio_points
-from interlaw.report import draw_scores, score_panels, write_score_figure
+from interlaw.report import draw_scores, score_panels, write_chart
 
 
 def test_panels_hold_the_models_of_each_size() -> None:
@@ -25,7 +25,7 @@ def test_every_model_is_a_point_in_the_picture() -> None:
     panels = score_panels(published_ratio_points())
     drawing = draw_scores(panels, interval=PAPER_INTERVAL)
     for panel, drawn in zip(panels, drawing.panels, strict=True):
-        chart = drawn.chart.to_dict()
+        chart = drawn.chart
         dots = rows_of(chart, layers(chart)[-1])
         assert [(row["ratio"], row["score"]) for row in dots] == [(each.ratio, each.score) for each in panel.models]
 
@@ -43,5 +43,5 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_mistakes_are_said(tmp_path: Path, name: str, points: tuple[()] | None, message: str) -> None:
     found = published_ratio_points() if points is None else points
     with pytest.raises(InterlawError, match=message):
-        write_score_figure(tmp_path / name, found, interval=PAPER_INTERVAL)
+        write_chart(tmp_path / name, draw_scores(score_panels(found), interval=PAPER_INTERVAL))
     assert not list(tmp_path.iterdir())

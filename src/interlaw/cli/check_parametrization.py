@@ -73,10 +73,13 @@ def check_parametrization(
         list(rate_curves(bench, **sizes, rates=tried, steps=steps or STEPS, seeds=range(seeds or 1))) if tried else []
     )
     if figure is not None:
-        from interlaw.report import write_transfer_figures
+        from interlaw.report import draw_checks, draw_rate_curves, write_chart
 
-        for path in write_transfer_figures(figure, checks, curves):
-            make_console().print(f"figure: {path}", markup=False)
+        drawings = {figure: draw_checks(checks)}
+        if curves:
+            drawings[figure.with_name(f"{figure.stem}-rates{figure.suffix}")] = draw_rate_curves(curves)
+        for path, drawing in drawings.items():
+            make_console().print(f"figure: {write_chart(path, drawing)}", markup=False)
     if as_json:
         print_json(
             {

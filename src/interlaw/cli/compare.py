@@ -91,14 +91,14 @@ def compare(
     placements = place_rows(added, comparison.models, interval=comparison.interval)
     if figure is not None:
         from interlaw.published import published_ratio_points
-        from interlaw.report import write_score_figure
+        from interlaw.report import draw_scores, score_panels, write_chart
 
         points = published_ratio_points(
             (*added, *published_rows()),
             protocol=protocol or HOMOGENEOUS_PROTOCOL,
             variant="inst" if variant == "inst" else "base",
         )
-        write_score_figure(figure, points, interval=comparison.interval)
+        write_chart(figure, draw_scores(score_panels(points), interval=comparison.interval))
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
         return

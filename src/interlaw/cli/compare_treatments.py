@@ -38,9 +38,10 @@ def compare_treatments(
     columns = {str(name): treated.table[name].to_numpy() for name in treated.table.columns}
     comparison = compare(columns, confidence=confidence, seed=seed, num_bootstrap=resamples)
     if figure is not None:
-        from interlaw.report import units_of, write_treatments_figure
+        from interlaw.report import draw_treatments, units_of, write_chart
 
-        write_treatments_figure(figure, comparison, budget_kind=treated.budget_kind, units=units_of(treated.task))
+        units = units_of(treated.task)
+        write_chart(figure, draw_treatments(comparison, budget_kind=treated.budget_kind, units=units))
     if as_json:
         print_json(comparison.to_dict())
         return

@@ -42,9 +42,9 @@ def evidence(
             out.write_text(write_optima(fitted), encoding="utf-8")
     found = gather_evidence(optima)
     if figure is not None:
-        from interlaw.report import write_evidence_figure
+        from interlaw.report import draw_evidence, write_chart
 
-        write_evidence_figure(figure, found)
+        write_chart(figure, draw_evidence(found))
         make_console().print(f"wrote {figure}", markup=False)
     if as_json:
         print_json(found.to_dict())

@@ -65,7 +65,7 @@ def layers(
     from interlaw.interaction import LEVEL, Options, measure_layers
 
     if figure is not None:
-        from interlaw.report import require_figure_name, write_layers_figure
+        from interlaw.report import draw_layers, require_figure_name, write_chart
 
         require_figure_name(figure)
     subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
@@ -93,7 +93,7 @@ def layers(
         beside: dict[str, Any] = {"groups": given.groups, "progress": advance}
         found = measure_layers(subject.model, given.inputs, layers=layer or None, **what, **beside)
     if figure is not None:
-        write_layers_figure(figure, found, title=f"{title_of(subject, model)}, {what['view']} view")
+        write_chart(figure, draw_layers(found, whose=f"{title_of(subject, model)}, {what['view']} view"))
         make_console().print(f"wrote {figure}", markup=False)
     for name, reason in found.left_out.items():
         make_console().print(f"note: '{name}' is left out: {reason}")

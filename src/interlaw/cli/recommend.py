@@ -93,9 +93,9 @@ def recommend(
 
         result = replace(result, candidates=time_candidates(result.candidates, say=tell))
     if figure is not None:
-        from interlaw.report import write_frontier_figure
+        from interlaw.report import draw_frontier, write_chart
 
-        write_frontier_figure(figure, result)
+        write_chart(figure, draw_frontier(result))
         make_console().print(f"wrote {figure}", markup=False)
     written = write_config(result, export, pick=pick) if export is not None else None
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -203,11 +204,6 @@ def _points(
     shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64], near_best: NDArray[np.bool_]
 ) -> tuple[Point, ...]:
     in_window = np.isin(np.arange(len(rows)), used)
-
-    def measured(name: str, row: int) -> float | None:
-        value = shapes.measured[name][row] if name in shapes.measured else np.nan
-        return float(value) if np.isfinite(value) else None
-
     return tuple(
         Point(
             depth=int(shapes.depth[row]),
@@ -219,10 +215,14 @@ def _points(
             num_runs=int(shapes.num_runs[row]),
             in_window=bool(in_window[i]),
             within_delta=bool(near_best[i]),
-            aofe=measured("aofe", row),
-            aofe_ratio=measured("aofe_ratio", row),
-            aofe_scale_free=measured("aofe_scale_free", row),
-            excess_ratio=measured("excess_ratio", row),
+            **measured_at(shapes, row),
         )
         for i, row in enumerate(rows)
     )
+
+
+def measured_at(shapes: ShapeMeans, row: np.int64) -> dict[str, Any]:
+    """A shape's interaction, as a `Point` holds it."""
+    names = ("aofe", "aofe_ratio", "aofe_scale_free", "excess_ratio")
+    found = {name: float(shapes.measured[name][row]) if name in shapes.measured else np.nan for name in names}
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}

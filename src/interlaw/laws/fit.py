@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.laws.budget_fit import Settings, fit_budget
+from interlaw.laws.budget_fit import Settings, fit_budget, measured_at
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.claim import Claim
 from interlaw.laws.claims import judge_claims
@@ -136,6 +136,7 @@ def fit_law(
     given: bool = False,
     budget_tolerance: float | None = None,
     last_step: bool = False,
+    losses_of: LawFit | None = None,
 ) -> LawFit:
     """Fit the law of depth and width to a table of runs.
 
@@ -160,6 +161,8 @@ def fit_law(
             lets it grow with what rounding widths must miss.
         last_step: Keep the last row of each shape where rows differ in tokens and nothing names their run.
         given: Each row is the optimum of its budget, found elsewhere: only the slope over budgets is tested.
+        losses_of: A fit with the same settings, such as that of another view: what it says of the losses is taken over
+            where the losses are the same, so that a further view costs little.
 
     Returns:
         The fit; see `LawFit`.
@@ -187,7 +190,6 @@ def fit_law(
     shapes = group_shapes(runs)
     if seed < 0:
         raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
-    rng = np.random.default_rng(seed)
     settings = Settings(
         delta=delta,
         confidence=confidence,
@@ -196,17 +198,7 @@ def fit_law(
         num_permutations=num_permutations,
         given=given,
     )
-    budgets = tuple(
-        fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng)
-        for budget in np.unique(shapes.budget)
-    )
-    law = None if given else fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
-    sizes = [fit.params_mean for fit in budgets]
-    stability = compare_routes(
-        judge_stability(budgets, confidence=confidence, published=published_slopes(min(sizes), max(sizes))),
-        joint=joint_slope(law, window=window),
-        windows=() if given else _other_windows(shapes, settings, rng),
-    )
+    budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed)
     contexts = read_contexts(table, runs, shapes, budgets)
     intervals = interaction_intervals(
         contexts, runs.view, budgets=[fit.budget for fit in budgets], width=shapes.width, seed=seed
@@ -226,6 +218,53 @@ def fit_law(
         left_out=runs.left_out,
         view=runs.view,
     )
+
+
+Losses = tuple[tuple[BudgetFit, ...], JointLaw | None, Stability]
+
+
+def _fit_losses(shapes: ShapeMeans, settings: Settings, seed: int) -> Losses:
+    """What the losses say, whatever was measured beside them: budgets, the joint law, how stable R* is."""
+    rng = np.random.default_rng(seed)
+    budgets = tuple(
+        fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng)
+        for budget in np.unique(shapes.budget)
+    )
+    draws = settings.num_bootstrap
+    law = (
+        None
+        if settings.given
+        else fit_joint_law(shapes, budgets, confidence=settings.confidence, num_bootstrap=draws, rng=rng)
+    )
+    sizes = [fit.params_mean for fit in budgets]
+    published = published_slopes(min(sizes), max(sizes))
+    stability = compare_routes(
+        judge_stability(budgets, confidence=settings.confidence, published=published),
+        joint=joint_slope(law, window=settings.window),
+        windows=() if settings.given else _other_windows(shapes, settings, rng),
+    )
+    return budgets, law, stability
+
+
+def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
+    """The same of a fit of the same losses, with these shapes' measurements at its points; None of other losses."""
+    if fit is None:
+        return None
+    budgets = []
+    for each in fit.budgets:
+        rows = np.flatnonzero(shapes.budget == each.budget)
+        known = [(point.depth, point.width, point.loss, point.num_runs) for point in each.points]
+        columns = (shapes.depth, shapes.width, shapes.loss, shapes.num_runs)
+        if known != list(zip(*(column[rows].tolist() for column in columns), strict=True)):
+            return None
+        points = tuple(
+            replace(point, **measured_at(shapes, row), pareto=None, front_probability=None)
+            for point, row in zip(each.points, rows, strict=True)
+        )
+        budgets.append(replace(each, points=points, interaction_interval=None))
+    if sum(len(each.points) for each in budgets) != len(shapes.loss):
+        return None
+    return tuple(budgets), fit.law, fit.stability
 
 
 def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Generator) -> tuple[Slope, ...]:

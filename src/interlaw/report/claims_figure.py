@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
-
 from interlaw.laws import Claim
 from interlaw.report.figure import Drawing, Figure, Panel, joined
-from interlaw.report.look import BEST, FAINT, FIT, INTERACTION, MUTED, frame, padded, rows
+from interlaw.report.look import BEST, FAINT, FIT, INTERACTION, MUTED, padded
+from interlaw.report.marks import Spec, layered, linear_axis, listed, marks, told_apart, when
 from interlaw.report.results import RunResults, by_treatment
 
 CAPTION = (
@@ -70,33 +69,19 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
         return None
     names = list(dict.fromkeys(row["test"] for row in values))
     ends = [row[end] for row in values for end in ("effect", "low", "high", "unseen_low", "unseen_high")]
-    x = alt.X(
-        "effect:Q",
-        scale=alt.Scale(domain=list(padded([*ends, 0.0])), nice=False),
-        axis=alt.Axis(title="effect", tickCount=6, grid=True),
-    )
-    y = alt.Y("test:N", sort=names, axis=alt.Axis(title=None, labelLimit=320, ticks=False, domain=False))
-    scale = alt.Scale(domain=list(VERDICTS), range=list(VERDICTS.values()))
-    color = alt.Color("verdict:N", scale=scale, legend=None)
-    base = alt.Chart(rows(values))
-    zero = alt.Chart(rows([{"effect": 0.0}])).mark_rule(color=MUTED, aria=False)
-    unseen = base.transform_filter("datum.unseen_high !== null").mark_bar(color=FAINT, opacity=0.35, aria=False)
-    known = base.transform_filter("datum.low !== null && datum.high !== null")
-    fill = alt.condition("datum.verdict == 'cannot tell'", alt.value(0), alt.value(1))
-    chart = alt.layer(
-        frame(x, y),
-        unseen.encode(x="unseen_low:Q", x2="unseen_high:Q", y=y),
-        zero.encode(x="effect:Q"),
-        known.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=color),
-        base.mark_point(filled=False, size=70, strokeWidth=2).encode(
-            x="effect:Q",
-            y=y,
-            stroke=alt.Stroke("verdict:N", scale=scale, legend=None),
-            fill=alt.Fill("verdict:N", scale=scale, legend=None),
-            fillOpacity=fill,
-            tooltip="said:N",
-            description="said:N",
-        ),
+    x = linear_axis("effect", "effect", padded([*ends, 0.0]), tickCount=6, grid=True)
+    verdict = told_apart("verdict", VERDICTS, list(VERDICTS.values()))
+    unseen = [row for row in values if row["unseen_high"] is not None]
+    known = [row for row in values if row["low"] is not None and row["high"] is not None]
+    filled = when("datum.verdict == 'cannot tell'", 0, 1)
+    dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": 70, "strokeWidth": 2}
+    chart = layered(
+        x,
+        listed("test", names, labelLimit=320, ticks=False, domain=False),
+        marks(unseen, "bar", x="unseen_low", x2="unseen_high", y="test:N", color=FAINT, opacity=0.35),
+        marks([{"effect": 0.0}], "rule", x="effect", color=MUTED),
+        marks(known, "rule", x="low", x2="high", y="test:N", color=verdict, strokeWidth=2),
+        marks(values, "point", x="effect", y="test:N", said=True, **dot),
     )
     panel = Panel(chart=chart, title="The paper's claims, tested", width=460, height=ROW * len(names) + 20)
     return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))

@@ -4,140 +4,101 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
-from interlaw.report.figure import IS_CHOSEN, Drawing, Figure, Panel
-from interlaw.report.look import frame, legend, log_x, log_y, padded, ramp, rows
+from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity
+from interlaw.report.look import padded, ramp
 from interlaw.report.loss_figure import shape_key
+from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
 from interlaw.report.wording import Units, budget_text, shape_name
 
-MOST_POINTS = 60
+MOST_POINTS = 60  # of a curve: finer than a panel's pixels
+MOST_OF_PANEL = 3000  # points: a browser draws as many in a tenth of a second
 
 
-@dataclass(frozen=True, kw_only=True)
-class LearningCurve:
-    """One trial's validation losses.
+def learning_curves(results: RunResults) -> list[dict[str, Any]]:
+    """The plotted numbers, a row a final trial, thinned; losses that are not finite left out.
 
-    Attributes:
-        key: The trial.
-        budget: Nominal budget.
-        budget_kind: What it counts.
-        treatment: How its learning rate was chosen.
-        depth: Layers.
-        width: d_model.
-        seed: Seed.
-        units: Tokens (or samples) trained on at each validation.
-        val_loss: In the unit of the task's loss.
+    Returns:
+        `key`, `budget`, `budget_kind`, `treatment`, `depth`, `width`, `seed`; `units`: tokens (or samples) trained on
+        at each validation; `val_loss`: in the unit of the task's loss.
     """
-
-    key: str
-    budget: float
-    budget_kind: str
-    treatment: str
-    depth: int
-    width: int
-    seed: int
-    units: tuple[float, ...]
-    val_loss: tuple[float, ...]
-
-
-def learning_curves(results: RunResults) -> tuple[LearningCurve, ...]:
-    """Numbers to plot of every final trial, thinned to MOST_POINTS; losses that are not finite left out."""
+    final = results.table[results.table["stage"] == "final"]
+    at_once = final.groupby(["budget", "treatment"])["key"].count().to_dict()
+    names = ["key", "budget", "budget_kind", "treatment", "depth", "width", "seed"]
     found = []
-    for row in results.table.to_dict(orient="records"):
-        curve = results.curves[row["key"]]
-        if not len(curve) or row["stage"] != "final":
-            continue
-        finite = curve[curve["val_loss"].map(math.isfinite)]
-        stride = max(1, math.ceil(len(finite) / MOST_POINTS))
-        kept = finite.iloc[(len(finite) - 1) % stride :: stride]
-        found.append(
-            LearningCurve(
-                key=str(row["key"]),
-                budget=float(row["budget"]),
-                budget_kind=str(row["budget_kind"]),
-                treatment=str(row["treatment"]),
-                depth=int(row["depth"]),
-                width=int(row["width"]),
-                seed=int(row["seed"]),
-                units=tuple(kept["units"].astype(float)),
-                val_loss=tuple(kept["val_loss"].astype(float)),
-            )
-        )
-    return tuple(found)
+    rows: list[Any] = final[names].to_dict(orient="records")
+    for row in rows:
+        units, losses = results.curves.get(row["key"], ((), ()))
+        finite = [(unit, loss) for unit, loss in zip(units, losses, strict=True) if math.isfinite(loss)]
+        most = min(MOST_POINTS, max(2, MOST_OF_PANEL // at_once[row["budget"], row["treatment"]]))
+        stride = max(1, math.ceil(len(finite) / most))
+        kept = finite[(len(finite) - 1) % stride :: stride]
+        if kept:
+            found.append({**row, "units": [unit for unit, _ in kept], "val_loss": [loss for _, loss in kept]})
+    return found
 
 
-def draw_curves(curves: Sequence[LearningCurve], *, units: Units) -> Drawing:
+def draw_curves(curves: Sequence[dict[str, Any]], *, units: Units) -> Drawing:
     """Both axes logarithmic; deeper is darker."""
-    depths = sorted({curve.depth for curve in curves})
-    losses = padded([loss for curve in curves for loss in curve.val_loss], log=True)
+    depths = sorted({curve["depth"] for curve in curves})
+    losses = padded([loss for curve in curves for loss in curve["val_loss"]], log=True)
+    treatments = list(dict.fromkeys(curve["treatment"] for curve in curves))
     panels = []
-    treatments = list(dict.fromkeys(curve.treatment for curve in curves))
-    for budget, treatment in sorted(
-        {(curve.budget, curve.treatment) for curve in curves}, key=lambda each: (treatments.index(each[1]), each[0])
-    ):
-        members = [curve for curve in curves if (curve.budget, curve.treatment) == (budget, treatment) and curve.units]
-        if not members:
-            continue
-        suffix = f", {treatment}" if len(treatments) > 1 else ""
-        panels.append(
-            Panel(
-                chart=_chart(members, depths, losses, units),
-                title=budget_text(budget, members[0].budget_kind) + suffix,
-                belongs={"budget": budget, "treatment": treatment},
+    for treatment in treatments:
+        for budget in sorted({curve["budget"] for curve in curves}):
+            members = [curve for curve in curves if (curve["budget"], curve["treatment"]) == (budget, treatment)]
+            if not members:
+                continue
+            suffix = f", {treatment}" if len(treatments) > 1 else ""
+            panels.append(
+                Panel(
+                    chart=_chart(members, depths, losses, units),
+                    title=budget_text(budget, members[0]["budget_kind"]) + suffix,
+                    belongs={"budget": budget, "treatment": treatment},
+                )
             )
-        )
     caption = "One line a trial: validation loss while it trains. Deeper is darker. Both axes are logarithmic."
     return Drawing(message=_message(curves), caption=caption, panels=tuple(panels))
 
 
-def _message(curves: Sequence[LearningCurve]) -> str:
+def _message(curves: Sequence[dict[str, Any]]) -> str:
     """How many curves still fell at their end."""
-    falling = sum(len(each.val_loss) > 1 and each.val_loss[-1] <= min(each.val_loss) for each in curves)
+    losses = [curve["val_loss"] for curve in curves]
+    falling = sum(len(each) > 1 and each[-1] <= min(each) for each in losses)
     return f"{falling} of {len(curves)} trials have their lowest validation loss at the end of training"
 
 
-def _chart(members: Sequence[LearningCurve], depths: Sequence[int], losses: tuple[float, float], units: Units) -> Any:
-    limits = padded([unit for curve in members for unit in curve.units if unit > 0], log=True, margin=0.02)
-    x = log_x("units", f"training {units.data}", limits, most=5, format=".3~s")
+def _chart(members: Sequence[dict[str, Any]], depths: Sequence[int], losses: tuple[float, float], units: Units) -> Spec:
+    limits = padded([unit for curve in members for unit in curve["units"] if unit > 0], log=True, margin=0.02)
     values = [
         {
-            "units": curve.units,
-            "loss": tuple(float(f"{loss:.5g}") for loss in curve.val_loss),
-            "depth": str(curve.depth),
-            "seed": curve.seed,
-            "key": curve.key,
-            "shape": shape_key(curve.budget, curve.depth, curve.width),
-            "said": f"{shape_name(curve.depth, curve.width)}, seed {curve.seed}: {curve.val_loss[-1]:.4g} at the end",
+            "units": curve["units"],
+            "loss": curve["val_loss"],
+            "depth": str(curve["depth"]),
+            "seed": curve["seed"],
+            "key": curve["key"],
+            "shape": shape_key(curve["budget"], curve["depth"], curve["width"]),
+            "said": f"{shape_name(curve['depth'], curve['width'])}, seed {curve['seed']}: "
+            f"{curve['val_loss'][-1]:.4g} at the end",
         }
         for curve in members
     ]
-    scale = alt.Scale(domain=[str(depth) for depth in depths], range=ramp(len(depths)))
-    lines = (
-        alt.Chart(rows(values))
-        .transform_filter("indexof(off_seeds, datum.seed) < 0")
-        .transform_flatten(["units", "loss"])
-        .mark_line(strokeWidth=1.4, cursor="pointer", clip=True)
-        .encode(
-            x="units:Q",
-            y="loss:Q",
-            color=alt.Color("depth:N", scale=scale, sort=None, legend=legend("layers", column=45, symbolType="stroke")),
-            detail="key:N",
-            tooltip="said:N",
-            description="said:N",
-            opacity=alt.condition(IS_CHOSEN, alt.value(0.9), alt.value(0.1)),
-        )
+    key = legend("layers", column=45, symbolType="stroke")
+    color = told_apart("depth", [str(depth) for depth in depths], ramp(len(depths)), key)
+    line: Spec = {"color": color, "opacity": chosen_opacity(0.9, else_value=0.1), "detail": "key", "strokeWidth": 1.4}
+    shown: Spec = {"x": "units", "y": "loss", "said": True, "where": SEED_ON, "flatten": ("units", "loss")}
+    return layered(
+        log_axis("units", f"training {units.data}", limits, most=5, format=".3~s"),
+        log_axis("loss", f"validation loss ({units.loss})", losses),
+        marks(values, "line", **shown, **line, clip=True, cursor="pointer"),
     )
-    return alt.layer(frame(x, log_y("loss", f"validation loss ({units.loss})", losses)), lines)
 
 
 def curves_of_run(results: RunResults) -> Drawing | None:
     """The figure of a run; nothing where no validation loss was kept."""
-    curves = [curve for curve in learning_curves(results) if curve.units]
+    curves = learning_curves(results)
     return draw_curves(curves, units=results.units) if curves else None
 
 

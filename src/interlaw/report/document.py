@@ -8,14 +8,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from interlaw.files import write_atomically
 from interlaw.report.figure import Drawing, page_panels
 from interlaw.report.look import CONFIG, plain
 from interlaw.report.wording import number
@@ -83,16 +87,32 @@ def asset(name: str) -> str:
 
 @cache
 def vega_script() -> str:
-    """Vega, Vega-Lite and Vega-Embed, from the installed vl-convert; seconds, so once a process.
+    """Vega, Vega-Lite and Vega-Embed, from the installed vl-convert.
+
+    Making it takes seconds, so it is kept in the user's cache folder, by version; where none can be written, it is made
+    once a process.
 
     Raises:
         RuntimeError: When it holds what would end a script element.
     """
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    kept = cache_home / "interlaw" / f"vega-{metadata.version('vl-convert-python')}.js"
+    try:
+        found = kept.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        found = _bundled()
+        with suppress(OSError):  # a folder that nobody may write to costs time, not the page
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(kept, found.encode())
+    if "</script" in found.lower() or "<!--" in found:
+        raise RuntimeError("expected a Vega bundle that can stand in a page, found the end of a script element in it")
+    return found
+
+
+def _bundled() -> str:
     import vl_convert
 
     found: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    if "</script" in found.lower() or "<!--" in found:
-        raise RuntimeError("expected a Vega bundle that can stand in a page, found the end of a script element in it")
     return found
 
 

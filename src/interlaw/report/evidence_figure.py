@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
-import altair as alt
 import numpy as np
 
 from interlaw.recommendation import Evidence
-from interlaw.report.figure import Drawing, Panel, chart_of, whole
+from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
-from interlaw.report.look import FIT, MUTED, SERIES, SHAPES, SURFACE, cycled, frame, legend, log_y, padded, rows
-from interlaw.report.saving import require_figure_name, write_chart
+from interlaw.report.look import FIT, MUTED, SERIES, SHAPES, SURFACE, padded
+from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.shapes import format_size
 
 SPAN = (3e5, 3e10)  # sizes shown: those measured, and as far as the pool is asked
@@ -64,38 +62,19 @@ def draw_evidence(found: Evidence) -> Drawing:
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
-def write_evidence_figure(path: str | Path, found: Evidence) -> Path:
-    """Writes it as PNG, SVG or PDF, by the name's ending.
-
-    Raises:
-        InterlawError: Another ending, or a file that cannot be written.
-    """
-    require_figure_name(path)
-    return write_chart(path, whole(draw_evidence(found)))
-
-
-def _chart(values: dict[str, list[dict[str, Any]]]) -> Any:
-    names = list(dict.fromkeys(row["dataset"] for row in values["optima"]))
+def _chart(values: dict[str, list[dict[str, Any]]]) -> Spec:
+    names = dict.fromkeys(row["dataset"] for row in values["optima"])
     limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
-    colour = alt.Color("dataset:N", scale=alt.Scale(domain=names, range=cycled(SERIES, len(names))), legend=legend())
-    form = alt.Shape("dataset:N", scale=alt.Scale(domain=names, range=cycled(SHAPES, len(names))), legend=legend())
-    pool, optima, beside = (alt.Chart(rows(values[name])) for name in ("pool", "optima", "beside"))
-    dash = alt.StrokeDash("standing:N", scale=alt.Scale(range=[[2, 2], [8, 3, 2, 3], [5, 4]]), legend=legend())
-    return alt.layer(
-        frame(size_axis(SPAN, [10.0**power for power in range(6, 11)]), log_y("ratio", "R = depth / width", limits)),
-        pool.mark_area(color=FIT, opacity=0.12, aria=False).encode(x="params:Q", y="low:Q", y2="high:Q"),
-        pool.mark_line(color=FIT, strokeWidth=2, aria=False).encode(x="params:Q", y="ratio:Q"),
-        beside.mark_line(color=MUTED, strokeWidth=1.2, aria=False).encode(
-            x="params:Q", y="ratio:Q", detail="name:N", strokeDash=dash
-        ),
-        optima.mark_rule(strokeWidth=1.2, aria=False).encode(x="params:Q", y="low:Q", y2="high:Q", color=colour),
-        optima.mark_point(size=60, filled=True, opacity=1, stroke=SURFACE, strokeWidth=0.8).encode(
-            x="params:Q", y="ratio:Q", color=colour, shape=form, tooltip="said:N", description="said:N"
-        ),
+    colour, form = (told_apart("dataset", names, looks, legend()) for looks in (SERIES, SHAPES))
+    dash = told_apart("standing", BESIDE.values(), [[2, 2], [8, 3, 2, 3], [5, 4]], legend())
+    grey: Spec = {"color": MUTED, "strokeWidth": 1.2, "detail": "name", "strokeDash": dash}
+    dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
+    return layered(
+        size_axis(SPAN),
+        log_axis("ratio", "R = depth / width", limits),
+        marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=0.12),
+        marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=2),
+        marks(values["beside"], "line", x="params", y="ratio", **grey),
+        marks(values["optima"], "rule", x="params", y="low", y2="high", color=colour, strokeWidth=1.2),
+        marks(values["optima"], "point", x="params", y="ratio", said=True, strokeWidth=0.8, **dot),
     )
-
-
-@chart_of.register
-def evidence_chart(found: Evidence) -> Any:
-    """The evidence's chart."""
-    return whole(draw_evidence(found))

@@ -1,7 +1,6 @@
-"""What a figure is: panels, each an Altair chart. One definition for the page, files and notebooks.
+"""What a figure is: panels, each a chart. One definition for the page, files and notebooks.
 
-A figure of a run registers here in one line, `register(Figure(...))`; a result's chart in one line,
-`@chart_of.register`.
+A figure of a run registers here in one line, `register(Figure(...))`; a result's chart in `charts.py`.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
-
 from interlaw.registry import Registry
-from interlaw.report.look import CONFIG
+from interlaw.report.look import CONFIG, plain
+from interlaw.report.marks import Spec, when
 
 if TYPE_CHECKING:
     from interlaw.report.results import RunResults
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
 # the others hold what is switched off.
 PARAMS: dict[str, Any] = {"chosen": "", "trial": "", "off_budgets": [], "off_seeds": []}
 IS_CHOSEN = "(!chosen || datum.shape == chosen) && (!trial || !datum.key || datum.key == trial)"
+BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("budget", "seed"))
 WIDE = 450  # pixels: a panel that is wider takes a whole row of the page
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
 LETTER = 6.1  # pixels of one letter of a subtitle, about
@@ -35,7 +33,7 @@ class Panel:
     """One drawing of a figure.
 
     Attributes:
-        chart: An Altair chart without size.
+        chart: A Vega-Lite specification without size, such as `layered` gives, or an Altair chart.
         title: What it shows, in a few words.
         note: One line below the title: what its numbers say.
         belongs: The choices that it is shown for, on a page: `budget`, `view`, `treatment`.
@@ -94,59 +92,67 @@ def register(figure: Figure) -> Figure:
     return figure
 
 
-@singledispatch
-def chart_of(result: Any) -> Any:
-    """The chart of a result, which a notebook shows and `.save("x.pdf")` writes.
-
-    Args:
-        result: An `Interaction`, the layers of `measure_layers`, a `LawFit`, a `Recommendation`, or another type that
-            registered its chart with `@chart_of.register`.
-
-    Returns:
-        An Altair chart.
-
-    Raises:
-        TypeError: No chart is known for this type.
-    """
-    raise TypeError(f"expected a result that has a chart, found {type(result).__name__}; see interlaw.report.chart_of")
-
-
-def params(room: float | None = None) -> list[Any]:
+def params(room: float | None = None) -> list[Spec]:
     """The parameters of a chart: the reader's choices, with nothing chosen, and its room across in pixels."""
-    across = alt.param(name="room", expr="width") if room is None else alt.param(name="room", value=room)
-    return [across, *(alt.param(name=name, value=value) for name, value in PARAMS.items())]
+    across = {"name": "room", "expr": "width"} if room is None else {"name": "room", "value": room}
+    return [across, *({"name": name, "value": value} for name, value in PARAMS.items())]
 
 
-def chosen_opacity(value: float = 1.0, *, else_value: float = 0.15) -> Any:
+def chosen_opacity(value: float = 1.0, *, else_value: float = 0.15) -> Spec:
     """Opacity of a mark that stands for a shape or a trial: faint while another one is chosen."""
-    return alt.condition(IS_CHOSEN, alt.value(value), alt.value(else_value))
+    return when(IS_CHOSEN, value, else_value)
 
 
 def whole(drawing: Drawing) -> Any:
-    """A drawing as one chart, with its message above and its caption below the message."""
+    """A drawing as an Altair chart, for a notebook."""
+    import altair as alt
+
+    found = specification(drawing)
+    kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
+    return kind.from_dict(found, validate=False)  # `to_dict` checks it
+
+
+def specification(drawing: Drawing) -> Spec:
+    """A drawing as one Vega-Lite specification, with its message above and its caption below the message."""
     panels = drawing.panels
     columns = min(drawing.columns, len(panels))
-    charts = [panel.chart.properties(width=panel.width, height=panel.height) for panel in panels]
+    charts = [{**_chart(panel), "width": panel.width, "height": panel.height} for panel in panels]
     if len(charts) > 1:  # a figure of one panel has the figure's title
-        charts = [chart.properties(title=_panel_title(panel)) for chart, panel in zip(charts, panels, strict=True)]
+        charts = [{**chart, "title": _panel_title(panel)} for chart, panel in zip(charts, panels, strict=True)]
     width = columns * (panels[0].width + 60)
-    title = alt.TitleParams(
-        text=wrapped(drawing.message, width, letter=8.2),
-        subtitle=wrapped(drawing.caption, width),
-        fontSize=16,
-        subtitleFontSize=11,
-        subtitlePadding=6,
-        offset=16,
-    )
-    joined = alt.concat(*charts, columns=columns) if len(charts) > 1 else charts[0]
+    title = {
+        "text": wrapped(drawing.message, width, letter=8.2),
+        "subtitle": wrapped(drawing.caption, width),
+        "fontSize": 16,
+        "subtitleFontSize": 11,
+        "subtitlePadding": 6,
+        "offset": 16,
+    }
+    together: Spec = charts[0] if len(charts) == 1 else {"concat": charts, "columns": columns}
     if not drawing.shared:
-        joined = joined.resolve_scale(color="independent", shape="independent")
-    return joined.properties(title=title).add_params(*params(width)).configure(**CONFIG)
+        together["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
+    found: Spec = plain({**together, "title": title, "params": params(width), "config": CONFIG})
+    return found
 
 
-def _panel_title(panel: Panel) -> Any:
+def _chart(panel: Panel) -> Spec:
+    """A panel's specification; another package may draw it with Altair."""
+    if isinstance(panel.chart, dict):
+        return panel.chart
+    found: Spec = panel.chart.to_dict(validate=False)
+    datasets = found.pop("datasets", {})
+    for unused in ("$schema", "config"):
+        found.pop(unused, None)
+    for each in (found, *found.get("layer", ())):
+        name = each.get("data", {}).get("name")
+        if name in datasets:
+            each["data"] = {"values": datasets[name]}
+    return found
+
+
+def _panel_title(panel: Panel) -> Spec:
     """A panel's heading."""
-    return alt.TitleParams(text=panel.title, subtitle=panel.note) if panel.note else alt.TitleParams(text=panel.title)
+    return {"text": panel.title, "subtitle": panel.note} if panel.note else {"text": panel.title}
 
 
 def wrapped(text: str, width: float, *, letter: float = LETTER) -> list[str]:
@@ -173,7 +179,7 @@ def joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
     return replace(next(iter(found.values())), message="; ".join(messages), panels=panels)
 
 
-def page_panels(drawing: Drawing) -> list[dict[str, Any]]:
+def page_panels(drawing: Drawing) -> list[Spec]:
     """Panels as values for a template and its script."""
     return [
         {
@@ -187,28 +193,40 @@ def page_panels(drawing: Drawing) -> list[dict[str, Any]]:
     ]
 
 
-def page_specification(panel: Panel) -> dict[str, Any]:
-    """A panel for the page: as wide as its place; its title stands in the page's own words."""
-    chart = panel.chart.properties(width="container", height=panel.height, description=panel.title)
-    found: dict[str, Any] = chart.add_params(*params()).to_dict(validate=False)
-    for unused in ("$schema", "config"):
-        found.pop(unused, None)
-    if "datasets" in found:
-        found["datasets"] = rounded(found["datasets"])
-    return found
+def page_specification(panel: Panel) -> Spec:
+    """A panel for the page: as wide as its place; its title stands in the page's own words; each table of rows once."""
+    chart = _chart(panel)
+    datasets: dict[str, Any] = {}
+    names: dict[int, str] = {}
+    layers = []
+    for layer in chart.get("layer", ()):
+        values = layer.get("data", {}).get("values")
+        if values is not None:
+            name = names.setdefault(id(values), f"rows{len(names)}")
+            datasets[name] = values
+            layer = {**layer, "data": {"name": name}}
+        layers.append(layer)
+    return {
+        **chart,
+        **({"layer": layers, "datasets": {name: rounded(rows) for name, rows in datasets.items()}} if layers else {}),
+        "width": "container",
+        "height": panel.height,
+        "description": panel.title,
+        "params": params(),
+    }
 
 
 def rounded(value: Any, *, kept: bool = False) -> Any:
-    """Numbers to so many digits; a budget names what belongs to it and stays as it is.
+    """Numbers to so many digits, what JSON lacks as null; a budget names what belongs to it and stays as it is.
 
     Example:
-        >>> rounded({"budget": 1234567.0, "loss": [2.123456789, 1234567.0, 3]})
-        {'budget': 1234567.0, 'loss': [2.12346, 1234570.0, 3]}
+        >>> rounded({"budget": 1234567.0, "loss": [2.123456789, 1234567.0, 3], "null": float("nan")})
+        {'budget': 1234567.0, 'loss': [2.12346, 1234570.0, 3], 'null': None}
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, float):
+        return value if kept else float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
         return {key: rounded(item, kept=key == "budget") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value) and not kept:
-        return float(f"{value:.{DIGITS}g}")
     return value

@@ -8,7 +8,7 @@ from pathlib import Path
 from interlaw.errors import InterlawError
 from interlaw.report.claims_figure import CLAIMS
 from interlaw.report.curves_figure import CURVES
-from interlaw.report.figure import FIGURES, Drawing, register, whole
+from interlaw.report.figure import FIGURES, Drawing, register, specification
 from interlaw.report.law_figure import LAW
 from interlaw.report.loss_figure import LOSS
 from interlaw.report.plane_figure import PLANE
@@ -48,9 +48,9 @@ def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence
         )
     written = []
     for name, _, drawing in drawings(load_results(run_dir)):
-        chart = whole(drawing)
+        found = specification(drawing)
         for form in formats:
             path = Path(out_dir) / f"{name}.{form}"
-            save(path, rendered(chart, form=form))
+            save(path, rendered(found, form=form))
             written.append(path)
     return written

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from interlaw.laws import LawFit
-from interlaw.report.figure import Drawing, chart_of, whole
+from interlaw.report.figure import Drawing
 from interlaw.report.law_figure import draw_law
 from interlaw.report.loss_figure import LossPanel, draw_loss
 from interlaw.report.wording import budget_text
@@ -22,9 +21,3 @@ def draw_fit(fit: LawFit) -> Drawing:
     return replace(
         loss, message=law.message, caption=f"{loss.caption} {law.caption}", panels=(*loss.panels, *law.panels)
     )
-
-
-@chart_of.register
-def fit_chart(fit: LawFit) -> Any:
-    """A fit's chart."""
-    return whole(draw_fit(fit))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
-
-import altair as alt
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation import Recommendation
-from interlaw.report.figure import Drawing, Panel, whole
-from interlaw.report.look import BEST, FAINT, INK, MUTED, SURFACE, frame, linear_format, linear_y, padded, rows
-from interlaw.report.saving import require_figure_name, write_chart
+from interlaw.report.figure import Drawing, Panel
+from interlaw.report.look import BEST, FAINT, INK, MUTED, SURFACE, padded
+from interlaw.report.marks import Spec, layered, linear_axis, marks, when
 from interlaw.report.wording import shape_name
 from interlaw.shapes import format_size
+
+PICKED = when("datum.pick", BEST, INK)  # the colour of a shape: the pick stands out
 
 
 def frontier_rows(result: Recommendation) -> list[dict[str, Any]]:
@@ -70,34 +69,15 @@ def draw_frontier(result: Recommendation) -> Drawing:
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
-def write_frontier_figure(path: str | Path, result: Recommendation) -> Path:
-    """Writes it as PNG, SVG or PDF, by the name's ending.
-
-    Raises:
-        InterlawError: Another ending, fewer than two timed shapes, or a file that cannot be written.
-    """
-    require_figure_name(path)
-    return write_chart(path, whole(draw_frontier(result)))
-
-
-def _chart(values: list[dict[str, Any]]) -> Any:
+def _chart(values: list[dict[str, Any]]) -> Spec:
     limits = padded([row["latency"] for row in values], margin=0.12)
     _, top = padded([0.0, *(row["penalty"] for row in values)], margin=0.15)
-    x = alt.X(
-        "latency:Q",
-        scale=alt.Scale(domain=list(limits), nice=False, zero=False),
-        axis=alt.Axis(tickCount=6, format=linear_format(*limits), title="decoding one token (ms)"),
-    )
-    y = linear_y("penalty", "predicted loss above the best (%)", (0.0, top), format=".2f")
-    line = alt.Chart(rows([row for row in values if row["frontier"]])).mark_line(
-        color=FAINT, strokeWidth=1.5, aria=False
-    )
-    dots = alt.Chart(rows(values)).mark_point(size=80, stroke=SURFACE, strokeWidth=1, fillOpacity=1, cursor="pointer")
-    words = alt.Chart(rows(values)).mark_text(dy=-13, fontSize=11, color=MUTED, aria=False)
-    colour = alt.condition("datum.pick", alt.value(BEST), alt.value(INK))
-    return alt.layer(
-        frame(x, y),
-        line.encode(x="latency:Q", y="penalty:Q"),
-        words.encode(x="latency:Q", y="penalty:Q", text="shape:N"),
-        dots.encode(x="latency:Q", y="penalty:Q", fill=colour, tooltip="said:N", description="said:N"),
+    dot: Spec = {"size": 80, "stroke": SURFACE, "strokeWidth": 1, "fillOpacity": 1, "cursor": "pointer", "fill": PICKED}
+    best = [row for row in values if row["frontier"]]
+    return layered(
+        linear_axis("latency", "decoding one token (ms)", limits, tickCount=6),
+        linear_axis("penalty", "predicted loss above the best (%)", (0.0, top), format=".2f"),
+        marks(best, "line", x="latency", y="penalty", color=FAINT, strokeWidth=1.5),
+        marks(values, "text", x="latency", y="penalty", text="shape", dy=-13, fontSize=11, color=MUTED),
+        marks(values, "point", x="latency", y="penalty", said=True, **dot),
     )

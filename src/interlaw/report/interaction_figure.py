@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 from interlaw.interaction import Interaction
-from interlaw.report.figure import Drawing, Panel, chart_of, whole
-from interlaw.report.look import BEST, FIT, MUTED, frame, rows
+from interlaw.report.figure import Drawing, Panel
+from interlaw.report.look import BEST, FIT, MUTED
+from interlaw.report.marks import layered, linear_axis, listed, marks, told_apart
 from interlaw.report.wording import number
 
 MEASURED, CHANCE, PLAIN = "AOFE-ratio", "by chance", "plain average"
@@ -31,21 +30,14 @@ def draw_interaction(result: Interaction) -> Drawing:
     """Three rows: what was measured, chance, and the uncorrected average."""
     values = interaction_rows(result)
     ends = [end for row in values for end in (row["low"], row["high"], row["value"]) if end is not None]
-    x = alt.X(
-        "value:Q",
-        scale=alt.Scale(domain=[min(0.0, *ends), max(1.0, *ends)], nice=False),
-        axis=alt.Axis(title="share of the energy outside the diagonal", format=".1f", tickCount=6, grid=True),
-    )
-    y = alt.Y("what:N", sort=[MEASURED, CHANCE, PLAIN], axis=alt.Axis(title=None, domain=False, ticks=False))
-    known = alt.Chart(rows(row for row in values if row["low"] is not None))
-    scale = alt.Scale(domain=[MEASURED, CHANCE, PLAIN], range=[FIT, MUTED, BEST])
-    color = alt.Color("what:N", scale=scale, legend=None)
-    chart = alt.layer(
-        frame(x, y),
-        known.mark_rule(strokeWidth=3).encode(x="low:Q", x2="high:Q", y=y, color=color, tooltip="said:N"),
-        alt.Chart(rows(values))
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(x="value:Q", y=y, color=color, tooltip="said:N", description="said:N"),
+    color = told_apart("what", (MEASURED, CHANCE, PLAIN), (FIT, MUTED, BEST))
+    known = [row for row in values if row["low"] is not None]
+    limits = (min(0.0, *ends), max(1.0, *ends))
+    chart = layered(
+        linear_axis("value", "share of the energy outside the diagonal", limits, format=".1f", tickCount=6, grid=True),
+        listed("what", (MEASURED, CHANCE, PLAIN), domain=False, ticks=False),
+        marks(known, "rule", x="low", x2="high", y="what:N", said=True, color=color, strokeWidth=3),
+        marks(values, "point", x="value", y="what:N", said=True, color=color, filled=True, size=90, opacity=1),
     )
     panel = Panel(chart=chart, title="AOFE-ratio, chance and plain average", width=460, height=120)
     return Drawing(message=interaction_message(result), caption=interaction_caption(result), panels=(panel,))
@@ -65,9 +57,3 @@ def interaction_caption(result: Interaction) -> str:
         f"View {result.view} at {result.layer}, {result.num_clusters} clusters, D = {result.dim}. Bars: intervals. "
         "A plain average of few samples reads too high."
     )
-
-
-@chart_of.register
-def interaction_chart(result: Interaction) -> Any:
-    """A measurement's chart."""
-    return whole(draw_interaction(result))

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import altair as alt
 import numpy as np
 
 from interlaw.laws import BudgetFit, LawFit, LinePoint
-from interlaw.report.figure import Drawing, Figure, Panel, joined
-from interlaw.report.interval_marks import interval_bars
-from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE, frame, log_y, rows
-from interlaw.report.loss_figure import star_note
+from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, joined
+from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
+from interlaw.report.loss_figure import DIAMOND, star_note
+from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
 from interlaw.report.results import RunResults, by_treatment
 from interlaw.report.wording import shape_name, span
 from interlaw.shapes import format_size
 
 MARGIN = 1.6  # of both axes, as a factor
 BESIDE = 8  # pixels between the bar of R* and the green bar
-
-
+POWERS = [10.0**power for power in range(2, 14)]  # ticks of an axis over many sizes
 SIZE_LABEL = "replace(format(datum.value, '.3~s'), 'G', 'B')"  # 300k, 3M, 1B
 
 
@@ -79,88 +76,71 @@ def draw_law(fit: LawFit) -> Drawing:
     points = law_points(fit)
     low, high = min(point.grid_low for point in points), max(point.grid_high for point in points)
     sizes = (points[0].params / MARGIN, points[-1].params * MARGIN)
-    layers = [
-        frame(
-            size_axis(sizes, [point.params for point in points]),
-            log_y("ratio", "R = depth / width", (low / MARGIN, high * MARGIN)),
-        ),
+    chart = layered(
+        size_axis(sizes, [point.params for point in points]),
+        log_axis("ratio", "R = depth / width", (low / MARGIN, high * MARGIN)),
         *line_layers(law_line(fit)),
-        *(layer for layer in (_tried(points), *_near(points), *star_layers(points)) if layer is not None),
-    ]
+        _tried(points),
+        *_near(points),
+        *star_layers(points),
+    )
     caption = (
         "Orange diamond and bar: R* with its interval, an arrow where no bound is known; hollow triangle: the loss "
         "still falls at that end of the grid; hollow circle: best shape tried, no optimum. Gold: loss within "
         f"{100 * fit.delta:.2g}% of the best; green: efficient interaction; grey: shapes tried; blue: the law of all "
         "budgets together with its interval, drawn between budgets that have an optimum."
     )
-    panel = Panel(chart=alt.layer(*layers), title="Best depth / width against budget", width=520, height=340)
+    panel = Panel(chart=chart, title="Best depth / width against budget", width=520, height=340)
     return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
 
 
-def size_axis(limits: tuple[float, float], ticks: Sequence[float]) -> alt.X:
-    """N, in words such as 3M, at the budgets themselves."""
-    kept = list(ticks[:: -(-len(ticks) // 8)])
-    return alt.X(
-        "params:Q",
-        scale=alt.Scale(type="log", domain=list(limits), nice=False),
-        axis=alt.Axis(values=kept, labelExpr=SIZE_LABEL, title="N, parameters"),
-    )
+def size_axis(limits: tuple[float, float], ticks: Sequence[float] = POWERS) -> Spec:
+    """N, in words such as 3M, at the budgets themselves or at powers of ten."""
+    inside = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
+    kept = inside[:: max(1, -(-len(inside) // 8))]
+    return log_axis("params", "N, parameters", limits, ticks=kept, labelExpr=SIZE_LABEL)
 
 
-def line_layers(line: Sequence[LinePoint]) -> list[Any]:
+def line_layers(line: Sequence[LinePoint]) -> list[Spec]:
     """The joint law with its band."""
     if not line:
         return []
     values = [{"params": each.params, "ratio": each.ratio, "low": each.low, "high": each.high} for each in line]
-    chart = alt.Chart(rows(values))
-    band = chart.mark_area(color=FIT, opacity=0.14, clip=True, aria=False)
     return [
-        band.encode(x="params:Q", y="low:Q", y2="high:Q"),
-        chart.mark_line(color=FIT, clip=True, aria=False).encode(x="params:Q", y="ratio:Q"),
+        marks(values, "area", x="params", y="low", y2="high", color=FIT, opacity=0.14, clip=True),
+        marks(values, "line", x="params", y="ratio", color=FIT, clip=True),
     ]
 
 
-def _tried(points: Sequence[LawPoint]) -> Any:
+def _tried(points: Sequence[LawPoint]) -> Spec:
     values = [
         {"params": point.params, "low": point.grid_low, "high": point.grid_high, "budget": point.fit.budget}
         for point in points
     ]
-    bars = alt.Chart(rows(values)).mark_rule(color=FAINT, strokeWidth=1.4, aria=False)
-    return shown(bars.encode(x="params:Q", y="low:Q", y2="high:Q"))
+    return marks(values, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4)
 
 
-def shown(chart: Any) -> Any:
-    """Without the budgets that the reader switched off."""
-    return chart.transform_filter("indexof(off_budgets, datum.budget) < 0")
-
-
-def _near(points: Sequence[LawPoint]) -> list[Any]:
+def _near(points: Sequence[LawPoint]) -> list[Spec]:
     """The loss interval around R*, and the interaction interval beside it."""
     gold, green = [], []
     for point in points:
         interval, interaction = point.fit.loss_interval, point.fit.interaction_interval
-        of = {"params": point.params, "budget": point.fit.budget}
+        of, size = {"params": point.params, "budget": point.fit.budget}, format_size(point.params)
         if interval is not None and point.fit.r_star.value is not None:
-            said = f"{format_size(point.params)}: loss as good as the best at R = {span(interval.low, interval.high)}"
+            said = f"{size}: loss as good as the best at R = {span(interval.low, interval.high)}"
             gold.append({**of, "low": interval.low, "high": interval.high, "said": said})
         if interaction is not None and interaction.low is not None and interaction.high is not None:
-            said = (
-                f"{format_size(point.params)}: efficient interaction at R = {span(interaction.low, interaction.high)}"
-            )
+            said = f"{size}: efficient interaction at R = {span(interaction.low, interaction.high)}"
             wide = 1.03 if interaction.low == interaction.high else 1.0
             green.append({**of, "low": interaction.low / wide, "high": interaction.high * wide, "said": said})
-    ends = {"x": "params:Q", "y": "low:Q", "y2": "high:Q", "tooltip": "said:N", "description": "said:N"}
+    shown: Spec = {"x": "params", "y": "low", "y2": "high", "said": True, "where": BUDGET_ON}
     return [
-        shown(alt.Chart(rows(gold)).mark_rule(color=GOOD, opacity=0.4, strokeWidth=14).encode(**ends)),
-        shown(
-            alt.Chart(rows(green))
-            .mark_rule(color=INTERACTION, strokeWidth=5, xOffset=-BESIDE, x2Offset=-BESIDE)
-            .encode(**ends)
-        ),
+        marks(gold, "rule", **shown, color=GOOD, opacity=0.4, strokeWidth=14),
+        marks(green, "rule", **shown, color=INTERACTION, strokeWidth=5, xOffset=-BESIDE, x2Offset=-BESIDE),
     ]
 
 
-def star_layers(points: Sequence[LawPoint]) -> list[Any]:
+def star_layers(points: Sequence[LawPoint]) -> list[Spec]:
     """R* with its interval; a hollow mark where there is none."""
     optima, hollow = [], []
     for point in points:
@@ -174,23 +154,17 @@ def star_layers(points: Sequence[LawPoint]) -> list[Any]:
         best = f"; best shape tried: {shape_name(point.fit.best.depth, point.fit.best.width)}"
         at = {"low": point.grid_low, "high": point.grid_high}.get(star.edge or "", point.fit.best.ratio)
         form = {"low": "triangle-down", "high": "triangle-up"}.get(star.edge or "", "circle")
-        hollow.append((form, {**of, "ratio": at, "said": said + best}))
-    marks = [shown(layer) for layer in interval_bars(optima, along="y", across="params", color=BEST)]
-    diamond = alt.Chart(rows(optima)).mark_point(
-        shape="diamond", size=90, filled=True, color=BEST, stroke=SURFACE, strokeWidth=1, opacity=1
-    )
-    marks.append(shown(diamond.encode(x="params:Q", y="ratio:Q", tooltip="said:N", description="said:N")))
-    for form in dict.fromkeys(form for form, _ in hollow):
-        chart = alt.Chart(rows(value for each, value in hollow if each == form)).mark_point(
-            shape=form,
-            size=90,
-            fill=SURFACE,
-            fillOpacity=1,
-            stroke=MUTED if form == "circle" else BEST,
-            strokeWidth=1.8,
-        )
-        marks.append(shown(chart.encode(x="params:Q", y="ratio:Q", tooltip="said:N", description="said:N")))
-    return marks
+        colour = MUTED if form == "circle" else BEST
+        hollow.append({**of, "ratio": at, "form": form, "colour": colour, "said": said + best})
+    shown: Spec = {"x": "params", "y": "ratio", "said": True, "where": BUDGET_ON}
+    as_named = {"type": "nominal", "scale": None, "legend": None}
+    looks: Spec = {"shape": {"field": "form", **as_named}, "stroke": {"field": "colour", **as_named}}
+    empty: Spec = {**looks, "fill": SURFACE, "fillOpacity": 1, "size": 90, "strokeWidth": 1.8}
+    return [
+        *interval_bars(optima, along="y", across="params", color=BEST, where=BUDGET_ON),
+        marks(optima, "point", **shown, **{**DIAMOND, "size": 90}),
+        marks(hollow, "point", **shown, **empty),
+    ]
 
 
 def law_of_run(results: RunResults) -> Drawing | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
-
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import SERIES, legend
+from interlaw.report.look import SERIES
+from interlaw.report.marks import Spec, layered, legend, linear_axis, marks
 
+MARKS: dict[str, Spec] = {"line": {}, "point": {"filled": True, "size": 14, "opacity": 1}}
 NOW = "now"  # the data's name, by which the page's script puts in what the server says
 
 
@@ -34,15 +34,21 @@ def live_rows(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def live_drawing() -> Drawing:
     """One line a running trial; a page's script fills it."""
-    loss = alt.Y("loss:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="training loss", tickCount=5))
-    share = alt.X(
-        "share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title="share of the steps", format=".0%", tickCount=5)
+    color = {
+        "field": "trial",
+        "type": "nominal",
+        "scale": {"range": list(SERIES)},
+        "legend": legend("trial", column=220, symbolType="stroke"),
+    }
+    told = {"field": "said", "type": "nominal"}
+    shown: Spec = {"x": "share", "y": "loss", "color": color, "tooltip": told}
+    loss = linear_axis("loss", "training loss", (0.0, 1.0), format="~g")
+    loss["scale"] = {"zero": False}  # what runs sets the range
+    chart = layered(
+        linear_axis("share", "share of the steps", (0.0, 1.0), format=".0%"),
+        loss,
+        *({**marks([], kind, **shown, **look), "data": {"name": NOW}} for kind, look in MARKS.items()),
     )
-    color = alt.Color(
-        "trial:N", scale=alt.Scale(range=list(SERIES)), legend=legend("trial", column=220, symbolType="stroke")
-    )
-    lines = alt.Chart(alt.NamedData(name=NOW)).mark_line(point=alt.OverlayMarkDef(size=14), aria=False)
-    chart = alt.layer(lines.encode(x=share, y=loss, color=color, tooltip="said:N"))
     panel = Panel(chart=chart, title="Training losses of what runs now", width=600, height=200)
     caption = "Losses seen while this page is open."
     return Drawing(message="Trials that run now", caption=caption, panels=(panel,))

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import altair as alt
-
 # Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
 INK = "#1d2733"
 MUTED = "#66717e"
@@ -54,20 +52,6 @@ CONFIG: dict[str, Any] = {
     "text": {"color": INK, "fontSize": 11},
 }  # fmt: skip
 
-# As many legend columns as the panel has room for: a column takes about so many pixels.
-LEGEND_COLUMN = 150
-
-
-def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: Any) -> alt.Legend:
-    """A legend below its panel that never reaches beyond it; `room` is a parameter of every chart: pixels across."""
-    columns = alt.ExprRef(f"max(1, floor(room / {column}))")
-    return alt.Legend(title=title, orient="bottom", direction="horizontal", columns=columns, **options)
-
-
-def rows(values: Iterable[Mapping[str, Any]]) -> alt.InlineData:
-    """Numbers for a chart's layer."""
-    return alt.InlineData(values=[plain(dict(value)) for value in values])
-
 
 def plain(value: Any) -> Any:
     """What JSON lacks (NaN, infinities) as null, tuples as lists.
@@ -83,48 +67,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def frame(x: Any, y: Any) -> Any:
-    """A layer that draws nothing and sets the axes of its panel; the other layers name only their fields."""
-    return alt.Chart(rows([])).mark_point(aria=False).encode(x=x, y=y)
-
-
-def log_x(
-    field: str,
-    title: str,
-    limits: tuple[float, float],
-    *,
-    most: int = 6,
-    ticks: Sequence[float] = (),
-    format: str | None = None,
-) -> alt.X:
-    """A logarithmic axis with round ticks, or the given ones."""
-    return alt.X(
-        f"{field}:Q",
-        scale=alt.Scale(type="log", domain=list(limits), nice=False),
-        axis=alt.Axis(
-            values=list(ticks) or nice_ticks(*limits, most=most), format=format or log_format(*limits), title=title
-        ),
-    )
-
-
-def log_y(field: str, title: str, limits: tuple[float, float], *, most: int = 6, format: str | None = None) -> alt.Y:
-    """The same, upwards."""
-    return alt.Y(
-        f"{field}:Q",
-        scale=alt.Scale(type="log", domain=list(limits), nice=False),
-        axis=alt.Axis(values=nice_ticks(*limits, most=most), format=format or log_format(*limits), title=title),
-    )
-
-
-def linear_y(field: str, title: str | None, limits: tuple[float, float], *, format: str | None = None) -> alt.Y:
-    """A linear axis that ends where the limits say."""
-    return alt.Y(
-        f"{field}:Q",
-        scale=alt.Scale(domain=list(limits), nice=False, zero=False),
-        axis=alt.Axis(tickCount=TICKS, format=format or linear_format(*limits), title=title),
-    )
 
 
 def log_format(low: float, high: float) -> str:

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from interlaw.laws import BudgetFit, status_text
-from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity, joined
-from interlaw.report.interval_marks import interval_bars
-from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE, frame, linear_y, log_x, rows
+from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, joined
+from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
+from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.wording import budget_text, number, shape_name, span
 
@@ -20,19 +18,10 @@ MOST_RELATIVE_SPAN = 0.35  # losses above the panel's best by more than this are
 ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
 ROOM_ABOVE = 0.12  # for the numbers of layers
 LEAST_STEP = 0.055  # of the axis between two numbers of layers: about 16 pixels
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedPoint:
-    """One trial in its budget's panel; `adjusted` is its loss at the budget's mean parameters."""
-
-    key: str
-    seed: int
-    depth: int
-    width: int
-    ratio: float
-    loss: float
-    adjusted: float
+# the mark of R* in every figure
+DIAMOND: Spec = {
+    "shape": "diamond", "size": 70, "filled": True, "color": BEST, "stroke": SURFACE, "strokeWidth": 1, "opacity": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +30,20 @@ class LossPanel:
 
     Attributes:
         fit: Means, curve, R* and intervals.
-        seeds: The trials behind the means; none where only a fit is at hand.
+        seeds: A row a trial behind the means: `key`, `seed`, `depth`, `width`, `ratio`, `loss`, and `adjusted`, its
+            loss at the budget's mean parameters; none where only a fit is at hand.
         budget_text: The budget in words.
     """
 
     fit: BudgetFit
-    seeds: tuple[SeedPoint, ...]
+    seeds: tuple[dict[str, Any], ...]
     budget_text: str
+
+    @property
+    def places(self) -> list[tuple[float, float]]:
+        """Ratio and loss of every mean and seed."""
+        means = [(point.ratio, point.adjusted) for point in self.fit.points]
+        return means + [(seed["ratio"], seed["adjusted"]) for seed in self.seeds]
 
 
 def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
@@ -55,42 +51,28 @@ def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
     done = analysis.table[analysis.table["status"] == "done"]
     panels = []
     for fit in analysis.fit.budgets:
-        rows_of_budget = done[done["budget"] == fit.budget].to_dict(orient="records")
+        of_budget = done[done["budget"] == fit.budget]
         shift = {(point.depth, point.width): point.adjusted / point.loss for point in fit.points}
-        seeds = tuple(
-            SeedPoint(
-                key=str(row["key"]),
-                seed=int(row["seed"]),
-                depth=int(row["depth"]),
-                width=int(row["width"]),
-                ratio=float(row["ratio"]),
-                loss=float(row["loss"]),
-                adjusted=float(row["loss"]) * shift.get((int(row["depth"]), int(row["width"])), 1.0),
-            )
-            for row in rows_of_budget
-        )
-        text = budget_text(fit.budget, str(rows_of_budget[0]["budget_kind"]))
-        panels.append(LossPanel(fit=fit, seeds=seeds, budget_text=text))
+        seeds: list[Any] = of_budget[["key", "seed", "depth", "width", "ratio", "loss"]].to_dict(orient="records")
+        for row in seeds:
+            row["adjusted"] = row["loss"] * shift.get((row["depth"], row["width"]), 1.0)
+        text = budget_text(fit.budget, str(of_budget["budget_kind"].iloc[0]))
+        panels.append(LossPanel(fit=fit, seeds=tuple(seeds), budget_text=text))
     return tuple(panels)
 
 
 def loss_limits(panels: Sequence[LossPanel]) -> list[tuple[float, float]]:
     """Each panel's axis: the same relative reach above its best loss, so that curvatures compare, and room around."""
-    losses = [[each.adjusted for each in _shown(panel)] for panel in panels]
+    losses = [[loss for _, loss in panel.places] for panel in panels]
     best = [min(each) for each in losses]
     reach = max(value / low - 1 for each, low in zip(losses, best, strict=True) for value in each)
     span_above = min(max(reach, 0.01), MOST_RELATIVE_SPAN)
     return [(low * (1 - ROOM_BELOW * span_above), low * (1 + (1 + ROOM_ABOVE) * span_above)) for low in best]
 
 
-def _shown(panel: LossPanel) -> list[Any]:
-    """Everything of a budget that has a place: means and seeds."""
-    return [*panel.fit.points, *panel.seeds]
-
-
 def ratio_limits(panels: Sequence[LossPanel]) -> tuple[float, float]:
     """The axis of R that all panels share."""
-    ratios = [point.ratio for panel in panels for point in _shown(panel)]
+    ratios = [ratio for panel in panels for ratio, _ in panel.places]
     return float(f"{min(ratios) / 1.35:.4g}"), float(f"{max(ratios) * 1.35:.4g}")
 
 
@@ -140,92 +122,73 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     return Drawing(message=loss_message([each.fit for each in panels]), caption="; ".join(caption) + ".", panels=drawn)
 
 
-def _chart(panel: LossPanel, x_limits: tuple[float, float], y_limits: tuple[float, float], *, loss_unit: str) -> Any:
-    x = log_x("ratio", "R = depth / width", x_limits, most=5)
-    y = linear_y("loss", f"test loss ({loss_unit})", y_limits)
+def _chart(panel: LossPanel, x_limits: tuple[float, float], y_limits: tuple[float, float], *, loss_unit: str) -> Spec:
     top = y_limits[0] + (y_limits[1] - y_limits[0]) * (1 - 0.5 * ROOM_ABOVE / (1 + ROOM_ABOVE + ROOM_BELOW))
-    layers = [
-        frame(x, y),
+    return layered(
+        log_axis("ratio", "R = depth / width", x_limits, most=5),
+        linear_axis("loss", f"test loss ({loss_unit})", y_limits),
         *_intervals(panel.fit, y_limits, x_limits),
         *_curve(panel.fit),
         _seeds(panel, top),
         *_means(panel.fit, top),
         _depths(panel.fit, y_limits, x_limits),
         *_star(panel.fit, x_limits, y_limits),
-    ]
-    return alt.layer(*layers)
+    )
 
 
-def _intervals(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> list[Any]:
+def _intervals(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> list[Spec]:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
     interval, interaction = fit.loss_interval, fit.interaction_interval
-    layers: list[Any] = []
+    layers = []
     if interval is not None and fit.r_star.value is not None:
         said = f"loss within {100 * interval.delta:.2g}% of the best: R = {span(interval.low, interval.high)}"
-        band = rows([{"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}])
-        layers.append(
-            alt.Chart(band)
-            .mark_rect(color=GOOD, opacity=0.2)
-            .encode(x="low:Q", x2="high:Q", tooltip="said:N", description="said:N")
-        )
+        band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
+        layers.append(marks([band], "rect", x="low", x2="high", said=True, color=GOOD, opacity=0.2))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
         floor = y_limits[0] + 0.03 * (y_limits[1] - y_limits[0])
         said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
         wide = 1.02 if interaction.low == interaction.high else 1.0
-        bar = rows([{"low": interaction.low / wide, "high": interaction.high * wide, "loss": floor, "said": said}])
-        layers.append(
-            alt.Chart(bar)
-            .mark_rule(color=INTERACTION, strokeWidth=6)
-            .encode(x="low:Q", x2="high:Q", y="loss:Q", tooltip="said:N", description="said:N")
-        )
+        bar = {"low": interaction.low / wide, "high": interaction.high * wide, "loss": floor, "said": said}
+        layers.append(marks([bar], "rule", x="low", x2="high", y="loss", said=True, color=INTERACTION, strokeWidth=6))
     return layers
 
 
-def _curve(fit: BudgetFit) -> list[Any]:
+def _curve(fit: BudgetFit) -> list[Spec]:
     """The fit where it turns inside the grid; elsewhere a line through the means, which claims nothing."""
     curve = fit.curve
     if curve is None or fit.r_star.status not in ("optimum", "open"):
-        joined = rows({"ratio": point.ratio, "loss": point.adjusted} for point in fit.points)
-        return [
-            alt.Chart(joined)
-            .mark_line(color=MUTED, strokeWidth=1, clip=True, aria=False)
-            .encode(x="ratio:Q", y="loss:Q")
-        ]
-    places = range(len(curve.ratio))
-    values: list[dict[str, Any]] = [{"ratio": curve.ratio[i], "loss": curve.loss[i]} for i in places]
-    layers: list[Any] = []
+        means = [{"ratio": point.ratio, "loss": point.adjusted} for point in fit.points]
+        return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=1, clip=True)]
+    columns = {"ratio": curve.ratio, "loss": curve.loss}
     if curve.low is not None and curve.high is not None:
-        low, high = curve.low, curve.high
-        values = [{**value, "low": low[i], "high": high[i]} for i, value in enumerate(values)]
-        area = alt.Chart(rows(values)).mark_area(color=FIT, opacity=0.16, clip=True, aria=False)
-        layers.append(area.encode(x="ratio:Q", y="low:Q", y2="high:Q"))
+        columns |= {"low": curve.low, "high": curve.high}
+    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     dash = [1, 0] if fit.r_star.value is not None else [6, 4]
-    line = alt.Chart(rows(values)).mark_line(color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True, aria=False)
-    return [*layers, line.encode(x="ratio:Q", y="loss:Q")]
+    line = marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True)
+    if "low" not in columns:
+        return [line]
+    return [marks(values, "area", x="ratio", y="low", y2="high", color=FIT, opacity=0.16, clip=True), line]
 
 
-def _seeds(panel: LossPanel, top: float) -> Any:
+def _seeds(panel: LossPanel, top: float) -> Spec:
     values = [
         {
-            "ratio": seed.ratio,
-            "loss": seed.adjusted,
-            "seed": seed.seed,
-            "key": seed.key,
-            "shape": shape_key(panel.fit.budget, seed.depth, seed.width),
-            "said": f"{shape_name(seed.depth, seed.width)}, seed {seed.seed}: loss {number(seed.loss)}",
+            "ratio": seed["ratio"],
+            "loss": seed["adjusted"],
+            "seed": seed["seed"],
+            "key": seed["key"],
+            "shape": shape_key(panel.fit.budget, seed["depth"], seed["width"]),
+            "said": f"{shape_name(seed['depth'], seed['width'])}, seed {seed['seed']}: loss {number(seed['loss'])}",
         }
         for seed in panel.seeds
-        if seed.adjusted <= top
+        if seed["adjusted"] <= top
     ]
-    return (
-        alt.Chart(rows(values))
-        .mark_point(shape="stroke", size=110, strokeWidth=1.6, color=MUTED, cursor="pointer", aria=False)
-        .encode(x="ratio:Q", y="loss:Q", tooltip="said:N", opacity=chosen_opacity())
-        .transform_filter("indexof(off_seeds, datum.seed) < 0")
-    )
+    stroke: Spec = {"shape": "stroke", "size": 110, "strokeWidth": 1.6, "color": MUTED, "cursor": "pointer"}
+    told = {"field": "said", "type": "nominal"}  # to the pointer alone: a reader by keyboard walks the means
+    return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=told, opacity=chosen_opacity(), **stroke)
 
 
-def _means(fit: BudgetFit, top: float) -> list[Any]:
+def _means(fit: BudgetFit, top: float) -> list[Spec]:
     """Means as dots; what lies above the scale as an arrow at its top."""
     kinds: dict[str, list[dict[str, Any]]] = {"circle": [], "triangle-up": []}
     for point in fit.points:
@@ -238,23 +201,16 @@ def _means(fit: BudgetFit, top: float) -> list[Any]:
             "shape": shape_key(fit.budget, point.depth, point.width),
             "said": f"{name}: loss {number(point.loss)}, mean of {point.num_runs}{corrected}",
         })  # fmt: skip
+    dot: Spec = {"size": 48, "stroke": INK, "strokeWidth": 1.5, "fillOpacity": 1, "cursor": "pointer"}
+    look: Spec = {"fill": when("datum.used", INK, SURFACE), "opacity": chosen_opacity(), **dot}
     return [
-        alt.Chart(rows(values))
-        .mark_point(shape=kind, size=48, stroke=INK, strokeWidth=1.5, fillOpacity=1, cursor="pointer")
-        .encode(
-            x="ratio:Q",
-            y="loss:Q",
-            fill=alt.condition("datum.used", alt.value(INK), alt.value(SURFACE)),
-            tooltip="said:N",
-            description="said:N",
-            opacity=chosen_opacity(),
-        )
+        marks(values, "point", x="ratio", y="loss", said=True, **{**look, "shape": kind})
         for kind, values in kinds.items()
         if values
     ]
 
 
-def _depths(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> Any:
+def _depths(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> Spec:
     """Numbers of layers along the top edge, as many as there is room for."""
     kept, last = [], -math.inf
     for point in sorted(fit.points, key=lambda each: each.ratio):
@@ -262,37 +218,28 @@ def _depths(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float
         if place - last >= LEAST_STEP:
             kept.append({"ratio": point.ratio, "loss": y_limits[1], "depth": str(point.depth)})
             last = place
-    return (
-        alt.Chart(rows(kept))
-        .mark_text(baseline="top", dy=1, fontSize=10, color=MUTED, aria=False)
-        .encode(x="ratio:Q", y="loss:Q", text="depth:N")
-    )
+    return marks(kept, "text", x="ratio", y="loss", text="depth", baseline="top", dy=1, fontSize=10, color=MUTED)
 
 
-def _star(fit: BudgetFit, x_limits: tuple[float, float], y_limits: tuple[float, float]) -> list[Any]:
+def _star(fit: BudgetFit, x_limits: tuple[float, float], y_limits: tuple[float, float]) -> list[Spec]:
     """R* with its interval below the curve's minimum; an arrow where no bound is known."""
     star, curve = fit.r_star, fit.curve
     if star.value is None:
         return []
     least = curve.loss_min if curve is not None and curve.loss_min is not None else fit.best.adjusted
     height = y_limits[0] + 0.5 * (least - y_limits[0])
-    said = star_note(fit)
+    row = {"ratio": star.value, "loss": height, "least": least, "said": star_note(fit)}
     bar = {
+        **row,
         "low": max(star.low or x_limits[0], x_limits[0]),
         "high": min(star.high or x_limits[1], x_limits[1]),
         "low_open": star.low is None,
         "high_open": star.high is None,
-        "loss": height,
-        "said": said,
     }
-    stem = alt.Chart(rows([{"ratio": star.value, "loss": height, "least": least}])).mark_rule(color=BEST, aria=False)
-    diamond = alt.Chart(rows([{"ratio": star.value, "loss": least, "said": said}])).mark_point(
-        shape="diamond", size=70, filled=True, color=BEST, stroke=SURFACE, strokeWidth=1, opacity=1
-    )
     return [
         *interval_bars([bar], along="x", across="loss", color=BEST),
-        stem.encode(x="ratio:Q", y="loss:Q", y2="least:Q"),
-        diamond.encode(x="ratio:Q", y="loss:Q", tooltip="said:N", description="said:N"),
+        marks([row], "rule", x="ratio", y="loss", y2="least", color=BEST),
+        marks([row], "point", x="ratio", y="least", said=True, **DIAMOND),
     ]
 
 

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import altair as alt
-
-from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity, joined
-from interlaw.report.look import (
-    FAINT,
-    INK,
-    INTERACTION,
-    LOSS_RAMP,
-    MUTED,
-    SHAPES,
-    SURFACE,
-    cycled,
-    frame,
-    legend,
-    linear_y,
-    log_x,
-    padded,
-    rows,
-)
+from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, chosen_opacity, joined
+from interlaw.report.look import FAINT, INK, INTERACTION, LOSS_RAMP, MUTED, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key
+from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
 from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.wording import number, shape_name
 from interlaw.shapes import format_size
@@ -33,44 +17,24 @@ from interlaw.shapes import format_size
 CAPTION = (
     "Each mark is a shape (mean over its seeds); its form is the budget, its size grows with R, dark is a low loss. "
     "Efficient is up (a high AOFE-ratio) and left (little AOFE); the green line joins the shapes that no other of "
-    "their budget beats in both. Hollow marks: the AOFE-ratio that chance gives at the same dimension and effective "
-    "rank. Only the distance from it, drawn in the second panel, tells of structure."
+    "their budget beats in both, and a green ring marks those that stay so in {decided:.0%} of the draws of seed and "
+    "measurement error. Hollow marks: the AOFE-ratio that chance gives at the same dimension and effective rank. Only "
+    "the distance from it, drawn in the second panel, tells of structure."
 )
-# the front counts as decided for a shape that lies on it so often under seed and measurement error
-MARK_SIZES = (30, 150)
+DECIDED = 0.9  # of the draws: what the law's interaction interval asks of a shape, too
+MARK_SIZES = (30, 150)  # square pixels, from the least R to the largest
+RING = 2.2  # the area of a ring over that of its mark
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlanePoint:
-    """One shape (mean over its seeds) in the plane of one view.
+def plane_rows(analysis: Analysis) -> list[dict[str, Any]]:
+    """The plotted numbers of one view, a row a shape (mean over its seeds); none where nothing was measured.
 
-    Attributes:
-        budget: Nominal budget.
-        depth: Layers.
-        width: d_model.
-        ratio: R = depth / width.
-        aofe: Off-diagonal energy, linear scale.
-        aofe_ratio: Its share of the whole energy, 0 to 1.
-        null_ratio: The share that chance gives at this dimension and effective rank; None where it was not measured.
-        excess_ratio: aofe_ratio - null_ratio.
-        loss_excess: Loss relative to the budget's best shape, minus 1.
-        pareto: No shape of the budget has a ratio as high at an energy as low.
+    Returns:
+        `budget`, `depth`, `width`, `ratio`, `aofe` (linear scale), `aofe_ratio`, `null` (the AOFE-ratio that chance
+        gives; None where it was not measured), `excess` (aofe_ratio - null), `loss` (relative to the budget's best,
+        minus 1), `front` (no shape of the budget has a ratio as high at an energy as low), `probability` (that it lies
+        on the front, under seed and measurement error; None where it is not known).
     """
-
-    budget: float
-    depth: int
-    width: int
-    ratio: float
-    aofe: float
-    aofe_ratio: float
-    null_ratio: float | None
-    excess_ratio: float | None
-    loss_excess: float
-    pareto: bool
-
-
-def plane_points(analysis: Analysis) -> tuple[PlanePoint, ...]:
-    """One view's points, by budget; none where nothing was measured."""
     found = []
     for fit in analysis.fit.budgets:
         best = min(point.adjusted for point in fit.points)
@@ -78,157 +42,132 @@ def plane_points(analysis: Analysis) -> tuple[PlanePoint, ...]:
             if point.aofe is None or point.aofe_ratio is None or not point.aofe > 0:
                 continue
             excess = point.excess_ratio
-            found.append(
-                PlanePoint(
-                    budget=fit.budget,
-                    depth=point.depth,
-                    width=point.width,
-                    ratio=point.ratio,
-                    aofe=point.aofe,
-                    aofe_ratio=point.aofe_ratio,
-                    null_ratio=None if excess is None else point.aofe_ratio - excess,
-                    excess_ratio=excess,
-                    loss_excess=point.adjusted / best - 1,
-                    pareto=bool(point.pareto),
-                )
-            )
-    return tuple(found)
+            row: dict[str, Any] = {
+                "budget": fit.budget,
+                "of": format_size(fit.budget),
+                "depth": point.depth,
+                "width": point.width,
+                "ratio": point.ratio,
+                "aofe": point.aofe,
+                "aofe_ratio": point.aofe_ratio,
+                "null": None if excess is None else point.aofe_ratio - excess,
+                "excess": excess,
+                "loss": point.adjusted / best - 1,
+                "front": bool(point.pareto),
+                "probability": point.front_probability,
+                "shape": shape_key(fit.budget, point.depth, point.width),
+            }
+            found.append({**row, "said": _said(row)})
+    return found
 
 
-def plane_message(points: Sequence[PlanePoint]) -> str:
+def _said(row: Mapping[str, Any]) -> str:
+    words = [
+        f"{row['of']}: {shape_name(row['depth'], row['width'])}",
+        f"AOFE {number(row['aofe'], digits=3)}, AOFE-ratio {number(row['aofe_ratio'])}",
+    ]
+    if row["null"] is not None:
+        words.append(f"by chance {number(row['null'])}, above it {number(row['excess'], digits=3)}")
+    if row["probability"] is not None:
+        words.append(f"efficient in {row['probability']:.0%} of the draws of seed and measurement error")
+    return "\n".join([*words, f"loss {row['loss']:.2%} above the budget's best"])
+
+
+def plane_message(rows: Sequence[Mapping[str, Any]]) -> str:
     """How far the best shapes stand out in interaction."""
-    best = [point for point in points if point.loss_excess == 0]
-    efficient = sum(point.pareto for point in best)
+    best = [row for row in rows if row["loss"] == 0]
+    efficient = sum(row["front"] for row in best)
     if len(best) == 1:
         return f"The shape with the lowest loss is {'' if efficient else 'not '}among the efficient ones"
     return f"In {efficient} of {len(best)} budgets the shape with the lowest loss is among the efficient ones"
 
 
-def draw_plane(points: Sequence[PlanePoint], *, view: str) -> Drawing:
+def draw_plane(rows: Sequence[dict[str, Any]], *, view: str) -> Drawing:
     """The plane as it is measured, and above chance where chance is known."""
-    panels = [
-        Panel(
-            chart=_chart(points, excess=False),
-            title=f"AOFE-ratio and chance ({view})",
-            belongs={"view": view},
-            width=420,
-            height=320,
-        )
-    ]
-    above = [point for point in points if point.excess_ratio is not None]
+    above = [row for row in rows if row["excess"] is not None]
+    charts = {f"AOFE-ratio and chance ({view})": _measured(rows)}
     if above:
-        panels.append(
-            Panel(
-                chart=_chart(above, excess=True),
-                title=f"AOFE-ratio above chance ({view})",
-                belongs={"view": view},
-                width=420,
-                height=320,
-            )
-        )
-    return Drawing(message=plane_message(points), caption=CAPTION, panels=tuple(panels), columns=2)
-
-
-def _chart(points: Sequence[PlanePoint], *, excess: bool) -> Any:
-    budgets = sorted({point.budget for point in points})
-    heights = [point.excess_ratio if excess else point.aofe_ratio for point in points]
-    ends = heights + ([0.0] if excess else [point.null_ratio for point in points])
-    values = [
-        {
-            "aofe": point.aofe,
-            "height": height,
-            "null": point.null_ratio,
-            "budget": point.budget,
-            "of": format_size(point.budget),
-            "ratio": point.ratio,
-            "loss": point.loss_excess,
-            "front": point.pareto and not excess,
-            "shape": shape_key(point.budget, point.depth, point.width),
-            "said": _said(point),
-        }
-        for point, height in zip(points, heights, strict=True)
-    ]
-    x = log_x("aofe", "AOFE, off-diagonal energy", padded([point.aofe for point in points], log=True))
-    y = linear_y("height", "AOFE-ratio above chance" if excess else "AOFE-ratio", padded(ends))
-    base = alt.Chart(rows(values)).transform_filter("indexof(off_budgets, datum.budget) < 0")
-    looks = _looks([format_size(budget) for budget in budgets], [point.ratio for point in points])
-    layers = [frame(x, y)]
-    if excess:
-        zero = alt.Chart(rows([{"height": 0.0, "said": "what chance gives"}]))
-        layers.append(zero.mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y="height:Q", tooltip="said:N"))
-    else:
-        layers += _chance(base, looks)
-        layers.append(_front(base))
-    marks = base.mark_point(stroke=INK, strokeWidth=0.8, fillOpacity=1, cursor="pointer")
-    fill = alt.Fill(
-        "loss:Q",
-        scale=alt.Scale(range=list(LOSS_RAMP), domain=[0, max(max(point.loss_excess for point in points), 1e-3)]),
-        legend=legend("test loss above the budget's best", format=".0%", gradientLength=alt.ExprRef("min(160, room)")),
+        charts[f"AOFE-ratio above chance ({view})"] = _above_chance(above)
+    panels = tuple(
+        Panel(chart=chart, title=title, belongs={"view": view}, width=420, height=320)
+        for title, chart in charts.items()
     )
-    layers.append(
-        marks.encode(
-            x="aofe:Q",
-            y="height:Q",
-            fill=fill,
-            tooltip="said:N",
-            description="said:N",
-            opacity=chosen_opacity(),
-            **looks,
-        )
+    caption = CAPTION.format(decided=DECIDED)
+    return Drawing(message=plane_message(rows), caption=caption, panels=panels, columns=2)
+
+
+def _measured(rows: Sequence[dict[str, Any]]) -> Spec:
+    looks = _looks(rows)
+    known = [row for row in rows if row["null"] is not None]
+    front = [row for row in rows if row["front"]]
+    decided = [row for row in rows if (row["probability"] or 0.0) >= DECIDED]
+    hollow: Spec = {"stroke": MUTED, "fill": SURFACE, "fillOpacity": 1, "strokeWidth": 0.8, "size": 26}
+    sizes = {**looks["size"], "scale": {**looks["size"]["scale"], "range": [RING * size for size in MARK_SIZES]}}
+    ring: Spec = {"stroke": INTERACTION, "strokeWidth": 1.6, "filled": False, "opacity": 1, "size": sizes}
+    line: Spec = {"color": INTERACTION, "strokeWidth": 1.8, "detail": "budget", "order": "aofe"}
+    return layered(
+        _across(rows),
+        linear_axis("aofe_ratio", "AOFE-ratio", padded([row[name] for row in rows for name in ("aofe_ratio", "null")])),
+        marks(known, "rule", x="aofe", y="aofe_ratio", y2="null", where=BUDGET_ON, color=FAINT),
+        marks(known, "point", x="aofe", y="null", where=BUDGET_ON, shape=looks["shape"], **hollow),
+        marks(front, "line", x="aofe", y="aofe_ratio", where=BUDGET_ON, **line),
+        _shapes(rows, "aofe_ratio", looks),
+        marks(decided, "point", x="aofe", y="aofe_ratio", where=BUDGET_ON, shape=looks["shape"], **ring),
+        resolve={"scale": {"size": "independent"}},
     )
-    return alt.layer(*layers)
 
 
-def _looks(names: Sequence[str], ratios: Sequence[float]) -> dict[str, Any]:
+def _above_chance(rows: Sequence[dict[str, Any]]) -> Spec:
+    zero = {"excess": 0.0, "said": "what chance gives"}
+    return layered(
+        _across(rows),
+        linear_axis("excess", "AOFE-ratio above chance", padded([0.0, *(row["excess"] for row in rows)])),
+        marks([zero], "rule", y="excess", said=True, color=MUTED, strokeDash=[4, 4]),
+        _shapes(rows, "excess", _looks(rows)),
+    )
+
+
+def _across(rows: Sequence[Mapping[str, Any]]) -> Spec:
+    return log_axis("aofe", "AOFE, off-diagonal energy", padded([row["aofe"] for row in rows], log=True))
+
+
+def _shapes(rows: Sequence[dict[str, Any]], height: str, looks: Spec) -> Spec:
+    """A mark a shape."""
+    key = legend("test loss above the budget's best", format=".0%", gradientLength={"expr": "min(160, room)"})
+    look: Spec = {
+        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), 1e-3)], LOSS_RAMP, key),
+        "opacity": chosen_opacity(),
+        "stroke": INK,
+        "strokeWidth": 0.8,
+        "fillOpacity": 1,
+        "cursor": "pointer",
+    }
+    return marks(rows, "point", x="aofe", y=height, where=BUDGET_ON, said=True, **looks, **look)
+
+
+def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
     """Form by budget, size by R."""
-    low, high = min(ratios), max(ratios)
-    scale = alt.Scale(type="log", domain=[low, max(high, low * 1.001)], range=list(MARK_SIZES))
-    shapes = alt.Scale(domain=list(names), range=cycled(SHAPES, len(names)))
+    ratios = [row["ratio"] for row in rows]
+    names = [format_size(budget) for budget in sorted({row["budget"] for row in rows})]
+    scale = {
+        "type": "log",
+        "domain": [min(ratios), max(max(ratios), min(ratios) * 1.001)],
+        "range": list(MARK_SIZES),
+    }
     return {
-        "shape": alt.Shape("of:N", scale=shapes, sort=None, legend=legend("budget", column=70)),
-        "size": alt.Size("ratio:Q", scale=scale, legend=None),
+        "shape": told_apart("of", names, SHAPES, legend("budget", column=70)),
+        "size": {"field": "ratio", "type": "quantitative", "scale": scale, "legend": None},
     }
 
 
-def _chance(base: Any, looks: dict[str, Any]) -> list[Any]:
-    known = base.transform_filter("datum.null !== null")
-    stem = known.mark_rule(color=FAINT, aria=False).encode(x="aofe:Q", y="height:Q", y2="null:Q")
-    hollow = known.mark_point(stroke=MUTED, fill=SURFACE, fillOpacity=1, strokeWidth=0.8, aria=False)
-    small = alt.value(26)
-    return [stem, hollow.encode(x="aofe:Q", y="null:Q", shape=looks["shape"], size=small)]
-
-
-def _front(base: Any) -> Any:
-    """The efficient shapes of a budget, joined."""
-    line = base.transform_filter("datum.front").mark_line(color=INTERACTION, strokeWidth=1.8, aria=False, point=False)
-    return line.encode(x="aofe:Q", y="height:Q", detail="budget:N", order="aofe:Q")
-
-
-def _said(point: PlanePoint) -> str:
-    words = [
-        f"{format_size(point.budget)}: {shape_name(point.depth, point.width)}",
-        f"AOFE {number(point.aofe, digits=3)}, AOFE-ratio {number(point.aofe_ratio)}",
-    ]
-    if point.null_ratio is not None:
-        words.append(f"by chance {number(point.null_ratio)}, above it {number(point.excess_ratio, digits=3)}")
-    return "\n".join([*words, f"loss {point.loss_excess:.2%} above the budget's best"])
-
-
 def plane_of_run(results: RunResults) -> Drawing | None:
-    """The figure of a run: two panels a view, once a treatment."""
-    found = {}
+    """The figure of a run: two panels a view, once a treatment; the message is that of the first view."""
+    found: dict[str, Drawing | None] = {}
     for treatment, analyses in by_treatment(results.analyses).items():
-        drawings = [draw_plane(points, view=each.view) for each in analyses if (points := plane_points(each))]
-        found[treatment] = _views(drawings)
+        drawings = [draw_plane(rows, view=each.view) for each in analyses if (rows := plane_rows(each))]
+        panels = tuple(panel for drawing in drawings for panel in drawing.panels)
+        found[treatment] = replace(drawings[0], panels=panels) if drawings else None
     return joined(found)
-
-
-def _views(drawings: Sequence[Drawing]) -> Drawing | None:
-    """The panels of every view; the message is that of the first."""
-    if not drawings:
-        return None
-    panels = tuple(panel for drawing in drawings for panel in drawing.panels)
-    return Drawing(message=drawings[0].message, caption=CAPTION, panels=panels, columns=2)
 
 
 PLANE = Figure(name="interaction-plane", title="Interaction plane", draw=plane_of_run)

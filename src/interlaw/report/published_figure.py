@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
 import numpy as np
 
 from interlaw.laws import LawFit, published_laws
 from interlaw.published import RatioPoint, published_ratio_points
 from interlaw.report.figure import Drawing, Figure, Panel, joined
 from interlaw.report.law_figure import law_line, law_points, line_layers, size_axis, star_layers
-from interlaw.report.look import DASHES, FAINT, MUTED, SERIES, cycled, frame, legend, log_y, rows
+from interlaw.report.look import DASHES, FAINT, MUTED, SERIES, padded
+from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import RunResults, by_treatment
 from interlaw.report.wording import number, shape_name
 from interlaw.shapes import format_size
@@ -52,32 +52,31 @@ def published_lines() -> tuple[PublishedLine, ...]:
 
 def draw_published(fit: LawFit, *, whose: str = "this run") -> Drawing:
     """R* of a fit among published laws and models."""
-    points, models, lines = law_points(fit), published_ratio_points(), published_lines()
-    stars = [
-        each
-        for point in points
-        for each in (point.fit.r_star.value, point.fit.r_star.low, point.fit.r_star.high)
-        if each
-    ]
-    ratios = [*stars, *(model.ratio for model in models), *(ratio for line in lines for ratio in line.ratio)]
-    sizes = [
-        *(point.params for point in points),
-        *(model.params for model in models),
-        *(n for line in lines for n in line.params),
-    ]
-    low, high = min(sizes) / 1.5, max(sizes) * 1.5
-    powers = [10.0**power for power in range(2, 14) if low <= 10.0**power <= high]
-    layers = [
-        frame(
-            size_axis((low, high), powers), log_y("ratio", "R = depth / width", (min(ratios) / 1.4, max(ratios) * 1.4))
-        ),
-        model_dots(models),
-        *published_layers(lines),
+    points = law_points(fit)
+    found = [point for point in points if point.fit.r_star.value is not None]
+    stars = [each for point in found for each in (point.fit.r_star.value, point.fit.r_star.low, point.fit.r_star.high)]
+    chart = among_published(
         *line_layers(law_line(fit)),
-        *star_layers([point for point in points if point.fit.r_star.value is not None]),
-    ]
-    panel = Panel(chart=alt.layer(*layers), title="Beside published laws and models", width=640, height=380)
+        *star_layers(found),
+        sizes=[point.params for point in points],
+        ratios=[each for each in stars if each],
+    )
+    panel = Panel(chart=chart, title="Beside published laws and models", width=640, height=380)
     return Drawing(message=_message(points, whose), caption=CAPTION, panels=(panel,))
+
+
+def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[float]) -> Spec:
+    """Layers over what others published, on axes with room for sizes and ratios of one's own."""
+    models, lines = published_ratio_points(), published_lines()
+    all_sizes = [*sizes, *(model.params for model in models), *(size for line in lines for size in line.params)]
+    all_ratios = [*ratios, *(model.ratio for model in models), *(ratio for line in lines for ratio in line.ratio)]
+    return layered(
+        size_axis(padded(all_sizes, log=True, margin=0.02)),
+        log_axis("ratio", "R = depth / width", padded(all_ratios, log=True)),
+        _model_dots(models),
+        *_law_lines(lines),
+        *layers,
+    )
 
 
 def _message(points: Sequence[Any], whose: str) -> str:
@@ -88,7 +87,7 @@ def _message(points: Sequence[Any], whose: str) -> str:
     return f"R* of {whose} ({where}) beside what others published"
 
 
-def published_layers(lines: Sequence[PublishedLine]) -> list[Any]:
+def _law_lines(lines: Sequence[PublishedLine]) -> list[Spec]:
     """Lines told apart by colour and by dashes; a single size is a square."""
     names = [line.name for line in lines]
     values = [
@@ -100,28 +99,19 @@ def published_layers(lines: Sequence[PublishedLine]) -> list[Any]:
         }
         for line in lines
     ]
-    dots = [
-        {**value, "params": line.params[0], "ratio": line.ratio[0]}
-        for value, line in zip(values, lines, strict=True)
-        if len(line.params) == 1
-    ]
+    dots = [{**row, "params": row["params"][0], "ratio": row["ratio"][0]} for row in values if len(row["params"]) == 1]
     key = legend("published law", column=190, symbolType="stroke", symbolSize=400)
-    color = alt.Color("law:N", scale=alt.Scale(domain=names, range=cycled(SERIES, len(names))), sort=None, legend=key)
+    color = told_apart("law", names, SERIES, key)
     # eight colours, seven dashes: no pair comes twice among the first 56
-    dash = alt.StrokeDash(
-        "law:N", scale=alt.Scale(domain=names, range=cycled(DASHES, len(names))), sort=None, legend=key
-    )
-    line_mark = alt.Chart(rows(values)).transform_flatten(["params", "ratio"]).mark_line(strokeWidth=2)
-    dot_mark = alt.Chart(rows(dots)).mark_point(shape="square", filled=True, size=50, opacity=1)
+    dash = told_apart("law", names, DASHES, key)
+    shown: Spec = {"x": "params", "y": "ratio", "color": color, "said": True}
     return [
-        line_mark.encode(
-            x="params:Q", y="ratio:Q", color=color, strokeDash=dash, tooltip="said:N", description="said:N"
-        ),
-        dot_mark.encode(x="params:Q", y="ratio:Q", color=color, tooltip="said:N", description="said:N"),
+        marks(values, "line", **shown, flatten=("params", "ratio"), strokeDash=dash, strokeWidth=2),
+        marks(dots, "point", **shown, shape="square", filled=True, size=50, opacity=1),
     ]
 
 
-def model_dots(models: Sequence[RatioPoint]) -> Any:
+def _model_dots(models: Sequence[RatioPoint]) -> Spec:
     """Published models as grey dots."""
     values = [
         {
@@ -131,8 +121,8 @@ def model_dots(models: Sequence[RatioPoint]) -> Any:
         }
         for model in models
     ]
-    dots = alt.Chart(rows(values)).mark_circle(color=FAINT, stroke=MUTED, strokeWidth=0.5, size=22, opacity=1)
-    return dots.encode(x="params:Q", y="ratio:Q", tooltip="said:N", description="said:N")
+    dot: Spec = {"color": FAINT, "stroke": MUTED, "strokeWidth": 0.5, "size": 22, "opacity": 1}
+    return marks(values, "circle", x="params", y="ratio", said=True, **dot)
 
 
 def published_of_run(results: RunResults) -> Drawing | None:

@@ -41,7 +41,7 @@ class RunResults:
         recipe: The recipe's text.
         table: One row a finished trial, whichever way it ended.
         records: The finished trials' records by key.
-        curves: Their learning curves by key.
+        curves: Of their learning curves by key: what was trained on at each validation, and the validation losses.
         num_pending: Planned trials that have not ended.
         task: The kind of task that was learned.
         units: What the task's loss and data are measured in.
@@ -54,7 +54,7 @@ class RunResults:
     recipe: str
     table: pd.DataFrame
     records: dict[str, Record]
-    curves: dict[str, pd.DataFrame]
+    curves: dict[str, tuple[list[float], list[float]]]
     num_pending: int
     task: str
     units: Units
@@ -81,13 +81,18 @@ def load_results(run_dir: str | Path) -> RunResults:
         recipe=folder.recipe.read_text(encoding="utf-8", errors="replace"),
         table=table,
         records=records,
-        curves={key: load_curve(folder.trial(key)) for key in records},
+        curves={key: _curve(folder, key) for key in records},
         num_pending=len(trials) - len(records),
         task=task.kind,
         units=units_of(task.kind, tokenizer=getattr(task, "tokenizer", None)),
         views=views,
         analyses=tuple(analyses_of(table, views)),
     )
+
+
+def _curve(folder: RunFolder, key: str) -> tuple[list[float], list[float]]:
+    curve = load_curve(folder.trial(key))
+    return (curve["units"].tolist(), curve["val_loss"].tolist()) if len(curve) else ([], [])
 
 
 def _check_any_done(table: pd.DataFrame, folder: RunFolder, num_trials: int) -> None:
@@ -114,13 +119,15 @@ def is_final(table: pd.DataFrame) -> pd.Series[bool]:
 def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
     final = table[is_final(table)]
-    found = []
+    found: list[Analysis] = []
     for treatment in sorted(final["treatment"].unique(), key=lambda name: (name != "fixed", name)):
         chosen = table[table["treatment"] == treatment].reset_index(drop=True)
+        fit = None
         for view in views or ("",):
             renamed = view_table(chosen, view=view or None)
             columns = {str(name): renamed[name].to_numpy() for name in renamed.columns}
-            found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit_law(columns)))
+            fit = fit_law(columns, losses_of=fit)  # every view has the same losses
+            found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit))
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
+from interlaw.report.figure import Drawing, specification
+from interlaw.report.marks import Spec
 
 FORMATS = ("png", "svg", "pdf")
 PIXELS = 2.0  # of a PNG for each of the chart's own: sharp on a screen of today and on a slide
@@ -25,27 +27,27 @@ def require_figure_name(path: str | Path) -> Path:
     return path
 
 
-def write_chart(path: str | Path, chart: Any) -> Path:
-    """Writes a chart as PNG, SVG or PDF, by the name's ending; no network is used.
+def write_chart(path: str | Path, chart: Drawing | Any) -> Path:
+    """Writes a drawing, or an Altair chart, as PNG, SVG or PDF, by the name's ending; no network is used.
 
     Raises:
         InterlawError: When the ending is none of these, or the file cannot be written.
     """
     path = require_figure_name(path)
-    save(path, rendered(chart, form=path.suffix.removeprefix(".").lower()))
+    found = specification(chart) if isinstance(chart, Drawing) else chart.to_dict()
+    save(path, rendered(found, form=path.suffix.removeprefix(".").lower()))
     return path
 
 
-def rendered(chart: Any, *, form: str) -> bytes:
-    """A chart as the bytes of a file."""
+def rendered(found: Spec, *, form: str) -> bytes:
+    """A specification as the bytes of a file."""
     import vl_convert
 
-    specification = chart.to_dict()
     if form == "svg":
-        return _renumbered(vl_convert.vegalite_to_svg(specification)).encode()
+        return _renumbered(vl_convert.vegalite_to_svg(found)).encode()
     if form == "pdf":
-        return bytes(vl_convert.vegalite_to_pdf(specification))
-    return bytes(vl_convert.vegalite_to_png(specification, scale=PIXELS))
+        return bytes(vl_convert.vegalite_to_pdf(found))
+    return bytes(vl_convert.vegalite_to_png(found, scale=PIXELS))
 
 
 def _renumbered(svg: str) -> str:

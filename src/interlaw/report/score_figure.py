@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import altair as alt
 
 from interlaw.errors import InterlawError
 from interlaw.published import SIZE_BINS, RatioPoint
-from interlaw.report.figure import Drawing, Panel, whole
-from interlaw.report.look import FIT, GOOD, MUTED, SURFACE, frame, linear_y, log_x, padded, rows
-from interlaw.report.saving import require_figure_name, write_chart
+from interlaw.report.figure import Drawing, Panel
+from interlaw.report.look import FIT, GOOD, MUTED, SURFACE, padded
+from interlaw.report.marks import Spec, layered, linear_axis, log_axis, marks, when
 from interlaw.report.wording import number, shape_name, span
 
 
@@ -35,7 +31,13 @@ def score_panels(points: Sequence[RatioPoint]) -> tuple[ScorePanel, ...]:
 
 
 def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) -> Drawing:
-    """One panel a bin, all on the same axes."""
+    """One panel a bin, all on the same axes.
+
+    Raises:
+        InterlawError: No model has a score.
+    """
+    if not panels:
+        raise InterlawError("expected scored models to draw, found none; choose another protocol")
     x_limits = padded([*interval, *(model.ratio for panel in panels for model in panel.models)], log=True)
     _, high = padded([model.score for panel in panels for model in panel.models])
     drawn = tuple(
@@ -59,7 +61,7 @@ def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) 
 
 def _chart(
     panel: ScorePanel, interval: tuple[float, float], x_limits: tuple[float, float], y_limits: tuple[float, float]
-) -> Any:
+) -> Spec:
     values = [
         {
             "ratio": model.ratio,
@@ -70,31 +72,22 @@ def _chart(
         }
         for model in panel.models
     ]
-    band = alt.Chart(rows([{"low": interval[0], "high": interval[1]}])).mark_rect(color=GOOD, opacity=0.2, aria=False)
-    dots = alt.Chart(rows(values)).mark_point(size=45, strokeWidth=1.3, fillOpacity=0.85, opacity=1)
-    guess = "datum.guess"
-    return alt.layer(
-        frame(log_x("ratio", "R = depth / width", x_limits, most=5), linear_y("score", "MMLU-Pro (%)", y_limits)),
-        band.encode(x="low:Q", x2="high:Q"),
-        dots.encode(
-            x="ratio:Q",
-            y="score:Q",
-            fill=alt.condition(guess, alt.value(SURFACE), alt.value(FIT)),
-            stroke=alt.condition(guess, alt.value(MUTED), alt.value(FIT)),
-            tooltip="said:N",
-            description="said:N",
+    band = {"low": interval[0], "high": interval[1]}
+    colours: Spec = {"fill": when("datum.guess", SURFACE, FIT), "stroke": when("datum.guess", MUTED, FIT)}
+    return layered(
+        log_axis("ratio", "R = depth / width", x_limits, most=5),
+        linear_axis("score", "MMLU-Pro (%)", y_limits),
+        marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
+        marks(
+            values,
+            "point",
+            x="ratio",
+            y="score",
+            said=True,
+            size=45,
+            strokeWidth=1.3,
+            fillOpacity=0.85,
+            opacity=1,
+            **colours,
         ),
     )
-
-
-def write_score_figure(path: str | Path, points: Sequence[RatioPoint], *, interval: tuple[float, float]) -> Path:
-    """Writes the panels as PNG, SVG or PDF, by the name's ending.
-
-    Raises:
-        InterlawError: When the ending is none of these, no model has a score, or the file cannot be written.
-    """
-    path = require_figure_name(path)
-    panels = score_panels(points)
-    if not panels:
-        raise InterlawError("expected scored models to draw, found none; choose another protocol")
-    return write_chart(path, whole(draw_scores(panels, interval=interval)))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
-from interlaw.report.figure import Drawing, Panel, chart_of, whole
-from interlaw.report.look import FIT, INTERACTION, MUTED, frame, linear_y, padded, rows
+from interlaw.report.figure import Drawing, Panel
+from interlaw.report.look import FIT, INTERACTION, MUTED, padded
+from interlaw.report.marks import Spec, layered, linear_axis, marks, told_apart
 from interlaw.report.wording import number
 from interlaw.tracking import Point, Tracker
 
@@ -29,14 +28,16 @@ def draw_tracking(tracker: Tracker) -> Drawing:
 
     Args:
         tracker: One with at least one measurement.
+
+    Raises:
+        ValueError: Nothing was measured yet.
     """
+    if all(point.reason for point in tracker.points):
+        raise ValueError("expected a tracker with measurements, found none; call it with the steps of a training first")
     views = list(dict.fromkeys(point.view for point in tracker.points if not point.reason))
     steps = [point.step for point in tracker.points] + list(tracker.losses)
-    x = alt.X(
-        "step:Q",
-        scale=alt.Scale(domain=[min(steps), max(*steps, min(steps) + 1)], nice=False),
-        axis=alt.Axis(title="optimizer steps", tickCount=6, tickMinStep=1, format="~s"),
-    )
+    limits = (min(steps), max(*steps, min(steps) + 1))
+    x = linear_axis("step", "optimizer steps", limits, tickCount=6, tickMinStep=1, format="~s")
     panels = [_view_panel(tracker, view, x) for view in views]
     if tracker.losses:
         panels.append(_loss_panel(tracker.losses, x))
@@ -44,37 +45,29 @@ def draw_tracking(tracker: Tracker) -> Drawing:
     return Drawing(message=_message(tracker, views), caption=caption, panels=tuple(panels), columns=1, shared=False)
 
 
-def _view_panel(tracker: Tracker, view: str, x: Any) -> Panel:
+def _view_panel(tracker: Tracker, view: str, x: Spec) -> Panel:
     values = tracking_rows(tracker, view)
     ends = [row.get(name) for row in values for name in ("value", "low", "high")]
-    y = linear_y("value", "share of energy off the diagonal", padded(ends))
-    names = [MEASURED, CHANCE]
-    color = alt.Color(
-        "what:N", scale=alt.Scale(domain=names, range=[INTERACTION, MUTED]), legend=alt.Legend(title=None)
-    )
-    dash = alt.StrokeDash("what:N", scale=alt.Scale(domain=names, range=[[1, 0], [6, 3]]), legend=None)
-    base, known = alt.Chart(rows(values)), alt.Chart(rows(row for row in values if row["what"] == MEASURED))
-    chart = alt.layer(
-        frame(x, y),
-        known.mark_area(opacity=0.18, color=INTERACTION).encode(x="step:Q", y="low:Q", y2="high:Q"),
-        base.mark_line().encode(x="step:Q", y="value:Q", color=color, strokeDash=dash),
-        base.mark_point(filled=True, size=45, opacity=1).encode(
-            x="step:Q", y="value:Q", color=color, tooltip="said:N", description="said:N"
-        ),
+    known = [row for row in values if row["what"] == MEASURED]
+    color = told_apart("what", (MEASURED, CHANCE), (INTERACTION, MUTED), {"title": None})
+    dash = told_apart("what", (MEASURED, CHANCE), ([1, 0], [6, 3]))
+    chart = layered(
+        x,
+        linear_axis("value", "share of energy off the diagonal", padded(ends)),
+        marks(known, "area", x="step", y="low", y2="high", color=INTERACTION, opacity=0.18),
+        marks(values, "line", x="step", y="value", color=color, strokeDash=dash),
+        marks(values, "point", x="step", y="value", said=True, color=color, filled=True, size=45, opacity=1),
     )
     return Panel(chart=chart, title=f"interaction, {view} view", width=460, height=190)
 
 
-def _loss_panel(losses: dict[int, float], x: Any) -> Panel:
+def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
     values = [{"step": step, "loss": loss, "said": _said(step, "loss", loss)} for step, loss in sorted(losses.items())]
-    y = linear_y("loss", "training loss", padded(losses.values()))
-    base = alt.Chart(rows(values))
-    chart = alt.layer(
-        frame(x, y),
-        base.mark_line(color=FIT).encode(x="step:Q", y="loss:Q"),
-        base.mark_point(filled=True, size=30, opacity=1, color=FIT).encode(
-            x="step:Q", y="loss:Q", tooltip="said:N", description="said:N"
-        ),
+    chart = layered(
+        x,
+        linear_axis("loss", "training loss", padded(losses.values())),
+        marks(values, "line", x="step", y="loss", color=FIT),
+        marks(values, "point", x="step", y="loss", said=True, color=FIT, filled=True, size=30, opacity=1),
     )
     return Panel(chart=chart, title="training loss", width=460, height=150)
 
@@ -95,15 +88,3 @@ def _message(tracker: Tracker, views: list[str]) -> str:
 def _against(point: Point) -> str:
     """A point's ratio and that of chance."""
     return f"{point.interaction:.3f} at step {point.step} (by chance {point.null:.3f})"
-
-
-@chart_of.register
-def tracking_chart(tracker: Tracker) -> Any:
-    """The chart of `il.track` and of the Trainer's callback.
-
-    Raises:
-        ValueError: Nothing was measured yet.
-    """
-    if all(point.reason for point in tracker.points):
-        raise ValueError("expected a tracker with measurements, found none; call it with the steps of a training first")
-    return whole(draw_tracking(tracker))

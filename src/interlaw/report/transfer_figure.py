@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import altair as alt
-
-from interlaw.report.figure import Drawing, Panel, whole
-from interlaw.report.look import BEST, FIT, SHAPES, cycled, frame, legend, linear_y, log_x, log_y, padded, ramp, rows
-from interlaw.report.saving import write_chart
+from interlaw.report.figure import Drawing, Panel
+from interlaw.report.look import BEST, FIT, SHAPES, padded, ramp
+from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, told_apart, when
 from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
 
-NAMES = {"standard": "standard", "mup": "muP", "completep": "CompleteP"}
+NAMES = {"mup": "muP", "completep": "CompleteP"}  # others, also of other packages, go by their own name
 MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows
 
 
@@ -41,7 +38,7 @@ def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
     panels = tuple(
         Panel(
             chart=_check_chart(check, moved, steps),
-            title=f"{NAMES[check.parametrization]}, over {check.axis}",
+            title=f"{NAMES.get(check.parametrization, check.parametrization)}, over {check.axis}",
             note=f"slopes {check.stream_slope:+.2f} (last block) and {check.outputs_slope:+.2f} (outputs)",
             height=220,
         )
@@ -55,25 +52,18 @@ def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
     return Drawing(message=message, caption=caption, panels=panels, columns=_columns([check.axis for check in checks]))
 
 
-def _check_chart(check: CoordinateCheck, moved: tuple[float, float], steps: int) -> Any:
-    x = alt.X(
-        "size:Q",
-        scale=alt.Scale(type="log", domain=list(padded(check.sizes, log=True)), nice=False),
-        axis=alt.Axis(values=list(check.sizes), format="d", title=check.axis),
-    )
-    base = alt.Chart(rows(movement_rows(check)))
-    scale = alt.Scale(domain=["last block", "outputs"], range=[FIT, BEST])
-    color = alt.Color("what:N", scale=scale, legend=legend(None, column=100))
-    shape = alt.Shape("what:N", scale=alt.Scale(domain=["last block", "outputs"], range=["circle", "square"]))
-    early = base.transform_filter(f"datum.step < {steps}").mark_line(strokeWidth=1, opacity=0.25, aria=False)
-    last = base.transform_filter(f"datum.step == {steps}")
-    return alt.layer(
-        frame(x, log_y("moved", "movement (root mean square)", moved)),
-        early.encode(x="size:Q", y="moved:Q", color=color, detail="step:N"),
-        last.mark_line(strokeWidth=2, aria=False).encode(x="size:Q", y="moved:Q", color=color),
-        last.mark_point(filled=True, size=50, opacity=1).encode(
-            x="size:Q", y="moved:Q", color=color, shape=shape, tooltip="said:N", description="said:N"
-        ),
+def _check_chart(check: CoordinateCheck, moved: tuple[float, float], steps: int) -> Spec:
+    values = movement_rows(check)
+    last = [row for row in values if row["step"] == steps]
+    names = ("last block", "outputs")
+    color, shape = told_apart("what", names, (FIT, BEST), legend(column=100)), told_apart("what", names, SHAPES)
+    place: Spec = {"x": "size", "y": "moved", "color": color}
+    return layered(
+        log_axis("size", check.axis, padded(check.sizes, log=True), ticks=check.sizes, format="d"),
+        log_axis("moved", "movement (root mean square)", moved),
+        marks(values, "line", **place, where=f"datum.step < {steps}", detail="step", strokeWidth=1, opacity=0.25),
+        marks(last, "line", **place, strokeWidth=2),
+        marks(last, "point", **place, said=True, shape=shape, filled=True, size=50, opacity=1),
     )
 
 
@@ -87,7 +77,7 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
         panels.append(
             Panel(
                 chart=_rate_chart(chosen),
-                title=f"{NAMES[parametrization]}, over {axis}",
+                title=f"{NAMES.get(parametrization, parametrization)}, over {axis}",
                 note=f"best rates from {min(rates):.2g} to {max(rates):.2g}",
                 height=240,
             )
@@ -126,48 +116,27 @@ def rate_rows(curve: RateCurve) -> list[dict[str, Any]]:
     ]
 
 
-def _rate_chart(curves: Sequence[RateCurve]) -> Any:
+def _rate_chart(curves: Sequence[RateCurve]) -> Spec:
     sizes = [str(curve.size) for curve in curves]
     key = legend("size", column=60)
-    color = alt.Color("size:N", scale=alt.Scale(domain=sizes, range=ramp(len(sizes))), sort=None, legend=key)
-    shape = alt.Shape("size:N", scale=alt.Scale(domain=sizes, range=cycled(SHAPES, len(sizes))), sort=None, legend=key)
-    lines = alt.Chart(rows(row for curve in curves for row in rate_rows(curve)))
+    color, shape = told_apart("size", sizes, ramp(len(sizes)), key), told_apart("size", sizes, SHAPES, key)
+    values = [row for curve in curves for row in rate_rows(curve)]
     best = [{"rate": curve.best_rate, "size": str(curve.size), "edge": curve.at_edge} for curve in curves]
     seeds = [
         {"rate": rate, "size": str(curve.size), "excess": -0.5} for curve in curves for rate in curve.seed_best_rates
     ]
     limits = padded([rate for curve in curves for rate in curve.rates], log=True)
-    dash = alt.condition("datum.edge", alt.value([2, 3]), alt.value([1, 0]))
-    upright = alt.Chart(rows(best)).mark_rule(strokeWidth=1.2, opacity=0.6, aria=False)
-    marks = lines.transform_filter(f"datum.excess <= {MOST_EXCESS}").mark_point(filled=True, size=35, opacity=1)
-    return alt.layer(
-        frame(
-            log_x("rate", "learning rate", limits, ticks=curves[0].rates, format=".1~e"),
-            linear_y("excess", "loss above the shape's best (%)", (-0.9, MOST_EXCESS), format="d"),
-        ),
-        upright.encode(x="rate:Q", color=color, strokeDash=dash),
-        lines.mark_line(strokeWidth=1.8, clip=True, aria=False).encode(x="rate:Q", y="excess:Q", color=color),
-        marks.encode(x="rate:Q", y="excess:Q", color=color, shape=shape, tooltip="said:N", description="said:N"),
-        alt.Chart(rows(seeds))
-        .mark_tick(thickness=1.5, size=8, aria=False)
-        .encode(x="rate:Q", y="excess:Q", color=color),
+    near = [row for row in values if row["excess"] <= MOST_EXCESS]
+    dash = when("datum.edge", [2, 3], [1, 0])
+    place: Spec = {"x": "rate", "y": "excess", "color": color}
+    return layered(
+        log_axis("rate", "learning rate", limits, ticks=curves[0].rates, format=".1~e"),
+        linear_axis("excess", "loss above the shape's best (%)", (-0.9, MOST_EXCESS), format="d"),
+        marks(best, "rule", x="rate", color=color, strokeDash=dash, strokeWidth=1.2, opacity=0.6),
+        marks(values, "line", **place, strokeWidth=1.8, clip=True),
+        marks(near, "point", **place, said=True, shape=shape, filled=True, size=35, opacity=1),
+        marks(seeds, "tick", **place, thickness=1.5, size=8),
     )
-
-
-def write_transfer_figures(
-    path: str | Path, checks: Sequence[CoordinateCheck], curves: Sequence[RateCurve]
-) -> list[Path]:
-    """Writes the coordinate check, and the rate curves beside it as `NAME-rates`, by the name's ending.
-
-    Raises:
-        InterlawError: When the ending is not png, svg or pdf, or a file cannot be written.
-    """
-    path = Path(path)
-    written = [write_chart(path, whole(draw_checks(checks)))]
-    if curves:
-        beside = path.with_name(f"{path.stem}-rates{path.suffix}")
-        written.append(write_chart(beside, whole(draw_rate_curves(curves))))
-    return written
 
 
 def _columns(axes: Sequence[str]) -> int:

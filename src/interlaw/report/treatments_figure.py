@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import altair as alt
-
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
-from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity, whole
-from interlaw.report.interval_marks import interval_bars
-from interlaw.report.look import SERIES, SHAPES, SURFACE, cycled, frame, legend, linear_y, log_x, padded, rows
+from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity
+from interlaw.report.look import SERIES, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key
+from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults, treatments_compared
-from interlaw.report.saving import write_chart
 from interlaw.report.wording import Units, budget_text, number, shape_name, span
 
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
@@ -23,40 +18,20 @@ ROW = 0.075  # of the axis: the height of one interval below the curves
 VERDICTS = {"moves": "R* moves", "same": "the same choice of shape", "cannot tell": "cannot be told apart"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class TreatmentPanel:
-    """One budget: its minimum and curve under each treatment, in the order of the comparison."""
-
-    title: str
-    treated: tuple[TreatedBudget, ...]
-
-
-def treatment_panels(comparison: TreatmentComparison, *, budget_kind: str) -> tuple[TreatmentPanel, ...]:
-    """The plotted numbers, one panel a budget, by size."""
-    sizes = sorted({each.budget for each in comparison.budgets})
-    return tuple(
-        TreatmentPanel(
-            title=budget_text(size, budget_kind),
-            treated=tuple(each for each in comparison.budgets if each.budget == size),
-        )
-        for size in sizes
-    )
-
-
 def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units: Units) -> Drawing:
     """Curves and shape means above, R* with its interval below, for each budget."""
-    panels = treatment_panels(comparison, budget_kind=budget_kind)
-    names = list(dict.fromkeys(each.treatment for panel in panels for each in panel.treated))
-    x_limits = padded([point.ratio for panel in panels for each in panel.treated for point in each.points], log=True)
+    sizes = sorted({each.budget for each in comparison.budgets})
+    names = list(dict.fromkeys(each.treatment for each in comparison.budgets))
+    x_limits = padded([point.ratio for each in comparison.budgets for point in each.points], log=True)
     drawn = tuple(
         Panel(
-            chart=_chart(panel, names, x_limits, units),
-            title=panel.title,
-            belongs={"budget": panel.treated[0].budget},
+            chart=_chart([each for each in comparison.budgets if each.budget == size], names, x_limits, units),
+            title=budget_text(size, budget_kind),
+            belongs={"budget": size},
             width=340,
             height=300,
         )
-        for panel in panels
+        for size in sizes
     )
     caption = (
         f"Marks and curves: loss under each treatment. Bars below: R* with its {comparison.confidence:.0%} interval, "
@@ -91,54 +66,38 @@ def difference_texts(comparison: TreatmentComparison, *, budget_kind: str) -> li
     return found
 
 
-def write_treatments_figure(
-    path: str | Path, comparison: TreatmentComparison, *, budget_kind: str, units: Units
-) -> Path:
-    """Writes the figure as PNG, SVG or PDF, by the name's ending.
-
-    Raises:
-        InterlawError: When the ending is none of these, or the file cannot be written.
-    """
-    return write_chart(path, whole(draw_treatments(comparison, budget_kind=budget_kind, units=units)))
-
-
-def _chart(panel: TreatmentPanel, names: Sequence[str], x_limits: tuple[float, float], units: Units) -> Any:
-    losses = [point.adjusted for each in panel.treated for point in each.points]
+def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tuple[float, float], units: Units) -> Spec:
+    losses = [point.adjusted for each in treated for point in each.points]
     low, high = min(losses), min(max(losses), min(losses) * (1 + CEILING))
     reach = max(high - low, 1e-3 * low)
-    room = ROW * (len(panel.treated) + 1)
+    room = ROW * (len(treated) + 1)
     floor = low - reach * room / (1 - room) - 0.03 * reach
     y_limits = (floor, high + 0.08 * reach)
-    looks = _looks(names)
     rung = (y_limits[1] - floor) * ROW
-    layers = [
-        frame(log_x("ratio", "R = depth / width", x_limits), linear_y("loss", f"test loss ({units.loss})", y_limits))
-    ]
-    layers += _curves(panel.treated, looks)
-    layers.append(_points(panel.treated, looks, high))
-    layers += _stars(
-        panel.treated,
-        looks,
-        x_limits,
-        [floor + rung * (len(names) - names.index(each.treatment) - 0.3) for each in panel.treated],
-    )
-    return alt.layer(*layers)
-
-
-def _looks(names: Sequence[str]) -> dict[str, Any]:
-    """Colour and form by treatment, one legend for both."""
+    # colour and form by treatment, one legend for both
     key = legend("learning rate", column=110)
-    colors = alt.Scale(domain=list(names), range=cycled(SERIES, len(names)))
-    forms = alt.Scale(domain=list(names), range=cycled(SHAPES, len(names)))
-    return {
-        "color": alt.Color("treatment:N", scale=colors, sort=None, legend=key),
-        "shape": alt.Shape("treatment:N", scale=forms, sort=None, legend=key),
-    }
+    color, shape = (told_apart("treatment", names, looks, key) for looks in (SERIES, SHAPES))
+    optima, edges = _stars(treated, x_limits, lambda name: floor + rung * (len(names) - names.index(name) - 0.3))
+    curves = _curves(treated)
+    banded = [row for row in curves if row["low"] is not None]
+    dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color, "shape": shape}
+    return layered(
+        log_axis("ratio", "R = depth / width", x_limits),
+        linear_axis("loss", f"test loss ({units.loss})", y_limits),
+        marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=0.1, clip=True),
+        marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=2, clip=True),
+        marks(
+            _points(treated, high), "point", **dot, size=45, filled=True, cursor="pointer", opacity=chosen_opacity(0.9)
+        ),
+        *interval_bars(optima, along="x", across="loss", color=color),
+        marks(optima, "point", **dot, size=60, filled=True, opacity=1),
+        marks(edges, "point", **dot, size=60, fill=SURFACE, strokeWidth=1.8, opacity=1),
+    )
 
 
-def _curves(treated: Sequence[TreatedBudget], looks: dict[str, Any]) -> list[Any]:
+def _curves(treated: Sequence[TreatedBudget]) -> list[dict[str, Any]]:
     """Fitted curves of those with an optimum, with their bands."""
-    values = [
+    return [
         {
             "treatment": each.treatment,
             "ratio": each.curve.ratio[i],
@@ -150,16 +109,10 @@ def _curves(treated: Sequence[TreatedBudget], looks: dict[str, Any]) -> list[Any
         if each.curve is not None and each.r_star.value is not None
         for i in range(len(each.curve.ratio))
     ]
-    base = alt.Chart(rows(values))
-    band = base.transform_filter("datum.low !== null").mark_area(opacity=0.1, clip=True, aria=False)
+
+
+def _points(treated: Sequence[TreatedBudget], high: float) -> list[dict[str, Any]]:
     return [
-        band.encode(x="ratio:Q", y="low:Q", y2="high:Q", color=looks["color"]),
-        base.mark_line(strokeWidth=2, clip=True, aria=False).encode(x="ratio:Q", y="loss:Q", color=looks["color"]),
-    ]
-
-
-def _points(treated: Sequence[TreatedBudget], looks: dict[str, Any], high: float) -> Any:
-    values = [
         {
             "treatment": each.treatment,
             "ratio": point.ratio,
@@ -170,47 +123,32 @@ def _points(treated: Sequence[TreatedBudget], looks: dict[str, Any], high: float
         for each in treated
         for point in each.points
     ]
-    marks = alt.Chart(rows(values)).mark_point(size=45, filled=True, cursor="pointer")
-    return marks.encode(
-        x="ratio:Q", y="loss:Q", tooltip="said:N", description="said:N", opacity=chosen_opacity(0.9), **looks
-    )
 
 
 def _stars(
-    treated: Sequence[TreatedBudget], looks: dict[str, Any], x_limits: tuple[float, float], heights: Sequence[float]
-) -> list[Any]:
-    """R* with its interval on the floor, or the edge of the grid that the loss falls towards."""
+    treated: Sequence[TreatedBudget], x_limits: tuple[float, float], height: Callable[[str], float]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """R* with its interval on the floor, and the edges of the grid that the loss falls towards."""
     optima, edges = [], []
-    for each, height in zip(treated, heights, strict=True):
-        star = each.r_star
-        of = {"treatment": each.treatment, "loss": height}
+    for each in treated:
+        star, of = each.r_star, {"treatment": each.treatment, "loss": height(each.treatment)}
         ratios = [point.ratio for point in each.points]
         if star.value is not None:
-            ends = {
+            said = f"{each.treatment}: R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"
+            optima.append({
+                **of,
+                "ratio": star.value,
                 "low": max(star.low or x_limits[0], x_limits[0]),
                 "high": min(star.high or x_limits[1], x_limits[1]),
-            }
-            said = f"{each.treatment}: R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"
-            optima.append(
-                {
-                    **of,
-                    **ends,
-                    "low_open": star.low is None,
-                    "high_open": star.high is None,
-                    "ratio": star.value,
-                    "said": said,
-                }
-            )
+                "low_open": star.low is None,
+                "high_open": star.high is None,
+                "said": said,
+            })  # fmt: skip
         elif star.edge is not None:
-            side = "shallow" if star.edge == "low" else "deep"
+            side, at = ("shallow", min(ratios)) if star.edge == "low" else ("deep", max(ratios))
             said = f"{each.treatment}: no R*, the loss still falls at the {side} end"
-            edges.append({**of, "ratio": min(ratios) if star.edge == "low" else max(ratios), "said": said})
-    marks = {"x": "ratio:Q", "y": "loss:Q", "tooltip": "said:N", "description": "said:N", **looks}
-    return [
-        *interval_bars(optima, along="x", across="loss", color=looks["color"]),
-        alt.Chart(rows(optima)).mark_point(size=60, filled=True, opacity=1).encode(**marks),
-        alt.Chart(rows(edges)).mark_point(size=60, fill=SURFACE, strokeWidth=1.8, opacity=1).encode(**marks),
-    ]
+            edges.append({**of, "ratio": at, "said": said})
+    return optima, edges
 
 
 def treatments_of_run(results: RunResults) -> Drawing | None:

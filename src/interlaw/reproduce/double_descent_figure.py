@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import numpy as np
 from torch import Tensor
 
-from interlaw.report import Drawing, Panel, look, whole, write_chart
+from interlaw.report import Drawing, Panel, look, marks, write_chart
 from interlaw.reproduce.bottleneck_energies import bottleneck_agop
 from interlaw.tasks import SparseRows
 
@@ -71,24 +70,22 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: 
         for place, size in enumerate(sizes)
     ]
     limits = look.padded([value[end] for value in values for end in ("low", "high")], log=log)
-    y = look.log_y("value", label, limits) if log else look.linear_y("value", label, limits)
-    scale = alt.Scale(domain=["AGOP", "W^T W"], range=[look.FIT, look.BEST])
-    key = look.legend(None, column=90) if len(names) > 1 else None
-    color = alt.Color("of:N", scale=scale, legend=key)
-    base = alt.Chart(look.rows(values))
-    return alt.layer(
-        look.frame(look.log_x("size", "training points", look.padded(sizes, log=True, margin=0.02)), y),
-        base.mark_area(opacity=0.2, aria=False).encode(x="size:Q", y="low:Q", y2="high:Q", color=color),
-        base.mark_line(strokeWidth=1.8, aria=False).encode(x="size:Q", y="value:Q", color=color),
-        base.mark_point(filled=True, size=22, opacity=1).encode(
-            x="size:Q", y="value:Q", color=color, tooltip="said:N", description="said:N"
-        ),
+    axis = marks.log_axis if log else marks.linear_axis
+    key = marks.legend(column=90) if len(names) > 1 else None
+    color = marks.told_apart("of", ("AGOP", "W^T W"), (look.FIT, look.BEST), key)
+    place: dict[str, Any] = {"x": "size", "color": color}
+    return marks.layered(
+        marks.log_axis("size", "training points", look.padded(sizes, log=True, margin=0.02)),
+        axis("value", label, limits),
+        marks.marks(values, "area", **place, y="low", y2="high", opacity=0.2),
+        marks.marks(values, "line", **place, y="value", strokeWidth=1.8),
+        marks.marks(values, "point", **place, y="value", said=True, filled=True, size=22, opacity=1),
     )
 
 
 def write_loss_and_interaction(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """Writes the figure as PNG, SVG or PDF, by the name's ending."""
-    return write_chart(path, whole(draw_loss_and_interaction(rows)))
+    return write_chart(path, draw_loss_and_interaction(rows))
 
 
 def heat_map(P: Tensor, rows: SparseRows) -> list[dict[str, float]]:
@@ -123,24 +120,25 @@ def draw_heat_maps(snapshots: Mapping[int, tuple[Tensor, SparseRows]]) -> Drawin
 
 def _heat(values: Sequence[Mapping[str, float]]) -> Any:
     side = max(value["row"] for value in values) + 1
-    scale = alt.Scale(type="log", domain=[LEAST_PART, 1], range=list(reversed(look.LOSS_RAMP)), clamp=True)
-    key = look.legend("part of the largest entry", format="~e", values=[1e-6, 1e-3, 1])
-    cells = (
-        alt.Chart(look.rows(values))
-        .mark_rect(aria=False)
-        .transform_calculate(right="datum.column + 1", below="datum.row + 1")
-    )
-    return alt.layer(
-        cells.encode(
-            x=alt.X("column:Q", scale=alt.Scale(domain=[0, side], nice=False), axis=None),
-            x2="right:Q",
-            y=alt.Y("row:Q", scale=alt.Scale(domain=[side, 0], nice=False), axis=None),
-            y2="below:Q",
-            color=alt.Color("value:Q", scale=scale, legend=key),
-        )
-    )
+    key = marks.legend("part of the largest entry", format="~e", values=[1e-6, 1e-3, 1])
+    shades = look.LOSS_RAMP[::-1]
+    x, y = marks.linear_axis("column", None, (0, side)), marks.linear_axis("row", None, (side, 0))
+    cells = [{**value, "right": value["column"] + 1, "below": value["row"] + 1} for value in values]
+    return {
+        "layer": [
+            marks.marks(
+                cells,
+                "rect",
+                x={**x, "axis": None},
+                x2="right",
+                y={**y, "axis": None},
+                y2="below",
+                color=marks.shaded("value", (LEAST_PART, 1), shades, key, type="log", clamp=True),
+            )
+        ]
+    }
 
 
 def write_heat_maps(snapshots: Mapping[int, tuple[Tensor, SparseRows]], path: Path) -> Path:
     """Writes the figure as PNG, SVG or PDF, by the name's ending."""
-    return write_chart(path, whole(draw_heat_maps(snapshots)))
+    return write_chart(path, draw_heat_maps(snapshots))

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-
-from interlaw.report import Drawing, Panel, look, whole, write_chart
+from interlaw.report import Drawing, Panel, look, marks, write_chart
 
 
 def layer_lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[tuple[int, float]]]]:
@@ -42,17 +40,18 @@ def _chart(layers: Mapping[str, Sequence[tuple[int, float]]]) -> Any:
     ]
     last = max(value["step"] for value in values)
     names = list(layers)
-    key = look.legend("layer", column=170, symbolType="stroke")
-    color = alt.Color("layer:N", sort=names, scale=alt.Scale(domain=names, range=look.ramp(len(names))), legend=key)
+    key = marks.legend("layer", column=170, symbolType="stroke")
+    color = marks.told_apart("layer", names, look.ramp(len(names)), key)
     # symlog: the first point stands at step 0
-    x = alt.X(
-        "step:Q",
-        scale=alt.Scale(type="symlog", constant=10, domain=[0, last]),
-        axis=alt.Axis(title="step", values=_powers(last)),
+    x = marks.linear_axis("step", "step", (0, last), values=_powers(last), format="d")
+    x["scale"] = {"type": "symlog", "constant": 10, "domain": [0, last]}
+    place: dict[str, Any] = {"x": "step", "y": "nfa", "color": color}
+    return marks.layered(
+        x,
+        marks.linear_axis("nfa", "cosine of W^T W and AGOP", look.padded([0.0, 1.0, *(row["nfa"] for row in values)])),
+        marks.marks(values, "line", **place, strokeWidth=1.6),
+        marks.marks(values, "point", **place, said=True, filled=True, size=16, opacity=1),
     )
-    y = alt.Y("nfa:Q", axis=alt.Axis(title="cosine of W^T W and AGOP", format=".1f", tickCount=5))
-    lines = alt.Chart(look.rows(values)).mark_line(strokeWidth=1.6, point=alt.OverlayMarkDef(size=16), aria=False)
-    return alt.layer(lines.encode(x=x, y=y, color=color, tooltip="said:N"))
 
 
 def _powers(last: int) -> list[int]:
@@ -65,4 +64,4 @@ def _powers(last: int) -> list[int]:
 
 def write_layers(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """Writes the figure as PNG, SVG or PDF, by the name's ending."""
-    return write_chart(path, whole(draw_layer_lines(rows)))
+    return write_chart(path, draw_layer_lines(rows))

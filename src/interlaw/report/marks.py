@@ -1,0 +1,188 @@
+"""The vocabulary of every figure, as Vega-Lite's own JSON: axes, legends, layers of marks, intervals.
+
+Plain dicts and not Altair's classes, which copy and check every number several times: they took a third of the time
+that the page of a thousand trials needed. Altair comes in where a notebook asks for a chart, and checks it (`whole`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from interlaw.report.look import TICKS, cycled, linear_format, log_format, nice_ticks
+
+Spec = dict[str, Any]
+LEGEND_COLUMN = 150  # pixels that a column of a legend takes, about
+# what a place needs beside its field; the second end of an interval has the measure of the first
+PLACES = {
+    **dict.fromkeys(("x", "y", "order"), "quantitative"),
+    **dict.fromkeys(("detail", "text"), "nominal"),
+    **dict.fromkeys(("x2", "y2"), ""),
+}
+KINDS = {"N": "nominal", "O": "ordinal"}
+# of an interval's end by axis: a cap, and the arrows of an end without a bound
+ENDS = {"x": ("M0,-1V1", "triangle-left", "triangle-right"), "y": ("M-1,0H1", "triangle-down", "triangle-up")}
+
+
+def marks(
+    values: Sequence[Mapping[str, Any]],
+    kind: str,
+    *,
+    said: bool = False,
+    where: str = "",
+    flatten: Sequence[str] = (),
+    **looks: Any,
+) -> Spec:
+    """One layer: marks of a kind, one a row (a line: one a group of rows).
+
+    Args:
+        values: The rows; layers that are given the same list share it on a page.
+        kind: Vega-Lite's name of the mark.
+        said: Whether a row's `said` is told to who points at it; else the mark is hidden from screen readers.
+        where: A condition on `datum` that rows are drawn under.
+        flatten: Fields that hold lists, one mark for each entry.
+        looks: Places (`x`, `y2`, `detail`, ...) name a field, `field:N` one of names, `field:O` one in order; channels
+            such as `told_apart` and `when` are dicts; what is left belongs to the mark itself: its colour, its size.
+
+    Example:
+        >>> layer = marks([{"ratio": 0.1}], "rule", x="ratio", color="#c8430b")
+        >>> layer["mark"], layer["encoding"]
+        ({'type': 'rule', 'color': '#c8430b', 'aria': False}, {'x': {'field': 'ratio', 'type': 'quantitative'}})
+    """
+    mark: Spec = {"type": kind}
+    encoding: Spec = {}
+    for name, look in looks.items():
+        if isinstance(look, dict):
+            encoding[name] = look
+        elif name in PLACES:
+            field, _, letter = look.partition(":")
+            kind_of_field = KINDS[letter] if letter else PLACES[name]
+            encoding[name] = {"field": field, **({"type": kind_of_field} if kind_of_field else {})}
+        else:
+            mark[name] = look
+    if said:
+        encoding |= {name: {"field": "said", "type": "nominal"} for name in ("tooltip", "description")}
+    else:
+        mark["aria"] = False
+    transform = [*([{"filter": where}] if where else []), *([{"flatten": list(flatten)}] if flatten else [])]
+    return {
+        "data": {"values": values},
+        "mark": mark,
+        "encoding": encoding,
+        **({"transform": transform} if transform else {}),
+    }
+
+
+def layered(x: Spec, y: Spec, *layers: Spec, **options: Any) -> Spec:
+    """Layers over one pair of axes, the first below; they name only their fields."""
+    return {"layer": [marks([], "point", x=x, y=y), *layers], **options}
+
+
+def log_axis(
+    field: str,
+    title: str,
+    limits: tuple[float, float],
+    *,
+    most: int = 6,
+    ticks: Sequence[float] = (),
+    **axis: Any,
+) -> Spec:
+    """A logarithmic axis with at most so many round ticks, or with the given ones."""
+    shown = list(ticks) or nice_ticks(*limits, most=most)
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": list(limits), "nice": False},
+        "axis": {"values": shown, "format": log_format(*limits), "title": title, **axis},
+    }
+
+
+def linear_axis(field: str, title: str | None, limits: tuple[float, float], **axis: Any) -> Spec:
+    """A linear axis that ends where the limits say."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"domain": list(limits), "nice": False, "zero": False},
+        "axis": {"tickCount": TICKS, "format": linear_format(*limits), "title": title, **axis},
+    }
+
+
+def listed(field: str, names: Sequence[str], **axis: Any) -> Spec:
+    """An axis of names, in their order."""
+    return {"field": field, "type": "nominal", "sort": list(names), "axis": {"title": None, **axis}}
+
+
+def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: Any) -> Spec:
+    """A legend below its panel that never reaches beyond it; `room` is a parameter of every chart: pixels across."""
+    columns = {"expr": f"max(1, floor(room / {column}))"}
+    return {"title": title, "orient": "bottom", "direction": "horizontal", "columns": columns, **options}
+
+
+def told_apart(field: str, names: Iterable[str], values: Sequence[Any], key: Spec | None = None) -> Spec:
+    """A channel that tells names apart: colours, forms or dashes, from the start again where they end."""
+    domain = list(names)
+    scale = {"domain": domain, "range": cycled(values, len(domain))}
+    return {"field": field, "type": "nominal", "scale": scale, "sort": None, "legend": key}
+
+
+def shaded(field: str, domain: Sequence[float], colours: Sequence[str], key: Spec | None, **scale: Any) -> Spec:
+    """A channel of colours that go from one number to another."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"domain": list(domain), "range": list(colours), **scale},
+        "legend": key,
+    }
+
+
+def when(test: str, value: Any, other: Any) -> Spec:
+    """A channel with one value where a condition on `datum` holds, and another elsewhere."""
+    return {"condition": {"test": test, "value": value}, "value": other}
+
+
+def interval_bars(
+    values: Sequence[Mapping[str, Any]],
+    *,
+    along: Literal["x", "y"],
+    across: str,
+    color: str | Spec,
+    width: float = 2.2,
+    where: str = "",
+) -> list[Spec]:
+    """Intervals as bars with caps; an arrow where the data set no bound.
+
+    Args:
+        values: Rows with `low` and `high` (where the bar ends), `said`, the field `across`, and `low_open` and
+            `high_open`, True where there is no bound (False where left out).
+        along: The axis that the interval lies on.
+        across: The field of the other axis.
+        color: A colour, or a channel.
+        width: Pixels across the bar.
+        where: A condition on `datum` that rows are drawn under.
+    """
+    other = "y" if along == "x" else "x"
+    cap, *arrows = ENDS[along]
+    ends = [
+        {**row, "end": row[end], "sign": arrow if row.get(f"{end}_open") else cap}
+        for row in values
+        for end, arrow in zip(("low", "high"), arrows, strict=True)
+    ]
+    places: Spec = {along: "low", f"{along}2": "high", other: across}
+    at_end: Spec = {along: "end", other: across}
+    colour = color if isinstance(color, str) else {**color, "legend": None}
+    sign = {"field": "sign", "type": "nominal", "scale": None, "legend": None}
+    return [
+        marks(values, "rule", **places, said=True, where=where, strokeWidth=width, color=color),
+        marks(
+            ends,
+            "point",
+            **at_end,
+            where=where,
+            shape=sign,
+            size=60,
+            opacity=1,
+            strokeWidth=2,
+            stroke=colour,
+            fill=colour,
+        ),
+    ]
