@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from tests.docs.pages import ROOT
 
-from interlaw.report import whole, write_chart
+from interlaw.report import write_chart
 
 SCRIPT = ROOT / "examples" / "figures" / "neural_interaction.py"
 PAGE = ROOT / "docs" / "what-is-neural-interaction.md"
@@ -27,7 +27,7 @@ def script() -> ModuleType:
 
 @pytest.mark.parametrize("name", ["idea-functions.png", "idea-shapes.png", "idea-traps.png"])
 def test_figures_are_drawn(script: ModuleType, name: str, tmp_path: Path) -> None:
-    write_chart(tmp_path / name, whole(script.FIGURES[name]()))
+    write_chart(tmp_path / name, script.FIGURES[name]())
     assert (tmp_path / name).stat().st_size > 10_000
 
 

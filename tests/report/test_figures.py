@@ -16,7 +16,17 @@ from interlaw.errors import InterlawError
 from interlaw.laws import published_laws
 from interlaw.report import curves_figure, write_figures
 from interlaw.report.curves_figure import MOST_POINTS, learning_curves
-from interlaw.report.figure import FIGURES, Drawing, Figure, Panel, page_panels, register, specification, whole
+from interlaw.report.figure import (
+    FIGURES,
+    Drawing,
+    Figure,
+    Panel,
+    page_panels,
+    page_specification,
+    register,
+    specification,
+    whole,
+)
 from interlaw.report.figures import drawings
 from interlaw.report.law_figure import law_line, law_points
 from interlaw.report.look import nice_ticks
@@ -90,6 +100,7 @@ def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> N
     assert rows_of(above.chart, shown) == rows
     chance = [each for each in layers(raw.chart) if each["encoding"].get("y", {}).get("field") == "null"]
     assert [rows_of(raw.chart, each) for each in chance] == [rows]
+    assert len(page_specification(raw)["datasets"]) == 2  # one for all layers, and the frame's
     unknown = [{**row, "excess": None, "null": None} for row in rows]
     assert len(draw_plane(unknown, view="projected").panels) == 1
 
@@ -128,7 +139,7 @@ def test_the_front_and_how_sure_it_is(results: RunResults) -> None:
             assert row["probability"] == known[row["depth"], row["width"]]
             assert f"efficient in {row['probability']:.0%} of the draws" in row["said"]
         panel = draw_plane(rows, view=analysis.view).panels[0].chart
-        assert rows_of(panel, layers(panel)[-1]) == [row for row in rows if row["probability"] >= DECIDED]
+        assert f"datum.probability >= {DECIDED}" in layers(panel)[-1]["transform"][0]["filter"]
 
 
 def test_law_points_hold_the_grid_and_the_line_stays_between_optima(results: RunResults) -> None:

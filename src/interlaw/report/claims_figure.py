@@ -71,17 +71,18 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
     ends = [row[end] for row in values for end in ("effect", "low", "high", "unseen_low", "unseen_high")]
     x = linear_axis("effect", "effect", padded([*ends, 0.0]), tickCount=6, grid=True)
     verdict = told_apart("verdict", VERDICTS, list(VERDICTS.values()))
+    rows = listed("test", names, labelLimit=320, ticks=False, domain=False)
     unseen = [row for row in values if row["unseen_high"] is not None]
     known = [row for row in values if row["low"] is not None and row["high"] is not None]
     filled = when("datum.verdict == 'cannot tell'", 0, 1)
     dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": 70, "strokeWidth": 2}
     chart = layered(
         x,
-        listed("test", names, labelLimit=320, ticks=False, domain=False),
-        marks(unseen, "bar", x="unseen_low", x2="unseen_high", y="test:N", color=FAINT, opacity=0.35),
+        rows,
+        marks(unseen, "bar", x="unseen_low", x2="unseen_high", y=rows, color=FAINT, opacity=0.35),
         marks([{"effect": 0.0}], "rule", x="effect", color=MUTED),
-        marks(known, "rule", x="low", x2="high", y="test:N", color=verdict, strokeWidth=2),
-        marks(values, "point", x="effect", y="test:N", said=True, **dot),
+        marks(known, "rule", x="low", x2="high", y=rows, color=verdict, strokeWidth=2),
+        marks(values, "point", x="effect", y=rows, said=True, **dot),
     )
     panel = Panel(chart=chart, title="The paper's claims, tested", width=460, height=ROW * len(names) + 20)
     return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))

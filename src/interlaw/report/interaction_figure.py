@@ -31,13 +31,14 @@ def draw_interaction(result: Interaction) -> Drawing:
     values = interaction_rows(result)
     ends = [end for row in values for end in (row["low"], row["high"], row["value"]) if end is not None]
     color = told_apart("what", (MEASURED, CHANCE, PLAIN), (FIT, MUTED, BEST))
+    names = listed("what", (MEASURED, CHANCE, PLAIN), domain=False, ticks=False)
     known = [row for row in values if row["low"] is not None]
     limits = (min(0.0, *ends), max(1.0, *ends))
     chart = layered(
         linear_axis("value", "share of the energy outside the diagonal", limits, format=".1f", tickCount=6, grid=True),
-        listed("what", (MEASURED, CHANCE, PLAIN), domain=False, ticks=False),
-        marks(known, "rule", x="low", x2="high", y="what:N", said=True, color=color, strokeWidth=3),
-        marks(values, "point", x="value", y="what:N", said=True, color=color, filled=True, size=90, opacity=1),
+        names,
+        marks(known, "rule", x="low", x2="high", y=names, said=True, color=color, strokeWidth=3),
+        marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=90, opacity=1),
     )
     panel = Panel(chart=chart, title="AOFE-ratio, chance and plain average", width=460, height=120)
     return Drawing(message=interaction_message(result), caption=interaction_caption(result), panels=(panel,))

@@ -166,10 +166,11 @@ def _lines(rows: Sequence[Mapping[str, Any]], name: str, chance: str, title: str
     key = legend(column=140) if len(roles) > 1 else None
     color, dash, form = (told_apart("role", roles, looks, key) for looks in (SERIES, DASHES, SHAPES))
     least = min(0.0, *(row[name] for row in values))
-    place: Spec = {"x": "depth:O", "color": color}
+    x = _depth_axis(depths)
+    place: Spec = {"x": x, "color": color}
     size = 36 if len(depths) <= MOST_NUMBERED else 14
     return layered(
-        _depth_axis(depths),
+        x,
         linear_axis(name, title, (least - 0.03, 1.03), format=".1f"),
         marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=1.6),
         *([marks(values, "rule", **place, y="low", y2="high", strokeWidth=1.4, opacity=0.6)] * (chance == "null")),

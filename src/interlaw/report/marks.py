@@ -19,9 +19,11 @@ PLACES = {
     **dict.fromkeys(("detail", "text"), "nominal"),
     **dict.fromkeys(("x2", "y2"), ""),
 }
-KINDS = {"N": "nominal", "O": "ordinal"}
 # of an interval's end by axis: a cap, and the arrows of an end without a bound
-ENDS = {"x": ("M0,-1V1", "triangle-left", "triangle-right"), "y": ("M-1,0H1", "triangle-down", "triangle-up")}
+ENDS = {
+    "x": ("M-0.25,-1H0.25V1H-0.25Z", "triangle-left", "triangle-right"),
+    "y": ("M-1,-0.25H1V0.25H-1Z", "triangle-down", "triangle-up"),
+}
 
 
 def marks(
@@ -41,8 +43,8 @@ def marks(
         said: Whether a row's `said` is told to who points at it; else the mark is hidden from screen readers.
         where: A condition on `datum` that rows are drawn under.
         flatten: Fields that hold lists, one mark for each entry.
-        looks: Places (`x`, `y2`, `detail`, ...) name a field, `field:N` one of names, `field:O` one in order; channels
-            such as `told_apart` and `when` are dicts; what is left belongs to the mark itself: its colour, its size.
+        looks: Places (`x`, `y2`, `detail`, ...) name a field; channels such as `told_apart` and `when` are dicts; what
+            is left belongs to the mark itself: its colour, its size.
 
     Example:
         >>> layer = marks([{"ratio": 0.1}], "rule", x="ratio", color="#c8430b")
@@ -55,9 +57,7 @@ def marks(
         if isinstance(look, dict):
             encoding[name] = look
         elif name in PLACES:
-            field, _, letter = look.partition(":")
-            kind_of_field = KINDS[letter] if letter else PLACES[name]
-            encoding[name] = {"field": field, **({"type": kind_of_field} if kind_of_field else {})}
+            encoding[name] = {"field": look, **({"type": PLACES[name]} if PLACES[name] else {})}
         else:
             mark[name] = look
     if said:
@@ -74,7 +74,7 @@ def marks(
 
 
 def layered(x: Spec, y: Spec, *layers: Spec, **options: Any) -> Spec:
-    """Layers over one pair of axes, the first below; they name only their fields."""
+    """Layers over one pair of axes, the first below; of axes of numbers they name only the field."""
     return {"layer": [marks([], "point", x=x, y=y), *layers], **options}
 
 
@@ -169,20 +169,9 @@ def interval_bars(
     ]
     places: Spec = {along: "low", f"{along}2": "high", other: across}
     at_end: Spec = {along: "end", other: across}
-    colour = color if isinstance(color, str) else {**color, "legend": None}
-    sign = {"field": "sign", "type": "nominal", "scale": None, "legend": None}
+    sign = {"field": "sign", "type": "nominal", "scale": None}
+    look: Spec = {"where": where, "color": color}
     return [
-        marks(values, "rule", **places, said=True, where=where, strokeWidth=width, color=color),
-        marks(
-            ends,
-            "point",
-            **at_end,
-            where=where,
-            shape=sign,
-            size=60,
-            opacity=1,
-            strokeWidth=2,
-            stroke=colour,
-            fill=colour,
-        ),
+        marks(values, "rule", **places, **look, said=True, strokeWidth=width),
+        marks(ends, "point", **at_end, **look, shape=sign, size=60, opacity=1, filled=True),
     ]

@@ -157,8 +157,11 @@ def controls(results: RunResults) -> dict[str, Any]:
 
 
 def trial_columns(results: RunResults) -> dict[str, list[Any]]:
-    """The run table by column, as it is exported."""
-    return {str(name): results.table[name].tolist() for name in results.table.columns}
+    """The run table by column, as it is exported; a column of one value holds it once."""
+    columns = {str(name): results.table[name].tolist() for name in results.table.columns}
+    return {
+        name: values if any(value != values[0] for value in values) else values[:1] for name, values in columns.items()
+    }
 
 
 def trials_table(results: RunResults) -> Table:

@@ -22,6 +22,7 @@ CAPTION = (
     "the distance from it, drawn in the second panel, tells of structure."
 )
 DECIDED = 0.9  # of the draws: what the law's interaction interval asks of a shape, too
+KNOWN, SURE = "datum.null !== null", f"datum.probability >= {DECIDED}"
 MARK_SIZES = (30, 150)  # square pixels, from the least R to the largest
 RING = 2.2  # the area of a ring over that of its mark
 
@@ -98,9 +99,6 @@ def draw_plane(rows: Sequence[dict[str, Any]], *, view: str) -> Drawing:
 
 def _measured(rows: Sequence[dict[str, Any]]) -> Spec:
     looks = _looks(rows)
-    known = [row for row in rows if row["null"] is not None]
-    front = [row for row in rows if row["front"]]
-    decided = [row for row in rows if (row["probability"] or 0.0) >= DECIDED]
     hollow: Spec = {"stroke": MUTED, "fill": SURFACE, "fillOpacity": 1, "strokeWidth": 0.8, "size": 26}
     sizes = {**looks["size"], "scale": {**looks["size"]["scale"], "range": [RING * size for size in MARK_SIZES]}}
     ring: Spec = {"stroke": INTERACTION, "strokeWidth": 1.6, "filled": False, "opacity": 1, "size": sizes}
@@ -108,11 +106,11 @@ def _measured(rows: Sequence[dict[str, Any]]) -> Spec:
     return layered(
         _across(rows),
         linear_axis("aofe_ratio", "AOFE-ratio", padded([row[name] for row in rows for name in ("aofe_ratio", "null")])),
-        marks(known, "rule", x="aofe", y="aofe_ratio", y2="null", where=BUDGET_ON, color=FAINT),
-        marks(known, "point", x="aofe", y="null", where=BUDGET_ON, shape=looks["shape"], **hollow),
-        marks(front, "line", x="aofe", y="aofe_ratio", where=BUDGET_ON, **line),
+        marks(rows, "rule", x="aofe", y="aofe_ratio", y2="null", where=f"{BUDGET_ON} && {KNOWN}", color=FAINT),
+        marks(rows, "point", x="aofe", y="null", where=f"{BUDGET_ON} && {KNOWN}", shape=looks["shape"], **hollow),
+        marks(rows, "line", x="aofe", y="aofe_ratio", where=f"{BUDGET_ON} && datum.front", **line),
         _shapes(rows, "aofe_ratio", looks),
-        marks(decided, "point", x="aofe", y="aofe_ratio", where=BUDGET_ON, shape=looks["shape"], **ring),
+        marks(rows, "point", x="aofe", y="aofe_ratio", where=f"{BUDGET_ON} && {SURE}", shape=looks["shape"], **ring),
         resolve={"scale": {"size": "independent"}},
     )
 

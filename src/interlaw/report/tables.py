@@ -76,7 +76,7 @@ def number_texts(values: Sequence[float | int | None]) -> list[str]:
 
     Example:
         >>> number_texts([1200, None]), number_texts([0.5, 12.25, float("nan")]), number_texts([1e-9, 2.0])
-        (['1,200', '–'], ['0.5000', '12.2500', '–'], ['1.00e-09', '2.00e+00'])
+        (['1,200', '–'], ['0.50', '12.25', '–'], ['1.00e-09', '2.00e+00'])
     """
     known = [float(value) for value in values if value is not None and math.isfinite(value)]
     if all(value.is_integer() for value in known):
@@ -87,7 +87,10 @@ def number_texts(values: Sequence[float | int | None]) -> list[str]:
     # a column that reaches over so many powers of ten is read with powers of ten
     if most / least > 1e6 or decimals > MOST_DECIMALS + 2:
         return ["–" if _missing(value) else f"{value:.2e}" for value in values]
-    return ["–" if _missing(value) else f"{value:,.{min(decimals, MOST_DECIMALS)}f}" for value in values]
+    texts = ["–" if _missing(value) else f"{value:,.{min(decimals, MOST_DECIMALS)}f}" for value in values]
+    # zeros at the end of every number say nothing
+    spare = min(len(text) - len(text.rstrip("0")) for text in texts if text != "–")
+    return [text if text == "–" or not spare else text[:-spare] for text in texts]
 
 
 def _missing(value: float | int | None) -> bool:

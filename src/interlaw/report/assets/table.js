@@ -3,6 +3,7 @@
 
 const trials = DATA.trials;
 const tableRows = all("#trials tbody tr");
+for (const [name, values] of Object.entries(trials)) if (values.length === 1) trials[name] = Array(tableRows.length).fill(values[0]);
 const COMPARE = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
 const PAUSE_MS = 120; // between the last key and the search
 const CHUNK = 100; // rows that come at once; as many again each time the reader reaches the end
