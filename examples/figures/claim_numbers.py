@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import torch
+from scipy import special, stats
+from torch import Tensor, nn
 
+from interlaw.interaction import measure
 from interlaw.laws import Claim, FittedTable, LawFit, fit_law
 from interlaw.laws.contexts import join, read_contexts
 from interlaw.laws.grouping import group_shapes
@@ -16,8 +20,11 @@ from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, find_sweep, published_rows
 from interlaw.recommendation import measured_optima, measured_pool
+from interlaw.reproduce.designed import GAINS
 from interlaw.reproduce.push import Arm
 from interlaw.runs import load_table, view_table
+from interlaw.tasks import WaveTaskSpec
+from interlaw.tasks.waves import draw_matrices, waves
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 DIGITS = 7  # of an exported figure: beyond the last bits that machines share
@@ -48,6 +55,62 @@ def seen_by(arm: Arm, *, pairs: int) -> float:
     """The relative change of the loss that an arm's pairs show with 80% power in a one-sided test at 5%."""
     quantiles = stats.t.ppf([0.95, 0.8], pairs - 1)
     return float(np.expm1((arm.high - arm.low) / 2 / quantiles[0] * quantiles.sum()))
+
+
+class Target(nn.Module):
+    """What the networks learn, as a network; its scale does not count."""
+
+    def __init__(self, spec: WaveTaskSpec) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(spec.data_seed)
+        self.matrices = draw_matrices(
+            spec.dim, hidden=spec.hidden, layers=spec.layers, gain=spec.gain, generator=generator
+        )
+        self.last = torch.randn(spec.hidden, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One value a point."""
+        return waves(x, self.matrices, self.last)[:, None]
+
+
+def target_of(layers: int, dim: int) -> dict[str, float]:
+    """AOFE-ratio and scale-free AOFE of a target, at the points where the networks were measured."""
+    spec = WaveTaskSpec(layers=layers, gain=float(GAINS[layers]), dim=dim)
+    result = measure(Target(spec), spec.open().probes(num_samples=2048, with_targets=False), view="input")
+    return {"aofe_ratio": result.aofe_ratio.value, "aofe_scale_free": result.aofe_scale_free.value}
+
+
+def within(table: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Values without the means of their shape and of their seed in that budget."""
+    context = [table["part"], table["budget"]]
+    left = values - values.groupby([*context, table["depth"]]).transform("mean")
+    return left - left.groupby([*context, table["seed"]]).transform("mean")
+
+
+def towards_targets(table: pd.DataFrame) -> pd.DataFrame:
+    """Where the networks lie beside their target, and whether the loss falls towards it within shapes.
+
+    `side` is the mean of the networks less the target; `r` the correlation of the quantity with log loss over seeds of
+    one shape, `distance_r` that of its distance from the target.
+    """
+    rows = []
+    for part, own in table.groupby("part"):
+        layers, dim = (int(each) for each in re.findall(r"\d+", str(part)))
+        target = target_of(layers, dim)
+        for name, scale in (("aofe_ratio", special.logit), ("aofe_scale_free", np.log)):
+            off = pd.Series(scale(own[name]) - scale(target[name]), index=own.index)
+            loss = within(own, np.log(own["loss"]))
+            rows.append(
+                {
+                    "part": part,
+                    "quantity": name,
+                    "target": target[name],
+                    "side": off.mean(),
+                    "r": np.corrcoef(within(own, off), loss)[0, 1],
+                    "distance_r": np.corrcoef(within(own, off.abs()), loss)[0, 1],
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def fitted(table: pd.DataFrame, *, by: str) -> list[FittedTable]:

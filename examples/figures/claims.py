@@ -17,6 +17,7 @@ import altair as alt
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from interlaw.laws import judge_together
 from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
@@ -97,6 +98,8 @@ def draw_forest() -> alt.TopLevelMixin:
         if (numbers.RESULTS / f"{name}.csv").exists():
             parts = numbers.fitted(numbers.final(name), by="part")
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+    if (numbers.RESULTS / "targets.csv").exists():
+        print_targets(numbers.towards_targets(numbers.final("targets")))
     if (numbers.RESULTS / "growth.csv").exists():
         for label, parts in numbers.lengths(numbers.final("growth")).items():
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=f"GPTs, {label}"))
@@ -115,6 +118,15 @@ def draw_forest() -> alt.TopLevelMixin:
         "Seeds of one shape: what goes with a high loss differs from network to network",
         "partial correlation with log loss and 90% interval; shaded: the side that the paper claims",
     )
+
+
+def print_targets(found: pd.DataFrame) -> None:
+    """Whether the loss falls towards the target's own interaction, and the sign test over targets."""
+    print(found.round(3).to_string())
+    for name, rows in found.groupby("quantity"):
+        agree = int((np.sign(rows["side"]) == np.sign(rows["r"])).sum())
+        p_value = stats.binomtest(agree, len(rows), alternative="greater").pvalue
+        print(f"C2  {name}: the loss falls towards the target in {agree} of {len(rows)} targets, p = {p_value:.3g}")
 
 
 VERDICTS = {"holds": FIT, "opposite": BEST, "negligible": MUTED, "cannot tell": FAINT}
