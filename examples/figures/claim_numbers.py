@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,12 @@ def fitted(table: pd.DataFrame, *, by: str) -> list[FittedTable]:
         )
         for name, rows in ((name, rows.reset_index(drop=True)) for name, rows in table.groupby(by))
     ]
+
+
+@cache
+def fits_of(name: str) -> tuple[FittedTable, ...]:
+    """One fit a part of a committed table; none where the experiment has not been run."""
+    return tuple(fitted(final(name), by="part")) if (RESULTS / f"{name}.csv").exists() else ()
 
 
 def effects(claims: Sequence[Claim], *, runs: str) -> pd.DataFrame:

@@ -94,11 +94,10 @@ def arms(effect: Effect) -> list[dict[str, float]]:
 def draw_forest() -> alt.TopLevelMixin:
     """C2: the correlation of each quantity with the loss over seeds of one shape, in every set of runs."""
     found = []
-    for name, label in (("waves", "MLPs, 3 targets"), ("targets", "MLPs, 12 targets")):
-        if (numbers.RESULTS / f"{name}.csv").exists():
-            parts = numbers.fitted(numbers.final(name), by="part")
+    for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, all targets, CompleteP")):
+        if parts := numbers.fits_of(name):
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
-    if (numbers.RESULTS / "targets.csv").exists():
+    if numbers.fits_of("targets"):
         print_targets(numbers.towards_targets(numbers.final("targets")))
     if (numbers.RESULTS / "growth.csv").exists():
         for label, parts in numbers.lengths(numbers.final("growth")).items():
@@ -157,8 +156,8 @@ def forest_panel(table: pd.DataFrame, quantity: str, order: list[str], *, is_fir
 
 def draw_tracking() -> alt.TopLevelMixin:
     """C3: R of the most efficient interaction against R* of the loss, a point a context."""
-    parts = numbers.fitted(numbers.final("targets"), by="part")
-    say("C3", judge_together(parts), runs="MLPs, 12 targets")
+    parts = numbers.fits_of("targets")
+    say("C3", judge_together(parts), runs="MLPs")
     contexts = numbers.contexts_of(parts)
     print(contexts.round(4).to_string())
     contexts["target"] = contexts["source"].str.extract(r"layers-(\d)")[0] + " layers"
@@ -198,8 +197,7 @@ def draw_optima() -> alt.TopLevelMixin:
             width=400, height=300, title="language models, public sweeps"
         )
     ]
-    if (numbers.RESULTS / "targets.csv").exists():
-        parts = numbers.fitted(numbers.final("targets"), by="part")
+    if parts := numbers.fits_of("targets"):
         own = numbers.contexts_of(parts)
         own = own[own["status"] == "optimum"].rename(columns={"loss": "ratio", "source": "dataset"})
         axis = alt.Axis(values=[5e3, 16e3, 5e4], labelExpr="datum.value / 1e3 + 'k'")
@@ -274,8 +272,7 @@ def draw_models() -> alt.TopLevelMixin:
 
 def draw_regret() -> alt.TopLevelMixin:
     """C6: loss above the best against the factor off R*, and what three rules cost."""
-    own = numbers.fitted(numbers.final("targets"), by="part") if (numbers.RESULTS / "targets.csv").exists() else []
-    curves, ruled = numbers.regrets(own)
+    curves, ruled = numbers.regrets(numbers.fits_of("targets"))
     print_regrets(curves, ruled)
     means = (
         curves.dropna().groupby(["sweep", "factor"]).agg(cost=("cost", "mean"), count=("cost", "size")).reset_index()
