@@ -10,20 +10,20 @@ import time
 
 import torch
 
-from interlaw.recommendation import Dimensions, measured_curvature, measured_pool
-from interlaw.recommendation.by_depth import shapes_by_depth
-from interlaw.recommendation.own_law import believe
+from interlaw.recommendation import Dimensions, believe, equal_budget_shapes, measured_curvature, measured_pool
 from interlaw.recommendation.timing import _decode, build
 from interlaw.shapes import Budget
 
-PARAMS, DEPTHS = 60_000_000, (4, 8, 15, 30, 57)
+# the widths at which some depth meets the budget within 2.2%
+PARAMS, WIDTHS = 60_000_000, (960, 640, 512, 384, 256)
 PROMPT, DECODED, ROUNDS = 64, 8, 12
 
 
 def main() -> None:
     torch.set_num_threads(1)
     budget = Budget(kind="params", amount=PARAMS)
-    shapes = shapes_by_depth(Dimensions(family="llama"), budget, DEPTHS, rule="nearest")
+    found = {shape.width: shape for shape in equal_budget_shapes(Dimensions(family="llama"), budget)}
+    shapes = [found[width] for width in WIDTHS]
     belief = believe(PARAMS, pooled=measured_pool(), curvature=measured_curvature())
     networks, seconds = [], [[] for _ in shapes]
     for shape in shapes:

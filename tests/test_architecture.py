@@ -35,7 +35,7 @@ STAGES = (
 GROUND = {"errors", "files", "machine", "size", "registry"}  # single files that every stage may use
 LEAVES = {
     "interaction": {"torch", "jaxtyping", "numpy", "scipy", "pandas", "pydantic", "psutil"},
-    "laws": {"numpy", "scipy", "pandas", "pydantic"},
+    "laws": {"numpy", "scipy", "pandas", "pydantic", "lazy_loader"},
 }
 # package -> the stages, or single files, that may import it
 DOORS = {

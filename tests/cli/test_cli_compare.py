@@ -59,11 +59,11 @@ def test_json_reproduces_the_tables_known_figures() -> None:
 
 def test_people_see_the_answer_in_a_few_lines() -> None:
     text = run()
-    assert "81 base models with a score by 5-shot log-likelihood, of 103 in the built-in table" in text
+    assert "81 base models with a score by 5-shot log-likelihood, of 105 in the built-in table" in text
     assert "+0.10 (" in text
     assert "14 models of 5-10B share R = 0.0078 and score 11.47 to 43.65" in text
     assert "note: 31 of 81 base models score no better than guessing" in text
-    assert len(text.splitlines()) < 20
+    assert len(text.splitlines()) <= 21
 
 
 def test_details_list_every_statistic_and_model() -> None:

@@ -85,9 +85,10 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.err == ""
     header, row = captured.out.splitlines()
-    assert header.split()[:5] == ["depth", "width", "heads", "d_ff", "params"]
-    assert row.split()[:5] == ["5", "120", "30", "480", "958,800"]
-    assert row.split()[-2:] == ["0.04167", "-4.12%"]
+    assert header.split()[:5] == ["depth", "width", "heads/kv", "d_ff", "params"]
+    assert row.split()[:5] == ["5", "120", "30/30", "480", "958,800"]
+    assert row.split()[-2:] == ["0.0417", "-4.1%"]
+    assert max(map(len, captured.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("family", "params"), [("llama", "350M"), ("qwen2", "1B"), ("llama", "7B")])

@@ -37,6 +37,8 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {"multi_query": True, "parallel_attn": True, "bias": False, "new_decoder_architecture": False},
     ),
     "mpt-7b": ("mpt", {"no_bias": True}),
+    "Helium": ("helium", {}),
+    "MiniCPM3": ("minicpm3", {}),
 }
 
 

@@ -166,6 +166,6 @@ def test_two_families_give_no_interval() -> None:
 def test_same_seed_same_figures() -> None:
     x, y, _, _ = sample()
     families = [str(index) for index in range(len(x))]
-    first = correlate(x, y, families=families, seed=7).to_dict()
-    assert first == correlate(x, y, families=families, seed=7).to_dict()
+    first = correlate(x, y, families=families, seed=7)
+    assert first == correlate(x, y, families=families, seed=7)
     assert first["low"] != correlate(x, y, families=families, seed=8).low

@@ -195,12 +195,12 @@ def test_nearest_orders_by_size_and_ratio_together() -> None:
         "SmolLM-135M",
         "SmolLM2-135M",
     ]
-    assert len(nearest_rows(rows, params=1e9, ratio=0.01, count=500)) == 103
+    assert len(nearest_rows(rows, params=1e9, ratio=0.01, count=500)) == 105
 
 
 def test_points_hold_every_model_once() -> None:
     points = published_ratio_points(variant="inst")
-    assert len({point.name for point in points}) == len(points) == 103
+    assert len({point.name for point in points}) == len(points) == 105
     scored = [point for point in points if point.score is not None]
     assert len(scored) == len(select_models(published_rows(), variant="inst"))
     assert [point.params for point in points] == sorted(point.params for point in points)

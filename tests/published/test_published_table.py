@@ -6,15 +6,15 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.published import parse_tokens, published_rows, read_rows
-from interlaw.published.table import check_consistent, parse_rows
+from interlaw.published.table import check_consistent
 
 HEADER = "name,family,depth,width,params_total,variant,protocol,mmlu_pro"
 
 
 def test_built_in_table_is_whole_and_consistent() -> None:
     rows = published_rows()
-    assert len(rows) == 279
-    assert len({row.name for row in rows}) == 103
+    assert len(rows) == 281
+    assert len({row.name for row in rows}) == 105
     check_consistent(rows)
     assert all(row.shape_source for row in rows)
     assert all(row.score_source for row in rows if row.mmlu_pro is not None)
@@ -72,7 +72,7 @@ def test_read_rows_takes_full_rows_and_bare_scores_of_known_models(tmp_path: Pat
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("Mine,Mine,0,640,5,base,p,12", r"line 2, depth: expected greater than 0, found '0'; mend"),
+        ("Mine,Mine,0,640,5,base,p,12", r"line 2, depth: expected greater than 0, found '0'; fix"),
         ("Mine,Mine,2,6.5,5,base,p,12", r"line 2, width: expected a valid integer.*found '6.5'"),
         ("Mine,,2,64,5,base,p,12", r"line 2, family: expected a value \(the model is not in the built-in table\)"),
         ("Mine,Mine,2,64,5,chat,p,12", r"line 2, variant: expected 'base' or 'inst', found 'chat'"),
@@ -84,14 +84,18 @@ def test_read_rows_takes_full_rows_and_bare_scores_of_known_models(tmp_path: Pat
         ("Mine,Mine,2", r"as many cells as columns"),
     ],
 )
-def test_rows_that_do_not_fit_are_refused(row: str, message: str) -> None:
+def test_rows_that_do_not_fit_are_refused(row: str, message: str, tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text(f"{HEADER}\n{row}\n")
     with pytest.raises(InterlawError, match=message):
-        parse_rows(f"{HEADER}\n{row}\n", source="m.csv")
+        read_rows(table)
 
 
-def test_an_unknown_column_is_named() -> None:
+def test_an_unknown_column_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text("name,wdith\nQwen2-7B,3\n")
     with pytest.raises(InterlawError, match=r"expected the columns name, .*, found 'wdith'; remove or rename"):
-        parse_rows("name,wdith\nQwen2-7B,3\n", source="m.csv", known={"Qwen2-7B": published_rows()[0]})
+        read_rows(table)
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
@@ -106,7 +110,9 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
         read_rows(binary)
 
 
-def test_one_name_has_one_shape() -> None:
-    wrong = parse_rows(f"{HEADER}\nQwen2-7B,Qwen,32,4096,7000000000,base,p,40\n", source="m.csv")
+def test_one_name_has_one_shape(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    table.write_text(f"{HEADER}\nQwen2-7B,Qwen,32,4096,7000000000,base,p,40\n")
+    wrong = read_rows(table)
     with pytest.raises(InterlawError, match=r"one shape a name, found Qwen2-7B as 32x4096 .* and 28x3584"):
         check_consistent((*wrong, *published_rows()))

@@ -23,6 +23,7 @@ FEW = (
     "falcon-7b",
     "mpt-7b",
     "Minitron-8B-Base",
+    "MiniCPM3-4B",
     "Llama-3.1-8B",
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit, fit_law
-from interlaw.recommendation import Plan, Recommendation, hf_config, measured_pool, notes_as_lines, recommend
+from interlaw.recommendation import Plan, Recommendation, hf_config, measured_pool, recommend
 from interlaw.recommendation.choice import ROUGHNESS_LOSS
 from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
 from interlaw.recommendation.notes import _factor
@@ -93,7 +93,7 @@ def test_the_text_begins_with_the_pick_and_fits_a_terminal() -> None:
         assert text.startswith(f"Take {result.pick.name}: 5 measured data sets put R* at ")
         assert "Within 0.5% of its predicted loss:" in text
         assert len(text.splitlines()) <= 15
-        assert max(map(len, [*text.splitlines(), *notes_as_lines(result)])) <= 80
+        assert max(map(len, [*text.splitlines(), *result.notes()])) <= 80
         assert repr(result) == text
     html = recommend(params="350M")._repr_html_()
     assert html.count("<tr") == 1 + len(recommend(params="350M").candidates)
@@ -138,7 +138,7 @@ def test_what_a_choice_of_heads_costs_is_told() -> None:
 def test_a_flops_budget_is_spent() -> None:
     result = recommend(flops=1e20, tokens_per_param=40)
     for candidate in result.candidates:
-        assert candidate.train_flops == pytest.approx(1e20, rel=0.05)
+        assert candidate.cost.train_flops == pytest.approx(1e20, rel=0.05)
         assert candidate.cost.train_tokens == 40 * candidate.shape.params
     assert result.params == pytest.approx(result.pick.shape.params, rel=0.1)
 

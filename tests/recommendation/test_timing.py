@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from interlaw.recommendation import Recommendation, recommend, time_candidates
-from interlaw.recommendation.wording import lines
 
 pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
@@ -28,9 +27,9 @@ def test_every_candidate_is_timed_and_told(timed: tuple[Recommendation, list[str
         assert one.measured.decode_ms_per_token > one.measured.prefill_ms_per_token  # one token at a time is slower
         assert one.to_dict()["measured"]["dtype"] == "float32"
         assert any(one.name in words and "training" in words for words in said)
-    heads = next(line for line in lines(result) if "decode ms" in line)
+    heads = next(line for line in result.answer() if "decode ms" in line)
     assert "train tok/s" in heads
-    assert max(map(len, lines(result))) <= 80
+    assert max(map(len, result.answer())) <= 80
 
 
 def test_the_network_timed_is_the_shape(timed: tuple[Recommendation, list[str]]) -> None:

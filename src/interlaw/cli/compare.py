@@ -170,20 +170,18 @@ def show(comparison: Comparison, placements: tuple[Placement, ...], *, details: 
         f"{len(comparison.models)} {first.variant} models with a score by {first.protocol}, of {known} in the built-in "
         f"table and yours; claimed interval R = {low:g} to {high:g}"
     )
-    table = Table(
-        "size", "models", "in interval", "R ~ score", "R given N", "R given N, tokens", "tokens ~ score", "claim"
-    )
     named = {(one.bin, one.predictor): one for one in comparison.associations}
+    sizes = Table("size", "models", "inside", "tokens ~ score", "claim", box=None, header_style="bold")
+    ratios = Table("size", "R ~ score", "R given N", "R given N, tokens", box=None, header_style="bold")
     for name in dict.fromkeys(one.bin for one in comparison.associations):
         ratio, claim, tokens = (named[name, key] for key in ("ratio", "claim_distance", "log_tokens"))
-        table.add_row(
-            name,
-            f"{ratio.num_models} of {ratio.num_families} families",
-            str(ratio.num_in_interval),
-            *map(_short, (ratio.pearson, ratio.given_params, ratio.given_params_and_tokens, tokens.pearson)),
-            str(claim.verdict),
-        )
-    console.print(table)
+        models = f"{ratio.num_models} of {ratio.num_families} families"
+        sizes.add_row(name, models, str(ratio.num_in_interval), _short(tokens.pearson), str(claim.verdict))
+        ratios.add_row(name, *map(_short, (ratio.pearson, ratio.given_params, ratio.given_params_and_tokens)))
+    console.print(sizes)
+    console.print()
+    console.print(ratios)
+    console.print()
     for group in comparison.shared_ratios[:2]:
         scores = f"score {group.lowest:.2f} to {group.highest:.2f}"
         console.print(f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and {scores}")

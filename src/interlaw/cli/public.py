@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from interlaw.cli.output import make_console, print_json
@@ -16,18 +18,18 @@ _ENOUGH = 5
 
 
 def list_sweeps(*, as_json: bool) -> None:
-    """Prints every packaged sweep."""
-    from rich.table import Table
-
+    """Prints every packaged sweep: its name, what it is, what it counts, where it is from."""
     from interlaw.published import packaged_sweeps
 
     if as_json:
-        print_json({"sweeps": [sweep.to_dict() for sweep in packaged_sweeps()]})
+        print_json({"sweeps": [asdict(sweep) for sweep in packaged_sweeps()]})
         return
-    table = Table("name", "what it is", "source", "licence", box=None, header_style="bold")
+    console = make_console(stderr=False)
     for sweep in packaged_sweeps():
-        table.add_row(sweep.name, sweep.title, sweep.source, sweep.licence)
-    make_console(stderr=False).print(table)
+        console.print(sweep.name, style="bold", highlight=False)
+        for line in (sweep.title, f"counts: {sweep.counts}", f"{sweep.source} (licence: {sweep.licence})"):
+            for part in textwrap.wrap(line, 76, break_on_hyphens=False):
+                console.print(f"  {part}", markup=False, highlight=False)
     make_console().print("fit one: interlaw fit public:NAME", markup=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,9 +88,9 @@ def recommend(
         num_candidates=count,
     )
     if measure:
-        from interlaw.recommendation import time_candidates
+        from interlaw.recommendation import timed
 
-        result = replace(result, candidates=time_candidates(result.candidates, say=tell))
+        result = timed(result, say=tell)
     if figure is not None:
         from interlaw.report import draw_frontier, write_chart
 
@@ -101,7 +100,9 @@ def recommend(
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
         return
-    show(result)
+    console = make_console(stderr=False)
+    for line in (*result.answer(), *result.notes()):
+        console.print(line, markup=False, highlight=False)
     if details:
         show_evidence(result)
     if written:
@@ -155,17 +156,6 @@ def write_config(result: Recommendation, folder: Path, *, pick: int) -> Path:
     return path
 
 
-def show(result: Recommendation) -> None:
-    """Prints the pick, what is nearly as good, the table and what to know."""
-    from interlaw.recommendation import lines, notes_as_lines
-
-    console = make_console(stderr=False)
-    for line in lines(result):
-        console.print(line, markup=False, highlight=False)
-    for line in notes_as_lines(result):
-        console.print(line, markup=False, highlight=False)
-
-
 def show_evidence(result: Recommendation) -> None:
     """Prints every published line and the real models of this size."""
     from rich.table import Table
@@ -175,7 +165,7 @@ def show_evidence(result: Recommendation) -> None:
     console = make_console(stderr=False)
     laws = Table("line", "standing", "R*", "good R", "covers", "trust", "source")
     for one in result.laws:
-        low, high = one.low, one.high
+        low, high = one.law.ratio_low, one.law.ratio_high
         laws.add_row(
             one.law.name,
             one.law.standing,

@@ -40,7 +40,7 @@ def shapes(
     multiple_of: Annotated[
         int | None, typer.Option(help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
     ] = None,
-    vocab: Annotated[int | None, typer.Option(help="Vocabulary size.")] = None,
+    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
     kv_heads: Annotated[
@@ -57,10 +57,10 @@ def shapes(
 
     One a depth, of any family; R = depth / width.
     """
-    from interlaw.shapes import choose_budget
+    from interlaw.shapes import choose_budget, parse_size
 
     given = {
-        "vocab_size": vocab,
+        "vocab_size": None if vocab is None else parse_size(vocab),
         "context": context,
         "head_dim": head_dim,
         "num_kv_heads": kv_heads,
@@ -188,22 +188,25 @@ def _rule(rule: str) -> Any:
 
 
 def _draw(rows: list[dict[str, Any]]) -> None:
-    """The table for people."""
+    """The table for people, at most 80 columns."""
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold")
-    for name in ("depth", "width", "heads", "d_ff", "params", "non-embedding", "FLOPs/token", "R", "budget error"):
-        table.add_column(name, justify="right")
+    from interlaw.shapes import format_size
+
+    table = Table(box=None, header_style="bold", padding=0)
+    for name in ("depth", "width", "heads/kv", "d_ff", "params", "non-emb.", "FLOPs/tok", "R", "error"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
+        heads, kv = row["num_heads"], row.get("num_kv_heads") or row["num_heads"]
         table.add_row(
             str(row["depth"]),
             str(row["width"]),
-            str(row["num_heads"] or "-"),
+            f"{heads}/{kv}" if heads else "-",
             str(row["d_ff"] or "-"),
             f"{row['params']:,}",
-            f"{row['params_non_embedding']:,}",
-            f"{row['flops_per_token']:,}",
-            f"{row['ratio']:.4g}",
-            f"{row['budget_error']:+.2%}",
+            format_size(row["params_non_embedding"]),
+            f"{row['flops_per_token']:.2e}",
+            f"{row['ratio']:.4f}",
+            f"{row['budget_error']:+.1%}",
         )
     make_console(stderr=False).print(table)

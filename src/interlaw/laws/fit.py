@@ -108,7 +108,7 @@ class LawFit:
         """For a notebook: the verdict's three lines and a row a budget."""
         from html import escape
 
-        from interlaw.laws.verdict import verdict
+        from interlaw.laws.verdicts import verdict
 
         said = "".join(f"<p><b>{label}.</b> {escape(words)}</p>" for label, words in verdict(self).lines)
         return said + self.to_frame().to_html(index=False, na_rep="", float_format="{:.4g}".format)

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.verdict import status_text, verdict
+from interlaw.laws.verdicts import status_text, verdict
 from interlaw.size import format_size
 
 if TYPE_CHECKING:

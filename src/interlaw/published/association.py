@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -54,12 +54,6 @@ class Association:
     given_params: Correlation
     given_params_and_tokens: Correlation
     verdict: Verdict | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return {
-            name: value.to_dict() if isinstance(value, Correlation) else value for name, value in vars(self).items()
-        }
 
 
 def predictors(interval: tuple[float, float]) -> dict[str, Callable[[PublishedRow], float]]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.published.association import Association, associate, predictors
 from interlaw.published.row import PublishedRow, Variant
-from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, SIZE_BINS, ScoredModel, select_models
+from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, SIZE_BINS, ScoredModel, select_models
 from interlaw.published.table import check_consistent
-
-# Byte-level sweep of arXiv 2605.27989: these R are within 2 % of the best test loss at every budget from 1M to 10M.
-PAPER_INTERVAL = (0.020, 0.065)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +24,6 @@ class SharedRatio:
     lowest: float
     highest: float
     names: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return {**vars(self), "names": list(self.names)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +52,8 @@ class Comparison:
                 "centre": math.sqrt(self.interval[0] * self.interval[1]),
                 "predicts": "claim_distance correlates negatively with the score",
             },
-            "associations": [association.to_dict() for association in self.associations],
-            "shared_ratios": [group.to_dict() for group in self.shared_ratios],
+            "associations": [asdict(association) for association in self.associations],
+            "shared_ratios": [asdict(group) for group in self.shared_ratios],
             "models": [model_dict(model, self.interval) for model in self.models],
             "warnings": list(self.warnings),
         }
@@ -96,7 +89,7 @@ def compare_models(
         better on MMLU-Pro.
     """
     if not 0 < interval[0] < interval[1] < math.inf:
-        raise InterlawError(f"expected an interval 0 < low < high, found {interval[0]} to {interval[1]}; mend it")
+        raise InterlawError(f"expected an interval 0 < low < high, found {interval[0]} to {interval[1]}; fix it")
     if resamples < 100:
         raise InterlawError(f"expected at least 100 resamples, found {resamples}; choose 2000 for a report")
     rows = tuple(rows)

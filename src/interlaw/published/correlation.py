@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -48,10 +47,6 @@ class Correlation:
     leave_out_low: float | None = None
     leave_out_high: float | None = None
     most_influential: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
 
 
 def correlate(
@@ -131,7 +126,7 @@ def _family_interval(
     if len(values) < resamples / 2:
         return None, None
     error = np.arctanh(np.clip(values, -_NEARLY_ONE, _NEARLY_ONE)).std(ddof=1)
-    reach = stats.t.ppf((1 + LEVEL) / 2, families - 1) * error
+    reach = special.stdtrit(families - 1, (1 + LEVEL) / 2) * error
     z = np.arctanh(np.clip(value, -_NEARLY_ONE, _NEARLY_ONE))
     return min(value, float(np.tanh(z - reach))), max(value, float(np.tanh(z + reach)))
 

@@ -55,7 +55,7 @@ def published_ratio_points(
     Example:
         >>> points = published_ratio_points()
         >>> len(points), sum(point.score is not None for point in points)
-        (103, 81)
+        (105, 81)
     """
     rows = tuple(published_rows() if rows is None else rows)
     scored = {model.row.name: model for model in select_models(rows, protocol=protocol, variant=variant)}

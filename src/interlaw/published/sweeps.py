@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.registry import Registry
@@ -53,10 +53,6 @@ class Sweep:
         with place.open(encoding="utf-8") as file:
             rows = pd.read_csv(file)
         return rows if self.treatment is None else rows[rows["treatment"] == self.treatment].reset_index(drop=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
 
 
 # sweeps that other packages or this process add to the packaged ones

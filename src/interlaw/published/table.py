@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from interlaw.errors import InterlawError
 from interlaw.published.row import PublishedRow
-from interlaw.runs import Cells, parse_cells, read_cells
 
 SHAPE_FIELDS = (
     "hf_id",
@@ -44,10 +43,11 @@ def published_rows() -> tuple[PublishedRow, ...]:
     Example:
         >>> rows = published_rows()
         >>> len({row.name for row in rows})
-        103
+        105
     """
     text = files("interlaw.published").joinpath("models.csv").read_text(encoding="utf-8")
-    return parse_rows(text, source="models.csv")
+    rows = csv.DictReader(text.splitlines())
+    return tuple(validated_row(_filled(row), where=f"models.csv line {rows.line_num}") for row in rows)
 
 
 def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
@@ -60,36 +60,21 @@ def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
     Raises:
         InterlawError: When the file is missing, or a row does not fit the schema.
     """
-    known = {row.name: row for row in reversed(published_rows())}
-    rows = _validated(read_cells(path), source=str(path), known=known)
+    from interlaw.runs import read_cells  # pandas, which the built-in table does without
+
+    known = {row.name: row.model_dump(include=set(SHAPE_FIELDS)) for row in reversed(published_rows())}
+    table, rows = read_cells(path), []
+    for line, cells in zip(table.lines, table.rows, strict=True):
+        filled = _filled(dict(zip(table.header, cells, strict=True)))
+        rows.append(validated_row({**known.get(filled.get("name", ""), {}), **filled}, where=f"{path} line {line}"))
     if not rows:
         raise InterlawError(f"expected {path} to hold a header and at least one row, found none; add a model")
-    return rows
-
-
-def parse_rows(text: str, *, source: str, known: Mapping[str, PublishedRow] | None = None) -> tuple[PublishedRow, ...]:
-    """Validates the rows of a CSV text.
-
-    Args:
-        text: Header and rows; an empty cell is an unknown value.
-        source: What to call the file in an error.
-        known: Models whose shape a row may leave out, by name.
-
-    Raises:
-        InterlawError: When a row does not fit the schema; the message names line and column.
-    """
-    return _validated(parse_cells(text, name=source), source=source, known=known or {})
-
-
-def _validated(table: Cells, *, source: str, known: Mapping[str, PublishedRow]) -> tuple[PublishedRow, ...]:
-    """Cells as rows; an empty one is left out."""
-    rows = []
-    for line, cells in zip(table.lines, table.rows, strict=True):
-        filled = {name: cell for name, cell in zip(table.header, cells, strict=True) if cell}
-        same = known.get(filled.get("name", ""))
-        shape = same.model_dump(include=set(SHAPE_FIELDS)) if same else {}
-        rows.append(validated_row({**shape, **filled}, where=f"{source} line {line}"))
     return tuple(rows)
+
+
+def _filled(cells: Mapping[str, str]) -> dict[str, str]:
+    """The cells that hold something: an empty one is an unknown value."""
+    return {name: cell for name, cell in cells.items() if cell}
 
 
 def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:
@@ -105,7 +90,7 @@ def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:
         elif first["type"] == "extra_forbidden":
             reason = f"the columns {', '.join(PublishedRow.model_fields)}, found {column!r}; remove or rename it"
         elif first["type"] != "value_error":
-            reason = f"{reason}, found {first['input']!r}; mend the cell"
+            reason = f"{reason}, found {first['input']!r}; fix the cell"
         raise InterlawError(f"{where}, {column}: expected {reason}") from None
 
 

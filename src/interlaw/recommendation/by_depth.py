@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.recommendation.dimensions import WIDEST, Dimensions, equal_budget_shapes, is_tied
+from interlaw.recommendation.dimensions import WIDEST, Dimensions, equal_budget_shapes
 from interlaw.recommendation.evidence import measured_curvature, measured_pool
 from interlaw.recommendation.own_law import believe
 from interlaw.shapes import Budget, Shape, format_size
@@ -57,8 +56,7 @@ def _one(dimensions: Dimensions, budget: Budget, depth: int, *, rule: str) -> Sh
     """Widths from narrow to wide until one spends half as much again."""
     found: list[Shape] = []
     for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
-        shape_at = partial(_with_head, dimensions, width, depth)
-        shape = shape_at(is_tied(dimensions, budget, shape_at))
+        shape = dimensions.spending(width, depth, budget)
         if shape is not None:
             found.append(shape)
             if budget.error(shape) > 0.5:
@@ -72,7 +70,3 @@ def _one(dimensions: Dimensions, budget: Budget, depth: int, *, rule: str) -> Sh
             f"{spends}; raise the budget, or lower the depth, --vocab, --head-dim or --multiple-of"
         )
     return min(fitting, key=lambda shape: abs(budget.error(shape)))
-
-
-def _with_head(dimensions: Dimensions, width: int, depth: int, tied: bool) -> Shape | None:
-    return dimensions.shape(width, depth, tied=tied)

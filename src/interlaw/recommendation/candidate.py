@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from interlaw.published import PAPER_INTERVAL, RatioPoint, nearest_rows, published_ratio_points, published_rows
@@ -38,10 +38,6 @@ class Timing:
     dtype: str
     prompt: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty:
@@ -56,10 +52,6 @@ class Penalty:
     value: float
     low: float
     high: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,24 +87,19 @@ class Candidate:
         """Depth x width."""
         return f"{self.shape.depth} x {self.shape.width}"
 
-    @property
-    def train_flops(self) -> int:
-        """Operations of the whole training."""
-        return self.cost.train_flops
-
     def to_dict(self) -> dict[str, Any]:
         """Shape, costs and evidence as plain values."""
         return {
             **self.shape.to_dict(),
             "budget_error": self.budget_error,
             "inside": self.inside,
-            **self.cost.to_dict(),
-            "loss_penalty": self.penalty.to_dict(),
+            **asdict(self.cost),
+            "loss_penalty": asdict(self.penalty),
             "parallel": self.parallel,
             "reasons": list(self.reasons),
             "in_paper_interval": PAPER_INTERVAL[0] <= self.shape.ratio <= PAPER_INTERVAL[1],
-            "nearest_models": [dict(vars(point)) for point in self.nearest],
-            "measured": None if self.measured is None else self.measured.to_dict(),
+            "nearest_models": [asdict(point) for point in self.nearest],
+            "measured": None if self.measured is None else asdict(self.measured),
             "unmeasured": self.unmeasured,
         }
 
@@ -175,7 +162,7 @@ def worth_listing(described: Sequence[Candidate], *, count: int) -> tuple[Candid
     deeper = next((one for one in by_loss if one.shape.ratio > pick.shape.ratio and not one.reasons), None)
     kept = [one for one in by_loss if one.reasons][: count - 1]
     if deeper is not None and len(kept) < count - 1:
-        kept.append(replace(deeper, reasons=("deeper, for the case that R* lies there",)))
+        kept.append(replace(deeper, reasons=("deeper, in case R* lies there",)))
     return (pick, *sorted(kept, key=lambda one: one.shape.ratio))
 
 

@@ -92,10 +92,6 @@ class Cost:
     kv_cache_bytes: int
     decode_bytes_per_token: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
-
 
 def count_cost(shape: Shape, *, tokens: int, plan: Plan) -> Cost:
     """The cost of a decoder.

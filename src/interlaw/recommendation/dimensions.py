@@ -30,6 +30,7 @@ NARROW_HEADS = 8  # a model with fewer heads attends to few things at a time
 WIDEST = 65_536
 # depth / width beyond any that was measured or chosen (0.25); deeper networks take long to count, a layer at a time
 DEEPEST = 0.5
+BEYOND = 1.2  # times the deepest: a line through two shallow shapes is no further off
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
@@ -94,6 +95,15 @@ class Dimensions:
             settings["d_ff_ratio"] = ratio
         shape = make_shape(self.family, depth=depth, width=width, **settings)
         return shape if (getattr(shape, "d_ff", None) or 0) % self.parallel == 0 else None
+
+    def spending(self, width: int, depth: int, budget: Budget) -> Shape | None:
+        """The same with the head tied as asked, else where the budget buys a small model; never for gpt."""
+        if self.tied is not None or self.family == "gpt":  # the paper's GPT has its own head
+            return self.shape(width, depth, tied=bool(self.tied))
+        if budget.kind == "params":
+            return self.shape(width, depth, tied=budget.amount < TIED_BELOW)
+        tied = self.shape(width, depth, tied=True)
+        return tied if tied is None or tied.params < TIED_BELOW else self.shape(width, depth, tied=False)
 
     def heads(self, width: int) -> tuple[int, int] | None:
         """(head_dim, key-value heads) that split best at a width; None where nothing fits."""
@@ -215,48 +225,42 @@ def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shap
         budget: The budget to meet.
     """
     for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
-        if dimensions.shape(width, 1, tied=bool(dimensions.tied)) is None:
+        shallow = dimensions.spending(width, 1, budget)
+        if shallow is None:
             continue
-        shape_at = partial(_at, dimensions, width, budget)
-        if budget.error(shape_at(1)) > 0.5:  # one layer spends half as much again, and wider ones more
+        if budget.error(shallow) > 0.5:  # one layer spends half as much again, and wider ones more
             return
-        shape = _nearest_depth(shape_at, budget, deepest=max(2, round(DEEPEST * width)))
+        shape = _nearest_depth(partial(dimensions.spending, width, budget=budget), budget, round(DEEPEST * width))
         if shape is not None:
             yield shape
 
 
-def is_tied(dimensions: Dimensions, budget: Budget, shape_at: Callable[[bool], Shape | None]) -> bool:
-    """Whether the head is tied: as given, else by the budget where that is in parameters, else by the shape's size."""
-    if dimensions.tied is not None:
-        return dimensions.tied
-    if dimensions.family == "gpt":  # the paper's GPT, whose head is its own
-        return False
-    if budget.kind == "params":
-        return budget.amount < TIED_BELOW
-    tied = shape_at(True)
-    return tied is not None and tied.params < TIED_BELOW
+def _nearest_depth(shape_at: Callable[[int], Shape | None], budget: Budget, deepest: int) -> Shape | None:
+    """The depth whose spending is nearest the budget; None where that is beyond the deepest.
 
+    Spending, or its root where tokens grow with the parameters, is nearly a line in depth. The line names a depth, and
+    its neighbours are tried: each trial may make a network of that depth.
+    """
+    power = 0.5 if budget.kind == "train_flops" else 1.0
 
-def _at(dimensions: Dimensions, width: int, budget: Budget, depth: int) -> Shape:
-    """The shape at a depth."""
-    shape_at = partial(_with_head, dimensions, width, depth)
-    shape = shape_at(is_tied(dimensions, budget, shape_at))
-    assert shape is not None
-    return shape
+    @cache
+    def shape(depth: int) -> Shape:
+        found = shape_at(depth)
+        assert found is not None  # heads fit a width or do not, whatever the depth
+        return found
 
+    def line(other: int) -> float:
+        """The depth at which a line through depth 1 and another one meets the budget."""
+        first, second = (budget.spent(shape(depth)) ** power for depth in (1, other))
+        return float(1 + (budget.amount**power - first) / (second - first) * (other - 1))
 
-def _with_head(dimensions: Dimensions, width: int, depth: int, tied: bool) -> Shape | None:
-    return dimensions.shape(width, depth, tied=tied)
-
-
-def _nearest_depth(shape_at: Callable[[int], Shape], budget: Budget, *, deepest: int) -> Shape | None:
-    """The depth whose spending is nearest the budget; None where that is beyond the deepest."""
-    low, high = 1, 2
-    while budget.spent(shape_at(high)) <= budget.amount:
-        if high >= deepest:
-            return None
-        low, high = high, min(2 * high, deepest)
+    guess, low, high = line(2), 1, max(3, deepest + 1)
+    if guess > BEYOND * deepest:
+        return None
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if budget.spent(shape_at(middle)) <= budget.amount else (low, middle)
-    return min((shape_at(low), shape_at(high)), key=lambda shape: abs(budget.error(shape)))
+        tried = min(max(int(guess), low + 1), high - 1)
+        low, high = (tried, high) if budget.spent(shape(tried)) <= budget.amount else (low, tried)
+        guess = line(tried)
+    if low >= deepest:
+        return None
+    return min((shape(low), shape(high)), key=lambda one: abs(budget.error(one)))

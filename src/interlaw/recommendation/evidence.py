@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,10 +14,19 @@ from interlaw.published import packaged_sweeps
 from interlaw.recommendation.optima import Optimum, by_dataset, measured_optima
 from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
 
-# Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
 # Curvatures of one budget differ by about as much between forms of the curve and between neighbouring budgets.
 CURVATURE_STDERR = 0.4
+# Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
 SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
+# Why a budget of a sweep names no R*.
+SILENT = {
+    "optimum": "an optimum",
+    "flat": "losses that do not tell shapes apart (flat)",
+    "edge": "the best shape at the end of the grid (edge)",
+    "open": "an optimum that one side does not bound (open)",
+    "too_few_shapes": "too few shapes a budget",
+    "not_comparable": "shapes of one budget that differ too much in size (not comparable)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +57,17 @@ class Source:
         """Whether it has a vote in the pool."""
         return self.votes and any(one.counts for one in self.optima)
 
+    @property
+    def silence(self) -> str:
+        """Why a data set has no vote, in words; empty where it has one."""
+        if self.counts or not self.optima:
+            return ""
+        found = ", ".join(SILENT[status] for status in dict.fromkeys(one.status for one in self.optima))
+        return found if self.votes else f"no language model; {found}"
+
     def to_dict(self) -> dict[str, Any]:
         """All attributes as plain values."""
-        return {
-            **vars(self),
-            "optima": [one.to_dict() for one in self.optima],
-            "line": [list(point) for point in self.line],
-            "counts": self.counts,
-        }
+        return {**asdict(self), "counts": self.counts, "silence": self.silence}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +90,10 @@ class Evidence:
         """The keys of the command's JSON."""
         return {
             "sources": [source.to_dict() for source in self.sources],
-            "pooled": [one.to_dict() for one in self.pooled],
+            "pooled": [asdict(one) for one in self.pooled],
             "spread": self.pool.tau,
             "drift": self.pool.carry,
-            "coverage": [dict(vars(one)) for one in self.coverage],
+            "coverage": [asdict(one) for one in self.coverage],
         }
 
 

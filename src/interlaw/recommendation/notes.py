@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL, RatioPoint
 from interlaw.recommendation.candidate import Candidate
+from interlaw.recommendation.cost import Plan
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions
 from interlaw.recommendation.own_law import Belief, RatioInterval, about_fit
+from interlaw.recommendation.wording import format_bytes
 from interlaw.shapes import format_size
+
+if TYPE_CHECKING:
+    from interlaw.laws import LawFit
 
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
@@ -33,6 +38,16 @@ def reason(pick: Candidate, belief: Belief, *, given: bool, parallel: int) -> st
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
     return f"{where}. Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: {heads}{split}"
+
+
+def basis(pick: Candidate, dimensions: Dimensions, plan: Plan) -> str:
+    """What the columns of the table rest on."""
+    return (
+        f"{dimensions.family}, vocabulary {dimensions.vocab_size:,}, context {dimensions.context:,}, "
+        f"{format_size(pick.cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device} at "
+        f"{plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
+        f"at full context reads {format_bytes(pick.cost.decode_bytes_per_token)}"
+    )
 
 
 def notes(

@@ -19,36 +19,23 @@ class LawOpinion:
 
     Attributes:
         law: The line with its source, trust mark, standing and words.
-        params: N, the size asked about.
         ratio: Its R*; outside the sizes it speaks about, that at the nearest of them. None without a level.
-        low: Lower end of a stated interval of good ratios, if any.
-        high: Its upper end.
         covered: Whether the line speaks about this size; the paper's claim speaks about all.
     """
 
     law: PublishedLaw
-    params: float
     ratio: float | None
-    low: float | None
-    high: float | None
     covered: bool
 
     def to_dict(self) -> dict[str, Any]:
         """What the command's JSON says of it."""
-        law = self.law
+        names = ("key", "name", "source", "trust", "standing", "statement", "params_low", "params_high")
         return {
-            "key": law.key,
-            "name": law.name,
-            "source": law.source,
-            "trust": law.trust,
-            "standing": law.standing,
-            "statement": law.statement,
+            **{name: getattr(self.law, name) for name in names},
             "ratio": self.ratio,
-            "low": self.low,
-            "high": self.high,
+            "low": self.law.ratio_low,
+            "high": self.law.ratio_high,
             "covered": self.covered,
-            "params_low": law.params_low,
-            "params_high": law.params_high,
         }
 
 
@@ -83,4 +70,4 @@ def _opinion(law: PublishedLaw, params: float) -> LawOpinion:
     covered = law.covers(params)
     if law.key == PAPER:
         ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
-    return LawOpinion(law=law, params=params, ratio=ratio, low=law.ratio_low, high=law.ratio_high, covered=covered)
+    return LawOpinion(law=law, ratio=ratio, covered=covered)

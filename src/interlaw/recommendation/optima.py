@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scipy import stats
+from scipy import special
 
-from interlaw.laws import BudgetFit, LawFit, PublishedLaw, fit_law, published_laws, surface_optima
+from interlaw.laws import published_laws
 from interlaw.published import Sweep, packaged_sweeps
+
+if TYPE_CHECKING:
+    from interlaw.laws import BudgetFit, LawFit
 
 # A published optimum comes without an interval. R* by another form of the curve is off by 10 to 30% (docs/law.md).
 PUBLISHED_STDERR = 0.3
@@ -55,10 +58,6 @@ class Optimum:
         """Whether it is an optimum, bounded on both sides."""
         return self.status == "optimum" and self.ratio is not None and self.log_stderr is not None
 
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
-
 
 @cache
 def measured_optima() -> tuple[Optimum, ...]:
@@ -89,13 +88,9 @@ def published_optima() -> tuple[Optimum, ...]:
             log_stderr=PUBLISHED_STDERR,
         )
         for law in published_laws()
-        for params in measured_sizes(law)
+        if law.standing == "measured"
+        for params in law.measured_at
     )
-
-
-def measured_sizes(law: PublishedLaw) -> tuple[float, ...]:
-    """Sizes at which a published law was measured; none unless its standing is `measured`."""
-    return law.measured_at if law.standing == "measured" else ()
 
 
 def fit_optima(sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = 1000) -> tuple[Optimum, ...]:
@@ -131,6 +126,8 @@ def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]
 
 def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
     """One sweep."""
+    from interlaw.laws import fit_law, surface_optima  # scipy.stats, which reading the packaged optima does without
+
     table = sweep.table()
     columns = {str(name): table[name].to_numpy() for name in table.columns if name not in _UNUSED}
     if "budget" not in columns:
@@ -162,7 +159,7 @@ def _of_budget(budget: BudgetFit, law: LawFit, *, sweep: str, dataset: str) -> O
     return replace(
         one,
         ratio=float(star.value),
-        log_stderr=_log_stderr(star.low, star.high, law.confidence),
+        log_stderr=log_stderr_of(star.low, star.high, law.confidence),
         curvature=float(curve.curvature / curve.loss_min) if bends and curve and curve.loss_min else None,
     )
 
@@ -180,12 +177,13 @@ def _of_joint_law(budget: BudgetFit, law: LawFit, one: Optimum) -> Optimum:
         route="joint",
         status="optimum",
         ratio=float(point.ratio),
-        log_stderr=_log_stderr(point.low, point.high, law.confidence),
+        log_stderr=log_stderr_of(point.low, point.high, law.confidence),
     )
 
 
-def _log_stderr(low: float, high: float, confidence: float) -> float:
-    return math.log(high / low) / (2 * float(stats.norm.ppf((1 + confidence) / 2)))
+def log_stderr_of(low: float, high: float, confidence: float) -> float:
+    """Standard error of a logarithm whose interval is normal."""
+    return math.log(high / low) / (2 * float(special.ndtri((1 + confidence) / 2)))
 
 
 def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from scipy import stats
+from scipy import special
 
-from interlaw.laws import LawFit
-from interlaw.recommendation.optima import ENOUGH_SHAPES, optima_of_fit
+from interlaw.recommendation.optima import ENOUGH_SHAPES, log_stderr_of, optima_of_fit
 from interlaw.recommendation.pooling import LEVEL, Pool
+
+if TYPE_CHECKING:
+    from interlaw.laws import LawFit
 
 # log R* of a fit is no sharper than this: another form of the curve moves R* by 10 to 30% (docs/law.md).
 LEAST_STDERR = 0.1
@@ -90,10 +92,6 @@ class Belief:
             statement=f"predicted loss within {delta:.1%} of the least, were R* = {self.ratio:.4f}",
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
-
 
 OWN = "your fit"
 
@@ -119,7 +117,7 @@ def believe(params: float, *, pooled: Pool, curvature: Pool, fit: LawFit | None 
         extrapolated = own.extrapolated
         if own.curvature is not None:
             kappa = math.exp(share * math.log(own.curvature) + (1 - share) * math.log(kappa))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, prediction.dof)) * math.sqrt(variance)
+    reach = float(special.stdtrit(prediction.dof, (1 + LEVEL) / 2)) * math.sqrt(variance)
     return Belief(
         params=params,
         ratio=math.exp(mean),
@@ -157,7 +155,7 @@ def own_vote(fit: LawFit, params: float, *, drift: float) -> OwnVote | None:
     if fit.law is not None and fit.law.status == "optimum" and spanned:
         point = fit.law.ratio(params)
         ratio = point.ratio
-        stderr = math.log(point.high / point.low) / (2 * float(stats.norm.ppf((1 + fit.confidence) / 2)))
+        stderr = log_stderr_of(point.low, point.high, fit.confidence)
         gap = 0.0
     extrapolated = not spanned and gap > math.log(1.25)  # sizes that count embeddings otherwise differ by as much
     curvatures = [one for one in optima if one.curvature is not None]

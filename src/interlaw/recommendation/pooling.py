@@ -17,11 +17,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation.optima import Optimum
@@ -59,10 +58,6 @@ class Prediction:
     weights: dict[str, float]
     votes: dict[str, tuple[float, float]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return {**vars(self), "votes": {name: list(vote) for name, vote in self.votes.items()}}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
@@ -98,7 +93,7 @@ class Pool:
         w = 1 / (v + self.tau**2)
         mean, dof = float(w @ y / w.sum()), len(y) - 2
         log_sd = math.sqrt(self.tau**2 + 1 / w.sum())
-        reach = float(stats.t.ppf((1 + LEVEL) / 2, dof)) * math.hypot(log_sd, math.sqrt(variance))
+        reach = float(special.stdtrit(dof, (1 + LEVEL) / 2)) * math.hypot(log_sd, math.sqrt(variance))
         return Prediction(
             params=params,
             ratio=math.exp(mean),

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError
-from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL, RatioPoint
 from interlaw.recommendation.candidate import Candidate, describe, worth_listing
 from interlaw.recommendation.choice import choose_shapes
 from interlaw.recommendation.cost import Plan
 from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
 from interlaw.recommendation.evidence import measured_curvature, measured_pool
-from interlaw.recommendation.notes import notes, reason
+from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.own_law import Belief, RatioInterval, believe
-from interlaw.recommendation.wording import frame, lines
+from interlaw.recommendation.wording import answer, frame, wrapped
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget, format_size, parse_size
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from interlaw.laws import LawFit
 
 LARGEST = 1e13
 # Shapes whose predicted losses differ by less are one choice: at these sizes seeds differ by about as much.
@@ -51,6 +52,7 @@ class Recommendation:
         why: Why the pick, in words.
         laws: Every published line at N.
         models: Real models within a factor of 1.5 of N.
+        basis: What the table's columns rest on, in words.
         warnings: What a reader must know, in words.
     """
 
@@ -67,6 +69,7 @@ class Recommendation:
     why: str
     laws: tuple[LawOpinion, ...]
     models: tuple[RatioPoint, ...]
+    basis: str
     warnings: tuple[str, ...]
 
     @property
@@ -79,14 +82,14 @@ class Recommendation:
         return {
             "pick": self.pick.to_dict(),
             "why": self.why,
-            "budget": dict(vars(self.budget)),
+            "budget": asdict(self.budget),
             "params": self.params,
-            "predictive_interval": self.belief.to_dict(),
-            "interval": {**vars(self.interval), "delta": self.delta, "paper": list(PAPER_INTERVAL)},
+            "predictive_interval": asdict(self.belief),
+            "interval": {**asdict(self.interval), "delta": self.delta, "paper": list(PAPER_INTERVAL)},
             "plan": self.plan.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "laws": [{**one.to_dict(), "position": self._position(one.ratio)} for one in self.laws],
-            "models": [{**vars(point), "position": self._position(point.ratio)} for point in self.models],
+            "models": [{**asdict(point), "position": self._position(point.ratio)} for point in self.models],
             "warnings": list(self.warnings),
         }
 
@@ -103,9 +106,17 @@ class Recommendation:
         # the chart lies to the right of this stage: found when it is asked for, by the package's public name
         return import_module("interlaw").chart_of(self)
 
+    def answer(self) -> list[str]:
+        """Lines of 80 columns: the pick and why, what is nearly as good and what speaks for it, the table."""
+        return answer(self.candidates, why=self.why, delta=self.delta)
+
+    def notes(self) -> list[str]:
+        """Lines of 80 columns: what the columns rest on, and every warning."""
+        return wrapped([self.basis, *(f"note: {one}" for one in self.warnings)])
+
     def __str__(self) -> str:
-        """The pick, what is nearly as good, and the notes, in at most 15 lines."""
-        return "\n".join(lines(self)[:15])
+        """The answer, in at most 15 lines."""
+        return "\n".join(self.answer()[:15])
 
     __repr__ = __str__
 
@@ -114,7 +125,7 @@ class Recommendation:
         from html import escape
 
         table = self.to_frame()[["depth", "width", "ratio", "params", "loss_penalty", "parallel", "kv_bytes_per_token"]]
-        return f"<p>{escape(lines(self)[0])}</p>{table.to_html()}"
+        return f"<p>{escape(self.answer()[0])}</p>{table.to_html()}"
 
     def _position(self, ratio: float | None) -> str | None:
         return None if ratio is None else self.interval.position(ratio)
@@ -175,7 +186,7 @@ def recommend(
         >>> print(found.pick.name, found.pick.parallel)
         29 x 1024 4
     """
-    if not isinstance(fit, LawFit | None):
+    if fit is not None and type(fit).__name__ != "LawFit":  # by name: loading the class takes as long as an answer
         raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
     delta = DELTA if delta is None else delta
     _check(tolerance=tolerance, num_candidates=num_candidates, delta=delta)
@@ -224,6 +235,7 @@ def recommend(
         why=reason(candidates[0], belief, given=given, parallel=parallel),
         laws=law_opinions(size),
         models=models,
+        basis=basis(candidates[0], dimensions, plan),
         warnings=(
             *choice.caveats,
             *notes(candidates[0], dimensions, belief, ratios, models=models, fit=fit, given=given),

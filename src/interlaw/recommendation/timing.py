@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import psutil
@@ -15,6 +16,7 @@ import torch
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
+from interlaw.recommendation.recommendation import Recommendation
 from interlaw.shapes import Shape, format_size
 
 PROMPT = 128  # tokens: long enough that reading is bound by arithmetic, short enough for a CPU
@@ -33,16 +35,29 @@ def time_candidates(candidates: Sequence[Candidate], *, say: Say = lambda words:
         candidates: The pick first.
         say: Told what is being timed.
     """
-    timed = [_timed(one, say, f"{place} of {len(candidates)}") for place, one in enumerate(candidates, start=1)]
-    return (timed[0], *(_with_reason(one, timed[0]) for one in timed[1:]))
+    pick, *others = (_timed(one, say, f"{place} of {len(candidates)}") for place, one in enumerate(candidates, start=1))
+    return (pick, *(_with_reason(one, pick) for one in others))
 
 
-def require_room(candidates: Sequence[Candidate]) -> None:
-    """Refuses shapes of which none can be trained in the memory that is free.
+def timed(result: Recommendation, *, say: Say) -> Recommendation:
+    """The same with every candidate timed on this machine.
 
     Raises:
-        InterlawError: The smallest is too large; the limit is told.
+        InterlawError: See `require_timing`.
     """
+    require_timing(result.candidates)
+    return replace(result, candidates=time_candidates(result.candidates, say=say))
+
+
+def require_timing(candidates: Sequence[Candidate]) -> None:
+    """Refuses shapes of which none can be timed on this machine.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        InterlawError: Training the smallest takes more memory than is free; the limit is told.
+    """
+    if find_spec("transformers") is None:
+        raise MissingExtraError("timing a shape", "hf")
     smallest = min(one.shape.params for one in candidates)
     largest = int(_SHARE_OF_FREE * _free_bytes()) // TRAINING_BYTES
     if smallest > largest:
@@ -85,9 +100,6 @@ def time_shape(
         decoded: Tokens written after it.
         repeats: Times each.
         say: Told what is being timed.
-
-    Raises:
-        MissingExtraError: transformers is not installed.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -118,10 +130,8 @@ def time_shape(
 
 def build(shape: Shape, *, device: torch.device, dtype: torch.dtype) -> tuple[Any, int, int]:
     """The network of a shape's configuration, its vocabulary and its longest sequence."""
-    try:
-        from transformers import AutoConfig, AutoModelForCausalLM
-    except ImportError as error:
-        raise MissingExtraError("timing a shape", "hf") from error
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     values = hf_config(shape)
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     with torch.random.fork_rng(devices=[]), torch.device(device):

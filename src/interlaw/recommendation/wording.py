@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from interlaw.recommendation.candidate import Candidate
@@ -12,32 +13,29 @@ from interlaw.shapes import format_size
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.recommendation.recommendation import Recommendation
-
 COLUMNS = 80
 
 
-def lines(found: Recommendation) -> list[str]:
+def answer(candidates: Sequence[Candidate], *, why: str, delta: float) -> list[str]:
     """The pick with its reason, what is nearly as good and why one would rather take that, and the table."""
-    pick, rest = found.pick, found.candidates[1:]
-    said = [*_wrapped(f"Take {pick.name}: {found.why}.")]
+    pick, *rest = candidates
+    said = wrapped([f"Take {pick.name}: {why}."])
     if rest:
-        said.append(f"Within {found.delta:.1%} of its predicted loss:")
-        for one in rest:
-            said += _wrapped(f"{one.name}: {'; '.join(one.reasons) or 'no cheaper in anything counted here'}", indent=2)
-    return [*said, *table(found.candidates)]
+        said.append(f"Within {delta:.1%} of its predicted loss:")
+        said += wrapped(
+            [f"{one.name}: {'; '.join(one.reasons) or 'no cheaper in anything counted here'}" for one in rest], indent=2
+        )
+    return [*said, *table(candidates)]
 
 
-def notes_as_lines(found: Recommendation) -> list[str]:
-    """What the columns rest on, and every note, wrapped."""
-    plan, cost = found.plan, found.pick.cost
-    basis = (
-        f"{found.family}, vocabulary {found.vocab_size:,}, context {found.context:,}, {format_size(cost.train_tokens)} "
-        f"tokens; days on {plan.num_devices} x {plan.device} at {plan.utilization:.0%} of the peak; memory with "
-        f"a batch of {plan.batch} a device, undivided; a token decoded at full context reads "
-        f"{_bytes(cost.decode_bytes_per_token)}"
-    )
-    return [line for note in (basis, *(f"note: {one}" for one in found.warnings)) for line in _wrapped(note)]
+def wrapped(sentences: Iterable[str], *, indent: int = 0) -> list[str]:
+    """Lines of at most 80 columns; those of a sentence after its first stand two further in."""
+    first, other = " " * indent, " " * (indent + 2)
+    return [
+        line
+        for one in sentences
+        for line in textwrap.wrap(one, COLUMNS, initial_indent=first, subsequent_indent=other, break_long_words=False)
+    ]
 
 
 def table(candidates: Sequence[Candidate]) -> list[str]:
@@ -61,10 +59,10 @@ def _row(one: Candidate, *, timed: bool) -> list[str]:
         format_size(one.shape.params),
         f"{row['num_heads']}/{kv}x{row['head_dim']}",
         str(one.parallel),
-        _bytes(cost.kv_bytes_per_token),
+        format_bytes(cost.kv_bytes_per_token),
     ]
     if not timed:
-        return [*cells, _bytes(cost.train_memory_bytes), f"{days:.2g}" if days < 100 else f"{days:,.0f}"]
+        return [*cells, format_bytes(cost.train_memory_bytes), f"{days:.2g}" if days < 100 else f"{days:,.0f}"]
     if one.measured is None:
         return [*cells, "-", "-", "-"]
     times = one.measured
@@ -72,7 +70,7 @@ def _row(one: Candidate, *, timed: bool) -> list[str]:
     return [*cells, *(f"{speed:.3g}" for speed in speeds)]
 
 
-def _bytes(count: float) -> str:
+def format_bytes(count: float) -> str:
     """A number of bytes with a decimal unit."""
     return f"{format_size(count).replace('B', 'G')}B"
 
@@ -85,13 +83,6 @@ def frame(candidates: Sequence[Candidate]) -> pd.DataFrame:
     for one in candidates:
         row = {key: value for key, value in one.to_dict().items() if not isinstance(value, list | dict)}
         row["loss_penalty"] = one.penalty.value
-        row |= {} if one.measured is None else one.measured.to_dict()
+        row |= {} if one.measured is None else asdict(one.measured)
         rows.append({key: value for key, value in row.items() if key not in ("measured", "unmeasured")})
     return pd.DataFrame(rows)
-
-
-def _wrapped(text: str, *, indent: int = 0) -> list[str]:
-    """Lines of at most 80 columns; those after the first stand two further in."""
-    return textwrap.wrap(
-        text, COLUMNS, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False
-    )

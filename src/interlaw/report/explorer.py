@@ -180,7 +180,7 @@ def candidates_table(result: Recommendation) -> Table:
             "miss": f"{each.budget_error:+.1%}",
             "penalty": f"{100 * each.penalty.value:.2f}",
             "range": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
-            "flops": f"{each.train_flops:.2e}",
+            "flops": f"{each.cost.train_flops:.2e}",
             "inside": "yes" if each.inside else "no",
             **{name: getattr(each.measured, name, None) for name in TIMES},
         }
@@ -212,7 +212,9 @@ def laws_table(result: Recommendation) -> Table:
         [
             one.law.name,
             ratio,
-            "" if one.low is None or one.high is None else span(one.low, one.high),
+            ""
+            if one.law.ratio_low is None or one.law.ratio_high is None
+            else span(one.law.ratio_low, one.law.ratio_high),
             "yes" if one.covered else "no",
             one.law.statement,
             one.law.source,
