@@ -168,4 +168,4 @@ def test_same_seed_same_figures() -> None:
     families = [str(index) for index in range(len(x))]
     first = correlate(x, y, families=families, seed=7)
     assert first == correlate(x, y, families=families, seed=7)
-    assert first["low"] != correlate(x, y, families=families, seed=8).low
+    assert first.low != correlate(x, y, families=families, seed=8).low
