@@ -19,10 +19,14 @@ from torch import Tensor
 
 from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, root, tokens
 from interlaw.interaction import bootstrap, energies, grams_of, haar_null, jackknife
-from interlaw.interaction.energies import fourth_moment, spread_over_bases
-from interlaw.interaction.grams import largest_share, unbiased
-from interlaw.interaction.groups import _merged
-from interlaw.interaction.result import share_allowed, widened
+from interlaw.interaction.grams import (
+    fourth_moment,
+    largest_share,
+    share_allowed,
+    spread_over_bases,
+    unbiased,
+    widened,
+)
 from interlaw.interaction.routes import Contribution
 
 WINDOWS = 16  # of a document
@@ -91,7 +95,7 @@ def covered_with_documents(*, documents: int, trials: int, dim: int = 16, seed: 
             L @ torch.randn(count, dim, 1, generator=generator, dtype=torch.float64) for count in (documents, n)
         )
         V = math.sqrt(SHARED) * shared.repeat_interleave(WINDOWS, 0) + math.sqrt(1 - SHARED) * own
-        whole = _merged(Contribution(factors=V, weights=torch.ones(n), dim=dim), [WINDOWS] * documents)
+        whole = Contribution(factors=V, weights=torch.ones(n), dim=dim).pooled([WINDOWS] * documents)
         assert whole.factors is not None
         grouped = grams_of(whole.factors, weights=whole.weights)
         for name, one in (

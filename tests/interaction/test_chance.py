@@ -9,7 +9,7 @@ from tests.cases import build
 from torch import Tensor, nn
 
 from interlaw.interaction import measure, with_intervals
-from interlaw.interaction.energies import fourth_moment, spread_over_bases
+from interlaw.interaction.grams import fourth_moment, spread_over_bases
 
 SPECTRA = {
     "one": torch.eye(12, dtype=torch.float64)[0],

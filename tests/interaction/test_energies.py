@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import energies
-from interlaw.interaction.grams import haar_null, projected_null
+from interlaw.interaction import energies, haar_null, projected_null
 
 
 def test_three_by_three_by_hand() -> None:

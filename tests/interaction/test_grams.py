@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlaw.interaction import grams as grams_module
 from interlaw.interaction import routes as module
 from interlaw.interaction.energies import plugin
 from interlaw.interaction.grams import Grams, haar_null, unbiased
@@ -48,8 +49,8 @@ def test_batches_of_different_rank_add_up() -> None:
 def test_pooling_changes_no_estimate(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     V, weights = factors(37, 5, 2), torch.arange(1.0, 38.0)
     whole = grams_of(V, route="gram", weights=weights)
-    monkeypatch.setattr(module, "MAX_GROUPS", 8)
-    monkeypatch.setattr(module, "BLOCK_COLUMNS", columns)
+    monkeypatch.setattr(grams_module, "MAX_GROUPS", 8)
+    monkeypatch.setattr(grams_module, "BLOCK_COLUMNS", columns)
     pooled = grams_of(V, route="gram", weights=weights)
     assert len(pooled.counts) == 8
     assert_same_estimates(whole, pooled)

@@ -6,7 +6,7 @@ from benchmarks.peak_interaction import peak
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from interlaw.interaction import measure, routes
+from interlaw.interaction import grams, measure
 from interlaw.interaction.routes import DenseAccumulator, _max_groups, accumulator
 
 
@@ -26,7 +26,7 @@ def test_dense_route_keeps_a_bounded_number_of_matrices() -> None:
 
 
 def test_no_tensor_grows_with_the_square_of_the_number_of_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "BLOCK_COLUMNS", 256)
+    monkeypatch.setattr(grams, "BLOCK_COLUMNS", 256)
     n, dim, sizes = 2048, 1100, []
 
     class Watch(TorchFunctionMode):

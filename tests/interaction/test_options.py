@@ -40,9 +40,9 @@ def test_options_that_say_what_a_view_does_anyway_are_fine() -> None:
     [
         ({"level": 95.0}, "a level between 0 and 1, found 95.0; 0.95 stands for 95%"),
         ({"level": 0.0}, "a level between 0 and 1, found 0.0"),
-        ({"max_clusters": 0}, "max_clusters of at least 3, found 0"),
-        ({"max_clusters": 2}, "max_clusters of at least 3, found 2"),
-        ({"batch_size": 0}, "batch_size of at least 1, found 0"),
+        ({"max_clusters": 0}, "max_clusters, at least 3, found 0"),
+        ({"max_clusters": 2}, "max_clusters, at least 3, found 2"),
+        ({"batch_size": 0}, "batch_size, at least 1, found 0"),
         ({"dtype": torch.int32}, r"a dtype of real numbers, found torch\.int32"),
         ({"probes": True}, "probes to be a positive number, 'exact' or None, found True"),
         ({"outputs": [0, 5]}, r"outputs from 0 to 3, found \[5\]"),

@@ -13,9 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from interlaw.errors import InterlawError
 from interlaw.interaction import measure, measure_layers
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.flow import LEAST_PIECE, clusters_at_once, free_bytes
-from interlaw.interaction.network import frozen
-from interlaw.interaction.place import Places, find_place
+from interlaw.interaction.network import free_bytes, frozen
+from interlaw.interaction.place import LEAST_PIECE, Places, find_place
 
 
 def test_batchnorm_in_train_mode_is_refused_by_name() -> None:
@@ -323,12 +322,12 @@ def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch
     batch = Batch(inputs=ids)
     places = Places(model, [find_place(model, batch, None)])
     with frozen(model):
-        monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 10**12)
-        assert clusters_at_once(places, batch) == 50
-        monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 400_000)
-        few = clusters_at_once(places, batch)
-        monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 1)
-        assert clusters_at_once(places, batch) == 1
+        monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
+        assert places.at_once(batch) == 50
+        monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 400_000)
+        few = places.at_once(batch)
+        monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 1)
+        assert places.at_once(batch) == 1
     # 9 positions of width 8 to 24 in float64, a dozen of them: some kilobytes a sequence
     assert 2 <= few < 50
     assert free_bytes(torch.device("cpu")) > 10**6
@@ -336,7 +335,7 @@ def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("view", ["loss", "projected", "output", "token", "input"])
 def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 400_000)
+    monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 400_000)
     largest = []
     for count in (60, 240):
         model, ids = build("gpt", count)
@@ -349,14 +348,14 @@ def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypa
 
 def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
-    monkeypatch.setattr("interlaw.interaction.flow.free_bytes", lambda device: 10**12)
+    monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
     batch = Batch(inputs=ids)
     places = Places(model, [find_place(model, batch, None)])
     with frozen(model):
-        monkeypatch.setattr("interlaw.interaction.flow.CACHED_BYTES", 200_000)
-        assert LEAST_PIECE < clusters_at_once(places, batch) < 50
-        monkeypatch.setattr("interlaw.interaction.flow.CACHED_BYTES", 1)
-        assert clusters_at_once(places, batch) == LEAST_PIECE
+        monkeypatch.setattr("interlaw.interaction.place.CACHED_BYTES", 200_000)
+        assert LEAST_PIECE < places.at_once(batch) < 50
+        monkeypatch.setattr("interlaw.interaction.place.CACHED_BYTES", 1)
+        assert places.at_once(batch) == LEAST_PIECE
 
 
 def test_progress_cap_and_target() -> None:

@@ -32,8 +32,8 @@ from interlaw.interaction import (
     with_intervals,
 )
 from interlaw.interaction.batches import Batches
-from interlaw.interaction.grams import Totals, own_scale, totals, totals_without_each
-from interlaw.interaction.intervals import _without_each, totals_of
+from interlaw.interaction.grams import Totals, own_scale, totals
+from interlaw.interaction.intervals import totals_of, without_each_copy
 
 FIELDS = ("energy", "diagonal", "trace", "trace_pairs", "pairs", "count", "weight")
 
@@ -55,12 +55,12 @@ def test_reweighted_sums_equal_sums_over_the_resample(size: int, monkeypatch: py
     without = totals_without_each(grams)
     for name in FIELDS:
         assert float(getattr(totals_of(grams, w), name)) == pytest.approx(float(getattr(whole, name)))
-        assert torch.allclose(getattr(_without_each(grams, w), name), getattr(without, name))
+        assert torch.allclose(getattr(without_each_copy(grams, w), name), getattr(without, name))
     # leaving one copy out of a resample equals the resample with that copy gone
     w = torch.tensor([[2.0, 0.0, 3.0] + [1.0] * (groups - 3)], dtype=torch.float64)
     fewer = w.clone()
     fewer[0, 2] -= 1
-    left = _without_each(grams, w)
+    left = without_each_copy(grams, w)
     expected: Totals = totals_of(grams, fewer)
     for name in FIELDS:
         assert float(getattr(left, name)[0, 2]) == pytest.approx(float(getattr(expected, name)[0]))

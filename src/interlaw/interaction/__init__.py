@@ -13,16 +13,16 @@ from interlaw.interaction.grams import (
     Grams,
     haar_null,
     jackknife,
-    projected_null,
 )
 from interlaw.interaction.intervals import INTERVALS, bootstrap, with_intervals
 from interlaw.interaction.layers import LayerInteraction, Layers, list_layers, measure_layers
-from interlaw.interaction.options import MeasureOptions, Options
+from interlaw.interaction.options import VIEWS, MeasureOptions, Options, View
+from interlaw.interaction.output_side import projected_null
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.rotation import RotationTest, require_small, rotation_test
 from interlaw.interaction.routes import grams_of
 from interlaw.interaction.store import load, save
-from interlaw.interaction.views import VIEWS, InputSide, View
+from interlaw.interaction.views import InputSide
 
 # A built-in view registers itself in its own file, which must be imported for that.
 REGISTERED = (bottleneck, output_side, token_view)

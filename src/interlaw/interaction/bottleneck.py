@@ -6,19 +6,15 @@ A_n = diag(s_n) G_w G_w diag(s_n) = (G_w G_w) * (s_n s_n^T) elementwise; so G = 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
+from interlaw.interaction.options import VIEWS, Contribute, Options, View
 from interlaw.interaction.place import Places, output_tensor
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import OF_OUTPUTS, VIEWS, Contribute, View, ones, require_finite
-
-if TYPE_CHECKING:
-    from interlaw.interaction.options import Options
+from interlaw.interaction.views import OF_OUTPUTS, ones, require_finite
 
 
 def bottleneck_view(options: Options) -> Contribute:

@@ -1,18 +1,9 @@
-"""The energies of one matrix by their definition, and how far its AOFE-ratio scatters over random bases.
-
-Any symmetric matrix, W^T W say, or the average of contributions.
-
-Legend: M = G - (tr G / D) I; m2 = tr M^2, m4 = tr M^4; q, p two orthonormal vectors of a random basis; e = q^T M q,
-so that the diagonal energy is (tr G)^2 / D + sum of e^2 over the basis.
-"""
+"""The energies of one symmetric matrix by their definition: W^T W say, or the average of contributions."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -94,63 +85,17 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
         raise InterlawError("expected a matrix with energy, found all zeros; a ratio of nothing is undefined")
     if float((G - G.T).abs().max()) > MOST_ASYMMETRY * scale:
         raise InterlawError("expected a symmetric matrix; pass W.T @ W or an AGOP, not W itself")
-    trace = G.trace()
-    values = derive(
-        G.square().sum(),
-        G.diagonal().square().sum(),
-        trace=trace,
-        trace_squared=trace.square(),
-        dim=G.shape[0],
-        null=null,
-    )
-    return Energies(dim=G.shape[0], **{name: float(value) for name, value in values.items()})
+    return energies_from(G.square().sum(), G.diagonal().square().sum(), G.trace(), dim=len(G), null=null)
 
 
 def plugin(grams: Grams, *, null: Null) -> Energies:
     """Energies of the averaged matrix itself, the usual estimate, biased upward by (E||A||^2 - ||G||^2) / N."""
     weight = grams.weights.sum()
-    trace = grams.trace.sum() / weight
-    values = derive(
-        grams.energy.sum() / weight**2,
-        grams.diagonal.sum() / weight**2,
-        trace=trace,
-        trace_squared=trace**2,
-        dim=grams.dim,
-        null=null,
-    )
-    return Energies(dim=grams.dim, **{name: float(value) for name, value in values.items()})
+    energy, diagonal = (pairs.sum() / weight**2 for pairs in (grams.energy, grams.diagonal))
+    return energies_from(energy, diagonal, grams.trace.sum() / weight, dim=grams.dim, null=null)
 
 
-def spread_over_bases(*, energy: float, m2: float, m4: float, dim: int) -> float:
-    """Standard deviation of the AOFE-ratio of a spectrum over Haar-random bases; exact.
-
-    E e^2 = 2 m2 / D(D+2), E e^4 = (12 m2^2 + 48 m4) / D(D+2)(D+4)(D+6); p given q is uniform in the rest of the space,
-    so that E e_q^2 e_p^2 = (2 m2 E e^2 - 4 E[e^2 q^T M^2 q] + 3 E e^4) / (D^2 - 1), with
-    E[e^2 q^T M^2 q] = (2 m2^2 + 8 m4) / D(D+2)(D+4). Then Var sum e^2 = D E e^4 + D(D-1) E e_q^2 e_p^2 - (D E e^2)^2.
-
-    Args:
-        energy: ||G||_F^2.
-        m2: tr M^2.
-        m4: tr M^4.
-        dim: D.
-
-    Example:
-        >>> spread_over_bases(energy=4.0, m2=0.0, m4=0.0, dim=4)  # the identity is diagonal in every basis
-        0.0
-    """
-    if dim == 1 or m2 <= 0 or energy <= 0:
-        return 0.0
-    # Whatever noise an estimate of m4 has, it lies between those of equal and of one eigenvalue.
-    m4 = min(max(m4, m2**2 / dim), m2**2)
-    second = 2 * m2 / (dim * (dim + 2))
-    fourth = (12 * m2**2 + 48 * m4) / (dim * (dim + 2) * (dim + 4) * (dim + 6))
-    mixed = (2 * m2**2 + 8 * m4) / (dim * (dim + 2) * (dim + 4))
-    both = (2 * m2 * second - 4 * mixed + 3 * fourth) / (dim**2 - 1)
-    variance = dim * fourth + dim * (dim - 1) * both - (dim * second) ** 2
-    return math.sqrt(max(variance, 0.0)) / energy
-
-
-def fourth_moment(quarters: Sequence[Float[Tensor, "d d"]]) -> float:
-    """Tr M^4 without bias, from four independent estimates of G."""
-    first, second, third, fourth = (G - G.diagonal().mean() * torch.eye(len(G)).to(G) for G in quarters)
-    return float(((first @ second) * (third @ fourth).T).sum())
+def energies_from(energy: Tensor, diagonal_energy: Tensor, trace: Tensor, *, dim: int, null: Null) -> Energies:
+    """All quantities of a matrix from ||G||_F^2, ||diag G||_F^2 and tr G."""
+    values = derive(energy, diagonal_energy, trace=trace, trace_squared=trace.square(), dim=dim, null=null)
+    return Energies(dim=dim, **{name: float(value) for name, value in values.items()})

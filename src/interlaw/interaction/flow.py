@@ -5,54 +5,55 @@ Around it the network stands still: its weights are frozen, and put back as they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import Any, Unpack
 
-import psutil
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, Batches
-from interlaw.interaction.energies import fourth_moment, spread_over_bases
-from interlaw.interaction.grams import LEAST_CLUSTERS, NULLS, Estimate, Grams, jackknife
-from interlaw.interaction.groups import group_codes, grouped, side_by_side
+from interlaw.interaction.energies import plugin
+from interlaw.interaction.grams import (
+    LEAST_CLUSTERS,
+    NULLS,
+    Estimate,
+    Grams,
+    Null,
+    fourth_moment,
+    jackknife,
+    largest_share,
+    share_allowed,
+    spread_over_bases,
+    widened,
+)
 from interlaw.interaction.intervals import with_intervals
 from interlaw.interaction.network import device_of, frozen, precision_of, require_module
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
-from interlaw.interaction.place import Place, Places, output_tensor
-from interlaw.interaction.result import Interaction, result_of
-from interlaw.interaction.routes import (
-    Accumulator,
-    Contribution,
-    MatrixAccumulator,
-    accumulator_for,
-    add_contribution,
-    reconsidered,
-)
+from interlaw.interaction.place import Places
+from interlaw.interaction.result import Interaction
+from interlaw.interaction.routes import Contribution, Total, grouped
 from interlaw.interaction.soundness import require_sound
 
-# Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
-EXPECTED_CLUSTERS = 512
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
 # cost of asking below that of measuring.
 FIRST_CHECK, CHECK_GROWTH = 64, 1.25
-MOST_MULTIPLIED = (
-    256  # coordinates of matrices that are multiplied for the spread over bases; tells most where D is small
-)
 STEP = 64  # clusters at once where something is decided, or much is kept, between pieces
 
-# Of the free memory; allocators keep some, and what is counted is a lower bound.
-SHARE_OF_FREE = 0.25
-CACHED_BYTES = 2**25  # on a processor, activations beyond its caches are slower than small pieces are
-LEAST_PIECE = 16  # on a processor: fewer samples leave each operation too short for its overhead
-MOST_COLUMNS = 64  # a position of a sample: more outputs than this are summed up or probed
+FLAT = (
+    "expected a derivative at '{layer}', found all zeros; a ratio of nothing is undefined, so measure trained weights, "
+    "or another layer"
+)
+NOTHING_IN_COMMON = (
+    "expected samples with a direction in common at '{layer}', found {clusters} with nearly none; give more samples"
+)
+HEAVY = (
+    "one cluster of {groups} carries {share:.0%} of the variance of the ratio: error and interval hang on few "
+    "clusters; give more samples, or look for one unlike the others"
+)
 
 FindPlaces = Callable[[nn.Module, Batch, Options], Places]
 
@@ -127,14 +128,9 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
         True
     """
     beside = ("groups", "route", "level", "interval", "rel_error", "name")
-    gathered = gather(
-        model,
-        inputs,
-        options_from(options, without=beside, probes="exact"),
-        into=lambda part: MatrixAccumulator(part.dim, part.slices),
-    )
+    gathered = gather(model, inputs, options_from(options, without=beside, probes="exact"), route="matrix")
     (total,) = gathered.totals.values()
-    return total.mean().to(precision_of(model, gathered.options.dtype))
+    return total.kept.mean().to(precision_of(model, gathered.options.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,35 +140,63 @@ class Gathered:
     Attributes:
         options: What was measured.
         places: Where.
-        totals: By place, what was gathered; G is its `mean()`.
+        totals: By place, what was gathered; G is its `kept.mean()`.
         grams: By place, K and H; none where the matrix alone was gathered.
+        fourth: By place, tr M^4, see `grams`; infinite where it is not known.
         origin: What the result says of the pass.
     """
 
     options: Options
     places: Places
-    totals: dict[str, Accumulator]
+    totals: dict[str, Total]
     grams: dict[str, Grams]
+    fourth: dict[str, float]
     origin: dict[str, Any]
 
     def result(self, name: str) -> Interaction:
-        """The measurement at a place."""
-        grams, options = self.grams[name], self.options
-        estimates = jackknife(grams, null=NULLS[options.record.null], level=options.level)
-        spread = spread_at(self.totals[name], grams, estimates)
-        route = self.totals[name].route
-        result = result_of(grams, estimates, layer=name, options=options, spread=spread, route=route, **self.origin)
+        """The measurement at a place.
+
+        Raises:
+            InterlawError: G has no energy, so that its ratio is undefined.
+        """
+        grams, options, probes = self.grams[name], self.options, self.totals[name].num_probes
+        null, groups = NULLS[options.record.null], len(grams.counts)
+        found: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
+        _require_energy(grams, found["aofe_ratio"], name)
+        energy, participation = found["energy"].value, found["participation_ratio"].value
+        m2 = energy * (1 - participation / grams.dim)
+        spread = spread_over_bases(energy=energy, m2=m2, m4=self.fourth[name], dim=grams.dim)
+        drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
+        settings = {
+            option: getattr(options, option) for option in ("positions", "center", "scale", "level", "rel_error")
+        }
+        settings["outputs"] = None if options.outputs is None else list(options.outputs)
+        result = Interaction(
+            view=options.view,
+            layer=name,
+            dim=grams.dim,
+            num_clusters=grams.num_clusters,
+            num_groups=groups,
+            num_probes=probes,
+            seed=options.seed,
+            estimator=f"U-statistic over pairs of clusters, {drawn}, {groups}-group jackknife",
+            null=found.pop("null_ratio"),
+            excess=widened(found.pop("excess_ratio"), spread, level=options.level),
+            basis_spread=spread,
+            warnings=_warnings(grams, null),
+            plugin=plugin(grams, null=null),
+            settings={**settings, "interval": "jackknife", "null": options.record.null},
+            route=self.totals[name].kept.route,
+            grams=grams,
+            **found,
+            **self.origin,
+        )
         plain = options.interval == "jackknife"
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
 
 
 def gather(
-    model: nn.Module,
-    inputs: object,
-    options: Options,
-    *,
-    find: FindPlaces | None = None,
-    into: Callable[[Contribution], Accumulator] | None = None,
+    model: nn.Module, inputs: object, options: Options, *, find: FindPlaces | None = None, route: str | None = None
 ) -> Gathered:
     """One pass over the inputs, to their end or until the precision asked for is reached.
 
@@ -181,14 +205,11 @@ def gather(
         inputs: As the user has them.
         options: What is measured, and how.
         find: The places, from the model and a first batch; the view's one place when None.
-        into: An accumulator from a first contribution; of the cheaper route when None.
+        route: "matrix" gathers G alone; the options' own when None.
     """
     require_module(model)
-    codes = None if options.groups is None else group_codes(options.groups)
-    if codes is not None:
-        inputs, codes = side_by_side(inputs, codes)
-    totals: dict[str, Accumulator] = {}
-    done, read, num_probes, check_at, reconsider_at = 0, 0, 0, FIRST_CHECK, EXPECTED_CLUSTERS
+    totals: dict[str, Total] = {}
+    done, read, check_at = 0, 0, FIRST_CHECK
     with frozen(model, options.dtype):
         batches = Batches(
             inputs,
@@ -196,71 +217,53 @@ def gather(
             dtype=options.dtype,
             most=options.max_clusters,
             with_targets=options.record.with_targets,
+            groups=options.groups,
         )
         ahead = iter(batches)
         first = next(ahead)
         places = (find or place_of_view)(model, first, options)
-        require_sound(places, first.take(0, 1), causal=options.record.with_targets)
-        size = options.batch_size or clusters_at_once(places, first, limit_bytes=options.memory_limit)
+        size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if places.kept else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
+        require_sound(places, first.take(0, 1), causal=options.record.with_targets)
         places.survey(first, most=size)
         contribute = options.record.start(options)
 
         def contributions() -> Iterator[dict[str, Contribution]]:
             nonlocal read
-            for batch in _pieces(chain([first], ahead), places, size):
-                parts = contribute(places, batch)
-                read += len(batch)
-                if options.progress is not None:
-                    options.progress(read)
-                yield parts
+            for batch in chain([first], ahead):
+                places.survey(batch, most=size)
+                for piece in batch.pieces(size):
+                    parts = contribute(places, piece)
+                    read += len(piece)
+                    if options.progress is not None:
+                        options.progress(read)
+                    yield parts
 
-        for parts in contributions() if codes is None else grouped(contributions(), codes):
+        for parts in contributions() if batches.codes is None else grouped(contributions(), batches.codes):
             for name, part in parts.items():
                 if name not in totals:
-                    expected = max(codes) + 1 if codes else batches.expected or EXPECTED_CLUSTERS
-                    totals[name] = (into or partial(accumulator_for, expected=expected, route=options.route))(part)
-                add_contribution(totals[name], part)
-                if options.route is None and done + len(part.weights) >= reconsider_at:
-                    totals[name] = reconsidered(totals[name], part, done=done + len(part.weights))
-                num_probes = part.num_probes
+                    totals[name] = Total(part, expected=batches.expected, route=route or options.route)
+                totals[name].add(part)
             done += len(part.weights)
-            reconsider_at = 2 * done if done >= reconsider_at else reconsider_at
             if options.rel_error is not None and done >= check_at:
                 if reached(totals, options):
                     break
                 check_at = int(done * CHECK_GROWTH)
     origin = {
-        "num_probes": num_probes,
         "target_met": None if options.rel_error is None else reached(totals, options),
         "num_samples": read,
         "inputs": batches.digest(read),
         "model": options.name or type(model).__name__,
         "dtype": str(precision_of(model, options.dtype)).removeprefix("torch."),
     }
-    grams = {name: total.grams() for name, total in totals.items() if not isinstance(total, MatrixAccumulator)}
-    return Gathered(options=options, places=places, totals=totals, grams=grams, origin=origin)
-
-
-def spread_at(total: Accumulator, grams: Grams, estimates: Mapping[str, Estimate]) -> float:
-    """How far the AOFE-ratio scatters over bases at the estimated spectrum.
-
-    For few clusters and many coordinates tr M^4 is taken at its largest, (tr M^2)^2: the spread is small there anyway.
-    """
-    assert not isinstance(total, MatrixAccumulator)
-    energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
-    m2 = energy * (1 - participation / total.dim)
-    m4 = m2**2
-    if total.dim <= MOST_MULTIPLIED and len(grams.counts) >= 4:
-        m4 = fourth_moment([total.mean(every=4, start=start) for start in range(4)])
-    return spread_over_bases(energy=energy, m2=m2, m4=m4, dim=total.dim)
-
-
-def _pieces(batches: Iterable[Batch], places: Places, size: int) -> Iterator[Batch]:
-    """All batches in pieces that fit memory, their samples told apart."""
-    for batch in batches:
-        places.survey(batch, most=size)
-        yield from batch.pieces(size)
+    return Gathered(
+        options=options,
+        places=places,
+        totals=totals,
+        grams={} if route == "matrix" else {name: total.kept.grams() for name, total in totals.items()},
+        fourth={} if route == "matrix" else {name: fourth_moment(total.quarters()) for name, total in totals.items()},
+        origin=origin,
+    )
 
 
 def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:
@@ -270,12 +273,11 @@ def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:
     return Places(model, [] if find is None else [find(model, batch, options.layer)], last_only=last_only)
 
 
-def reached(totals: dict[str, Accumulator], options: Options) -> bool:
+def reached(totals: dict[str, Total], options: Options) -> bool:
     """Whether the interval of every AOFE-ratio is as narrow as asked for."""
     assert options.rel_error is not None
     for total in totals.values():
-        assert not isinstance(total, MatrixAccumulator)
-        grams = total.grams()
+        grams = total.kept.grams()
         if len(grams.counts) < LEAST_CLUSTERS:
             return False
         ratio = jackknife(grams, null=NULLS[options.record.null], level=options.level)["aofe_ratio"]
@@ -284,42 +286,15 @@ def reached(totals: dict[str, Accumulator], options: Options) -> bool:
     return True
 
 
-def clusters_at_once(places: Places, batch: Batch, *, limit_bytes: int | None = None) -> int:
-    """How many clusters fit: a share of the free memory, or of a limit below it, over what one cluster needs.
-
-    One cluster is run forward, and every tensor that autograd saves is counted, the output three times (itself, its
-    gradient, and a probe), and twice the contribution (its columns and their product).
-    """
-    if not places.kept:
-        return STEP
-    saved: dict[int, int] = {}
-    seen: list[Tensor] = []
-
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    def watch(place: Place, h: Tensor) -> Tensor:
-        with suppress(InterlawError):  # a place without a part for each sample is left out later
-            seen.append(place.columns(places.samples_first(place, h, 1)))
-        return h.detach().requires_grad_(True).clone()
-
-    weights = {parameter.untyped_storage().data_ptr() for parameter in places.model.parameters()}
-    with saved_tensors_hooks(count, lambda tensor: tensor):
-        output = output_tensor(places.run(batch.take(0, 1), watch, once=False))
-    activations = sum(size for pointer, size in saved.items() if pointer not in weights)
-    activations += 3 * output.numel() * output.element_size()
-    dim, positions = seen[0].shape[1:] if seen else (0, 0)
-    contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)
-    device = output.device
-    room = free_bytes(device) if limit_bytes is None else min(free_bytes(device), limit_bytes)
-    fits = int(SHARE_OF_FREE * room / max(activations + contribution, 1))
-    if device.type == "cpu":
-        fits = min(fits, max(LEAST_PIECE, CACHED_BYTES // max(activations, 1)))
-    return max(1, min(len(batch), fits))
+def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
+    """Refuses a matrix of which a ratio is undefined."""
+    if not bool(grams.trace.sum() > 0):
+        raise InterlawError(FLAT.format(layer=layer))
+    if not math.isfinite(ratio.value + ratio.stderr):
+        raise InterlawError(NOTHING_IN_COMMON.format(layer=layer, clusters=grams.num_clusters))
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that can still be taken on a device."""
-    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
+def _warnings(grams: Grams, null: Null) -> tuple[str, ...]:
+    """What to beware of in a measurement."""
+    share, groups = largest_share(grams, null=null), len(grams.counts)
+    return (HEAVY.format(groups=groups, share=share),) if share > share_allowed(groups) else ()

@@ -8,55 +8,41 @@ Pairs of different clusters alone: then neither the spread of the clusters nor t
 energy. The plug-in estimate takes every pair. Clusters may be pooled into groups: then K and H are G x G and `self_*`
 keeps what each cluster contributes to its own group, so that pairs of different clusters remain exactly countable.
 
-Errors come from leaving out groups in turn. An interval is symmetric on the quantity's own scale: logit between 0 and
-1, log above 0, plain for differences. An interval on the logit or log scale never contains 0. Where a quantity may
-truly be 0, as AOFE and its kin are for a diagonal G, the plain scale is used instead.
+Chance is the same spectrum in a Haar-random basis: M = G - (tr G / D) I, m2 = tr M^2, m4 = tr M^4; q, p two vectors of
+the basis, e = q^T M q, so that the diagonal energy is (tr G)^2 / D + sum of e^2. Errors come from leaving out groups in
+turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Float
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 from torch import Tensor
 
 from interlaw.errors import InterlawError
+from interlaw.interaction.scales import interval
 
 QUANTITIES = (
-    "energy",
-    "diagonal_energy",
-    "aofe",
-    "aofe_ratio",
-    "aofe_scale_free",
-    "trace",
-    "participation_ratio",
-    "mean_cos2",
+    *("energy", "diagonal_energy", "aofe", "aofe_ratio", "aofe_scale_free"),
+    *("trace", "participation_ratio", "mean_cos2"),
 )
 
 LEVEL = 0.95
 
+# Columns of all V in a block of pairs: 4096 x 4096 inner products take 64 MiB in float32.
+BLOCK_COLUMNS = 2**12
+MAX_GROUPS = 1024  # of K and H on the Gram route, 8 MB each; a jackknife over more groups has the same error
+LARGE_SHARE = 0.2  # of the jackknife variance, in one cluster: the error is then an estimate from a handful of them
 # A pair needs two clusters, and an error of a mean over pairs a third to leave out.
 LEAST_CLUSTERS = 3
 
-BETWEEN_0_AND_1 = ("aofe_ratio", "null_ratio", "mean_cos2", "aofe_scale_free")
-SIGNED = ("excess_ratio",)
-# quantity -> the one that tells whether both may be 0: AOFE and its kin vanish together, and the ratio does not grow
-# with the scale of the outputs, so that one large cluster does not make it look uncertain
-VANISHES_WITH = {
-    "aofe": "aofe_ratio",
-    "aofe_ratio": "aofe_ratio",
-    "aofe_scale_free": "aofe_ratio",
-    "mean_cos2": "aofe_ratio",
-    "null_ratio": "null_ratio",
-}
-
-# The logit of a quantity at the end of its range: beyond any ratio that float64 sums over pairs can tell from 0 or 1.
-EDGE = 1e-9
-# exp of it is near the largest float64; an interval on the log scale may reach further.
-MOST_LOG = 700.0
+Slices = Callable[[Tensor], Iterator[Tensor]]
+"""Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
 
 Null = Callable[[int, Tensor, Tensor], Tensor]
 """(D, energy, squared trace) -> ratio by chance, for tensors of any one shape."""
@@ -92,6 +78,67 @@ class Grams:
     def num_clusters(self) -> int:
         """N, the number of clusters behind all groups."""
         return int(self.counts.sum())
+
+
+def grams_from(factors: Float[Tensor, "n s r"], weights: Float[Tensor, " n"], slices: Slices, *, dim: int) -> Grams:
+    """K, H and traces of factors, no D x D matrix formed; more than `MAX_GROUPS` clusters are pooled."""
+    size = -(-len(factors) // MAX_GROUPS)
+    energy, diagonal, (trace, self_energy, self_diagonal) = _inner_products(factors, slices, size=size)
+    each = {"trace": trace, "self_energy": self_energy, "self_diagonal": self_diagonal, "self_trace": trace.square()}
+    each |= {"counts": torch.ones_like(trace), "weights": weights}
+    pooled = {name: sum_neighbours(values, size) for name, values in each.items()}
+    return Grams(dim=dim, energy=energy, diagonal=diagonal, **pooled)
+
+
+def _inner_products(factors: Tensor, slices: Slices, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """K and H pooled by `size` clusters, and of each cluster tr A_n, ||A_n||^2, ||diag A_n||^2; all in float64.
+
+    Worked out block by block, so that neither an N x N nor an (N r) x (N r) matrix is ever whole.
+    """
+    n, _, rank = factors.shape
+    block = max(1, BLOCK_COLUMNS // rank // size) * size
+    groups = -(-n // size)
+    energy = torch.empty(groups, groups, dtype=torch.float64, device=factors.device)
+    diagonal, alone = torch.empty_like(energy), energy.new_empty(3, n)
+    starts = range(0, n, block)
+    for i, j in ((i, j) for i in starts for j in starts if i <= j):
+        K, H, traces = _block(factors[i : i + block], factors[j : j + block], slices)
+        if i == j:
+            alone[:, i : i + block] = torch.stack([traces, K.diagonal(), H.diagonal()])
+        for pooled, values in ((energy, K), (diagonal, H)):
+            summed = sum_neighbours(values, size)
+            rows, columns = (slice(k // size, k // size + m) for k, m in ((i, summed.shape[0]), (j, summed.shape[1])))
+            pooled[rows, columns] = summed
+            pooled[columns, rows] = summed.T
+    return energy, diagonal, alone
+
+
+def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
+    """K and H between two blocks of clusters, and their traces where the blocks are one."""
+    (n, _, rank), m = left.shape, len(right)
+    inner = diagonal = None
+    for a, b in zip(slices(left), slices(right), strict=True):
+        columns, rows = a.mT.flatten(0, 1), b.mT.flatten(0, 1).T
+        squares, across = a.square().sum(2).double(), b.square().sum(2).double().T
+        inner = columns @ rows if inner is None else inner.addmm_(columns, rows)
+        diagonal = squares @ across if diagonal is None else diagonal.addmm_(squares, across)
+    assert inner is not None
+    assert diagonal is not None
+    wide = inner.double()
+    traces = wide.diagonal().reshape(-1, rank).sum(1)
+    # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
+    energy = wide.square_() if rank == 1 else wide.square().view(n, rank, m, rank).sum((1, 3))
+    return energy, diagonal, traces
+
+
+def sum_neighbours(values: Tensor, size: int) -> Tensor:
+    """Sums over groups of `size` neighbours along every axis; zeros fill the last group."""
+    if size == 1:
+        return values
+    for axis in range(values.dim()):
+        values = torch.nn.functional.pad(values.movedim(axis, -1), (0, -values.shape[axis] % size))
+        values = values.reshape(*values.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,28 +230,45 @@ def haar_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
     return (dim - trace_squared / energy) / (dim + 2)
 
 
-def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
-    """Expected AOFE-ratio after a Gaussian projection to m outputs, (m - 1) / (m + 1 + PR).
+NULLS: dict[str, Null] = {"haar": haar_null}
+"""Chance levels by name; a view with another adds it in its own file."""
 
-    M = P G P^T with entries of P drawn from N(0, 1/m) has E||M||^2 = ((m + 1) ||G||^2 + (tr G)^2) / m and
-    E[(tr M)^2] = (tr G)^2 + 2 ||G||^2 / m; PR belongs to G, the matrix before the projection, and is solved for from
-    the two moments of M.
+
+def spread_over_bases(*, energy: float, m2: float, m4: float, dim: int) -> float:
+    """Standard deviation of the AOFE-ratio of a spectrum over Haar-random bases; exact.
+
+    E e^2 = 2 m2 / D(D+2), E e^4 = (12 m2^2 + 48 m4) / D(D+2)(D+4)(D+6); p given q is uniform in the rest of the space,
+    so that E e_q^2 e_p^2 = (2 m2 E e^2 - 4 E[e^2 q^T M^2 q] + 3 E e^4) / (D^2 - 1), with
+    E[e^2 q^T M^2 q] = (2 m2^2 + 8 m4) / D(D+2)(D+4). Then Var sum e^2 = D E e^4 + D(D-1) E e_q^2 e_p^2 - (D E e^2)^2.
 
     Args:
-        dim: m.
-        energy: ||M||_F^2.
-        trace_squared: (tr M)^2.
+        energy: ||G||_F^2.
+        m2: tr M^2.
+        m4: tr M^4; infinite where it is not known, and then taken at its largest, (tr M^2)^2.
+        dim: D.
+
+    Example:
+        >>> spread_over_bases(energy=4.0, m2=0.0, m4=0.0, dim=4)  # the identity is diagonal in every basis
+        0.0
     """
-    if dim == 1:
-        return energy * 0.0
-    energy_before = (dim * energy - trace_squared) / (dim + 1 - 2 / dim)
-    trace_squared_before = trace_squared - 2 * energy_before / dim
-    # The moments hold on average over P; for one P of a matrix of rank one PR may come out just below 1, its least.
-    rank = (trace_squared_before / energy_before).clamp(min=1.0)
-    return (dim - 1) / (dim + 1 + rank)
+    if dim == 1 or m2 <= 0 or energy <= 0:
+        return 0.0
+    # Whatever noise an estimate of m4 has, it lies between those of equal and of one eigenvalue.
+    m4 = min(max(m4, m2**2 / dim), m2**2)
+    second = 2 * m2 / (dim * (dim + 2))
+    fourth = (12 * m2**2 + 48 * m4) / (dim * (dim + 2) * (dim + 4) * (dim + 6))
+    mixed = (2 * m2**2 + 8 * m4) / (dim * (dim + 2) * (dim + 4))
+    both = (2 * m2 * second - 4 * mixed + 3 * fourth) / (dim**2 - 1)
+    variance = dim * fourth + dim * (dim - 1) * both - (dim * second) ** 2
+    return math.sqrt(max(variance, 0.0)) / energy
 
 
-NULLS: dict[str, Null] = {"haar": haar_null, "projected": projected_null}
+def fourth_moment(quarters: Sequence[Float[Tensor, "d d"]]) -> float:
+    """Tr M^4 without bias, from four independent estimates of G; infinite without them."""
+    if not quarters:
+        return math.inf
+    first, second, third, fourth = (G - G.diagonal().mean() * torch.eye(len(G)).to(G) for G in quarters)
+    return float(((first @ second) * (third @ fourth).T).sum())
 
 
 def leave_one_out(grams: Grams, *, null: Null) -> dict[str, Tensor]:
@@ -285,11 +349,27 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     }
 
 
+def widened(excess: Estimate, spread: float, *, level: float) -> Estimate:
+    """The excess with an interval that holds the spread over bases beside that over clusters."""
+    reach = float(ndtri(0.5 + level / 2)) * spread
+    low, high = (
+        excess.value + sign * math.hypot(end - excess.value, reach)
+        for sign, end in ((-1, excess.low), (1, excess.high))
+    )
+    return Estimate(value=excess.value, stderr=excess.stderr, low=low, high=high)
+
+
 def largest_share(grams: Grams, *, null: Null) -> float:
     """The part of the jackknife variance of the AOFE-ratio that one group of clusters alone carries."""
     without = leave_one_out(grams, null=null)["aofe_ratio"]
     squares = (without - without.mean()).square()
     return float(squares.max() / squares.sum()) if bool(squares.sum() > 0) else 0.0
+
+
+def share_allowed(groups: int) -> float:
+    """The largest part of the jackknife variance that one of so many groups may carry without a warning."""
+    # Of few normal numbers one alone may carry that much: the largest of N squares is near 2 log N, and varies.
+    return max(LARGE_SHARE, 3 * math.log(groups) / groups)
 
 
 def require_clusters(grams: Grams) -> None:
@@ -309,77 +389,3 @@ def student_quantile(probability: float, *, degrees: int | float) -> float:
         2.042
     """
     return float(stdtrit(degrees, probability))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
-    """A monotone change of variable: `there`, `back`, and the `slope` of there."""
-
-    name: str
-
-    def there(self, value: Tensor) -> Tensor:
-        """From the quantity to the scale; values outside the range are moved to its edge."""
-        if self.name == "logit":
-            inside = value.clamp(EDGE, 1 - EDGE)
-            return inside.log() - (-inside).log1p()
-        return value.clamp(min=torch.finfo(value.dtype).tiny).log() if self.name == "log" else value
-
-    def back(self, value: Tensor) -> Tensor:
-        """From the scale to the quantity."""
-        if self.name == "logit":
-            return value.sigmoid()
-        return value.clamp(max=MOST_LOG).exp() if self.name == "log" else value
-
-    def slope(self, value: Tensor) -> Tensor:
-        """D there / d value: turns a standard error of the quantity into one on the scale."""
-        if self.name == "logit":
-            inside = value.clamp(EDGE, 1 - EDGE)
-            return 1 / (inside * (1 - inside))
-        return 1 / value.clamp(min=torch.finfo(value.dtype).tiny) if self.name == "log" else torch.ones_like(value)
-
-
-PLAIN = Scale(name="plain")
-
-
-def own_scale(name: str) -> Scale:
-    """The scale of a quantity that is clear of the ends of its range.
-
-    Example:
-        >>> own_scale("aofe_ratio").name, own_scale("energy").name, own_scale("excess_ratio").name
-        ('logit', 'log', 'plain')
-    """
-    if name in BETWEEN_0_AND_1:
-        return Scale(name="logit")
-    return PLAIN if name in SIGNED else Scale(name="log")
-
-
-def at_an_end(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Tensor]) -> Tensor:
-    """Whether a quantity needs the plain scale: its estimate lies outside its range, or it may truly be 0.
-
-    Args:
-        name: The quantity.
-        values: Estimates by name, of any one shape.
-        reaches: Half widths of their intervals on the plain scale.
-
-    Example:
-        >>> ratio, reach = torch.tensor([0.4, 0.4, -0.1]), torch.tensor([0.1, 0.5, 0.05])
-        >>> at_an_end("aofe_ratio", {"aofe_ratio": ratio}, {"aofe_ratio": reach}).tolist()
-        [False, True, True]
-    """
-    value = values[name]
-    outside = value <= 0
-    if name in BETWEEN_0_AND_1:
-        outside = outside | (value >= 1)
-    if name not in VANISHES_WITH:
-        return outside
-    decides = VANISHES_WITH[name]
-    return outside | (values[decides] <= reaches[decides])
-
-
-def interval(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Both ends of the interval of a quantity; arguments as in `at_an_end`."""
-    value, reach, scale = values[name], reaches[name], own_scale(name)
-    plain = at_an_end(name, values, reaches)
-    middle, way = scale.there(value), reach * scale.slope(value)
-    low, high = (torch.where(plain, value + sign * reach, scale.back(middle + sign * way)) for sign in (-1, 1))
-    return low, high

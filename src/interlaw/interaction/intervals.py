@@ -8,7 +8,7 @@ replicate remains a U-statistic over pairs of different clusters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,20 +21,18 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.grams import (
     LEVEL,
     NULLS,
-    PLAIN,
     Estimate,
     Grams,
     Null,
-    Scale,
     Totals,
-    at_an_end,
     from_totals,
     jackknife,
-    own_scale,
     require_clusters,
     student_quantile,
+    widened,
 )
-from interlaw.interaction.result import Interaction, widened
+from interlaw.interaction.result import Interaction
+from interlaw.interaction.scales import PLAIN, Scale, at_an_end, own_scale
 
 # An odd number one below a round one: its (1 + number) quantiles at 95% and 99% fall on replicates.
 REPLICATES = 999
@@ -72,7 +70,7 @@ def bootstrap(
     w = torch.zeros(replicates, groups, dtype=torch.float64).scatter_add_(1, draws, torch.ones(draws.shape).double())
     w = w.to(grams.counts.device)
     resampled = from_totals(grams, totals_of(grams, w), null)
-    without = from_totals(grams, _without_each(grams, w), null) if studentized else {}
+    without = from_totals(grams, without_each_copy(grams, w), null) if studentized else {}
     tails = torch.tensor([0.5 - level / 2, 0.5 + level / 2], dtype=torch.float64, device=w.device)
     scales = _scales(values, quantile=student_quantile(0.5 + level / 2, degrees=groups - 1))
     estimates = {}
@@ -106,7 +104,7 @@ def _pairs(w: Tensor, cross: Tensor, own: Tensor) -> Tensor:
     return ((w @ apart) * w).sum(1) + w @ (cross.diagonal() - own)
 
 
-def _without_each(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
+def without_each_copy(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
     """The same sums with one copy of group g left out, (b, g); meaningful where w_bg > 0."""
     whole = totals_of(grams, w)
     c, t = grams.counts, grams.trace
@@ -168,6 +166,12 @@ INTERVALS: dict[str, Callable[..., dict[str, Estimate]]] = {
 }
 
 
+def require_among(what: str, name: str, known: Collection[str]) -> None:
+    """Refuses a name that is not known."""
+    if name not in known:
+        raise InterlawError(f"expected {what} among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
+
+
 def with_intervals(measurement: Interaction, kind: str, *, level: float | None = None, seed: int = 0) -> Interaction:
     """The measurement with other intervals; values and standard errors stay.
 
@@ -187,9 +191,7 @@ def with_intervals(measurement: Interaction, kind: str, *, level: float | None =
         >>> with_intervals(measured, "bootstrap-t").aofe.value == measured.aofe.value
         True
     """
-    if kind not in INTERVALS:
-        known = ", ".join(INTERVALS)
-        raise InterlawError(f"expected an interval among {known}, found '{kind}'{did_you_mean(kind, INTERVALS)}")
+    require_among("an interval", kind, INTERVALS)
     if measurement.grams is None:
         raise InterlawError("expected a measurement with its Gram matrices, found none; keep its .npz beside its .json")
     level = measurement.settings["level"] if level is None else level

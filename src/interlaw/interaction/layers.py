@@ -19,12 +19,13 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.energies import Energies
 from interlaw.interaction.flow import Gathered, gather
-from interlaw.interaction.network import require_module, token_table
-from interlaw.interaction.options import MeasureOptions, Options, options_from
-from interlaw.interaction.place import CONVOLUTIONS, Place, Places
+from interlaw.interaction.layout import CONVOLUTIONS
+from interlaw.interaction.network import require_module
+from interlaw.interaction.options import VIEWS, MeasureOptions, Options, options_from
+from interlaw.interaction.place import Place, Places, token_table
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.superposition import agreement, kernel_of, superposition
-from interlaw.interaction.views import VIEWS, by_patch
+from interlaw.interaction.views import by_patch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,7 +208,7 @@ def _unknown_kinds(model: nn.Module, chosen: dict[str, nn.Module]) -> dict[str, 
 
 def _row(gathered: Gathered, name: str, module: nn.Module) -> LayerInteraction:
     """One row: interaction from K and H, superposition from the weights, agreement from both."""
-    nfa, centered = agreement(module, gathered.totals[name].mean())
+    nfa, centered = agreement(module, gathered.totals[name].kept.mean())
     return LayerInteraction(
         name=name,
         kind=type(module).__name__,

@@ -6,13 +6,13 @@ Plainly means without compiled code, checkpoints and caches.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
 from unittest import mock
 
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
@@ -54,24 +54,14 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu") if tensor is None else tensor.device
 
 
+def free_bytes(device: torch.device) -> int:
+    """Memory that can still be taken on a device."""
+    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
+
+
 def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
     """Precision of the derivatives."""
     return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
-
-
-def token_table(model: nn.Module) -> nn.Module | None:
-    """The module that the model says turns tokens into vectors; None where it says none, as networks of pictures do."""
-    getter = getattr(model, "get_input_embeddings", None)
-    try:
-        module = getter() if callable(getter) else None
-    except (NotImplementedError, AttributeError):  # the library's networks of pictures and sound inherit the method
-        return None
-    if not isinstance(module, nn.Embedding):
-        return module if isinstance(module, nn.Module) else None
-    # the encoder of a pair names the table that it shared with its decoder, and runs its own of the same weights
-    others = [m for m in model.modules() if isinstance(m, nn.Embedding) and m is not module]
-    twins = [m for m in others if m.weight is module.weight]
-    return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
 
 
 def require_module(model: object) -> None:
@@ -132,53 +122,38 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
     Raises:
         InterlawError: Forward passes after the first change the network; buffers and modes are put back.
     """
-    with ExitStack() as stack:
-        stack.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not run inside compiled code
-        stack.enter_context(_without_checkpoints())
-        for config in _caching(model):
-            config.use_cache = False
-            stack.callback(setattr, config, "use_cache", True)
-        tensors, writes, numbers, modes = _state(model)
-        stack.callback(_require_unchanged, tensors, writes, numbers, modes)
+    named = chain(model.named_parameters(), model.named_buffers())
+    # tensors made in inference mode count no writes; copies stand in for them
+    tensors = {name: tensor for name, tensor in named if not tensor.is_inference()}
+    buffers = {name: tensor.detach().clone() for name, tensor in model.named_buffers()}
+    modes = {module: module.training for module in model.modules()}
+    writes: dict[str, int] = {}
 
-        def settle(*_: object) -> None:
-            # RWKV divides its weights by powers of two in its first pass in eval mode, and leaves them so.
-            writes.update({name: tensor._version for name, tensor in tensors.items()})
-            first.remove()
+    def settle(*_: object) -> None:
+        # RWKV divides its weights by powers of two in its first pass in eval mode, and leaves them so.
+        writes.update({name: tensor._version for name, tensor in tensors.items()})
+        first.remove()
 
-        first = model.register_forward_hook(settle)
-        stack.callback(first.remove)
-        yield
-
-
-State = tuple[dict[str, Tensor], dict[str, int], dict[str, Tensor], dict[nn.Module, bool]]
-
-
-def _state(model: nn.Module) -> State:
-    """Tensors by name, how often each was written, the numbers of buffers, and the mode of each module."""
-    tensors = {
-        name: tensor
-        for name, tensor in chain(model.named_parameters(), model.named_buffers())
-        if not tensor.is_inference()  # these count no writes; copies stand in for them
-    }
-    writes = {name: tensor._version for name, tensor in tensors.items()}
-    numbers = {name: tensor.detach().clone() for name, tensor in model.named_buffers()}
-    return tensors, writes, numbers, {module: module.training for module in model.modules()}
-
-
-def _require_unchanged(
-    tensors: dict[str, Tensor], writes: dict[str, int], numbers: dict[str, Tensor], modes: dict[nn.Module, bool]
-) -> None:
-    """Puts back what was changed, and says so unless another error is on its way."""
-    changed = [name for name, count in writes.items() if tensors[name]._version != count]
-    with torch.no_grad():
-        for name, number in numbers.items():
-            if name in tensors and not torch.equal(tensors[name], number):
-                tensors[name].copy_(number)
-    switched = [module for module, mode in modes.items() if module.training != mode]
-    for module in switched:
-        module.training = modes[module]
-    if (changed or switched) and sys.exc_info()[0] is None:
+    first = model.register_forward_hook(settle)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not run inside compiled code
+            stack.enter_context(_without_checkpoints())
+            for config in _caching(model):
+                config.use_cache = False
+                stack.callback(setattr, config, "use_cache", True)
+            yield
+    finally:
+        first.remove()
+        changed = [name for name, count in writes.items() if tensors[name]._version != count]
+        with torch.no_grad():
+            for name, numbers in buffers.items():
+                if name in tensors and not torch.equal(tensors[name], numbers):
+                    tensors[name].copy_(numbers)
+        switched = [module for module, mode in modes.items() if module.training != mode]
+        for module in switched:
+            module.training = modes[module]
+    if changed or switched:
         some = [*changed, *(f"the mode of a {type(module).__name__}" for module in switched)][:3]
         raise InterlawError(
             f"expected a network that a forward pass leaves as it is, found that it changes {', '.join(some)}; call "

@@ -1,4 +1,4 @@
-"""What is measured, and how: every option of `measure`, checked once, before the first batch."""
+"""What is measured: a view says which matrix G is meant, other options say how; all are checked before a batch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,53 @@ from numbers import Integral, Real
 from typing import Any, Literal, TypedDict
 
 import torch
+from torch import nn
 
 from interlaw.errors import InterlawError, did_you_mean
+from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
-from interlaw.interaction.intervals import INTERVALS
-from interlaw.interaction.views import VIEWS, View
+from interlaw.interaction.intervals import INTERVALS, require_among
+from interlaw.interaction.place import Place, Places, find_place
+from interlaw.interaction.routes import Contribution
+from interlaw.registry import Registry
 
 Probes = int | Literal["exact"] | None
 Progress = Callable[[int], None]
+Contribute = Callable[[Places, Batch], dict[str, Contribution]]
+"""A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
 
-ROUTES = (None, "gram", "dense")
 
-# Options that a view has no use for may still say what it does anyway.
-HARMLESS: dict[str, tuple[object, ...]] = {"layer": (None, "embeddings"), "probes": (None, "exact")}
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One answer to which matrix G is meant; `VIEWS` holds them by name.
+
+    Attributes:
+        start: From the options to what makes contributions of batches.
+        place: Where h lives, from the model, a batch and the option `layer`; None where nothing is differentiated.
+        null: The ratio by chance, a name in `NULLS`.
+        positions: Which outputs of sequences count unless the options say so: "all" or the "last".
+        useless: Options that mean nothing to it.
+        with_targets: Whether the model reads all tokens but the last, and the token after each is its target.
+        layers: Whether it can be taken at every layer at once.
+        cost: Of a sample, in samples of training (a forward and a backward pass each).
+
+    Example:
+        >>> VIEWS["loss"].with_targets, VIEWS["projected"].positions
+        (True, 'last')
+    """
+
+    start: Callable[[Options], Contribute]
+    place: Callable[[nn.Module, Batch, str | None], Place] | None = find_place
+    null: str = "haar"
+    positions: str = "all"
+    useless: tuple[str, ...] = ()
+    with_targets: bool = False
+    layers: bool = False
+    cost: float = 1.0
+
+
+VIEWS: Registry[View] = Registry("interlaw.views", {})
+"""The views by name, each added in its own file; an installed package adds one by an entry point of this group."""
 
 
 class MatrixOptions(TypedDict, total=False):
@@ -83,70 +117,78 @@ class Options:
 
     def __post_init__(self) -> None:
         """Checks everything that can be checked without the model."""
-        _require_among("a view", self.view, VIEWS)
-        _require_among("an interval", self.interval, INTERVALS)
-        for name, known in (("scale", (None, "rms")), ("positions", (None, "last", "all")), ("route", ROUTES)):
-            if getattr(self, name) not in known:
-                raise InterlawError(f"expected {name} to be one of {known}, found {getattr(self, name)!r}")
-        self._check_numbers()
-        self._check_outputs()
-        self._check_use()
+        for name, fits, expected, remedy in VALUES:
+            if not fits(getattr(self, name)):
+                raise InterlawError(f"expected {expected}, found {getattr(self, name)!r}; {remedy}")
+        self._require_use()
 
     @property
     def record(self) -> View:
         """What the view is."""
+        require_among("a view", self.view, VIEWS)
         return VIEWS[self.view]
 
-    def _check_numbers(self) -> None:
-        """Numbers of the right kind, in their range."""
-        if not isinstance(self.seed, Integral):
-            raise InterlawError(f"expected a whole number as seed, found {self.seed!r}; 0 will do")
-        if not (self.probes is None or self.probes == "exact" or (type(self.probes) is int and self.probes >= 1)):
-            raise InterlawError(f"expected probes to be a positive number, 'exact' or None, found {self.probes!r}")
-        for name, least, why in (
-            ("max_clusters", LEAST_CLUSTERS, "an interval needs them"),
-            ("batch_size", 1, "None chooses one"),
-        ):
-            count = getattr(self, name)
-            if not isinstance(count, Integral | None):
-                raise InterlawError(f"expected a whole number or None as {name}, found {count!r}; choose one")
-            if count is not None and count < least:
-                raise InterlawError(f"expected {name} of at least {least}, found {count}; {why}")
-        if not isinstance(self.level, Real) or not 0 < self.level < 1:
-            raise InterlawError(f"expected a level between 0 and 1, found {self.level!r}; 0.95 stands for 95%")
-        if self.rel_error is not None and not (isinstance(self.rel_error, Real) and 0 < self.rel_error < math.inf):
-            raise InterlawError(f"expected a rel_error above 0, found {self.rel_error!r}; choose one such as 0.02")
-        if self.dtype is not None and not (isinstance(self.dtype, torch.dtype) and self.dtype.is_floating_point):
-            raise InterlawError(
-                f"expected a dtype of real numbers, found {self.dtype!r}; use torch.float32 or torch.float64"
-            )
-
-    def _check_outputs(self) -> None:
-        """A list of indices."""
-        outputs = self.outputs
-        if outputs is not None and not isinstance(outputs, Sequence):
-            raise InterlawError(
-                f"expected a list of indices as outputs, found {outputs!r}; write outputs=[{outputs!r}]"
-            )
-        if outputs is not None and len(outputs) == 0:
-            raise InterlawError("expected at least one output, found none; leave outputs out to take all")
-
-    def _check_use(self) -> None:
-        """Options that mean nothing to the view."""
+    def _require_use(self) -> None:
+        """Refuses names that are not known, and options that mean nothing to the view."""
+        require_among("an interval", self.interval, INTERVALS)
         for name in self.record.useless:
-            value = getattr(self, name)
-            if value not in HARMLESS.get(name, (None, False)):
-                others = ", ".join(other for other, view in VIEWS.items() if name not in view.useless)
-                raise InterlawError(
-                    f"the {self.view} view has no use for {name}, found {value!r}; leave it out, or use one of the "
-                    f"views {others}"
-                )
+            if getattr(self, name) not in HARMLESS.get(name, (None, False)):
+                raise _without_use(self, name)
 
 
-def _require_among(what: str, name: str, known: Mapping[str, object] | Sequence[str]) -> None:
-    """Refuses a name that is not known."""
-    if name not in known:
-        raise InterlawError(f"expected {what} among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
+def _without_use(options: Options, name: str) -> InterlawError:
+    """The refusal of an option, with the views that have a use for it."""
+    others = ", ".join(other for other, view in VIEWS.items() if name not in view.useless)
+    return InterlawError(
+        f"the {options.view} view has no use for {name}, found {getattr(options, name)!r}; leave it out, or use one of "
+        f"the views {others}"
+    )
+
+
+# Options that a view has no use for may still say what it does anyway.
+HARMLESS: dict[str, tuple[object, ...]] = {"layer": (None, "embeddings"), "probes": (None, "exact")}
+
+CHOICES = {"scale": (None, "rms"), "positions": (None, "last", "all"), "route": (None, "gram", "dense")}
+
+
+def _whole(least: int) -> Callable[[Any], bool]:
+    """Whether a value is None or a whole number of at least so much."""
+    return lambda v: v is None or (isinstance(v, Integral) and int(v) >= least)
+
+
+def _is_probes(value: object) -> bool:
+    """Whether it is a number of probes (True is none), or a word for one."""
+    return value in (None, "exact") or (type(value) is int and value >= 1)
+
+
+def _is_precision(value: object) -> bool:
+    """Whether it is a type of real numbers, or None."""
+    return value is None or (isinstance(value, torch.dtype) and value.is_floating_point)
+
+
+# option, whether a value fits, what was expected, what to do
+VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
+    *((name, known.__contains__, f"{name} to be one of {known}", "leave it out") for name, known in CHOICES.items()),
+    ("seed", lambda v: isinstance(v, Integral), "a whole number as seed", "0 will do"),
+    ("probes", _is_probes, "probes to be a positive number, 'exact' or None", "None chooses"),
+    (
+        "max_clusters",
+        _whole(LEAST_CLUSTERS),
+        f"a whole number or None as max_clusters, at least {LEAST_CLUSTERS}",
+        "an interval needs them",
+    ),
+    ("batch_size", _whole(1), "a whole number or None as batch_size, at least 1", "None chooses one"),
+    ("level", lambda v: isinstance(v, Real) and 0 < float(v) < 1, "a level between 0 and 1", "0.95 stands for 95%"),
+    (
+        "rel_error",
+        lambda v: v is None or (isinstance(v, Real) and 0 < float(v) < math.inf),
+        "a rel_error above 0",
+        "choose one such as 0.02",
+    ),
+    ("dtype", _is_precision, "a dtype of real numbers", "use torch.float32 or torch.float64"),
+    ("outputs", lambda v: isinstance(v, Sequence | None), "a list of indices as outputs", "write outputs=[3] for one"),
+    ("outputs", lambda v: v is None or len(v) > 0, "at least one output", "leave outputs out to take all"),
+)
 
 
 def options_from(given: Mapping[str, Any], *, without: Sequence[str] = (), **fixed: Any) -> Options:
@@ -161,7 +203,6 @@ def options_from(given: Mapping[str, Any], *, without: Sequence[str] = (), **fix
         TypeError: A keyword is none of them.
     """
     known = [field.name for field in fields(Options) if field.name not in without]
-    for name in given:
-        if name not in known:
-            raise TypeError(f"expected options among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
+    for name in (name for name in given if name not in known):
+        raise TypeError(f"expected options among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
     return Options(**{**fixed, **given})

@@ -1,8 +1,7 @@
 """Where h lives, at one place of a network or at many: it is found, its samples are told apart, gradients are taken.
 
-Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. Where the samples lie in h
-its shape leaves open: (n * T, d) may hold one sample after the other or one token after the other, and (T, n, d) with
-T = n looks like (n, T, d). The derivative decides: the outputs of one sample depend on that sample's part alone.
+Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. The derivative tells how the
+samples lie in h: the outputs of one sample depend on that sample's part alone.
 
 Legend: h the activation of a batch of n samples; T tokens of one sample; y the outputs; r a cotangent; J = dy/dh.
 """
@@ -11,19 +10,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_hooks
 from torch.utils.hooks import RemovableHandle
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.batches import Batch, Inputs
-from interlaw.interaction.network import explained, token_table
+from interlaw.interaction.batches import Batch, edit_input, real_names
+from interlaw.interaction.layout import Arrange, layouts_of
+from interlaw.interaction.network import explained, free_bytes
+
+# Of the free memory; allocators keep some, and what is counted is a lower bound.
+SHARE_OF_FREE = 0.25
+CACHED_BYTES = 2**25  # on a processor, activations beyond its caches are slower than small pieces are
+LEAST_PIECE = 16  # on a processor: fewer samples leave each operation too short for its overhead
+MOST_COLUMNS = 64  # a position of a sample: more outputs than this are summed up or probed
 
 FEW = 4  # samples of the trial that tells them apart: two halves, and more than one sample in each
 
@@ -73,60 +79,32 @@ def find_place(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     real = batch.inputs.is_floating_point() if isinstance(batch.inputs, Tensor) else bool(real_names(batch.inputs))
     if layer is None and real:
         return Place(name="input")
-    return Place(name="embeddings", module=token_embeddings(model), output=True)
-
-
-def token_embeddings(model: nn.Module) -> nn.Module:
-    """The module that turns token ids into vectors, as the model says."""
-    module = token_table(model)
-    if module is None:
+    table = token_table(model)
+    if table is None:
         raise InterlawError(
             f"integer inputs have no derivative, and {type(model).__name__} has no get_input_embeddings(); "
             "pass layer= with the module that first sees real numbers"
         )
-    return module
+    return Place(name="embeddings", module=table, output=True)
 
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-
-Arrange = Callable[[Tensor, int], Tensor | None]
-"""One way for n samples to lie in h: from h to h with its samples on the first axis, None where that cannot be."""
-
-
-def samples_first(h: Tensor, n: int) -> Tensor | None:
-    """(n, ...)."""
-    return (h if h.dim() > 1 else h[:, None]) if len(h) == n else None
-
-
-def tokens_first(h: Tensor, n: int) -> Tensor | None:
-    """(T, n, d)."""
-    return h.transpose(0, 1) if h.dim() == 3 and h.shape[1] == n else None
-
-
-def flat_by_sample(h: Tensor, n: int) -> Tensor | None:
-    """(n * T, d), or windows of tokens (n * windows, T, d)."""
-    several = h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
-    return h.reshape(n, -1, h.shape[-1]) if several else None
-
-
-def flat_by_token(h: Tensor, n: int) -> Tensor | None:
-    """(T * n, d), or (windows * n, T, d)."""
-    several = h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
-    return h.reshape(-1, n, *h.shape[1:]).transpose(0, 1).flatten(1, -2) if several else None
-
-
-def layouts_of(module: nn.Module | None) -> tuple[Arrange, ...]:
-    """How samples may lie at a module, most common first; at the model's input (None) there is one way."""
-    if module is None or isinstance(module, CONVOLUTIONS):
-        return (samples_first,)
-    if isinstance(module, nn.Embedding):
-        return samples_first, tokens_first
-    return samples_first, tokens_first, flat_by_sample, flat_by_token
+def token_table(model: nn.Module) -> nn.Module | None:
+    """The module that the model says turns tokens into vectors; None where it says none, as networks of pictures do."""
+    getter = getattr(model, "get_input_embeddings", None)
+    try:
+        module = getter() if callable(getter) else None
+    except (NotImplementedError, AttributeError):  # the library's networks of pictures and sound inherit the method
+        return None
+    if not isinstance(module, nn.Embedding):
+        return module if isinstance(module, nn.Module) else None
+    # the encoder of a pair names the table that it shared with its decoder, and runs its own of the same weights
+    others = [m for m in model.modules() if isinstance(m, nn.Embedding) and m is not module]
+    twins = [m for m in others if m.weight is module.weight]
+    return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
 
 
 def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -> Arrange:
-    """The layout in which the outputs of some samples have no derivative at the others.
+    """The layout in which the outputs of some of n samples have no derivative at the others.
 
     Args:
         gradients: At h, of outputs of the first n // 2 samples alone, then of outputs of the rest alone.
@@ -149,11 +127,13 @@ def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -
         arranged = [arrange(one, n) for one in touched]
         if not any(h is not None and bool(h[other].any()) for h, other in zip(arranged, others, strict=True)):
             return arrange
-    said = "outputs of one that depend on another" if fitting else "no row for each of them"
-    raise _no_layout(gradients[0], n, place=place, said=said)
+    raise _no_layout(gradients[0], n, place, "outputs of one that depend on another" if fitting else NO_ROWS)
 
 
-def _no_layout(h: Tensor, n: int, *, place: Place, said: str) -> InterlawError:
+NO_ROWS = "no row for each of them"
+
+
+def _no_layout(h: Tensor, n: int, place: Place, said: str) -> InterlawError:
     """The refusal."""
     return InterlawError(
         f"expected a part of '{place.name}' for each of {n} samples, found shape {tuple(h.shape)} and {said}; name "
@@ -170,9 +150,6 @@ class Places:
         optional: Whether places that cannot be measured are left out, rather than refused.
         last_only: Whether the outputs are read at the last token alone. A model that takes `logits_to_keep`, as the
             Hugging Face library's do, is then asked to work out nothing else: a large vocabulary costs little.
-
-    Attributes:
-        left_out: Why, by name.
     """
 
     def __init__(
@@ -184,7 +161,7 @@ class Places:
         self._optional = optional
         takes = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._last_only = last_only and takes and list(self._places) == ["embeddings"]
-        self.left_out: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}  # why, by name
 
     @property
     def kept(self) -> dict[str, Place]:
@@ -201,6 +178,39 @@ class Places:
         if reasons and not (self._optional and self.kept):
             name, reason = next(iter(reasons.items()))
             raise InterlawError(f"expected a place that can be measured, found '{name}': {reason}; name another")
+
+    def at_once(self, batch: Batch, *, limit_bytes: int | None = None) -> int:
+        """How many samples fit: a share of the free memory, or of a limit below it, over what one sample needs.
+
+        One is run forward, and every tensor that autograd saves is counted, the output three times (itself, its
+        gradient, and a probe), and twice the contribution (its columns and their product).
+        """
+        saved: dict[int, int] = {}
+        seen: list[Tensor] = []
+
+        def count(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            saved[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        def watch(place: Place, h: Tensor) -> Tensor:
+            with suppress(InterlawError):  # a place without a part for each sample is left out later
+                seen.append(place.columns(self.samples_first(place, h, 1)))
+            return leaf(place, h)
+
+        weights = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
+        with saved_tensors_hooks(count, lambda tensor: tensor):
+            output = output_tensor(self.run(batch.take(0, 1), watch, once=False))
+        activations = sum(size for pointer, size in saved.items() if pointer not in weights)
+        activations += 3 * output.numel() * output.element_size()
+        dim, positions = seen[0].shape[1:] if seen else (0, 0)
+        contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)
+        free = free_bytes(output.device)
+        room = free if limit_bytes is None else min(free, limit_bytes)
+        fits = int(SHARE_OF_FREE * room / max(activations + contribution, 1))
+        if output.device.type == "cpu":
+            fits = min(fits, max(LEAST_PIECE, CACHED_BYTES // max(activations, 1)))
+        return max(1, min(len(batch), fits))
 
     def survey(self, batch: Batch, *, most: int) -> None:
         """Tells the samples apart at every place, at the first batch of several; in a few of them, `most` at most."""
@@ -227,7 +237,7 @@ class Places:
             arranged = arrange(h, n)
             if arranged is not None:
                 return arranged
-        raise _no_layout(h, n, place=place, said="no row for each of them")
+        raise _no_layout(h, n, place, NO_ROWS)
 
     def gradients(
         self, batch: Batch, outputs: Outputs, cotangents: Cotangents, *, arranged: bool = True
@@ -287,7 +297,7 @@ class Places:
         Args:
             batch: One batch.
             edit: From a place and h to a tensor like h.
-            once: Whether a place that is met more or less than once is left out.
+            once: Whether places that are met more or less than once are left out.
         """
         runs = dict.fromkeys(self.kept, 0)
 
@@ -336,14 +346,21 @@ def _hook(place: Place, edit: Callable[[Any], Tensor]) -> RemovableHandle:
 
 
 def _halves(y: Tensor) -> Iterator[Tensor]:
-    """A cotangent for the first half of the samples alone, then one for the rest.
-
-    Its entries have no pattern that sums of outputs could cancel, and nothing random.
-    """
-    r = torch.arange(1, y[0].numel() + 1, device=y.device).cos().to(y.dtype).reshape(y.shape[1:])
+    """A cotangent for the first half of the samples alone, then one for the rest."""
+    r = pattern(y[0]).reshape(y.shape[1:])
     first = torch.arange(len(y), device=y.device).reshape(-1, *[1] * (y.dim() - 1)) < len(y) // 2
     yield r * first
     yield r * ~first
+
+
+def pattern(like: Tensor) -> Tensor:
+    """Numbers between -1 and 1 in no order that sums of outputs could cancel, and nothing random."""
+    return torch.arange(1, like.numel() + 1, device=like.device).cos().to(like.dtype).reshape(like.shape)
+
+
+def leaf(place: Place, h: Tensor) -> Tensor:
+    """H as if the network began there."""
+    return h.detach().requires_grad_(True).clone()
 
 
 def _require_float(h: object, name: str) -> Tensor:
@@ -354,24 +371,6 @@ def _require_float(h: object, name: str) -> Tensor:
             f"expected real numbers at '{name}', found {kind}; for token ids use layer='embeddings' or leave layer out"
         )
     return h.clone() if h.is_inference() else h
-
-
-def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
-    """Names of the batch's real-valued inputs."""
-    beside = ("attention_mask", "labels")
-    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in beside]
-
-
-def edit_input(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
-    """The inputs with their one real-valued tensor edited."""
-    if isinstance(inputs, Tensor):
-        return edit(inputs)
-    real = real_names(inputs)
-    if len(real) != 1:
-        raise InterlawError(
-            f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"
-        )
-    return {**inputs, real[0]: edit(inputs[real[0]])}
 
 
 def output_tensor(output: Any) -> Tensor:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from scipy.special import ndtri
-
-from interlaw.errors import InterlawError
-from interlaw.interaction.energies import Energies, plugin
-from interlaw.interaction.grams import NULLS, QUANTITIES, Estimate, Grams, largest_share
+from interlaw.interaction.energies import Energies
+from interlaw.interaction.grams import QUANTITIES, Estimate, Grams
 from interlaw.interaction.rotation import RotationTest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.interaction.options import Options
-
 _PLAIN = (
     *("model", "view", "layer", "dim", "num_clusters", "num_groups", "num_probes", "seed", "estimator"),
     *("route", "dtype", "inputs", "target_met"),
 )
-LARGE_SHARE = 0.2  # of the jackknife variance, in one cluster: the error is then an estimate from a handful of them
-
 _COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
 _SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
 
@@ -191,89 +183,3 @@ class Interaction:
             num_samples=written.get("num_samples"),
             warnings=tuple(written.get("warnings", ())),
         )
-
-
-def widened(excess: Estimate, spread: float, *, level: float) -> Estimate:
-    """The excess with an interval that holds the spread over bases beside that over clusters."""
-    reach = float(ndtri(0.5 + level / 2)) * spread
-    low, high = (
-        excess.value + sign * math.hypot(end - excess.value, reach)
-        for sign, end in ((-1, excess.low), (1, excess.high))
-    )
-    return Estimate(value=excess.value, stderr=excess.stderr, low=low, high=high)
-
-
-def share_allowed(groups: int) -> float:
-    """The largest part of the jackknife variance that one of so many groups may carry without a warning."""
-    # Of few normal numbers one alone may carry that much: the largest of N squares is near 2 log N, and varies.
-    return max(LARGE_SHARE, 3 * math.log(groups) / groups)
-
-
-def warnings_about(grams: Grams, options: Options) -> tuple[str, ...]:
-    """What to beware of in a measurement."""
-    share, groups = largest_share(grams, null=NULLS[options.record.null]), len(grams.counts)
-    if share <= share_allowed(groups):
-        return ()
-    return (
-        f"one cluster of {groups} carries {share:.0%} of the variance of the ratio: error and interval hang on few "
-        "clusters; give more samples, or look for one unlike the others",
-    )
-
-
-def result_of(
-    grams: Grams,
-    estimates: Mapping[str, Estimate],
-    *,
-    layer: str,
-    options: Options,
-    num_probes: int,
-    spread: float,
-    **origin: Any,
-) -> Interaction:
-    """The measurement as a value.
-
-    Raises:
-        InterlawError: G has no energy, so that its ratio is undefined.
-    """
-    ratio = estimates["aofe_ratio"]
-    if not bool(grams.trace.sum() > 0):
-        raise InterlawError(
-            f"expected a derivative at '{layer}', found all zeros; a ratio of nothing is undefined, so measure trained "
-            "weights, or another layer"
-        )
-    if not math.isfinite(ratio.value + ratio.stderr):
-        raise InterlawError(
-            f"expected samples with a direction in common at '{layer}', found {grams.num_clusters} with nearly none; "
-            "give more samples"
-        )
-    null, groups = options.record.null, len(grams.counts)
-    quantities: dict[str, Any] = {name: estimates[name] for name in QUANTITIES}
-    drawn = f"{num_probes} fresh probe{'s' if num_probes > 1 else ''} per cluster" if num_probes else "exact factors"
-    return Interaction(
-        view=options.view,
-        layer=layer,
-        dim=grams.dim,
-        num_clusters=grams.num_clusters,
-        num_groups=groups,
-        num_probes=num_probes,
-        seed=options.seed,
-        estimator=f"U-statistic over pairs of clusters, {drawn}, {groups}-group jackknife",
-        null=estimates["null_ratio"],
-        excess=widened(estimates["excess_ratio"], spread, level=options.level),
-        basis_spread=spread,
-        warnings=warnings_about(grams, options),
-        plugin=plugin(grams, null=NULLS[null]),
-        settings={
-            "positions": options.positions,
-            "outputs": None if options.outputs is None else list(options.outputs),
-            "center": options.center,
-            "scale": options.scale,
-            "level": options.level,
-            "interval": "jackknife",
-            "null": null,
-            "rel_error": options.rel_error,
-        },
-        grams=grams,
-        **quantities,
-        **origin,
-    )

@@ -5,21 +5,20 @@ Legend: A_n = V_n V_n^T the contribution of cluster n, V_n its factor, D x r; K_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.grams import Grams
+from interlaw.interaction.batches import require_one_label_each
+from interlaw.interaction.grams import Grams, Slices, grams_from
 
 Factors = Float[Tensor, "n d r"]
-Slices = Callable[[Tensor], Iterator[Tensor]]
-"""Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
 
-MAX_GROUPS = 1024  # of K and H on the Gram route, 8 MB each; a jackknife over more groups has the same error
 DENSE_GROUPS = 256  # on the dense route, each a D x D matrix: Student's quantile has long settled by then
 # Fewer groups than this make the interval of the dense route wide: the Gram route is taken then.
 MIN_GROUPS = 32
@@ -29,9 +28,9 @@ HANDLING = 64
 DENSE_BYTES = 2**28
 # Entries of D x D matrices that are formed at once: 128 MiB in float32.
 CHUNK_ELEMENTS = 2**25
-# Columns of all V in a block of pairs: 4096 x 4096 inner products take 64 MiB in float32.
-BLOCK_COLUMNS = 2**12
-VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")  # of `Grams`, one entry a group
+# Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
+EXPECTED_CLUSTERS = 512
+MOST_MULTIPLIED = 256  # coordinates of matrices that are multiplied for the spread over bases, which is small beyond
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +60,78 @@ class Contribution:
         assert content is not None
         return content
 
-    def with_content(self, content: Tensor, weights: Tensor) -> Contribution:
+    def take(self, start: int, stop: int | None) -> Contribution:
+        """Samples start to stop."""
+        return self._of(self.content[start:stop], self.weights[start:stop])
+
+    def followed_by(self, other: Contribution) -> Contribution:
+        """This one's samples and then the other's."""
+        pair = [self, other]
+        if (self.factors is None) != (other.factors is None):
+            pair = [one if one.factors is None else one._multiplied_out() for one in pair]
+        join = torch.cat if pair[0].factors is None else _same_rank
+        return pair[1]._of(join([one.content for one in pair]), torch.cat([one.weights for one in pair]))
+
+    def pooled(self, sizes: list[int]) -> Contribution:
+        """Neighbours summed, so many at a time: matrices added, factors side by side."""
+        weights = torch.stack([piece.sum() for piece in torch.split(self.weights, sizes)])
+        pieces = torch.split(self.content, sizes)
+        if self.factors is None:
+            return self._of(torch.stack([piece.sum(0) for piece in pieces]), weights)
+        return self._of(_same_rank([piece.transpose(0, 1).flatten(1)[None] for piece in pieces]), weights)
+
+    def _of(self, content: Tensor, weights: Tensor) -> Contribution:
         """The same kind of contribution with other numbers."""
         factors, matrices = (content, None) if self.matrices is None else (None, content)
         return replace(self, factors=factors, matrices=matrices, weights=weights)
+
+    def _multiplied_out(self) -> Contribution:
+        """Matrices in place of factors."""
+        assert self.factors is not None
+        return replace(self, factors=None, matrices=self.factors @ self.factors.mT)
+
+
+Parts = dict[str, Contribution]
+
+
+def grouped(parts: Iterable[Parts], codes: list[int]) -> Iterator[Parts]:
+    """Contributions of samples as contributions of whole groups; a group is handed on when the next one begins.
+
+    Args:
+        parts: At every place, what the next samples add.
+        codes: The number of each sample's group.
+
+    Raises:
+        InterlawError: A group comes back after another, or labels and samples differ in number.
+    """
+    waiting: Parts = {}
+    start = taken = closed = 0
+    for part in parts:
+        taken += len(next(iter(part.values())).weights)
+        require_one_label_each(taken, codes, more=True)
+        waiting = {name: waiting[name].followed_by(one) if waiting else one for name, one in part.items()}
+        *runs, _ = (len(list(run)) for _, run in groupby(codes[start:taken]))
+        if runs:
+            whole = sum(runs)
+            closed = _require_new(codes[start : start + whole], closed)
+            yield {name: one.take(0, whole).pooled(runs) for name, one in waiting.items()}
+            waiting = {name: one.take(whole, None) for name, one in waiting.items()}
+            start += whole
+    if waiting:
+        _require_new(codes[start:taken], closed)
+        yield {name: one.pooled([taken - start]) for name, one in waiting.items()}
+
+
+def _require_new(codes: list[int], closed: int) -> int:
+    """Refuses a group that was handed on before; returns how many were."""
+    for code, _ in groupby(codes):
+        if code < closed:
+            raise InterlawError(
+                "expected the samples of a group after each other, found a group that comes back after another; sort "
+                "inputs and groups"
+            )
+        closed = code + 1
+    return closed
 
 
 class DenseAccumulator:
@@ -120,6 +187,11 @@ class DenseAccumulator:
         sums, weights = torch.stack(self._sums)[start::every], torch.stack(self._scalars)[start::every, -1]
         return sums.sum(0) / float(weights.sum())
 
+    @property
+    def num_groups(self) -> int:
+        """How many groups there are to leave out in turn."""
+        return len(self._sums)
+
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
         flat = torch.stack(self._sums).flatten(1)
@@ -154,6 +226,11 @@ class GramAccumulator:
         self._factors.append(factors)
         self._weights.append(weights.double())
 
+    @property
+    def num_groups(self) -> int:
+        """Clusters; they are pooled only where there are many."""
+        return sum(map(len, self._factors))
+
     def hand_over(self, other: Accumulator) -> None:
         """Gives every batch taken so far to another accumulator, and keeps none."""
         while self._factors:
@@ -171,47 +248,32 @@ class GramAccumulator:
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
-        factors, weights = _same_rank(self._factors), torch.cat(self._weights)
-        size = -(-len(factors) // MAX_GROUPS)
-        energy, diagonal, (trace, self_energy, self_diagonal) = _inner_products(factors, self._slices, size=size)
-        each = (trace, self_energy, self_diagonal, trace.square(), torch.ones_like(trace), weights)
-        vectors = {name: sum_neighbours(values, size) for name, values in zip(VECTORS, each, strict=True)}
-        return Grams(dim=self.dim, energy=energy, diagonal=diagonal, **vectors)
+        return grams_from(_same_rank(self._factors), torch.cat(self._weights), self._slices, dim=self.dim)
 
 
-class MatrixAccumulator:
+class MatrixAccumulator(DenseAccumulator):
     """Keeps G alone, one D x D matrix: its entries, and nothing to tell their errors by."""
 
     route = "matrix"
 
-    def __init__(self, dim: int, slices: Slices | None = None) -> None:
-        self.dim = dim
-        self._slices = _whole if slices is None else slices
-        self._total: Tensor | None = None
-        self._weight = 0.0
-
     def add(self, factors: Tensor, weights: Tensor) -> None:
         """Takes a batch: factors (n, s, r) and one weight per cluster (n,)."""
         flat = _side_by_side(factors, self._slices)
-        self._add(flat @ flat.T, weights)
+        self._keep(flat @ flat.T, weights)
 
     def add_matrices(self, matrices: Tensor, weights: Tensor) -> None:
         """Takes a batch of the A_n themselves (n, D, D)."""
-        self._add(matrices.double().sum(0), weights)
+        self._keep(matrices.double().sum(0), weights)
 
-    def _add(self, matrix: Tensor, weights: Tensor) -> None:
-        """Adds the sum of a batch."""
-        self._total = matrix if self._total is None else self._total + matrix
-        self._weight += float(weights.sum())
-
-    def mean(self) -> Tensor:
-        """G, the A_n summed over their weights: D x D in float64."""
-        assert self._total is not None
-        return self._total / self._weight
+    def _keep(self, matrix: Tensor, weights: Tensor) -> None:
+        """Adds the sum of a batch, and its weight."""
+        scalars = torch.stack([weights.double().sum()])
+        self._sums = [self._sums[0] + matrix] if self._sums else [matrix]
+        self._scalars = [self._scalars[0] + scalars] if self._scalars else [scalars]
 
 
-Accumulator = GramAccumulator | DenseAccumulator | MatrixAccumulator
-"""Batches of factors go in by `add`, G comes out by `mean`; of both routes K and H by `grams`, at any time."""
+Accumulator = GramAccumulator | DenseAccumulator
+"""Batches of factors go in by `add`, G comes out by `mean`, K and H by `grams`, at any time."""
 
 
 def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
@@ -232,102 +294,73 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
     return "dense" if dense <= gram else "gram"
 
 
-def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> GramAccumulator | DenseAccumulator:
+ROUTES: dict[str, Callable[[int, Slices], Accumulator]] = {
+    "gram": GramAccumulator,
+    "dense": DenseAccumulator,
+    "matrix": MatrixAccumulator,
+}
+
+
+def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumulator:
     """An empty accumulator of the route; `slices` unfolds stored factors that are too wide to keep (`token` view)."""
-    unfold = slices if slices is not None else _whole
-    return DenseAccumulator(dim, unfold) if route == "dense" else GramAccumulator(dim, unfold)
+    return ROUTES[route](dim, _whole if slices is None else slices)
 
 
-def accumulator_for(part: Contribution, *, expected: int, route: str | None) -> Accumulator:
-    """An empty one for contributions such as this: of the given route, else the cheaper for so many clusters."""
-    if route is None:
-        route = "dense" if part.factors is None else choose_route(expected, rank=part.factors.shape[2], dim=part.dim)
-    return accumulator(route, dim=part.dim, slices=part.slices)
+class Total:
+    """What batches add to G at one place, by the cheaper route: chosen for the clusters expected, again as more come.
 
-
-def reconsidered(total: Accumulator, part: Contribution, *, done: int) -> Accumulator:
-    """The accumulator to continue with, of the cheaper route should as many clusters follow as there were."""
-    if not isinstance(total, GramAccumulator) or part.factors is None:
-        return total
-    if choose_route(2 * done, rank=part.factors.shape[2], dim=part.dim) == "gram":
-        return total
-    dense = accumulator("dense", dim=part.dim, slices=part.slices)
-    total.hand_over(dense)
-    return dense
-
-
-def add_contribution(total: Accumulator, part: Contribution) -> None:
-    """Adds a contribution of either form.
-
-    Raises:
-        InterlawError: It has other coordinates than those before it.
+    Args:
+        part: The first contribution; it is not added.
+        expected: Number of clusters, where it is known.
+        route: The route where it is given: "gram", "dense" or "matrix".
     """
-    if part.dim != total.dim:
-        raise InterlawError(
-            f"expected {total.dim} coordinates in every batch, found {part.dim}; cut the sequences to one length"
-        )
-    if part.factors is not None:
-        total.add(part.factors, part.weights)
-    else:
-        assert not isinstance(total, GramAccumulator)
-        assert part.matrices is not None
-        total.add_matrices(part.matrices, part.weights)
+
+    def __init__(self, part: Contribution, *, expected: int | None, route: str | None) -> None:
+        self._free = route is None
+        self._done, self._choose_at = 0, EXPECTED_CLUSTERS
+        self.num_probes = 0
+        chosen = route or _cheaper(expected or EXPECTED_CLUSTERS, part)
+        self.kept = accumulator(chosen, dim=part.dim, slices=part.slices)
+
+    def add(self, part: Contribution) -> None:
+        """Adds a contribution of either form.
+
+        Raises:
+            InterlawError: It has other coordinates than those before it.
+        """
+        if part.dim != self.kept.dim:
+            raise InterlawError(
+                f"expected {self.kept.dim} coordinates in every batch, found {part.dim}; cut the sequences to one "
+                "length"
+            )
+        if part.factors is not None:
+            self.kept.add(part.factors, part.weights)
+        else:
+            assert isinstance(self.kept, DenseAccumulator)
+            self.kept.add_matrices(part.content, part.weights)
+        self.num_probes = part.num_probes
+        self._done += len(part.weights)
+        if self._free and self._done >= self._choose_at:
+            self._choose_at = 2 * self._done  # should as many follow as there were
+            if isinstance(self.kept, GramAccumulator) and _cheaper(self._choose_at, part) == "dense":
+                dense = accumulator("dense", dim=part.dim, slices=part.slices)
+                self.kept.hand_over(dense)
+                self.kept = dense
+
+    def quarters(self) -> list[Tensor]:
+        """G of every fourth group, four times: independent estimates; none of few groups or many coordinates."""
+        enough = self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= 4
+        return [self.kept.mean(every=4, start=start) for start in range(4)] if enough else []
+
+
+def _cheaper(num_clusters: int, part: Contribution) -> str:
+    """The cheaper route for so many clusters of this kind."""
+    return "dense" if part.factors is None else choose_route(num_clusters, rank=part.factors.shape[2], dim=part.dim)
 
 
 def _side_by_side(factors: Tensor, slices: Slices) -> Tensor:
     """All columns of a batch of factors, D x (n r) in float64: times its transpose, the sum of their A_n."""
     return torch.cat(list(slices(factors)), 1).transpose(0, 1).flatten(1).double()
-
-
-def _inner_products(factors: Tensor, slices: Slices, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """K and H pooled by `size` clusters, and of each cluster tr A_n, ||A_n||^2, ||diag A_n||^2; all in float64.
-
-    Worked out block by block, so that neither an N x N nor an (N r) x (N r) matrix is ever whole.
-    """
-    n, _, rank = factors.shape
-    block = max(1, BLOCK_COLUMNS // rank // size) * size
-    groups = -(-n // size)
-    energy = torch.empty(groups, groups, dtype=torch.float64, device=factors.device)
-    diagonal, alone = torch.empty_like(energy), energy.new_empty(3, n)
-    starts = range(0, n, block)
-    for i, j in ((i, j) for i in starts for j in starts if i <= j):
-        K, H, traces = _block(factors[i : i + block], factors[j : j + block], slices)
-        if i == j:
-            alone[:, i : i + block] = torch.stack([traces, K.diagonal(), H.diagonal()])
-        for pooled, values in ((energy, K), (diagonal, H)):
-            summed = sum_neighbours(values, size)
-            rows, columns = (slice(k // size, k // size + m) for k, m in ((i, summed.shape[0]), (j, summed.shape[1])))
-            pooled[rows, columns] = summed
-            pooled[columns, rows] = summed.T
-    return energy, diagonal, alone
-
-
-def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
-    """K and H between two blocks of clusters, and their traces where the blocks are one."""
-    (n, _, rank), m = left.shape, len(right)
-    inner = diagonal = None
-    for a, b in zip(slices(left), slices(right), strict=True):
-        columns, rows = a.mT.flatten(0, 1), b.mT.flatten(0, 1).T
-        squares, across = a.square().sum(2).double(), b.square().sum(2).double().T
-        inner = columns @ rows if inner is None else inner.addmm_(columns, rows)
-        diagonal = squares @ across if diagonal is None else diagonal.addmm_(squares, across)
-    assert inner is not None
-    assert diagonal is not None
-    wide = inner.double()
-    traces = wide.diagonal().reshape(-1, rank).sum(1)
-    # ||V_n^T V_m||_F^2: the squared entries of each r x r block, summed.
-    energy = wide.square_() if rank == 1 else wide.square().view(n, rank, m, rank).sum((1, 3))
-    return energy, diagonal, traces
-
-
-def sum_neighbours(values: Tensor, size: int) -> Tensor:
-    """Sums over groups of `size` neighbours along every axis; zeros fill the last group."""
-    if size == 1:
-        return values
-    for axis in range(values.dim()):
-        values = torch.nn.functional.pad(values.movedim(axis, -1), (0, -values.shape[axis] % size))
-        values = values.reshape(*values.shape[:-1], -1, size).sum(-1).movedim(-1, axis)
-    return values
 
 
 def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:
@@ -359,8 +392,7 @@ def _whole(factors: Tensor) -> Iterator[Tensor]:
     yield factors
 
 
-def _same_rank(parts: Iterable[Tensor]) -> Tensor:
-    """Batches of factors as one tensor; shorter sequences get columns of zeros."""
-    batches = list(parts)
-    rank = max(part.shape[2] for part in batches)
-    return torch.cat([torch.nn.functional.pad(part, (0, rank - part.shape[2])) for part in batches])
+def _same_rank(parts: Sequence[Tensor]) -> Tensor:
+    """Factors one after the other; those of shorter sequences get columns of zeros."""
+    rank = max(part.shape[2] for part in parts)
+    return torch.cat([torch.nn.functional.pad(part, (0, rank - part.shape[2])) for part in parts])

@@ -6,7 +6,7 @@ Operators that autograd takes for constants, and a next-token loss whose predict
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.network import token_table
-from interlaw.interaction.place import Place, Places, output_tensor
+from interlaw.interaction.place import Place, Places, leaf, output_tensor, pattern, token_table
 
 # An operator on numbers of 8 bits tells inputs apart that differ by this share; many of its outputs then change, while
 # of a decision (a mask, the choice of an expert) few do.
@@ -90,9 +89,6 @@ def _constants(places: Places, batch: Batch) -> list[_Constant]:
 
         return after
 
-    def leaf(place: Place, h: Tensor) -> Tensor:
-        return h.detach().requires_grad_(True).clone()
-
     with ExitStack() as stack:
         for name, module in places.model.named_modules():
             if name:
@@ -106,11 +102,10 @@ def _has_derivative(outputs: list[Tensor], entered: list[Tensor], *, any_is_enou
     ways = [tensor for tensor in outputs if tensor.requires_grad]
     if not ways or any_is_enough:
         return bool(ways)
-    r = [torch.arange(1, y.numel() + 1, device=y.device).cos().to(y.dtype).reshape(y.shape) for y in ways]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch says of some operators what is said here by name
-            found = torch.autograd.grad(ways, entered, r, retain_graph=True, allow_unused=True)
+            found = torch.autograd.grad(ways, entered, [pattern(y) for y in ways], retain_graph=True, allow_unused=True)
     except RuntimeError:  # refused where all gradients are taken, with its cure
         return True
     return any(g is not None and bool(g.any()) for g in found)
@@ -121,7 +116,7 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
 
     def nudged(value: Any) -> Any:
         if isinstance(value, Tensor) and value.is_floating_point():
-            return value.detach() * (1 + NUDGE * _signs(value))
+            return value.detach() * (1 + NUDGE * pattern(value))
         if isinstance(value, tuple | list):
             return type(value)(map(nudged, value)) if type(value) in (tuple, list) else value
         return {name: nudged(item) for name, item in value.items()} if type(value) is dict else value
@@ -135,11 +130,6 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
     )
 
 
-def _signs(like: Tensor) -> Tensor:
-    """Numbers between -1 and 1 in no simple order: a factor that is the same everywhere may cancel in a norm."""
-    return torch.arange(like.numel(), device=like.device).cos().reshape(like.shape).to(like.dtype)
-
-
 def _reaches_outputs(suspect: _Constant, places: Places, batch: Batch) -> bool:
     """Whether the network's outputs follow those of a module: not where it only ranks tokens or experts to choose."""
 
@@ -147,7 +137,7 @@ def _reaches_outputs(suspect: _Constant, places: Places, batch: Batch) -> bool:
         if isinstance(output, tuple):
             return tuple(touched(module, args, item) for item in output)
         return (
-            output * (1 + TOUCH * _signs(output))
+            output * (1 + TOUCH * pattern(output))
             if isinstance(output, Tensor) and output.is_floating_point()
             else output
         )
@@ -191,10 +181,7 @@ def _require_causal(model: nn.Module, batch: Batch) -> None:
     def early(output: Any, batch: Batch) -> Tensor:
         return output_tensor(output)[:, :half]
 
-    def pattern(y: Tensor) -> Iterator[Tensor]:
-        yield torch.arange(1, y.numel() + 1, device=y.device).cos().to(y.dtype).reshape(y.shape)
-
-    for gradients in places.gradients(batch, early, pattern):
+    for gradients in places.gradients(batch, early, lambda y: [pattern(y)]):
         g = gradients.get("embeddings")
         if g is None or g.dim() != 3 or g.shape[1] != batch.targets.shape[1]:
             return

@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.energies import Energies, energies
-from interlaw.interaction.grams import derive, haar_null
+from interlaw.interaction.energies import Energies, energies, energies_from
+from interlaw.interaction.grams import haar_null
 
 
 def kernel_of(module: nn.Module) -> Tensor | None:
@@ -50,16 +50,7 @@ def superposition(module: nn.Module) -> Energies:
     if not isinstance(module, nn.Embedding):
         return energies(W.T @ W)
     diagonal = W.square().sum(1)
-    trace = diagonal.sum()
-    found = derive(
-        (W.T @ W).square().sum(),
-        diagonal.square().sum(),
-        trace=trace,
-        trace_squared=trace.square(),
-        dim=len(W),
-        null=haar_null,
-    )
-    return Energies(dim=len(W), **{name: float(value) for name, value in found.items()})
+    return energies_from((W.T @ W).square().sum(), diagonal.square().sum(), diagonal.sum(), dim=len(W), null=haar_null)
 
 
 def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
+from interlaw.interaction.options import VIEWS, Contribute, Options, View
 from interlaw.interaction.place import Place, Places, find_place
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import VIEWS, Contribute, View, cotangents_of, ones, readout, require_finite
-
-if TYPE_CHECKING:
-    from interlaw.interaction.options import Options
+from interlaw.interaction.views import cotangents_of, ones, readout, require_finite
 
 # Coordinates of all clusters that are unfolded at once: enough for fast products, little beside the activations.
 SLICE_COORDINATES = 2**14

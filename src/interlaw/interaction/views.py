@@ -1,4 +1,4 @@
-"""What a view is, and the views of the input side, G = E[J^T J]: `input`, `patch` and `loss`.
+"""The views of the input side, G = E[J^T J]: `input`, `patch` and `loss`.
 
 Legend: J = dy/dh the Jacobian of the outputs y (C) at the activation h; r random signs with E[r r^T] = I, so that
 E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
@@ -7,9 +7,8 @@ E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,48 +16,13 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch
-from interlaw.interaction.place import CONVOLUTIONS, Outputs, Place, Places, find_place, named_output, output_tensor
+from interlaw.interaction.layout import CONVOLUTIONS
+from interlaw.interaction.options import VIEWS, Contribute, Options, View
+from interlaw.interaction.place import Outputs, Place, Places, named_output, output_tensor
 from interlaw.interaction.routes import Contribution
-from interlaw.registry import Registry
-
-if TYPE_CHECKING:
-    from interlaw.interaction.options import Options
 
 # As many exact gradients as a batch of them costs about what the Gram matrices of one probe each would.
 EXACT_OUTPUTS = 64
-
-Contribute = Callable[[Places, Batch], dict[str, Contribution]]
-"""A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """One answer to which matrix G is meant; `VIEWS` holds them by name.
-
-    Attributes:
-        start: From the options to what makes contributions of batches.
-        place: Where h lives, from the model, a batch and the option `layer`; None where nothing is differentiated.
-        null: The ratio by chance, a name in `NULLS`.
-        positions: Which outputs of sequences count unless the options say so: "all" or the "last".
-        useless: Options that mean nothing to it.
-        with_targets: Whether the model reads all tokens but the last, and the token after each is its target.
-        layers: Whether it can be taken at every layer at once.
-        cost: Of a sample, in samples of training (a forward and a backward pass each).
-
-    Example:
-        >>> VIEWS["loss"].with_targets, VIEWS["projected"].positions
-        (True, 'last')
-    """
-
-    start: Callable[[Options], Contribute]
-    place: Callable[[nn.Module, Batch, str | None], Place] | None = find_place
-    null: str = "haar"
-    positions: str = "all"
-    useless: tuple[str, ...] = ()
-    with_targets: bool = False
-    layers: bool = False
-    cost: float = 1.0
-
 
 OF_OUTPUTS = ("probes", "positions", "outputs", "center", "scale")
 """Options about the outputs whose Jacobian is taken; a loss and a closed form have no choice of them."""
@@ -293,12 +257,6 @@ def ones(like: Tensor) -> Tensor:
     return torch.ones(len(like), dtype=torch.float64, device=like.device)
 
 
-VIEWS = Registry(
-    "interlaw.views",
-    {
-        "input": View(start=input_view, layers=True),
-        "loss": View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS),
-        "patch": View(start=input_view, place=patches_of),
-    },
-)
-"""The views by name; an installed package adds one by an entry point of the group `interlaw.views`."""
+VIEWS["input"] = View(start=input_view, layers=True)
+VIEWS["loss"] = View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS)
+VIEWS["patch"] = View(start=input_view, place=patches_of)

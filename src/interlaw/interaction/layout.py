@@ -1,0 +1,49 @@
+"""How the samples of a batch may lie in an activation h, which its shape leaves open.
+
+(n * T, d) may hold one sample after the other or one token after the other, and (T, n, d) with T = n looks like
+(n, T, d).
+
+Legend: n samples; T tokens of one sample; d features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+Arrange = Callable[[Tensor, int], Tensor | None]
+"""One way for n samples to lie in h: from h to h with its samples on the first axis, None where that cannot be."""
+
+
+def samples_first(h: Tensor, n: int) -> Tensor | None:
+    """(n, ...)."""
+    return (h if h.dim() > 1 else h[:, None]) if len(h) == n else None
+
+
+def tokens_first(h: Tensor, n: int) -> Tensor | None:
+    """(T, n, d)."""
+    return h.transpose(0, 1) if h.dim() == 3 and h.shape[1] == n else None
+
+
+def flat_by_sample(h: Tensor, n: int) -> Tensor | None:
+    """(n * T, d), or windows of tokens (n * windows, T, d)."""
+    several = h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
+    return h.reshape(n, -1, h.shape[-1]) if several else None
+
+
+def flat_by_token(h: Tensor, n: int) -> Tensor | None:
+    """(T * n, d), or (windows * n, T, d)."""
+    several = h.dim() in (2, 3) and len(h) > n and len(h) % n == 0
+    return h.reshape(-1, n, *h.shape[1:]).transpose(0, 1).flatten(1, -2) if several else None
+
+
+LAYOUTS: tuple[Arrange, ...] = (samples_first, tokens_first, flat_by_sample, flat_by_token)  # most common first
+
+
+def layouts_of(module: nn.Module | None) -> tuple[Arrange, ...]:
+    """How samples may lie at a module, most common first; at the model's input (None) there is one way."""
+    lone = module is None or isinstance(module, CONVOLUTIONS)
+    return LAYOUTS[: 1 if lone else 2 if isinstance(module, nn.Embedding) else None]
