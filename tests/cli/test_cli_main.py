@@ -170,3 +170,11 @@ def test_what_loads_for_seconds_is_named_on_a_terminal_alone(
 
 def test_every_command_that_loads_torch_first_exists() -> None:
     assert set(typer.main.get_command(app).commands) >= NEEDS_TORCH  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("stage", ["report", "laws", "published", "recommendation"])
+def test_what_reads_results_starts_without_torch(stage: str) -> None:
+    """It takes seconds to import, scipy.stats most of one."""
+    code = f"import sys, interlaw.{stage}; print({{'torch', 'transformers', 'scipy.stats'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from interlaw.errors import InterlawError
 from interlaw.laws.grouping import ShapeMeans
@@ -137,7 +137,7 @@ def _size_limit(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings)
 
 def _indistinguishable(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> float:
     """The relative difference of two means that a one-sided t test takes for seed noise."""
-    quantile = float(stats.t.ppf(settings.confidence, shapes.noise_dof))
+    quantile = float(special.stdtrit(shapes.noise_dof, settings.confidence))
     return quantile * (shapes.relative_noise or 0.0) * float(np.sqrt(2 / np.median(shapes.num_runs[rows])))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.05  # of each one-sided test, after Holm's correction
 NEGLIGIBLE = 0.2  # a correlation this small explains at most 4% of the variance
@@ -115,7 +116,8 @@ def detectable(dof: int, *, units: int | None = None) -> float:
 
     Student's quantiles replace the normal ones where fewer than `MANY_UNITS` independent units carry the test.
     """
-    quantile = stats.norm.ppf if units is None or units >= MANY_UNITS else stats.t(units).ppf
+    few = units is not None and units < MANY_UNITS
+    quantile = partial(special.stdtrit, units) if few else special.ndtri
     return min(1.0, (float(quantile(1 - LEVEL)) + float(quantile(POWER))) / float(np.sqrt(dof)))
 
 

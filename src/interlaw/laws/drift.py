@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.claim import LEVEL, POWER, Claim, not_testable, opening
 from interlaw.laws.contexts import Contexts
@@ -19,7 +19,7 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
     if stability.gamma is None or stability.low is None or stability.high is None:
         return not_testable("C4", "equivalence", stability.reason, quantity="r_star_loss")
     dof = max(1, stability.num_budgets - 2)
-    stderr = (stability.high - stability.low) / 2 / float(stats.t.ppf((1 + confidence) / 2, dof))
+    stderr = (stability.high - stability.low) / 2 / float(special.stdtrit(dof, (1 + confidence) / 2))
     verdict = {"stable": "holds", "moves": "opposite"}.get(stability.verdict, "cannot tell")
     return _claim(
         "r_star_loss",
@@ -105,7 +105,7 @@ def _claim(
     verdict: str,
     reason: str,
 ) -> Claim:
-    seen = float(stats.t.ppf(1 - LEVEL, dof) + stats.t.ppf(POWER, dof)) * stderr
+    seen = float(special.stdtrit(dof, 1 - LEVEL) + special.stdtrit(dof, POWER)) * stderr
     power = f" A gamma of {seen:.2f} would be told from 0 with {POWER:.0%} power." if verdict == "cannot tell" else ""
     return Claim(
         claim="C4",

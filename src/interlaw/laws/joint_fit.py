@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.compare import compare_forms
 from interlaw.laws.forms import Features, features_of, joint, joint_levels
@@ -61,7 +62,7 @@ def fit_joint_law(
     drawn = _bootstrap(rivals, solution, features, loss, shapes=shapes, rows=rows, num_bootstrap=num_bootstrap, rng=rng)
     if len(drawn.thetas) < 2:  # no refit converged: nothing is known of any interval
         return None
-    z_quantile = float(stats.norm.ppf((1 + confidence) / 2))
+    z_quantile = float(special.ndtri((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
     natural = _natural(solution, drawn, reference, confidence)
     covariance = _covariance(drawn.optimum)
@@ -171,9 +172,9 @@ def _bootstrap(
 def _covariance(draws: FloatArray) -> FloatArray:
     """Covariance of two parameters from the middle 90% of their draws: a few wild refits do not widen it. (k, 2)."""
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    deviations = (high - low) / (2 * stats.norm.ppf(0.95))
+    deviations = (high - low) / (2 * special.ndtri(0.95))
     varies = bool(np.all(np.ptp(draws, axis=0) > 0))  # a parameter on its bound is the same in every draw
-    correlation = float(stats.spearmanr(draws[:, 0], draws[:, 1]).statistic) if varies else 0.0
+    correlation = float(np.corrcoef(pd.DataFrame(draws).rank(), rowvar=False)[0, 1]) if varies else 0.0  # Spearman's
     both = np.array([[1.0, correlation], [correlation, 1.0]])
     return np.asarray(np.outer(deviations, deviations) * both, dtype=np.float64)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.table import FloatArray
 
@@ -92,7 +92,7 @@ class LossCurve:
         num_terms = len(self.coefficients) - 1
         left = float(((self.y - self.predict(self.x)) ** 2).sum())
         explained = float(((self.y - self.y.mean()) ** 2).sum()) - left
-        return float(stats.f.sf(explained / num_terms / max(self.error**2, 1e-300), num_terms, self.error_dof))
+        return float(special.fdtrc(num_terms, self.error_dof, explained / num_terms / max(self.error**2, 1e-300)))
 
     def _powers(self, x: FloatArray) -> FloatArray:
         return np.vander(x - self.centre, len(self.coefficients), increasing=True)

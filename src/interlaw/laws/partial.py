@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable
 from interlaw.laws.table import FloatArray
@@ -117,7 +117,7 @@ def correlate(
     slack = 1e-12  # equal up to rounding counts as equal
     error = 0.0 if sums is None or units is None else sums.error(left, right, units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * spread
+    reach = float(special.ndtri((1 + confidence) / 2)) * spread
     middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
     reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
     return Claim(

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from interlaw.errors import InterlawError
 from interlaw.registry import Registry
@@ -95,7 +95,7 @@ class PublishedLaw:
 
 def _levine(params: float) -> float:
     """Width = exp(5.039 + 0.0555 depth) with N = 12 depth width^2, solved for depth."""
-    depth = optimize.brentq(lambda d: np.log(12 * d) + 2 * (5.039 + 0.0555 * d) - np.log(params), 1e-9, 1000.0)
+    depth = scipy.optimize.brentq(lambda d: np.log(12 * d) + 2 * (5.039 + 0.0555 * d) - np.log(params), 1e-9, 1000.0)
     return float(depth / np.exp(5.039 + 0.0555 * depth))
 
 
@@ -106,7 +106,7 @@ def _depth_scaling(params: float) -> float:
         depth = np.exp(log_depth)
         return float(333 * (params / 12 / depth) ** (-0.977 / 2) + 1284 * (100 * depth) ** -1.20)
 
-    depth = float(np.exp(optimize.minimize_scalar(excess, bounds=(-3.0, 9.0), method="bounded").x))
+    depth = float(np.exp(scipy.optimize.minimize_scalar(excess, bounds=(-3.0, 9.0), method="bounded").x))
     return float(depth / (params / 12 / depth) ** 0.5)
 
 

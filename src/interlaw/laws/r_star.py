@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.loss_curve import LossCurve
 from interlaw.laws.result import RStar
@@ -95,7 +95,7 @@ def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: 
     away = (x[rows] - vertex) ** 2
     away = away - away.mean()
     error = curve.error * float(np.sqrt(away @ away))
-    return bool(float(away @ y[rows]) > float(stats.t.ppf(1 - RISE_LEVEL, curve.error_dof)) * error)
+    return bool(float(away @ y[rows]) > float(special.stdtrit(curve.error_dof, 1 - RISE_LEVEL)) * error)
 
 
 def _nothing(status: str, reason: str) -> RStar:

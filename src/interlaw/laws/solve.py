@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize
 
 from interlaw.laws.forms import Features, Form
 from interlaw.laws.table import FloatArray
@@ -117,7 +117,7 @@ def _project_from(form: Form, features: Features, loss: FloatArray, start: Float
         basis = form.basis(theta, features)
         return np.asarray(basis @ _linear(form, features, loss, theta) / loss - 1, dtype=np.float64)
 
-    result = optimize.least_squares(residuals, np.clip(start, low, high), bounds=(low, high), max_nfev=30)
+    result = scipy.optimize.least_squares(residuals, np.clip(start, low, high), bounds=(low, high), max_nfev=30)
     return np.asarray(result.x, dtype=np.float64)
 
 
@@ -131,7 +131,7 @@ def _linear(form: Form, features: Features, loss: FloatArray, nonlinear: FloatAr
     # A negative copy of each free column lets non-negative least squares give it either sign.
     doubled = np.column_stack([design, -design[:, ~must]])
     triangle = np.asarray(np.linalg.qr(np.column_stack([doubled, np.ones_like(loss)]), mode="r"), dtype=np.float64)
-    found = optimize.nnls(triangle[:, :-1], triangle[:, -1])[0]
+    found = scipy.optimize.nnls(triangle[:, :-1], triangle[:, -1])[0]
     result = found[: len(must)].copy()
     result[~must] -= found[len(must) :]
     return result

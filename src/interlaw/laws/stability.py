@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit, Equivalence, Slope, Stability
@@ -70,10 +70,10 @@ def equivalence(
         'cannot tell'
     """
     difference = slope - target
-    reach = float(stats.t.ppf((1 + confidence) / 2, dof)) * stderr
+    reach = float(special.stdtrit(dof, (1 + confidence) / 2)) * stderr
     low, high = difference - reach, difference + reach
     p_value = float(
-        max(stats.t.sf((difference + margin) / stderr, dof), stats.t.sf((margin - difference) / stderr, dof))
+        max(special.stdtr(dof, -(difference + margin) / stderr), special.stdtr(dof, -(margin - difference) / stderr))
     )
     if not enough_span:
         verdict = "cannot tell"
@@ -138,7 +138,7 @@ def judge_stability(
     if dof < 1:
         reason = "two budgets give a slope without an error bar: run at least three"
         return replace(unknown, gamma=slope, reason=reason)
-    reach = float(stats.t.ppf((1 + confidence) / 2, dof)) * stderr
+    reach = float(special.stdtrit(dof, (1 + confidence) / 2)) * stderr
     enough = decades >= MIN_DECADES - 1e-3
     targets = {"no change": (0.0, ""), **(published or {})}
     tests = tuple(

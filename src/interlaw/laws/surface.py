@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.table import FloatArray
 
@@ -161,7 +161,7 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
         ratio=float(np.exp(best + centre)),
         low=ends[0],
         high=ends[1],
-        log_stderr=float(np.log(ends[1] / ends[0]) / (2 * stats.norm.ppf((1 + LEVEL) / 2))),
+        log_stderr=float(np.log(ends[1] / ends[0]) / (2 * special.ndtri((1 + LEVEL) / 2))),
         curvature=float(fits[0].b[4]),
         rms=fits[0].rms,
     )
@@ -210,7 +210,7 @@ def _is_flat(n: FloatArray, y: FloatArray, t: FloatArray | None, X: FloatArray, 
         for A in (smaller, X)
     )
     added = X.shape[1] - smaller.shape[1]
-    return bool(stats.f.sf(max(0.0, rest - all_terms) / added / max(full.rms, 1e-150) ** 2, added, full.dof) > _FLAT)
+    return bool(special.fdtrc(added, full.dof, max(0.0, rest - all_terms) / added / max(full.rms, 1e-150) ** 2) > _FLAT)
 
 
 def _design(n: FloatArray, r: FloatArray, t: FloatArray | None, form: Sequence[tuple[int, int]]) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable, not_testable
 from interlaw.laws.contexts import Contexts, Measured
@@ -96,7 +96,7 @@ def tracking(
     effect = float(np.corrcoef(loss, interaction)[0, 1])
     units = int(clusters.max())
     error = max(1 / np.sqrt(drift.dof - 2), sums.error(loss, interaction, units))
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * error
+    reach = float(special.ndtri((1 + confidence) / 2)) * error
     middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
     return Claim(
         **{
