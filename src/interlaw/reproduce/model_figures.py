@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
+from interlaw.interaction import VIEWS as RECORDS
 from interlaw.interaction import measure
 from interlaw.models import Pretrained, load_pretrained, text_batches
 from interlaw.tasks import Corpus
@@ -35,7 +36,8 @@ def model_figures(name: str, *, corpus: Corpus, device: str) -> dict[str, Any]:
     batches = text_batches(loaded, content, num_sequences=SEQUENCES, context=context, targets=True)
     row = {**_sizes(loaded), **text_loss(loaded, batches)}
     for view in VIEWS:
-        inputs = batches if view == "loss" else [{key: ids[:, :-1] for key, ids in batch.items()} for batch in batches]
+        with_targets = RECORDS[view].with_targets
+        inputs = batches if with_targets else [{key: ids[:, :-1] for key, ids in batch.items()} for batch in batches]
         found = measure(loaded.model, inputs, view=view).to_dict()
         found |= {"null_ratio": found["null"], "excess_ratio": found["excess"]}
         row |= {f"{view}_{quantity}": found[quantity]["value"] for quantity in QUANTITIES}

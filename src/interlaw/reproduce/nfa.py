@@ -15,7 +15,7 @@ import numpy as np
 from torch import nn
 
 from interlaw.errors import WorkFailedError
-from interlaw.interaction import measure_layers
+from interlaw.interaction import VIEWS, measure_layers
 from interlaw.models import build_model
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.folder import keep, read_kept
@@ -165,7 +165,7 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
 def _measured(subject: Subject, model: nn.Module, task: Task, *, step: int) -> list[dict[str, Any]]:
     """Every layer at one stop."""
     training = model.training
-    probes = task.probes(num_samples=subject.samples, with_targets=subject.view == "loss")
+    probes = task.probes(num_samples=subject.samples, with_targets=VIEWS[subject.view].with_targets)
     layers = measure_layers(model.eval(), probes, view=subject.view)
     model.train(training)
     return [

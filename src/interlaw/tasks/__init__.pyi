@@ -9,8 +9,10 @@ from .kinds import TASKS as TASKS
 from .kinds import AnyTaskPart as AnyTaskPart
 from .kinds import AnyTaskSpec as AnyTaskSpec
 from .kinds import TaskKind as TaskKind
+from .regression_specs import SequenceTaskSpec as SequenceTaskSpec
+from .regression_specs import VectorTaskSpec as VectorTaskSpec
+from .regression_specs import WaveTaskSpec as WaveTaskSpec
 from .samples import RegressionTask as RegressionTask
-from .sequences_spec import SequenceTaskSpec as SequenceTaskSpec
 from .sparse import SparseRows as SparseRows
 from .sparse import draw_sparse_rows as draw_sparse_rows
 from .spec import Strict as Strict
@@ -22,5 +24,3 @@ from .task import sent as sent
 from .text import TextTask as TextTask
 from .text_spec import TextTaskPart as TextTaskPart
 from .text_spec import TextTaskSpec as TextTaskSpec
-from .vectors_spec import VectorTaskSpec as VectorTaskSpec
-from .waves_spec import WaveTaskSpec as WaveTaskSpec

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from interlaw.errors import InterlawError
-from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+from interlaw.tasks.spec import WholeTask
 
 if TYPE_CHECKING:
     from interlaw.tasks.images import ImageTask
@@ -22,13 +21,12 @@ def num_masked(image_size: int, patch: int) -> int:
     return round(MASKED * (image_size // patch) ** 2)
 
 
-class ImageTaskSpec(TaskPart, TaskSpec):
-    """What decides the data; a recipe says it all.
+class ImageTaskSpec(WholeTask):
+    """What decides the data.
 
     Attributes:
         images: `procedural`: drawn anew for every batch; `digits`: scikit-learn's 1797 handwritten digits.
         patch: Pixels along the side of a patch; it divides the image's side.
-        data_seed: Seed of the held-out images and of the digits' split.
     """
 
     decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
@@ -38,14 +36,18 @@ class ImageTaskSpec(TaskPart, TaskSpec):
     patch: int = Field(default=4, ge=1)
     data_seed: int = Field(default=0, ge=0)
 
-    def plan(self, *, folder: Path) -> TaskPlan:
-        """The same task for every shape."""
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of an image, and its masked pixels.
+
+        Raises:
+            InterlawError: The patch does not divide the image's side.
+        """
         if self.image_size % self.patch:
             raise InterlawError(
                 f"expected a patch that divides {self.image_size} pixels, found {self.patch}; choose another"
             )
-        sizes = {"channels": self.channels, "image_size": self.image_size, "supervised": self.units_per_sample}
-        return TaskPlan(spec=lambda shape: self, sizes=sizes)
+        return {"channels": self.channels, "image_size": self.image_size, "supervised": self.units_per_sample}
 
     @property
     def image_size(self) -> int:

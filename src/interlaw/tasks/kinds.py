@@ -11,11 +11,9 @@ from pydantic import BeforeValidator, SerializeAsAny
 from interlaw.errors import did_you_mean
 from interlaw.registry import Registry
 from interlaw.tasks.images_spec import ImageTaskSpec
-from interlaw.tasks.sequences_spec import SequenceTaskSpec
+from interlaw.tasks.regression_specs import SequenceTaskSpec, VectorTaskSpec, WaveTaskSpec
 from interlaw.tasks.spec import Strict, TaskPart, TaskSpec
 from interlaw.tasks.text_spec import TextTaskPart, TextTaskSpec
-from interlaw.tasks.vectors_spec import VectorTaskSpec
-from interlaw.tasks.waves_spec import WaveTaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)

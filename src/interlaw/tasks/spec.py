@@ -72,3 +72,22 @@ class TaskPart(Strict, ABC):
     @abstractmethod
     def plan(self, *, folder: Path) -> TaskPlan:
         """Opens the data; a relative path starts at `folder`."""
+
+
+class WholeTask(TaskPart, TaskSpec, ABC):
+    """A task of which a recipe says everything, so that it is the same for every shape.
+
+    Attributes:
+        data_seed: Seed of everything that is drawn.
+    """
+
+    data_seed: int = 0
+
+    @property
+    @abstractmethod
+    def sizes(self) -> dict[str, int]:
+        """Sizes of the shape that the data decide."""
+
+    def plan(self, *, folder: Path) -> TaskPlan:
+        """The same task for every shape."""
+        return TaskPlan(spec=lambda shape: self, sizes=self.sizes)

@@ -1,0 +1,136 @@
+"""Regressions on samples that are drawn once, as documents: Gaussian vectors, waves, and a teacher network."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from interlaw.tasks.spec import WholeTask
+
+if TYPE_CHECKING:
+    from interlaw.tasks.samples import RegressionTask
+
+
+class DrawnTask(WholeTask, ABC):
+    """Regression on samples that are drawn once, on the CPU whatever the device.
+
+    Attributes:
+        train: Training samples.
+        validation: Validation samples.
+        test: Test samples.
+    """
+
+    train: int = Field(default=20_000, ge=1)
+    validation: int = Field(default=4096, ge=1)
+    test: int = Field(default=8192, ge=1)
+
+    @property
+    def units_per_sample(self) -> int:
+        """One target a sample."""
+        return 1
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """What every way of drawing takes: sizes of the splits, and the seed."""
+        return {
+            "sizes": {name: getattr(self, name) for name in ("train", "validation", "test")},
+            "seed": self.data_seed,
+        }
+
+
+class VectorTaskSpec(DrawnTask):
+    """What decides the data.
+
+    Attributes:
+        variant: `full`; `product`: only the axis-aligned product; `hermite`: only the two Hermite terms.
+        dim: Coordinates of x.
+    """
+
+    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
+
+    kind: Literal["vectors"] = "vectors"
+    variant: Literal["full", "product", "hermite"] = "full"
+    dim: int = Field(default=64, ge=2)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """One output."""
+        return {"input_size": self.dim, "output_size": 1}
+
+    def open(self, *, device: str = "cpu") -> RegressionTask:
+        """Draws directions and points."""
+        from interlaw.tasks.vectors import draw_task
+
+        return draw_task(**self.drawn, dim=self.dim, variant=self.variant, device=device)
+
+
+class WaveTaskSpec(DrawnTask):
+    """What decides the data.
+
+    Attributes:
+        layers: Layers of sines in the target: how deep it is composed.
+        gain: Standard deviation of the arguments of the sines: how often the target turns.
+        hidden: Sines in each layer.
+        dim: Coordinates of x.
+        noise: Standard deviation of the training targets' noise, beside a target of standard deviation 1.
+    """
+
+    decides: ClassVar[dict[str, str]] = {"input_size": "task.dim", "output_size": "the task"}
+
+    kind: Literal["waves"] = "waves"
+    layers: int = Field(default=2, ge=1)
+    gain: float = Field(default=1.0, gt=0)
+    hidden: int = Field(default=16, ge=1)
+    dim: int = Field(default=8, ge=2)
+    noise: float = Field(default=0.03, ge=0)
+    train: int = Field(default=128_000, ge=2)
+    test: int = Field(default=16_384, ge=1)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """One output."""
+        return {"input_size": self.dim, "output_size": 1}
+
+    def open(self, *, device: str = "cpu") -> RegressionTask:
+        """Draws the target and the points."""
+        from interlaw.tasks.waves import draw_waves
+
+        target: dict[str, Any] = {"dim": self.dim, "hidden": self.hidden, "layers": self.layers}
+        return draw_waves(**self.drawn, **target, gain=self.gain, noise=self.noise, device=device)
+
+
+class SequenceTaskSpec(DrawnTask):
+    """What decides the data; a sample is a sequence, its target one vector of features.
+
+    Attributes:
+        time: Steps of a sequence of standard normal noise.
+        teacher_depth: The teacher's layers.
+        teacher_width: The teacher's units, all of which are features.
+    """
+
+    decides: ClassVar[dict[str, str]] = {
+        "input_size": "the task",
+        "output_size": "task.teacher_width",
+        "time": "task.time",
+    }
+
+    kind: Literal["sequences"] = "sequences"
+    time: int = Field(default=80, ge=1)
+    teacher_depth: int = Field(default=2, ge=1)
+    teacher_width: int = Field(default=64, ge=1)
+    validation: int = Field(default=1024, ge=1)
+    test: int = Field(default=2048, ge=1)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """A number a step in, the teacher's features out."""
+        return {"input_size": 1, "output_size": self.teacher_width, "time": self.time}
+
+    def open(self, *, device: str = "cpu") -> RegressionTask:
+        """Draws sequences and runs the teacher over them."""
+        from interlaw.tasks.sequences import draw_task
+
+        teacher: dict[str, Any] = {"teacher_depth": self.teacher_depth, "teacher_width": self.teacher_width}
+        return draw_task(**self.drawn, **teacher, time=self.time, device=device)
