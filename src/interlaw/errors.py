@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 
 class InterlawError(Exception):
@@ -36,3 +38,22 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     spelled = {str(name).casefold(): str(name) for name in known}
     near = difflib.get_close_matches(str(word).casefold(), spelled, n=1, cutoff=0.6)
     return f"; did you mean {spelled[near[0]]!r}?" if near else ""
+
+
+def near_path(path: str | Path) -> str:
+    """The end of a message about a path that leads nowhere: the path that is spelled most like it, or nothing.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "runs").mkdir()
+        ...     near_path(Path(folder, "rnus", "mine")).endswith("runs'?")
+        True
+    """
+    path = Path(path)
+    missing = next((one for one in (*reversed(path.parents), path) if not one.exists()), path)
+    beside: list[str] = []
+    with suppress(OSError):  # nothing there, or nothing that may be listed
+        beside = sorted(one.name for one in missing.parent.iterdir())
+    near = did_you_mean(missing.name, beside)
+    return near.replace(near.split("'")[1], str(missing.parent / near.split("'")[1])) if near.count("'") == 2 else ""

@@ -63,6 +63,16 @@ def format_size(number: float) -> str:
     return f"{number:.3g}"
 
 
+def counted(number: int, what: str) -> str:
+    """A number with what it counts, in the plural unless it is one.
+
+    Example:
+        >>> counted(1, "layer"), counted(3, "layer"), counted(0, "trial")
+        ('1 layer', '3 layers', '0 trials')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def parse_depths(text: str) -> list[int]:
     """Reads a list of depths: single numbers, ranges `1-24`, ranges with a step `2-16:2`, joined by commas.
 

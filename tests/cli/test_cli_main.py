@@ -14,7 +14,7 @@ import typer
 
 import interlaw
 from interlaw import cli
-from interlaw.cli import app
+from interlaw.cli import app, loading
 from interlaw.cli.loading import NEEDS_TORCH, load_first
 from interlaw.cli.output import print_json
 from interlaw.errors import InterlawError, MissingExtraError, WorkFailedError
@@ -158,12 +158,17 @@ def test_json_is_json_whatever_the_values(capsys: pytest.CaptureFixture[str]) ->
 def test_what_loads_for_seconds_is_named_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(loading, "import_module", loaded.append)  # torch cannot be imported twice
     load_first(["measure", "gpt2"])
-    assert capsys.readouterr().err == ""
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert loaded == [], "torch is here already"
+    monkeypatch.delitem(sys.modules, "torch")
     load_first(["shapes", "--params", "1M"])
     load_first(["measure", "--help"])
-    assert capsys.readouterr().err == ""
+    assert (loaded, capsys.readouterr().err) == ([], "")
+    load_first(["measure", "gpt2"])
+    assert (loaded, capsys.readouterr().err) == (["torch"], ""), "a mistake is the only line of a pipe"
+    monkeypatch.setenv("FORCE_COLOR", "1")
     load_first(["measure", "gpt2"])
     assert "loading torch" in capsys.readouterr().err
 

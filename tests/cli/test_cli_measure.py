@@ -198,6 +198,35 @@ def test_two_models_are_measured_on_the_same_inputs(
     assert found["sentence"].startswith(f"{larger} has the larger" if told_apart else "the two cannot be told apart")
 
 
+def test_two_models_layer_by_layer(
+    factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = f"{factory}:vectors", f"{factory}:dropping"
+    picture = tmp_path / "both.png"
+    run("diff", *models, "--inputs", array, "--layers", "--figure", picture, "--json")
+    found = read(capsys)
+    assert set(found) == {"a", "b", "differences", "sentence", "figure"}
+    run("layers", models[0], "--inputs", array, "--json")
+    assert found["a"] == read(capsys)["layers"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    run("diff", *models, "--inputs", array, "--layers", "--figure", picture)
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == found["sentence"]
+    assert f"wrote {picture}" in err.replace("\n", "")
+
+
+def test_layers_of_saved_measurements_and_figures_without_layers_are_refused(
+    factory: Path, array: Path, tmp_path: Path
+) -> None:
+    model = f"{factory}:vectors"
+    with pytest.raises(InterlawError, match=r"expected two models and no --layer with --layers, found a\.json"):
+        run("diff", model, "a.json", "--inputs", array, "--layers")
+    with pytest.raises(InterlawError, match="expected two models and no --layer with --layers, found --layer"):
+        run("diff", model, model, "--inputs", array, "--layers", "--layer", "0")
+    with pytest.raises(InterlawError, match="expected --layers with --figure, found --figure alone"):
+        run("diff", model, model, "--inputs", array, "--figure", tmp_path / "x.png")
+
+
 def test_models_of_different_width_are_compared_by_their_excess(
     factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -309,15 +338,15 @@ def test_a_trial_of_a_sweep_brings_its_own_text(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("vectors",), "expected --inputs FILE.npy"),
+        (("vectors",), "expected inputs='FILE.npy'"),
         (("vectors", "--inputs", "missing.npy"), "expected a NumPy array in missing.npy"),
         (("vectors", "--inputs", "x.npy", "--text", "text.txt"), "found both"),
         (("vectors", "--inputs", "x.npy", "--exact", "--probes", 2), "--probes or --exact"),
         (("vectors", "--inputs", "x.npy", "--device", "abacus"), "a device of this machine, found 'abacus'"),
         (("vectors", "--inputs", "words.npy"), "expected an array of numbers"),
-        (("language", "--text", "text.txt"), "expected --context"),
+        (("language", "--text", "text.txt"), "expected context="),
         (("language", "--text", "nowhere.txt", "--context", 4), "expected a text file at nowhere.txt"),
-        (("language", "--text", "text.txt", "--context", 10**6), "smaller --context"),
+        (("language", "--text", "text.txt", "--context", 10**6), "smaller context="),
     ],
 )
 def test_mistakes(
@@ -472,7 +501,7 @@ def test_groups_of_samples_from_a_file(
     (tmp_path / "few.txt").write_text("a b")
     with pytest.raises(InterlawError, match=rf"one group a sample in .*few\.txt, found 2 groups for {count} samples"):
         run("measure", f"{factory}:vectors", "--inputs", array, "--groups", tmp_path / "few.txt")
-    with pytest.raises(InterlawError, match="--groups with --inputs"):
+    with pytest.raises(InterlawError, match="groups= with inputs="):
         run("measure", f"{factory}:language", "--groups", tmp_path / "few.txt", "--context", "8")
 
 

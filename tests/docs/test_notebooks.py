@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import nbformat
@@ -47,3 +48,8 @@ def test_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert outputs
     assert [output for output in outputs if output.output_type == "error"] == []
+    shown = [output.data for output in outputs if "data" in output]
+    pictures = [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
+    assert pictures, "every notebook plots, and needs no network for it"
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert not any("cdn" in str(data.get("text/html", "")) for data in shown)

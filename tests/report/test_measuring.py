@@ -157,7 +157,7 @@ def test_the_written_page_has_the_times(tmp_path: Path) -> None:
     path = tmp_path / "explorer.html"
     result = CliRunner().invoke(app, ["--params", "30M", "--out", str(path), "--measure"])
     assert result.exit_code == 0, result.output
-    assert f"explorer: {path}" in result.stdout
+    assert f"wrote {path}" in result.stdout
     assert "training" in result.stderr
     page = path.read_text(encoding="utf-8")
     assert 'data-panel="frontier:0"' in page

@@ -139,7 +139,7 @@ def test_width_is_a_multiple_of_everything_asked_for() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "expected exactly one budget .params, flops_per_token or flops., found none; give one"),
+        ({}, "expected exactly one budget .params=, flops_per_token= or flops=., found none; give one"),
         ({"params": "1M", "flops": "1e12"}, "expected exactly one budget .*, found params, train_flops; give one"),
         ({"params": "1M", "flops_per_token": "1M"}, "found params, flops_per_token; give one"),
         ({"params": "lots"}, "expected a size such as"),

@@ -81,7 +81,7 @@ def test_networks_of_pictures_and_sound_read_no_text(make: object, tmp_path: Pat
     make(tmp_path)  # type: ignore[operator]
     subject = open_subject(str(tmp_path), device="cpu", trust_remote_code=False)
     assert not subject.reads_tokens
-    with pytest.raises(InterlawError, match=r"expected --inputs FILE\.npy for a model that reads no tokens"):
+    with pytest.raises(InterlawError, match=r"expected inputs='FILE\.npy' for a model that reads no tokens"):
         read_inputs(subject, view="input", text=None, inputs=None, samples=3, most=3, context=None, seed=0)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -24,6 +25,7 @@ from interlaw.cli.init import init
 from interlaw.cli.layers import layers
 from interlaw.cli.loading import load_first
 from interlaw.cli.measure import measure
+from interlaw.cli.options import in_options
 from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
 from interlaw.cli.report import report
@@ -34,7 +36,7 @@ from interlaw.cli.status import status
 from interlaw.cli.sweep import sweep
 from interlaw.cli.visible import visible
 from interlaw.cli.watch import watch
-from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
 
 app = typer.Typer(
     name="interlaw",
@@ -104,8 +106,10 @@ def run(arguments: list[str]) -> int:
     try:
         load_first(arguments)
         result = app(arguments or ["--help"], standalone_mode=False)
-    except (InterlawError, TyperException) as error:
-        return _complain(_refused(error) if isinstance(error, TyperException) else str(error), status=2)
+    except TyperException as error:
+        return _complain(_refused(error), status=2)
+    except InterlawError as error:
+        return _complain(in_options(str(error), options_of(arguments)), status=2)
     except WorkFailedError as error:
         return _complain(str(error), status=1)
     except (KeyboardInterrupt, Abort):
@@ -128,8 +132,20 @@ def _refused(error: TyperException) -> str:
     message, cause = error.format_message(), error.__cause__
     if not isinstance(cause, ValidationError):
         return message
-    message, found = message.replace("Value error, ", "").rstrip("."), repr(cause.errors()[0]["input"])
-    return message if found in message else f"{message}, found {found}"
+    message, found = message.replace("Value error, ", "").rstrip("."), cause.errors()[0]["input"]
+    choices = message.partition("is not one of ")[2]
+    if choices:
+        return message + did_you_mean(found, re.findall("'([^']+)'", choices))
+    return message if repr(found) in message else f"{message}, found {found!r}"
+
+
+def options_of(arguments: list[str]) -> dict[str, str]:
+    """The options of the command that was called, by the name of their argument."""
+    commands: Any = getattr(typer.main.get_command(app), "commands", {})
+    called = commands.get(arguments[0]) if arguments else None
+    return (
+        {} if called is None else {each.name: max(each.opts, key=len) for each in called.params if "--" in each.opts[0]}
+    )
 
 
 def _complain(message: str, *, status: int) -> int:

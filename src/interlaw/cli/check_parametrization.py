@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError, WorkFailedError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def check_parametrization(
         if curves:
             drawings[figure.with_name(f"{figure.stem}-rates{figure.suffix}")] = draw_rate_curves(curves)
         for path, drawing in drawings.items():
-            make_console().print(f"figure: {write_chart(path, drawing)}", markup=False)
+            tell_written(write_chart(path, drawing))
     if as_json:
         print_json(
             {

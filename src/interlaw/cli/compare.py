@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.diff import refuse_two_models
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.loading import busy
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     from interlaw.published import Comparison, Correlation, Placement, PublishedRow
@@ -79,15 +81,16 @@ def compare(
         added = added_rows(models or [], lm_eval or [], config or [], task=task, variant=variant)
     if write is not None:
         append_rows(write, added)
-        make_console().print(f"wrote {len(added)} rows to {write}", markup=False)
-    comparison = compare_models(
-        (*added, *published_rows()),
-        protocol=protocol or HOMOGENEOUS_PROTOCOL,
-        variant="inst" if variant == "inst" else "base",
-        interval=parse_interval(interval) if interval else PAPER_INTERVAL,
-        resamples=resamples,
-        seed=seed,
-    )
+        make_console().print(f"wrote {counted(len(added), 'row')} to {write}", markup=False)
+    with busy("comparing the published models"):
+        comparison = compare_models(
+            (*added, *published_rows()),
+            protocol=protocol or HOMOGENEOUS_PROTOCOL,
+            variant="inst" if variant == "inst" else "base",
+            interval=parse_interval(interval) if interval else PAPER_INTERVAL,
+            resamples=resamples,
+            seed=seed,
+        )
     placements = place_rows(added, comparison.models, interval=comparison.interval)
     if figure is not None:
         from interlaw.published import published_ratio_points
@@ -98,7 +101,7 @@ def compare(
             protocol=protocol or HOMOGENEOUS_PROTOCOL,
             variant="inst" if variant == "inst" else "base",
         )
-        write_chart(figure, draw_scores(score_panels(points), interval=comparison.interval))
+        tell_written(write_chart(figure, draw_scores(score_panels(points), interval=comparison.interval)))
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
         return

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     from interlaw.laws import Claim, TreatmentComparison, TreatmentDifference
@@ -41,7 +42,8 @@ def compare_treatments(
         from interlaw.report import draw_treatments, units_of, write_chart
 
         units = units_of(treated.task)
-        write_chart(figure, draw_treatments(comparison, budget_kind=treated.budget_kind, units=units))
+        drawing = draw_treatments(comparison, budget_kind=treated.budget_kind, units=units)
+        tell_written(write_chart(figure, drawing))
     if as_json:
         print_json(comparison.to_dict())
         return
@@ -81,7 +83,7 @@ def show(comparison: TreatmentComparison) -> None:
         share = (
             f" ({cost.search_flops / cost.train_flops:.0%} for rates)" if cost.search_flops and cost.train_flops else ""
         )
-        console.print(f"- {cost.treatment}: {cost.num_trials} trials{tried}{flops}{share}", markup=False)
+        console.print(f"- {cost.treatment}: {counted(cost.num_trials, 'trial')}{tried}{flops}{share}", markup=False)
     show_claims(comparison.claims)
     for warning in comparison.warnings:
         make_console().print(f"! {warning}", markup=False)

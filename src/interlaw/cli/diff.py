@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.cli.completion import VIEWS, among
+from interlaw.cli.layers import MOST_SAMPLES
 from interlaw.cli.measure import (
     Context,
     Device,
@@ -22,12 +23,15 @@ from interlaw.cli.measure import (
     Trust,
     progress_bar,
 )
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.errors import InterlawError
+from interlaw.subject import title_of
 
 if TYPE_CHECKING:
-    from interlaw.interaction import Estimate, Interaction
+    from interlaw.interaction import Estimate, Interaction, Layers, LayersDifference
+
+LAYERS_FIGURE = Path("diff.png")
 
 Named = typer.Argument(
     help="A model, as `interlaw measure` takes it, or FILE.json that `interlaw measure --out` wrote."
@@ -51,6 +55,13 @@ def diff(
     device: Device = None,
     float32: Float32 = False,
     trust_remote_code: Trust = False,
+    by_layer: Annotated[
+        bool, typer.Option("--layers", help="Compare every layer, and draw both models by layer.")
+    ] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|svg|pdf", help=f"The figure of --layers; {LAYERS_FIGURE} when not given."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Two models or saved measurements side by side.
@@ -59,7 +70,7 @@ def diff(
     """
     import torch
 
-    from interlaw.interaction import LEVEL, SCALE, compare
+    from interlaw.interaction import LEVEL, SCALE, compare, same_clusters
 
     options: dict[str, Any] = {
         "view": view,
@@ -69,11 +80,17 @@ def diff(
         "dtype": torch.float32 if float32 else None,
     }
     reading = {"text": text, "inputs": inputs, "samples": samples, "context": context}
+    if by_layer:
+        places: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
+        _diff_layers((a, b), options, reading, figure=figure, level=level or LEVEL, as_json=as_json, **places)
+        return
+    if figure is not None:
+        raise InterlawError("expected --layers with --figure, found --figure alone; add --layers")
     first, second = (
         _measured(name, options, reading, device=device, trust_remote_code=trust_remote_code) for name in (a, b)
     )
     alike = (first.layer, first.dim) == (second.layer, second.dim)
-    differences = compare(first, second, paired=_paired(first, second), across=not alike, level=level or LEVEL)
+    differences = compare(first, second, paired=same_clusters(first, second), across=not alike, level=level or LEVEL)
     sentence = in_a_sentence(first, second, differences, level=level or LEVEL)
     if as_json:
         print_json(
@@ -108,15 +125,66 @@ def _measured(
         return measure(subject.model, given.inputs, **options | beside)
 
 
-def _paired(a: Interaction, b: Interaction) -> bool:
-    """Whether both saw the same samples in the same groups, so that the spread that they share cancels."""
-    return (
-        a.grams is not None
-        and b.grams is not None
-        and a.inputs is not None
-        and a.inputs == b.inputs
-        and a.grams.counts.tolist() == b.grams.counts.tolist()
-    )
+def _diff_layers(
+    names: tuple[str, str],
+    options: dict[str, Any],
+    reading: dict[str, Any],
+    *,
+    figure: Path | None,
+    level: float,
+    as_json: bool,
+    device: str | None,
+    trust_remote_code: bool,
+) -> None:
+    """Both models by layer: a table, one figure, one sentence."""
+    from interlaw.interaction import compare_layers, measure_layers
+    from interlaw.report import difference_in_words, draw_layers_pair, require_figure_name, write_chart
+
+    figure = require_figure_name(LAYERS_FIGURE if figure is None else figure)
+    saved = [name for name in names if Path(name).suffix == ".json"]
+    if saved or options["layer"] is not None:
+        raise InterlawError(
+            f"expected two models and no --layer with --layers, found {saved[0] if saved else '--layer'}; "
+            "name the models themselves, and leave --layer out"
+        )
+    what = {name: value for name, value in options.items() if name != "layer"}
+    sides, titles = [], []
+    for name in names:
+        subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
+        beside = {"view": what["view"] or subject.default_view}
+        given = read_inputs(subject, view=beside["view"], seed=what["seed"], most=MOST_SAMPLES, **reading)
+        with progress_bar(given.inputs) as advance:
+            found = measure_layers(subject.model, given.inputs, **what | beside, groups=given.groups, progress=advance)
+        sides.append(found)
+        titles.append(title_of(subject, name))
+    difference = compare_layers(*sides, level=level)
+    sentence = difference_in_words(difference, (titles[0], titles[1]))
+    drawn = {f"{letter}: {title}": side for letter, title, side in zip("AB", titles, sides, strict=True)}
+    tell_written(write_chart(figure, draw_layers_pair(drawn, message=sentence)))
+    if as_json:
+        listed = {side: [row.to_dict() for row in found] for side, found in zip("ab", sides, strict=True)}
+        print_json({**listed, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})
+        return
+    _show_layers(sides[0], sides[1], difference)
+    make_console(stderr=False).print(sentence, markup=False)
+
+
+def _show_layers(a: Layers, b: Layers, difference: LayersDifference) -> None:
+    """One row a layer of either model, in the order of the network."""
+    from rich.table import Table
+
+    table = Table("layer", "A above chance", "B above chance", "A - B", "interval", box=None, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    first, second = ({row.name: row.interaction.excess_ratio for row in side} for side in (a, b))
+    for name in dict.fromkeys([*first, *second]):
+        one = difference.layers.get(name)
+        table.add_row(
+            name,
+            *(f"{side[name]:+.4f}" if name in side else "-" for side in (first, second)),
+            *("-", "-") if one is None else (f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}"),
+        )
+    make_console(stderr=False).print(table)
 
 
 def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
 from interlaw.shapes import format_size
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def evidence(
         fitted = fit_optima()
         optima = (*fitted, *published_optima())
         if out is not None:
-            out.write_text(write_optima(fitted), encoding="utf-8")
+            write_text(write_optima(fitted), out)
+            tell_written(out)
     found = gather_evidence(optima)
     if figure is not None:
         from interlaw.report import draw_evidence, write_chart
 
-        write_chart(figure, draw_evidence(found))
-        make_console().print(f"wrote {figure}", markup=False)
+        tell_written(write_chart(figure, draw_evidence(found)))
     if as_json:
         print_json(found.to_dict())
         return

@@ -46,7 +46,7 @@ def explore(
         if as_json:
             print_json({"explorer": page})
         else:
-            make_console(stderr=False).print(f"explorer: {page}", markup=False)
+            make_console(stderr=False).print(f"wrote {page}", markup=False)
         return
     with ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"

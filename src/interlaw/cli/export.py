@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from interlaw.cli.output import AsJson, print_json
-from interlaw.errors import InterlawError
+from interlaw.cli.output import AsJson, print_json, tell_written, write_bytes
 
 
 def export(
@@ -22,7 +21,6 @@ def export(
 
     Shape, loss, interaction with intervals, cost.
     """
-    from interlaw.files import write_atomically
     from interlaw.runs import load_table, table_as
 
     table = load_table(run)
@@ -33,9 +31,7 @@ def export(
     if out is None:
         sys.stdout.buffer.write(content)
         return
-    try:
-        write_atomically(out, content)
-    except OSError as error:
-        raise InterlawError(f"expected to write {str(out)!r}, found: {error.strerror}; name another file") from error
+    write_bytes(content, out)
+    tell_written(out)
     if as_json:
         print_json({"trials": len(table), "format": form, "out": out})

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.loading import busy
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
 
@@ -90,14 +91,11 @@ def fit(
         list_sweeps(as_json=as_json)
         return
     table = read_source(source, view=view, columns=column or [])
-    law = fit_law(table, **settings)
+    with busy("fitting the law"):
+        law = fit_law(table, **settings)
     if out is not None:
-        try:
-            out.write_text(json.dumps(law.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InterlawError(
-                f"expected to write {str(out)!r}, found: {error.strerror}; name another file"
-            ) from error
+        write_text(json.dumps(law.to_dict(), indent=1, allow_nan=False) + "\n", out)
+        tell_written(out)
     beside = surfaces(table, law)
     if as_json:
         print_json({**law.to_dict(), **beside})

@@ -10,7 +10,7 @@ import typer
 
 from interlaw.cli.completion import families
 from interlaw.cli.output import AsJson, make_console, own_name, print_json, write_text
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, near_path
 
 
 def init(
@@ -30,7 +30,9 @@ def init(
     if file.exists():
         raise InterlawError(f"expected a new file, found one at {str(file)!r}; name another, or remove it first")
     if text is not None and not text.exists():
-        raise InterlawError(f"expected a text file or folder, found nothing at {str(text)!r}; check the path")
+        raise InterlawError(
+            f"expected a text file or folder, found nothing at {str(text)!r}; check the path{near_path(text)}"
+        )
     corpus = None if text is None else os.path.relpath(text, file.parent)
     write_text(starter_recipe(family=family, corpus=corpus), file)
     if as_json:

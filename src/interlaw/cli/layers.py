@@ -24,7 +24,7 @@ from interlaw.cli.measure import (
     Trust,
     progress_bar,
 )
-from interlaw.cli.output import AsJson, make_console, print_json, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_json
 from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.subject import title_of
 
@@ -93,13 +93,14 @@ def layers(
         beside: dict[str, Any] = {"groups": given.groups, "progress": advance}
         found = measure_layers(subject.model, given.inputs, layers=layer or None, **what, **beside)
     if figure is not None:
-        write_chart(figure, draw_layers(found, whose=f"{title_of(subject, model)}, {what['view']} view"))
-        make_console().print(f"wrote {figure}", markup=False)
+        drawing = draw_layers(found, whose=f"{title_of(subject, model)}, {what['view']} view")
+        tell_written(write_chart(figure, drawing))
     for name, reason in found.left_out.items():
         make_console().print(f"note: '{name}' is left out: {reason}")
     written = {"layers": [row.to_dict() for row in found], "left_out": found.left_out}
     if out is not None:
         write_json(written, out)
+        tell_written(out)
     if as_json:
         print_json(written)
     else:

@@ -60,6 +60,9 @@ class LiveSweep:
 
     def __enter__(self) -> LiveSweep:
         self._progress.start()
+        if not self._console.is_terminal:
+            done, total = self._progress.tasks[0].completed, self._progress.tasks[0].total
+            self._console.print(f"starting: {done:.0f} of {total:.0f} trials done", markup=False)
         return self
 
     def __exit__(

@@ -1,9 +1,11 @@
-"""What takes longer than a second to load is named while it loads, where a terminal is there to show it."""
+"""What takes longer than a second is named while it runs, where a terminal is there to show it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 
 from interlaw.cli.output import make_console
 
@@ -14,18 +16,19 @@ NEEDS_TORCH = frozenset(
 
 
 @contextmanager
-def loading(what: str) -> Iterator[None]:
-    """Shows "loading WHAT" on a terminal until the block ends; says nothing elsewhere."""
+def busy(words: str) -> Iterator[None]:
+    """Shows the words on a terminal while the block runs; elsewhere stderr is for mistakes and progress."""
     console = make_console()
     if not console.is_terminal:
         yield
         return
-    with console.status(f"loading {what}"):
+    with console.status(words):
         yield
 
 
 def load_first(arguments: Sequence[str]) -> None:
     """Imports torch, saying so, for a command that needs it; the help texts do without."""
-    if arguments and arguments[0] in NEEDS_TORCH and not {"-h", "--help"} & set(arguments):
-        with loading("torch"):
-            import torch  # noqa: F401
+    needed = arguments and arguments[0] in NEEDS_TORCH and not {"-h", "--help"} & set(arguments)
+    if needed and "torch" not in sys.modules:
+        with busy("loading torch"):
+            import_module("torch")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.errors import InterlawError
+from interlaw.size import counted
 from interlaw.subject import Subject, count_samples
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def measure(
         result = with_rotation_test(result, subject.model, given.inputs, probes=drawn or "exact", **what)
     if out is not None:
         save(result, out)
+        tell_written(out)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -237,7 +239,7 @@ def _counted(result: Interaction) -> str:
     """How many samples there were, and how many groups of them."""
     if result.num_samples in (None, result.num_clusters):
         return f"{result.num_clusters} samples"
-    return f"{result.num_samples} samples in {result.num_clusters} groups"
+    return f"{result.num_samples} samples in {counted(result.num_clusters, 'group')}"
 
 
 def _judged(result: Interaction) -> str:

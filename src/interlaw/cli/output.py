@@ -41,12 +41,23 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         InterlawError: The file cannot be written there.
     """
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """The same of any content."""
     try:
-        write_atomically(path, text.encode())
+        write_atomically(path, content)
     except OSError as error:
         raise InterlawError(
             f"expected a file to write at {path}, found {error.strerror}; name another place"
         ) from error
+
+
+def tell_written(*paths: str | Path) -> None:
+    """Says what was written, on stderr."""
+    for path in paths:
+        make_console().print(f"wrote {path}", markup=False)
 
 
 def make_console(*, stderr: bool = True) -> Console:

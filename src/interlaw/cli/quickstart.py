@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.loading import busy
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
-from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError, near_path
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
@@ -38,6 +40,7 @@ def quickstart(
     from interlaw.laws import fit_law, verdict
     from interlaw.report import write_report
     from interlaw.runs import load_table, view_table
+    from interlaw.shapes import format_size
     from interlaw.sweep import parse_recipe, prepare_run, require_folder
 
     require_workers(workers)
@@ -49,8 +52,8 @@ def quickstart(
 
     source, device = text or "the standard library's text", choose_device(None)
     console.print(
-        f"equal-budget GPTs of {len(recipe.budget.amounts)} budgets, {len(recipe.depths)} depths and "
-        f"{len(recipe.seeds)} seeds on {source}, trained on {device}: minutes on two cores, most FLOPs first. "
+        f"GPTs of {' and '.join(map(format_size, recipe.budget.amounts))} parameters, {len(recipe.depths)} depths x "
+        f"{len(recipe.seeds)} seeds, on {source}, trained on {device}: minutes on two cores, most FLOPs first. "
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
         markup=False,
     )
@@ -62,10 +65,12 @@ def quickstart(
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     if outcome["unmeasured"]:
-        console.print(f"{outcome['unmeasured']} trials could not be measured; `interlaw status {out}` says why")
+        missing = counted(outcome["unmeasured"], "trial")
+        console.print(f"{missing} could not be measured; `interlaw status {out}` says why", markup=False)
     table = load_table(out)
-    law = fit_law(view_table(table))
-    page = write_report(out)
+    with busy("fitting the law and drawing the report"):
+        law = fit_law(view_table(table))
+        page = write_report(out)
     if as_json:
         print_json(
             {"run_dir": str(out), "trials": table.to_dict(orient="records"), "law": law.to_dict(), "report": str(page)}
@@ -75,7 +80,12 @@ def quickstart(
     of_best = table[(table["budget"] == table["budget"].max()) & (table["depth"] == best.depth)]
     trial = out / "trials" / str(of_best["key"].iloc[0])
     lines = [f"{label}: {words}" for label, words in verdict(law).lines]
-    lines += ["", f"report: {page}", f"next: {own_name()} measure {trial} --view loss"]
+    lines += [
+        "",
+        f"report: {page}",
+        f"measure a trial: {own_name()} measure {trial} --view loss",
+        f"a larger experiment, already run: {own_name()} demo",
+    ]
     make_console(stderr=False).print("\n" + "\n".join(lines), markup=False)
 
 
@@ -89,6 +99,8 @@ def recipe_on(text: Path | None) -> str:
     if text is None:
         return packaged
     if not text.exists():
-        raise InterlawError(f"expected a text file or folder, found nothing at {str(text)!r}; check the path")
+        raise InterlawError(
+            f"expected a text file or folder, found nothing at {str(text)!r}; check the path{near_path(text)}"
+        )
     corpus = json.dumps(str(text.resolve()), ensure_ascii=False)  # a string of JSON is one of TOML
     return packaged.replace('corpus = "stdlib"', f"corpus = {corpus}")

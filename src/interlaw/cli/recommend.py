@@ -10,7 +10,7 @@ import typer
 
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.completion import DECODERS, among
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def recommend(
     if figure is not None:
         from interlaw.report import draw_frontier, write_chart
 
-        write_chart(figure, draw_frontier(result))
-        make_console().print(f"wrote {figure}", markup=False)
+        tell_written(write_chart(figure, draw_frontier(result)))
     written = write_config(result, export, pick=pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
@@ -106,7 +105,7 @@ def recommend(
     if details:
         show_evidence(result)
     if written:
-        make_console().print(f"wrote {written}")
+        tell_written(written)
 
 
 def tell(words: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interlaw.cli.loading import busy
 from interlaw.cli.output import AsJson, make_console, print_json
 
 
@@ -27,7 +28,8 @@ def report(
     from interlaw.report import write_figures, write_report
     from interlaw.runs import is_url
 
-    page = write_report(run, out or (Path("report.html") if is_url(run) else None))
+    with busy("fitting and drawing"):
+        page = write_report(run, out or (Path("report.html") if is_url(run) else None))
     written = [] if figures is None else write_figures(run, figures)
     if as_json:
         print_json({"report": page, "figures": written})

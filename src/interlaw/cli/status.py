@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     from interlaw.sweep import RunStatus
@@ -46,7 +47,8 @@ def _costs(state: RunStatus) -> list[str]:
     lines = []
     if state.search_trials:
         lines.append(
-            f"search: {state.search_trials} trials tried a rate, {state.search_share:.0%} of the training FLOPs"
+            f"search: {counted(state.search_trials, 'trial')} tried a rate, "
+            f"{state.search_share:.0%} of the training FLOPs"
         )
     if state.evaluation_share is not None and state.measure_share is not None:
         lines.append(f"beside training: evaluating {state.evaluation_share:.1%}, measuring {state.measure_share:.1%}")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from interlaw.cli.loading import busy
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
@@ -220,7 +222,8 @@ def drive(
     from interlaw.cli.live import LiveSweep
     from interlaw.sweep import Logbook, run_trials
 
-    run, trials = plan()
+    with busy("reading the data"):
+        run, trials = plan()
     logbook = Logbook(run, log_folder(run), log)
     ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
     while len(ended) < len(trials):
@@ -289,7 +292,7 @@ def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
             f"seed {row['seed']}  {row['steps']} steps",
             markup=False,
         )
-    console.print(f"{len(rows)} trials, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}")
+    console.print(f"{counted(len(rows), 'trial')}, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}")
     if first_round:
         console.print(
             "the search's first round alone: further rates, then a final trial a seed, are planned from what it finds"

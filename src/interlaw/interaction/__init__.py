@@ -1,7 +1,8 @@
 """Neural interaction of any network: the energies of its AGOP, without bias, with intervals, against chance."""
 
 from interlaw.interaction import bottleneck, output_side, token_view
-from interlaw.interaction.compare import SCALE, compare
+from interlaw.interaction.compare import SCALE, compare, same_clusters
+from interlaw.interaction.compare_layers import LayersDifference, compare_layers
 from interlaw.interaction.energies import Energies, energies, plugin
 from interlaw.interaction.flow import agop, measure
 from interlaw.interaction.grams import (
@@ -42,6 +43,7 @@ __all__ = [
     "Interaction",
     "LayerInteraction",
     "Layers",
+    "LayersDifference",
     "MeasureOptions",
     "Options",
     "RotationTest",
@@ -49,6 +51,7 @@ __all__ = [
     "agop",
     "bootstrap",
     "compare",
+    "compare_layers",
     "energies",
     "grams_of",
     "haar_null",
@@ -61,6 +64,7 @@ __all__ = [
     "projected_null",
     "require_small",
     "rotation_test",
+    "same_clusters",
     "save",
     "with_intervals",
 ]

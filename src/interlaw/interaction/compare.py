@@ -90,12 +90,22 @@ def _require_paired(a: Interaction, b: Interaction) -> None:
             "expected two measurements with their Gram matrices, found one without; keep the .npz beside the .json, "
             "or leave paired out"
         )
-    alike = all(torch.equal(getattr(a.grams, name), getattr(b.grams, name)) for name in ("counts", "weights"))
-    if a.inputs is None or a.inputs != b.inputs or not alike:
+    if not same_clusters(a, b):
         raise InterlawError(
             f"expected two measurements of the same clusters, found inputs {_short(a)} and {_short(b)}; measure both "
             "on the same inputs by the same route, or leave paired out"
         )
+
+
+def same_clusters(a: Interaction, b: Interaction) -> bool:
+    """Whether both saw the same samples in the same groups, so that the spread that they share cancels."""
+    return (
+        a.grams is not None
+        and b.grams is not None
+        and a.inputs is not None
+        and a.inputs == b.inputs
+        and all(torch.equal(getattr(a.grams, name), getattr(b.grams, name)) for name in ("counts", "weights"))
+    )
 
 
 def _short(one: Interaction) -> str:

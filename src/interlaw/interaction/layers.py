@@ -26,6 +26,7 @@ from interlaw.interaction.place import Place, Places, token_table
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.superposition import agreement, kernel_of, superposition
 from interlaw.interaction.views import by_patch
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +110,7 @@ class Layers(tuple[LayerInteraction, ...]):
         table = self.to_frame()[columns].to_string(
             index=False, max_rows=SHOWN_ROWS, float_format="{:.4f}".format, show_dimensions=False
         )
-        return f"{len(self)} layers, {self[0].interaction.view} view\n{table}{left_out}"
+        return f"{counted(len(self), 'layer')}, {self[0].interaction.view} view\n{table}{left_out}"
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""

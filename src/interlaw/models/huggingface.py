@@ -21,6 +21,7 @@ from interlaw.models.windows import chosen_of, windows_of
 CONTEXT_LIMIT = 512
 LEAST_SEQUENCES = 32
 SHORTEST_CONTEXT = 8
+LEAST_VOCABULARY = 2  # tokens: a tokenizer made without its files knows one, for what it does not know
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,8 @@ def load_pretrained(
 
         with _quiet(name):
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+        if len(tokenizer) < LEAST_VOCABULARY:  # made of nothing: the folder has a config alone
+            tokenizer = None
     except Exception:  # each tokenizer misses its files in its own way (wav2vec2: TypeError)
         # A model without a tokenizer is still good for token ids; text asks for one, with a message.
         tokenizer = None

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from torch import nn
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, near_path
 
 
 def load_factory(reference: str) -> nn.Module:
@@ -41,7 +41,7 @@ def load_factory(reference: str) -> nn.Module:
 def _import(path: Path) -> ModuleType:
     """The file as a module; files beside it can be imported from it."""
     if not path.is_file():
-        raise InterlawError(f"expected a Python file, found nothing at '{path}'; check the path")
+        raise InterlawError(f"expected a Python file, found nothing at '{path}'; check the path{near_path(path)}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

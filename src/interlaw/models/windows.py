@@ -34,7 +34,7 @@ def windows_of(ids: list[int], *, window: int, most: int, seed: int | None) -> T
     count = len(ids) // window
     if count == 0:
         raise InterlawError(
-            f"expected at least {window} tokens of text, found {len(ids)}; give more text or a smaller --context"
+            f"expected at least {window} tokens of text, found {len(ids)}; give more text or a smaller context="
         )
     return torch.tensor(ids[: count * window]).reshape(count, window)[chosen_of(count, most=most, seed=seed)]
 
@@ -53,6 +53,6 @@ def require_bytes(model: nn.Module) -> None:
     if sizes and NUM_BYTES not in sizes:
         raise InterlawError(
             f"expected a network that reads bytes (a vocabulary of {NUM_BYTES}), found one of {max(sizes)}: bytes are "
-            "not its tokens; give token ids with --inputs IDS.npy, or save the model with its tokenizer and name that "
+            "not its tokens; give token ids with inputs='IDS.npy', or save the model with its tokenizer and name that "
             "folder"
         )

@@ -41,7 +41,7 @@ def depths_around(dimensions: Dimensions, budget: Budget) -> list[int]:
     if not shapes:
         raise InterlawError(
             f"expected a budget that some {dimensions.family} of these dimensions spends, found "
-            f"{format_size(budget.amount)} {budget.kind}; raise it, or lower --vocab, --head-dim or --multiple-of"
+            f"{format_size(budget.amount)} {budget.kind}; raise it, or lower vocab_size, head_dim or multiple_of"
         )
     size = float(np.median([shape.params for shape in shapes]))
     near = believe(size, pooled=measured_pool(), curvature=measured_curvature()).within(SWEPT_LOSS)
@@ -67,6 +67,6 @@ def _one(dimensions: Dimensions, budget: Budget, depth: int, *, rule: str) -> Sh
         spends = "none" if smallest is None else f"that the narrowest spends {budget.spent(smallest):,}"
         raise InterlawError(
             f"expected a {dimensions.family} of depth {depth} within {format_size(budget.amount)} {budget.kind}, found "
-            f"{spends}; raise the budget, or lower the depth, --vocab, --head-dim or --multiple-of"
+            f"{spends}; raise the budget, or lower the depth, vocab_size, head_dim or multiple_of"
         )
     return min(fitting, key=lambda shape: abs(budget.error(shape)))

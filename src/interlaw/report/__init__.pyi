@@ -13,6 +13,9 @@ from .fit_figure import draw_fit as draw_fit
 from .frontier_figure import draw_frontier as draw_frontier
 from .interaction_figure import draw_interaction as draw_interaction
 from .layers_figure import draw_layers as draw_layers
+from .layers_pair_figure import difference_in_words as difference_in_words
+from .layers_pair_figure import draw_layers_pair as draw_layers_pair
+from .offline import offline as offline
 from .packaged import demo_page as demo_page
 from .page import write_report as write_report
 from .saving import require_figure_name as require_figure_name

@@ -12,6 +12,7 @@ from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
 from interlaw.report.wording import Units, budget_text, shape_name
+from interlaw.size import counted
 
 MOST_POINTS = 60  # of a curve: finer than a panel's pixels
 MOST_OF_PANEL = 3000  # points: a browser draws as many in a tenth of a second
@@ -67,7 +68,8 @@ def _message(curves: Sequence[dict[str, Any]]) -> str:
     """How many curves still fell at their end."""
     losses = [curve["val_loss"] for curve in curves]
     falling = sum(len(each) > 1 and each[-1] <= min(each) for each in losses)
-    return f"{falling} of {len(curves)} trials have their lowest validation loss at the end of training"
+    has = "has its" if falling == 1 else "have their"
+    return f"{falling} of {counted(len(curves), 'trial')} {has} lowest validation loss at the end of training"
 
 
 def _chart(members: Sequence[dict[str, Any]], depths: Sequence[int], losses: tuple[float, float], units: Units) -> Spec:

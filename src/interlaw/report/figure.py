@@ -107,9 +107,11 @@ def whole(drawing: Drawing) -> Any:
     """A drawing as an Altair chart, for a notebook."""
     import altair as alt
 
+    from interlaw.report.offline import offline
+
     found = specification(drawing)
     kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
-    return kind.from_dict(found, validate=False)  # `to_dict` checks it
+    return offline(kind.from_dict(found, validate=False))  # `to_dict` checks it
 
 
 def specification(drawing: Drawing) -> Spec:

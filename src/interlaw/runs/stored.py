@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, near_path
 from interlaw.files import write_atomically
 from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder
 from interlaw.runs.record import Record
@@ -187,7 +187,9 @@ def require_run(location: str | Path) -> RunFolder:
     run.fetch()
     if not run.recipe.is_file():
         below = ", ".join(repr(str(path.parent)) for path in sorted(run.path.glob(f"*/{RECIPE}")))
-        remedy = f"the runs below it are {below}: give one of these" if below else "give the --out folder of a sweep"
+        remedy = f"the runs below it are {below}: give one of these" if below else "give the folder of a sweep"
+        if not is_url(location) and not run.path.exists():
+            remedy += near_path(run.path)
         raise InterlawError(f"expected a run folder with {RECIPE}, found none in {str(location)!r}; {remedy}")
     return run
 

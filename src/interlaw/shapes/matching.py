@@ -105,7 +105,9 @@ def choose_budget(
         given.append(("train_flops", flops))
     if len(given) != 1:
         found = ", ".join(kind for kind, _ in given) or "none"
-        raise InterlawError(f"expected exactly one budget (params, flops_per_token or flops), found {found}; give one")
+        raise InterlawError(
+            f"expected exactly one budget (params=, flops_per_token= or flops=), found {found}; give one"
+        )
     kind, amount = given[0]
     return Budget(kind=kind, amount=parse_size(amount), tokens_per_param=tokens_per_param)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Samples when nobody says how many: a small language model reads so many sequences in seconds on a processor.
 MOST_SAMPLES = 256
+MOST_TOKENS = 512  # a sequence of a model that reads more: what a processor does in seconds
 DEFAULT_TEXT = "the held-out part of the standard library"
 
 
@@ -69,16 +70,14 @@ def read_inputs(
     from interlaw.interaction import VIEWS
 
     if groups is not None and inputs is None:
-        raise InterlawError(
-            "expected --groups with --inputs, found no --inputs; the documents of a text are its groups"
-        )
+        raise InterlawError("expected groups= with inputs=, found no inputs=; the documents of a text are its groups")
     if text is not None and inputs is not None:
-        raise InterlawError("expected --text or --inputs, found both; give one")
+        raise InterlawError("expected text= or inputs=, found both; give one")
     targets, at_most = VIEWS[view].with_targets, samples or most
     if targets and subject.pretrained is not None and not subject.pretrained.causal:
         raise InterlawError(
             f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
-            "with a language-model head, or --view input"
+            "with a language-model head, or view='input'"
         )
     labels: list[Any] | None = None
     was_read: str | None = None
@@ -91,7 +90,7 @@ def read_inputs(
         found = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
         found = found if context is None else found[:, : context + targets]
     elif text is None and not subject.reads_tokens:
-        raise InterlawError("expected --inputs FILE.npy for a model that reads no tokens; save an array of inputs")
+        raise InterlawError("expected inputs='FILE.npy' for a model that reads no tokens; save an array of inputs")
     else:
         documents = [embedded_text()] if text is None else documents_of(text)
         reading: dict[str, Any] = {"context": context, "targets": targets, "seed": seed}
@@ -135,11 +134,17 @@ def windows_by_document(
 
 def sequences_of(subject: Subject, written: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Any:
     """Text as the model reads it."""
-    if subject.pretrained is None:
-        return own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
+    pretrained = subject.pretrained
+    if pretrained is None or (pretrained.tokenizer is None and pretrained.causal):
+        windows = own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
+        return (
+            windows
+            if pretrained is None
+            else [{"input_ids": windows, "attention_mask": windows.new_ones(windows.shape)}]
+        )
     from interlaw.models import text_batches
 
-    return text_batches(subject.pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed)
+    return text_batches(pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed)
 
 
 def own_windows(subject: Subject, text: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Tensor:
@@ -147,9 +152,11 @@ def own_windows(subject: Subject, text: str, *, samples: int, context: int | Non
     from interlaw.models import require_bytes, token_ids, windows_of
 
     tokenizer = "bytes" if subject.trial is None else str(getattr(subject.trial.task, "tokenizer", "bytes"))
-    length = context or getattr(getattr(subject.model, "shape", None), "context", None)
+    given = subject.pretrained or getattr(subject.model, "shape", None)
+    most = getattr(given, "context", None)
+    length = context or (None if most is None else min(most, MOST_TOKENS))
     if length is None:
-        raise InterlawError("expected --context for a model that does not say how long its sequences are")
+        raise InterlawError("expected context= for a model that does not say how long its sequences are")
     if tokenizer == "bytes" and subject.trial is None:
         require_bytes(subject.model)
     ids = list(text.encode()) if tokenizer == "bytes" else token_ids(text, tokenizer=tokenizer)

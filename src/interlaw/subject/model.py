@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, near_path
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,12 +104,8 @@ def require_possible(name: str) -> None:
     path = Path(name)
     if path.exists() or (name.count("/") < 2 and not name.startswith((".", "/"))):
         return
-    beside: list[str] = []
-    with suppress(OSError):  # nothing there, or nothing that may be listed
-        beside = sorted(each.name for each in path.parent.iterdir())
     raise InterlawError(
-        f"expected a trial's or model's folder, found nothing at {name!r}; check the path"
-        f"{did_you_mean(path.name, beside)}"
+        f"expected a trial's or model's folder, found nothing at {name!r}; check the path{near_path(path)}"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, did_you_mean, near_path
 from interlaw.interaction import VIEWS
 from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
@@ -286,6 +286,7 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InterlawError(
             f"expected a recipe file, found {str(path)!r}: {error}; give the path of a TOML recipe"
+            + (near_path(path) if isinstance(error, FileNotFoundError) else "")
         ) from error
     return parse_recipe(text, source=str(path)), text
 

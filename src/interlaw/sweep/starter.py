@@ -63,7 +63,7 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
         _section("training", TrainingPart, document["training"]),
         _section("measure", MeasurePart, document["measure"]),
     ]
-    text = "\n".join(sections)
+    text = "\n".join(sections) + "\n"
     parse_recipe(text, source="the starting recipe")
     return text
 
@@ -157,5 +157,5 @@ def attribute_notes(model: type) -> dict[str, str]:
         for entry in re.split(r"\n(?= {4}\S)", "\n" + body):
             name, separator, note = entry.strip().partition(": ")
             if separator and name.isidentifier():
-                notes[name] = " ".join(note.split())
+                notes[name] = " ".join(note.split()).replace("when None", "when not given")
     return notes

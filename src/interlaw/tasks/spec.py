@@ -62,7 +62,7 @@ class TaskPart(Strict, ABC):
     """The `[task]` part of a recipe.
 
     Attributes:
-        kind: Its name; a subclass makes it a literal.
+        kind: What is learned, by name.
         decides: Sizes of the shape that the data decide, and what they follow from; a recipe may not set them.
     """
 

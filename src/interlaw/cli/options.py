@@ -1,0 +1,45 @@
+"""Messages of the library in the words of the command line: `head_dim=` becomes `--head-dim`.
+
+The library names its arguments as Python does. A command line knows the same things as options; which ones, the command
+itself says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+# where an option's name is not that of the argument
+OTHER_NAMES = {"vocab_size": "--vocab", "num_kv_heads": "--kv-heads", "dtype": "--float32"}
+# name=value and the option where both are named; a quotation, which stays; a bare name, told by its underscore
+WORDS = re.compile(
+    r"""(?<![\w./-])(?P<name>[a-z][a-z_]*)=(?:'(?P<quoted>[^']*)'|(?P<plain>[\w.]*\w)?)(?:\ \(--[a-z0-9-]+\))?
+    |(?<!\w)'(?P<told>[a-z]+(?:_[a-z]+)+)'
+    |(?<!\w)'[^']*'|"[^"]*"|`[^`]*`
+    |(?<![\w./-])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w./=(-])
+    """,
+    re.VERBOSE,
+)
+
+
+def in_options(message: str, options: Mapping[str, str]) -> str:
+    """The message with arguments as options.
+
+    Args:
+        message: What an error says.
+        options: The command's options by the name of their argument.
+
+    Example:
+        >>> in_options("lower head_dim or pass depths='1-4'", {"head_dim": "--head-dim", "depths": "--depths"})
+        'lower --head-dim or pass --depths 1-4'
+    """
+    known = {**{name: option for name, option in OTHER_NAMES.items() if option in options.values()}, **options}
+
+    def renamed(found: re.Match[str]) -> str:
+        option = known.get(found["name"] or found["bare"] or found["told"])
+        if option is None:
+            return found[0]
+        value = found["quoted"] or found["plain"]
+        return option if value is None or option == OTHER_NAMES["dtype"] else f"{option} {value}"
+
+    return WORDS.sub(renamed, message)

@@ -1,0 +1,119 @@
+"""Two networks layer by layer: what exceeds chance in each, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlaw.interaction import Layers, LayersDifference
+from interlaw.report.figure import Drawing, Panel
+from interlaw.report.layers_figure import short_names, split_name
+from interlaw.report.look import INK, SERIES, SHAPES
+from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, told_apart
+from interlaw.size import counted
+
+MOST_PANELS = 12  # roles with a panel of their own; a network with more has all its layers in one
+CAPTION = (
+    "AOFE-ratio less what chance gives, with its interval. Above the line a network uses its coordinates in "
+    "combination more than a random basis would."
+)
+
+
+def pair_rows(sides: Mapping[str, Layers]) -> list[dict[str, Any]]:
+    """The plotted numbers: one row a layer of either network.
+
+    A layer's place is its block's number, or its part of the depth where the networks have not equally many blocks.
+    Its role is its name without that number; where the networks share no role, all layers have the role "all layers".
+    """
+    places = {side: [split_name(row.name) for row in layers] for side, layers in sides.items()}
+    depths = {side: max((n for _, n in found if n is not None), default=0) for side, found in places.items()}
+    alike = len(set(depths.values())) == 1
+    roles = list(dict.fromkeys(role for found in places.values() for role, _ in found))
+    shared = set.intersection(*({role for role, _ in found} for found in places.values()))
+    short = dict(zip(roles, short_names(roles), strict=True)) if shared and len(roles) <= MOST_PANELS else {}
+    found = []
+    for side, layers in sides.items():
+        for order, (row, (role, number)) in enumerate(zip(layers, places[side], strict=True)):
+            block = number if number is not None else 0 if order == 0 else depths[side]
+            part = block / max(depths[side], 1) if short else order / max(len(layers) - 1, 1)
+            excess = row.interaction.excess
+            found.append(
+                {
+                    "network": side,
+                    "layer": row.name,
+                    "role": short.get(role, "all layers"),
+                    "place": float(block) if alike and short else part,
+                    "excess": excess.value,
+                    "low": excess.low,
+                    "high": excess.high,
+                    "said": f"{side}, {row.name}: {excess.value:+.3f} ({excess.low:+.3f} to {excess.high:+.3f})",
+                }
+            )
+    return found
+
+
+def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
+    """One panel a role, one line a network.
+
+    Args:
+        sides: The layers of each network, by its name.
+        message: What the comparison says.
+    """
+    values = pair_rows(sides)
+    roles = list(dict.fromkeys(row["role"] for row in values))
+    by_block = len(roles) > 1 and all(row["place"] == int(row["place"]) for row in values)
+    reach = [0.0, *(end for row in values for end in (row["low"], row["high"]))]
+    margin = 0.05 * (max(reach) - min(reach))
+    most = max(1.0, *(row["place"] for row in values))
+    x = linear_axis(
+        "place",
+        "block" if by_block else "place in the network (0: first, 1: last)",
+        (-0.04 * most, 1.04 * most),
+        grid=False,
+        **({"format": "d", "tickMinStep": 1} if by_block else {"format": ".1f", "tickCount": 5}),
+    )
+    y = linear_axis("excess", "above chance", (min(reach) - margin, max(reach) + margin))
+    panels = tuple(
+        Panel(
+            chart=_panel([row for row in values if row["role"] == role], list(sides), x, y),
+            title=role,
+            width=260 if len(roles) > 1 else 640,
+            height=170,
+        )
+        for role in roles
+    )
+    return Drawing(message=message, caption=CAPTION, panels=panels)
+
+
+def _panel(values: list[dict[str, Any]], names: list[str], x: Spec, y: Spec) -> Spec:
+    """The layers of one role."""
+    key = legend(column=220)
+    color, form = (told_apart("network", names, looks, key) for looks in (SERIES, SHAPES))
+    place: Spec = {"x": "place", "color": color}
+    return layered(
+        x,
+        y,
+        marks([{"zero": 0.0}], "rule", y="zero", color=INK, strokeWidth=1),
+        marks(values, "line", **place, y="excess", strokeWidth=1.6),
+        marks(values, "rule", **place, y="low", y2="high", strokeWidth=1.4, opacity=0.6),
+        marks(values, "point", **place, y="excess", said=True, shape=form, filled=True, size=40, opacity=1),
+    )
+
+
+def difference_in_words(found: LayersDifference, names: tuple[str, str]) -> str:
+    """Which network's layers exceed chance by more, in one sentence."""
+    mean, level = found.mean, f"{found.level:.0%}"
+    span = f"{mean.value:+.3f}, {level} interval {mean.low:+.3f} to {mean.high:+.3f}"
+    if mean.low <= 0 <= mean.high:
+        said = (
+            f"On average over the layers, A ({names[0]}) and B ({names[1]}) cannot be told apart in interaction "
+            "above chance"
+        )
+    else:
+        larger, name = ("A", names[0]) if mean.value > 0 else ("B", names[1])
+        said = f"On average over the layers, {larger} ({name}) has more interaction above chance"
+    if not found.layers:
+        return f"{said} (A - B: {span}); they do not have the same layers, so these are not compared one by one"
+    a, b, open_ = found.count()
+    counts = f"of {counted(len(found.layers), 'layer')} A is larger in {a}, B in {b}, and {open_} cannot be told apart"
+    return f"{said} (A - B: {span}); {counts} ({level} for all of them together)"

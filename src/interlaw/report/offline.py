@@ -1,0 +1,64 @@
+"""What a notebook shows of a chart: a picture, and the chart itself where the notebook can draw it; no network.
+
+Altair's own default is a page that loads Vega from a server, so without a network a notebook would show nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Any
+
+import altair as alt
+
+from interlaw.report.saving import PIXELS, rendered
+
+# the kind by which notebooks know a chart of this major version of Vega-Lite, as Altair names it
+VEGALITE = f"application/vnd.vegalite.{alt.SCHEMA_VERSION.partition('.')[0]}.json"
+PNG_SIZE = slice(16, 24)  # bytes of a PNG's header that hold width and height
+
+
+class _Offline:
+    """Shown as a picture beside its specification, unless the reader has chosen a renderer of Altair's."""
+
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> Any:
+        """The picture and the specification by their kind, and how wide the picture is."""
+        if alt.renderers.active != "default":
+            return super()._repr_mimebundle_(*args, **options)  # type: ignore[misc]
+        found = self.to_dict()  # type: ignore[attr-defined]
+        picture = rendered(found, form="png")
+        width, height = (round(side / PIXELS) for side in struct.unpack(">II", picture[PNG_SIZE]))
+        shown = {
+            VEGALITE: found,
+            "image/png": base64.b64encode(picture).decode(),
+            "text/plain": repr(self),
+        }
+        return shown, {"image/png": {"width": width, "height": height}}
+
+
+class OfflineConcat(_Offline, alt.ConcatChart):
+    """Several panels."""
+
+
+class OfflineLayer(_Offline, alt.LayerChart):
+    """One panel."""
+
+
+class OfflineChart(_Offline, alt.Chart):
+    """One mark."""
+
+
+KINDS = {alt.ConcatChart: OfflineConcat, alt.LayerChart: OfflineLayer, alt.Chart: OfflineChart}
+
+
+def offline(chart: Any) -> Any:
+    """The chart, as one that a notebook shows without a network.
+
+    Example:
+        >>> import altair as alt
+        >>> shown, _ = offline(alt.Chart(alt.InlineData(values=[])).mark_point())._repr_mimebundle_()
+        >>> sorted(shown)
+        ['application/vnd.vegalite.v6.json', 'image/png', 'text/plain']
+    """
+    object.__setattr__(chart, "__class__", KINDS.get(type(chart), type(chart)))  # Altair takes plain ones as chart data
+    return chart
