@@ -11,9 +11,8 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.compare import compare, same_clusters
-from interlaw.interaction.grams import LEVEL, NULLS, Estimate, leave_one_out, student_quantile
+from interlaw.interaction.grams import LEVEL, NULLS, Estimate, leave_one_out, student_quantile, widened
 from interlaw.interaction.layers import Layers
-from interlaw.interaction.result import widened
 
 
 @dataclass(frozen=True, kw_only=True)
