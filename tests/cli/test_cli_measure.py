@@ -401,8 +401,12 @@ def test_layers_left_out_are_named_and_the_table_is_saved(
     saved = tmp_path / "layers.json"
     run("layers", f"{factory}:unused", "--inputs", array, "--positions", "last", "--out", saved, "--json")
     out, err = capsys.readouterr()
-    assert json.loads(out)["left_out"] == {"2.more": "it runs 0 times in a forward pass"}
-    assert "note: '2.more' is left out: it runs 0 times in a forward pass" in err
+    assert json.loads(out)["left_out"] == {
+        "2.more": "no forward pass runs it (of an encoder-decoder measure model.get_encoder())"
+    }
+    assert (
+        "note: '2.more' is left out: no forward pass runs it (of an encoder-decoder measure model.get_encoder())" in err
+    )
     assert json.loads(saved.read_text()) == json.loads(out)
     with pytest.raises(InterlawError, match="expected a file to write at"):
         run("layers", f"{factory}:vectors", "--inputs", array, "--out", array / "layers.json")

@@ -74,7 +74,8 @@ class Heeding(nn.Module):
     def forward(
         self, ids: torch.Tensor, attention_mask: torch.Tensor | None = None, logits_to_keep: int = 0
     ) -> torch.Tensor:
-        self.asked.add(logits_to_keep)
+        if len(ids) > 1:  # a lone sequence ends with itself
+            self.asked.add(logits_to_keep)
         return self.network(ids)[:, -logits_to_keep:]
 
 

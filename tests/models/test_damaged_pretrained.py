@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,17 @@ def test_tied_weights_and_poolers_are_not_missing(whole: Path, tmp_path: Path) -
     )
     transformers.BertForMaskedLM(config).save_pretrained(tmp_path)
     assert not load_pretrained(str(tmp_path)).causal
+
+
+@pytest.mark.parametrize("without", [None, "config.json"])
+def test_an_adapter_is_never_passed_over(without: str | None, whole: Path, tmp_path: Path) -> None:
+    """Where peft is not installed, transformers loads the weights below an adapter and says nothing of it."""
+    if find_spec("peft") is not None:
+        pytest.skip("peft is installed: it applies the adapter")
+    folder = tmp_path / "adapted"
+    shutil.copytree(whole, folder)
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2}))
+    if without:
+        (folder / without).unlink()
+    with pytest.raises(InterlawError, match=r"found an adapter \(adapter_config.json\), which needs the package peft"):
+        load_pretrained(str(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,26 +100,59 @@ def test_counts_that_do_not_grow_as_polynomials_come_from_the_network(monkeypatc
     assert matched.params == (matched.width + 1) * (matched.width // 3 + 1) <= 3000
 
 
-LAYERED = {
-    "hf:lfm2": {},  # convolutions and attention in turn, d_ff rounded
-    "hf:gpt_neo": {},  # global and local attention in turn
-    "hf:kimi_linear": {},
-    "hf:mimo_v2_flash": {},
-    "hf:electra": {},
-    "hf:bart": {},  # the decoder's depth is not num_hidden_layers
-    "hf:mamba2": {},
-    "hf:falcon": {},
-}
+# Layers of several kinds, depths with names of their own, settings that must fit the sizes.
+SPECIAL = [
+    "lfm2",
+    "gpt_neo",
+    "kimi_linear",
+    "mimo_v2_flash",
+    "electra",
+    "bart",
+    "mamba2",
+    "falcon",
+    "zamba2",
+    "lfm2_moe",
+]
+SPECIAL += ["reformer", "cwm", "modernbert-decoder", "xlm", "gemma3n_text", "cohere_compass_text"]
 
 
 @pytest.mark.slow  # networks of every depth
-@pytest.mark.parametrize("family", LAYERED)
-def test_layers_of_several_kinds_are_counted_at_every_depth(family: str) -> None:
+@pytest.mark.parametrize("name", SPECIAL)
+def test_layers_of_several_kinds_are_counted_at_every_depth(name: str) -> None:
     sizes = {"vocab_size": 256, "context": 64, "head_dim": 32}
-    matched = match_shapes(family=family, depths=[2, 3, 5, 8], params="3M", **sizes)
-    for shape in matched:
-        assert (shape.params, shape.params_non_embedding) == count(make_network(shape))[:2]
-        assert shape.params <= 3_000_000
+    for depth in (2, 3, 5, 8):
+        for width in (128, 256):
+            shape = make_shape(f"hf:{name}", depth=depth, width=width, **sizes)
+            assert (shape.params, shape.params_non_embedding) == count(make_network(shape))[:2]
+
+
+def looks_ahead(name: str) -> bool:
+    """Whether the outputs of a family's network at a token change with later tokens."""
+    sizes: dict[str, Any] = {"vocab_size": 64, "context": 64, "head_dim": 32, "depth": 4}
+    network = build_model(make_shape(f"hf:{name}", width=256, **sizes)).eval()
+    ids = torch.randint(2, 62, (1, 24), generator=torch.Generator().manual_seed(0))
+    other = torch.cat([ids[:, :16], ids[:, 16:].flip(1)], 1)
+    with torch.no_grad():
+        one, two = network(ids), network(other)
+    return float((one - two)[:, :16].abs().max()) > 1e-4 * float(one.abs().max())
+
+
+@pytest.mark.parametrize("name", ["bert", "xlm", "electra", "gpt2", "zamba2"])
+def test_a_family_does_not_see_what_it_is_to_predict(name: str) -> None:
+    """BERT and its like are decoders only where their settings say so."""
+    assert not looks_ahead(name)
+
+
+@pytest.mark.slow  # some 160 networks
+def test_no_family_sees_what_it_is_to_predict() -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    seen = {}
+    for name in sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES):
+        with suppress(InterlawError):  # no family, or its networks do not run here
+            seen[name] = looks_ahead(name)
+    assert len(seen) > 150
+    assert [name for name, ahead in seen.items() if ahead] == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +192,9 @@ def test_flops_of_attention_are_those_of_the_layers_that_have_it(family: str, la
         ("hf:llama", {"d_ff_ratio": -1.0}, "expected positive d_ff_ratio"),
         ("hf:llama", {"d_ff": 0}, "expected d_ff to be at least 1"),
         ("hf:llama", {"colour": 3}, "expected settings of hf:llama"),
-        ("hf:blip-2", {}, "choose the model_type of its text part|expected a causal language model"),
+        ("hf:gemma3", {}, "no one width and depth in its settings .*; choose hf:gemma3_text, its text part"),
+        ("hf:cpmant", {}, "hf:cpmant sees the tokens that it is to predict, so it cannot be trained"),
+        ("hf:musicgen", {}, "no one width and depth in its settings .*; choose another family"),
     ],
 )
 def test_mistakes(family: str, sizes: dict[str, Any], message: str) -> None:

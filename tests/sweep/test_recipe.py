@@ -90,7 +90,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"evaluations": 0}}, "training.evaluations: input should be greater than or equal to 1"),
     (
         {"training": {"treatment": "magic"}},
-        "training.treatment.0: expected a treatment of fixed, search, mup, completep, found",
+        "training.treatment.0: expected a treatment of fixed, search, mup, completep, found .magic., correct it$",
     ),
     ({"training": {"lr": 0.1}}, "unknown key 'training.lr'"),
     ({"measure": {"samples": 1}}, "measure.samples: input should be greater than or equal to 2"),

@@ -12,7 +12,6 @@ import traceback
 
 import interlaw
 
-ISSUES = "the issue tracker of interlaw"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -56,7 +55,7 @@ def _saved(error: Exception, arguments: list[str]) -> str:
             file.write(document)
     except OSError as full:
         return f"its traceback could not be saved ({full.strerror}): run the command again where there is room"
-    return f"please report it with the file {file.name}, which holds the command and the traceback, to {ISSUES}"
+    return f"please send {file.name}, which holds the command and the traceback, to the developers of interlaw"
 
 
 def tolerant_output() -> None:

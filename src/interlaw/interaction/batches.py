@@ -47,10 +47,26 @@ class Batch:
         cut = inputs[start:stop] if isinstance(inputs, Tensor) else {k: v[start:stop] for k, v in inputs.items()}
         return Batch(inputs=cut, targets=None if self.targets is None else self.targets[start:stop])
 
+    def repeated(self, count: int) -> Batch:
+        """Each cluster so many times."""
+        inputs, targets = self.inputs, self.targets
+        many = (
+            inputs.repeat_interleave(count, 0)
+            if isinstance(inputs, Tensor)
+            else {name: value.repeat_interleave(count, 0) for name, value in inputs.items()}
+        )
+        return Batch(inputs=many, targets=None if targets is None else targets.repeat_interleave(count, 0))
+
     def pieces(self, size: int) -> Iterator[Batch]:
         """The batch in parts of at most `size` clusters."""
         for start in range(0, len(self), size):
             yield self.take(start, start + size)
+
+    @property
+    def num_tokens(self) -> int | None:
+        """Tokens of a sequence, where the batch holds their ids."""
+        ids = self.inputs if isinstance(self.inputs, Tensor) else self.inputs.get("input_ids")
+        return None if ids is None or ids.is_floating_point() or ids.dim() != 2 else ids.shape[1]
 
     @property
     def mask(self) -> Tensor | None:
@@ -258,7 +274,13 @@ def _shifted(batch: Batch) -> Batch:
     ids = inputs.get("input_ids")
     if ids is None:
         raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(inputs)}")
-    targets = inputs.get("labels", ids)[:, 1:].long()
+    labels = inputs.get("labels", ids)
+    if labels.shape != ids.shape or labels.is_floating_point():
+        raise InterlawError(
+            f"the loss view needs a label a token, {IGNORED} where there is none, found {labels.dtype} of shape "
+            f"{tuple(labels.shape)} for ids of shape {tuple(ids.shape)}; leave labels out to predict the next token"
+        )
+    targets = labels[:, 1:].long()
     if batch.mask is not None:
         # Both ends of the pair: behind padding on the left, the first token is predicted from none that is real.
         targets = targets.masked_fill((batch.mask[:, 1:] == 0) | (batch.mask[:, :-1] == 0), IGNORED)

@@ -36,7 +36,7 @@ from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options,
 from interlaw.interaction.place import Places
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.routes import Contribution, Total, grouped
-from interlaw.interaction.soundness import require_sound
+from interlaw.interaction.soundness import require_deaf_to_padding, require_sound
 
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
 # cost of asking below that of measuring.
@@ -224,13 +224,14 @@ def gather(
         places = (find or place_of_view)(model, first, options)
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if places.kept else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
-        require_sound(places, first.take(0, 1), causal=options.record.with_targets)
-        places.survey(first, most=size)
+        require_sound(places, first, causal=options.record.with_targets, most=size)
         contribute = options.record.start(options)
 
         def contributions() -> Iterator[dict[str, Contribution]]:
             nonlocal read
+            heard = not places.kept
             for batch in chain([first], ahead):
+                heard = heard or require_deaf_to_padding(places, batch)
                 places.survey(batch, most=size)
                 for piece in batch.pieces(size):
                     parts = contribute(places, piece)

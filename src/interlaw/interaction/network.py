@@ -1,11 +1,12 @@
 """The network while it is measured: it runs plainly and stays as it was, and what torch refuses is explained.
 
-Plainly means without compiled code, checkpoints and caches.
+Plainly means without compiled code, checkpoints, caches, hooks on gradients and automatic changes of precision.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -95,6 +96,7 @@ def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]
                 if tensor.is_floating_point():
                     stack.callback(setattr, tensor, "data", tensor.data)
                     tensor.data = tensor.data.to(dtype)
+        stack.enter_context(torch.autocast(device_of(model).type, enabled=False))  # the precision is `dtype`
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(explained())
@@ -117,7 +119,7 @@ def _require_weights(model: nn.Module) -> None:
 
 @contextmanager
 def _standing_still(model: nn.Module) -> Iterator[None]:
-    """Runs the network plainly (without compiled code, checkpoints and caches), and leaves it as it was.
+    """Runs the network plainly, and leaves it as it was.
 
     Raises:
         InterlawError: Forward passes after the first change the network; buffers and modes are put back.
@@ -139,9 +141,9 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not run inside compiled code
             stack.enter_context(_without_checkpoints())
-            for config in _caching(model):
-                config.use_cache = False
-                stack.callback(setattr, config, "use_cache", True)
+            for owner, name, value in _plain_settings(model):
+                stack.callback(setattr, owner, name, getattr(owner, name))
+                setattr(owner, name, value)
             yield
     finally:
         first.remove()
@@ -161,10 +163,20 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
         )
 
 
-def _caching(model: nn.Module) -> list[Any]:
-    """The settings of Hugging Face networks that keep keys and values: some write in place, against the derivative."""
-    configs = {id(config): config for module in model.modules() if (config := getattr(module, "config", None))}
-    return [config for config in configs.values() if getattr(config, "use_cache", None) is True]
+def _plain_settings(model: nn.Module) -> Iterator[tuple[Any, str, Any]]:
+    """What is set otherwise meanwhile: owner, name and value.
+
+    Caches of keys and values, some of which write in place, against the derivative; outputs of Hugging Face networks
+    without names, as hidden states would pass for logits; hooks on gradients, which replace the derivative by another.
+    """
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        for name, value in (("use_cache", False), ("return_dict", True)):
+            if getattr(config, name, None) is (not value):
+                yield config, name, value
+        for name in ("_backward_hooks", "_backward_pre_hooks"):
+            if getattr(module, name, None):
+                yield module, name, OrderedDict()
 
 
 @contextmanager

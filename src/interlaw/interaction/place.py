@@ -305,7 +305,7 @@ class Places:
             runs[place.name] += 1
             return edit(place, _require_float(h, place.name))
 
-        inputs = batch.inputs
+        inputs = batch.repeated(1).inputs  # copies: a network may write into them
         with ExitStack() as stack:
             for place in self.kept.values():
                 here = partial(there, place)
@@ -321,7 +321,9 @@ class Places:
                 else:
                     named = {name: value for name, value in inputs.items() if name != "labels"}
                     output = self.model(**named, **options)
-        self.leave_out({name: f"it runs {n} times in a forward pass" for name, n in runs.items() if once and n != 1})
+        never = "no forward pass runs it (of an encoder-decoder measure model.get_encoder())"
+        often = {name: n for name, n in runs.items() if once and n != 1}
+        self.leave_out({name: f"it runs {n} times in a forward pass" if n else never for name, n in often.items()})
         return output
 
 

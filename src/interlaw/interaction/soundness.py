@@ -1,6 +1,7 @@
 """What would make a measurement a number of something else: looked for at the first samples, and refused by name.
 
-Operators that autograd takes for constants, and a next-token loss whose predictor sees its targets.
+Operators that autograd takes for constants; outputs that are drawn, that follow other samples, or that read padding; a
+next-token loss whose predictor sees its targets, or gives no logits.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch
+from interlaw.interaction.batches import IGNORED, Batch
 from interlaw.interaction.place import Place, Places, leaf, output_tensor, pattern, token_table
 
 # An operator on numbers of 8 bits tells inputs apart that differ by this share; many of its outputs then change, while
@@ -25,6 +26,12 @@ NUDGE, LEAST_CHANGE = 0.1, 0.25
 TOUCH = 1e-4
 # Of the largest derivative at tokens that may be seen: convolutions by Fourier transform leak rounding errors.
 LEAK = 1e-4
+CUTS = 6  # places of a sequence where "earlier" ends: a prefix, a block or the last tokens may see what follows
+# Of the mean size of outputs: so little do they differ between batch sizes, which round otherwise, in at least 32 bits
+# and in 16; dropout, batch statistics and experts that are full change them by more.
+DIFFERENT, DIFFERENT_16 = 0.01, 0.1
+CROWD = 8  # samples that run together: experts of limited capacity are full
+DRAWN = 1e-4  # two passes of one batch round alike, but for sums whose order a GPU does not fix
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,86 @@ class _Constant:
     outputs: list[Tensor]
 
 
-def require_sound(places: Places, batch: Batch, *, causal: bool) -> None:
-    """All that is checked of a network before it is measured.
+def require_sound(places: Places, batch: Batch, *, causal: bool, most: int) -> None:
+    """All that is checked of a network before it is measured; its samples are told apart on the way.
 
     Args:
         places: Where the measurement differentiates.
-        batch: A sample.
+        batch: The first samples.
         causal: Whether logits must not depend on later tokens.
+        most: So many samples run at once.
     """
-    _require_derivatives(places, batch)
+    one = batch.take(0, 1)
+    if places.kept:
+        _require_derivatives(places, one)
+        places.survey(batch, most=most)
+        _require_one_output(places, batch.take(0, min(CROWD, most)))
     if causal:
-        _require_causal(places.model, batch)
+        _require_logits(places, one)
+        _require_causal(places.model, one, most=most)
+
+
+def _outputs(places: Places, batch: Batch) -> Tensor:
+    """What the network gives, without a derivative."""
+    with torch.no_grad():
+        return output_tensor(places.run(batch, lambda place, h: h, once=False))
+
+
+def _differ(one: Tensor, other: Tensor, *, limit: float = DIFFERENT) -> bool:
+    """Whether outputs differ by more than rounding."""
+    limit = DIFFERENT_16 if one.dtype in (torch.bfloat16, torch.float16) else limit
+    near = (one - other).double().abs().mean() <= limit * one.double().abs().mean()
+    return not bool(near) and bool(one.isfinite().all())  # a NaN of the first is met as an error of its own
+
+
+def _require_one_output(places: Places, batch: Batch) -> None:
+    """Refuses a network whose outputs for a sample are not a function of that sample.
+
+    Raises:
+        InterlawError: They are drawn anew in each pass, or change with the other samples of the batch.
+    """
+    together, again = _outputs(places, batch), _outputs(places, batch)
+    if _differ(together, again, limit=DRAWN):
+        raise InterlawError(
+            "expected one output for one input, found another in each pass (dropout in train mode, noise, or numbers "
+            "that the network keeps); call model.eval(), or measure a copy without them"
+        )
+    for row in {0, len(batch) - 1} if len(batch) > 1 else ():
+        alone = _outputs(places, batch.take(row, row + 1))
+        if together.shape == (len(batch), *alone.shape[1:]) and _differ(together[row : row + 1], alone):
+            raise InterlawError(
+                "expected samples that do not affect each other, found outputs of one that change with the others in "
+                "its batch (batch statistics, or experts of limited capacity); pass batch_size=1 to measure each alone"
+            )
+
+
+def require_deaf_to_padding(places: Places, batch: Batch) -> bool:
+    """Refuses a network whose outputs at real tokens depend on padding; whether there was a padded sample to tell by.
+
+    Raises:
+        InterlawError: They do: no mask reaches a Fourier transform or a convolution, and positions count padding on
+            the left unless they are given.
+    """
+    if batch.mask is None or batch.mask.dim() != 2 or isinstance(batch.inputs, Tensor):
+        return False
+    real = batch.mask.bool()
+    time = real.shape[1]
+    # in one piece: a hole within the tokens is no padding
+    padded = (real.sum(1) < time) & real.any(1) & ((real[:, 1:] & ~real[:, :-1]).sum(1) + real[:, 0] == 1)
+    if not bool(padded.any()):
+        return False
+    row = int(padded.int().argmax())
+    keep, whole = real[row], batch.take(row, row + 1)
+    assert not isinstance(whole.inputs, Tensor)
+    cut = {k: v[:, keep] if v.dim() > 1 and v.shape[1] == time else v for k, v in whole.inputs.items()}
+    y, bare = _outputs(places, whole), _outputs(places, Batch(inputs=cut))
+    y = y[:, keep] if y.dim() > 2 and y.shape[1] == time else y
+    if y.shape == bare.shape and _differ(bare, y):
+        raise InterlawError(
+            f"expected outputs that do not depend on padding, found that those of {type(places.model).__name__} do; "
+            "pad on the right, give position_ids with the batch, or measure sequences of one length"
+        )
+    return True
 
 
 def _require_derivatives(places: Places, batch: Batch) -> None:
@@ -61,7 +137,7 @@ def _require_derivatives(places: Places, batch: Batch) -> None:
     Raises:
         InterlawError: There are such modules: quantised layers, say, or code under no_grad.
     """
-    suspects = _constants(places, batch) if places.kept else []
+    suspects = _constants(places, batch)
     with torch.no_grad():
         names = [each.name for each in suspects if _follows_its_inputs(each) and _reaches_outputs(each, places, batch)]
     if names:
@@ -166,8 +242,24 @@ def _tensors(value: Any) -> list[Tensor]:
     return [tensor for item in items for tensor in _tensors(item)]
 
 
-def _require_causal(model: nn.Module, batch: Batch) -> None:
+def _require_logits(places: Places, batch: Batch) -> None:
+    """Refuses outputs that are probabilities already: the loss would take their softmax once more.
+
+    Raises:
+        InterlawError: None is negative, and they sum to one.
+    """
+    y = _outputs(places, batch).double()
+    if y.dim() == 3 and bool((y >= 0).all()) and bool(((y.sum(-1) - 1).abs() < DIFFERENT).all()):
+        raise InterlawError(
+            "the loss view needs next-token logits, found probabilities (none negative, their sum 1); return what goes "
+            "into the softmax, or its logarithm"
+        )
+
+
+def _require_causal(model: nn.Module, batch: Batch, *, most: int) -> None:
     """Refuses a next-token loss of a network whose logits depend on later tokens, the targets among them.
+
+    Copies of one sample run together; each asks for the logits before a place of its own.
 
     Raises:
         InterlawError: There is a derivative of logits at tokens after them.
@@ -175,20 +267,24 @@ def _require_causal(model: nn.Module, batch: Batch) -> None:
     table = token_table(model)
     if table is None or batch.targets is None or batch.targets.shape[1] < 2:
         return
-    half = batch.targets.shape[1] // 2
+    time = batch.targets.shape[1]
+    count = max(1, min(CUTS, most, time - 1))
+    cuts = torch.linspace(1, time - 1, count) if count > 1 else torch.tensor([time // 2])
+    earlier = (torch.arange(time) < cuts.round()[:, None]).to(batch.targets.device)
+    asked = (earlier & (batch.targets != IGNORED))[:, :, None]
     places = Places(model, [Place(name="embeddings", module=table, output=True)], optional=True)
 
-    def early(output: Any, batch: Batch) -> Tensor:
-        return output_tensor(output)[:, :half]
+    def before_the_cuts(y: Tensor) -> list[Tensor]:
+        return [pattern(y[0]) * asked]
 
-    for gradients in places.gradients(batch, early, lambda y: [pattern(y)]):
+    for gradients in places.gradients(batch.repeated(count), lambda output, _: output_tensor(output), before_the_cuts):
         g = gradients.get("embeddings")
-        if g is None or g.dim() != 3 or g.shape[1] != batch.targets.shape[1]:
+        if g is None or g.dim() != 3 or g.shape[1] < time:
             return
-        seen, hidden = float(g[:, :half].abs().max()), float(g[:, half:].abs().max())
-        if hidden > LEAK * seen:
+        size = g.abs().amax(2)[:, -time:]  # behind a prompt of the network's own
+        if float(size[~earlier].max()) > LEAK * float(size[earlier].max()):
             raise InterlawError(
                 f"the loss view needs a network that predicts from earlier tokens alone, found that logits of "
                 f"{type(model).__name__} depend on later ones, so it sees its targets; set is_decoder=True where its "
-                "settings have that, or use the input view"
+                "settings have that, give labels of -100 to the tokens of a prefix, or use the input view"
             )

@@ -58,10 +58,16 @@ class InputSide:
         for gradients in places.gradients(batch, self._outputs, cotangents):
             kept = places.kept
             for name in kept.keys() & gradients.keys():
-                columns = kept[name].columns(gradients[name])
+                columns = of_tokens(kept[name], kept[name].columns(gradients[name]), batch)
                 weights.setdefault(name, count_positions(columns, batch))
                 gathered.setdefault(name, Columns(count, route=self._route)).add(columns)
         return {name: gathered[name].contribution(weights[name], num_probes=probes) for name in places.kept}
+
+
+def of_tokens(place: Place, columns: Tensor, batch: Batch) -> Tensor:
+    """Columns of the tokens of the batch: not of a prompt of its own that a network embeds before them."""
+    tokens = batch.num_tokens if place.name == "embeddings" else None
+    return columns if tokens is None or columns.shape[2] <= tokens else columns[:, :, -tokens:]
 
 
 class Columns:

@@ -1,11 +1,12 @@
-"""What is counted of a Hugging Face network, and the polynomial through a few counts."""
+"""What is counted of a Hugging Face network or configuration, and the polynomial through a few counts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 
@@ -40,3 +41,29 @@ def newton(values: Sequence[int], u: int, v: Fraction) -> Fraction:
         return base
     d, e = values[3:]
     return base + (v - 1) * ((d - a) + (u - 1) * ((e - b) - (d - a)))
+
+
+def count_config(values: Mapping[str, Any]) -> tuple[int, int] | None:
+    """All parameters, and those without token table, positions and head; None where the library has no such decoder.
+
+    Args:
+        values: What `config.json` holds, `model_type` among it.
+    """
+    try:
+        from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    except ImportError:
+        return None
+    kind = str(values.get("model_type"))
+    if kind not in CAUSAL or kind not in CONFIG_MAPPING:
+        return None
+    sizes = {
+        name: value for name, value in values.items() if name not in ("model_type", "architectures", "torch_dtype")
+    }
+    try:
+        config = CONFIG_MAPPING[kind](**sizes)
+        with torch.device("meta"):
+            found = count(AutoModelForCausalLM.from_config(config))
+    except Exception:  # each architecture checks its sizes in its own way; what it refuses cannot be counted
+        return None
+    return found.params, found.params_non_embedding

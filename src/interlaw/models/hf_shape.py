@@ -13,18 +13,15 @@ from contextlib import suppress
 from dataclasses import InitVar, asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError
 from interlaw.models.hf_attention import flops_of_a_pair, mean_visible
 from interlaw.models.hf_counts import Counts, count, newton
+from interlaw.models.hf_settings import PREFIX, config_of, first_line, names_of
 from interlaw.shapes import Shape
-
-PREFIX = "hf"
-_D_FF_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
-_NO_TOKEN = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +77,7 @@ class HFShape(Shape):
                 f"expected num_kv_heads to divide num_heads, found {self.num_kv_heads} for {heads} heads; "
                 "choose a divisor"
             )
-        known = _names(self.family)
+        known = names_of(self.family)
         if self.num_kv_heads != heads and not known.grouped:
             raise InterlawError(f"{self.family} has one key-value head a head; remove num_kv_heads")
         if self.d_ff is not None and known.d_ff is None:
@@ -88,7 +85,7 @@ class HFShape(Shape):
 
     def _default_d_ff(self, ratio: float | None, multiple_of: int) -> int | None:
         """Hidden units of the MLP where they were not given."""
-        known = _names(self.family)
+        known = names_of(self.family)
         if known.d_ff is None and ratio is None:
             return None
         wanted = round(self.width * (known.d_ff_ratio if ratio is None else ratio))
@@ -178,114 +175,13 @@ def hf_family(name: str) -> type[HFShape]:
         InterlawError: It has no causal language model of that name.
     """
     family = f"{PREFIX}:{name}"
-    _names(family)
+    names_of(family)
     return type("HFShape", (HFShape,), {"family": family, "__module__": __name__, "__doc__": HFShape.__doc__})
-
-
-class _Names(NamedTuple):
-    """What an architecture's configuration calls its sizes, and its own proportions."""
-
-    d_ff: str | None
-    d_ff_ratio: float
-    grouped: bool
-    own_head_dim: bool
-    rotary_dim: bool
-    decoder: bool
-    dropouts: tuple[str, ...]
-
-
-@cache
-def _names(family: str) -> _Names:
-    """Read off the architecture's default configuration."""
-    name = family.removeprefix(f"{PREFIX}:")
-    try:
-        from transformers import CONFIG_MAPPING
-        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-    except ImportError as error:
-        raise MissingExtraError(f"the family '{family}'", "hf") from error
-    if name not in CAUSAL:
-        raise InterlawError(
-            f"expected a causal language model of transformers after '{PREFIX}:', such as llama, qwen2, gpt2 or "
-            f"gpt_neox, found {name!r}; choose one by its model_type"
-        )
-    try:
-        default = CONFIG_MAPPING[name]()
-        known = {**default.to_dict(), **dict.fromkeys(default.attribute_map)}
-        width = default.hidden_size
-        depth = default.num_hidden_layers
-        d_ff = next((key for key in _D_FF_NAMES if key in known), None)
-        hidden = getattr(default, d_ff) if d_ff else None
-    except Exception as error:  # settings within settings, or sizes that differ from layer to layer
-        raise InterlawError(
-            f"{family} has no one width and depth in its settings ({_said(error)}), so it is no shape family; choose "
-            "the model_type of its text part, or another family"
-        ) from error
-    hidden = hidden[0] if isinstance(hidden, list | tuple) and hidden else hidden
-    if not isinstance(width, int) or not isinstance(depth, int):
-        raise InterlawError(f"{family} is built of several networks; choose the model_type of its text part")
-    return _Names(
-        d_ff=d_ff,
-        d_ff_ratio=(hidden or 4 * width) / width if d_ff else 4.0,
-        grouped="num_key_value_heads" in known,
-        own_head_dim="head_dim" in known,
-        rotary_dim=isinstance(known.get("rotary_dim"), int),
-        decoder="decoder_layers" in known,
-        dropouts=tuple(key for key, value in known.items() if "drop" in key and isinstance(value, float)),
-    )
-
-
-def _said(error: Exception) -> str:
-    """What the library says, in one line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:160]
-
-
-def _together(shape: HFShape) -> dict[str, Any]:
-    """Settings that follow from the sizes where the library does not derive them itself."""
-    match shape.family.removeprefix(f"{PREFIX}:"):
-        case "mamba2":  # heads fill the expanded width, 2 x hidden_size
-            return {"num_heads": 2 * shape.width // shape.head_dim}
-        case "gpt_neo":  # the library's own pattern: global and local attention in turn
-            kinds = [[["global", "local"], shape.depth // 2], [["global"], shape.depth % 2]]
-            return {"attention_types": [kind for kind in kinds if kind[1]]}
-        case "falcon":  # new_decoder_architecture reads the number of key-value heads
-            return {"num_kv_heads": shape.num_kv_heads, "multi_query": False}
-    return {}
-
-
-def config_of(shape: HFShape) -> Any:
-    """The configuration of a shape: its sizes, no dropout, no cache, no special tokens; all else as the default."""
-    from transformers import CONFIG_MAPPING
-
-    known = _names(shape.family)
-    decoder = ("decoder_layers", "decoder_attention_heads", "decoder_ffn_dim") if known.decoder else ()
-    sizes: dict[str, Any] = {
-        "vocab_size": shape.vocab_size,
-        "hidden_size": shape.width,
-        "num_hidden_layers": shape.depth,
-        "num_attention_heads": shape.num_heads,
-        "max_position_embeddings": shape.context,
-        "tie_word_embeddings": shape.tied,
-        "use_cache": False,
-        **_NO_TOKEN,
-        **dict.fromkeys(known.dropouts, 0.0),
-        **dict(zip(decoder, (shape.depth, shape.num_heads, shape.d_ff or 4 * shape.width), strict=False)),
-        **_together(shape),
-    }
-    if known.d_ff is not None:
-        sizes[known.d_ff] = shape.d_ff
-    if known.grouped:
-        sizes["num_key_value_heads"] = shape.num_kv_heads
-    if known.own_head_dim:
-        sizes["head_dim"] = shape.head_dim
-    if known.rotary_dim:
-        sizes["rotary_dim"] = shape.head_dim
-    return CONFIG_MAPPING[shape.family.removeprefix(f"{PREFIX}:")](**sizes)
 
 
 def _refusal(shape: HFShape, error: Exception) -> InterlawError:
     """The library makes no network of a shape: no size may help, which two others tell."""
-    what = f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} ({_said(error)})"
+    what = f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} ({first_line(error)})"
     for depth, width in ((4, 8 * shape.head_dim), (6, 24 * shape.head_dim)):
         other = replace(shape, depth=depth, width=width, num_kv_heads=0, d_ff=shape.d_ff and 4 * width)
         with suppress(Exception), torch.device("meta"):  # whatever it is, these sizes do not help
@@ -313,7 +209,9 @@ def _library_network(shape: HFShape, *, seed: int) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(config_of(shape))
+        network = AutoModelForCausalLM.from_config(config_of(shape))
+    network.get_input_embeddings().padding_idx = None  # every token is trained, where settings must name padding too
+    return network
 
 
 def meta_network(shape: HFShape) -> Any:
@@ -340,7 +238,7 @@ def _attention(unit: HFShape) -> float:
             said = error
     assert said is not None
     raise InterlawError(
-        f"{unit.family} does not run on this machine ({_said(said)}), so its attention cannot be counted; choose "
+        f"{unit.family} does not run on this machine ({first_line(said)}), so its attention cannot be counted; choose "
         "another family"
     ) from said
 

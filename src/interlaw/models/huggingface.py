@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,6 @@ def load_pretrained(
     model, said = _load_whole(name, config, dtype=dtype or "auto", trust_remote_code=trust_remote_code)
     causal = predicts_next(model, config)
     model, half = encoder_of(model, config)
-    _without_cache(model.config)
     try:
         from transformers import AutoTokenizer
 
@@ -122,13 +122,6 @@ def _unused(model: Any, unexpected: Collection[str]) -> str:
     return f"{type(model).__name__} leaves {len(unexpected)} weights of the file out, such as {some}"
 
 
-def _without_cache(config: Any) -> None:
-    """Turns caches of earlier tokens off: they change no output, and some write in place, against the derivative."""
-    for each in (config, getattr(config, "text_config", None)):
-        if each is not None and getattr(each, "use_cache", False):
-            each.use_cache = False
-
-
 def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
     """A pretrained model's settings, without its weights.
 
@@ -140,6 +133,11 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
         from transformers import AutoConfig
     except ImportError as error:
         raise MissingExtraError(f"the pretrained model '{name}'", "hf") from error
+    if (Path(name) / "adapter_config.json").is_file() and find_spec("peft") is None:  # transformers passes it over
+        raise InterlawError(
+            f"expected whole weights in '{name}', found an adapter (adapter_config.json), which needs the package "
+            "peft; install it, or save the model after merge_and_unload()"
+        )
     if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
         raise InterlawError(
             f"expected a model's folder with config.json, found '{name}' without; use a folder of save_pretrained, "

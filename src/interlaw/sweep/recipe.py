@@ -296,7 +296,10 @@ MOST_PROBLEMS = 8  # told at once: more do not help, and the message stays one l
 
 def _explain(error: ValidationError) -> str:
     """All problems in one line, the first `MOST_PROBLEMS` of them in words."""
-    problems = list({_place(problem): problem for problem in reversed(error.errors())}.values())[::-1]
+    places = {_place(problem): problem for problem in reversed(error.errors())}
+    lists = {place[:-1] for place in places}  # one whose only item is wrong is "too short" as well
+    problems = [problem for place, problem in places.items() if place not in lists or problem["type"] != "too_short"]
+    problems.reverse()
     told = "; ".join(_problem(problem) for problem in problems[:MOST_PROBLEMS])
     return told + (f" (and {len(problems) - MOST_PROBLEMS} more)" if len(problems) > MOST_PROBLEMS else "")
 
