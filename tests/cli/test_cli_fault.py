@@ -41,7 +41,7 @@ def test_an_unforeseen_error_is_one_line_and_a_file(
     status, said = ends(monkeypatch, error, capsys)
     assert status == 1
     assert said.startswith(f"interlaw: this is a fault of interlaw, not of yours: {type(error).__name__}")
-    saved = Path(re.search(r"with the file (\S+),", said)[1])  # type: ignore[index]
+    saved = Path(re.search(r"please send (\S+),", said)[1])  # type: ignore[index]
     assert "command: interlaw shapes --params 3M" in saved.read_text()
     assert "Traceback (most recent call last)" in saved.read_text()
 
