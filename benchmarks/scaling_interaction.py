@@ -86,13 +86,7 @@ def main(figure: str | None = None) -> None:
 def drawing(found: dict[str, dict[str, Points]]) -> Drawing:
     """A panel a variable on logarithmic axes; the line's larger half, whose slope is the exponent, is solid."""
     panels = tuple(
-        Panel(
-            chart=chart(lines, variable),
-            title=f"Against {variable}",
-            note="; ".join(f"{name}: exponent {exponent(points):.2f}" for name, points in lines.items()),
-            width=430,
-            height=240,
-        )
+        Panel(chart=chart(lines, variable), title=f"Against {variable}", width=430, height=240)
         for variable, lines in found.items()
     )
     steepest = max(exponent(points) for lines in found.values() for points in lines.values())
@@ -101,24 +95,25 @@ def drawing(found: dict[str, dict[str, Points]]) -> Drawing:
         caption="Processor seconds on one thread. Solid: the larger half, whose slope is the exponent.",
         panels=panels,
         columns=2,
+        shared=False,
     )
 
 
 def chart(lines: dict[str, Points], variable: str) -> Spec:
     """One variable: a colour and a form for each setting."""
+    named = {name: f"{name}: exponent {exponent(points):.2f}" for name, points in lines.items()}
     values = []
     for name, points in lines.items():
         kept = list(points)[-max(2, len(points) // 2 + 1) :]
         for size, seconds in points.items():
-            values.append({"setting": name, "size": size, "seconds": seconds, "large": size in kept})
-    names = list(lines)
-    key = legend(column=210)
-    color, shape = (told_apart("setting", names, looks, key) for looks in (look.SERIES, look.SHAPES))
+            values.append({"setting": named[name], "size": size, "seconds": seconds, "large": size in kept})
+    key = legend(column=430, labelLimit=400)
+    color, shape = (told_apart("setting", named.values(), looks, key) for looks in (look.SERIES, look.SHAPES))
     sizes = sorted({value["size"] for value in values})
     large = [value for value in values if value["large"]]
     place: Spec = {"x": "size", "y": "seconds", "color": color}
     return layered(
-        log_axis("size", variable, look.padded(sizes, log=True), ticks=sizes, format="~s"),
+        log_axis("size", variable, look.padded(sizes, log=True), ticks=sizes, format="~d"),
         log_axis("seconds", "processor seconds", look.padded([value["seconds"] for value in values], log=True)),
         marks(values, "line", **place, strokeDash=[2, 3]),
         marks(large, "line", **place, strokeWidth=2),

@@ -105,9 +105,14 @@ class LiveRun:
         return made if time.monotonic() < good_until else version(run)
 
     def _page(self, run: RunFolder, now: str) -> str:
+        ended = sum(trial.record() is not None for trial in run.trials())
+        if not ended:
+            return waiting_page(
+                run_name(run), now, reason="No trial has ended yet, so nothing can be told of the shapes."
+            )
         try:
             results = load_results(self._location)
-        except InterlawError as error:
+        except InterlawError as error:  # none ended well
             return waiting_page(run_name(run), now, reason=str(error))
         return page(results, live=now)
 

@@ -10,12 +10,12 @@ function showNow(now) {
   byId("live-left").textContent = now.left;
   byId("live-trials").replaceChildren(...now.said.map((each) => Object.assign(document.createElement("li"), { textContent: each })));
   const place = byId("live-figure");
-  place.hidden = now.losses.length < 2;
+  place.hidden = now.losses.length === 0;
   const cell = place.querySelector(".cell");
   if (place.hidden) return;
-  const view = drawn.get(cell)?.view;
-  if (view) view.data("now", now.losses).runAsync();
-  else drawCell(cell).then(() => drawn.get(cell)?.view.data("now", now.losses).runAsync());
+  const fill = () => drawn.get(cell)?.view.data("now", now.losses).resize().runAsync(); // the legend grows with what runs
+  if (drawn.get(cell)) fill();
+  else drawCell(cell).then(fill);
 }
 
 // Not while the reader types: the page waits until the field is left.
