@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 from interlaw.cli.explore import explore
 from interlaw.errors import InterlawError
 from interlaw.recommendation import Recommendation, Say, recommend, require_timing, timed, timing
-from interlaw.report import ExplorerServer
+from interlaw.report import ExplorerServer, write_explorer
 from interlaw.report.measuring import Measuring
 
 ASKED: dict[str, Any] = {
@@ -61,8 +62,31 @@ def until_told(measuring: Measuring, asked: dict[str, str]) -> dict[str, Any]:
     raise AssertionError("the measurement did not end")
 
 
-def test_the_server_times_the_shapes(server: ExplorerServer) -> None:
+@pytest.fixture(scope="module")
+def measured() -> tuple[Recommendation, list[str]]:
+    """The two shapes timed once, really, and what was said meanwhile."""
     pytest.importorskip("transformers")
+    said: list[str] = []
+    return timed(recommend(**ASKED), say=said.append), said
+
+
+@pytest.fixture
+def known_times(measured: tuple[Recommendation, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page measures; its times are those of the fixture above, for seconds would tell nothing more."""
+    times = {one.name: one.measured for one in measured[0].candidates}
+
+    def again(result: Recommendation, *, say: Say) -> Recommendation:
+        for words in measured[1]:
+            say(words)
+            time.sleep(0.1)
+        return replace(result, candidates=tuple(replace(one, measured=times[one.name]) for one in result.candidates))
+
+    monkeypatch.setattr("interlaw.report.measuring.timed", again)
+    monkeypatch.setattr("interlaw.report.explorer.timed", again)
+
+
+@pytest.mark.usefixtures("known_times")
+def test_the_server_times_the_shapes(server: ExplorerServer) -> None:
     query = urlencode(TINY)
     assert "frontier:0" not in json.loads(ask(server, f"/answer.json?{query}")[1])["panels"]
     found = json.loads(ask(server, f"/measure.json?{query}")[1])
@@ -79,8 +103,8 @@ def test_the_server_times_the_shapes(server: ExplorerServer) -> None:
     assert "Decode (ms/token)" in found["html"]
 
 
+@pytest.mark.usefixtures("known_times")
 def test_one_shape_has_times_and_no_chart() -> None:
-    pytest.importorskip("transformers")
     alone = {**TINY, "num_candidates": "1"}
     measuring = Measuring()
     assert measuring.start(alone)["progress"]
@@ -150,8 +174,23 @@ def test_a_measurement_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, fault
     assert until_told(measuring, TINY)["error"].endswith(said)
 
 
+@pytest.mark.usefixtures("known_times")
 def test_the_written_page_has_the_times(tmp_path: Path) -> None:
-    pytest.importorskip("transformers")
+    said: list[str] = []
+    path = write_explorer(tmp_path / "explorer.html", asked=TINY, measure=said.append)
+    assert any("training" in words for words in said)
+    page = path.read_text(encoding="utf-8")
+    assert 'data-panel="frontier:0"' in page
+    assert "Decode (ms/token)" in page
+    assert 'id="measure"' not in page
+
+
+def test_the_command_measures_what_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(result: Recommendation, *, say: Say) -> Recommendation:
+        say("1 of 1: training")
+        return result
+
+    monkeypatch.setattr("interlaw.report.explorer.timed", told)
     app = typer.Typer()
     app.command()(explore)
     path = tmp_path / "explorer.html"
@@ -159,9 +198,5 @@ def test_the_written_page_has_the_times(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"wrote {path}" in result.stdout
     assert "training" in result.stderr
-    page = path.read_text(encoding="utf-8")
-    assert 'data-panel="frontier:0"' in page
-    assert "Decode (ms/token)" in page
-    assert 'id="measure"' not in page
     with pytest.raises(InterlawError, match=r"expected --out FILE.html with --measure, found none"):
         CliRunner().invoke(app, ["--measure"], catch_exceptions=False)

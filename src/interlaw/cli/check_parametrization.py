@@ -97,32 +97,33 @@ def check_parametrization(
 
 def show(checks: list[CoordinateCheck], curves: list[RateCurve]) -> None:
     """Prints a row a check, and a row a rate curve."""
-    from rich.table import Table
-
     console = make_console(stderr=False)
-    table = Table(box=None, header_style="bold")
-    for name in ("parametrization", "over", "sizes", "last block moves", "slope", "outputs move", "slope", "alike"):
-        table.add_column(name, justify="right")
-    for check in checks:
-        table.add_row(
-            check.parametrization, check.axis, " ".join(map(str, check.sizes)),
-            " ".join(f"{values[-1]:.2g}" for values in check.stream), f"{check.stream_slope:+.2f}",
-            " ".join(f"{values[-1]:.2g}" for values in check.outputs), f"{check.outputs_slope:+.2f}",
-            "yes" if check.is_flat else "no",
+    console.print_rows(
+        ("parametrization", "over", "sizes", "last block moves", "slope", "outputs move", "slope", "alike"),
+        [
+            (
+                check.parametrization, check.axis, " ".join(map(str, check.sizes)),
+                " ".join(f"{values[-1]:.2g}" for values in check.stream), f"{check.stream_slope:+.2f}",
+                " ".join(f"{values[-1]:.2g}" for values in check.outputs), f"{check.outputs_slope:+.2f}",
+                "yes" if check.is_flat else "no",
+            )
+            for check in checks
+        ],
+    )  # fmt: skip
+    if curves:
+        console.print()
+        console.print_rows(
+            ("parametrization", "over", "size", "best rate", "of each seed", "losses"),
+            [
+                (
+                    curve.parametrization, curve.axis, str(curve.size),
+                    f"{curve.best_rate:.2g}{' (edge)' if curve.at_edge else ''}",
+                    " ".join(f"{best:.2g}" for best in curve.seed_best_rates),
+                    ", ".join(f"{rate:.2g}: {loss:.4f}" for rate, loss in zip(curve.rates, curve.losses, strict=True)),
+                )
+                for curve in curves
+            ],
         )  # fmt: skip
-    console.print(table)
-    if not curves:
-        return
-    table = Table(box=None, header_style="bold")
-    for name in ("parametrization", "over", "size", "best rate", "of each seed", "losses"):
-        table.add_column(name, justify="right")
-    for curve in curves:
-        losses = ", ".join(f"{rate:.2g}: {loss:.4f}" for rate, loss in zip(curve.rates, curve.losses, strict=True))
-        alone = " ".join(f"{best:.2g}" for best in curve.seed_best_rates)
-        edge = " (edge)" if curve.at_edge else ""
-        table.add_row(curve.parametrization, curve.axis, str(curve.size), f"{curve.best_rate:.2g}{edge}", alone, losses)
-    console.print()
-    console.print(table)
 
 
 def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) -> Bench:

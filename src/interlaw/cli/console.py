@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -29,11 +30,16 @@ class PlainConsole(Console):
         else:
             super().print(*objects, **options)
 
+    def print_rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = ()) -> None:
+        """Prints a table: columns of numbers end at the right, and those named so; empty heads are left out."""
+        cells = [[visible(cell) for cell in row] for row in rows]
+        aligned = right or [False] * len(heads)
+        for line, is_head in table_lines([visible(head) for head in heads], cells, right=aligned, width=self.width):
+            super().print(Text(line, style="bold" if is_head else ""))
+
     def _print_table(self, table: Table) -> None:
         if table.title:
             super().print(table.title)
-        heads = [visible(str(column.header)) if table.show_header else "" for column in table.columns]
-        cells = [[visible(str(cell)) for cell in column.cells] for column in table.columns]
-        right = [column.justify == "right" for column in table.columns]
-        for line, is_head in table_lines(heads, list(zip(*cells, strict=True)), right=right, width=self.width):
-            super().print(Text(line, style="bold" if is_head else ""))
+        heads = [str(column.header) for column in table.columns]
+        rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+        self.print_rows(heads, rows, right=[column.justify == "right" for column in table.columns])

@@ -119,24 +119,20 @@ def is_writable(folder: Path) -> bool:
 
 def show(found: dict[str, Any]) -> None:
     """Prints it for people."""
-    from rich.table import Table
-
     console = make_console(stderr=False)
     for name, value in _facts(found):
-        console.print(f"{name:<10} {value}", markup=False)
+        console.print(f"{name:<10} {value}")
     console.print()
-    table = Table(box=None, header_style="bold")
-    for name in ("part", "state", "to complete it"):
-        table.add_column(name)
-    table.add_row("base", *_state(found["packages"], f"pip install {PACKAGE}"))
-    for extra, wanted in found["extras"].items():
-        table.add_row(extra, *_state(wanted, f"pip install '{PACKAGE}[{extra}]'"))
-    console.print(table)
+    parts = [("base", found["packages"], f"pip install {PACKAGE}")]
+    parts += [(extra, wanted, f"pip install '{PACKAGE}[{extra}]'") for extra, wanted in found["extras"].items()]
+    console.print_rows(
+        ("part", "state", "to complete it"), [(name, *_state(wanted, remedy)) for name, wanted, remedy in parts]
+    )
     console.print("\nFor work on the package itself (CONTRIBUTING.md):")
-    own = Table(box=None, show_header=False)
-    for extra, wanted in found["own_extras"].items():
-        own.add_row(extra, _state(wanted, "")[0].replace("missing", "not here:"))
-    console.print(own)
+    own = found["own_extras"].items()
+    console.print_rows(
+        ("", ""), [(extra, _state(wanted, "")[0].replace("missing", "not here:")) for extra, wanted in own]
+    )
 
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:

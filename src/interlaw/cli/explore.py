@@ -46,7 +46,7 @@ def explore(
         if as_json:
             print_json({"explorer": page})
         else:
-            make_console(stderr=False).print(f"wrote {page}", markup=False)
+            make_console(stderr=False).print(f"wrote {page}")
         return
     with ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
@@ -54,7 +54,7 @@ def explore(
             print_json({"address": address, "port": server.server_port})
             sys.stdout.flush()
         else:
-            make_console().print(f"{address} chooses a shape; Ctrl-C ends this", markup=False)
+            make_console().print(f"{address} chooses a shape; Ctrl-C ends this")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

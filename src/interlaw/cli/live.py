@@ -84,9 +84,7 @@ class LiveSweep:
         self._spoken = now
         done = self._progress.tasks[0].completed
         where = "; ".join(f"{' '.join(self._names[key].split())} {note}" for key, note in sorted(self._running.items()))
-        self._console.print(
-            f"{done:.0f} of {self._progress.tasks[0].total:.0f} trials done; running: {where}", markup=False
-        )
+        self._console.print(f"{done:.0f} of {self._progress.tasks[0].total:.0f} trials done; running: {where}")
 
     def _draw(self, event: Event) -> None:
         if event.kind == "started":
@@ -113,13 +111,13 @@ class LiveSweep:
         name = self._names[event.key]
         if values["status"] == "done":
             missing = "".join(f"  {view} not measured: {why}" for view, why in values["unmeasured"].items())
-            self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s{missing}", markup=False)
+            self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s{missing}")
         else:
-            self._console.print(f"{name}  {values['status']}  {values.get('reason', '')}", markup=False)
+            self._console.print(f"{name}  {values['status']}  {values.get('reason', '')}")
         graph = values.get("graph", "")
         if graph not in ("", "captured", self._graph):
             self._graph = graph  # once, not for every trial
-            self._console.print(f"on this device: {graph}", markup=False)
+            self._console.print(f"on this device: {graph}")
 
 
 def describe(trial: TrialSpec) -> str:

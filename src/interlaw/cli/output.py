@@ -15,7 +15,7 @@ from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from interlaw.cli.console import PlainConsole
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")]
 
@@ -57,10 +57,10 @@ def write_bytes(content: bytes, path: Path) -> None:
 def tell_written(*paths: str | Path) -> None:
     """Says what was written, on stderr."""
     for path in paths:
-        make_console().print(f"wrote {path}", markup=False)
+        make_console().print(f"wrote {path}")
 
 
-def make_console(*, stderr: bool = True) -> Console:
+def make_console(*, stderr: bool = True) -> PlainConsole:
     """A console for what people read: on stderr, or on stdout where it is the result."""
     from interlaw.cli.console import PlainConsole  # rich only when something is shown
 

@@ -35,6 +35,6 @@ def report(
         print_json({"report": page, "figures": written})
         return
     console = make_console(stderr=False)
-    console.print(str(page), markup=False)
+    console.print(str(page))
     for path in written:
-        console.print(str(path), markup=False)
+        console.print(str(path))

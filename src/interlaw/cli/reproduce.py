@@ -56,7 +56,7 @@ def reproduce(
     def sweep(plan: Plan) -> None:
         drive(plan, executor="processes", workers=workers, device=device)
 
-    driver = Driver(sweep=sweep, note=lambda line: console.print(line, markup=False), device=device)
+    driver = Driver(sweep=sweep, note=lambda line: console.print(line), device=device)
     chosen = tuple(part.strip() for part in (models or "").split(",") if part.strip())
     outcome = run_experiment(name, scale=scale, out=out, driver=driver, text=text, models=chosen)
     if as_json:
@@ -72,22 +72,18 @@ def reproduce(
 
 def _show(outcome: Outcome) -> None:
     """The agreement table, what the claims' tests say, and what both leave out."""
-    from rich.table import Table
-
     from interlaw.reproduce import remarks
 
-    table = Table(box=None, header_style="bold")
-    for name in ("figure", "at", "published", "ours", "verdict"):
-        table.add_column(name)
-    for line in outcome.agreement:
-        table.add_row(line.figure, line.at, _number(line.published), _number(line.ours), line.verdict)
     console = make_console(stderr=False)
-    console.print(outcome.setting, markup=False)
-    console.print(table)
+    console.print(outcome.setting)
+    lines = [
+        (line.figure, line.at, _number(line.published), _number(line.ours), line.verdict) for line in outcome.agreement
+    ]
+    console.print_rows(("figure", "at", "published", "ours", "verdict"), lines)
     for note in (*outcome.sentences(), *remarks(outcome.agreement), *outcome.notes, *outcome.files):
-        console.print(note, markup=False)
+        console.print(note)
     for lost in outcome.lost:
-        console.print(f"Lost: {lost}.", markup=False)
+        console.print(f"Lost: {lost}.")
 
 
 def _number(value: float | str | None) -> str:

@@ -37,9 +37,9 @@ def status(
     for line in _costs(state):
         console.print(line)
     for key, reason in state.reasons.items():
-        console.print(f"{key}  {reason}", markup=False)
+        console.print(f"{key}  {reason}")
     if state.unmeasured or state.failed > state.diverged:
-        console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed", markup=False)
+        console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed")
 
 
 def _costs(state: RunStatus) -> list[str]:

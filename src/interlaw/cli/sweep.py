@@ -159,7 +159,7 @@ def tell_text_elsewhere(recipe: Recipe, folder: Path) -> None:
         return
     place = (folder / corpus).resolve()
     if not place.is_relative_to(folder.resolve()):
-        make_console().print(f"the recipe's text lies outside its folder: reading {place}", markup=False)
+        make_console().print(f"the recipe's text lies outside its folder: reading {place}")
 
 
 def require_success(outcome: dict[str, Any], out: str) -> None:
@@ -290,7 +290,6 @@ def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
         console.print(
             f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  "
             f"seed {row['seed']}  {row['steps']} steps",
-            markup=False,
         )
     console.print(f"{counted(len(rows), 'trial')}, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}")
     if first_round:
