@@ -10,7 +10,7 @@ import numpy as np
 from interlaw.recommendation import Evidence
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
-from interlaw.report.look import FIT, MUTED, SERIES, SHAPES, SURFACE, padded
+from interlaw.report.look import DASHES, FIT, MUTED, SERIES, SHAPES, SURFACE, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.shapes import format_size
 
@@ -66,7 +66,7 @@ def _chart(values: dict[str, list[dict[str, Any]]]) -> Spec:
     names = dict.fromkeys(row["dataset"] for row in values["optima"])
     limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
     colour, form = (told_apart("dataset", names, looks, legend()) for looks in (SERIES, SHAPES))
-    dash = told_apart("standing", BESIDE.values(), [[2, 2], [8, 3, 2, 3], [5, 4]], legend())
+    dash = told_apart("standing", BESIDE.values(), DASHES[2:], legend(symbolType="stroke", symbolSize=400))
     grey: Spec = {"color": MUTED, "strokeWidth": 1.2, "detail": "name", "strokeDash": dash}
     dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
     return layered(

@@ -46,7 +46,7 @@ CONFIG: dict[str, Any] = {
     "legend": {
         "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
         "labelLimit": 260, "titleLimit": 320, "symbolStrokeWidth": 1.5, "symbolOpacity": 1, "symbolSize": 80,
-        "orient": "bottom",
+        "orient": "bottom", "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
     },
     "concat": {"spacing": 22},
     "text": {"color": INK, "fontSize": 11},

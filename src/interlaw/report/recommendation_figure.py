@@ -71,10 +71,10 @@ def _cost(result: Recommendation) -> Spec:
     dot: Spec = {"size": 80, "stroke": SURFACE, "strokeWidth": 1, "fillOpacity": 1, "cursor": "pointer", "fill": PICKED}
     return layered(
         log_axis("ratio", "R = depth / width", padded([*band.values(), *(row["ratio"] for row in values)], log=True)),
-        linear_axis("penalty", "predicted loss above the best (%)", (0.0, top)),
+        linear_axis("penalty", "predicted loss above the best (%)", (-0.04 * top, top)),
         marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
         *interval_bars(values, along="y", across="ratio", color=MUTED, width=1.2),
-        marks(values, "text", x="ratio", y="penalty", text="depth", dx=12, fontSize=10, color=MUTED),
+        marks(values, "text", x="ratio", y="penalty", text="depth", dx=13, dy=-9, fontSize=10, color=MUTED),
         marks(values, "point", x="ratio", y="penalty", said=True, **dot),
     )
 
