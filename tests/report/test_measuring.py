@@ -149,7 +149,7 @@ def test_one_measurement_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_timed_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates = recommend(**ASKED).candidates
     with monkeypatch.context() as patch:
-        patch.setattr("interlaw.recommendation.find_spec", lambda name: None if name == "transformers" else name)
+        patch.setattr("interlaw.recommendation.timing.find_spec", lambda name: None if name == "transformers" else name)
         assert "pip install 'interlaw[hf]'" in Measuring().start(TINY)["error"]
     monkeypatch.setattr(timing, "_free_bytes", lambda: 10_000_000)
     # 80% of what is free, at 16 bytes a parameter
