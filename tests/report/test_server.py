@@ -64,7 +64,7 @@ def ask(server: LoopbackServer, path: str, *, method: str = "GET", host: str | N
 def test_waits_for_the_first_trial_then_reports(server: ReportServer, tmp_path: Path, finished: Path) -> None:
     status, page = ask(server, "/")
     assert status == 200
-    assert "expected finished trials" in page
+    assert "No trial has ended yet" in page
     first = json.loads(ask(server, "/status.json")[1])
     assert (first["done"], first["pending"], first["losses"]) == (0, 4, [])
     assert first["sentence"] == "0 done, 0 running, 4 waiting. Nothing runs at the moment."
