@@ -15,14 +15,16 @@ from torch import Tensor, nn
 
 from interlaw.interaction import measure
 from interlaw.laws import Claim, FittedTable, LawFit, fit_law
+from interlaw.laws.claim import CLAIMED
 from interlaw.laws.contexts import join, read_contexts
 from interlaw.laws.grouping import group_shapes
+from interlaw.laws.scales import to_scale
 from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, find_sweep, published_rows
 from interlaw.recommendation import measured_optima, measured_pool
 from interlaw.reproduce.designed import GAINS
-from interlaw.reproduce.push import Arm
+from interlaw.reproduce.push import Arm, interval
 from interlaw.runs import load_table, view_table
 from interlaw.tasks import WaveTaskSpec
 from interlaw.tasks.waves import draw_matrices, waves
@@ -171,6 +173,34 @@ def contexts_of(parts: Sequence[FittedTable]) -> pd.DataFrame:
             "inside": inside > 0,
         }
     )
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """What the most efficient shape is worth in each context: mean log loss over shapes less that of the chosen shape.
+
+    The shape is chosen on one half of the seeds and its loss read on the other, and the same the other way round;
+    `efficient` chooses by the efficiency score of T3, `lowest` by the loss itself.
+    """
+    scaled = {name: to_scale(name, table[name].to_numpy()) * -sign for name, (sign, _) in CLAIMED.items()}
+    runs = table[["part", "budget", "depth", "seed"]].assign(loss=np.log(table["loss"]), **scaled)
+    seeds = np.sort(runs["seed"].unique())
+    first = runs["seed"].isin(seeds[: len(seeds) // 2])
+    rows = []
+    for half in (first, ~first):
+        chosen_on = runs[half].groupby(["part", "budget", "depth"]).mean(numeric_only=True)
+        read_on = runs[~half].groupby(["part", "budget", "depth"])["loss"].mean()
+        for context, shapes in chosen_on.groupby(["part", "budget"]):
+            score = shapes[list(CLAIMED)].apply(lambda each: (each - each.mean()) / each.std(ddof=0)).mean(axis=1)
+            loss = read_on[context]
+            picked = {"efficient": score.idxmax()[2], "lowest": shapes["loss"].idxmin()[2]}
+            gained = {name: loss.mean() - loss[depth] for name, depth in picked.items()}
+            rows.append({"part": context[0], "budget": context[1], "depth": picked["efficient"], **gained})
+    return pd.DataFrame(rows)
+
+
+def mean_over_targets(found: pd.DataFrame, name: str) -> tuple[float, float, float]:
+    """Mean gain, a target one unit, with its 90% t interval."""
+    return interval(found.groupby("part")[name].mean().to_numpy())
 
 
 def public_optima() -> pd.DataFrame:

@@ -158,6 +158,10 @@ def draw_tracking() -> alt.TopLevelMixin:
     """C3: R of the most efficient interaction against R* of the loss, a point a context."""
     parts = numbers.fits_of("targets")
     say("C3", judge_together(parts), runs="MLPs")
+    gains = numbers.gains(numbers.final("targets"))
+    for name in ("efficient", "lowest"):
+        mean, low, high = numbers.mean_over_targets(gains, name)
+        print(f"C3  gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f}) in log loss")
     contexts = numbers.contexts_of(parts)
     print(contexts.round(4).to_string())
     contexts["target"] = contexts["source"].str.extract(r"layers-(\d)")[0] + " layers"
