@@ -10,24 +10,25 @@ from tests.report.specifications import layers, rows_of
 from interlaw.cli import run
 from interlaw.errors import InterlawError
 from interlaw.published import PAPER_INTERVAL, published_ratio_points
-from interlaw.report import draw_scores, score_panels, write_chart
+from interlaw.report import draw_scores, write_chart
+from interlaw.report.score_figure import scored_by_size
 
 
 def test_panels_hold_the_models_of_each_size() -> None:
-    panels = score_panels(published_ratio_points())
-    assert {panel.size_bin: len(panel.models) for panel in panels} == {"0.4-2.5B": 29, "2.5-5B": 16, "5-10B": 26}
-    for panel in panels:
-        guesses = [model.score for model in panel.models if model.at_chance and model.score is not None]
+    bins = scored_by_size(published_ratio_points())
+    assert {name: len(models) for name, models in bins.items()} == {"0.4-2.5B": 29, "2.5-5B": 16, "5-10B": 26}
+    for models in bins.values():
+        guesses = [model.score for model in models if model.at_chance and model.score is not None]
         assert max(guesses, default=0.0) < 12  # ten options: guessing gives about 11%
 
 
 def test_every_model_is_a_point_in_the_picture() -> None:
-    panels = score_panels(published_ratio_points())
-    drawing = draw_scores(panels, interval=PAPER_INTERVAL)
-    for panel, drawn in zip(panels, drawing.panels, strict=True):
+    points = published_ratio_points()
+    drawing = draw_scores(points, interval=PAPER_INTERVAL)
+    for models, drawn in zip(scored_by_size(points).values(), drawing.panels, strict=True):
         chart = drawn.chart
         dots = rows_of(chart, layers(chart)[-1])
-        assert [(row["ratio"], row["score"]) for row in dots] == [(each.ratio, each.score) for each in panel.models]
+        assert [(row["ratio"], row["score"]) for row in dots] == [(each.ratio, each.score) for each in models]
 
 
 def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,5 +44,5 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_mistakes_are_said(tmp_path: Path, name: str, points: tuple[()] | None, message: str) -> None:
     found = published_ratio_points() if points is None else points
     with pytest.raises(InterlawError, match=message):
-        write_chart(tmp_path / name, draw_scores(score_panels(found), interval=PAPER_INTERVAL))
+        write_chart(tmp_path / name, draw_scores(found, interval=PAPER_INTERVAL))
     assert not list(tmp_path.iterdir())

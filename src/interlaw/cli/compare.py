@@ -94,14 +94,14 @@ def compare(
     placements = place_rows(added, comparison.models, interval=comparison.interval)
     if figure is not None:
         from interlaw.published import published_ratio_points
-        from interlaw.report import draw_scores, score_panels, write_chart
+        from interlaw.report import draw_scores, write_chart
 
         points = published_ratio_points(
             (*added, *published_rows()),
             protocol=protocol or HOMOGENEOUS_PROTOCOL,
             variant="inst" if variant == "inst" else "base",
         )
-        tell_written(write_chart(figure, draw_scores(score_panels(points), interval=comparison.interval)))
+        tell_written(write_chart(figure, draw_scores(points, interval=comparison.interval)))
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
         return

@@ -21,7 +21,6 @@ from .page import write_report as write_report
 from .saving import require_figure_name as require_figure_name
 from .saving import write_chart as write_chart
 from .score_figure import draw_scores as draw_scores
-from .score_figure import score_panels as score_panels
 from .server import ExplorerServer as ExplorerServer
 from .server import ReportServer as ReportServer
 from .sheet import SheetPart as SheetPart

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlaw.laws import Claim
-from interlaw.report.figure import Drawing, Figure, Panel, joined
+from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.look import BEST, FAINT, FIT, INTERACTION, MUTED, padded
 from interlaw.report.marks import Spec, layered, linear_axis, listed, marks, told_apart, when
-from interlaw.report.results import RunResults, by_treatment
+from interlaw.report.results import Analysis, RunResults
 
 CAPTION = (
     "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its interval. Grey: "
@@ -88,13 +88,9 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
     return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))
 
 
-def claims_of_run(results: RunResults) -> Drawing | None:
-    """The figure of a run, once a treatment; views together, each test once."""
-    found = {}
-    for treatment, analyses in by_treatment(results.analyses).items():
-        claims = {claim_name(claim): claim for each in analyses for claim in each.fit.claims}
-        found[treatment] = draw_claims(list(claims.values()))
-    return joined(found)
+def claims_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing | None:
+    """Views together, each test once."""
+    return draw_claims(list({claim_name(claim): claim for each in analyses for claim in each.fit.claims}.values()))
 
 
-CLAIMS = Figure(name="claims", title="The paper's claims, tested", draw=claims_of_run)
+CLAIMS = Figure(name="claims", title="The paper's claims, tested", draw=once_a_treatment(claims_of_treatment))

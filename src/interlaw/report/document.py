@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from interlaw.files import write_atomically
 from interlaw.report.figure import Drawing, page_panels
-from interlaw.report.look import CONFIG, plain
+from interlaw.report.look import VEGA_CONFIG, plain
 from interlaw.report.wording import number
 
 
@@ -160,4 +160,4 @@ def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[dict[str, A
         shown.append(
             {"name": name, "title": title, "message": drawing.message, "caption": drawing.caption, "panels": panels}
         )
-    return shown, {"panels": specifications, "config": CONFIG}
+    return shown, {"panels": specifications, "config": VEGA_CONFIG}

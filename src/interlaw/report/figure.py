@@ -9,14 +9,12 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from interlaw.registry import Registry
-from interlaw.report.look import CONFIG, plain
+from interlaw.report.look import CONFIG, VEGA_CONFIG, plain
 from interlaw.report.marks import Spec, when
-
-if TYPE_CHECKING:
-    from interlaw.report.results import RunResults
+from interlaw.report.results import Analysis, RunResults, by_treatment
 
 # What the page's reader chooses; a notebook and a file show everything. `chosen` is a shape, `trial` one of its trials,
 # the others hold what is switched off.
@@ -109,7 +107,7 @@ def whole(drawing: Drawing) -> Any:
 
     from interlaw.report.offline import offline
 
-    found = specification(drawing)
+    found = {**specification(drawing), "config": CONFIG}
     kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
     return offline(kind.from_dict(found, validate=False))  # `to_dict` checks it
 
@@ -133,7 +131,7 @@ def specification(drawing: Drawing) -> Spec:
     together: Spec = charts[0] if len(charts) == 1 else {"concat": charts, "columns": columns}
     if not drawing.shared:
         together["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
-    found: Spec = plain({**together, "title": title, "params": params(width), "config": CONFIG})
+    found: Spec = plain({**together, "title": title, "params": params(width), "config": VEGA_CONFIG})
     return found
 
 
@@ -162,8 +160,16 @@ def wrapped(text: str, width: float, *, letter: float = LETTER) -> list[str]:
     return textwrap.wrap(text, max(30, int(width / letter))) or [""]
 
 
-def joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
-    """The drawings of several treatments as one; each panel belongs to its treatment and says so."""
+def once_a_treatment(
+    draw: Callable[[RunResults, list[Analysis]], Drawing | None],
+) -> Callable[[RunResults], Drawing | None]:
+    """A run's figure from that of one learning-rate treatment: its panels side by side, each says whose it is."""
+    return lambda results: _joined({
+        treatment: draw(results, analyses) for treatment, analyses in by_treatment(results.analyses).items()
+    })  # fmt: skip
+
+
+def _joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
     found = {name: each for name, each in drawings.items() if each is not None}
     if not found:
         return None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlaw.laws import BudgetFit, LawFit, LinePoint
-from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, joined
+from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
 from interlaw.report.loss_figure import DIAMOND, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
-from interlaw.report.results import RunResults, by_treatment
 from interlaw.report.wording import shape_name, span
 from interlaw.shapes import format_size
 
@@ -22,34 +20,10 @@ POWERS = [10.0**power for power in range(2, 14)]  # ticks of an axis over many s
 SIZE_LABEL = "replace(format(datum.value, '.3~s'), 'G', 'B')"  # 300k, 3M, 1B
 
 
-@dataclass(frozen=True, kw_only=True)
-class LawPoint:
-    """One budget.
-
-    Attributes:
-        params: Geometric mean of the shapes' parameters.
-        fit: R*, intervals, best shape.
-        grid_low: Smallest ratio tried.
-        grid_high: Largest.
-    """
-
-    params: float
-    fit: BudgetFit
-    grid_low: float
-    grid_high: float
-
-
-def law_points(fit: LawFit) -> tuple[LawPoint, ...]:
-    """The budgets, by size."""
-    return tuple(
-        LawPoint(
-            params=each.params_mean,
-            fit=each,
-            grid_low=min(point.ratio for point in each.points),
-            grid_high=max(point.ratio for point in each.points),
-        )
-        for each in fit.budgets
-    )
+def grid_of(fit: BudgetFit) -> tuple[float, float]:
+    """The smallest and the largest ratio tried."""
+    ratios = [point.ratio for point in fit.points]
+    return min(ratios), max(ratios)
 
 
 def law_line(fit: LawFit) -> tuple[LinePoint, ...]:
@@ -73,16 +47,15 @@ def law_message(fit: LawFit) -> str:
 
 def draw_law(fit: LawFit) -> Drawing:
     """The fit's own budgets: R*, intervals, the joint law."""
-    points = law_points(fit)
-    low, high = min(point.grid_low for point in points), max(point.grid_high for point in points)
-    sizes = (points[0].params / MARGIN, points[-1].params * MARGIN)
+    ends = [end for each in fit.budgets for end in grid_of(each)]
+    sizes = [each.params_mean for each in fit.budgets]
     chart = layered(
-        size_axis(sizes, [point.params for point in points]),
-        log_axis("ratio", "R = depth / width", (low / MARGIN, high * MARGIN)),
+        size_axis((sizes[0] / MARGIN, sizes[-1] * MARGIN), sizes),
+        log_axis("ratio", "R = depth / width", (min(ends) / MARGIN, max(ends) * MARGIN)),
         *line_layers(law_line(fit)),
-        _tried(points),
-        *_near(points),
-        *star_layers(points),
+        _tried(fit.budgets),
+        *_near(fit.budgets),
+        *star_layers(fit.budgets),
     )
     caption = (
         "Orange diamond and bar: R* with its interval, an arrow where no bound is known; hollow triangle: the loss "
@@ -112,21 +85,22 @@ def line_layers(line: Sequence[LinePoint]) -> list[Spec]:
     ]
 
 
-def _tried(points: Sequence[LawPoint]) -> Spec:
-    values = [
-        {"params": point.params, "low": point.grid_low, "high": point.grid_high, "budget": point.fit.budget}
-        for point in points
-    ]
+def _place(fit: BudgetFit) -> dict[str, float]:
+    return {"params": fit.params_mean, "budget": fit.budget}
+
+
+def _tried(fits: Sequence[BudgetFit]) -> Spec:
+    values = [{**_place(fit), **dict(zip(("low", "high"), grid_of(fit), strict=True))} for fit in fits]
     return marks(values, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4)
 
 
-def _near(points: Sequence[LawPoint]) -> list[Spec]:
+def _near(fits: Sequence[BudgetFit]) -> list[Spec]:
     """The loss interval around R*, and the interaction interval beside it."""
     gold, green = [], []
-    for point in points:
-        interval, interaction = point.fit.loss_interval, point.fit.interaction_interval
-        of, size = {"params": point.params, "budget": point.fit.budget}, format_size(point.params)
-        if interval is not None and point.fit.r_star.value is not None:
+    for fit in fits:
+        interval, interaction = fit.loss_interval, fit.interaction_interval
+        of, size = _place(fit), format_size(fit.params_mean)
+        if interval is not None and fit.r_star.value is not None:
             said = f"{size}: loss as good as the best at R = {span(interval.low, interval.high)}"
             gold.append({**of, "low": interval.low, "high": interval.high, "said": said})
         if interaction is not None and interaction.low is not None and interaction.high is not None:
@@ -140,19 +114,19 @@ def _near(points: Sequence[LawPoint]) -> list[Spec]:
     ]
 
 
-def star_layers(points: Sequence[LawPoint]) -> list[Spec]:
+def star_layers(fits: Sequence[BudgetFit]) -> list[Spec]:
     """R* with its interval; a hollow mark where there is none."""
     optima, hollow = [], []
-    for point in points:
-        star, of = point.fit.r_star, {"params": point.params, "budget": point.fit.budget}
-        said = f"{format_size(point.params)}: {star_note(point.fit)}"
+    for fit in fits:
+        star, of, (low, high) = fit.r_star, _place(fit), grid_of(fit)
+        said = f"{format_size(fit.params_mean)}: {star_note(fit)}"
         if star.value is not None:
-            ends = {"low": star.low or point.grid_low, "high": star.high or point.grid_high}
+            ends = {"low": star.low or low, "high": star.high or high}
             open_ends = {"low_open": star.low is None, "high_open": star.high is None}
             optima.append({**of, **ends, **open_ends, "ratio": star.value, "said": said})
             continue
-        best = f"; best shape tried: {shape_name(point.fit.best.depth, point.fit.best.width)}"
-        at = {"low": point.grid_low, "high": point.grid_high}.get(star.edge or "", point.fit.best.ratio)
+        best = f"; best shape tried: {shape_name(fit.best.depth, fit.best.width)}"
+        at = {"low": low, "high": high}.get(star.edge or "", fit.best.ratio)
         form = {"low": "triangle-down", "high": "triangle-up"}.get(star.edge or "", "circle")
         colour = MUTED if form == "circle" else BEST
         hollow.append({**of, "ratio": at, "form": form, "colour": colour, "said": said + best})
@@ -167,10 +141,8 @@ def star_layers(points: Sequence[LawPoint]) -> list[Spec]:
     ]
 
 
-def law_of_run(results: RunResults) -> Drawing | None:
-    """The figure of a run, once a treatment."""
-    treated = by_treatment(results.analyses)
-    return joined({treatment: draw_law(analyses[0].fit) for treatment, analyses in treated.items()})
-
-
-LAW = Figure(name="best-ratio", title="Best depth / width against budget", draw=law_of_run)
+LAW = Figure(
+    name="best-ratio",
+    title="Best depth / width against budget",
+    draw=once_a_treatment(lambda results, analyses: draw_law(analyses[0].fit)),
+)

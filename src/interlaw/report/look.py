@@ -46,11 +46,14 @@ CONFIG: dict[str, Any] = {
     "legend": {
         "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
         "labelLimit": 260, "titleLimit": 320, "symbolStrokeWidth": 1.5, "symbolOpacity": 1, "symbolSize": 80,
-        "orient": "bottom", "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
+        "orient": "bottom",
     },
     "concat": {"spacing": 22},
     "text": {"color": INK, "fontSize": 11},
 }  # fmt: skip
+# legends below each other: Vega has the setting, the schema of Vega-Lite 6, by which Altair checks, does not
+LEGENDS = {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}}
+VEGA_CONFIG = {**CONFIG, "legend": {**CONFIG["legend"], **LEGENDS}}
 
 
 def plain(value: Any) -> Any:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlaw.laws import BudgetFit, status_text
-from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, joined
+from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
 from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
-from interlaw.report.results import Analysis, RunResults, by_treatment
+from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
 
 MOST_RELATIVE_SPAN = 0.35  # losses above the panel's best by more than this are drawn as arrows at its top
@@ -248,14 +248,10 @@ def shape_key(budget: float, depth: int, width: int) -> str:
     return f"{budget:g}:{depth}x{width}"
 
 
-def loss_of_run(results: RunResults) -> Drawing | None:
-    """The figure of a run, one set of panels a treatment."""
-    return joined({
-        treatment: draw_loss(
-            loss_panels(analyses[0]), loss_unit=results.units.loss, confidence=analyses[0].fit.confidence
-        )
-        for treatment, analyses in by_treatment(results.analyses).items()
-    })  # fmt: skip
+def loss_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing:
+    """One set of panels; the losses are the same in every view."""
+    fit = analyses[0].fit
+    return draw_loss(loss_panels(analyses[0]), loss_unit=results.units.loss, confidence=fit.confidence)
 
 
-LOSS = Figure(name="loss-against-ratio", title="Loss against depth / width", draw=loss_of_run)
+LOSS = Figure(name="loss-against-ratio", title="Loss against depth / width", draw=once_a_treatment(loss_of_treatment))

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, chosen_opacity, joined
+from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
 from interlaw.report.look import FAINT, INK, INTERACTION, LOSS_RAMP, MUTED, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
-from interlaw.report.results import Analysis, RunResults, by_treatment
+from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
 from interlaw.shapes import format_size
 
@@ -158,14 +158,11 @@ def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
     }
 
 
-def plane_of_run(results: RunResults) -> Drawing | None:
-    """The figure of a run: two panels a view, once a treatment; the message is that of the first view."""
-    found: dict[str, Drawing | None] = {}
-    for treatment, analyses in by_treatment(results.analyses).items():
-        drawings = [draw_plane(rows, view=each.view) for each in analyses if (rows := plane_rows(each))]
-        panels = tuple(panel for drawing in drawings for panel in drawing.panels)
-        found[treatment] = replace(drawings[0], panels=panels) if drawings else None
-    return joined(found)
+def plane_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing | None:
+    """Two panels a view; the message is that of the first view."""
+    drawings = [draw_plane(rows, view=each.view) for each in analyses if (rows := plane_rows(each))]
+    panels = tuple(panel for drawing in drawings for panel in drawing.panels)
+    return replace(drawings[0], panels=panels) if drawings else None
 
 
-PLANE = Figure(name="interaction-plane", title="Interaction plane", draw=plane_of_run)
+PLANE = Figure(name="interaction-plane", title="Interaction plane", draw=once_a_treatment(plane_of_treatment))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from interlaw.errors import InterlawError
 from interlaw.published import SIZE_BINS, RatioPoint
@@ -13,43 +12,36 @@ from interlaw.report.marks import Spec, layered, linear_axis, log_axis, marks, w
 from interlaw.report.wording import number, shape_name, span
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScorePanel:
-    """The scored models of one size bin."""
-
-    size_bin: str
-    models: tuple[RatioPoint, ...]
-
-
-def score_panels(points: Sequence[RatioPoint]) -> tuple[ScorePanel, ...]:
+def scored_by_size(points: Sequence[RatioPoint]) -> dict[str, list[RatioPoint]]:
     """The scored models by size bin, smallest first; bins without any are left out."""
-    binned = [
-        (one.name, tuple(point for point in points if point.size_bin == one.name and point.score is not None))
+    found = {
+        one.name: [point for point in points if point.size_bin == one.name and point.score is not None]
         for one in SIZE_BINS
-    ]
-    return tuple(ScorePanel(size_bin=name, models=models) for name, models in binned if models)
+    }
+    return {name: models for name, models in found.items() if models}
 
 
-def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) -> Drawing:
-    """One panel a bin, all on the same axes.
+def draw_scores(points: Sequence[RatioPoint], *, interval: tuple[float, float]) -> Drawing:
+    """A panel a size bin, all on the same axes.
 
     Raises:
         InterlawError: No model has a score.
     """
-    if not panels:
+    bins = scored_by_size(points)
+    scored = [model for models in bins.values() for model in models]
+    if not scored:
         raise InterlawError("expected scored models to draw, found none; choose another protocol")
-    x_limits = padded([*interval, *(model.ratio for panel in panels for model in panel.models)], log=True)
-    _, high = padded([model.score for panel in panels for model in panel.models])
+    x_limits = padded([*interval, *(model.ratio for model in scored)], log=True)
+    _, high = padded([model.score for model in scored])
     drawn = tuple(
         Panel(
-            chart=_chart(panel, interval, x_limits, (0.0, high)),
-            title=f"{panel.size_bin}, {len(panel.models)} {'model' if len(panel.models) == 1 else 'models'}",
+            chart=_chart(models, interval, x_limits, (0.0, high)),
+            title=f"{size}, {len(models)} {'model' if len(models) == 1 else 'models'}",
             width=260,
             height=240,
         )
-        for panel in panels
+        for size, models in bins.items()
     )
-    scored = [model for panel in panels for model in panel.models]
     inside = sum(interval[0] <= model.ratio <= interval[1] for model in scored)
     caption = (
         f"Gold: the interval claimed to do better, R = {span(*interval)}. "
@@ -60,7 +52,10 @@ def draw_scores(panels: Sequence[ScorePanel], *, interval: tuple[float, float]) 
 
 
 def _chart(
-    panel: ScorePanel, interval: tuple[float, float], x_limits: tuple[float, float], y_limits: tuple[float, float]
+    models: Sequence[RatioPoint],
+    interval: tuple[float, float],
+    x_limits: tuple[float, float],
+    y_limits: tuple[float, float],
 ) -> Spec:
     values = [
         {
@@ -70,7 +65,7 @@ def _chart(
             "said": f"{model.name}: {shape_name(model.depth, model.width)}, MMLU-Pro {number(model.score, digits=3)}%"
             + (", no better than guessing" if model.at_chance else ""),
         }
-        for model in panel.models
+        for model in models
     ]
     band = {"low": interval[0], "high": interval[1]}
     colours: Spec = {"fill": when("datum.guess", SURFACE, FIT), "stroke": when("datum.guess", MUTED, FIT)}
