@@ -22,22 +22,25 @@ def answers() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for size in SIZES:
         for family, vocabulary in FAMILIES:
-            found = recommend(params=size, family=family, vocab_size=vocabulary)
-            belief = found.belief
-            others = ", ".join(one.name for one in found.candidates[1:]) or "-"
-            names: dict[str, str] = {}
-            for point in found.models:
-                names.setdefault(f"{point.depth} x {point.width}", point.name)
-            real = ", ".join(f"{name} {shape}" for shape, name in list(names.items())[:6]) or "-"
-            cells = [
-                size,
-                family.removeprefix("hf:"),
-                f"{belief.ratio:.3f} ({belief.low:.3f} to {belief.high:.3f})",
-                f"**{found.pick.name}**",
-                others,
-                real if family == "llama" else "as above",
-            ]
-            yield f"| {' | '.join(cells)} |"
+            yield answer(size, family, vocabulary)
+
+
+def answer(size: str, family: str, vocabulary: int) -> str:
+    """One row: the pick of a family at a size."""
+    found = recommend(params=size, family=family, vocab_size=vocabulary)
+    belief, names = found.belief, {}
+    for point in found.models:
+        names.setdefault(f"{point.depth} x {point.width}", point.name)
+    real = ", ".join(f"{name} {shape}" for shape, name in list(names.items())[:6]) or "-"
+    cells = [
+        size,
+        family.removeprefix("hf:"),
+        f"{belief.ratio:.3f} ({belief.low:.3f} to {belief.high:.3f})",
+        f"**{found.pick.name}**",
+        ", ".join(one.name for one in found.candidates[1:]) or "-",
+        real if family == "llama" else "as above",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def coverage() -> Iterator[str]:

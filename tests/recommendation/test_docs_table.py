@@ -4,24 +4,57 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from interlaw.published import Correlation, compare_models, published_rows
+from interlaw.recommendation import hf_config, recommend
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.slow  # it counts a network of each depth that the search meets
-def test_the_tables_of_choosing_a_shape_are_current() -> None:
-    pytest.importorskip("transformers")
+def tables() -> Any:
     spec = importlib.util.spec_from_file_location("shape_tables", DOCS / "shape_tables.py")
     assert spec is not None
     assert spec.loader is not None
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
-    page = (DOCS / "choosing-a-shape.md").read_text(encoding="utf-8")
-    assert tables.rewritten(page) == page
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page() -> str:
+    return (DOCS / "choosing-a-shape.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow  # half a minute: networks of another family are made at every depth that the search tries
+def test_the_tables_of_choosing_a_shape_are_current() -> None:
+    pytest.importorskip("transformers")
+    assert tables().rewritten(page()) == page()
+
+
+def test_the_answers_that_need_no_library_and_the_pool_are_current() -> None:
+    module, lines = tables(), page().splitlines()
+    rows = [module.answer(size, "llama", 32_000) for size in module.SIZES]
+    assert [row for row in (*rows, *module.coverage(), *module.pooled()) if row not in lines] == []
+
+
+def picks(family: str) -> list[Any]:
+    module = tables()
+    vocabulary = dict(module.FAMILIES)[family]
+    return [recommend(params=size, family=family, vocab_size=vocabulary).pick.shape for size in module.SIZES]
+
+
+@pytest.mark.parametrize("family", ["llama", pytest.param("hf:qwen3", marks=pytest.mark.slow)])
+def test_transformers_builds_every_pick_of_the_page_to_the_parameter(family: str) -> None:
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    for shape in picks(family):
+        config = hf_config(shape)
+        with torch.device("meta"):
+            model = transformers.AutoModelForCausalLM.from_config(
+                transformers.AutoConfig.for_model(config.pop("model_type"), **config)
+            )
+        assert sum(parameter.numel() for parameter in model.parameters()) == shape.params
 
 
 def test_the_table_of_correlations_is_current() -> None:

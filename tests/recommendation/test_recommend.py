@@ -152,16 +152,6 @@ def test_disagreement_is_said() -> None:
     assert _factor(1072083500905340) == "more than 1000"
 
 
-def test_only_like_models_are_called_like() -> None:
-    odd = recommend(params="350M", interval=(0.0001, 0.0006), tolerance=0.2)
-    assert odd.pick.shape.depth <= 3
-    assert odd.pick.nearest == ()
-    near = recommend(params="350M").pick
-    assert near.nearest
-    for point in near.nearest:
-        assert abs(math.log(point.ratio / near.shape.ratio)) <= math.log(2)
-
-
 def test_a_fit_of_ones_own_is_combined_with_the_pool() -> None:
     fit, pooled = small_fit(), measured_pool().predict(1e7).ratio
     here = recommend(params=1e7, vocab_size=256, fit=fit, tied=True)

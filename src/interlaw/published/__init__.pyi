@@ -9,8 +9,8 @@ from .hf_config import row_from_config as row_from_config
 from .lm_eval import HarnessScore as HarnessScore
 from .lm_eval import read_lm_eval as read_lm_eval
 from .lm_eval import rows_from_lm_eval as rows_from_lm_eval
-from .nearest import nearest_rows as nearest_rows
 from .placement import Placement as Placement
+from .placement import nearest_rows as nearest_rows
 from .placement import place_rows as place_rows
 from .points import RatioPoint as RatioPoint
 from .points import published_ratio_points as published_ratio_points

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from interlaw.published import PAPER_INTERVAL, RatioPoint, nearest_rows, published_ratio_points, published_rows
 from interlaw.recommendation.cost import Cost, Plan, count_cost
 from interlaw.recommendation.dimensions import splits_over
 from interlaw.recommendation.own_law import Belief, RatioInterval
 from interlaw.shapes import Budget, Shape
 
-# A model is like a shape up to this factor of N and of R: beyond it, the comparison misleads.
-LIKE_FACTOR = 2.0
 NOTABLE = 0.1  # a cost that differs by less is no reason to take another shape
 
 
@@ -64,9 +60,8 @@ class Candidate:
         inside: Whether R lies in the interval chosen from.
         cost: What it costs to train and to run.
         penalty: Predicted relative loss above the best shape of the budget.
-        parallel: The largest of 8, 4, 2, 1 devices over which heads, key-value heads and d_ff split.
+        parallel: Devices over which heads, key-value heads and d_ff split: those asked for, or the most of 8, 4, 2, 1.
         reasons: Why one would rather take it than the pick; empty for the pick.
-        nearest: Real models within a factor of two in N and in R, nearest first.
         measured: Times on this machine, where they were asked for.
         unmeasured: Why there are none, where they were asked for.
     """
@@ -78,7 +73,6 @@ class Candidate:
     penalty: Penalty
     parallel: int
     reasons: tuple[str, ...]
-    nearest: tuple[RatioPoint, ...]
     measured: Timing | None = None
     unmeasured: str = ""
 
@@ -97,15 +91,21 @@ class Candidate:
             "loss_penalty": asdict(self.penalty),
             "parallel": self.parallel,
             "reasons": list(self.reasons),
-            "in_paper_interval": PAPER_INTERVAL[0] <= self.shape.ratio <= PAPER_INTERVAL[1],
-            "nearest_models": [asdict(point) for point in self.nearest],
             "measured": None if self.measured is None else asdict(self.measured),
             "unmeasured": self.unmeasured,
         }
 
 
 def describe(
-    shape: Shape, *, budget: Budget, belief: Belief, interval: RatioInterval, tokens: int, plan: Plan, pick: Shape
+    shape: Shape,
+    *,
+    budget: Budget,
+    belief: Belief,
+    interval: RatioInterval,
+    tokens: int,
+    plan: Plan,
+    parallel: int,
+    pick: Shape,
 ) -> Candidate:
     """Costs, predicted loss and reasons of a shape.
 
@@ -116,6 +116,7 @@ def describe(
         interval: Ratios chosen from.
         tokens: Training tokens.
         plan: Where it is trained.
+        parallel: Devices over which it was asked to split.
         pick: The shape that is recommended.
     """
     low, high = belief.penalty_range(shape.ratio)
@@ -128,9 +129,8 @@ def describe(
         inside=interval.position(shape.ratio) == "inside",
         cost=cost,
         penalty=Penalty(value=belief.penalty(shape.ratio), low=low, high=high),
-        parallel=splits_over(shape),
+        parallel=max(parallel, splits_over(shape)),
         reasons=reasons,
-        nearest=_alike(shape),
     )
 
 
@@ -164,15 +164,3 @@ def worth_listing(described: Sequence[Candidate], *, count: int) -> tuple[Candid
     if deeper is not None and len(kept) < count - 1:
         kept.append(replace(deeper, reasons=("deeper, in case R* lies there",)))
     return (pick, *sorted(kept, key=lambda one: one.shape.ratio))
-
-
-def _alike(shape: Shape) -> tuple[RatioPoint, ...]:
-    """Published models near a shape in size and ratio."""
-    points = {point.name: point for point in published_ratio_points()}
-    near = nearest_rows(published_rows(), params=shape.params, ratio=shape.ratio)
-    return tuple(
-        points[row.name]
-        for row in near
-        if max(abs(math.log(row.params_total / shape.params)), abs(math.log(row.ratio / shape.ratio)))
-        <= math.log(LIKE_FACTOR)
-    )

@@ -45,7 +45,6 @@ class Prediction:
         tau: Spread of log R* between data sets.
         dof: Degrees of freedom of its Student t.
         weights: Share of each data set in the mean.
-        votes: R* of each data set at this size, with the standard error of its logarithm there.
     """
 
     params: float
@@ -56,7 +55,6 @@ class Prediction:
     tau: float
     dof: int
     weights: dict[str, float]
-    votes: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +101,6 @@ class Pool:
             tau=self.tau,
             dof=dof,
             weights=dict(zip(self.datasets, (float(each) for each in w / w.sum()), strict=True)),
-            votes={
-                name: (math.exp(a), math.sqrt(b))
-                for name, a, b in zip(self.datasets, y.tolist(), v.tolist(), strict=True)
-            },
         )
 
     def leave_one_out(self) -> tuple[Coverage, ...]:

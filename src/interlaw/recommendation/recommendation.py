@@ -214,6 +214,7 @@ def recommend(
             interval=ratios,
             tokens=round(per_param * shape.params) if total is None else total,
             plan=plan,
+            parallel=parallel,
             pick=choice.shapes[0],
         )
         for shape in choice.shapes

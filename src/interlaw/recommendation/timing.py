@@ -1,4 +1,7 @@
-"""Times of candidates on this machine: the real network of each, random weights, trained, read and decoded."""
+"""Times of candidates on this machine: the real network of each, random weights, trained, read and decoded.
+
+torch is loaded when something is timed: the explorer offers it without.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
 from interlaw.shapes import Shape, format_size
+
+if TYPE_CHECKING:
+    import torch
 
 PROMPT = 128  # tokens: long enough that reading is bound by arithmetic, short enough for a CPU
 DECODED = 16  # tokens a repeat
@@ -101,6 +106,8 @@ def time_shape(
         repeats: Times each.
         say: Told what is being timed.
     """
+    import torch
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     say("building")
@@ -130,6 +137,7 @@ def time_shape(
 
 def build(shape: Shape, *, device: torch.device, dtype: torch.dtype) -> tuple[Any, int, int]:
     """The network of a shape's configuration, its vocabulary and its longest sequence."""
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     values = hf_config(shape)
@@ -157,6 +165,8 @@ def _decode(network: Any, tokens: torch.Tensor, count: int) -> None:
 
 def _median(run: Callable[[], object], repeats: int) -> float:
     """Median seconds of a call, the first one left out."""
+    import torch
+
     seconds = []
     for _ in range(repeats + 1):
         if torch.cuda.is_available():
@@ -171,6 +181,8 @@ def _median(run: Callable[[], object], repeats: int) -> float:
 
 def _free_bytes() -> int:
     """Memory that a network may take here."""
+    import torch
+
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
     return int(psutil.virtual_memory().available)
