@@ -115,7 +115,7 @@ def test_tokens_and_words_for_sizes() -> None:
     assert one.pick.cost.train_days == pytest.approx(8 * result.pick.cost.train_days)
 
 
-@pytest.mark.parametrize("parallel", [2, 4, 8])
+@pytest.mark.parametrize("parallel", [2, 3, 4, 8])
 def test_what_must_split_splits(parallel: int) -> None:
     result = recommend(params="350M", parallel=parallel)
     for candidate in result.candidates:

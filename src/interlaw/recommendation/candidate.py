@@ -136,20 +136,17 @@ def describe(
 
 def _reasons(shape: Shape, cost: Cost, pick: Shape, picked: Cost) -> Iterator[str]:
     """What speaks for a shape against the pick: latency, cache, splitting, cost of training."""
-    fewer = 1 - shape.depth / pick.depth
-    if fewer >= NOTABLE:
-        yield f"{fewer:.0%} fewer layers to run one after another: lower latency"
-    cache = 1 - cost.kv_bytes_per_token / picked.kv_bytes_per_token
-    if cache >= NOTABLE:
-        yield f"{cache:.0%} less key-value cache"
+    counts = (
+        (shape.depth, pick.depth, "fewer layers to run one after another: lower latency"),
+        (cost.kv_bytes_per_token, picked.kv_bytes_per_token, "less key-value cache"),
+        (cost.activation_bytes, picked.activation_bytes, "less memory for activations"),
+        (cost.train_flops, picked.train_flops, "fewer FLOPs"),
+    )
+    for own, other, words in counts:
+        if 1 - own / other >= NOTABLE:
+            yield f"{1 - own / other:.0%} {words}"
     if splits_over(shape) > splits_over(pick):
         yield f"splits over {splits_over(shape)} devices, not {splits_over(pick)}"
-    memory = 1 - cost.activation_bytes / picked.activation_bytes
-    if memory >= NOTABLE:
-        yield f"{memory:.0%} less memory for activations"
-    flops = 1 - cost.train_flops / picked.train_flops
-    if flops >= NOTABLE:
-        yield f"{flops:.0%} fewer FLOPs"
 
 
 def worth_listing(described: Sequence[Candidate], *, count: int) -> tuple[Candidate, ...]:

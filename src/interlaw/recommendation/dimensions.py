@@ -148,7 +148,8 @@ class Dimensions:
             return self.kv_heads if heads % self.kv_heads == 0 else 0
         most = min(self.most_heads_per_kv(), heads)
         if self.heads_per_kv is None:
-            usual = KV_HEADS if KV_HEADS[-1] % self.parallel == 0 else (self.parallel, 2 * self.parallel)
+            few = 8 % self.parallel and self.parallel < 8  # 3, 5, 6 or 7 devices
+            usual = (self.parallel, 2 * self.parallel) if few else KV_HEADS
             fitting = [kv for kv in usual if heads % kv == 0 and kv % self.parallel == 0 and heads // kv <= 2 * most]
             if fitting or heads < 2 * most * KV_HEADS[-1]:
                 return next((kv for kv in fitting if heads // kv <= most), fitting[-1] if fitting else 0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from scipy import special
 
 from interlaw.recommendation.optima import ENOUGH_SHAPES, log_stderr_of, optima_of_fit
-from interlaw.recommendation.pooling import LEVEL, Pool
+from interlaw.recommendation.pooling import LEVEL, Pool, Prediction
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -43,29 +43,17 @@ class RatioInterval:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Belief:
+class Belief(Prediction):
     """Where R* of the user's next model lies at one size, and how sharp the minimum is.
 
+    The pool's prediction, combined with the user's fit: that has its weight under `your fit`.
+
     Attributes:
-        params: N.
-        ratio: Median R*.
-        low: Lower end of the 90% predictive interval.
-        high: Upper end.
-        log_sd: Scale of log R*.
-        dof: Degrees of freedom of its Student t.
         curvature: kappa / L: log L = log L* + curvature (log R - log R*)^2.
-        weights: Share of each source in the mean, the user's fit under `your fit`.
         extrapolated: Whether the size lies outside what the user's fit, if it counts, measured.
     """
 
-    params: float
-    ratio: float
-    low: float
-    high: float
-    log_sd: float
-    dof: int
     curvature: float
-    weights: dict[str, float]
     extrapolated: bool = False
 
     @property
@@ -124,9 +112,10 @@ def believe(params: float, *, pooled: Pool, curvature: Pool, fit: LawFit | None 
         low=math.exp(mean - reach),
         high=math.exp(mean + reach),
         log_sd=math.sqrt(variance),
+        tau=prediction.tau,
         dof=prediction.dof,
-        curvature=kappa,
         weights=weights,
+        curvature=kappa,
         extrapolated=extrapolated,
     )
 
