@@ -115,8 +115,9 @@ def test_a_family_of_transformers_is_grouped_where_it_can_be() -> None:
     neox = dimensions(family="hf:gpt_neox").shape(512, 2, tied=False)
     assert neox is not None
     assert neox.to_dict()["num_kv_heads"] == 8
-    with pytest.raises(InterlawError, match="a dense family, found hf:mixtral with 8 experts"):
-        dimensions(family="hf:mixtral")
+    for name, experts in (("mixtral", 8), ("dbrx", 4), ("qwen3_moe", 128)):  # dbrx says so in settings within settings
+        with pytest.raises(InterlawError, match=f"a dense family, found hf:{name} with {experts} experts"):
+            dimensions(family=f"hf:{name}")
 
 
 @pytest.mark.parametrize(

@@ -192,8 +192,9 @@ def _require_dense(family: str) -> None:
     """Refuses a mixture of experts: which of its parameters are active is not counted."""
     from transformers import CONFIG_MAPPING
 
-    default = CONFIG_MAPPING[family.removeprefix("hf:")]()
-    experts = max((getattr(default, name, None) or 0 for name in _EXPERTS), default=0)
+    default = CONFIG_MAPPING[family.removeprefix("hf:")]().to_dict()
+    parts = [default, *(value for value in default.values() if isinstance(value, dict))]
+    experts = max(part.get(name) or 0 for part in parts for name in _EXPERTS)
     if experts > 1:
         raise InterlawError(
             f"expected a dense family, found {family} with {experts} experts; choose its dense relative (hf:qwen3 for "
