@@ -116,8 +116,22 @@ def test_tied_weights_and_poolers_are_not_missing(whole: Path, tmp_path: Path) -
     config = transformers.BertConfig(
         vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
     )
-    transformers.BertForMaskedLM(config).save_pretrained(tmp_path)
-    assert not load_pretrained(str(tmp_path)).causal
+    transformers.BertForMaskedLM(config).save_pretrained(tmp_path / "masked")
+    assert not load_pretrained(str(tmp_path / "masked")).causal
+    settings = json.loads((tmp_path / "masked" / "config.json").read_text())
+    (tmp_path / "masked" / "config.json").write_text(json.dumps({**settings, "architectures": ["BertModel"]}))
+    assert not load_pretrained(str(tmp_path / "masked")).causal
+
+
+def test_a_classifier_without_its_pooler_is_refused(tmp_path: Path) -> None:
+    config = transformers.BertConfig(
+        vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    transformers.BertForSequenceClassification(config).save_pretrained(tmp_path)
+    kept = {name: weight for name, weight in load_file(tmp_path / WEIGHTS).items() if "pooler" not in name}
+    save_file(kept, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(InterlawError, match=r"expected all weights of .*, found 2 missing, such as bert\.pooler"):
+        load_pretrained(str(tmp_path))
 
 
 @pytest.mark.parametrize("without", [None, "config.json"])

@@ -203,7 +203,7 @@ def test_mistakes(family: str, sizes: dict[str, Any], message: str) -> None:
 
 
 def test_head_dim_must_be_positive() -> None:
-    with pytest.raises(InterlawError, match="expected head_dim and num_kv_heads to be at least 1"):
+    with pytest.raises(InterlawError, match="expected head_dim to be at least 1, found 0"):
         match_shapes(family="hf:llama", params="1M", depths=[1], head_dim=0)
 
 

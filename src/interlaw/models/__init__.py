@@ -11,14 +11,20 @@ from torch import nn
 from interlaw.errors import InterlawError
 from interlaw.models.bottleneck import Bottleneck
 from interlaw.models.cnn import CNN
-from interlaw.models.fingerprint import pretrained_fingerprint
 from interlaw.models.gpt import GPT
 from interlaw.models.gru import GRU, WrittenOut
 from interlaw.models.hf_counts import count_config
 from interlaw.models.hf_network import HFNetwork
 from interlaw.models.hf_settings import config_of
 from interlaw.models.hf_shape import HFShape, hf_family
-from interlaw.models.huggingface import Pretrained, load_pretrained, pretrained_of, text_batches, token_ids
+from interlaw.models.huggingface import (
+    Pretrained,
+    load_pretrained,
+    pretrained_fingerprint,
+    pretrained_of,
+    text_batches,
+    token_ids,
+)
 from interlaw.models.mlp import MLP
 from interlaw.models.roles import Role, Roles
 from interlaw.models.user import load_factory

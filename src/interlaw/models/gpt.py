@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from interlaw.errors import InterlawError
 from interlaw.models.roles import Roles
+from interlaw.models.windows import require_within
 from interlaw.shapes import GPTShape
 
 INIT_STD = 0.02
@@ -136,11 +136,7 @@ class GPT(nn.Module):
         Raises:
             InterlawError: When the sequences are longer than the context.
         """
-        if ids.shape[1] > self.shape.context:
-            raise InterlawError(
-                f"expected sequences of at most {self.shape.context} tokens (the context), found {ids.shape[1]}; "
-                "shorten them"
-            )
+        require_within(ids, context=self.shape.context)
         place = torch.arange(ids.shape[1], device=ids.device)
         x = self.tokens(ids) + self.positions(place)
         time = ids.shape[1]

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError
 from interlaw.models.hf_shape import HFShape, make_network
 from interlaw.models.roles import Roles
+from interlaw.models.windows import require_within
 
 # the modules that add to the residual stream, of architectures whose initial weights are known to be plain
 _WRITERS = {
@@ -64,11 +64,7 @@ class HFNetwork(nn.Module):
         Raises:
             InterlawError: When the sequences are longer than the context.
         """
-        if ids.shape[1] > self.shape.context:
-            raise InterlawError(
-                f"expected sequences of at most {self.shape.context} tokens (the context), found {ids.shape[1]}; "
-                "shorten them"
-            )
+        require_within(ids, context=self.shape.context)
         asked = {"logits_to_keep": logits_to_keep} if logits_to_keep else {}
         logits: Tensor = self.network(input_ids=ids, **asked).logits
         return logits

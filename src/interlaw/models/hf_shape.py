@@ -21,7 +21,7 @@ from interlaw.errors import InterlawError
 from interlaw.models.hf_attention import flops_of_a_pair, mean_visible
 from interlaw.models.hf_counts import Counts, count, newton
 from interlaw.models.hf_settings import PREFIX, config_of, first_line, names_of
-from interlaw.shapes import Shape
+from interlaw.shapes import LlamaShape, Shape, require_heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +60,14 @@ class HFShape(Shape):
         if d_ff_multiple_of < 1 or (d_ff_ratio is not None and not d_ff_ratio > 0):
             raise InterlawError(
                 f"expected positive d_ff_ratio and d_ff_multiple_of, found {d_ff_ratio} and {d_ff_multiple_of}; "
-                "mend them"
+                "correct them"
             )
         if self.d_ff is None:
             object.__setattr__(self, "d_ff", self._default_d_ff(d_ff_ratio, d_ff_multiple_of))
         elif self.d_ff < 1:
             raise InterlawError(f"expected d_ff to be at least 1, found {self.d_ff}; choose a positive one")
         super().__post_init__()
-        if self.width % self.head_dim:
-            raise InterlawError(
-                f"expected width to be a multiple of head_dim, found width {self.width} with head_dim {self.head_dim}; "
-                f"choose width {max(self.head_dim, heads * self.head_dim)} or another head_dim"
-            )
-        if heads % self.num_kv_heads:
-            raise InterlawError(
-                f"expected num_kv_heads to divide num_heads, found {self.num_kv_heads} for {heads} heads; "
-                "choose a divisor"
-            )
+        require_heads(width=self.width, head_dim=self.head_dim, num_kv_heads=self.num_kv_heads)
         known = names_of(self.family)
         if self.num_kv_heads != heads and not known.grouped:
             raise InterlawError(f"{self.family} has one key-value head a head; remove num_kv_heads")
@@ -94,10 +85,7 @@ class HFShape(Shape):
     @classmethod
     def width_step(cls, settings: Mapping[str, Any]) -> int:
         """Whole heads in whole groups: the width is a multiple of head_dim x num_kv_heads."""
-        step = int(settings.get("head_dim", cls.head_dim)) * int(settings.get("num_kv_heads", 0) or 1)
-        if step < 1:
-            raise InterlawError("expected head_dim and num_kv_heads to be at least 1; choose positive ones")
-        return step
+        return LlamaShape.width_step({"head_dim": cls.head_dim, **settings})
 
     @property
     def num_heads(self) -> int:
@@ -115,11 +103,10 @@ class HFShape(Shape):
         """Of the network of this shape: from polynomials that hold at its depth, else from the network itself."""
         if self._unit not in _BENT:
             group = 0 if self.num_kv_heads == self.num_heads else self.num_kv_heads
-            for linear in (True, False):  # the second counts networks of every depth: only where the first fails
-                unit = replace(self._unit, depth=1 if linear else self.depth, num_kv_heads=group)
-                growth = _growth(unit, group, linear=linear)
-                if growth is not None and growth.holds_at(self.depth):
-                    return growth.at(self)
+            unit = replace(self._unit, depth=1, num_kv_heads=group)
+            for depths in ((1, 2), (self.depth,)):  # the second counts networks of every depth: where the first fails
+                if _holds(unit, group, depths, self.depth):
+                    return _grown(self, unit, group, depths)
         return count(meta_network(self))
 
     @property
@@ -243,48 +230,32 @@ def _attention(unit: HFShape) -> float:
     ) from said
 
 
-class _Growth:
-    """How the counts of one architecture grow with width d, d_ff f, and depth L unless its layers are of several kinds.
+# Sizes between which counts are polynomials: with u = d / s and v = f / s, s the least width, in 1, u, u^2, v and u v.
+_NODES = ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2))
 
-    With u = d / s and v = f / s, s the least width, a count is A(u, v) + L B(u, v) with terms 1, u, u^2, v, u v; where
-    layers differ, there is one such A for each depth.
-    """
 
-    _NODES = ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2))
-
-    def __init__(self, unit: HFShape, group: int, *, linear: bool) -> None:
-        self._unit, self._group, self.step = unit, group, unit.width
-        self._depths = (1, 2) if linear else (unit.depth,)
-        sizes = self._NODES if unit.d_ff is not None else self._NODES[:3]
-        self.values = [[count(meta_network(self._scaled(depth, u, v))) for u, v in sizes] for depth in self._depths]
-        self._holds: dict[int, bool] = {}
-
-    def _scaled(self, depth: int, u: int, v: int) -> HFShape:
-        unit = self._unit
-        d_ff = None if unit.d_ff is None else v * unit.width
-        return replace(unit, depth=depth, width=u * unit.width, num_kv_heads=self._group, d_ff=d_ff)
-
-    def holds_at(self, depth: int) -> bool:
-        """Whether a further network of this depth has the counts that it should."""
-        if depth not in self._holds:
-            beyond = self._scaled(depth, 5, 3)
-            self._holds[depth] = self.at(beyond) == count(meta_network(beyond))
-        return self._holds[depth]
-
-    def at(self, shape: HFShape) -> Counts:
-        """The polynomials at a shape, in whole numbers."""
-        u, v = shape.width // self.step, Fraction(shape.d_ff or 0, self.step)
-        found = [[newton(each, u, v) for each in zip(*nodes, strict=True)] for nodes in self.values]
-        if len(found) == 1:
-            return Counts(*map(round, found[0]))
-        one, two = found
-        return Counts(*(round(a + (shape.depth - 1) * (b - a)) for a, b in zip(one, two, strict=True)))
+def _scaled(unit: HFShape, group: int, u: int, v: int) -> HFShape:
+    return replace(unit, width=u * unit.width, num_kv_heads=group, d_ff=unit.d_ff and v * unit.width)
 
 
 @cache
-def _growth(unit: HFShape, group: int, *, linear: bool) -> _Growth | None:
-    """One for all shapes that differ in width, d_ff and, where linear, depth; None where small ones cannot be made."""
-    try:
-        return _Growth(unit, group, linear=linear)
-    except InterlawError:
-        return None
+def _nodes(unit: HFShape, group: int) -> list[Counts]:
+    """Counts of the least networks of a depth."""
+    return [count(meta_network(_scaled(unit, group, u, v))) for u, v in _NODES[: 5 if unit.d_ff else 3]]
+
+
+def _grown(shape: HFShape, unit: HFShape, group: int, depths: tuple[int, ...]) -> Counts:
+    """The polynomials at a shape, in whole numbers, on a straight line through one depth or two."""
+    u, v = shape.width // unit.width, Fraction(shape.d_ff or 0, unit.width)
+    nodes = (_nodes(replace(unit, depth=depth, num_kv_heads=group), group) for depth in (depths[0], depths[-1]))
+    first, last = ([newton(each, u, v) for each in zip(*counts, strict=True)] for counts in nodes)
+    return Counts(*(round(a + (shape.depth - depths[0]) * (b - a)) for a, b in zip(first, last, strict=True)))
+
+
+@cache
+def _holds(unit: HFShape, group: int, depths: tuple[int, ...], depth: int) -> bool:
+    """Whether a further network of a depth has the counts that it should; not where small ones cannot be made."""
+    beyond = _scaled(replace(unit, depth=depth), group, 5, 3)
+    with suppress(InterlawError):
+        return _grown(beyond, unit, group, depths) == count(meta_network(beyond))
+    return False

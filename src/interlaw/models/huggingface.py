@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ from interlaw.models.windows import chosen_of, windows_of
 CONTEXT_LIMIT = 512
 LEAST_SEQUENCES = 32
 SHORTEST_CONTEXT = 8
+_READ = {".safetensors", ".bin", ".pt", ".json", ".model", ".txt"}
 LEAST_VOCABULARY = 2  # tokens: a tokenizer made without its files knows one, for what it does not know
 
 
@@ -84,10 +86,8 @@ def load_pretrained(
 
 def pretrained_of(model: nn.Module, tokenizer: Any) -> Pretrained:
     """A model of the library that is at hand, with its tokenizer: what is needed to feed it."""
-    context = _context(model, tokenizer)
-    return Pretrained(
-        model=model, tokenizer=tokenizer, context=context, causal=predicts_next(model, getattr(model, "config", None))
-    )
+    causal = predicts_next(model, getattr(model, "config", None))
+    return Pretrained(model=model, tokenizer=tokenizer, context=_context(model, tokenizer), causal=causal)
 
 
 def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) -> tuple[Any, list[str]]:
@@ -102,24 +102,19 @@ def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) 
                 )
         except Exception as error:  # damaged weights and settings: each of their readers has its own
             raise _not_loaded(name, error) from error
-        # Tied weights are not missing. A pooler is, where the model was saved under another head, and a decoder, where
-        # the encoder was saved alone; no view reads them.
+        # Tied weights are not missing. A decoder is, where the encoder was saved alone, and the pooler of a bare model
+        # that was saved under another head: no view reads them. A classifier reads its pooler.
         unread = ("decoder.",) if is_pair(model, config) else ()
-        missing = sorted(key for key in report["missing_keys"] if "pooler." not in key and not key.startswith(unread))
+        unread += ("pooler.",) if model.base_model is model else ()
+        missing = sorted(key for key in report["missing_keys"] if not key.startswith(unread))
         if not missing:
-            return model, [note, *said, _unused(model, report["unexpected_keys"])]
+            unused = sorted(report["unexpected_keys"])
+            what = f"{len(unused)} weights of the file out, such as {', '.join(unused[:2])}"
+            return model, [note, *said, f"{type(model).__name__} leaves {what}" if unused else ""]
     raise InterlawError(
         f"expected all weights of '{name}', found {len(missing)} missing, such as {missing[0]}; save the whole "
         "model with save_pretrained, under the class that config.json names"
     )
-
-
-def _unused(model: Any, unexpected: Collection[str]) -> str:
-    """A head that the file has and the class has not."""
-    if not unexpected:
-        return ""
-    some = ", ".join(sorted(unexpected)[:2])
-    return f"{type(model).__name__} leaves {len(unexpected)} weights of the file out, such as {some}"
 
 
 def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
@@ -289,3 +284,26 @@ def _context(model: Any, tokenizer: Any) -> int:
             limits.append(table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1))
     limits += [tokenizer.model_max_length] if tokenizer is not None else []
     return min([limit for limit in limits if limit > 0], default=CONTEXT_LIMIT)
+
+
+def pretrained_fingerprint(name: str) -> str:
+    """Digest of a local folder's weights, settings and tokenizer; of a hub name the commit that it stands at.
+
+    Args:
+        name: A hub name or a folder written by `save_pretrained`.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        InterlawError: There is no such model, or the hub cannot be asked.
+    """
+    config = load_config(name)
+    folder = Path(name)
+    if not folder.is_dir():
+        return f"commit {getattr(config, '_commit_hash', None) or 'unknown'}"
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()):
+        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return f"sha256 {total.hexdigest()}"

@@ -56,3 +56,11 @@ def require_bytes(model: nn.Module) -> None:
             "not its tokens; give token ids with inputs='IDS.npy', or save the model with its tokenizer and name that "
             "folder"
         )
+
+
+def require_within(ids: Tensor, *, context: int) -> None:
+    """Refuses sequences longer than a network reads."""
+    if ids.shape[1] > context:
+        raise InterlawError(
+            f"expected sequences of at most {context} tokens (the context), found {ids.shape[1]}; shorten them"
+        )

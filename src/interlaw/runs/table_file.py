@@ -14,7 +14,7 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,9 +34,6 @@ _OTHER = {
     b"PK\x03\x04": "a spreadsheet or zip archive",
     b"\x93NUMPY": "a NumPy array",
     b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"\x89HDF": "an HDF5 file",
-    b"SQLite": "an SQLite database",
-    b"ARROW1": "an Arrow file",
 }
 _MISSING = {"", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None"}
 _TRUTHS = {"true": True, "false": False}
@@ -282,15 +279,11 @@ def _one_mark(columns: list[list[str]], name: str) -> tuple[list[list[str]], lis
             f"expected to see in {name} whether a comma marks decimals or thousands, found {some}; write 1234.5"
         )
     if only_thousands:
-        return _respelled(columns, lambda c: c.replace(",", "") if c in thousands else c), ["commas between thousands"]
-    return _respelled(
-        columns,
-        lambda c: c.replace(".", "").replace(",", ".") if c in decimal or _GROUPED.fullmatch(c) else c,
-    ), ["decimal commas"]
-
-
-def _respelled(columns: Iterable[list[str]], spell: Callable[[str], str]) -> list[list[str]]:
-    return [[spell(cell) for cell in column] for column in columns]
+        plain = [[c.replace(",", "") if c in thousands else c for c in column] for column in columns]
+        return plain, ["commas between thousands"]
+    dots = {c: c.replace(".", "").replace(",", ".") for column in columns for c in column if _GROUPED.fullmatch(c)}
+    dots |= {c: c.replace(".", "").replace(",", ".") for c in decimal}
+    return [[dots.get(c, c) for c in column] for column in columns], ["decimal commas"]
 
 
 def _typed(cells: list[str]) -> pd.Series[Any]:

@@ -17,7 +17,7 @@ from interlaw.shapes.matching import (
 )
 from interlaw.shapes.mlp import MLPShape
 from interlaw.shapes.qwen2 import Qwen2Shape
-from interlaw.shapes.shape import Shape
+from interlaw.shapes.shape import Shape, require_heads
 from interlaw.size import format_size, parse_depths, parse_size
 
 __all__ = [
@@ -42,4 +42,5 @@ __all__ = [
     "parse_depths",
     "parse_size",
     "require_family",
+    "require_heads",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
-from interlaw.shapes.shape import Shape
+from interlaw.shapes.shape import Shape, require_heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,7 @@ class GPTShape(Shape):
         if self.d_ff == 0:
             object.__setattr__(self, "d_ff", 4 * self.width)
         super().__post_init__()
-        if self.width % self.head_dim:
-            raise InterlawError(
-                f"expected width to be a multiple of head_dim, found width {self.width} with head_dim {self.head_dim}; "
-                f"choose width {max(self.head_dim, self.width // self.head_dim * self.head_dim)} or another head_dim"
-            )
+        require_heads(width=self.width, head_dim=self.head_dim)
 
     @classmethod
     def width_step(cls, settings: Mapping[str, Any]) -> int:

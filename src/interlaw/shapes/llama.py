@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
-from interlaw.shapes.shape import Shape
+from interlaw.shapes.shape import Shape, require_heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +52,7 @@ class LlamaShape(Shape):
         if self.d_ff == 0 and self.d_ff_multiple_of > 0:
             object.__setattr__(self, "d_ff", self._default_d_ff())
         super().__post_init__()
-        if self.width % self.head_dim:
-            raise InterlawError(
-                f"expected width to be a multiple of head_dim, found width {self.width} with head_dim {self.head_dim}; "
-                f"choose width {max(self.head_dim, self.width // self.head_dim * self.head_dim)} or another head_dim"
-            )
-        if self.num_heads % self.num_kv_heads:
-            raise InterlawError(
-                f"expected num_kv_heads to divide num_heads, found {self.num_kv_heads} for {self.num_heads} heads; "
-                f"choose {math.gcd(self.num_heads, self.num_kv_heads)}"
-            )
+        require_heads(width=self.width, head_dim=self.head_dim, num_kv_heads=self.num_kv_heads)
 
     def _default_d_ff(self) -> int:
         """d_ff_ratio x width, rounded up to a multiple; a hair below a multiple is float noise, not a larger one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -88,3 +89,22 @@ class Shape(ABC):
         row["flops_per_token"] = self.flops_per_token
         row["ratio"] = self.ratio
         return row
+
+
+def require_heads(*, width: int, head_dim: int, num_kv_heads: int = 1) -> None:
+    """Checks that whole heads fit a width, and whole groups the heads.
+
+    Raises:
+        InterlawError: They do not.
+    """
+    heads = width // head_dim
+    if width % head_dim:
+        raise InterlawError(
+            f"expected width to be a multiple of head_dim, found width {width} with head_dim {head_dim}; "
+            f"choose width {max(head_dim, heads * head_dim)} or another head_dim"
+        )
+    if heads % num_kv_heads:
+        raise InterlawError(
+            f"expected num_kv_heads to divide num_heads, found {num_kv_heads} for {heads} heads; "
+            f"choose {math.gcd(heads, num_kv_heads)}"
+        )
