@@ -104,7 +104,7 @@ def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) 
             raise _not_loaded(name, error) from error
         # Tied weights are not missing. A decoder is, where the encoder was saved alone, and the pooler of a bare model
         # that was saved under another head: no view reads them. A classifier reads its pooler.
-        unread = ("decoder.",) if is_pair(model, config) else ()
+        unread: tuple[str, ...] = ("decoder.",) if is_pair(model, config) else ()
         unread += ("pooler.",) if model.base_model is model else ()
         missing = sorted(key for key in report["missing_keys"] if not key.startswith(unread))
         if not missing:
