@@ -99,6 +99,33 @@ def test_bottleneck_closed_form_equals_differentiation() -> None:
     assert measure(model, x, view="bottleneck").plugin.energy == pytest.approx(energies(G).energy)
 
 
+def test_many_clusters_of_a_bottleneck_are_counted_together() -> None:
+    """K and H of 64 groups against every A_n written out."""
+    model, dim = Bottleneck(), 7
+    x = torch.randn(500, dim, dtype=torch.float64)
+    found = measure(model, x, view="bottleneck", route="dense")
+    gw = model.weight.detach().T @ model.weight.detach()
+    active = (x @ gw + model.bias.detach() > 0).double()
+    A = (gw @ gw) * (active[:, :, None] * active[:, None, :])
+    assert found.grams is not None
+    assert found.grams.counts.tolist() == [8.0] * 62 + [4.0]
+    S = torch.stack([part.sum(0) for part in A.split(8)])
+    expected = {
+        "energy": torch.einsum("gij,hij->gh", S, S),
+        "diagonal": torch.einsum("gii,hii->gh", S, S),
+        "self_energy": torch.stack([part.square().sum() for part in A.split(8)]),
+        "self_diagonal": torch.stack([part.diagonal(dim1=1, dim2=2).square().sum() for part in A.split(8)]),
+        "trace": S.diagonal(dim1=1, dim2=2).sum(1),
+        "self_trace": torch.stack([part.diagonal(dim1=1, dim2=2).sum(1).square().sum() for part in A.split(8)]),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(getattr(found.grams, name), value, rtol=1e-9, atol=1e-9, msg=name)
+    paired = measure(model, x, view="bottleneck", route="gram")
+    for name in ("energy", "aofe", "aofe_ratio", "trace"):
+        assert getattr(found, name).value == pytest.approx(getattr(paired, name).value, rel=1e-9)
+        assert getattr(found, name).stderr == pytest.approx(getattr(paired, name).stderr, rel=0.4)
+
+
 def test_bottleneck_refuses_other_models() -> None:
     x = torch.randn(5, 7, dtype=torch.float64)
     with pytest.raises(InterlawError, match="needs a model with weight"):

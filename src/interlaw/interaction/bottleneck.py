@@ -38,8 +38,9 @@ def bottleneck_view(options: Options) -> Contribute:
             )
         eigenvalues, Q = torch.linalg.eigh(W @ W.T)
         root = Q @ torch.diag(eigenvalues.clamp(min=0).sqrt()) @ Q.T
-        factors = require_finite((z > 0).to(W)[:, :, None] * (W.T @ root))
-        return {"input": Contribution(factors=factors, weights=ones(factors), dim=W.shape[1])}
+        V = W.T @ root
+        factors = require_finite((z > 0).to(W)[:, :, None] * V)
+        return {"input": Contribution(factors=factors, weights=ones(factors), dim=W.shape[1], masked=V)}
 
     return contribute
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import require_one_label_each
+from interlaw.interaction.coactivation import CoactivationAccumulator, coactivation_cost
 from interlaw.interaction.grams import Grams, Slices, grams_from
 
 Factors = Float[Tensor, "n d r"]
@@ -44,6 +45,7 @@ class Contribution:
         matrices: (n, D, D) the A_n themselves, where they are smaller than their factors.
         num_probes: Random vectors per cluster; 0 when nothing is random.
         slices: How compact factors unfold.
+        masked: (D, r), where each factor is this one with some rows set to zero.
     """
 
     weights: Tensor
@@ -52,6 +54,7 @@ class Contribution:
     matrices: Tensor | None = None
     num_probes: int = 0
     slices: Slices | None = None
+    masked: Tensor | None = None
 
     @property
     def content(self) -> Tensor:
@@ -83,7 +86,7 @@ class Contribution:
     def _of(self, content: Tensor, weights: Tensor) -> Contribution:
         """The same kind of contribution with other numbers."""
         factors, matrices = (content, None) if self.matrices is None else (None, content)
-        return replace(self, factors=factors, matrices=matrices, weights=weights)
+        return replace(self, factors=factors, matrices=matrices, weights=weights, masked=None)
 
     def _multiplied_out(self) -> Contribution:
         """Matrices in place of factors."""
@@ -272,7 +275,7 @@ class MatrixAccumulator(DenseAccumulator):
         self._scalars = [self._scalars[0] + scalars] if self._scalars else [scalars]
 
 
-Accumulator = GramAccumulator | DenseAccumulator
+Accumulator = GramAccumulator | DenseAccumulator | CoactivationAccumulator
 """Batches of factors go in by `add`, G comes out by `mean`, K and H by `grams`, at any time."""
 
 
@@ -320,7 +323,7 @@ class Total:
         self._done, self._choose_at = 0, EXPECTED_CLUSTERS
         self.num_probes = 0
         chosen = route or _cheaper(expected or EXPECTED_CLUSTERS, part)
-        self.kept = accumulator(chosen, dim=part.dim, slices=part.slices)
+        self.kept = _empty(chosen, part)
 
     def add(self, part: Contribution) -> None:
         """Adds a contribution of either form.
@@ -343,7 +346,7 @@ class Total:
         if self._free and self._done >= self._choose_at:
             self._choose_at = 2 * self._done  # should as many follow as there were
             if isinstance(self.kept, GramAccumulator) and _cheaper(self._choose_at, part) == "dense":
-                dense = accumulator("dense", dim=part.dim, slices=part.slices)
+                dense = _empty("dense", part)
                 self.kept.hand_over(dense)
                 self.kept = dense
 
@@ -355,7 +358,19 @@ class Total:
 
 def _cheaper(num_clusters: int, part: Contribution) -> str:
     """The cheaper route for so many clusters of this kind."""
-    return "dense" if part.factors is None else choose_route(num_clusters, rank=part.factors.shape[2], dim=part.dim)
+    if part.factors is None:
+        return "dense"
+    rank = part.factors.shape[2]
+    if part.masked is not None:
+        return "dense" if coactivation_cost(num_clusters) * part.dim < 2 * (num_clusters * rank) ** 2 else "gram"
+    return choose_route(num_clusters, rank=rank, dim=part.dim)
+
+
+def _empty(route: str, part: Contribution) -> Accumulator:
+    """An empty accumulator for contributions such as this."""
+    if route == "dense" and part.masked is not None:
+        return CoactivationAccumulator(part.masked)
+    return accumulator(route, dim=part.dim, slices=part.slices)
 
 
 def _side_by_side(factors: Tensor, slices: Slices) -> Tensor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlaw import __version__
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
-from interlaw.recommendation import Recommendation, Say, recommend, timed
+from interlaw.recommendation import Recommendation, recommend
 from interlaw.report.document import document, drawn, fragment
 from interlaw.report.frontier_figure import draw_frontier, frontier_rows
 from interlaw.report.recommendation_figure import candidate_key, draw_predictions
@@ -17,6 +17,9 @@ from interlaw.report.saving import save
 from interlaw.report.tables import Column, Table, number_texts, table_of
 from interlaw.report.wording import shape_name, span
 from interlaw.shapes import format_size
+
+if TYPE_CHECKING:
+    from interlaw.recommendation import Say
 
 NAME = "explorer.html"
 SCRIPTS = ("page.js", "explore.js")
@@ -67,6 +70,8 @@ def write_explorer(
     values = _values(asked or {})
     result = recommend(**read_fields(values), fit=fit)
     if measure is not None:
+        from interlaw.recommendation import timed  # it brings torch
+
         result = timed(result, say=measure)
     save(path, _page(values, show(result), served=False).encode())
     return path

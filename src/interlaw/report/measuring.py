@@ -8,7 +8,7 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
-from interlaw.recommendation import Recommendation, recommend, require_timing, timed
+from interlaw.recommendation import Recommendation, recommend
 from interlaw.report.explorer import mistake, read_fields, show
 
 
@@ -49,6 +49,8 @@ class Measuring:
             return {"progress": self._progress, "error": ""} if self._progress else self._found
 
     def _start(self, asked: Mapping[str, str]) -> None:
+        from interlaw.recommendation import require_timing  # it brings torch
+
         result = recommend(**read_fields(asked), fit=self._fit)
         require_timing(result.candidates)
         self._asked, self._found = dict(asked), {}
@@ -56,6 +58,8 @@ class Measuring:
         threading.Thread(target=self._run, args=(result,), daemon=True).start()
 
     def _run(self, result: Recommendation) -> None:
+        from interlaw.recommendation import timed
+
         try:
             found = show(timed(result, say=self._say))
         except InterlawError as error:
