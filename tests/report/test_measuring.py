@@ -81,7 +81,7 @@ def known_times(measured: tuple[Recommendation, list[str]], monkeypatch: pytest.
             time.sleep(0.1)
         return replace(result, candidates=tuple(replace(one, measured=times[one.name]) for one in result.candidates))
 
-    monkeypatch.setattr("interlaw.report.measuring.timed", again)
+    monkeypatch.setattr("interlaw.recommendation.timing.timed", again)
     monkeypatch.setattr("interlaw.report.explorer.timed", again)
 
 
@@ -132,7 +132,7 @@ def test_one_measurement_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert free.wait(LIMIT_SECONDS)
         return result
 
-    monkeypatch.setattr("interlaw.report.measuring.timed", slow)
+    monkeypatch.setattr("interlaw.recommendation.timing.timed", slow)
     measuring = Measuring()
     assert measuring.start(TINY)["progress"]
     assert measuring.start(TINY)["progress"]  # joins
@@ -168,7 +168,7 @@ def test_a_measurement_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, fault
     def fails(result: Recommendation, *, say: Say) -> Recommendation:
         raise fault
 
-    monkeypatch.setattr("interlaw.report.measuring.timed", fails)
+    monkeypatch.setattr("interlaw.recommendation.timing.timed", fails)
     measuring = Measuring()
     measuring.start(TINY)
     assert until_told(measuring, TINY)["error"].endswith(said)
