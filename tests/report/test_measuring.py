@@ -82,7 +82,6 @@ def known_times(measured: tuple[Recommendation, list[str]], monkeypatch: pytest.
         return replace(result, candidates=tuple(replace(one, measured=times[one.name]) for one in result.candidates))
 
     monkeypatch.setattr("interlaw.recommendation.timing.timed", again)
-    monkeypatch.setattr("interlaw.report.explorer.timed", again)
 
 
 @pytest.mark.usefixtures("known_times")
