@@ -64,6 +64,11 @@ def test_the_picture_holds_every_layer(rows: tuple[LayerInteraction, ...]) -> No
     for panel in heats:
         assert len(marks(panel.chart, "rect")) == 1
         assert len(marks(panel.chart, "text")) == 1
+    reaches = [marks(panel.chart, "rect")[0]["encoding"]["color"]["scale"]["domain"][1] for panel in heats]
+    largest = max(abs(row[name]) for row in layer_rows(rows) for name in ("excess", "weights_excess"))
+    assert reaches[0] == reaches[1]
+    assert largest <= reaches[0] < largest + 0.11
+    assert reaches[2] == 1.0
     roles = list(dict.fromkeys(row["role"] for row in layer_rows(rows)))
     for panel in lines:
         dots = marks(panel.chart, "point")[-1]

@@ -109,7 +109,8 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
         raise InterlawError("expected layers to draw, found none; leave --layer out to take all")
     rows = layer_rows(layers)
     # the end of the scale of both excesses: the largest magnitude, rounded up to a tenth
-    largest = max((abs(row[name]) for row in rows for name in HEATS if not math.isnan(row[name])), default=0.0)
+    excesses = [abs(row[name]) for row in rows for name in ("excess", "weights_excess")]
+    largest = max((each for each in excesses if not math.isnan(each)), default=0.0)
     reach = max(0.1, math.ceil(10 * largest) / 10)
     height = CELL * len(_roles(rows))
     heats = [
