@@ -56,7 +56,7 @@ def test_init_writes_a_recipe_of_ones_own_text(tmp_path: Path, monkeypatch: pyte
     assert run(["init", "recipes/mine.toml", "--text", "book.txt"]) == 0
     recipe = parse_recipe((tmp_path / "recipes" / "mine.toml").read_text(), source="mine.toml")
     assert recipe.task.corpus == "../book.txt"  # type: ignore[union-attr]
-    assert len(plan_trials(recipe, folder=tmp_path / "recipes")) == 10
+    assert len(plan_trials(recipe, folder=tmp_path / "recipes")) == 8
     assert sorted(path.name for path in (tmp_path / "recipes").iterdir()) == ["mine.toml"]
 
 
