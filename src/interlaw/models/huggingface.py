@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError, MissingExtraError, near_path
 from interlaw.hub import hub_or_cache
 from interlaw.models.saved_class import classes_of, encoder_of, is_pair, predicts_next
 from interlaw.models.windows import chosen_of, windows_of
@@ -189,7 +189,7 @@ class _Heard(logging.Handler):
 def _not_loaded(name: str, error: Exception) -> InterlawError:
     """What the library said of a model, and what may help."""
     said = str(error).strip()
-    remedy = "check the name, or give a local folder"
+    remedy = f"check the name, or give a local folder{near_path(name)}"
     if "gated" in said or "401" in said or "403" in said:
         remedy = "ask for access on its page and log in with `hf auth login`, or give a local folder"
     elif "trust_remote_code" in said:

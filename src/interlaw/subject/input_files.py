@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, near_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise InterlawError(f"expected a text file at {path}, found {error.strerror}; check the path") from error
+        raise InterlawError(
+            f"expected a text file at {path}, found {error.strerror}; check the path{near_path(path)}"
+        ) from error
 
 
 def embedded_text() -> str:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError, MissingExtraError, near_path
 from interlaw.hub import hub_or_cache
 
 SPLITS = ("train", "validation", "test")
@@ -241,7 +241,7 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
         if not _exists(root):
             raise InterlawError(
                 f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source[:200]!r}; "
-                "correct the path"
+                f"correct the path{near_path(root)}"
             )
         paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
         root = root.parent if root.is_file() else root
