@@ -94,6 +94,8 @@ def test_unequal_searches_and_one_rate_for_all_are_told() -> None:
     assert "searched over 1 to 8 learning rates" in " ".join(fit_law(rates(8), num_permutations=100).warnings)
     one = runs(loss=[2.2, 2.1, 2.0, 1.9], learning_rate=[1e-3] * 4, seed=[0, 1, 0, 1])
     assert "one learning rate (0.001) for all shapes" in " ".join(read_runs(one).told)
+    follows = one | {"treatment": ["mup"] * 4}
+    assert "one learning rate" not in " ".join(read_runs(follows).told), "the rate follows the shape"
     own = runs(loss=[2.2, 2.1, 2.0, 1.9], learning_rate=[1e-3, 1e-3, 3e-3, 3e-3], seed=[0, 1, 0, 1])
     assert not any("learning rate" in sentence for sentence in read_runs(own).told)
     silent = runs(loss=[2.2, 2.1, 2.0, 1.9], seed=[0, 1, 0, 1])

@@ -159,7 +159,7 @@ def show_places(
 
     one = None
     if inputs is not None or text is not None or subject.reads_tokens:
-        given = read_inputs(subject, view=view, text=text, inputs=inputs, samples=1, most=1, context=context, seed=0)
+        given = read_inputs(subject, view="input", text=text, inputs=inputs, samples=1, most=1, context=context, seed=0)
         one = given.inputs[0] if isinstance(given.inputs, list) else given.inputs
         device = next(subject.model.parameters()).device
         one = {k: v.to(device) for k, v in one.items()} if isinstance(one, dict) else one.to(device)

@@ -68,8 +68,13 @@ def last_checkpoints(
     return Kept(keep=keep, dropped=dropped, told=(told,) if dropped else ())
 
 
-def best_rates(columns: Mapping[str, FloatArray], keep: Mask) -> tuple[Kept, int]:
+def best_rates(columns: Mapping[str, FloatArray], keep: Mask, *, transferred: bool = False) -> tuple[Kept, int]:
     """The rate of lowest mean validation loss of each shape, and how many shapes chose the end of what was tried.
+
+    Args:
+        columns: The table's numbers.
+        keep: The rows to choose among.
+        transferred: Whether the rate is that of a base shape, which a rule moves to each other shape.
 
     Raises:
         InterlawError: Shapes were tried at several rates, and the table has no `val_loss` to choose by.
@@ -94,7 +99,7 @@ def best_rates(columns: Mapping[str, FloatArray], keep: Mask) -> tuple[Kept, int
             "that alone"
         )
     used = np.unique(rates[chosen])
-    if len(used) == 1 and np.isfinite(used).all() and len(counts) > 1 and max(counts) == 1:
+    if len(used) == 1 and np.isfinite(used).all() and len(counts) > 1 and max(counts) == 1 and not transferred:
         told.append(f"one learning rate ({used[0]:g}) for all shapes: a shape that another rate suits looks worse")
     return Kept(keep=chosen, dropped=int(keep.sum() - chosen.sum()), told=tuple(told)), edges
 

@@ -16,6 +16,8 @@ from interlaw.size import format_size
 
 FloatArray = NDArray[np.float64]
 
+# treatments under which the rate follows the shape by a rule
+TRANSFERRED = {"mup", "completep"}
 REQUIRED = ("params", "depth", "width", "loss")
 MEASURED = ("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio")
 
@@ -138,7 +140,8 @@ def read_runs(
     run_name = next((name for name in RUN_NAMES if name in names), None)
     named = None if run_name is None else _text(table, run_name, num_rows)[chosen]
     checkpoints = last_checkpoints(columns, done, runs=named, last_step=last_step)
-    rates, edges = best_rates(columns, checkpoints.keep)
+    treatments = set(_text(table, "treatment", num_rows)[chosen]) if "treatment" in names else set()
+    rates, edges = best_rates(columns, checkpoints.keep, transferred=treatments <= TRANSFERRED and bool(treatments))
     copies = without_copies(columns, rates.keep, cells=lambda: [_text(table, name, num_rows)[chosen] for name in names])
     keep = copies.keep
     left_out = LeftOut(
