@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,14 +21,6 @@ FINER = (32, 16, 8)
 FARTHEST = 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """The shapes to offer, the pick first, then from shallow to deep; and what to say about how they were found."""
-
-    shapes: tuple[Shape, ...]
-    caveats: tuple[str, ...] = ()
-
-
 def choose_shapes(
     dimensions: Dimensions,
     budget: Budget,
@@ -38,7 +30,7 @@ def choose_shapes(
     tolerance: float,
     delta: float,
     count: int,
-) -> Choice:
+) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
     """The pick is the shape of least predicted loss plus a small price for what does not suit hardware.
 
     Where the user left head_dim and multiple_of open and no multiple of 64 meets the budget inside the interval, finer
@@ -53,6 +45,9 @@ def choose_shapes(
         delta: How much more relative loss than the pick's another shape may be predicted to have.
         count: How many to offer at most.
 
+    Returns:
+        The pick, then others from shallow to deep; and what to say about how they were found.
+
     Raises:
         InterlawError: When nothing comes within a quarter of the budget.
     """
@@ -66,7 +61,7 @@ def choose_shapes(
                 f"no shape in multiples of {MULTIPLE_OF} meets the budget inside the interval: these are in {step}s"
             )
             chosen = _spread(fitting, tried, belief, delta=delta, count=count)
-            return Choice(shapes=chosen, caveats=(coarse,) if tried is not dimensions else ())
+            return chosen, (coarse,) if tried is not dimensions else ()
     first = {(shape.depth, shape.width): shape for shape in reversed(everything)}
     near = [shape for shape in first.values() if abs(budget.error(shape)) <= FARTHEST]
     if not near:
@@ -82,7 +77,7 @@ def choose_shapes(
         f"no shape of these dimensions meets the budget within {tolerance:.0%} inside the interval: the nearest are "
         f"listed; allow a smaller multiple_of or head_dim, or a larger tolerance"
     )
-    return Choice(shapes=tuple(near[: min(count, 2)]), caveats=(sentence,))
+    return tuple(near[: min(count, 2)]), (sentence,)
 
 
 def _granularities(dimensions: Dimensions) -> Iterator[tuple[int, Dimensions]]:

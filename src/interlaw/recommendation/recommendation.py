@@ -204,7 +204,9 @@ def recommend(
     size, plan = _size(dimensions, budget), plan or Plan()
     belief = believe(size, pooled=measured_pool(), curvature=measured_curvature(), fit=fit)
     ratios = belief.within(delta) if interval is None else _given(interval)
-    choice = choose_shapes(dimensions, budget, belief, ratios, tolerance=tolerance, delta=delta, count=num_candidates)
+    shapes, caveats = choose_shapes(
+        dimensions, budget, belief, ratios, tolerance=tolerance, delta=delta, count=num_candidates
+    )
     total = None if tokens is None else parse_size(tokens)
     described = [
         describe(
@@ -215,9 +217,9 @@ def recommend(
             tokens=round(per_param * shape.params) if total is None else total,
             plan=plan,
             parallel=parallel,
-            pick=choice.shapes[0],
+            pick=shapes[0],
         )
-        for shape in choice.shapes
+        for shape in shapes
     ]
     candidates = worth_listing(described, count=num_candidates)
     models = similar_models(size)
@@ -238,7 +240,7 @@ def recommend(
         models=models,
         basis=basis(candidates[0], dimensions, plan),
         warnings=(
-            *choice.caveats,
+            *caveats,
             *notes(candidates[0], dimensions, belief, ratios, models=models, fit=fit, given=given),
         ),
     )
