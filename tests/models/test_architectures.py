@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from interlaw import measure
 from interlaw.errors import InterlawError
+from interlaw.models import build_model, hf_family
 
 transformers = pytest.importorskip("transformers")
 
@@ -37,7 +39,7 @@ MASKED = ["albert", "bert", "big_bird", "camembert", "convbert", "data2vec-text"
 # fmt: on
 ENCODERS = [("T5EncoderModel", "t5"), ("MT5EncoderModel", "mt5"), ("UMT5EncoderModel", "umt5")]
 HALVES = ["t5", "mt5", "umt5", "switch_transformers", "bart", "mbart", "pegasus"]
-LOOK_AHEAD = ["bert", "bert-generation", "big_bird", "camembert", "data2vec-text", "xlnet"]
+LOOK_AHEAD = ["bert", "bert-generation", "big_bird", "camembert", "cpmant", "data2vec-text", "xlnet"]
 
 
 def outputs_of(found: Any) -> Tensor:
@@ -177,3 +179,34 @@ def test_the_loss_of_a_decoder_that_looks_ahead_is_refused(name: str) -> None:
     with pytest.raises(InterlawError, match="predicts from earlier tokens alone") as refusal:
         measured(make_tiny(name, "AutoModelForCausalLM"), ids, "loss")
     assert "\n" not in str(refusal.value)
+
+
+# Sizes of state-space layers follow from each other: a family of interlaw's knows how.
+STATE_SPACE = ["mamba2", "bamba", "falcon_h1", "nemotron_h", "granitemoehybrid", "zamba", "zamba2", "lfm2", "lfm2_moe"]
+STATE_SPACE += ["olmo_hybrid"]
+
+
+def make_hybrid(name: str) -> nn.Module:
+    """A network in float64 of the narrowest sizes that run, its chunks of eight tokens."""
+    for width, head_dim in ((32, 8), (256, 32)):
+        shape = hf_family(name)(depth=3, width=width, head_dim=head_dim, vocab_size=VOCABULARY, context=64)
+        network: Any = build_model(shape).network
+        network.config._experts_implementation = "eager"  # the faster one knows no float64
+        for module in network.modules():
+            if hasattr(module, "chunk_size"):
+                module.chunk_size = 8
+        with suppress(RuntimeError), torch.no_grad():
+            network.double().eval()(torch.arange(2, 8)[None])
+            for parameter in network.parameters():
+                if parameter.dim() == 2:
+                    parameter.mul_(3)
+            break
+    whole: nn.Module = network
+    return whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("view", ["loss", "token"])
+@pytest.mark.parametrize("name", STATE_SPACE)
+def test_a_network_with_states_agrees_with_its_jacobian(name: str, view: str) -> None:
+    assert largest_difference(make_hybrid(name), view) < TOLERANCE

@@ -64,9 +64,12 @@ def fit_joint_law(
         return None
     z_quantile = float(special.ndtri((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
+    means = np.array([fit.params_mean for fit in budgets])
+    fitted = _levels(solution, means, reference)
+    if min(level for _, level in fitted) <= 0:  # it falls without end: no law of the losses that are there
+        return None
     natural = _natural(solution, drawn, reference, confidence)
     covariance = _covariance(drawn.optimum)
-    means = np.array([fit.params_mean for fit in budgets])
     span = (float(means.min()), float(means.max()))
     return JointLaw(
         form=solution.form.name,
@@ -76,7 +79,7 @@ def fit_joint_law(
         reference_params=reference,
         params_low=span[0],
         params_high=span[1],
-        levels=_levels(solution, means, reference),
+        levels=fitted,
         curvatures=_curvatures(solution, drawn.thetas, means, reference, confidence),
         covariance=(
             (float(covariance[0, 0]), float(covariance[0, 1])),
@@ -266,7 +269,9 @@ def _curvatures(
         if solution.form.name == "joint, scaled":
             kappa = kappa * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
             skew = skew * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
-        relative = kappa / _level_of(solution, everything, i, size)
+        level = _level_of(solution, everything, i, size)
+        seen = level > 0  # a draw that falls without end may be at a loss of nothing there
+        relative = kappa[seen] / level[seen]
         low, high = np.quantile(relative[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
         slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
         found.append(
