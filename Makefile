@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint docs audit check bench reproduce-tiny reproduction-page paper-gpu dist browser-test clean
+.PHONY: setup quickstart test lint docs audit check bench bench-gpu reproduce-tiny reproduction-page paper-gpu dist browser-test clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -64,6 +64,10 @@ bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS),bench]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps curvlinops-for-pytorch backpack-for-pytorch
 	$(BIN)/python -m benchmarks
+
+# the rows of one accelerator, in at most five minutes; says so where none is at hand
+bench-gpu: setup
+	$(BIN)/python -m benchmarks gpu
 
 # wheel and sdist in dist/, their metadata checked
 dist: setup

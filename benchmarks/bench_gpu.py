@@ -1,134 +1,237 @@
-"""One accelerator: small trials packed onto it, and model FLOP/s of larger shapes over its measured bfloat16 rate.
+"""One accelerator: small networks by the dozen, shares of its measured bfloat16 product, a whole sweep, a measurement.
 
-Without a GPU every row is there by name, with no figures.
+Every row is a function of a device and of sizes, so that a processor can run it small. Without an accelerator each row
+is there by name, with no figures. All of them take at most five minutes.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from interlaw.interaction import measure
 from interlaw.models import build_model
-from interlaw.shapes import GPTShape, Shape, match_shapes
+from interlaw.shapes import GPTShape, make_shape, match_shapes, parse_size
 from interlaw.sweep import parse_recipe, prepare_run, run_trials
 from interlaw.tasks import TextTask, open_corpus
-from interlaw.training import TrainSettings, TrainState, train
+from interlaw.training import Precision, TrainSettings, TrainState, train
 
-WORKERS = 12
-SIZES = {"context": 256, "head_dim": 32}
-UTILISED = (("10M", 64, False), ("100M", 64, False), ("10M", 64, True), ("100M", 64, True))
 SWEEP = """
 name = "packed"
-depths = "1-12"
+depths = "{depths}"
+seeds = [0, 1, 2]
 [shape]
-context = 256
-head_dim = 32
+context = {context}
+head_dim = {head_dim}
 [budget]
-amounts = ["1M"]
+amounts = ["{params}"]
 [training]
 learning_rate = 1e-3
 batch_size = 32
 steps = {steps}
-precision = "bfloat16"
+precision = "{precision}"
 evaluations = 1
 evaluation_samples = 1
 test_samples = 1
 [measure]
 views = []
 """
-PACKED = "GPU: 12 GPTs of 1M parameters at once, against one after another, both bfloat16"
+# the published sweep (recipe gpt-budgets-paper) up to 3M: 12 depths a budget
+BYTES_A_PARAMETER, DEPTHS_A_BUDGET = 90, 12
+BUDGETS = ("300k", "600k", "1M", "1.3M", "1.6M", "2M", "2.3M", "2.7M", "3M")
+NONE_AT_HAND = "skipped: no CUDA device"
 
 
-def run() -> list[dict[str, Any]]:
-    """All rows; skipped ones where there is no GPU."""
-    names = [f"GPU: GPT of {size}{', compiled' if compiled else ''}" for size, _, compiled in UTILISED]
-    if not torch.cuda.is_available():
-        return [row(f"{name} (skipped: no CUDA device)") for name in (PACKED, *names)]
-    return [
-        packed(),
-        *(utilisation(name, *size) for name, size in zip(names, UTILISED, strict=True)),
-    ]
+def run(device: str = "cuda") -> Iterator[dict[str, Any]]:
+    """All rows."""
+    rows: dict[str, Callable[[str], dict[str, Any]]] = {
+        "GPU: 12 shapes x 3 seeds of 1M together, against a plain eager loop": packed,
+        "GPU: GPT of 10M, model FLOP/s over a bfloat16 product": lambda where: share(
+            where, "10M", depth=8, target=".35"
+        ),
+        "GPU: GPT of 100M, model FLOP/s over a bfloat16 product": lambda where: share(
+            where, "100M", depth=12, target=".5"
+        ),
+        "GPU: the byte sweep of 0.3M to 3M, 12 depths, 90 bytes a parameter": byte_sweep,
+        "GPU: measuring a 125M Llama, loss view, against forward + backward": measured,
+    }
+    for name, found in rows.items():
+        if torch.cuda.is_available():
+            yield {"name": name, **found(device)}
+        else:
+            yield {"name": f"{name} ({NONE_AT_HAND})", **row("", target="-")}
 
 
-def row(name: str, *, ours: float | None = None, baseline: float | None = None, **values: Any) -> dict[str, Any]:
-    """One line of the table."""
-    ratio = ours / baseline if ours and baseline else None
-    return {"name": name, "unit": "", "ours": ours, "baseline": baseline, "ratio": ratio, "target": "-", **values}
+def row(unit: str, *, target: str, ours: float | None = None, baseline: float | None = None) -> dict[str, Any]:
+    """One line of the table, but for its name."""
+    ratio = ours / baseline if ours is not None and baseline else None
+    return {"unit": unit, "ours": ours, "baseline": baseline, "ratio": ratio, "target": target}
 
 
-def packed(*, steps: int = 600) -> dict[str, Any]:
-    """Tokens a second of 12 trials, eager and in bfloat16: as many processes as trials, against one after another.
+def packed(
+    device: str,
+    *,
+    params: str = "1M",
+    depths: str = "1-12",
+    context: int = 256,
+    head_dim: int = 32,
+    steps: int = 200,
+    plain_steps: int = 60,
+) -> dict[str, Any]:
+    """Tokens a second of a sweep, starts included, and of a plain loop over its shapes, one after another."""
+    precision = "bfloat16"
+    text = SWEEP.format(
+        params=params, depths=depths, context=context, head_dim=head_dim, steps=steps, precision=precision
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = parse_recipe(text, source="benchmark")
+        planned, trials = prepare_run(recipe, text, out=Path(folder) / "run", folder=Path(folder))
+        started = time.perf_counter()
+        run_trials(planned, trials, executor="processes", device=device, listen=lambda event: None)
+        together = sum(trial.record().units for trial in planned.trials()) / (time.perf_counter() - started)  # type: ignore[union-attr]
+    shapes = {trial.make_shape().depth: trial.make_shape() for trial in trials}
+    seconds = sum(plain_seconds(shape, device, steps=plain_steps) for shape in shapes.values())  # type: ignore[arg-type]
+    plain = len(shapes) * plain_steps * 32 * context / seconds
+    return row("tokens/s", ours=together, baseline=plain, target=">= 10")
 
-    Both pay for starting; the steps are many enough for that to be small.
-    """
-    rates = []
-    text = SWEEP.format(steps=steps)
-    for executor, workers in (("processes", WORKERS), ("local", 1)):
-        with tempfile.TemporaryDirectory() as folder:
-            recipe = parse_recipe(text, source="benchmark")
-            run, trials = prepare_run(recipe, text, out=Path(folder) / "run", folder=Path(folder))
+
+def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int = 32) -> float:
+    """An eager loop as one writes it: it reads every loss; the first steps are not counted."""
+    task = TextTask(open_corpus(), context=shape.context, device=device)
+    model = build_model(shape, device=device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    started = time.perf_counter()
+    for step in range(-5, steps):
+        if step == 0:
             started = time.perf_counter()
-            run_trials(
-                run,
-                trials,
-                executor=executor,  # type: ignore[arg-type]
-                num_workers=workers,
-                device="cuda",
-                listen=lambda event: None,
-            )
-            seconds = time.perf_counter() - started
-            rates.append(sum(trial.record().units for trial in run.trials()) / seconds)  # type: ignore[union-attr]
-    return row(PACKED, ours=rates[0], baseline=rates[1], unit="tokens/s", target=">= 5")
+        optimizer.zero_grad()
+        with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
+            loss = task.loss(model, task.batch(seed=0, step=step + 5, size=batch_size))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        loss.item()
+    return time.perf_counter() - started
 
 
-def utilisation(name: str, params: str, batch_size: int, compiled: bool, *, steps: int = 60) -> dict[str, Any]:
-    """Model FLOP/s of training in bfloat16 over the rate of a plain product."""
-    depth = {"10M": 8, "100M": 12}[params]
-    (shape,) = match_shapes(family="gpt", params=params, depths=[depth], rule="nearest", **{**SIZES, "head_dim": 64})
-    rate = tokens_per_second(shape, batch_size, steps=steps, compiled=compiled)
+def share(
+    device: str,
+    params: str,
+    *,
+    depth: int,
+    target: str,
+    context: int = 256,
+    head_dim: int = 64,
+    batch_size: int = 64,
+    steps: int = 60,
+    size: int = 8192,
+) -> dict[str, Any]:
+    """Model FLOP/s of training in bfloat16 over the rate of a product of the given size."""
+    (shape,) = match_shapes(
+        family="gpt", params=parse_size(params), depths=[depth], rule="nearest", context=context, head_dim=head_dim
+    )
+    rate = tokens_per_second(shape, device, batch_size=batch_size, steps=steps)  # type: ignore[arg-type]
     return row(
-        f"{name} {shape.depth}x{shape.width}: model FLOP/s over 8192^3 bfloat16 GEMM",
+        "TFLOP/s",
         ours=rate * shape.flops_per_token / 1e12,
-        baseline=gemm_flops_per_second() / 1e12,
-        unit="TFLOP/s",
+        baseline=product_flops_per_second(device, size=size) / 1e12,
+        target=f">= {target}",
     )
 
 
-def tokens_per_second(shape: Shape, batch_size: int, *, steps: int, compiled: bool) -> float:
-    """The package's own loop, its first third left out."""
-    assert isinstance(shape, GPTShape)
-    task = TextTask(open_corpus(), context=shape.context, device="cuda")
-    times: list[float] = []
+def tokens_per_second(
+    shape: GPTShape, device: str, *, batch_size: int, steps: int, precision: Precision = "bfloat16"
+) -> float:
+    """The package's own loop between the first reading after a third of the steps and the last one before the end."""
+    task = TextTask(open_corpus(), context=shape.context, device=device)
+    readings: list[tuple[int, float]] = []
 
     def note(state: TrainState) -> None:
-        torch.cuda.synchronize()
-        times.append(time.perf_counter())
+        readings.append((state.step, time.perf_counter()))
 
     settings = TrainSettings(
         steps=steps,
         batch_size=batch_size,
         learning_rate=1e-3,
-        evaluations=1,
+        evaluations=3,
         evaluation_samples=1,
         test_samples=1,
-        precision="bfloat16",
+        precision=precision,
     )
-    train(build_model(shape, device="cuda"), task, settings, report=note, compiled=compiled)
-    counted = steps - 1 - steps // 3  # the last step holds the evaluation
-    return counted * batch_size * shape.context / (times[-2] - times[steps // 3 - 1])
+    train(build_model(shape, device=device), task, settings, report=note)
+    begun = next(reading for reading in readings if reading[0] >= steps // 3)
+    return (readings[-1][0] - begun[0]) * batch_size * shape.context / (readings[-1][1] - begun[1])
 
 
-def gemm_flops_per_second(size: int = 8192, repeats: int = 20) -> float:
+def product_flops_per_second(device: str, *, size: int, repeats: int = 20) -> float:
     """What the device multiplies in bfloat16."""
-    a, b = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
     a @ b
-    torch.cuda.synchronize()
+    wait_for(device)
     started = time.perf_counter()
     for _ in range(repeats):
         a @ b
-    torch.cuda.synchronize()
+    wait_for(device)
     return repeats * 2 * size**3 / (time.perf_counter() - started)
+
+
+def byte_sweep(
+    device: str,
+    *,
+    timed: tuple[str, ...] = ("300k", "1M", "3M"),
+    depths: tuple[int, ...] = (1, 4, 12, 24),
+    context: int = 256,
+    head_dim: int = 4,
+    batch_size: int = 64,
+    steps: int = 30,
+) -> dict[str, Any]:
+    """Minutes of the whole sweep one trial at a time, foretold from a few steps of some of its shapes."""
+    pace = {}
+    for budget in map(parse_size, timed):
+        shapes = match_shapes(family="gpt", params=budget, depths=list(depths), context=context, head_dim=head_dim)
+        rates = [tokens_per_second(shape, device, batch_size=batch_size, steps=steps) for shape in shapes]  # type: ignore[arg-type]
+        pace[budget] = sum(1 / rate for rate in rates) / len(rates)
+    seconds = 0.0
+    for budget in map(parse_size, BUDGETS):
+        near = min(pace, key=lambda other: abs(math.log(other / budget)))
+        seconds += DEPTHS_A_BUDGET * BYTES_A_PARAMETER * budget * pace[near]  # the next larger or smaller one's
+    return row(f"minutes, foretold from {len(timed) * len(depths)} shapes", ours=seconds / 60, target="< 10")
+
+
+def measured(
+    device: str, *, depth: int = 12, width: int = 768, vocab_size: int = 32_000, context: int = 512, samples: int = 64
+) -> dict[str, Any]:
+    """Tokens a second of the loss view, intervals included, and of forward and backward over the same batches."""
+    shape = make_shape(
+        "hf:llama", depth=depth, width=width, head_dim=min(64, width), vocab_size=vocab_size, context=context
+    )
+    model = build_model(shape, device=device)
+    ids = torch.randint(vocab_size, (samples, context + 1), generator=torch.Generator().manual_seed(0)).to(device)
+
+    def plain() -> None:
+        for part in ids.split(8):
+            nn.functional.cross_entropy(model(part[:, :-1]).flatten(0, 1), part[:, 1:].flatten()).backward()
+        model.zero_grad()
+
+    rates = []
+    for work in (lambda: measure(model, ids, view="loss"), plain):
+        work()
+        wait_for(device)
+        started = time.perf_counter()
+        work()
+        wait_for(device)
+        rates.append(samples * context / (time.perf_counter() - started))
+    return row("tokens/s", ours=rates[0], baseline=rates[1], target=">= .75")
+
+
+def wait_for(device: str) -> None:
+    """Until the device has done what it was given."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)

@@ -81,7 +81,7 @@ def known_times(measured: tuple[Recommendation, list[str]], monkeypatch: pytest.
             time.sleep(0.1)
         return replace(result, candidates=tuple(replace(one, measured=times[one.name]) for one in result.candidates))
 
-    monkeypatch.setattr("interlaw.recommendation.timing.timed", again)
+    monkeypatch.setattr("interlaw.recommendation.timed", again)
 
 
 @pytest.mark.usefixtures("known_times")
@@ -131,7 +131,7 @@ def test_one_measurement_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert free.wait(LIMIT_SECONDS)
         return result
 
-    monkeypatch.setattr("interlaw.recommendation.timing.timed", slow)
+    monkeypatch.setattr("interlaw.recommendation.timed", slow)
     measuring = Measuring()
     assert measuring.start(TINY)["progress"]
     assert measuring.start(TINY)["progress"]  # joins
@@ -167,7 +167,7 @@ def test_a_measurement_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, fault
     def fails(result: Recommendation, *, say: Say) -> Recommendation:
         raise fault
 
-    monkeypatch.setattr("interlaw.recommendation.timing.timed", fails)
+    monkeypatch.setattr("interlaw.recommendation.timed", fails)
     measuring = Measuring()
     measuring.start(TINY)
     assert until_told(measuring, TINY)["error"].endswith(said)
@@ -189,7 +189,7 @@ def test_the_command_measures_what_it_writes(tmp_path: Path, monkeypatch: pytest
         say("1 of 1: training")
         return result
 
-    monkeypatch.setattr("interlaw.report.explorer.timed", told)
+    monkeypatch.setattr("interlaw.recommendation.timed", told)
     app = typer.Typer()
     app.command()(explore)
     path = tmp_path / "explorer.html"
