@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, distributed, nn
 
 from interlaw.files import write_atomically
@@ -93,14 +93,14 @@ def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """The tensors and plain values of a checkpoint; None when it is not sound or of another layout."""
     try:
-        content = path.read_bytes()
         match = _NAME.fullmatch(path.name)
-        if match is None or hashlib.sha256(content).hexdigest() != match[2]:
+        if match is None or hashlib.sha256(path.read_bytes()).hexdigest() != match[2]:
             return None
-        tensors = load(content)
-        # safetensors.load gives no metadata; its header is a length and then JSON
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        return (tensors, json.loads(header["state"])) if header.get("layout") == _LAYOUT else None
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("layout") != _LAYOUT:
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(header["state"])  # noqa: SIM118
     except (OSError, SafetensorError, KeyError):  # a folder of this name, or a file that no version of ours wrote
         return None
 
