@@ -337,7 +337,7 @@ def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch
 def test_activations_do_not_grow_with_the_number_of_clusters(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 400_000)
     largest = []
-    for count in (60, 240):
+    for count in (60, 120):
         model, ids = build("gpt", count)
         seen: list[int] = []
         model.head.register_forward_hook(lambda module, args, output, seen=seen: seen.append(len(output)))

@@ -205,8 +205,6 @@ def show(result: Interaction) -> None:
     """Prints one row a quantity, the null, and what to beware of."""
     from rich.table import Table
 
-    from interlaw.interaction import QUANTITIES
-
     console = make_console(stderr=False)
     probes = f"{result.num_probes} probe{'s' * (result.num_probes > 1)} a sample"
     console.print(
@@ -216,10 +214,7 @@ def show(result: Interaction) -> None:
     )
     level = f"{result.settings['level']:.0%} interval, {result.settings['interval']}"
     table = Table("quantity", "value", "standard error", level, "plug-in", box=None, header_style="bold")
-    for name in QUANTITIES:
-        one = getattr(result, name)
-        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{result.plugin[name]:.5g}")
-    for name, one in (("null_ratio", result.null), ("excess_ratio", result.excess)):
+    for name, one in result.estimates.items():
         table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{result.plugin[name]:.5g}")
     console.print(table)
     if result.rotation_test is not None:

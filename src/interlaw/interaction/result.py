@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,6 @@ from interlaw.interaction.rotation import RotationTest
 if TYPE_CHECKING:
     import pandas as pd
 
-_PLAIN = (
-    *("model", "view", "layer", "dim", "num_clusters", "num_groups", "num_probes", "seed", "estimator"),
-    *("route", "dtype", "inputs", "target_met"),
-)
 _COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
 _SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
 
@@ -102,6 +98,12 @@ class Interaction:
         """How far the AOFE-ratio lies above chance."""
         return self.excess.value
 
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Every quantity, then the ratio by chance and what exceeds it, by the names of their columns."""
+        quantities = {name: getattr(self, name) for name in QUANTITIES}
+        return {**quantities, "null_ratio": self.null, "excess_ratio": self.excess}
+
     def __repr__(self) -> str:
         """The measurement in a few lines."""
         samples = self.num_clusters if self.num_samples is None else self.num_samples
@@ -111,12 +113,7 @@ class Interaction:
             f"{samples} samples{groups}"
         ]
         lines += [
-            f"  {name:<19} {one.value:>10.4g}  [{one.low:.4g}, {one.high:.4g}]"
-            for name, one in (
-                *((name, getattr(self, name)) for name in QUANTITIES),
-                ("null_ratio", self.null),
-                ("excess_ratio", self.excess),
-            )
+            f"  {name:<19} {one.value:>10.4g}  [{one.low:.4g}, {one.high:.4g}]" for name, one in self.estimates.items()
         ]
         return "\n".join([*lines, *(f"  note: {warning}" for warning in self.warnings)])
 
@@ -124,11 +121,7 @@ class Interaction:
         """One row a quantity: value, stderr, low, high, and the plug-in value beside them."""
         import pandas as pd
 
-        named = {name: getattr(self, name) for name in QUANTITIES} | {
-            "null_ratio": self.null,
-            "excess_ratio": self.excess,
-        }
-        rows = {name: {**one.to_dict(), "plugin": self.plugin[name]} for name, one in named.items()}
+        rows = {name: {**asdict(one), "plugin": self.plugin[name]} for name, one in self.estimates.items()}
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def _repr_html_(self) -> str:
@@ -148,38 +141,29 @@ class Interaction:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""
-        written: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
-        written |= {name: getattr(self, name).to_dict() for name in (*QUANTITIES, "null", "excess")}
-        written |= {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
-        return written | {
-            "basis_spread": self.basis_spread,
-            "num_samples": self.num_samples,
-            "warnings": list(self.warnings),
-            "plugin": self.plugin.to_dict(),
-            "settings": dict(self.settings),
-            "rotation_test": None if self.rotation_test is None else asdict(self.rotation_test),
+        written = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "grams"}
+        written |= {
+            name: asdict(value)
+            for name, value in written.items()
+            if isinstance(value, Estimate | Energies | RotationTest)
         }
+        written |= {"settings": dict(self.settings), "warnings": list(self.warnings)}
+        return written | {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
 
     @classmethod
     def from_dict(cls, written: Mapping[str, Any]) -> Interaction:
         """The measurement that `to_dict` wrote; a ValueError, KeyError or TypeError where it is none."""
-        estimates = {
-            name: Estimate(**{end: float(value) for end, value in written[name].items()})
-            for name in (*QUANTITIES, "null", "excess")
+        values = {
+            field.name: written[field.name] if field.default is MISSING else written.get(field.name, field.default)
+            for field in fields(cls)
+            if field.name != "grams"
         }
-        plain: dict[str, Any] = {name: written[name] for name in _PLAIN} | dict(estimates)
-        plain |= {name: int(written[name]) for name in _COUNTS}
-        settings = dict(written["settings"])
-        missing = [name for name in _SETTINGS if name not in settings]
+        for name in (*QUANTITIES, "null", "excess"):
+            values[name] = Estimate(**{end: float(value) for end, value in written[name].items()})
+        values |= {name: int(written[name]) for name in _COUNTS}
+        missing = [name for name in _SETTINGS if name not in values["settings"]]
         if missing:
             raise KeyError(f"settings without {', '.join(missing)}")
-        test = written["rotation_test"]
-        return cls(
-            **plain,
-            settings=settings,
-            plugin=Energies(**written["plugin"]),
-            rotation_test=None if test is None else RotationTest(**test),
-            basis_spread=written.get("basis_spread"),
-            num_samples=written.get("num_samples"),
-            warnings=tuple(written.get("warnings", ())),
-        )
+        test, plugin = values["rotation_test"], Energies(**values["plugin"])
+        values |= {"plugin": plugin, "rotation_test": None if test is None else RotationTest(**test)}
+        return cls(**{**values, "warnings": tuple(values["warnings"])})

@@ -146,7 +146,7 @@ class DenseAccumulator:
         self.dim = dim
         self._slices = slices
         # However large a matrix is: three groups to leave out in turn, and one that fills.
-        self._capacity = max(_max_groups(dim), 4)
+        self._capacity = max(max_groups(dim), 4)
         self._group_size = 1
         self._sums: list[Tensor] = []
         self._scalars: list[Tensor] = []
@@ -286,7 +286,7 @@ def choose_route(num_clusters: int, *, rank: int, dim: int) -> str:
         >>> choose_route(512, rank=64, dim=64), choose_route(512, rank=1, dim=65_536)
         ('dense', 'gram')
     """
-    groups = _max_groups(dim)
+    groups = max_groups(dim)
     if groups < MIN_GROUPS:
         return "gram"
     gram = num_clusters**2 * rank**2 * (dim + HANDLING)
@@ -330,7 +330,7 @@ def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tenso
     return into.grams()
 
 
-def _max_groups(dim: int) -> int:
+def max_groups(dim: int) -> int:
     """How many D x D float64 matrices fit the memory set aside for the dense route, and no more than pay off."""
     return min(DENSE_GROUPS, DENSE_BYTES // (8 * dim**2))
 

@@ -165,7 +165,7 @@ def _write(
         with ExitStack() as stack:
             files = {split: stack.enter_context((place / f"{split}.bin").open("wb")) for split in SPLITS}
             for name, content in documents():
-                pieces = _own_split(name, content) if own_splits else _split(name, content, by_document)
+                pieces = _own_split(name, content) if own_splits else split_document(name, content, by_document)
                 for split, piece in pieces:
                     # an end-of-text token stands for one byte
                     num_bytes[split] += len(piece) + len(separator)
@@ -192,7 +192,7 @@ def _own_split(name: str, content: bytes) -> list[tuple[str, bytes]]:
     return [(name.partition("/")[0], content)] if content else []
 
 
-def _split(name: str, content: bytes, by_document: bool) -> list[tuple[str, bytes]]:
+def split_document(name: str, content: bytes, by_document: bool) -> list[tuple[str, bytes]]:
     """Which split a document belongs to; few documents are cut by position instead, near a line end."""
     if not content:
         return []
