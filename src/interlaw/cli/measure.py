@@ -202,7 +202,7 @@ def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
 
 
 def show(result: Interaction) -> None:
-    """Prints one row a quantity, the null, and what to beware of."""
+    """Prints one row a quantity, the null, and what to watch for."""
     from rich.table import Table
 
     console = make_console(stderr=False)

@@ -62,12 +62,12 @@ def compare(
     if paired:
         _require_paired(a, b)
     spreads = _paired_spreads(a, b) if paired else _independent_spreads(a, b)
-    found = {}
+    differences = {}
     for name, (stderr, degrees) in spreads.items():
         value = getattr(a, name).value - getattr(b, name).value
         reach = student_quantile(0.5 + level / 2, degrees=degrees) * stderr
-        found[name] = Estimate(value=value, stderr=stderr, low=value - reach, high=value + reach)
-    return found
+        differences[name] = Estimate(value=value, stderr=stderr, low=value - reach, high=value + reach)
+    return differences
 
 
 def _require_alike(a: Interaction, b: Interaction, *, across: bool) -> None:
@@ -115,13 +115,13 @@ def _short(one: Interaction) -> str:
 
 def _independent_spreads(a: Interaction, b: Interaction) -> dict[str, tuple[float, float]]:
     """Errors of differences of independent estimates, and Welch's degrees of freedom."""
-    found = {}
+    spreads = {}
     for name in (*QUANTITIES, "null", "excess"):
         squares = [(getattr(one, name).stderr ** 2, one.num_groups - 1) for one in (a, b)]
         total = sum(square for square, _ in squares)
         parts = sum(square**2 / degrees for square, degrees in squares)
-        found[name] = (math.sqrt(total), total**2 / parts if parts > 0 else float(squares[0][1]))
-    return found
+        spreads[name] = (math.sqrt(total), total**2 / parts if parts > 0 else float(squares[0][1]))
+    return spreads
 
 
 def _paired_spreads(a: Interaction, b: Interaction) -> dict[str, tuple[float, float]]:
@@ -131,10 +131,10 @@ def _paired_spreads(a: Interaction, b: Interaction) -> dict[str, tuple[float, fl
     null = NULLS[a.settings["null"]]
     without_a, without_b = leave_one_out(a.grams, null=null), leave_one_out(b.grams, null=null)
     groups = len(a.grams.counts)
-    found = {}
+    spreads = {}
     for name, values in without_a.items():
         difference = values - without_b[name]
         spread = float((difference - difference.mean()).square().sum())
         shown = name.removesuffix("_ratio") if name in ("null_ratio", "excess_ratio") else name
-        found[shown] = (math.sqrt(spread * (groups - 1) / groups), float(groups - 1))
-    return found
+        spreads[shown] = (math.sqrt(spread * (groups - 1) / groups), float(groups - 1))
+    return spreads

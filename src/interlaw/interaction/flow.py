@@ -60,7 +60,7 @@ FindPlaces = Callable[[nn.Module, Batch, Options], Places]
 
 
 def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions]) -> Interaction:
-    """Measures the AOFE, its ratio and their kin, without bias and with intervals, against chance.
+    """Measures the AOFE, its ratio and related quantities without bias and with intervals, against chance.
 
     Args:
         model: The network; called as model(x) for tensors and model(**batch) for dicts.
@@ -162,9 +162,9 @@ class Gathered:
         """
         grams, options, probes = self.grams[name], self.options, self.totals[name].num_probes
         null, groups = NULLS[options.record.null], len(grams.counts)
-        found: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
-        _require_energy(grams, found["aofe_ratio"], name)
-        energy, participation = found["energy"].value, found["participation_ratio"].value
+        estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
+        _require_energy(grams, estimates["aofe_ratio"], name)
+        energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
         m2 = energy * (1 - participation / grams.dim)
         spread = spread_over_bases(energy=energy, m2=m2, m4=self.fourth[name], dim=grams.dim)
         drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
@@ -181,15 +181,15 @@ class Gathered:
             num_probes=probes,
             seed=options.seed,
             estimator=f"U-statistic over pairs of clusters, {drawn}, {groups}-group jackknife",
-            null=found.pop("null_ratio"),
-            excess=widened(found.pop("excess_ratio"), spread, level=options.level),
+            null=estimates.pop("null_ratio"),
+            excess=widened(estimates.pop("excess_ratio"), spread, level=options.level),
             basis_spread=spread,
             warnings=_warnings(grams, null),
             plugin=plugin(grams, null=null),
             settings={**settings, "interval": "jackknife", "null": options.record.null},
             route=self.totals[name].kept.route,
             grams=grams,
-            **found,
+            **estimates,
             **self.origin,
         )
         plain = options.interval == "jackknife"
@@ -297,6 +297,6 @@ def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
 
 
 def _warnings(grams: Grams, null: Null) -> tuple[str, ...]:
-    """What to beware of in a measurement."""
+    """What to watch for in a measurement."""
     share, groups = largest_share(grams, null=null), len(grams.counts)
     return (HEAVY.format(groups=groups, share=share),) if share > share_allowed(groups) else ()

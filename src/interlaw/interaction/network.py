@@ -243,7 +243,7 @@ def explained(model: str = "") -> Iterator[None]:
     """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure.
 
     Args:
-        model: The network that runs inside, where nothing else does: whatever it raises is then said of it.
+        model: The network, where nothing else runs inside: every error is then reported as its own.
     """
     try:
         yield

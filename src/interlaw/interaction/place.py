@@ -278,9 +278,9 @@ class Places:
             names = list(self.kept)
             inside = [edges[name] for name in names]
             with explained():
-                found = torch.autograd.grad(y, inside, current, retain_graph=following is not None, allow_unused=True)
+                taken = torch.autograd.grad(y, inside, current, retain_graph=following is not None, allow_unused=True)
             gradients, reasons = {}, {}
-            for name, g in zip(names, found, strict=True):
+            for name, g in zip(names, taken, strict=True):
                 try:
                     if g is None:
                         raise InterlawError("the outputs do not depend on it")

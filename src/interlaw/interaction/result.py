@@ -53,7 +53,7 @@ class Interaction:
         rotation_test: Whether the basis is special, where it was asked.
         basis_spread: Standard deviation of the ratio of this spectrum over random bases.
         num_samples: Samples behind the clusters; more than those where samples form groups.
-        warnings: What to beware of, in words.
+        warnings: What to watch for, in words.
         grams: K, H and traces, for further intervals and comparisons; not part of the JSON form.
     """
 
@@ -136,7 +136,7 @@ class Interaction:
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
         """
-        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        # the chart lies to the right of this stage, so its public name is looked up when it is asked for
         return import_module("interlaw").chart_of(self)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The scale on which the interval of a quantity is symmetric: logit between 0 and 1, log above 0, else plain.
 
-An interval on the logit or log scale never contains 0. Where a quantity may truly be 0, as AOFE and its kin are for a
+An interval on the logit or log scale never contains 0. Where a quantity may truly be 0, as AOFE and its ratio are for a
 diagonal G, the plain scale is used instead.
 """
 
@@ -14,8 +14,8 @@ from torch import Tensor
 
 BETWEEN_0_AND_1 = ("aofe_ratio", "null_ratio", "mean_cos2", "aofe_scale_free")
 SIGNED = ("excess_ratio",)
-# quantity -> the one that tells whether both may be 0: AOFE and its kin vanish together, and the ratio does not grow
-# with the scale of the outputs, so that one large cluster does not make it look uncertain
+# quantity -> the one that tells whether both may be 0: AOFE and what follows from it vanish together, and the ratio
+# does not grow with the scale of the outputs, so that one large cluster does not make it look uncertain
 VANISHES_WITH = {
     "aofe": "aofe_ratio",
     "aofe_ratio": "aofe_ratio",

@@ -31,11 +31,13 @@ def require_document(kind: type[Document], text: str, *, what: str, source: str,
     try:
         return kind.model_validate_json(text)
     except (ValidationError, InterlawError) as error:
-        found = _other_version(text)
-        if found is not None:
-            age = "a newer interlaw, which reads it" if found > SCHEMA_VERSION else "an older interlaw, which reads it"
+        version = _other_version(text)
+        if version is not None:
+            age = (
+                "a newer interlaw, which reads it" if version > SCHEMA_VERSION else "an older interlaw, which reads it"
+            )
             raise InterlawError(
-                f"expected {what} of schema version {SCHEMA_VERSION} in {source}, found version {found}, written by "
+                f"expected {what} of schema version {SCHEMA_VERSION} in {source}, found version {version}, written by "
                 f"{age}; use that version, and leave the file as it is"
             ) from error
         problem = first_problem(error) if isinstance(error, ValidationError) else str(error)

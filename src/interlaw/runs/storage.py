@@ -1,4 +1,4 @@
-"""Objects under a URL (s3://bucket/run, memory://run, whatever fsspec reaches), and leases among those who share it.
+"""Objects under a URL (s3://bucket/run, memory://run, or any other that fsspec opens), and leases among processes.
 
 One write is one object, whole or not there. `create` writes only what is not there yet, which the store itself decides
 (`If-None-Match` on S3): that is all that leases and records stand on.
@@ -51,8 +51,8 @@ class Storage:
     def names(self) -> list[str]:
         """Names of all objects, relative to the URL, sorted."""
         files, root = _filesystem(self.url)
-        found = files.find(root)
-        return sorted(str(name)[len(root) :].lstrip("/") for name in found)
+        paths = files.find(root)
+        return sorted(str(name)[len(root) :].lstrip("/") for name in paths)
 
     def read(self, name: str) -> bytes | None:
         """One object's content; None when it is not there."""
@@ -63,13 +63,13 @@ class Storage:
         files, root = _filesystem(self.url)
         if not names:
             return {}
-        found = files.cat([f"{root}/{name}" for name in names], on_error="return")
-        for content in found.values():
+        contents = files.cat([f"{root}/{name}" for name in names], on_error="return")
+        for content in contents.values():
             if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
                 raise content
-        paths = {str(path).lstrip("/"): content for path, content in found.items()}
-        contents = {name: paths.get(f"{root}/{name}".lstrip("/")) for name in names}
-        return {name: content for name, content in contents.items() if isinstance(content, bytes)}
+        paths = {str(path).lstrip("/"): content for path, content in contents.items()}
+        named = {name: paths.get(f"{root}/{name}".lstrip("/")) for name in names}
+        return {name: content for name, content in named.items() if isinstance(content, bytes)}
 
     def write(self, contents: Mapping[str, bytes]) -> None:
         """Writes objects, each whole."""
@@ -94,7 +94,7 @@ class Storage:
 
 
 class Lease:
-    """The right to run a trial, renewed while it is used; whoever finds it stale takes the next number.
+    """The right to run a trial, renewed while it is used; another process that sees it expired takes the next number.
 
     Only the highest number counts, and a number is created once: two who find the same lease stale cannot both follow
     it. Clocks that differ by more than the lease's length can let two run one trial; the record of the first stands.

@@ -64,7 +64,7 @@ def read_text(path: Path) -> str:
 
 
 def embedded_text() -> str:
-    """The held-out part of the text that is found on every machine, a few hundred kilobytes of it."""
+    """The held-out part of the text that every machine has, a few hundred kilobytes of it."""
     from interlaw.tasks import EMBEDDED, open_corpus
 
     return bytes(open_corpus(EMBEDDED).tokens("validation")[: 2**19]).decode("utf-8", errors="replace")

@@ -83,23 +83,23 @@ def read_inputs(
     was_read: str | None = None
     if inputs is not None:
         whole = read_array(inputs)
-        found: Any = whole[:at_most]
+        read: Any = whole[:at_most]
         if groups is not None:
             labels = read_labels(groups, count=len(whole))[:at_most]
     elif subject.trial is not None and text is None:
-        found = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
-        found = found if context is None else found[:, : context + targets]
+        read = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
+        read = read if context is None else read[:, : context + targets]
     elif text is None and not subject.reads_tokens:
         raise InterlawError("expected inputs='FILE.npy' for a model that reads no tokens; save an array of inputs")
     else:
         documents = [embedded_text()] if text is None else documents_of(text)
         reading: dict[str, Any] = {"context": context, "targets": targets, "seed": seed}
-        found = sequences_of(subject, "".join(documents), samples=at_most, **reading)
-        of_documents = windows_by_document(subject, documents, found, samples=at_most, targets=targets, seed=seed)
-        found, labels = of_documents or (found, None)
+        read = sequences_of(subject, "".join(documents), samples=at_most, **reading)
+        of_documents = windows_by_document(subject, documents, read, samples=at_most, targets=targets, seed=seed)
+        read, labels = of_documents or (read, None)
         beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
         was_read = f"{text or DEFAULT_TEXT}{beside}"
-    return Given(inputs=found, groups=labels, text=was_read, notes=fewer_than(found, samples))
+    return Given(inputs=read, groups=labels, text=was_read, notes=fewer_than(read, samples))
 
 
 def windows_by_document(
@@ -171,7 +171,7 @@ def count_samples(inputs: Any) -> int:
 
 def fewer_than(inputs: Any, asked: int | None) -> tuple[str, ...]:
     """A note where there are fewer samples than were asked for."""
-    found = count_samples(inputs)
-    if asked is None or found >= asked:
+    count = count_samples(inputs)
+    if asked is None or count >= asked:
         return ()
-    return (f"{asked} samples were asked for, there are {found}; give more inputs or a smaller context",)
+    return (f"{asked} samples were asked for, there are {count}; give more inputs or a smaller context",)

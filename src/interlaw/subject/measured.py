@@ -27,7 +27,7 @@ def measure(
     trust_remote_code: bool = False,
     **options: Unpack[MeasureOptions],
 ) -> Interaction:
-    """Measures the AOFE, its ratio and their kin of a network, without bias and with intervals, against chance.
+    """Measures the AOFE, its ratio and related quantities of a network, without bias, with intervals, against chance.
 
     Args:
         model: A network with its `inputs`; or the name of one that is loaded, as `interlaw measure` takes it: a Hugging
@@ -108,6 +108,6 @@ def _measure_named(
     how: dict[str, Any] = {"name": name, "groups": given.groups, **options, "view": view}
     if given.inputs is inputs and reading["samples"] is not None:
         how.setdefault("max_clusters", reading["samples"])
-    found = _measure(subject.model, given.inputs, **how)
+    measured = _measure(subject.model, given.inputs, **how)
     assumed = (f"read {given.text}",) if given.text is not None and reading["text"] is None else ()
-    return replace(found, warnings=(*subject.notes, *assumed, *given.notes, *found.warnings))
+    return replace(measured, warnings=(*subject.notes, *assumed, *given.notes, *measured.warnings))

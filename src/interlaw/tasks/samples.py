@@ -24,7 +24,7 @@ class RegressionTask:
     Args:
         splits: Inputs and targets of train, validation and test; their first axes count samples.
         unit: What a sample is, in the singular.
-        view: The view to advise to whoever asks for one of next-token losses.
+        view: The view that the error names when one of next-token losses is asked for.
     """
 
     units_per_sample = 1

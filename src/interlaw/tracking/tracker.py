@@ -141,7 +141,7 @@ class Tracker:
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
         """
-        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        # the chart lies to the right of this stage, so its public name is looked up when it is asked for
         return import_module("interlaw").chart_of(self)
 
     def _shown(self) -> pd.DataFrame:
