@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, measure
+from interlaw.interaction.batches import Batch
 from interlaw.interaction.place import Place, Places
 
 NUM, TIME = 6, 5
@@ -110,8 +111,12 @@ def test_samples_that_affect_each_other_are_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.linear(x - x.mean(0))
 
+    x = torch.randn(8, 3)
+    with pytest.raises(InterlawError, match="samples that do not affect each other, found outputs of one that change"):
+        measure(Mixed(), x)
+    places = Places(Mixed(), [Place(name="input")])
     with pytest.raises(InterlawError, match=r"part of 'input' for each of 4 samples.*outputs of one that depend on an"):
-        measure(Mixed(), torch.randn(8, 3))
+        places.survey(Batch(inputs=x), most=8)
 
 
 def test_an_activation_without_samples_is_refused() -> None:

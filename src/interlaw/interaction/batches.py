@@ -43,19 +43,17 @@ class Batch:
 
     def take(self, start: int, stop: int) -> Batch:
         """Clusters start to stop."""
-        inputs = self.inputs
-        cut = inputs[start:stop] if isinstance(inputs, Tensor) else {k: v[start:stop] for k, v in inputs.items()}
-        return Batch(inputs=cut, targets=None if self.targets is None else self.targets[start:stop])
+        return self._changed(lambda tensor: tensor[start:stop])
 
     def repeated(self, count: int) -> Batch:
         """Each cluster so many times."""
-        inputs, targets = self.inputs, self.targets
-        many = (
-            inputs.repeat_interleave(count, 0)
-            if isinstance(inputs, Tensor)
-            else {name: value.repeat_interleave(count, 0) for name, value in inputs.items()}
-        )
-        return Batch(inputs=many, targets=None if targets is None else targets.repeat_interleave(count, 0))
+        return self._changed(lambda tensor: tensor.repeat_interleave(count, 0))
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with every tensor changed."""
+        given, targets = self.inputs, self.targets
+        inputs = change(given) if isinstance(given, Tensor) else {name: change(value) for name, value in given.items()}
+        return Batch(inputs=inputs, targets=None if targets is None else change(targets))
 
     def pieces(self, size: int) -> Iterator[Batch]:
         """The batch in parts of at most `size` clusters."""

@@ -225,14 +225,14 @@ def gather(
         places = (find or place_of_view)(model, first, options)
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if places.kept else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
-        require_sound(places, first, causal=options.record.with_targets, most=size)
+        deaf = require_sound(places, first, causal=options.record.with_targets, most=size)
+        places.survey(first, most=size)
         contribute = options.record.start(options)
 
         def contributions() -> Iterator[dict[str, Contribution]]:
-            nonlocal read
-            heard = not places.kept
+            nonlocal read, deaf
             for batch in chain([first], ahead):
-                heard = heard or require_deaf_to_padding(places, batch)
+                deaf = deaf or require_deaf_to_padding(places, batch)
                 places.survey(batch, most=size)
                 for piece in batch.pieces(size):
                     parts = contribute(places, piece)

@@ -136,6 +136,7 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
         writes.update({name: tensor._version for name, tensor in tensors.items()})
         first.remove()
 
+    refused: InterlawError | None = None
     first = model.register_forward_hook(settle)
     try:
         with ExitStack() as stack:
@@ -145,6 +146,8 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
                 stack.callback(setattr, owner, name, getattr(owner, name))
                 setattr(owner, name, value)
             yield
+    except InterlawError as error:  # a change may be its cause, and is then told instead
+        refused = error
     finally:
         first.remove()
         changed = [name for name, count in writes.items() if tensors[name]._version != count]
@@ -160,7 +163,9 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
         raise InterlawError(
             f"expected a network that a forward pass leaves as it is, found that it changes {', '.join(some)}; call "
             "model.eval(), or measure a copy that does not do this"
-        )
+        ) from refused
+    if refused is not None:
+        raise refused
 
 
 def _plain_settings(model: nn.Module) -> Iterator[tuple[Any, str, Any]]:

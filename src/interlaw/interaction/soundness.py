@@ -45,23 +45,27 @@ class _Constant:
     outputs: list[Tensor]
 
 
-def require_sound(places: Places, batch: Batch, *, causal: bool, most: int) -> None:
-    """All that is checked of a network before it is measured; its samples are told apart on the way.
+def require_sound(places: Places, batch: Batch, *, causal: bool, most: int) -> bool:
+    """All that is checked of a network before it is measured.
 
     Args:
         places: Where the measurement differentiates.
         batch: The first samples.
         causal: Whether logits must not depend on later tokens.
         most: So many samples run at once.
+
+    Returns:
+        Whether padding was checked: the first samples have some, or nothing is differentiated.
     """
-    one = batch.take(0, 1)
+    one, deaf = batch.take(0, 1), True
     if places.kept:
         _require_derivatives(places, one)
-        places.survey(batch, most=most)
         _require_one_output(places, batch.take(0, min(CROWD, most)))
+        deaf = require_deaf_to_padding(places, batch)
     if causal:
         _require_logits(places, one)
         _require_causal(places.model, one, most=most)
+    return deaf
 
 
 def _outputs(places: Places, batch: Batch) -> Tensor:
