@@ -25,7 +25,7 @@ ALL_DRAWN = "body[data-drawn=all]"
 FIRST = ".first svg.marks, #cost svg.marks"
 TIMES = 3
 # name of a figure: unit, target
-TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s", ""), "opening": ("s", "< 1.5 s")}
+TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s of processor", "< 4 s"), "opening": ("s", "< 1.5 s")}
 
 
 def run() -> list[dict[str, Any]]:
@@ -47,9 +47,9 @@ def run() -> list[dict[str, Any]]:
 
 
 def _timed(make: Any) -> tuple[Path, float]:
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: what else the machine does is not the page's
     path: Path = make()
-    return path, time.perf_counter() - started
+    return path, time.process_time() - started
 
 
 def _rows(name: str, path: Path, seconds: float) -> list[dict[str, Any]]:
