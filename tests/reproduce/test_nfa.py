@@ -9,7 +9,7 @@ import pytest
 
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.reproduce import Driver, reproduce
-from interlaw.reproduce.layers_figure import layer_lines
+from interlaw.reproduce.layers_figure import draw_layer_lines
 from interlaw.reproduce.nfa import SUBJECTS, Subject, agreement, watch
 from interlaw.shapes import GPTShape, MLPShape
 from interlaw.tasks import TextTaskPart, VectorTaskSpec
@@ -75,7 +75,10 @@ def test_agreement_compares_the_ends() -> None:
     mlp, gpt, other = agreement(rows)
     assert (mlp.verdict, gpt.verdict, other.verdict) == ("agrees", "does not agree", "partly agrees")
     assert mlp.ours == "mean cosine over layers 0.10 at the start, 0.95 at the end"
-    assert layer_lines(rows)["gpt"]["b"] == [(0, 0.6), (9, 0.2)]
+    drawing = draw_layer_lines(rows)
+    lines = drawing.panels[1].chart["layer"][1]["data"]["values"]
+    assert [(row["step"], row["nfa"]) for row in lines if row["layer"] == "b"] == [(0, 0.6), (9, 0.2)]
+    assert "goes from 0.42 to 0.62 in training" in drawing.message
 
 
 def test_the_experiment_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from interlaw.report.document import document, drawn, fragment
 from interlaw.report.frontier_figure import draw_frontier, frontier_rows
 from interlaw.report.recommendation_figure import candidate_key, draw_predictions
 from interlaw.report.saving import save
-from interlaw.report.tables import Column, Table, number_texts, table_of
+from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
 from interlaw.shapes import format_size
 
@@ -212,29 +212,24 @@ def candidates_table(result: Recommendation) -> Table:
 
 def laws_table(result: Recommendation) -> Table:
     """What every published law says at this size."""
-    ratios = number_texts([one.ratio for one in result.laws])
     rows = [
-        [
-            one.law.name,
-            ratio,
-            ""
+        {
+            "law": one.law.name,
+            "ratio": one.ratio,
+            "good": ""
             if one.law.ratio_low is None or one.law.ratio_high is None
             else span(one.law.ratio_low, one.law.ratio_high),
-            "yes" if one.covered else "no",
-            one.law.statement,
-            one.law.source,
-        ]
-        for one, ratio in zip(result.laws, ratios, strict=True)
+            "covered": "yes" if one.covered else "no",
+            "statement": one.law.statement,
+            "source": one.law.source,
+        }
+        for one in result.laws
     ]
-    columns = [
-        Column(title="Law"),
-        Column(title="R*", right=True),
-        Column(title="Good R"),
-        Column(title="Covers this size"),
-        Column(title="What it says"),
-        Column(title="Source"),
-    ]
-    return Table(caption="What each law says of the best R", columns=columns, rows=rows)
+    titles = {
+        "law": "Law", "ratio": "R*", "good": "Good R", "covered": "Covers this size", "statement": "What it says",
+        "source": "Source",
+    }  # fmt: skip
+    return table_of(titles, rows, caption="What each law says of the best R")
 
 
 def models_table(result: Recommendation) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 
 from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.results import Analysis, RunResults, by_treatment
-from interlaw.report.tables import Column, Table, number_texts
+from interlaw.report.tables import Column, Table, number_texts, table_of
 from interlaw.report.wording import Units, budget_text, number, shape_name, span
 
 MOST_REASONS = 20
@@ -124,19 +124,13 @@ def left_out_table(results: RunResults) -> Table | None:
     left_out = results.table[results.table["status"] != "done"]
     if not len(left_out):
         return None
-    rows = [
-        [
-            f"{row['depth']} x {row['width']}",
-            budget_text(row["budget"], row["budget_kind"]),
-            str(row["seed"]),
-            row["status"],
-            row["reason"],
-        ]
+    rows: list[Any] = [
+        {**row, "shape": f"{row['depth']} x {row['width']}", "of": budget_text(row["budget"], row["budget_kind"])}
         for row in left_out.head(MOST_REASONS).to_dict(orient="records")
     ]
     more = f" (first {MOST_REASONS} of {len(left_out)})" if len(left_out) > MOST_REASONS else ""
-    columns = [Column(title=title, right=title == "Seed") for title in ("Shape", "Budget", "Seed", "Status", "Reason")]
-    return Table(caption=f"Trials left out{more}", columns=columns, rows=rows)
+    titles = {"shape": "Shape", "of": "Budget", "seed": "Seed", "status": "Status", "reason": "Reason"}
+    return table_of(titles, rows, caption=f"Trials left out{more}")
 
 
 def _fit_warnings(results: RunResults) -> list[str]:

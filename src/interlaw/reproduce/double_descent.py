@@ -19,10 +19,11 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
+from interlaw.report import write_chart
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
 from interlaw.reproduce.bottleneck_energies import bottleneck_energies
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, mean_losses, train_bottlenecks
-from interlaw.reproduce.double_descent_figure import write_heat_maps, write_loss_and_interaction
+from interlaw.reproduce.double_descent_figure import draw_heat_maps, draw_loss_and_interaction
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.tasks import SparseRows, draw_sparse_rows
@@ -79,8 +80,8 @@ def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
     for size in program.sizes:
         rows.extend(train_size(size, program=program, out=out, driver=driver))
     figures = [
-        write_loss_and_interaction(rows, out / "loss-and-interaction.png"),
-        write_heat_maps(_snapshots(program, out), out / "agop-snapshots.png"),
+        write_chart(out / "loss-and-interaction.png", draw_loss_and_interaction(rows)),
+        write_chart(out / "agop-snapshots.png", draw_heat_maps(_snapshots(program, out))),
     ]
     return Outcome(
         experiment=NAME,

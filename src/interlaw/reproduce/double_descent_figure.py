@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from interlaw.report import Drawing, Panel, look, marks, write_chart
+from interlaw.report import Drawing, Panel, look, marks
 from interlaw.reproduce.bottleneck_energies import bottleneck_agop
 from interlaw.tasks import SparseRows
 
@@ -83,11 +82,6 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: 
     )
 
 
-def write_loss_and_interaction(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Writes the figure as PNG, SVG or PDF, by the name's ending."""
-    return write_chart(path, draw_loss_and_interaction(rows))
-
-
 def heat_map(P: Tensor, rows: SparseRows) -> list[dict[str, float]]:
     """The numbers drawn of one AGOP: |G|, the coordinates with the largest diagonal entries first, each over the top.
 
@@ -137,8 +131,3 @@ def _heat(values: Sequence[Mapping[str, float]]) -> Any:
             )
         ]
     }
-
-
-def write_heat_maps(snapshots: Mapping[int, tuple[Tensor, SparseRows]], path: Path) -> Path:
-    """Writes the figure as PNG, SVG or PDF, by the name's ending."""
-    return write_chart(path, draw_heat_maps(snapshots))

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from interlaw.report import Drawing, Panel, look, marks, write_chart
-
-
-def layer_lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """The numbers drawn: model, layer, then pairs of step and cosine in the order of the steps."""
-    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for row in sorted(rows, key=lambda row: int(row["step"])):
-        layers = found.setdefault(row["model"], {})
-        layers.setdefault(row["layer"], []).append((int(row["step"]), float(row["nfa"])))
-    return found
+from interlaw.report import Drawing, Panel, look, marks
 
 
 def draw_layer_lines(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """A panel a network, a line a layer."""
-    lines = layer_lines(rows)
-    panels = tuple(Panel(chart=_chart(layers), title=model, width=380, height=280) for model, layers in lines.items())
-    ends = [points[-1][1] for layers in lines.values() for points in layers.values()]
-    starts = [points[0][1] for layers in lines.values() for points in layers.values()]
+    models = {row["model"]: [each for each in rows if each["model"] == row["model"]] for row in rows}
+    panels = tuple(Panel(chart=_chart(found), title=model, width=380, height=280) for model, found in models.items())
+    starts, ends = (
+        [
+            row["nfa"]
+            for found in models.values()
+            for row in found
+            if row["step"] == which(each["step"] for each in found)
+        ]
+        for which in (min, max)
+    )
     message = (
         f"Agreement of W^T W with the AGOP goes from {sum(starts) / len(starts):.2f} to {sum(ends) / len(ends):.2f} "
         "in training, on average over layers"
@@ -32,14 +29,10 @@ def draw_layer_lines(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     return Drawing(message=message, caption=caption, panels=panels, columns=2)
 
 
-def _chart(layers: Mapping[str, Sequence[tuple[int, float]]]) -> Any:
-    values: list[dict[str, Any]] = [
-        {"layer": layer, "step": step, "nfa": nfa, "said": f"{layer}, step {step}: {nfa:.3f}"}
-        for layer, points in layers.items()
-        for step, nfa in points
-    ]
+def _chart(rows: Sequence[Mapping[str, Any]]) -> Any:
+    values = [{**row, "said": f"{row['layer']}, step {row['step']}: {row['nfa']:.3f}"} for row in rows]
     last = max(value["step"] for value in values)
-    names = list(layers)
+    names = list(dict.fromkeys(row["layer"] for row in rows))
     key = marks.legend("layer", column=170, symbolType="stroke")
     color = marks.told_apart("layer", names, look.ramp(len(names)), key)
     # symlog: the first point stands at step 0
@@ -60,8 +53,3 @@ def _powers(last: int) -> list[int]:
     while (step := 10 ** len(found)) <= last:
         found.append(step)
     return found
-
-
-def write_layers(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Writes the figure as PNG, SVG or PDF, by the name's ending."""
-    return write_chart(path, draw_layer_lines(rows))

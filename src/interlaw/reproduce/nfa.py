@@ -17,9 +17,10 @@ from torch import nn
 from interlaw.errors import WorkFailedError
 from interlaw.interaction import VIEWS, measure_layers
 from interlaw.models import build_model
+from interlaw.report import write_chart
 from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.folder import keep, read_kept
-from interlaw.reproduce.layers_figure import write_layers
+from interlaw.reproduce.layers_figure import draw_layer_lines
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.shapes import GPTShape, MLPShape, Shape
 from interlaw.tasks import Task, TaskPart, TextTaskPart, VectorTaskSpec
@@ -92,7 +93,7 @@ def run_nfa(*, scale: Scale, out: Path, driver: Driver, text: str | None = None)
     rows: list[dict[str, Any]] = []
     for subject in SUBJECTS[scale]:
         rows.extend(watch(subject, out=out, driver=driver, text=text))
-    picture = write_layers(rows, out / "layers.png")
+    picture = write_chart(out / "layers.png", draw_layer_lines(rows))
     return Outcome(
         experiment=NAME,
         scale=scale,
