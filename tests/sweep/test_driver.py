@@ -91,7 +91,7 @@ def test_a_local_sweep_tells_each_step_of_the_way(folder: Path) -> None:
         if event.kind == "ended":
             record = run.trial(event.key).record()
             assert record is not None
-            expected = {"loss": record.loss, "seconds": record.seconds, "reason": "", "unmeasured": {}}
+            expected = {"loss": record.loss, "seconds": record.seconds, "reason": "", "unmeasured": {}, "graph": ""}
             assert event.values == {"status": "done", **expected}
 
 
