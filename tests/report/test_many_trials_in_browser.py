@@ -81,7 +81,7 @@ def test_typing_moves_no_row_and_searches_once(visit: Visit) -> None:
         "window.searches = 0; const heard = matcher; matcher = words => { searches += 1; return heard(words); }; 0"
     )
     visit.page.locator("#find").press_sequentially("depth>3")
-    shown = "document.querySelectorAll('#trials tbody tr:not([hidden])').length"
-    visit.page.wait_for_function(f"{shown} === {NUM_TRIALS // 2}")
+    visit.page.locator("#shown", has_text=f"{NUM_TRIALS // 2} of {NUM_TRIALS} trials").wait_for()
+    assert visit.rows() == NUM_TRIALS // 2
     assert visit.page.evaluate("moved") == 0
     assert visit.page.evaluate("searches") <= 3
