@@ -21,7 +21,7 @@ from scipy import stats
 
 from interlaw.laws import judge_together
 from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
-from interlaw.report.saving import write_chart
+from interlaw.report.saving import rendered, save
 from interlaw.reproduce.push import Effect, measured_effects
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -42,12 +42,12 @@ def main() -> None:
                 numbers.export(arguments.runs / name, numbers.RESULTS / f"{name}.csv")
     for claim in arguments.claims or CLAIMS:
         stem, draw = CLAIMS[claim]
-        write_chart(IMAGES / f"{stem}.png", draw())
+        save(IMAGES / f"{stem}.png", rendered({**draw().to_dict(), "config": CONFIG}, form="png"))
 
 
 def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "") -> alt.TopLevelMixin:
-    """The house's look, with the message as the title."""
-    return chart.properties(title=alt.Title(title, subtitle=subtitle)).configure(**CONFIG)
+    """The chart with its message as the title."""
+    return chart.properties(title=alt.Title(title, subtitle=subtitle))
 
 
 def draw_push() -> alt.TopLevelMixin:
