@@ -175,14 +175,37 @@ def contexts_of(parts: Sequence[FittedTable]) -> pd.DataFrame:
     )
 
 
+def efficiency(shapes: pd.DataFrame) -> pd.Series:
+    """The score of T3: the mean of the quantities on their scales, standardised over shapes and turned as claimed."""
+    return shapes[list(CLAIMED)].apply(lambda each: (each - each.mean()) / each.std(ddof=0)).mean(axis=1)
+
+
+def turned(table: pd.DataFrame) -> pd.DataFrame:
+    """Log loss, and each quantity on its scale, turned so that the claim calls a higher value efficient."""
+    scaled = {name: to_scale(name, table[name].to_numpy()) * -sign for name, (sign, _) in CLAIMED.items()}
+    return table[["part", "budget", "depth", "ratio", "seed"]].assign(loss=np.log(table["loss"]), **scaled)
+
+
+def shapes_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Each shape's loss above the mean of its context, and which one is best and which most efficient."""
+    rows = []
+    for (part, budget), runs in turned(table).groupby(["part", "budget"]):
+        shapes = runs.groupby("depth").mean(numeric_only=True)
+        chosen = pd.Series("", index=shapes.index)
+        chosen[efficiency(shapes).idxmax()] = "most efficient interaction"
+        chosen[shapes["loss"].idxmin()] = "lowest loss"  # where one shape is both, it is shown as this
+        above = np.expm1(shapes["loss"] - shapes["loss"].mean())
+        rows.append(shapes[["ratio"]].assign(context=f"{part} {budget:g}", above=above, chosen=chosen))
+    return pd.concat(rows)
+
+
 def gains(table: pd.DataFrame) -> pd.DataFrame:
     """What the most efficient shape is worth in each context: mean log loss over shapes less that of the chosen shape.
 
     The shape is chosen on one half of the seeds and its loss read on the other, and the same the other way round;
     `efficient` chooses by the efficiency score of T3, `lowest` by the loss itself.
     """
-    scaled = {name: to_scale(name, table[name].to_numpy()) * -sign for name, (sign, _) in CLAIMED.items()}
-    runs = table[["part", "budget", "depth", "seed"]].assign(loss=np.log(table["loss"]), **scaled)
+    runs = turned(table)
     seeds = np.sort(runs["seed"].unique())
     first = runs["seed"].isin(seeds[: len(seeds) // 2])
     rows = []
@@ -190,9 +213,8 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
         chosen_on = runs[half].groupby(["part", "budget", "depth"]).mean(numeric_only=True)
         read_on = runs[~half].groupby(["part", "budget", "depth"])["loss"].mean()
         for context, shapes in chosen_on.groupby(["part", "budget"]):
-            score = shapes[list(CLAIMED)].apply(lambda each: (each - each.mean()) / each.std(ddof=0)).mean(axis=1)
             loss = read_on[context]
-            picked = {"efficient": score.idxmax()[2], "lowest": shapes["loss"].idxmin()[2]}
+            picked = {"efficient": efficiency(shapes).idxmax()[2], "lowest": shapes["loss"].idxmin()[2]}
             gained = {name: loss.mean() - loss[depth] for name, depth in picked.items()}
             rows.append({"part": context[0], "budget": context[1], "depth": picked["efficient"], **gained})
     return pd.DataFrame(rows)

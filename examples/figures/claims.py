@@ -27,7 +27,6 @@ from interlaw.reproduce.push import Effect, measured_effects
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 EXPERIMENTS = ("waves", "push", "growth", "targets")
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
-RATIOS = alt.Axis(values=[0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
 
 
 def main() -> None:
@@ -155,39 +154,37 @@ def forest_panel(table: pd.DataFrame, quantity: str, order: list[str], *, is_fir
 
 
 def draw_tracking() -> alt.TopLevelMixin:
-    """C3: R of the most efficient interaction against R* of the loss, a point a context."""
+    """C3: loss against R in each context, with the best shape and the one of most efficient interaction."""
     parts = numbers.fits_of("targets")
     say("C3", judge_together(parts), runs="MLPs")
     gains = numbers.gains(numbers.final("targets"))
     for name in ("efficient", "lowest"):
         mean, low, high = numbers.mean_over_targets(gains, name)
         print(f"C3  gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f}) in log loss")
-    contexts = numbers.contexts_of(parts)
-    print(contexts.round(4).to_string())
-    contexts["target"] = contexts["source"].str.extract(r"layers-(\d)")[0] + " layers"
-    contexts["size"] = (contexts["budget"] / 1000).map("{:g}k parameters".format)
-    chart = alt.Chart(contexts[contexts["status"] == "optimum"])
-    scale = alt.Scale(type="log", domain=[0.01, 1])
-    points = chart.mark_point(size=70, filled=True, opacity=1).encode(
-        x=alt.X("loss", title="R* = depth / width of the lowest loss", scale=scale, axis=RATIOS),
-        y=alt.Y("interaction", title="R of the most efficient interaction", scale=scale, axis=RATIOS),
-        color=alt.Color("target", title=None, scale=alt.Scale(range=list(SERIES))),
-        shape=alt.Shape("size", title=None, sort=list(contexts["size"].unique())),
-    )
-    same = pd.DataFrame({"r": [0.01, 1.0]})
-    line = (
-        alt.Chart(same)
-        .mark_line(color=FAINT, strokeDash=[5, 4])
-        .encode(x=alt.X("r", scale=scale), y=alt.Y("r", scale=scale))
+    print(numbers.contexts_of(parts).round(4).to_string())
+    shapes = numbers.shapes_of(numbers.final("targets"))
+    scale = alt.Scale(type="log", domain=[0.005, 3])
+    x = alt.X("ratio", title="R = depth / width", scale=scale, axis=alt.Axis(values=[0.01, 0.03, 0.1, 0.3, 1]))
+    y = alt.Y("above", title="loss against the mean over shapes", axis=alt.Axis(format="+%"))
+    lines = alt.Chart(shapes).mark_line(color=FAINT, strokeWidth=1.5).encode(x=x, y=y, detail="context")
+    colour = alt.Color("chosen", title=None, scale=alt.Scale(domain=list(CHOSEN), range=[BEST, INTERACTION]))
+    points = (
+        alt.Chart(shapes[shapes["chosen"].isin(CHOSEN)])
+        .mark_circle(size=80, opacity=0.9)
+        .encode(x=x, y=y, color=colour)
     )
     return finished(
-        (line + points).properties(width=340, height=340),
-        "",
+        (lines + points).properties(width=480, height=300),
+        "The shape of most efficient interaction is not the shape of lowest loss",
+        "a line a context (target and budget), means of four seeds",
     )
+
+
+CHOSEN = ("lowest loss", "most efficient interaction")
 
 
 def draw_optima() -> alt.TopLevelMixin:
-    """C4: R* against parameters, public language models and our MLPs; the claim would be a flat line."""
+    """C4: R* against parameters; the claim would be a flat line."""
     optima = numbers.public_optima()
     for line in numbers.slopes(optima).itertuples():
         print(f"C4  {line.dataset}: gamma = {line.gamma:+.2f} ({line.low:+.2f} to {line.high:+.2f})")
@@ -195,44 +192,23 @@ def draw_optima() -> alt.TopLevelMixin:
         low=optima["ratio"] * np.exp(-numbers.NINETY * optima["stderr"]),
         high=optima["ratio"] * np.exp(numbers.NINETY * optima["stderr"]),
     )
-    large = "datum.value < 1e9 ? datum.value / 1e6 + 'M' : '1B'"
-    panels = [
-        optima_panel(table, alt.Axis(values=[1e6, 1e7, 1e8, 1e9], labelExpr=large), band=True).properties(
-            width=400, height=300, title="language models, public sweeps"
-        )
-    ]
-    if parts := numbers.fits_of("targets"):
-        own = numbers.contexts_of(parts)
-        own = own[own["status"] == "optimum"].rename(columns={"loss": "ratio", "source": "dataset"})
-        axis = alt.Axis(values=[5e3, 16e3, 5e4], labelExpr="datum.value / 1e3 + 'k'")
-        panels.append(optima_panel(own, axis, band=False).properties(width=230, height=300, title="MLPs, our targets"))
+    axis = alt.Axis(values=[1e6, 1e7, 1e8, 1e9], labelExpr="datum.value < 1e9 ? datum.value / 1e6 + 'M' : '1B'")
+    scale = alt.Scale(type="log", domain=[0.013, 0.2])
+    base = alt.Chart(table).encode(
+        x=alt.X("params", title="parameters", scale=alt.Scale(type="log", nice=False, padding=12), axis=axis),
+        color=alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES))),
+    )
+    ticks = alt.Axis(values=[0.02, 0.05, 0.1, 0.2])
+    y = alt.Y("ratio", title="R* = depth / width of the lowest loss", scale=scale, axis=ticks)
+    low = alt.Y("low", scale=scale)
+    marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
+    ends = pd.DataFrame({"low": [0.020], "high": [0.065]})
+    band = alt.Chart(ends).mark_rect(color=MUTED, opacity=0.12).encode(y=low, y2="high")
     return finished(
-        alt.hconcat(*panels).resolve_scale(color="independent"),
+        (band + marks).properties(width=480, height=300),
         "The best depth / width falls as language models grow",
         "90% intervals; grey: the range that the paper's budgets share, .020 to .065",
     )
-
-
-def optima_panel(table: pd.DataFrame, axis: alt.Axis, *, band: bool) -> alt.LayerChart:
-    """R* with its interval against parameters, the paper's range in grey; a line a target where there are many."""
-    scale = alt.Scale(type="log", domain=[0.013, 0.3], clamp=True)
-    legend = alt.Legend() if band else None
-    base = alt.Chart(table).encode(
-        x=alt.X("params", title="parameters", scale=alt.Scale(type="log", nice=False, padding=12), axis=axis),
-        color=alt.Color("dataset", title=None, scale=alt.Scale(range=list(SERIES)), legend=legend),
-    )
-    y = alt.Y(
-        "ratio",
-        title="R* = depth / width of the lowest loss",
-        scale=scale,
-        axis=alt.Axis(values=[0.02, 0.05, 0.1, 0.2]),
-    )
-    low = alt.Y("low", scale=scale)
-    marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
-    if not band:
-        return marks + base.mark_line(strokeWidth=1.5).encode(y=y)
-    ends = pd.DataFrame({"low": [0.020], "high": [0.065]})
-    return alt.Chart(ends).mark_rect(color=MUTED, opacity=0.12).encode(y=low, y2="high") + marks
 
 
 def draw_models() -> alt.TopLevelMixin:
