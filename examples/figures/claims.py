@@ -93,7 +93,7 @@ def arms(effect: Effect) -> list[dict[str, float]]:
 def draw_forest() -> alt.TopLevelMixin:
     """C2: the correlation of each quantity with the loss over seeds of one shape, in every set of runs."""
     found = []
-    for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, all targets, CompleteP")):
+    for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, 6 targets, CompleteP")):
         if parts := numbers.fits_of(name):
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     if numbers.fits_of("targets"):
