@@ -304,7 +304,7 @@ class Counting(nn.Module):
             self.seen.add_(1)  # type: ignore[operator]
         elif self.what == "weights":
             with torch.no_grad():
-                self.linear.weight.mul_(0.999)
+                self.linear.weight.mul_(0.99999)  # too little to be seen in the outputs
         else:
             self.linear.eval()
         return self.linear(x)
