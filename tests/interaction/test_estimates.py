@@ -6,10 +6,9 @@ import torch
 from scipy import stats
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import energies
+from interlaw.interaction import energies, grams_of
 from interlaw.interaction.energies import plugin
 from interlaw.interaction.grams import haar_null, jackknife, student_quantile, unbiased
-from interlaw.interaction.routes import grams_of
 
 
 def population(dim: int = 6, seed: int = 0) -> torch.Tensor:

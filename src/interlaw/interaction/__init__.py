@@ -4,6 +4,7 @@ from interlaw.interaction import bottleneck, output_side, token_view
 from interlaw.interaction.compare import SCALE, compare, same_clusters
 from interlaw.interaction.compare_layers import LayersDifference, compare_layers
 from interlaw.interaction.energies import Energies, energies, plugin
+from interlaw.interaction.factors import grams_of
 from interlaw.interaction.flow import agop, measure
 from interlaw.interaction.grams import (
     LEAST_CLUSTERS,
@@ -21,7 +22,6 @@ from interlaw.interaction.options import VIEWS, MeasureOptions, Options, View
 from interlaw.interaction.output_side import projected_null
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.rotation import RotationTest, require_small, rotation_test
-from interlaw.interaction.routes import grams_of
 from interlaw.interaction.store import load, save
 from interlaw.interaction.views import InputSide
 

@@ -35,9 +35,8 @@ from interlaw.interaction.network import device_of, frozen, precision_of, requir
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
 from interlaw.interaction.place import Places
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.routes import Contribution, grouped
+from interlaw.interaction.routes import Contribution, Total, grouped
 from interlaw.interaction.soundness import require_deaf_to_padding, require_sound
-from interlaw.interaction.total import Total
 
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
 # cost of asking below that of measuring.

@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import require_one_label_each
-from interlaw.interaction.coactivation import CoactivationAccumulator
+from interlaw.interaction.coactivation import CoactivationAccumulator, coactivation_cost
 from interlaw.interaction.grams import Grams, Slices, grams_from
-
-Factors = Float[Tensor, "n d r"]
 
 DENSE_GROUPS = 256  # on the dense route, each a D x D matrix: Student's quantile has long settled by then
 # Fewer groups than this make the interval of the dense route wide: the Gram route is taken then.
@@ -29,6 +26,9 @@ HANDLING = 64
 DENSE_BYTES = 2**28
 # Entries of D x D matrices that are formed at once: 128 MiB in float32.
 CHUNK_ELEMENTS = 2**25
+# Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
+EXPECTED_CLUSTERS = 512
+MOST_MULTIPLIED = 256  # coordinates of matrices that are multiplied for the spread over bases, which is small beyond
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,28 +306,73 @@ def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumu
     return ROUTES[route](dim, _whole if slices is None else slices)
 
 
+class Total:
+    """What batches add to G at one place, by the cheaper route: chosen for the clusters expected, again as more come.
+
+    Args:
+        part: The first contribution; it is not added.
+        expected: Number of clusters, where it is known.
+        route: The route where it is given: "gram", "dense" or "matrix".
+    """
+
+    def __init__(self, part: Contribution, *, expected: int | None, route: str | None) -> None:
+        self._free = route is None
+        self._done, self._choose_at = 0, EXPECTED_CLUSTERS
+        self.num_probes = 0
+        chosen = route or _cheaper(expected or EXPECTED_CLUSTERS, part)
+        self.kept = _empty(chosen, part)
+
+    def add(self, part: Contribution) -> None:
+        """Adds a contribution of either form.
+
+        Raises:
+            InterlawError: It has other coordinates than those before it.
+        """
+        if part.dim != self.kept.dim:
+            raise InterlawError(
+                f"expected {self.kept.dim} coordinates in every batch, found {part.dim}; cut the sequences to one "
+                "length"
+            )
+        if part.factors is not None:
+            self.kept.add(part.factors, part.weights)
+        else:
+            assert isinstance(self.kept, DenseAccumulator)
+            self.kept.add_matrices(part.content, part.weights)
+        self.num_probes = part.num_probes
+        self._done += len(part.weights)
+        if self._free and self._done >= self._choose_at:
+            self._choose_at = 2 * self._done  # should as many follow as there were
+            if isinstance(self.kept, GramAccumulator) and _cheaper(self._choose_at, part) == "dense":
+                dense = _empty("dense", part)
+                self.kept.hand_over(dense)
+                self.kept = dense
+
+    def quarters(self) -> list[Tensor]:
+        """G of every fourth group, four times: independent estimates; none of few groups or many coordinates."""
+        enough = self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= 4
+        return [self.kept.mean(every=4, start=start) for start in range(4)] if enough else []
+
+
+def _cheaper(num_clusters: int, part: Contribution) -> str:
+    """The cheaper route for so many clusters of this kind."""
+    if part.factors is None:
+        return "dense"
+    rank = part.factors.shape[2]
+    if part.masked is not None:
+        return "dense" if coactivation_cost(num_clusters) * part.dim < 2 * (num_clusters * rank) ** 2 else "gram"
+    return choose_route(num_clusters, rank=rank, dim=part.dim)
+
+
+def _empty(route: str, part: Contribution) -> Accumulator:
+    """An empty accumulator for contributions such as this."""
+    if route == "dense" and part.masked is not None:
+        return CoactivationAccumulator(part.masked)
+    return accumulator(route, dim=part.dim, slices=part.slices)
+
+
 def _side_by_side(factors: Tensor, slices: Slices) -> Tensor:
     """All columns of a batch of factors, D x (n r) in float64: times its transpose, the sum of their A_n."""
     return torch.cat(list(slices(factors)), 1).transpose(0, 1).flatten(1).double()
-
-
-def grams_of(factors: Factors, *, route: str | None = None, weights: Float[Tensor, " n"] | None = None) -> Grams:
-    """K, H and traces of explicit cluster factors.
-
-    Args:
-        factors: V, one D x r factor per cluster; A_n = V_n V_n^T.
-        route: "gram" or "dense"; the cheaper one when None.
-        weights: What each cluster counts in the mean (1 when None).
-
-    Example:
-        >>> import torch
-        >>> grams_of(torch.eye(3)[:, :, None]).energy.tolist()  # three orthogonal directions, one a cluster
-        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-    """
-    n, dim, rank = factors.shape
-    into = accumulator(route or choose_route(n, rank=rank, dim=dim), dim=dim)
-    into.add(factors, torch.ones(n, device=factors.device) if weights is None else weights)
-    return into.grams()
 
 
 def max_groups(dim: int) -> int:
