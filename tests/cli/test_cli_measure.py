@@ -333,6 +333,8 @@ def test_a_trial_of_a_sweep_brings_its_own_text(
     assert read(capsys)["dim"] == 4 * 256
     run("measure", tmp_path, "--text", text, "--samples", 7, "--json")
     assert read(capsys)["num_clusters"] == 7
+    run("measure", tmp_path, "--list-layers", "--json")  # of the loss view, whose samples have a token more
+    assert [row["calls"] for row in read(capsys)["layers"]] == [1] * 6
 
 
 @pytest.mark.parametrize(
