@@ -123,7 +123,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
 
 
 def _chart(panel: LossPanel, x_limits: tuple[float, float], y_limits: tuple[float, float], *, loss_unit: str) -> Spec:
-    top = y_limits[0] + (y_limits[1] - y_limits[0]) * (1 - 0.5 * ROOM_ABOVE / (1 + ROOM_ABOVE + ROOM_BELOW))
+    top = y_limits[0] + (y_limits[1] - y_limits[0]) * (1 - ROOM_ABOVE / (1 + ROOM_ABOVE + ROOM_BELOW))
     return layered(
         log_axis("ratio", "R = depth / width", x_limits, most=5),
         linear_axis("loss", f"test loss ({loss_unit})", y_limits),

@@ -48,18 +48,18 @@ def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
         Column(title=f"R within {100 * main.fit.delta:.2g}% of the best loss"),
         *(Column(title=f"Efficient interaction ({each.view})") for each in measured),
     ]
-    losses = number_texts([fit.best.adjusted for fit in fits])
+    losses, stars = number_texts([fit.best.adjusted for fit in fits]), number_texts([fit.r_star.value for fit in fits])
     rows = [
         [
             budget_text(fit.budget, kind),
-            "–" if fit.r_star.value is None else f"{fit.r_star.value:.3g}",
+            star,
             status_text(fit.r_star) if fit.r_star.value is None else span(fit.r_star.low, fit.r_star.high),
             shape_name(fit.best.depth, fit.best.width),
             loss,
             _loss_interval_text(fit),
             *(_interaction_text(each.fit.budgets[place]) for each in measured),
         ]
-        for place, (fit, loss) in enumerate(zip(fits, losses, strict=True))
+        for place, (fit, loss, star) in enumerate(zip(fits, losses, stars, strict=True))
     ]
     return Table(caption=f"Budgets: R = depth / width; losses: {units.loss}", columns=columns, rows=rows)
 
