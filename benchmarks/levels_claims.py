@@ -107,6 +107,23 @@ def unrelated(
     return draw
 
 
+def two_treatments(kind: str = "independent", *, seeds: int = NUM_SEEDS, shared: float = 0.8) -> Draw:
+    """Two treatments of every budget, unrelated; runs of one shape and seed share so much of their noise."""
+
+    def draw(rng: np.random.Generator) -> Contexts:
+        sides = []
+        for _ in range(2):
+            common, *own = (scatter(kind, rng, seeds) for _ in range(3))
+            noise = [shared**0.5 * common + (1 - shared) ** 0.5 * each for each in own]
+            sides.append(np.concatenate([smooth(rng, length=1.0, alike=True) + NOISE * each for each in noise]))
+        joined = contexts_of(*sides)
+        budget = np.tile(np.arange(NUM_BUDGETS), 2)
+        size = np.log(1e6 * 3.0**budget)
+        return replace(joined, group=np.repeat([0, 1], NUM_BUDGETS), budget=budget.astype(float), size=size)
+
+    return draw
+
+
 def related(r: float) -> Draw:
     """Noise of loss and quantity correlated by r within shapes."""
 
@@ -158,6 +175,28 @@ def optima(
         base = contexts_of(np.ones((1, 1, len(DEPTH))), np.ones((1, 1, len(DEPTH))))
         groups = {"source": source, "group": source, "budget": np.exp(size), "size": size}
         return replace(base, **groups, log_r_star=both[0]), both[1]
+
+    return draw
+
+
+def optima_of_treatments(
+    sources: int, budgets: int, treatments: int, *, follows: float = 0.0, shared: float = 0.8
+) -> Callable[[np.random.Generator], tuple[Contexts, Array]]:
+    """Log R* under several treatments of each budget, which share so much of their scatter."""
+
+    def draw(rng: np.random.Generator) -> tuple[Contexts, Array]:
+        base, _ = optima(sources, budgets)(rng)
+        count = sources * budgets
+
+        def scattered() -> Array:
+            own = rng.standard_normal((treatments, count))
+            return 0.3 * (shared**0.5 * rng.standard_normal(count) + (1 - shared) ** 0.5 * own).ravel()
+
+        loss = scattered()
+        group = np.tile(base.source, treatments) + sources * np.repeat(np.arange(treatments), count)
+        size = np.tile(base.size, treatments)
+        names = {"source": np.tile(base.source, treatments), "group": group, "budget": np.exp(size), "size": size}
+        return replace(base, **names, log_r_star=loss), follows * loss + scattered()
 
     return draw
 
@@ -227,6 +266,13 @@ def main(draws: int = 1000) -> None:
     """Prints every table."""
     levels = ((f"{kind}, {seeds} seeds", unrelated(kind, seeds=seeds)) for seeds in (6, 3) for kind in KINDS)
     print_table("T1, within shapes", ((name, asked(within_shapes, draw, draws=draws)) for name, draw in levels))
+    both = (
+        (f"{kind}, {seeds} seeds", two_treatments(kind, seeds=seeds))
+        for seeds in (6, 3)
+        for kind in ("independent", "AR(.8) along depth in a seed", "one seed four times as noisy")
+    )
+    head = "T1, two treatments that share 80% of their noise"
+    print_table(head, ((name, asked(within_shapes, draw, draws=draws)) for name, draw in both))
     seen = [(r, asked(within_shapes, related(r), draws=draws)) for r in (0.2, 0.3, 0.4)]
     print_table("T1, a relation", ((f"r = {r}", claims) for r, claims in seen))
     for r, claims in seen:
@@ -255,6 +301,10 @@ def main(draws: int = 1000) -> None:
             "R* follows": {"follows": 1.0},
         }.items()
     }
+    for sources, budgets in ((8, 1), (4, 3), (2, 4), (1, 10)):
+        name = f"{sources} sources x {budgets} budgets x 3 treatments that share 80%"
+        worlds[f"{name}, independent"] = optima_of_treatments(sources, budgets, 3)
+        worlds[f"{name}, R* follows"] = optima_of_treatments(sources, budgets, 3, follows=1.0)
     print_table("T3, tracking", ((name, tracked(draw, draws=draws)) for name, draw in worlds.items()))
     print("\n| C4 of interaction: 6 budgets over 1.5 decades | stays put | moves |\n|---|---|---|")
     for gamma in (0.0, 0.1, 0.3):

@@ -8,9 +8,11 @@ from benchmarks.levels_claims import (
     asked,
     drift_verdicts,
     optima,
+    optima_of_treatments,
     rejections,
     related,
     tracked,
+    two_treatments,
     unrelated,
     wrongly_named,
 )
@@ -24,13 +26,27 @@ ERROR = 3 * np.sqrt(0.08 * 0.92 / DRAWS)  # three Monte Carlo standard errors of
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["independent", "a seed shifts all shapes", "AR(.8)", "deep shapes", "heavy tails", "one rate for all"]
+    "kind",
+    ["independent", "a seed shifts all shapes", "AR(.8)", "deep shapes", "one seed", "heavy tails", "one rate for all"],
 )
 def test_within_shapes_holds_its_level(kind: str) -> None:
     high, low, silent = rejections(asked(within_shapes, unrelated(kind), draws=DRAWS))
     assert max(high, low) <= 0.08 + ERROR
     assert min(high, low) >= 0.005  # a test that never rejects sees nothing either
     assert silent == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["independent", "AR(.8)", "one seed"])
+def test_treatments_that_share_their_seeds_do_not_fool_it(kind: str) -> None:
+    high, low, _ = rejections(asked(within_shapes, two_treatments(kind), draws=DRAWS // 2))
+    assert max(high, low) <= 0.08 + 3 * np.sqrt(0.08 * 0.92 / (DRAWS // 2))
+
+
+@pytest.mark.slow
+def test_treatments_of_a_budget_count_once_in_tracking() -> None:
+    high, low, _ = rejections(tracked(optima_of_treatments(4, 3, 3), draws=DRAWS))
+    assert max(high, low) <= 0.08 + ERROR
 
 
 @pytest.mark.slow

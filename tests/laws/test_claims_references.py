@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
 from interlaw.laws import fit_law
 from interlaw.laws.claim import CLAIMED
@@ -14,6 +15,7 @@ from interlaw.laws.off_the_curve import off_the_curve
 from interlaw.laws.partial import orders_within
 from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio, tracking
+from interlaw.laws.within_shapes import within_shapes
 
 DEPTHS = (2, 3, 4, 5, 6, 8, 10, 12)
 
@@ -131,6 +133,32 @@ def test_tracking_is_the_gain_over_other_contexts_studentised_over_sources(sweep
     assert found.dof == 8
 
 
+def test_treatments_of_one_budget_count_as_one_context(sweep) -> None:
+    """Ten budgets of one source under three treatments that agree are ten contexts, in T3 and in C4."""
+    rng = np.random.default_rng(5)
+    base = contexts_of(rough(sweep))
+    size = np.linspace(14.0, 18.0, 10)
+    loss = 0.3 * rng.normal(size=10)
+    interaction = 0.5 * loss + 0.3 * rng.normal(size=10)
+
+    def asked(treatments: int) -> tuple:
+        many = np.tile(size, treatments)
+        group = np.repeat(np.arange(treatments), 10)
+        fields = {"source": 0 * group, "group": group, "budget": many, "size": many}
+        # each treatment moves every R* alike
+        contexts = Contexts(**{**vars(base), **fields, "log_r_star": np.tile(loss, treatments) + 0.7 * group})
+        found = np.tile(interaction, treatments) + 0.4 * group
+        options = {"view": "", "confidence": 0.9}
+        claim = tracking(contexts, found, num_permutations=200, rng=np.random.default_rng(0), **options)
+        return claim, *interaction_drift(contexts, found, np.ones(len(group)), **options)
+
+    for one, three in zip(asked(1), asked(3), strict=True):
+        assert (three.dof, three.verdict) == (one.dof, one.verdict)
+        assert three.effect == pytest.approx(one.effect)
+        assert three.low == pytest.approx(one.low)
+        assert three.p_value == pytest.approx(one.p_value)
+
+
 def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(sweep) -> None:
     rng = np.random.default_rng(3)
     base = contexts_of(rough(sweep))
@@ -153,11 +181,67 @@ def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(swe
     assert "of the loss view as the budget grows: moves, against the claim" in difference.sentence
 
 
-def test_permutations_stay_within_their_group() -> None:
+def test_permutations_stay_within_their_group_and_move_equal_labels_alike() -> None:
     groups = np.array([2, 0, 2, 1, 0, 2, 1, 3])
-    orders = np.concatenate(list(orders_within(groups, 500, np.random.default_rng(0))))
+    orders = np.concatenate(list(orders_within(groups, np.arange(8), 500, np.random.default_rng(0))))
     assert orders.shape == (500, 8)
     assert (groups[orders] == groups).all()
     assert (np.sort(orders, axis=1) == np.arange(8)).all()
     shares = [(orders[:, 0] == entry).mean() for entry in (0, 2, 5)]  # three places, each in a third of the draws
     np.testing.assert_allclose(shares, 1 / 3, atol=3 * np.sqrt(2 / 9 / 500))
+    twice = np.concatenate(
+        list(orders_within(np.repeat([0, 1], 4), np.tile(range(4), 2), 50, np.random.default_rng(0)))
+    )
+    assert (twice[:, 4:] == twice[:, :4] + 4).all()
+    assert len(np.unique(twice, axis=0)) > 10
+
+
+def two_way(values, weights, shape, seed):
+    """Weighted least squares on shape and seed indicators by the normal equations; whitened residuals and leverage."""
+    design = np.column_stack([np.equal.outer(shape, np.unique(shape)), np.equal.outer(seed, np.unique(seed))])
+    design = design.astype(float) * weights[:, None]
+    hat = design @ np.linalg.pinv(design.T @ design) @ design.T
+    return values * weights - hat @ (values * weights), np.diag(hat)
+
+
+def test_a_seed_counts_by_one_over_its_noise() -> None:
+    """Fixed point: the variance of each seed, over one minus leverage, drawn together as Smyth (2004) says."""
+    rng = np.random.default_rng(4)
+    noise = rng.standard_normal((2, 1, 5, 30)) * np.where(np.arange(5) == 0, 6, 1)[:, None]
+    depth = np.arange(2.0, 32)
+    table = {
+        "params": np.full(150, 1e6),
+        "depth": np.tile(depth, 5),
+        "width": np.tile(np.round(400 / np.sqrt(depth)), 5),
+        "seed": np.repeat(np.arange(5), 30),
+        "loss": np.exp(0.01 * noise[0].ravel()),
+        "aofe": np.exp(0.1 * noise[1].ravel()),
+        "aofe_ratio": np.full(150, 0.5),
+    }
+    contexts = contexts_of(table)
+    measured = contexts.interaction[""]["aofe"]
+    found = within_shapes(
+        contexts,
+        measured,
+        quantity="aofe",
+        view="",
+        confidence=0.9,
+        num_permutations=200,
+        rng=np.random.default_rng(0),
+    )
+    shape, seed = contexts.shape, np.asarray(contexts.seed)
+    sides = []
+    for values in (contexts.log_loss_of_run, measured.value):
+        weights = np.ones(150)
+        for _ in range(30):
+            left, leverage = two_way(values, weights, shape, seed)
+            dof = np.array([(1 - leverage[seed == one]).sum() for one in range(5)])
+            log_variance = np.log([((left / weights)[seed == one] ** 2).sum() for one in range(5)] / dof)
+            log_variance += np.log(dof / 2) - special.digamma(dof / 2)
+            chance = special.polygamma(1, dof / 2)
+            spread = max(0.0, log_variance.var(ddof=1) - chance.mean())
+            logs = (log_variance - log_variance.mean()) * spread / (spread + chance)
+            weights = np.exp(-logs / 2)[seed.astype(int)]
+        sides.append(two_way(values, weights, shape, seed)[0])
+        assert weights[seed == 1][0] / weights[seed == 0][0] == pytest.approx(6, rel=0.4)
+    assert found.effect == pytest.approx(np.corrcoef(*sides)[0, 1], abs=2e-3)

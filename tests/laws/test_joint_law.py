@@ -73,7 +73,7 @@ def test_each_draw_takes_the_form_that_fits_it_best(sweep) -> None:
     def drawn(among: tuple) -> np.ndarray:
         rng = np.random.default_rng(0)
         return _bootstrap(
-            among, among[0], features, shapes.loss, shapes=shapes, rows=rows, num_bootstrap=100, rng=rng
+            among, among[0], features, shapes.loss, shapes=shapes, rows=rows, confidence=0.9, num_bootstrap=100, rng=rng
         ).optimum
 
     both, plain, scaled = drawn(solved), drawn(solved[:1]), drawn(solved[1:])

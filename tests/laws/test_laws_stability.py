@@ -8,7 +8,7 @@ from scipy import stats
 
 from interlaw.laws import equivalence, fit_law, published_laws, published_slopes
 from interlaw.laws.result import Slope, Stability
-from interlaw.laws.stability import compare_routes, meta_slope
+from interlaw.laws.stability import JOINT, OPTIMA, compare_routes, meta_slope
 
 
 def optima(gamma: float, decades: float, noise: float, count: int = 9) -> dict[str, np.ndarray]:
@@ -102,8 +102,8 @@ def told(low: float, high: float, verdict: str) -> Stability:
     )
 
 
-def slope(low: float, high: float, verdict: str, *, window: float = 0.1) -> Slope:
-    return Slope(route="joint law", window=window, gamma=(low + high) / 2, low=low, high=high, verdict=verdict)
+def slope(low: float, high: float, verdict: str, *, window: float = 0.1, route: str = JOINT) -> Slope:
+    return Slope(route=route, window=window, gamma=(low + high) / 2, low=low, high=high, verdict=verdict)
 
 
 def test_routes_that_exclude_each_other_cannot_tell() -> None:
@@ -115,13 +115,27 @@ def test_routes_that_exclude_each_other_cannot_tell() -> None:
 
 
 def test_an_answer_that_changes_with_the_window_cannot_tell() -> None:
-    away = compare_routes(told(-0.5, -0.3, "moves"), joint=None, windows=[slope(-0.6, 0.3, "cannot tell", window=0.05)])
+    near = slope(-0.6, 0.3, "cannot tell", window=0.05, route=OPTIMA)
+    away = compare_routes(told(-0.5, -0.3, "moves"), joint=None, windows=[near])
     assert away.verdict == "cannot tell"
     assert "the answer changes with the window: with shapes within 5% of the best it is gamma = -0.15" in away.reason
-    opposite = compare_routes(told(-0.2, 0.3, "stable"), joint=None, windows=[slope(0.0, 0.3, "moves", window=0.15)])
+    moves = slope(0.0, 0.3, "moves", window=0.15, route=OPTIMA)
+    opposite = compare_routes(told(-0.2, 0.3, "stable"), joint=None, windows=[moves])
     assert opposite.verdict == "cannot tell"
-    wide = compare_routes(told(-0.5, -0.3, "moves"), joint=None, windows=[slope(-1.0, 0.2, "cannot tell", window=0.05)])
+    unsure = slope(-1.0, 0.2, "cannot tell", window=0.05, route=OPTIMA)
+    wide = compare_routes(told(-0.5, -0.3, "moves"), joint=None, windows=[unsure])
     assert wide.verdict == "moves"
+
+
+def test_a_joint_law_that_changes_with_the_window_cannot_tell() -> None:
+    joint, near = slope(-0.5, -0.3, "moves"), slope(-0.2, 0.0, "cannot tell", window=0.05)
+    both = compare_routes(told(-0.6, -0.2, "moves"), joint=joint, windows=[near])
+    assert both.verdict == "cannot tell"
+    assert "but the joint law's gamma is no sounder: the answer changes with the window" in both.reason
+    nothing = replace(told(0.0, 0.0, "cannot tell"), gamma=None, low=None, high=None)
+    alone = compare_routes(nothing, joint=joint, windows=[near])
+    assert "(-0.50 to -0.30), but the answer changes with the window: with shapes within 5% of the best" in alone.reason
+    assert len(alone.others) == 2
 
 
 def test_the_joint_law_alone_is_told_but_decides_nothing() -> None:

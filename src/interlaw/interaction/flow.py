@@ -22,11 +22,9 @@ from interlaw.interaction.grams import (
     NULLS,
     Estimate,
     Grams,
-    Null,
     fourth_moment,
+    heavy_shift,
     jackknife,
-    largest_share,
-    share_allowed,
     spread_over_bases,
     widened,
 )
@@ -51,8 +49,8 @@ NOTHING_IN_COMMON = (
     "expected samples with a direction in common at '{layer}', found {clusters} with nearly none; give more samples"
 )
 HEAVY = (
-    "one cluster of {groups} carries {share:.0%} of the variance of the ratio: error and interval hang on few "
-    "clusters; give more samples, or look for one unlike the others"
+    "one cluster more or less like one of the {groups} would move the ratio by {shift:.1f} standard errors: its "
+    "interval may miss; give more samples, or look for one unlike the others"
 )
 
 FindPlaces = Callable[[nn.Module, Batch, Options], Places]
@@ -183,7 +181,7 @@ class Gathered:
             null=estimates.pop("null_ratio"),
             excess=widened(estimates.pop("excess_ratio"), spread, level=options.level),
             basis_spread=spread,
-            warnings=_warnings(grams, null),
+            warnings=_warnings(grams),
             plugin=plugin(grams, null=null),
             settings={**settings, "interval": "jackknife", "null": options.record.null},
             route=self.totals[name].kept.route,
@@ -295,7 +293,7 @@ def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
         raise InterlawError(NOTHING_IN_COMMON.format(layer=layer, clusters=grams.num_clusters))
 
 
-def _warnings(grams: Grams, null: Null) -> tuple[str, ...]:
+def _warnings(grams: Grams) -> tuple[str, ...]:
     """What to watch for in a measurement."""
-    share, groups = largest_share(grams, null=null), len(grams.counts)
-    return (HEAVY.format(groups=groups, share=share),) if share > share_allowed(groups) else ()
+    shift = heavy_shift(grams)
+    return (HEAVY.format(groups=len(grams.counts), shift=shift),) if shift > 0 else ()

@@ -37,7 +37,7 @@ LEVEL = 0.95
 # Columns of all V in a block of pairs: 4096 x 4096 inner products take 64 MiB in float32.
 BLOCK_COLUMNS = 2**12
 MAX_GROUPS = 1024  # of K and H on the Gram route, 8 MB each; a jackknife over more groups has the same error
-LARGE_SHARE = 0.2  # of the jackknife variance, in one cluster: the error is then an estimate from a handful of them
+ALL_OF_IT = 0.95  # a cluster whose loss moves the ratio by so many errors carries nine tenths of the variance
 # A pair needs two clusters, and an error of a mean over pairs a third to leave out.
 LEAST_CLUSTERS = 3
 
@@ -359,17 +359,23 @@ def widened(excess: Estimate, spread: float, *, level: float) -> Estimate:
     return Estimate(value=excess.value, stderr=excess.stderr, low=low, high=high)
 
 
-def largest_share(grams: Grams, *, null: Null) -> float:
-    """The part of the jackknife variance of the AOFE-ratio that one group of clusters alone carries."""
-    without = leave_one_out(grams, null=null)["aofe_ratio"]
-    squares = (without - without.mean()).square()
-    return float(squares.max() / squares.sum()) if bool(squares.sum() > 0) else 0.0
+def heavy_shift(grams: Grams) -> float:
+    """How far one cluster more, like one of these, or one less moves the AOFE-ratio, in jackknife errors; 0 if not far.
 
-
-def share_allowed(groups: int) -> float:
-    """The largest part of the jackknife variance that one of so many groups may carry without a warning."""
-    # Of few normal numbers one alone may carry that much: the largest of N squares is near 2 log N, and varies.
-    return max(LARGE_SHARE, 3 * math.log(groups) / groups)
+    Pairs of different clusters say nothing of a direction that one alone has: neither the ratio nor its error holds it.
+    With a twin it would count, so a large shift tells that the interval may miss.
+    """
+    whole, without, groups = totals(grams), totals_without_each(grams), len(grams.counts)
+    pairs = ((whole.energy, grams.energy, grams.self_energy), (whole.diagonal, grams.diagonal, grams.self_diagonal))
+    energy, diagonal = (total + 2 * cross.sum(1) + cross.diagonal() - own for total, cross, own in pairs)
+    ratios = without.diagonal / without.energy
+    away = (ratios - ratios.mean()).abs()
+    error = (away.square().sum() * ((groups - 1) / groups)).sqrt()
+    added = float((diagonal / energy - whole.diagonal / whole.energy).abs().max() / error)
+    removed = float(away.max() / error)
+    # The largest of N influences grows as log N; that of twins matters for few. 3 to 6% of normal samples exceed it.
+    allowed = 1.38 * math.log(groups) / math.sqrt(groups) * (1 + (10 / groups) ** 2)
+    return max(added, removed) if added > allowed or removed > min(allowed, ALL_OF_IT) else 0.0
 
 
 def require_clusters(grams: Grams) -> None:

@@ -73,6 +73,11 @@ class Contexts:
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
+def averages(values: FloatArray | IntArray, labels: IntArray) -> FloatArray:
+    """Mean of the values of each label, 0 to the largest."""
+    return np.asarray(np.bincount(labels, weights=values) / np.bincount(labels), dtype=np.float64)
+
+
 def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) -> Contexts:
     """The contexts of one fitted table: its budgets."""
     levels, context = np.unique(shapes.budget, return_inverse=True)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from interlaw.laws.claim import LEVEL, POWER, Claim, not_testable, opening
-from interlaw.laws.contexts import Contexts
+from interlaw.laws.contexts import Contexts, averages
 from interlaw.laws.result import Stability
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, equivalence
 from interlaw.laws.table import FloatArray
@@ -43,8 +43,9 @@ def interaction_drift(
 ) -> tuple[Claim, Claim]:
     """C4 of the most efficient R, and of its distance from R* of the loss, over contexts that have them in their grid.
 
-    Least squares with one intercept a group (source and treatment) and one slope; the scatter of the contexts about it
-    is the error. For the difference each context is its own pair, so that an error that both share does not count.
+    Least squares with one intercept a group (source and treatment) and one slope; the scatter about it is the error,
+    that of finding either R in it. Treatments of one source share seeds, so a budget of a source is one unit, the mean
+    of its treatments. For the difference each context is its own pair: an error that both share does not count.
 
     Args:
         contexts: Sizes, groups and R* of the loss.
@@ -64,22 +65,25 @@ def interaction_drift(
 
 def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: str, confidence: float) -> Claim:
     known = np.isfinite(values)
-    group, size, y = contexts.group[known], contexts.size[known], values[known]
-    budgets = len(np.unique(size))
+    size = contexts.size[known]
     decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
-    indicators = np.equal.outer(group, np.unique(group)).astype(np.float64)
-    dof = len(y) - indicators.shape[1] - 1
+    units = np.column_stack([contexts.source, contexts.budget])[known]
+    units, unit = np.unique(units, axis=0, return_inverse=True)
+    budgets, dof = len(units), len(units) - len(np.unique(units[:, 0])) - 1
     if budgets < MIN_BUDGETS or dof < 1:
         reason = f"budgets that have it inside their grid: {budgets}, where {MIN_BUDGETS} are needed"
         return not_testable("C4", "equivalence", reason, quantity=quantity, view=view)
-    x = size - indicators @ (indicators.T @ size / indicators.sum(axis=0))
+    group = np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
+    x, y = (averages(each - averages(each, group)[group], unit.reshape(-1)) for each in (size, values[known]))
     slope = float(x @ y / (x @ x))
-    left = y - indicators @ (indicators.T @ y / indicators.sum(axis=0)) - slope * x
+    left = y - slope * x
     stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), 1e-12)
     enough = decades >= MIN_DECADES - 1e-3  # budgets of exactly a tenfold span count, whatever their rounding
     test = equivalence("0", 0.0, slope=slope, stderr=stderr, dof=dof, confidence=confidence, enough_span=enough)
     verdict = {"same": "holds", "different": "opposite"}.get(test.verdict, "cannot tell")
     reason = f"gamma = {slope:+.2f} ({test.difference_low:+.2f} to {test.difference_high:+.2f})"
+    if quantity != "r_star_loss":
+        reason += f", its error the scatter of {len(units)} budgets about the line"
     if not enough:
         reason += f", over a factor {10**decades:.3g} in size where 10 is needed"
     return _claim(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Half and half again of the default window: what a reader might have chosen as well.
 OTHER_WINDOWS = (0.05, 0.15)
 WINDOW_DRAWS = 300  # for a standard error, not for the ends of an interval
+JOINT_WINDOW_DRAWS = 100  # each is a fit of all shapes; the ends of this interval only name a verdict
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -268,18 +269,25 @@ def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
 
 
 def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Generator) -> tuple[Slope, ...]:
-    """Gamma over the optima of other windows, where there is one: near is another law than far from the minimum."""
-    found = []
+    """Gamma of other windows by both routes, where there is one: near is another law than far from the minimum."""
+    found: list[Slope | None] = []
     for window in OTHER_WINDOWS:
         other = replace(settings, window=window, num_bootstrap=min(settings.num_bootstrap, WINDOW_DRAWS))
         budgets = tuple(
             fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=other, rng=rng)
             for budget in np.unique(shapes.budget)
         )
-        slope = optima_slope(judge_stability(budgets, confidence=settings.confidence), window=window)
-        if slope is not None:
-            found.append(slope)
-    return tuple(found)
+        law = fit_joint_law(
+            shapes,
+            budgets,
+            confidence=settings.confidence,
+            num_bootstrap=min(settings.num_bootstrap, JOINT_WINDOW_DRAWS),
+            rng=rng,
+            compare=False,
+        )
+        over_optima = judge_stability(budgets, confidence=settings.confidence)
+        found += [optima_slope(over_optima, window=window), joint_slope(law, window=window)]
+    return tuple(each for each in found if each is not None)
 
 
 def _check_settings(

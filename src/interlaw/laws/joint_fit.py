@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from interlaw.laws.compare import compare_forms
+from interlaw.laws.dependence import dependence
 from interlaw.laws.forms import Features, features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, LinePoint, line_point
@@ -39,8 +40,9 @@ def fit_joint_law(
     """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
 
     Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
-    spread is widened by sqrt(n / (n - p)) for the parameters fitted, and up to the seed noise where residuals are
-    smaller. Each draw takes the form that fits it best, so the choice of form enters the intervals of R* and gamma.
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted, up to the seed noise where residuals are smaller,
+    and for errors that neighbouring shapes share (`dependence`). Each draw takes the form that fits it best, so the
+    choice of form enters the intervals of R* and gamma.
     `compare=False` leaves the rival forms out: no interval depends on them.
     """
     rows = _near(shapes, budgets)
@@ -59,7 +61,17 @@ def fit_joint_law(
     solution = min(solved, key=lambda each: each.cost)
     behind = [len(rows) * np.log(max(each.cost, 1e-300) / max(solution.cost, 1e-300)) for each in solved]
     rivals = tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
-    drawn = _bootstrap(rivals, solution, features, loss, shapes=shapes, rows=rows, num_bootstrap=num_bootstrap, rng=rng)
+    drawn = _bootstrap(
+        rivals,
+        solution,
+        features,
+        loss,
+        shapes=shapes,
+        rows=rows,
+        confidence=confidence,
+        num_bootstrap=num_bootstrap,
+        rng=rng,
+    )
     if len(drawn.thetas) < 2:  # no refit converged: nothing is known of any interval
         return None
     z_quantile = float(special.ndtri((1 + confidence) / 2))
@@ -81,10 +93,7 @@ def fit_joint_law(
         params_high=span[1],
         levels=fitted,
         curvatures=_curvatures(solution, drawn.thetas, means, reference, confidence),
-        covariance=(
-            (float(covariance[0, 0]), float(covariance[0, 1])),
-            (float(covariance[1, 0]), float(covariance[1, 1])),
-        ),
+        covariance=tuple(tuple(row) for row in covariance.tolist()),  # type: ignore[arg-type]
         z_quantile=z_quantile,
         line=_line(natural, covariance, reference, z_quantile, span),
         comparisons=compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng)
@@ -141,6 +150,7 @@ def _bootstrap(
     *,
     shapes: ShapeMeans,
     rows: NDArray[np.int64],
+    confidence: float,
     num_bootstrap: int,
     rng: np.random.Generator,
 ) -> _Draws:
@@ -156,7 +166,8 @@ def _bootstrap(
         )
         dof = num_shapes - each.form.num_parameters
         short = _shortfall(each, dof, shapes.noise_of_means(rows), shapes.noise_dof)
-        widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof)
+        along = dependence(each, features, loss, budget=shapes.budget[rows], confidence=confidence)
+        widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
         centres.append(_columns(each, each.theta[None], ("log_ratio", "gamma"))[0])
         draws.append(widened)
         costs.append(np.where(met, cost, np.inf))

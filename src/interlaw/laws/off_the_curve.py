@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
 from interlaw.laws.contexts import Contexts, Measured
-from interlaw.laws.partial import CHUNK, IntArray, Projection, correlate, is_constant
+from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within
 from interlaw.laws.table import FloatArray
 
 DEGREES = (3, 4, 5)  # of the curve in log R: the first one that leaves no smooth remainder in both
@@ -67,7 +65,7 @@ def off_the_curve(
                 x,
                 noise=_noise_of_means(contexts, measured)[rows],
                 project=curves,
-                orders=_alike(contexts.context[rows], contexts.depth[rows], num_permutations, rng),
+                orders=orders_within(contexts.context[rows], _depths(contexts, rows), num_permutations, rng),
                 confidence=confidence,
                 claim=not_testable(reason="", **names),
             )
@@ -111,7 +109,7 @@ def _is_rough(
 ) -> bool:
     """Whether the residuals of the loss or of the quantity, (2, n), put no more than their share on low degrees."""
     further = _curves(contexts, rows, degree, beyond=NUM_LEADING)
-    orders = np.concatenate(list(_alike(contexts.context[rows], contexts.depth[rows], NUM_SMOOTH, rng)))
+    orders = np.concatenate(list(orders_within(contexts.context[rows], _depths(contexts, rows), NUM_SMOOTH, rng)))
 
     def share(values: FloatArray) -> FloatArray:
         return np.asarray(1 - (further(values) ** 2).sum(axis=-1) / (values**2).sum(axis=-1), dtype=np.float64)
@@ -129,19 +127,16 @@ def _noise_of_means(contexts: Contexts, measured: Measured) -> FloatArray:
     return np.asarray(sums / np.maximum(counts, 1) ** 2, dtype=np.float64)
 
 
-def _alike(context: IntArray, depth: FloatArray, num_permutations: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Permutations within contexts, (p, n), that move equal depths alike.
+def _depths(contexts: Contexts, rows: IntArray) -> IntArray:
+    """A label for equal depths, which are permuted alike; a second shape of a depth in its context has one of its own.
 
     Curves of neighbouring budgets leave a polynomial in the same way. Permuted apart, one such coincidence would count
     once a budget.
     """
-    which = np.unique(depth, return_inverse=True)[1].reshape(-1)
-    step = max(1, CHUNK // len(context))
-    for start in range(0, num_permutations, step):
-        count = min(step, num_permutations - start)
-        keys = rng.random((count, int(which.max()) + 1))[:, which] + 1e-9 * rng.random((count, len(which)))
-        orders = np.empty(keys.shape, dtype=np.int64)
-        for one in np.unique(context):
-            rows = np.flatnonzero(context == one)
-            orders[:, rows] = rows[np.argsort(keys[:, rows], axis=1)]
-        yield orders
+    keys = np.column_stack([contexts.context[rows], contexts.depth[rows]])
+    group = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    order = np.argsort(group, kind="stable")
+    counts = np.bincount(group)
+    earlier = np.empty(len(rows))
+    earlier[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.unique(np.column_stack([keys[:, 1], earlier]), axis=0, return_inverse=True)[1].reshape(-1)

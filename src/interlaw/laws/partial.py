@@ -44,6 +44,12 @@ class Projection:
             left[..., rows] = part - (part @ basis) @ basis.T
         return left if self.across is None else left - (left @ self.across) @ self.across.T
 
+    def leverage(self) -> FloatArray:
+        """The share of each entry that the blocks explain, (size,)."""
+        return np.concatenate([(basis**2).sum(axis=1) for _, basis in self.blocks])[
+            np.argsort(np.concatenate([rows for rows, _ in self.blocks]))
+        ]
+
 
 def _orthonormal(design: FloatArray) -> FloatArray:
     """Columns that span the design's; a column that others determine to 1e-9 of its length adds nothing."""
@@ -52,19 +58,25 @@ def _orthonormal(design: FloatArray) -> FloatArray:
     return np.asarray(left[:, singular > 1e-9 * max(1.0, singular.max(initial=0.0))], dtype=np.float64)
 
 
-def orders_within(groups: IntArray, num_permutations: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Blocks of permutations (p, n) that move entries within their group only."""
-    sorted_entries = np.argsort(groups, kind="stable")
-    each = np.split(sorted_entries, np.flatnonzero(np.diff(groups[sorted_entries])) + 1)
-    sizes = {len(entries) for entries in each}
-    alike = [np.array([entries for entries in each if len(entries) == size]) for size in sorted(sizes)]
+def orders_within(
+    groups: IntArray, alike: IntArray, num_permutations: int, rng: np.random.Generator
+) -> Iterator[IntArray]:
+    """Blocks of permutations (p, n) that move entries within their group only, entries of one label `alike` alike.
+
+    Groups with the same labels in the same order get the same permutation.
+    """
+    num_labels = int(alike.max(initial=-1)) + 1
+    places = [np.flatnonzero(groups == one) for one in np.unique(groups)]
+    sizes = {len(rows) for rows in places}
+    of_size = [np.array([rows for rows in places if len(rows) == size]) for size in sorted(sizes)]
     step = max(1, CHUNK // max(1, len(groups)))
     for start in range(0, num_permutations, step):
         count = min(step, num_permutations - start)
+        keys = rng.random((count, num_labels))[:, alike]
         orders = np.empty((count, len(groups)), dtype=np.int64)
-        for entries in alike:
-            drawn = np.argsort(rng.random((count, *entries.shape)), axis=2)
-            orders[:, entries.ravel()] = np.take_along_axis(entries[None], drawn, axis=2).reshape(count, -1)
+        for rows in of_size:
+            drawn = np.argsort(keys[:, rows], axis=2)
+            orders[:, rows.ravel()] = np.take_along_axis(rows[None], drawn, axis=2).reshape(count, -1)
         yield orders
 
 
@@ -74,10 +86,12 @@ def correlate(
     *,
     noise: FloatArray,
     project: Projection,
+    project_loss: Projection | None = None,
     orders: Iterator[IntArray],
     confidence: float,
     claim: Claim,
     clusters: IntArray | None = None,
+    independent: IntArray | None = None,
     units: int | None = None,
 ) -> Claim:
     """The partial correlation of x and y given the nuisance, its two tails and its interval.
@@ -94,14 +108,16 @@ def correlate(
         y: Log losses, (n,).
         x: The quantity on its scale, (n,).
         noise: Error variance of x, (n,); NaN where unknown.
-        project: Takes the nuisance out.
+        project: Takes the nuisance out of x, and out of y without `project_loss`.
+        project_loss: Takes it out of y, where y has weights of its own.
         orders: Permutations of residuals of x.
         confidence: Level of the interval.
         claim: What is tested; returned with its numbers, not yet judged.
         clusters: Of each entry, (n,), where entries of one cluster may depend on each other.
-        units: How many independent units the clusters are; all degrees of freedom when not given.
+        independent: Larger clusters, of which one does not depend on another, (n,); the interval rests on them.
+        units: How many independent differences they leave; all degrees of freedom when not given.
     """
-    left, right = project(y), project(x)
+    left, right = (project_loss or project)(y), project(x)
     sums = None if clusters is None else Clusters(clusters)
 
     def both(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -115,7 +131,7 @@ def correlate(
     permuted, statistics = (np.concatenate(each) for each in zip(*drawn, strict=True))
     sign = CLAIMED[claim.quantity][0] if claim.quantity in CLAIMED else 1
     slack = 1e-12  # equal up to rounding counts as equal
-    error = 0.0 if sums is None or units is None else sums.error(left, right, units)
+    error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
     reach = float(special.ndtri((1 + confidence) / 2)) * spread
     middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -306,34 +304,18 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[Value], data: Any) -> Value:
-    """The inverse of `to_plain` for the dataclasses above, guided by their annotations."""
-    if not isinstance(data, Mapping):
+    """The inverse of `to_plain` for the dataclasses above, by their annotations; other keys are left out.
+
+    Raises:
+        InterlawError: A key is missing, or a value is of another kind.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or kind.__name__
         raise InterlawError(
-            f"expected an object for {kind.__name__}, found {type(data).__name__}: is this a fit's JSON?"
-        )
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
-    missing = sorted(required - set(data))
-    if missing:
-        raise InterlawError(f"expected {', '.join(missing)} in {kind.__name__}, not found: is this a fit's JSON?")
-    return kind(**{name: _read(hints[name], value) for name, value in data.items() if name in fields})
-
-
-def _read(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(hint, types.UnionType):
-        hint = next(choice for choice in typing.get_args(hint) if choice is not type(None))
-    if dataclasses.is_dataclass(hint):
-        return from_plain(typing.cast(type[Any], hint), value)
-    if typing.get_origin(hint) is tuple:
-        inner = typing.get_args(hint)[0]
-        if not isinstance(value, list | tuple):
-            raise InterlawError(f"expected a list, found {type(value).__name__}: is this a fit's JSON?")
-        return tuple(_read(inner, item) for item in value)
-    if typing.get_origin(hint) is dict:
-        if not isinstance(value, Mapping):
-            raise InterlawError(f"expected an object, found {type(value).__name__}: is this a fit's JSON?")
-        return {name: _read(typing.get_args(hint)[1], item) for name, item in value.items()}
-    return value
+            f"expected {kind.__name__}, found a wrong {where} ({first['msg']}): is this a fit's JSON?"
+        ) from None

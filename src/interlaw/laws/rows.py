@@ -100,7 +100,10 @@ def best_rates(columns: Mapping[str, FloatArray], keep: Mask, *, transferred: bo
         )
     used = np.unique(rates[chosen])
     if len(used) == 1 and np.isfinite(used).all() and len(counts) > 1 and max(counts) == 1 and not transferred:
-        told.append(f"one learning rate ({used[0]:g}) for all shapes: a shape that another rate suits looks worse")
+        told.append(
+            f"one learning rate ({used[0]:g}) for all shapes: R* and gamma are those at this rate, where a shape that "
+            "another rate suits looks worse"
+        )
     return Kept(keep=chosen, dropped=int(keep.sum() - chosen.sum()), told=tuple(told)), edges
 
 

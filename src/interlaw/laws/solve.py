@@ -1,6 +1,6 @@
-"""Fit a form: variable projection from many starts, then a robust polish in log space; batched for the bootstrap.
+"""Fit a form: least squares from many starts, then a robust polish, both in log space; batched for the bootstrap.
 
-Letters: n shapes, q nonlinear, k linear, p = q + k parameters, B batch members (starts, bootstrap draws, profiles).
+Letters: n shapes, q nonlinear, k linear, p = q + k parameters, B batch members (starts or bootstrap draws).
 """
 
 from __future__ import annotations
@@ -59,16 +59,34 @@ def solve(form: Form, features: Features, *, loss: FloatArray, huber_delta: floa
 
     Without `huber_delta` the cost turns linear at a scale of the form's own: forms that are compared need one for all.
     """
+    thetas, scale = _search(form, features, loss)
+    return _robust(form, features, loss, thetas, HUBER_MULTIPLE * scale if huber_delta is None else huber_delta)
+
+
+def solve_alike(forms: Sequence[Form], features: Features, *, loss: FloatArray) -> tuple[Solution, ...]:
+    """Fit several forms at one loss function: the cost turns linear at the scale of the form that fits closest."""
+    searched = [_search(form, features, loss) for form in forms]
+    delta = HUBER_MULTIPLE * min(scale for _, scale in searched)
+    return tuple(
+        _robust(form, features, loss, thetas, delta) for form, (thetas, _) in zip(forms, searched, strict=True)
+    )
+
+
+def _search(form: Form, features: Features, loss: FloatArray) -> tuple[FloatArray, float]:
+    """Least squares from the promising starts, (starts, p), and the scale of the best one's residuals."""
     starts = _promising(form, features, loss)
-    nonlinear = np.array([_project_from(form, features, loss, start) for start in starts])
-    thetas = np.array([np.concatenate([each, _linear(form, features, loss, each)]) for each in nonlinear])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.log(form.predict(thetas, features)) - np.log(loss)
-    squares = np.where(np.isfinite(errors).all(axis=1), (errors**2).sum(axis=1), np.inf)
-    leader = int(np.argmin(squares))
-    if huber_delta is None:
-        scale = float(np.median(np.abs(errors[leader]))) / 0.6745 if np.isfinite(squares[leader]) else 0.01
-        huber_delta = HUBER_MULTIPLE * max(scale, SMALLEST_SCALE)
+    thetas = np.array([np.concatenate([each, _linear(form, features, loss, each)]) for each in starts])
+    weights = np.ones((len(thetas), len(loss)))
+    found, costs, _ = polish(form, features, loss=loss, thetas=thetas, weights=weights, huber_delta=np.inf)
+    leader = int(np.argmin(costs))
+    if not np.isfinite(costs[leader]):
+        return thetas, 0.01
+    errors = np.log(form.predict(found[leader], features)) - np.log(loss)
+    return found, max(float(np.median(np.abs(errors))) / 0.6745, SMALLEST_SCALE)
+
+
+def _robust(form: Form, features: Features, loss: FloatArray, thetas: FloatArray, huber_delta: float) -> Solution:
+    """The best of the starts after a polish at this loss function."""
     weights = np.ones((len(thetas), len(loss)))
     polished, costs, met = polish(form, features, loss=loss, thetas=thetas, weights=weights, huber_delta=huber_delta)
     best = int(np.argmin(costs))
@@ -83,19 +101,10 @@ def solve(form: Form, features: Features, *, loss: FloatArray, huber_delta: floa
         cost=float(costs[best]),
         huber_delta=huber_delta,
         rmse_log=float(np.sqrt((residuals**2).sum() / dof)) if dof > 0 else float("nan"),
-        converged=bool(met[best]) and (agreeing > 1 or len(starts) == 1),
-        num_starts=len(starts),
+        converged=bool(met[best]) and (agreeing > 1 or len(thetas) == 1),
+        num_starts=len(thetas),
         num_agreeing=agreeing,
         at_bounds=_at_bounds(form, theta),
-    )
-
-
-def solve_alike(forms: Sequence[Form], features: Features, *, loss: FloatArray) -> tuple[Solution, ...]:
-    """Fit several forms at one loss function: the Huber scale of the form that fits closest."""
-    own = [solve(form, features, loss=loss) for form in forms]
-    delta = min(each.huber_delta for each in own)
-    return tuple(
-        each if each.huber_delta == delta else solve(each.form, features, loss=loss, huber_delta=delta) for each in own
     )
 
 
@@ -107,18 +116,6 @@ def _promising(form: Form, features: Features, loss: FloatArray) -> FloatArray:
         fitted = form.basis(start, features) @ _linear(form, features, loss, start)
         sizes.append(float(((fitted / loss - 1) ** 2).sum()))
     return starts[np.argsort(sizes, kind="stable")[:MAX_STARTS]]
-
-
-def _project_from(form: Form, features: Features, loss: FloatArray, start: FloatArray) -> FloatArray:
-    """Variable projection (Golub and Pereyra 1973): least squares in the nonlinear parameters alone."""
-    low, high = np.array(form.bounds).T
-
-    def residuals(theta: FloatArray) -> FloatArray:
-        basis = form.basis(theta, features)
-        return np.asarray(basis @ _linear(form, features, loss, theta) / loss - 1, dtype=np.float64)
-
-    result = scipy.optimize.least_squares(residuals, np.clip(start, low, high), bounds=(low, high), max_nfev=30)
-    return np.asarray(result.x, dtype=np.float64)
 
 
 def _linear(form: Form, features: Features, loss: FloatArray, nonlinear: FloatArray) -> FloatArray:
@@ -145,7 +142,6 @@ def polish(
     thetas: FloatArray,
     weights: FloatArray,
     huber_delta: float,
-    fixed: tuple[int, ...] = (),
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Levenberg-Marquardt on the Huber cost of log residuals, all parameters at once, a batch at a time.
 
@@ -156,14 +152,13 @@ def polish(
         thetas: Starting points, (B, p).
         weights: Weight of each shape in each member, (B, n); bootstrap counts, say.
         huber_delta: Where the cost turns linear.
-        fixed: Indices of parameters that stay where they start.
 
     Returns:
         Parameters (B, p), costs (B,), and which members met the tolerance (B,).
     """
     size = max(1, CHUNK_ENTRIES // (len(loss) * form.num_parameters))
     parts = [
-        _polish(form, features, np.log(loss), thetas[i : i + size].copy(), weights[i : i + size], huber_delta, fixed)
+        _polish(form, features, np.log(loss), thetas[i : i + size].copy(), weights[i : i + size], huber_delta)
         for i in range(0, len(thetas), size)
     ]
     return (
@@ -180,13 +175,11 @@ def _polish(
     thetas: FloatArray,
     weights: FloatArray,
     huber_delta: float,
-    fixed: tuple[int, ...],
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     q, p = len(form.nonlinear), form.num_parameters
     low = np.concatenate([[bound[0] for bound in form.bounds], np.where(form.positive, 0.0, -np.inf)])
     high = np.concatenate([[bound[1] for bound in form.bounds], np.full(p - q, np.inf)])
-    frozen = np.isin(np.arange(p), fixed)
-    thetas = np.where(frozen, thetas, np.clip(thetas, low, high))
+    thetas = np.clip(thetas, low, high)
     damping = np.full(len(thetas), 1e-3)
     costs = _cost(form, features, log_loss, thetas, weights, huber_delta)
     met = np.zeros(len(thetas), dtype=bool)
@@ -195,7 +188,7 @@ def _polish(
         if not len(active):
             break
         gradient, hessian = _normal(form, features, log_loss, thetas[active], weights[active], huber_delta)
-        pinned = frozen | ((thetas[active] <= low) & (gradient > 0)) | ((thetas[active] >= high) & (gradient < 0))
+        pinned = ((thetas[active] <= low) & (gradient > 0)) | ((thetas[active] >= high) & (gradient < 0))
         step = _step(gradient, hessian, damping[active], pinned)
         trial = np.where(pinned, thetas[active], np.clip(thetas[active] + step, low, high))
         new = _cost(form, features, log_loss, trial, weights[active], huber_delta)
@@ -234,6 +227,16 @@ def _normal(
     form: Form, features: Features, log_loss: FloatArray, thetas: FloatArray, weights: FloatArray, huber_delta: float
 ) -> tuple[FloatArray, FloatArray]:
     """Gradient (B, p) and Gauss-Newton matrix (B, p, p) of the weighted Huber cost."""
+    jacobian, predicted = log_jacobian(form, features, thetas)
+    residuals = np.log(predicted) - log_loss
+    robust = weights * np.minimum(1.0, huber_delta / np.maximum(np.abs(residuals), 1e-300))
+    weighted = jacobian * robust[..., None]
+    transposed = weighted.transpose(0, 2, 1)
+    return (transposed @ residuals[..., None])[..., 0], transposed @ jacobian
+
+
+def log_jacobian(form: Form, features: Features, thetas: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """D log L / d theta of each shape, (B, n, p), and the predicted L, (B, n)."""
     q = len(form.nonlinear)
     basis = form.basis(thetas[:, :q], features)
     predicted = (basis @ thetas[:, q:, None])[..., 0]
@@ -242,12 +245,7 @@ def _normal(
         step = np.zeros(thetas.shape[1])
         step[i] = 1e-6
         columns.append((form.predict(thetas + step, features) - form.predict(thetas - step, features)) / 2e-6)
-    jacobian = np.concatenate([np.stack(columns, axis=-1), basis], axis=-1) / predicted[..., None]
-    residuals = np.log(predicted) - log_loss
-    robust = weights * np.minimum(1.0, huber_delta / np.maximum(np.abs(residuals), 1e-300))
-    weighted = jacobian * robust[..., None]
-    transposed = weighted.transpose(0, 2, 1)
-    return (transposed @ residuals[..., None])[..., 0], transposed @ jacobian
+    return np.concatenate([np.stack(columns, axis=-1), basis], axis=-1) / predicted[..., None], predicted
 
 
 def _at_bounds(form: Form, theta: FloatArray) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from interlaw.laws.table import FloatArray
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
 MIN_DECADES = 1.0
 MIN_BUDGETS = 3
+OPTIMA, JOINT = "over optima", "joint law"  # the two routes to gamma
 
 
 def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None) -> tuple[float, float, int]:
@@ -174,34 +175,54 @@ def judge_stability(
 def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequence[Slope]) -> Stability:
     """The stability that the other estimates of gamma leave standing.
 
-    A verdict falls to `cannot tell` where the joint law's interval is disjoint from that over the optima, where another
-    window says the opposite, or where another window's gamma lies outside the interval.
+    A verdict falls to `cannot tell` where the joint law's interval is disjoint from that over the optima, or where by
+    either route another window says the opposite or puts gamma outside the interval.
     """
     told = replace(stability, others=(*((joint,) if joint else ()), *windows))
+    changed = _changed(joint, windows, route=JOINT)
     if stability.low is None or stability.high is None:
         if joint is None:
             return told
-        return replace(told, reason=f"{stability.reason}; the joint law alone says {_interval(joint)}")
-    if joint is not None and _disjoint(stability, joint):
+        alone = f"{stability.reason}; the joint law alone says {_interval(joint)}"
+        return replace(told, reason=f"{alone}, but {changed}" if changed else alone)
+    own = Slope(
+        route=OPTIMA,
+        window=0.0,
+        gamma=stability.gamma or 0.0,
+        low=stability.low,
+        high=stability.high,
+        verdict=stability.verdict,
+    )
+    if joint is not None and _disjoint(own, joint):
         reason = (
             f"over the optima {stability.reason}, yet the joint law says {_interval(joint)}: the two exclude each other"
         )
         return replace(told, verdict="cannot tell", reason=reason)
-    for other in windows:
-        opposite = {stability.verdict, other.verdict} == {"stable", "moves"}
-        if opposite or not stability.low <= other.gamma <= stability.high:
-            reason = (
-                f"{stability.reason}, but the answer changes with the window: with shapes within {other.window:.0%} of "
-                f"the best it is {_interval(other)}"
-            )
-            return replace(told, verdict="cannot tell", reason=reason)
+    for words in (_changed(own, windows, route=OPTIMA), changed and f"the joint law's gamma is no sounder: {changed}"):
+        if words:
+            return replace(told, verdict="cannot tell", reason=f"{stability.reason}, but {words}")
     return told
 
 
-def _disjoint(stability: Stability, joint: Slope) -> bool:
-    low, high = stability.low, stability.high
-    ends = (joint.low, joint.high)
-    return low is not None and high is not None and None not in ends and (ends[1] < low or high < ends[0])  # type: ignore[operator]
+def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> str:
+    """How another window changes the answer of this route, in words; empty where none does."""
+    for other in windows:
+        if slope is None or other.route != route or slope.low is None or slope.high is None:
+            continue
+        opposite = {slope.verdict, other.verdict} == {"stable", "moves"}
+        if opposite or not slope.low <= other.gamma <= slope.high:
+            return (
+                f"the answer changes with the window: with shapes within {other.window:.0%} of the best it is "
+                f"{_interval(other)}"
+            )
+    return ""
+
+
+def _disjoint(one: Slope, other: Slope) -> bool:
+    ends = (one.low, one.high, other.low, other.high)
+    if None in ends:
+        return False
+    return bool(other.high < one.low or one.high < other.low)  # type: ignore[operator]
 
 
 def _interval(slope: Slope) -> str:
@@ -217,7 +238,7 @@ def joint_slope(law: JointLaw | None, *, window: float, margin: float = MARGIN) 
     gamma = law.parameters["gamma"]
     verdict = "stable" if -margin < gamma.low and gamma.high < margin else "cannot tell"
     verdict = "moves" if gamma.low > 0 or gamma.high < 0 else verdict
-    return Slope(route="joint law", window=window, gamma=gamma.value, low=gamma.low, high=gamma.high, verdict=verdict)
+    return Slope(route=JOINT, window=window, gamma=gamma.value, low=gamma.low, high=gamma.high, verdict=verdict)
 
 
 def optima_slope(stability: Stability, *, window: float) -> Slope | None:
@@ -225,7 +246,7 @@ def optima_slope(stability: Stability, *, window: float) -> Slope | None:
     if stability.gamma is None or stability.low is None or stability.high is None:
         return None
     return Slope(
-        route="over optima",
+        route=OPTIMA,
         window=window,
         gamma=stability.gamma,
         low=stability.low,

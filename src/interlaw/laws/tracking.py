@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable, not_testable
-from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.contexts import Contexts, Measured, averages
 from interlaw.laws.partial import Clusters, Projection
 from interlaw.laws.table import FloatArray
 
@@ -61,8 +61,9 @@ def tracking(
 
     Both may drift with the budget for reasons of their own, so one slope on log N is taken out of each. Contexts of one
     source may share a shift, so the statistic is studentised over sources: sum_s g_s / sqrt(sum_s g_s^2), g the mean
-    distance to all contexts minus the distance to the own, D = sum |difference| up to a constant. One or two sources
-    leave nothing to studentise over: there the sources' means are taken out, and contexts count as independent.
+    distance to all contexts minus the distance to the own, D = sum |difference| up to a constant. With one or two
+    sources their means are taken out, and budgets count as independent. The treatments of a budget share its seeds, so
+    they count as one context, their mean. The error of finding R of interaction is part of the scatter of contexts.
 
     Args:
         contexts: Their R* of the loss.
@@ -74,23 +75,32 @@ def tracking(
     """
     names = {"claim": "C3", "test": "tracking", "quantity": "efficiency", "view": view}
     known = np.flatnonzero(np.isfinite(contexts.log_r_star) & np.isfinite(efficient))
-    loss, interaction = contexts.log_r_star[known], efficient[known]
-    if len(known) < MIN_CONTEXTS:
+    loss, interaction, size = contexts.log_r_star[known], efficient[known], contexts.size[known]
+    source = np.unique(contexts.source[known], return_inverse=True)[1].reshape(-1)
+    many = source.max(initial=0) >= MIN_SOURCES - 1
+    if len(known):
+        unit = np.unique(np.column_stack([source, contexts.budget[known]]), axis=0, return_inverse=True)[1].reshape(-1)
+        # with few sources the means of source and treatment are taken out; with many each may have one context alone
+        group = source * 0 if many else np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
+        loss, interaction, size = (
+            averages(each - averages(each, group)[group], unit) for each in (loss, interaction, size)
+        )
+        source = averages(source, unit).astype(np.int64)
+    if len(loss) < MIN_CONTEXTS:
         return not_testable(
-            reason=f"contexts (budget, task, treatment) with an optimum of the loss and {MIN_SHAPES} measured shapes: "
-            f"{len(known)}, where {MIN_CONTEXTS} are needed",
+            reason=f"contexts (budget, task) with an optimum of the loss and {MIN_SHAPES} measured shapes: "
+            f"{len(loss)}, where {MIN_CONTEXTS} are needed",
             **names,
         )
-    source = np.unique(contexts.source[known], return_inverse=True)[1].reshape(-1)
-    means = np.ones((len(known), 1)) if source.max() >= MIN_SOURCES - 1 else np.eye(int(source.max()) + 1)[source]
-    size = contexts.size[known] - contexts.size[known].mean()
-    drift = Projection([(np.arange(len(known)), means)], size=len(known), across=size[:, None] if size.any() else None)
+    rows = np.arange(len(loss))
+    clusters, means = (source, np.ones((len(rows), 1))) if many else (rows, np.eye(int(source.max()) + 1)[source])
+    size = size - size.mean()
+    drift = Projection([(rows, means)], size=len(rows), across=size[:, None] if size.any() else None)
     loss, interaction = drift(loss), drift(interaction)
     if min(loss.std(), interaction.std()) < MIN_SPREAD:
         return not_testable(reason="R* is nearly the same in all contexts: there is nothing to track", **names)
-    clusters = source if means.shape[1] == 1 and source.max() > 0 else np.arange(len(known))
     sums = Clusters(clusters)
-    orders = rng.permuted(np.tile(np.arange(len(known)), (num_permutations, 1)), axis=1)
+    orders = rng.permuted(np.tile(rows, (num_permutations, 1)), axis=1)
     observed = sums.studentised(_gains(loss, interaction[None]))[0]
     permuted = sums.studentised(_gains(loss, drift(interaction[orders])))
     effect = float(np.corrcoef(loss, interaction)[0, 1])

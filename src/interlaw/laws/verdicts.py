@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.fit import LawFit
 from interlaw.laws.result import BestShape, BudgetFit, RStar
+from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
 
 MOST_LISTED = 6  # shapes or budgets in one sentence
@@ -215,13 +216,22 @@ def _details(fit: LawFit) -> tuple[str, ...]:
     if fit.law is not None and fit.law.status == "optimum":
         gamma = fit.law.parameters["gamma"]
         found.append(
-            f"The joint law of all runs says gamma = {gamma.value:+.2f} ({gamma.low:+.2f} to {gamma.high:+.2f})."
+            f"The joint law of all runs says gamma = {gamma.value:+.2f} ({gamma.low:+.2f} to {gamma.high:+.2f})"
+            + _windows(fit)
         )
     pooled = fit.interaction_interval
     if pooled is not None:
         where = f"R = {pooled.low:.3g} to {pooled.high:.3g}" if pooled.low and pooled.high else pooled.reason
         found.append(f"The interaction interval, found without the loss: {pooled.status}; {where}.")
     return (*found, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
+
+
+def _windows(fit: LawFit) -> str:
+    """What the joint law says of other windows."""
+    others = [each for each in fit.stability.others[1:] if each.route == JOINT]
+    if not others:
+        return "."
+    return "; " + ", ".join(f"within {each.window:.0%} of the best loss {each.gamma:+.2f}" for each in others) + "."
 
 
 def _has_single_layer(budget: BudgetFit) -> bool:

@@ -1,0 +1,82 @@
+"""Errors that neighbouring shapes of a budget share: how much wider they make the error of each parameter.
+
+Letters: r residuals of log loss at the fit, J = d log L / d theta (n x p), M = I - J J^+, L the mean of both neighbours
+within a budget, S(rho) the covariance rho^|i - j| of shapes i, j of one budget, in the order of R.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, special
+
+from interlaw.laws.forms import Features
+from interlaw.laws.solve import Solution, log_jacobian
+from interlaw.laws.table import FloatArray
+
+# beyond .9 a budget's errors are one shift, which its level takes
+CORRELATIONS = np.linspace(0.0, 0.9, 10)
+
+
+def dependence(
+    solution: Solution, features: Features, loss: FloatArray, *, budget: FloatArray, confidence: float
+) -> FloatArray:
+    """Factor of each parameter's standard error because of errors that are correlated along R, (p,).
+
+    A fit takes out part of what neighbours share, so rho solves r' L r / r' r = tr(M L M S(rho)) / tr(M S(rho)). Then
+    Var(theta) = J^+ S J^+' (r' r / tr(M S)), over what independent errors of the same residuals would give. Student's
+    quantile with tr(M S)^2 / tr((M S)^2) degrees of freedom (Satterthwaite 1946) takes the place of the normal one.
+
+    Args:
+        solution: A fitted form.
+        features: Of the shapes, those of a budget side by side and in the order of R.
+        loss: (n,).
+        budget: (n,).
+        confidence: Level of the interval.
+    """
+    jacobian, predicted = log_jacobian(solution.form, features, solution.theta[None])
+    scale = np.linalg.norm(jacobian[0], axis=0)
+    basis, triangle = np.linalg.qr(jacobian[0] / np.where(scale > 0, scale, 1.0))
+    if np.abs(np.diag(triangle)).min() < 1e-9:  # a parameter that the shapes do not determine has no error to widen
+        return np.ones(len(scale))
+    residuals = np.log(loss) - np.log(predicted[0])
+    same = budget[1:] == budget[:-1]
+    found = _neighbours(residuals, same) @ residuals / max(float(residuals @ residuals), 1e-300)
+    inverse = linalg.solve_triangular(triangle, basis.T)
+    expected, factors = zip(*(_expected(rho, basis, inverse, same, confidence) for rho in CORRELATIONS), strict=True)
+    rho = float(np.interp(found, np.maximum.accumulate(expected), CORRELATIONS))
+    return np.array([np.interp(rho, CORRELATIONS, each) for each in np.array(factors).T])
+
+
+def _expected(
+    rho: float, basis: FloatArray, inverse: FloatArray, same: NDArray[np.bool_], confidence: float
+) -> tuple[float, FloatArray]:
+    """Expected lag-one ratio of residuals under S(rho), and the factor of each parameter's standard error."""
+    n, p = basis.shape
+    correlated, neighbours = _covary(rho, same, basis), _neighbours(basis.T, same).T
+    inner = basis.T @ correlated
+    left = n - float(np.trace(inner))
+    shared = rho * float(same.sum()) - 2 * float((neighbours * correlated).sum())
+    shared += float(((basis.T @ neighbours) * inner.T).sum())
+    square = float(_covary(rho**2, same, np.ones((n, 1))).sum())  # tr(S^2)
+    dof = left**2 / (square - 2 * float((correlated**2).sum()) + float((inner**2).sum()))
+    spread = (_covary(rho, same, inverse.T).T * inverse).sum(axis=1)
+    wider = np.maximum(spread / (inverse**2).sum(axis=1) * (n - p) / left, 1.0)
+    tail = (1 + confidence) / 2
+    return shared / left, np.sqrt(wider) * special.stdtrit(max(dof, 1.0), tail) / special.ndtri(tail)
+
+
+def _covary(rho: float, same: NDArray[np.bool_], values: FloatArray) -> FloatArray:
+    """S(rho) times values, (n, k): the inverse of S has three diagonals."""
+    before, after = np.concatenate([[False], same]), np.concatenate([same, [False]])
+    ends = before.astype(float) + after - 1  # 1 inside a budget, 0 at its ends, -1 of a budget of one shape
+    bands = np.stack([np.where(before, -rho, 0.0), 1 + rho**2 * ends])
+    return np.asarray((1 - rho**2) * linalg.solveh_banded(bands, values), dtype=np.float64)
+
+
+def _neighbours(values: FloatArray, same: NDArray[np.bool_]) -> FloatArray:
+    """Half the sum of both neighbours within a budget, along the last axis."""
+    found = np.zeros_like(values)
+    found[..., 1:] += 0.5 * np.where(same, values[..., :-1], 0.0)
+    found[..., :-1] += 0.5 * np.where(same, values[..., 1:], 0.0)
+    return found
