@@ -59,8 +59,7 @@ def fit_joint_law(
         return None
     solved = solve_alike(forms, features, loss=loss)
     solution = min(solved, key=lambda each: each.cost)
-    behind = [len(rows) * np.log(max(each.cost, 1e-300) / max(solution.cost, 1e-300)) for each in solved]
-    rivals = tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
+    rivals = _rivals(solved, solution, num_shapes=len(rows))
     drawn = _bootstrap(
         rivals,
         solution,
@@ -83,6 +82,7 @@ def fit_joint_law(
     natural = _natural(solution, drawn, reference, confidence)
     covariance = _covariance(drawn.optimum)
     span = (float(means.min()), float(means.max()))
+    comparisons = compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng) if compare else ()
     return JointLaw(
         form=solution.form.name,
         formula=solution.form.formula,
@@ -96,9 +96,7 @@ def fit_joint_law(
         covariance=tuple(tuple(row) for row in covariance.tolist()),  # type: ignore[arg-type]
         z_quantile=z_quantile,
         line=_line(natural, covariance, reference, z_quantile, span),
-        comparisons=compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng)
-        if compare
-        else (),
+        comparisons=comparisons,
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
         huber_delta=solution.huber_delta,
@@ -107,6 +105,12 @@ def fit_joint_law(
         converged_draws=drawn.converged,
         at_bounds=solution.at_bounds,
     )
+
+
+def _rivals(solved: tuple[Solution, ...], best: Solution, *, num_shapes: int) -> tuple[Solution, ...]:
+    """Forms that may fit some draw best."""
+    behind = [num_shapes * np.log(max(each.cost, 1e-300) / max(best.cost, 1e-300)) for each in solved]
+    return tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
 
 
 def _line(
