@@ -225,7 +225,7 @@ CASES = [
     ("shapes --params 3M --depths a", "expected depths such as 1-24, 2-16:2 or 1,2,4, found 'a'"),
     ("shapes --params 3M --family transformer", "expected a family of gpt, llama, ... found 'transformer'"),
     ("shapes --params 3M --rule best", "expected --rule largest or nearest, found 'best'"),
-    ("shapes --params 3M --vocab 0", "expected --vocab to be at least 1, found 0"),
+    ("shapes --params 3M --vocab 0", "expected a size between 1 and 1e27, found '0'"),
     (
         "shapes --params 3M --vocab 3.5",
         "Invalid value for '--vocab': Input should be a valid integer, unable to parse string as an integer",
