@@ -226,10 +226,7 @@ CASES = [
     ("shapes --params 3M --family transformer", "expected a family of gpt, llama, ... found 'transformer'"),
     ("shapes --params 3M --rule best", "expected --rule largest or nearest, found 'best'"),
     ("shapes --params 3M --vocab 0", "expected a size between 1 and 1e27, found '0'"),
-    (
-        "shapes --params 3M --vocab 3.5",
-        "Invalid value for '--vocab': Input should be a valid integer, unable to parse string as an integer",
-    ),
+    ("shapes --params 3M --vocab many", "expected a size such as 300k, 3M or 1.2B, found 'many'"),
     ("shapes --params 3M --head-dim 0", "expected --head-dim to be at least 1, found 0"),
     ("shapes --params 3M --family llama --d-ff-ratio 0", "expected a positive --d-ff-ratio, found 0.0"),
     (
