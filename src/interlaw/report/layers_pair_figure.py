@@ -70,7 +70,7 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
         "block" if by_block else "place in the network (0: first, 1: last)",
         (-0.04 * most, 1.04 * most),
         grid=False,
-        **({"format": "d", "tickMinStep": 1} if by_block else {"format": ".1f", "tickCount": 5}),
+        **({"format": "d", "values": list(range(int(most) + 1))} if by_block else {"format": ".1f", "tickCount": 5}),
     )
     y = linear_axis("excess", "above chance", (min(reach) - margin, max(reach) + margin))
     panels = tuple(
