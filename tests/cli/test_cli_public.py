@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from interlaw.cli import run
+from interlaw.published import find_sweep
 
 
 def test_the_packaged_sweeps_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,6 +29,19 @@ def test_a_packaged_sweep_is_fitted_and_a_grid_without_budgets_as_a_surface(caps
     assert "optimum" in {one["status"] for one in surface}
     assert run(["fit", "public:mlfoundations-grid", "--resamples", "100"]) == 0
     assert "shapes near 162M: R* 0.03" in capsys.readouterr().out
+
+
+def test_runs_that_did_not_end_well_count_in_no_surface(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = find_sweep("mlfoundations-grid").table().assign(status="finished")
+    crashed = table.assign(
+        loss=0.5 + 5 * table["depth"] / table["width"], status="crashed"
+    )  # would make wide look best
+    answers = []
+    for rows in (table, pd.concat([table, crashed])):
+        rows.to_csv(tmp_path / "t.csv", index=False)
+        assert run(["fit", str(tmp_path / "t.csv"), "--resamples", "100", "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["surface"])
+    assert answers[0] == answers[1]
 
 
 def test_an_unknown_sweep_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

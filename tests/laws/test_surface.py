@@ -87,6 +87,13 @@ def test_few_shapes_and_sizes_outside_give_nothing() -> None:
     assert surface_optima(grid(noise=0.001), sizes=[1e12])[0].status == "too_few_shapes"
 
 
+def test_a_loss_without_a_logarithm_is_refused() -> None:
+    table = grid(noise=0.001)
+    table["loss"][3] = -1.0
+    with pytest.raises(InterlawError, match="expected positive finite loss in every row, found others; leave out"):
+        surface_optima(table)
+
+
 def isoflops(seed: int) -> dict[str, list[float]]:
     """Two budgets of 25 shapes each; the best are 2e7 x R .04 and 6e7 x R .04."""
     rng = np.random.default_rng(seed)

@@ -96,7 +96,7 @@ def fit(
     if out is not None:
         write_text(json.dumps(law.to_dict(), indent=1, allow_nan=False) + "\n", out)
         tell_written(out)
-    beside = surfaces(table, law)
+    beside = surfaces(table, law, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
     if as_json:
         print_json({**law.to_dict(), **beside})
         return

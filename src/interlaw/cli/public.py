@@ -33,11 +33,15 @@ def list_sweeps(*, as_json: bool) -> None:
     make_console().print("fit one: interlaw fit public:NAME", markup=False)
 
 
-def surfaces(table: pd.DataFrame, law: LawFit) -> dict[str, list[dict[str, Any]]]:
-    """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs."""
-    from interlaw.laws import compute_optima, surface_optima
+def surfaces(table: pd.DataFrame, law: LawFit, **reading: Any) -> dict[str, list[dict[str, Any]]]:
+    """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs.
 
-    columns = {str(name): table[name].to_numpy() for name in table.columns}
+    Of the rows that the law was fitted to, which were read with `treatment`, `budget_tolerance` and `last_step`.
+    """
+    from interlaw.laws import compute_optima, read_runs, surface_optima
+
+    used = table.iloc[read_runs(table, **reading).row]
+    columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
         return {"compute_optimal": [one.to_dict() for one in compute_optima(columns)]}
     if "budget" in table.columns or any(budget.num_shapes >= _ENOUGH for budget in law.budgets):

@@ -17,6 +17,7 @@ from .result import Stability as Stability
 from .stability import equivalence as equivalence
 from .surface import SurfaceOptimum as SurfaceOptimum
 from .surface import surface_optima as surface_optima
+from .table import read_runs as read_runs
 from .together import FittedTable as FittedTable
 from .together import judge_together as judge_together
 from .treatments import TreatedBudget as TreatedBudget

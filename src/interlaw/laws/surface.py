@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from interlaw.errors import InterlawError
 from interlaw.laws.table import FloatArray
 
 # Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
@@ -79,10 +80,13 @@ def surface_optima(
     """R* over a table's sizes.
 
     Args:
-        columns: `params`, `depth`, `width`, `loss`, and `train_tokens` if known; one value a run.
+        columns: `params`, `depth`, `width`, `loss`, and `train_tokens` if known; one value a run that ended well.
         sizes: N0 to ask at; when not given, the sizes a factor of two apart that have shapes on both sides.
         num_bootstrap: Draws a form.
         seed: Of the draws.
+
+    Raises:
+        InterlawError: A size, shape or loss has no logarithm.
 
     Example:
         >>> import itertools
@@ -109,11 +113,18 @@ def read_shapes(columns: Mapping[str, Any]) -> Shapes:
         np.column_stack([np.asarray(columns[name], dtype=float) for name in names]), axis=0, return_inverse=True
     )
     index = index.reshape(-1)
-    loss = np.log(np.asarray(columns["loss"], dtype=float))
+    losses = np.asarray(columns["loss"], dtype=float)
+    for name, values in (*zip(names[:3], keys.T, strict=False), ("loss", losses)):
+        if not np.all(np.isfinite(values) & (values > 0)):
+            raise InterlawError(
+                f"expected positive finite {name} in every row, found others; leave out the runs that did not end well"
+            )
+    loss = np.log(losses)
     n, r = np.log(keys[:, 0]), np.log(keys[:, 1] / keys[:, 2])
     t = None
-    if "train_tokens" in names and np.all(keys[:, 3] > 0) and np.ptp(n) > OWN_TOKENS:  # of one size nothing follows
-        log_tokens = np.log(keys[:, 3])
+    tokens = keys[:, 3] if "train_tokens" in names else np.zeros(1)
+    if np.all(np.isfinite(tokens) & (tokens > 0)) and np.ptp(n) > OWN_TOKENS:  # of one size nothing follows
+        log_tokens = np.log(tokens)
         rest = log_tokens - np.polyval(np.polyfit(n, log_tokens, 1), n)
         t = rest if rest.std() > OWN_TOKENS else None
     return Shapes(n, r, np.bincount(index, weights=loss) / np.bincount(index), t)

@@ -112,6 +112,11 @@ def read_runs(
     Raises:
         InterlawError: A column is missing, not numeric, of another length, or holds a value that no run can have; or
             the table mixes treatments.
+
+    Example:
+        >>> columns = {"params": [1e6, 1e6], "depth": [2, 4], "width": [96, 64], "loss": [1.9, 1.8]}
+        >>> read_runs({**columns, "status": ["finished", "crashed"]}).row
+        array([0])
     """
     names = [str(name) for name in table]
     num_rows = _require_columns(table, names)
