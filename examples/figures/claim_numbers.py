@@ -125,7 +125,7 @@ def fitted(table: pd.DataFrame, *, by: str) -> list[FittedTable]:
             table=rows,
             fit=fit_law(rows, treatment=str(name) if by == "treatment" else None),
         )
-        for name, rows in ((name, rows.reset_index(drop=True)) for name, rows in table.groupby(by))
+        for name, rows in ((name, rows.reset_index(drop=True)) for name, rows in table.groupby(by, sort=False))
     ]
 
 

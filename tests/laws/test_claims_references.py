@@ -179,6 +179,11 @@ def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(swe
     assert difference.effect == pytest.approx(0.4)
     assert difference.verdict == "opposite"
     assert "of the loss view as the budget grows: moves, against the claim" in difference.sentence
+    # two groups leave no degree of freedom to three budgets
+    few, _ = interaction_drift(
+        contexts, values, np.isin(np.arange(8), (0, 1, 4)).astype(float), view="", confidence=0.9
+    )
+    assert "budgets that have it inside their grid: 3, where 4 are needed" in few.sentence
 
 
 def test_permutations_stay_within_their_group_and_move_equal_labels_alike() -> None:

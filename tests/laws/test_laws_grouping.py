@@ -62,6 +62,19 @@ def test_tokens_that_grow_with_the_budgets_do_not_count_as_size(within: float) -
         assert spread < 0.2
 
 
+def test_budgets_of_training_length_leave_all_of_the_slope_to_sizes() -> None:
+    """L = N^-0.2 D^-0.3 exactly, the same sizes at every D: the slope is that of the sizes within budgets."""
+    params = np.tile(4e4 * np.exp(np.random.default_rng(5).uniform(-0.1, 0.1, size=6)), 3)
+    budget = np.repeat([2.5, 5.0, 10.0], 6)
+    table = {"budget": budget, "params": params, "budget_spent": params, "train_tokens": budget * 4e4}
+    table |= {"depth": np.tile(np.arange(1.0, 7.0), 3), "width": np.full(18, 100.0)}
+    table |= {"loss": params**-0.2 * table["train_tokens"] ** -0.3}
+    shapes = group_shapes(read_runs({**table, "budget_kind": ["tokens_per_param"] * 18}))
+    for level in (2.5, 5.0, 10.0):
+        adjusted = shapes.adjusted[shapes.budget == level]
+        np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
+
+
 def test_training_flops_count_the_tokens_already() -> None:
     """L = (N D)^-0.2 = (S / 6)^-0.2 exactly: all of the slope is of what is spent."""
     rng = np.random.default_rng(4)

@@ -69,9 +69,11 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
     units = np.column_stack([contexts.source, contexts.budget])[known]
     units, unit = np.unique(units, axis=0, return_inverse=True)
-    budgets, dof = len(units), len(units) - len(np.unique(units[:, 0])) - 1
-    if budgets < MIN_BUDGETS or dof < 1:
-        reason = f"budgets that have it inside their grid: {budgets}, where {MIN_BUDGETS} are needed"
+    sources = len(np.unique(units[:, 0]))
+    budgets, dof = len(units), len(units) - sources - 1
+    needed = max(MIN_BUDGETS, sources + 2)  # an intercept a source, the slope, and one for the error
+    if budgets < needed:
+        reason = f"budgets that have it inside their grid: {budgets}, where {needed} are needed"
         return not_testable("C4", "equivalence", reason, quantity=quantity, view=view)
     group = np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
     x, y = (averages(each - averages(each, group)[group], unit.reshape(-1)) for each in (size, values[known]))

@@ -14,6 +14,7 @@ from interlaw.laws.table import FloatArray, Runs
 # Of log loss against log parameters where one budget cannot show it: the byte-level sweep of arXiv 2605.27989 falls
 # from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.
 ASSUMED_SLOPE = -0.2
+NEGLIGIBLE = 1e-9  # difference of log sizes that is rounding: sizes are whole numbers below 1e9, or means of some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ def _size_slope(
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)
     degree = 1 if len(levels) < 4 else 2
-    if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(_miss(budget, spent)) < 1e-9:
+    if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(_miss(budget, spent)) < NEGLIGIBLE:
         return None
     offset, shape = size - size.mean(), np.log(ratio) - np.log(ratio).mean()
     surface = np.column_stack([np.ones_like(loss), shape, shape**2, *(offset**power for power in range(1, degree + 1))])
@@ -159,6 +160,10 @@ def _share_of_size(which: NDArray[np.int64], size: FloatArray, tokens: FloatArra
         return 1.0
     data, counts = np.log(tokens), np.bincount(which)
     means = [np.bincount(which, weights=values) / counts for values in (size, data)]
+    if (
+        np.ptp(means[0]) < NEGLIGIBLE
+    ):  # budgets that differ in training length alone: the slope is of the sizes within them
+        return 1.0
     within = _slope(size - means[0][which], data - means[1][which])
     between = _slope(means[0] - means[0].mean(), means[1] - means[1].mean())
     return float(np.clip((1 + within) / (1 + between), 0.0, 1.0)) if between > 0 else 1.0
