@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -134,8 +135,10 @@ def test_every_public_name_is_in_the_reference(stage: str) -> None:
     page = (ROOT / "docs" / "reference" / f"{stage}.md").read_text(encoding="utf-8")
     assert f"::: interlaw.{stage}\n" in page
     package = ROOT / "src" / "interlaw" / stage
-    offered = importlib.import_module(f"interlaw.{stage}").__all__
-    assert offered
-    for name in offered:
-        if (package / f"{name}.py").is_file():
+    module = importlib.import_module(f"interlaw.{stage}")
+    assert module.__all__
+    for name in module.__all__:
+        if inspect.ismodule(getattr(module, name)):
+            assert f"`interlaw.{stage}.{name}`" in page, name
+        elif (package / f"{name}.py").is_file():
             assert f"::: interlaw.{stage}.{name}.{name}\n" in page, name
