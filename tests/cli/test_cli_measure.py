@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ import typer
 from rich.console import Console
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from interlaw.cli.diff import diff
+from interlaw.cli.diff import diff, in_a_sentence
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure, progress_bar
 from interlaw.errors import InterlawError
-from interlaw.interaction import energies, load
+from interlaw.interaction import Estimate, energies, load
+from interlaw.interaction import measure as measure_network
 from interlaw.models import windows_of
 
 ESTIMATES = {
@@ -174,7 +176,7 @@ def test_two_saved_measurements_are_compared(
     assert [found[side]["model"] for side in "ab"] == [f"{factory}:vectors"] * 2
     a, b = (load(path) for path in files)
     assert found["differences"]["excess"]["value"] == pytest.approx(a.excess_ratio - b.excess_ratio)
-    assert found["sentence"].startswith("the two cannot be told apart: the AOFE-ratio is ")
+    assert found["sentence"].startswith("the two cannot be told apart in interaction above chance: ")
     run("diff", files[0], files[0])
     lines = capsys.readouterr().out.splitlines()
     (ratio,) = [line.split() for line in lines if line.strip().startswith("aofe_ratio ")]
@@ -192,10 +194,34 @@ def test_two_models_are_measured_on_the_same_inputs(
     assert set(found) == {"a", "b", "differences", "sentence"}
     run("measure", f"{factory}:dropping", "--inputs", array, "--json")
     assert found["b"] == read(capsys)
-    larger = "A" if found["differences"]["aofe_ratio"]["value"] > 0 else "B"
-    interval = found["differences"]["aofe_ratio"]
+    interval = found["differences"]["excess"]
     told_apart = not interval["low"] <= 0 <= interval["high"]
+    larger = "A" if interval["value"] > 0 else "B"
     assert found["sentence"].startswith(f"{larger} has the larger" if told_apart else "the two cannot be told apart")
+
+
+@pytest.mark.parametrize(
+    ("excess", "ratio", "expected"),
+    [
+        (
+            (-0.1, 0.2),
+            (0.1, 0.2),
+            r"the two cannot be told apart .*0\.2000\), a difference that chance alone can give$",
+        ),
+        ((-0.1, 0.2), (-0.1, 0.2), r"the two cannot be told apart .*0\.2000\)$"),
+        ((-0.3, -0.1), (0.1, 0.2), r"B has the larger interaction above chance: .*0\.2000\)$"),
+        ((0.1, 0.3), (-0.1, 0.2), r"A has the larger interaction above chance: .*0\.2000\)$"),
+    ],
+)
+def test_the_excess_judges_before_the_ratio(
+    excess: tuple[float, float], ratio: tuple[float, float], expected: str
+) -> None:
+    one = measure_network(torch.nn.Linear(3, 2), torch.randn(8, 3))
+    differences = {
+        name: Estimate(value=sum(ends) / 2, stderr=0.1, low=ends[0], high=ends[1])
+        for name, ends in (("excess", excess), ("aofe_ratio", ratio))
+    }
+    assert re.match(expected, in_a_sentence(one, one, differences, level=0.95))
 
 
 def test_two_models_layer_by_layer(

@@ -32,8 +32,9 @@ from interlaw.interaction import (
     with_intervals,
 )
 from interlaw.interaction.batches import Batches
-from interlaw.interaction.grams import Totals, own_scale, totals
+from interlaw.interaction.grams import Totals, totals, totals_without_each
 from interlaw.interaction.intervals import totals_of, without_each_copy
+from interlaw.interaction.scales import own_scale
 
 FIELDS = ("energy", "diagonal", "trace", "trace_pairs", "pairs", "count", "weight")
 

@@ -188,16 +188,28 @@ def _show_layers(a: Layers, b: Layers, difference: LayersDifference) -> None:
 
 
 def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> str:
-    """Which has the larger share of interaction; where dimensions differ, beyond what chance gives each."""
-    name, quantity = ("aofe_ratio", "AOFE-ratio") if a.dim == b.dim else ("excess", "AOFE-ratio's excess over chance")
-    first, second = getattr(a, name).value, getattr(b, name).value
-    difference = differences[name]
-    values = f"{first:.4f} in {a.model or 'A'} and {second:.4f} in {b.model or 'B'}"
-    span = f"difference {difference.value:+.4f}, {level:.0%} interval {difference.low:+.4f} to {difference.high:+.4f}"
-    if difference.low <= 0 <= difference.high:
-        return f"the two cannot be told apart: the {quantity} is {values} ({span})"
-    larger = "A" if difference.value > 0 else "B"
-    return f"{larger} has the larger share of interaction: the {quantity} is {values} ({span})"
+    """Which has more interaction beyond what chance gives each; the ratio itself, which says less, stands second."""
+    excess, ratio = differences["excess"], differences["aofe_ratio"]
+    told_apart = not excess.low <= 0 <= excess.high
+    said = (
+        f"{'A' if excess.value > 0 else 'B'} has the larger interaction above chance"
+        if told_apart
+        else "the two cannot be told apart in interaction above chance"
+    )
+    names = (a.model or "A", b.model or "B")
+    values = [f"{one.excess_ratio:+.4f} in {name}" for one, name in zip((a, b), names, strict=True)]
+    second = f"the AOFE-ratio itself is {a.aofe_ratio.value:.4f} and {b.aofe_ratio.value:.4f} ({_span(ratio)})"
+    if not told_apart and not ratio.low <= 0 <= ratio.high:
+        second += ", a difference that chance alone can give"
+    return (
+        f"{said}: the AOFE-ratio's excess over chance is {' and '.join(values)} "
+        f"({_span(excess)}, {level:.0%} interval); {second}"
+    )
+
+
+def _span(one: Estimate) -> str:
+    """A difference with its interval."""
+    return f"A - B: {one.value:+.4f}, {one.low:+.4f} to {one.high:+.4f}"
 
 
 def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> None:

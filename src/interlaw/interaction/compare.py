@@ -7,7 +7,7 @@ import math
 import torch
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, Estimate, leave_one_out, student_quantile
+from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, Estimate, leave_one_out, student_quantile, widened
 from interlaw.interaction.result import Interaction
 
 # settings that make two G of one kind
@@ -32,6 +32,8 @@ def compare(
     """A - b for every quantity, with a Student interval.
 
     Degrees of freedom are Welch's where the measurements are independent, the groups' less one where they are paired.
+    As in a measurement, the interval of the excess also holds the spread over random bases, paired or not: samples that
+    are shared do not make the two bases one. For two states of one network, whose bases are alike, it is too wide.
 
     Args:
         a: A measurement.
@@ -67,7 +69,13 @@ def compare(
         value = getattr(a, name).value - getattr(b, name).value
         reach = student_quantile(0.5 + level / 2, degrees=degrees) * stderr
         differences[name] = Estimate(value=value, stderr=stderr, low=value - reach, high=value + reach)
+    differences["excess"] = widened(differences["excess"], _spread_over_bases(a, b), level=level)
     return differences
+
+
+def _spread_over_bases(a: Interaction, b: Interaction) -> float:
+    """Of the difference: each network's basis is drawn by itself, so that variances add."""
+    return math.hypot(*(one.basis_spread or 0.0 for one in (a, b)))
 
 
 def _require_alike(a: Interaction, b: Interaction, *, across: bool) -> None:

@@ -80,9 +80,7 @@ def compare_layers(a: Layers, b: Layers, *, level: float = LEVEL) -> LayersDiffe
         other = others.get(row.name)
         if other is not None:
             paired = same_clusters(row.interaction, other)
-            excess = compare(row.interaction, other, paired=paired, across=True, level=together)["excess"]
-            spread = math.hypot(*(one.basis_spread or 0.0 for one in (row.interaction, other)))
-            found[row.name] = widened(excess, spread, level=together)
+            found[row.name] = compare(row.interaction, other, paired=paired, across=True, level=together)["excess"]
     return LayersDifference(mean=_mean_difference(a, b, level=level), layers=found, level=level)
 
 
