@@ -122,8 +122,32 @@ def test_measured_times_are_printed_and_drawn(tmp_path: Path) -> None:
     fails("at least two timed shapes for the frontier, found 0", "--params", "350M", "--figure", str(figure))
 
 
+def test_one_timed_shape_is_an_answer_without_a_figure(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    figure = tmp_path / "frontier.svg"
+    options = ["--params", "6M", "--vocab", "512", "--context", "160", "--count", "1", "--measure"]
+    result = CliRunner().invoke(app, [*options, "--figure", str(figure)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Take ")
+    assert "train tok/s" in result.stdout
+    assert result.stderr.splitlines()[-1] == (
+        "warning: no figure of 1 timed shape; list more with a larger --delta or --count"
+    )
+    assert not figure.exists()
+
+
+def test_the_footnote_says_what_the_numbers_rest_on() -> None:
+    footnote = " ".join(run("--params", "350M", "--parallel", "8").split())
+    assert "shape is layers x width; llama, vocabulary 32,000, context 4,096" in footnote
+    assert "days on 1 x h100 (--devices 8 counts all 8) at 40%" in footnote
+    assert "counts all" not in run("--params", "350M", "--parallel", "8", "--devices", "8")
+    assert "note: 20 tokens are 6e-08 for each parameter" in run("--params", "350M", "--tokens", "20")
+    assert "for each parameter" not in run("--params", "350M", "--tokens", "100M")
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    fails("exactly one budget")
+    fails(r"exactly one budget \(params= or flops=\), found none; give one")
+    fails(r"exactly one budget \(params= or flops=\), found both", "--params", "1B", "--flops", "1e20")
     fails("expected a fit at", "--params", "1B", "--law", str(tmp_path / "absent.json"))
     broken = tmp_path / "broken.json"
     broken.write_text("{")

@@ -112,6 +112,18 @@ def test_decoders_have_the_dimensions_of_recommend_at_depths_around_its_range(
         assert -0.2 < row["budget_error"] <= 0
 
 
+def test_a_family_of_transformers_has_its_own_vocabulary_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    own = pytest.importorskip("transformers").Qwen3Config().vocab_size
+    command = ["shapes", "--family", "hf:qwen3", "--params", "150M", "--depths", "4"]
+    assert [row["vocab_size"] for row in asked(capsys, *command[1:])] == [own]
+    assert run(command) == 0
+    assert capsys.readouterr().err.startswith(f"note: vocabulary {own:,}, the family's own; --vocab sets another\n")
+    assert run([*command, "--vocab", "32k"]) == 0
+    assert "vocabulary" not in capsys.readouterr().err
+    assert run(["shapes", "--family", "qwen3", "--params", "150M"]) == 2
+    assert "did you mean 'hf:qwen3'?" in capsys.readouterr().err
+
+
 def test_each_depth_takes_the_best_width_of_all(capsys: pytest.CaptureFixture[str]) -> None:
     from interlaw.recommendation import Dimensions
 

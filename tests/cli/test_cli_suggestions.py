@@ -70,10 +70,11 @@ def test_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "said", "never"),
     [
         ("shapes --params 30 --depths 4 --head-dim 64", "or lower depth, --head-dim or --multiple-of", "head_dim"),
+        ("recommend", "exactly one budget (--params or --flops), found none", "flops_per_token"),
         ("shapes", "exactly one budget (--params, --flops-per-token or --flops)", "params="),
         (
             "recommend --params 1M --vocab 1M --family llama",
-            "or lower --vocab, parallel, --head-dim or --multiple-of",
+            "or lower --vocab, --parallel, --head-dim or --multiple-of",
             "head_dim",
         ),
     ],

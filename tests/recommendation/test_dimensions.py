@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
-from interlaw.shapes import Budget, GPTShape, LlamaShape, Shape
+from interlaw.shapes import Budget, GPTShape, LlamaShape, Shape, require_family
 
 
 def dimensions(**changes: Any) -> Dimensions:
@@ -104,6 +104,17 @@ def test_widths_end_where_one_layer_spends_half_as_much_again() -> None:
 def test_a_family_has_its_own_vocabulary_and_context() -> None:
     assert (Dimensions(family="gpt").vocab_size, Dimensions(family="gpt").context) == (256, 256)
     assert (Dimensions(family="llama").vocab_size, Dimensions(family="llama").context) == (32_000, 4096)
+    transformers = pytest.importorskip("transformers")
+    of = Dimensions(family="hf:qwen3")
+    assert (of.vocab_size, of.context) == (transformers.Qwen3Config().vocab_size, 4096)
+
+
+def test_a_name_of_transformers_is_answered_with_its_prefix() -> None:
+    pytest.importorskip("transformers")
+    with pytest.raises(InterlawError, match="found 'qwen3'; choose one; did you mean 'hf:qwen3'"):
+        Dimensions(family="qwen3")
+    with pytest.raises(InterlawError, match="found 'gpt2'; choose one of them; did you mean 'hf:gpt2'"):
+        require_family("gpt2")
 
 
 def test_a_family_of_transformers_is_grouped_where_it_can_be() -> None:

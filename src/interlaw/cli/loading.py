@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from interlaw.cli.output import make_console
@@ -23,6 +23,13 @@ def busy(words: str) -> Iterator[None]:
         yield
         return
     with console.status(words):
+        yield
+
+
+@contextmanager
+def counting(family: str) -> Iterator[None]:
+    """Says what takes long while shapes of a family of the Hugging Face library are made; the others are instant."""
+    with busy(f"counting networks of {family} (up to a minute)") if family.startswith("hf:") else nullcontext():
         yield
 
 

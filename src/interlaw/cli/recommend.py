@@ -10,8 +10,10 @@ import typer
 
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.completion import DECODERS, among
+from interlaw.cli.loading import counting
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
+from interlaw.size import counted
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -27,8 +29,8 @@ def recommend(
             help="gpt, llama, qwen2, or hf:NAME, a dense decoder such as qwen3.", autocompletion=among(DECODERS)
         ),
     ] = "llama",
-    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k; the family's default.")] = None,
-    context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; the family's default.")] = None,
+    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k; the family's own.")] = None,
+    context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; 4096, of gpt 256.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,
     tokens_per_param: Annotated[
         float | None, typer.Option(help="Training tokens per parameter instead; 20 when neither is given.")
@@ -67,34 +69,34 @@ def recommend(
     from interlaw.recommendation import Plan
     from interlaw.recommendation import recommend as recommend_shapes
 
-    result = recommend_shapes(
-        params=params,
-        flops=flops,
-        family=family,
-        vocab_size=vocab,
-        context=context,
-        tokens=tokens,
-        tokens_per_param=tokens_per_param,
-        fit=read_fit(law) if law is not None else None,
-        delta=delta,
-        interval=parse_interval(interval) if interval is not None else None,
-        head_dim=head_dim,
-        heads_per_kv=heads_per_kv,
-        tied=tied,
-        multiple_of=multiple_of,
-        parallel=parallel,
-        plan=Plan(device=device, num_devices=devices, utilization=utilization, batch=batch),
-        tolerance=tolerance,
-        num_candidates=count,
-    )
+    fit = read_fit(law) if law is not None else None
+    with counting(family):
+        result = recommend_shapes(
+            params=params,
+            flops=flops,
+            family=family,
+            vocab_size=vocab,
+            context=context,
+            tokens=tokens,
+            tokens_per_param=tokens_per_param,
+            fit=fit,
+            delta=delta,
+            interval=parse_interval(interval) if interval is not None else None,
+            head_dim=head_dim,
+            heads_per_kv=heads_per_kv,
+            tied=tied,
+            multiple_of=multiple_of,
+            parallel=parallel,
+            plan=Plan(device=device, num_devices=devices, utilization=utilization, batch=batch),
+            tolerance=tolerance,
+            num_candidates=count,
+        )
     if measure:
         from interlaw.recommendation import timed
 
         result = timed(result, say=tell)
     if figure is not None:
-        from interlaw.report import draw_frontier, write_chart
-
-        tell_written(write_chart(figure, draw_frontier(result)))
+        draw(result, figure, measured=measure)
     written = write_config(result, export, pick=pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
@@ -106,6 +108,18 @@ def recommend(
         show_evidence(result)
     if written:
         tell_written(written)
+
+
+def draw(result: Recommendation, figure: Path, *, measured: bool) -> None:
+    """Writes the figure; where too few shapes could be timed for one, says so: the times were long to take."""
+    from interlaw.report import draw_frontier, write_chart
+
+    num_timed = sum(one.measured is not None for one in result.candidates)
+    if measured and num_timed < 2:
+        words = f"warning: no figure of {counted(num_timed, 'timed shape')}; list more with a larger --delta or --count"
+        make_console().print(words, markup=False, highlight=False)
+        return
+    tell_written(write_chart(figure, draw_frontier(result)))
 
 
 def tell(words: str) -> None:

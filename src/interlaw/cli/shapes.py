@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.cli.completion import RULES, among, families
+from interlaw.cli.loading import counting
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 
@@ -40,7 +41,7 @@ def shapes(
     multiple_of: Annotated[
         int | None, typer.Option(help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
     ] = None,
-    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k.")] = None,
+    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k; the family's own.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
     kv_heads: Annotated[
@@ -81,12 +82,16 @@ def shapes(
         budget_arguments["tokens_per_param"] = tokens_per_param
     budget = choose_budget(**budget_arguments)
     wanted = Wanted(family, depths, _rule(rule), multiple_of, settings)
-    matched = wanted.match(budget, budget_arguments)
+    with counting(family):
+        matched = wanted.match(budget, budget_arguments)
     rows = [{**shape.to_dict(), "budget_error": budget.error(shape)} for shape in matched]
     if as_json:
         print_json({"shapes": rows})
     else:
         _draw(rows)
+        if family.startswith("hf:") and vocab is None:
+            size = f"{rows[0]['vocab_size']:,}"
+            make_console().print(f"note: vocabulary {size}, the family's own; --vocab sets another", markup=False)
     for note in misses(wanted, budget, budget_arguments, matched, far=VERY_FAR if as_json else FAR):
         make_console().print(note, markup=False, highlight=False)
 

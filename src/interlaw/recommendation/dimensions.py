@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from interlaw.errors import InterlawError, did_you_mean
-from interlaw.shapes import Budget, Shape, make_shape, require_family
+from interlaw.errors import InterlawError
+from interlaw.shapes import Budget, Shape, make_shape, near_family, require_family
 
 DECODERS = ("gpt", "llama", "qwen2")
 VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
@@ -40,8 +40,9 @@ class Dimensions:
 
     Attributes:
         family: `gpt`, `llama`, `qwen2`, or `hf:NAME`.
-        vocab_size: Entries of the token table; the family's own when not given, else 32,000.
-        context: Longest sequence, in tokens; the family's own when not given, else 4096.
+        vocab_size: Entries of the token table; the family's own when not given; of hf:NAME that of its
+            configuration in transformers.
+        context: Longest sequence, in tokens; the family's own when not given, 4096 for llama, qwen2 and hf:NAME.
         head_dim: Width of a head; the one of 64, 128, 96, 80, 112 whose heads split best when not given.
         heads_per_kv: Most query heads that share a key-value head; then 2, 4 or 8 key-value heads are not insisted on.
         kv_heads: Exactly so many key-value heads.
@@ -67,12 +68,12 @@ class Dimensions:
         if ":" not in self.family and self.family not in DECODERS:
             raise InterlawError(
                 f"expected a family of {', '.join(DECODERS)} or hf:NAME, found {self.family!r}; choose one"
-                f"{did_you_mean(self.family, DECODERS)}"
+                f"{near_family(self.family, DECODERS)}"
             )
         own = family_facts(self.family).defaults
         for name, other in (("vocab_size", VOCAB_SIZE), ("context", CONTEXT)):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, other if self.family.startswith("hf:") else own.get(name, other))
+                object.__setattr__(self, name, own.get(name, other))
         for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "kv_heads", "multiple_of", "parallel"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -180,7 +181,7 @@ def family_facts(family: str) -> FamilyFacts:
     }
     grouped = "num_kv_heads" in defaults
     if family.startswith("hf:"):
-        _require_dense(family)
+        defaults |= {"vocab_size": _own_vocabulary(family), "context": CONTEXT}
         try:
             make_shape(family, depth=1, width=128, head_dim=64, num_kv_heads=1)
         except InterlawError:
@@ -188,8 +189,12 @@ def family_facts(family: str) -> FamilyFacts:
     return FamilyFacts(grouped, defaults)
 
 
-def _require_dense(family: str) -> None:
-    """Refuses a mixture of experts: which of its parameters are active is not counted."""
+def _own_vocabulary(family: str) -> int:
+    """Entries of an architecture's own token table.
+
+    Raises:
+        InterlawError: A mixture of experts: which of its parameters are active is not counted.
+    """
     from transformers import CONFIG_MAPPING
 
     default = CONFIG_MAPPING[family.removeprefix("hf:")]().to_dict()
@@ -200,6 +205,7 @@ def _require_dense(family: str) -> None:
             f"expected a dense family, found {family} with {experts} experts; choose its dense relative (hf:qwen3 for "
             f"hf:qwen3_moe, say) and give --params the parameters that are active per token"
         )
+    return int(default.get("vocab_size") or VOCAB_SIZE)
 
 
 def _split(heads: int) -> int:

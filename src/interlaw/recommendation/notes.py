@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from interlaw.published import PAPER_INTERVAL, RatioPoint
 from interlaw.recommendation.candidate import Candidate
 from interlaw.recommendation.cost import Plan
-from interlaw.recommendation.dimensions import KV_HEADS, Dimensions
+from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
 from interlaw.recommendation.own_law import Belief, RatioInterval, about_fit
 from interlaw.recommendation.wording import format_bytes
 from interlaw.shapes import format_size
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
 MOSTLY_TABLE = 0.5  # share of the parameters in the token table above which N no longer measures the layers
+FEW_TOKENS = 0.1  # a parameter: no sweep of the evidence trained so little, so the unit was probably left out
 COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, from which it is told
 
 
@@ -42,10 +43,16 @@ def reason(pick: Candidate, belief: Belief, *, given: bool, parallel: int) -> st
 
 def basis(pick: Candidate, dimensions: Dimensions, plan: Plan) -> str:
     """What the columns of the table rest on."""
+    own = (
+        dimensions.family.startswith("hf:")
+        and dimensions.vocab_size == family_facts(dimensions.family).defaults["vocab_size"]
+    )
+    more = f" (--devices {dimensions.parallel} counts all {dimensions.parallel})"
     return (
-        f"{dimensions.family}, vocabulary {dimensions.vocab_size:,}, context {dimensions.context:,}, "
-        f"{format_size(pick.cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device} at "
-        f"{plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
+        f"shape is layers x width; {dimensions.family}, vocabulary {dimensions.vocab_size:,}"
+        f"{' (its own; --vocab sets another)' if own else ''}, context {dimensions.context:,}, "
+        f"{format_size(pick.cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device}"
+        f"{more if plan.num_devices < dimensions.parallel else ''} at {plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
         f"at full context reads {format_bytes(pick.cost.decode_bytes_per_token)}"
     )
 
@@ -78,6 +85,12 @@ def notes(
         yield (
             f"the evidence leaves R* open by a factor of {_factor(belief.high / belief.low)}: a sweep of your own at a "
             f"smaller size says more (--law)"
+        )
+    per_param = pick.cost.train_tokens / pick.shape.params
+    if per_param < FEW_TOKENS:
+        yield (
+            f"{format_size(pick.cost.train_tokens)} tokens are {per_param:.1g} for each parameter: next to no training, "
+            f"and the measured sweeps used 20 or so; for billions write --tokens 20B"
         )
     table = pick.shape.width * int(dimensions.vocab_size or 0) / pick.shape.params
     if table > MOSTLY_TABLE:

@@ -256,6 +256,9 @@ def _budget(
     per_param = CHINCHILLA_TOKENS_PER_PARAM if tokens_per_param is None else tokens_per_param
     if not isinstance(per_param, int | float) or not 0 < per_param < math.inf:
         raise InterlawError(f"expected positive tokens per parameter, found {per_param!r}; 20 is usual")
+    if (params is None) == (flops is None):
+        found = "none" if params is None else "both"
+        raise InterlawError(f"expected exactly one budget (params= or flops=), found {found}; give one")
     return choose_budget(params=params, flops=flops, tokens_per_param=per_param), per_param
 
 

@@ -13,6 +13,7 @@ from interlaw.shapes.matching import (
     make_shape,
     match_shapes,
     match_width,
+    near_family,
     require_family,
 )
 from interlaw.shapes.mlp import MLPShape
@@ -39,6 +40,7 @@ __all__ = [
     "make_shape",
     "match_shapes",
     "match_width",
+    "near_family",
     "parse_depths",
     "parse_size",
     "require_family",

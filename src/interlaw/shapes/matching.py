@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -37,6 +38,7 @@ FAMILIES: Registry[type[Shape]] = Registry(
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
 NEAREST_TOLERANCE = 0.5
+PREFIX = "hf"  # of the families that the Hugging Face library builds
 
 
 def require_family(family: str) -> type[Shape]:
@@ -52,8 +54,22 @@ def require_family(family: str) -> type[Shape]:
             return shape_class
     raise InterlawError(
         f"expected a family of {', '.join(FAMILIES)} or hf:NAME, found {family!r}; choose one of them"
-        f"{did_you_mean(family, FAMILIES)}"
+        f"{near_family(family, FAMILIES)}"
     )
+
+
+def near_family(family: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown family: `hf:` before a name of the Hugging Face library, else a like one.
+
+    Args:
+        family: What was asked for.
+        known: The families that would do.
+    """
+    if ":" not in family and family not in FAMILIES and PREFIX in FAMILIES:
+        with suppress(InterlawError):  # the library is not installed, or has no such model
+            require_family(f"{PREFIX}:{family}")
+            return f"; did you mean '{PREFIX}:{family}'?"
+    return did_you_mean(family, known)
 
 
 def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape:
