@@ -141,8 +141,8 @@ def test_the_footnote_says_what_the_numbers_rest_on() -> None:
     assert "shape is layers x width; llama, vocabulary 32,000, context 4,096" in footnote
     assert "days on 1 x h100 (--devices 8 counts all 8) at 40%" in footnote
     assert "counts all" not in run("--params", "350M", "--parallel", "8", "--devices", "8")
-    assert "note: 20 tokens are 6e-08 for each parameter" in run("--params", "350M", "--tokens", "20")
-    assert "for each parameter" not in run("--params", "350M", "--tokens", "100M")
+    assert "note: 20 tokens are 6e-08 a parameter" in run("--params", "350M", "--tokens", "20")
+    assert "a parameter, next to" not in run("--params", "350M", "--tokens", "100M")
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:

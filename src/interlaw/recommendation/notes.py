@@ -43,16 +43,14 @@ def reason(pick: Candidate, belief: Belief, *, given: bool, parallel: int) -> st
 
 def basis(pick: Candidate, dimensions: Dimensions, plan: Plan) -> str:
     """What the columns of the table rest on."""
-    own = (
-        dimensions.family.startswith("hf:")
-        and dimensions.vocab_size == family_facts(dimensions.family).defaults["vocab_size"]
-    )
-    more = f" (--devices {dimensions.parallel} counts all {dimensions.parallel})"
+    of, num_parallel = dimensions.family, dimensions.parallel
+    own = of.startswith("hf:") and dimensions.vocab_size == family_facts(of).defaults["vocab_size"]
+    hint = f" (--devices {num_parallel} counts all {num_parallel})" if plan.num_devices < num_parallel else ""
     return (
-        f"shape is layers x width; {dimensions.family}, vocabulary {dimensions.vocab_size:,}"
+        f"shape is layers x width; {of}, vocabulary {dimensions.vocab_size:,}"
         f"{' (its own; --vocab sets another)' if own else ''}, context {dimensions.context:,}, "
-        f"{format_size(pick.cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device}"
-        f"{more if plan.num_devices < dimensions.parallel else ''} at {plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
+        f"{format_size(pick.cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device}{hint} at "
+        f"{plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
         f"at full context reads {format_bytes(pick.cost.decode_bytes_per_token)}"
     )
 
@@ -89,8 +87,8 @@ def notes(
     per_param = pick.cost.train_tokens / pick.shape.params
     if per_param < FEW_TOKENS:
         yield (
-            f"{format_size(pick.cost.train_tokens)} tokens are {per_param:.1g} for each parameter: next to no training, "
-            f"and the measured sweeps used 20 or so; for billions write --tokens 20B"
+            f"{format_size(pick.cost.train_tokens)} tokens are {per_param:.1g} a parameter, next to no training: "
+            "the measured sweeps used 20 or so; for billions write --tokens 20B"
         )
     table = pick.shape.width * int(dimensions.vocab_size or 0) / pick.shape.params
     if table > MOSTLY_TABLE:
