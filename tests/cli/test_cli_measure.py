@@ -325,6 +325,18 @@ def test_layers_of_a_model(
     assert "lm_head" in capsys.readouterr().out
 
 
+def test_the_table_of_layers_has_the_interval_of_the_excess(
+    factory: Path, array: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    run("layers", f"{factory}:vectors", "--inputs", array)
+    shown = capsys.readouterr().out
+    run("layers", f"{factory}:vectors", "--inputs", array, "--json")
+    for row in read(capsys)["layers"]:
+        excess = row["interaction"]["excess"]
+        assert f"{excess['value']:+.3f}  {excess['low']:+.3f} to {excess['high']:+.3f}" in shown
+
+
 def test_layers_are_drawn(factory: Path, array: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "layers.png"
     run("layers", f"{factory}:vectors", "--inputs", array, "--figure", picture, "--float32", "--json")

@@ -48,10 +48,13 @@ def test_layers_without_blocks_and_names_that_would_be_the_same() -> None:
 
 def test_the_title_claims_an_excess_only_where_there_is_one(rows: tuple[LayerInteraction, ...]) -> None:
     found = layer_rows(rows)
-    below = [{**row, "excess": -abs(row["excess"])} for row in found]
-    assert layers_message(below, whose="a GPT") == "a GPT: interaction exceeds chance in no layer"
-    one = [*below[:3], {**below[3], "excess": 0.12}, *below[4:]]
-    assert layers_message(one, whose="a GPT").endswith(f"most at {below[3]['role']} in block 0 (+0.12)")
+    none = [{**row, "excess": 0.3, "excess_low": -0.1, "excess_high": 0.7} for row in found]
+    unsure = "a GPT: interaction cannot be told to be above chance in any layer"
+    assert layers_message(none, whose="a GPT") == unsure, "large, but its interval holds 0"
+    one = [*none[:3], {**none[3], "excess": 0.12, "excess_low": 0.05, "excess_high": 0.19}, *none[4:]]
+    said = layers_message(one, whose="a GPT")
+    assert f"above chance in 1 of {len(found)} layers" in said
+    assert said.endswith(f"most at {found[3]['role']} in block 0 (+0.12, +0.05 to +0.19)")
 
 
 def marks(chart: Any, kind: str) -> list[Any]:

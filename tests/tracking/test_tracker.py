@@ -15,7 +15,8 @@ from torch import nn
 import interlaw as il
 from interlaw.errors import InterlawError
 from interlaw.interaction import measure
-from interlaw.tracking import Tracker
+from interlaw.report.tracking_figure import draw_tracking
+from interlaw.tracking import Point, Tracker
 
 X = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
 
@@ -107,6 +108,8 @@ def test_it_prints_in_a_few_lines() -> None:
     assert "20 measurements" in repr(tracker)
     assert len(repr(tracker).splitlines()) <= 15
     assert "<table" in tracker._repr_html_()
+    assert repr(tracker).splitlines()[1].split()[4:7] == ["excess", "excess_low", "excess_high"]
+    assert max(map(len, repr(tracker).splitlines())) <= 80
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, True, "a"])
@@ -137,6 +140,27 @@ def test_its_chart_holds_the_table(tmp_path: Path) -> None:
     for what, column in (("AOFE-ratio", "interaction"), ("by chance", "null")):
         values = {row["step"]: row["value"] for row in drawn if row.get("what") == what}
         assert values == dict(zip(frame["step"], frame[column], strict=True))
+    chance = [row for row in drawn if row.get("what") == "by chance" and "low" in row]
+    assert chance
+    for row in chance:
+        (point,) = (each for each in tracker.points if each.step == row["step"])
+        inside = row["low"] <= point.interaction <= row["high"]
+        assert inside == (point.excess_low <= 0 <= point.excess_high)
     assert {row["step"]: row["loss"] for row in drawn if "loss" in row} == tracker.losses
     chart.save(str(tmp_path / "x.pdf"))
     assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.1, 0.3, "0.400 at step 5 (cannot be told from chance, 0.300)"),
+        (0.05, 0.15, "0.400 at step 5 (above chance, 0.300)"),
+        (-0.3, -0.1, "0.400 at step 5 (below chance, 0.300)"),
+    ],
+)
+def test_its_title_says_what_can_be_told_from_chance(low: float, high: float, said: str) -> None:
+    tracker = il.track(network(), X, views=("input",))
+    ends = {"low": 0.39, "high": 0.41, "excess_low": low, "excess_high": high}
+    tracker.points.append(Point(step=5, view="input", interaction=0.4, null=0.3, excess=0.1, **ends))
+    assert said in draw_tracking(tracker).message

@@ -111,19 +111,23 @@ def show(found: tuple[LayerInteraction, ...]) -> None:
     """Prints one row a layer."""
     from rich.table import Table
 
-    heads = ("layer", "kind", "dim", "AOFE-ratio", "interval", "by chance", "of W^T W", "by chance", "NFA", "centred")
+    heads = (
+        *("layer", "kind", "dim", "AOFE-ratio", "by chance", "above chance", "interval"),
+        *("of W^T W", "by chance", "NFA", "centred"),
+    )
     table = Table(*heads, box=None, header_style="bold")
     for row in found:
-        ratio = row.interaction.aofe_ratio
+        excess = row.interaction.excess
         table.add_row(
             row.name,
             row.kind,
             str(row.interaction.dim),
-            f"{ratio.value:.4f}",
-            f"{ratio.low:.4f} to {ratio.high:.4f}",
-            f"{row.interaction.null_ratio:.4f}",
-            f"{row.superposition.aofe_ratio:.4f}",
-            f"{row.superposition.null_ratio:.4f}",
+            f"{row.interaction.aofe_ratio.value:.3f}",
+            f"{row.interaction.null_ratio:.3f}",
+            f"{excess.value:+.3f}",
+            f"{excess.low:+.3f} to {excess.high:+.3f}",
+            f"{row.superposition.aofe_ratio:.3f}",
+            f"{row.superposition.null_ratio:.3f}",
             f"{row.nfa:.3f}",
             f"{row.nfa_centered:.3f}",
         )

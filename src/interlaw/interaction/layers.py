@@ -82,7 +82,7 @@ class Layers(tuple[LayerInteraction, ...]):
         return self
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a layer: the ratio with its interval, chance and excess, those of W^T W, and their agreement."""
+        """One row a layer: ratio and excess over chance with their intervals, those of W^T W, and their agreement."""
         import pandas as pd
 
         rows = [
@@ -95,6 +95,8 @@ class Layers(tuple[LayerInteraction, ...]):
                 "high": row.interaction.aofe_ratio.high,
                 "null_ratio": row.interaction.null_ratio,
                 "excess_ratio": row.interaction.excess_ratio,
+                "excess_low": row.interaction.excess.low,
+                "excess_high": row.interaction.excess.high,
                 "superposition_ratio": row.superposition.aofe_ratio,
                 "nfa": row.nfa,
                 "nfa_centered": row.nfa_centered,
@@ -105,7 +107,7 @@ class Layers(tuple[LayerInteraction, ...]):
 
     def __repr__(self) -> str:
         """The layers in at most 15 lines: all of them, or the first and the last."""
-        columns = ["layer", "dim", "aofe_ratio", "null_ratio", "excess_ratio", "nfa"]
+        columns = ["layer", "dim", "aofe_ratio", "excess_ratio", "excess_low", "excess_high", "nfa"]
         left_out = f"\n{len(self.left_out)} left out: see left_out" if self.left_out else ""
         table = self.to_frame()[columns].to_string(
             index=False, max_rows=SHOWN_ROWS, float_format="{:.4f}".format, show_dimensions=False

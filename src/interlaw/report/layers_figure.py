@@ -15,6 +15,7 @@ from interlaw.interaction import LayerInteraction
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import DASHES, INK, SERIES, SHAPES, SIGNED_RAMP, SURFACE
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, shaded, told_apart, when
+from interlaw.size import counted
 
 BEFORE, AFTER = "in", "out"
 MOST_NUMBERED = 16  # columns of a heat map with room for numbers in their cells
@@ -44,7 +45,8 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[dict[str, Any]]:
 
     Returns:
         `role`: as short as can be told apart; `depth`: the block's number, "in" before the first and "out" after the
-        last; `aofe_ratio` at the layer's input with the interval `low` to `high`, its `null` and `excess`;
+        last; `aofe_ratio` at the layer's input with the interval `low` to `high`, its `null`, and its `excess` with the
+        interval `excess_low` to `excess_high`;
         `weights_ratio` of W^T W, its `weights_null` and `weights_excess`; `nfa`.
     """
     places = [split_name(row.name) for row in layers]
@@ -62,6 +64,8 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[dict[str, Any]]:
             "high": measured.aofe_ratio.high,
             "null": measured.null_ratio,
             "excess": measured.excess_ratio,
+            "excess_low": measured.excess.low,
+            "excess_high": measured.excess.high,
             "weights_ratio": weights.aofe_ratio,
             "weights_null": weights.null_ratio,
             "weights_excess": weights.excess_ratio,
@@ -125,13 +129,16 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
 
 
 def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
-    """Where interaction stands out most from chance; so close that it rounds to nothing, it does nowhere."""
-    most = max(rows, key=lambda row: -math.inf if math.isnan(row["excess"]) else row["excess"])
-    if not most["excess"] >= 0.005:
-        return f"{whose}: interaction exceeds chance in no layer"
+    """In how many layers interaction is above chance by its interval, and in which of them most."""
+    above = [row for row in rows if row["excess_low"] > 0]
+    if not above:
+        return f"{whose}: interaction cannot be told to be above chance in any layer"
+    most = max(above, key=lambda row: row["excess"])
     block = {BEFORE: "before the blocks", AFTER: "after the blocks"}
-    where = block.get(most["depth"], f"in block {most['depth']}")
-    return f"{whose}: interaction exceeds chance most at {most['role']} {where} ({most['excess']:+.2f})"
+    where = f"{most['role']} {block.get(most['depth'], 'in block ' + most['depth'])}"
+    size = f"{most['excess']:+.2f}, {most['excess_low']:+.2f} to {most['excess_high']:+.2f}"
+    count = f"{len(above)} of {counted(len(rows), 'layer')}"
+    return f"{whose}: interaction is above chance in {count}, most at {where} ({size})"
 
 
 def _known(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -14,11 +14,16 @@ MEASURED, CHANCE = "AOFE-ratio", "by chance"
 
 
 def tracking_rows(tracker: Tracker, view: str) -> list[dict[str, Any]]:
-    """The plotted numbers of a view: two rows a step, without steps that could not be measured."""
+    """The plotted numbers of a view: two rows a step, without steps that could not be measured.
+
+    The range of chance is the interval of the excess, laid around chance: interaction lies inside exactly where its
+    excess cannot be told from 0.
+    """
     found = []
     for point in (each for each in tracker.points if each.view == view and not each.reason):
         measured = {"value": point.interaction, "low": point.low, "high": point.high}
-        for what, values in ((MEASURED, measured), (CHANCE, {"value": point.null})):
+        ends = {"low": point.interaction - point.excess_high, "high": point.interaction - point.excess_low}
+        for what, values in ((MEASURED, measured), (CHANCE, {"value": point.null, **ends})):
             found.append({"step": point.step, "what": what, **values, "said": _said(point.step, what, values["value"])})
     return found
 
@@ -41,19 +46,23 @@ def draw_tracking(tracker: Tracker) -> Drawing:
     panels = [_view_panel(tracker, view, x) for view in views]
     if tracker.losses:
         panels.append(_loss_panel(tracker.losses, x))
-    caption = "Band: interval over samples. Dashed: what a random basis gives for the same spectrum."
+    caption = (
+        "Dashed: what a random basis gives for the same spectrum; grey: how far that may lie from there. Interaction "
+        "within the grey cannot be told from chance. Coloured band: interval over samples alone."
+    )
     return Drawing(message=_message(tracker, views), caption=caption, panels=tuple(panels), columns=1, shared=False)
 
 
 def _view_panel(tracker: Tracker, view: str, x: Spec) -> Panel:
     values = tracking_rows(tracker, view)
     ends = [row.get(name) for row in values for name in ("value", "low", "high")]
-    known = [row for row in values if row["what"] == MEASURED]
+    known, chance = ([row for row in values if row["what"] == what] for what in (MEASURED, CHANCE))
     color = told_apart("what", (MEASURED, CHANCE), (INTERACTION, MUTED), {"title": None})
     dash = told_apart("what", (MEASURED, CHANCE), ([1, 0], [6, 3]))
     chart = layered(
         x,
         linear_axis("value", "share of energy off the diagonal", padded(ends)),
+        marks(chance, "area", x="step", y="low", y2="high", color=MUTED, opacity=0.15),
         marks(known, "area", x="step", y="low", y2="high", color=INTERACTION, opacity=0.18),
         marks(values, "line", x="step", y="value", color=color, strokeDash=dash),
         marks(values, "point", x="step", y="value", said=True, color=color, filled=True, size=45, opacity=1),
@@ -86,5 +95,6 @@ def _message(tracker: Tracker, views: list[str]) -> str:
 
 
 def _against(point: Point) -> str:
-    """A point's ratio and that of chance."""
-    return f"{point.interaction:.3f} at step {point.step} (by chance {point.null:.3f})"
+    """A point's ratio, and whether it differs from that of chance."""
+    side = "above" if point.excess_low > 0 else "below" if point.excess_high < 0 else "cannot be told from"
+    return f"{point.interaction:z.3f} at step {point.step} ({side} chance, {point.null:z.3f})"

@@ -145,8 +145,8 @@ class Tracker:
         return import_module("interlaw").chart_of(self)
 
     def _shown(self) -> pd.DataFrame:
-        """The last rows, without columns that say nothing."""
-        frame = self.to_frame().drop(columns=["excess_low", "excess_high"])
+        """The last rows, without columns that say nothing; the excess, which is judged by, has the interval."""
+        frame = self.to_frame().drop(columns=["low", "high"])
         empty = [name for name in ("reason", "loss") if not (frame[name].astype(bool) & frame[name].notna()).any()]
         return frame.drop(columns=empty).tail(LINES)
 
