@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from interlaw.cli import run as command_line
 from interlaw.cli.fit import fit, read_source, rename_columns
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
@@ -162,3 +163,13 @@ def test_several_tables_are_put_to_one_test(tmp_path: Path, path: Path) -> None:
     assert "The claims, over all of it" in shown.stdout
     refused = runner.invoke(app, [str(path), str(other), "--out", str(tmp_path / "FIT.json")])
     assert "expected one run or table with --out, found 2" in str(refused.exception)
+
+
+def test_a_recipe_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('name = "mine"\n')
+    assert command_line(["fit", str(recipe)]) == 2
+    assert capsys.readouterr().err == (
+        f"interlaw: expected a table or a run's folder, found the recipe {str(recipe)!r}; give the folder of its run "
+        "(--out of interlaw sweep)\n"
+    )

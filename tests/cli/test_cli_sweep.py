@@ -30,7 +30,7 @@ def answer(capsys: pytest.CaptureFixture[str], arguments: list[Any], *, code: in
 def test_a_sweep_runs_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, out = write_recipe(tmp_path), tmp_path / "run"
     command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
-    told = {"unmeasured": 0, "run_dir": str(out)}
+    told = {"planned": 4, "unmeasured": 0, "run_dir": str(out)}
     assert answer(capsys, command) == {"done": 4, "failed": 0, "skipped": 0, **told}
     assert (out / "recipe.toml").read_text() == recipe.read_text()
     (RunFolder(out).trials()[0].path / "record.json").unlink()
@@ -80,7 +80,9 @@ def test_people_see_one_line_a_trial(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--executor", "local"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    lines = captured.err.splitlines()
+    first, *lines, last = captured.err.splitlines()
+    assert first == "starting: 0 of 4 trials done"
+    assert last == f"4 of 4 done; next: interlaw fit {tmp_path / 'run'}"
     assert len(lines) == 4
     assert all("loss" in line and "seed" in line and "3k" in line for line in lines)
 
@@ -90,9 +92,10 @@ def test_trials_that_fail_end_in_status_1(tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "run"
     assert run(["sweep", str(recipe), "--out", str(out), "--executor", "local", "--json"]) == 1
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"done": 0, "failed": 2, "skipped": 0, "unmeasured": 0, "run_dir": str(out)}
+    told = {"planned": 2, "done": 0, "failed": 2, "skipped": 0, "unmeasured": 0, "run_dir": str(out)}
+    assert json.loads(captured.out) == told
     lines = captured.err.splitlines()
-    assert "diverged" in lines[0]
+    assert "diverged" in lines[1]
     assert lines[-1] == f"interlaw: 2 of 2 trials failed or diverged; `interlaw status {out}` says why"
     state = answer(capsys, ["status", out, "--json"])
     assert (state["failed"], state["diverged"], len(state["reasons"])) == (2, 2, 2)
@@ -114,6 +117,28 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert lines[0].startswith(plan["trials"][0]["key"])
     assert lines[-1].startswith("4 trials, ")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_is_told_and_a_changed_recipe_is_refused_dry_and_real(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, out = write_recipe(tmp_path, measure={"views": []}), tmp_path / "run"
+    command = ["sweep", str(recipe), "--out", str(out), "--executor", "local"]
+    answer(capsys, [*command, "--json"])
+    assert run(command) == 0
+    assert capsys.readouterr().err == f"4 of 4 done; next: interlaw fit {out}\n"
+    (RunFolder(out).trials()[0].path / "record.json").unlink()
+    assert [row["ended"] for row in answer(capsys, [*command, "--dry-run", "--json"])["trials"]].count(True) == 3
+    assert run([*command, "--dry-run"]) == 0
+    *rows, last = capsys.readouterr().out.splitlines()
+    assert sum(row.endswith("  ended") for row in rows) == 3
+    assert "; 3 ended, " in last
+    write_recipe(tmp_path, top={"depths": [1]}, measure={"views": []})
+    kept = sorted(out.rglob("*"))
+    for more in ([], ["--dry-run"]):
+        assert run([*command, *more]) == 2
+        assert "expected a new folder or one of this recipe, found 2 trials" in capsys.readouterr().err
+    assert sorted(out.rglob("*")) == kept
 
 
 @pytest.mark.parametrize(
@@ -185,7 +210,7 @@ def test_exports_that_cannot_be_are_refused(
     assert "'xlsx' is not one of 'csv', 'parquet', 'jsonl'" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert run(["export", str(finished_run), "--out", str(tmp_path / "file" / "table.csv")]) == 2
-    assert "expected to write" in capsys.readouterr().err
+    assert "expected a file to write at" in capsys.readouterr().err
 
 
 def test_the_live_picture_survives_a_dead_worker(
@@ -233,7 +258,7 @@ def test_a_log_hears_of_running_trials_every_half_minute(
         for _ in range(3):
             live.listen(Event(kind="progress", key=key, values=values))
             printed.append(capsys.readouterr().err)
-    assert (printed[0], printed[2]) == ("", "")
+    assert (printed[0], printed[2]) == ("starting: 1 of 4 trials done\n", "")
     assert printed[1].startswith("1 of 4 trials done; running: 3k ")
     assert printed[1].endswith("seed 0 step 6 of 12, loss 2.500  48 tokens/s\n")
 
@@ -247,7 +272,7 @@ def test_stopping_says_how_to_go_on(
     monkeypatch.setattr("interlaw.sweep.run_trials", interrupted)
     recipe = write_recipe(tmp_path)
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 130
-    assert capsys.readouterr().err == "stopped; run the same command again to resume\n"
+    assert capsys.readouterr().err.splitlines()[1:] == ["stopped; run the same command again to resume"]
     shutil.rmtree(tmp_path / "run")
 
 
@@ -332,6 +357,12 @@ def test_a_search_says_that_its_plan_is_the_first_round_and_what_it_cost(
     assert answer(capsys, [*command, "--dry-run", "--json"])["first_round_only"] is True
     assert run([*command, "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("the search's first round alone: further rates")
+    assert run(command) == 0
+    capsys.readouterr()
+    final = next(trial for trial in RunFolder(tmp_path / "run").trials() if trial.spec().stage == "final")
+    (final.path / "record.json").unlink()
+    assert run([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("the search's rounds so far: further rates")
     assert run(command) == 0
     capsys.readouterr()
     assert run(["status", str(tmp_path / "run")]) == 0

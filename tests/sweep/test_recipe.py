@@ -41,12 +41,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"top": {"depths": "4-1"}}, "expected depths from 1 to"),
     ({"top": {"depths": [1, 2, 1]}}, "depths names a value twice"),
     ({"top": {"depths": [1.5]}}, "depths.0: input should be a valid integer"),
-    ({"top": {"depths": 3}}, "depths: input should be a valid tuple, found '3'"),
+    ({"top": {"depths": 3}}, "depths: expected a list, found '3', write a list: \\[3\\]"),
     ({"top": {"seeds": []}}, "seeds: tuple should have at least 1 item"),
     ({"top": {"seeds": [0, 0]}}, "seeds names a value twice"),
     ({"top": {"seeds": [-1]}}, "seeds.0: input should be greater than or equal to 0, found '-1'"),
     ({"shape": {"vocab_size": 50}}, "shape.vocab_size follows from the tokenizer; remove it"),
     ({"shape": {"context": "long"}}, "shape.context"),
+    ({"budget": {"amounts": "12k"}}, 'budget.amounts: expected a list, found .12k., write a list: \\["12k"\\]'),
     ({"budget": {"amounts": []}}, "budget.amounts: tuple should have at least 1 item"),
     ({"budget": {"amounts": ["3 bananas"]}}, "expected a size such as 300k, 3M or 1.2B, found '3 bananas'"),
     ({"budget": {"amounts": [2.5]}}, r"amounts of params are whole numbers, found \(2\.5,\)"),
@@ -96,7 +97,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"measure": {"samples": 1}}, "measure.samples: input should be greater than or equal to 2"),
     ({"measure": {"views": ["los"]}}, "measure.views names 'los'; choose among input, loss, .*did you mean 'loss'"),
     ({"measure": {"views": ["loss", "loss"]}}, "measure.views names a value twice"),
-    ({"measure": {"views": "loss"}}, "measure.views: input should be a valid tuple"),
+    ({"measure": {"views": "loss"}}, 'measure.views: expected a list, found .loss., write a list: \\["loss"\\]'),
 ]
 
 

@@ -116,6 +116,11 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
         from interlaw.runs import load_table
 
         table = load_table(source)
+    elif str(source).endswith(".toml") and Path(source).is_file():
+        raise InterlawError(
+            f"expected a table or a run's folder, found the recipe {str(source)!r}; give the folder of its run "
+            "(--out of interlaw sweep)"
+        )
     else:
         from interlaw.runs import read_table_file
 

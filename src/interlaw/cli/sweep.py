@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from interlaw.cli.loading import busy
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.size import counted
 
@@ -77,6 +77,7 @@ def sweep(
     from interlaw.shapes import parse_size
     from interlaw.sweep import (
         parse_resources,
+        plan_run,
         plan_trials,
         prepare_run,
         read_recipe,
@@ -97,7 +98,8 @@ def sweep(
     if limit is not None:
         require_smallest_fits(plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
     if dry_run:
-        show_plan(plan_trials(parsed, folder=recipe.parent), device=device, as_json=as_json)
+        _, trials, ended = plan_run(parsed, out=out, folder=recipe.parent)
+        show_plan(trials, ended, device=device, as_json=as_json)
         return
 
     if retry is not None:
@@ -119,6 +121,8 @@ def sweep(
     if as_json:
         print_json(outcome)
     require_success(outcome, out)
+    if not as_json:
+        tell_next(outcome, out)
 
 
 def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float = 0) -> str:
@@ -174,6 +178,14 @@ def require_success(outcome: dict[str, Any], out: str) -> None:
             f"{outcome['unmeasured']} of {all_trials} trials have a loss but could not be measured; "
             f"`interlaw status {out}` says why, --retry failed measures them again"
         )
+
+
+def tell_next(outcome: dict[str, Any], out: str) -> None:
+    """How much of the run is done, and the command that goes on from here."""
+    done, planned = outcome["done"], outcome["planned"]
+    own = own_name()
+    goal = f"{own} fit {out}" if done == planned else f"another process runs the others; {own} status {out}"
+    make_console().print(f"{done} of {planned} done; next: {goal}", markup=False, highlight=False)
 
 
 def forget_failures(run: RunFolder) -> None:
@@ -251,6 +263,7 @@ def drive(
     logbook.close()
     records = [run.trial(trial.key).record() for trial in trials]
     return {
+        "planned": len(trials),
         "done": sum(record is not None and record.status == "done" for record in records),
         "failed": sum(record is not None and record.status != "done" for record in records),
         "unmeasured": sum(record is not None and bool(record.unmeasured) for record in records),
@@ -266,13 +279,14 @@ def log_folder(run: RunFolder) -> Path:
     return Path("logs") / run_name(run) if is_url(run.location) else run.path / "logs"
 
 
-def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
-    """What would run, and where."""
+def show_plan(trials: list[TrialSpec], ended: set[str], *, device: str, as_json: bool) -> None:
+    """What a run holds, how much of that has ended, and where the rest would run."""
     from interlaw.sweep import planned_flops
 
     rows = [
         {
             "key": t.key,
+            "ended": t.key in ended,
             "seed": t.training.seed,
             "steps": t.training.steps,
             "flops": planned_flops(t),
@@ -280,7 +294,8 @@ def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
         }
         for t in trials
     ]
-    first_round = any(t.stage == "search" for t in trials)
+    searching = any(t.stage == "search" for t in trials) and len(ended) < len(trials)
+    first_round = searching and not ended
     if as_json:
         flops = sum(row["flops"] for row in rows)
         print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round, "device": device})
@@ -289,10 +304,13 @@ def show_plan(trials: list[TrialSpec], *, device: str, as_json: bool) -> None:
     for row in rows:
         console.print(
             f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  "
-            f"seed {row['seed']}  {row['steps']} steps",
+            f"seed {row['seed']}  {row['steps']} steps{'  ended' if row['ended'] else ''}",
         )
-    console.print(f"{counted(len(rows), 'trial')}, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}")
-    if first_round:
-        console.print(
-            "the search's first round alone: further rates, then a final trial a seed, are planned from what it finds"
-        )
+    left = [row for row in rows if not row["ended"]]
+    console.print(
+        f"{counted(len(rows), 'trial')}, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}"
+        + (f"; {len(rows) - len(left)} ended, {sum(row['flops'] for row in left):.3g} FLOPs left" if ended else "")
+    )
+    if searching:
+        rounds = "the search's first round alone" if first_round else "the search's rounds so far"
+        console.print(f"{rounds}: further rates, then a final trial a seed, are planned from what is found")

@@ -35,6 +35,31 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
     Raises:
         InterlawError: When DIR cannot be written, or holds trials that this recipe does not plan.
     """
+    run, trials, ended = plan_run(recipe, out=out, folder=folder)
+    for key in ended:  # what a process left that was killed between a record and its tidying
+        run.trial(key).tidy()
+    try:
+        run.write_plan(trials, text)
+    except (OSError, StorageError) as error:
+        reason = error.reason if isinstance(error, StorageError) else error.strerror
+        raise InterlawError(f"expected to write to {str(out)!r}, found: {reason}; choose another --out") from error
+    return run, trials
+
+
+def plan_run(recipe: Recipe, *, out: str | Path, folder: Path) -> tuple[RunFolder, list[TrialSpec], set[str]]:
+    """What `prepare_run` would plan, without writing.
+
+    Args:
+        recipe: The sweep.
+        out: DIR, or a URL of storage; nothing need be there yet.
+        folder: Folder of the recipe file; relative corpus paths start there.
+
+    Returns:
+        The run, all its planned trials, and the keys of those that have ended.
+
+    Raises:
+        InterlawError: When DIR is a file, or holds trials that this recipe does not plan.
+    """
     require_folder(out)
     run = open_run(out)
     run.fetch()
@@ -46,14 +71,7 @@ def prepare_run(recipe: Recipe, text: str, *, out: str | Path, folder: Path) -> 
             f"expected a new folder or one of this recipe, found {len(strangers)} trials in {str(out)!r} that it does "
             f"not plan{_changed_keys(run, recipe)}; choose another --out, or take the recipe that made them"
         )
-    for key in ended:  # what a process left that was killed between a record and its tidying
-        run.trial(key).tidy()
-    try:
-        run.write_plan(trials, text)
-    except (OSError, StorageError) as error:
-        reason = error.reason if isinstance(error, StorageError) else error.strerror
-        raise InterlawError(f"expected to write to {str(out)!r}, found: {reason}; choose another --out") from error
-    return run, trials
+    return run, trials, set(ended)
 
 
 def _changed_keys(run: RunFolder, recipe: Recipe) -> str:

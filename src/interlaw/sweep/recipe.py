@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from itertools import pairwise
@@ -320,6 +321,10 @@ def _problem(problem: ErrorDetails) -> str:
         return f"unknown key {place!r}, remove it or correct its spelling{near}"
     if problem["type"] == "missing":
         return f"missing key {place!r}, add it"
+    if problem["type"] == "tuple_type":
+        found = str(problem["input"])[:60]
+        item = json.dumps(found, ensure_ascii=False) if isinstance(problem["input"], str) else found
+        return f"{place}: expected a list, found {found!r}, write a list: [{item}]"
     if isinstance(problem["input"], dict):  # a part as a whole: its message says what was found
         return f"{place}: {message[0].lower()}{message[1:]}, correct it"
     return f"{place}: {message[0].lower()}{message[1:]}, found {str(problem['input'])[:60]!r}, correct it"
