@@ -42,7 +42,17 @@ CALLS = {
     "il.measure('./nowhere', view='lost')": ("InterlawError", "expected a view"),
     "il.measure(linear, x, text='book.txt')": ("InterlawError", "expected text= with a model's name"),
     "il.agop('x', x)": MODULE,
-    "il.measure_layers('x', x)": MODULE,
+    "il.measure_layers(3, x)": (MODULE[0], MODULE[1].replace("str", "int")),
+    "il.measure_layers('./nowhere', text='book.txt')": ("InterlawError", "expected a trial's or model's folder, found"),
+    "il.measure_layers(net, x, text='book.txt')": (
+        "InterlawError",
+        "expected text= with a model's name, measure_layers('folder', text='book.txt'), found Sequential",
+    ),
+    "il.measure('./nowhere', text='a long text ' * 99)": (
+        "InterlawError",
+        "expected the path of a text file or a folder, found 1,188 characters that begin with 'a long text a long",
+    ),
+    "il.measure('./nowhere', text='two\\nlines')": ("InterlawError", "expected the path of a text file or a folder"),
     "il.measure(linear, torch.randn(8, 4))": SHAPE,
     "il.agop(linear, torch.randn(8, 4))": SHAPE,
     "il.measure_layers(net, torch.randn(8, 4))": SHAPE,

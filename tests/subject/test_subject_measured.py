@@ -94,3 +94,14 @@ def test_both_sources_are_refused(folder: Path) -> None:
 def test_a_network_at_hand_has_no_text() -> None:
     with pytest.raises(InterlawError, match=r"expected text= with a model's name.*found Linear"):
         il.measure(torch.nn.Linear(3, 2), text="book.txt")
+
+
+def test_layers_of_a_name_are_those_of_the_command_line(folder: Path) -> None:
+    options = ["--text", str(folder / "book.txt"), "--samples", "9", "--context", "8", "--json"]
+    printed = json.loads(CliRunner().invoke(app, ["layers", str(folder / "gpt2"), *options]).stdout)
+    found = il.measure_layers(folder / "gpt2", text=folder / "book.txt", samples=9, context=8)
+    expected = {row["layer"]: row["interaction"]["aofe_ratio"]["value"] for row in printed["layers"]}
+    assert {row.name: row.interaction.aofe_ratio.value for row in found} == expected
+    noted = il.measure_layers(f"{folder / 'mine.py'}:build", folder / "x.npy")
+    assert noted[0].interaction.warnings[0].startswith("the network came in train mode")
+    assert noted.left_out == {}

@@ -15,6 +15,7 @@ from torch import nn
 import interlaw as il
 from interlaw.errors import InterlawError
 from interlaw.interaction import measure
+from interlaw.models import build_model
 from interlaw.report.tracking_figure import draw_tracking
 from interlaw.tracking import Point, Tracker
 
@@ -164,3 +165,13 @@ def test_its_title_says_what_can_be_told_from_chance(low: float, high: float, sa
     ends = {"low": 0.39, "high": 0.41, "excess_low": low, "excess_high": high}
     tracker.points.append(Point(step=5, view="input", interaction=0.4, null=0.3, excess=0.1, **ends))
     assert said in draw_tracking(tracker).message
+
+
+def test_the_view_fits_the_network_unless_it_is_named() -> None:
+    def views_of(model: nn.Module, inputs: object, **options: object) -> list[str]:
+        return [point.view for point in il.track(model, inputs, **options)(0)]  # type: ignore[arg-type]
+
+    assert views_of(network(), X) == views_of(network(), [X[:8], X[8:]]) == ["input"]
+    assert views_of(network(), X, views="projected") == ["projected"]
+    gpt = build_model(il.match_shapes(family="gpt", params=10_000, depths=[1], vocab_size=16, context=8)[0], seed=0)
+    assert views_of(gpt, torch.randint(16, (6, 9))) == ["loss"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.layers import MOST_SAMPLES
 from interlaw.cli.measure import (
     Context,
     Device,
@@ -26,7 +25,7 @@ from interlaw.cli.measure import (
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.errors import InterlawError
-from interlaw.subject import title_of
+from interlaw.subject import MOST_BY_LAYER, title_of
 
 if TYPE_CHECKING:
     from interlaw.interaction import Estimate, Interaction, Layers, LayersDifference
@@ -152,7 +151,7 @@ def _diff_layers(
     for name in names:
         subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
         beside = {"view": what["view"] or subject.default_view}
-        given = read_inputs(subject, view=beside["view"], seed=what["seed"], most=MOST_SAMPLES, **reading)
+        given = read_inputs(subject, view=beside["view"], seed=what["seed"], most=MOST_BY_LAYER, **reading)
         with progress_bar(given.inputs) as advance:
             found = measure_layers(subject.model, given.inputs, **what | beside, groups=given.groups, progress=advance)
         sides.append(found)

@@ -26,12 +26,10 @@ from interlaw.cli.measure import (
 )
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_json
 from interlaw.cli.subject import open_subject, read_inputs
-from interlaw.subject import title_of
+from interlaw.subject import MOST_BY_LAYER, title_of
 
 if TYPE_CHECKING:
     from interlaw.interaction import LayerInteraction
-
-MOST_SAMPLES = 128
 
 
 def layers(
@@ -84,7 +82,7 @@ def layers(
         text=text,
         inputs=inputs,
         samples=samples,
-        most=MOST_SAMPLES,
+        most=MOST_BY_LAYER,
         context=context,
         seed=seed,
         groups=groups,

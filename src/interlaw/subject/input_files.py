@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # What separates documents in files of many, as most tokenizers of language models write it.
 END_OF_TEXT = "<|endoftext|>"
+LONGEST_NAME = 255  # characters of a file's name on usual file systems
 
 
 def read_array(path: Path) -> Tensor:
@@ -44,8 +45,28 @@ def read_labels(path: Path, *, count: int) -> list[Any]:
     return labels
 
 
+def require_text(path: Path) -> Path:
+    """The path of a text, unless it is the text itself.
+
+    Raises:
+        InterlawError: It has more characters than a path, or characters that no path has.
+    """
+    written = str(path)
+    try:
+        exists = path.exists()
+    except OSError:  # too long a name
+        exists = False
+    if not exists and (len(written) > LONGEST_NAME or not written.isprintable()):
+        raise InterlawError(
+            f"expected the path of a text file or a folder, found {len(written):,} characters that begin with "
+            f"{written[:30]!r}; text= takes a path: write the text into a file, and give its path"
+        )
+    return path
+
+
 def documents_of(path: Path) -> list[str]:
     """The documents of a text: the files of a folder, and within a file what stands between end-of-text marks."""
+    require_text(path)
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     if not files:
         raise InterlawError(f"expected text files in the folder {path}, found none")

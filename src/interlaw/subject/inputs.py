@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Samples when nobody says how many: a small language model reads so many sequences in seconds on a processor.
 MOST_SAMPLES = 256
+MOST_BY_LAYER = 128  # of all layers at once, which keep a matrix each
 MOST_TOKENS = 512  # a sequence of a model that reads more: what a processor does in seconds
 DEFAULT_TEXT = "the held-out part of the standard library"
 

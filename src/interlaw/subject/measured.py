@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from interlaw.errors import InterlawError
-from interlaw.subject.inputs import Given, read_inputs
+from interlaw.subject.input_files import require_text
+from interlaw.subject.inputs import MOST_BY_LAYER, Given, read_inputs
 from interlaw.subject.model import open_subject
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from interlaw.interaction import Interaction, MeasureOptions
+    from interlaw.interaction import Interaction, Layers, MeasureOptions
 
 
 def measure(
@@ -55,33 +57,93 @@ def measure(
         >>> measure(model, torch.randn(8, 3)).dim
         3
     """
-    if not isinstance(model, str | Path):
-        reading = {"text": text, "samples": samples, "context": context, "device": device}
-        given = [name for name, value in reading.items() if value is not None]
-        if given:
-            raise InterlawError(
-                f"expected {given[0]}= with a model's name, measure('folder', text='book.txt'), found "
-                f"{type(model).__name__}; give a network its inputs: measure(model, x)"
-            )
-        return _measure(model, inputs, **options)
-    return _measure_named(
-        str(model),
-        inputs,
-        {"text": None if text is None else Path(text), "samples": samples, "context": context},
-        options,
-        device=device,
-        trust_remote_code=trust_remote_code,
-    )
-
-
-def _measure(model: Any, inputs: object, **options: Any) -> Interaction:
-    """The measurement of a network at hand."""
     from interlaw.interaction import measure as measure_network
 
-    return measure_network(model, inputs, **options)
+    reading = {"text": text, "samples": samples, "context": context}
+    if not isinstance(model, str | Path):
+        _require_nothing_to_read({**reading, "device": device}, "measure", model)
+        return measure_network(model, inputs, **options)
+    named = _open(str(model), inputs, reading, options, device=device, trust_remote_code=trust_remote_code)
+    measured = measure_network(named.network, named.inputs, **named.options)
+    return replace(measured, warnings=(*named.notes, *measured.warnings))
 
 
-def _measure_named(
+def measure_layers(
+    model: nn.Module | str | Path,
+    inputs: object = None,
+    *,
+    layers: Sequence[str] | None = None,
+    text: str | Path | None = None,
+    samples: int | None = None,
+    context: int | None = None,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    **options: Unpack[MeasureOptions],
+) -> Layers:
+    """Measures every linear, convolution and embedding layer of a network, at hand or named.
+
+    Args:
+        model: As in `measure`.
+        inputs: As in `measure`.
+        layers: Names of the modules; all of the known kinds when None.
+        text: As in `measure`; so are `samples`, of which a name reads fewer by default, `context`, `device` and
+            `trust_remote_code`.
+        samples: See there.
+        context: See there.
+        device: See there.
+        trust_remote_code: See there.
+        **options: As in `interlaw.interaction.measure_layers`.
+
+    Returns:
+        The layers; what people should know of a named model is in the `warnings` of each layer's measurement.
+
+    Raises:
+        InterlawError: A mistake; the message says how to correct it.
+        TypeError: `model` is neither a torch module nor a name, or the inputs are of another type.
+
+    Example:
+        >>> import torch
+        >>> len(measure_layers(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.randn(8, 3)))
+        1
+    """
+    from interlaw.interaction import Layers
+    from interlaw.interaction import measure_layers as measure_network
+
+    reading = {"text": text, "samples": samples, "context": context}
+    if not isinstance(model, str | Path):
+        _require_nothing_to_read({**reading, "device": device}, "measure_layers", model)
+        return measure_network(model, inputs, layers=layers, **options)
+    reading["most"] = MOST_BY_LAYER
+    named = _open(str(model), inputs, reading, options, device=device, trust_remote_code=trust_remote_code)
+    found = measure_network(named.network, named.inputs, layers=layers, **named.options)
+    rows = [
+        replace(row, interaction=replace(one, warnings=(*named.notes, *one.warnings)))
+        for row, one in ((row, row.interaction) for row in found)
+    ]
+    return Layers(rows, left_out=found.left_out)
+
+
+def _require_nothing_to_read(reading: dict[str, Any], function: str, model: object) -> None:
+    """Refuses what only a named model has a use for."""
+    given = [name for name, value in reading.items() if value is not None]
+    if given:
+        raise InterlawError(
+            f"expected {given[0]}= with a model's name, {function}('folder', text='book.txt'), found "
+            f"{type(model).__name__}; give a network its inputs: {function}(model, x)"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """A model that was named, with its inputs, the options of its measurement, and what people should know of both."""
+
+    network: nn.Module
+    inputs: Any
+    options: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def _open(
     name: str,
     inputs: object,
     reading: dict[str, Any],
@@ -89,14 +151,15 @@ def _measure_named(
     *,
     device: str | None,
     trust_remote_code: bool,
-) -> Interaction:
-    """Loads the model, reads the inputs, and says in the measurement's warnings what the command line would print."""
+) -> _Named:
+    """Loads the model and reads the inputs; the notes say what the command line would print."""
     from interlaw.interaction import Options
 
     if inputs is not None and reading["text"] is not None:
         raise InterlawError("expected text= or inputs=, found both; give one")
     if options.get("view") is not None:
         Options(view=options["view"])  # refused before anything is loaded
+    reading = {**reading, "text": None if reading["text"] is None else require_text(Path(reading["text"]))}
     subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
     view, seed = options.get("view") or subject.default_view, options.get("seed", 0)
     Options(view=view, seed=seed)
@@ -108,6 +171,6 @@ def _measure_named(
     how: dict[str, Any] = {"name": name, "groups": given.groups, **options, "view": view}
     if given.inputs is inputs and reading["samples"] is not None:
         how.setdefault("max_clusters", reading["samples"])
-    measured = _measure(subject.model, given.inputs, **how)
     assumed = (f"read {given.text}",) if given.text is not None and reading["text"] is None else ()
-    return replace(measured, warnings=(*subject.notes, *assumed, *given.notes, *measured.warnings))
+    notes = (*subject.notes, *assumed, *given.notes)
+    return _Named(network=subject.model, inputs=given.inputs, options=how, notes=notes)

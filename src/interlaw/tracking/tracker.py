@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import Interaction, Options, measure
+from interlaw.subject import Subject
 from interlaw.tracking.undisturbed import undisturbed
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Tracker:
 
 
 def track(
-    model: nn.Module, inputs: object, *, views: Sequence[str] = ("loss",), every: int = EVERY, **options: Any
+    model: nn.Module, inputs: object, *, views: str | Sequence[str] | None = None, every: int = EVERY, **options: Any
 ) -> Tracker:
     """Measures a network every so many steps of its training, which ends in the same bits as without.
 
@@ -174,7 +175,8 @@ def track(
         model: The network that is trained.
         inputs: What it reads at each measurement: a tensor, or an iterable of batches, which is read once and kept. The
             "loss" view needs one token more a sequence, or labels.
-        views: Which matrices are meant; see `interlaw.interaction.measure`.
+        views: Which matrices are meant, one or several; see `interlaw.interaction.measure`. When None, "loss" for a
+            network that reads tokens, "input" for any other.
         every: Steps between measurements.
         **options: Options of `interlaw.interaction.measure` for every view, such as layer=, probes= and seed=.
 
@@ -202,7 +204,18 @@ def track(
     if isinstance(inputs, Iterable) and not isinstance(inputs, Tensor | Mapping | str):
         with undisturbed(model):  # a loader may shuffle
             kept = list(inputs)
-    return Tracker(model, {view: {"inputs": kept} for view in views}, every=every, options=options)
+    if views is None:
+        views = _default_view(model, kept)
+    chosen = (views,) if isinstance(views, str) else views
+    return Tracker(model, {view: {"inputs": kept} for view in chosen}, every=every, options=options)
+
+
+def _default_view(model: nn.Module, inputs: object) -> str:
+    """That of a named model; whole numbers are tokens, whatever the network says of itself."""
+    first = next(iter(inputs), None) if isinstance(inputs, list) else inputs
+    if isinstance(first, Tensor) and not first.is_floating_point():
+        return "loss"
+    return Subject(model=model).default_view
 
 
 def _point_of(step: int, found: Interaction) -> Point:
