@@ -31,12 +31,18 @@ class MissingExtraError(InterlawError):
 def did_you_mean(word: object, known: Iterable[object]) -> str:
     """The end of a message about an unknown name: the known one that is spelled most like it, or nothing.
 
+    A known name that ends with the unknown one after a dot comes first.
+
     Example:
+        >>> did_you_mean("h.1.mlp", ["transformer.h.0.mlp", "transformer.h.1.mlp"])
+        "; did you mean 'transformer.h.1.mlp'?"
         >>> did_you_mean("lama", ["gpt", "llama", "qwen2"]), did_you_mean("bert", ["gpt", "llama"])
         ("; did you mean 'llama'?", '')
     """
     spelled = {str(name).casefold(): str(name) for name in known}
-    near = difflib.get_close_matches(str(word).casefold(), spelled, n=1, cutoff=0.6)
+    asked = str(word).casefold()
+    ending = [name for name in spelled if name.endswith(f".{asked}")]
+    near = ending or difflib.get_close_matches(asked, spelled, n=1, cutoff=0.6)
     return f"; did you mean {spelled[near[0]]!r}?" if near else ""
 
 
@@ -51,6 +57,8 @@ def near_path(path: str | Path) -> str:
         True
     """
     path = Path(path)
+    if path.exists():
+        return ""
     missing = next((one for one in (*reversed(path.parents), path) if not one.exists()), path)
     beside: list[str] = []
     with suppress(OSError):  # nothing there, or nothing that may be listed

@@ -95,3 +95,42 @@ def test_arguments_become_options_and_quotations_stay() -> None:
     assert (
         in_options("pass dtype=torch.float32 (--float32), which", {"float32": "--float32"}) == "pass --float32, which"
     )
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two small models and a text, where the command runs."""
+    import transformers as tr
+
+    monkeypatch.chdir(tmp_path)
+    settings = {"bos_token_id": None, "eos_token_id": None}
+    config = tr.GPT2Config(vocab_size=256, n_positions=16, n_embd=8, n_layer=2, n_head=2, **settings)
+    tr.GPT2LMHeadModel(config).save_pretrained("gptA")
+    Path("book.txt").write_text("hello world " * 100)
+    Path("x.npy").write_bytes(b"")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("measure gptA --layer h.1.mlp", "; did you mean 'transformer.h.1.mlp'?"),
+        ("layers gptA --layer h.1.mlp.c_fc", "; did you mean 'transformer.h.1.mlp.c_fc'?"),
+        ("measure gptA/model.safetensors", "found the file 'gptA/model.safetensors'; give the folder gptA"),
+        ("measure gptA/modle.safetensors", "found nothing at 'gptA/modle.safetensors'; give the folder gptA"),
+        ("measure gptC", "expected a model's folder or hub name, found 'gptC'; did you mean 'gptA'? (of the hub: "),
+        ("measure gptA book.txt", "(book.txt); did you mean --text book.txt?"),
+        ("measure gptA x.npy", "(x.npy); did you mean --inputs x.npy?"),
+        ("diff gptA gptA book.txt", "(book.txt); did you mean --text book.txt?"),
+    ],
+)
+@pytest.mark.usefixtures("folders")
+def test_models_layers_and_texts(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folders")
+def test_an_argument_too_many_that_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["measure", "gptA", "bok.txt"]) == 2
+    assert "did you mean" not in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -107,7 +108,7 @@ def run(arguments: list[str]) -> int:
         load_first(arguments)
         result = app(arguments or ["--help"], standalone_mode=False)
     except TyperException as error:
-        return _complain(_refused(error), status=2)
+        return _complain(_refused(error) + _as_an_option(error, arguments), status=2)
     except InterlawError as error:
         return _complain(in_options(str(error), options_of(arguments)), status=2)
     except WorkFailedError as error:
@@ -137,6 +138,15 @@ def _refused(error: TyperException) -> str:
     if choices:
         return message + did_you_mean(found, re.findall("'([^']+)'", choices))
     return message if repr(found) in message else f"{message}, found {found!r}"
+
+
+def _as_an_option(error: TyperException, arguments: list[str]) -> str:
+    """The end of a message about an argument too many: the option that takes a file of its kind, or nothing."""
+    found = re.search(r"unexpected extra argument\S* \((.+)\)", error.format_message())
+    extra = found[1] if found else ""
+    option = "--inputs" if extra.endswith(".npy") else "--text"
+    takes = option in options_of(arguments).values()
+    return f"; did you mean {option} {extra}?" if extra in arguments and Path(extra).exists() and takes else ""
 
 
 def options_of(arguments: list[str]) -> dict[str, str]:

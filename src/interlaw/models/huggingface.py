@@ -189,13 +189,16 @@ class _Heard(logging.Handler):
 def _not_loaded(name: str, error: Exception) -> InterlawError:
     """What the library said of a model, and what may help."""
     said = str(error).strip()
-    remedy = f"check the name, or give a local folder{near_path(name)}"
+    remedy = "check the name, or give a local folder"
     if "gated" in said or "401" in said or "403" in said:
         remedy = "ask for access on its page and log in with `hf auth login`, or give a local folder"
     elif "trust_remote_code" in said:
         remedy = "its own code would have to run, which `interlaw measure` and `layers` do with --trust-remote-code"
     first = said.splitlines()[0][:160] if said else type(error).__name__
-    return InterlawError(f"expected a model's folder or hub name, found '{name}' ({first}); {remedy}")
+    near = near_path(name)
+    if near:  # a folder that is misspelt is likelier than a model that the hub lacks
+        first = f"of the hub: {first}"
+    return InterlawError(f"expected a model's folder or hub name, found '{name}'{near} ({first}); {remedy}")
 
 
 def text_batches(

@@ -95,13 +95,21 @@ def open_subject(name: str, *, device: str | None = None, trust_remote_code: boo
     return Subject(model=loaded.model, pretrained=loaded, notes=loaded.notes)
 
 
+# A file of each kind of folder that is a model by itself: Hugging Face's and a trial's.
+IN_A_FOLDER = ("config.json", "spec.json")
+
+
 def require_possible(name: str) -> None:
-    """Refuses a path that leads nowhere, before anybody looks for a hub name of that kind.
+    """Refuses a path that leads nowhere or into a model's folder, before anybody looks for a hub name of that kind.
 
     Raises:
-        InterlawError: There is nothing at that path.
+        InterlawError: There is nothing at that path, or a file.
     """
     path = Path(name)
+    folder = path.parent
+    if not path.is_dir() and name != path.name and any((folder / each).is_file() for each in IN_A_FOLDER):
+        found = "the file" if path.exists() else "nothing at"
+        raise InterlawError(f"expected a trial's or model's folder, found {found} {name!r}; give the folder {folder}")
     if path.exists() or (name.count("/") < 2 and not name.startswith((".", "/"))):
         return
     raise InterlawError(
