@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interlaw.report import look
 from interlaw.report.document import asset
+from interlaw.report.published_figure import published_lines
 
 # Machado, Oliveira and Fernandes 2009 (doi:10.1109/TVCG.2009.113), table 1, severity 1, on linear RGB
 VISION = {
@@ -92,6 +93,11 @@ def test_marks_stand_out_from_the_page(palette: str) -> None:
         assert contrast(colour, look.SURFACE) >= 3, colour
 
 
-def test_published_lines_differ_in_more_than_colour() -> None:
-    looks = [*zip(look.cycled(look.SERIES, 56), [str(dash) for dash in look.cycled(look.DASHES, 56)], strict=True)]
-    assert len(set(looks)) == 56
+@pytest.mark.parametrize("vision", VISION)
+def test_every_published_law_has_a_colour_of_its_own(vision: str) -> None:
+    assert len(published_lines()) <= len(look.LAWS)
+    seen = [lab(np.array(VISION[vision]) @ linear(colour)) for colour in (*look.LAWS, look.BEST, look.FIT)]
+    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > LEAST_DIFFERENCE
+    for colour in look.LAWS:
+        assert contrast(colour, look.SURFACE) >= 3
+        assert contrast(colour, page_colours("dark")["surface"]) >= 2.4

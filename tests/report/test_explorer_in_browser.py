@@ -54,7 +54,10 @@ def test_the_written_page_needs_no_server(browser: Any, tmp_path: Path) -> None:
     ).drawn()
     pick = recommend(params="70M", family="gpt").pick.shape
     assert picked(page) == f"{pick.depth} x {pick.width}"
-    assert page.page.locator("#ask input[name=params]").is_disabled()
+    field = page.page.locator("#ask input[name=params]")
+    assert field.is_disabled()
+    assert field.evaluate("each => getComputedStyle(each).backgroundColor") == "rgba(0, 0, 0, 0)"
+    assert "run interlaw explore" in page.page.locator("#static").inner_text()
     page.close()
 
 

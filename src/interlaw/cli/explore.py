@@ -15,7 +15,9 @@ def explore(
         Path | None, typer.Option(metavar="FILE.html", help="Write the present answer as a page, and serve nothing.")
     ] = None,
     params: Annotated[str, typer.Option(help="Budget in total parameters to open with.")] = "350M",
-    family: Annotated[str, typer.Option(help="gpt, llama or qwen2.")] = "llama",
+    family: Annotated[
+        str, typer.Option(help="gpt, llama, qwen2, or hf:NAME, a dense decoder such as qwen3.")
+    ] = "llama",
     law: Annotated[
         Path | None,
         typer.Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it."),

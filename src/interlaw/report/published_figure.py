@@ -11,7 +11,7 @@ from interlaw.laws import BudgetFit, LawFit, published_laws
 from interlaw.published import RatioPoint, published_ratio_points
 from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
-from interlaw.report.look import DASHES, FAINT, MUTED, SERIES, padded
+from interlaw.report.look import DASHES, FAINT, LAWS, MUTED, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
@@ -82,8 +82,7 @@ def _law_lines(values: Sequence[dict[str, Any]]) -> list[Spec]:
     names = [line["law"] for line in values]
     dots = [{**row, "params": row["params"][0], "ratio": row["ratio"][0]} for row in values if len(row["params"]) == 1]
     key = legend("published law", column=190, symbolType="stroke", symbolSize=400)
-    color = told_apart("law", names, SERIES, key)
-    # eight colours, seven dashes: no pair comes twice among the first 56
+    color = told_apart("law", names, LAWS, key)
     dash = told_apart("law", names, DASHES, key)
     shown: Spec = {"x": "params", "y": "ratio", "color": color, "said": True}
     return [
