@@ -65,7 +65,7 @@ def trained(folder: Path, *callbacks: Any) -> Any:
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Any]:
     (tmp_path / "book.txt").write_text(TEXT)
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "events"))
-    callback = il.InteractionCallback(every=3, text=tmp_path / "book.txt", samples=12, context=8)
+    callback = il.InteractionCallback(views="loss", every=3, text=tmp_path / "book.txt", samples=12, context=8)
     return trained(tmp_path / "with", callback), trained(tmp_path / "without"), callback
 
 

@@ -34,7 +34,7 @@ class InteractionCallback:
     `loss_view/excess`. Weights that are spread over devices (FSDP, ZeRO-3) cannot be measured this way.
 
     Args:
-        views: Which matrices are meant; see `interlaw.interaction.measure`.
+        views: Which matrices are meant, one or several; see `interlaw.interaction.measure`.
         every: Optimizer steps between measurements.
         text: What the network reads: a text file or a folder of them, in the tokens of the Trainer's processing_class.
         inputs: Or what it reads as a tensor, or an iterable of batches.
@@ -66,7 +66,7 @@ class InteractionCallback:
     def __init__(
         self,
         *,
-        views: Sequence[str] = ("loss",),
+        views: str | Sequence[str] = ("loss",),
         every: int = EVERY,
         text: str | Path | None = None,
         inputs: object = None,
@@ -77,7 +77,8 @@ class InteractionCallback:
     ) -> None:
         if (text is None) == (inputs is None):
             raise InterlawError(f"expected text= or inputs=, found {'both' if text else 'neither'}; give one of them")
-        self._views, self._every, self._text, self._inputs = tuple(views), every, text, inputs
+        self._views = (views,) if isinstance(views, str) else tuple(views)
+        self._every, self._text, self._inputs = every, text, inputs
         self._reading: dict[str, Any] = {"samples": None, "most": samples, "context": context, "seed": seed}
         self._options = {"seed": seed, **options}
         self._trainer: Any = None
