@@ -423,7 +423,10 @@ CASES = [
         "expected ... to be the JSON of a fit, found Expecting value: line 1 column 14 (char 13)",
     ),
     ("recommend --params 350M --law {d}/list.json", "expected an object for LawFit, found list"),
-    ("recommend --params 350M --law {d}/other.json", "stability, warnings in LawFit, not found"),
+    (
+        "recommend --params 350M --law {d}/other.json",
+        "claims, warnings, delta, confidence, seed, left_out in LawFit, not found",
+    ),
     ("recommend --params 350M --export {d}/standing", "expected no other configuration in ... found"),
     ("recommend --params 350M --export {d}/new --pick 99", "expected --pick from 1 to 3, found 99"),
     (

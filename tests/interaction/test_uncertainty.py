@@ -48,7 +48,7 @@ def population(n: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("size", [12, 5])
 def test_reweighted_sums_equal_sums_over_the_resample(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     V, weights = population(12), torch.arange(1.0, 13.0)
-    monkeypatch.setattr("interlaw.interaction.routes.MAX_GROUPS", size)
+    monkeypatch.setattr("interlaw.interaction.grams.MAX_GROUPS", size)
     grams = grams_of(V, route="gram", weights=weights)
     groups = len(grams.counts)
     w = torch.ones(1, groups, dtype=torch.float64)

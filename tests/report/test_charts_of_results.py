@@ -48,11 +48,11 @@ def test_a_measurement(model: nn.Module, tmp_path: Path) -> None:
 def test_a_notebook_shows_a_chart_without_a_network(model: nn.Module) -> None:
     chart = il.measure(model, torch.randn(32, 6), view="input").plot()
     shown, beside = chart.properties(height=50)._repr_mimebundle_()  # a changed copy is shown likewise
-    assert set(shown) == {"application/vnd.vegalite.v6.json", "image/png", "text/plain"}
+    assert set(shown) == {"application/vnd.vegalite.v6+json", "image/png", "text/plain"}
     picture = base64.b64decode(shown["image/png"])
     assert picture.startswith(b"\x89PNG")
     assert 300 < beside["image/png"]["width"] < 1200, "pixels of the page, not of the doubled picture"
-    assert all_rows(shown["application/vnd.vegalite.v6.json"])
+    assert all_rows(shown["application/vnd.vegalite.v6+json"])
     with alt.renderers.enable("svg"):  # a renderer that the reader chose stays
         assert set(chart._repr_mimebundle_()) == {"image/svg+xml"}
 

@@ -314,8 +314,13 @@ def from_plain(kind: type[Value], data: Any) -> Value:
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        raise InterlawError(
-            f"expected {kind.__name__}, found a wrong {where} ({first['msg']}): is this a fit's JSON?"
-        ) from None
+        wrong = {".".join(str(part) for part in one["loc"]): one for one in error.errors()}
+        missing = [name for name, one in wrong.items() if one["type"] == "missing"]
+        name, first = next(iter(wrong.items()))
+        if not name:
+            problem = f"an object for {kind.__name__}, found {type(data).__name__}"
+        elif missing:
+            problem = f"{', '.join(missing)} in {kind.__name__}, not found"
+        else:
+            problem = f"another {name} in {kind.__name__} ({first['msg']}), found {first['input']!r}"
+        raise InterlawError(f"expected {problem}: is this a fit's JSON?") from None

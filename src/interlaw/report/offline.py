@@ -14,7 +14,7 @@ import altair as alt
 from interlaw.report.saving import PIXELS, rendered
 
 # the kind by which notebooks know a chart of this major version of Vega-Lite, as Altair names it
-VEGALITE = f"application/vnd.vegalite.{alt.SCHEMA_VERSION.partition('.')[0]}.json"
+VEGALITE = f"application/vnd.vegalite.{alt.SCHEMA_VERSION.partition('.')[0]}+json"
 PNG_SIZE = slice(16, 24)  # bytes of a PNG's header that hold width and height
 
 
@@ -58,7 +58,7 @@ def offline(chart: Any) -> Any:
         >>> import altair as alt
         >>> shown, _ = offline(alt.Chart(alt.InlineData(values=[])).mark_point())._repr_mimebundle_()
         >>> sorted(shown)
-        ['application/vnd.vegalite.v6.json', 'image/png', 'text/plain']
+        ['application/vnd.vegalite.v6+json', 'image/png', 'text/plain']
     """
     object.__setattr__(chart, "__class__", KINDS.get(type(chart), type(chart)))  # Altair takes plain ones as chart data
     return chart
