@@ -64,7 +64,7 @@ def test_a_run_is_a_folder_with_a_recipe(tmp_path: Path, finished_run: Path) -> 
     assert require_run(str(finished_run)) == RunFolder(finished_run)
     for path in (tmp_path, tmp_path / "missing", finished_run / "recipe.toml"):
         with pytest.raises(
-            InterlawError, match=r"expected a run folder with recipe.toml, found none in .*; give the --out"
+            InterlawError, match=r"expected a run folder with recipe.toml, found none in .*; give the folder of a sweep"
         ):
             require_run(path)
 
