@@ -12,6 +12,7 @@ from tests.report.visits import Visit
 
 from interlaw.recommendation import recommend
 from interlaw.report import ExplorerServer, write_explorer
+from interlaw.report.published_figure import published_lines
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +59,11 @@ def test_the_written_page_needs_no_server(browser: Any, tmp_path: Path) -> None:
     assert field.is_disabled()
     assert field.evaluate("each => getComputedStyle(each).backgroundColor") == "rgba(0, 0, 0, 0)"
     assert "run interlaw explore" in page.page.locator("#static").inner_text()
+    chart = page.page.locator("[data-panel='cost:1'] svg.marks")
+    laws = chart.locator(".role-legend-label text")
+    assert laws.count() == len(published_lines())
+    lowest = laws.evaluate_all("all => Math.max(...all.map(each => each.getBoundingClientRect().bottom))")
+    assert lowest <= chart.evaluate("each => each.getBoundingClientRect().bottom")
     page.close()
 
 

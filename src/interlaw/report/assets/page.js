@@ -61,6 +61,7 @@ async function drawCell(cell) {
   const place = cell.querySelector(".chart");
   const result = await vegaEmbed(place, DATA.panels[cell.dataset.panel], OPTIONS);
   drawn.set(cell, result);
+  result.view.resize(); // now that the room is known the legend may take a row more
   result.view.addEventListener("click", (event, item) => item?.datum?.shape && choose(item.datum.shape, item.datum.key ?? ""));
   place.removeAttribute("aria-label");
   cell.querySelector(".save").hidden = false;
@@ -118,7 +119,7 @@ async function saveFigure(cell, form) {
   const title = { text: cell.querySelector("h3")?.textContent ?? cell.closest("figure").querySelector(".message").textContent, subtitle: cell.querySelector(".note")?.textContent ?? "" };
   const { view } = await vegaEmbed(document.createElement("div"), { ...DATA.panels[cell.dataset.panel], title, width: 480 }, OPTIONS);
   for (const [name, value] of Object.entries(signals())) view.signal(name, value);
-  await view.runAsync();
+  await view.resize().runAsync();
   saveAs(await view.toImageURL(form, 2), `${cell.dataset.panel.replace(":", "-")}.${form}`);
   view.finalize();
 }
