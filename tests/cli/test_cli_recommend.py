@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +145,25 @@ def test_the_footnote_says_what_the_numbers_rest_on() -> None:
     assert "counts all" not in run("--params", "350M", "--parallel", "8", "--devices", "8")
     assert "note: 20 tokens are 6e-08 a parameter" in run("--params", "350M", "--tokens", "20")
     assert "a parameter, next to" not in run("--params", "350M", "--tokens", "100M")
+
+
+def test_families_whose_networks_are_made_say_so_while_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def busy(words: str) -> Iterator[None]:
+        said.append(words)
+        yield
+
+    monkeypatch.setattr("interlaw.cli.loading.busy", busy)
+    fails("expected a causal language model", "--params", "1B", "--family", "hf:nothing")
+    run("--params", "350M", "--family", "llama")
+    assert said == ["counting networks of hf:nothing (up to a minute)"]
+
+
+def test_a_budget_that_no_shape_meets_names_the_options() -> None:
+    text = " ".join(run("--params", "20M", "--tolerance", "0.0001").split())
+    assert "allow a smaller --multiple-of or --head-dim, or a larger --tolerance" in text
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def choose_shapes(
     near.sort(key=lambda shape: _miss(shape, budget, interval, tolerance=tolerance))
     sentence = (
         f"no shape of these dimensions meets the budget within {tolerance:.0%} inside the interval: the nearest are "
-        f"listed; allow a smaller multiple_of or head_dim, or a larger tolerance"
+        f"listed; allow a smaller --multiple-of or --head-dim, or a larger --tolerance"
     )
     return tuple(near[: min(count, 2)]), (sentence,)
 
