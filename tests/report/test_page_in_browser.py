@@ -176,7 +176,7 @@ def test_filter(visit: Any) -> None:
 
 
 def test_download_is_the_export(visit: Any, run: Path, tmp_path: Path) -> None:
-    page = visit()
+    page = visit().drawn()  # until then charts move what stands below them
     with page.page.expect_download() as download:
         page.page.get_by_role("button", name="Download CSV").click()
     download.value.save_as(tmp_path / "trials.csv")
