@@ -216,10 +216,10 @@ def _cost(
     form: Form, features: Features, log_loss: FloatArray, thetas: FloatArray, weights: FloatArray, huber_delta: float
 ) -> FloatArray:
     predicted = form.predict(thetas, features)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a prediction of no loss costs all there is
         size = np.abs(np.log(predicted) - log_loss)
-    each = np.where(size <= huber_delta, size**2 / 2, huber_delta * (size - huber_delta / 2))
-    total = (weights * each).sum(axis=1)
+        each = np.where(size <= huber_delta, size**2 / 2, huber_delta * (size - huber_delta / 2))
+        total = (weights * each).sum(axis=1)
     return np.where(np.isfinite(total), total, np.inf)
 
 
