@@ -80,6 +80,9 @@ def fit_joint_law(
     if min(level for _, level in fitted) <= 0:  # it falls without end: no law of the losses that are there
         return None
     natural = _natural(solution, drawn, reference, confidence)
+    curvatures = _curvatures(solution, drawn.thetas, means, reference, confidence)
+    if curvatures is None:
+        return None
     covariance = _covariance(drawn.optimum)
     span = (float(means.min()), float(means.max()))
     comparisons = compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng) if compare else ()
@@ -92,7 +95,7 @@ def fit_joint_law(
         params_low=span[0],
         params_high=span[1],
         levels=fitted,
-        curvatures=_curvatures(solution, drawn.thetas, means, reference, confidence),
+        curvatures=curvatures,
         covariance=tuple(tuple(row) for row in covariance.tolist()),  # type: ignore[arg-type]
         z_quantile=z_quantile,
         line=_line(natural, covariance, reference, z_quantile, span),
@@ -273,7 +276,8 @@ def _levels(solution: Solution, means: FloatArray, reference: float) -> tuple[tu
 
 def _curvatures(
     solution: Solution, draws: FloatArray, means: FloatArray, reference: float, confidence: float
-) -> tuple[Curvature, ...]:
+) -> tuple[Curvature, ...] | None:
+    """Of each budget; None where most draws fall to no loss at one, so that nothing is known of its interval."""
     everything = np.vstack([solution.theta, draws])
     found = []
     for i, params in enumerate(means):
@@ -286,6 +290,8 @@ def _curvatures(
             skew = skew * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
         level = _level_of(solution, everything, i, size)
         seen = level > 0  # a draw that falls without end may be at a loss of nothing there
+        if seen[1:].mean() <= 0.5:
+            return None
         relative = kappa[seen] / level[seen]
         low, high = np.quantile(relative[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
         slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
