@@ -159,11 +159,12 @@ def test_what_cannot_be_timed_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
     assert "\n" not in Measuring().start(TINY)["error"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("fault", "said"), [(InterlawError("too wide"), "too wide"), (ValueError("x"), "ValueError: x")]
 )
-def test_a_measurement_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str) -> None:
+def test_a_measurement_that_fails_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: Exception, said: str
+) -> None:
     def fails(result: Recommendation, *, say: Say) -> Recommendation:
         raise fault
 
@@ -171,6 +172,7 @@ def test_a_measurement_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, fault
     measuring = Measuring()
     measuring.start(TINY)
     assert until_told(measuring, TINY)["error"].endswith(said)
+    assert ("Traceback" in capsys.readouterr().err) == isinstance(fault, ValueError)  # the terminal shows where
 
 
 @pytest.mark.usefixtures("known_times")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,8 +66,8 @@ class Measuring:
         except InterlawError as error:
             found = mistake(str(error))
         except Exception as error:
-            self._end(mistake(f"the measurement failed: {type(error).__name__}: {error}"))
-            raise  # the terminal shows where
+            traceback.print_exc()  # the terminal shows where
+            found = mistake(f"the measurement failed: {type(error).__name__}: {error}")
         self._end(found)
 
     def _say(self, words: str) -> None:
