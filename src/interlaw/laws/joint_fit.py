@@ -71,18 +71,14 @@ def fit_joint_law(
         num_bootstrap=num_bootstrap,
         rng=rng,
     )
-    if len(drawn.thetas) < 2:  # no refit converged: nothing is known of any interval
-        return None
     z_quantile = float(special.ndtri((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
     means = np.array([fit.params_mean for fit in budgets])
     fitted = _levels(solution, means, reference)
-    if min(level for _, level in fitted) <= 0:  # it falls without end: no law of the losses that are there
+    curvatures = _curvatures(solution, drawn.thetas, means, reference, confidence)
+    if curvatures is None or min(level for _, level in fitted) <= 0:  # it falls without end: no law of these losses
         return None
     natural = _natural(solution, drawn, reference, confidence)
-    curvatures = _curvatures(solution, drawn.thetas, means, reference, confidence)
-    if curvatures is None:
-        return None
     covariance = _covariance(drawn.optimum)
     span = (float(means.min()), float(means.max()))
     comparisons = compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng) if compare else ()
@@ -277,7 +273,9 @@ def _levels(solution: Solution, means: FloatArray, reference: float) -> tuple[tu
 def _curvatures(
     solution: Solution, draws: FloatArray, means: FloatArray, reference: float, confidence: float
 ) -> tuple[Curvature, ...] | None:
-    """Of each budget; None where most draws fall to no loss at one, so that nothing is known of its interval."""
+    """Of each budget; None where nothing is known of an interval: no refit converged, or most fall to no loss there."""
+    if len(draws) < 2:
+        return None
     everything = np.vstack([solution.theta, draws])
     found = []
     for i, params in enumerate(means):
