@@ -22,7 +22,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 
 def own_name() -> str:
     """How this command line is called from here: by its name where the shell would find it, else by its place."""
-    return "interlaw" if shutil.which("interlaw") else sys.argv[0]
+    started_by_path = Path(sys.argv[0]).name == "interlaw" and not shutil.which("interlaw")
+    return sys.argv[0] if started_by_path else "interlaw"
 
 
 def print_json(values: Any) -> None:
