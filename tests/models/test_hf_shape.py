@@ -102,11 +102,9 @@ def test_counts_that_do_not_grow_as_polynomials_come_from_the_network(monkeypatc
 
 # Layers of several kinds, depths with names of their own, settings that must fit the sizes.
 SPECIAL = [
-    "lfm2",
     "gpt_neo",
     "kimi_linear",
     "mimo_v2_flash",
-    "electra",
     "bart",
     "mamba2",
     "falcon",
@@ -124,6 +122,14 @@ def test_layers_of_several_kinds_are_counted_at_every_depth(name: str) -> None:
         for width in (128, 256):
             shape = make_shape(f"hf:{name}", depth=depth, width=width, **sizes)
             assert (shape.params, shape.params_non_embedding) == count(make_network(shape))[:2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lfm2", "electra"])
+def test_families_whose_counts_bend_are_counted_on_the_network(name: str) -> None:
+    sizes: dict[str, Any] = {"vocab_size": 256, "context": 64, "head_dim": 32}
+    for shape in match_shapes(family=f"hf:{name}", params="2M", depths=[2, 3, 5, 8], **sizes):
+        assert (shape.params, shape.params_non_embedding) == count(make_network(shape))[:2]
 
 
 def looks_ahead(name: str) -> bool:
