@@ -191,9 +191,9 @@ def make_hybrid(name: str) -> nn.Module:
     for width, head_dim in ((32, 8), (256, 32)):
         try:
             shape = hf_family(name)(depth=3, width=width, head_dim=head_dim, vocab_size=VOCABULARY, context=64)
+            network: Any = build_model(shape).network
         except InterlawError:  # its heads do not divide so narrow a layer
             continue
-        network: Any = build_model(shape).network
         network.config._experts_implementation = "eager"  # the faster one knows no float64
         for module in network.modules():
             if hasattr(module, "chunk_size"):
