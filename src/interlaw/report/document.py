@@ -44,9 +44,7 @@ def document(
         connect: Whether the script may ask the server that the page came from.
         context: What the template shows.
     """
-    # Vega comes first: the page's own script draws with it
-    parts = [vega_script(), "\n".join(asset(name) for name in scripts)] if scripts else []
-    style = asset("page.css")
+    parts, style = page_scripts(scripts), asset("page.css")
     return (
         templates()
         .get_template(template)
@@ -59,6 +57,11 @@ def document(
             **context,
         )
     )
+
+
+def page_scripts(names: Sequence[str]) -> list[str]:
+    """Vega, then the page's own script, which draws with it; nothing for a page without scripts."""
+    return [vega_script(), "\n".join(asset(name) for name in names)] if names else []
 
 
 def fragment(template: str, **context: Any) -> str:

@@ -1,27 +1,37 @@
-"""The packaged report of a real experiment: kept without Vega, which the installed package puts in when it is shown."""
+"""The packaged report of a real experiment: kept without style and scripts, which the installed package puts in."""
 
 from __future__ import annotations
 
 from importlib import resources
 
-from interlaw.report.document import digest, vega_script
+from interlaw.report.document import asset, page_scripts, policy
+from interlaw.report.page import SCRIPTS
 
 DEMO = "demo.html"  # the report of one target of the experiment `waves` (docs/design.md)
-# what stands in the file for Vega's script and for its digest in the page's policy
-SCRIPT, DIGEST = "@@vega@@", "@@vega-digest@@"
 
 
 def demo_page() -> str:
     """The page, whole."""
-    kept = resources.files("interlaw.report").joinpath(DEMO).read_text(encoding="utf-8")
-    return kept.replace(DIGEST, digest(vega_script())).replace(SCRIPT, vega_script())
+    page = resources.files("interlaw.report").joinpath(DEMO).read_text(encoding="utf-8")
+    for place, part in _parts().items():
+        page = page.replace(place, part)
+    return page
 
 
-def without_vega(page: str) -> str:
-    """A written report as it is kept in the package.
+def content_alone(page: str) -> str:
+    """A written report as it is kept in the package: places stand for what every page has.
 
     Example:
-        >>> without_vega(demo_page()).count(SCRIPT)
-        1
+        >>> kept = content_alone(demo_page())
+        >>> [kept.count(place) for place in ("@@policy@@", "@@style@@", "@@vega@@", "@@script@@")]
+        [1, 1, 1, 1]
     """
-    return page.replace(vega_script(), SCRIPT).replace(digest(vega_script()), DIGEST)
+    for place, part in _parts().items():
+        page = page.replace(part, place)
+    return page
+
+
+def _parts() -> dict[str, str]:
+    """What every report has, by the place that stands for it."""
+    style, (vega, script) = asset("page.css"), page_scripts(SCRIPTS)
+    return {"@@policy@@": policy(style, [vega, script]), "@@style@@": style, "@@vega@@": vega, "@@script@@": script}
