@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interlaw.interaction.grams import Grams
+from interlaw.interaction.grams import SUMS, Grams
 
 MOST_GROUPS = 64  # Student's quantile with 63 degrees of freedom is 2% above the normal one
 ROWS_AT_ONCE = 64  # of the upper triangle, a block at a time: those of 64 groups and 1000 columns take 16 MB
@@ -85,20 +85,9 @@ class CoactivationAccumulator:
             S[:, len(S) :] *= 2
             energy += ((C * S).flatten(1) @ C.flatten(1).T).double()
         diagonals = kept.sum(1).double() * V.square().sum(1).double()
-        trace, self_energy, self_diagonal, self_trace, counts, weights = (
-            self._grouped(torch.cat(self._scalars)).sum(1).unbind(1)
-        )
-        return Grams(
-            dim=self.dim,
-            energy=(energy + energy.T) / 2,
-            diagonal=diagonals @ diagonals.T,
-            trace=trace,
-            self_energy=self_energy,
-            self_diagonal=self_diagonal,
-            self_trace=self_trace,
-            counts=counts,
-            weights=weights,
-        )
+        scalars = self._grouped(torch.cat(self._scalars)).sum(1)
+        sums = dict(zip(SUMS, scalars.unbind(1), strict=True))
+        return Grams(dim=self.dim, energy=(energy + energy.T) / 2, diagonal=diagonals @ diagonals.T, **sums)
 
     def _grouped(self, rows: Tensor) -> Tensor:
         """Rows of clusters (n, ...) by groups of neighbours (G, size, ...); zeros fill the last one."""

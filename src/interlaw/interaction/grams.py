@@ -48,6 +48,9 @@ Null = Callable[[int, Tensor, Tensor], Tensor]
 """(D, energy, squared trace) -> ratio by chance, for tensors of any one shape."""
 
 
+SUMS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")  # of `Grams`, one entry a group
+
+
 @dataclass(frozen=True, kw_only=True)
 class Grams:
     """K, H and per-cluster traces of one measurement, in float64, pooled into groups of clusters.

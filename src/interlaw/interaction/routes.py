@@ -15,7 +15,7 @@ from torch import Tensor
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import require_one_label_each
 from interlaw.interaction.coactivation import CoactivationAccumulator, coactivation_cost
-from interlaw.interaction.grams import Grams, Slices, grams_from
+from interlaw.interaction.grams import SUMS, Grams, Slices, grams_from
 
 DENSE_GROUPS = 256  # on the dense route, each a D x D matrix: Student's quantile has long settled by then
 # Fewer groups than this make the interval of the dense route wide: the Gram route is taken then.
@@ -196,18 +196,8 @@ class DenseAccumulator:
         """The inner products of everything added so far."""
         flat = torch.stack(self._sums).flatten(1)
         diagonals = flat[:, :: self.dim + 1]
-        trace, self_energy, self_diagonal, self_trace, counts, weights = torch.stack(self._scalars, 1)
-        return Grams(
-            dim=self.dim,
-            energy=flat @ flat.T,
-            diagonal=diagonals @ diagonals.T,
-            trace=trace,
-            self_energy=self_energy,
-            self_diagonal=self_diagonal,
-            self_trace=self_trace,
-            counts=counts,
-            weights=weights,
-        )
+        sums = dict(zip(SUMS, torch.stack(self._scalars, 1), strict=True))
+        return Grams(dim=self.dim, energy=flat @ flat.T, diagonal=diagonals @ diagonals.T, **sums)
 
 
 class GramAccumulator:
