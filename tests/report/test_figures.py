@@ -32,7 +32,7 @@ from interlaw.report.law_figure import grid_of, law_line
 from interlaw.report.look import nice_ticks
 from interlaw.report.loss_figure import draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
 from interlaw.report.page import page
-from interlaw.report.plane_figure import DECIDED, draw_plane, plane_rows
+from interlaw.report.plane_figure import DECIDED, draw_plane, plane_message, plane_rows
 from interlaw.report.published_figure import published_lines
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import rendered
@@ -103,6 +103,22 @@ def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> N
     assert len(page_specification(raw)["datasets"]) == 2  # one for all layers, and the frame's
     unknown = [{**row, "excess": None, "null": None} for row in rows]
     assert len(draw_plane(unknown, view="projected").panels) == 1
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "said"),
+    [
+        ([0.5, 0.89, None, 0.2], "Which shapes are efficient is not determined"),
+        ([0.95, 0.1, 0.2, 0.99], "In 1 of 2 budgets that have surely efficient shapes, the lowest loss is at one"),
+        ([0.95, 0.1, 0.2, None], "In 1 of 1 budgets that have"),
+        ([0.1, 0.95], "The shape with the lowest loss is not among the surely efficient ones"),
+        ([0.95, 0.95], "The shape with the lowest loss is among the surely efficient ones"),
+    ],
+)
+def test_the_plane_says_what_the_draws_decide(probabilities: list[float | None], said: str) -> None:
+    """Two shapes a budget, the first of each with the lowest loss."""
+    rows = [{"budget": i // 2, "loss": 0.1 * (i % 2), "probability": one} for i, one in enumerate(probabilities)]
+    assert plane_message(rows).startswith(said)
 
 
 def test_plane_holds_values_nulls_and_loss(results: RunResults) -> None:

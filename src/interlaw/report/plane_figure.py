@@ -75,12 +75,17 @@ def _said(row: Mapping[str, Any]) -> str:
 
 
 def plane_message(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How far the best shapes stand out in interaction."""
-    best = [row for row in rows if row["loss"] == 0]
-    efficient = sum(row["front"] for row in best)
-    if len(best) == 1:
-        return f"The shape with the lowest loss is {'' if efficient else 'not '}among the efficient ones"
-    return f"In {efficient} of {len(best)} budgets the shape with the lowest loss is among the efficient ones"
+    """Whether the shape with the lowest loss is efficient, of the budgets where seeds and measurement decide that."""
+    decided = {row["budget"] for row in rows if (row["probability"] or 0) >= DECIDED}
+    if not decided:
+        return "Which shapes are efficient is not determined: seeds and measurement leave it open"
+    best = [row for row in rows if row["loss"] == 0 and row["budget"] in decided]
+    efficient = sum((row["probability"] or 0) >= DECIDED for row in best)
+    if len({row["budget"] for row in rows}) == 1:
+        return f"The shape with the lowest loss is {'' if efficient else 'not '}among the surely efficient ones"
+    return (
+        f"In {efficient} of {len(decided)} budgets that have surely efficient shapes, the lowest loss is at one of them"
+    )
 
 
 def draw_plane(rows: Sequence[dict[str, Any]], *, view: str) -> Drawing:
