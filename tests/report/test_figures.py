@@ -109,10 +109,13 @@ def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> N
     ("probabilities", "said"),
     [
         ([0.5, 0.89, None, 0.2], "Which shapes are efficient is not determined"),
-        ([0.95, 0.1, 0.2, 0.99], "In 1 of 2 budgets that have surely efficient shapes, the lowest loss is at one"),
-        ([0.95, 0.1, 0.2, None], "In 1 of 1 budgets that have"),
-        ([0.1, 0.95], "The shape with the lowest loss is not among the surely efficient ones"),
-        ([0.95, 0.95], "The shape with the lowest loss is among the surely efficient ones"),
+        ([0.95, 0.1, 0.2, 0.99], "The shape with the lowest loss is an efficient one in 1 of 2 budgets"),
+        (
+            [0.2, 0.95, 0.2, None],
+            "The shape with the lowest loss is an efficient one in 0 of 2 budgets; in 1 it cannot",
+        ),
+        ([0.1, 0.95], "The shape with the lowest loss is not one of the efficient ones"),
+        ([0.95, 0.95], "The shape with the lowest loss is one of the efficient ones"),
     ],
 )
 def test_the_plane_says_what_the_draws_decide(probabilities: list[float | None], said: str) -> None:

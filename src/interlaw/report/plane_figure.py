@@ -76,15 +76,18 @@ def _said(row: Mapping[str, Any]) -> str:
 
 def plane_message(rows: Sequence[Mapping[str, Any]]) -> str:
     """Whether the shape with the lowest loss is efficient, of the budgets where seeds and measurement decide that."""
-    decided = {row["budget"] for row in rows if (row["probability"] or 0) >= DECIDED}
+    budgets = {row["budget"] for row in rows}
+    sure = [row for row in rows if (row["probability"] or 0) >= DECIDED]
+    decided = {row["budget"] for row in sure}
     if not decided:
         return "Which shapes are efficient is not determined: seeds and measurement leave it open"
-    best = [row for row in rows if row["loss"] == 0 and row["budget"] in decided]
-    efficient = sum((row["probability"] or 0) >= DECIDED for row in best)
-    if len({row["budget"] for row in rows}) == 1:
-        return f"The shape with the lowest loss is {'' if efficient else 'not '}among the surely efficient ones"
+    efficient = sum(row["loss"] == 0 for row in sure)
+    if len(budgets) == 1:
+        return f"The shape with the lowest loss is {'' if efficient else 'not '}one of the efficient ones"
+    open_ = f"; in {len(budgets) - len(decided)} it cannot be told which shapes are efficient"
     return (
-        f"In {efficient} of {len(decided)} budgets that have surely efficient shapes, the lowest loss is at one of them"
+        f"The shape with the lowest loss is an efficient one in {efficient} of {len(budgets)} budgets"
+        f"{open_ if decided != budgets else ''}"
     )
 
 
