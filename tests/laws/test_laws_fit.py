@@ -252,3 +252,11 @@ def test_seed_noise_widens_every_interval() -> None:
     # sd of a mean of three, pooled with residuals that are zero
     expected = 0.01 * float(np.mean([point.loss for point in found[1].points])) / np.sqrt(3) * np.sqrt(16 / 20)
     assert found[1].curve.error == pytest.approx(expected, rel=0.05)
+
+
+def test_a_flat_budget_says_what_it_could_have_seen(sweep) -> None:
+    few = fit_law(sweep(budgets=(1e6,), depths=(2, 4, 8, 16), kappa=0.0, noise=0.003, random=2)).budgets[0].r_star
+    many = fit_law(sweep(budgets=(1e6,), kappa=0.0, noise=0.003, seeds=3, random=1)).budgets[0].r_star
+    assert few.status == many.status == "flat"
+    assert few.detectable > 3 * many.detectable > 0
+    assert f"{few.detectable:.1%} worse than its middle would be seen in 80% of such sweeps" in few.reason

@@ -211,3 +211,13 @@ def test_a_size_must_be_positive() -> None:
 
     with pytest.raises(InterlawError, match="positive number of parameters, found -1"):
         published_laws()[0].ratio(-1)
+
+
+def test_optima_on_a_line_by_luck_are_no_surer_than_their_errors() -> None:
+    x = np.log([1e6, 4e6, 1.6e7, 6.4e7])
+    errors = np.array([0.1, 0.2, 0.1, 0.2])
+    slope, stderr, dof = meta_slope(x, 0.05 * x, errors=errors)
+    weights = np.diag(errors**-2.0)
+    design = np.column_stack([np.ones(4), x])
+    assert (slope, dof) == (pytest.approx(0.05), 2)
+    assert stderr == pytest.approx(np.sqrt(np.linalg.inv(design.T @ weights @ design)[1, 1]))

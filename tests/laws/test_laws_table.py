@@ -119,3 +119,14 @@ def test_budgets_are_inferred_from_nearly_equal_parameters() -> None:
     found = read_runs(table)
     assert "no column budget: runs within 5%" in found.told[0]
     np.testing.assert_allclose(found.budget, np.sqrt([1.04e12, 1.04e12, 3.94e12, 3.94e12]))
+
+
+def test_values_without_a_logarithm_are_told(sweep) -> None:
+    table = sweep(seeds=2, noise=0.002)
+    rng = np.random.default_rng(0)
+    ratio = rng.uniform(0.2, 0.8, len(table["loss"]))
+    fit = fit_law(
+        {**table, "aofe": np.exp(rng.normal(size=len(ratio))), "aofe_ratio": np.where(ratio < 0.3, 0.0, ratio)}
+    )
+    assert any(f"{(ratio < 0.3).sum()} runs with aofe_ratio not between 0 and 1" in told for told in fit.warnings)
+    assert not any("no interaction measured" in told for told in fit.warnings)

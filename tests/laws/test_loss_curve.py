@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from interlaw.laws.loss_curve import _lopsided, fit_curve, grid, minima, near_minimum, tolerance_ends
 
@@ -129,3 +130,21 @@ def test_few_shapes_turn_where_any_of_three_curves_does() -> None:
     assert 0.30 < (turns == 9.0).mean() < 0.37  # the parabola's
     falling = fitted(2 - 0.05 * z, z, noise=1e-6)
     assert (falling.turns > z[-1]).mean() > 0.99
+
+
+@pytest.mark.parametrize("num_shapes", [4, 7])
+def test_a_rise_as_large_as_the_detectable_one_is_seen_in_four_of_five(num_shapes: int) -> None:
+    rng, noise = np.random.default_rng(0), 0.003
+    x = np.linspace(-5.0, -2.0, num_shapes)
+    bowl = ((x - x.mean()) / (x[-1] - x.mean())) ** 2
+
+    def curve(rise: float):
+        return fit_curve(
+            x, 2 * (1 + rise * bowl + noise * rng.normal(size=num_shapes)), noise=None, noise_dof=0, num_bootstrap=0,
+            rng=rng,
+        )  # fmt: skip
+
+    # the residuals' error scatters: the statement is about its square's mean, the true variance
+    rise = np.sqrt(np.mean([curve(0.0).detectable(confidence=0.9) ** 2 for _ in range(2000)]))
+    seen = np.mean([curve(float(rise)).flatness() <= 0.1 for _ in range(2000)])
+    assert seen == pytest.approx(0.8, abs=0.04)  # four Monte Carlo errors, and that of the mean square

@@ -116,3 +116,12 @@ def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
     assert len(np.unique(read_runs(table, budget_tolerance=0.9).budget)) == 1
     with pytest.raises(InterlawError, match="budget tolerance between 0 and 1, found 2"):
         fit_law(table, budget_tolerance=2)
+
+
+@pytest.mark.parametrize("seed", [lambda count: np.arange(count), lambda count: np.zeros(count)])
+def test_seeds_that_no_two_shapes_share_pair_nothing(sweep, seed) -> None:
+    table = sweep(seeds=3, noise=0.002)
+    runs = read_runs({**table, "seed": seed(len(table["loss"])).astype(float)})
+    assert runs.seed is None
+    assert any("no seed is shared by two shapes" in told for told in runs.told)
+    assert read_runs(table).seed is not None

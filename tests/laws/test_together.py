@@ -91,3 +91,22 @@ def test_the_slope_of_several_sources_has_an_intercept_for_each(sweep) -> None:
 def test_nothing_is_no_test() -> None:
     with pytest.raises(InterlawError, match="expected at least one fitted table, found none"):
         judge_together([])
+
+
+def test_tables_are_read_together_as_each_was_fitted(sweep) -> None:
+    options = {"budget_tolerance": 0.3, "last_step": True}
+    tables = []
+    for random in range(2):
+        table = sweep(budgets=(1e6, 8e6), noise=0.002, random=random)
+        jitter = np.exp(0.1 * np.random.default_rng(random).uniform(-1, 1, len(table["loss"])))
+        steps = [{**table, "params": table["params"] * jitter, "train_tokens": np.full(len(jitter), t)} for t in (1, 2)]
+        table = {
+            name: np.concatenate([step[name] for step in steps]) for name in steps[0] if name not in ("budget", "seed")
+        }
+        tables.append({**table, "aofe": table["loss"], "aofe_ratio": table["loss"] / 10})
+    parts = [
+        FittedTable(source=str(i), treatment=None, table=t, fit=fit_law(t, **OPTIONS, **options), reading=options)
+        for i, t in enumerate(tables)
+    ]
+    assert [len(part.fit.budgets) for part in parts] == [2, 2]
+    assert judge_together(parts, num_permutations=100)[-1].claim == "C4"

@@ -28,7 +28,13 @@ def fit_together(
         raise InterlawError(f"expected one run or table with --out, found {len(tables)}; fit the one to be kept alone")
     options = {name: value for name, value in settings.items() if name != "treatment"}
     parts = [
-        FittedTable(source=source, treatment=treatment, table=table, fit=fit_law(table, treatment=treatment, **options))
+        FittedTable(
+            source=source,
+            treatment=treatment,
+            table=table,
+            fit=fit_law(table, treatment=treatment, **options),
+            reading={name: options[name] for name in ("budget_tolerance", "last_step")},
+        )
         for source, table in tables.items()
         for treatment in _treatments(table, settings["treatment"])
     ]

@@ -7,8 +7,9 @@ import numpy as np
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
+from interlaw.laws.scales import to_scale
 from interlaw.laws.table import Runs
-from interlaw.size import format_size
+from interlaw.size import counted, format_size
 
 
 def collect_warnings(
@@ -60,10 +61,25 @@ def collect_warnings(
                 f"budget {format_size(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "
                 f"({lowest.loss:.4g}); {fit.best.depth}x{fit.best.width} leads only once sizes are corrected for"
             )
-    measured = shapes.measured.get("aofe_ratio")
-    if measured is not None and not np.isfinite(measured).all():
-        warnings.append(f"{int((~np.isfinite(measured)).sum())} of {len(measured)} shapes have no interaction measured")
+    warnings += _measurement_warnings(runs, shapes)
     return warnings if given else [*warnings, *_law_warnings(budgets, law)]
+
+
+def _measurement_warnings(runs: Runs, shapes: ShapeMeans) -> list[str]:
+    warnings = []
+    ratio = runs.measured.get("aofe_ratio")
+    missing = 0 if ratio is None else len(shapes.loss) - len(np.unique(shapes.run_shape[np.isfinite(ratio)]))
+    if missing:
+        warnings.append(f"{missing} of {len(shapes.loss)} shapes have no interaction measured")
+    for name, values in runs.measured.items():
+        beyond = int((np.isfinite(values) & ~np.isfinite(to_scale(name, values))).sum())
+        if beyond:
+            where = "not between 0 and 1" if name == "aofe_ratio" else "of 0 or less"
+            warnings.append(
+                f"{counted(beyond, 'run')} with {name} {where} count as not measured, because averages are taken on a "
+                "log scale: their shapes rest on what is left"
+            )
+    return warnings
 
 
 def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[str]:
@@ -75,7 +91,8 @@ def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[
         meaning = {
             "edge": "its best ratio lies outside most budgets' grids",
             "flat": "its curvature cannot be told from 0",
-            "not converged": f"only {law.num_agreeing} of {law.num_starts} starts reached its lowest cost",
+            "not converged": f"{law.num_agreeing} of {law.num_starts} starts reached its lowest cost"
+            + ("" if law.num_agreeing < 2 else ", where the search did not come to rest"),
         }[law.status]
         warnings.append(f"the joint law gives no best ratio: {meaning}")
     if law.at_bounds:

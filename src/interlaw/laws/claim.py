@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 from scipy import special
 
+from interlaw.laws.loss_curve import POWER
+
 LEVEL = 0.05  # of each one-sided test, after Holm's correction
 NEGLIGIBLE = 0.2  # a correlation this small explains at most 4% of the variance
-POWER = 0.8  # of the effect that a design is said to be able to see
 MANY_UNITS = 12  # from here on Student's quantiles are within 7% of the normal ones
 MIN_DOF = 7  # with fewer, even the largest correlation is seen with less than `POWER`
 

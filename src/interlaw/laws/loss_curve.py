@@ -14,6 +14,7 @@ from scipy import special
 from interlaw.laws.table import FloatArray
 
 MIN_WINDOW_SHAPES = 6
+POWER = 0.8  # of the effect that a design is said to be able to see
 MIN_CUBIC_SHAPES = 6
 # exp(rise x) + exp(-fall x): the law A w^-a + B l^-b of arXiv 2602.05970 (a = 0.98, b = 1.2) at equal size has
 # w ~ R^-1/3 and l ~ R^2/3, so it rises as exp(0.33 x) and falls as exp(-0.8 x); and its mirror image.
@@ -93,6 +94,15 @@ class LossCurve:
         left = float(((self.y - self.predict(self.x)) ** 2).sum())
         explained = float(((self.y - self.y.mean()) ** 2).sum()) - left
         return float(special.fdtrc(num_terms, self.error_dof, explained / num_terms / max(self.error**2, 1e-300)))
+
+    def detectable(self, *, confidence: float) -> float:
+        """How far a parabola must rise from the middle of the shapes to their ends, relative to the loss, for
+        `flatness` to stay below 1 - confidence in 80% of such sweeps (power of the F test; Cohen 1988).
+        """
+        num_terms, dof = len(self.coefficients) - 1, self.error_dof
+        needed = special.ncfdtrinc(num_terms, dof, 1 - POWER, special.fdtri(num_terms, dof, confidence))
+        bowl = (2 * (self.x - self.x[0]) / (self.x[-1] - self.x[0]) - 1) ** 2  # 1 at the ends, 0 in the middle
+        return float(self.error * np.sqrt(needed / ((bowl - bowl.mean()) ** 2).sum()) / self.y.mean())
 
     def _powers(self, x: FloatArray) -> FloatArray:
         return np.vander(x - self.centre, len(self.coefficients), increasing=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from interlaw.laws.loss_curve import LossCurve
+from interlaw.laws.loss_curve import POWER, LossCurve
 from interlaw.laws.result import RStar
 from interlaw.laws.table import FloatArray
 
@@ -50,8 +51,18 @@ def decide_r_star(
     if np.ptp(y) <= 1e-9 * y.mean():
         return _nothing("flat", "every shape has the same loss: nothing to choose between")
     if curve.flatness() > 1 - confidence:
-        return _nothing("flat", "the loss does not differ from a constant by more than its noise")
+        return _flat(curve, confidence=confidence)
     return _turn(x, y, curve, confidence=confidence)
+
+
+def _flat(curve: LossCurve, *, confidence: float) -> RStar:
+    """No difference was seen: that says something only beside the difference that would have been."""
+    found = replace(_nothing("flat", ""), detectable=curve.detectable(confidence=confidence))
+    reason = (
+        "the loss does not differ from a constant by more than its noise; ends of the grid that are "
+        f"{found.detectable_text} worse than its middle would be seen in {POWER:.0%} of such sweeps"
+    )
+    return replace(found, reason=reason)
 
 
 def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:

@@ -95,6 +95,8 @@ class RStar:
         status: See above.
         reason: One plain sentence.
         log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where they are unbounded.
+        detectable: Where `status` is `flat`, how much worse than its middle the ends of the grid must be, relative to
+            the loss, to be seen with 80% power; None where every loss is the same.
     """
 
     value: float | None
@@ -105,6 +107,12 @@ class RStar:
     reason: str
     open_side: str | None = None
     log_stderr: float | None = None
+    detectable: float | None = None
+
+    @property
+    def detectable_text(self) -> str:
+        """The detectable rise in per cent: 2.1%, or 0.31%."""
+        return f"{self.detectable or 0.0:.{1 if (self.detectable or 0.0) >= 0.01 else 2}%}"
 
 
 @dataclass(frozen=True, kw_only=True)

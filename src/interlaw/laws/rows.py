@@ -135,6 +135,22 @@ def without_copies(
     return Kept(keep=result, dropped=dropped, told=(told,) if dropped else ())
 
 
+def shared_seeds(columns: Mapping[str, FloatArray], keep: Mask) -> tuple[FloatArray | None, tuple[str, ...]]:
+    """The seed of each kept run where seeds pair runs of several shapes, else None, and what to tell of it.
+
+    A number that every run bears, or that no two shapes of a budget share, pairs nothing.
+    """
+    if "seed" not in columns or not np.isfinite(columns["seed"][keep]).all():
+        return None, ()
+    shape, seed = _shape_ids(columns)[keep], columns["seed"][keep]
+    budget = columns["budget"][keep]
+    pairs = np.unique(np.column_stack([budget, seed, shape]), axis=0)
+    is_shared = len(np.unique(pairs[:, :2], axis=0)) < len(pairs)
+    if len(np.unique(shape)) == len(shape) or (is_shared and len(np.unique(pairs[:, 2])) < len(pairs)):
+        return seed, ()
+    return None, ("no seed is shared by two shapes and differs between two runs: runs of a shape count as independent",)
+
+
 def infer_budgets(params: FloatArray, width: FloatArray, *, tolerance: float | None) -> tuple[FloatArray, float]:
     """Nominal budget of each row by nearly equal parameters, and the widest tolerance that was used.
 

@@ -18,7 +18,7 @@ from interlaw.laws.table import FloatArray
 
 HUBER_MULTIPLE = 1.345  # of the residual scale: 95% efficient under normal noise (Huber 1964)
 SMALLEST_SCALE = 1e-6
-MAX_STEPS = 60
+MAX_STEPS = 200  # where the cost turns linear, steps shrink by a constant factor; squares need a dozen
 MAX_STARTS = 6
 CHUNK_ENTRIES = 4_000_000
 

@@ -27,7 +27,8 @@ def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None
 
     With known errors of y: weights 1 / (errors^2 + tau^2), tau^2 the scatter beyond them (moments; DerSimonian and
     Laird 1986), and the standard error from the weighted residuals (Knapp and Hartung 2003), so that both the errors
-    and the scatter between budgets count. Without: ordinary least squares.
+    and the scatter between budgets count; it is never below what the errors alone give (Röver, Knapp and Friede 2015).
+    Without: ordinary least squares.
     """
     design = np.column_stack([np.ones_like(x), x - x.mean()])
     dof = len(x) - 2
@@ -40,7 +41,10 @@ def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None
         excess = float((weights * residuals**2).sum() - dof) / float(weights.sum() - np.trace(leverage))
         weights = 1 / (errors**2 + max(excess, 0.0))
         coefficients, residuals = _weighted(design, y, weights)
-    variance = float((weights * residuals**2).sum() / dof) * np.linalg.inv(design.T @ (weights[:, None] * design))[1, 1]
+    scatter = float((weights * residuals**2).sum() / dof)
+    if errors is not None:
+        scatter = max(scatter, 1.0)  # optima that lie on a line by luck are no surer than each of them
+    variance = scatter * np.linalg.inv(design.T @ (weights[:, None] * design))[1, 1]
     return float(coefficients[1]), float(np.sqrt(variance)), dof
 
 

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError
-from interlaw.laws.rows import PROGRESS, RUN_NAMES, best_rates, infer_budgets, last_checkpoints, without_copies
+from interlaw.laws.rows import (
+    PROGRESS,
+    RUN_NAMES,
+    best_rates,
+    infer_budgets,
+    last_checkpoints,
+    shared_seeds,
+    without_copies,
+)
 from interlaw.laws.run_state import state_column, states_of
 from interlaw.size import format_size
 
@@ -74,7 +82,7 @@ class Runs:
         left_out: What was dropped.
         view: The view that `measured` is of, by the table's own account; empty when it does not say.
         row: The table's row of each run.
-        seed: Its seed; None when the table does not say.
+        seed: Its seed; None where the table does not say which runs of several shapes share one.
     """
 
     budget: FloatArray
@@ -159,7 +167,7 @@ def read_runs(
         lost_shapes=_lost_shapes(columns, done),
         bias=_bias(columns, done),
     )
-    seeds = columns["seed"][keep] if "seed" in columns else None
+    seeds, unshared = shared_seeds(columns, keep)
     tokens = columns.get("train_tokens")
     if tokens is not None and not (np.isfinite(tokens[keep]).all() and (tokens[keep] > 0).all()):
         tokens = None
@@ -169,12 +177,12 @@ def read_runs(
         tokens=None if tokens is None else tokens[keep],
         spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
         measured={name: columns[name][keep] for name in MEASURED if name in columns},
-        told=(*told, *checkpoints.told, *rates.told, *copies.told),
+        told=(*told, *checkpoints.told, *rates.told, *copies.told, *unshared),
         rate_edges=edges + _searched_edges(columns, keep),
         left_out=left_out,
         view=_one_view(table, num_rows) if "view" in names else "",
         row=row_numbers[keep],
-        seed=seeds if seeds is not None and np.isfinite(seeds).all() else None,
+        seed=seeds,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.laws.claim import Claim
@@ -24,12 +25,14 @@ class FittedTable:
         treatment: The treatment that was fitted; None where the table holds one.
         table: The table.
         fit: What `fit_law` found of it.
+        reading: `budget_tolerance` and `last_step`, where it was fitted with any.
     """
 
     source: str
     treatment: str | None
     table: Columns
     fit: LawFit
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge_together(parts: Sequence[FittedTable], *, num_permutations: int = 1000, seed: int = 0) -> tuple[Claim, ...]:
@@ -50,7 +53,7 @@ def judge_together(parts: Sequence[FittedTable], *, num_permutations: int = 1000
         raise InterlawError("expected at least one fitted table, found none; name a run")
     read = []
     for part in parts:
-        runs = read_runs(part.table, treatment=part.treatment)
+        runs = read_runs(part.table, treatment=part.treatment, **part.reading)
         read.append(read_contexts(part.table, runs, group_shapes(runs), part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])
     confidence = parts[0].fit.confidence

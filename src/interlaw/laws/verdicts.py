@@ -53,6 +53,8 @@ def status_text(star: RStar) -> str:
         return {"low": "turns, no lower bound", "high": "turns, no upper bound"}.get(
             star.open_side or "", "turns, no bound"
         )
+    if star.status == "flat" and star.detectable is not None:
+        return f"no difference of {star.detectable_text} seen"
     return {
         "optimum": "optimum",
         "flat": "no difference seen",
