@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from interlaw.laws.claim import LEVEL, POWER, Claim, not_testable, opening
+from interlaw.laws.claim import LEVEL, Claim, not_testable, opening
 from interlaw.laws.contexts import Contexts, averages
+from interlaw.laws.loss_curve import POWER
 from interlaw.laws.result import Stability
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, equivalence
 from interlaw.laws.table import FloatArray

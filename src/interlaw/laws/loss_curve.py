@@ -100,7 +100,7 @@ class LossCurve:
         `flatness` to stay below 1 - confidence in 80% of such sweeps (power of the F test; Cohen 1988).
         """
         num_terms, dof = len(self.coefficients) - 1, self.error_dof
-        needed = special.ncfdtrinc(num_terms, dof, 1 - POWER, special.fdtri(num_terms, dof, confidence))
+        needed = special.ncfdtrinc(num_terms, dof, 1 - POWER, float(special.fdtri(num_terms, dof, confidence)))
         bowl = (2 * (self.x - self.x[0]) / (self.x[-1] - self.x[0]) - 1) ** 2  # 1 at the ends, 0 in the middle
         return float(self.error * np.sqrt(needed / ((bowl - bowl.mean()) ** 2).sum()) / self.y.mean())
 
