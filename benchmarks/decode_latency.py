@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from interlaw.recommendation import Dimensions, believe, equal_budget_shapes, measured_curvature, measured_pool
+from interlaw.recommendation import Dimensions, believe, equal_budget_shapes
 from interlaw.recommendation.timing import _decode, build
 from interlaw.shapes import Budget
 
@@ -25,7 +25,7 @@ def main() -> None:
     budget = Budget(kind="params", amount=PARAMS)
     found = {shape.width: shape for shape in equal_budget_shapes(Dimensions(family="llama"), budget)}
     shapes = [found[width] for width in WIDTHS]
-    belief = believe(PARAMS, pooled=measured_pool(), curvature=measured_curvature())
+    belief = believe(PARAMS)
     networks = [build(shape, device=torch.device("cpu"), dtype=torch.float32)[0].eval() for shape in shapes]
     least = [{0: math.inf, DECODED: math.inf} for _ in shapes]
     tokens = torch.randint(32_000, (1, PROMPT), generator=torch.Generator().manual_seed(0))
@@ -44,7 +44,7 @@ def main() -> None:
             f"{shape.depth} x {shape.width}",
             f"{shape.ratio:.4f}",
             f"{shape.params / 1e6:.1f}M",
-            f"+{belief.penalty(shape.ratio):.1%}",
+            f"+{belief.penalty(shape.ratio).value:.1%}",
             f"{best:.1f}",
             f"{1000 / best:.0f}",
         )

@@ -276,9 +276,9 @@ def scored_models() -> tuple[pd.DataFrame, str]:
     comparison = compare_models(published_rows())
     models = pd.DataFrame(
         {
-            "family": [each.row.family.lower() for each in comparison.models],
-            "ratio": [each.row.ratio for each in comparison.models],
-            "params": [float(each.row.params_total) for each in comparison.models],
+            "family": [each.family_key for each in comparison.models],
+            "ratio": [each.ratio for each in comparison.models],
+            "params": [float(each.params_total) for each in comparison.models],
             "score": [each.score for each in comparison.models],
         }
     )

@@ -36,6 +36,11 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
+def unwrapped(text: str) -> str:
+    """The words, whatever the lines."""
+    return " ".join(text.split())
+
+
 def fails(message: str, *arguments: str) -> None:
     with pytest.raises(InterlawError, match=message):
         CliRunner().invoke(app, list(arguments), catch_exceptions=False)
@@ -43,7 +48,7 @@ def fails(message: str, *arguments: str) -> None:
 
 def test_json_reproduces_the_tables_known_figures() -> None:
     payload = json.loads(run("--json"))
-    assert {"associations", "models", "shared_ratios", "claim", "warnings", "added"} == set(payload)
+    assert {"answer", "associations", "models", "shared_ratios", "claim", "warnings", "added"} == set(payload)
     pearson = {
         one["bin"]: (one["num_models"], round(one["pearson"]["value"], 2))
         for one in payload["associations"]
@@ -59,11 +64,13 @@ def test_json_reproduces_the_tables_known_figures() -> None:
 
 def test_people_see_the_answer_in_a_few_lines() -> None:
     text = run()
+    assert text.startswith("Claim that models near R = 0.02 to 0.065 score better: cannot tell at 0.4-2.5B")
+    assert max(map(len, text.splitlines())) <= 80
+    text = unwrapped(text)
     assert "81 base models with a score by 5-shot log-likelihood, of 105 in the built-in table" in text
     assert "+0.10 (" in text
     assert "14 models of 5-10B share R = 0.0078 and score 11.47 to 43.65" in text
     assert "note: 31 of 81 base models score no better than guessing" in text
-    assert len(text.splitlines()) <= 21
 
 
 def test_details_list_every_statistic_and_model() -> None:
@@ -88,9 +95,9 @@ def test_own_models_join_by_csv_config_and_results(tmp_path: Path) -> None:
         ("Qwen2-7B", "below", True),
         ("mine", "below", True),
     ]
-    text = run(*options)
+    text = unwrapped(run(*options))
     assert "added: mine 24x2048, R = 0.0117 below the interval, 31.00 (5-shot log-likelihood, base); nearest:" in text
-    alone = run("--config", str(config))
+    alone = unwrapped(run("--config", str(config)))
     assert f"added: {tmp_path.name} 24x2048" in alone
     assert "no score" in alone
 
@@ -99,9 +106,12 @@ def test_a_model_from_its_config_and_score_comes_first_and_is_written(tmp_path: 
     config, table = tmp_path / "config.json", tmp_path / "mine.csv"
     config.write_text(json.dumps(CONFIG))
     options = ["--config", str(config), "--name", "mine", "--score", "31.5", "--write", str(table)]
-    first = run(*options).splitlines()[0]
-    assert first.startswith("added: mine 24x2048, R = 0.0117 below the interval, 31.50 (5-shot log-likelihood, base)")
-    assert run("--models", str(table)).splitlines()[0] == first
+    said = "added: mine 24x2048, R = 0.0117 below the interval, 31.50 (5-shot log-likelihood, base); nearest: "
+    assert unwrapped(run(*options)).startswith(said)
+    assert unwrapped(run("--models", str(table))).startswith(said)
+    kept = table.read_text()
+    fails("an interval 0 < low < high", *options, "--interval", ".5-.1")  # a refused command writes nothing
+    assert table.read_text() == kept
     fails("one --config for --score or --name, found 0", "--score", "31")
 
 
@@ -110,7 +120,7 @@ def test_another_protocol_is_kept_apart_and_said(tmp_path: Path) -> None:
     results.write_text(
         json.dumps({**RESULTS, "model_name": "Qwen2-7B", "results": {"mmlu_pro": {"exact_match,custom-extract": 0.4}}})
     )
-    assert "not compared: protocol, variant or row differs" in run("--lm-eval", str(results))
+    assert "not compared: protocol, variant or row differs" in unwrapped(run("--lm-eval", str(results)))
 
 
 def test_variant_protocol_and_interval_are_choices() -> None:

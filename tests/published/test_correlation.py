@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interlaw.published import correlate, published_rows, select_models
+from interlaw.published import correlate, published_models
 
 
 def sample(n: int = 24, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
@@ -54,7 +54,7 @@ def test_interval_equals_a_naive_bootstrap_of_families() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", [0.0, 0.6])
 def test_interval_covers_under_dependence_within_families(truth: float) -> None:
-    layout = [model.row for model in select_models(published_rows()) if 0.4e9 <= model.row.params_total < 2.5e9]
+    layout = [model for model in published_models() if model.mmlu_pro is not None and model.size_bin == "0.4-2.5B"]
     families = [row.family_key for row in layout]
     _, group = np.unique(families, return_inverse=True)
     mix = np.linalg.cholesky([[1, truth], [truth, 1]])

@@ -9,16 +9,16 @@ import pytest
 from interlaw.errors import InterlawError
 from interlaw.published import (
     append_rows,
-    nearest_rows,
     place_rows,
-    published_ratio_points,
+    published_models,
     published_rows,
     read_lm_eval,
     read_rows,
     row_from_config,
     rows_from_lm_eval,
-    select_models,
+    scores_by_model,
 )
+from interlaw.published.placement import nearest_models
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",
@@ -117,8 +117,8 @@ def test_the_two_tasks_of_one_name_are_two_protocols(tmp_path: Path) -> None:
     ]
     rows = rows_from_lm_eval(scores, known=published_rows())
     assert [(row.name, row.variant, row.params_total) for row in rows] == [("Qwen2-7B", "base", 7_615_616_512)] * 2
-    used = {model.row.name: model for model in select_models((*rows, *published_rows()))}["Qwen2-7B"]
-    assert (used.score, used.replicates) == (25.0, (41.83,))  # the user's own run wins over the built-in row
+    scores = scores_by_model((*rows, *published_rows()))["Qwen2-7B"]
+    assert [row.score for row in scores] == [25.0, 41.83]  # the user's own run wins over the built-in row
 
 
 def test_a_model_is_known_by_its_hub_name_and_keeps_its_variant(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_results_that_cannot_be_used_are_refused(
 
 
 def test_files_that_are_no_results_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InterlawError, match="found none at"):
+    with pytest.raises(InterlawError, match="found nothing at"):
         read_lm_eval(tmp_path / "r.json")
     (tmp_path / "r.json").write_text("no")
     with pytest.raises(InterlawError, match="to be JSON"):
@@ -179,31 +179,31 @@ def test_files_that_are_no_results_are_refused(tmp_path: Path) -> None:
 
 def test_placement_names_side_and_neighbours(tmp_path: Path) -> None:
     mine = row_from_config(write(tmp_path / "mine" / "config.json", LLAMA))
-    models = select_models(published_rows())
+    models = [ones[0] for ones in scores_by_model(published_rows()).values()]
     (placement,) = place_rows([mine], models, interval=(0.02, 0.065))
     assert (placement.position, placement.compared) == ("below", False)
-    assert {model.row.name for model in placement.nearest[:2]} == {"Llama-3-8B", "Llama-3.1-8B"}
+    assert {model.name for model in placement.nearest[:2]} == {"Llama-3-8B", "Llama-3.1-8B"}
     taken = models[0]
-    (same,) = place_rows([taken.row], models, interval=(0.02, 0.065))
+    (same,) = place_rows([taken], models, interval=(0.02, 0.065))
     assert same.compared
     assert taken not in same.nearest
 
 
 def test_nearest_orders_by_size_and_ratio_together() -> None:
-    rows = published_rows()
-    assert [row.name for row in nearest_rows(rows, params=135e6, ratio=30 / 576, count=2)] == [
-        "SmolLM-135M",
-        "SmolLM2-135M",
-    ]
-    assert len(nearest_rows(rows, params=1e9, ratio=0.01, count=500)) == 105
+    models = {model.name: model for model in published_models()}
+    small = models.pop("SmolLM-135M")
+    nearest = nearest_models(small, models.values(), count=500)
+    assert [model.name for model in nearest[:2]] == ["SmolLM2-135M", "MobileLLM-125M"]
+    assert len(nearest) == 104
 
 
-def test_points_hold_every_model_once() -> None:
-    points = published_ratio_points(variant="inst")
-    assert len({point.name for point in points}) == len(points) == 105
-    scored = [point for point in points if point.score is not None]
-    assert len(scored) == len(select_models(published_rows(), variant="inst"))
-    assert [point.params for point in points] == sorted(point.params for point in points)
+def test_every_model_is_there_once() -> None:
+    models = published_models(variant="inst")
+    assert len({model.name for model in models}) == len(models) == 105
+    scored = {model.name for model in models if model.mmlu_pro is not None}
+    assert scored == set(scores_by_model(published_rows(), variant="inst"))
+    assert {(model.protocol, model.variant) for model in models if model.name not in scored} == {(None, None)}
+    assert [model.params_total for model in models] == sorted(model.params_total for model in models)
 
 
 @pytest.mark.parametrize(

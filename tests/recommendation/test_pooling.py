@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,16 @@ def test_leaving_one_out_foretells_it_from_the_others() -> None:
     assert shares["d"] == 0.0
 
 
+def test_few_data_sets_tell_little_of_the_coverage() -> None:
+    found = gather_evidence(sizes=[1e9])
+    assert all(one.inside == 1 for one in found.coverage)
+    # all of K inside has probability p^K: 5% at p = .05^(1 / K)
+    assert found.sure_coverage == pytest.approx(0.05 ** (1 / len(found.coverage)))
+    one_out = replace(found, coverage=(replace(found.coverage[0], inside=0.5), *found.coverage[1:]))
+    number = len(found.coverage)
+    assert stats.binom.sf(number - 2, number, one_out.sure_coverage) == pytest.approx(0.05)
+
+
 @pytest.mark.slow
 def test_the_packaged_optima_are_what_the_packaged_sweeps_give() -> None:
     from importlib.resources import files
@@ -122,5 +133,5 @@ def test_the_evidence_keeps_conventions_choices_and_claims_apart() -> None:
     assert not voting & {"nanochat", "Marin", "MobileLLM", "Chinchilla shapes"}
     assert not voting & {"interlaw waves"}  # MLPs, whatever they show
     row = found.to_dict()
-    assert {"sources", "pooled", "spread", "drift", "coverage"} == set(row)
+    assert {"sources", "pooled", "spread", "drift", "coverage", "sure_coverage"} == set(row)
     assert 0.005 < row["pooled"][0]["low"] < 0.02 < row["pooled"][0]["ratio"] < 0.05 < row["pooled"][0]["high"]

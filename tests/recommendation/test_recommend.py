@@ -109,7 +109,7 @@ def test_a_frame_has_a_row_a_candidate() -> None:
 
 def test_tokens_and_words_for_sizes() -> None:
     result = recommend(params="350M", vocab_size="32k", tokens="20B", plan=Plan(num_devices=8))
-    assert result.vocab_size == 32_000
+    assert result.dimensions.vocab_size == 32_000
     assert {one.cost.train_tokens for one in result.candidates} == {20 * 10**9}
     one = recommend(params="350M", vocab_size="32k", tokens="20B")
     assert one.pick.cost.train_days == pytest.approx(8 * result.pick.cost.train_days)
@@ -210,12 +210,12 @@ def test_json_has_the_promised_keys() -> None:
     [
         ({"params": None}, "exactly one budget"),
         ({"flops": 1e20}, "exactly one budget"),
-        ({"tolerance": 0.0}, "a tolerance from 0 to 0.5, found 0.0"),
-        ({"num_candidates": 0}, "at least one candidate, found 0"),
-        ({"tokens_per_param": -1.0}, "positive tokens per parameter"),
+        ({"tolerance": 0.0}, "expected tolerance above 0 and at most 0.5, found 0.0"),
+        ({"num_candidates": 0}, "expected num_candidates above 0, found 0; 5 is usual"),
+        ({"tokens_per_param": -1.0}, "expected tokens_per_param above 0, found -1.0"),
         ({"interval": (0.3, 0.1)}, "an interval 0 < low < high"),
         ({"family": "cnn"}, "expected a family of gpt"),
-        ({"delta": 0.0}, "delta between 0 and 1"),
+        ({"delta": 0.0}, "expected delta above 0 and at most 1, found 0.0"),
         ({"tokens": "20B", "tokens_per_param": 20.0}, "tokens or tokens_per_param, found both"),
         ({"tokens": "20B", "flops": 1e20, "params": None}, "tokens or flops, found both"),
         ({"parallel": 64}, "of these dimensions spends over 64 devices"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from interlaw.recommendation import Recommendation, recommend, time_candidates
+from interlaw.recommendation import Recommendation, recommend, timing
 
 pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 def timed() -> tuple[Recommendation, list[str]]:
     said: list[str] = []
     result = recommend(params="2M", family="llama", vocab_size=512, context=160)
-    return replace(result, candidates=time_candidates(result.candidates, say=said.append)), said
+    return timing.timed(result, say=said.append), said
 
 
 def test_every_candidate_is_timed_and_told(timed: tuple[Recommendation, list[str]]) -> None:
@@ -57,8 +57,6 @@ def test_depth_costs_latency(timed: tuple[Recommendation, list[str]]) -> None:
 def test_a_faster_shape_says_how_much_and_one_too_large_says_why(
     timed: tuple[Recommendation, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from interlaw.recommendation import timing
-
     pick = timed[0].pick
     assert pick.measured is not None
     other = replace(
@@ -68,7 +66,7 @@ def test_a_faster_shape_says_how_much_and_one_too_large_says_why(
     )
     assert timing._with_reason(other, pick).reasons == ("decodes 50% faster here", "9% less")
     monkeypatch.setattr(timing, "_free_bytes", lambda: 1000)
-    assert "is not timed: training takes" in time_candidates([pick], say=lambda words: None)[0].unmeasured
+    assert "is not timed: training takes" in timing._timed(pick, lambda words: None, "1 of 1").unmeasured
 
 
 def test_the_frontier_joins_what_no_other_beats(timed: tuple[Recommendation, list[str]]) -> None:

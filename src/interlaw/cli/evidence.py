@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +12,7 @@ from interlaw.cli.output import AsJson, make_console, print_json, tell_written, 
 from interlaw.shapes import format_size
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from interlaw.recommendation import Evidence
-
-WORDS = ("by", "standing", "R at N")  # columns that hold no one number
 
 
 def evidence(
@@ -59,68 +54,49 @@ def evidence(
 
 
 def show(found: Evidence) -> None:
-    """Prints what counts, what stands beside it and why, and the pool, in 80 columns."""
+    """Prints the pool first, then what counts, and what stands beside it and why, in 80 columns."""
+    from interlaw.recommendation import wrapped
+
     console = make_console(stderr=False)
 
-    def say(words: str = "") -> None:
-        for line in textwrap.wrap(words, 80, subsequent_indent="  ") or [""]:
-            console.print(line, markup=False, highlight=False)
+    def say(*sentences: str, indent: int = 0) -> None:
+        for line in wrapped(sentences, indent=indent):
+            console.print(line, markup=False)
 
-    console.print(measured_table(found))
-    say()
-    say("Measured, no vote:")
-    for source in found.sources:
-        if source.silence:
-            say(f"  {source.name}: {source.silence}")
-    say()
-    console.print(beside_table(found))
-    say()
-    console.print(pooled_table(found))
-    inside = sum(one.inside for one in found.coverage) / len(found.coverage)
+    here, votes = found.pool.predict(1e9), len(found.coverage)
+    inside = sum(one.inside for one in found.coverage) / votes
     say(
-        f"{len(found.coverage)} data sets vote; they spread by a factor of {math.exp(found.pool.tau):.2f} about their "
-        f"mean. Each foretold from the others: {inside:.0%} of the optima lie inside their 90% interval."
+        f"R* at 1B: {here.ratio:.3f} (90% for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from {votes} "
+        f"data sets that differ by a factor of {math.exp(found.pool.tau):.2f} about their mean.",
+        f"Each foretold from the others: {inside:.0%} of the optima lie inside their 90% interval. So few data sets "
+        f"say only that it covers at least {found.sure_coverage:.0%}; it may be wider than it need be.",
     )
-
-
-def measured_table(found: Evidence) -> Table:
-    """Every optimum that counts."""
-    table = plain_table("measured (one vote a data set)", "N", "R*", "68%", "by")
-    for source in found.sources:
-        for one in source.optima if source.counts else ():
-            if one.ratio is None or one.log_stderr is None:
-                continue
-            wide = math.exp(one.log_stderr)
-            span = f"{one.ratio / wide:.4f} to {one.ratio * wide:.4f}"
-            table.add_row(source.name, format_size(one.params), f"{one.ratio:.4f}", span, one.route)
-    return table
-
-
-def beside_table(found: Evidence) -> Table:
-    """Published lines without a vote."""
-    table = plain_table("beside (no vote)", "standing", "R at N")
-    for source in found.sources:
-        if not source.optima:
-            ends = source.line[:1] + source.line[-1:] if len(source.line) > 1 else source.line
-            at = ", ".join(f"{ratio:.4f} at {format_size(params)}" for params, ratio in ends)
-            table.add_row(source.name, source.standing, at or "names no ratio")
-    return table
-
-
-def pooled_table(found: Evidence) -> Table:
-    """The pooled line with its predictive interval."""
-    table = plain_table("N", "pooled R*", "90% predictive interval", "depth at width 1024")
-    for one in found.pooled:
-        span = f"{one.low:.4f} to {one.high:.4f}"
-        table.add_row(format_size(one.params), f"{one.ratio:.4f}", span, f"{one.ratio * 1024:.0f}")
-    return table
-
-
-def plain_table(*names: str) -> Table:
-    """A table without lines: names to the left, numbers to the right."""
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for name in names:
-        table.add_column(name, justify="left" if name in WORDS or name.endswith(")") else "right")
-    return table
+    console.print()
+    pooled = [
+        (format_size(one.params), f"{one.ratio:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.ratio * 1024:.0f}")
+        for one in found.pooled
+    ]
+    console.print_rows(("N", "pooled R*", "90% predictive interval", "depth at width 1024"), pooled, right=[True] * 4)
+    console.print()
+    measured = [
+        (source.name, format_size(one.params), f"{one.ratio:.4f}", one.interval(), one.route)
+        for source in found.sources
+        if source.counts
+        for one in source.optima
+        if one.counts
+    ]
+    console.print_rows(
+        ("measured (one vote a data set)", "N", "R*", "68%", "by"), measured, right=(False, True, True, True, False)
+    )
+    silent = [f"{source.name}: {source.silence}" for source in found.sources if source.silence]
+    if silent:
+        console.print()
+        say("Measured, no vote:")
+        say(*silent, indent=2)
+    console.print()
+    beside = [
+        (source.name, source.standing, ", ".join(f"{r:.4f} at {format_size(n)}" for n, r in source.ends) or "no ratio")
+        for source in found.sources
+        if not source.optima
+    ]
+    console.print_rows(("beside (no vote)", "standing", "R at N"), beside)

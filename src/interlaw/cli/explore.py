@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interlaw.cli.loading import counting
 from interlaw.cli.output import AsJson, make_console, print_json
 
 
@@ -44,7 +45,8 @@ def explore(
     fit = None if law is None else read_fit(law)
     asked = {"params": params, "family": family}
     if out is not None:
-        page = write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
+        with counting(family):
+            page = write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
         if as_json:
             print_json({"explorer": page})
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ _ENOUGH = 5
 def list_sweeps(*, as_json: bool) -> None:
     """Prints every packaged sweep: its name, what it is, what it counts, where it is from."""
     from interlaw.published import packaged_sweeps
+    from interlaw.recommendation import wrapped
 
     if as_json:
         print_json({"sweeps": [asdict(sweep) for sweep in packaged_sweeps()]})
@@ -27,9 +27,9 @@ def list_sweeps(*, as_json: bool) -> None:
     console = make_console(stderr=False)
     for sweep in packaged_sweeps():
         console.print(sweep.name, style="bold", highlight=False)
-        for line in (sweep.title, f"counts: {sweep.counts}", f"{sweep.source} (licence: {sweep.licence})"):
-            for part in textwrap.wrap(line, 76, break_on_hyphens=False):
-                console.print(f"  {part}", markup=False, highlight=False)
+        said = (sweep.title, f"counts: {sweep.counts}", f"{sweep.source} (licence: {sweep.licence})")
+        for line in wrapped(said, indent=2):
+            console.print(line, markup=False)
     make_console().print("fit one: interlaw fit public:NAME", markup=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -171,33 +171,39 @@ def write_config(result: Recommendation, folder: Path, *, pick: int) -> Path:
 
 def show_evidence(result: Recommendation) -> None:
     """Prints every published line and the real models of this size."""
-    from rich.table import Table
-
     from interlaw.shapes import format_size
 
     console = make_console(stderr=False)
-    laws = Table("line", "standing", "R*", "good R", "covers", "trust", "source")
-    for one in result.laws:
-        low, high = one.law.ratio_low, one.law.ratio_high
-        laws.add_row(
+    lines = [
+        (
             one.law.name,
             one.law.standing,
             "" if one.ratio is None else f"{one.ratio:.4f}",
-            "" if low is None or high is None else f"{low:g} to {high:g}",
+            "" if one.law.ratio_high is None else f"{one.law.ratio_low:g} to {one.law.ratio_high:g}",
             f"{format_size(one.law.params_low)} to {format_size(one.law.params_high)}"
             + ("" if one.covered else " (not N)"),
             one.law.trust,
             one.law.source,
         )
-    console.print(laws)
-    weights = Table("counts", "weight")
-    for name, weight in result.belief.weights.items():
-        weights.add_row(name, f"{weight:.0%}")
-    console.print(weights)
-    models = Table("model", "params", "shape", "R", "interval", "MMLU-Pro")
-    positions: list[dict[str, Any]] = result.to_dict()["models"]
-    for point, row in zip(result.models, positions, strict=True):
-        score = "" if point.score is None else f"{point.score:.1f}" + (" (guessing)" if point.at_chance else "")
-        shape = f"{point.depth} x {point.width}"
-        models.add_row(point.name, format_size(point.params), shape, f"{point.ratio:.4f}", row["position"], score)
-    console.print(models)
+        for one in result.laws
+    ]
+    console.print_rows(
+        ("line", "standing", "R*", "good R", "covers", "trust", "source"),
+        lines,
+        right=(False, False, True, True, False, False, False),
+    )
+    weights = [(name, f"{weight:.0%}") for name, weight in result.belief.weights.items()]
+    console.print_rows(("counts", "weight"), weights, right=(False, True))
+    models = [
+        (
+            model.name,
+            format_size(model.params_total),
+            f"{model.depth} x {model.width}",
+            f"{model.ratio:.4f}",
+            result.interval.position(model.ratio),
+            "" if model.mmlu_pro is None else f"{model.mmlu_pro:.1f}" + (" (guessing)" if model.at_chance else ""),
+        )
+        for model in result.models
+    ]
+    heads = ("model", "params", "shape", "R", "interval", "MMLU-Pro")
+    console.print_rows(heads, models, right=(False, True, True, True, False, False))

@@ -58,32 +58,37 @@ def shapes(
 
     One a depth, of any family; R = depth / width.
     """
-    from interlaw.shapes import choose_budget, parse_size
+    from interlaw.shapes import parse_size
 
-    given = {
-        "vocab_size": None if vocab is None else parse_size(vocab),
-        "context": context,
-        "head_dim": head_dim,
-        "num_kv_heads": kv_heads,
-        "d_ff_ratio": d_ff_ratio,
-        "input_size": input_size,
-        "output_size": output_size,
-        "channels": channels,
-        "tied": tied,
-    }
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    budget_arguments: dict[str, Any] = {
-        "params": params,
-        "count": count,
-        "flops": flops,
-        "flops_per_token": flops_per_token,
-    }
-    if tokens_per_param is not None:
-        budget_arguments["tokens_per_param"] = tokens_per_param
-    budget = choose_budget(**budget_arguments)
-    wanted = Wanted(family, depths, _rule(rule), multiple_of, settings)
+    if rule not in RULES:
+        raise InterlawError(f"expected --rule largest or nearest, found {rule!r}; choose one of them")
+    wanted = Wanted(
+        family=family,
+        depths=depths,
+        rule=rule,
+        multiple_of=multiple_of,
+        budgets=_given(
+            params=params,
+            count=count,
+            flops=flops,
+            flops_per_token=flops_per_token,
+            tokens_per_param=tokens_per_param,
+        ),
+        settings=_given(
+            vocab_size=None if vocab is None else parse_size(vocab),
+            context=context,
+            head_dim=head_dim,
+            num_kv_heads=kv_heads,
+            d_ff_ratio=d_ff_ratio,
+            input_size=input_size,
+            output_size=output_size,
+            channels=channels,
+            tied=tied,
+        ),
+    )
+    budget = wanted.budget
     with counting(family):
-        matched = wanted.match(budget, budget_arguments)
+        matched = wanted.match()
     rows = [{**shape.to_dict(), "budget_error": budget.error(shape)} for shape in matched]
     if as_json:
         print_json({"shapes": rows})
@@ -92,36 +97,54 @@ def shapes(
         if family.startswith("hf:") and vocab is None:
             size = f"{rows[0]['vocab_size']:,}"
             make_console().print(f"note: vocabulary {size}, the family's own; --vocab sets another", markup=False)
-    for note in misses(wanted, budget, budget_arguments, matched, far=VERY_FAR if as_json else FAR):
+    for note in misses(wanted, matched, far=VERY_FAR if as_json else FAR):
         make_console().print(note, markup=False, highlight=False)
 
 
-@dataclass(frozen=True)
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What was asked for, beside the budget."""
+    """What was asked for."""
 
     family: str
     depths: str | None
     rule: Any
     multiple_of: int | None
+    budgets: dict[str, Any]
     settings: dict[str, Any]
 
-    def match(self, budget: Budget, budget_arguments: dict[str, Any]) -> list[Shape]:
-        """The shapes: decoders with `recommend`'s dimensions, every other family by its own matching rule."""
+    @property
+    def budget(self) -> Budget:
+        """What every shape is to spend."""
+        from interlaw.shapes import choose_budget
+
+        return choose_budget(**self.budgets)
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it takes `recommend`'s dimensions; every other family has a matching rule of its own."""
+        return self.family in ("llama", "qwen2") or self.family.startswith("hf:")
+
+    def match(self) -> list[Shape]:
+        """The shapes, one a depth."""
         from interlaw.shapes import match_shapes, parse_depths
 
-        if self.family in ("llama", "qwen2") or self.family.startswith("hf:"):
-            return self._decoders(budget)
+        if self.is_decoder:
+            return self._decoders()
         return match_shapes(
             family=self.family,
             depths=parse_depths(self.depths or "1-24"),
             rule=self.rule,
             multiple_of=self.multiple_of or 1,
-            **budget_arguments,
+            **self.budgets,
             **self.settings,
         )
 
-    def _decoders(self, budget: Budget) -> list[Shape]:
+    def _decoders(self) -> list[Shape]:
         from interlaw.recommendation import Dimensions, depths_around, shapes_by_depth
         from interlaw.shapes import make_shape, parse_depths
 
@@ -130,83 +153,66 @@ class Wanted:
                 make_shape(self.family, depth=1, width=64, **{name: self.settings[name]})
         own = {"kv_heads" if name == "num_kv_heads" else name: value for name, value in self.settings.items()}
         dimensions = Dimensions(family=self.family, multiple_of=self.multiple_of, **own)
-        depths = depths_around(dimensions, budget) if self.depths is None else parse_depths(self.depths)
-        return shapes_by_depth(dimensions, budget, depths, rule=self.rule)
+        depths = depths_around(dimensions, self.budget) if self.depths is None else parse_depths(self.depths)
+        return shapes_by_depth(dimensions, self.budget, depths, rule=self.rule)
+
+    def changes(self, worst: Shape) -> Iterator[tuple[str, Wanted]]:
+        """What may bring a shape closer to its budget, the mildest first."""
+        here = replace(self, depths=str(worst.depth))
+        without = {name: _given(**{**self.settings, name: None}) for name in ("num_kv_heads", "head_dim")}
+        head_dim = worst.to_dict().get("head_dim") or 0
+        if self.rule == "largest":
+            yield "--rule nearest", replace(here, rule="nearest")
+        if "num_kv_heads" in self.settings:
+            kv_heads = self.settings["num_kv_heads"]
+            yield f"no --kv-heads {kv_heads}", replace(here, settings=without["num_kv_heads"])
+        if self.is_decoder and "head_dim" in self.settings:
+            yield f"no --head-dim {head_dim}", replace(here, settings=without["head_dim"])
+        for smaller in (64, 32, 16, 8):
+            finer = {**self.settings, "head_dim": smaller} if head_dim > smaller else self.settings
+            if self.is_decoder and 8 < smaller < (self.multiple_of or 64):
+                heads = f" --head-dim {smaller}" if finer is not self.settings else ""
+                yield f"--multiple-of {smaller}{heads}", replace(here, multiple_of=smaller, settings=finer)
+            elif not self.is_decoder and finer is not self.settings:
+                yield f"--head-dim {smaller}", replace(here, settings=finer)
+            elif not self.is_decoder and smaller < (self.multiple_of or 1):
+                yield f"--multiple-of {smaller}", replace(here, multiple_of=smaller)
 
 
-def misses(
-    wanted: Wanted, budget: Budget, budget_arguments: dict[str, Any], matched: list[Shape], *, far: float
-) -> Iterator[str]:
+def misses(wanted: Wanted, matched: list[Shape], *, far: float) -> Iterator[str]:
     """How many shapes miss the budget, and which change brings them closer, tried."""
+    budget = wanted.budget
     worst = max(matched, key=lambda shape: abs(budget.error(shape)))
     number = sum(abs(budget.error(shape)) > far for shape in matched)
     if not number:
         return
-    said = (
-        f"note: {number} of {len(matched)} shapes miss the budget by more than {far:.0%} (at depth {worst.depth} by "
-        f"{budget.error(worst):+.0%}), for widths come in steps"
-    )
     best = abs(budget.error(worst))
     remedy = "a larger budget comes closer"
-    for words, change in _changes(wanted, worst):
+    for words, changed in wanted.changes(worst):
         try:
-            tried = replace(wanted, **change, depths=str(worst.depth)).match(budget, budget_arguments)
+            error = budget.error(changed.match()[0])
         except InterlawError:
             continue
-        error = abs(budget.error(tried[0]))
-        if error < 0.7 * best:
-            best, remedy = error, f"{words} brings that one to {budget.error(tried[0]):+.1%}"
+        if abs(error) < 0.7 * best:
+            best, remedy = abs(error), f"{words} brings that one to {error:+.1%}"
         if best <= FAR:
             break
-    yield f"{said}; {remedy}"
-
-
-def _changes(wanted: Wanted, worst: Shape) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What may bring a shape closer to its budget, the mildest first."""
-    without = {name: value for name, value in wanted.settings.items() if name != "num_kv_heads"}
-    if wanted.rule == "largest":
-        yield "--rule nearest", {"rule": "nearest"}
-    if "num_kv_heads" in wanted.settings:
-        yield f"no --kv-heads {wanted.settings['num_kv_heads']}", {"settings": without}
-    decoder = wanted.family in ("llama", "qwen2") or wanted.family.startswith("hf:")
-    row = worst.to_dict()
-    step, head_dim = wanted.multiple_of or 1, row.get("head_dim")
-    if decoder and "head_dim" in wanted.settings:
-        free = {name: value for name, value in wanted.settings.items() if name != "head_dim"}
-        yield f"no --head-dim {head_dim}", {"settings": free}
-    for smaller in (64, 32, 16, 8):
-        if decoder and 8 < smaller < (wanted.multiple_of or 64):
-            finer = {**wanted.settings, "head_dim": smaller} if (head_dim or 0) > smaller else wanted.settings
-            heads = f" --head-dim {smaller}" if finer is not wanted.settings else ""
-            yield f"--multiple-of {smaller}{heads}", {"multiple_of": smaller, "settings": finer}
-        elif not decoder and head_dim and smaller < head_dim:
-            yield f"--head-dim {smaller}", {"settings": {**wanted.settings, "head_dim": smaller}}
-        elif not decoder and smaller < step:
-            yield f"--multiple-of {smaller}", {"multiple_of": smaller}
-
-
-def _rule(rule: str) -> Any:
-    """The matching rule, checked."""
-    if rule not in ("largest", "nearest"):
-        raise InterlawError(f"expected --rule largest or nearest, found {rule!r}; choose one of them")
-    return rule
+    yield (
+        f"note: {number} of {len(matched)} shapes miss the budget by more than {far:.0%} (at depth {worst.depth} by "
+        f"{budget.error(worst):+.0%}), for widths come in steps; {remedy}"
+    )
 
 
 def _draw(rows: list[dict[str, Any]]) -> None:
     """The table for people, at most 80 columns."""
-    from rich.table import Table
-
     from interlaw.shapes import format_size
 
-    table = Table(box=None, header_style="bold", padding=0)
-    for name in ("depth", "width", "heads/kv", "d_ff", "params", "non-emb.", "FLOPs/tok", "R", "error"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        heads, kv = row["num_heads"], row.get("num_kv_heads") or row["num_heads"]
-        table.add_row(
+    heads = ("depth", "width", "heads/kv", "d_ff", "params", "non-emb.", "FLOPs/tok", "R", "error")
+    cells = [
+        (
             str(row["depth"]),
             str(row["width"]),
-            f"{heads}/{kv}" if heads else "-",
+            f"{row['num_heads']}/{row.get('num_kv_heads') or row['num_heads']}" if row["num_heads"] else "-",
             str(row["d_ff"] or "-"),
             f"{row['params']:,}",
             format_size(row["params_non_embedding"]),
@@ -214,4 +220,6 @@ def _draw(rows: list[dict[str, Any]]) -> None:
             f"{row['ratio']:.4f}",
             f"{row['budget_error']:+.1%}",
         )
-    make_console(stderr=False).print(table)
+        for row in rows
+    ]
+    make_console(stderr=False).print_rows(heads, cells, right=[True] * len(heads))

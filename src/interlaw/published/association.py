@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 
 from interlaw.published.correlation import Array, Correlation, correlate
-from interlaw.published.row import PublishedRow
-from interlaw.published.selection import ScoredModel, SizeBin
+from interlaw.published.row import PublishedRow, SizeBin
 
 Verdict = Literal["supports", "contradicts", "cannot tell", "not testable"]
 
@@ -55,6 +54,10 @@ class Association:
     given_params_and_tokens: Correlation
     verdict: Verdict | None = None
 
+    def statistics(self) -> dict[str, Correlation]:
+        """Its five correlations by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Correlation)}
+
 
 def predictors(interval: tuple[float, float]) -> dict[str, Callable[[PublishedRow], float]]:
     """The properties of a model that are set against its score."""
@@ -71,17 +74,17 @@ def predictors(interval: tuple[float, float]) -> dict[str, Callable[[PublishedRo
 def associate(
     one: SizeBin,
     predictor: str,
-    models: Sequence[ScoredModel],
+    models: Sequence[PublishedRow],
     *,
     interval: tuple[float, float],
     resamples: int,
     seed: int,
 ) -> Association:
     """One predictor in a size bin that holds at least one of the models."""
-    inside = [model for model in models if model.row.params_total in one]
-    columns = {name: np.array([value(model.row) for model in inside]) for name, value in predictors(interval).items()}
+    inside = [model for model in models if model.params_total in one]
+    columns = {name: np.array([value(model) for model in inside]) for name, value in predictors(interval).items()}
     score = np.array([model.score for model in inside])
-    families = [model.row.family_key for model in inside]
+    families = [model.family_key for model in inside]
     chance = np.array([model.at_chance for model in inside])
 
     def against(*controls: str, ranks: bool = False, only: Array | None = None) -> Correlation:
@@ -90,11 +93,11 @@ def associate(
         return correlate(x, score, families=families, controls=others, ranks=ranks, resamples=resamples, seed=seed)
 
     pearson, given_params = against(), against("log_params")
-    num_in_interval = sum(interval[0] <= model.row.ratio <= interval[1] for model in inside)
+    num_in_interval = sum(interval[0] <= model.ratio <= interval[1] for model in inside)
     return Association(
         bin=one.name,
-        protocol=str(inside[0].row.protocol),
-        variant=str(inside[0].row.variant),
+        protocol=str(inside[0].protocol),
+        variant=str(inside[0].variant),
         predictor=predictor,
         num_models=len(inside),
         num_families=len(set(families)),

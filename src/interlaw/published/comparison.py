@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.published.answer import answer
 from interlaw.published.association import Association, associate, predictors
-from interlaw.published.row import PublishedRow, Variant
-from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, PAPER_INTERVAL, SIZE_BINS, ScoredModel, select_models
+from interlaw.published.placement import PAPER_INTERVAL, position
+from interlaw.published.row import SIZE_BINS, PublishedRow, SizeBin, Variant
+from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, scores_by_model
 from interlaw.published.table import check_consistent
+
+ALL_SIZES = SizeBin(name="all", low=0.0, high=math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +38,26 @@ class Comparison:
         interval: The claimed interval of R.
         associations: One per size bin and predictor.
         shared_ratios: Groups of at least three models of equal R, largest first.
-        models: The models compared, one each.
+        models: The models compared, one row each.
+        replicates: By a model's name, its further scores under the protocol: how well the protocol repeats.
         warnings: What a reader must know, in words.
     """
 
     interval: tuple[float, float]
     associations: tuple[Association, ...]
     shared_ratios: tuple[SharedRatio, ...]
-    models: tuple[ScoredModel, ...]
+    models: tuple[PublishedRow, ...]
+    replicates: dict[str, tuple[float, ...]]
     warnings: tuple[str, ...]
+
+    def answer(self) -> list[str]:
+        """What R has to do with the score, in three sentences: the claim, R at equal size, training tokens."""
+        return answer(self.associations, self.interval)
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of the command's JSON."""
         return {
+            "answer": self.answer(),
             "claim": {
                 "interval": list(self.interval),
                 "centre": math.sqrt(self.interval[0] * self.interval[1]),
@@ -54,7 +65,19 @@ class Comparison:
             },
             "associations": [asdict(association) for association in self.associations],
             "shared_ratios": [asdict(group) for group in self.shared_ratios],
-            "models": [model_dict(model, self.interval) for model in self.models],
+            "models": [
+                {
+                    **row.model_dump(),
+                    "ratio": row.ratio,
+                    "params": row.params_total,
+                    "train_tokens": row.tokens,
+                    "bin": row.size_bin,
+                    "replicates": list(self.replicates[row.name]),
+                    "at_chance": row.at_chance,
+                    "in_interval": position(row.ratio, self.interval) == "inside",
+                }
+                for row in self.models
+            ],
             "warnings": list(self.warnings),
         }
 
@@ -71,7 +94,7 @@ def compare_models(
     """Associations of R with MMLU-Pro per size bin, with controls.
 
     Args:
-        rows: Models and scores; of several scores of one model under the protocol, the first counts (`select_models`).
+        rows: Models and scores; of several scores of one model under the protocol the first counts.
         protocol: The one protocol whose scores are used.
         variant: `base` or `inst`; the two are never mixed.
         interval: The interval of R that the claim calls efficient; its geometric mean is the centre.
@@ -94,97 +117,55 @@ def compare_models(
         raise InterlawError(f"expected at least 100 resamples, found {resamples}; choose 2000 for a report")
     rows = tuple(rows)
     check_consistent(rows)
-    models = select_models(rows, protocol=protocol, variant=variant)
+    scores = scores_by_model(rows, protocol=protocol, variant=variant)
+    models = tuple(ones[0] for ones in scores.values())
     associations = tuple(
         associate(one, name, models, interval=interval, resamples=resamples, seed=seed)
-        for one in SIZE_BINS
+        for one in (*SIZE_BINS, ALL_SIZES)
         for name in predictors(interval)
-        if any(model.row.params_total in one for model in models)
+        if any(model.params_total in one for model in models)
     )
     return Comparison(
         interval=interval,
         associations=associations,
         shared_ratios=shared_ratios(models),
         models=models,
-        warnings=_warnings(models, protocol=protocol, variant=variant, interval=interval),
+        replicates={name: tuple(row.score for row in ones[1:]) for name, ones in scores.items()},
+        warnings=tuple(_warnings(models, protocol=protocol)),
     )
 
 
-def shared_ratios(models: Sequence[ScoredModel], *, at_least: int = 3) -> tuple[SharedRatio, ...]:
-    """Groups of models of one narrow size bin that share R exactly, the largest group first."""
-    groups: dict[tuple[str, int, int], list[ScoredModel]] = {}
-    for model in models:
+def shared_ratios(models: Sequence[PublishedRow], *, at_least: int = 3) -> tuple[SharedRatio, ...]:
+    """Groups of models of one size bin that share R exactly, the largest group first."""
+    groups: dict[tuple[str, float], list[PublishedRow]] = {}
+    for model in sorted(models, key=lambda model: model.score):
         if model.size_bin is not None:
-            divisor = math.gcd(model.row.depth, model.row.width)
-            key = (model.size_bin, model.row.depth // divisor, model.row.width // divisor)
-            groups.setdefault(key, []).append(model)
+            groups.setdefault((model.size_bin, model.ratio), []).append(model)
     shared = [
         SharedRatio(
             bin=name,
-            ratio=depth / width,
+            ratio=ratio,
             num_models=len(group),
-            lowest=min(model.score for model in group),
-            highest=max(model.score for model in group),
-            names=tuple(model.row.name for model in sorted(group, key=lambda model: model.score)),
+            lowest=group[0].score,
+            highest=group[-1].score,
+            names=tuple(model.name for model in group),
         )
-        for (name, depth, width), group in groups.items()
+        for (name, ratio), group in groups.items()
         if len(group) >= at_least
     ]
     return tuple(sorted(shared, key=lambda group: -group.num_models))
 
 
-def _warnings(
-    models: Sequence[ScoredModel], *, protocol: str, variant: str, interval: tuple[float, float]
-) -> tuple[str, ...]:
+def _warnings(models: Sequence[PublishedRow], *, protocol: str) -> Iterator[str]:
     """What a reader of the correlations must know."""
-    notes = []
     if protocol != HOMOGENEOUS_PROTOCOL:
-        notes.append(
-            f"only {HOMOGENEOUS_PROTOCOL!r} is one procedure for all models; {protocol!r} differs between sources"
-        )
+        yield f"only {HOMOGENEOUS_PROTOCOL!r} is one procedure for all models; {protocol!r} differs between sources"
     guessing = sum(model.at_chance for model in models)
     if guessing:
-        notes.append(
-            f"{guessing} of {len(models)} {variant} models score no better than guessing: their order is noise"
-        )
-    silent = sum(model.row.tokens is None for model in models)
+        kind = f"{len(models)} {models[0].variant} models"
+        yield f"{guessing} of {kind} score no better than guessing: their order is noise"
+    silent = sum(model.tokens is None for model in models)
     if silent:
-        notes.append(
-            f"{silent} of {len(models)} models state no training tokens: they drop out of figures that need them"
-        )
-    families = len({model.row.family_key for model in models})
-    notes.append(
-        f"models of one family share data and recipe: {len(models)} models count as about {families}, one a family"
-    )
-    for one in SIZE_BINS[:-1]:
-        ratios = [model.row.ratio for model in models if model.row.params_total in one]
-        if ratios and max(ratios) < interval[0]:
-            notes.append(
-                f"no model of {one.name} lies inside the claimed interval: nearer its centre only means larger R"
-            )
-    return tuple(notes)
-
-
-def model_dict(model: ScoredModel, interval: tuple[float, float]) -> dict[str, Any]:
-    """One model of the comparison as plain values."""
-    row = model.row
-    return {
-        "name": row.name,
-        "hf_id": row.hf_id,
-        "family": row.family,
-        "depth": row.depth,
-        "width": row.width,
-        "ratio": row.ratio,
-        "params": row.params_total,
-        "train_tokens": row.tokens,
-        "bin": model.size_bin,
-        "variant": row.variant,
-        "protocol": row.protocol,
-        "mmlu_pro": model.score,
-        "replicates": list(model.replicates),
-        "at_chance": model.at_chance,
-        "in_interval": interval[0] <= row.ratio <= interval[1],
-        "setting": row.setting,
-        "score_source": row.score_source,
-        "shape_source": row.shape_source,
-    }
+        yield f"{silent} of {len(models)} models state no training tokens: they drop out of figures that need them"
+    families = len({model.family_key for model in models})
+    yield f"models of one family share data and recipe: {len(models)} models count as about {families}, one a family"

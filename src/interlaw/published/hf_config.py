@@ -28,21 +28,21 @@ _COUNTED = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
 _KV_HEADS = {"mistral": 8, "qwen2": 32}
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Reads a `config.json`.
+def read_object(path: Path, *, wanted: str) -> dict[str, Any]:
+    """The JSON object that a file holds; `wanted` names the file in a refusal.
 
     Raises:
-        InterlawError: When it is missing or not a JSON object.
+        InterlawError: It is missing, no JSON, or no object.
     """
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise InterlawError(f"expected a config.json, found nothing at {path}; check the path") from None
+        raise InterlawError(f"expected {wanted}, found nothing at {path}; check the path") from None
     except (ValueError, RecursionError) as error:
-        raise InterlawError(f"expected {path} to be JSON, found {error}; give the model's config.json") from None
-    if not isinstance(config, dict):
-        raise InterlawError(f"expected {path} to hold a JSON object, found {type(config).__name__}; give a config.json")
-    return config
+        raise InterlawError(f"expected {path} to be JSON, found {error}; give {wanted}") from None
+    if not isinstance(found, dict):
+        raise InterlawError(f"expected {path} to hold a JSON object, found {type(found).__name__}; give {wanted}")
+    return found
 
 
 def row_from_config(
@@ -67,16 +67,23 @@ def row_from_config(
         InterlawError: When the file is no such configuration, or `params` is needed and missing.
     """
     path = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
-    config = read_config(path)
+    config = read_object(path, wanted="a config.json")
     name = name or path.resolve().parent.name
-    cells = {field: _first(config, names) for field, names in _NAMES.items()}
+    cells = {
+        field: next((config[key] for key in keys if config.get(key) is not None), None)
+        for field, keys in _NAMES.items()
+    }
     for field, value in cells.items():
         if not isinstance(value, int) and (field in ("depth", "width") or value is not None):
             raise InterlawError(
                 f"expected one of {', '.join(_NAMES[field])} in {path} as a whole number, found "
                 f"{'none' if value is None else repr(value)[:40]}; give a model's config.json"
             )
-    counted = params or _count(config, cells) or _count_network(config)
+    counted = params or _count(config, cells)
+    if counted is None:
+        from interlaw.models import count_config  # torch and transformers, which a closed form does without
+
+        counted, *_ = count_config(config) or (None,)
     if counted is None:
         kind = config.get("model_type", "an unnamed type")
         raise InterlawError(
@@ -88,19 +95,6 @@ def row_from_config(
         row |= dict(zip(("mmlu_pro", "protocol", "variant"), scored, strict=True))
         row |= {"score_source": "given by the user", "shape_source": str(path)}
     return validated_row({**row, "name": name, "family": family or name, "params_total": counted}, where=str(path))
-
-
-def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """The first of several keys that a configuration has."""
-    return next((config[name] for name in names if config.get(name) is not None), None)
-
-
-def _count_network(config: Mapping[str, Any]) -> int | None:
-    """Parameters of the network that transformers makes of the configuration, where it is installed and can."""
-    from interlaw.models import count_config
-
-    found = count_config(config)
-    return None if found is None else found[0]
 
 
 def _count(config: Mapping[str, Any], cells: Mapping[str, Any]) -> int | None:

@@ -7,17 +7,16 @@ so is a run cut short with `--limit`: none of these is ever set beside another.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.published.hf_config import row_from_config
-from interlaw.published.row import PublishedRow, Variant
+from interlaw.published.hf_config import read_object, row_from_config
+from interlaw.published.row import SCORE_FIELDS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL
-from interlaw.published.table import SHAPE_FIELDS, validated_row
+from interlaw.published.table import validated_row
 
 # task: (metric, what its protocol is called after the number of shots)
 _TASKS = {
@@ -59,8 +58,12 @@ def read_lm_eval(path: str | Path, *, task: str | None = None) -> tuple[HarnessS
     Raises:
         InterlawError: When it is no results file, or has none of the tasks.
     """
-    payload = _read_results(Path(path))
-    results = payload["results"]
+    payload = read_object(Path(path), wanted="a results_*.json of lm-evaluation-harness")
+    results = payload.get("results")
+    if not isinstance(results, dict):
+        raise InterlawError(
+            f"expected {path} to hold 'results', found none; give a results_*.json of lm-evaluation-harness"
+        )
     asked = None
     if task is not None and task not in results:
         task, _, asked = task.partition(":")
@@ -104,7 +107,7 @@ def rows_from_lm_eval(
                 f"expected a model of the table, found {score.model}; give its config.json beside the results"
             )
         cells = {
-            **row.model_dump(include={"name", *SHAPE_FIELDS}),
+            **row.model_dump(exclude=set(SCORE_FIELDS)),
             "variant": (same.variant if same and config is None else None) or variant,
             "protocol": score.protocol,
             "mmlu_pro": score.percent,
@@ -113,23 +116,6 @@ def rows_from_lm_eval(
         }
         rows.append(validated_row(cells, where=f"results of {score.model}"))
     return tuple(rows)
-
-
-def _read_results(path: Path) -> dict[str, Any]:
-    """The parsed file, once it looks like the harness's."""
-    try:
-        payload = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InterlawError(
-            f"expected a results file of lm-evaluation-harness, found none at {path}; check the path"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InterlawError(f"expected {path} to be JSON, found {error}; give a results_*.json") from None
-    if not isinstance(payload, dict) or not isinstance(payload.get("results"), dict):
-        raise InterlawError(
-            f"expected {path} to hold 'results', found none; give a results_*.json of lm-evaluation-harness"
-        )
-    return payload
 
 
 def _only_metric(figures: Mapping[str, Any], task: str, *, path: Path) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
@@ -13,6 +15,43 @@ _QUANTITY = re.compile(
     r"(?P<bound><)?\s*(?P<number>[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*(?P<unit>[KMBT]?)", re.IGNORECASE
 )
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+# MMLU-Pro has 12,032 questions with up to ten options; guessing reads about 11 % with raw accuracy. A score within
+# three binomial standard errors of that cannot be told from guessing.
+CHANCE_PERCENT = 11.0
+NUM_QUESTIONS = 12_032
+# What a row says of its score; everything else is of the model, whatever its scores.
+SCORE_FIELDS = ("variant", "protocol", "mmlu_pro", "setting", "score_source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeBin:
+    """Models of similar size: low <= params_total < high."""
+
+    name: str
+    low: float
+    high: float
+
+    def __contains__(self, params: object) -> bool:
+        """Whether a parameter count lies in the bin."""
+        return isinstance(params, int | float) and self.low <= params < self.high
+
+
+SIZE_BINS = (
+    SizeBin(name="0.4-2.5B", low=0.4e9, high=2.5e9),
+    SizeBin(name="2.5-5B", low=2.5e9, high=5e9),
+    SizeBin(name="5-10B", low=5e9, high=10e9),
+)
+
+
+def chance_ceiling() -> float:
+    """The score in percent up to which a model is marked as guessing: chance plus three binomial standard errors.
+
+    Example:
+        >>> round(chance_ceiling(), 2)
+        11.86
+    """
+    chance = CHANCE_PERCENT / 100
+    return 100 * (chance + 3 * math.sqrt(chance * (1 - chance) / NUM_QUESTIONS))
 
 
 def parse_tokens(text: str | None) -> float | None:
@@ -108,3 +147,18 @@ class PublishedRow(BaseModel):
     def family_key(self) -> str:
         """The family without regard to capitals (the table spells Phi in two ways)."""
         return self.family.casefold()
+
+    @property
+    def score(self) -> float:
+        """MMLU-Pro in percent; NaN where there is none."""
+        return math.nan if self.mmlu_pro is None else self.mmlu_pro
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether there is a score, and it cannot be told from guessing (see `chance_ceiling`)."""
+        return self.score <= chance_ceiling()
+
+    @property
+    def size_bin(self) -> str | None:
+        """The size bin the model lies in, if any."""
+        return next((one.name for one in SIZE_BINS if self.params_total in one), None)

@@ -12,25 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from interlaw.errors import InterlawError
-from interlaw.published.row import PublishedRow
-
-SHAPE_FIELDS = (
-    "hf_id",
-    "family",
-    "depth",
-    "width",
-    "num_heads",
-    "num_kv_heads",
-    "head_dim",
-    "d_ff",
-    "vocab_size",
-    "tied_embeddings",
-    "params_total",
-    "params_non_embedding",
-    "train_tokens",
-    "release",
-    "shape_source",
-)
+from interlaw.published.row import SCORE_FIELDS, PublishedRow
 
 
 @cache
@@ -62,7 +44,7 @@ def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
     """
     from interlaw.runs import read_cells  # pandas, which the built-in table does without
 
-    known = {row.name: row.model_dump(include=set(SHAPE_FIELDS)) for row in reversed(published_rows())}
+    known = {row.name: row.model_dump(exclude=set(SCORE_FIELDS)) for row in reversed(published_rows())}
     table, rows = read_cells(path), []
     for line, cells in zip(table.lines, table.rows, strict=True):
         filled = _filled(dict(zip(table.header, cells, strict=True)))
@@ -102,21 +84,16 @@ def append_rows(path: Path, rows: Iterable[PublishedRow]) -> None:
     """
     names = list(PublishedRow.model_fields)
     try:
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        header = next(csv.reader([old.partition("\n")[0]])) if old else names
-        if set(header) - set(names):
-            other = sorted(set(header) - set(names))[0]
+        old = (path.read_text(encoding="utf-8") if path.exists() else "") or ",".join(names)
+        header = next(csv.reader(old.splitlines()[:1]))
+        if other := sorted(set(header) - set(names)):
             raise InterlawError(
-                f"expected a table with the columns {', '.join(names)} in {path}, found {other!r}; name another file"
+                f"expected a table with the columns {', '.join(names)} in {path}, found {other[0]!r}; name another file"
             )
         text = io.StringIO()
         writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
-        if not old:
-            writer.writeheader()
-        writer.writerows({k: "" if v is None else v for k, v in row.model_dump().items()} for row in rows)
-        path.write_text(
-            f"{old}{'' if old.endswith(chr(10)) or not old else chr(10)}{text.getvalue()}", encoding="utf-8"
-        )
+        writer.writerows(row.model_dump() for row in rows)
+        path.write_text(old.removesuffix("\n") + "\n" + text.getvalue(), encoding="utf-8")
     except OSError as error:
         raise InterlawError(f"expected to write {path}, found: {error.strerror}; name another file") from error
 

@@ -1,3 +1,5 @@
+from .belief import Belief as Belief
+from .belief import believe as believe
 from .by_depth import depths_around as depths_around
 from .by_depth import shapes_by_depth as shapes_by_depth
 from .candidate import Candidate as Candidate
@@ -19,13 +21,12 @@ from .optima import fit_optima as fit_optima
 from .optima import measured_optima as measured_optima
 from .optima import published_optima as published_optima
 from .optima import write_optima as write_optima
-from .own_law import Belief as Belief
-from .own_law import believe as believe
 from .pooling import Pool as Pool
 from .pooling import pool as pool
 from .recommendation import Recommendation as Recommendation
 from .recommendation import recommend as recommend
 from .timing import Say as Say
 from .timing import require_timing as require_timing
-from .timing import time_candidates as time_candidates
 from .timing import timed as timed
+from .wording import format_bytes as format_bytes
+from .wording import wrapped as wrapped

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from interlaw.errors import InterlawError
+from interlaw.recommendation.belief import believe
 from interlaw.recommendation.dimensions import WIDEST, Dimensions, equal_budget_shapes
-from interlaw.recommendation.evidence import measured_curvature, measured_pool
-from interlaw.recommendation.own_law import believe
 from interlaw.shapes import Budget, Shape, format_size
 
 # Depths are offered that are predicted to lose up to this much: the range of a sweep that should show a minimum.
@@ -44,7 +43,7 @@ def depths_around(dimensions: Dimensions, budget: Budget) -> list[int]:
             f"{format_size(budget.amount)} {budget.kind}; raise it, or lower vocab_size, head_dim or multiple_of"
         )
     size = float(np.median([shape.params for shape in shapes]))
-    near = believe(size, pooled=measured_pool(), curvature=measured_curvature()).within(SWEPT_LOSS)
+    near = believe(size).within(SWEPT_LOSS)
     inside = [shape for shape in shapes if near.position(shape.ratio) == "inside"]
     # a depth whose nearest width overspends is one too many for that width
     meeting = sorted({max(1, shape.depth - (budget.error(shape) > 0)) for shape in inside or shapes})

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from interlaw.recommendation.cost import Cost, Plan, count_cost
+from interlaw.recommendation.belief import Penalty
+from interlaw.recommendation.cost import Cost
 from interlaw.recommendation.dimensions import splits_over
-from interlaw.recommendation.own_law import Belief, RatioInterval
-from interlaw.shapes import Budget, Shape
+from interlaw.shapes import Shape
 
 NOTABLE = 0.1  # a cost that differs by less is no reason to take another shape
 
@@ -33,21 +33,6 @@ class Timing:
     device: str
     dtype: str
     prompt: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Penalty:
-    """Relative loss above the best shape of the budget: L(R) / L(R*) - 1.
-
-    Attributes:
-        value: At the median R*.
-        low: At the R* of its predictive interval that is nearest the shape.
-        high: At the farthest.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +66,12 @@ class Candidate:
         """Depth x width."""
         return f"{self.shape.depth} x {self.shape.width}"
 
+    @property
+    def heads(self) -> str:
+        """Query heads / key-value heads x their width."""
+        row = self.shape.to_dict()
+        return f"{row['num_heads']}/{row.get('num_kv_heads') or row['num_heads']}x{row['head_dim']}"
+
     def to_dict(self) -> dict[str, Any]:
         """Shape, costs and evidence as plain values."""
         return {
@@ -96,46 +87,8 @@ class Candidate:
         }
 
 
-def describe(
-    shape: Shape,
-    *,
-    budget: Budget,
-    belief: Belief,
-    interval: RatioInterval,
-    tokens: int,
-    plan: Plan,
-    parallel: int,
-    pick: Shape,
-) -> Candidate:
-    """Costs, predicted loss and reasons of a shape.
-
-    Args:
-        shape: The shape.
-        budget: What it was to spend.
-        belief: Where R* lies.
-        interval: Ratios chosen from.
-        tokens: Training tokens.
-        plan: Where it is trained.
-        parallel: Devices over which it was asked to split.
-        pick: The shape that is recommended.
-    """
-    low, high = belief.penalty_range(shape.ratio)
-    cost = count_cost(shape, tokens=tokens, plan=plan)
-    same = shape == pick
-    reasons = () if same else tuple(_reasons(shape, cost, pick, count_cost(pick, tokens=tokens, plan=plan)))
-    return Candidate(
-        shape=shape,
-        budget_error=budget.error(shape),
-        inside=interval.position(shape.ratio) == "inside",
-        cost=cost,
-        penalty=Penalty(value=belief.penalty(shape.ratio), low=low, high=high),
-        parallel=max(parallel, splits_over(shape)),
-        reasons=reasons,
-    )
-
-
-def _reasons(shape: Shape, cost: Cost, pick: Shape, picked: Cost) -> Iterator[str]:
-    """What speaks for a shape against the pick: latency, cache, splitting, cost of training."""
+def reasons(shape: Shape, cost: Cost, pick: Shape, picked: Cost) -> Iterator[str]:
+    """What speaks for a shape against the pick: latency, cache, splitting, cost of training; nothing for the pick."""
     counts = (
         (shape.depth, pick.depth, "fewer layers to run one after another: lower latency"),
         (cost.kv_bytes_per_token, picked.kv_bytes_per_token, "less key-value cache"),

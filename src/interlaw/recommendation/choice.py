@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw.errors import InterlawError
+from interlaw.recommendation.belief import Belief, RatioInterval
 from interlaw.recommendation.dimensions import MULTIPLE_OF, Dimensions, equal_budget_shapes
-from interlaw.recommendation.own_law import Belief, RatioInterval
 from interlaw.shapes import Budget, Shape, format_size
 
 # A shape that suits hardware fully is worth this much relative loss: the noise of one seed at such sizes.
@@ -100,11 +100,11 @@ def _spread(
     """The pick, then the best shape of each part of the range of R within delta of it."""
 
     def price(shape: Shape) -> float:
-        return belief.penalty(shape.ratio) + ROUGHNESS_LOSS * dimensions.roughness(shape)
+        return belief.penalty(shape.ratio).value + ROUGHNESS_LOSS * dimensions.roughness(shape)
 
     pick = min(shapes, key=price)
-    most = belief.penalty(pick.ratio) + delta
-    close = [shape for shape in shapes if belief.penalty(shape.ratio) <= most]
+    most = belief.penalty(pick.ratio).value + delta
+    close = [shape for shape in shapes if belief.penalty(shape.ratio).value <= most]
     ratios = np.log([shape.ratio for shape in close])
     edges = np.linspace(ratios.min(), ratios.max() + 1e-9, count + 1)
     parts = np.clip(np.searchsorted(edges, ratios, side="right") - 1, 0, count - 1)

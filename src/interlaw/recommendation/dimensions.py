@@ -79,6 +79,11 @@ class Dimensions:
             if value is not None and value < 1:
                 raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive one")
 
+    @property
+    def vocabulary(self) -> int:
+        """Entries of the token table."""
+        return int(self.vocab_size or 0)
+
     def shape(self, width: int, depth: int, *, tied: bool) -> Shape | None:
         """The shape of these dimensions; None where heads do not fit the width or do not split as asked."""
         heads = self.heads(width)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from interlaw.laws import published_laws
 from interlaw.published import packaged_sweeps
@@ -58,6 +59,11 @@ class Source:
         return self.votes and any(one.counts for one in self.optima)
 
     @property
+    def ends(self) -> tuple[tuple[float, float], ...]:
+        """The first and the last (N, R) of a line."""
+        return tuple(dict.fromkeys((*self.line[:1], *self.line[-1:])))
+
+    @property
     def silence(self) -> str:
         """Why a data set has no vote, in words; empty where it has one."""
         if self.counts or not self.optima:
@@ -86,6 +92,15 @@ class Evidence:
     pooled: tuple[Prediction, ...]
     coverage: tuple[Coverage, ...]
 
+    @property
+    def sure_coverage(self) -> float:
+        """The true coverage is above this (95%, one-sided; Clopper and Pearson 1934): few data sets say little.
+
+        A data set counts as covered where all its optima are. Too wide an interval is not seen so.
+        """
+        covered = sum(one.inside == 1 for one in self.coverage)
+        return float(special.betaincinv(covered, len(self.coverage) - covered + 1, 0.05)) if covered else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """The keys of the command's JSON."""
         return {
@@ -94,6 +109,7 @@ class Evidence:
             "spread": self.pool.tau,
             "drift": self.pool.carry,
             "coverage": [asdict(one) for one in self.coverage],
+            "sure_coverage": self.sure_coverage,
         }
 
 
@@ -126,46 +142,36 @@ def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[
         >>> found.low < found.ratio < found.high
         True
     """
-    pooled = measured_pool() if optima is None else pool(by_dataset(optima))
+    optima = measured_optima() if optima is None else optima
+    pooled = pool(by_dataset(optima))
     return Evidence(
-        sources=(*_datasets(measured_optima() if optima is None else optima), *_lines()),
+        sources=(*_datasets(optima), *_lines()),
         pool=pooled,
         pooled=tuple(pooled.predict(size) for size in sizes),
         coverage=pooled.leave_one_out(),
     )
 
 
-def _datasets(optima: Sequence[Optimum]) -> tuple[Source, ...]:
+def _datasets(optima: Sequence[Optimum]) -> Iterator[Source]:
     """One source a data set."""
     laws = {law.name: law for law in published_laws()}
-    sources = []
     for name in dict.fromkeys(one.dataset for one in optima):
         sweeps = [sweep for sweep in packaged_sweeps() if sweep.dataset == name]
         said = sweeps[0].title if sweeps else laws[name].statement
-        where = sweeps[0].source if sweeps else laws[name].source
-        if len(sweeps) > 1:
-            said = f"{len(sweeps)} sweeps that share models and data"
-        own = tuple(one for one in optima if one.dataset == name)
-        votes = all(sweep.votes for sweep in sweeps)
-        found = Source(name=name, standing="measured", source=where, statement=said, optima=own, votes=votes)
-        sources.append(found)
-    return tuple(sources)
-
-
-def _lines() -> tuple[Source, ...]:
-    """Published lines without a vote."""
-    return tuple(
-        Source(
-            name=law.name,
-            standing=law.standing,
-            source=law.source,
-            statement=law.statement,
-            line=tuple(
-                (params, ratio)
-                for params in sorted({law.params_low, law.params_high, *(size for size, _ in law.points)})
-                if (ratio := law.ratio(params)) is not None
-            ),
+        yield Source(
+            name=name,
+            standing="measured",
+            source=sweeps[0].source if sweeps else laws[name].source,
+            statement=said if len(sweeps) < 2 else f"{len(sweeps)} sweeps that share models and data",
+            optima=tuple(one for one in optima if one.dataset == name),
+            votes=all(sweep.votes for sweep in sweeps),
         )
-        for law in published_laws()
-        if law.standing != "measured"
-    )
+
+
+def _lines() -> Iterator[Source]:
+    """Published lines without a vote."""
+    for law in published_laws():
+        if law.standing != "measured":
+            sizes = sorted({law.params_low, law.params_high, *(size for size, _ in law.points)})
+            line = tuple((params, ratio) for params in sizes if (ratio := law.ratio(params)) is not None)
+            yield Source(name=law.name, standing=law.standing, source=law.source, statement=law.statement, line=line)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlaw.published import PAPER_INTERVAL, RatioPoint
-from interlaw.recommendation.candidate import Candidate
-from interlaw.recommendation.cost import Plan
+from interlaw.published import PAPER_INTERVAL
+from interlaw.recommendation.belief import RatioInterval, about_fit
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
-from interlaw.recommendation.own_law import Belief, RatioInterval, about_fit
+from interlaw.recommendation.opinions import SIMILAR_SIZE_FACTOR
 from interlaw.recommendation.wording import format_bytes
-from interlaw.shapes import format_size
+from interlaw.shapes import Shape, format_size
 
 if TYPE_CHECKING:
-    from interlaw.laws import LawFit
+    from interlaw.recommendation.recommendation import Recommendation
 
+GIVEN = "the interval you gave"
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
 MOSTLY_TABLE = 0.5  # share of the parameters in the token table above which N no longer measures the layers
@@ -24,61 +24,45 @@ FEW_TOKENS = 0.1  # a parameter: no sweep of the evidence trained so little, so 
 COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, from which it is told
 
 
-def reason(pick: Candidate, belief: Belief, *, given: bool, parallel: int) -> str:
+def reason(result: Recommendation) -> str:
     """Why this shape, in one sentence without its name."""
+    belief, pick, parallel = result.belief, result.pick, result.dimensions.parallel
     measured = len(belief.weights) - belief.uses_fit
-    who = f"your fit and {measured} measured data sets" if belief.uses_fit else f"{measured} measured data sets"
-    where = (
-        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} (90%: {belief.low:.3f} to "
-        f"{belief.high:.3f})"
-    )
     row = pick.shape.to_dict()
     kv = row.get("num_kv_heads")
+    who = f"your fit and {measured} measured data sets" if belief.uses_fit else f"{measured} measured data sets"
     heads = f"{row['num_heads']} heads of {row['head_dim']}" + (f", {kv} key-value heads" if kv else "")
-    among = "in your interval" if given else "near it"
+    among = "in your interval" if result.interval.statement == GIVEN else "near it"
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
-    return f"{where}. Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: {heads}{split}"
+    return (
+        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} (90%: {belief.low:.3f} to "
+        f"{belief.high:.3f}). Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: "
+        f"{heads}{split}"
+    )
 
 
-def basis(pick: Candidate, dimensions: Dimensions, plan: Plan) -> str:
+def basis(result: Recommendation) -> str:
     """What the columns of the table rest on."""
+    dimensions, plan, cost = result.dimensions, result.plan, result.pick.cost
     of, num_parallel = dimensions.family, dimensions.parallel
     own = of.startswith("hf:") and dimensions.vocab_size == family_facts(of).defaults["vocab_size"]
     hint = f" (--devices {num_parallel} counts all {num_parallel})" if plan.num_devices < num_parallel else ""
     return (
         f"shape is layers x width; {of}, vocabulary {dimensions.vocab_size:,}"
         f"{' (its own; --vocab sets another)' if own else ''}, context {dimensions.context:,}, "
-        f"{format_size(pick.cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device}{hint} at "
+        f"{format_size(cost.train_tokens)} tokens; days on {plan.num_devices} x {plan.device}{hint} at "
         f"{plan.utilization:.0%} of the peak; memory with a batch of {plan.batch} a device, undivided; a token decoded "
-        f"at full context reads {format_bytes(pick.cost.decode_bytes_per_token)}"
+        f"at full context reads {format_bytes(cost.decode_bytes_per_token)}"
     )
 
 
-def notes(
-    pick: Candidate,
-    dimensions: Dimensions,
-    belief: Belief,
-    interval: RatioInterval,
-    *,
-    models: Sequence[RatioPoint],
-    fit: LawFit | None,
-    given: bool,
-) -> Iterator[str]:
-    """How far to trust it, what a choice costs, and who disagrees.
-
-    Args:
-        pick: The shape to take.
-        dimensions: What it had to suit.
-        belief: Where R* lies.
-        interval: The interval chosen from.
-        models: Real models of similar size.
-        fit: The user's fit, whether or not it could be used.
-        given: Whether the user gave the interval.
-    """
-    if given:
+def notes(result: Recommendation) -> Iterator[str]:
+    """How far to trust it, what a choice costs, and who disagrees."""
+    belief, pick, dimensions = result.belief, result.pick, result.dimensions
+    if result.interval.statement == GIVEN:
         yield f"you gave the interval; the evidence puts R* at {belief.ratio:.4f}, which the predicted losses follow"
-    yield from about_fit(fit, belief)
+    yield from about_fit(result.fit, belief)
     if belief.high / belief.low > WIDE_FACTOR:
         yield (
             f"the evidence leaves R* open by a factor of {_factor(belief.high / belief.low)}: a sweep of your own at a "
@@ -90,18 +74,23 @@ def notes(
             f"{format_size(pick.cost.train_tokens)} tokens are {per_param:.1g} a parameter, next to no training: "
             "the measured sweeps used 20 or so; for billions write --tokens 20B"
         )
-    table = pick.shape.width * int(dimensions.vocab_size or 0) / pick.shape.params
-    if table > MOSTLY_TABLE:
+    table = pick.shape.width * dimensions.vocabulary
+    if table > MOSTLY_TABLE * pick.shape.params:
         yield (
-            f"the token table takes {table:.0%} of the parameters: the measured sweeps gave theirs to layers, so "
-            f"R* says less here; a smaller vocabulary leaves more to the layers"
+            f"the token table takes {table / pick.shape.params:.0%} of the parameters: the measured sweeps gave theirs "
+            f"to layers, so R* says less here; a smaller vocabulary leaves more to the layers"
         )
-    yield from _head_costs(pick, dimensions)
-    if dimensions.parallel > 1 and (dimensions.vocab_size or 0) % dimensions.parallel:
-        yield f"a vocabulary of {dimensions.vocab_size:,} does not divide by {dimensions.parallel}: pad it"
-    yield _paper(interval)
-    if models:
-        yield _models(interval, models, params=belief.params)
+    yield from _head_costs(pick.shape, dimensions)
+    if dimensions.parallel > 1 and dimensions.vocabulary % dimensions.parallel:
+        yield f"a vocabulary of {dimensions.vocabulary:,} does not divide by {dimensions.parallel}: pad it"
+    yield _paper(result.interval)
+    if result.models:
+        where = [result.interval.position(model.ratio) for model in result.models]
+        yield (
+            f"of {len(where)} published models within a factor of {SIMILAR_SIZE_FACTOR} of "
+            f"{format_size(belief.params)}, {where.count('below')} lie below the interval (shallower), "
+            f"{where.count('inside')} inside, {where.count('above')} above"
+        )
 
 
 def _factor(value: float) -> str:
@@ -109,22 +98,18 @@ def _factor(value: float) -> str:
     return f"{value:.0f}" if value < 1000 else "more than 1000"
 
 
-def _head_costs(pick: Candidate, dimensions: Dimensions) -> Iterator[str]:
+def _head_costs(shape: Shape, dimensions: Dimensions) -> Iterator[str]:
     """What key-value heads and an untied head cost in parameters."""
-    shape = pick.shape
-    kv = shape.to_dict().get("num_kv_heads")
-    heads = shape.num_heads or 1
+    row, heads = shape.to_dict(), shape.num_heads or 1
+    kv = row.get("num_kv_heads")
     if kv and 1 < kv < heads and dimensions.heads_per_kv is None:
         fewest = next((few for few in KV_HEADS if heads % few == 0), kv)
-        fewer = replace(shape, num_kv_heads=fewest)  # type: ignore[call-arg]
-        costs = shape.params - fewer.params
+        costs = shape.params - replace(shape, num_kv_heads=fewest).params  # type: ignore[call-arg]
         if costs > COSTLY * shape.params:
-            yield (
-                f"{kv} key-value heads instead of {fewest} cost {format_size(costs)} parameters "
-                f"({costs / shape.params:.1%})"
-            )
-    head = shape.width * int(dimensions.vocab_size or 0)
-    if not shape.to_dict().get("tied") and head > COSTLY * shape.params:
+            share = f"{costs / shape.params:.1%}"
+            yield f"{kv} key-value heads instead of {fewest} cost {format_size(costs)} parameters ({share})"
+    head = shape.width * dimensions.vocabulary
+    if not row.get("tied") and head > COSTLY * shape.params:
         yield f"its own output head costs {format_size(head)} parameters ({head / shape.params:.0%}): --tied saves it"
 
 
@@ -138,13 +123,3 @@ def _paper(interval: RatioInterval) -> str:
     else:
         relation = f"shares R = {max(low, interval.low):.3f} to {min(high, interval.high):.3f} with it"
     return f"the interval of arXiv 2605.27989, R = {low:g} to {high:g} (byte-level, up to 10M parameters), {relation}"
-
-
-def _models(interval: RatioInterval, models: Sequence[RatioPoint], *, params: float) -> str:
-    """How many real models of this size lie on which side."""
-    where = [interval.position(point.ratio) for point in models]
-    return (
-        f"of {len(models)} published models within a factor of 1.5 of {format_size(params)}, "
-        f"{where.count('below')} lie below the interval (shallower), {where.count('inside')} inside, "
-        f"{where.count('above')} above"
-    )

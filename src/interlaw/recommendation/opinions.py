@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlaw.laws import PublishedLaw, published_laws
-from interlaw.published import PAPER_INTERVAL, RatioPoint, published_ratio_points
+from interlaw.published import PAPER_INTERVAL, PublishedRow, published_models
 
 PAPER = "sun2026"
 SIMILAR_SIZE_FACTOR = 1.5
@@ -54,14 +54,11 @@ def law_opinions(params: float) -> tuple[LawOpinion, ...]:
     return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
 
 
-def similar_models(params: float) -> tuple[RatioPoint, ...]:
+def similar_models(params: float) -> tuple[PublishedRow, ...]:
     """Published base models within a factor of 1.5 of N, from shallow to deep."""
-    near = [
-        point
-        for point in published_ratio_points()
-        if abs(math.log(point.params / params)) <= math.log(SIMILAR_SIZE_FACTOR)
-    ]
-    return tuple(sorted(near, key=lambda point: (point.ratio, point.name)))
+    reach = math.log(SIMILAR_SIZE_FACTOR)
+    near = [model for model in published_models() if abs(math.log(model.params_total / params)) <= reach]
+    return tuple(sorted(near, key=lambda model: (model.ratio, model.name)))
 
 
 def _opinion(law: PublishedLaw, params: float) -> LawOpinion:

@@ -6,8 +6,9 @@ The packaged table is what `fit_optima` gives for the packaged sweeps (`interlaw
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
@@ -19,7 +20,7 @@ from interlaw.laws import published_laws
 from interlaw.published import Sweep, packaged_sweeps
 
 if TYPE_CHECKING:
-    from interlaw.laws import BudgetFit, LawFit
+    from interlaw.laws import BudgetFit, LawFit, SurfaceOptimum
 
 # A published optimum comes without an interval. R* by another form of the curve is off by 10 to 30% (docs/law.md).
 PUBLISHED_STDERR = 0.3
@@ -58,21 +59,27 @@ class Optimum:
         """Whether it is an optimum, bounded on both sides."""
         return self.status == "optimum" and self.ratio is not None and self.log_stderr is not None
 
+    @property
+    def estimate(self) -> tuple[float, float]:
+        """(log R*, its standard error) of one that counts."""
+        assert self.ratio is not None
+        assert self.log_stderr is not None
+        return math.log(self.ratio), self.log_stderr
+
+    def interval(self) -> str:
+        """R* a standard error of its logarithm up and down, in words."""
+        y, stderr = self.estimate
+        return f"{math.exp(y - stderr):.4f} to {math.exp(y + stderr):.4f}"
+
 
 @cache
 def measured_optima() -> tuple[Optimum, ...]:
     """Everything the packaged sweeps and the published laws of `measured` standing say, optimum or not."""
     text = files("interlaw.recommendation").joinpath("optima.csv").read_text(encoding="utf-8")
-    rows = [_read(row) for row in csv.DictReader(text.splitlines())]
-    return (*rows, *published_optima())
-
-
-def _read(row: Mapping[str, str]) -> Optimum:
-    """One row of the packaged table; an empty cell is None."""
-    cells: dict[str, Any] = dict(row)
-    for name in ("params", "ratio", "log_stderr", "curvature"):
-        cells[name] = float(row[name]) if row[name] else None
-    return Optimum(**cells)
+    numbers = ("params", "ratio", "log_stderr", "curvature")
+    rows: list[dict[str, Any]] = list(csv.DictReader(text.splitlines()))
+    packaged = [Optimum(**row | {name: float(row[name]) if row[name] else None for name in numbers}) for row in rows]
+    return (*packaged, *published_optima())
 
 
 def published_optima() -> tuple[Optimum, ...]:
@@ -110,18 +117,22 @@ def fit_optima(sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = 10
 def write_optima(optima: Sequence[Optimum]) -> str:
     """The packaged table as CSV text, four significant digits."""
     names = [field.name for field in fields(Optimum)]
-    lines = [",".join(names)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
     for one in optima:
-        cells = [getattr(one, name) for name in names]
-        lines.append(",".join("" if c is None else f"{c:.4g}" if isinstance(c, float) else str(c) for c in cells))
-    return "\n".join(lines) + "\n"
+        cells = (getattr(one, name) for name in names)
+        writer.writerow([f"{cell:.4g}" if isinstance(cell, float) else cell for cell in cells])
+    return text.getvalue()
 
 
 def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]:
     """R* of every budget of a fit; of those with too few shapes, by the joint law where it has one inside the grid."""
     for budget in law.budgets:
-        one = _of_budget(budget, law, sweep=sweep, dataset=dataset)
-        yield one if budget.num_shapes >= ENOUGH_SHAPES else _of_joint_law(budget, law, one)
+        found = _of_curve(budget, law.confidence)
+        if budget.num_shapes < ENOUGH_SHAPES:
+            found |= _of_joint_law(budget, law)
+        yield Optimum(sweep=sweep, dataset=dataset, params=float(budget.params_mean), **found)
 
 
 def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
@@ -132,7 +143,7 @@ def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
     columns = {str(name): table[name].to_numpy() for name in table.columns if name not in _UNUSED}
     if "budget" not in columns:
         for found in surface_optima(columns, num_bootstrap=num_bootstrap):
-            yield Optimum(sweep=sweep.name, dataset=sweep.dataset, **_of_surface(found.to_dict()))
+            yield Optimum(sweep=sweep.name, dataset=sweep.dataset, **_of_surface(found))
         return
     law = fit_law(columns, num_bootstrap=num_bootstrap, num_permutations=100)
     sizes = [budget.params_mean for budget in law.budgets]
@@ -140,45 +151,38 @@ def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
     each = optima_of_fit(law, sweep=sweep.name, dataset=sweep.dataset)
     for budget, one, found in zip(law.budgets, each, surface, strict=True):
         asks = budget.num_shapes < ENOUGH_SHAPES and found.status == "optimum"
-        yield replace(one, **_of_surface(found.to_dict())) if asks else one
+        yield replace(one, **_of_surface(found)) if asks else one
 
 
-def _of_surface(found: Mapping[str, Any]) -> dict[str, Any]:
+def _of_surface(found: SurfaceOptimum) -> dict[str, Any]:
     names = ("params", "status", "ratio", "log_stderr", "curvature")
-    return {"route": "surface", **{name: found[name] for name in names}}
+    return {"route": "surface", **{name: getattr(found, name) for name in names}}
 
 
-def _of_budget(budget: BudgetFit, law: LawFit, *, sweep: str, dataset: str) -> Optimum:
+def _of_curve(budget: BudgetFit, confidence: float) -> dict[str, Any]:
+    """By the curve of the budget's own shapes."""
     star, curve = budget.r_star, budget.curve
-    one = Optimum(
-        sweep=sweep, dataset=dataset, route="budget", params=float(budget.params_mean), status=str(star.status)
-    )
-    if star.status != "optimum" or star.value is None or star.low is None or star.high is None:
-        return replace(one, status="open") if star.status == "optimum" else one
-    bends = curve is not None and curve.loss_min is not None and curve.curvature > 0
-    return replace(
-        one,
-        ratio=float(star.value),
-        log_stderr=log_stderr_of(star.low, star.high, law.confidence),
-        curvature=float(curve.curvature / curve.loss_min) if bends and curve and curve.loss_min else None,
-    )
+    found: dict[str, Any] = {"route": "budget", "status": str(star.status)}
+    if star.status != "optimum":
+        return found
+    if star.value is None or star.low is None or star.high is None:
+        return {**found, "status": "open"}
+    found |= {"ratio": float(star.value), "log_stderr": log_stderr_of(star.low, star.high, confidence)}
+    if curve is not None and curve.loss_min is not None and curve.curvature > 0:
+        found["curvature"] = float(curve.curvature / curve.loss_min)
+    return found
 
 
-def _of_joint_law(budget: BudgetFit, law: LawFit, one: Optimum) -> Optimum:
-    """By the law over budgets, where it has an optimum that lies between the shapes of this budget."""
+def _of_joint_law(budget: BudgetFit, law: LawFit) -> dict[str, Any]:
+    """By the law over budgets, where it has an optimum that lies between the shapes of this budget; else nothing."""
     if law.law is None or law.law.status != "optimum":
-        return one
+        return {}
     point = law.law.ratio(budget.params_mean)
     tried = [shape.ratio for shape in budget.points]
     if not min(tried) < point.low < point.high < max(tried):
-        return one
-    return replace(
-        one,
-        route="joint",
-        status="optimum",
-        ratio=float(point.ratio),
-        log_stderr=log_stderr_of(point.low, point.high, law.confidence),
-    )
+        return {}
+    stderr = log_stderr_of(point.low, point.high, law.confidence)
+    return {"route": "joint", "status": "optimum", "ratio": float(point.ratio), "log_stderr": stderr}
 
 
 def log_stderr_of(low: float, high: float, confidence: float) -> float:
@@ -189,8 +193,7 @@ def log_stderr_of(low: float, high: float, confidence: float) -> float:
 def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:
     """The optima that count, each data set's own; those of other networks than language models have no vote."""
     silent = {sweep.dataset for sweep in packaged_sweeps() if not sweep.votes}
-    found: dict[str, list[Optimum]] = {}
-    for one in optima:
-        if one.counts and one.dataset not in silent:
-            found.setdefault(one.dataset, []).append(one)
-    return {name: tuple(sorted(ones, key=lambda one: one.params)) for name, ones in found.items()}
+    voting = sorted((one for one in optima if one.counts and one.dataset not in silent), key=lambda one: one.params)
+    names = dict.fromkeys(one.dataset for one in optima)
+    found = {name: tuple(one for one in voting if one.dataset == name) for name in names}
+    return {name: ones for name, ones in found.items() if ones}

@@ -91,12 +91,9 @@ class Pool:
         w = 1 / (v + self.tau**2)
         mean, dof = float(w @ y / w.sum()), len(y) - 2
         log_sd = math.sqrt(self.tau**2 + 1 / w.sum())
-        reach = float(special.stdtrit(dof, (1 + LEVEL) / 2)) * math.hypot(log_sd, math.sqrt(variance))
         return Prediction(
             params=params,
-            ratio=math.exp(mean),
-            low=math.exp(mean - reach),
-            high=math.exp(mean + reach),
+            **interval_about(mean, math.hypot(log_sd, math.sqrt(variance)), dof),
             log_sd=log_sd,
             tau=self.tau,
             dof=dof,
@@ -110,10 +107,8 @@ class Pool:
             others = pool({other: ones for other, ones in self.datasets.items() if other != name})
             inside = []
             for one in optima:
-                assert one.ratio is not None
-                assert one.log_stderr is not None
-                interval = others.predict(one.params, variance=one.log_stderr**2)
-                inside.append(interval.low <= one.ratio <= interval.high)
+                interval = others.predict(one.params, variance=one.estimate[1] ** 2)
+                inside.append(math.log(interval.low) <= one.estimate[0] <= math.log(interval.high))
             found.append(Coverage(dataset=name, num_optima=len(optima), inside=sum(inside) / len(inside)))
         return tuple(found)
 
@@ -141,24 +136,28 @@ def pool(datasets: DataSets) -> Pool:
     return Pool(datasets=datasets, carry=carry, tau=tau)
 
 
+def interval_about(mean: float, log_sd: float, dof: int) -> dict[str, float]:
+    """`ratio`, `low` and `high` of log R* that follows a Student t about its mean."""
+    reach = float(special.stdtrit(dof, (1 + LEVEL) / 2)) * log_sd
+    return {"ratio": math.exp(mean), "low": math.exp(mean - reach), "high": math.exp(mean + reach)}
+
+
 def _slope(optima: Sequence[Optimum]) -> float | None:
     """Slope of log R* on log N of a data set, weighted least squares; None where its sizes span too little."""
     n = np.log([one.params for one in optima])
     if np.ptp(n) < math.log(MIN_SPAN):
         return None
-    y = np.log(np.array([one.ratio for one in optima], dtype=float))
-    return float(np.polyfit(n, y, 1, w=1 / np.array([one.log_stderr for one in optima], dtype=float))[0])
+    y, stderr = np.array([one.estimate for one in optima]).T
+    return float(np.polyfit(n, y, 1, w=1 / stderr)[0])
 
 
 def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[Array, Array]:
     """(y_i, v_i) of every data set at a size."""
     votes = []
     for optima in datasets.values():
-        y = np.log(np.array([one.ratio for one in optima], dtype=float))
-        own = np.array([one.log_stderr for one in optima], dtype=float) ** 2
-        v = own + (carry * (log_params - np.log([one.params for one in optima]))) ** 2
-        w = v**-2.0
-        votes.append((float(w @ y / w.sum()), float(w @ v / w.sum())))
+        y, stderr = np.array([one.estimate for one in optima]).T
+        v = stderr**2 + (carry * (log_params - np.log([one.params for one in optima]))) ** 2
+        votes.append((np.average(y, weights=v**-2), np.average(v, weights=v**-2)))
     y, v = np.array(votes).T
     return y, v
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError
-from interlaw.published import PAPER_INTERVAL, RatioPoint
-from interlaw.recommendation.candidate import Candidate, describe, worth_listing
+from interlaw.published import PAPER_INTERVAL, PublishedRow
+from interlaw.recommendation.belief import Belief, RatioInterval, believe
+from interlaw.recommendation.candidate import Candidate, reasons, worth_listing
 from interlaw.recommendation.choice import choose_shapes
-from interlaw.recommendation.cost import Plan
-from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
-from interlaw.recommendation.evidence import measured_curvature, measured_pool
-from interlaw.recommendation.notes import basis, notes, reason
+from interlaw.recommendation.cost import Plan, count_cost
+from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, splits_over
+from interlaw.recommendation.notes import GIVEN, basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
-from interlaw.recommendation.own_law import Belief, RatioInterval, believe
 from interlaw.recommendation.wording import answer, frame, wrapped
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget, format_size, parse_size
 
@@ -30,8 +30,6 @@ LARGEST = 1e13
 DELTA = 0.005
 # A ratio amid the published ones, to see how many parameters a budget in FLOPs buys.
 MIDDLING = 0.02
-# Shapes looked at for each that is listed: those with nothing to say for them are left out.
-_PARTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,42 +38,55 @@ class Recommendation:
 
     Attributes:
         budget: What was to be spent.
-        params: N at which the evidence was consulted: the budget, or about what it buys.
-        family: The family of every candidate.
-        vocab_size: Entries of the token table.
-        context: Longest sequence, in tokens.
-        belief: Where R* lies: the predictive interval, and what weighs how much.
+        dimensions: What every candidate had to suit: family, vocabulary, context, heads.
+        belief: Where R* lies at N, the budget or about what it buys: the predictive interval, and what weighs how much.
         interval: Ratios to choose from: predicted within `delta` of the least loss, unless the user gave others.
         delta: That tolerance.
         plan: Where it is trained.
         candidates: The pick first, then from shallow to deep.
-        why: Why the pick, in words.
-        laws: Every published line at N.
-        models: Real models within a factor of 1.5 of N.
-        basis: What the table's columns rest on, in words.
-        warnings: What a reader must know, in words.
+        caveats: What to know of how they were found, in words.
+        fit: The user's own law, whether or not it counts.
     """
 
     budget: Budget
-    params: float
-    family: str
-    vocab_size: int
-    context: int
+    dimensions: Dimensions
     belief: Belief
     interval: RatioInterval
     delta: float
     plan: Plan
     candidates: tuple[Candidate, ...]
-    why: str
-    laws: tuple[LawOpinion, ...]
-    models: tuple[RatioPoint, ...]
-    basis: str
-    warnings: tuple[str, ...]
+    caveats: tuple[str, ...]
+    fit: LawFit | None
+
+    @property
+    def params(self) -> float:
+        """N at which the evidence was consulted."""
+        return self.belief.params
 
     @property
     def pick(self) -> Candidate:
         """The shape to take."""
         return self.candidates[0]
+
+    @property
+    def why(self) -> str:
+        """Why the pick, in words."""
+        return reason(self)
+
+    @cached_property
+    def laws(self) -> tuple[LawOpinion, ...]:
+        """Every published line at N."""
+        return law_opinions(self.params)
+
+    @cached_property
+    def models(self) -> tuple[PublishedRow, ...]:
+        """Real models within a factor of 1.5 of N."""
+        return similar_models(self.params)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know, in words."""
+        return (*self.caveats, *notes(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of the command's JSON."""
@@ -88,8 +99,23 @@ class Recommendation:
             "interval": {**asdict(self.interval), "delta": self.delta, "paper": list(PAPER_INTERVAL)},
             "plan": self.plan.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
-            "laws": [{**one.to_dict(), "position": self._position(one.ratio)} for one in self.laws],
-            "models": [{**asdict(point), "position": self._position(point.ratio)} for point in self.models],
+            "laws": [
+                {**one.to_dict(), "position": None if one.ratio is None else self.interval.position(one.ratio)}
+                for one in self.laws
+            ],
+            "models": [
+                {
+                    **model.model_dump(include={"name", "family", "depth", "width"}),
+                    "params": model.params_total,
+                    "ratio": model.ratio,
+                    "tokens": model.tokens,
+                    "score": model.mmlu_pro,
+                    "at_chance": model.at_chance,
+                    "size_bin": model.size_bin,
+                    "position": self.interval.position(model.ratio),
+                }
+                for model in self.models
+            ],
             "warnings": list(self.warnings),
         }
 
@@ -108,11 +134,11 @@ class Recommendation:
 
     def answer(self) -> list[str]:
         """Lines of 80 columns: the pick and why, what is nearly as good and what speaks for it, the table."""
-        return answer(self.candidates, why=self.why, delta=self.delta)
+        return answer(self)
 
     def notes(self) -> list[str]:
         """Lines of 80 columns: what the columns rest on, and every warning."""
-        return wrapped([self.basis, *(f"note: {one}" for one in self.warnings)])
+        return wrapped([basis(self), *(f"note: {one}" for one in self.warnings)])
 
     def __str__(self) -> str:
         """The answer, in at most 15 lines."""
@@ -126,9 +152,6 @@ class Recommendation:
 
         table = self.to_frame()[["depth", "width", "ratio", "params", "loss_penalty", "parallel", "kv_bytes_per_token"]]
         return f"<p>{escape(self.answer()[0])}</p>{table.to_html()}"
-
-    def _position(self, ratio: float | None) -> str | None:
-        return None if ratio is None else self.interval.position(ratio)
 
 
 def recommend(
@@ -189,7 +212,9 @@ def recommend(
     if fit is not None and type(fit).__name__ != "LawFit":  # by name: loading the class takes as long as an answer
         raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
     delta = DELTA if delta is None else delta
-    _check(tolerance=tolerance, num_candidates=num_candidates, delta=delta)
+    _require_number("tolerance", tolerance, most=0.5, hint="0.05 means five per cent")
+    _require_number("delta", delta, most=1, hint="0.005 means half a per cent of the loss")
+    _require_number("num_candidates", num_candidates, most=math.inf, hint="5 is usual")
     budget, per_param = _budget(params, flops, tokens, tokens_per_param)
     dimensions = Dimensions(
         family=family,
@@ -201,48 +226,35 @@ def recommend(
         multiple_of=multiple_of,
         parallel=parallel,
     )
-    size, plan = _size(dimensions, budget), plan or Plan()
-    belief = believe(size, pooled=measured_pool(), curvature=measured_curvature(), fit=fit)
+    belief, plan = believe(_size(dimensions, budget), fit=fit), plan or Plan()
     ratios = belief.within(delta) if interval is None else _given(interval)
     shapes, caveats = choose_shapes(
         dimensions, budget, belief, ratios, tolerance=tolerance, delta=delta, count=num_candidates
     )
     total = None if tokens is None else parse_size(tokens)
+    costs = [count_cost(each, tokens=total or round(per_param * each.params), plan=plan) for each in shapes]
     described = [
-        describe(
-            shape,
-            budget=budget,
-            belief=belief,
-            interval=ratios,
-            tokens=round(per_param * shape.params) if total is None else total,
-            plan=plan,
-            parallel=parallel,
-            pick=shapes[0],
+        Candidate(
+            shape=shape,
+            budget_error=budget.error(shape),
+            inside=ratios.position(shape.ratio) == "inside",
+            cost=cost,
+            penalty=belief.penalty(shape.ratio),
+            parallel=max(parallel, splits_over(shape)),
+            reasons=tuple(reasons(shape, cost, shapes[0], costs[0])),
         )
-        for shape in shapes
+        for shape, cost in zip(shapes, costs, strict=True)
     ]
-    candidates = worth_listing(described, count=num_candidates)
-    models = similar_models(size)
-    given = interval is not None
     return Recommendation(
         budget=budget,
-        params=size,
-        family=family,
-        vocab_size=int(dimensions.vocab_size or 0),
-        context=int(dimensions.context or 0),
+        dimensions=dimensions,
         belief=belief,
         interval=ratios,
         delta=delta,
         plan=plan,
-        candidates=candidates,
-        why=reason(candidates[0], belief, given=given, parallel=parallel),
-        laws=law_opinions(size),
-        models=models,
-        basis=basis(candidates[0], dimensions, plan),
-        warnings=(
-            *caveats,
-            *notes(candidates[0], dimensions, belief, ratios, models=models, fit=fit, given=given),
-        ),
+        candidates=worth_listing(described, count=num_candidates),
+        caveats=caveats,
+        fit=fit,
     )
 
 
@@ -254,8 +266,7 @@ def _budget(
         other = "flops" if flops is not None else "tokens_per_param"
         raise InterlawError(f"expected tokens or {other}, found both; give one of them")
     per_param = CHINCHILLA_TOKENS_PER_PARAM if tokens_per_param is None else tokens_per_param
-    if not isinstance(per_param, int | float) or not 0 < per_param < math.inf:
-        raise InterlawError(f"expected positive tokens per parameter, found {per_param!r}; 20 is usual")
+    _require_number("tokens_per_param", per_param, most=math.inf, hint="20 is usual")
     if (params is None) == (flops is None):
         found = "none" if params is None else "both"
         raise InterlawError(f"expected exactly one budget (params= or flops=), found {found}; give one")
@@ -284,19 +295,11 @@ def _given(interval: tuple[float, float]) -> RatioInterval:
         raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; fix it") from None
     if not 0 < low < high < math.inf:
         raise InterlawError(f"expected an interval 0 < low < high, found {low} to {high}; fix it")
-    return RatioInterval(low=low, high=high, statement="the interval you gave")
+    return RatioInterval(low=low, high=high, statement=GIVEN)
 
 
-def _check(*, tolerance: float, num_candidates: int, delta: float) -> None:
-    """Refuses numbers out of range."""
-    for name, value in (("tolerance", tolerance), ("num_candidates", num_candidates), ("delta", delta)):
-        if not isinstance(value, int | float):
-            raise InterlawError(f"expected a number as {name}, found {value!r}; choose one")
-    if not 0 < tolerance <= 0.5:
-        raise InterlawError(f"expected a tolerance from 0 to 0.5, found {tolerance}; 0.05 means five per cent")
-    if num_candidates < 1:
-        raise InterlawError(f"expected at least one candidate, found {num_candidates}; choose a positive number")
-    if not 0 < delta < 1:
-        raise InterlawError(
-            f"expected delta between 0 and 1 (a relative loss), found {delta}; 0.005 means half a per cent"
-        )
+def _require_number(name: str, value: object, *, most: float, hint: str) -> None:
+    """Refuses what is no number above 0 and up to the most."""
+    if not isinstance(value, int | float) or not 0 < value <= most or value == math.inf:
+        limit = "" if most == math.inf else f" and at most {most:g}"
+        raise InterlawError(f"expected {name} above 0{limit}, found {value!r}; {hint}")

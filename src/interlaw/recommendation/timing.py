@@ -19,6 +19,7 @@ from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
+from interlaw.recommendation.wording import format_bytes
 from interlaw.shapes import Shape, format_size
 
 if TYPE_CHECKING:
@@ -33,25 +34,16 @@ _SHARE_OF_FREE = 0.8  # the rest is for activations
 Say = Callable[[str], None]
 
 
-def time_candidates(candidates: Sequence[Candidate], *, say: Say = lambda words: None) -> tuple[Candidate, ...]:
-    """Every candidate with its times, or why it has none; those faster than the first get that as a reason.
-
-    Args:
-        candidates: The pick first.
-        say: Told what is being timed.
-    """
-    pick, *others = (_timed(one, say, f"{place} of {len(candidates)}") for place, one in enumerate(candidates, start=1))
-    return (pick, *(_with_reason(one, pick) for one in others))
-
-
 def timed(result: Recommendation, *, say: Say) -> Recommendation:
-    """The same with every candidate timed on this machine.
+    """The same with times of every candidate, or why it has none; one faster than the pick gets that as a reason.
 
     Raises:
         InterlawError: See `require_timing`.
     """
     require_timing(result.candidates)
-    return replace(result, candidates=time_candidates(result.candidates, say=say))
+    number = len(result.candidates)
+    pick, *others = (_timed(one, say, f"{place} of {number}") for place, one in enumerate(result.candidates, start=1))
+    return replace(result, candidates=(pick, *(_with_reason(one, pick) for one in others)))
 
 
 def require_timing(candidates: Sequence[Candidate]) -> None:
@@ -77,8 +69,7 @@ def _timed(candidate: Candidate, say: Say, place: str) -> Candidate:
     needed, free = TRAINING_BYTES * shape.params, int(_SHARE_OF_FREE * _free_bytes())
     if needed > free:
         reason = (
-            f"{candidate.name} is not timed: training takes {format_size(needed).replace('B', 'G')}B here, "
-            f"{format_size(free).replace('B', 'G')}B are free"
+            f"{candidate.name} is not timed: training takes {format_bytes(needed)} here, {format_bytes(free)} are free"
         )
         say(reason)
         return replace(candidate, unmeasured=reason)

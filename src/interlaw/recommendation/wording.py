@@ -13,29 +13,30 @@ from interlaw.shapes import format_size
 if TYPE_CHECKING:
     import pandas as pd
 
+    from interlaw.recommendation.recommendation import Recommendation
+
 COLUMNS = 80
 
 
-def answer(candidates: Sequence[Candidate], *, why: str, delta: float) -> list[str]:
+def answer(result: Recommendation) -> list[str]:
     """The pick with its reason, what is nearly as good and why one would rather take that, and the table."""
-    pick, *rest = candidates
-    said = wrapped([f"Take {pick.name}: {why}."])
+    pick, *rest = result.candidates
+    said = wrapped([f"Take {pick.name}: {result.why}."])
     if rest:
-        said.append(f"Within {delta:.1%} of its predicted loss:")
+        said.append(f"Within {result.delta:.1%} of its predicted loss:")
         said += wrapped(
             [f"{one.name}: {'; '.join(one.reasons) or 'no cheaper in anything counted here'}" for one in rest], indent=2
         )
-    return [*said, *table(candidates)]
+    return [*said, *table(result.candidates)]
 
 
 def wrapped(sentences: Iterable[str], *, indent: int = 0) -> list[str]:
     """Lines of at most 80 columns; those of a sentence after its first stand two further in."""
-    first, other = " " * indent, " " * (indent + 2)
-    return [
-        line
-        for one in sentences
-        for line in textwrap.wrap(one, COLUMNS, initial_indent=first, subsequent_indent=other, break_long_words=False)
-    ]
+    wrapper = textwrap.TextWrapper(
+        COLUMNS, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False
+    )
+    wrapper.break_on_hyphens = False  # names stay whole
+    return [line for one in sentences for line in wrapper.wrap(one)]
 
 
 def table(candidates: Sequence[Candidate]) -> list[str]:
@@ -49,15 +50,13 @@ def table(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def _row(one: Candidate, *, timed: bool) -> list[str]:
-    row, cost = one.shape.to_dict(), one.cost
-    kv = row.get("num_kv_heads") or row["num_heads"]
-    days = cost.train_days
+    cost, days = one.cost, one.cost.train_days
     cells = [
         one.name,
         f"{one.shape.ratio:.4f}",
         f"+{one.penalty.value:.1%}",
         format_size(one.shape.params),
-        f"{row['num_heads']}/{kv}x{row['head_dim']}",
+        one.heads,
         str(one.parallel),
         format_bytes(cost.kv_bytes_per_token),
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interlaw import __version__
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit
-from interlaw.recommendation import Recommendation, recommend
+from interlaw.recommendation import DECODERS, Recommendation, format_bytes, recommend
 from interlaw.report.document import document, drawn, fragment
 from interlaw.report.frontier_figure import draw_frontier, frontier_rows
 from interlaw.report.recommendation_figure import candidate_key, draw_predictions
@@ -27,7 +27,7 @@ SCRIPTS = ("page.js", "explore.js")
 FIELDS: dict[str, tuple[str, type, str]] = {
     "params": ("Parameters", str, "350M"),
     "flops": ("or training FLOPs", str, ""),
-    "family": ("Family", str, "llama"),
+    "family": ("Family, or hf:NAME", str, "llama"),
     "vocab_size": ("Vocabulary", str, ""),
     "context": ("Context", int, ""),
     "tokens": ("Training tokens", str, ""),
@@ -37,6 +37,8 @@ FIELDS: dict[str, tuple[str, type, str]] = {
     "parallel": ("Splits over devices", int, ""),
     "num_candidates": ("Shapes to list", int, ""),
 }
+# offered for the family; any other dense decoder of transformers can be typed
+FAMILIES = (*DECODERS, "hf:qwen3", "hf:olmo2", "hf:mistral", "hf:gemma", "hf:granite")
 # attributes of a `Timing`, shown where shapes were timed on this machine
 TIMES = {
     "train_tokens_per_second": "Train (tokens/s)",
@@ -80,7 +82,9 @@ def write_explorer(
 def explorer_page(asked: Mapping[str, str], *, fit: LawFit | None = None) -> str:
     """The served page with the answer to what is asked; it shows a mistake in place of an answer."""
     values = _values(asked)
-    return _page(values, answer(values, fit=fit), served=True)
+    # a family of transformers is counted network by network: the page comes first, and its script asks
+    found = mistake("") if values["family"].startswith("hf:") else answer(values, fit=fit)
+    return _page(values, found, served=True)
 
 
 def _values(asked: Mapping[str, str]) -> dict[str, str]:
@@ -96,6 +100,7 @@ def _page(values: Mapping[str, str], found: Mapping[str, Any], *, served: bool) 
         connect=served,
         version=__version__,
         served=served,
+        families=FAMILIES,
         fields=[(name, words, values[name]) for name, (words, _, _) in FIELDS.items()],
         error=found["error"],
         answer=found["html"],
@@ -182,6 +187,8 @@ def candidates_table(result: Recommendation) -> Table:
             "shape": f"{each.shape.depth} x {each.shape.width}",
             "ratio": each.shape.ratio,
             "params": each.shape.params,
+            "heads": each.heads,
+            "cache": format_bytes(each.cost.kv_bytes_per_token),
             "miss": f"{each.budget_error:+.1%}",
             "penalty": f"{100 * each.penalty.value:.2f}",
             "range": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
@@ -195,6 +202,8 @@ def candidates_table(result: Recommendation) -> Table:
         "shape": "Layers x width",
         "ratio": "R",
         "params": "Parameters",
+        "heads": "Heads/key-value x width",
+        "cache": "Cache a token",
         "miss": "Off the budget",
         "penalty": "Loss above the best (%)",
         **(TIMES if any(each.measured for each in result.candidates) else {}),
@@ -206,7 +215,7 @@ def candidates_table(result: Recommendation) -> Table:
         {"shape": candidate_key(each), **({"pick": "yes"} if place == 0 else {})}
         for place, each in enumerate(result.candidates)
     ]
-    right = ("miss", "penalty", "range", "flops")
+    right = ("heads", "cache", "miss", "penalty", "range", "flops")
     return table_of(titles, rows, caption="Shapes of equal budget, the pick first", marks=marks, right=right)
 
 
@@ -237,10 +246,10 @@ def models_table(result: Recommendation) -> Table:
     rows = [
         {
             "name": point.name,
-            "params": format_size(point.params),
+            "params": format_size(point.params_total),
             "shape": f"{point.depth} x {point.width}",
             "ratio": point.ratio,
-            "score": point.score,
+            "score": point.mmlu_pro,
         }
         for point in result.models
     ]

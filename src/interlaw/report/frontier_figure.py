@@ -62,8 +62,8 @@ def draw_frontier(result: Recommendation) -> Drawing:
         message = f"{fastest['shape']} decodes {saved:.0%} faster than {pick['shape']}"
     times = next(one.measured for one in result.candidates if one.measured is not None)
     caption = (
-        f"{format_size(result.params)} {result.family}, one sequence after a prompt of {times.prompt} tokens, "
-        f"{times.dtype} on {times.device}. Orange: the pick; line: shapes that no other beats in both."
+        f"{format_size(result.params)} {result.dimensions.family}, one sequence after a prompt of {times.prompt} "
+        f"tokens, {times.dtype} on {times.device}. Orange: the pick; line: shapes that no other beats in both."
     )
     panel = Panel(chart=_chart(values), title="Predicted loss against measured latency", width=440, height=300)
     return Drawing(message=message, caption=caption, panels=(panel,))

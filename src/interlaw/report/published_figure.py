@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from interlaw.laws import BudgetFit, LawFit, published_laws
-from interlaw.published import RatioPoint, published_ratio_points
+from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
 from interlaw.report.look import DASHES, FAINT, LAWS, MUTED, padded
@@ -57,8 +57,12 @@ def draw_published(fit: LawFit, *, whose: str = "this run") -> Drawing:
 
 def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[float]) -> Spec:
     """Layers over what others published, on axes with room for sizes and ratios of one's own."""
-    models, lines = published_ratio_points(), published_lines()
-    all_sizes = [*sizes, *(model.params for model in models), *(size for line in lines for size in line["params"])]
+    models, lines = published_models(), published_lines()
+    all_sizes = [
+        *sizes,
+        *(model.params_total for model in models),
+        *(size for line in lines for size in line["params"]),
+    ]
     all_ratios = [*ratios, *(model.ratio for model in models), *(ratio for line in lines for ratio in line["ratio"])]
     return layered(
         size_axis(padded(all_sizes, log=True, margin=0.02)),
@@ -91,13 +95,13 @@ def _law_lines(values: Sequence[dict[str, Any]]) -> list[Spec]:
     ]
 
 
-def _model_dots(models: Sequence[RatioPoint]) -> Spec:
+def _model_dots(models: Sequence[PublishedRow]) -> Spec:
     """Published models as grey dots."""
     values = [
         {
-            "params": model.params,
+            "params": model.params_total,
             "ratio": model.ratio,
-            "said": f"{model.name}: {format_size(model.params)}, {shape_name(model.depth, model.width)}",
+            "said": f"{model.name}: {format_size(model.params_total)}, {shape_name(model.depth, model.width)}",
         }
         for model in models
     ]

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from interlaw.errors import InterlawError
-from interlaw.published import SIZE_BINS, RatioPoint
+from interlaw.published import SIZE_BINS, PublishedRow
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FIT, GOOD, MUTED, SURFACE, padded
 from interlaw.report.marks import Spec, layered, linear_axis, log_axis, marks, when
 from interlaw.report.wording import number, shape_name, span
 
 
-def scored_by_size(points: Sequence[RatioPoint]) -> dict[str, list[RatioPoint]]:
+def scored_by_size(points: Sequence[PublishedRow]) -> dict[str, list[PublishedRow]]:
     """The scored models by size bin, smallest first; bins without any are left out."""
     found = {
-        one.name: [point for point in points if point.size_bin == one.name and point.score is not None]
+        one.name: [point for point in points if point.size_bin == one.name and point.mmlu_pro is not None]
         for one in SIZE_BINS
     }
     return {name: models for name, models in found.items() if models}
 
 
-def draw_scores(points: Sequence[RatioPoint], *, interval: tuple[float, float]) -> Drawing:
+def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]) -> Drawing:
     """A panel a size bin, all on the same axes.
 
     Raises:
@@ -52,7 +52,7 @@ def draw_scores(points: Sequence[RatioPoint], *, interval: tuple[float, float]) 
 
 
 def _chart(
-    models: Sequence[RatioPoint],
+    models: Sequence[PublishedRow],
     interval: tuple[float, float],
     x_limits: tuple[float, float],
     y_limits: tuple[float, float],

@@ -8,8 +8,11 @@ let asked = 0;
 const MEASURE_MS = 500; // between two questions about how far a measurement is
 
 async function askServer() {
+  clearTimeout(askTimer);
   const mine = ++asked;
   const values = new URLSearchParams(new FormData(form));
+  const family = values.get("family");
+  byId("measuring").textContent = family.startsWith("hf:") ? `Counting networks of ${family} (up to a minute)` : "";
   const found = await fetchAnswer("answer.json", values);
   if (mine !== asked) return; // a later question is on its way
   document.body.classList.toggle("stale", found.error !== "");
@@ -60,8 +63,13 @@ function showPick() {
 }
 
 if (DATA.served) {
-  form.addEventListener("input", () => { clearTimeout(askTimer); askTimer = setTimeout(askServer, ASK_MS); });
+  form.addEventListener("input", (event) => {
+    clearTimeout(askTimer);
+    if (event.target.name !== "family") askTimer = setTimeout(askServer, ASK_MS); // half a name asks for nothing
+  });
+  form.elements.family.addEventListener("change", askServer);
   form.addEventListener("submit", (event) => { event.preventDefault(); askServer(); });
   byId("measure").addEventListener("click", measure);
+  if (!byId("answer").childElementCount && !byId("wrong").textContent) askServer();
 }
 addEventListener("DOMContentLoaded", showPick);

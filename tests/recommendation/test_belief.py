@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from interlaw.laws import LawFit, fit_law
-from interlaw.recommendation import measured_curvature, measured_pool
-from interlaw.recommendation.own_law import LEAST_STDERR, OWN, Belief, about_fit, believe, own_vote
+from interlaw.recommendation import measured_pool
+from interlaw.recommendation.belief import LEAST_STDERR, OWN, Belief, about_fit, believe, own_vote
 
 KAPPA, BEST, GAMMA = 0.05, 0.03, -0.1
 SIZES = (1e6, 3e6, 1e7, 3e7)
@@ -30,7 +30,7 @@ def fitted(*, sizes: tuple[float, ...] = SIZES, best: float = BEST) -> LawFit:
 
 
 def belief(params: float, fit: LawFit | None = None) -> Belief:
-    return believe(params, pooled=measured_pool(), curvature=measured_curvature(), fit=fit)
+    return believe(params, fit=fit)
 
 
 def test_without_a_fit_it_is_the_pool() -> None:
@@ -91,12 +91,12 @@ def test_one_budget_is_enough() -> None:
 
 def test_the_predicted_loss_is_a_parabola_in_log_ratio() -> None:
     found = belief(1e9)
-    assert found.penalty(found.ratio) == 0.0
-    assert found.penalty(2 * found.ratio) == pytest.approx(found.curvature * math.log(2) ** 2)
+    assert found.penalty(found.ratio).value == 0.0
+    assert found.penalty(2 * found.ratio).value == pytest.approx(found.curvature * math.log(2) ** 2)
     near = found.within(0.005)
-    assert found.penalty(near.low) == pytest.approx(0.005)
-    assert found.penalty(near.high) == pytest.approx(0.005)
-    low, high = found.penalty_range(found.high * 2)
-    assert low == pytest.approx(found.curvature * math.log(2) ** 2)
-    assert high == pytest.approx(found.curvature * math.log(2 * found.high / found.low) ** 2)
-    assert found.penalty_range(found.ratio)[0] == 0.0
+    assert found.penalty(near.low).value == pytest.approx(0.005)
+    assert found.penalty(near.high).value == pytest.approx(0.005)
+    far = found.penalty(found.high * 2)
+    assert far.low == pytest.approx(found.curvature * math.log(2) ** 2)
+    assert far.high == pytest.approx(found.curvature * math.log(2 * found.high / found.low) ** 2)
+    assert found.penalty(found.ratio).low == 0.0

@@ -1,4 +1,4 @@
-"""A user's own fit as evidence: its R* at a size, and how it is combined with the pool by precision.
+"""Where R* of the next model lies: the pool, and a user's own fit, combined by precision.
 
 Legend: y log R*; v its variance. The pool's v is that of its prediction for a sweep not yet seen, the fit's is its own
 and grows by (s log N / N')^2 with the distance from its budgets, s the pool's drift. The mean weighs each by 1 / v.
@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scipy import special
-
-from interlaw.recommendation.optima import ENOUGH_SHAPES, log_stderr_of, optima_of_fit
-from interlaw.recommendation.pooling import LEVEL, Pool, Prediction
+from interlaw.published import position
+from interlaw.recommendation.evidence import measured_curvature, measured_pool
+from interlaw.recommendation.optima import ENOUGH_SHAPES, Optimum, log_stderr_of, optima_of_fit
+from interlaw.recommendation.pooling import Prediction, interval_about
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
 
+OWN = "your fit"
 # log R* of a fit is no sharper than this: another form of the curve moves R* by 10 to 30% (docs/law.md).
 LEAST_STDERR = 0.1
+NEAR_SIZE = 1.25  # sizes that count embeddings otherwise differ by as much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,23 @@ class RatioInterval:
     statement: str
 
     def position(self, ratio: float) -> str:
-        """Where a ratio lies: `below` is shallower and wider, `above` deeper and narrower."""
-        return "below" if ratio < self.low else "above" if ratio > self.high else "inside"
+        """Where a ratio lies: `below` is shallower and wider, `above` deeper and narrower, else `inside`."""
+        return position(ratio, (self.low, self.high))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty:
+    """Relative loss above the best shape of the budget: L(R) / L(R*) - 1.
+
+    Attributes:
+        value: At the median R*.
+        low: At the R* of its predictive interval that is nearest the shape.
+        high: At the farthest.
+    """
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +78,11 @@ class Belief(Prediction):
         """Whether the user's own fit counts."""
         return OWN in self.weights
 
-    def penalty(self, ratio: float) -> float:
-        """Relative loss that a ratio is predicted to cost against R*, at the median."""
-        return self.curvature * math.log(ratio / self.ratio) ** 2
-
-    def penalty_range(self, ratio: float) -> tuple[float, float]:
-        """The same at the nearest and the farthest R* of the predictive interval."""
-        ends = [abs(math.log(ratio / end)) for end in (self.low, self.high)]
-        nearest = 0.0 if self.low <= ratio <= self.high else min(ends)
-        return self.curvature * nearest**2, self.curvature * max(ends) ** 2
+    def penalty(self, ratio: float) -> Penalty:
+        """Relative loss that a ratio is predicted to cost against R*."""
+        value, low, high = (self.curvature * math.log(ratio / star) ** 2 for star in (self.ratio, self.low, self.high))
+        nearest = 0.0 if self.low <= ratio <= self.high else min(low, high)
+        return Penalty(value=value, low=nearest, high=max(low, high))
 
     def within(self, delta: float) -> RatioInterval:
         """The ratios that are predicted to cost at most delta."""
@@ -81,42 +94,33 @@ class Belief(Prediction):
         )
 
 
-OWN = "your fit"
-
-
-def believe(params: float, *, pooled: Pool, curvature: Pool, fit: LawFit | None = None) -> Belief:
+def believe(params: float, *, fit: LawFit | None = None) -> Belief:
     """The pool's prediction, sharpened by a fit of one's own where that has an optimum.
 
     Args:
         params: N.
-        pooled: Measured optima.
-        curvature: Measured curvatures, pooled alike.
         fit: One's own; without an optimum it is not used.
     """
-    prediction, bend = pooled.predict(params), curvature.predict(params)
-    mean, variance, weights = math.log(prediction.ratio), prediction.log_sd**2, dict(prediction.weights)
-    kappa, extrapolated = bend.ratio, False
-    own = own_vote(fit, params, drift=pooled.carry) if fit is not None else None
-    if own is not None:
-        share = (1 / own.variance) / (1 / own.variance + 1 / variance)
-        mean = share * own.log_ratio + (1 - share) * mean
-        variance = 1 / (1 / own.variance + 1 / variance)
-        weights = {OWN: share, **{name: (1 - share) * weight for name, weight in weights.items()}}
-        extrapolated = own.extrapolated
-        if own.curvature is not None:
-            kappa = math.exp(share * math.log(own.curvature) + (1 - share) * math.log(kappa))
-    reach = float(special.stdtrit(prediction.dof, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    pool = measured_pool()
+    prediction, kappa = pool.predict(params), measured_curvature().predict(params).ratio
+    own = None if fit is None else own_vote(fit, params, drift=pool.carry)
+    if own is None:
+        return Belief(**vars(prediction), curvature=kappa)
+    log_sd = (1 / own.variance + 1 / prediction.log_sd**2) ** -0.5
+    share = log_sd**2 / own.variance
+    mean = share * own.log_ratio + (1 - share) * math.log(prediction.ratio)
+    weights = {OWN: share, **{name: (1 - share) * weight for name, weight in prediction.weights.items()}}
+    if own.curvature is not None:
+        kappa = own.curvature**share * kappa ** (1 - share)
     return Belief(
         params=params,
-        ratio=math.exp(mean),
-        low=math.exp(mean - reach),
-        high=math.exp(mean + reach),
-        log_sd=math.sqrt(variance),
+        **interval_about(mean, log_sd, prediction.dof),
+        log_sd=log_sd,
         tau=prediction.tau,
         dof=prediction.dof,
         weights=weights,
         curvature=kappa,
-        extrapolated=extrapolated,
+        extrapolated=own.extrapolated,
     )
 
 
@@ -135,22 +139,24 @@ def own_vote(fit: LawFit, params: float, *, drift: float) -> OwnVote | None:
     optima = [one for one in optima_of_fit(fit, sweep=OWN, dataset=OWN) if one.counts]
     if not optima:
         return None
-    nearest = min(optima, key=lambda one: abs(math.log(one.params / params)))
-    gap = min(abs(math.log(one.params / params)) for one in optima)
-    spanned = min(one.params for one in optima) <= params <= max(one.params for one in optima)
-    ratio, stderr = nearest.ratio, nearest.log_stderr
-    assert ratio is not None
-    assert stderr is not None
+
+    def distance(one: Optimum) -> float:
+        return abs(math.log(one.params / params))
+
+    nearest = min(optima, key=distance)
+    y, stderr, gap = *nearest.estimate, distance(nearest)
+    sizes = [one.params for one in optima]
+    spanned = min(sizes) <= params <= max(sizes)
     if fit.law is not None and fit.law.status == "optimum" and spanned:
         point = fit.law.ratio(params)
-        ratio = point.ratio
-        stderr = log_stderr_of(point.low, point.high, fit.confidence)
-        gap = 0.0
-    extrapolated = not spanned and gap > math.log(1.25)  # sizes that count embeddings otherwise differ by as much
-    curvatures = [one for one in optima if one.curvature is not None]
-    bend = min(curvatures, key=lambda one: abs(math.log(one.params / params))).curvature if curvatures else None
-    variance = max(stderr, LEAST_STDERR) ** 2 + (drift * gap) ** 2
-    return OwnVote(math.log(ratio), variance, bend, extrapolated)
+        y, stderr, gap = math.log(point.ratio), log_stderr_of(point.low, point.high, fit.confidence), 0.0
+    bent = [one for one in optima if one.curvature is not None]
+    return OwnVote(
+        log_ratio=y,
+        variance=max(stderr, LEAST_STDERR) ** 2 + (drift * gap) ** 2,
+        curvature=min(bent, key=distance).curvature if bent else None,
+        extrapolated=not spanned and gap > math.log(NEAR_SIZE),
+    )
 
 
 def about_fit(fit: LawFit | None, belief: Belief) -> Iterator[str]:
