@@ -1,3 +1,6 @@
+from dataclasses import astuple
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, energies, measure
-from interlaw.interaction.output_side import leading_directions
+from interlaw.interaction.output_side import FIRST_REFRESH, leading_directions
 
 
 class Bottleneck(nn.Module):
@@ -143,9 +146,15 @@ def test_bottleneck_refuses_other_models() -> None:
         measure(Bottleneck(), x, view="bottleneck", layer="x")
 
 
+@pytest.mark.parametrize("probes", ["exact", 2])
+@pytest.mark.parametrize("positions", ["last", "all"])
 @pytest.mark.parametrize("view", ["input", "token", "projected"])
-def test_centred_and_scaled_logits(view: str) -> None:
+def test_centred_and_scaled_logits(view: str, positions: str, probes: Any) -> None:
     model, ids = build("gpt", 3)
+    ids = torch.cat([ids] * 12)[: 3 * FIRST_REFRESH]  # enough for the directions that the projected view takes exactly
+    y = model(ids).detach()
+    y = y - y.mean(-1, keepdim=True)
+    pooled = (y[:, -1] if positions == "last" else y).square().mean().sqrt()  # one constant of the whole sample
 
     class Standardised(nn.Module):
         def __init__(self) -> None:
@@ -157,16 +166,48 @@ def test_centred_and_scaled_logits(view: str) -> None:
 
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
             y = model(ids)
-            y = y - y.mean(-1, keepdim=True)
-            return y / (y**2).mean(-1, keepdim=True) ** 0.5
+            return (y - y.mean(-1, keepdim=True)) / pooled
 
-    by_option = measure(model, ids, view=view, probes="exact", center=True, scale="rms", positions="last")
-    by_hand = measure(Standardised(), ids, view=view, probes="exact", positions="last")
-    plain = measure(model, ids, view=view, probes="exact", positions="last")
-    assert by_option.energy.value == pytest.approx(by_hand.energy.value)
+    how: dict[str, Any] = {"view": view, "probes": probes, "positions": positions, "batch_size": 5}
+    by_option = measure(model, ids, center=True, scale="rms", **how)
+    by_hand = measure(Standardised(), ids, **how)
+    plain = measure(model, ids, **how)
+    for name in ("energy", "diagonal_energy", "trace", "aofe_ratio", "participation_ratio", "excess"):
+        assert astuple(getattr(by_option, name)) == pytest.approx(astuple(getattr(by_hand, name)), rel=1e-6), name
+    assert astuple(by_option.plugin) == pytest.approx(astuple(by_hand.plugin), rel=1e-6)
+    assert by_option.basis_spread == pytest.approx(by_hand.basis_spread, rel=1e-6)
     assert by_option.energy.value != pytest.approx(plain.energy.value, rel=1e-3)
     assert by_option.settings["center"] is True
     assert by_option.settings["scale"] == "rms"
+
+
+def test_scale_of_padded_outputs_and_of_the_matrix() -> None:
+    class Real(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(5, 3, dtype=torch.float64)
+            self.head = nn.Linear(3, 4, dtype=torch.float64)
+
+        def get_input_embeddings(self) -> nn.Module:
+            return self.table
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+            y: torch.Tensor = self.head(self.table(input_ids))
+            return y
+
+    torch.manual_seed(0)
+    model, ids, mask = Real(), torch.arange(24).reshape(4, 6) % 5, torch.ones(4, 6, dtype=torch.long)
+    mask[1, 4:] = mask[2, :3] = 0
+    squares = model(ids).detach()[mask.bool()].square().mean()
+    W = model.head.weight.detach()
+    padded = [{"input_ids": ids[:2], "attention_mask": mask[:2]}, {"input_ids": ids[2:], "attention_mask": mask[2:]}]
+    assert torch.allclose(agop(model, padded, scale="rms"), W.T @ W / squares)
+    assert measure(model, padded, scale="rms").trace.value == pytest.approx(float(W.square().sum() / squares))
+
+
+def test_outputs_of_zeros_have_no_scale() -> None:
+    with pytest.raises(InterlawError, match="found all zeros; leave scale out"):
+        measure(nn.Sequential(nn.Linear(3, 1)), torch.randn(6, 3), center=True, scale="rms")
 
 
 def test_layer_positions_and_outputs() -> None:

@@ -70,7 +70,9 @@ def measure(
     positions: Positions = None,
     outputs: Annotated[str | None, typer.Option(metavar="0,3,5", help="Only these outputs.")] = None,
     center: Annotated[bool, typer.Option("--center", help="Centre the logits.")] = False,
-    rms: Annotated[bool, typer.Option("--rms", help="Divide the logits by their root mean square.")] = False,
+    rms: Annotated[
+        bool, typer.Option("--rms", help="Divide the logits by their root mean square over the whole sample.")
+    ] = False,
     rel_error: Annotated[
         float | None, typer.Option(help="Stop early when the ratio's interval is this narrow, relative.")
     ] = None,

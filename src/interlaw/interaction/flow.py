@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Unpack
 
@@ -73,7 +73,8 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
             positions: For outputs (batch, time, C): "last" token or "all" of them; None is the view's own choice.
             outputs: Indices of the outputs that count; all when None.
             center: Subtract from each position's outputs their mean.
-            scale: "rms" divides each position's outputs by their root mean square.
+            scale: "rms" divides the outputs by their root mean square over the whole sample, a constant that is not
+            differentiated.
             route: How inner products are formed, "gram" or "dense"; the cheaper one when None.
             level: Coverage of the intervals.
             interval: Their kind, "jackknife", "bootstrap-t" or "percentile"; `with_intervals` changes it afterwards.
@@ -128,7 +129,7 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
     beside = ("groups", "route", "level", "interval", "rel_error", "name")
     gathered = gather(model, inputs, options_from(options, without=beside, probes="exact"), route="matrix")
     (total,) = gathered.totals.values()
-    return total.kept.mean().to(precision_of(model, gathered.options.dtype))
+    return (total.kept.mean() / gathered.options.squares.mean).to(precision_of(model, gathered.options.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ class Gathered:
     Attributes:
         options: What was measured.
         places: Where.
-        totals: By place, what was gathered; G is its `kept.mean()`.
+        totals: By place, what was gathered; G is its `kept.mean()`, over the mean square of the outputs where asked.
         grams: By place, K and H; none where the matrix alone was gathered.
         fourth: By place, tr M^4, see `grams`; infinite where it is not known.
         origin: What the result says of the pass.
@@ -206,6 +207,7 @@ def gather(
         route: "matrix" gathers G alone; the options' own when None.
     """
     require_module(model)
+    options = replace(options)  # what it gathers of the outputs is of this pass alone
     totals: dict[str, Total] = {}
     done, read, check_at = 0, 0, FIRST_CHECK
     with frozen(model, options.dtype):
@@ -255,14 +257,24 @@ def gather(
         "model": options.name or type(model).__name__,
         "dtype": str(precision_of(model, options.dtype)).removeprefix("torch."),
     }
+    if not options.squares.mean > 0:
+        raise InterlawError("expected outputs to divide by their root mean square, found all zeros; leave scale out")
+    by = 1 / options.squares.mean
+    kept = {} if route == "matrix" else totals
     return Gathered(
         options=options,
         places=places,
         totals=totals,
-        grams={} if route == "matrix" else {name: total.kept.grams() for name, total in totals.items()},
-        fourth={} if route == "matrix" else {name: fourth_moment(total.quarters()) for name, total in totals.items()},
+        grams={name: multiplied(total.kept.grams(), by) for name, total in kept.items()},
+        fourth={name: fourth_moment(total.quarters()) * by**4 for name, total in kept.items()},
         origin=origin,
     )
+
+
+def multiplied(grams: Grams, by: float) -> Grams:
+    """K, H and traces of a multiple of G."""
+    squared = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")
+    return replace(grams, trace=grams.trace * by, **{name: getattr(grams, name) * by**2 for name in squared})
 
 
 def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:

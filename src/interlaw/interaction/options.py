@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, TypedDict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
@@ -87,6 +87,26 @@ class MeasureOptions(MatrixOptions, total=False):
     name: str | None
 
 
+class Squares:
+    """The mean square of the outputs of a whole sample: one constant for every position, as the paper's code has it."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+        self._last: Batch | None = None
+
+    def add(self, y: Tensor, batch: Batch) -> None:
+        """Takes the outputs of a batch once, however many passes its probes need."""
+        if batch is not self._last:
+            self._last = batch
+            self._sum += float(y.detach().double().square().sum())
+            self._count += y.numel()
+
+    @property
+    def mean(self) -> float:
+        """The mean; 1 where nothing was taken."""
+        return self._sum / self._count if self._count else 1.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """One measurement's options and their defaults; `measure` documents each.
@@ -114,6 +134,7 @@ class Options:
     dtype: torch.dtype | None = None
     progress: Progress | None = None
     name: str | None = None
+    squares: Squares = field(default_factory=Squares, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Checks everything that can be checked without the model."""
@@ -202,7 +223,7 @@ def options_from(given: Mapping[str, Any], *, without: Sequence[str] = (), **fix
     Raises:
         TypeError: A keyword is none of them.
     """
-    known = [field.name for field in fields(Options) if field.name not in without]
+    known = [one.name for one in fields(Options) if one.init and one.name not in without]
     for name in (name for name in given if name not in known):
         raise TypeError(f"expected options among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
     return Options(**{**fixed, **given})

@@ -231,8 +231,9 @@ class GramAccumulator:
         weights = torch.cat(self._weights)[start::every]
         total, first = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=weights.device), start
         for part in self._factors:
-            flat = _side_by_side(part[first::every], self._slices)
-            total.addmm_(flat, flat.T)
+            if first < len(part):  # compact factors of no cluster cannot be unfolded
+                flat = _side_by_side(part[first::every], self._slices)
+                total.addmm_(flat, flat.T)
             first = (first - len(part)) % every
         return total / float(weights.sum())
 

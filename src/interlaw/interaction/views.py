@@ -185,14 +185,15 @@ def readout(options: Options) -> Outputs:
         y, mask = output_tensor(output), batch.mask
         if y.dim() >= 3 and positions == "last":
             y = _last(y, mask)
+        real = mask.bool() if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2] else None
         if options.center:
             y = y - y.mean(-1, keepdim=True)
         if options.scale == "rms":
-            y = y * y.square().mean(-1, keepdim=True).rsqrt()
+            options.squares.add(y if real is None else y[real], batch)
         if options.outputs is not None:
             y = y[..., _chosen(options.outputs, y.shape[-1])]
-        if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2]:
-            y = y * mask[:, :, None].to(y.dtype)
+        if real is not None:
+            y = y * real[:, :, None].to(y.dtype)
         return y.flatten(1) if y.dim() > 1 else y[:, None]
 
     return outputs
