@@ -58,10 +58,10 @@ def test_convolutions_by_patches() -> None:
     rows = {layer.name: layer for layer in measure_layers(model, x, probes="exact")}
     assert set(rows) == {"0", "3", "5"}
     for name in ("0", "3"):
-        alone = measure(model, x, view="patch", layer=name)
+        alone = measure(model, x, view="convolution", layer=name)
         assert rows[name].interaction.aofe.value == pytest.approx(alone.aofe.value)
         W = model.get_submodule(name).weight.detach().flatten(1)
-        assert rows[name].nfa == pytest.approx(cosine(W.T @ W, agop(model, x, view="patch", layer=name)))
+        assert rows[name].nfa == pytest.approx(cosine(W.T @ W, agop(model, x, view="convolution", layer=name)))
 
 
 def test_linear_network_agrees_perfectly() -> None:

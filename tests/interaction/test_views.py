@@ -29,13 +29,13 @@ def test_linear_convolution_gives_w_transposed_w_over_patches() -> None:
     conv = nn.Conv2d(2, 5, 3, padding=1, bias=False).double()
     W = conv.weight.detach().flatten(1)
     x = torch.randn(4, 2, 6, 6, dtype=torch.float64)
-    G = agop(nn.Sequential(conv), x, view="patch")
+    G = agop(nn.Sequential(conv), x, view="convolution")
     assert torch.allclose(G, W.T @ W)
-    assert measure(nn.Sequential(conv), x, view="patch", probes="exact").dim == 18
+    assert measure(nn.Sequential(conv), x, view="convolution", probes="exact").dim == 18
 
 
 @pytest.mark.parametrize("layer", [None, "3"])
-def test_patch_view_equals_differentiation_through_unfolded_patches(layer: str | None) -> None:
+def test_convolution_view_equals_differentiation_through_unfolded_patches(layer: str | None) -> None:
     model, x = build("cnn", 3)
     name = layer or "0"
     conv = model.get_submodule(name)
@@ -54,10 +54,49 @@ def test_patch_view_equals_differentiation_through_unfolded_patches(layer: str |
         for y in out[0]:
             (g,) = torch.autograd.grad(y, patches, retain_graph=True)
             G = G + g.T @ g / len(g) / len(x)
+    assert torch.allclose(agop(model, x, view="convolution", layer=layer), G)
+    found = measure(model, x, view="convolution", layer=layer)
+    assert found.plugin.energy == pytest.approx(energies(G).energy)
+    assert found.layer == name
+
+
+@pytest.mark.parametrize("layer", [None, "3"])
+def test_patch_view_unfolds_the_gradient_at_the_image(layer: str | None) -> None:
+    model, x = build("cnn", 3)
+    conv, before = model.get_submodule(layer or "0"), list(model.children())[: int(layer or 0)]
+    behind = nn.Sequential(*list(model.children())[len(before) :])
+    G = 0
+    for h in nn.Sequential(*before)(x).detach():
+        J = torch.autograd.functional.jacobian(lambda h: behind(h[None])[0], h)  # (outputs, channels, rows, columns)
+        patches = F.unfold(J, conv.kernel_size, padding=conv.padding)
+        G = G + torch.einsum("cip,cjp->ij", patches, patches) / patches.shape[2] / len(x)
     assert torch.allclose(agop(model, x, view="patch", layer=layer), G)
     found = measure(model, x, view="patch", layer=layer)
     assert found.plugin.energy == pytest.approx(energies(G).energy)
-    assert found.layer == name
+    assert found.layer == (layer or "input")
+
+
+@pytest.mark.parametrize("conv", [nn.Conv1d(2, 3, 3, stride=2, dilation=2), nn.Conv3d(2, 3, (1, 3, 3), padding="same")])
+def test_patches_of_other_convolutions(conv: nn.Module) -> None:
+    x = torch.randn(5, 2, *[6] * (conv.weight.dim() - 2), generator=torch.Generator().manual_seed(0))
+    G = agop(nn.Sequential(conv, nn.Flatten()), x, view="patch")
+    W = torch.eye(len(G)).view(-1, *conv.weight.shape[1:])
+    J = torch.autograd.functional.jacobian(lambda x: conv(x[None]).flatten(), x[0])
+    by_patch = F.conv1d if W.dim() == 3 else F.conv3d
+    cut = by_patch(J, W, stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
+    assert torch.allclose(G, torch.einsum("cip,cjp->ij", cut, cut) / cut.shape[2], atol=1e-5)
+
+
+def test_the_projection_is_fixed_whatever_torch_uses_by_default() -> None:
+    P = torch.randn(64, 17, generator=torch.Generator().manual_seed(42), dtype=torch.float32).double() / 8
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = nn.Sequential(nn.Linear(3, 17))
+        B = P @ next(model.parameters()).detach()
+        assert torch.allclose(agop(model, torch.randn(4, 3), view="projected"), B @ B.T)
+    finally:
+        torch.set_default_dtype(before)
 
 
 def test_token_view_equals_the_dense_answer() -> None:
@@ -292,7 +331,15 @@ def test_wrong_options(options: dict[str, object], message: str) -> None:
 def test_grouped_convolutions_are_refused() -> None:
     model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2))
     with pytest.raises(InterlawError, match="2 groups"):
-        measure(model, torch.randn(4, 4, 5, 5), view="patch")
+        measure(model, torch.randn(4, 4, 5, 5), view="convolution")
+    assert measure(model, torch.randn(4, 4, 5, 5), view="patch").dim == 36  # of the image, whoever looks at it
+
+
+def test_inputs_without_patches_are_refused() -> None:
+    model = nn.Sequential(nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 2, 3))
+    with pytest.raises(InterlawError, match=r"needs inputs \(n, channels, size, size\), found \(.*16\)"):
+        measure(model, torch.randn(4, 16), view="patch")
+    assert measure(model, torch.randn(4, 16), view="patch", layer="1").dim == 9
 
 
 def test_directions_are_as_few_as_cover_the_trace() -> None:

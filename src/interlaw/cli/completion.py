@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-VIEWS = ("input", "loss", "projected", "output", "patch", "bottleneck", "token")
+VIEWS = ("input", "loss", "projected", "output", "patch", "convolution", "bottleneck", "token")
 LAYER_VIEWS = ("input", "loss")
 RULES = ("largest", "nearest")
 EXPERIMENTS = (

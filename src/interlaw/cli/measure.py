@@ -57,7 +57,7 @@ def measure(
     view: Annotated[
         str | None,
         typer.Option(
-            help="input, loss, projected, output, patch, token or bottleneck; see docs/measuring.md.",
+            help="input, loss, projected, output, patch, convolution, token or bottleneck; see docs/measuring.md.",
             autocompletion=among(VIEWS),
         ),
     ] = None,

@@ -64,7 +64,7 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
         inputs: A tensor, or an iterable of batches (tensors or dicts); the first axis counts clusters.
         **options: Any of the following.
             view: Which matrix G is meant: "input" (as by default), "loss", "projected", "output", "patch",
-            "bottleneck" or "token".
+            "convolution", "bottleneck" or "token".
             layer: Where h lives: the input of this module (a name from `named_modules`), "input" or "embeddings"; when
             None the input itself, or the token embeddings where the input is integer.
             probes: Random vectors per cluster, or "exact" for every output. None takes every output when there are few

@@ -75,7 +75,10 @@ def _project(y: Tensor) -> Tensor:
 def _projection(num_outputs: int) -> Tensor:
     """P, m x V."""
     generator = torch.Generator().manual_seed(PROJECTION_SEED)
-    return torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator) / math.sqrt(PROJECTED_OUTPUTS)
+    drawn = torch.randn(
+        PROJECTED_OUTPUTS, num_outputs, generator=generator, dtype=torch.float32
+    )  # whatever the default
+    return drawn / math.sqrt(PROJECTED_OUTPUTS)
 
 
 class Probed:

@@ -1,4 +1,4 @@
-"""The views of the input side, G = E[J^T J]: `input`, `patch` and `loss`.
+"""The views of the input side, G = E[J^T J]: `input`, `patch`, `convolution` and `loss`.
 
 Legend: J = dy/dh the Jacobian of the outputs y (C) at the activation h; r random signs with E[r r^T] = I, so that
 E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
@@ -6,6 +6,7 @@ E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -149,27 +150,59 @@ def losses(output: Any, batch: Batch) -> Tensor:
 
 
 def patches_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
-    """The input patches (C_in * kernel) of the named convolution, the model's first one when None.
+    """The input of the model (of the named convolution where there is a name), its gradient cut into patches.
+
+    The patches are those that the named convolution, the model's first one when None, would take; past the border are
+    zeros.
+
+    Source: Sun et al. 2026, arXiv 2605.27989 (unfolds the gradient of the output with respect to the image).
+    """
+    name, conv = _convolution(model, layer)
+    module = None if layer is None else conv
+    return Place(name="input" if layer is None else name, module=module, columns=partial(_unfolded, conv))
+
+
+def convolution_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
+    """The patches (C_in * kernel) that the named convolution is fed, the model's first one when None.
 
     The gradient at a patch is W^T delta with delta the gradient at the convolution's output there; for a linear
     convolution G is W^T W exactly.
 
     Source: Beaglehole et al. 2023, arXiv 2309.00570 (patches as the inputs of a convolution).
     """
-    convolutions = {name: module for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)}
-    if not convolutions or (layer is not None and layer not in convolutions):
-        raise InterlawError(
-            f"the patch view needs a convolution, found {'none' if layer is None else repr(layer)}; "
-            f"this model has {', '.join(convolutions) or 'no convolution: use the input view'}"
-        )
-    name = layer if layer is not None else next(iter(convolutions))
-    conv = convolutions[name]
+    name, conv = _convolution(model, layer)
     if conv.groups != 1:
         raise InterlawError(
-            f"the patch view needs a convolution whose outputs see whole patches, '{name}' has "
+            f"the convolution view needs a convolution whose outputs see whole patches, '{name}' has "
             f"{conv.groups} groups; name another layer"
         )
     return Place(name=name, module=conv, output=True, columns=partial(by_patch, conv.weight.detach().flatten(1)))
+
+
+def _convolution(model: nn.Module, layer: str | None) -> tuple[str, Any]:
+    """The named convolution, or the first."""
+    convolutions = {name: module for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS)}
+    if not convolutions or (layer is not None and layer not in convolutions):
+        raise InterlawError(
+            f"a view of patches needs a convolution, found {'none' if layer is None else repr(layer)}; "
+            f"this model has {', '.join(convolutions) or 'no convolution: use the input view'}"
+        )
+    name = next(iter(convolutions)) if layer is None else layer
+    return name, convolutions[name]
+
+
+def _unfolded(conv: Any, g: Tensor) -> Tensor:
+    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches)."""
+    kernel = tuple(conv.kernel_size)
+    if g.dim() != len(kernel) + 2:
+        raise InterlawError(
+            f"the patch view needs inputs (n, channels, {', '.join(['size'] * len(kernel))}), found {tuple(g.shape)}; "
+            "name the layer, or use the input view"
+        )
+    dim = g.shape[1] * math.prod(kernel)
+    each = torch.eye(dim, dtype=g.dtype, device=g.device).view(dim, g.shape[1], *kernel)
+    unfold = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(kernel)]
+    return unfold(g, each, stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
 
 
 def by_patch(kernel: Tensor, g: Tensor) -> Tensor:
@@ -267,3 +300,4 @@ def ones(like: Tensor) -> Tensor:
 VIEWS["input"] = View(start=input_view, layers=True)
 VIEWS["loss"] = View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS)
 VIEWS["patch"] = View(start=input_view, place=patches_of)
+VIEWS["convolution"] = View(start=input_view, place=convolution_of)
