@@ -257,24 +257,21 @@ def gather(
         "model": options.name or type(model).__name__,
         "dtype": str(precision_of(model, options.dtype)).removeprefix("torch."),
     }
-    if not options.squares.mean > 0:
-        raise InterlawError("expected outputs to divide by their root mean square, found all zeros; leave scale out")
-    by = 1 / options.squares.mean
     kept = {} if route == "matrix" else totals
     return Gathered(
         options=options,
         places=places,
         totals=totals,
-        grams={name: multiplied(total.kept.grams(), by) for name, total in kept.items()},
-        fourth={name: fourth_moment(total.quarters()) * by**4 for name, total in kept.items()},
+        grams={name: divided(total.kept.grams(), options.squares.mean) for name, total in kept.items()},
+        fourth={name: fourth_moment(total.quarters()) / options.squares.mean**4 for name, total in kept.items()},
         origin=origin,
     )
 
 
-def multiplied(grams: Grams, by: float) -> Grams:
-    """K, H and traces of a multiple of G."""
+def divided(grams: Grams, by: float) -> Grams:
+    """K, H and traces of G / by."""
     squared = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")
-    return replace(grams, trace=grams.trace * by, **{name: getattr(grams, name) * by**2 for name in squared})
+    return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by**2 for name in squared})
 
 
 def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:

@@ -87,6 +87,9 @@ class MeasureOptions(MatrixOptions, total=False):
     name: str | None
 
 
+ZEROS = "expected outputs to divide by their root mean square, found all zeros; leave scale out"
+
+
 class Squares:
     """The mean square of the outputs of a whole sample: one constant for every position, as the paper's code has it."""
 
@@ -104,6 +107,8 @@ class Squares:
     @property
     def mean(self) -> float:
         """The mean; 1 where nothing was taken."""
+        if self._count and not self._sum > 0:
+            raise InterlawError(ZEROS)
         return self._sum / self._count if self._count else 1.0
 
 
