@@ -182,6 +182,11 @@ def edit_input(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
     return {**inputs, name: edit(inputs[name])}
 
 
+def real_input(inputs: Inputs) -> Tensor:
+    """The batch's one real-valued tensor, or its one tensor."""
+    return inputs if isinstance(inputs, Tensor) else inputs[_only_real(inputs)]
+
+
 def _only_real(inputs: Mapping[str, Tensor]) -> str:
     """The name of the one real-valued input."""
     real = real_names(inputs)

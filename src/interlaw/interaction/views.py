@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import IGNORED, Batch
+from interlaw.interaction.batches import IGNORED, Batch, real_input
 from interlaw.interaction.layout import CONVOLUTIONS
 from interlaw.interaction.options import VIEWS, Contribute, Options, View
 from interlaw.interaction.place import Outputs, Place, Places, named_output, output_tensor
@@ -158,8 +158,18 @@ def patches_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     Source: Sun et al. 2026, arXiv 2605.27989 (unfolds the gradient of the output with respect to the image).
     """
     name, conv = _convolution(model, layer)
-    module = None if layer is None else conv
-    return Place(name="input" if layer is None else name, module=module, columns=partial(_unfolded, conv))
+    channels, sides = conv.in_channels, conv.kernel_size
+    if layer is None:
+        name, images = "input", real_input(batch.inputs)
+        channels = images.shape[1] if images.dim() > 1 else 0
+        if images.dim() != len(sides) + 2:
+            raise InterlawError(
+                f"the patch view needs inputs (n, channels{', size' * len(sides)}), found {tuple(images.shape)}; name "
+                "the layer, or use the input view"
+            )
+    dim = channels * math.prod(sides)
+    each = torch.eye(dim).view(dim, channels, *sides)
+    return Place(name=name, module=None if layer is None else conv, columns=partial(_unfolded, conv, each))
 
 
 def convolution_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
@@ -191,18 +201,10 @@ def _convolution(model: nn.Module, layer: str | None) -> tuple[str, Any]:
     return name, convolutions[name]
 
 
-def _unfolded(conv: Any, g: Tensor) -> Tensor:
-    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches)."""
-    kernel = tuple(conv.kernel_size)
-    if g.dim() != len(kernel) + 2:
-        raise InterlawError(
-            f"the patch view needs inputs (n, channels, {', '.join(['size'] * len(kernel))}), found {tuple(g.shape)}; "
-            "name the layer, or use the input view"
-        )
-    dim = g.shape[1] * math.prod(kernel)
-    each = torch.eye(dim, dtype=g.dtype, device=g.device).view(dim, g.shape[1], *kernel)
-    unfold = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(kernel)]
-    return unfold(g, each, stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
+def _unfolded(conv: Any, each: Tensor, g: Tensor) -> Tensor:
+    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches); `each` picks one entry of them."""
+    unfold = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[each.dim()]
+    return unfold(g, each.to(g), stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
 
 
 def by_patch(kernel: Tensor, g: Tensor) -> Tensor:
