@@ -8,7 +8,6 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.table import Table
 
 from interlaw.cli.columns import is_number, shortened, table_lines
 from interlaw.cli.console import PlainConsole
@@ -33,7 +32,7 @@ def test_no_number_is_cut_and_no_line_is_longer_than_it_must(data: st.DataObject
     kinds = data.draw(st.lists(st.sampled_from([number, name, sentence]), min_size=1, max_size=9))
     rows = [[data.draw(kind) for kind in (name, *kinds)] for _ in range(data.draw(st.integers(1, 4)))]
     heads = ["name", *(f"column {chr(97 + place)}" for place in range(len(kinds)))]
-    lines = [line for line, _ in table_lines(heads, rows, right=[False] * len(heads), width=width)]
+    lines = [line for line, _ in table_lines(heads, rows, width=width)]
     shown = "\n".join(lines)
     for row in rows:
         for cell in row:
@@ -51,7 +50,7 @@ def test_columns_go_below_with_the_names_of_their_rows() -> None:
         ["layer", "ratio", "interval", "chance"],
         [["h.10.attn", "0.125", "0.1 to 0.2", "0.5"], ["h.9", "1", "-", "3"]],
     )
-    assert [line for line, _ in table_lines(heads, rows, right=[False] * 4, width=30)] == [
+    assert [line for line, _ in table_lines(heads, rows, width=30)] == [
         "layer      ratio    interval",
         "h.10.attn  0.125  0.1 to 0.2",
         "h.9            1           -",
@@ -59,7 +58,7 @@ def test_columns_go_below_with_the_names_of_their_rows() -> None:
         "h.10.attn     0.5",
         "h.9             3",
     ]
-    assert [head for _, head in table_lines(["", ""], [["a", "1"]], right=[False] * 2, width=80)] == [False]
+    assert [head for _, head in table_lines(["", ""], [["a", "1"]], width=80)] == [False]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_names_are_shortened_in_the_middle_and_never_within_digits(text: str, wi
 
 def test_names_of_rows_stay_different() -> None:
     rows = [[f"transformer.h.{layer}.attn.c_proj", "0.5", "0.25 to 0.75", "1.5", "22,222,222"] for layer in range(12)]
-    lines = table_lines(["layer", "a", "b", "c", "d"], rows, right=[False] * 5, width=44)
+    lines = table_lines(["layer", "a", "b", "c", "d"], rows, width=44)
     names = [line.split()[0] for line, head in lines if not head]
     assert len(set(names)) == 12
 
@@ -85,10 +84,11 @@ def test_names_of_rows_stay_different() -> None:
 def test_the_console_prints_every_table_this_way() -> None:
     console = PlainConsole(stderr=False)
     console.file, console.width = io.StringIO(), 34
-    table = Table("name", "[b]value[/b]", title="of all")
-    table.add_column("params", justify="right")
-    table.add_row("a\x1b[31m name that is long", "0.123456", "123,456,789")
-    console.print(table)
+    console.print_rows(
+        ("name", "[b]value[/b]", "params"),
+        [("a\x1b[31m name that is long", "0.123456", "123,456,789")],
+        title="of all",
+    )
     console.print("and text")
     shown = console.file.getvalue()
     assert shown.startswith("of all\n")

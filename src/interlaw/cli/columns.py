@@ -37,21 +37,18 @@ def shortened(name: str, width: int) -> str:
     return f"{re.sub(r'[0-9][0-9.,]*$', '', kept)}…{end.lstrip('0123456789.,')}"
 
 
-def table_lines(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool], width: int
-) -> list[tuple[str, bool]]:
-    """The lines of a table, each with whether it is a header.
+def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> list[tuple[str, bool]]:
+    """The lines of a table, each with whether it is a header; columns of numbers end at the right.
 
     Args:
         heads: Names of the columns; all empty for none.
         rows: Cells, as many a row as columns.
-        right: Which columns end at the right; columns of numbers do anyway.
         width: Characters a line. Text shrinks first; then columns go below, after the first column once more.
     """
     columns = [[head, *(row[place] for row in rows)] for place, head in enumerate(heads)]
     numeric = [all(is_number(cell) for cell in column[1:]) for column in columns]
     widths = _shrunk([max(map(cell_len, column)) for column in columns], columns, numeric, width)
-    aligned = [flag or number for flag, number in zip(right, numeric, strict=True)]
+    aligned = [2 * sum(map(is_number, column[1:])) > len(rows) for column in columns]  # most of them are numbers
     lines: list[tuple[str, bool]] = []
     for group in _groups(widths, width):
         for place in range(len(rows) + 1):

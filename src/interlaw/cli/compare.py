@@ -94,7 +94,7 @@ def compare(
         )
     if write is not None:
         append_rows(write, added)
-        make_console().print(f"wrote {counted(len(added), 'row')} to {write}", markup=False)
+        make_console().print(f"wrote {counted(len(added), 'row')} to {write}")
     placements = place_rows(added, comparison.models, interval=comparison.interval)
     if figure is not None:
         from interlaw.report import draw_scores, write_chart
@@ -154,7 +154,7 @@ def show(comparison: Comparison, placements: Sequence[Placement]) -> None:
 
     def say(*sentences: str) -> None:
         for line in wrapped(sentences):
-            console.print(line, markup=False)
+            console.print(line)
 
     say(*map(placed, placements), *comparison.answer())
     first, known = comparison.associations[0], len({row.name for row in published_rows()})

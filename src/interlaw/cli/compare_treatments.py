@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
+from interlaw.cli.wording import shown, span
 from interlaw.size import counted
 
 if TYPE_CHECKING:
-    from interlaw.laws import Claim, TreatmentComparison, TreatmentDifference
+    from interlaw.laws import Claim, TreatmentComparison
 
 
 def compare_treatments(
@@ -52,30 +53,26 @@ def compare_treatments(
 
 def show(comparison: TreatmentComparison) -> None:
     """Prints R* under each treatment, the differences, the cost."""
-    from rich.table import Table
-
     from interlaw.shapes import format_size
 
     console = make_console(stderr=False)
     level = f"{comparison.confidence:.0%}"
-    table = Table(box=None, header_style="bold", title="R* under each treatment", title_justify="left")
-    for name in ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "found"):
-        table.add_column(name, justify="right" if name != "found" else "left")
+    rows = []
     for each in comparison.budgets:
-        star = each.r_star
-        table.add_row(
-            format_size(each.budget), each.treatment, f"{each.best.depth} x {each.best.width}",
-            f"{each.best.loss:.4f}", f"{each.best.adjusted:.4f}", "-" if star.value is None else f"{star.value:.3g}",
-            _interval(star.low, star.high), star.reason,
-        )  # fmt: skip
-    console.print(table)
+        star, best = each.r_star, each.best
+        found = (shown(star.value, ".3g"), span(star.low, star.high, ".3g"), star.reason)
+        shape = (f"{best.depth} x {best.width}", f"{best.loss:.4f}", f"{best.adjusted:.4f}")
+        rows.append((format_size(each.budget), each.treatment, *shape, *found))
+    heads = ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "found")
+    console.print_rows(heads, rows, title="R* under each treatment")
     console.print()
-    table = Table(box=None, header_style="bold", title="How it moves", title_justify="left")
-    for name in ("budget", "from", "to", "R* times", level, "lowest loss", level, "verdict"):
-        table.add_column(name, justify="right")
-    for change in comparison.differences:
-        table.add_row(*_difference_row(change))
-    console.print(table)
+    rows = []
+    for one in comparison.differences:
+        moved = (shown(one.factor, ".2f"), span(one.low, one.high, ".3g"))
+        changed = (shown(one.loss_change, "+.1%"), span(one.loss_change_low, one.loss_change_high, "+.1%"))
+        rows.append((format_size(one.budget), one.first, one.second, *moved, *changed, one.verdict))
+    heads = ("budget", "from", "to", "R* times", level, "lowest loss", level, "verdict")
+    console.print_rows(heads, rows, title="How it moves")
     console.print()
     for cost in comparison.costs:
         tried = f", {cost.num_search_trials} of them to find rates" if cost.num_search_trials else ""
@@ -83,37 +80,15 @@ def show(comparison: TreatmentComparison) -> None:
         share = (
             f" ({cost.search_flops / cost.train_flops:.0%} for rates)" if cost.search_flops and cost.train_flops else ""
         )
-        console.print(f"- {cost.treatment}: {counted(cost.num_trials, 'trial')}{tried}{flops}{share}", markup=False)
+        console.print(f"- {cost.treatment}: {counted(cost.num_trials, 'trial')}{tried}{flops}{share}")
     show_claims(comparison.claims)
     for warning in comparison.warnings:
-        make_console().print(f"! {warning}", markup=False)
+        make_console().print(f"! {warning}")
 
 
 def show_claims(claims: Sequence[Claim]) -> None:
     """One line a claim, under its own heading."""
     console = make_console(stderr=False)
-    console.print("\n[bold]The claims, over all of it[/bold]")
+    console.print("\nThe claims, over all of it")
     for claim in claims:
-        console.print(f"- {claim.claim}: {claim.sentence}", markup=False)
-
-
-def _difference_row(change: TreatmentDifference) -> list[str]:
-    """One pair of treatments in one budget."""
-    from interlaw.shapes import format_size
-
-    low, high = change.loss_change_low, change.loss_change_high
-    return [
-        format_size(change.budget),
-        change.first,
-        change.second,
-        "-" if change.factor is None else f"{change.factor:.2f}",
-        _interval(change.low, change.high),
-        "-" if change.loss_change is None else f"{change.loss_change:+.1%}",
-        "-" if low is None or high is None else f"{low:+.1%} to {high:+.1%}",
-        change.verdict,
-    ]
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    """An interval whose ends may be open."""
-    return f"{'..' if low is None else f'{low:.3g}'} to {'..' if high is None else f'{high:.3g}'}"
+        console.print(f"- {claim.claim}: {claim.sentence}")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from interlaw.cli.columns import table_lines
@@ -23,23 +22,10 @@ class PlainConsole(Console):
         """Every text comes through here."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Prints as Rich does, but for tables."""
-        if len(objects) == 1 and isinstance(objects[0], Table):
-            self._print_table(objects[0])
-        else:
-            super().print(*objects, **options)
-
-    def print_rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = ()) -> None:
-        """Prints a table: columns of numbers end at the right, and those named so; empty heads are left out."""
+    def print_rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+        """Prints a table: columns of numbers end at the right; a line of empty heads is left out."""
+        if title:
+            self.print(title)
         cells = [[visible(cell) for cell in row] for row in rows]
-        aligned = right or [False] * len(heads)
-        for line, is_head in table_lines([visible(head) for head in heads], cells, right=aligned, width=self.width):
-            super().print(Text(line, style="bold" if is_head else ""))
-
-    def _print_table(self, table: Table) -> None:
-        if table.title:
-            super().print(table.title)
-        heads = [str(column.header) for column in table.columns]
-        rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
-        self.print_rows(heads, rows, right=[column.justify == "right" for column in table.columns])
+        for line, is_head in table_lines([visible(head) for head in heads], cells, width=self.width):
+            self.print(Text(line, style="bold" if is_head else ""))

@@ -25,6 +25,6 @@ def demo(
     if as_json:
         print_json({"page": str(out)})
     elif webbrowser.open(out.resolve().as_uri()):
-        make_console().print(f"wrote {out} and opened it", markup=False)
+        make_console().print(f"wrote {out} and opened it")
     else:
-        make_console().print(f"wrote {out}; open it in a browser", markup=False)
+        make_console().print(f"wrote {out}; open it in a browser")

@@ -24,6 +24,7 @@ from interlaw.cli.measure import (
 )
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.subject import MOST_BY_LAYER, title_of
 
@@ -103,9 +104,9 @@ def diff(
         return
     _show(first, second, differences, level=level or LEVEL)
     console = make_console(stderr=False)
-    console.print(sentence, markup=False)
+    console.print(sentence)
     if not alike or first.model != second.model:
-        console.print(f"note: {SCALE}", markup=False)
+        console.print(f"note: {SCALE}")
 
 
 def _measured(
@@ -165,25 +166,18 @@ def _diff_layers(
         print_json({**listed, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})
         return
     _show_layers(sides[0], sides[1], difference)
-    make_console(stderr=False).print(sentence, markup=False)
+    make_console(stderr=False).print(sentence)
 
 
 def _show_layers(a: Layers, b: Layers, difference: LayersDifference) -> None:
     """One row a layer of either model, in the order of the network."""
-    from rich.table import Table
-
-    table = Table("layer", "A above chance", "B above chance", "A - B", "interval", box=None, header_style="bold")
-    for column in table.columns[1:]:
-        column.justify = "right"
     first, second = ({row.name: row.interaction.excess_ratio for row in side} for side in (a, b))
+    rows = []
     for name in dict.fromkeys([*first, *second]):
         one = difference.layers.get(name)
-        table.add_row(
-            name,
-            *(f"{side[name]:+.4f}" if name in side else "-" for side in (first, second)),
-            *("-", "-") if one is None else (f"{one.value:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}"),
-        )
-    make_console(stderr=False).print(table)
+        values = (shown(value, "+.4f") for value in (first.get(name), second.get(name), one and one.value))
+        rows.append((name, *values, span(one and one.low, one and one.high, "+.4f")))
+    make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
 
 
 def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> str:
@@ -213,26 +207,16 @@ def _span(one: Estimate) -> str:
 
 def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> None:
     """One row a quantity: both values and their difference."""
-    from rich.table import Table
-
     console = make_console(stderr=False)
     for letter, one in (("A", a), ("B", b)):
         console.print(
             f"{letter}: {one.model}, {one.view} view at {one.layer}, {one.dim} coordinates, {one.num_clusters} samples",
-            markup=False,
         )
-    table = Table("quantity", "A", "B", "A - B", f"{level:.0%} interval", box=None, header_style="bold")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    rows = []
     for name, difference in differences.items():
-        values = (getattr(side, name).value for side in (a, b))
-        table.add_row(
-            name,
-            *(f"{value:.5g}" for value in values),
-            f"{difference.value:.5g}",
-            f"{difference.low:.5g} to {difference.high:.5g}",
-        )
-    console.print(table)
+        values = (getattr(a, name).value, getattr(b, name).value, difference.value)
+        rows.append((name, *(f"{value:.5g}" for value in values), span(difference.low, difference.high, ".5g")))
+    console.print_rows(("quantity", "A", "B", "A - B", f"{level:.0%} interval"), rows)
 
 
 def refuse_two_models(names: list[str]) -> None:

@@ -61,7 +61,7 @@ def show(found: Evidence) -> None:
 
     def say(*sentences: str, indent: int = 0) -> None:
         for line in wrapped(sentences, indent=indent):
-            console.print(line, markup=False)
+            console.print(line)
 
     here, votes = found.pool.predict(1e9), len(found.coverage)
     inside = sum(one.inside for one in found.coverage) / votes

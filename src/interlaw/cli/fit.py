@@ -12,6 +12,7 @@ from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.loading import busy
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
+from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
 
         table = read_table_file(source)
         if table.attrs.get("read_as"):
-            make_console().print(f"note: the table was read as {table.attrs['read_as']}", markup=False)
+            make_console().print(f"note: the table was read as {table.attrs['read_as']}")
     table = rename_columns(table, columns)
     # plain columns are the interaction that the table means, whatever other quantity bears a like name
     plain = "aofe_ratio" in table.columns
@@ -154,34 +155,19 @@ def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def show(law: LawFit) -> None:
     """Prints the verdict, one row a budget, and what to beware of."""
-    from rich.table import Table
-
     from interlaw.laws import verdict
 
     console = make_console(stderr=False)
     for label, words in verdict(law).lines:
-        console.print(f"{label}: {words}", markup=False)
+        console.print(f"{label}: {words}")
     console.print()
-    level = f"{law.confidence:.0%}"
-    table = Table(box=None, header_style="bold")
     heads = (
-        "budget",
-        "shapes",
-        "runs",
-        "best shape",
-        "loss",
-        "at equal size",
-        "R*",
-        level,
-        f"R within {100 * law.delta:.2g}%",
+        *("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", f"{law.confidence:.0%}"),
+        *(f"R within {100 * law.delta:.2g}%", "interaction interval"),
     )
-    for name in (*heads, "interaction interval"):
-        table.add_column(name, justify="right")
-    for budget in law.budgets:
-        table.add_row(*_row(budget))
-    console.print(table)
+    console.print_rows(heads, map(_row, law.budgets))
     for warning in law.warnings:
-        console.print(f"note: {warning}", markup=False)
+        console.print(f"note: {warning}")
 
 
 def _row(budget: BudgetFit) -> tuple[str, ...]:
@@ -197,7 +183,7 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
         status_text(star) if star.value is None else f"{star.value:.4f}",
-        _bounds(star.low, star.high),
+        span(star.low, star.high, ".4f"),
         "-" if near is None else _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
         "-" if interaction is None else _interaction(interaction),
     )
@@ -210,13 +196,6 @@ def _interaction(interval: InteractionInterval) -> str:
     return _span(interval.low, interval.high)
 
 
-def _bounds(low: float | None, high: float | None) -> str:
-    """An interval; where the data set one bound or none, that."""
-    if low is None or high is None:
-        return "-" if low == high else f"below {high:.4f}" if low is None else f"above {low:.4f}"
-    return f"{low:.4f} to {high:.4f}"
-
-
 def _span(low: float, high: float, *, low_open: bool = False, high_open: bool = False) -> str:
     """A range of shapes, its open ends marked; a single shape by its own ratio."""
     ends = f"{low:.4f}{'<' if low_open else ''} to {high:.4f}{'>' if high_open else ''}"
@@ -225,31 +204,28 @@ def _span(low: float, high: float, *, low_open: bool = False, high_open: bool = 
 
 def show_details(law: LawFit) -> None:
     """Prints the joint law, rival forms, the slope against every published one, and every claim."""
-    from rich.table import Table
-
     from interlaw.laws import verdict
 
     console = make_console(stderr=False)
     for sentence in verdict(law).details:
-        console.print(sentence, markup=False)
+        console.print(sentence)
     if law.law is not None:
         joint = law.law
         console.print(f"\n{joint.formula}: {joint.status}, {joint.num_shapes} shapes, residual {joint.rmse_log:.2%}")
         for name, value in joint.parameters.items():
             console.print(f"  {name:<20}{value.value:.5g} ({value.low:.5g} to {value.high:.5g})")
-        forms = Table("form", "parameters", "AICc", "held-out", "held-out largest", box=None)
+        forms = []
         for each in joint.comparisons:
-            aicc = "-" if each.aicc is None else f"{each.aicc:.1f}"
-            largest = "-" if each.held_out_largest is None else f"{each.held_out_largest:.2%}"
-            forms.add_row(each.formula, str(each.num_parameters), aicc, f"{each.held_out_rmse:.2%}", largest)
-        if joint.comparisons:
-            console.print(forms)
-    tests = Table("gamma against", "slope", "difference", "verdict", "source", box=None)
+            held_out = (f"{each.held_out_rmse:.2%}", shown(each.held_out_largest, ".2%"))
+            forms.append((each.formula, str(each.num_parameters), shown(each.aicc, ".1f"), *held_out))
+        if forms:
+            console.print_rows(("form", "parameters", "AICc", "held-out", "held-out largest"), forms)
+    tests = []
     for test in law.stability.tests:
-        between = f"{test.difference_low:+.2f} to {test.difference_high:+.2f}"
-        tests.add_row(test.name, f"{test.slope:+.2f}", between, test.verdict, test.source)
-    if law.stability.tests:
-        console.print(tests)
+        between = span(test.difference_low, test.difference_high, "+.2f")
+        tests.append((test.name, f"{test.slope:+.2f}", between, test.verdict, test.source))
+    if tests:
+        console.print_rows(("gamma against", "slope", "difference", "verdict", "source"), tests)
     console.print("claims:")
     for claim in law.claims:
-        console.print(f"  {claim.claim} {claim.sentence}", markup=False)
+        console.print(f"  {claim.claim} {claim.sentence}")

@@ -48,7 +48,7 @@ def fit_together(
     console = make_console(stderr=False)
     for part in parts:
         name = part.source if part.treatment is None else f"{part.source}, {part.treatment}"
-        console.print(f"{name}: {verdict(part.fit).best}", markup=False)
+        console.print(f"{name}: {verdict(part.fit).best}")
     show_claims(claims)
 
 

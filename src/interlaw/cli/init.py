@@ -38,4 +38,4 @@ def init(
     if as_json:
         print_json({"recipe": str(file)})
         return
-    make_console().print(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}", markup=False)
+    make_console().print(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}")

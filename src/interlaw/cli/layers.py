@@ -26,6 +26,7 @@ from interlaw.cli.measure import (
 )
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_json
 from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.cli.wording import span
 from interlaw.subject import MOST_BY_LAYER, title_of
 
 if TYPE_CHECKING:
@@ -107,26 +108,15 @@ def layers(
 
 def show(found: tuple[LayerInteraction, ...]) -> None:
     """Prints one row a layer."""
-    from rich.table import Table
-
     heads = (
         *("layer", "kind", "dim", "AOFE-ratio", "by chance", "above chance", "interval"),
         *("of W^T W", "by chance", "NFA", "centred"),
     )
-    table = Table(*heads, box=None, header_style="bold")
+    rows = []
     for row in found:
-        excess = row.interaction.excess
-        table.add_row(
-            row.name,
-            row.kind,
-            str(row.interaction.dim),
-            f"{row.interaction.aofe_ratio.value:.3f}",
-            f"{row.interaction.null_ratio:.3f}",
-            f"{excess.value:+.3f}",
-            f"{excess.low:+.3f} to {excess.high:+.3f}",
-            f"{row.superposition.aofe_ratio:.3f}",
-            f"{row.superposition.null_ratio:.3f}",
-            f"{row.nfa:.3f}",
-            f"{row.nfa_centered:.3f}",
-        )
-    make_console(stderr=False).print(table)
+        own, excess, weights = row.interaction, row.interaction.excess, row.superposition
+        of_weights = (weights.aofe_ratio, weights.null_ratio, row.nfa, row.nfa_centered)
+        ratio, chance, *others = (f"{level:.3f}" for level in (own.aofe_ratio.value, own.null_ratio, *of_weights))
+        above = (f"{excess.value:+.3f}", span(excess.low, excess.high, "+.3f"))
+        rows.append((row.name, row.kind, str(own.dim), ratio, chance, *above, *others))
+    make_console(stderr=False).print_rows(heads, rows)

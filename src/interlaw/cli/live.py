@@ -62,7 +62,7 @@ class LiveSweep:
         self._progress.start()
         if not self._console.is_terminal:
             done, total = self._progress.tasks[0].completed, self._progress.tasks[0].total
-            self._console.print(f"starting: {done:.0f} of {total:.0f} trials done", markup=False)
+            self._console.print(f"starting: {done:.0f} of {total:.0f} trials done")
         return self
 
     def __exit__(

@@ -13,6 +13,7 @@ import typer
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.subject import open_subject, read_inputs
+from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import counted
 from interlaw.subject import Subject, count_samples
@@ -155,8 +156,6 @@ def show_places(
     subject: Subject, view: str, *, text: Path | None, inputs: Path | None, context: int | None, as_json: bool
 ) -> None:
     """Name, class, width and calls of every layer; calls need inputs, which a language model has by default."""
-    from rich.table import Table
-
     from interlaw.interaction import list_layers
 
     one = None
@@ -169,10 +168,10 @@ def show_places(
     if as_json:
         print_json({"layers": layers})
         return
-    table = Table("layer", "class", "width", "calls", box=None, header_style="bold")
-    for row in layers:
-        table.add_row(row["name"], row["kind"], str(row["width"]), "-" if row["calls"] is None else str(row["calls"]))
-    make_console(stderr=False).print(table)
+    make_console(stderr=False).print_rows(
+        ("layer", "class", "width", "calls"),
+        [(row["name"], row["kind"], str(row["width"]), shown(row["calls"], "d")) for row in layers],
+    )
 
 
 def with_rotation_test(result: Interaction, model: Any, given: Any, **what: Any) -> Interaction:
@@ -205,31 +204,29 @@ def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
 
 def show(result: Interaction) -> None:
     """Prints one row a quantity, the null, and what to watch for."""
-    from rich.table import Table
-
     console = make_console(stderr=False)
     probes = f"{result.num_probes} probe{'s' * (result.num_probes > 1)} a sample"
     console.print(
         f"{result.view} view at {result.layer}: {result.dim} coordinates, {_counted(result)}, "
         + (probes if result.num_probes else "exact, without probes"),
-        markup=False,
     )
     level = f"{result.settings['level']:.0%} interval, {result.settings['interval']}"
-    table = Table("quantity", "value", "standard error", level, "plug-in", box=None, header_style="bold")
+    rows = []
     for name, one in result.estimates.items():
-        table.add_row(name, f"{one.value:.5g}", f"{one.stderr:.2g}", _span(one), f"{result.plugin[name]:.5g}")
-    console.print(table)
+        interval = span(one.low, one.high, ".5g")
+        rows.append((name, f"{one.value:.5g}", f"{one.stderr:.2g}", interval, f"{result.plugin[name]:.5g}"))
+    console.print_rows(("quantity", "value", "standard error", level, "plug-in"), rows)
     if result.rotation_test is not None:
         test = result.rotation_test
         console.print(
             f"rotation test: ratio {test.aofe_ratio:.4f}, in {test.draws} random bases {test.null_mean:.4f} "
             f"+- {test.null_std:.4f}, p = {test.p_value:.3g}"
         )
-    console.print(_judged(result), markup=False)
+    console.print(_judged(result))
     for warning in result.warnings:
-        console.print(f"note: {warning}", markup=False)
+        console.print(f"note: {warning}")
     if result.target_met is False:
-        console.print("note: the precision asked for was not reached; give more samples", markup=False)
+        console.print("note: the precision asked for was not reached; give more samples")
 
 
 def _counted(result: Interaction) -> str:
@@ -249,8 +246,3 @@ def _judged(result: Interaction) -> str:
     return (
         f"{share}, {100 * abs(result.excess.value):.1f} points {side} that of a random basis ({result.null.value:.1%})"
     )
-
-
-def _span(one: Any) -> str:
-    """An interval."""
-    return f"{one.low:.5g} to {one.high:.5g}"

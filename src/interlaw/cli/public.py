@@ -26,11 +26,11 @@ def list_sweeps(*, as_json: bool) -> None:
         return
     console = make_console(stderr=False)
     for sweep in packaged_sweeps():
-        console.print(sweep.name, style="bold", highlight=False)
+        console.print(sweep.name, style="bold")
         said = (sweep.title, f"counts: {sweep.counts}", f"{sweep.source} (licence: {sweep.licence})")
         for line in wrapped(said, indent=2):
-            console.print(line, markup=False)
-    make_console().print("fit one: interlaw fit public:NAME", markup=False)
+            console.print(line)
+    make_console().print("fit one: interlaw fit public:NAME")
 
 
 def surfaces(table: pd.DataFrame, law: LawFit, **reading: Any) -> dict[str, list[dict[str, Any]]]:

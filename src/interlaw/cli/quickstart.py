@@ -55,7 +55,6 @@ def quickstart(
         f"GPTs of {' and '.join(map(format_size, recipe.budget.amounts))} parameters, {len(recipe.depths)} depths x "
         f"{len(recipe.seeds)} seeds, on {source}, trained on {device}: minutes on two cores, most FLOPs first. "
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
-        markup=False,
     )
 
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
@@ -66,7 +65,7 @@ def quickstart(
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     if outcome["unmeasured"]:
         missing = counted(outcome["unmeasured"], "trial")
-        console.print(f"{missing} could not be measured; `interlaw status {out}` says why", markup=False)
+        console.print(f"{missing} could not be measured; `interlaw status {out}` says why")
     table = load_table(out)
     with busy("fitting the law and drawing the report"):
         law = fit_law(view_table(table))
@@ -86,7 +85,7 @@ def quickstart(
         f"measure a trial: {own_name()} measure {trial} --view loss",
         f"a larger experiment, already run: {own_name()} demo",
     ]
-    make_console(stderr=False).print("\n" + "\n".join(lines), markup=False)
+    make_console(stderr=False).print("\n" + "\n".join(lines))
 
 
 def recipe_on(text: Path | None) -> str:

@@ -103,7 +103,7 @@ def recommend(
         return
     console = make_console(stderr=False)
     for line in (*result.answer(), *result.notes()):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     if details:
         show_evidence(result)
     if written:
@@ -117,14 +117,14 @@ def draw(result: Recommendation, figure: Path, *, measured: bool) -> None:
     num_timed = sum(one.measured is not None for one in result.candidates)
     if measured and num_timed < 2:
         words = f"warning: no figure of {counted(num_timed, 'timed shape')}; list more with a larger --delta or --count"
-        make_console().print(words, markup=False, highlight=False)
+        make_console().print(words)
         return
     tell_written(write_chart(figure, draw_frontier(result)))
 
 
 def tell(words: str) -> None:
     """What is being timed, to the terminal."""
-    make_console().print(words, markup=False, highlight=False)
+    make_console().print(words)
 
 
 def read_fit(source: str | Path) -> LawFit:
@@ -136,7 +136,7 @@ def read_fit(source: str | Path) -> LawFit:
         from interlaw.cli.fit import read_source
 
         table = read_source(source, view=None, columns=[])
-        make_console().print(f"fitting {source}", markup=False)
+        make_console().print(f"fitting {source}")
         return fit_law(table)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -96,9 +96,9 @@ def shapes(
         _draw(rows)
         if family.startswith("hf:") and vocab is None:
             size = f"{rows[0]['vocab_size']:,}"
-            make_console().print(f"note: vocabulary {size}, the family's own; --vocab sets another", markup=False)
+            make_console().print(f"note: vocabulary {size}, the family's own; --vocab sets another")
     for note in misses(wanted, matched, far=VERY_FAR if as_json else FAR):
-        make_console().print(note, markup=False, highlight=False)
+        make_console().print(note)
 
 
 def _given(**options: Any) -> dict[str, Any]:

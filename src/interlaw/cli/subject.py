@@ -16,7 +16,7 @@ def open_subject(name: str, *, device: str | None, trust_remote_code: bool) -> S
     with busy(f"loading {name}"):
         subject = open_quietly(name, device=device, trust_remote_code=trust_remote_code)
     for note in subject.notes:
-        make_console().print(f"note: {note}", markup=False)
+        make_console().print(f"note: {note}")
     return subject
 
 
@@ -25,7 +25,7 @@ def read_inputs(subject: Subject, **options: Any) -> Given:
     with busy("reading the inputs"):
         given = read_quietly(subject, **options)
     if given.text is not None:
-        make_console().print(f"text: {given.text}", markup=False)
+        make_console().print(f"text: {given.text}")
     for note in given.notes:
-        make_console().print(f"note: {note}", markup=False)
+        make_console().print(f"note: {note}")
     return given

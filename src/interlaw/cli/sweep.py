@@ -185,7 +185,7 @@ def tell_next(outcome: dict[str, Any], out: str) -> None:
     done, planned = outcome["done"], outcome["planned"]
     own = own_name()
     goal = f"{own} fit {out}" if done == planned else f"another process runs the others; {own} status {out}"
-    make_console().print(f"{done} of {planned} done; next: {goal}", markup=False, highlight=False)
+    make_console().print(f"{done} of {planned} done; next: {goal}")
 
 
 def forget_failures(run: RunFolder) -> None:

@@ -27,7 +27,7 @@ def watch(
             print_json({"address": server.address, "port": server.server_port})
             sys.stdout.flush()
         else:
-            make_console().print(f"{server.address} shows {run}; Ctrl-C ends this, not the sweep", markup=False)
+            make_console().print(f"{server.address} shows {run}; Ctrl-C ends this, not the sweep")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
