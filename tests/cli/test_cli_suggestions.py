@@ -8,7 +8,7 @@ import pytest
 from tests.recipes import write_recipe
 
 from interlaw.cli import run
-from interlaw.cli.options import in_options
+from interlaw.cli.mistakes import in_options
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from interlaw.cli.init import init
 from interlaw.cli.layers import layers
 from interlaw.cli.loading import load_first
 from interlaw.cli.measure import measure
-from interlaw.cli.options import in_options
+from interlaw.cli.mistakes import in_options
 from interlaw.cli.quickstart import quickstart
 from interlaw.cli.recommend import recommend
 from interlaw.cli.report import report

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError, WorkFailedError
 
@@ -42,7 +43,7 @@ def check_parametrization(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="With --rates: seeds a rate; losses are their means.")
     ] = None,
-    figure: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF).")] = None,
+    figure: FigureFile = None,
     as_json: AsJson = False,
 ) -> None:
     """The coordinate check of a treatment.

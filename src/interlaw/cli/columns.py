@@ -48,7 +48,7 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: i
     columns = [[head, *(row[place] for row in rows)] for place, head in enumerate(heads)]
     numeric = [all(is_number(cell) for cell in column[1:]) for column in columns]
     widths = _shrunk([max(map(cell_len, column)) for column in columns], columns, numeric, width)
-    aligned = [2 * sum(map(is_number, column[1:])) > len(rows) for column in columns]  # most of them are numbers
+    aligned = [_holds_numbers(column[1:]) for column in columns]
     lines: list[tuple[str, bool]] = []
     for group in _groups(widths, width):
         for place in range(len(rows) + 1):
@@ -62,6 +62,12 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: i
                 ]
                 lines.append(((" " * GAP).join(parts).rstrip(), place == 0))
     return lines
+
+
+def _holds_numbers(cells: Sequence[str]) -> bool:
+    """Whether most of the cells that say something are numbers."""
+    said = [is_number(cell) for cell in cells if cell not in ("", "-")]
+    return 2 * sum(said) > len(said)
 
 
 def _shrunk(widths: list[int], columns: list[list[str]], numeric: list[bool], width: int) -> list[int]:

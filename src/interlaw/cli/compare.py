@@ -10,6 +10,7 @@ import typer
 
 from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
+from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
 from interlaw.size import counted
@@ -51,9 +52,7 @@ def compare(
     ] = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples and sign flips, each.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of these.")] = 0,
-    figure: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw MMLU-Pro against R (PNG, SVG or PDF).")
-    ] = None,
+    figure: FigureFile = None,
     details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +167,7 @@ def show(comparison: Comparison, placements: Sequence[Placement]) -> None:
         for one in comparison.associations
         if one.predictor == "ratio"
     ]
-    console.print_rows(("size", "R ~ score", "given N", "given N and tokens"), rows, right=(False, True, True, True))
+    console.print_rows(("size", "R ~ score", "given N", "given N and tokens"), rows)
     console.print()
     groups = (
         f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and score {group.lowest:.2f} to "
@@ -196,9 +195,7 @@ def show_details(comparison: Comparison) -> None:
         for name, value in one.statistics().items()
     ]
     console.print_rows(
-        ("size", "predictor", "statistic", "models", "value", "p by family", "one family out", "most"),
-        statistics,
-        right=(False, False, False, True, True, True, False, False),
+        ("size", "predictor", "statistic", "models", "value", "p by family", "one family out", "most"), statistics
     )
     models = [
         (
@@ -214,11 +211,7 @@ def show_details(comparison: Comparison) -> None:
         )
         for row in sorted(comparison.models, key=lambda row: row.params_total)
     ]
-    console.print_rows(
-        ("model", "family", "shape", "R", "params", "tokens", "MMLU-Pro", "repeats", ""),
-        models,
-        right=(False, False, True, True, True, True, True, False, False),
-    )
+    console.print_rows(("model", "family", "shape", "R", "params", "tokens", "MMLU-Pro", "repeats", ""), models)
 
 
 def signed(value: float | None) -> str:

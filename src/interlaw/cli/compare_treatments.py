@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.wording import shown, span
 from interlaw.size import counted
@@ -24,9 +25,7 @@ def compare_treatments(
     confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")] = 1000,
-    figure: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw it (PNG, SVG or PDF, by the ending).")
-    ] = None,
+    figure: FigureFile = None,
     as_json: AsJson = False,
 ) -> None:
     """What the learning-rate treatment does to R*.

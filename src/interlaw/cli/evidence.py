@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
 from interlaw.shapes import format_size
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def evidence(
-    figure: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw R* against size (PNG, SVG or PDF).")
-    ] = None,
+    figure: FigureFile = None,
     refit: Annotated[
         bool,
         typer.Option("--refit", help="Fit every packaged sweep again, about a minute, instead of reading its fit."),
@@ -76,7 +75,7 @@ def show(found: Evidence) -> None:
         (format_size(one.params), f"{one.ratio:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.ratio * 1024:.0f}")
         for one in found.pooled
     ]
-    console.print_rows(("N", "pooled R*", "90% predictive interval", "depth at width 1024"), pooled, right=[True] * 4)
+    console.print_rows(("N", "pooled R*", "90% predictive interval", "depth at width 1024"), pooled)
     console.print()
     measured = [
         (source.name, format_size(one.params), f"{one.ratio:.4f}", one.interval(), one.route)
@@ -85,9 +84,7 @@ def show(found: Evidence) -> None:
         for one in source.optima
         if one.counts
     ]
-    console.print_rows(
-        ("measured (one vote a data set)", "N", "R*", "68%", "by"), measured, right=(False, True, True, True, False)
-    )
+    console.print_rows(("measured (one vote a data set)", "N", "R*", "68%", "by"), measured)
     silent = [f"{source.name}: {source.silence}" for source in found.sources if source.silence]
     if silent:
         console.print()

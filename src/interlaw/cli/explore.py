@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from interlaw.cli.loading import counting
+from interlaw.cli.options import Port
 from interlaw.cli.output import AsJson, make_console, print_json
 
 
@@ -26,7 +27,7 @@ def explore(
     measure: Annotated[
         bool, typer.Option("--measure", help="With --out: time each shape on this machine. A served page has a button.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port on this machine; any free one when 0.")] = 0,
+    port: Port = 0,
     as_json: AsJson = False,
 ) -> None:
     """Choose a depth and a width in a browser.

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, print_json, tell_written, write_bytes
 
 
 def export(
-    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
+    run: RunPlace,
     form: Annotated[Literal["csv", "parquet", "jsonl"], typer.Option("--format", help="Of the table.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
     as_json: AsJson = False,

@@ -9,15 +9,14 @@ from typing import Annotated
 import typer
 
 from interlaw.cli.completion import families
+from interlaw.cli.options import OwnText
 from interlaw.cli.output import AsJson, make_console, own_name, print_json, write_text
 from interlaw.errors import InterlawError, near_path
 
 
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The recipe to write.")] = Path("recipe.toml"),
-    text: Annotated[
-        Path | None, typer.Option(metavar="FOLDER|FILE", help="Your own text; the standard library's when not given.")
-    ] = None,
+    text: OwnText = None,
     family: Annotated[str, typer.Option(help="gpt, mlp, cnn, gru, or hf:NAME.", autocompletion=families)] = "gpt",
     as_json: AsJson = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.loading import busy
+from interlaw.cli.options import OwnText, Workers
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError, WorkFailedError, near_path
 from interlaw.size import counted
@@ -22,14 +23,12 @@ RUNS = Path("runs")
 
 
 def quickstart(
-    text: Annotated[
-        Path | None, typer.Option(metavar="FOLDER|FILE", help="Your own text; the standard library's when not given.")
-    ] = None,
+    text: OwnText = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The run's folder, resumed when it exists; runs/quickstart when not given."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """A real shape sweep, from text to law to page.

@@ -187,13 +187,9 @@ def show_evidence(result: Recommendation) -> None:
         )
         for one in result.laws
     ]
-    console.print_rows(
-        ("line", "standing", "R*", "good R", "covers", "trust", "source"),
-        lines,
-        right=(False, False, True, True, False, False, False),
-    )
+    console.print_rows(("line", "standing", "R*", "good R", "covers", "trust", "source"), lines)
     weights = [(name, f"{weight:.0%}") for name, weight in result.belief.weights.items()]
-    console.print_rows(("counts", "weight"), weights, right=(False, True))
+    console.print_rows(("counts", "weight"), weights)
     models = [
         (
             model.name,
@@ -206,4 +202,4 @@ def show_evidence(result: Recommendation) -> None:
         for model in result.models
     ]
     heads = ("model", "params", "shape", "R", "interval", "MMLU-Pro")
-    console.print_rows(heads, models, right=(False, True, True, True, False, False))
+    console.print_rows(heads, models)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from interlaw.cli.loading import busy
+from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
 
 
 def report(
-    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder or its URL, finished or not.")],
+    run: RunPlace,
     out: Annotated[
         Path | None, typer.Option(help="The HTML file; DIR/report.html, or report.html here for a URL, when not given.")
     ] = None,

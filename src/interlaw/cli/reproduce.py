@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlaw.cli.completion import EXPERIMENTS, SCALES, among
+from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.sweep import TrainDevice
 from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def reproduce(
     models: Annotated[
         str | None, typer.Option(help="For open-models: Hugging Face names or folders, with commas between them.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; one a core when not given.")] = None,
+    workers: Workers = None,
     device: TrainDevice = None,
     as_json: AsJson = False,
 ) -> None:

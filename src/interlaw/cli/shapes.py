@@ -222,4 +222,4 @@ def _draw(rows: list[dict[str, Any]]) -> None:
         )
         for row in rows
     ]
-    make_console(stderr=False).print_rows(heads, cells, right=[True] * len(heads))
+    make_console(stderr=False).print_rows(heads, cells)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.size import counted
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder, or its URL.")],
+    run: RunPlace,
     as_json: AsJson = False,
 ) -> None:
     """What is done, running, failed and left in a run.

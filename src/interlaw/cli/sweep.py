@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from interlaw.cli.loading import busy
+from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.size import counted
@@ -16,10 +17,6 @@ from interlaw.size import counted
 if TYPE_CHECKING:
     from interlaw.runs import RunFolder, TrialSpec
     from interlaw.sweep import Executor, RayOptions, Recipe
-
-TrainDevice = Annotated[
-    str | None, typer.Option(help="Where to train: cpu, cuda, cuda:1; cuda where there is one when not given.")
-]
 
 
 def sweep(
@@ -35,9 +32,7 @@ def sweep(
         Literal["local", "processes", "ray"],
         typer.Option(help="local: one trial after another; processes: worker processes; ray: a cluster."),
     ] = "processes",
-    workers: Annotated[
-        int | None, typer.Option(help="Worker processes; one a core, or a few on a GPU, when not given.")
-    ] = None,
+    workers: Workers = None,
     device: TrainDevice = None,
     memory_limit: Annotated[
         str | None,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
+from interlaw.cli.options import Port, RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
 
 
 def watch(
-    run: Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder or its URL, finished or not.")],
-    port: Annotated[int, typer.Option(help="Port on this machine; any free one when 0.")] = 0,
+    run: RunPlace,
+    port: Port = 0,
     as_json: AsJson = False,
 ) -> None:
     """The live report of a running sweep.
