@@ -1,4 +1,4 @@
-"""Five tied bottlenecks trained together, against plain loops of one each; energies with intervals against without."""
+"""Five tied bottlenecks trained together, against plain loops of one each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 
 import torch
 
-from interlaw.interaction import measure
 from interlaw.models import build_model
-from interlaw.reproduce.bottleneck_energies import bottleneck_energies
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, train_bottlenecks
 from interlaw.shapes import BottleneckShape
 from interlaw.tasks import SparseRows, draw_sparse_rows
@@ -23,50 +21,30 @@ PLAIN_SECONDS = 8.0
 
 
 def run() -> list[dict[str, Any]]:
-    """Milliseconds a step of all five seeds, every row in every step and in the published batches."""
+    """Milliseconds a step of all five seeds, in the published batches of min(T, 2048) drawn rows."""
     rows = []
     for size in SIZES:
         data = draw_sparse_rows(size)
         plain = len(SEEDS) * _plain_seconds(data)
-        for batch_size, words in ((None, "every row"), (2048, "min(T, 2048) drawn rows")):
-            ours = _our_seconds(data, batch_size=batch_size)
-            rows.append(
-                {
-                    "name": f"bottleneck, T = {size}, {words}",
-                    "unit": "ms of processor a step, 5 seeds",
-                    "ours": 1e3 * ours,
-                    "baseline": 1e3 * plain,
-                    "ratio": plain / ours,
-                    "target": f">= {TARGET}",
-                }
-            )
-    return [*rows, _intervals()]
+        ours = _our_seconds(data)
+        rows.append(
+            {
+                "name": f"bottleneck, T = {size}",
+                "unit": "ms of processor a step, 5 seeds",
+                "ours": 1e3 * ours,
+                "baseline": 1e3 * plain,
+                "ratio": plain / ours,
+                "target": f">= {TARGET}",
+            }
+        )
+    return rows
 
 
-def _intervals(points: int = 5000) -> dict[str, Any]:
-    """Processor time of the energies with intervals, against those of one product without; the best of three each."""
-    rows = draw_sparse_rows(points)
-    model = build_model(BottleneckShape(depth=1, width=2, input_size=rows.dim))
-    P, X = torch.cat([model.weight, model.bias[None]]).detach(), rows.dense()  # type: ignore[list-item, index]
-    ours, plain = (
-        min(_processor_seconds(work) for _ in range(3))
-        for work in (lambda: measure(model, X, view="bottleneck"), lambda: bottleneck_energies(P, rows))
-    )
-    return {
-        "name": f"bottleneck, energies of {points} points: with intervals, against without",
-        "unit": "ms of processor",
-        "ours": 1e3 * ours,
-        "baseline": 1e3 * plain,
-        "ratio": ours / plain,
-        "target": "<= 2.5",
-    }
-
-
-def _our_seconds(data: SparseRows, *, batch_size: int | None) -> float:
+def _our_seconds(data: SparseRows) -> float:
     """Processor time of a step of all seeds together; the start is timed alone and taken off."""
 
     def train(steps: int) -> Callable[[], object]:
-        settings = BottleneckSettings(steps=steps, batch_size=batch_size)
+        settings = BottleneckSettings(steps=steps)
         return lambda: train_bottlenecks(data, seeds=SEEDS, settings=settings)
 
     train(2)()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from interlaw.report import SheetPart, plain_page
+from interlaw.report import SheetPart, plain_page, table_of
+
+SCRIPT = "<script>x</script>"
 
 
 def test_what_is_written_stands_there_and_cannot_run() -> None:
     parts = [
-        SheetPart(title="Table", columns=("a", "b"), rows=(("1", "<script>x</script>"),)),
-        SheetPart(title="Words", items=("one <b>",), links=("sub/report.html",)),
+        SheetPart(
+            title="Table", table=table_of({"a": "A", "b": "B"}, [{"a": "1", "b": "<script>x</script>"}], caption="c")
+        ),
+        SheetPart(title="Words", sentences=("one <b>",), links=("sub/report.html",)),
+        SheetPart(title="Nothing to say"),
     ]
     page = plain_page(title="A <title>", intro="Said & done.", parts=parts)
     assert "<script>x" not in page
@@ -16,6 +21,7 @@ def test_what_is_written_stands_there_and_cannot_run() -> None:
     assert "<li>one &lt;b&gt;</li>" in page
     assert '<a href="sub/report.html">sub/report.html</a>' in page
     assert page.count("<table>") == 1
+    assert "Nothing to say" not in page
     assert "A &lt;title&gt;" in page
     assert "default-src 'none'" in page
 

@@ -10,14 +10,11 @@ import pytest
 import torch
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import agop, energies, measure
-from interlaw.models import build_model
+from interlaw.interaction import agop
 from interlaw.reproduce import EXPERIMENTS, Driver, reproduce
-from interlaw.reproduce.bottleneck_energies import bottleneck_agop, bottleneck_energies
-from interlaw.reproduce.bottleneck_training import BottleneckSettings
+from interlaw.reproduce.bottleneck_training import BottleneckSettings, as_model
 from interlaw.reproduce.double_descent import PROGRAMS, Dataset, Program, agreement, train_size
 from interlaw.reproduce.double_descent_figure import loss_and_interaction
-from interlaw.shapes import BottleneckShape
 from interlaw.tasks import draw_sparse_rows
 
 SMALL = Program(
@@ -32,52 +29,15 @@ def no_sweep(plan: object) -> None:
     raise AssertionError("this experiment has no sweep")
 
 
-def a_toy() -> tuple[torch.nn.Module, torch.Tensor]:
-    model = build_model(BottleneckShape(depth=1, width=2, input_size=30), seed=1).double()
-    with torch.no_grad():
-        model.weight.mul_(3)
-        model.bias.copy_(0.1 * torch.randn(30, generator=torch.Generator().manual_seed(2)))
-    return model, torch.cat([model.weight.detach(), model.bias.detach()[None]])
-
-
-def test_agop_is_the_mean_of_autograds_jacobians() -> None:
-    model, P = a_toy()
-    rows = draw_sparse_rows(25, dim=30, density=0.2, seed=0)
-    X = rows.dense().double()
+def test_the_trained_models_are_measured_as_modules() -> None:
+    """The module of a row of P computes y = relu(x W^T W + b), and its AGOP is the mean of autograd's Jacobians."""
+    P = torch.randn(3, 30, generator=torch.Generator().manual_seed(2))
+    model, X = as_model(P), draw_sparse_rows(25, dim=30, density=0.2, seed=0).dense().double()
+    W, b = P[:-1].double(), P[-1].double()
+    torch.testing.assert_close(model(X), (X @ W.T @ W + b).relu(), rtol=1e-12, atol=1e-12)
     J = torch.stack([torch.autograd.functional.jacobian(lambda x: model(x[None])[0], x) for x in X])
     expected = (J @ J.transpose(1, 2)).mean(0)
-    torch.testing.assert_close(bottleneck_agop(P, rows), expected, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(agop(model, X, view="bottleneck"), expected, rtol=1e-8, atol=1e-10)
-
-
-def test_energies_without_bias_are_the_mean_over_pairs() -> None:
-    model, P = a_toy()
-    rows = draw_sparse_rows(20, dim=30, density=0.2, seed=0)
-    active = (rows.dense().double() @ P[:-1].T @ P[:-1] + P[-1] > 0).double()
-    G_w = P[:-1].T @ P[:-1]
-    A = (G_w @ G_w) * active[:, :, None] * active[:, None, :]
-    off = A * (1 - torch.eye(30))
-    pairs = [(n, m) for n in range(20) for m in range(20) if n != m]
-    aofe = sum(float((off[n] * off[m]).sum()) for n, m in pairs) / len(pairs)
-    energy = sum(float((A[n] * A[m]).sum()) for n, m in pairs) / len(pairs)
-    found = bottleneck_energies(P, rows)
-    assert found.aofe == pytest.approx(aofe, rel=1e-10)
-    assert found.aofe_ratio == pytest.approx(aofe / energy, rel=1e-10)
-    assert found.agop.to_dict() == pytest.approx(energies(A.mean(0)).to_dict(), rel=1e-10)
-    assert found.weights.aofe == pytest.approx(energies(G_w).aofe, rel=1e-12)
-    measured = measure(model, rows.dense().double(), view="bottleneck")
-    assert found.aofe == pytest.approx(measured.aofe.value, rel=1e-8)
-
-
-def test_correlation_of_both_matrices_is_numpys() -> None:
-    import numpy as np
-
-    _, P = a_toy()
-    rows = draw_sparse_rows(20, dim=30, density=0.2, seed=0)
-    off = ~np.eye(30, dtype=bool)
-    gram = (P[:-1].T @ P[:-1]).numpy()[off]
-    expected = np.corrcoef(gram, bottleneck_agop(P, rows).numpy()[off])[0, 1]
-    assert bottleneck_energies(P, rows).nfa_correlation == pytest.approx(expected, rel=1e-10)
 
 
 def test_a_size_is_trained_once(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_the_text_of_a_run_is_that_of_its_trials(tmp_path: Path) -> None:
     assert read is not None
     assert read.source == str(book)
     assert read.most_tokens == pytest.approx(20 * 50_000, rel=1e-3)
-    assert read.passes == pytest.approx(read.most_tokens / (0.9 * 30 * 800), rel=0.01)
+    assert read.train_tokens == pytest.approx(0.9 * 30 * 800, rel=0.01)
     mlp = parse_recipe(recipe_text(SMALL_MLP, scale="tiny"), source="r")
     assert text_read(plan_trials(mlp, folder=tmp_path)) is None
     assert text_read([]) is None

@@ -72,20 +72,12 @@ def reproduce(
 
 def _show(outcome: Outcome) -> None:
     """The agreement table, what the claims' tests say, and what both leave out."""
-    from interlaw.reproduce import remarks
+    from interlaw.reproduce import HEADS, remarks
 
     console = make_console(stderr=False)
     console.print(outcome.setting)
-    lines = [
-        (line.figure, line.at, _number(line.published), _number(line.ours), line.verdict) for line in outcome.agreement
-    ]
-    console.print_rows(("figure", "at", "published", "ours", "verdict"), lines)
+    console.print_rows(HEADS, [line.cells() for line in outcome.agreement])
     for note in (*outcome.sentences(), *remarks(outcome.agreement), *outcome.notes, *outcome.files):
         console.print(note)
     for lost in outcome.lost:
         console.print(f"Lost: {lost}.")
-
-
-def _number(value: float | str | None) -> str:
-    """Four digits, or words."""
-    return "-" if value is None else value if isinstance(value, str) else f"{value:.4g}"

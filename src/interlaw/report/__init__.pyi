@@ -25,6 +25,7 @@ from .server import ExplorerServer as ExplorerServer
 from .server import ReportServer as ReportServer
 from .sheet import SheetPart as SheetPart
 from .sheet import plain_page as plain_page
+from .tables import table_of as table_of
 from .tracking_figure import draw_tracking as draw_tracking
 from .transfer_figure import draw_checks as draw_checks
 from .transfer_figure import draw_rate_curves as draw_rate_curves

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.reproduce.agreement import Agreement, remarks
+from interlaw.reproduce.agreement import HEADS, Agreement, remarks
 from interlaw.reproduce.cnn import CNN_SCAN
 from interlaw.reproduce.designed import GROWTH, RATES, TARGETS, WAVES
 from interlaw.reproduce.double_descent import run_double_descent
@@ -19,7 +19,6 @@ from interlaw.reproduce.mlp import MLP_SCAN
 from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_models import run_open_models
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
-from interlaw.reproduce.page import write_page
 from interlaw.reproduce.push import run_push
 
 
@@ -39,21 +38,16 @@ class Experiment:
 
 
 SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, WAVES, TARGETS, GROWTH, RATES)
-_SWEEP = frozenset({"workers", "device"})
+_SWEEP, _TEXT = frozenset({"workers", "device"}), frozenset({"text"})
 EXPERIMENTS: dict[str, Experiment] = {
     "double-descent": Experiment(run=run_double_descent),
-    "mlp": Experiment(run=MLP_SCAN, options=_SWEEP),
-    "gpt-depth": Experiment(run=GPT_DEPTH, options=_SWEEP | {"text"}),
-    "gpt-budgets": Experiment(run=GPT_BUDGETS, options=_SWEEP | {"text"}),
-    "gru": Experiment(run=GRU_STUDENTS, options=_SWEEP),
-    "cnn": Experiment(run=CNN_SCAN, options=_SWEEP),
-    "waves": Experiment(run=WAVES, options=_SWEEP, scales=("decisive",)),
-    "targets": Experiment(run=TARGETS, options=_SWEEP, scales=("decisive",)),
-    "growth": Experiment(run=GROWTH, options=_SWEEP | {"text"}, scales=("decisive",)),
-    "rates": Experiment(run=RATES, options=_SWEEP | {"text"}, scales=("decisive",)),
+    **{
+        each.name: Experiment(run=each, options=_SWEEP | (_TEXT if each.reads_text else set()), scales=(*each.differs,))
+        for each in SWEEPS
+    },
     "push": Experiment(run=run_push, options=_SWEEP, scales=("decisive",)),
-    "nfa": Experiment(run=run_nfa, options=frozenset({"device", "text"})),
-    "open-models": Experiment(run=run_open_models, options=frozenset({"device", "text", "models"})),
+    "nfa": Experiment(run=run_nfa, options=_TEXT | {"device"}),
+    "open-models": Experiment(run=run_open_models, options=_TEXT | {"device", "models"}),
 }
 SCALES: tuple[Scale, ...] = ("tiny", "paper", "decisive")
 
@@ -84,15 +78,14 @@ def reproduce(
     given: dict[str, Any] = {"text": text} if text else {}
     given |= {"models": models} if models else {}
     require_options(name, {*given} | ({"device"} if driver.device != "cpu" else set()))
-    for known in EXPERIMENTS[name].scales:
-        if scale == known:
-            with experiment_folder(out, experiment=name, scale=known):
-                outcome = EXPERIMENTS[name].run(scale=known, out=out, driver=driver, **given)
-                write_outcome(outcome, out)
-                write_page(outcome, out)
-            return outcome
-    scales = " or ".join(EXPERIMENTS[name].scales)
-    raise InterlawError(f"expected --scale {scales} for {name}, found {scale!r}; choose one of them")
+    experiment = EXPERIMENTS[name]
+    if scale not in experiment.scales:
+        scales = " or ".join(experiment.scales)
+        raise InterlawError(f"expected --scale {scales} for {name}, found {scale!r}; choose one of them")
+    with experiment_folder(out, experiment=name, scale=scale):
+        outcome = experiment.run(scale=scale, out=out, driver=driver, **given)
+        write_outcome(outcome, out)
+    return outcome
 
 
 def require_options(name: str, given: Iterable[str]) -> None:
@@ -112,6 +105,7 @@ def require_options(name: str, given: Iterable[str]) -> None:
 
 __all__ = [
     "EXPERIMENTS",
+    "HEADS",
     "SCALES",
     "SWEEPS",
     "Agreement",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 Verdict = Literal["agrees", "partly agrees", "does not agree", "not comparable"]
+HEADS = ("figure", "at", "published", "ours", "verdict")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +77,10 @@ class Agreement:
     spread: float | None = None
     our_spread: float | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+    def cells(self) -> tuple[str, ...]:
+        """The line as it is read, under `HEADS`."""
+        published, ours = _shown(self.published, self.spread), _shown(self.ours, self.our_spread)
+        return self.figure, self.at, published, ours, self.verdict
 
 
 @cache
@@ -154,16 +156,6 @@ def claim(
     return Agreement(figure=figure, at="", published=published, ours=ours, verdict=verdict, rule=rule, differs=differs)
 
 
-def as_markdown(lines: Sequence[Agreement]) -> str:
-    """The table for a page."""
-    head = "| figure | at | published | ours | verdict |\n|---|---|---|---|---|\n"
-    return head + "".join(
-        f"| {line.figure} | {line.at} | {shown(line.published, line.spread)} | {shown(line.ours, line.our_spread)} "
-        f"| {line.verdict} |\n"
-        for line in lines
-    )
-
-
 def remarks(lines: Sequence[Agreement]) -> list[str]:
     """What the table leaves out, each said once: what differs in the setting, and what agreement means.
 
@@ -186,7 +178,7 @@ def remarks(lines: Sequence[Agreement]) -> list[str]:
     return said
 
 
-def shown(value: float | str | None, spread: float | None) -> str:
+def _shown(value: float | str | None, spread: float | None) -> str:
     """A value with its spread for people, four digits; a dash where there is none."""
     if value is None:
         return "-"

@@ -14,11 +14,10 @@ memory, where a plain loop makes a dozen passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
@@ -39,7 +38,7 @@ class BottleneckSettings:
         learning_rate: Peak rate.
         weight_decay: Decoupled decay of W and b.
         warmup_fraction: Part of the steps in which the rate rises linearly from a tenth of its peak; a cosine after it.
-        batch_size: Rows drawn with replacement each step, at most T of them; None takes every row once each step.
+        batch_size: Rows drawn with replacement each step, at most T of them.
     """
 
     width: int = 2
@@ -47,11 +46,11 @@ class BottleneckSettings:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     warmup_fraction: float = 0.25
-    batch_size: int | None = 2048
+    batch_size: int = 2048
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
-        if self.steps < 1 or (self.batch_size is not None and self.batch_size < 1):
+        if self.steps < 1 or self.batch_size < 1:
             raise InterlawError(
                 f"expected at least one step and one row a step, found {self.steps} and {self.batch_size}; correct them"
             )
@@ -84,11 +83,7 @@ class EntrySums:
 
 
 def train_bottlenecks(
-    rows: SparseRows,
-    *,
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
-    settings: BottleneckSettings,
-    report: Callable[[int], None] | None = None,
+    rows: SparseRows, *, seeds: tuple[int, ...] = (0, 1, 2, 3, 4), settings: BottleneckSettings
 ) -> Tensor:
     """Trains one bottleneck a seed, all on the same rows.
 
@@ -96,7 +91,6 @@ def train_bottlenecks(
         rows: X.
         seeds: Each sets one model's initial weights and the rows of its batches.
         settings: How.
-        report: Called with the number of steps done.
 
     Returns:
         P (seeds, k + 1, D): W above b.
@@ -106,24 +100,30 @@ def train_bottlenecks(
     P = torch.stack([torch.cat([model["weight"], model["bias"][None]]) for model in models]).to(rows.value)
     optimizer = torch.optim.AdamW([P], lr=settings.learning_rate, weight_decay=settings.weight_decay)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    sums = EntrySums(rows)
+    sums, size = EntrySums(rows), (min(settings.batch_size, rows.num_rows),)
     for step in range(settings.steps):
         optimizer.param_groups[0]["lr"] = rate_at(step, settings)
-        P.grad = loss_gradient(P, sums, batch=_draw(rows.num_rows, settings.batch_size, generators))
+        drawn = [torch.randint(rows.num_rows, size, generator=generator) for generator in generators]
+        P.grad = loss_gradient(P, sums, batch=torch.stack(drawn))
         optimizer.step()
-        if report:
-            report(step + 1)
     return P
 
 
+def as_model(P: Tensor) -> nn.Module:
+    """One of the trained models, P (k + 1, D), as a module in float64."""
+    model = build_model(BottleneckShape(depth=1, width=len(P) - 1, input_size=P.shape[1])).double()
+    model.load_state_dict({"weight": P[:-1], "bias": P[-1]})
+    return model
+
+
 @torch.no_grad()
-def loss_gradient(P: Tensor, sums: EntrySums, *, batch: Tensor | None = None) -> Tensor:
+def loss_gradient(P: Tensor, sums: EntrySums, *, batch: Tensor) -> Tensor:
     """Gradient of every model's mean loss.
 
     Args:
         P: (S, k + 1, D).
         sums: The data.
-        batch: (S, B) rows of each model's batch, repeated ones counting as often as they occur; every row once if None.
+        batch: (S, B) rows of each model's batch, repeated ones counting as often as they occur.
 
     Returns:
         (S, k + 1, D).
@@ -132,25 +132,19 @@ def loss_gradient(P: Tensor, sums: EntrySums, *, batch: Tensor | None = None) ->
     table = P.permute(2, 0, 1).contiguous()  # (D, S, k + 1)
     H = sums.times(table[:, :, :k].reshape(D, S * k)).view(rows.num_rows, S, k)
     H1 = torch.cat([H, H.new_ones(rows.num_rows, S, 1)], 2)
-    by_model = H1.transpose(0, 1)
-    chosen = by_model if batch is None else by_model.gather(1, batch[:, :, None].expand(-1, -1, k + 1))
+    chosen = H1.transpose(0, 1).gather(1, batch[:, :, None].expand(-1, -1, k + 1))
     gradient, dense = _dense_part(P, chosen.contiguous())
-    if batch is None:
-        dH, counts = dense.transpose(0, 1).contiguous(), None
-    else:
-        spread = dense.new_zeros(S, rows.num_rows, k)
-        dH = spread.scatter_add_(1, batch[:, :, None].expand(-1, -1, k), dense).transpose(0, 1).contiguous()
-        ones = batch.new_ones(batch.shape, dtype=P.dtype)
-        counts = P.new_zeros(S, rows.num_rows).scatter_add_(1, batch, ones).T.contiguous()
+    spread = dense.new_zeros(S, rows.num_rows, k)
+    dH = spread.scatter_add_(1, batch[:, :, None].expand(-1, -1, k), dense).transpose(0, 1).contiguous()
+    ones = batch.new_ones(batch.shape, dtype=P.dtype)
+    counts = P.new_zeros(S, rows.num_rows).scatter_add_(1, batch, ones).T
     at_entry, its_column = H1[rows.row], table[rows.column]
-    active = rows.value[:, None] * ((at_entry * its_column).sum(2) > 0)
-    if counts is not None:
-        active = active * counts[rows.row]
+    active = rows.value[:, None] * ((at_entry * its_column).sum(2) > 0) * counts[rows.row]
     dH -= sums.by_row(active[:, :, None] * its_column[:, :, :k])
     entries = at_entry.mul_(-active[:, :, None])
     entries[:, :, :k] += rows.value[:, None, None] * dH[rows.row]
     gradient += sums.by_column(entries).permute(1, 2, 0)
-    return gradient * (2 / chosen.shape[1])
+    return gradient * (2 / batch.shape[1])
 
 
 @torch.no_grad()
@@ -196,14 +190,6 @@ def _dense_part(P: Tensor, H1: Tensor) -> tuple[Tensor, Tensor]:
         gradient.baddbmm_(block.transpose(1, 2), relu_Z)
         dH[:, :, first : first + BLOCK_ROWS] = torch.bmm(W, relu_Z.transpose(1, 2))
     return gradient, dH.transpose(1, 2)
-
-
-def _draw(num_rows: int, batch_size: int | None, generators: list[torch.Generator]) -> Tensor | None:
-    """A batch a model, drawn with replacement."""
-    if batch_size is None:
-        return None
-    size = (min(batch_size, num_rows),)
-    return torch.stack([torch.randint(num_rows, size, generator=generator) for generator in generators])
 
 
 def _starts(sorted_groups: Tensor, num_groups: int) -> Tensor:

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
+from interlaw.interaction import energies, measure
 from interlaw.report import write_chart
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
-from interlaw.reproduce.bottleneck_energies import bottleneck_energies
-from interlaw.reproduce.bottleneck_training import BottleneckSettings, mean_losses, train_bottlenecks
+from interlaw.reproduce.bottleneck_training import BottleneckSettings, as_model, mean_losses, train_bottlenecks
 from interlaw.reproduce.double_descent_figure import draw_heat_maps, draw_loss_and_interaction
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
@@ -118,7 +118,9 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     rows = []
     losses, train_losses = mean_losses(P, test), mean_losses(P, train)
     for index, seed in enumerate(seeds):
-        found = bottleneck_energies(P[index], test)
+        model = as_model(P[index])
+        found = measure(model, test.dense().double(), view="bottleneck")
+        weights = energies(model.weight.detach().T @ model.weight.detach())  # type: ignore[union-attr, operator]
         rows.append(
             {
                 "train_points": size,
@@ -126,15 +128,14 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
                 "loss": float(losses[index]),
                 "train_loss": float(train_losses[index]),
                 "seconds": seconds,
-                "aofe": found.aofe,
-                "aofe_ratio": found.aofe_ratio,
-                "null_ratio": found.agop.null_ratio,
-                "excess_ratio": found.aofe_ratio - found.agop.null_ratio,
-                "plugin_aofe": found.agop.aofe,
-                "plugin_aofe_ratio": found.agop.aofe_ratio,
-                "weights_aofe": found.weights.aofe,
-                "weights_aofe_ratio": found.weights.aofe_ratio,
-                "nfa_correlation": found.nfa_correlation,
+                "aofe": found.aofe.value,
+                "aofe_ratio": found.aofe_ratio.value,
+                "null_ratio": found.null_ratio,
+                "excess_ratio": found.excess_ratio,
+                "plugin_aofe": found.plugin.aofe,
+                "plugin_aofe_ratio": found.plugin.aofe_ratio,
+                "weights_aofe": weights.aofe,
+                "weights_aofe_ratio": weights.aofe_ratio,
             }
         )
     write_atomically(out / "weights" / f"{size}.safetensors", save({"P": P.contiguous()}))

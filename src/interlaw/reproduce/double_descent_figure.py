@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from interlaw.interaction import agop
 from interlaw.report import Drawing, Panel, look, marks
-from interlaw.reproduce.bottleneck_energies import bottleneck_agop
+from interlaw.reproduce.bottleneck_training import as_model
 from interlaw.tasks import SparseRows
 
 LARGEST_SIDE = 80  # coordinates of a picture: each is two pixels wide, and a figure holds tens of thousands of cells
@@ -88,7 +89,7 @@ def heat_map(P: Tensor, rows: SparseRows) -> list[dict[str, float]]:
     Returns:
         Row, column and value of each entry, as a part of the largest one.
     """
-    G = bottleneck_agop(P, rows).abs()
+    G = agop(as_model(P), rows.dense().double(), view="bottleneck").abs()
     first = G.diagonal().argsort(descending=True)[:LARGEST_SIDE]
     shown = G[first][:, first].numpy()
     top = max(float(shown.max()), 1e-30)

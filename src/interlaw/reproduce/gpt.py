@@ -87,6 +87,7 @@ GPT_DEPTH = ShapeSweep(
         "paper": "heads of 8 in place of nearly 64, no biases in linear layers, seed",
     },
     judge=judge_depth,
+    reads_text=True,
 )
 GPT_BUDGETS = ShapeSweep(
     name="gpt-budgets",
@@ -100,4 +101,5 @@ GPT_BUDGETS = ShapeSweep(
         "paper": "seed",
     },
     judge=judge_budgets,
+    reads_text=True,
 )

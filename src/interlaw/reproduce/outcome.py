@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Literal
 
 from interlaw.files import write_atomically
 from interlaw.laws import Claim
-from interlaw.reproduce.agreement import Agreement, as_markdown, remarks
+from interlaw.report import SheetPart, plain_page, table_of
+from interlaw.reproduce.agreement import HEADS, Agreement, remarks
 from interlaw.runs import RunFolder, TrialSpec
 
 Scale = Literal["tiny", "paper", "decisive"]
@@ -64,7 +66,7 @@ class Outcome:
             "experiment": self.experiment,
             "scale": self.scale,
             "setting": self.setting,
-            "agreement": [line.to_dict() for line in self.agreement],
+            "agreement": [asdict(line) for line in self.agreement],
             "claims": {label: [asdict(claim) for claim in claims] for label, claims in self.claims.items()},
             "notes": list(self.notes),
             "lost": list(self.lost),
@@ -82,14 +84,31 @@ class Outcome:
 
     def to_markdown(self) -> str:
         """A section for a page."""
-        parts = [f"## {self.experiment} ({self.scale})\n", self.setting + "\n", as_markdown(self.agreement)]
+        rows = (HEADS, ("---",) * len(HEADS), *(line.cells() for line in self.agreement))
+        parts = [f"## {self.experiment} ({self.scale})\n", self.setting + "\n"]
+        parts += [*(f"| {' | '.join(cells)} |" for cells in rows), ""]
         parts += [f"- {line}" for line in (*self.sentences(), *remarks(self.agreement), *self.notes)]
         parts += [f"- Lost: {line}." for line in self.lost]
         return "\n".join(parts) + "\n"
 
 
 def write_outcome(outcome: Outcome, out: Path) -> None:
-    """Writes OUT/outcome.json and OUT/outcome.md."""
+    """Writes OUT/outcome.json, OUT/outcome.md and OUT/index.html, the same as a page with links to figures."""
     content = json.dumps(outcome.to_dict(), indent=1, default=float) + "\n"
     write_atomically(out / "outcome.json", content.encode())
     write_atomically(out / "outcome.md", outcome.to_markdown().encode())
+    lines = [dict(zip(HEADS, line.cells(), strict=True)) for line in outcome.agreement]
+    near = SheetPart(
+        title="How near it came",
+        table=table_of({head: head for head in HEADS}, lines, caption="Published figures beside ours"),
+        sentences=(*remarks(outcome.agreement), *outcome.notes),
+    )
+    places = [Path(os.path.relpath(file, out)).as_posix() for file in outcome.files]
+    parts = (
+        near,
+        SheetPart(title="The claims", sentences=outcome.sentences()),
+        SheetPart(title="Lost", sentences=outcome.lost),
+        SheetPart(title="Figures and reports", links=places),
+    )
+    page = plain_page(title=f"{outcome.experiment} ({outcome.scale})", intro=outcome.setting, parts=parts)
+    write_atomically(out / "index.html", page.encode())

@@ -85,16 +85,16 @@ class ShapeSweep:
         parts: Its sweeps.
         setting: What is trained, in a sentence.
         differs: What differs from the published setting at each scale that it has, beside the text.
-        judge: Compares the first part with the published figures.
-        notes: What a reader must know beside.
+        judge: Compares the first part with the published figures; none are where it is left out.
+        reads_text: Whether its recipes read a text, which another may take the place of.
     """
 
     name: str
     parts: tuple[Part, ...]
     setting: str
     differs: Mapping[Scale, str]
-    judge: Judge
-    notes: tuple[str, ...] = ()
+    judge: Judge = lambda result, scale: []
+    reads_text: bool = False
 
     def __call__(self, *, scale: Scale, out: Path, driver: Driver, text: str | None = None) -> Outcome:
         """Runs what is missing, compares and writes a report a part.
@@ -126,7 +126,6 @@ class ShapeSweep:
             claims=_claims(results),
             table=tuple(row for label, result in results.items() for row in _rows(result.table, label)),
             files=tuple(files),
-            notes=self.notes,
             lost=tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,6 @@ from interlaw.runs import TrialSpec
 from interlaw.tasks import EMBEDDED, TextTaskSpec, open_corpus
 
 PUBLISHED_TEXT = "WikiText-103"
-MILLION = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +28,9 @@ class TextRead:
 
     @property
     def is_published(self) -> bool:
-        """Whether the name holds "WikiText-103", however it is spelled: it is known by its name alone.
-
-        Example:
-            >>> def read(source: str) -> TextRead:
-            ...     return TextRead(source=source, train_tokens=1, most_tokens=1)
-            >>> read("datasets:Salesforce/wikitext/wikitext-103-raw-v1").is_published, read("stdlib").is_published
-            (True, False)
-        """
-        return _letters(PUBLISHED_TEXT) in _letters(self.source)
-
-    @property
-    def passes(self) -> float:
-        """How often the longest trial reads the training split."""
-        return self.most_tokens / self.train_tokens
+        """Whether the name holds "WikiText-103", however it is spelled: it is known by its name alone."""
+        own, published = (re.sub(r"[\W_]", "", name.casefold()) for name in (self.source, PUBLISHED_TEXT))
+        return published in own
 
     @property
     def differs(self) -> str:
@@ -50,9 +39,9 @@ class TextRead:
         if not self.is_published:
             name = "the standard library's source text" if self.source == EMBEDDED else self.source
             words.append(f"{name} in place of {PUBLISHED_TEXT}")
-        if self.passes > 1:
-            size = self.train_tokens / MILLION
-            words.append(f"{size:.3g} million training tokens, read up to {self.passes:.3g} times over")
+        if self.most_tokens > self.train_tokens:
+            passes = self.most_tokens / self.train_tokens
+            words.append(f"{self.train_tokens / 1e6:.3g} million training tokens, read up to {passes:.3g} times over")
         return ", ".join(words)
 
 
@@ -64,8 +53,3 @@ def text_read(trials: Sequence[TrialSpec]) -> TextRead | None:
     corpus = open_corpus(task.corpus, tokenizer=task.tokenizer, text_column=task.text_column)
     units = [trial.training.steps * trial.training.batch_size * trial.task.units_per_sample for trial in trials]
     return TextRead(source=task.corpus, train_tokens=corpus.num_tokens["train"], most_tokens=max(units))
-
-
-def _letters(name: str) -> str:
-    """Letters and digits alone."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
