@@ -175,8 +175,8 @@ def _show_layers(a: Layers, b: Layers, difference: LayersDifference) -> None:
     rows = []
     for name in dict.fromkeys([*first, *second]):
         one = difference.layers.get(name)
-        values = (shown(value, "+.4f") for value in (first.get(name), second.get(name), one and one.value))
-        rows.append((name, *values, span(one and one.low, one and one.high, "+.4f")))
+        told = ("-", "-") if one is None else (f"{one.value:+.4f}", span(one.low, one.high, "+.4f"))
+        rows.append((name, shown(first.get(name), "+.4f"), shown(second.get(name), "+.4f"), *told))
     make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
 
 

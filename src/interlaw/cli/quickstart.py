@@ -59,7 +59,7 @@ def quickstart(
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(recipe, written, out=out, folder=Path.cwd())
 
-    outcome = drive(plan, executor="processes", workers=workers, device=device)
+    outcome = drive(plan, executor="processes", num_workers=workers, device=device)
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     if outcome["unmeasured"]:

@@ -54,7 +54,7 @@ def reproduce(
     console = make_console()
 
     def sweep(plan: Plan) -> None:
-        drive(plan, executor="processes", workers=workers, device=device)
+        drive(plan, executor="processes", num_workers=workers, device=device)
 
     driver = Driver(sweep=sweep, note=lambda line: console.print(line), device=device)
     chosen = tuple(part.strip() for part in (models or "").split(",") if part.strip())

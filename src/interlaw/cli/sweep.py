@@ -103,16 +103,8 @@ def sweep(
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(parsed, text, out=out, folder=recipe.parent)
 
-    outcome = drive(
-        plan,
-        executor=executor,
-        workers=workers,
-        device=device,
-        memory_limit=limit,
-        compiled=compiled,
-        ray=ray,
-        log=log or [],
-    )
+    places: dict[str, Any] = {"executor": executor, "num_workers": workers, "device": device, "ray": ray}
+    outcome = drive(plan, log=log or [], memory_limit=limit, compiled=compiled, **places)
     if as_json:
         print_json(outcome)
     require_success(outcome, out)
@@ -213,18 +205,18 @@ def require_device(device: str) -> None:
 def drive(
     plan: Callable[[], tuple[RunFolder, list[TrialSpec]]],
     *,
-    executor: Executor,
-    workers: int | None,
-    device: str = "cpu",
-    memory_limit: int | None = None,
-    compiled: bool = False,
-    ray: RayOptions | None = None,
     log: Sequence[str] = (),
+    **how: Any,
 ) -> dict[str, Any]:
     """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
 
     One round is all, unless the plan grows with what has ended (treatment `search`). A round that ends nothing new is
     the last: another driver holds what is left.
+
+    Args:
+        plan: The run and its trials, as far as they are known.
+        log: Trackers that each ended trial is also written to.
+        how: Options of `run_trials`.
     """
     from interlaw.cli.live import LiveSweep
     from interlaw.sweep import Logbook, run_trials
@@ -236,17 +228,7 @@ def drive(
     while len(ended) < len(trials):
         try:
             with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
-                run_trials(
-                    run,
-                    trials,
-                    executor=executor,
-                    num_workers=workers,
-                    device=device,
-                    memory_limit=memory_limit,
-                    compiled=compiled,
-                    ray=ray,
-                    listen=live.listen,
-                )
+                run_trials(run, trials, listen=live.listen, **how)
         except KeyboardInterrupt:
             make_console().print("stopped; run the same command again to resume")
             raise

@@ -17,7 +17,6 @@ def draw_fit(fit: LawFit) -> Drawing:
     loss = draw_loss(panels, loss_unit="as in the table", confidence=fit.confidence)
     if len(fit.budgets) < 2:
         return loss
-    law = draw_law(fit)
-    return replace(
-        loss, message=law.message, caption=f"{loss.caption} {law.caption}", panels=(*loss.panels, *law.panels)
-    )
+    law, beside = draw_law(fit), loss.panels[0]
+    last = replace(law.panels[0], note="grey: shapes tried; blue: the law", width=beside.width, height=beside.height)
+    return replace(loss, message=law.message, panels=(*loss.panels, last))

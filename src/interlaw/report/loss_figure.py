@@ -14,7 +14,8 @@ from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
 
-MOST_RELATIVE_SPAN = 0.35  # losses above the panel's best by more than this are drawn as arrows at its top
+# losses above the panel's best by more than this are drawn as arrows at its top: twice what the fit takes in
+MOST_RELATIVE_SPAN = 0.2
 ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
 ROOM_ABOVE = 0.12  # for the numbers of layers
 LEAST_STEP = 0.055  # of the axis between two numbers of layers: about 16 pixels
@@ -104,13 +105,14 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
             title=panel.budget_text,
             note=star_note(panel.fit),
             belongs={"budget": panel.fit.budget},
+            **({"width": 460, "height": 300} if len(panels) == 1 else {}),
         )
         for panel, limits in zip(panels, loss_limits(panels), strict=True)
     )
     delta = panels[0].fit.loss_interval.delta if panels[0].fit.loss_interval else None
     caption = [
         "Dots: means over seeds, with their layers above (hollow: not used by the fit)",
-        "dashes: single seeds",
+        *(["dashes: single seeds"] if any(panel.seeds for panel in panels) else []),
         f"curve: fit in log R with its {confidence:.0%} band, drawn where it turns inside the grid (dashed: no R* is "
         "named); elsewhere a thin line joins the means",
         f"orange diamond and bar: R* with its {confidence:.0%} interval, an arrow where no bound is known",

@@ -58,7 +58,7 @@ def draw_predictions(result: Recommendation) -> Drawing:
         "published models."
     )
     panels: tuple[Panel, ...] = (
-        Panel(chart=_cost(result), title="Predicted loss above the best shape", width=400, height=280),
+        Panel(chart=_cost(result), title="Predicted loss above the best shape", width=560, height=260),
         Panel(chart=_among(result), title="Beside published laws and models", width=560, height=320),
     )
     return Drawing(message=message, caption=caption, panels=panels, columns=1)

@@ -67,7 +67,7 @@ def _view_panel(tracker: Tracker, view: str, x: Spec) -> Panel:
         marks(values, "line", x="step", y="value", color=color, strokeDash=dash),
         marks(values, "point", x="step", y="value", said=True, color=color, filled=True, size=45, opacity=1),
     )
-    return Panel(chart=chart, title=f"interaction, {view} view", width=460, height=190)
+    return Panel(chart=chart, title=f"interaction, {view} view", width=560, height=220)
 
 
 def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
@@ -78,7 +78,7 @@ def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
         marks(values, "line", x="step", y="loss", color=FIT),
         marks(values, "point", x="step", y="loss", said=True, color=FIT, filled=True, size=30, opacity=1),
     )
-    return Panel(chart=chart, title="training loss", width=460, height=150)
+    return Panel(chart=chart, title="training loss", width=560, height=180)
 
 
 def _said(step: int, what: str, value: float) -> str:

@@ -120,7 +120,7 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     for index, seed in enumerate(seeds):
         model = as_model(P[index])
         found = measure(model, test.dense().double(), view="bottleneck")
-        weights = energies(model.weight.detach().T @ model.weight.detach())  # type: ignore[union-attr, operator]
+        weights = energies(model.weight.detach().T @ model.weight.detach())  # type: ignore[operator]
         rows.append(
             {
                 "train_points": size,
