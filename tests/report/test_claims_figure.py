@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.report.specifications import layers, rows_of
@@ -28,7 +29,9 @@ CLAIMS = [
 
 def test_rows_are_the_tested_claims() -> None:
     found = claim_rows(CLAIMS)
-    assert [row["test"] for row in found] == ["C2 within-shapes: AOFE-ratio (loss)", "C2 within-shapes: AOFE (loss)"]
+    assert [row["test"] for row in found] == ["C2 within-shapes: AOFE-ratio", "C2 within-shapes: AOFE"]
+    views = claim_rows([*CLAIMS[:1], replace(CLAIMS[1], view="input")])
+    assert [row["test"][-7:] for row in views] == [" (loss)", "(input)"]  # named where there are several
     assert (found[0]["effect"], found[0]["low"], found[0]["high"]) == (-0.4, -0.6, -0.1)
     assert (found[0]["unseen_low"], found[0]["unseen_high"]) == (-0.45, 0.45)
     assert claims_message(CLAIMS) == "1 of 2 tests of the claims are decided: 1 holds"

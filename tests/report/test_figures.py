@@ -69,12 +69,12 @@ def test_loss_panels_hold_every_seed_and_the_fit(results: RunResults) -> None:
 def test_panels_share_one_relative_scale(results: RunResults) -> None:
     panels = loss_panels(results.analyses[0])
     limits = loss_limits(panels)
-    best = [min(seed["adjusted"] for seed in panel.seeds) for panel in panels]
-    tops = [high / low for (_, high), low in zip(limits, best, strict=True)]
-    assert tops[0] == pytest.approx(tops[1], rel=1e-12)
-    assert all(
-        seed["adjusted"] <= high for panel, (_, high) in zip(panels, limits, strict=True) for seed in panel.seeds
-    )
+    best = [min(point.adjusted for point in panel.fit.points) for panel in panels]
+    for end in ("floor", "top", "ceiling"):
+        first, second = (getattr(each, end) / low for each, low in zip(limits[:2], best[:2], strict=True))
+        assert first == pytest.approx(second, rel=1e-12)
+    for panel, each in zip(panels, limits, strict=True):
+        assert all(each.floor < seed["adjusted"] <= each.top < each.ceiling for seed in panel.seeds)
     low, high = ratio_limits(panels)
     assert all(low < seed["ratio"] < high for panel in panels for seed in panel.seeds)
 
@@ -82,14 +82,23 @@ def test_panels_share_one_relative_scale(results: RunResults) -> None:
 def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), depths=(1, 2, 3, 4, 6, 48), seeds=(0,), best_ratio=0.05)
     panels = loss_panels(load_results(run).analyses[0])
-    (low, high), best = loss_limits(panels)[0], min(seed["adjusted"] for seed in panels[0].seeds)
-    assert high > 1.35 * best
+    (low, high, _), best = loss_limits(panels)[0], min(seed["adjusted"] for seed in panels[0].seeds)
+    assert high >= 1.2 * best
     assert max(seed["adjusted"] for seed in panels[0].seeds) > high
     assert low < best
     (drawn,) = draw_loss(panels, loss_unit="nats", confidence=0.9).panels
     above = [row for row in all_rows(drawn.chart) if row.get("said", "").startswith("48 layers")]
     assert above  # drawn at the top, not dropped
-    assert all(row["loss"] < high for row in above)
+    assert all(row["loss"] <= high for row in above)
+
+
+def test_shapes_that_differ_much_are_points_and_not_arrows(results: RunResults) -> None:
+    """Where the means themselves spread over twice the best loss, three in four of them stand in the panel."""
+    panel = loss_panels(results.analyses[0])[0]
+    points = tuple(dataclasses.replace(point, adjusted=1 + 0.2 * place) for place, point in enumerate(panel.fit.points))
+    (limits,) = loss_limits([dataclasses.replace(panel, fit=dataclasses.replace(panel.fit, points=points), seeds=())])
+    assert sum(point.adjusted <= limits.top for point in points) >= 0.75 * len(points)
+    assert limits.top < points[-1].adjusted
 
 
 def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> None:
@@ -112,7 +121,7 @@ def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> N
         ([0.95, 0.1, 0.2, 0.99], "The shape with the lowest loss is an efficient one in 1 of 2 budgets"),
         (
             [0.2, 0.95, 0.2, None],
-            "The shape with the lowest loss is an efficient one in 0 of 2 budgets; in 1 it cannot",
+            "The shape with the lowest loss is an efficient one in 0 of 2 budgets; in 1 this cannot be told",
         ),
         ([0.1, 0.95], "The shape with the lowest loss is not one of the efficient ones"),
         ([0.95, 0.95], "The shape with the lowest loss is one of the efficient ones"),
@@ -177,13 +186,15 @@ def test_a_curve_without_an_optimum_is_not_drawn(tmp_path: Path) -> None:
     fit = load_results(run).analyses[0].fit
     panels = loss_panels(load_results(run).analyses[0])
     assert [budget.r_star.status for budget in fit.budgets] != ["optimum", "optimum"]
-    for budget, panel in zip(fit.budgets, draw_loss(panels, loss_unit="nats", confidence=0.9).panels, strict=True):
+    drawn = draw_loss(panels, loss_unit="nats", confidence=0.9).panels
+    for budget, panel, limits in zip(fit.budgets, drawn, loss_limits(panels), strict=True):
         if budget.r_star.value is None:
             assert panel.note.startswith("no R*")
             # the thin line holds the shapes themselves: it cannot turn between them
             chart = panel.chart
             line = next(each for each in layers(chart) if each["mark"]["type"] == "line")
-            assert [row["loss"] for row in rows_of(chart, line)] == [point.adjusted for point in budget.points]
+            expected = [min(point.adjusted, limits.top) for point in budget.points]
+            assert [row["loss"] for row in rows_of(chart, line)] == expected
     assert "no optimum" in loss_message(fit.budgets) or "No budget" in loss_message(fit.budgets)
 
 

@@ -30,9 +30,10 @@ ROW = 26  # pixels
 
 def claim_rows(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """The plotted numbers: a row a claim that was tested; the others have no effect to draw."""
+    several = len({claim.view for claim in claims if claim.view}) > 1
     return [
         {
-            "test": claim_name(claim),
+            "test": claim_name(claim, with_view=several),
             "effect": claim.effect,
             "low": claim.low,
             "high": claim.high,
@@ -46,9 +47,9 @@ def claim_rows(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     ]
 
 
-def claim_name(claim: Claim) -> str:
+def claim_name(claim: Claim, *, with_view: bool = True) -> str:
     """A claim's row, in a few words."""
-    view = f" ({claim.view})" if claim.view else ""
+    view = f" ({claim.view})" if claim.view and with_view else ""
     return f"{claim.claim} {claim.test}: {NAMES.get(claim.quantity, claim.quantity)}{view}"
 
 

@@ -87,22 +87,6 @@ def log_format(low: float, high: float) -> str:
     return "~g" if low >= 1e-4 and high <= 1e5 else "~e"
 
 
-def linear_format(low: float, high: float) -> str:
-    """Numbers of a linear axis of `TICKS` ticks: all with as many decimals as Vega's step between them needs.
-
-    Example:
-        >>> linear_format(2.3, 2.8), linear_format(0.9, 0.93), linear_format(0, 40), linear_format(1.945, 2.26)
-        ('.1f', '.3f', '.0f', '.2f')
-    """
-    rough = (high - low) / TICKS
-    if not rough > 0:
-        return "~g"
-    power = math.floor(math.log10(rough))
-    # d3's choice among 1, 2, 5 and 10: the nearest on a logarithmic scale
-    over = rough / 10.0**power
-    return f".{max(0, -power - (over >= math.sqrt(50)))}f"
-
-
 def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:
     """The range of some values with a margin on both sides, in the axis' own measure.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from interlaw.laws import BudgetFit, status_text
 from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
@@ -14,8 +16,9 @@ from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
 
-# losses above the panel's best by more than this are drawn as arrows at its top: twice what the fit takes in
-MOST_RELATIVE_SPAN = 0.2
+# the scale reaches over at least this above the best mean, twice what the fit takes in, and over at least this part of
+# each panel's shapes; what lies above is an arrow at the top, so that one bad shape does not flatten the rest
+LEAST_REACH, LEAST_SHOWN = 0.2, 0.75
 ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
 ROOM_ABOVE = 0.12  # for the numbers of layers
 LEAST_STEP = 0.055  # of the axis between two numbers of layers: about 16 pixels
@@ -47,6 +50,14 @@ class LossPanel:
         return means + [(seed["ratio"], seed["adjusted"]) for seed in self.seeds]
 
 
+class Limits(NamedTuple):
+    """An axis of losses: its ends, and up to where losses are drawn; above stand the numbers of layers."""
+
+    floor: float
+    top: float
+    ceiling: float
+
+
 def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
     """The plotted numbers, one panel a budget, by size."""
     done = analysis.table[analysis.table["status"] == "done"]
@@ -62,13 +73,18 @@ def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
     return tuple(panels)
 
 
-def loss_limits(panels: Sequence[LossPanel]) -> list[tuple[float, float]]:
-    """Each panel's axis: the same relative reach above its best loss, so that curvatures compare, and room around."""
-    losses = [[loss for _, loss in panel.places] for panel in panels]
-    best = [min(each) for each in losses]
-    reach = max(value / low - 1 for each, low in zip(losses, best, strict=True) for value in each)
-    span_above = min(max(reach, 0.01), MOST_RELATIVE_SPAN)
-    return [(low * (1 - ROOM_BELOW * span_above), low * (1 + (1 + ROOM_ABOVE) * span_above)) for low in best]
+def loss_limits(panels: Sequence[LossPanel]) -> list[Limits]:
+    """Each panel's axis: the same relative reach about its best mean, so that curvatures compare, and room around."""
+    best = [min(point.adjusted for point in panel.fit.points) for panel in panels]
+    losses = [[loss / low - 1 for _, loss in panel.places] for panel, low in zip(panels, best, strict=True)]
+    means = [[point.adjusted / low - 1 for point in panel.fit.points] for panel, low in zip(panels, best, strict=True)]
+    wanted = max(LEAST_REACH, *(float(np.quantile(each, LEAST_SHOWN, method="higher")) for each in means))
+    above = max(0.01, min(wanted, max(map(max, losses))))
+    below = max(ROOM_BELOW * above, 1.1 * -min(map(min, losses)))
+    return [
+        Limits(floor=low * (1 - below), top=low * (1 + above), ceiling=low * (1 + (1 + ROOM_ABOVE) * above))
+        for low in best
+    ]
 
 
 def ratio_limits(panels: Sequence[LossPanel]) -> tuple[float, float]:
@@ -124,21 +140,20 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     return Drawing(message=loss_message([each.fit for each in panels]), caption="; ".join(caption) + ".", panels=drawn)
 
 
-def _chart(panel: LossPanel, x_limits: tuple[float, float], y_limits: tuple[float, float], *, loss_unit: str) -> Spec:
-    top = y_limits[0] + (y_limits[1] - y_limits[0]) * (1 - ROOM_ABOVE / (1 + ROOM_ABOVE + ROOM_BELOW))
+def _chart(panel: LossPanel, x_limits: tuple[float, float], limits: Limits, *, loss_unit: str) -> Spec:
     return layered(
         log_axis("ratio", "R = depth / width", x_limits, most=5),
-        linear_axis("loss", f"test loss ({loss_unit})", y_limits),
-        *_intervals(panel.fit, y_limits, x_limits),
-        *_curve(panel.fit),
-        _seeds(panel, top),
-        *_means(panel.fit, top),
-        _depths(panel.fit, y_limits, x_limits),
-        *_star(panel.fit, x_limits, y_limits),
+        linear_axis("loss", f"test loss ({loss_unit})", (limits.floor, limits.ceiling)),
+        *_intervals(panel.fit, limits, x_limits),
+        *_curve(panel.fit, limits.top),
+        _seeds(panel, limits.top),
+        *_means(panel.fit, limits.top),
+        _depths(panel.fit, limits.ceiling, x_limits),
+        *_star(panel.fit, x_limits, limits.floor),
     )
 
 
-def _intervals(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> list[Spec]:
+def _intervals(fit: BudgetFit, limits: Limits, x_limits: tuple[float, float]) -> list[Spec]:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
     interval, interaction = fit.loss_interval, fit.interaction_interval
     layers = []
@@ -147,7 +162,7 @@ def _intervals(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[fl
         band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
         layers.append(marks([band], "rect", x="low", x2="high", said=True, color=GOOD, opacity=0.2))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
-        floor = y_limits[0] + 0.03 * (y_limits[1] - y_limits[0])
+        floor = limits.floor + 0.03 * (limits.ceiling - limits.floor)
         said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
         wide = 1.02 if interaction.low == interaction.high else 1.0
         bar = {"low": interaction.low / wide, "high": interaction.high * wide, "loss": floor, "said": said}
@@ -155,16 +170,17 @@ def _intervals(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[fl
     return layers
 
 
-def _curve(fit: BudgetFit) -> list[Spec]:
+def _curve(fit: BudgetFit, top: float) -> list[Spec]:
     """The fit where it turns inside the grid; elsewhere a line through the means, which claims nothing."""
     curve = fit.curve
     if curve is None or fit.r_star.status not in ("optimum", "open"):
-        means = [{"ratio": point.ratio, "loss": point.adjusted} for point in fit.points]
+        means = [{"ratio": point.ratio, "loss": min(point.adjusted, top)} for point in fit.points]
         return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=1, clip=True)]
     columns = {"ratio": curve.ratio, "loss": curve.loss}
     if curve.low is not None and curve.high is not None:
-        columns |= {"low": curve.low, "high": curve.high}
-    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        columns |= {"low": curve.low, "high": tuple(min(high, top) for high in curve.high)}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    values = [row for row in rows if row["loss"] <= top]
     dash = [1, 0] if fit.r_star.value is not None else [6, 4]
     line = marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True)
     if "low" not in columns:
@@ -212,24 +228,24 @@ def _means(fit: BudgetFit, top: float) -> list[Spec]:
     ]
 
 
-def _depths(fit: BudgetFit, y_limits: tuple[float, float], x_limits: tuple[float, float]) -> Spec:
+def _depths(fit: BudgetFit, height: float, x_limits: tuple[float, float]) -> Spec:
     """Numbers of layers along the top edge, as many as there is room for."""
     kept, last = [], -math.inf
     for point in sorted(fit.points, key=lambda each: each.ratio):
         place = math.log(point.ratio / x_limits[0]) / math.log(x_limits[1] / x_limits[0])
         if place - last >= LEAST_STEP:
-            kept.append({"ratio": point.ratio, "loss": y_limits[1], "depth": str(point.depth)})
+            kept.append({"ratio": point.ratio, "loss": height, "depth": str(point.depth)})
             last = place
     return marks(kept, "text", x="ratio", y="loss", text="depth", baseline="top", dy=1, fontSize=10, color=MUTED)
 
 
-def _star(fit: BudgetFit, x_limits: tuple[float, float], y_limits: tuple[float, float]) -> list[Spec]:
+def _star(fit: BudgetFit, x_limits: tuple[float, float], floor: float) -> list[Spec]:
     """R* with its interval below the curve's minimum; an arrow where no bound is known."""
     star, curve = fit.r_star, fit.curve
     if star.value is None:
         return []
     least = curve.loss_min if curve is not None and curve.loss_min is not None else fit.best.adjusted
-    height = y_limits[0] + 0.5 * (least - y_limits[0])
+    height = (floor + least) / 2
     row = {"ratio": star.value, "loss": height, "least": least, "said": star_note(fit)}
     bar = {
         **row,

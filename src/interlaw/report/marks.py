@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from interlaw.report.look import TICKS, cycled, linear_format, log_format, nice_ticks
+from interlaw.report.look import TICKS, cycled, log_format, nice_ticks
 
 Spec = dict[str, Any]
 LEGEND_COLUMN = 150  # pixels that a column of a legend takes, about
@@ -103,7 +103,7 @@ def linear_axis(field: str, title: str | None, limits: tuple[float, float], **ax
         "field": field,
         "type": "quantitative",
         "scale": {"domain": list(limits), "nice": False, "zero": False},
-        "axis": {"tickCount": TICKS, "format": linear_format(*limits), "title": title, **axis},
+        "axis": {"tickCount": TICKS, "title": title, **axis},
     }
 
 

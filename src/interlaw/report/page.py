@@ -25,6 +25,8 @@ from interlaw.report.sections import (
 from interlaw.report.tables import Table, table_of
 from interlaw.report.treatments_figure import difference_texts
 from interlaw.report.wording import budget_text
+from interlaw.shapes import format_size
+from interlaw.size import counted
 
 SCRIPTS = ("page.js", "table.js")
 # a browser takes seconds to lay out a thousand rows: these come at once, the others as the reader scrolls
@@ -132,16 +134,18 @@ def _differences(results: RunResults) -> list[str]:
 
 
 def subtitle(results: RunResults) -> str:
-    """What the run holds, in one line."""
+    """What was trained and what is asked, for a reader who sees such a page for the first time."""
     rows = results.table
-    counted = [
-        (len(rows), "trials"),
-        (rows["budget"].nunique(), "budgets"),
-        (rows["depth"].nunique(), "depths"),
-        (rows["seed"].nunique(), "seeds"),
-    ]
-    family = ", ".join(str(each) for each in rows["family"].unique())
-    return f"{family}: " + ", ".join(f"{n} {word if n != 1 else word[:-1]}" for n, word in counted)
+    families = ", ".join(str(each) for each in rows["family"].unique())
+    sizes = [format_size(budget) for budget in sorted(rows["budget"].unique())]
+    *others, last = [*sizes[:-1], budget_text(max(rows["budget"]), str(rows["budget_kind"].iloc[0]))]
+    of_sizes = f"{', '.join(others)} and {last}" if others else last
+    depths = f"{rows['depth'].min()} to {counted(int(rows['depth'].max()), 'layer')}"
+    return (
+        f"{counted(len(rows), 'network')} ({families}) of {of_sizes}, from wide and shallow to narrow and deep: "
+        f"{depths}, {counted(rows['seed'].nunique(), 'seed')}. Which shape has the lowest test loss, and does "
+        "interaction tell?"
+    )
 
 
 def controls(results: RunResults) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def plane_message(rows: Sequence[Mapping[str, Any]]) -> str:
     efficient = sum(row["loss"] == 0 for row in sure)
     if len(budgets) == 1:
         return f"The shape with the lowest loss is {'' if efficient else 'not '}one of the efficient ones"
-    open_ = f"; in {len(budgets) - len(decided)} it cannot be told which shapes are efficient"
+    open_ = f"; in {len(budgets) - len(decided)} this cannot be told"
     return (
         f"The shape with the lowest loss is an efficient one in {efficient} of {len(budgets)} budgets"
         f"{open_ if decided != budgets else ''}"

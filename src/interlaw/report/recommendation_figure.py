@@ -58,10 +58,10 @@ def draw_predictions(result: Recommendation) -> Drawing:
         "published models."
     )
     panels: tuple[Panel, ...] = (
-        Panel(chart=_cost(result), title="Predicted loss above the best shape", width=560, height=260),
-        Panel(chart=_among(result), title="Beside published laws and models", width=560, height=320),
+        Panel(chart=_cost(result), title="Predicted loss above the best shape", width=440, height=320),
+        Panel(chart=_among(result), title="Beside published laws and models", width=440, height=320),
     )
-    return Drawing(message=message, caption=caption, panels=panels, columns=1)
+    return Drawing(message=message, caption=caption, panels=panels, columns=2)
 
 
 def _cost(result: Recommendation) -> Spec:

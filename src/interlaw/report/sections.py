@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from interlaw.laws import BudgetFit, status_text, verdict
@@ -157,39 +158,35 @@ def measurement_table(results: RunResults) -> tuple[Table, list[str]]:
     rows, estimators = [], []
     for view in results.views:
         measured = [record.measurements[view] for record in results.records.values() if view in record.measurements]
+        shared = partial(_shared, measured)
         errors = sorted(each["aofe_ratio"]["stderr"] for each in measured)
         bias = [each["plugin"]["aofe_ratio"] - each["aofe_ratio"]["value"] for each in measured]
         rows.append([
             view,
-            *(_several(measured, name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")),
+            *(shared(name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")),
             number(errors[len(errors) // 2], digits=2),
             f"{sum(bias) / len(bias):+.2g}",
         ])  # fmt: skip
-        estimators.append(f"{view}: {_several(measured, 'estimator')}")
+        estimators.append(f"{view}: {shared('estimator')}")
     return Table(caption="One row a view, over all trials", columns=columns, rows=rows), estimators
 
 
-def _several(measured: list[dict[str, Any]], name: str) -> str:
-    """The value that all trials share, or their range."""
-    values = list(dict.fromkeys(each[name] for each in measured))
-    if len(values) == 1:
-        return str(values[0])
-    if all(isinstance(value, int) for value in values):
-        return f"{min(values)} to {max(values)}"
-    return "; ".join(str(value) for value in values)
+def _shared(records: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The value that all trials share, else the range of numbers, else each value with its trials."""
+    counts = Counter(each[name] for each in records)
+    if len(counts) == 1:
+        return str(next(iter(counts)))
+    if all(isinstance(value, int | float) for value in counts):
+        return f"{number(min(counts))} to {number(max(counts))}"
+    return "; ".join(f"{value} ({count} trials)" for value, count in counts.most_common())
 
 
 def provenance_table(results: RunResults) -> Table:
     """What produced the numbers."""
-    versions: dict[str, Counter[str]] = {}
-    for record in results.records.values():
-        for name, value in record.provenance.items():
-            versions.setdefault(name, Counter())[str(value)] += 1
-    total = len(results.records)
-    rows = [
-        [name, "; ".join(v if n == total else f"{v} ({n} trials)" for v, n in counts.items())]
-        for name, counts in versions.items()
-    ]
+    recorded = [record.provenance for record in results.records.values()]
+    names = dict.fromkeys(name for each in recorded for name in each)
+    rows = [[name, _shared([each for each in recorded if name in each], name)] for name in names]
+    total = len(recorded)
     done = results.table[results.table["status"] == "done"]
     rows += [
         ["trials", f"{total} ended, {len(done)} of them well; {results.num_pending} left"],

@@ -68,6 +68,13 @@ async function drawCell(cell) {
   await tell(cell, signals());
 }
 
+// A width of its own takes a layout of its own: the legend may need a row more or less.
+let widthTimer = 0;
+function onResize() {
+  clearTimeout(widthTimer);
+  widthTimer = setTimeout(() => { for (const result of drawn.values()) result?.view.resize().runAsync(); }, CALM_MS);
+}
+
 // Hands values to a figure, and lets the keyboard reach its marks: one stop of the tab key a figure.
 async function tell(cell, values) {
   const view = drawn.get(cell)?.view;
@@ -256,6 +263,7 @@ function start() {
   });
   addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
   addEventListener("hashchange", onHash);
+  addEventListener("resize", onResize);
   readAddress();
   refresh();
   watchFigures();
