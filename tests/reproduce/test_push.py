@@ -11,8 +11,7 @@ import pytest
 from scipy import stats
 
 from interlaw.reproduce import Driver
-from interlaw.reproduce import push as push_experiment
-from interlaw.reproduce.push import detectable, drives_loss, interval, judged, measured_effects, parts, run_push
+from interlaw.reproduce.push import PUSH, PUSH_GPT, Push, detectable, drives_loss, interval, judged, measured_effects
 from interlaw.reproduce.shape_sweep import recipe_text
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw.sweep import parse_recipe, plan_trials, run_trials
@@ -96,16 +95,25 @@ def test_too_few_pairs_give_no_effect() -> None:
     assert measured_effects(table[table["strength"] != 0.1]) == []
 
 
-def test_every_part_can_be_planned_and_intervenes_as_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("push", "trials", "labels"),
+    [
+        (PUSH, 16, {"none", "interaction-0.1", "trace+0.03"}),
+        (PUSH_GPT, 12, {"none", "interaction-0.03", "trace+0.0005"}),
+    ],
+)
+def test_every_part_can_be_planned_and_intervenes_as_named(
+    push: Push, trials: int, labels: set[str], tmp_path: Path
+) -> None:
     seen = {}
-    for part in parts():
-        trials = plan_trials(parse_recipe(recipe_text(part, scale="decisive"), source="r"), folder=tmp_path)
-        assert len(trials) == 16
-        seen[part.label] = {(trial.training.intervention, trial.training.strength) for trial in trials}
-    assert seen["none"] == {("none", 0.0)}
-    assert seen["interaction-0.1"] == {("interaction", -0.1)}
-    assert seen["trace+0.03"] == {("trace", 0.03)}
-    assert len(seen) == 13
+    for part in push.parts():
+        planned = plan_trials(parse_recipe(recipe_text(part, scale="decisive"), source="r"), folder=tmp_path)
+        assert len(planned) == trials
+        (seen[part.label],) = {(trial.training.intervention, trial.training.strength) for trial in planned}
+    assert len(seen) == 1 + 2 * len(push.arms) == len(set(seen.values()))
+    assert seen.keys() >= labels
+    assert seen["none"] == ("none", 0.0)
+    assert all(label == f"{on}{strength:+g}" for label, (on, strength) in seen.items() if label != "none")
 
 
 def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,12 +129,11 @@ def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("gain = 0.8", "gain = 0.8\ntrain = 40\nvalidation = 64\ntest = 64"),
         ("samples = 4096\n\n[intervention]", "samples = 32\n\n[intervention]"),
     )
-    whole = parts()
     reduced = tuple(
-        type(part)(label=part.label, recipe=part.recipe, changes=(*small, *part.changes)) for part in whole[:5]
+        type(part)(label=part.label, recipe=part.recipe, changes=(*small, *part.changes)) for part in PUSH.parts()[:5]
     )
-    monkeypatch.setattr(push_experiment, "parts", lambda: reduced)
-    outcome = run_push(scale="decisive", out=tmp_path, driver=Driver(sweep=in_process))
+    monkeypatch.setattr(Push, "parts", lambda self: reduced)
+    outcome = PUSH(scale="decisive", out=tmp_path, driver=Driver(sweep=in_process))
     assert len(outcome.table) == 20
     assert [line.figure for line in outcome.agreement] == ["interaction at strength 0.1", "trace at strength 0.1"]
     assert outcome.lost == ()

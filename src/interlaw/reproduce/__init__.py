@@ -19,7 +19,7 @@ from interlaw.reproduce.mlp import MLP_SCAN
 from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_models import run_open_models
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
-from interlaw.reproduce.push import run_push
+from interlaw.reproduce.push import PUSH, PUSH_GPT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         each.name: Experiment(run=each, options=_SWEEP | (_TEXT if each.reads_text else set()), scales=(*each.differs,))
         for each in SWEEPS
     },
-    "push": Experiment(run=run_push, options=_SWEEP, scales=("decisive",)),
+    **{each.name: Experiment(run=each, options=_SWEEP, scales=("decisive",)) for each in (PUSH, PUSH_GPT)},
     "nfa": Experiment(run=run_nfa, options=_TEXT | {"device"}),
     "open-models": Experiment(run=run_open_models, options=_TEXT | {"device", "models"}),
 }

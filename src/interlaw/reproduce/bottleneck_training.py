@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
+from interlaw.reproduce.bottleneck_intervention import Push, push_gradient
 from interlaw.shapes import BottleneckShape
 from interlaw.tasks import SparseRows
 
@@ -83,7 +84,11 @@ class EntrySums:
 
 
 def train_bottlenecks(
-    rows: SparseRows, *, seeds: tuple[int, ...] = (0, 1, 2, 3, 4), settings: BottleneckSettings
+    rows: SparseRows,
+    *,
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
+    settings: BottleneckSettings,
+    push: Push | None = None,
 ) -> Tensor:
     """Trains one bottleneck a seed, all on the same rows.
 
@@ -91,6 +96,7 @@ def train_bottlenecks(
         rows: X.
         seeds: Each sets one model's initial weights and the rows of its batches.
         settings: How.
+        push: A term beside the loss.
 
     Returns:
         P (seeds, k + 1, D): W above b.
@@ -103,8 +109,10 @@ def train_bottlenecks(
     sums, size = EntrySums(rows), (min(settings.batch_size, rows.num_rows),)
     for step in range(settings.steps):
         optimizer.param_groups[0]["lr"] = rate_at(step, settings)
-        drawn = [torch.randint(rows.num_rows, size, generator=generator) for generator in generators]
-        P.grad = loss_gradient(P, sums, batch=torch.stack(drawn))
+        batch = torch.stack([torch.randint(rows.num_rows, size, generator=generator) for generator in generators])
+        P.grad = loss_gradient(P, sums, batch=batch)
+        if push:
+            P.grad += push_gradient(P, _chosen(_hidden(P, sums), batch), push=push)
         optimizer.step()
     return P
 
@@ -128,11 +136,9 @@ def loss_gradient(P: Tensor, sums: EntrySums, *, batch: Tensor) -> Tensor:
     Returns:
         (S, k + 1, D).
     """
-    rows, (S, k, D) = sums.rows, (P.shape[0], P.shape[1] - 1, P.shape[2])
-    table = P.permute(2, 0, 1).contiguous()  # (D, S, k + 1)
-    H = sums.times(table[:, :, :k].reshape(D, S * k)).view(rows.num_rows, S, k)
-    H1 = torch.cat([H, H.new_ones(rows.num_rows, S, 1)], 2)
-    chosen = H1.transpose(0, 1).gather(1, batch[:, :, None].expand(-1, -1, k + 1))
+    rows, S, k = sums.rows, P.shape[0], P.shape[1] - 1
+    table, H1 = P.permute(2, 0, 1).contiguous(), _hidden(P, sums)  # (D, S, k + 1), (T, S, k + 1)
+    chosen = _chosen(H1, batch)
     gradient, dense = _dense_part(P, chosen.contiguous())
     spread = dense.new_zeros(S, rows.num_rows, k)
     dH = spread.scatter_add_(1, batch[:, :, None].expand(-1, -1, k), dense).transpose(0, 1).contiguous()
@@ -174,6 +180,18 @@ def rate_at(step: int, settings: BottleneckSettings) -> float:
         return settings.learning_rate * (0.1 + 0.9 * step / warmup)
     past = (step - warmup) / max(1, settings.steps - warmup)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * past))
+
+
+def _hidden(P: Tensor, sums: EntrySums) -> Tensor:
+    """H of every row and model beside a column of ones, (T, S, k + 1)."""
+    W = P[:, :-1].permute(2, 0, 1)
+    H = sums.times(W.flatten(1)).unflatten(1, W.shape[1:])
+    return torch.cat([H, H.new_ones(*H.shape[:2], 1)], 2)
+
+
+def _chosen(H1: Tensor, batch: Tensor) -> Tensor:
+    """Each model's batch of rows, (S, B, k + 1)."""
+    return H1.transpose(0, 1).gather(1, batch[:, :, None].expand(-1, -1, H1.shape[2]))
 
 
 def _dense_part(P: Tensor, H1: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,11 +20,10 @@ from interlaw.reproduce.agreement import Agreement, claim
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.shape_sweep import Part, run_part
 
-STRENGTHS = (0.1, 0.03, 0.01)
 MARGIN = 0.01  # of the loss: what a law's interval is drawn at
 CONFIDENCE = 0.9
-_WRITTEN = '[intervention]\non = "interaction"\nstrength = 0.1\n'
 _MOVED = {"interaction": "aofe_scale_free", "trace": "trace"}
+_MEASURED = ("aofe_scale_free", "aofe_ratio", "trace")
 _NAMES = {"interaction": "scale-free AOFE", "trace": "trace"}
 
 
@@ -84,56 +83,90 @@ class Effect:
         )
 
 
-def parts() -> tuple[Part, ...]:
-    """The plain runs, then both interventions, the strong ones first."""
-    moved = [(on, sign * strength) for strength in STRENGTHS for on in _MOVED for sign in (1, -1)]
-    return (
-        Part(label="none", recipe="push", changes=((_WRITTEN, ""), ("interaction at 0.1", "no intervention"))),
-        *(
-            Part(
-                label=f"{on}{strength:+g}",
-                recipe="push",
-                changes=(
-                    ("interaction at 0.1", f"{on} at {strength:g}"),
-                    (_WRITTEN, f'[intervention]\non = "{on}"\nstrength = {strength:g}\n'),
-                ),
-            )
-            for on, strength in moved
-        ),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """An experiment that moves interaction.
 
-
-def run_push(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
-    """Runs what is missing and tests claim C1.
-
-    Args:
-        scale: Which recipe.
-        out: The experiment's folder, a sweep a strength.
-        driver: How sweeps are run.
-
-    Raises:
-        WorkFailedError: No trial of a strength ended well.
+    Attributes:
+        name: Its name on the command line, and of its recipe.
+        setting: What is trained, in a few words.
+        written: The strength of interaction that stands in the recipe.
+        arms: What is moved and how strongly, each both ways, in the order of the runs.
     """
-    results = {
-        part.label: run_part(part, name=f"push: {part.label}", scale=scale, out=out / part.label, driver=driver)
-        for part in parts()
-    }
-    table = pd.concat([result.table for result in results.values()], ignore_index=True)
-    effects = measured_effects(table)
-    columns = ["depth", "width", "seed", "intervention", "strength", "loss", "aofe_scale_free", "aofe_ratio", "trace"]
-    return Outcome(
-        experiment="push",
-        scale=scale,
-        setting=(
-            f"MLPs trained beside a term that moves interaction at the input, or the gradients' size for control; "
-            f"{len(table)} trials, {table['seconds'].sum():.0f} s of training."
-        ),
-        agreement=tuple(judged(effects)),
-        table=tuple(
-            {str(name): value for name, value in row.items()} for row in table[columns].to_dict(orient="records")
-        ),
-        lost=tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost),
-    )
+
+    name: str
+    setting: str
+    written: float
+    arms: tuple[tuple[str, float], ...]
+
+    def parts(self) -> tuple[Part, ...]:
+        """The plain runs, then each arm."""
+        titled, written = f"interaction at {self.written:g}", _written("interaction", self.written)
+        moved = [(on, sign * strength) for on, strength in self.arms for sign in (1, -1)]
+        return (
+            Part(label="none", recipe=self.name, changes=((written, ""), (titled, "no intervention"))),
+            *(
+                Part(
+                    label=f"{on}{strength:+g}",
+                    recipe=self.name,
+                    changes=((titled, f"{on} at {strength:g}"), (written, _written(on, strength))),
+                )
+                for on, strength in moved
+            ),
+        )
+
+    def __call__(self, *, scale: Scale, out: Path, driver: Driver) -> Outcome:
+        """Runs what is missing and tests claim C1.
+
+        Args:
+            scale: Which recipe.
+            out: The experiment's folder, a sweep a strength.
+            driver: How sweeps are run.
+
+        Raises:
+            WorkFailedError: No trial of a strength ended well.
+        """
+        results = {
+            part.label: run_part(
+                part, name=f"{self.name}: {part.label}", scale=scale, out=out / part.label, driver=driver
+            )
+            for part in self.parts()
+        }
+        table = pd.concat([result.table for result in results.values()], ignore_index=True)
+        columns = ["depth", "width", "seed", "intervention", "strength", "loss", *_MEASURED]
+        return Outcome(
+            experiment=self.name,
+            scale=scale,
+            setting=(
+                f"{self.setting} trained beside a term that moves interaction at the input, or the gradients' size for "
+                f"control; {len(table)} trials, {table['seconds'].sum():.0f} s of training."
+            ),
+            agreement=tuple(judged(measured_effects(table))),
+            table=tuple(
+                {str(name): value for name, value in row.items()} for row in table[columns].to_dict(orient="records")
+            ),
+            lost=tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost),
+        )
+
+
+PUSH = Push(
+    name="push",
+    setting="MLPs",
+    written=0.1,
+    arms=tuple((on, strength) for strength in (0.1, 0.03, 0.01) for on in _MOVED),
+)
+PUSH_GPT = Push(
+    name="push-gpt",
+    setting="GPTs",
+    written=0.03,
+    # the control's log has no floor: at .005 it already ends the flow of gradients through the embeddings
+    arms=(("interaction", 0.03), ("trace", 0.0005), ("interaction", 0.01)),
+)
+
+
+def _written(on: str, strength: float) -> str:
+    """The part of a recipe."""
+    return f'[intervention]\non = "{on}"\nstrength = {strength:g}\n'
 
 
 def measured_effects(table: pd.DataFrame) -> list[Effect]:

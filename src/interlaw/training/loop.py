@@ -197,7 +197,7 @@ def _step_of(
             loss.backward()  # type: ignore[no-untyped-call]
             parts.append(loss.detach())
         if settings.intervention != "none":
-            term = settings.strength * intervention_term(model, batch[0], on=settings.intervention)
+            term = settings.strength * intervention_term(model, batch, on=settings.intervention, loss=task.loss)
             term.backward()  # type: ignore[no-untyped-call]
         if settings.clip:
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
