@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -38,6 +39,10 @@ NINETY = float(stats.norm.ppf(0.95))
 
 def export(folder: Path, place: Path) -> None:
     """All trials of every part of an experiment in one table."""
+    if not any(folder.glob("*/trials")):  # no sweep: its outcome holds all
+        rows = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))["table"]
+        pd.DataFrame(rows).to_csv(place, index=False, float_format=f"%.{DIGITS}g")
+        return
     tables = [
         load_table(part).assign(part=part.name) for part in sorted(folder.iterdir()) if (part / "trials").is_dir()
     ]

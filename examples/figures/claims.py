@@ -22,10 +22,11 @@ from scipy import stats
 from interlaw.laws import judge_together
 from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import rendered, save
+from interlaw.reproduce.peak import ARMS, compared
 from interlaw.reproduce.push import Effect, measured_effects
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-EXPERIMENTS = ("waves", "push", "growth", "targets")
+EXPERIMENTS = ("waves", "push", "push-gpt", "peak", "growth", "targets", "rates")
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
 
 
@@ -50,36 +51,72 @@ def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "
 
 
 def draw_push() -> alt.TopLevelMixin:
-    """C1: loss against what was moved, both relative to the plain twin, interaction beside its control."""
-    effects = measured_effects(numbers.final("push"))
-    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
-    for effect in effects:
-        seen = ", ".join(
-            f"{numbers.seen_by(arm, pairs=effect.num_pairs):.0%}" for arm in (effect.lowered, effect.raised)
-        )
-        print(f"C1  {effect.on} at {effect.strength:g}: {effect}; changes of {seen} could be seen")
-        rows += [{"on": NAMES[effect.on], **arm} for arm in arms(effect)]
-    table = pd.DataFrame(rows).sort_values("moved")
-    numeric = ["moved", "change", "low", "high"]
-    table[numeric] = np.expm1(table[numeric])
-    shown = table[table["moved"].abs() < WIDEST_MOVE]
-    colour = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()), range=[INTERACTION, MUTED]))
-    base = alt.Chart(shown).encode(
-        x=alt.X("moved", title="moved against the plain twin", axis=alt.Axis(format="+%", tickCount=6)), color=colour
-    )
-    line = base.mark_line(strokeWidth=2).encode(
-        y=alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
-    )
-    marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + line
+    """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
+    panels = [
+        push_panel(measured_effects(numbers.final(name)), title)
+        for name, title in (("push", "MLPs"), ("push-gpt", "GPTs"))
+    ]
     return finished(
-        (marks + base.mark_circle(size=70, opacity=1).encode(y="change")).properties(width=460, height=290),
-        "More interaction costs, a little less changes nothing, and the control does the same",
-        "16 pairs of networks each, 90% intervals; the control's larger pushes destroy the network and are left out",
+        alt.hconcat(*panels, peak_panel(), spacing=24),
+        "Whether less interaction lowers the loss depends on the network",
+        "pairs of networks that differ in the term alone, 90% intervals; the control's destroyed networks are left out",
     )
 
 
 NAMES = {"interaction": "scale-free AOFE", "trace": "trace (control)"}
-WIDEST_MOVE = 0.35  # the control's strong arms move the trace by a factor and more
+COLOURS = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()), range=[INTERACTION, MUTED]))
+DESTROYED = 0.5  # in log loss: the control's strong arms end the network
+
+
+def push_panel(effects: list[Effect], title: str) -> alt.LayerChart:
+    """Every arm of one family."""
+    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
+    for effect in effects:
+        seen = ", ".join(
+            f"{numbers.seen_by(arm, pairs=effect.num_pairs):.1%}" for arm in (effect.lowered, effect.raised)
+        )
+        print(f"C1  {title}: {effect.on} at {effect.strength:g}: {effect}; changes of {seen} could be seen")
+        rows += [{"on": NAMES[effect.on], **arm} for arm in arms(effect)]
+    table = pd.DataFrame(rows).sort_values("moved")
+    table = table[~((table["on"] == NAMES["trace"]) & (table["change"] > DESTROYED))]
+    table["moved"] = np.exp(table["moved"])
+    table[["change", "low", "high"]] = np.expm1(table[["change", "low", "high"]])
+    x = alt.X("moved", title="times the plain twin's", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5))
+    base = alt.Chart(table).encode(x=x, color=COLOURS)
+    y = alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
+    line = base.mark_line(strokeWidth=2).encode(y=y)
+    marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + line
+    points = base.mark_circle(size=70, opacity=1).encode(y="change")
+    return (marks + points).properties(width=240, height=270, title=f"{title}, {effects[0].num_pairs} pairs")
+
+
+def peak_panel() -> alt.LayerChart:
+    """Test loss of the bottlenecks against training points, under every arm."""
+    table = pd.read_csv(numbers.RESULTS / "peak.csv")
+    for line in compared(table):
+        print(f"C1  {line.figure} {line.at}: {line.ours}")
+    means = table.groupby(["arm", "train_points"])["loss"].agg(["mean", "sem"]).reset_index()
+    reach = stats.t.ppf(0.95, table["draw"].nunique() - 1) * means["sem"]
+    means = means.assign(low=means["mean"] - reach, high=means["mean"] + reach, arm=means["arm"].map(LABELS))
+    colour = alt.Color("arm", title=None, scale=alt.Scale(domain=list(LABELS.values()), range=list(SERIES)))
+    x = alt.X("train_points:O", title="training points", axis=alt.Axis(labelAngle=0))
+    base = alt.Chart(means).encode(x=x, color=colour, xOffset="arm")
+    rules = base.mark_rule(strokeWidth=2).encode(
+        y=alt.Y("low", title="test loss", scale=alt.Scale(zero=False)), y2="high"
+    )
+    return (rules + base.mark_circle(size=70, opacity=1).encode(y="mean")).properties(
+        width=280, height=270, title="Double descent of a bottleneck"
+    )
+
+
+LABELS = {
+    "none": "plain",
+    **{
+        f"{on}{sign * strength:+g}": f"{on} {'lowered' if sign > 0 else 'raised'} ({strength:g})"
+        for on, strength in ARMS
+        for sign in (1, -1)
+    },
+}
 
 
 def arms(effect: Effect) -> list[dict[str, float]]:

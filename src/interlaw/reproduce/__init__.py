@@ -19,6 +19,7 @@ from interlaw.reproduce.mlp import MLP_SCAN
 from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_models import run_open_models
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
+from interlaw.reproduce.peak import run_peak
 from interlaw.reproduce.push import PUSH, PUSH_GPT
 
 
@@ -46,6 +47,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         for each in SWEEPS
     },
     **{each.name: Experiment(run=each, options=_SWEEP, scales=("decisive",)) for each in (PUSH, PUSH_GPT)},
+    "peak": Experiment(run=run_peak, scales=("decisive",)),
     "nfa": Experiment(run=run_nfa, options=_TEXT | {"device"}),
     "open-models": Experiment(run=run_open_models, options=_TEXT | {"device", "models"}),
 }

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+On = Literal["interaction", "trace"]
 MOST_POINTS = 128  # of a batch: the term's gradient is averaged by the optimizer over hundreds of steps
 
 
@@ -28,7 +29,7 @@ class Push:
         strength: What it is multiplied by; below 0 it raises what it is made of.
     """
 
-    on: Literal["interaction", "trace"]
+    on: On
     strength: float
 
 

@@ -22,6 +22,7 @@ from interlaw.files import write_atomically
 from interlaw.interaction import energies, measure
 from interlaw.report import write_chart
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
+from interlaw.reproduce.bottleneck_intervention import Push
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, as_model, mean_losses, train_bottlenecks
 from interlaw.reproduce.double_descent_figure import draw_heat_maps, draw_loss_and_interaction
 from interlaw.reproduce.folder import keep, read_kept
@@ -59,12 +60,14 @@ class Program:
         seeds: Models at each size; they share the points.
         settings: How they are trained.
         data: What they are trained and tested on.
+        push: A term beside the loss.
     """
 
     sizes: tuple[int, ...]
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     settings: BottleneckSettings = field(default_factory=BottleneckSettings)
     data: Dataset = field(default_factory=Dataset)
+    push: Push | None = None
 
 
 PROGRAMS: dict[Scale, Program] = {
@@ -106,6 +109,8 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     """
     settings, data, seeds = program.settings, program.data, program.seeds
     stamp = {"settings": asdict(settings), "data": asdict(data), "seeds": list(seeds)}
+    if program.push:
+        stamp["push"] = asdict(program.push)
     place = out / "sizes" / f"{size}.json"
     kept = read_kept(place, stamp=stamp)
     if kept is not None:
@@ -113,7 +118,7 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     started = time.monotonic()
     train = draw_sparse_rows(size, dim=data.dim, density=data.density, seed=_seed(data, size, 0))
     test = _test_rows(data, size)
-    P = train_bottlenecks(train, seeds=seeds, settings=settings)
+    P = train_bottlenecks(train, seeds=seeds, settings=settings, push=program.push)
     seconds = time.monotonic() - started
     rows = []
     losses, train_losses = mean_losses(P, test), mean_losses(P, train)
@@ -129,7 +134,9 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
                 "train_loss": float(train_losses[index]),
                 "seconds": seconds,
                 "aofe": found.aofe.value,
+                "aofe_scale_free": found.aofe_scale_free.value,
                 "aofe_ratio": found.aofe_ratio.value,
+                "trace": found.trace.value,
                 "null_ratio": found.null_ratio,
                 "excess_ratio": found.excess_ratio,
                 "plugin_aofe": found.plugin.aofe,
