@@ -56,7 +56,7 @@ def push_gradient(P: Tensor, hidden: Tensor, *, push: Push) -> Tensor:
         if push.on == "interaction":
             both = first * second
             squares = (W[:, :, None] * W[:, None]).flatten(1, 2)
-            QM = (both @ squares.transpose(1, 2)).unflatten(2, (k, k)) @ M[:, None]
+            QM = (both @ squares.transpose(1, 2)).view(-1, half, k, k) @ M[:, None]
             energy = (QM * QM.transpose(2, 3)).sum((2, 3)).mean(1)
             diagonal = torch.einsum("snd,sd->s", both, d.square()) / half
             term = (energy - diagonal) / (traces[0] * traces[1])

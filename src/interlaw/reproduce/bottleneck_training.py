@@ -185,7 +185,7 @@ def rate_at(step: int, settings: BottleneckSettings) -> float:
 def _hidden(P: Tensor, sums: EntrySums) -> Tensor:
     """H of every row and model beside a column of ones, (T, S, k + 1)."""
     W = P[:, :-1].permute(2, 0, 1)
-    H = sums.times(W.flatten(1)).unflatten(1, W.shape[1:])
+    H = sums.times(W.flatten(1)).view(-1, *W.shape[1:])
     return torch.cat([H, H.new_ones(*H.shape[:2], 1)], 2)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +65,7 @@ def compared(table: pd.DataFrame) -> list[Agreement]:
     for size, rows in table.groupby("train_points"):
         lines += [replace(line, at=f"{size} training points") for line in judged(measured_effects(rows))]
     plain, *pushed = (heights(rows) for _, rows in table.groupby("arm", sort=False))
-    height, low, high = np.expm1(interval(plain.to_numpy()))
+    height, low, high = np.expm1(interval(plain))
     lines.append(
         claim(
             "loss at the peak above that beside it",
@@ -77,15 +76,15 @@ def compared(table: pd.DataFrame) -> list[Agreement]:
         )
     )
     for arm, own in zip(table["arm"].unique()[1:], pushed, strict=True):
-        left, low, high = np.expm1(interval(own.to_numpy()))
-        change, change_low, change_high = interval((own - plain).to_numpy())
+        left, low, high = np.expm1(interval(own))
+        change, change_low, change_high = interval(own - plain)
         words = f"{left:+.0%} ({low:+.0%} to {high:+.0%}); change of log height {change:+.2f} "
         words += f"({change_low:+.2f} to {change_high:+.2f})"
         lines.append(claim(f"the peak under {arm}", published="", ours=words, holds=None, rule="paired over draws"))
     return lines
 
 
-def heights(rows: pd.DataFrame) -> pd.Series[Any]:
+def heights(rows: pd.DataFrame) -> np.ndarray:
     """Log loss at the peak less the mean log loss beside it, a value a draw."""
     loss = np.log(rows.pivot(index="draw", columns="train_points", values="loss"))
-    return loss[PEAK] - loss[list(BESIDE)].mean(axis=1)
+    return np.asarray(loss[PEAK] - loss[list(BESIDE)].mean(axis=1))
