@@ -249,7 +249,7 @@ CASES = [
     ("shapes --params 10", "no gpt of depth 1 spends 10 params: the narrowest (width 16)"),
     ("shapes --params 3M --bogus", "No such option: --bogus"),
     ("shapes --params 3M extra", "Got unexpected extra argument(s) (extra)"),
-    ("sweep {d}/nowhere.toml --out {d}/out", "expected a recipe file, found ... [Errno 2] No such file or directory"),
+    ("sweep {d}/nowhere.toml --out {d}/out", "expected a recipe file, found nothing at ..."),
     ("sweep {d}/empty.toml --out {d}/out", "missing key 'name', add it"),
     ("sweep {d}/not.toml --out {d}/out", "expected TOML in ... found: Invalid statement (at line 1, column 1)"),
     ("sweep {d}/list.toml --out {d}/out", "training: input should be a valid dictionary"),
@@ -491,8 +491,12 @@ CASES = [
     ("measure {d}/run-weights-cut/trials/{k}", "expected the weights of trial ... found a damaged file"),
     ("measure {d}/linear.py:model", "expected --inputs FILE.npy for a model that reads no tokens"),
     (
+        "measure {d}/linear.py:model --text {d}/book.txt",
+        "expected --inputs FILE.npy for a model that reads no tokens, found --text",
+    ),
+    (
         "measure {d}/linear.py:model --inputs {d}/nowhere.npy",
-        "expected a NumPy array in ... found [Errno 2] No such file or directory",
+        "expected a NumPy array in ... found nothing",
     ),
     ("measure {d}/linear.py:model --inputs {d}/text.npy", "expected an array of numbers in ... found <U1"),
     ("measure {d}/linear.py:model --inputs {d}/no-rows.npy", "expected at least one sample, found none"),
@@ -520,7 +524,7 @@ CASES = [
         "measure {d}/linear.py:model --inputs {d}/good.npy --device warp",
         "expected a device of this machine, found 'warp'",
     ),
-    ("measure {t} --text {d}/nowhere.txt", "expected a text file at ... found No such file or directory"),
+    ("measure {t} --text {d}/nowhere.txt", "expected a text file at ... found nothing"),
     ("measure {t} --text {d}/short.txt", "expected at least 9 tokens of text, found 4"),
     (
         "measure {d}/hf-empty --text {d}/book.txt",
@@ -572,7 +576,7 @@ CASES = [
     ("diff {d}/linear.py:model", "Missing argument 'b'."),
     (
         "diff {d}/nowhere.json {d}/nowhere.json",
-        "expected a measurement in ... found FileNotFoundError: [Errno 2] No such file or directory",
+        "expected a measurement in ... found nothing",
     ),
     (
         "watch nowhere://bucket/run",

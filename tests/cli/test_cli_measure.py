@@ -563,6 +563,7 @@ def test_documents_of_a_text_are_its_clusters(
         measured_as_json(capsys, f"{factory}:language", "--text", tmp_path / name, *common)
         for name in ("one.txt", "folder")
     )
+    assert [Path(each.pop("text").partition(",")[0]).name for each in (first, second)] == ["one.txt", "folder"]
     assert first == second
     assert (first["num_clusters"], first["num_samples"]) == (4, 60)
     run("measure", f"{factory}:language", "--text", tmp_path / "one.txt", *common)

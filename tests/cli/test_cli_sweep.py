@@ -80,7 +80,8 @@ def test_people_see_one_line_a_trial(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--executor", "local"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    first, *lines, last = captured.err.splitlines()
+    note, first, *lines, last = captured.err.splitlines()
+    assert note.startswith("note: budget 3k: its shapes have 2,504 to 3,588 parameters")
     assert first == "starting: 0 of 4 trials done"
     assert last == f"4 of 4 done; next: interlaw fit {tmp_path / 'run'}"
     assert len(lines) == 4
@@ -95,7 +96,7 @@ def test_trials_that_fail_end_in_status_1(tmp_path: Path, capsys: pytest.Capture
     told = {"planned": 2, "done": 0, "failed": 2, "skipped": 0, "unmeasured": 0, "run_dir": str(out)}
     assert json.loads(captured.out) == told
     lines = captured.err.splitlines()
-    assert "diverged" in lines[1]
+    assert "diverged" in lines[2]
     assert lines[-1] == f"interlaw: 2 of 2 trials failed or diverged; `interlaw status {out}` says why"
     state = answer(capsys, ["status", out, "--json"])
     assert (state["failed"], state["diverged"], len(state["reasons"])) == (2, 2, 2)
@@ -117,6 +118,15 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert lines[0].startswith(plan["trials"][0]["key"])
     assert lines[-1].startswith("4 trials, ")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_of_unequal_sizes_is_told_before_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, shape={"context": 16, "head_dim": 16}, budget={"kind": "params", "amounts": ["8k"]})
+    answer(capsys, ["sweep", recipe, "--out", tmp_path / "run", "--dry-run", "--json"])
+    run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--dry-run"])
+    told = capsys.readouterr().err
+    assert "note: budget 8k: its shapes have " in told
+    assert "a smaller head_dim or multiple_of" in told
 
 
 def test_a_finished_run_is_told_and_a_changed_recipe_is_refused_dry_and_real(
@@ -272,7 +282,7 @@ def test_stopping_says_how_to_go_on(
     monkeypatch.setattr("interlaw.sweep.run_trials", interrupted)
     recipe = write_recipe(tmp_path)
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 130
-    assert capsys.readouterr().err.splitlines()[1:] == ["stopped; run the same command again to resume"]
+    assert capsys.readouterr().err.splitlines()[2:] == ["stopped; run the same command again to resume"]
     shutil.rmtree(tmp_path / "run")
 
 

@@ -76,6 +76,14 @@ def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
     expected = rf"found none in .*; the runs below it are '{tmp_path}/full', '{tmp_path}/product': give one of these"
     with pytest.raises(InterlawError, match=expected):
         require_run(tmp_path)
+    for number in range(5):
+        (tmp_path / f"x{number}").mkdir()
+        (tmp_path / f"x{number}" / "recipe.toml").write_text("")
+    five = ", ".join(f"'{tmp_path}/{name}'" for name in ("full", "product", "x0", "x1", "x2"))
+    with pytest.raises(InterlawError, match=rf"; there are {five}, \.\.\."):
+        require_run(tmp_path / "nope")
+    with pytest.raises(InterlawError, match=f"did you mean '{tmp_path}/product'"):
+        require_run(tmp_path / "produtc")
 
 
 def test_a_finished_trial_leaves_only_what_is_promised(finished_run: Path) -> None:

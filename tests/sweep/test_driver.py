@@ -129,21 +129,31 @@ def test_status_counts_every_trial_once(finished_run: Path, tmp_path: Path) -> N
     record = done.record()
     assert record is not None
     with running.lock():
-        running.write_progress({"step": 9, "steps": 12})
+        running.write_progress({"step": 9, "steps": 12, "seconds": 3})
         state = run_status(run)
     assert (state.done, state.failed, state.diverged, state.running, state.pending) == (1, 2, 1, 1, 0)
     assert state.reasons == {failed.key: "it failed", diverged.key: "it diverged"}
     pace = (record.seconds + record.measure_seconds) / record.train_flops
-    assert state.seconds_left == pytest.approx(pace * planned_flops(running.spec()) * 0.25)
+    assert state.underway == {running.key: "step 9 of 12"}
+    flops = planned_flops(running.spec())
+    seconds = record.seconds + record.measure_seconds + 3
+    assert state.seconds_left == pytest.approx(seconds / (record.train_flops + 0.75 * flops) * 0.25 * flops)
     state = run_status(run)
     assert (state.running, state.pending) == (0, 1)
     assert state.seconds_left == pytest.approx(pace * planned_flops(running.spec()))
 
 
-def test_time_left_is_unknown_before_anything_is_done(folder: Path) -> None:
+def test_time_left_is_unknown_until_something_has_run(folder: Path) -> None:
     run, _ = prepare(folder)
     state = run_status(run)
     assert (state.pending, state.seconds_left) == (4, None)
+    first = run.trials()[0]
+    with first.lock():
+        assert run_status(run).seconds_left is None
+        first.write_progress({"step": 6, "steps": 12, "seconds": 5.0})
+        state = run_status(run)
+    flops = [planned_flops(trial.spec()) for trial in run.trials()]
+    assert state.seconds_left == pytest.approx(5.0 * (sum(flops) - flops[0] / 2) / (flops[0] / 2))
 
 
 def test_planned_flops_are_those_spent(finished_run: Path) -> None:

@@ -16,7 +16,7 @@ from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import counted
-from interlaw.subject import Subject, count_samples
+from interlaw.subject import Given, Subject, any_tokens, count_samples
 
 if TYPE_CHECKING:
     from interlaw.interaction import Interaction
@@ -147,21 +147,29 @@ def measure(
         save(result, out)
         tell_written(out)
     if as_json:
-        print_json(result.to_dict())
+        print_json({**result.to_dict(), "text": given.text})
     else:
-        show(result)
+        show(result, of=f"{model} on {what_was_read(given, inputs, assumed=text is None)}")
+
+
+def what_was_read(given: Given, inputs: Path | None, *, assumed: bool) -> str:
+    """The inputs in words; a text that nobody named is said to be so."""
+    if given.text is None:
+        return "samples of its own task" if inputs is None else str(inputs)
+    return f"{given.text} (no --text was given)" if assumed else given.text
 
 
 def show_places(
     subject: Subject, view: str, *, text: Path | None, inputs: Path | None, context: int | None, as_json: bool
 ) -> None:
-    """Name, class, width and calls of every layer; calls need inputs, which a language model has by default."""
+    """Name, class, width and calls of every layer; calls need inputs: a known language model takes any."""
     from interlaw.interaction import list_layers
 
-    one = None
-    if inputs is not None or text is not None or subject.reads_tokens:
+    one = any_tokens(subject, context=context)
+    if inputs is not None or text is not None:
         given = read_inputs(subject, view="input", text=text, inputs=inputs, samples=1, most=1, context=context, seed=0)
         one = given.inputs[0] if isinstance(given.inputs, list) else given.inputs
+    if one is not None:
         device = next(subject.model.parameters()).device
         one = {k: v.to(device) for k, v in one.items()} if isinstance(one, dict) else one.to(device)
     layers = list_layers(subject.model, one)
@@ -202,10 +210,11 @@ def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def show(result: Interaction) -> None:
-    """Prints one row a quantity, the null, and what to watch for."""
+def show(result: Interaction, *, of: str) -> None:
+    """Prints what was measured, one row a quantity, the null, and what to watch for."""
     console = make_console(stderr=False)
     probes = f"{result.num_probes} probe{'s' * (result.num_probes > 1)} a sample"
+    console.print(of)
     console.print(
         f"{result.view} view at {result.layer}: {result.dim} coordinates, {_counted(result)}, "
         + (probes if result.num_probes else "exact, without probes"),
@@ -216,6 +225,11 @@ def show(result: Interaction) -> None:
         interval = span(one.low, one.high, ".5g")
         rows.append((name, f"{one.value:.5g}", f"{one.stderr:.2g}", interval, f"{result.plugin[name]:.5g}"))
     console.print_rows(("quantity", "value", "standard error", level, "plug-in"), rows)
+    if result.basis_spread is not None:
+        console.print(
+            f"the interval of excess_ratio also holds the spread over random bases, {result.basis_spread:.2g}; "
+            "its standard error is over samples alone"
+        )
     if result.rotation_test is not None:
         test = result.rotation_test
         console.print(

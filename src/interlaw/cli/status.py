@@ -35,6 +35,8 @@ def status(
     )
     for line in _costs(state):
         console.print(line)
+    for key, step in state.underway.items():
+        console.print(f"{key}  {step}")
     for key, reason in state.reasons.items():
         console.print(f"{key}  {reason}")
     if state.unmeasured or state.failed > state.diverged:

@@ -225,6 +225,8 @@ def drive(
         run, trials = plan()
     logbook = Logbook(run, log_folder(run), log)
     ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
+    if not ended:
+        tell_uneven(trials)
     while len(ended) < len(trials):
         try:
             with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
@@ -247,6 +249,29 @@ def drive(
         "skipped": len(before),
         "run_dir": run.location,
     }
+
+
+UNEVEN = 0.1  # beyond this the size moves the loss by about as much as the shape does; a fit warns there too
+
+
+def tell_uneven(trials: Sequence[TrialSpec]) -> None:
+    """Names each budget in parameters whose shapes differ much in size, before time is spent on it."""
+    from interlaw.shapes import format_size
+
+    sizes: dict[float, list[int]] = {}
+    for trial in trials:
+        if trial.budget.kind.startswith("params"):
+            count: int = getattr(trial.make_shape(), trial.budget.kind)
+            sizes.setdefault(trial.budget.amount, []).append(count)
+    for amount, counts in sizes.items():
+        if max(counts) > (1 + UNEVEN) * min(counts):
+            make_console().print(
+                f"note: budget {format_size(amount)}: its shapes have {min(counts):,} to {max(counts):,} parameters, "
+                "and a fit may not tell shape from size; a smaller head_dim or multiple_of, or a larger budget, makes "
+                "them more equal",
+                markup=False,
+                highlight=False,
+            )
 
 
 def log_folder(run: RunFolder) -> Path:
@@ -277,6 +302,7 @@ def show_plan(trials: list[TrialSpec], ended: set[str], *, device: str, as_json:
         flops = sum(row["flops"] for row in rows)
         print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round, "device": device})
         return
+    tell_uneven(trials)
     console = make_console(stderr=False)
     for row in rows:
         console.print(

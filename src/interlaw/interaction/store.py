@@ -69,8 +69,9 @@ def load(path: str | Path) -> Interaction:
     try:
         measurement = Interaction.from_dict(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        found = "nothing" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
         raise InterlawError(
-            f"expected a measurement in {path}, found {type(error).__name__}: {error}; give a file that `save` or "
+            f"expected a measurement in {path}, found {found}; give a file that `save` or "
             "`interlaw measure --out` wrote"
         ) from error
     beside = path.with_suffix(".npz")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, near_path
 from interlaw.files import write_atomically
 from interlaw.runs.faults import storage_faults
 from interlaw.runs.record import Record, require_record
@@ -216,6 +216,20 @@ class RunFolder:
 
     def fetch(self) -> None:
         """Brings this machine's copy up to date; a folder is its own."""
+
+
+MOST_NEAR = 5  # runs named in one message
+
+
+def near_run(path: str | Path) -> str:
+    """The end of a message about a run that is not there: the path spelled most like it, else the runs beside it."""
+    near, folder = near_path(path), Path(path).parent
+    with suppress(OSError):  # nothing that may be listed
+        beside = sorted(one.parent for one in folder.glob(f"*/{RECIPE}"))
+        if not near and beside:
+            more = ", ..." if len(beside) > MOST_NEAR else ""
+            return f"; there are {', '.join(repr(str(one)) for one in beside[:MOST_NEAR])}{more}"
+    return near
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

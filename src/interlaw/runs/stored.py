@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from interlaw.errors import InterlawError, near_path
+from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
-from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder
+from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder, near_run
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
 from interlaw.runs.storage import BEAT_SECONDS, Lease, Storage, is_url, lease_number, reachable, read_lease
@@ -189,7 +189,7 @@ def require_run(location: str | Path) -> RunFolder:
         below = ", ".join(repr(str(path.parent)) for path in sorted(run.path.glob(f"*/{RECIPE}")))
         remedy = f"the runs below it are {below}: give one of these" if below else "give the folder of a sweep"
         if not is_url(location) and not run.path.exists():
-            remedy += near_path(run.path)
+            remedy += near_run(run.path)
         raise InterlawError(f"expected a run folder with {RECIPE}, found none in {str(location)!r}; {remedy}")
     return run
 

@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from interlaw.errors import InterlawError, near_path
+from interlaw.errors import InterlawError
+from interlaw.runs.folder import near_run
 
 STDIN = "-"
 MOST_BYTES = 2**28  # a run is a line of some hundred bytes: a quarter of a gibibyte is no table of runs
@@ -117,7 +118,7 @@ def _content(source: str | Path, name: str) -> bytes:
             content = opener(io.BytesIO(content)).read(MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise InterlawError(
-            f"expected a table or a run's folder, found nothing at {name}; check the path{near_path(source)}"
+            f"expected a table or a run's folder, found nothing at {name}; check the path{near_run(source)}"
         ) from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:  # a damaged archive has several errors
         reason = getattr(error, "strerror", None) or error

@@ -23,7 +23,9 @@ def read_array(path: Path) -> Tensor:
     try:
         array = np.load(path, allow_pickle=False)
     except Exception as error:  # numpy raises many kinds over a damaged header
-        raise InterlawError(f"expected a NumPy array in {path}, found {error}; write it with numpy.save") from error
+        raise InterlawError(
+            f"expected a NumPy array in {path}, found {_found(error)}; write it with numpy.save"
+        ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
         raise InterlawError(f"expected an array of numbers in {path}, found {getattr(array, 'dtype', type(array))}")
     if array.dtype.kind == "f":
@@ -80,8 +82,12 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InterlawError(
-            f"expected a text file at {path}, found {error.strerror}; check the path{near_path(path)}"
+            f"expected a text file at {path}, found {_found(error)}; check the path{near_path(path)}"
         ) from error
+
+
+def _found(error: Exception) -> str:
+    return "nothing" if isinstance(error, FileNotFoundError) else str(getattr(error, "strerror", None) or error)
 
 
 def embedded_text() -> str:

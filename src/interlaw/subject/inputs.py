@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_SAMPLES = 256
 MOST_BY_LAYER = 128  # of all layers at once, which keep a matrix each
 MOST_TOKENS = 512  # a sequence of a model that reads more: what a processor does in seconds
+FEW_TOKENS = 4  # a sequence that only shows which modules run; no context is shorter
 DEFAULT_TEXT = "the held-out part of the standard library"
 
 
@@ -90,8 +91,11 @@ def read_inputs(
     elif subject.trial is not None and text is None:
         read = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
         read = read if context is None else read[:, : context + targets]
-    elif text is None and not subject.reads_tokens:
-        raise InterlawError("expected inputs='FILE.npy' for a model that reads no tokens; save an array of inputs")
+    elif not (subject.reads_tokens or (text is not None and subject.has_table)):
+        found = "" if text is None else ", found text="
+        raise InterlawError(
+            f"expected inputs='FILE.npy' for a model that reads no tokens{found}; save an array of inputs"
+        )
     else:
         documents = [embedded_text()] if text is None else documents_of(text)
         reading: dict[str, Any] = {"context": context, "targets": targets, "seed": seed}
@@ -162,6 +166,16 @@ def own_windows(subject: Subject, text: str, *, samples: int, context: int | Non
         require_bytes(subject.model)
     ids = list(text.encode()) if tokenizer == "bytes" else token_ids(text, tokenizer=tokenizer)
     return windows_of(ids, window=length + targets, most=samples, seed=seed)
+
+
+def any_tokens(subject: Subject, *, context: int | None = None) -> Any:
+    """One sequence that a model can read, of its first token; None where its inputs or their length are unknown."""
+    import torch
+
+    if not subject.reads_tokens or (subject.pretrained is None and subject.trial is None and context is None):
+        return None
+    ids = torch.zeros(1, context or FEW_TOKENS, dtype=torch.long)
+    return ids if subject.pretrained is None else {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def count_samples(inputs: Any) -> int:

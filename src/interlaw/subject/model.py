@@ -40,6 +40,13 @@ class Subject:
         return bool(first == "input_ids")
 
     @property
+    def has_table(self) -> bool:
+        """Whether it has a table of embeddings, so that token ids may be its inputs."""
+        from torch import nn
+
+        return any(isinstance(module, nn.Embedding) for module in self.model.modules())
+
+    @property
     def predicts_tokens(self) -> bool:
         """Whether it has a next-token loss."""
         return self.reads_tokens and (self.pretrained is None or self.pretrained.causal)

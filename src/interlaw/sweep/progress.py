@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interlaw.runs import Record, RunFolder, TrialSpec
 
@@ -17,14 +17,15 @@ class RunStatus:
         diverged: The diverged ones among the failed.
         running: Trials that a live process holds.
         pending: Trials not started, or stopped half-way.
-        seconds_left: Estimated wall-clock seconds, from the done trials' seconds per FLOP and the trials that run now;
-            None when unknown.
+        seconds_left: Estimated wall-clock seconds, from the seconds per FLOP of the done and the running trials; None
+            when nothing has run yet.
         reasons: Why trials failed, or which of their views could not be measured, by key.
         unmeasured: Done trials that lack a view.
         search_trials: Ended trials that tried a learning rate.
         search_share: Their part of all training FLOPs so far.
         evaluation_share: Seconds of evaluation over those of training alone, all done trials together.
         measure_share: Seconds of measuring over those of training alone.
+        underway: How far the running trials are, by key.
     """
 
     done: int
@@ -39,13 +40,15 @@ class RunStatus:
     search_share: float = 0.0
     evaluation_share: float | None = None
     measure_share: float | None = None
+    underway: dict[str, str] = field(default_factory=dict)
 
 
 def run_status(run: RunFolder) -> RunStatus:
     """Reads where a run stands from its folder alone."""
     records: list[Record] = []
     searched: list[Record] = []
-    open_work, running, pending = 0.0, 0, 0
+    open_work, spent_flops, spent_seconds, pending = 0.0, 0.0, 0.0, 0
+    underway: dict[str, str] = {}
     for trial in run.trials():
         record = trial.record()
         if record is not None:
@@ -53,18 +56,24 @@ def run_status(run: RunFolder) -> RunStatus:
             if trial.spec().stage == "search":
                 searched.append(record)
             continue
-        fraction_left = 1.0
+        fraction = 0.0
         if trial.is_running():
-            running += 1
             progress = trial.progress()
-            fraction_left -= min(max(progress.get("step", 0) / max(progress.get("steps", 1), 1), 0), 1)
+            step, steps = progress.get("step", 0), progress.get("steps", trial.spec().training.steps)
+            underway[trial.path.name] = f"step {step} of {steps}"
+            fraction = min(max(step / max(steps, 1), 0), 1)
+            spent_seconds += progress.get("seconds", 0) if fraction else 0
         else:
             pending += 1
-        open_work += fraction_left * planned_flops(trial.spec())
+        flops = planned_flops(trial.spec())
+        spent_flops += fraction * flops
+        open_work += (1 - fraction) * flops
     done = [record for record in records if record.status == "done"]
-    flops = sum(record.train_flops for record in done)
+    running = len(underway)
+    spent_flops += sum(record.train_flops for record in done)
+    spent_seconds += sum(record.seconds + record.measure_seconds for record in done)
     alone = [record.seconds - record.evaluation_seconds for record in done]
-    pace = sum(record.seconds + record.measure_seconds for record in done) / flops if flops else None
+    pace = spent_seconds / spent_flops if spent_flops else None
     return RunStatus(
         done=len(done),
         failed=len(records) - len(done),
@@ -78,6 +87,7 @@ def run_status(run: RunFolder) -> RunStatus:
         search_share=_part(sum(record.train_flops for record in searched), [r.train_flops for r in records]) or 0.0,
         evaluation_share=_part(sum(record.evaluation_seconds for record in done), alone),
         measure_share=_part(sum(record.measure_seconds for record in done), alone),
+        underway=underway,
     )
 
 

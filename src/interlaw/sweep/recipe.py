@@ -286,10 +286,13 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InterlawError(
-            f"expected a recipe file, found {str(path)!r}: {error}; give the path of a TOML recipe"
-            + (near_path(path) if isinstance(error, FileNotFoundError) else "")
+            f"expected a recipe file, found {_what_is_at(path, error)}; give the path of a TOML recipe{near_path(path)}"
         ) from error
     return parse_recipe(text, source=str(path)), text
+
+
+def _what_is_at(path: str | Path, error: Exception) -> str:
+    return f"nothing at {str(path)!r}" if isinstance(error, FileNotFoundError) else f"{str(path)!r}: {error}"
 
 
 MOST_PROBLEMS = 8  # told at once: more do not help, and the message stays one line that can be read
