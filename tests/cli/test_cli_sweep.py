@@ -121,11 +121,13 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_plan_of_unequal_sizes_is_told_before_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe = write_recipe(tmp_path, shape={"context": 16, "head_dim": 16}, budget={"kind": "params", "amounts": ["8k"]})
+    recipe = write_recipe(
+        tmp_path, shape={"context": 16, "head_dim": 16}, budget={"kind": "params", "amounts": ["15k"]}
+    )
     answer(capsys, ["sweep", recipe, "--out", tmp_path / "run", "--dry-run", "--json"])
     run(["sweep", str(recipe), "--out", str(tmp_path / "run"), "--dry-run"])
     told = capsys.readouterr().err
-    assert "note: budget 8k: its shapes have " in told
+    assert "note: budget 15k: its shapes have " in told
     assert "a smaller head_dim or multiple_of" in told
 
 

@@ -147,7 +147,7 @@ def measure(
         save(result, out)
         tell_written(out)
     if as_json:
-        print_json({**result.to_dict(), "text": given.text})
+        print_json(result.to_dict())
     else:
         show(result, of=f"{model} on {what_was_read(given, inputs, assumed=text is None)}")
 

@@ -26,12 +26,21 @@ def verdicts(results: RunResults) -> list[dict[str, Any]]:
         found.append(
             {
                 "heading": heading,
-                "lines": said.lines,
+                "lines": _so_far(said.lines, results.num_pending),
                 "details": list(said.details),
                 "table": budget_table(analyses, units=results.units),
             }
         )
     return found
+
+
+def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple[str, str], ...]:
+    """The verdict of a run that has trials left: of the others, and what to do next is to wait."""
+    if not num_pending:
+        return lines
+    (shape, found), *others, (following, _) = lines
+    wait = f"Trials left in the plan: {num_pending}. All this is said of the others, and will move when they end."
+    return ((f"{shape} so far", found), *others, (following, wait))
 
 
 def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
