@@ -72,7 +72,7 @@ def _best(fit: LawFit) -> str:
     if not found:
         listed = _listed([f"{point.depth} x {point.width}" for point in largest.near_best])
         return (
-            f"No budget bounds its best shape on both sides. At {_budget(largest)} the lowest loss "
+            f"No best shape can be named. At {_budget(largest)} the lowest loss "
             f"{_how(largest.best)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
             f"but {largest.r_star.reason}. Within {100 * fit.delta:.2g}% of it: {listed}."
         )
