@@ -268,9 +268,7 @@ def tell_uneven(trials: Sequence[TrialSpec]) -> None:
             make_console().print(
                 f"note: budget {format_size(amount)}: its shapes have {min(counts):,} to {max(counts):,} parameters, "
                 "and a fit may not tell shape from size; a smaller head_dim or multiple_of, or a larger budget, makes "
-                "them more equal",
-                markup=False,
-                highlight=False,
+                "them more equal"
             )
 
 
