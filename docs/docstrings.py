@@ -7,6 +7,8 @@ from typing import Any
 
 import griffe
 
+OPTIONS = "**options: Any of the following.\n"  # their own lines below it are indented once more
+
 
 class Docstrings(griffe.Extension):
     """Reads public names from `__init__.pyi`, and examples as sections of their own."""
@@ -19,6 +21,11 @@ class Docstrings(griffe.Extension):
                 package.exports = names
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Google's word for the heading is `Example`, the parser wants the plural."""
+        """Google's word for the heading is `Example`, the parser wants the plural; options of options become a list."""
         if obj.docstring is not None:
-            obj.docstring.value = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)
+            text = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)
+            head, listed, options = text.partition(OPTIONS)
+            if listed:
+                options = re.sub(r"^( {8})([a-z_]+):", r"\1- **`\2`**:", options, flags=re.MULTILINE)
+                text = f"{head}{listed}\n{options}"
+            obj.docstring.value = text
