@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -72,7 +73,10 @@ def test_a_fit_without_an_optimum_is_never_used_and_that_is_said() -> None:
     said = list(about_fit(edge, found))
     assert len(said) == 1
     assert said[0].startswith("your fit has no optimum inside its grid (edge")
-    assert "it is not used" in said[0]
+    assert "it is not used. Run deeper and narrower shapes" in said[0]
+    few = replace(fitted(sizes=(1e6,)).budgets[0], num_shapes=4)
+    (told,) = about_fit(replace(fitted(sizes=(1e6,)), budgets=(few,), law=None), found)
+    assert told == "your fit has fewer than 5 shapes where it has an optimum, so it is not used"
 
 
 def test_how_much_each_weighs_is_told() -> None:

@@ -164,10 +164,13 @@ def about_fit(fit: LawFit | None, belief: Belief) -> Iterator[str]:
     if fit is None:
         return
     if not belief.uses_fit:
+        from interlaw.laws import verdict
+
         said = ", ".join(dict.fromkeys(str(one.r_star.status).replace("_", " ") for one in fit.budgets))
-        few = [one for one in fit.budgets if one.num_shapes < ENOUGH_SHAPES]
-        hint = f"; give each budget at least {ENOUGH_SHAPES} shapes" if len(few) == len(fit.budgets) else ""
-        yield f"your fit has no optimum inside its grid ({said}), so it is not used{hint}"
+        if any(one.r_star.status == "optimum" for one in fit.budgets):
+            yield f"your fit has fewer than {ENOUGH_SHAPES} shapes where it has an optimum, so it is not used"
+        else:
+            yield f"your fit has no optimum inside its grid ({said}), so it is not used. {verdict(fit).next}"
         return
     share = belief.weights[OWN]
     yield f"your fit weighs {share:.0%}, the pooled data sets {1 - share:.0%}"
