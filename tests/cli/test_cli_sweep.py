@@ -212,7 +212,10 @@ def test_exports_are_the_table(finished_run: Path, tmp_path: Path, capfdbinary: 
         pd.testing.assert_frame_equal(read(printed), table, check_dtype=False, rtol=1e-9)
         assert run(["export", str(finished_run), "--format", form, "--out", str(tmp_path / f"new/table.{form}")]) == 0
         assert (tmp_path / f"new/table.{form}").read_bytes() == printed
-        assert capfdbinary.readouterr().out == b""
+        first = capfdbinary.readouterr()
+        assert (first.out, first.err) == (b"", f"wrote {tmp_path}/new/table.{form}\n".encode())
+    assert run(["export", str(finished_run), "--out", str(tmp_path / "new/table.csv")]) == 0
+    assert capfdbinary.readouterr().err.endswith(b"table.csv, in place of the one that was there\n")
 
 
 def test_exports_that_cannot_be_are_refused(

@@ -160,7 +160,8 @@ def _diff_layers(
     difference = compare_layers(*sides, level=level)
     sentence = difference_in_words(difference, (titles[0], titles[1]))
     drawn = {f"{letter}: {title}": side for letter, title, side in zip("AB", titles, sides, strict=True)}
-    tell_written(write_chart(figure, draw_layers_pair(drawn, message=sentence)))
+    replaced = figure.exists()
+    tell_written(write_chart(figure, draw_layers_pair(drawn, message=sentence)), replaced=replaced)
     if as_json:
         listed = {side: [row.to_dict() for row in found] for side, found in zip("ab", sides, strict=True)}
         print_json({**listed, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})

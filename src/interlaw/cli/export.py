@@ -32,7 +32,8 @@ def export(
     if out is None:
         sys.stdout.buffer.write(content)
         return
+    replaced = out.exists()
     write_bytes(content, out)
-    tell_written(out)
+    tell_written(out, replaced=replaced)
     if as_json:
         print_json({"trials": len(table), "format": form, "out": out})

@@ -55,10 +55,10 @@ def write_bytes(content: bytes, path: Path) -> None:
         ) from error
 
 
-def tell_written(*paths: str | Path) -> None:
-    """Says what was written, on stderr."""
+def tell_written(*paths: str | Path, replaced: bool = False) -> None:
+    """Says what was written, on stderr, and whether another file stood there."""
     for path in paths:
-        make_console().print(f"wrote {path}")
+        make_console().print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
 
 
 def make_console(*, stderr: bool = True) -> PlainConsole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from interlaw.interaction import Interaction
@@ -48,7 +49,7 @@ def interaction_message(result: Interaction) -> str:
     """Whether the network's interaction differs from chance."""
     excess = result.excess
     side = "above" if excess.low > 0 else "below" if excess.high < 0 else "not told apart from"
-    whose = result.model or "The network"
+    whose = Path(result.model).name if result.model else "The network"
     return f"{whose}: interaction is {side} chance ({excess.value:+.3f}, {excess.low:+.3f} to {excess.high:+.3f})"
 
 
