@@ -101,6 +101,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def test_all_mistakes_are_told_at_once() -> None:
+    changes = {"top": {"depths": "four", "family": "gtp"}, "budget": {"amounts": ["0"]}, "training": {"lr": 0.1}}
+    with pytest.raises(InterlawError) as caught:
+        parse_recipe(recipe_text(**changes), source="my.toml")
+    for part in (
+        "family: expected a family of gpt",
+        "depths: expected depths such as",
+        "expected a size",
+        "training.lr",
+    ):
+        assert part in str(caught.value)
+
+
 @pytest.mark.parametrize(("changes", "message"), WRONG, ids=[str(changes) for changes, _ in WRONG])
 def test_wrong_recipes_get_one_clear_line(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InterlawError, match=message) as caught:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from interlaw.errors import InterlawError, did_you_mean, near_path
 from interlaw.interaction import VIEWS
@@ -24,7 +25,20 @@ from interlaw.training import Precision, treatment_keys
 MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a slip of the hand
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+
+def _told(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same reader; pydantic gathers its complaint with the others instead of ending at it."""
+
+    def parsed(value: Any) -> Any:
+        try:
+            return parse(value)
+        except InterlawError as error:
+            raise PydanticCustomError("told", "{words}", {"words": str(error)}) from error
+
+    return parsed
+
+
+Size = Annotated[int, BeforeValidator(_told(parse_size))]
 
 
 def _amount(value: Any) -> Any:
@@ -33,12 +47,18 @@ def _amount(value: Any) -> Any:
     return value if is_part else parse_size(value)
 
 
-Amount = Annotated[int | float, BeforeValidator(_amount)]
+Amount = Annotated[int | float, BeforeValidator(_told(_amount))]
 
 
 def _listed(value: Any) -> Any:
     """One name stands for a list of one."""
     return (value,) if isinstance(value, str) else value
+
+
+def _family(value: str) -> str:
+    """The name of a family that has a network."""
+    network_of(require_family(value))
+    return value
 
 
 def _depths(value: Any) -> Any:
@@ -211,8 +231,8 @@ class Recipe(Strict):
     """
 
     name: str = Field(min_length=1, max_length=200)
-    family: str = "gpt"
-    depths: Annotated[tuple[int, ...], BeforeValidator(_depths)] = Field(min_length=1)
+    family: Annotated[str, AfterValidator(_told(_family))] = "gpt"
+    depths: Annotated[tuple[int, ...], BeforeValidator(_told(_depths))] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] = Field(default=(0,), min_length=1)
     shape: dict[str, int | bool | float] = Field(default_factory=dict)
     budget: BudgetPart
@@ -224,7 +244,6 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         """What no single key can know."""
-        network_of(require_family(self.family))
         for view in self.measure.views:
             if view not in VIEWS:
                 raise ValueError(
@@ -270,8 +289,6 @@ def parse_recipe(text: str, *, source: str) -> Recipe:
         raise InterlawError(f"expected TOML in {source}, found: {error}; correct the file") from error
     try:
         return Recipe.model_validate(document)
-    except InterlawError as error:  # of a size or a list of depths
-        raise InterlawError(f"{source}: {error}") from error
     except ValidationError as error:
         raise InterlawError(f"{source}: {_explain(error)}") from error
 
@@ -322,6 +339,8 @@ def _problem(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         near = did_you_mean(parts[-1], _keys(parts[:-1]))
         return f"unknown key {place!r}, remove it or correct its spelling{near}"
+    if problem["type"] == "told":  # complete as it is
+        return f"{place}: {message}"
     if problem["type"] == "missing":
         return f"missing key {place!r}, add it"
     if problem["type"] == "tuple_type":
