@@ -23,6 +23,7 @@ TABLES = {
     "laws_coverage": "benchmarks.coverage_laws",
     "stopping": "benchmarks.stopping_interaction",
     "levels": "benchmarks.levels_claims",
+    "evidence": "benchmarks.levels_evidence",
 }
 
 

@@ -474,7 +474,6 @@ CASES = [
     ("compare --lm-eval {d}/task.json --task arc", "expected the task arc in ... found hellaswag"),
     ("compare --variant tuned", "expected --variant base or inst, found 'tuned'"),
     ("compare --protocol 'by eye'", "expected scores with protocol 'by eye' and variant 'base', found none"),
-    ("compare --resamples -1", "expected at least 100 resamples, found -1"),
     ("compare --figure {d}/figure.exe", "expected a figure named *.png, *.svg, *.pdf, found 'figure.exe'"),
     ("measure {d}/nowhere.py:model", "expected a Python file, found nothing at"),
     ("measure {d}/nothing.py:model", "expected a function 'model' in ... found no functions"),

@@ -144,7 +144,7 @@ def test_no_command_reaches_for_the_network(tmp_path: Path, no_network: list[Any
         ["explore", "--out", str(tmp_path / "explore.html")],
         ["doctor"],
         ["recommend", "--params", "350M"],
-        ["compare", "--resamples", "100"],
+        ["compare"],
         ["check-parametrization", str(recipe), *base, "--widths", "8,16", "--depths", "1,2"],
     ]
     for command in commands:

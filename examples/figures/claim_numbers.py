@@ -294,9 +294,9 @@ def scored_models() -> tuple[pd.DataFrame, str]:
         each for each in comparison.associations if (each.bin, each.predictor) == ("all", "claim_distance")
     )
     found = association.given_params
-    if found.value is None or found.low is None or found.high is None:
+    if found.value is None or found.detectable is None:
         raise ValueError("expected families enough for an interval, found too few; add models")
-    needed = families_needed(found.value, low=found.low, high=found.high, now=found.num_families)
+    needed = families_needed(found.value, detectable=found.detectable, now=found.num_families)
     words = (
         f"distance from the claimed interval and score, given size: r = {found.value:+.2f} ({found.low:+.2f} to "
         f"{found.high:+.2f}); {found.num_models} models of {found.num_families} families; {needed}"
@@ -304,16 +304,16 @@ def scored_models() -> tuple[pd.DataFrame, str]:
     return models.assign(beyond=beyond), words
 
 
-def families_needed(value: float, *, low: float, high: float, now: int) -> str:
+def families_needed(value: float, *, detectable: float, now: int) -> str:
     """What these families could show with 80% power, and how many would show the value found, and .2.
 
-    Fisher's z has the standard error that the 95% interval over families shows; it falls with the root of their number.
+    The standard error of Fisher's z falls with the root of the number of families.
     """
-    error = (np.arctanh(high) - np.arctanh(low)) / 2 / stats.t.ppf(0.975, now - 1)
-    power = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
-    seen = float(np.tanh(power * error))
-    needed = [(abs(each), int(np.ceil(now * (power * error / np.arctanh(abs(each))) ** 2))) for each in (value, 0.2)]
-    return f"|r| = {seen:.2f} could be seen; " + ", ".join(f"|r| = {r:.2f} would take {n} families" for r, n in needed)
+    needed = [
+        (abs(each), int(np.ceil(now * (np.arctanh(detectable) / np.arctanh(abs(each))) ** 2))) for each in (value, 0.2)
+    ]
+    could = ", ".join(f"|r| = {r:.2f} would take {n} families" for r, n in needed)
+    return f"|r| = {detectable:.2f} could be seen; {could}"
 
 
 def regrets(own: Sequence[FittedTable] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:

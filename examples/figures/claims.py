@@ -282,7 +282,7 @@ def draw_models() -> alt.TopLevelMixin:
     )
     return finished(
         (shade + spokes + dots + means).properties(width=480, height=300),
-        "Given size, models near the claimed interval score a little better; over all sizes, worse",
+        "Over all sizes, models near the claimed interval score worse; given size, it cannot be told",
         [f"{words.partition(';')[0]}", "grey: models; blue: their families; gold: the claimed interval"],
     )
 

@@ -31,7 +31,7 @@ CONFIG = {
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(app, [*arguments, "--resamples", "100"], catch_exceptions=False)
+    result = CliRunner().invoke(app, [*arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
     return result.stdout
 

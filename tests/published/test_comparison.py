@@ -12,11 +12,9 @@ from interlaw.published import (
     SIZE_BINS,
     Association,
     Comparison,
-    Correlation,
     PublishedRow,
     chance_ceiling,
     compare_models,
-    correlate,
     published_rows,
     scores_by_model,
 )
@@ -24,7 +22,7 @@ from interlaw.published import (
 
 @cache
 def built_in() -> Comparison:
-    return compare_models(published_rows(), resamples=400)
+    return compare_models(published_rows())
 
 
 def found(comparison: Comparison, size: str, predictor: str = "ratio") -> Association:
@@ -96,7 +94,7 @@ def test_chance_ceiling_is_three_binomial_standard_errors() -> None:
 def test_warnings_tell_what_weakens_the_figures() -> None:
     text = " / ".join(built_in().warnings)
     assert "31 of 81 base models score no better than guessing" in text
-    assert "81 models count as about 22, one a family" in text
+    assert "81 models of 22 families count as about 12" in text
     assert "39 of 81 models state no training tokens" in text
 
 
@@ -131,14 +129,14 @@ def test_a_plain_effect_gets_a_plain_verdict(sign: int, verdict: str) -> None:
                 params=int(rng.uniform(0.5e9, 2.4e9)),
             )
         )
-    comparison = compare_models(rows, interval=(0.01, 0.1), resamples=400)
+    comparison = compare_models(rows, interval=(0.01, 0.1))
     assert found(comparison, "0.4-2.5B", "claim_distance").verdict == verdict
     assert {one.bin for one in comparison.associations} == {"0.4-2.5B", "all"}
 
 
 def test_the_first_score_of_a_model_counts_and_the_rest_are_replicates() -> None:
     rows = [row("a", ratio=0.02, score=20), row("a", ratio=0.02, score=22), row("b", ratio=0.02, score=30)]
-    found = compare_models(rows, resamples=100)
+    found = compare_models(rows)
     assert [(model.name, model.score) for model in found.models] == [("a", 20), ("b", 30)]
     assert found.replicates == {"a": (22,), "b": ()}
     base = [one for one in published_rows() if (one.protocol, one.variant) == ("5-shot log-likelihood", "base")]
@@ -153,7 +151,7 @@ def test_protocols_and_variants_are_never_mixed() -> None:
 
 
 def test_another_protocol_says_that_it_is_no_single_procedure() -> None:
-    comparison = compare_models(published_rows(), protocol="vendor-reported", resamples=100)
+    comparison = compare_models(published_rows(), protocol="vendor-reported")
     assert "'vendor-reported' differs between sources" in comparison.warnings[0]
 
 
@@ -166,11 +164,6 @@ def test_a_protocol_without_scores_lists_what_there_is() -> None:
 def test_no_interval_is_refused(interval: tuple[float, float]) -> None:
     with pytest.raises(InterlawError, match="an interval 0 < low < high"):
         compare_models(published_rows(), interval=interval)
-
-
-def test_too_few_resamples_are_refused() -> None:
-    with pytest.raises(InterlawError, match="at least 100 resamples, found 5"):
-        compare_models(published_rows(), resamples=5)
 
 
 def test_a_table_that_contradicts_itself_is_refused() -> None:
@@ -187,7 +180,7 @@ def test_the_answer_says_the_verdict_what_could_be_seen_and_what_goes_along() ->
     assert ratio.startswith("At equal size it cannot be told whether R goes with the score. The 14, 11 and 15 families")
     assert f"{could[0]}, {could[1]} and {could[2]} (80% power)" in ratio
     assert f"{found(built_in(), '5-10B', 'log_tokens').pearson.text()} at 5-10B" in tokens
-    assert "2.5-5B" not in tokens.replace("0.4-2.5B", "")  # its interval holds 0
+    assert "2.5" not in tokens  # intervals that hold 0
 
 
 def test_the_answer_names_a_plain_effect() -> None:
@@ -196,22 +189,7 @@ def test_the_answer_names_a_plain_effect() -> None:
         row(f"m{index}", ratio=depth / 1000, score=10 + depth / 5 + rng.normal(), params=int(rng.uniform(5e8, 2e9)))
         for index, depth in enumerate(range(5, 65, 2))
     ]
-    claim, ratio, tokens = compare_models(rows, interval=(0.03, 0.065), resamples=200).answer()
+    claim, ratio, tokens = compare_models(rows, interval=(0.03, 0.065)).answer()
     assert "score better: supports at 0.4-2.5B" in claim
     assert ratio.startswith("At equal size R goes with the score: +0.9")
     assert tokens == "Nor can it be told whether training tokens do."
-
-
-def test_what_could_be_seen_is_what_an_interval_leaves_out_in_four_of_five_draws() -> None:
-    """Twelve families of three, unit noise: at the detectable correlation 80% of the intervals leave out 0."""
-    rng = np.random.default_rng(0)
-    families = [str(index // 3) for index in range(36)]
-
-    def drawn(truth: float, seed: int) -> Correlation:
-        x, noise = rng.normal(size=(2, 36))
-        y = truth * x + math.sqrt(1 - truth**2) * noise
-        return correlate(x, y, families=families, resamples=199, seed=seed)
-
-    detectable = float(np.median([drawn(0.0, seed).detectable for seed in range(60)]))
-    seen = np.mean([drawn(detectable, seed).differs for seed in range(150)])
-    assert abs(seen - 0.8) < 0.12  # Monte Carlo error .033, and the noise of a standard error from twelve families

@@ -88,6 +88,6 @@ def test_a_results_file_of_the_real_harness_is_read(tmp_path: Path, monkeypatch:
     assert score.percent == 100 * results["results"]["letters"]["acc,none"]
     (row,) = rows_from_lm_eval([score], known=published_rows(), config=tmp_path / "tiny")
     assert (row.name, row.depth, row.width, row.params_total) == ("tiny", 2, 32, params)
-    comparison = compare_models((row, *published_rows()), resamples=100)
+    comparison = compare_models((row, *published_rows()))
     (placement,) = place_rows([row], comparison.models, interval=comparison.interval)
     assert (placement.position, placement.compared) == ("inside", False)

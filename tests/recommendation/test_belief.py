@@ -57,9 +57,10 @@ def test_a_fit_is_combined_with_the_pool_by_precision() -> None:
 
 
 def test_a_fit_weighs_less_with_the_distance_from_its_budgets() -> None:
-    shares = [belief(params, fitted()).weights[OWN] for params in (1e7, 1e8, 1e9, 1e11)]
+    """Over sizes that the pool has measured: beyond, both are foretold from afar."""
+    shares = [belief(params, fitted()).weights[OWN] for params in (1e7, 1e8, 1e9)]
     assert shares == sorted(shares, reverse=True)
-    assert shares[-1] < 0.6
+    assert shares[-1] < 0.3
     assert not belief(1e7, fitted()).extrapolated
     assert belief(1e9, fitted()).extrapolated
     assert any("outside the budgets" in said for said in about_fit(fitted(), belief(1e9, fitted())))

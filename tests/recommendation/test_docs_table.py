@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from interlaw.published import Correlation, compare_models, published_rows
+from interlaw.published import compare_models, published_rows
 from interlaw.recommendation import hf_config, recommend
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -58,11 +58,6 @@ def test_transformers_builds_every_pick_of_the_page_to_the_parameter(family: str
 
 
 def test_the_table_of_correlations_is_current() -> None:
-    def cell(one: Correlation) -> str:
-        if one.low is None:
-            return f"{one.value:+.2f} (n {one.num_models})"
-        return f"{one.value:+.2f} ({one.low:+.2f}, {one.high:+.2f})"
-
     comparison = compare_models(published_rows())
     lines = (DOCS / "published-models.md").read_text(encoding="utf-8").splitlines()
     for name in ("0.4-2.5B", "2.5-5B", "5-10B", "all"):
@@ -71,11 +66,10 @@ def test_the_table_of_correlations_is_current() -> None:
         cells = [
             name,
             f"{ratio.num_models} of {ratio.num_families}",
+            f"{ratio.pearson.effective_families:.0f}",
             str(ratio.num_in_interval),
-            cell(ratio.pearson),
-            cell(ratio.given_params),
-            cell(ratio.given_params_and_tokens),
-            cell(of["log_tokens"].pearson),
+            *(each.text() for each in (ratio.pearson, ratio.given_params, ratio.given_params_and_tokens)),
+            of["log_tokens"].pearson.text(),
             str(of["claim_distance"].verdict),
         ]
         assert f"| {' | '.join(cells)} |" in lines

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.levels_evidence import WORLDS, pool_coverage
 from scipy import optimize, stats
 
 from interlaw.errors import InterlawError
@@ -24,22 +25,31 @@ def pooled(*optima: Optimum) -> Pool:
 
 
 def test_at_one_size_it_is_a_random_effects_meta_analysis() -> None:
-    y, s = np.log([0.01, 0.02, 0.05, 0.03]), np.array([0.1, 0.2, 0.15, 0.3])
-    found = pooled(*(optimum(str(i), math.exp(a), stderr=b) for i, (a, b) in enumerate(zip(y, s, strict=True))))
+    """Against a plain simulation: tau from its confidence distribution, the mean by Student's t, a new data set."""
+    y, stderr = np.log([0.01, 0.02, 0.05, 0.03]), np.array([0.1, 0.2, 0.15, 0.3])
+    found = pooled(*(optimum(str(i), math.exp(a), stderr=b) for i, (a, b) in enumerate(zip(y, stderr, strict=True))))
 
-    def generalised_q(squared: float) -> float:
-        w = 1 / (s**2 + squared)
-        return float(sum(w * (y - np.average(y, weights=w)) ** 2)) - 3
+    def tau_where(squares: float) -> float:
+        def excess(tau: float) -> float:
+            w = 1 / (stderr**2 + tau**2)
+            return float(sum(w * (y - np.average(y, weights=w)) ** 2)) - squares
 
-    tau2 = optimize.bisect(generalised_q, 0, 10, xtol=1e-12)
-    w = 1 / (s**2 + tau2)
+        return 0.0 if excess(0) < 0 else float(optimize.bisect(excess, 0, 1e3, xtol=1e-9))
+
+    tau = tau_where(3)
+    w = 1 / (stderr**2 + tau**2)
     prediction = found.predict(1e8)
-    assert found.tau == pytest.approx(math.sqrt(tau2), rel=1e-6)
+    assert found.tau == pytest.approx(tau, rel=1e-4)
     assert math.log(prediction.ratio) == pytest.approx(np.average(y, weights=w))
-    reach = stats.t.ppf(0.95, 2) * math.sqrt(tau2 + 1 / w.sum())
-    assert math.log(prediction.high / prediction.ratio) == pytest.approx(reach)
-    assert math.log(prediction.ratio / prediction.low) == pytest.approx(reach)
     assert sum(prediction.weights.values()) == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    taus = np.array([tau_where(squares) for squares in rng.chisquare(3, size=1000)])
+    mean_sd = (1 / (stderr**2 + taus[:, None] ** 2)).sum(axis=1) ** -0.5 * stats.t.ppf(0.95, 3) / stats.norm.ppf(0.95)
+    new = np.repeat(taus, 100) * rng.normal(size=100_000) + np.repeat(mean_sd, 100) * rng.normal(size=100_000)
+    reach = np.quantile(abs(new), 0.9)
+    assert math.log(prediction.high / prediction.ratio) == pytest.approx(reach, rel=0.05)  # 1000 draws of tau: 2%
+    assert math.log(prediction.ratio / prediction.low) == pytest.approx(reach, rel=0.05)
+    assert prediction.log_sd == pytest.approx(reach / stats.norm.ppf(0.95), rel=0.05)
 
 
 def test_a_data_set_has_one_vote_however_many_optima_it_holds() -> None:
@@ -74,16 +84,19 @@ def test_the_interval_is_wide_where_little_is_known() -> None:
     assert widths[2] > 1.3 * widths[0]
 
 
-def test_it_covers_a_data_set_that_it_has_not_seen() -> None:
-    """Five data sets about a mean, their spread and errors as in the packaged ones; 90% asked for."""
-    rng = np.random.default_rng(0)
-    inside = []
-    for _ in range(400):
-        truth = math.log(0.03) + 0.5 * rng.normal(size=6)
-        seen = [optimum(str(i), math.exp(one + 0.2 * rng.normal()), stderr=0.2) for i, one in enumerate(truth[:5])]
-        prediction = pooled(*seen).predict(1e8)
-        inside.append(prediction.low < math.exp(truth[5]) < prediction.high)
-    assert abs(np.mean(inside) - 0.9) < 0.05  # Monte Carlo error .015; few data sets leave tau uncertain
+@pytest.mark.parametrize("world", [(0.25, 0.0, 0.0), (0.4, -0.15, 0.1)])
+def test_it_covers_a_data_set_that_it_has_not_seen(world: tuple[float, float, float]) -> None:
+    """Sizes and errors of the packaged optima; 90% asked for. With tau taken as known it was 75 to 84% in the first."""
+    held = pool_coverage(*world, draws=100)
+    assert np.mean([held[size] for size in (1e7, 1e8, 1e9)]) > 0.9 - 0.06  # Monte Carlo error about .02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", WORLDS)
+def test_it_covers_in_every_world_of_the_page(world: tuple[float, float, float]) -> None:
+    held = pool_coverage(*world, draws=400)
+    assert min(held[size] for size in (1e7, 1e8, 1e9)) > 0.84
+    assert held[1e10] > 0.78  # five times beyond the largest size measured
 
 
 def test_leaving_one_out_foretells_it_from_the_others() -> None:

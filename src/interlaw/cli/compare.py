@@ -50,8 +50,6 @@ def compare(
     interval: Annotated[
         str | None, typer.Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples and sign flips, each.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of these.")] = 0,
     figure: FigureFile = None,
     details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
@@ -88,8 +86,6 @@ def compare(
             protocol=used,
             variant=kind,
             interval=parse_interval(interval) if interval else PAPER_INTERVAL,
-            resamples=resamples,
-            seed=seed,
         )
     if write is not None:
         append_rows(write, added)
@@ -160,7 +156,7 @@ def show(comparison: Comparison, placements: Sequence[Placement]) -> None:
     console.print()
     say(
         f"{len(comparison.models)} {first.variant} models with a score by {first.protocol}, of {known} in the built-in "
-        "table and yours; correlations (95% over resampled families):"
+        "table and yours; correlations (95%, leaving out families in turn):"
     )
     rows = [
         (one.bin, *(each.text() for each in (one.pearson, one.given_params, one.given_params_and_tokens)))

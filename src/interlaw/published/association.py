@@ -77,8 +77,6 @@ def associate(
     models: Sequence[PublishedRow],
     *,
     interval: tuple[float, float],
-    resamples: int,
-    seed: int,
 ) -> Association:
     """One predictor in a size bin that holds at least one of the models."""
     inside = [model for model in models if model.params_total in one]
@@ -90,7 +88,7 @@ def associate(
     def against(*controls: str, ranks: bool = False, only: Array | None = None) -> Correlation:
         others = [columns[name] for name in controls if name != predictor]
         x = columns[predictor] if only is None else np.where(only, columns[predictor], np.nan)
-        return correlate(x, score, families=families, controls=others, ranks=ranks, resamples=resamples, seed=seed)
+        return correlate(x, score, families=families, controls=others, ranks=ranks)
 
     pearson, given_params = against(), against("log_params")
     num_in_interval = sum(interval[0] <= model.ratio <= interval[1] for model in inside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from interlaw.errors import InterlawError
 from interlaw.published.answer import answer
 from interlaw.published.association import Association, associate, predictors
+from interlaw.published.correlation import effective_number
 from interlaw.published.placement import PAPER_INTERVAL, position
 from interlaw.published.row import SIZE_BINS, PublishedRow, SizeBin, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, scores_by_model
@@ -88,8 +90,6 @@ def compare_models(
     protocol: str = HOMOGENEOUS_PROTOCOL,
     variant: Variant = "base",
     interval: tuple[float, float] = PAPER_INTERVAL,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> Comparison:
     """Associations of R with MMLU-Pro per size bin, with controls.
 
@@ -98,8 +98,6 @@ def compare_models(
         protocol: The one protocol whose scores are used.
         variant: `base` or `inst`; the two are never mixed.
         interval: The interval of R that the claim calls efficient; its geometric mean is the centre.
-        resamples: Bootstrap resamples and sign flips, each.
-        seed: Of both.
 
     Returns:
         The comparison; see `Association` for each figure's meaning.
@@ -113,14 +111,12 @@ def compare_models(
     """
     if not 0 < interval[0] < interval[1] < math.inf:
         raise InterlawError(f"expected an interval 0 < low < high, found {interval[0]} to {interval[1]}; fix it")
-    if resamples < 100:
-        raise InterlawError(f"expected at least 100 resamples, found {resamples}; choose 2000 for a report")
     rows = tuple(rows)
     check_consistent(rows)
     scores = scores_by_model(rows, protocol=protocol, variant=variant)
     models = tuple(ones[0] for ones in scores.values())
     associations = tuple(
-        associate(one, name, models, interval=interval, resamples=resamples, seed=seed)
+        associate(one, name, models, interval=interval)
         for one in (*SIZE_BINS, ALL_SIZES)
         for name in predictors(interval)
         if any(model.params_total in one for model in models)
@@ -167,5 +163,8 @@ def _warnings(models: Sequence[PublishedRow], *, protocol: str) -> Iterator[str]
     silent = sum(model.tokens is None for model in models)
     if silent:
         yield f"{silent} of {len(models)} models state no training tokens: they drop out of figures that need them"
-    families = len({model.family_key for model in models})
-    yield f"models of one family share data and recipe: {len(models)} models count as about {families}, one a family"
+    families = Counter(model.family_key for model in models)
+    yield (
+        f"models of one family share data and recipe: {len(models)} models of {len(families)} families count as about "
+        f"{effective_number(families.values()):.0f}"
+    )

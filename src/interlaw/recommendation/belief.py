@@ -114,10 +114,9 @@ def believe(params: float, *, fit: LawFit | None = None) -> Belief:
         kappa = own.curvature**share * kappa ** (1 - share)
     return Belief(
         params=params,
-        **interval_about(mean, log_sd, prediction.dof),
+        **interval_about(mean, log_sd),
         log_sd=log_sd,
         tau=prediction.tau,
-        dof=prediction.dof,
         weights=weights,
         curvature=kappa,
         extrapolated=own.extrapolated,

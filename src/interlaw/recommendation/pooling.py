@@ -6,10 +6,16 @@ A data set has optima (N_j, y_j, v_j). At N each counts with v_j + s^2 log(N / N
 rate s, in a direction that is not known. Their mean, weighted by the inverse square of that, is the data set's vote
 (y_i, v_i); it is no more certain than its best optimum, for one data set's optima share models and data. Then
 
-    m = sum w y / sum w,  prediction  m +- t_{K-2} sqrt(tau^2 + 1 / sum w)
+    m = sum w y / sum w,  Q(tau) = sum w (y - m)^2
 
-with tau^2 by Paule and Mandel (1982), the largest over the sizes measured: far from every data set all v are large and
-tau would read 0 where least is known. t_{K-2}: Higgins, Thompson, Spiegelhalter, J. R. Stat. Soc. A 172 (2009).
+with tau where Q = K - 1 (Paule and Mandel 1982). Few data sets leave tau itself uncertain: Q follows chi^2 with K - 1
+degrees of freedom, so that its quantiles give those of tau (Nagashima, Noma, Furukawa 2019, arXiv 1804.01054). The
+prediction is a mixture over them of normals about m of variance
+
+    tau^2 + (s log of the distance from all sizes measured)^2 + (t_{K-1} / z)^2 / sum w.
+
+tau is the largest over the sizes measured: far from every data set all v are large and tau would read 0 where least is
+known.
 """
 
 from __future__ import annotations
@@ -28,8 +34,12 @@ from interlaw.recommendation.optima import Optimum
 Array = NDArray[np.float64]
 DataSets = Mapping[str, Sequence[Optimum]]
 LEVEL = 0.9
+UPPER = (1 + LEVEL) / 2
+NUM_TAUS = 100  # ends of the 90% interval move by less than 1% with more
+# log R* of data sets differs by less than .0001 or by more than 100 in no world; steps of .4%
+TAUS_TRIED = np.concatenate([[0.0], np.geomspace(1e-4, 1e2, 4000)])
 MIN_SPAN = 4.0  # optima of a data set over a smaller factor of N say little about drift
-FEWEST = 3  # data sets: with two, Student's t has no degree of freedom
+FEWEST = 3  # data sets: two leave the spread between them open
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +51,8 @@ class Prediction:
         ratio: Median R*.
         low: Lower end of the 90% predictive interval.
         high: Upper end.
-        log_sd: Scale of the prediction in log R*: sqrt(tau^2 + the mean's variance).
+        log_sd: Standard deviation of log R* of a normal with the same interval.
         tau: Spread of log R* between data sets.
-        dof: Degrees of freedom of its Student t.
         weights: Share of each data set in the mean.
     """
 
@@ -53,7 +62,6 @@ class Prediction:
     high: float
     log_sd: float
     tau: float
-    dof: int
     weights: dict[str, float]
 
 
@@ -74,11 +82,13 @@ class Pool:
         datasets: Their optima.
         carry: s, the root mean square of d log R* / d log N over the data sets that span enough sizes.
         tau: The spread between data sets.
+        taus: Quantiles of what it may be, by its confidence distribution.
     """
 
     datasets: DataSets
     carry: float
     tau: float
+    taus: Array
 
     def predict(self, params: float, *, variance: float = 0.0) -> Prediction:
         """R* at N.
@@ -89,14 +99,18 @@ class Pool:
         """
         y, v = _votes(self.datasets, math.log(params), self.carry)
         w = 1 / (v + self.tau**2)
-        mean, dof = float(w @ y / w.sum()), len(y) - 2
-        log_sd = math.sqrt(self.tau**2 + 1 / w.sum())
+        sizes = [one.params for optima in self.datasets.values() for one in optima]
+        outside = max(0.0, math.log(params / max(sizes)), math.log(min(sizes) / params))
+        student = special.stdtrit(len(y) - 1, UPPER) / special.ndtri(UPPER)
+        mean_variance = student**2 / (1 / (v + self.taus[:, None] ** 2)).sum(axis=1)
+        sd = np.sqrt(self.taus**2 + (self.carry * outside) ** 2 + mean_variance + variance)
+        reach = optimize.brentq(lambda x: special.ndtr(x / sd).mean() - UPPER, 0.0, 5 * sd.max())
+        log_sd = float(reach / special.ndtri(UPPER))
         return Prediction(
             params=params,
-            **interval_about(mean, math.hypot(log_sd, math.sqrt(variance)), dof),
+            **interval_about(float(w @ y / w.sum()), log_sd),
             log_sd=log_sd,
             tau=self.tau,
-            dof=dof,
             weights=dict(zip(self.datasets, (float(each) for each in w / w.sum()), strict=True)),
         )
 
@@ -132,13 +146,15 @@ def pool(datasets: DataSets) -> Pool:
     slopes = [slope for optima in datasets.values() if (slope := _slope(optima)) is not None]
     carry = math.sqrt(float(np.mean(np.square(slopes)))) if slopes else 0.0
     sizes = sorted({one.params for optima in datasets.values() for one in optima})
-    tau = max(_paule_mandel(*_votes(datasets, math.log(params), carry)) for params in sizes)
-    return Pool(datasets=datasets, carry=carry, tau=tau)
+    dof = len(datasets) - 1
+    levels = np.array([dof, *special.chdtri(dof, (np.arange(NUM_TAUS) + 0.5) / NUM_TAUS)])
+    tau, *taus = np.max([_spreads(*_votes(datasets, math.log(params), carry), levels) for params in sizes], axis=0)
+    return Pool(datasets=datasets, carry=carry, tau=float(tau), taus=np.array(taus))
 
 
-def interval_about(mean: float, log_sd: float, dof: int) -> dict[str, float]:
-    """`ratio`, `low` and `high` of log R* that follows a Student t about its mean."""
-    reach = float(special.stdtrit(dof, (1 + LEVEL) / 2)) * log_sd
+def interval_about(mean: float, log_sd: float) -> dict[str, float]:
+    """`ratio`, `low` and `high` of a log R* that is normal."""
+    reach = float(special.ndtri(UPPER)) * log_sd
     return {"ratio": math.exp(mean), "low": math.exp(mean - reach), "high": math.exp(mean + reach)}
 
 
@@ -162,13 +178,10 @@ def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[Array, 
     return y, v
 
 
-def _paule_mandel(y: Array, v: Array) -> float:
-    """Tau at which the weighted squares about the mean equal their expectation K - 1; 0 where they are less."""
-
-    def excess(squared: float) -> float:
-        w = 1 / (v + squared)
-        return float(w @ (y - w @ y / w.sum()) ** 2) - (len(y) - 1)
-
-    if excess(0.0) <= 0:
-        return 0.0
-    return math.sqrt(float(optimize.brentq(excess, 0.0, 1e3)))
+def _spreads(y: Array, v: Array, levels: Array) -> Array:
+    """Tau at which Q, the weighted squares about the mean, falls to each level; 0 where it starts below."""
+    w = 1 / (v + TAUS_TRIED[:, None] ** 2)
+    mean = w @ y / w.sum(axis=1)
+    squares = (w * (y - mean[:, None]) ** 2).sum(axis=1)
+    found: Array = np.interp(-levels, -squares, TAUS_TRIED)
+    return found
