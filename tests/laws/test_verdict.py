@@ -66,7 +66,7 @@ def test_it_asks_for_no_shape_shallower_than_one_layer(sweep) -> None:
     said = verdict(fit_law(table))
     assert "no shape is shallower than one layer" in said.next
     assert "wider and shallower shapes" not in said.next
-    assert "still falls at the shallowest and widest end of the grid" in said.best
+    assert "the loss still falls towards fewer and wider layers where the grid ends" in said.best
     assert "Within 1% of it: 1 x " in said.best
 
 
@@ -105,8 +105,8 @@ def test_a_budget_has_one_name(sweep) -> None:
     ("status", "edge", "open_side", "words"),
     [
         ("optimum", None, None, "optimum"),
-        ("edge", "low", None, "still falls: try wider"),
-        ("edge", "high", None, "still falls: try deeper"),
+        ("edge", "low", None, "falls towards fewer layers"),
+        ("edge", "high", None, "falls towards more layers"),
         ("open", None, "low", "turns, no lower bound"),
         ("open", None, "both", "turns, no bound"),
         ("flat", None, None, "no difference seen"),

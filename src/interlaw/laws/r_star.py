@@ -15,7 +15,7 @@ from interlaw.laws.table import FloatArray
 # Of losses that fall and then stay level, at most 6% are called an optimum (docs/law.md); each point less hides two to
 # four per cent of the minima that lie one shape from the end of a grid of seven with one seed.
 RISE_LEVEL = 0.065
-_ENDS = {"low": "shallowest and widest", "high": "deepest and narrowest"}
+_TOWARDS = {"low": "fewer and wider layers", "high": "more and narrower layers"}
 _MISSING = {"low": "lower", "high": "upper"}
 
 
@@ -73,7 +73,7 @@ def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) 
     bounds: dict[str, Any] = {"low": _bound(low, x), "high": _bound(high, x), "log_stderr": _spread(draws)}
     if not x[0] < vertex < x[-1]:
         edge = "low" if vertex <= x[0] else "high"
-        reason = f"the fitted loss still falls at the {_ENDS[edge]} end of the grid"
+        reason = f"the loss still falls towards {_TOWARDS[edge]} where the grid ends"
         return RStar(value=None, edge=edge, status="edge", reason=reason, **bounds)
     for side, bound in bounds.items():
         if side != "log_stderr" and bound is not None and not _rises(x, y, curve, vertex, side):

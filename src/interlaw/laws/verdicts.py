@@ -48,7 +48,7 @@ def status_text(star: RStar) -> str:
         'turns, no upper bound'
     """
     if star.status == "edge":
-        return "still falls: try deeper" if star.edge == "high" else "still falls: try wider"
+        return "falls towards more layers" if star.edge == "high" else "falls towards fewer layers"
     if star.status == "open":
         return {"low": "turns, no lower bound", "high": "turns, no upper bound"}.get(
             star.open_side or "", "turns, no bound"
