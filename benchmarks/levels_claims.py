@@ -291,7 +291,7 @@ def main(draws: int = 1000) -> None:
     print_table("T2, off the curve", ((name, asked(off_the_curve, draw, draws=draws)) for name, draw in curves.items()))
     seen = [(r, asked(off_the_curve, related_shapes(r), draws=draws)) for r in (0.5, 0.7, 0.9)]
     print_table("T2, a relation of deviations", ((f"r = {r}", claims) for r, claims in seen))
-    plans = ((12, 1), (8, 2), (4, 3), (2, 4), (1, 10))
+    plans = ((12, 1), (5, 2), (8, 2), (4, 3), (2, 4), (1, 10))
     worlds = {
         f"{sources} sources x {budgets} budgets, {name}": optima(sources, budgets, **options)
         for sources, budgets in plans

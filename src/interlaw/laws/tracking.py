@@ -9,11 +9,12 @@ from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable, not_testable
 from interlaw.laws.contexts import Contexts, Measured, averages
-from interlaw.laws.partial import Clusters, Projection
+from interlaw.laws.partial import Clusters, Projection, orders_within
 from interlaw.laws.table import FloatArray
 
 MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation is seen with 80% power
 MIN_SOURCES = 3  # to studentise over
+MIN_WITHIN = 5  # degrees of freedom that the means of sources must leave; below, sources are compared with each other
 MIN_SPREAD = 0.1  # standard deviation of log R*: optima within 10% of each other have nothing to track
 MIN_SHAPES = 6  # a cubic with two residuals
 DEGREE = 3
@@ -60,10 +61,11 @@ def tracking(
     """Whether log R* of the loss and of interaction are nearer in one context than in permuted pairings of contexts.
 
     Both may drift with the budget for reasons of their own, so one slope on log N is taken out of each. Contexts of one
-    source may share a shift, so the statistic is studentised over sources: sum_s g_s / sqrt(sum_s g_s^2), g the mean
-    distance to all contexts minus the distance to the own, D = sum |difference| up to a constant. With one or two
-    sources their means are taken out, and budgets count as independent. The treatments of a budget share its seeds, so
-    they count as one context, their mean. The error of finding R of interaction is part of the scatter of contexts.
+    source may share a shift, so its means are taken out and pairings permuted within sources, where they have budgets
+    enough. Else the statistic is studentised over sources: sum_s g_s / sqrt(sum_s g_s^2), g the mean distance to all
+    contexts minus the distance to the own, D = sum |difference| up to a constant. The treatments of a budget share its
+    seeds, so they count as one context, their mean. The error of finding R of interaction is part of the scatter of
+    contexts.
 
     Args:
         contexts: Their R* of the loss.
@@ -77,10 +79,12 @@ def tracking(
     known = np.flatnonzero(np.isfinite(contexts.log_r_star) & np.isfinite(efficient))
     loss, interaction, size = contexts.log_r_star[known], efficient[known], contexts.size[known]
     source = np.unique(contexts.source[known], return_inverse=True)[1].reshape(-1)
-    many = source.max(initial=0) >= MIN_SOURCES - 1
+    many = False
     if len(known):
         unit = np.unique(np.column_stack([source, contexts.budget[known]]), axis=0, return_inverse=True)[1].reshape(-1)
-        # with few sources the means of source and treatment are taken out; with many each may have one context alone
+        num_sources = int(source.max()) + 1
+        many = num_sources >= MIN_SOURCES and int(unit.max()) - num_sources < MIN_WITHIN
+        # means of source and treatment are taken out, unless sources are compared with each other
         group = source * 0 if many else np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
         loss, interaction, size = (
             averages(each - averages(each, group)[group], unit) for each in (loss, interaction, size)
@@ -100,7 +104,7 @@ def tracking(
     if min(loss.std(), interaction.std()) < MIN_SPREAD:
         return not_testable(reason="R* is nearly the same in all contexts: there is nothing to track", **names)
     sums = Clusters(clusters)
-    orders = rng.permuted(np.tile(rows, (num_permutations, 1)), axis=1)
+    orders = np.concatenate(list(orders_within(source * 0 if many else source, rows, num_permutations, rng)))
     observed = sums.studentised(_gains(loss, interaction[None]))[0]
     permuted = sums.studentised(_gains(loss, drift(interaction[orders])))
     effect = float(np.corrcoef(loss, interaction)[0, 1])
