@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from interlaw.laws import equivalence, fit_law, published_laws, published_slopes
-from interlaw.laws.result import Slope, Stability
-from interlaw.laws.stability import JOINT, OPTIMA, compare_routes, meta_slope
+from interlaw.laws.stability import JOINT, OPTIMA, Slope, Stability, compare_routes, meta_slope
 
 
 def optima(gamma: float, decades: float, noise: float, count: int = 9) -> dict[str, np.ndarray]:

@@ -2,10 +2,10 @@ from .claim import Claim as Claim
 from .compare import RivalForm as RivalForm
 from .compute_optimum import ComputeOptimum as ComputeOptimum
 from .compute_optimum import compute_optima as compute_optima
-from .fit import LawFit as LawFit
 from .fit import fit_law as fit_law
 from .joint_law import JointLaw as JointLaw
 from .joint_law import LinePoint as LinePoint
+from .law_fit import LawFit as LawFit
 from .published import LAWS as LAWS
 from .published import SIZE_TOLERANCE as SIZE_TOLERANCE
 from .published import PublishedLaw as PublishedLaw
@@ -13,7 +13,7 @@ from .published import published_laws as published_laws
 from .published import published_slopes as published_slopes
 from .result import BudgetFit as BudgetFit
 from .result import InteractionInterval as InteractionInterval
-from .result import Stability as Stability
+from .stability import Stability as Stability
 from .stability import equivalence as equivalence
 from .surface import SurfaceOptimum as SurfaceOptimum
 from .surface import surface_optima as surface_optima

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 import numpy as np
 
 from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import Settings, fit_budget, measured_at
 from interlaw.laws.caveats import collect_warnings
-from interlaw.laws.claim import Claim
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
 from interlaw.laws.drift import loss_drift
@@ -20,108 +16,16 @@ from interlaw.laws.grouping import ShapeMeans, group_shapes
 from interlaw.laws.interaction_interval import interaction_intervals, pool_intervals
 from interlaw.laws.joint_fit import fit_joint_law
 from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.law_fit import LawFit
 from interlaw.laws.published import published_slopes
-from interlaw.laws.result import BudgetFit, InteractionInterval, PooledInterval, Slope, Stability, from_plain, to_plain
-from interlaw.laws.stability import compare_routes, joint_slope, judge_stability, optima_slope
-from interlaw.laws.table import Columns, LeftOut, read_runs
-
-if TYPE_CHECKING:
-    import pandas as pd
+from interlaw.laws.result import BudgetFit, InteractionInterval
+from interlaw.laws.stability import Slope, Stability, compare_routes, joint_slope, judge_stability, optima_slope
+from interlaw.laws.table import Columns, read_runs
 
 # Half and half again of the default window: what a reader might have chosen as well.
 OTHER_WINDOWS = (0.05, 0.15)
 WINDOW_DRAWS = 300  # for a standard error, not for the ends of an interval
 JOINT_WINDOW_DRAWS = 100  # each is a fit of all shapes; the ends of this interval only name a verdict
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class LawFit:
-    """What a table of runs says about depth / width.
-
-    `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested
-    object (see `interlaw.laws.result` for every field's meaning), tuples as lists, "the data do not say" as null.
-
-    Attributes:
-        budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
-            `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, open_side, status, reason,
-            log_stderr}, `loss_interval` {low, high, low_open, high_open, delta} or null, `seed_noise` or null,
-            `size_effect`,
-            `interaction_interval` {status, reason, low, high, num_shapes, front_probability[{budget, depth, width,
-            ratio, measured, probability}]} or null, `curve` {curvature, skew, log_ratio_min, loss_min, rmse,
-            num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
-            and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, within_delta,
-            aofe, aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
-        law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high}},
-            reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
-            formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
-        interaction_interval: Pooled over budgets: {status, reason, low, high, common_low, common_high, num_budgets,
-            front_probability[]}; null when the table has no `aofe` and `aofe_ratio`.
-        stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[], others[]}.
-        claims: What the paper claims, each put to one test (`interlaw.laws.Claim`).
-        warnings: Sentences; empty when nothing needs care.
-        delta: Tolerance of the loss interval.
-        confidence: Level of every interval.
-        seed: Seed of the resampling.
-        left_out: Rows that were not used, and the bias that may follow.
-        view: The measured view behind the interaction columns; empty when the table does not say.
-    """
-
-    budgets: tuple[BudgetFit, ...]
-    law: JointLaw | None
-    interaction_interval: PooledInterval | None
-    stability: Stability
-    claims: tuple[Claim, ...]
-    warnings: tuple[str, ...]
-    delta: float
-    confidence: float
-    seed: int
-    left_out: LeftOut
-    view: str = ""
-
-    def plot(self) -> Any:
-        """Loss against R of every budget, and R* against the budget.
-
-        Returns:
-            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
-        """
-        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
-        return import_module("interlaw").chart_of(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers, strings and None."""
-        return dict(to_plain(self))
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a budget: its status in words, R* with interval, best shape, loss interval."""
-        from interlaw.laws.summary import frame
-
-        return frame(self)
-
-    def __str__(self) -> str:
-        """The verdict and the largest budgets, in at most 15 lines."""
-        from interlaw.laws.summary import lines
-
-        return "\n".join(lines(self))
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        """For a notebook: the verdict's three lines and a row a budget."""
-        from html import escape
-
-        from interlaw.laws.verdicts import verdict
-
-        said = "".join(f"<p><b>{label}.</b> {escape(words)}</p>" for label, words in verdict(self).lines)
-        return said + self.to_frame().to_html(index=False, na_rep="", float_format="{:.4g}".format)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> LawFit:
-        """Read back what `to_dict` gave, also after a trip through JSON.
-
-        Raises:
-            InterlawError: A key is missing: the object is not a fit.
-        """
-        return from_plain(cls, data)
 
 
 def fit_law(

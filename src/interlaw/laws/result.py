@@ -242,64 +242,6 @@ class PooledInterval:
     front_probability: tuple[FrontShape, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Equivalence:
-    """TOST of gamma against one slope: `same` (within the margin), `different` (outside it) or `cannot tell`."""
-
-    name: str
-    slope: float
-    difference_low: float
-    difference_high: float
-    margin: float
-    p_value: float
-    verdict: str
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slope:
-    """One estimate of gamma: `route` is `over optima` or `joint law`, `window` that of the curves behind it."""
-
-    route: str
-    window: float
-    gamma: float
-    low: float | None
-    high: float | None
-    verdict: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stability:
-    """How R* moves with the budget: gamma = d log R* / d log N.
-
-    Attributes:
-        gamma: Weighted slope of log R* on log N over the budgets with an optimum; None when fewer than two.
-        low: Lower end of its interval (Student t); None when fewer than three budgets.
-        high: Upper end.
-        num_budgets: Budgets used.
-        num_edges: Budgets left out because the loss still falls at an end of the grid.
-        decades: log10 of the span of N of the budgets used.
-        margin: Equivalence margin of every test.
-        verdict: `stable` or `moves` by the test against 0, where the joint law and other windows do not disagree; else
-            `cannot tell`.
-        reason: One plain sentence.
-        tests: Against 0 first, then against each published slope over the same N.
-        others: gamma by the joint law, and over the optima of other windows.
-    """
-
-    gamma: float | None
-    low: float | None
-    high: float | None
-    num_budgets: int
-    num_edges: int
-    decades: float
-    margin: float
-    verdict: str
-    reason: str
-    tests: tuple[Equivalence, ...] = ()
-    others: tuple[Slope, ...] = ()
-
-
 def to_plain(value: Any) -> Any:
     """Dataclasses to dicts, tuples to lists; numbers, strings and None as they are."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

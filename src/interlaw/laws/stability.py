@@ -7,19 +7,77 @@ Two one-sided tests (Schuirmann 1987): gamma equals a target when its interval a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
 from interlaw.laws.joint_law import JointLaw
-from interlaw.laws.result import BudgetFit, Equivalence, Slope, Stability
+from interlaw.laws.result import BudgetFit
 from interlaw.laws.table import FloatArray
 
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
 MIN_DECADES = 1.0
 MIN_BUDGETS = 3
 OPTIMA, JOINT = "over optima", "joint law"  # the two routes to gamma
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equivalence:
+    """TOST of gamma against one slope: `same` (within the margin), `different` (outside it) or `cannot tell`."""
+
+    name: str
+    slope: float
+    difference_low: float
+    difference_high: float
+    margin: float
+    p_value: float
+    verdict: str
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slope:
+    """One estimate of gamma: `route` is `over optima` or `joint law`, `window` that of the curves behind it."""
+
+    route: str
+    window: float
+    gamma: float
+    low: float | None
+    high: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stability:
+    """How R* moves with the budget: gamma = d log R* / d log N.
+
+    Attributes:
+        gamma: Weighted slope of log R* on log N over the budgets with an optimum; None when fewer than two.
+        low: Lower end of its interval (Student t); None when fewer than three budgets.
+        high: Upper end.
+        num_budgets: Budgets used.
+        num_edges: Budgets left out because the loss still falls at an end of the grid.
+        decades: log10 of the span of N of the budgets used.
+        margin: Equivalence margin of every test.
+        verdict: `stable` or `moves` by the test against 0, where the joint law and other windows do not disagree; else
+            `cannot tell`.
+        reason: One plain sentence.
+        tests: Against 0 first, then against each published slope over the same N.
+        others: gamma by the joint law, and over the optima of other windows.
+    """
+
+    gamma: float | None
+    low: float | None
+    high: float | None
+    num_budgets: int
+    num_edges: int
+    decades: float
+    margin: float
+    verdict: str
+    reason: str
+    tests: tuple[Equivalence, ...] = ()
+    others: tuple[Slope, ...] = ()
 
 
 def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None) -> tuple[float, float, int]:
@@ -184,19 +242,12 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
     """
     told = replace(stability, others=(*((joint,) if joint else ()), *windows))
     changed = _changed(joint, windows, route=JOINT)
-    if stability.low is None or stability.high is None:
+    own = optima_slope(stability, window=0.0)
+    if own is None:
         if joint is None:
             return told
         alone = f"{stability.reason}; the joint law alone says {_interval(joint)}"
         return replace(told, reason=f"{alone}, but {changed}" if changed else alone)
-    own = Slope(
-        route=OPTIMA,
-        window=0.0,
-        gamma=stability.gamma or 0.0,
-        low=stability.low,
-        high=stability.high,
-        verdict=stability.verdict,
-    )
     if joint is not None and _disjoint(own, joint):
         reason = (
             f"over the optima {stability.reason}, yet the joint law says {_interval(joint)}: the two exclude each other"

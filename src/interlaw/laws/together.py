@@ -11,8 +11,8 @@ from interlaw.laws.claim import Claim
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import join, read_contexts
 from interlaw.laws.drift import pooled_loss_drift
-from interlaw.laws.fit import LawFit
 from interlaw.laws.grouping import group_shapes
+from interlaw.laws.law_result import LawResult
 from interlaw.laws.table import Columns, read_runs
 
 
@@ -31,7 +31,7 @@ class FittedTable:
     source: str
     treatment: str | None
     table: Columns
-    fit: LawFit
+    fit: LawResult
     reading: Mapping[str, Any] = field(default_factory=dict)
 
 

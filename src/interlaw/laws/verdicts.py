@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlaw.laws.claim import CLAIMED, Claim
-from interlaw.laws.fit import LawFit
+from interlaw.laws.law_result import LawResult
 from interlaw.laws.result import BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
@@ -35,7 +35,7 @@ class Verdict:
         return (("Best shape", self.best), ("Interaction", self.interaction), ("Next", self.next))
 
 
-def verdict(fit: LawFit) -> Verdict:
+def verdict(fit: LawResult) -> Verdict:
     """The three lines of a fit and the numbers behind them."""
     return Verdict(best=_best(fit), interaction=_interaction(fit), next=_next(fit), details=_details(fit))
 
@@ -64,7 +64,7 @@ def status_text(star: RStar) -> str:
     }[star.status]
 
 
-def _best(fit: LawFit) -> str:
+def _best(fit: LawResult) -> str:
     if all(each.r_star.status == "given" for each in fit.budgets):
         return f"{len(fit.budgets)} optima are given, and taken at your word: nothing here checks them. {_moves(fit)}"
     found = [each for each in fit.budgets if each.r_star.status == "optimum"]
@@ -97,7 +97,7 @@ def _tolerance(budget: BudgetFit) -> str:
     return f" R = {ends[0]} to {ends[1]} costs at most {100 * near.delta:.2g}%."
 
 
-def _moves(fit: LawFit) -> str:
+def _moves(fit: LawResult) -> str:
     """Whether R* stays put, without the numbers; of one budget there is nothing to say."""
     if len(fit.budgets) == 1:
         return "One budget says nothing about others."
@@ -124,7 +124,7 @@ def _ties(budget: BudgetFit) -> str:
     return f", which {count} other shape{'s equal' if count > 1 else ' equals'} within the seed noise" if count else ""
 
 
-def _interaction(fit: LawFit) -> str:
+def _interaction(fit: LawResult) -> str:
     """What the claims about interaction come to, and how much the tests without an answer could have seen."""
     asked = [claim for claim in fit.claims if claim.claim in ("C2", "C3")]
     tested = [claim for claim in asked if claim.verdict != "not testable"]
@@ -153,7 +153,7 @@ def _named(claim: Claim) -> str:
     return f"{what}{view} ({claim.test.replace('-', ' ')})"
 
 
-def _next(fit: LawFit) -> str:
+def _next(fit: LawResult) -> str:
     """The runs that would settle most, at most three."""
     if all(each.r_star.status == "given" for each in fit.budgets):
         return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
@@ -167,7 +167,7 @@ def _next(fit: LawFit) -> str:
     return f"Run {'; '.join(steps[:3])}."
 
 
-def _wider_grids(fit: LawFit) -> list[str]:
+def _wider_grids(fit: LawResult) -> list[str]:
     """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
     steps = []
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
@@ -189,7 +189,7 @@ def _open_sides(star: RStar) -> tuple[str, ...]:
     return () if side is None else ("low", "high") if side == "both" else (side,)
 
 
-def _clearer_budgets(fit: LawFit) -> list[str]:
+def _clearer_budgets(fit: LawResult) -> list[str]:
     steps = []
     few = [each for each in fit.budgets if each.r_star.status == "too_few_shapes"]
     flat = [each for each in fit.budgets if each.r_star.status == "flat"]
@@ -203,7 +203,7 @@ def _clearer_budgets(fit: LawFit) -> list[str]:
     return steps
 
 
-def _more_budgets(fit: LawFit) -> str:
+def _more_budgets(fit: LawResult) -> str:
     smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
     if fit.stability.num_budgets < 3:
         return "at least three budgets with an optimum inside their grid"
@@ -212,7 +212,7 @@ def _more_budgets(fit: LawFit) -> str:
     return f"more budgets between {format_size(smallest)} and {format_size(largest)}, or beyond"
 
 
-def _details(fit: LawFit) -> tuple[str, ...]:
+def _details(fit: LawResult) -> tuple[str, ...]:
     """The numbers of the tests, one sentence each."""
     found = [f"gamma = d log R* / d log N: {fit.stability.reason}."]
     if fit.law is not None and fit.law.status == "optimum":
@@ -228,7 +228,7 @@ def _details(fit: LawFit) -> tuple[str, ...]:
     return (*found, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
 
 
-def _windows(fit: LawFit) -> str:
+def _windows(fit: LawResult) -> str:
     """What the joint law says of other windows."""
     others = [each for each in fit.stability.others[1:] if each.route == JOINT]
     if not others:

@@ -1,0 +1,131 @@
+"""A fit as it shows itself: in a few lines at a prompt, as a table in a notebook, as plain values in JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from interlaw.laws.law_result import LawResult
+from interlaw.laws.result import BudgetFit, from_plain, to_plain
+from interlaw.laws.verdicts import status_text, verdict
+from interlaw.size import format_size
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_LINES, WIDTH = 15, 118
+MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the largest
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LawFit(LawResult):
+    """What a table of runs says about depth / width.
+
+    `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested
+    object (see `interlaw.laws.result` for every field's meaning), tuples as lists, "the data do not say" as null.
+
+    Attributes:
+        budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
+            `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, open_side, status, reason,
+            log_stderr}, `loss_interval` {low, high, low_open, high_open, delta} or null, `seed_noise` or null,
+            `size_effect`,
+            `interaction_interval` {status, reason, low, high, num_shapes, front_probability[{budget, depth, width,
+            ratio, measured, probability}]} or null, `curve` {curvature, skew, log_ratio_min, loss_min, rmse,
+            num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
+            and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, within_delta,
+            aofe, aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
+        law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high}},
+            reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
+            formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
+        interaction_interval: Pooled over budgets: {status, reason, low, high, common_low, common_high, num_budgets,
+            front_probability[]}; null when the table has no `aofe` and `aofe_ratio`.
+        stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[], others[]}.
+        claims: What the paper claims, each put to one test (`interlaw.laws.Claim`).
+        warnings: Sentences; empty when nothing needs care.
+        delta: Tolerance of the loss interval.
+        confidence: Level of every interval.
+        seed: Seed of the resampling.
+        left_out: Rows that were not used, and the bias that may follow.
+        view: The measured view behind the interaction columns; empty when the table does not say.
+    """
+
+    def plot(self) -> Any:
+        """Loss against R of every budget, and R* against the budget.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers, strings and None."""
+        return dict(to_plain(self))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a budget: its status in words, R* with interval, best shape, loss interval."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(each) for each in self.budgets])
+
+    def __str__(self) -> str:
+        """The verdict's three lines, the largest budgets and how many notes there are: at most 15 lines."""
+        found = []
+        for label, words in verdict(self).lines:
+            found += textwrap.wrap(f"{label}: {words}", WIDTH, subsequent_indent="  ", max_lines=3, placeholder=" ...")
+        shown = self.budgets[-MOST_BUDGETS:]
+        hidden = len(self.budgets) - len(shown)
+        found += [f"{format_size(each.budget):>6}  R* {_star(each)}, best {_best(each)}" for each in shown]
+        notes = f"{len(self.warnings)} notes in .warnings" if self.warnings else "no notes"
+        more = f"; {hidden} smaller budgets in .to_frame()" if hidden else ""
+        return "\n".join([*found[: MOST_LINES - 1], f"{notes}{more}; every test in verdict(fit).details"])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the verdict's three lines and a row a budget."""
+        said = "".join(f"<p><b>{label}.</b> {escape(words)}</p>" for label, words in verdict(self).lines)
+        return said + self.to_frame().to_html(index=False, na_rep="", float_format="{:.4g}".format)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LawFit:
+        """Read back what `to_dict` gave, also after a trip through JSON.
+
+        Raises:
+            InterlawError: A key is missing: the object is not a fit.
+        """
+        return from_plain(cls, data)
+
+
+def _row(budget: BudgetFit) -> dict[str, Any]:
+    star, near = budget.r_star, budget.loss_interval
+    return {
+        "budget": budget.budget,
+        "params": budget.params_mean,
+        "shapes": budget.num_shapes,
+        "runs": budget.num_runs,
+        "status": status_text(star),
+        "r_star": star.value,
+        "r_star_low": star.low,
+        "r_star_high": star.high,
+        "best_depth": budget.best.depth,
+        "best_width": budget.best.width,
+        "best_loss": budget.best.loss,
+        "within_delta_low": None if near is None else near.low,
+        "within_delta_high": None if near is None else near.high,
+    }
+
+
+def _star(budget: BudgetFit) -> str:
+    star = budget.r_star
+    if star.status != "optimum" or star.value is None:
+        return f"{star.value:.3g} (given)" if star.value is not None else f"unknown ({status_text(star)})"
+    return f"{star.value:.3g} ({star.low:.3g} to {star.high:.3g})"
+
+
+def _best(budget: BudgetFit) -> str:
+    return f"{budget.best.depth} x {budget.best.width}, loss {budget.best.loss_text}"
