@@ -37,7 +37,7 @@ CURVES: dict[str, Callable[[Array], Array]] = {
     "minimum in the middle": lambda u: 0.24 * (u - 0.5) ** 2,
     "minimum at three quarters": lambda u: 0.24 * (u - 0.75) ** 2,
 }
-GRIDS = ((5, 1), (5, 3), (7, 1), (7, 3), (12, 1), (12, 3))  # shapes, seeds
+GRIDS = ((3, 3), (4, 3), (5, 1), (5, 3), (7, 1), (7, 3), (12, 1), (12, 3))  # shapes, seeds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,6 @@
 from .claim import Claim as Claim
+from .claims import FittedTable as FittedTable
+from .claims import judge_together as judge_together
 from .compare import RivalForm as RivalForm
 from .compute_optimum import ComputeOptimum as ComputeOptimum
 from .compute_optimum import compute_optima as compute_optima
@@ -18,8 +20,6 @@ from .stability import equivalence as equivalence
 from .surface import SurfaceOptimum as SurfaceOptimum
 from .surface import surface_optima as surface_optima
 from .table import read_runs as read_runs
-from .together import FittedTable as FittedTable
-from .together import judge_together as judge_together
 from .treatments import TreatedBudget as TreatedBudget
 from .treatments import TreatmentComparison as TreatmentComparison
 from .treatments import TreatmentDifference as TreatmentDifference

@@ -1,13 +1,21 @@
-"""Every claim of the paper that a table, or several, can be asked about: C2 twice, C3, C4."""
+"""Every claim of the paper that a table, several, or several treatments can be asked about: C2 twice, C3, C4."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
 
+from interlaw.errors import InterlawError
 from interlaw.laws.claim import Claim, adjust, not_testable
-from interlaw.laws.contexts import Contexts
-from interlaw.laws.drift import interaction_drift
+from interlaw.laws.contexts import Contexts, join, read_contexts
+from interlaw.laws.drift import interaction_drift, pooled_loss_drift
+from interlaw.laws.grouping import group_shapes
+from interlaw.laws.law_result import LawResult
 from interlaw.laws.off_the_curve import off_the_curve
+from interlaw.laws.table import Columns, read_runs
 from interlaw.laws.tracking import efficient_ratio, tracking
 from interlaw.laws.within_shapes import within_shapes
 
@@ -49,3 +57,48 @@ def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int
     for view, (where, inside) in ratios.items():
         found.extend(interaction_drift(contexts, where, inside, view=view, confidence=confidence))
     return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedTable:
+    """A table, its fit, and where it came from.
+
+    Attributes:
+        source: A name; treatments of one source share it.
+        treatment: The treatment that was fitted; None where the table holds one.
+        table: The table.
+        fit: What `fit_law` found of it.
+        reading: `budget_tolerance` and `last_step`, where it was fitted with any.
+    """
+
+    source: str
+    treatment: str | None
+    table: Columns
+    fit: LawResult
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+
+def judge_together(parts: Sequence[FittedTable], *, num_permutations: int = 1000, seed: int = 0) -> tuple[Claim, ...]:
+    """The claims of several fitted tables: every budget of every source and treatment is a context.
+
+    Runs are compared within their shape, shapes within their context; R* is compared over contexts. Confidence is that
+    of the fits.
+
+    Args:
+        parts: The tables.
+        num_permutations: Permutations of each test.
+        seed: Their seed.
+
+    Raises:
+        InterlawError: No table.
+    """
+    if not parts:
+        raise InterlawError("expected at least one fitted table, found none; name a run")
+    read = []
+    for part in parts:
+        runs = read_runs(part.table, treatment=part.treatment, **part.reading)
+        read.append(read_contexts(part.table, runs, group_shapes(runs), part.fit.budgets))
+    contexts = join(read, sources=[part.source for part in parts])
+    confidence = parts[0].fit.confidence
+    claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
+    return (*claims, pooled_loss_drift(contexts, confidence=confidence))

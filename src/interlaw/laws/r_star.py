@@ -103,7 +103,8 @@ def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: 
         return True
     nearest = int(np.argmin(np.abs(x - vertex)))
     rows = slice(min(nearest, len(x) - 2), None) if side == "high" else slice(None, max(nearest, 1) + 1)
-    away = (x[rows] - vertex) ** 2
+    beyond = x[rows] - vertex if side == "high" else vertex - x[rows]
+    away = np.maximum(beyond, 0.0) ** 2  # a shape before the turn says nothing of a rise beyond it
     away = away - away.mean()
     error = curve.error * float(np.sqrt(away @ away))
     return bool(float(away @ y[rows]) > float(special.stdtrit(curve.error_dof, 1 - RISE_LEVEL)) * error)

@@ -11,26 +11,21 @@ import numpy as np
 from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import Settings, budget_curve
 from interlaw.laws.claim import Claim
+from interlaw.laws.claims import FittedTable, judge_together
 from interlaw.laws.fit import fit_law
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.loss_curve import LossCurve, grid
-from interlaw.laws.result import BestShape, Curve, Point, RStar, to_plain
+from interlaw.laws.result import BudgetFit, to_plain
 from interlaw.laws.table import Columns, FloatArray, read_runs
-from interlaw.laws.together import FittedTable, judge_together
 
 SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class TreatedBudget:
+class TreatedBudget(BudgetFit):
     """One budget under one treatment: what `fit_law` finds of it."""
 
     treatment: str
-    budget: float
-    best: BestShape
-    r_star: RStar
-    curve: Curve | None
-    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,17 +147,7 @@ def compare_treatments(
         parts.append(FittedTable(source="", treatment=treatment, table=final, fit=fit))
         warnings.extend(f"{treatment}: {warning}" for warning in fit.warnings)
         curves |= _curves(final, treatment, confidence=confidence, num_bootstrap=num_bootstrap, seed=seed)
-        budgets.extend(
-            TreatedBudget(
-                treatment=treatment,
-                budget=each.budget,
-                best=each.best,
-                r_star=each.r_star,
-                curve=each.curve,
-                points=each.points,
-            )
-            for each in fit.budgets
-        )
+        budgets.extend(TreatedBudget(treatment=treatment, **vars(each)) for each in fit.budgets)
     return TreatmentComparison(
         treatments=treatments,
         budgets=tuple(sorted(budgets, key=lambda each: (each.budget, treatments.index(each.treatment)))),
