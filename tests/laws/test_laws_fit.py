@@ -260,3 +260,14 @@ def test_a_flat_budget_says_what_it_could_have_seen(sweep) -> None:
     assert few.status == many.status == "flat"
     assert few.detectable > 3 * many.detectable > 0
     assert f"{few.detectable:.1%} worse than its middle would be seen in 80% of such sweeps" in few.reason
+
+
+def test_three_shapes_on_one_falling_side_are_no_optimum() -> None:
+    """A parabola through them turns before the last one, which is still the lowest."""
+    x = np.log(0.004) + np.array([0.0, 0.5, 1.0]) * np.log(0.25 / 0.004)
+    depth = np.cbrt(2e6 / 12 * np.exp(2 * x))
+    rng = np.random.default_rng(0)
+    loss = 2 * (1 + 0.08 * np.exp([0.0, -2.0, -4.0]))[:, None] * np.exp(0.001 * rng.normal(size=(3, 3)))
+    columns = {"params": np.full(3, 2e6), "depth": depth, "width": depth / np.exp(x)}
+    fit = fit_law({**{name: np.repeat(each, 3) for name, each in columns.items()}, "loss": loss.ravel()})
+    assert (fit.budgets[0].r_star.status, fit.budgets[0].r_star.open_side) == ("open", "high")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from interlaw.errors import InterlawError
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+SHAPE = ["budget", "depth", "width"]  # rows that agree in these are runs of one shape
 RUN_NAMES = ("run", "run_name", "run_id", "key", "trial")
 PROGRESS = ("train_tokens", "step", "steps")
 # Of inferred budgets: sizes that no matching rule rounded differ by less; those of the coarsest rule are kept apart
@@ -29,9 +31,7 @@ class Kept:
     told: tuple[str, ...] = ()
 
 
-def last_checkpoints(
-    columns: Mapping[str, FloatArray], done: Mask, *, runs: NDArray[np.str_] | None, last_step: bool
-) -> Kept:
+def last_checkpoints(columns: pd.DataFrame, done: Mask, *, runs: NDArray[np.str_] | None, last_step: bool) -> Kept:
     """The last row of each run, where rows of one run at several steps are told by tokens that differ.
 
     Args:
@@ -43,32 +43,28 @@ def last_checkpoints(
     Raises:
         InterlawError: Rows of a shape differ in tokens, and neither a run's name nor a seed tells which are seeds.
     """
-    progress = next((columns[name] for name in PROGRESS if name in columns), None)
+    progress = next((name for name in PROGRESS if name in columns), None)
     if progress is None:
         return Kept(keep=done.copy())
-    keys = [_shape_ids(columns)]
-    if runs is not None:
-        keys.append(np.unique(runs, return_inverse=True)[1])
+    if runs is None:
+        ended, names = columns[done], [name for name in ("seed", "learning_rate") if name in columns]
     else:
-        keys += [_codes(columns[name]) for name in ("seed", "learning_rate") if name in columns]
-    keep = done.copy()
-    for rows in _groups(np.column_stack(keys), done):
-        last = np.nanmax(progress[rows]) if np.isfinite(progress[rows]).any() else np.nan
-        earlier = rows[progress[rows] < last]
-        if len(earlier) and runs is None and "seed" not in columns and not last_step:
-            depth, width = columns["depth"][rows[0]], columns["width"][rows[0]]
-            raise InterlawError(
-                f"expected one row a run, found {len(rows)} rows of {depth:g} x {width:g} at different tokens, and "
-                "neither a column run nor seed to tell checkpoints from seeds: add one, or keep the last row of each "
-                "shape with last_step= (--last-step)"
-            )
-        keep[earlier] = False
-    dropped = int(done.sum() - keep.sum())
+        ended, names = columns.assign(run=runs)[done], ["run"]
+    same = ended.groupby([*SHAPE, *names], dropna=False)[progress]
+    earlier = (ended[progress] < same.transform("max")).to_numpy()
+    if earlier.any() and runs is None and "seed" not in columns and not last_step:
+        first, count = ended[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
+        raise InterlawError(
+            f"expected one row a run, found {count} rows of {first['depth']:g} x {first['width']:g} at different "
+            "tokens, and neither a column run nor seed to tell checkpoints from seeds: add one, or keep the last row of "
+            "each shape with last_step= (--last-step)"
+        )
+    dropped = int(earlier.sum())
     told = f"{dropped} rows are earlier checkpoints of a run, which are not seeds: the last of each run is used"
-    return Kept(keep=keep, dropped=dropped, told=(told,) if dropped else ())
+    return Kept(keep=_without(done, earlier), dropped=dropped, told=(told,) if dropped else ())
 
 
-def best_rates(columns: Mapping[str, FloatArray], keep: Mask, *, transferred: bool = False) -> tuple[Kept, int]:
+def best_rates(columns: pd.DataFrame, keep: Mask, *, transferred: bool = False) -> tuple[Kept, int]:
     """The rate of lowest mean validation loss of each shape, and how many shapes chose the end of what was tried.
 
     Args:
@@ -82,72 +78,63 @@ def best_rates(columns: Mapping[str, FloatArray], keep: Mask, *, transferred: bo
     if "learning_rate" not in columns:
         unknown = "the table has no column learning_rate: whether every shape had a rate that suits it is unknown"
         return Kept(keep=keep.copy(), told=(unknown,)), 0
-    rates, chosen, edges, counts = columns["learning_rate"], keep.copy(), 0, []
-    for rows in _groups(_shape_ids(columns)[:, None], keep):
-        tried = np.unique(rates[rows][np.isfinite(rates[rows])])
-        counts.append(max(1, len(tried)))
-        if len(tried) < 2:
-            continue
-        losses = _validation(columns, rows)
-        best = int(np.argmin([losses[rates[rows] == rate].mean() for rate in tried]))
-        edges += best in (0, len(tried) - 1)
-        chosen[rows[rates[rows] != tried[best]]] = False
+    kept = columns[keep]
+    counts = kept.groupby(SHAPE)["learning_rate"].transform("nunique").clip(lower=1)
+    several = kept[counts > 1]
+    losses = _validation(several).groupby([several[name] for name in (*SHAPE, "learning_rate")]).mean()
+    of_shape = losses.groupby(level=SHAPE)
+    best = pd.Series([place[-1] for place in of_shape.idxmin()], index=of_shape.size().index, dtype=float)
+    ends = losses.reset_index("learning_rate").groupby(level=SHAPE)["learning_rate"].agg(["min", "max"])
+    chosen = several[SHAPE].join(best.rename("rate"), on=SHAPE)["rate"]
+    slower = (kept["learning_rate"] != chosen.reindex(kept.index)) & (counts > 1)
     told = []
-    if min(counts) < max(counts):
+    if counts.min() < counts.max():
         told.append(
-            f"shapes were searched over {min(counts)} to {max(counts)} learning rates: those with more of them win by "
-            "that alone"
+            f"shapes were searched over {counts.min()} to {counts.max()} learning rates: those with more of them win "
+            "by that alone"
         )
-    used = np.unique(rates[chosen])
-    if len(used) == 1 and np.isfinite(used).all() and len(counts) > 1 and max(counts) == 1 and not transferred:
+    used = kept["learning_rate"][~slower].unique()
+    num_shapes = len(kept.drop_duplicates(SHAPE))
+    if len(used) == 1 and np.isfinite(used).all() and num_shapes > 1 and counts.max() == 1 and not transferred:
         told.append(
             f"one learning rate ({used[0]:g}) for all shapes: R* and gamma are those at this rate, where a shape that "
             "another rate suits looks worse"
         )
-    return Kept(keep=chosen, dropped=int(keep.sum() - chosen.sum()), told=tuple(told)), edges
+    edges = int(ends.eq(best, axis=0).any(axis=1).sum())
+    return Kept(keep=_without(keep, slower), dropped=int(slower.sum()), told=tuple(told)), edges
 
 
-def _validation(columns: Mapping[str, FloatArray], rows: NDArray[np.int64]) -> FloatArray:
-    if "val_loss" not in columns or not np.isfinite(columns["val_loss"][rows]).all():
+def _validation(rows: pd.DataFrame) -> pd.Series[float]:
+    if len(rows) and not ("val_loss" in rows and np.isfinite(rows["val_loss"]).all()):
         raise InterlawError(
             "expected a column val_loss to choose each shape's learning rate by, found several rates a shape without "
             "it: the loss that is fitted cannot choose, for more rates would win by luck; add val_loss, keep one rate "
             "a shape, or map a validation loss with --column val_loss=THEIRS"
         )
-    return columns["val_loss"][rows]
+    return rows["val_loss"] if "val_loss" in rows else rows["loss"]
 
 
-def without_copies(
-    columns: Mapping[str, FloatArray], keep: Mask, *, cells: Callable[[], list[NDArray[np.str_]]]
-) -> Kept:
+def without_copies(columns: pd.DataFrame, keep: Mask, *, cells: Callable[[Mask], pd.DataFrame]) -> Kept:
     """One of each group of rows that agree in every column, whose `cells` are read only where shape and loss agree."""
-    result = keep.copy()
-    texts: list[NDArray[np.str_]] = []
-    same = np.column_stack([_shape_ids(columns), _codes(columns["loss"])])
-    for rows in _groups(same, keep):
-        if len(rows) > 1:
-            texts = texts or cells()
-            whole = np.column_stack([values[rows] for values in texts])
-            first = np.unique(whole, axis=0, return_index=True)[1]
-            result[np.delete(rows, first)] = False
-    dropped = int(keep.sum() - result.sum())
+    alike = _without(keep, ~columns[keep].duplicated([*SHAPE, "loss"], keep=False))
+    copies = cells(alike).duplicated() if alike.any() else pd.Series(dtype=bool)
+    dropped = int(copies.sum())
     told = f"{dropped} rows repeat another row exactly and were counted once"
-    return Kept(keep=result, dropped=dropped, told=(told,) if dropped else ())
+    return Kept(keep=keep & ~_within(alike, copies), dropped=dropped, told=(told,) if dropped else ())
 
 
-def shared_seeds(columns: Mapping[str, FloatArray], keep: Mask) -> tuple[FloatArray | None, tuple[str, ...]]:
+def shared_seeds(columns: pd.DataFrame, keep: Mask) -> tuple[FloatArray | None, tuple[str, ...]]:
     """The seed of each kept run where seeds pair runs of several shapes, else None, and what to tell of it.
 
     A number that every run bears, or that no two shapes of a budget share, pairs nothing.
     """
-    if "seed" not in columns or not np.isfinite(columns["seed"][keep]).all():
+    kept = columns[keep]
+    if "seed" not in kept or not np.isfinite(kept["seed"]).all():
         return None, ()
-    shape, seed = _shape_ids(columns)[keep], columns["seed"][keep]
-    budget = columns["budget"][keep]
-    pairs = np.unique(np.column_stack([budget, seed, shape]), axis=0)
-    is_shared = len(np.unique(pairs[:, :2], axis=0)) < len(pairs)
-    if len(np.unique(shape)) == len(shape) or (is_shared and len(np.unique(pairs[:, 2])) < len(pairs)):
-        return seed, ()
+    pairs = kept.drop_duplicates([*SHAPE, "seed"])
+    pairing = pairs.duplicated(["budget", "seed"]).any() and pairs.duplicated(SHAPE).any()
+    if pairing or not kept.duplicated(SHAPE).any():
+        return kept["seed"].to_numpy(), ()
     return None, ("no seed is shared by two shapes and differs between two runs: runs of a shape count as independent",)
 
 
@@ -186,19 +173,12 @@ def _rounding(step: float, width: FloatArray) -> float:
     return float(np.clip((1 + miss) / (1 - miss) - 1, LEAST_TOLERANCE, MOST_TOLERANCE))
 
 
-def _shape_ids(columns: Mapping[str, FloatArray]) -> NDArray[np.int64]:
-    keys = np.column_stack([columns["budget"], columns["depth"], columns["width"]])
-    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+def _within(keep: Mask, found: ArrayLike) -> Mask:
+    """Of all rows, those that were `found` among the kept ones."""
+    result = np.zeros_like(keep)
+    result[keep] = found
+    return result
 
 
-def _codes(values: FloatArray) -> NDArray[np.int64]:
-    """Equal numbers, and missing ones, as equal whole numbers."""
-    return np.unique(np.nan_to_num(values, nan=-np.inf), return_inverse=True)[1].reshape(-1)
-
-
-def _groups(keys: NDArray[np.int64], keep: Mask) -> Iterator[NDArray[np.int64]]:
-    """Kept rows that share a key, group by group."""
-    rows = np.flatnonzero(keep)
-    group = np.unique(keys[rows], axis=0, return_inverse=True)[1].reshape(-1)
-    order = np.argsort(group, kind="stable")
-    yield from np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)
+def _without(keep: Mask, dropped: ArrayLike) -> Mask:
+    return keep & ~_within(keep, dropped)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError
 from interlaw.laws.rows import (
     PROGRESS,
     RUN_NAMES,
+    SHAPE,
     best_rates,
     infer_budgets,
     last_checkpoints,
@@ -28,6 +30,7 @@ FloatArray = NDArray[np.float64]
 TRANSFERRED = {"mup", "completep"}
 REQUIRED = ("params", "depth", "width", "loss")
 MEASURED = ("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio")
+OPTIONAL = ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "val_loss", *PROGRESS, *MEASURED)
 
 
 class Columns(Protocol):
@@ -134,18 +137,19 @@ def read_runs(
     if state is not None:
         status = states_of(_text(table, state, num_rows)[chosen], column=state)
     done = status == "done"
-    columns = {name: _number(table, name, num_rows)[chosen] for name in REQUIRED}
-    for name in ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "val_loss", *PROGRESS, *MEASURED):
-        if name in names:
-            columns[name] = _number(table, name, num_rows)[chosen]
+    columns = pd.DataFrame(
+        {name: _number(table, name, num_rows)[chosen] for name in (*REQUIRED, *OPTIONAL) if name in names}
+    )
     row_numbers = np.flatnonzero(chosen)
     for name in (*REQUIRED, *(name for name in ("budget", "budget_spent") if name in columns)):
-        _check_positive(columns[name][done], name, row_numbers[done])
+        _check_positive(columns[name].to_numpy()[done], name, row_numbers[done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
     told = []
     if "budget" not in columns:
-        columns["budget"], widest = infer_budgets(columns["params"], columns["width"], tolerance=budget_tolerance)
+        columns["budget"], widest = infer_budgets(
+            columns["params"].to_numpy(), columns["width"].to_numpy(), tolerance=budget_tolerance
+        )
         told.append(
             f"the table has no column budget: runs within {widest:.0%} of each other's parameters count as one budget "
             "(budget_tolerance= or --budget-tolerance sets it)"
@@ -155,8 +159,13 @@ def read_runs(
     checkpoints = last_checkpoints(columns, done, runs=named, last_step=last_step)
     treatments = set(_text(table, "treatment", num_rows)[chosen]) if "treatment" in names else set()
     rates, edges = best_rates(columns, checkpoints.keep, transferred=treatments <= TRANSFERRED and bool(treatments))
-    copies = without_copies(columns, rates.keep, cells=lambda: [_text(table, name, num_rows)[chosen] for name in names])
+    copies = without_copies(
+        columns,
+        rates.keep,
+        cells=lambda rows: pd.DataFrame({name: _text(table, name, num_rows)[chosen][rows] for name in names}),
+    )
     keep = copies.keep
+    kept = {name: values.to_numpy() for name, values in columns[keep].items()}
     left_out = LeftOut(
         num_rows=len(status),
         diverged=int((status == "diverged").sum()),
@@ -168,15 +177,15 @@ def read_runs(
         bias=_bias(columns, done),
     )
     seeds, unshared = shared_seeds(columns, keep)
-    tokens = columns.get("train_tokens")
-    if tokens is not None and not (np.isfinite(tokens[keep]).all() and (tokens[keep] > 0).all()):
+    tokens = kept.get("train_tokens")
+    if tokens is not None and not (np.isfinite(tokens).all() and (tokens > 0).all()):
         tokens = None
     return Runs(
-        **{name: columns[name][keep] for name in ("budget", *REQUIRED)},
-        spent=columns.get("budget_spent", columns["params"])[keep],
-        tokens=None if tokens is None else tokens[keep],
+        **{name: kept[name] for name in ("budget", *REQUIRED)},
+        spent=kept.get("budget_spent", kept["params"]),
+        tokens=tokens,
         spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
-        measured={name: columns[name][keep] for name in MEASURED if name in columns},
+        measured={name: kept[name] for name in MEASURED if name in kept},
         told=(*told, *checkpoints.told, *rates.told, *copies.told, *unshared),
         rate_edges=edges + _searched_edges(columns, keep),
         left_out=left_out,
@@ -231,22 +240,14 @@ def _treatment_mask(table: Columns, names: list[str], num_rows: int, treatment: 
 def _text(table: Columns, name: str, num_rows: int) -> NDArray[np.str_]:
     values = np.asarray(table[name], dtype=object)
     _check_length(values, name, num_rows)
-    return np.array(["" if _is_missing(value) else str(value) for value in values], dtype=np.str_)
-
-
-def _is_missing(value: Any) -> bool:
-    """None, NaN, or pandas' NA and NaT, of which none equals itself and NA cannot say so."""
-    try:
-        return value is None or bool(value != value)
-    except (TypeError, ValueError):  # NA refuses to be true or false; an array in a cell is a value
-        return not hasattr(value, "__len__")
+    return np.where(pd.isna(values), "", values.astype(np.str_))
 
 
 def _number(table: Columns, name: str, num_rows: int) -> FloatArray:
     raw = np.asarray(table[name])
     _check_length(raw, name, num_rows)
     if raw.dtype == object:
-        raw = np.array([np.nan if _is_missing(value) else value for value in raw], dtype=object)
+        raw = np.where(pd.isna(raw), np.nan, raw)
     try:
         return raw.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
@@ -270,33 +271,26 @@ def _check_positive(values: FloatArray, name: str, rows: NDArray[np.int64]) -> N
         )
 
 
-def _shape_ids(columns: Mapping[str, FloatArray]) -> NDArray[np.int64]:
-    keys = np.column_stack([columns["budget"], columns["depth"], columns["width"]])
-    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def _searched_edges(columns: Mapping[str, FloatArray], keep: NDArray[np.bool_]) -> int:
+def _searched_edges(columns: pd.DataFrame, keep: NDArray[np.bool_]) -> int:
     """Shapes whose rate a search left at the end of the rates it tried, by the table's own account."""
     if "rate_at_edge" not in columns:
         return 0
-    return len(np.unique(_shape_ids(columns)[keep & (columns["rate_at_edge"] == 1)]))
+    return len(columns[keep & (columns["rate_at_edge"] == 1)].drop_duplicates(SHAPE))
 
 
-def _lost_shapes(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> tuple[str, ...]:
-    shapes = _shape_ids(columns)
-    lost = sorted(set(shapes[~done].tolist()) - set(shapes[done].tolist()))
-    rows = [int(np.flatnonzero(shapes == shape)[0]) for shape in lost]
+def _lost_shapes(columns: pd.DataFrame, done: NDArray[np.bool_]) -> tuple[str, ...]:
+    shapes = columns.assign(done=done).groupby(SHAPE)["done"].any()
     return tuple(
-        f"{columns['depth'][row]:g} x {columns['width'][row]:g} @ {format_size(columns['budget'][row])}"
-        for row in rows
-        if np.isfinite([columns["depth"][row], columns["width"][row], columns["budget"][row]]).all()
+        f"{depth:g} x {width:g} @ {format_size(budget)}"
+        for budget, depth, width in shapes.index[~shapes.to_numpy(dtype=bool)]
+        if np.isfinite([budget, depth, width]).all()
     )
 
 
-def _bias(columns: Mapping[str, FloatArray], done: NDArray[np.bool_]) -> str:
+def _bias(columns: pd.DataFrame, done: NDArray[np.bool_]) -> str:
     """Say on which side of the kept runs the missing ones lie."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(columns["depth"] / columns["width"])
+        ratio = np.log(columns["depth"].to_numpy() / columns["width"].to_numpy())
     missing = ratio[~done & np.isfinite(ratio)]
     if not len(missing):
         return ""
