@@ -28,8 +28,8 @@ def collect_warnings(
         )
     if shapes.relative_noise is None and len(shapes.loss) > len(budgets):
         warnings.append(
-            "no shape was run with two seeds: the seed noise is unknown, ties cannot be told from gains, and errors that "
-            "neighbouring shapes share would pass for a curve"
+            "no shape was run with two seeds: the seed noise is unknown, ties cannot be told from gains, and errors "
+            "that neighbouring shapes share would pass for a curve"
         )
     given = all(fit.r_star.status == "given" for fit in budgets)
     if given:

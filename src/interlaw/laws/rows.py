@@ -56,8 +56,8 @@ def last_checkpoints(columns: pd.DataFrame, done: Mask, *, runs: NDArray[np.str_
         first, count = ended[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
         raise InterlawError(
             f"expected one row a run, found {count} rows of {first['depth']:g} x {first['width']:g} at different "
-            "tokens, and neither a column run nor seed to tell checkpoints from seeds: add one, or keep the last row of "
-            "each shape with last_step= (--last-step)"
+            "tokens, and neither a column run nor seed to tell checkpoints from seeds: add one, or keep the last row "
+            "of each shape with last_step= (--last-step)"
         )
     dropped = int(earlier.sum())
     told = f"{dropped} rows are earlier checkpoints of a run, which are not seeds: the last of each run is used"
