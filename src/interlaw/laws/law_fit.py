@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interlaw.laws.law_result import LawResult
-from interlaw.laws.result import BudgetFit, from_plain, to_plain
+from interlaw.laws.result import BudgetFit, from_plain
 from interlaw.laws.verdicts import status_text, verdict
 from interlaw.size import format_size
 
@@ -61,10 +61,6 @@ class LawFit(LawResult):
         """
         # the chart lies to the right of this stage: found when it is asked for, by the package's public name
         return import_module("interlaw").chart_of(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers, strings and None."""
-        return dict(to_plain(self))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a budget: its status in words, R* with interval, best shape, loss interval."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from interlaw.laws.claim import Claim
 from interlaw.laws.joint_law import JointLaw
-from interlaw.laws.result import BudgetFit, PooledInterval
+from interlaw.laws.result import BudgetFit, PooledInterval, to_plain
 from interlaw.laws.stability import Stability
 from interlaw.laws.table import LeftOut
 
@@ -26,3 +27,7 @@ class LawResult:
     seed: int
     left_out: LeftOut
     view: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers, strings and None."""
+        return dict(to_plain(self))
