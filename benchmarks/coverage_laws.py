@@ -37,6 +37,7 @@ CURVES: dict[str, Callable[[Array], Array]] = {
     "minimum in the middle": lambda u: 0.24 * (u - 0.5) ** 2,
     "minimum at three quarters": lambda u: 0.24 * (u - 0.75) ** 2,
 }
+NOISES = ("normal", "AR(.8)", "t(2)")  # of neighbouring shapes of one seed; of each run
 GRIDS = ((3, 3), (4, 3), (5, 1), (5, 3), (7, 1), (7, 3), (12, 1), (12, 3))  # shapes, seeds
 
 
@@ -117,14 +118,20 @@ TRUTHS: dict[str, Truth] = {
 QUIET = ("in the family", "additive law")  # asked at a third of the noise, too
 
 
-def one_budget(curve: str, num_shapes: int, seeds: int, noise: float, draw: int) -> dict[str, Array]:
+def one_budget(
+    curve: str, num_shapes: int, seeds: int, noise: float, draw: int, kind: str = "normal"
+) -> dict[str, Array]:
     """A budget of 2M parameters over R = 0.004 to 0.25; odd draws are mirrored."""
     rng = np.random.default_rng(draw)
     x = np.linspace(np.log(0.004), np.log(0.25), num_shapes)
     place = (x - x[0]) / (x[-1] - x[0])
     mean = 2 * (1 + CURVES[curve](1 - place if draw % 2 else place))
     depth = np.cbrt(2e6 / 12 * np.exp(2 * x))
-    loss = mean[:, None] * np.exp(noise * rng.normal(size=(num_shapes, seeds)))
+    scatter = rng.standard_t(2, size=(num_shapes, seeds)) if kind == "t(2)" else rng.normal(size=(num_shapes, seeds))
+    if kind == "AR(.8)":
+        apart = np.abs(np.subtract.outer(np.arange(num_shapes), np.arange(num_shapes)))
+        scatter = np.linalg.cholesky(0.8**apart) @ scatter
+    loss = mean[:, None] * np.exp(noise * scatter)
     return {
         "params": np.full(num_shapes * seeds, 2e6),
         "depth": np.repeat(depth, seeds),
@@ -134,11 +141,13 @@ def one_budget(curve: str, num_shapes: int, seeds: int, noise: float, draw: int)
     }
 
 
-def status_shares(curve: str, num_shapes: int, seeds: int, noise: float, *, draws: int) -> dict[str, float]:
+def status_shares(
+    curve: str, num_shapes: int, seeds: int, noise: float, *, draws: int, kind: str = "normal"
+) -> dict[str, float]:
     """Share of draws of each status."""
     found: Counter[str] = Counter()
     for draw in range(draws):
-        shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds, noise, draw)))
+        shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds, noise, draw, kind)))
         rows = np.arange(len(shapes.loss))
         found[fit_budget(shapes, rows, settings=SETTINGS, rng=np.random.default_rng(draw)).r_star.status] += 1
     return {status: found[status] / draws for status in STATUSES}
@@ -215,14 +224,15 @@ def main() -> None:
             found = coverage(name, noise=noise, draws=COVERAGE_DRAWS)
             cells = [_share(*found[what]) for what in ("R*", "gamma, over optima", "gamma, jointly")]  # type: ignore[misc]
             print(f"| {name} | {noise:.1%} | {cells[0]} | {found['bias']:+.1%} | {cells[1]} | {cells[2]} |", flush=True)
-    print(f"\n| loss of a budget | shapes, seeds | noise | {' | '.join(STATUSES)} |")
+    print(f"\n| loss of a budget | noise | shapes, seeds | {' | '.join(STATUSES)} |")
     print("|---|---|---|" + "---|" * len(STATUSES))
     for curve in CURVES:
-        for num_shapes, seeds in GRIDS:
-            for noise in (0.001, 0.004):
-                shares = status_shares(curve, num_shapes, seeds, noise, draws=STATUS_DRAWS)
-                cells = [_share(shares[status], STATUS_DRAWS) for status in STATUSES]
-                print(f"| {curve} | {num_shapes}, {seeds} | {noise:.1%} | {' | '.join(cells)} |", flush=True)
+        for kind in NOISES:
+            for num_shapes, seeds in GRIDS if kind == "normal" else GRIDS[-4:]:
+                for noise in (0.001, 0.004) if kind == "normal" else (0.002,):
+                    shares = status_shares(curve, num_shapes, seeds, noise, draws=STATUS_DRAWS, kind=kind)
+                    cells = " | ".join(_share(shares[status], STATUS_DRAWS) for status in STATUSES)
+                    print(f"| {curve} | {noise:.1%} {kind} | {num_shapes}, {seeds} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

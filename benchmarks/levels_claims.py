@@ -107,6 +107,42 @@ def unrelated(
     return draw
 
 
+def unusual() -> dict[str, Draw]:
+    """Designs that are not whole: seeds or measurements that lack, and runs that went wrong."""
+
+    def measured(draw: Draw, rule: Callable[[Contexts, np.random.Generator], NDArray[np.bool_]]) -> Draw:
+        def some(rng: np.random.Generator) -> Contexts:
+            world = draw(rng)
+            found = world.interaction[""]["aofe"]
+            value = np.where(rule(world, rng), found.value, np.nan)
+            return replace(world, interaction={"": {"aofe": replace(found, value=value)}})
+
+        return some
+
+    def spiked(rng: np.random.Generator) -> Contexts:
+        world = unrelated(seeds=3)(rng)
+        found = world.interaction[""]["aofe"]
+        sides = [
+            each + 5 * (np.arange(len(each)) == rng.integers(len(each)))
+            for each in (world.log_loss_of_run, found.value)
+        ]
+        return replace(world, log_loss_of_run=sides[0], interaction={"": {"aofe": replace(found, value=sides[1])}})
+
+    def shallow(world: Contexts, rng: np.random.Generator) -> NDArray[np.bool_]:
+        return np.asarray((world.seed < 2) | (world.depth[world.shape] < 5), dtype=bool)  # type: ignore[operator]
+
+    def two_thirds(world: Contexts, rng: np.random.Generator) -> NDArray[np.bool_]:
+        return rng.random(len(world.shape)) > 1 / 3
+
+    return {
+        **{f"{kind}, 2 seeds": unrelated(kind, seeds=2) for kind in KINDS},
+        "a third of runs not measured, 3 seeds": measured(unrelated(seeds=3), two_thirds),
+        "a third of runs not measured, AR(.8), 3 seeds": measured(unrelated("AR(.8)", seeds=3), two_thirds),
+        "third seed in shallow shapes alone, AR(.8)": measured(unrelated("AR(.8)", seeds=3), shallow),
+        "one run diverged in the loss, another in the quantity, 3 seeds": spiked,
+    }
+
+
 def two_treatments(kind: str = "independent", *, seeds: int = NUM_SEEDS, shared: float = 0.8) -> Draw:
     """Two treatments of every budget, unrelated; runs of one shape and seed share so much of their noise."""
 
@@ -266,6 +302,9 @@ def main(draws: int = 1000) -> None:
     """Prints every table."""
     levels = ((f"{kind}, {seeds} seeds", unrelated(kind, seeds=seeds)) for seeds in (6, 3) for kind in KINDS)
     print_table("T1, within shapes", ((name, asked(within_shapes, draw, draws=draws)) for name, draw in levels))
+    print_table(
+        "T1, designs that are not whole", ((n, asked(within_shapes, d, draws=draws)) for n, d in unusual().items())
+    )
     both = (
         (f"{kind}, {seeds} seeds", two_treatments(kind, seeds=seeds))
         for seeds in (6, 3)

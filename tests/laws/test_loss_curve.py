@@ -59,10 +59,10 @@ def test_the_band_holds_the_curve() -> None:
 
 def test_only_the_neighbourhood_of_the_minimum_is_used() -> None:
     y = np.array([9.0, 3.0, 2.1, 2.0, 2.05, 2.1, 2.15, 7.0])
-    assert near_minimum(np.arange(8.0), y, window=0.1).tolist() == [1, 2, 3, 4, 5, 6]
-    assert near_minimum(np.arange(8.0), y, window=0.01).tolist() == [1, 2, 3, 4, 5, 6]
-    assert near_minimum(np.arange(8.0), y, window=3.0).tolist() == [1, 2, 3, 4, 5, 6, 7]
-    assert near_minimum(np.arange(3.0), y[:3], window=0.01).tolist() == [0, 1, 2]
+    assert near_minimum(y, window=0.1).tolist() == [1, 2, 3, 4, 5, 6]
+    assert near_minimum(y, window=0.01).tolist() == [1, 2, 3, 4, 5, 6]
+    assert near_minimum(y, window=3.0).tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert near_minimum(y[:3], window=0.01).tolist() == [0, 1, 2]
 
 
 def test_a_lopsided_curve_is_not_dragged_to_its_flat_side() -> None:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 # With this many shapes a budget has a curve of its own; below, in every budget, a table is a grid of sizes.
 _ENOUGH = 5
+_WORDS = {
+    "flat": "no difference over R seen",
+    "open": "the loss turns, but the data bound R* on one side at most",
+    "edge": "the loss still falls at an end of the grid",
+    "too_few_shapes": "too few shapes",
+}
 
 
 def list_sweeps(*, as_json: bool) -> None:
@@ -55,12 +61,12 @@ def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
 
     console = make_console(stderr=False)
     for one in found.get("surface", []):
-        said = one["status"].replace("_", " ")
+        said = _WORDS.get(one["status"], one["status"])
         if one["status"] == "optimum":
             said = f"R* {one['ratio']:.4f} (90%: {one['low']:.4f} to {one['high']:.4f})"
         console.print(f"surface through {one['num_shapes']} shapes near {format_size(one['params'])}: {said}")
     for one in found.get("compute_optimal", []):
-        said = one["status"].replace("_", " ")
+        said = _WORDS.get(one["status"], one["status"])
         if one["status"] == "optimum":
             size, tokens, ratio = one["params"], one["tokens"], one["ratio"]
             said = (

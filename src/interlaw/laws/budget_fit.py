@@ -12,7 +12,7 @@ from scipy import special
 
 from interlaw.errors import InterlawError
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.loss_curve import LossCurve, fit_curve, grid, near_minimum, tolerance_ends
+from interlaw.laws.loss_curve import LossCurve, around_best, fit_curve, grid, near_minimum, tolerance_ends
 from interlaw.laws.r_star import decide_r_star
 from interlaw.laws.result import (
     BestShape,
@@ -98,7 +98,7 @@ def budget_curve(
 ) -> tuple[LossCurve | None, NDArray[np.int64]]:
     """The curve through the shapes near the minimum of one budget (None with fewer than three), and which they are."""
     x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
-    used = near_minimum(x, y, window=max(settings.window, 3 * settings.delta))
+    used = near_minimum(y, window=max(settings.window, 3 * settings.delta))
     if len(np.unique(np.round(x, 12))) < 3:
         return None, used
     noise = shapes.noise_of_means(rows[used])
@@ -152,22 +152,11 @@ def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
     )
 
 
-def _neighbours(y: FloatArray, limit: float) -> NDArray[np.int64]:
-    """The unbroken run of shapes around the best whose loss stays at or below the limit."""
-    best = int(np.argmin(y))
-    low = high = best
-    while low > 0 and y[low - 1] <= limit:
-        low -= 1
-    while high < len(y) - 1 and y[high + 1] <= limit:
-        high += 1
-    return np.arange(low, high + 1)
-
-
 def _seed_noise(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> SeedNoise:
     """The seed noise, and the unbroken run of shapes around the best that it cannot tell from it."""
     x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
     delta = _indistinguishable(shapes, rows, settings)
-    inside = _neighbours(y, (1 + delta) * y.min())
+    inside = around_best(y, tolerance=delta)
     return SeedNoise(
         relative=shapes.relative_noise or 0.0,
         dof=shapes.noise_dof,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from interlaw.laws.grouping import ShapeMeans
@@ -10,6 +12,14 @@ from interlaw.laws.result import BudgetFit
 from interlaw.laws.scales import to_scale
 from interlaw.laws.table import Runs
 from interlaw.size import counted, format_size
+
+MOST_LISTED = 6  # shapes or budgets in one sentence
+
+
+def listed(names: Sequence[str]) -> str:
+    """At most `MOST_LISTED` names, then how many more."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def collect_warnings(
@@ -43,9 +53,11 @@ def collect_warnings(
             "one shape a budget: a ladder of models says nothing about the best shape of a budget; run several "
             "shapes of each, or pass given= (--given) if each row is an optimum that was found elsewhere"
         )
+    without = [fit for fit in budgets if fit.r_star.status not in ("optimum", "given") and not ladder]
+    for reason in dict.fromkeys(fit.r_star.reason for fit in without):
+        sizes = [format_size(fit.budget) for fit in without if fit.r_star.reason == reason]
+        warnings.append(f"budget{'s' * (len(sizes) > 1)} {listed(sizes)}: no optimum to report; {reason}")
     for fit in budgets:
-        if fit.r_star.status not in ("optimum", "given") and not ladder:
-            warnings.append(f"budget {format_size(fit.budget)}: no optimum to report; {fit.r_star.reason}")
         if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:
             warnings.append(
                 f"budget {format_size(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a "
@@ -92,8 +104,9 @@ def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[
         meaning = {
             "edge": "its best ratio lies outside most budgets' grids",
             "flat": "its curvature cannot be told from 0",
-            "not converged": f"{law.num_agreeing} of {law.num_starts} starts reached its lowest cost"
-            + ("" if law.num_agreeing < 2 else ", where the search did not come to rest"),
+            "not converged": f"only {law.num_agreeing} of {law.num_starts} starts reached its lowest cost"
+            if law.num_agreeing < 2
+            else "the search for its parameters did not come to rest",
         }[law.status]
         warnings.append(f"the joint law gives no best ratio: {meaning}")
     if law.at_bounds:

@@ -23,14 +23,7 @@ _UNMEASURED = (("C2", "within-shapes"), ("C2", "off-the-curve"), ("C3", "trackin
 
 
 def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int, seed: int) -> tuple[Claim, ...]:
-    """The claims about interaction, most useful first; p-values adjusted over quantities and views of each test.
-
-    Args:
-        contexts: Runs, shapes and contexts of one table, or of several joined.
-        confidence: Level of every interval.
-        num_permutations: Permutations of each test.
-        seed: Seed of the permutations: claims do not depend on what else was drawn.
-    """
+    """The claims about interaction, most useful first; p-values adjusted over quantities and views of each test."""
     views = contexts.interaction
     if not views:
         return tuple(not_testable(claim, test, "interaction was not measured") for claim, test in _UNMEASURED)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlaw.laws.claim import CLAIMED
-from interlaw.laws.grouping import ShapeMeans
+from interlaw.laws.grouping import ShapeMeans, group_means
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.scales import error_on_scale, to_scale
 from interlaw.laws.table import Columns, FloatArray, Runs
@@ -67,10 +67,17 @@ class Contexts:
 
     def means(self, measured: Measured) -> FloatArray:
         """Mean of each shape over its measured runs on the quantity's scale, (m,); NaN where none was measured."""
+        return group_means(measured.value, self.shape, len(self.context))
+
+    def errors(self, measured: Measured) -> FloatArray:
+        """Mean error variance of each shape's measured runs, (m,); NaN where one of them lacks it."""
         known = np.isfinite(measured.value)
-        counts = np.bincount(self.shape[known], minlength=len(self.context))
-        sums = np.bincount(self.shape[known], weights=measured.value[known], minlength=len(self.context))
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        sums = np.bincount(self.shape[known], weights=measured.variance[known], minlength=len(self.context))
+        return np.asarray(sums / np.maximum(self.counts(measured), 1), dtype=np.float64)
+
+    def counts(self, measured: Measured) -> IntArray:
+        """Measured runs of each shape, (m,)."""
+        return np.bincount(self.shape[np.isfinite(measured.value)], minlength=len(self.context))
 
 
 def averages(values: FloatArray | IntArray, labels: IntArray) -> FloatArray:

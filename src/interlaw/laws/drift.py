@@ -46,13 +46,6 @@ def interaction_drift(
     Least squares with one intercept a group (source and treatment) and one slope; the scatter about it is the error,
     that of finding either R in it. Treatments of one source share seeds, so a budget of a source is one unit, the mean
     of its treatments. For the difference each context is its own pair: an error that both share does not count.
-
-    Args:
-        contexts: Sizes, groups and R* of the loss.
-        efficient: Log R of the most efficient interaction, (k,).
-        inside: Where it lies inside the grid, (k,).
-        view: Its view.
-        confidence: Level of the interval; the one-sided tests have size (1 - confidence) / 2.
     """
     own = np.where(inside > 0, efficient, np.nan)
     return (

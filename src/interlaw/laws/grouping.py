@@ -87,19 +87,19 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     shapes, run_shape = np.unique(keys, axis=0, return_inverse=True)
     run_shape = run_shape.reshape(-1)
     num_runs = np.bincount(run_shape, minlength=len(shapes))
-    spent = _mean(runs.spent, run_shape, len(shapes))
-    loss = _mean(runs.loss, run_shape, len(shapes))
+    spent = group_means(runs.spent, run_shape, len(shapes))
+    loss = group_means(runs.loss, run_shape, len(shapes))
     log_loss = np.log(runs.loss)
-    spread = log_loss - _mean(log_loss, run_shape, len(shapes))[run_shape]
+    spread = log_loss - group_means(log_loss, run_shape, len(shapes))[run_shape]
     dof = int(len(log_loss) - len(shapes))
     budget = shapes[:, 0]
-    tokens = None if runs.tokens is None else _mean(runs.tokens, run_shape, len(shapes))
+    tokens = None if runs.tokens is None else group_means(runs.tokens, run_shape, len(shapes))
     beside = None if runs.spends_tokens else tokens
     slope = _size_slope(budget, spent, shapes[:, 1], loss, beside)
     shift = 0.0 if slope is None else -slope * _miss(budget, spent)
     return ShapeMeans(
         budget=budget,
-        params=_mean(runs.params, run_shape, len(shapes)),
+        params=group_means(runs.params, run_shape, len(shapes)),
         spent=spent,
         depth=shapes[:, 2],
         width=shapes[:, 3],
@@ -108,7 +108,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
         num_runs=num_runs,
         tokens=tokens,
         measured={
-            name: from_scale(name, _mean(to_scale(name, values), run_shape, len(shapes)))
+            name: from_scale(name, group_means(to_scale(name, values), run_shape, len(shapes)))
             for name, values in runs.measured.items()
         },
         run_shape=run_shape,
@@ -118,7 +118,8 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     )
 
 
-def _mean(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> FloatArray:
+def group_means(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> FloatArray:
+    """Mean of the known values of each group, 0 to num_groups - 1; NaN where none is known."""
     finite = np.isfinite(values)
     counts = np.bincount(groups[finite], minlength=num_groups)
     sums = np.bincount(groups[finite], weights=values[finite], minlength=num_groups)

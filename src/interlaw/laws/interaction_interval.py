@@ -48,13 +48,6 @@ def interaction_intervals(
     the context's mean as far as errors explain their spread (James and Stein): the best of many equal shapes looks
     better than it is. The covariance is that of the seeds, shape and seed means taken out, pooled over all contexts; on
     its diagonal at least the measurement's own error.
-
-    Args:
-        contexts: Shapes and runs.
-        view: The view.
-        budgets: Nominal budget of each context.
-        width: Width of each shape, (m,).
-        seed: Seed of the draws.
     """
     measured = contexts.interaction.get(view, {})
     if not {"aofe_ratio", "aofe"} <= set(measured):
@@ -66,9 +59,9 @@ def interaction_intervals(
         for each in pair
     ]
     means = np.stack([contexts.means(each) for each in both], axis=-1)
-    counts = np.bincount(contexts.shape[known], minlength=len(means))
+    counts = contexts.counts(both[0])
     covariance, dof = _seed_covariance(contexts, np.stack([each.value for each in both], axis=-1), known)
-    errors = np.stack([_mean_of_runs(contexts, each.variance, known) for each in both], axis=-1)
+    errors = np.stack([contexts.errors(each) for each in both], axis=-1)
     rng = np.random.default_rng([seed, 3])
     found: list[InteractionInterval | None] = []
     for context, budget in enumerate(budgets):
@@ -105,13 +98,6 @@ def _seed_covariance(contexts: Contexts, values: FloatArray, known: NDArray[np.b
         return np.zeros((2, 2)), 0
     left = project(values[rows].T)
     return np.asarray(left @ left.T / project.dof, dtype=np.float64), project.dof
-
-
-def _mean_of_runs(contexts: Contexts, values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """Mean over each shape's measured runs, (m,); NaN where a run lacks it."""
-    counts = np.bincount(contexts.shape[known], minlength=len(contexts.context))
-    sums = np.bincount(contexts.shape[known], weights=values[known], minlength=len(contexts.context))
-    return np.asarray(sums / np.maximum(counts, 1), dtype=np.float64)
 
 
 def _draws(

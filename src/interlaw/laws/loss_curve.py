@@ -108,19 +108,21 @@ class LossCurve:
         return np.vander(x - self.centre, len(self.coefficients), increasing=True)
 
 
-def near_minimum(x: FloatArray, y: FloatArray, *, window: float) -> NDArray[np.int64]:
+def around_best(y: FloatArray, *, tolerance: float) -> NDArray[np.int64]:
+    """Indices of the unbroken run of shapes around the best one whose loss stays within `tolerance` of it."""
+    above = np.flatnonzero(y > (1 + tolerance) * y.min())
+    place = int(np.searchsorted(above, np.argmin(y)))
+    return np.arange(*np.array([-1, *above, len(y)])[[place, place + 1]])[1:]
+
+
+def near_minimum(y: FloatArray, *, window: float) -> NDArray[np.int64]:
     """Indices of the shapes around the best one whose loss stays within `window` of it, at least six where there are.
 
     The law speaks of the neighbourhood of the minimum only: far shapes on one side would drag the vertex
     (arXiv 2603.22339).
     """
-    best = int(np.argmin(y))
-    low = high = best
-    limit = (1 + window) * y[best]
-    while low > 0 and y[low - 1] <= limit:
-        low -= 1
-    while high < len(y) - 1 and y[high + 1] <= limit:
-        high += 1
+    near = around_best(y, tolerance=window)
+    low, high = int(near[0]), int(near[-1])
     while high - low + 1 < min(MIN_WINDOW_SHAPES, len(y)):
         grow_low = high == len(y) - 1 or (low > 0 and y[low - 1] <= y[high + 1])
         low, high = (low - 1, high) if grow_low else (low, high + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.polynomial import chebyshev
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
@@ -34,15 +35,6 @@ def off_the_curve(
     Residuals can be permuted only where those of the loss or those of the quantity are no smooth function of R any
     more: what a cubic leaves of two unrelated smooth curves is a quartic twice, which agrees or disagrees strongly. So
     the degree rises until one of the two remainders is rough; where none is, the claim is not testable.
-
-    Args:
-        contexts: The shapes.
-        measured: The quantity.
-        quantity: Its name.
-        view: Its view.
-        confidence: Level of the interval.
-        num_permutations: Permutations.
-        rng: Their source.
     """
     names = {"claim": "C2", "test": "off-the-curve", "quantity": quantity, "view": view}
     means = contexts.means(measured)
@@ -63,7 +55,7 @@ def off_the_curve(
             return correlate(
                 y,
                 x,
-                noise=_noise_of_means(contexts, measured)[rows],
+                noise=(contexts.errors(measured) / contexts.counts(measured).clip(1))[rows],
                 project=curves,
                 orders=orders_within(contexts.context[rows], _depths(contexts, rows), num_permutations, rng),
                 confidence=confidence,
@@ -119,24 +111,12 @@ def _is_rough(
     )
 
 
-def _noise_of_means(contexts: Contexts, measured: Measured) -> FloatArray:
-    """Error variance of each shape's mean, (m,)."""
-    known = np.isfinite(measured.value)
-    counts = np.bincount(contexts.shape[known], minlength=len(contexts.context))
-    sums = np.bincount(contexts.shape[known], weights=measured.variance[known], minlength=len(contexts.context))
-    return np.asarray(sums / np.maximum(counts, 1) ** 2, dtype=np.float64)
-
-
 def _depths(contexts: Contexts, rows: IntArray) -> IntArray:
     """A label for equal depths, which are permuted alike; a second shape of a depth in its context has one of its own.
 
     Curves of neighbouring budgets leave a polynomial in the same way. Permuted apart, one such coincidence would count
     once a budget.
     """
-    keys = np.column_stack([contexts.context[rows], contexts.depth[rows]])
-    group = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-    order = np.argsort(group, kind="stable")
-    counts = np.bincount(group)
-    earlier = np.empty(len(rows))
-    earlier[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.unique(np.column_stack([keys[:, 1], earlier]), axis=0, return_inverse=True)[1].reshape(-1)
+    shapes = pd.DataFrame({"context": contexts.context[rows], "depth": contexts.depth[rows]})
+    shapes["earlier"] = shapes.groupby(["context", "depth"]).cumcount()
+    return np.asarray(shapes.groupby(["depth", "earlier"]).ngroup(), dtype=np.int64)

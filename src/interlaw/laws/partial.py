@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,26 +131,36 @@ def correlate(
     drawn = [both(project(right[order])) for order in orders]
     permuted, statistics = (np.concatenate(each) for each in zip(*drawn, strict=True))
     sign = CLAIMED[claim.quantity][0] if claim.quantity in CLAIMED else 1
-    slack = 1e-12  # equal up to rounding counts as equal
     error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
-    reach = float(special.ndtri((1 + confidence) / 2)) * spread
-    middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
+    low, high = fisher_interval(effect, spread, confidence=confidence)
     reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
-    return Claim(
-        **{
-            **vars(claim),
-            "effect": effect,
-            "low": float(np.tanh(middle - reach)),
-            "high": float(np.tanh(middle + reach)),
-            "p_value": float((1 + (sign * statistics >= sign * observed - slack).sum()) / (1 + len(statistics))),
-            "p_opposite": float((1 + (sign * statistics <= sign * observed + slack).sum()) / (1 + len(statistics))),
-            "dof": project.dof,
-            "detectable": detectable(project.dof, units=units),
-            "reliability": None if reliability is None else max(0.0, reliability),
-            "corrected": None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
-        }
+    p_value, p_opposite = permutation_tails(sign * observed, sign * statistics)
+    return replace(
+        claim,
+        effect=effect,
+        low=low,
+        high=high,
+        p_value=p_value,
+        p_opposite=p_opposite,
+        dof=project.dof,
+        detectable=detectable(project.dof, units=units),
+        reliability=None if reliability is None else max(0.0, reliability),
+        corrected=None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
     )
+
+
+def fisher_interval(effect: float, spread: float, *, confidence: float) -> tuple[float, float]:
+    """Interval of a correlation whose inverse hyperbolic tangent has this standard error (Fisher 1921)."""
+    middle, reach = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9)), special.ndtri((1 + confidence) / 2) * spread
+    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
+
+
+def permutation_tails(observed: float, permuted: FloatArray) -> tuple[float, float]:
+    """Shares of the permuted statistics at least as high, and at least as low, the observed one counted among them."""
+    slack = 1e-12  # equal up to rounding counts as equal
+    tails = (permuted >= observed - slack).sum(), (permuted <= observed + slack).sum()
+    return float((1 + tails[0]) / (1 + len(permuted))), float((1 + tails[1]) / (1 + len(permuted)))
 
 
 class Clusters:

@@ -168,7 +168,6 @@ def judge_stability(
     budgets: Sequence[BudgetFit],
     *,
     confidence: float,
-    margin: float = MARGIN,
     published: Mapping[str, tuple[float, str]] | None = None,
 ) -> Stability:
     """Regress log R* on log N over the budgets with an optimum inside their grid, and test the slope.
@@ -178,7 +177,6 @@ def judge_stability(
     Args:
         budgets: Fitted budgets.
         confidence: Level of the interval; the two one-sided tests have size (1 - confidence) / 2.
-        margin: Equivalence margin on gamma.
         published: Further targets by name: (slope, source).
     """
     given = all(fit.r_star.status == "given" for fit in budgets)
@@ -191,7 +189,7 @@ def judge_stability(
         num_budgets=len(sizes),
         num_edges=sum(fit.r_star.status == "edge" for fit in budgets),
         decades=decades,
-        margin=margin,
+        margin=MARGIN,
         verdict="cannot tell",
         reason=f"{_inside(len(sizes))}; a slope needs at least two",
     )
@@ -212,7 +210,6 @@ def judge_stability(
             stderr=max(stderr, 1e-12),
             dof=dof,
             confidence=confidence,
-            margin=margin,
             enough_span=enough,
             source=source,
         )
@@ -220,7 +217,7 @@ def judge_stability(
     )
     verdict = {"same": "stable", "different": "moves"}.get(tests[0].verdict, "cannot tell")
     left_out = _leave_one_out(sizes, ratios, errors)
-    reason = _reason(verdict, enough=enough, decades=decades, slope=slope, reach=reach, margin=margin)
+    reason = _reason(verdict, enough=enough, decades=decades, slope=slope, reach=reach)
     if verdict == "moves" and len(left_out) and left_out.min() < 0 < left_out.max():
         reason += f"; yet leaving one budget out it lies between {left_out.min():+.2f} and {left_out.max():+.2f}"
     return replace(
@@ -286,12 +283,12 @@ def _interval(slope: Slope) -> str:
     return f"gamma = {slope.gamma:+.2f} ({slope.low:+.2f} to {slope.high:+.2f})"
 
 
-def joint_slope(law: JointLaw | None, *, window: float, margin: float = MARGIN) -> Slope | None:
+def joint_slope(law: JointLaw | None, *, window: float) -> Slope | None:
     """Gamma of the joint law; None unless it has an optimum."""
     if law is None or law.status != "optimum":
         return None
     gamma = law.parameters["gamma"]
-    verdict = "stable" if -margin < gamma.low and gamma.high < margin else "cannot tell"
+    verdict = "stable" if gamma.low > -MARGIN and gamma.high < MARGIN else "cannot tell"
     verdict = "moves" if gamma.low > 0 or gamma.high < 0 else verdict
     return Slope(route=JOINT, window=window, gamma=gamma.value, low=gamma.low, high=gamma.high, verdict=verdict)
 
@@ -344,12 +341,12 @@ def _pooled_errors(found: Sequence[BudgetFit]) -> FloatArray:
     return np.asarray(np.maximum(errors * pooled / noise, 1e-6), dtype=np.float64)
 
 
-def _reason(verdict: str, *, enough: bool, decades: float, slope: float, reach: float, margin: float) -> str:
+def _reason(verdict: str, *, enough: bool, decades: float, slope: float, reach: float) -> str:
     interval = f"gamma = {slope:+.2f} ({slope - reach:+.2f} to {slope + reach:+.2f})"
     if not enough:
         return f"{interval}, but the budgets span only a factor {10**decades:.3g}; at least 10 is needed"
     if verdict == "stable":
-        return f"{interval} lies within {margin:g} of 0 over a factor {10**decades:.3g} in size"
+        return f"{interval} lies within {MARGIN:g} of 0 over a factor {10**decades:.3g} in size"
     if verdict == "moves":
         return f"{interval} excludes 0 over a factor {10**decades:.3g} in size"
-    return f"{interval} neither excludes 0 nor lies within {margin:g} of it"
+    return f"{interval} neither excludes 0 nor lies within {MARGIN:g} of it"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
-from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable, not_testable
 from interlaw.laws.contexts import Contexts, Measured, averages
-from interlaw.laws.partial import Clusters, Projection, orders_within
+from interlaw.laws.partial import Clusters, Projection, fisher_interval, orders_within, permutation_tails
 from interlaw.laws.table import FloatArray
 
 MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation is seen with 80% power
@@ -66,14 +66,6 @@ def tracking(
     contexts minus the distance to the own, D = sum |difference| up to a constant. The treatments of a budget share its
     seeds, so they count as one context, their mean. The error of finding R of interaction is part of the scatter of
     contexts.
-
-    Args:
-        contexts: Their R* of the loss.
-        efficient: Log R of interaction, (k,).
-        view: Its view.
-        confidence: Level of the interval of the correlation.
-        num_permutations: Permutations.
-        rng: Their source.
     """
     names = {"claim": "C3", "test": "tracking", "quantity": "efficiency", "view": view}
     known = np.flatnonzero(np.isfinite(contexts.log_r_star) & np.isfinite(efficient))
@@ -110,19 +102,17 @@ def tracking(
     effect = float(np.corrcoef(loss, interaction)[0, 1])
     units = int(clusters.max())
     error = max(1 / np.sqrt(drift.dof - 2), sums.error(loss, interaction, units))
-    reach = float(special.ndtri((1 + confidence) / 2)) * error
-    middle = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
-    return Claim(
-        **{
-            **vars(not_testable(reason="", **names)),
-            "effect": effect,
-            "low": float(np.tanh(middle - reach)),
-            "high": float(np.tanh(middle + reach)),
-            "p_value": float((1 + (permuted >= observed - 1e-12).sum()) / (1 + num_permutations)),
-            "p_opposite": float((1 + (permuted <= observed + 1e-12).sum()) / (1 + num_permutations)),
-            "dof": drift.dof,
-            "detectable": detectable(drift.dof, units=units),
-        }
+    low, high = fisher_interval(effect, error, confidence=confidence)
+    p_value, p_opposite = permutation_tails(observed, permuted)
+    return replace(
+        not_testable(reason="", **names),
+        effect=effect,
+        low=low,
+        high=high,
+        p_value=p_value,
+        p_opposite=p_opposite,
+        dof=drift.dof,
+        detectable=detectable(drift.dof, units=units),
     )
 
 

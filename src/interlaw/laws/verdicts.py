@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.law_result import LawResult
 from interlaw.laws.result import BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
-
-MOST_LISTED = 6  # shapes or budgets in one sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +69,11 @@ def _best(fit: LawResult) -> str:
     found = [each for each in fit.budgets if each.r_star.status == "optimum"]
     largest = fit.budgets[-1]
     if not found:
-        listed = _listed([f"{point.depth} x {point.width}" for point in largest.near_best])
+        near = listed([f"{point.depth} x {point.width}" for point in largest.near_best])
         return (
             f"No best shape can be named. At {_budget(largest)} the lowest loss "
             f"{_how(largest.best)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
-            f"but {largest.r_star.reason}. Within {100 * fit.delta:.2g}% of it: {listed}."
+            f"but {largest.r_star.reason}. Within {100 * fit.delta:.2g}% of it: {near}."
         )
     most = found[-1]
     extra = "" if most is largest else f" At {_budget(largest)} there is no optimum: {largest.r_star.reason}."
@@ -131,7 +130,7 @@ def _interaction(fit: LawResult) -> str:
     if not tested:
         return asked[0].sentence if asked else "Not measured."
     parts = [
-        f"{opening}: {_listed([_named(claim) for claim in tested if claim.verdict == verdict])}."
+        f"{opening}: {listed([_named(claim) for claim in tested if claim.verdict == verdict])}."
         for verdict, opening in _OPENINGS.items()
         if any(claim.verdict == verdict for claim in tested)
     ]
@@ -242,13 +241,7 @@ def _has_single_layer(budget: BudgetFit) -> bool:
 
 
 def _sizes(budgets: list[BudgetFit]) -> str:
-    return _listed([format_size(each.budget) for each in budgets])
-
-
-def _listed(names: list[str]) -> str:
-    """At most so many, then how many more."""
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return listed([format_size(each.budget) for each in budgets])
 
 
 def _shape(best: BestShape) -> str:

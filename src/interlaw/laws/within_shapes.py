@@ -33,15 +33,6 @@ def within_shapes(
     errors correlated by .8 make the plain one reject 11 to 13%. A seed is permuted alike under all treatments of a
     source, and is one unit for the interval.
     Without a column `seed` only shape means are taken out, and runs count as independent.
-
-    Args:
-        contexts: The runs.
-        measured: The quantity.
-        quantity: Its name.
-        view: Its view.
-        confidence: Level of the interval.
-        num_permutations: Permutations.
-        rng: Their source.
     """
     names = {"claim": "C2", "test": "within-shapes", "quantity": quantity, "view": view}
     rows = _once(contexts, np.flatnonzero(np.isfinite(measured.value)))
