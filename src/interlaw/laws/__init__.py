@@ -1,4 +1,16 @@
-"""Laws of loss against depth and width, with their uncertainty. Needs NumPy and SciPy only."""
+"""Laws of loss against depth and width, with their uncertainty. Needs NumPy, SciPy and pandas only.
+
+Read the files in this order; each imports only files before it:
+
+    rows       what rows mean                        rows, run_state, table, scales, grouping
+    budgets    one loss curve each, and its R*       result, loss_curve, r_star, budget_fit
+    joint law  all budgets at once                   forms, solve, compare, dependence, joint_law, joint_fit
+    slope      does R* move                          published, stability
+    claims     what interaction has to do with it    claim, contexts, partial, within_shapes, off_the_curve, tracking,
+                                                     drift, interaction_interval
+    summary    every record together, in words       law_result, claims, caveats, verdicts, law_fit, fit, treatments
+    beside it  tables without equal budgets          surface, compute_optimum
+"""
 
 import lazy_loader
 

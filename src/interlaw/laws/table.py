@@ -145,15 +145,7 @@ def read_runs(
         _check_positive(columns[name].to_numpy()[done], name, row_numbers[done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
-    told = []
-    if "budget" not in columns:
-        columns["budget"], widest = infer_budgets(
-            columns["params"].to_numpy(), columns["width"].to_numpy(), tolerance=budget_tolerance
-        )
-        told.append(
-            f"the table has no column budget: runs within {widest:.0%} of each other's parameters count as one budget "
-            "(budget_tolerance= or --budget-tolerance sets it)"
-        )
+    columns, told = _with_budgets(columns, tolerance=budget_tolerance)
     run_name = next((name for name in RUN_NAMES if name in names), None)
     named = None if run_name is None else _text(table, run_name, num_rows)[chosen]
     checkpoints = last_checkpoints(columns, done, runs=named, last_step=last_step)
@@ -193,6 +185,19 @@ def read_runs(
         row=row_numbers[keep],
         seed=seeds,
     )
+
+
+def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The columns with the budget of each row, and what to tell where it was inferred."""
+    if "budget" in columns:
+        return columns, ()
+    params, width = (columns[name].to_numpy() for name in ("params", "width"))
+    budget, widest = infer_budgets(params, width, tolerance=tolerance)
+    told = (
+        f"the table has no column budget: runs within {widest:.0%} of each other's parameters count as one budget "
+        "(budget_tolerance= or --budget-tolerance sets it)"
+    )
+    return columns.assign(budget=budget), (told,)
 
 
 def _require_columns(table: Columns, names: list[str]) -> int:
