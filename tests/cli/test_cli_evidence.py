@@ -34,6 +34,12 @@ def test_evidence_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_table_is_written_of_a_refit_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["evidence", "--out", str(tmp_path / "optima.csv")]) == 2
+    assert capsys.readouterr().err == "interlaw: expected --refit with --out, found --out alone; add --refit\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_refitting_gives_the_packaged_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from importlib.resources import files

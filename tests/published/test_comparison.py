@@ -9,7 +9,6 @@ import pytest
 from interlaw.errors import InterlawError
 from interlaw.published import (
     PAPER_INTERVAL,
-    SIZE_BINS,
     Association,
     Comparison,
     PublishedRow,
@@ -67,7 +66,7 @@ def test_models_of_one_ratio_span_most_scores() -> None:
 
 
 def test_the_claims_distance_is_what_it_says() -> None:
-    models = [model for model in built_in().models if model.params_total in SIZE_BINS[0]]
+    models = [model for model in built_in().models if model.size_bin == "0.4-2.5B"]
     centre = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1])
     distance = [abs(math.log(model.depth / model.width / centre)) for model in models]
     naive = np.corrcoef(distance, [model.score for model in models])[0, 1]

@@ -136,12 +136,12 @@ def test_a_family_of_transformers_is_grouped_where_it_can_be() -> None:
     [
         ({"family": "cnn"}, "expected a family of gpt, llama, qwen2 or hf:NAME, found 'cnn'"),
         ({"family": "lama"}, "did you mean 'llama'"),
-        ({"vocab_size": 0}, "expected vocab_size to be at least 1, found 0"),
-        ({"context": -1}, "expected context to be at least 1"),
-        ({"head_dim": 0}, "expected head_dim to be at least 1"),
-        ({"heads_per_kv": 0}, "expected heads_per_kv to be at least 1"),
-        ({"multiple_of": 0}, "expected multiple_of to be at least 1"),
-        ({"parallel": 0}, "expected parallel to be at least 1"),
+        ({"vocab_size": 0}, "expected vocab_size= to be at least 1, found 0"),
+        ({"context": -1}, "expected context= to be at least 1"),
+        ({"head_dim": 0}, "expected head_dim= to be at least 1"),
+        ({"heads_per_kv": 0}, "expected heads_per_kv= to be at least 1"),
+        ({"multiple_of": 0}, "expected multiple_of= to be at least 1"),
+        ({"parallel": 0}, "expected parallel= to be at least 1"),
     ],
 )
 def test_impossible_dimensions_are_refused(changes: dict[str, Any], message: str) -> None:

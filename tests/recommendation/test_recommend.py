@@ -150,6 +150,8 @@ def test_disagreement_is_said() -> None:
     assert said(recommend(params="350M", interval=(0.002, 0.01)), "lies above it (deeper)")
     assert said(recommend(params="350M"), "the evidence leaves R* open by a factor of")
     assert _factor(1072083500905340) == "more than 1000"
+    assert said(recommend(params="30B"), "30B lies a factor of 15 outside the sizes at which R* was measured")
+    assert not said(recommend(params="1B"), "outside the sizes")
 
 
 def test_a_fit_of_ones_own_is_combined_with_the_pool() -> None:

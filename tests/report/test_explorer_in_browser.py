@@ -108,3 +108,18 @@ def test_accessible(browser: Any, address: str, scheme: str) -> None:
     assert (page.background() < 100) == (scheme == "dark")
     assert page.violations() == []
     page.page.close()
+
+
+def test_any_family_can_be_typed_and_the_wait_is_said(browser: Any, address: str) -> None:
+    pytest.importorskip("transformers")
+    page = Visit(browser, address)
+    family = page.page.locator("#ask input[name=family]")
+    assert family.evaluate("each => [...each.list.options].map(one => one.value)")[:3] == ["gpt", "llama", "qwen2"]
+    family.fill("hf:gpt_neox")
+    family.press("Tab")
+    page.page.locator("#measuring", has_text="Counting networks of hf:gpt_neox").wait_for()
+    page.page.locator("#measuring:empty").wait_for(state="attached", timeout=120_000)
+    assert page.page.locator("#wrong").inner_text() == ""
+    pick = recommend(params="350M", family="hf:gpt_neox").pick.shape
+    assert picked(page) == f"{pick.depth} x {pick.width}"
+    page.close()

@@ -198,6 +198,11 @@ def test_the_explorer_answers_as_recommend_does() -> None:
                 assert message in json.loads(ask(found, f"/answer.json?{wrong}")[1])["error"]
             status, page = ask(found, "/?params=1B")
             assert status == 200
+            # networks of transformers are counted while the page is there: its script asks
+            waiting = ask(found, "/?family=hf:qwen3")[1]
+            assert '<input name="family" value="hf:qwen3"' in waiting
+            assert '<div id="answer"></div>' in waiting
+            assert '<option value="hf:qwen3">' in waiting
             assert 'value="1B"' in page
             assert ask(found, "/answer.json?" + "a=1&" * 1000)[0] == 404
             assert "<script>alert" not in ask(found, "/?params=%3Cscript%3Ealert(1)%3C/script%3E")[1]

@@ -10,6 +10,7 @@ import typer
 
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
+from interlaw.errors import InterlawError
 from interlaw.shapes import format_size
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def evidence(
     """
     from interlaw.recommendation import fit_optima, gather_evidence, published_optima, write_optima
 
+    if out is not None and not refit:
+        raise InterlawError("expected --refit with --out, found --out alone; add --refit")
     optima = None
     if refit:
         make_console().print("fitting every packaged sweep")

@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 
 # where an option's name is not that of the argument
-OTHER_NAMES = {"vocab_size": "--vocab", "num_kv_heads": "--kv-heads", "dtype": "--float32"}
+OTHER_NAMES = {"vocab_size": "--vocab", "num_kv_heads": "--kv-heads", "num_candidates": "--count", "dtype": "--float32"}
 # name=value and the option where both are named; a quotation, which stays; a bare name, told by its underscore
 WORDS = re.compile(
-    r"""(?<![\w./-])(?P<name>[a-z][a-z_]*)=(?:'(?P<quoted>[^']*)'|(?P<plain>[\w.]*\w)?)(?:\ \(--[a-z0-9-]+\))?
+    r"""(?<![\w./-])(?<!--column\ )
+    (?P<name>[a-z][a-z_]*)=(?:'(?P<quoted>[^']*)'|(?P<plain>[\w.]*\w)?)(?:\ \(--[a-z0-9-]+\))?
     |(?<!\w)'(?P<told>[a-z]+(?:_[a-z]+)+)'
     |(?<!\w)'[^']*'|"[^"]*"|`[^`]*`
     |(?<![\w./-])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w./=(-])
@@ -32,6 +33,8 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     Example:
         >>> in_options("lower head_dim or pass depths='1-4'", {"head_dim": "--head-dim", "depths": "--depths"})
         'lower --head-dim or pass --depths 1-4'
+        >>> in_options("map it with --column params=THEIRS", {"params": "--params"})
+        'map it with --column params=THEIRS'
     """
     known = {**{name: option for name, option in OTHER_NAMES.items() if option in options.values()}, **options}
 

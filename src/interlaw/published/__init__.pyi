@@ -15,7 +15,6 @@ from .placement import place_rows as place_rows
 from .placement import position as position
 from .row import SIZE_BINS as SIZE_BINS
 from .row import PublishedRow as PublishedRow
-from .row import SizeBin as SizeBin
 from .row import Variant as Variant
 from .row import chance_ceiling as chance_ceiling
 from .row import parse_tokens as parse_tokens

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interlaw.published.association import Association
+from interlaw.published.association import ALL_SIZES, Association
 from interlaw.published.correlation import POWER
 
 
 def answer(associations: Sequence[Association], interval: tuple[float, float]) -> list[str]:
     """Three sentences; a size bin speaks for itself, for across all sizes R and the score both go with size."""
-    bins = {one.bin for one in associations} - {"all"} or {"all"}
+    bins = {one.bin for one in associations} - {ALL_SIZES} or {ALL_SIZES}
     of = {
         name: [one for one in associations if one.predictor == name and one.bin in bins]
         for name in ("claim_distance", "ratio", "log_tokens")

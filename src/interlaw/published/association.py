@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from interlaw.published.correlation import Array, Correlation, correlate
-from interlaw.published.row import PublishedRow, SizeBin
+from interlaw.published.row import PublishedRow
 
+ALL_SIZES = "all"
 Verdict = Literal["supports", "contradicts", "cannot tell", "not testable"]
 
 
@@ -72,14 +73,14 @@ def predictors(interval: tuple[float, float]) -> dict[str, Callable[[PublishedRo
 
 
 def associate(
-    one: SizeBin,
+    size_bin: str,
     predictor: str,
     models: Sequence[PublishedRow],
     *,
     interval: tuple[float, float],
 ) -> Association:
-    """One predictor in a size bin that holds at least one of the models."""
-    inside = [model for model in models if model.params_total in one]
+    """One predictor in a size bin, or in `all`, that holds at least one of the models."""
+    inside = [model for model in models if size_bin in (model.size_bin, ALL_SIZES)]
     columns = {name: np.array([value(model) for model in inside]) for name, value in predictors(interval).items()}
     score = np.array([model.score for model in inside])
     families = [model.family_key for model in inside]
@@ -93,7 +94,7 @@ def associate(
     pearson, given_params = against(), against("log_params")
     num_in_interval = sum(interval[0] <= model.ratio <= interval[1] for model in inside)
     return Association(
-        bin=one.name,
+        bin=size_bin,
         protocol=str(inside[0].protocol),
         variant=str(inside[0].variant),
         predictor=predictor,

@@ -10,14 +10,12 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.published.answer import answer
-from interlaw.published.association import Association, associate, predictors
+from interlaw.published.association import ALL_SIZES, Association, associate, predictors
 from interlaw.published.correlation import effective_number
 from interlaw.published.placement import PAPER_INTERVAL, position
-from interlaw.published.row import SIZE_BINS, PublishedRow, SizeBin, Variant
+from interlaw.published.row import SIZE_BINS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, scores_by_model
 from interlaw.published.table import check_consistent
-
-ALL_SIZES = SizeBin(name="all", low=0.0, high=math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +117,7 @@ def compare_models(
         associate(one, name, models, interval=interval)
         for one in (*SIZE_BINS, ALL_SIZES)
         for name in predictors(interval)
-        if any(model.params_total in one for model in models)
+        if any(one in (model.size_bin, ALL_SIZES) for model in models)
     )
     return Comparison(
         interval=interval,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
@@ -23,24 +22,8 @@ NUM_QUESTIONS = 12_032
 SCORE_FIELDS = ("variant", "protocol", "mmlu_pro", "setting", "score_source")
 
 
-@dataclass(frozen=True, kw_only=True)
-class SizeBin:
-    """Models of similar size: low <= params_total < high."""
-
-    name: str
-    low: float
-    high: float
-
-    def __contains__(self, params: object) -> bool:
-        """Whether a parameter count lies in the bin."""
-        return isinstance(params, int | float) and self.low <= params < self.high
-
-
-SIZE_BINS = (
-    SizeBin(name="0.4-2.5B", low=0.4e9, high=2.5e9),
-    SizeBin(name="2.5-5B", low=2.5e9, high=5e9),
-    SizeBin(name="5-10B", low=5e9, high=10e9),
-)
+# models of similar size: low <= params_total < high
+SIZE_BINS = {"0.4-2.5B": (0.4e9, 2.5e9), "2.5-5B": (2.5e9, 5e9), "5-10B": (5e9, 10e9)}
 
 
 def chance_ceiling() -> float:
@@ -161,4 +144,4 @@ class PublishedRow(BaseModel):
     @property
     def size_bin(self) -> str | None:
         """The size bin the model lies in, if any."""
-        return next((one.name for one in SIZE_BINS if self.params_total in one), None)
+        return next((name for name, (low, high) in SIZE_BINS.items() if low <= self.params_total < high), None)

@@ -117,6 +117,7 @@ def believe(params: float, *, fit: LawFit | None = None) -> Belief:
         **interval_about(mean, log_sd),
         log_sd=log_sd,
         tau=prediction.tau,
+        beyond=prediction.beyond,
         weights=weights,
         curvature=kappa,
         extrapolated=own.extrapolated,

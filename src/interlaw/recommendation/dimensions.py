@@ -77,7 +77,7 @@ class Dimensions:
         for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "kv_heads", "multiple_of", "parallel"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise InterlawError(f"expected {name} to be at least 1, found {value}; choose a positive one")
+                raise InterlawError(f"expected {name}= to be at least 1, found {value}; choose a positive one")
 
     @property
     def vocabulary(self) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GIVEN = "the interval you gave"
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
+FAR_BEYOND = 3.0  # factor of N from the nearest size measured, from which it is told
 MOSTLY_TABLE = 0.5  # share of the parameters in the token table above which N no longer measures the layers
 FEW_TOKENS = 0.1  # a parameter: no sweep of the evidence trained so little, so the unit was probably left out
 COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, from which it is told
@@ -67,6 +68,11 @@ def notes(result: Recommendation) -> Iterator[str]:
         yield (
             f"the evidence leaves R* open by a factor of {_factor(belief.high / belief.low)}: a sweep of your own at a "
             f"smaller size says more (--law)"
+        )
+    if belief.beyond > FAR_BEYOND:
+        yield (
+            f"{format_size(belief.params)} lies a factor of {belief.beyond:.0f} outside the sizes at which R* was "
+            f"measured: the interval grows with the distance, and still covers too little there"
         )
     per_param = pick.cost.train_tokens / pick.shape.params
     if per_param < FEW_TOKENS:

@@ -53,6 +53,7 @@ class Prediction:
         high: Upper end.
         log_sd: Standard deviation of log R* of a normal with the same interval.
         tau: Spread of log R* between data sets.
+        beyond: Factor by which N lies outside all sizes measured; 1 among them.
         weights: Share of each data set in the mean.
     """
 
@@ -62,6 +63,7 @@ class Prediction:
     high: float
     log_sd: float
     tau: float
+    beyond: float
     weights: dict[str, float]
 
 
@@ -111,6 +113,7 @@ class Pool:
             **interval_about(float(w @ y / w.sum()), log_sd),
             log_sd=log_sd,
             tau=self.tau,
+            beyond=math.exp(outside),
             weights=dict(zip(self.datasets, (float(each) for each in w / w.sum()), strict=True)),
         )
 

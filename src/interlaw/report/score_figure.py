@@ -15,8 +15,7 @@ from interlaw.report.wording import number, shape_name, span
 def scored_by_size(points: Sequence[PublishedRow]) -> dict[str, list[PublishedRow]]:
     """The scored models by size bin, smallest first; bins without any are left out."""
     found = {
-        one.name: [point for point in points if point.size_bin == one.name and point.mmlu_pro is not None]
-        for one in SIZE_BINS
+        name: [point for point in points if point.size_bin == name and point.mmlu_pro is not None] for name in SIZE_BINS
     }
     return {name: models for name, models in found.items() if models}
 
