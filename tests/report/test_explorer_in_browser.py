@@ -122,4 +122,5 @@ def test_any_family_can_be_typed_and_the_wait_is_said(browser: Any, address: str
     assert page.page.locator("#wrong").inner_text() == ""
     pick = recommend(params="350M", family="hf:gpt_neox").pick.shape
     assert picked(page) == f"{pick.depth} x {pick.width}"
-    page.close()
+    assert page.errors == []
+    page.page.close()

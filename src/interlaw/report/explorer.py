@@ -202,13 +202,13 @@ def candidates_table(result: Recommendation) -> Table:
         "shape": "Layers x width",
         "ratio": "R",
         "params": "Parameters",
-        "heads": "Heads/key-value x width",
-        "cache": "Cache a token",
-        "miss": "Off the budget",
-        "penalty": "Loss above the best (%)",
+        "heads": "Heads",
+        "cache": "Cache",
+        "miss": "Off budget",
+        "penalty": "Loss (%)",
         **(TIMES if any(each.measured for each in result.candidates) else {}),
         "range": "Its range (%)",
-        "flops": "Training FLOPs",
+        "flops": "FLOPs",
         "inside": "In the range",
     }
     marks = [
@@ -216,7 +216,11 @@ def candidates_table(result: Recommendation) -> Table:
         for place, each in enumerate(result.candidates)
     ]
     right = ("heads", "cache", "miss", "penalty", "range", "flops")
-    return table_of(titles, rows, caption="Shapes of equal budget, the pick first", marks=marks, right=right)
+    caption = (
+        "The pick first. Heads: query/key-value x width; cache: keys and values of one token; loss: predicted, above "
+        "the best shape of the budget; FLOPs: of the whole training"
+    )
+    return table_of(titles, rows, caption=caption, marks=marks, right=right)
 
 
 def laws_table(result: Recommendation) -> Table:
