@@ -9,9 +9,9 @@ from .figure import Panel as Panel
 from .figure import register as register
 from .figure import whole as whole
 from .figures import write_figures as write_figures
-from .fit_figure import draw_fit as draw_fit
 from .frontier_figure import draw_frontier as draw_frontier
 from .interaction_figure import draw_interaction as draw_interaction
+from .law_figure import draw_fit as draw_fit
 from .layers_figure import draw_layers as draw_layers
 from .layers_pair_figure import difference_in_words as difference_in_words
 from .layers_pair_figure import draw_layers_pair as draw_layers_pair

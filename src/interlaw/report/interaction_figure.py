@@ -42,20 +42,12 @@ def draw_interaction(result: Interaction) -> Drawing:
         marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=90, opacity=1),
     )
     panel = Panel(chart=chart, title="AOFE-ratio, chance and plain average", width=460, height=120)
-    return Drawing(message=interaction_message(result), caption=interaction_caption(result), panels=(panel,))
-
-
-def interaction_message(result: Interaction) -> str:
-    """Whether the network's interaction differs from chance."""
     excess = result.excess
     side = "above" if excess.low > 0 else "below" if excess.high < 0 else "not told apart from"
     whose = Path(result.model).name if result.model else "The network"
-    return f"{whose}: interaction is {side} chance ({excess.value:+.3f}, {excess.low:+.3f} to {excess.high:+.3f})"
-
-
-def interaction_caption(result: Interaction) -> str:
-    """What was measured, on how much."""
-    return (
+    message = f"{whose}: interaction is {side} chance ({excess.value:+.3f}, {excess.low:+.3f} to {excess.high:+.3f})"
+    caption = (
         f"View {result.view} at {result.layer}, {result.num_clusters} clusters, D = {result.dim}. Bars: intervals. "
         "A plain average of few samples reads too high."
     )
+    return Drawing(message=message, caption=caption, panels=(panel,))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from interlaw.laws import BudgetFit, LawFit, LinePoint
 from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
-from interlaw.report.loss_figure import DIAMOND, star_note
+from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
-from interlaw.report.wording import shape_name, span
+from interlaw.report.wording import budget_text, shape_name, span
 from interlaw.shapes import format_size
 
 MARGIN = 1.6  # of both axes, as a factor
@@ -65,6 +66,17 @@ def draw_law(fit: LawFit) -> Drawing:
     )
     panel = Panel(chart=chart, title="Best depth / width against budget", width=520, height=340)
     return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
+
+
+def draw_fit(fit: LawFit) -> Drawing:
+    """The panels of the loss and, with several budgets, of the law; a fit knows shapes, not their seeds."""
+    panels = [LossPanel(fit=each, seeds=(), budget_text=budget_text(each.budget, "params")) for each in fit.budgets]
+    loss = draw_loss(panels, loss_unit="as in the table", confidence=fit.confidence)
+    if len(fit.budgets) < 2:
+        return loss
+    law, beside = draw_law(fit), loss.panels[0]
+    last = replace(law.panels[0], note="grey: shapes tried; blue: the law", width=beside.width, height=beside.height)
+    return replace(loss, message=law.message, panels=(*loss.panels, last))
 
 
 def size_axis(limits: tuple[float, float], ticks: Sequence[float] = POWERS) -> Spec:
