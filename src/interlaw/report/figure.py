@@ -57,6 +57,7 @@ class Drawing:
         panels: One or more.
         columns: Panels side by side in a file.
         shared: Whether colours and forms mean the same in every panel, so that one legend serves a file.
+        aligned: Whether the axes of a column of panels stand below each other in a file.
     """
 
     message: str
@@ -64,6 +65,7 @@ class Drawing:
     panels: tuple[Panel, ...]
     columns: int = 3
     shared: bool = True
+    aligned: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,8 @@ def specification(drawing: Drawing) -> Spec:
         "offset": 16,
     }
     together: Spec = charts[0] if len(charts) == 1 else {"concat": charts, "columns": columns}
+    if not drawing.aligned:
+        together["align"] = "none"
     if not drawing.shared:
         together["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
     found: Spec = plain({**together, "title": title, "params": params(width), "config": VEGA_CONFIG})

@@ -12,7 +12,7 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction
-from interlaw.report.figure import Drawing, Panel
+from interlaw.report.figure import LETTER, Drawing, Panel
 from interlaw.report.look import DASHES, INK, SERIES, SHAPES, SIGNED_RAMP, SURFACE
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, shaded, told_apart, when
 from interlaw.size import counted
@@ -121,11 +121,12 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
         Panel(chart=_heat(rows, name, most=1.0 if name == "nfa" else reach), title=title, width=WIDTH, height=height)
         for name, title in HEATS.items()
     ]
-    lines = [
-        Panel(chart=_lines(rows, name, chance, title), title=title, width=WIDTH, height=230)
+    longest = max(len(role) for role in _roles(rows))
+    lines = [  # as wide as a heat map with the names of its roles
+        Panel(chart=_lines(rows, name, chance), title=title, width=WIDTH + round(LETTER * longest), height=230)
         for name, (chance, title) in LINES.items()
     ]
-    return Drawing(message=layers_message(rows, whose=whose), caption=CAPTION, panels=(*heats, *lines))
+    return Drawing(message=layers_message(rows, whose=whose), caption=CAPTION, panels=(*heats, *lines), aligned=False)
 
 
 def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
@@ -166,7 +167,7 @@ def _heat(rows: Sequence[Mapping[str, Any]], name: str, *, most: float) -> Spec:
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 
-def _lines(rows: Sequence[Mapping[str, Any]], name: str, chance: str, title: str) -> Spec:
+def _lines(rows: Sequence[Mapping[str, Any]], name: str, chance: str) -> Spec:
     """One line a role; intervals where they are known, chance as a thin line."""
     roles, depths, values = _roles(rows), _depths(rows), _known(rows, name)
     for row in values if chance else ():
@@ -179,7 +180,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], name: str, chance: str, title: str
     size = 36 if len(depths) <= MOST_NUMBERED else 14
     return layered(
         x,
-        linear_axis(name, title, (least - 0.03, 1.03), format=".1f"),
+        linear_axis(name, None, (least - 0.03, 1.03), format=".1f"),
         marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=1.6),
         *([marks(values, "rule", **place, y="low", y2="high", strokeWidth=1.4, opacity=0.6)] * (chance == "null")),
         *([marks(values, "line", **place, y=chance, strokeWidth=0.8, opacity=0.8)] if chance else []),
