@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.results import Analysis, RunResults, by_treatment
-from interlaw.report.tables import Column, Table, number_texts, table_of
+from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import Units, budget_text, number, shape_name, span
 
 MOST_REASONS = 20
@@ -45,33 +44,33 @@ def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple
 
 def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
     """One row a budget: R*, the best shape, the loss interval, and each view's interaction interval."""
-    main = analyses[0]
-    kind = str(main.table["budget_kind"].iloc[0])
-    measured = [each for each in analyses if each.view]
-    fits = main.fit.budgets
-    columns = [
-        Column(title="Budget"),
-        Column(title="R*", right=True),
-        Column(title=f"{main.fit.confidence:.0%} interval", right=True),
-        Column(title="Best shape at equal size"),
-        Column(title="Its loss", right=True),
-        Column(title=f"R within {100 * main.fit.delta:.2g}% of the best loss"),
-        *(Column(title=f"Efficient interaction ({each.view})") for each in measured),
-    ]
-    losses, stars = number_texts([fit.best.adjusted for fit in fits]), number_texts([fit.r_star.value for fit in fits])
+    fit, measured = analyses[0].fit, [each for each in analyses if each.view]
+    kind = str(analyses[0].table["budget_kind"].iloc[0])
+    titles = {
+        "budget": "Budget",
+        "star": "R*",
+        "interval": f"{fit.confidence:.0%} interval",
+        "best": "Best shape at equal size",
+        "loss": "Its loss",
+        "near": f"R within {100 * fit.delta:.2g}% of the best loss",
+        **{f"of {each.view}": f"Efficient interaction ({each.view})" for each in measured},
+    }
     rows = [
-        [
-            budget_text(fit.budget, kind),
-            star,
-            status_text(fit.r_star) if fit.r_star.value is None else span(fit.r_star.low, fit.r_star.high),
-            shape_name(fit.best.depth, fit.best.width),
-            loss,
-            _loss_interval_text(fit),
-            *(_interaction_text(each.fit.budgets[place]) for each in measured),
-        ]
-        for place, (fit, loss, star) in enumerate(zip(fits, losses, stars, strict=True))
+        {
+            "budget": budget_text(each.budget, kind),
+            "star": each.r_star.value,
+            "interval": status_text(each.r_star)
+            if each.r_star.value is None
+            else span(each.r_star.low, each.r_star.high),
+            "best": shape_name(each.best.depth, each.best.width),
+            "loss": each.best.adjusted,
+            "near": _loss_interval_text(each),
+            **{f"of {view.view}": _interaction_text(view.fit.budgets[place]) for view in measured},
+        }
+        for place, each in enumerate(fit.budgets)
     ]
-    return Table(caption=f"Budgets: R = depth / width; losses: {units.loss}", columns=columns, rows=rows)
+    caption = f"Budgets: R = depth / width; losses: {units.loss}"
+    return table_of(titles, rows, caption=caption, right=("interval",))
 
 
 def _loss_interval_text(fit: BudgetFit) -> str:
@@ -157,27 +156,26 @@ def _fit_warnings(results: RunResults) -> list[str]:
 
 def measurement_table(results: RunResults) -> tuple[Table, list[str]]:
     """How the interaction was estimated, view by view, how far the plain average would be off, and the estimators."""
-    columns = [
-        Column(title="View"),
-        Column(title="Where"),
-        *(Column(title=title, right=True) for title in ("Dimension", "Clusters", "Probes", "Seed")),
-        Column(title="Typical stderr of AOFE-ratio", right=True),
-        Column(title="Plain average minus this AOFE-ratio", right=True),
-    ]
+    titles = {
+        "view": "View",
+        "layer": "Where",
+        **{"dim": "Dimension", "num_clusters": "Clusters", "num_probes": "Probes", "seed": "Seed"},
+        "stderr": "Typical stderr of AOFE-ratio",
+        "bias": "Plain average minus this AOFE-ratio",
+    }
     rows, estimators = [], []
     for view in results.views:
         measured = [record.measurements[view] for record in results.records.values() if view in record.measurements]
-        shared = partial(_shared, measured)
         errors = sorted(each["aofe_ratio"]["stderr"] for each in measured)
         bias = [each["plugin"]["aofe_ratio"] - each["aofe_ratio"]["value"] for each in measured]
-        rows.append([
-            view,
-            *(shared(name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")),
-            number(errors[len(errors) // 2], digits=2),
-            f"{sum(bias) / len(bias):+.2g}",
-        ])  # fmt: skip
-        estimators.append(f"{view}: {shared('estimator')}")
-    return Table(caption="One row a view, over all trials", columns=columns, rows=rows), estimators
+        rows.append({
+            "view": view,
+            **{name: _shared(measured, name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")},
+            "stderr": number(errors[len(errors) // 2], digits=2),
+            "bias": f"{sum(bias) / len(bias):+.2g}",
+        })  # fmt: skip
+        estimators.append(f"{view}: {_shared(measured, 'estimator')}")
+    return table_of(titles, rows, caption="One row a view, over all trials", right=tuple(titles)[2:]), estimators
 
 
 def _shared(records: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -194,17 +192,17 @@ def provenance_table(results: RunResults) -> Table:
     """What produced the numbers."""
     recorded = [record.provenance for record in results.records.values()]
     names = dict.fromkeys(name for each in recorded for name in each)
-    rows = [[name, _shared([each for each in recorded if name in each], name)] for name in names]
-    total = len(recorded)
     done = results.table[results.table["status"] == "done"]
-    rows += [
-        ["trials", f"{total} ended, {len(done)} of them well; {results.num_pending} left"],
-        [f"training {results.units.data}", number(float(results.table["train_tokens"].sum()))],
-        ["training FLOPs", f"{results.table['train_flops'].sum():.3g}"],
-        ["training time", f"{results.table['seconds'].sum():.0f} s over all trials"],
-    ]
-    columns = [Column(title="What"), Column(title="Value")]
-    return Table(caption="Versions and machine, as each trial recorded them", columns=columns, rows=rows)
+    facts = {
+        **{name: _shared([each for each in recorded if name in each], name) for name in names},
+        "trials": f"{len(recorded)} ended, {len(done)} of them well; {results.num_pending} left",
+        f"training {results.units.data}": number(float(results.table["train_tokens"].sum())),
+        "training FLOPs": f"{results.table['train_flops'].sum():.3g}",
+        "training time": f"{results.table['seconds'].sum():.0f} s over all trials",
+    }
+    rows = [{"what": name, "value": value} for name, value in facts.items()]
+    caption = "Versions and machine, as each trial recorded them"
+    return table_of({"what": "What", "value": "Value"}, rows, caption=caption)
 
 
 def commands(results: RunResults) -> str:
