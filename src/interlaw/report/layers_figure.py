@@ -123,7 +123,7 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
     ]
     longest = max(len(role) for role in _roles(rows))
     lines = [  # as wide as a heat map with the names of its roles
-        Panel(chart=_lines(rows, name, chance), title=title, width=WIDTH + round(LETTER * longest), height=230)
+        Panel(chart=_lines(rows, name, chance), title=title, width=WIDTH + round(1.8 * LETTER * longest), height=230)
         for name, (chance, title) in LINES.items()
     ]
     return Drawing(message=layers_message(rows, whose=whose), caption=CAPTION, panels=(*heats, *lines), aligned=False)

@@ -19,6 +19,7 @@ from interlaw.report.wording import budget_text, number, shape_name, span
 # the scale reaches over at least this above the best mean, twice what the fit takes in, and over at least this part of
 # each panel's shapes; what lies above is an arrow at the top, so that one bad shape does not flatten the rest
 LEAST_REACH, LEAST_SHOWN = 0.2, 0.75
+TURNS = ("optimum", "open")  # what is said of an R* whose curve is drawn: it turns inside the grid
 ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
 ROOM_ABOVE = 0.12  # for the numbers of layers
 LEAST_STEP = 0.055  # of the axis between two numbers of layers: about 16 pixels
@@ -48,6 +49,13 @@ class LossPanel:
         """Ratio and loss of every mean and seed."""
         means = [(point.ratio, point.adjusted) for point in self.fit.points]
         return means + [(seed["ratio"], seed["adjusted"]) for seed in self.seeds]
+
+    @property
+    def lowest(self) -> float:
+        """The lowest loss that is drawn, the band of the curve with it."""
+        curve = self.fit.curve
+        band = curve.low if curve is not None and self.fit.r_star.status in TURNS else None
+        return min([*(loss for _, loss in self.places), *(band or ())])
 
 
 class Limits(NamedTuple):
@@ -80,7 +88,8 @@ def loss_limits(panels: Sequence[LossPanel]) -> list[Limits]:
     means = [[point.adjusted / low - 1 for point in panel.fit.points] for panel, low in zip(panels, best, strict=True)]
     wanted = max(LEAST_REACH, *(float(np.quantile(each, LEAST_SHOWN, method="higher")) for each in means))
     above = max(0.01, min(wanted, max(map(max, losses))))
-    below = max(ROOM_BELOW * above, 1.1 * -min(map(min, losses)))
+    lowest = min(panel.lowest / low for panel, low in zip(panels, best, strict=True))
+    below = max(ROOM_BELOW * above, 1.1 * (1 - lowest))
     return [
         Limits(floor=low * (1 - below), top=low * (1 + above), ceiling=low * (1 + (1 + ROOM_ABOVE) * above))
         for low in best
@@ -173,7 +182,7 @@ def _intervals(fit: BudgetFit, limits: Limits, x_limits: tuple[float, float]) ->
 def _curve(fit: BudgetFit, top: float) -> list[Spec]:
     """The fit where it turns inside the grid; elsewhere a line through the means, which claims nothing."""
     curve = fit.curve
-    if curve is None or fit.r_star.status not in ("optimum", "open"):
+    if curve is None or fit.r_star.status not in TURNS:
         means = [{"ratio": point.ratio, "loss": min(point.adjusted, top)} for point in fit.points]
         return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=1, clip=True)]
     columns = {"ratio": curve.ratio, "loss": curve.loss}

@@ -156,15 +156,8 @@ def loss_gradient(P: Tensor, sums: EntrySums, *, batch: Tensor) -> Tensor:
 @torch.no_grad()
 def mean_losses(P: Tensor, rows: SparseRows) -> Tensor:
     """Every model's loss (1/T) sum_t sum_i (x_ti - |y_ti|)^2 on all rows, (S,), summed in float64."""
-    X = rows.dense()
-    losses = []
-    for W, b in ((p[:-1], p[-1]) for p in P):
-        total = torch.zeros((), dtype=torch.float64)
-        for first in range(0, rows.num_rows, 8 * BLOCK_ROWS):
-            x = X[first : first + 8 * BLOCK_ROWS]
-            total += (x - (x @ W.T @ W + b).relu()).square().sum(dtype=torch.float64)
-        losses.append(total / rows.num_rows)
-    return torch.stack(losses)
+    X = rows.dense().double()
+    return torch.stack([(X - as_model(p)(X)).square().sum(1).mean() for p in P])
 
 
 def rate_at(step: int, settings: BottleneckSettings) -> float:

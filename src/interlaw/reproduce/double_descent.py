@@ -13,24 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
-from interlaw.errors import InterlawError
-from interlaw.files import write_atomically
 from interlaw.interaction import energies, measure
 from interlaw.report import write_chart
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
 from interlaw.reproduce.bottleneck_intervention import Push
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, as_model, mean_losses, train_bottlenecks
-from interlaw.reproduce.double_descent_figure import draw_heat_maps, draw_loss_and_interaction
+from interlaw.reproduce.double_descent_figure import draw_loss_and_interaction
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
-from interlaw.tasks import SparseRows, draw_sparse_rows
+from interlaw.tasks import draw_sparse_rows
 
 NAME = "double-descent"
-SNAPSHOTS = (10, 100, 500, 1000, 5282)
 DIFFERS = "other random data; each step draws min(T, 2048) rows with replacement, as the published program does"
 
 
@@ -82,10 +76,7 @@ def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
     rows: list[dict[str, Any]] = []
     for size in program.sizes:
         rows.extend(train_size(size, program=program, out=out, driver=driver))
-    figures = [
-        write_chart(out / "loss-and-interaction.png", draw_loss_and_interaction(rows)),
-        write_chart(out / "agop-snapshots.png", draw_heat_maps(_snapshots(program, out))),
-    ]
+    figure = write_chart(out / "loss-and-interaction.png", draw_loss_and_interaction(rows))
     return Outcome(
         experiment=NAME,
         scale=scale,
@@ -97,7 +88,7 @@ def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
         ),
         agreement=tuple(agreement(rows)),
         table=tuple(rows),
-        files=tuple(str(path) for path in figures),
+        files=(str(figure),),
     )
 
 
@@ -117,7 +108,7 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
         return kept
     started = time.monotonic()
     train = draw_sparse_rows(size, dim=data.dim, density=data.density, seed=_seed(data, size, 0))
-    test = _test_rows(data, size)
+    test = draw_sparse_rows(data.test_points, dim=data.dim, density=data.density, seed=_seed(data, size, 1))
     P = train_bottlenecks(train, seeds=seeds, settings=settings, push=program.push)
     seconds = time.monotonic() - started
     rows = []
@@ -145,7 +136,6 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
                 "weights_aofe_ratio": weights.aofe_ratio,
             }
         )
-    write_atomically(out / "weights" / f"{size}.safetensors", save({"P": P.contiguous()}))
     keep(place, stamp=stamp, rows=rows)
     mean = np.mean([row["loss"] for row in rows])
     driver.note(f"{size} training points: test loss {mean:.4f} over {len(seeds)} seeds, {seconds:.0f} s")
@@ -174,33 +164,6 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
         )
     )
     return lines
-
-
-def _snapshots(program: Program, out: Path) -> dict[int, tuple[Any, Any]]:
-    """Size to the first seed's parameters and the test points."""
-    found = {}
-    for size in [size for size in SNAPSHOTS if size in program.sizes]:
-        found[size] = (_weights(out, size)[0], _test_rows(program.data, size))
-    return found
-
-
-def _weights(out: Path, size: int) -> Tensor:
-    """The parameters that were kept beside a size's figures."""
-    place = out / "weights" / f"{size}.safetensors"
-    try:
-        P: Tensor = load(place.read_bytes())["P"]
-    except (OSError, SafetensorError, KeyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "something else"
-        raise InterlawError(
-            f"expected trained weights in {place}, found: {reason}; delete {out / 'sizes' / f'{size}.json'} "
-            "too and run again, which trains that size anew"
-        ) from error
-    return P
-
-
-def _test_rows(data: Dataset, size: int) -> SparseRows:
-    """The test points that go with a number of training points."""
-    return draw_sparse_rows(data.test_points, dim=data.dim, density=data.density, seed=_seed(data, size, 1))
 
 
 def _seed(data: Dataset, size: int, part: int) -> int:

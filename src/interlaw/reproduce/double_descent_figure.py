@@ -1,4 +1,4 @@
-"""Pictures of the double descent: loss and AOFE against training points, and the AGOP itself as heat maps."""
+"""The picture of the double descent: loss and AOFE against training points."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from interlaw.interaction import agop
 from interlaw.report import Drawing, Panel, look, marks
-from interlaw.reproduce.bottleneck_training import as_model
-from interlaw.tasks import SparseRows
 
-LARGEST_SIDE = 80  # coordinates of a picture: each is two pixels wide, and a figure holds tens of thousands of cells
-LEAST_PART = 1e-6  # of the largest entry: smaller ones are drawn like this one
 LEAST_AOFE = 1e-4
 PANELS = (
     (("loss",), "test loss"),
@@ -81,54 +75,3 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: 
         marks.marks(values, "line", **place, y="value", strokeWidth=1.8),
         marks.marks(values, "point", **place, y="value", said=True, filled=True, size=22, opacity=1),
     )
-
-
-def heat_map(P: Tensor, rows: SparseRows) -> list[dict[str, float]]:
-    """The numbers drawn of one AGOP: |G|, the coordinates with the largest diagonal entries first, each over the top.
-
-    Returns:
-        Row, column and value of each entry, as a part of the largest one.
-    """
-    G = agop(as_model(P), rows.dense().double(), view="bottleneck").abs()
-    first = G.diagonal().argsort(descending=True)[:LARGEST_SIDE]
-    shown = G[first][:, first].numpy()
-    top = max(float(shown.max()), 1e-30)
-    return [
-        {"row": row, "column": column, "value": float(f"{max(value / top, LEAST_PART):.3g}")}
-        for (row, column), value in np.ndenumerate(shown)
-    ]
-
-
-def draw_heat_maps(snapshots: Mapping[int, tuple[Tensor, SparseRows]]) -> Drawing:
-    """|G| of each snapshot on one logarithmic scale of parts of its largest entry."""
-    panels = tuple(
-        Panel(chart=_heat(heat_map(P, rows)), title=f"{size:,} training points", width=170, height=170)
-        for size, (P, rows) in sorted(snapshots.items())
-    )
-    caption = (
-        f"|G| of the {LARGEST_SIDE} coordinates with the largest diagonal entries, in their order, as parts of the "
-        "largest entry, on a logarithmic scale; dark is large."
-    )
-    message = "The AGOP over training points"
-    return Drawing(message=message, caption=caption, panels=panels, columns=len(panels))
-
-
-def _heat(values: Sequence[Mapping[str, float]]) -> Any:
-    side = max(value["row"] for value in values) + 1
-    key = marks.legend("part of the largest entry", format="~e", values=[1e-6, 1e-3, 1])
-    shades = look.LOSS_RAMP[::-1]
-    x, y = marks.linear_axis("column", None, (0, side)), marks.linear_axis("row", None, (side, 0))
-    cells = [{**value, "right": value["column"] + 1, "below": value["row"] + 1} for value in values]
-    return {
-        "layer": [
-            marks.marks(
-                cells,
-                "rect",
-                x={**x, "axis": None},
-                x2="right",
-                y={**y, "axis": None},
-                y2="below",
-                color=marks.shaded("value", (LEAST_PART, 1), shades, key, type="log", clamp=True),
-            )
-        ]
-    }

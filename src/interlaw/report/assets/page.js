@@ -103,8 +103,13 @@ async function drawRest() {
   document.body.dataset.drawn = "all";
 }
 
+// A figure has its room before it is drawn, so that what the reader looks at stays where it is.
+const AXIS = 40; // pixels, about
 function watchFigures() {
-  for (const cell of all(".cell")) inView.observe(cell);
+  for (const cell of all(".cell[data-panel]")) {
+    cell.querySelector(".chart").style.minHeight = `${DATA.panels[cell.dataset.panel].height + AXIS}px`;
+    inView.observe(cell);
+  }
 }
 
 function showFigures() {
