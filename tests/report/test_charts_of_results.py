@@ -15,7 +15,7 @@ from torch import nn
 
 import interlaw as il
 from interlaw.report import chart_of
-from interlaw.report.interaction_figure import interaction_message, interaction_rows
+from interlaw.report.interaction_figure import draw_interaction, interaction_rows
 from interlaw.runs import view_table
 
 
@@ -42,7 +42,7 @@ def test_a_measurement(model: nn.Module, tmp_path: Path) -> None:
     assert drawn["plain average"]["value"] == result.plugin.aofe_ratio
     assert len(interaction_rows(result)) == 3
     named = il.measure(model, torch.randn(32, 6), view="input", name="/tmp/models/mine")
-    assert interaction_message(named).startswith("mine: interaction is ")
+    assert draw_interaction(named).message.startswith("mine: interaction is ")
     chart.save(str(tmp_path / "x.pdf"))
     assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
 
