@@ -57,7 +57,7 @@ def draw_push() -> alt.TopLevelMixin:
         for name, title in (("push", "MLPs"), ("push-gpt", "GPTs"))
     ]
     return finished(
-        alt.hconcat(*panels, peak_panel(), spacing=24),
+        alt.hconcat(alt.hconcat(*panels), peak_panel(), spacing=24).resolve_scale(color="independent"),
         "Whether less interaction lowers the loss depends on the network",
         "pairs of networks that differ in the term alone, 90% intervals; the control's destroyed networks are left out",
     )
@@ -81,7 +81,12 @@ def push_panel(effects: list[Effect], title: str) -> alt.LayerChart:
     table = table[~((table["on"] == NAMES["trace"]) & (table["change"] > DESTROYED))]
     table["moved"] = np.exp(table["moved"])
     table[["change", "low", "high"]] = np.expm1(table[["change", "low", "high"]])
-    x = alt.X("moved", title="times the plain twin's", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5))
+    x = alt.X(
+        "moved",
+        title="moved, times the plain twin's",
+        scale=alt.Scale(type="log", nice=False, padding=12),
+        axis=alt.Axis(tickCount=4, format=".2~f"),
+    )
     base = alt.Chart(table).encode(x=x, color=COLOURS)
     y = alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
     line = base.mark_line(strokeWidth=2).encode(y=y)
@@ -98,24 +103,25 @@ def peak_panel() -> alt.LayerChart:
     means = table.groupby(["arm", "train_points"])["loss"].agg(["mean", "sem"]).reset_index()
     reach = stats.t.ppf(0.95, table["draw"].nunique() - 1) * means["sem"]
     means = means.assign(low=means["mean"] - reach, high=means["mean"] + reach, arm=means["arm"].map(LABELS))
-    colour = alt.Color("arm", title=None, scale=alt.Scale(domain=list(LABELS.values()), range=list(SERIES)))
-    x = alt.X("train_points:O", title="training points", axis=alt.Axis(labelAngle=0))
-    base = alt.Chart(means).encode(x=x, color=colour, xOffset="arm")
+    means["size"] = means["train_points"].map("{} training points".format)
+    order = [f"{size} training points" for size in sorted(table["train_points"].unique())]
+    colour = alt.Color("size", title=None, scale=alt.Scale(domain=order, range=[MUTED, BEST, FIT]))
+    y = alt.Y("arm", title=None, sort=list(LABELS.values()), axis=alt.Axis(labelLimit=260))
+    base = alt.Chart(means).encode(y=y, yOffset=alt.YOffset("size", sort=order), color=colour)
     rules = base.mark_rule(strokeWidth=2).encode(
-        y=alt.Y("low", title="test loss", scale=alt.Scale(zero=False)), y2="high"
+        x=alt.X("low", title="test loss", scale=alt.Scale(type="log", nice=False, padding=12)), x2="high"
     )
-    return (rules + base.mark_circle(size=70, opacity=1).encode(y="mean")).properties(
-        width=280, height=270, title="Double descent of a bottleneck"
+    return (rules + base.mark_circle(size=70, opacity=1).encode(x="mean")).properties(
+        width=240, height=270, title=f"Double descent, {table['draw'].nunique()} draws of data"
     )
 
 
+PUSHED = sorted(
+    ((on, sign * strength) for on, strength in ARMS for sign in (1, -1)), key=lambda each: (each[0], -each[1])
+)
 LABELS = {
     "none": "plain",
-    **{
-        f"{on}{sign * strength:+g}": f"{on} {'lowered' if sign > 0 else 'raised'} ({strength:g})"
-        for on, strength in ARMS
-        for sign in (1, -1)
-    },
+    **{f"{on}{at:+g}": f"{on} {'lowered' if at > 0 else 'raised'} ({abs(at):g})" for on, at in PUSHED},
 }
 
 
