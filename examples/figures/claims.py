@@ -52,12 +52,14 @@ def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "
 
 def draw_push() -> alt.TopLevelMixin:
     """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
-    panels = [
+    panels: list[alt.TopLevelMixin] = [
         push_panel(measured_effects(numbers.final(name)), title)
         for name, title in (("push", "MLPs"), ("push-gpt", "GPTs"))
     ]
+    if (numbers.RESULTS / "peak.csv").exists():
+        panels = [alt.hconcat(*panels), peak_panel()]
     return finished(
-        alt.hconcat(alt.hconcat(*panels), peak_panel(), spacing=24).resolve_scale(color="independent"),
+        alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"),
         "Whether less interaction lowers the loss depends on the network",
         "pairs of networks that differ in the term alone, 90% intervals; the control's destroyed networks are left out",
     )
@@ -85,7 +87,7 @@ def push_panel(effects: list[Effect], title: str) -> alt.LayerChart:
         "moved",
         title="moved, times the plain twin's",
         scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(tickCount=4, format=".2~f"),
+        axis=alt.Axis(values=[0.4, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2], format="~f", labelOverlap=True),
     )
     base = alt.Chart(table).encode(x=x, color=COLOURS)
     y = alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
