@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import measure, measure_layers
+from interlaw.interaction import energies, measure, measure_layers
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.network import free_bytes, frozen
 from interlaw.interaction.place import LEAST_PIECE, Places, find_place
@@ -80,6 +80,33 @@ def test_a_jacobian_of_zeros_is_refused() -> None:
     for view in ("input", "output", "projected"):
         with pytest.raises(InterlawError, match="expected a derivative at 'input', found all zeros"):
             measure(model, torch.randn(8, 3), view=view)
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (1e20, "squares float32 can hold, found larger ones at 'input'"),
+        (1e-30, "tiny derivatives with dtype=torch.flo"),
+    ],
+)
+def test_derivatives_beyond_the_range_of_float32(scale: float, message: str) -> None:
+    model, x = nn.Sequential(nn.Linear(6, 3)), torch.randn(8, 6)
+    with torch.no_grad():
+        model[0].weight.mul_(scale)
+    with pytest.raises(InterlawError, match=message):
+        measure(model, x)
+    W = model[0].weight.detach().double()
+    assert measure(model, x, dtype=torch.float64).aofe_ratio.value == pytest.approx(energies(W.T @ W).aofe_ratio)
+
+
+def test_inputs_that_torch_stores_otherwise() -> None:
+    words = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(6, 2))
+    with pytest.raises(InterlawError, match=r"expected token ids of 32 or 64 bits, found .*; pass ids.long\(\)"):
+        measure(words, torch.ones(6, 2, dtype=torch.int16), layer="2")
+    with pytest.raises(InterlawError, match=r"expected dense inputs, found a layout of torch.sparse_coo; pass x"):
+        measure(nn.Sequential(nn.Linear(3, 2)), torch.eye(3).to_sparse())
+    with pytest.raises(InterlawError, match="64 bits are the most"):
+        measure(nn.Sequential(nn.Linear(3, 2)), torch.eye(3), seed=2**64)
 
 
 def test_samples_without_a_direction_in_common_are_refused() -> None:

@@ -154,7 +154,7 @@ class Batches:
         inputs = self._inputs
         if isinstance(inputs, Tensor):
             if inputs.dim() and len(inputs):
-                yield inputs
+                yield _checked(inputs)
             return
         if isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
             raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}")
@@ -240,6 +240,9 @@ def _length(inputs: Inputs) -> int:
 
 def _checked(batch: object) -> Inputs:
     """One batch of an accepted form."""
+    for tensor in batch.values() if isinstance(batch, Mapping) else [batch]:
+        if isinstance(tensor, Tensor) and tensor.layout != torch.strided:
+            raise InterlawError(f"expected dense inputs, found a layout of {tensor.layout}; pass x.to_dense()")
     if isinstance(batch, Tensor) and batch.dim():
         return batch
     if isinstance(batch, Mapping) and batch:

@@ -26,6 +26,7 @@ CURES = {
         "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "
         'attn_implementation="eager", or measure with probes="exact"'
     ),
+    "tensor for argument .*indices": "expected token ids of 32 or 64 bits, found {said}; pass ids.long()",
     "same dtype|scalar type": (
         "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32 (--float32), which holds "
         "for both while measuring"
@@ -44,7 +45,8 @@ CURES = {
         "samples"
     ),
     "index out of range": (
-        "expected token ids below the rows of the model's table, found one beyond them; use its own tokenizer"
+        "expected token ids below the rows of the model's table and no more tokens than it has positions, found one "
+        "beyond them; use its own tokenizer, or shorter sequences"
     ),
 }
 

@@ -195,7 +195,12 @@ def _is_precision(value: object) -> bool:
 # option, whether a value fits, what was expected, what to do
 VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     *((name, known.__contains__, f"{name} to be one of {known}", "leave it out") for name, known in CHOICES.items()),
-    ("seed", lambda v: isinstance(v, Integral), "a whole number as seed", "0 will do"),
+    (
+        "seed",
+        lambda v: isinstance(v, Integral) and -(2**63) <= v < 2**64,
+        "a whole number of 64 bits as seed",
+        "0 will do",
+    ),
     ("probes", _is_probes, "probes to be a positive number, 'exact' or None", "None chooses"),
     (
         "max_clusters",
