@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.cases import build
@@ -23,6 +25,16 @@ def test_a_measurement_prints_in_few_lines_and_is_a_table() -> None:
     assert table.loc["excess_ratio", "plugin"] == found.plugin.excess_ratio
     assert "&lt;mine&gt;" in found._repr_html_()
     assert "20 samples in 10 groups" in repr(measure(model, x, groups=[n // 2 for n in range(20)]))
+
+
+@pytest.mark.parametrize(("count", "shown", "last"), [(4, 4, "note: 3"), (9, 3, "6 more notes in .warnings")])
+def test_many_notes_print_in_few_lines(count: int, shown: int, last: str) -> None:
+    model, x = build("mlp", 20)
+    noted = replace(measure(model, x), warnings=tuple(map(str, range(count))))
+    lines = repr(noted).splitlines()
+    assert len(lines) == 15
+    assert sum(line.startswith("  note: ") for line in lines) == shown
+    assert lines[-1].strip() == last
 
 
 def test_layers_print_in_few_lines_and_are_a_table() -> None:

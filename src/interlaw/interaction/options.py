@@ -198,8 +198,8 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     (
         "seed",
         lambda v: isinstance(v, Integral) and -(2**63) <= v < 2**64,
-        "a whole number of 64 bits as seed",
-        "0 will do",
+        "a whole number as seed",
+        "0 will do, 64 bits are the most",
     ),
     ("probes", _is_probes, "probes to be a positive number, 'exact' or None", "None chooses"),
     (

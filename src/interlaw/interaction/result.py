@@ -15,6 +15,8 @@ from interlaw.interaction.rotation import RotationTest
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTES = 4  # lines of notes in a print, which then has at most 15
+
 _COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
 _SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
 
@@ -115,7 +117,10 @@ class Interaction:
         lines += [
             f"  {name:<19} {one.value:>10.4g}  [{one.low:.4g}, {one.high:.4g}]" for name, one in self.estimates.items()
         ]
-        return "\n".join([*lines, *(f"  note: {warning}" for warning in self.warnings)])
+        most = NOTES if len(self.warnings) <= NOTES else NOTES - 1
+        lines += [f"  note: {warning}" for warning in self.warnings[:most]]
+        lines += [f"  {len(self.warnings) - most} more notes in .warnings"] if most < len(self.warnings) else []
+        return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a quantity: value, stderr, low, high, and the plug-in value beside them."""
