@@ -197,7 +197,7 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     *((name, known.__contains__, f"{name} to be one of {known}", "leave it out") for name, known in CHOICES.items()),
     (
         "seed",
-        lambda v: isinstance(v, Integral) and -(2**63) <= v < 2**64,
+        lambda v: isinstance(v, Integral) and -(2**63) <= int(v) < 2**64,
         "a whole number as seed",
         "0 will do, 64 bits are the most",
     ),
