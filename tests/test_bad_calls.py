@@ -80,7 +80,10 @@ CALLS = {
     "il.recommend(params=[])": ("InterlawError", "expected a size such as 300k, 3M or 1.2B, found '[]'"),
     "il.recommend(params='1B', fit='x')": ("TypeError", "expected fit=fit_law(table), a LawFit, found str"),
     "il.recommend(params='1B', interval=3)": ("InterlawError", "expected an interval (low, high) of two numbers"),
-    "il.recommend(params='1B', tolerance='a')": ("InterlawError", "expected tolerance above 0 and at most 0.5, found 'a'"),
+    "il.recommend(params='1B', tolerance='a')": (
+        "InterlawError",
+        "expected tolerance above 0 and at most 0.5, found 'a'",
+    ),
     "il.load_trial('/nowhere')": ("InterlawError", "expected to read /nowhere/spec.json"),
     "il.load_table('/nowhere')": ("InterlawError", "expected a run folder with recipe.toml, found none"),
 }

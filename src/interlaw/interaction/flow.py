@@ -48,10 +48,7 @@ FLAT = (
 NOTHING_IN_COMMON = (
     "expected samples with a direction in common at '{layer}', found {clusters} with nearly none; give more samples"
 )
-BEYOND = (
-    "expected derivatives whose squares {dtype} can hold, found larger ones at '{layer}'; measure with "
-    "dtype=torch.float64"
-)
+BEYOND = "expected derivatives whose squares the precision can hold, found larger ones; use dtype=torch.float64"
 HEAVY = (
     "one cluster more or less like one of the {groups} would move the ratio by {shift:.1f} standard errors: its "
     "interval may miss; give more samples, or look for one unlike the others"
@@ -165,7 +162,7 @@ class Gathered:
         grams, options, probes = self.grams[name], self.options, self.totals[name].num_probes
         null, groups = NULLS[options.record.null], len(grams.counts)
         estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
-        _require_energy(grams, estimates["aofe_ratio"], name, dtype=self.origin["dtype"])
+        _require_energy(grams, estimates["aofe_ratio"], name)
         energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
         m2 = energy * (1 - participation / grams.dim)
         spread = spread_over_bases(energy=energy, m2=m2, m4=self.fourth[name], dim=grams.dim)
@@ -275,6 +272,8 @@ def gather(
 def divided(grams: Grams, by: float) -> Grams:
     """K, H and traces of G / by."""
     squared = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")
+    if not bool(grams.energy.isfinite().all()):
+        raise InterlawError(BEYOND)
     return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by**2 for name in squared})
 
 
@@ -298,10 +297,8 @@ def reached(totals: dict[str, Total], options: Options) -> bool:
     return True
 
 
-def _require_energy(grams: Grams, ratio: Estimate, layer: str, *, dtype: str) -> None:
+def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
     """Refuses a matrix of which a ratio is undefined."""
-    if not bool(grams.energy.isfinite().all()):
-        raise InterlawError(BEYOND.format(layer=layer, dtype=dtype))
     if not bool(grams.trace.sum() > 0):
         raise InterlawError(FLAT.format(layer=layer))
     if not math.isfinite(ratio.value + ratio.stderr):
