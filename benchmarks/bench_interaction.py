@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks import frobenius_interaction
 from benchmarks.peak_interaction import peak
 from benchmarks.projected_interaction import CONTEXT, paper_contributions, seconds, sequences, trained_gpt
-from interlaw.interaction import NULLS, jackknife, measure, plugin
+from interlaw.interaction import NULLS, jackknife, measure, measure_layers, plugin
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.routes import DenseAccumulator, accumulator
 
@@ -28,6 +28,7 @@ def run(*, reference: int = REFERENCE) -> Iterator[dict[str, Any]]:
     torch.set_num_threads(1)
     yield from projected(reference=reference)
     yield loss()
+    yield layers()
     yield from mlps()
     yield token()
     yield from frobenius()
@@ -112,6 +113,16 @@ def loss() -> dict[str, Any]:
     return row(
         "loss view, 512 sequences, against forward + backward", ours=ours, baseline=baseline, unit="s", target="1.3"
     )
+
+
+def layers() -> dict[str, Any]:
+    """Every layer from the same passes, against one measurement a layer; the loss view of the trained GPT."""
+    model, ids = trained_gpt(), sequences(256, CONTEXT + 1, seed=3)
+    names = [layer.name for layer in measure_layers(model, ids, view="loss")]
+    ours = best_of(lambda: measure_layers(model, ids, view="loss"), repeats=3)
+    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=3)
+    label = f"all {len(names)} layers, loss view, 256 sequences, against one measurement a layer"
+    return row(label, ours=ours, baseline=apart, unit="s", target="below 1")
 
 
 def mlps() -> list[dict[str, Any]]:

@@ -276,8 +276,8 @@ def side_costs(name: str, shape: GPTShape, batch_size: int, tokens: float, part:
         inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
         return timed(lambda: measure(model, inputs, view=view.view))
 
-    validation, test = part.held_out(trained_samples=trained_samples)
-    evaluating = part.evaluations * judge("validation", validation) + judge("test", test)
+    judged = part.settings(steps=trained_samples // part.batch_size, learning_rate=1e-3)
+    evaluating = part.evaluations * judge("validation", judged.evaluation_samples) + judge("test", judged.test_samples)
     measuring = sum(look(view) for view in MeasurePart().specs(trained_samples=trained_samples))
     return [
         {

@@ -1,8 +1,10 @@
-"""What this process may use of the machine it runs on; no torch."""
+"""What this process may use of the machine it runs on; torch is loaded for its devices alone."""
 
 from __future__ import annotations
 
 import os
+
+import psutil
 
 
 def num_cores() -> int:
@@ -10,3 +12,12 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+def free_bytes(device: str = "cpu") -> int:
+    """Memory that is free now, on a CUDA device or on the machine itself."""
+    if not device.startswith("cuda"):
+        return int(psutil.virtual_memory().available)
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0])

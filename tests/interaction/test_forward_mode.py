@@ -6,7 +6,9 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from interlaw.interaction.forward_mode import ForwardMode, attend, normalise, transform
+from interlaw.interaction.forward_mode import ForwardMode, attend, load_formulas, normalise, transform
+
+load_formulas()  # torch's own derivatives need them, and loading them warns
 
 
 def drawn(*shape: int, seed: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.sweep import Conditions
-from interlaw.training import free_bytes
+from interlaw.training import usable_bytes
 
 
 def test_numbers_out_of_range_are_refused() -> None:
@@ -21,6 +21,6 @@ def test_numbers_out_of_range_are_refused() -> None:
 def test_memory_is_shared_where_no_limit_was_set() -> None:
     shared = Conditions().shared(4).memory_limit
     assert shared is not None
-    assert shared == pytest.approx(free_bytes("cpu") / 4, rel=0.2)  # other processes come and go meanwhile
+    assert shared == pytest.approx(usable_bytes("cpu") / 4, rel=0.2)  # other processes come and go meanwhile
     limited = Conditions(memory_limit=1000)
     assert limited.shared(4) is limited

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from tests.recipes import write_recipe
 from tests.sweep.clusters import Nodes, at_work, checkpoints, is_alive, results, sweep, trial_processes, wait_until
+from tests.sweep.test_together import replicas
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder
@@ -54,6 +55,30 @@ def test_two_nodes_give_the_bits_of_the_local_executor(nodes: Nodes, tmp_path: P
     assert results(on_ray) == results(local) == results(again)
     assert sorted(event.key for event in events if event.kind == "ended") == sorted(results(local))
     assert later == []
+
+
+def test_trials_that_train_together_are_one_task(nodes: Nodes, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(replicas())
+    local, _ = sweep(path, tmp_path / "local", executor="local")
+    on_ray, events = sweep(path, tmp_path / "ray", executor="ray", ray=nodes.have(ONE_CORE, ONE_CORE))
+    assert results(on_ray) == results(local)
+    assert sorted(event.key for event in events if event.kind == "ended") == sorted(results(local))
+    assert {trial.record().provenance["stacked"] for trial in on_ray.trials()} == {True}  # type: ignore[union-attr]
+
+
+def test_a_group_whose_worker_dies_resumes_trial_by_trial(nodes: Nodes, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(replicas(depths=1, steps=2000))
+    local, _ = sweep(path, tmp_path / "local", executor="local")
+    options = nodes.have(ONE_CORE)
+    watcher, found = at_work(tmp_path / "ray", lambda process: process.kill())
+    run, events = sweep(path, tmp_path / "ray", executor="ray", ray=options, checkpoint_seconds=0.2)
+    watcher.join()
+    assert len(found) == 1
+    assert results(run) == results(local)
+    assert [event.kind for event in events if event.kind == "ended"] == ["ended"] * 3
+    assert {trial.record().provenance["stacked"] for trial in run.trials()} == {True}  # type: ignore[union-attr]
 
 
 def kill_worker(process: psutil.Process, nodes: Nodes) -> None:

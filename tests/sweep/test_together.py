@@ -16,18 +16,21 @@ from interlaw.sweep.together import TrialGroup, group_trials, run_group
 RECIPE = """
 name = "replicas"
 family = "{family}"
-depths = "1,2"
+depths = "{depths}"
 seeds = {seeds}
 
 [budget]
-amounts = ["2k"]
+amounts = ["{amount}"]
 multiple_of = 4
+
+[shape]
+{shape}
 
 [task]
 kind = "{kind}"
 
 [training]
-steps = 24
+steps = {steps}
 batch_size = 8
 {rates}
 evaluations = 3
@@ -41,15 +44,24 @@ samples = 16
 """
 
 
-def prepare(folder: Path, **changes: Any) -> tuple[RunFolder, list[TrialSpec]]:
+def replicas(**changes: Any) -> str:
+    """The recipe with other values."""
     values = {
         "family": "mlp",
+        "depths": "1,2",
+        "steps": 24,
+        "amount": "2k",
+        "shape": "",
         "seeds": [0, 1, 2],
         "kind": "vectors",
         "views": ["input"],
         "rates": "learning_rate = 1e-2",
     }
-    text = RECIPE.format(**values | changes).replace("'", '"')
+    return RECIPE.format(**values | changes).replace("'", '"')
+
+
+def prepare(folder: Path, **changes: Any) -> tuple[RunFolder, list[TrialSpec]]:
+    text = replicas(**changes)
     return prepare_run(parse_recipe(text, source="r"), text, out=folder / "run", folder=folder)
 
 

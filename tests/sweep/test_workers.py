@@ -96,7 +96,7 @@ def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatc
     for num_workers, device in ((None, "cpu"), (2, "cpu"), (None, "cuda"), (12, "cuda")):
         options = {"num_workers": num_workers, "device": device}
         run_trials(run, trials, executor="processes", listen=lambda event: None, **options)
-    assert asked == [12, 2, 4, 12]  # an accelerator is shared by a few
+    assert asked == [12, 2, 1, 12]  # one process keeps several groups in flight on an accelerator
 
 
 def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.training.test_loop import SETTINGS, SHAPE, RandomWalk
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
-from interlaw.training import Footprint, footprint, free_bytes, is_out_of_memory, require_room
+from interlaw.training import Footprint, footprint, is_out_of_memory, require_room, usable_bytes
 
 # Resident memory of a fresh process before and at the peak of a few steps, against the prediction.
 MEASURED = """
@@ -127,7 +127,7 @@ def test_weights_that_do_not_fit_are_refused_before_they_are_made() -> None:
 
 
 def test_free_memory_is_known() -> None:
-    assert 2**20 < free_bytes("cpu") < 2**50
+    assert 2**20 < usable_bytes("cpu") < 2**50
 
 
 def test_running_out_is_told_from_other_errors() -> None:

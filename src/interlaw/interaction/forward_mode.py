@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -25,11 +26,6 @@ from interlaw.interaction.batches import Batch
 from interlaw.interaction.network import explained
 from interlaw.interaction.place import Outputs, Place, Places
 
-with warnings.catch_warnings():
-    # torch registers its forward-mode formulas through torch.jit.script, which warns from 2.13 on.
-    warnings.simplefilter("ignore")
-    from torch._decomp import decompositions_for_jvp as _registered  # noqa: F401
-
 
 def jacobian_vector(
     places: Places, batch: Batch, outputs: Outputs, *, tangent: Callable[[Tensor], Tensor]
@@ -44,6 +40,7 @@ def jacobian_vector(
         moving: Tensor = forward_ad.make_dual(h.detach(), back)  # type: ignore[no-untyped-call]
         return moving
 
+    load_formulas()
     with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), explained():
         y = outputs(places.run(batch, dual), batch)
         image: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
@@ -51,6 +48,14 @@ def jacobian_vector(
             raise InterlawError(f"the outputs do not depend on {', '.join(map(repr, places.kept))}; check layer=")
         # The tangent must not outlive its dual level as a view of it.
         return image.clone()
+
+
+@cache
+def load_formulas() -> None:
+    """Loads torch's forward-mode formulas; it registers them through torch.jit.script, which warns from 2.13 on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch._decomp import decompositions_for_jvp as _registered  # noqa: F401
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Plainly means without compiled code, checkpoints, caches, hooks on gradients and
 from __future__ import annotations
 
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,6 @@ from itertools import chain
 from typing import Any
 from unittest import mock
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
@@ -55,11 +55,6 @@ def device_of(model: nn.Module) -> torch.device:
     """Where the model's weights are; the CPU for a model without any."""
     tensor = next(chain(model.parameters(), model.buffers()), None)
     return torch.device("cpu") if tensor is None else tensor.device
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that can still be taken on a device."""
-    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
 
 
 def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
@@ -142,7 +137,8 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
     first = model.register_forward_hook(settle)
     try:
         with ExitStack() as stack:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not run inside compiled code
+            if "torch._dynamo" in sys.modules:  # nothing is compiled without it, and loading it takes longer than torch
+                stack.enter_context(torch.compiler.set_stance("force_eager"))  # hooks do not run inside compiled code
             stack.enter_context(_without_checkpoints())
             for owner, name, value in _plain_settings(model):
                 stack.callback(setattr, owner, name, getattr(owner, name))

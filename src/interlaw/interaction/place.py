@@ -23,7 +23,8 @@ from torch.utils.hooks import RemovableHandle
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch, edit_input, real_names
 from interlaw.interaction.layout import Arrange, layouts_of
-from interlaw.interaction.network import explained, free_bytes
+from interlaw.interaction.network import explained
+from interlaw.machine import free_bytes
 
 # Of the free memory; allocators keep some, and what is counted is a lower bound.
 SHARE_OF_FREE = 0.25
@@ -205,7 +206,7 @@ class Places:
         activations += 3 * output.numel() * output.element_size()
         dim, positions = seen[0].shape[1:] if seen else (0, 0)
         contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)
-        free = free_bytes(output.device)
+        free = free_bytes(str(output.device))
         room = free if limit_bytes is None else min(free, limit_bytes)
         fits = int(SHARE_OF_FREE * room / max(activations + contribution, 1))
         if output.device.type == "cpu":

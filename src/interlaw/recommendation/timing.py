@@ -13,9 +13,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.machine import free_bytes
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
@@ -174,6 +173,4 @@ def _free_bytes() -> int:
     """Memory that a network may take here."""
     import torch
 
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available)
+    return free_bytes("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from interlaw.errors import InterlawError
-from interlaw.training import free_bytes
+from interlaw.training import usable_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class Conditions:
         checkpoint_seconds: Least time between two checkpoints.
         memory_limit: Bytes that a trial may plan with, batches are cut to fit; its share of what is free when None.
         compiled: Train through `torch.compile`.
+        in_flight: Groups of trials that share the device in one process; as many as fit, on a CPU one, when None.
 
     Raises:
         InterlawError: A number is out of range.
@@ -27,6 +28,7 @@ class Conditions:
     checkpoint_seconds: float = 30.0
     memory_limit: int | None = None
     compiled: bool = False
+    in_flight: int | None = None
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
@@ -45,4 +47,4 @@ class Conditions:
         """
         if self.memory_limit is not None:
             return self
-        return replace(self, memory_limit=max(1, free_bytes(self.device) // num_trials))
+        return replace(self, memory_limit=max(1, usable_bytes(self.device) // num_trials))

@@ -120,7 +120,7 @@ def run_trials(
         run: The run's folder.
         trials: The plan.
         executor: `local`: one after another in this process; `processes`: in worker processes; `ray`: on a cluster.
-        num_workers: Trials at a time; one a core, a few an accelerator, or what a cluster has room for, when None.
+        num_workers: Trials at a time; one a core, one an accelerator, or what a cluster has room for, when None.
         device: Where to train.
         checkpoint_seconds: Least time between checkpoints of a trial.
         memory_limit: Bytes that each trial may plan with; its share of what is free when None.
@@ -154,6 +154,7 @@ def run_trials(
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
         num_workers = num_workers or default_workers(device)
         groups = group_trials(missing, trials, conditions, num_workers=num_workers)
-        run_in_processes(groups, run, conditions, num_workers=num_workers, listen=listen)
+        run_in_processes(groups, run, conditions, plan=trials, num_workers=num_workers, listen=listen)
     else:
-        run_on_ray(missing, run, conditions, num_workers=num_workers, options=ray or RayOptions(), listen=listen)
+        options = ray or RayOptions()
+        run_on_ray(missing, run, conditions, plan=trials, num_workers=num_workers, options=options, listen=listen)

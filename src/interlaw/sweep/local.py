@@ -1,4 +1,7 @@
-"""Trials on this machine: one after another, or in worker processes with a fixed number of threads each."""
+"""Trials on this machine: one after another, or in worker processes with a fixed number of threads each.
+
+The processes are managed here: pools of libraries (concurrent.futures, loky) end all workers when one is killed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from interlaw.errors import InterlawError
 from interlaw.machine import num_cores
 from interlaw.runs import Record, RunFolder, TrialSpec, open_run, provenance
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.together import TrialGroup, run_group
+from interlaw.sweep.flight import fly, is_shared, sharing
+from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE
 
 DEATHS_ALLOWED = 3
@@ -43,14 +47,12 @@ class Event:
 
 
 Listener = Callable[[Event], None]
-
-
-WORKERS_A_DEVICE = 4  # each holds a context of its own on the device; small models need a few to fill it
+Load = tuple[TrialGroup, ...]  # what a worker is given at a time
 
 
 def default_workers(device: str) -> int:
-    """Workers when nobody says how many: one a core, or on an accelerator a few."""
-    return num_cores() if device == "cpu" else min(num_cores(), WORKERS_A_DEVICE)
+    """Workers when nobody says how many: one a core; one on an accelerator, which keeps several groups in flight."""
+    return num_cores() if device == "cpu" else 1
 
 
 def run_sequentially(
@@ -62,13 +64,13 @@ def run_sequentially(
 ) -> None:
     """Runs groups of trials one after another in this process."""
     for group in groups:
-        for spec in group.specs:
-            listen(Event(kind="started", key=spec.key))
         _run(group, run, conditions, listen)
 
 
 def _run(group: TrialGroup, run: RunFolder, conditions: Conditions, listen: Listener) -> None:
-    """Runs one group here, telling of its progress and of each trial's end."""
+    """Runs one group here, telling of each trial's start, progress and end."""
+    for spec in group.specs:
+        listen(Event(kind="started", key=spec.key))
     run_group(
         group,
         [run.trial(spec.key) for spec in group.specs],
@@ -83,45 +85,48 @@ def run_in_processes(
     run: RunFolder,
     conditions: Conditions,
     *,
+    plan: Sequence[TrialSpec],
     num_workers: int,
     listen: Listener,
 ) -> None:
     """Runs trials in worker processes; a worker that dies is replaced, and its trials resume from their checkpoints.
 
+    On a CPU a worker takes one group at a time; on a device its share of them all, of which it keeps some in flight.
+
     Args:
-        groups: Trials that one worker runs, started in this order.
+        groups: Trials that belong together, started in this order.
         run: The run's folder.
         conditions: How each trial runs; memory is shared among the processes.
+        plan: All trials of the sweep.
         num_workers: Processes; the machine's cores are divided among them, and one accelerator is shared by all.
         listen: Told what happens.
     """
-    waiting = deque(groups)
+    on_device = is_shared(conditions)
+    shares = [groups[first::num_workers] for first in range(num_workers)] if on_device else [[one] for one in groups]
+    waiting: deque[Load] = deque(tuple(share) for share in shares if share)
     deaths: dict[str, int] = {}
-    busy: dict[Connection, tuple[BaseProcess, TrialGroup]] = {}
+    under_way: set[str] = set()
+    busy: dict[Connection, tuple[BaseProcess, Load]] = {}
     idle: list[tuple[Connection, BaseProcess]] = []
     started: set[Connection] = set()
     threads = max(1, num_cores() // num_workers)
-    arguments = (run.location, num_workers, threads, conditions)
+    whole = group_trials(plan, plan, conditions) if on_device else []
+    arguments = (run.location, num_workers, threads, conditions, whole)
     try:
         while waiting or busy:
             while waiting and len(busy) < num_workers:
                 connection, process = idle.pop() if idle else _start_worker(arguments)
-                group = waiting.popleft()
                 try:
-                    connection.send(group.model_dump_json())
+                    connection.send(waiting[0])
                 except OSError:  # it was killed while it had nothing to do
                     process.join()
                     if connection not in started:
                         _require_start(process.exitcode)
-                    waiting.appendleft(group)
                     continue
-                busy[connection] = (process, group)
-                for spec in group.specs:
-                    listen(Event(kind="started", key=spec.key))
+                busy[connection] = (process, waiting.popleft())
             for ready in wait(list(busy)):
-                if not isinstance(ready, Connection):
-                    continue
-                process, group = busy[ready]
+                assert isinstance(ready, Connection)
+                process, load = busy[ready]
                 try:
                     event: Event = ready.recv()
                 except (EOFError, OSError):
@@ -129,7 +134,9 @@ def run_in_processes(
                     process.join()
                     if ready not in started:
                         _require_start(process.exitcode)
-                    for alone in group.apart():  # one of them may be at fault: the others must not die with it again
+                    suspects, rest = _apart(load, under_way)
+                    waiting.extendleft([rest] if rest else [])
+                    for alone in suspects:
                         _after_death(run, alone, process.exitcode, deaths, waiting, listen)
                     continue
                 if event.kind == "ready":
@@ -138,9 +145,12 @@ def run_in_processes(
                 if event.kind == "stopped":
                     raise InterlawError(event.values["reason"])
                 listen(event)
+                if event.kind == "started":
+                    under_way.add(event.key)
                 if event.kind == "ended":
-                    busy[ready] = (process, group.without(event.key))
-                    if not busy[ready][1].specs:
+                    left = [group.without(event.key) for group in load]
+                    busy[ready] = (process, tuple(group for group in left if group.specs))
+                    if not busy[ready][1]:
                         del busy[ready]
                         idle.append((ready, process))
     finally:
@@ -149,7 +159,15 @@ def run_in_processes(
             process.join()
 
 
-def _start_worker(arguments: tuple[str, int, int, Conditions]) -> tuple[Connection, BaseProcess]:
+def _apart(load: Load, under_way: set[str]) -> tuple[list[TrialGroup], Load]:
+    """What a dead worker left: trials one of which may be at fault, so that each runs by itself, and the others."""
+    begun = tuple(group for group in load if group.specs[0].key in under_way) or load[:1]
+    suspects = [alone for group in begun for alone in group.apart()]
+    under_way.difference_update(alone.specs[0].key for alone in suspects)
+    return suspects, tuple(group for group in load if group not in begun)
+
+
+def _start_worker(arguments: tuple[Any, ...]) -> tuple[Connection, BaseProcess]:
     """A fresh process that waits for trials."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -172,13 +190,19 @@ def _require_start(exitcode: int | None) -> None:
         )
 
 
-def _work(connection: Connection, location: str, num_workers: int, threads: int, conditions: Conditions) -> None:
+def _work(
+    connection: Connection,
+    location: str,
+    num_workers: int,
+    threads: int,
+    conditions: Conditions,
+    whole: Sequence[TrialGroup],
+) -> None:
     """A worker's life: trials until the driver closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_driver, daemon=True).start()
     torch.set_num_threads(threads)
     run = open_run(location)
-    conditions = conditions.shared(num_workers)
 
     def tell(event: Event) -> None:
         try:
@@ -187,16 +211,14 @@ def _work(connection: Connection, location: str, num_workers: int, threads: int,
             os._exit(1)  # the driver is gone; its trials resume from their checkpoints another time
 
     tell(Event(kind="ready"))
-    while True:
-        try:
-            group = TrialGroup.model_validate_json(connection.recv())
-        except (EOFError, OSError):
-            return
-        try:
-            _run(group, run, conditions, tell)
-        except InterlawError as error:
-            tell(Event(kind="stopped", key=group.specs[0].key, values={"reason": str(error)}))
-            return
+    try:
+        conditions = sharing(whole, conditions, num_workers=num_workers)
+        while True:
+            fly(connection.recv(), conditions, lambda group: _run(group, run, conditions, tell))
+    except (EOFError, OSError):
+        return
+    except InterlawError as error:
+        tell(Event(kind="stopped", values={"reason": str(error)}))
 
 
 def _die_with_driver() -> None:
@@ -212,14 +234,14 @@ def _after_death(
     alone: TrialGroup,
     exitcode: int | None,
     deaths: dict[str, int],
-    waiting: deque[TrialGroup],
+    waiting: deque[Load],
     listen: Listener,
 ) -> None:
     """Puts a dead worker's trial back in line, or records that it kills its workers."""
     (spec,) = alone.specs
     deaths[spec.key] = deaths.get(spec.key, 0) + 1
     if deaths[spec.key] < DEATHS_ALLOWED:
-        waiting.appendleft(alone)
+        waiting.appendleft((alone,))
         return
     reason = (
         f"its worker process died {DEATHS_ALLOWED} times (exit code {exitcode}; -9 is often lack of memory): "

@@ -15,7 +15,7 @@ from interlaw.sweep.feasible import require_treatable
 from interlaw.sweep.recipe import Recipe
 from interlaw.sweep.search import next_rates
 from interlaw.tasks import TaskPlan
-from interlaw.training import TrainSettings, parametrization_of, treatment_keys
+from interlaw.training import parametrization_of, treatment_keys
 
 
 def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] | None = None) -> list[TrialSpec]:
@@ -132,31 +132,13 @@ def _trial(
     part = recipe.training
     steps = num_steps(recipe, amount=amount, shape=shape, units_per_sample=task.units_per_sample)
     trained = steps * part.batch_size
-    evaluation_samples, test_samples = part.held_out(trained_samples=trained)
-    training = TrainSettings(
+    training = part.settings(
         steps=steps,
-        batch_size=part.batch_size,
         learning_rate=rate,
-        warmup_steps=round(part.warmup_fraction * steps)
-        if part.warmup_steps is None
-        else min(part.warmup_steps, steps),
-        final_fraction=part.final_fraction,
-        weight_decay=part.weight_decay,
-        beta1=part.beta1,
-        beta2=part.beta2,
-        clip=part.clip,
-        evaluations=part.evaluations,
-        evaluation_samples=evaluation_samples,
-        test_samples=test_samples,
-        patience=part.patience,
-        blow_up=part.blow_up,
-        precision=part.precision,
         parametrization=parametrization_of(treatment),
         **{name: getattr(part, name) for name in treatment_keys(treatment) if name.startswith("base_")},
         intervention=recipe.intervention.on if recipe.intervention else "none",
         strength=recipe.intervention.strength if recipe.intervention else 0.0,
-        decays=part.decays,
-        keeps=part.keeps,
         seed=seed,
     )
     return TrialSpec(

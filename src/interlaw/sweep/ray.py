@@ -24,7 +24,8 @@ from interlaw.sweep.cluster import (
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, ending, record_death
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
-from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS, run_trial
+from interlaw.sweep.together import TrialGroup, group_trials, run_group
+from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS
 
 NODE_DEATHS_ALLOWED = 20  # a node that is taken away is not the trial's fault
 ORPHAN_SECONDS = 60.0  # how long a process may outlive its node's death and hold its trial
@@ -35,21 +36,25 @@ STALE_SECONDS = 15.0  # what was noted longer ago is of a trial that stands stil
 
 
 def run_on_ray(
-    specs: Sequence[TrialSpec],
+    missing: Sequence[TrialSpec],
     run: RunFolder,
     conditions: Conditions,
     *,
+    plan: Sequence[TrialSpec],
     num_workers: int | None = None,
     options: RayOptions,
     listen: Listener,
 ) -> None:
     """Runs trials as Ray tasks; a trial whose worker or node dies resumes elsewhere from its checkpoint.
 
+    Trials that train together are one task, unless each is divided among several devices.
+
     Args:
-        specs: Trials, submitted in this order.
+        missing: Trials, submitted in this order.
         run: The run, in a folder under the same path on every node or under a URL.
         conditions: How each trial runs; memory is shared among the trials of a node.
-        num_workers: Trials at a time; as many as the cluster's resources allow when None.
+        plan: All trials of the sweep.
+        num_workers: Tasks at a time; as many as the cluster's resources allow when None.
         options: Which cluster, and what a trial takes of it.
         listen: Told what happens; progress is read from the trials' folders. A trial has started once it notes some.
 
@@ -69,31 +74,30 @@ def run_on_ray(
         location = run.location if is_url(run.location) else str(run.path.resolve())
         if options.num_devices > 1:
             # the group's processes take the resources, the task only waits for them
-            task = ray.remote(_group).options(num_cpus=0, max_retries=0)
+            task = ray.remote(_spanning).options(num_cpus=0, max_retries=0)
+            waiting = deque(TrialGroup(specs=(spec,)) for spec in missing)
         else:
-            task = ray.remote(_trial).options(num_cpus=options.num_cpus, num_gpus=options.num_gpus, max_retries=0)
-        waiting = deque(specs)
+            task = ray.remote(_trials).options(num_cpus=options.num_cpus, num_gpus=options.num_gpus, max_retries=0)
+            at_once = num_workers or room(ray, options)
+            waiting = deque(group_trials(missing, plan, conditions, num_workers=at_once))
         deaths: Counter[tuple[str, str]] = Counter()
-        pending: dict[Any, TrialSpec] = {}
+        pending: dict[Any, TrialGroup] = {}
         begun = _Begun(run, listen)
         next_look = time.monotonic()
         try:
             while waiting or pending:
                 limit = num_workers or room(ray, options) + (AHEAD if options.num_devices == 1 else 0)
                 while waiting and len(pending) < max(limit, 1):
-                    spec = waiting.popleft()
+                    group = waiting.popleft()
                     # the process before this one may be an orphan that still holds the trial
-                    again = any(key == spec.key for key, _ in deaths)
+                    again = any(key == spec.key for spec in group.specs for key, _ in deaths)
                     patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
-                    pending[task.remote(spec.model_dump_json(), location, options, conditions, patience)] = spec
+                    pending[task.remote(group.model_dump_json(), location, options, conditions, patience)] = group
                 done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
                 for reference in done:
-                    spec = pending.pop(reference)
-                    if not _finish(ray, reference, spec, run, deaths, begun):
-                        begun.again(spec)
-                        waiting.appendleft(spec)
+                    waiting.extendleft(_left(ray, reference, pending.pop(reference), run, deaths, begun))
                 if time.monotonic() >= next_look:
-                    begun.look(pending.values())
+                    begun.look(spec for group in pending.values() for spec in group.specs)
                     next_look = time.monotonic() + run.look_seconds
         finally:
             _cancel(ray, list(pending))
@@ -112,27 +116,35 @@ def _faults(ray: Any) -> Iterator[None]:
         ) from error
 
 
-def _trial(
+def _trials(
     document: str, location: str, options: RayOptions, conditions: Conditions, patience_seconds: float
-) -> str | None:
-    """The task: one trial in a Ray worker; its record as JSON, or None when another driver has it."""
+) -> dict[str, str | None]:
+    """The task: a group in a Ray worker; its records as JSON by key, None for what another driver has."""
     import ray
 
     end_with_node()
     torch.set_num_threads(max(1, int(options.num_cpus)))
-    spec = TrialSpec.model_validate_json(document)
-    conditions = conditions.shared(trials_beside(ray, options, conditions.device))
-    record = run_trial(spec, open_run(location).trial(spec.key), conditions, patience_seconds=patience_seconds)
-    return None if record is None else record.model_dump_json()
+    group, run = TrialGroup.model_validate_json(document), open_run(location)
+    records: dict[str, str | None] = {}
+    run_group(
+        group,
+        [run.trial(spec.key) for spec in group.specs],
+        conditions.shared(trials_beside(ray, options, conditions.device)),
+        patience_seconds=patience_seconds,
+        progress=lambda key: lambda values: None,
+        ended=lambda spec, record: records.update({spec.key: None if record is None else record.model_dump_json()}),
+    )
+    return records
 
 
-def _group(
+def _spanning(
     document: str, location: str, options: RayOptions, conditions: Conditions, patience_seconds: float
-) -> str | None:
+) -> dict[str, str | None]:
     """The task of a trial on several devices: the same, in a group of processes."""
     end_with_node()
-    return span_trial(
-        TrialSpec.model_validate_json(document),
+    (spec,) = TrialGroup.model_validate_json(document).specs
+    record = span_trial(
+        spec,
         location,
         conditions,
         patience_seconds=patience_seconds,
@@ -140,30 +152,35 @@ def _group(
         num_cpus=options.num_cpus / options.num_devices,
         num_gpus=options.num_gpus / options.num_devices,
     )
+    return {spec.key: record}
 
 
-def _finish(
-    ray: Any, reference: Any, spec: TrialSpec, run: RunFolder, deaths: Counter[tuple[str, str]], begun: _Begun
-) -> bool:
-    """A task ended: tells how; False when its worker or node died and the trial is to start again."""
+def _left(
+    ray: Any, reference: Any, group: TrialGroup, run: RunFolder, deaths: Counter[tuple[str, str]], begun: _Begun
+) -> list[TrialGroup]:
+    """A task ended: tells how; gives what is to start again, each trial by itself, as its worker or node died."""
     failures = ray.exceptions
     lost = (failures.NodeDiedError, failures.ObjectLostError)  # with the node that held it, the task's answer is lost
     died = (failures.WorkerCrashedError, failures.OutOfMemoryError, GroupDiedError, *lost)
+    again = []
     try:
-        document = ray.get(reference)
-        record = None if document is None else Record.model_validate_json(document)
+        for spec in group.specs:
+            document = ray.get(reference)[spec.key]
+            begun.end(spec, None if document is None else Record.model_validate_json(document))
     except died as error:
-        what, allowed = "worker", DEATHS_ALLOWED
-        if isinstance(error, lost):
-            what, allowed = "node", NODE_DEATHS_ALLOWED
-        deaths[spec.key, what] += 1
-        if deaths[spec.key, what] < allowed:
-            return False
-        record = record_death(run, spec, f"its Ray {what} died {allowed} times: {str(error).splitlines()[0]}")
+        what, allowed = ("node", NODE_DEATHS_ALLOWED) if isinstance(error, lost) else ("worker", DEATHS_ALLOWED)
+        for alone in group.apart():
+            (spec,) = alone.specs
+            deaths[spec.key, what] += 1
+            if deaths[spec.key, what] < allowed:
+                begun.again(spec)
+                again.append(alone)
+            else:
+                reason = f"its Ray {what} died {allowed} times: {str(error).splitlines()[0]}"
+                begun.end(spec, record_death(run, spec, reason))
     except failures.RayTaskError as error:  # a full disk, say: what ends a sweep here ends it there
         raise error.cause from None
-    begun.end(spec, record)
-    return True
+    return again
 
 
 def _cancel(ray: Any, references: list[Any]) -> None:

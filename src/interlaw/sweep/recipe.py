@@ -6,6 +6,7 @@ import json
 import math
 import tomllib
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,10 +21,23 @@ from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
 from interlaw.shapes import parse_depths, parse_size, require_family
 from interlaw.sweep.affordable import judged_samples, measured_samples
 from interlaw.tasks import TASKS, AnyTaskPart, Strict, TextTaskPart
-from interlaw.training import Precision, treatment_keys
+from interlaw.training import (
+    BlowUp,
+    Count,
+    Memory,
+    Natural,
+    NotNegative,
+    Part,
+    Precision,
+    Seed,
+    TrainSettings,
+    treatment_keys,
+)
 
 MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a slip of the hand
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
+
+Rate = Annotated[float, Field(gt=0)]
 
 
 def _told(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -128,29 +142,29 @@ class TrainingPart(Strict):
         blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
     """
 
-    batch_size: int = Field(default=16, ge=1, le=MOST)
-    steps: int | None = Field(default=None, ge=1, le=MOST)
+    batch_size: Annotated[Count, Field(le=MOST)] = 16
+    steps: Annotated[Count, Field(le=MOST)] | None = None
     tokens_per_param: float | None = Field(default=None, gt=0, le=MOST)
     treatment: Annotated[tuple[Treatment, ...], BeforeValidator(_listed)] = Field(default=("fixed",), min_length=1)
-    base_width: int | None = Field(default=None, ge=1)
-    base_depth: int | None = Field(default=None, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0)
-    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=3)
-    search_seeds: int = Field(default=1, ge=1)
-    warmup_fraction: float = Field(default=0.05, ge=0, le=1)
-    warmup_steps: int | None = Field(default=None, ge=0)
-    final_fraction: float = Field(default=0.1, ge=0, le=1)
-    weight_decay: float = Field(default=0.01, ge=0)
+    base_width: Count | None = None
+    base_depth: Count | None = None
+    learning_rate: Rate | None = None
+    learning_rates: tuple[Rate, ...] | None = Field(default=None, min_length=3)
+    search_seeds: Count = 1
+    warmup_fraction: Part = 0.05
+    warmup_steps: Natural | None = None
+    final_fraction: Part = 0.1
+    weight_decay: NotNegative = 0.01
     decays: Literal["matrices", "all"] = "matrices"
     keeps: Literal["last", "best"] = "last"
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.95, ge=0, lt=1)
-    clip: float = Field(default=1.0, ge=0)
-    evaluations: int = Field(default=5, ge=1)
-    evaluation_samples: int | None = Field(default=None, ge=1)
-    test_samples: int | None = Field(default=None, ge=1)
-    patience: int = Field(default=0, ge=0)
-    blow_up: float = Field(default=2.0, gt=1)
+    beta1: Memory = 0.9
+    beta2: Memory = 0.95
+    clip: NotNegative = 1.0
+    evaluations: Count = 5
+    evaluation_samples: Count | None = None
+    test_samples: Count | None = None
+    patience: Natural = 0
+    blow_up: BlowUp = 2.0
     precision: Precision = "float32"
 
     @model_validator(mode="after")
@@ -168,10 +182,29 @@ class TrainingPart(Strict):
         _require_grid(self.learning_rates)
         return self
 
-    def held_out(self, *, trained_samples: int) -> tuple[int, int]:
-        """Samples of each validation and of the test of a trial of that length."""
-        validation, test = judged_samples(self.evaluations, trained_samples=trained_samples)
-        return self.evaluation_samples or validation, self.test_samples or test
+    def settings(self, *, steps: int, learning_rate: float, **others: Any) -> TrainSettings:
+        """The settings of a training of that length.
+
+        Args:
+            steps: Optimizer steps.
+            learning_rate: The peak rate.
+            **others: Settings in whose place they stand, or that a treatment decides, base shape included.
+        """
+        validation, test = judged_samples(self.evaluations, trained_samples=steps * self.batch_size)
+        warmup = round(self.warmup_fraction * steps) if self.warmup_steps is None else min(self.warmup_steps, steps)
+        shared = set(type(self).model_fields) & {field.name for field in fields(TrainSettings)}
+        shared -= {"base_width", "base_depth"}
+        return TrainSettings(
+            **{
+                **{name: getattr(self, name) for name in shared},
+                "steps": steps,
+                "learning_rate": learning_rate,
+                "warmup_steps": warmup,
+                "evaluation_samples": self.evaluation_samples or validation,
+                "test_samples": self.test_samples or test,
+                **others,
+            }
+        )
 
 
 def _require_grid(rates: tuple[float, ...] | None) -> None:
@@ -233,7 +266,7 @@ class Recipe(Strict):
     name: str = Field(min_length=1, max_length=200)
     family: Annotated[str, AfterValidator(_told(_family))] = "gpt"
     depths: Annotated[tuple[int, ...], BeforeValidator(_told(_depths))] = Field(min_length=1)
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     shape: dict[str, int | bool | float] = Field(default_factory=dict)
     budget: BudgetPart
     task: AnyTaskPart = TextTaskPart()

@@ -10,30 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from interlaw.models import build_model
-from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
+from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, storage_faults
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import (
     LOCK_PATIENCE_SECONDS,
     Progress,
     finish_trial,
+    keep_training,
     reporter,
     run_trial,
     trained_before,
-    trained_record,
 )
-from interlaw.tasks import Strict, Task
+from interlaw.tasks import Strict
 from interlaw.training import (
     Replica,
-    TrainResult,
     can_be_stacked,
     footprint,
     require_room,
-    save_weights,
     scale_initial_weights,
     train_together,
 )
@@ -117,6 +114,7 @@ def run_group(
     folders: Sequence[TrialFolder],
     conditions: Conditions,
     *,
+    patience_seconds: float = LOCK_PATIENCE_SECONDS,
     progress: Callable[[str], Progress],
     ended: Ended,
 ) -> None:
@@ -126,6 +124,7 @@ def run_group(
         group: The trials.
         folders: Their folders.
         conditions: How they run.
+        patience_seconds: How long to wait for another process that holds a trial.
         progress: What to tell of a trial's progress, by its key.
         ended: Told of each trial's record as it is written; None when another process holds the trial.
 
@@ -134,12 +133,13 @@ def run_group(
     """
     if not group.stacked:
         for spec, folder in zip(group.specs, folders, strict=True):
-            ended(spec, run_trial(spec, folder, conditions, progress=progress(spec.key)))
+            options = {"patience_seconds": patience_seconds, "progress": progress(spec.key)}
+            ended(spec, run_trial(spec, folder, conditions, **options))  # type: ignore[arg-type]
         return
     with ExitStack() as held:
         taken = []
         for spec, folder in zip(group.specs, folders, strict=True):
-            free = held.enter_context(folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS))
+            free = held.enter_context(folder.lock(patience_seconds=patience_seconds))
             record = folder.record() if free else None
             if not free or record is not None:
                 ended(spec, record)
@@ -192,30 +192,10 @@ def _train_stacked(
         results = train_together(
             [replica for _, _, replica in members], task, checkpoint_seconds=conditions.checkpoint_seconds, **at_once
         )
+    how = {"processes": 1, "stacked": True, **at_once, "predicted_bytes": len(members) * needed.peak_bytes(part)}
     for (spec, folder, replica), result in zip(members, results, strict=True):
-        machine: dict[str, Any] = {
-            **provenance(conditions.device),
-            "processes": 1,
-            "compiled": False,
-            "stacked": True,
-            **({"graph": result.graph} if result.graph else {}),
-            **at_once,
-            "predicted_bytes": len(members) * needed.peak_bytes(part),
-        }
-        _leave(spec, folder, replica, result, task, machine)
-
-
-def _leave(
-    spec: TrialSpec, folder: TrialFolder, replica: Replica, result: TrainResult, task: Task, machine: dict[str, Any]
-) -> None:
-    """Writes down how one training ended."""
-    figures = task.figures(result.loss) if result.status == "done" else {}
-    with storage_faults(folder.path):
-        folder.write_curve(result.curve)
-        record = trained_record(spec, result, figures=figures, machine=machine)
-        if result.status == "done":
-            save_weights(folder.weights, replica.model)
-            folder.write_trained(record)
-        else:
-            folder.write_record(record)
-            folder.tidy()
+        with storage_faults(folder.path):
+            record = keep_training(spec, folder, replica.model, task, conditions, result=result, how=how)
+            if result.status != "done":
+                folder.write_record(record)
+                folder.tidy()

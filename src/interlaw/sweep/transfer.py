@@ -53,21 +53,11 @@ class Bench:
 
     def settings(self, parametrization: str, *, steps: int, rate: float, seed: int = 0) -> TrainSettings:
         """The recipe's training in another parametrization and length."""
-        part = self.recipe.training
-        return TrainSettings(
+        return self.recipe.training.settings(
             steps=steps,
-            batch_size=part.batch_size,
             learning_rate=rate,
-            warmup_steps=round(part.warmup_fraction * steps),
-            final_fraction=part.final_fraction,
-            weight_decay=part.weight_decay,
-            beta1=part.beta1,
-            beta2=part.beta2,
-            clip=part.clip,
             evaluations=1,
-            evaluation_samples=part.held_out(trained_samples=steps * part.batch_size)[0],
             test_samples=1,
-            blow_up=part.blow_up,
             parametrization=parametrization,
             base_width=self.base_width,
             base_depth=self.base_depth,

@@ -147,9 +147,6 @@ def _run(
             limit_bytes=limit,
             report=reporter(spec, folder, progress),
         )
-        if record.status == "done":
-            save_weights(folder.weights, model)
-            folder.write_trained(record)
     if record.status != "done":
         return record
     return measured(spec, record, model.to(device), task, memory_limit=limit)
@@ -202,33 +199,35 @@ def _train(
     )
     if sliced:
         sliced.restore(model)
-    folder.write_curve(result.curve)
-    machine = {
-        **provenance(conditions.device),
-        "processes": distributed.get_world_size() if sliced else 1,
-        "compiled": conditions.compiled,
-        "stacked": False,
-        **({"graph": result.graph} if result.graph else {}),
-        **at_once,
-        **predicted,
-    }
-    figures = task.figures(result.loss) if result.status == "done" else {}
-    return trained_record(spec, result, figures=figures, machine=machine)
+    how = {"processes": distributed.get_world_size() if sliced else 1, "stacked": False, **at_once, **predicted}
+    return keep_training(spec, folder, model, task, conditions, result=result, how=how)
 
 
-def trained_record(
-    spec: TrialSpec, result: TrainResult, *, figures: dict[str, float], machine: dict[str, Any]
+def keep_training(
+    spec: TrialSpec,
+    folder: TrialFolder,
+    model: nn.Module,
+    task: Task,
+    conditions: Conditions,
+    *,
+    result: TrainResult,
+    how: Mapping[str, Any],
 ) -> Record:
-    """What training left behind, before anything is measured."""
-    shape = spec.make_shape()
-    return Record(
+    """Writes down what training left behind, before anything is measured: curve, weights, and its record so far."""
+    shape, is_done = spec.make_shape(), result.status == "done"
+    machine = {**provenance(conditions.device), "compiled": conditions.compiled, **how}
+    if conditions.in_flight and conditions.in_flight > 1:
+        machine["in_flight"] = conditions.in_flight
+    if result.graph:
+        machine["graph"] = result.graph
+    record = Record(
         key=spec.key,
         status=result.status,
         shape=shape.to_dict(),
         loss=_number(result.loss),
         val_loss=_number(result.val_loss),
         min_val_loss=_number(result.min_val_loss),
-        figures=dict(figures),
+        figures=dict(task.figures(result.loss)) if is_done else {},
         units=result.units,
         train_flops=float(result.units) * shape.flops_per_token,
         seconds=result.seconds,
@@ -236,6 +235,11 @@ def trained_record(
         provenance=machine,
         reason=result.reason,
     )
+    folder.write_curve(result.curve)
+    if is_done:
+        save_weights(folder.weights, model)
+        folder.write_trained(record)
+    return record
 
 
 def reporter(spec: TrialSpec, folder: TrialFolder, progress: Progress | None) -> Callable[[TrainState], None]:

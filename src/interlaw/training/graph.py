@@ -93,6 +93,7 @@ def run_aside(work: Callable[[], Tensor]) -> Tensor:
 def record(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
     """Captures work: what replays it, and the tensor that each replay writes."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # other threads may wait for work of their own meanwhile
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         found = work()
     return graph.replay, found

@@ -22,6 +22,7 @@ from interlaw.training.optimizer import learning_rate_at, make_optimizer, set_ra
 from interlaw.training.precision import in_precision, products_in
 from interlaw.training.readback import Readback
 from interlaw.training.settings import Precision, TrainSettings
+from interlaw.training.turns import numbers_of
 
 Report = Callable[["TrainState"], None]
 
@@ -174,8 +175,8 @@ def evaluate(
         sizes.append(len(batch[0]))
         losses.append(loss_of(model, task, batch, precision=precision))
     model.train(was_training)
-    read: list[float] = torch.stack(losses).tolist()
-    return sum(loss * size for loss, size in zip(read, sizes, strict=True)) / sum(sizes)
+    read = numbers_of(torch.stack(losses))
+    return float(sum(loss * size for loss, size in zip(read, sizes, strict=True)) / sum(sizes))
 
 
 def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -> Tensor:

@@ -15,11 +15,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
+from interlaw.machine import free_bytes
 from interlaw.shapes import format_size
 from interlaw.tasks import Task
 from interlaw.training.loop import loss_of
@@ -110,11 +110,9 @@ def require_room(*, params: int, limit_bytes: int) -> None:
         )
 
 
-def free_bytes(device: torch.device | str) -> int:
+def usable_bytes(device: torch.device | str) -> int:
     """What a process may plan with on a device: most of the memory that is free now."""
-    device = torch.device(device)
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    return int(_SHARE_OF_FREE * free)
+    return int(_SHARE_OF_FREE * free_bytes(str(device)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

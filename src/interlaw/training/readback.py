@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from interlaw.training.checkpoint import is_divided
+from interlaw.training.turns import numbers_of
 
 READ_SECONDS = 0.5  # as often as progress is told
 MOST_AHEAD = 1000  # steps: a device's queue holds about as many launches, and each loss keeps 512 bytes
@@ -47,7 +48,7 @@ class Readback:
 
     def read(self) -> list[list[float]]:
         """The losses of each step since the last reading; waits for the device."""
-        rows = torch.stack(self._losses).reshape(len(self._losses), -1).tolist()
+        rows = numbers_of(torch.stack(self._losses).reshape(len(self._losses), -1))
         now = time.monotonic()
         pace = len(rows) * READ_SECONDS / max(now - self._read_at, 1e-9)
         self._ahead, self._read_at = max(1, min(int(pace), 2 * self._ahead, MOST_AHEAD)), now

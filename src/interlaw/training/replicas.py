@@ -35,6 +35,7 @@ from interlaw.training.precision import products_in
 from interlaw.training.readback import Readback
 from interlaw.training.settings import TrainSettings
 from interlaw.training.stack import Stack
+from interlaw.training.turns import numbers_of
 
 APART = ("seed", "learning_rate")  # the settings in which replicas may differ
 
@@ -235,7 +236,8 @@ class _Group:
                 found.append(losses[: len(self._members)])
                 sizes.append(len(batch[0]))
         self._stack.base.train()
-        means = torch.stack(found).double().cpu().mul(torch.tensor(sizes)[:, None]).sum(0) / sum(sizes)
+        read = torch.tensor(numbers_of(torch.stack(found)), dtype=torch.float64)
+        means = read.mul(torch.tensor(sizes)[:, None]).sum(0) / sum(sizes)
         started, self._clock = self._clock, time.monotonic()
         for replica, _ in self._members:
             replica.state.seconds += (self._clock - started) / len(self._members)

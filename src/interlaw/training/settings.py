@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from interlaw.errors import InterlawError
 from interlaw.training.rules import STANDARD, require_rule
 
 Precision = Literal["float32", "tfloat32", "bfloat16"]
 Intervention = Literal["none", "interaction", "trace"]
+
+# the ranges of settings, a recipe's too
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Part = Annotated[float, Field(ge=0, le=1)]
+Memory = Annotated[float, Field(ge=0, lt=1)]
+BlowUp = Annotated[float, Field(gt=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,68 +60,53 @@ class TrainSettings:
         InterlawError: When a number is out of range.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int = 0
-    final_fraction: float = 0.1
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.95
-    clip: float = 1.0
-    evaluations: int = 5
-    evaluation_samples: int = 64
-    test_samples: int = 512
-    patience: int = 0
-    blow_up: float = 2.0
+    steps: Count
+    batch_size: Count
+    learning_rate: NotNegative
+    warmup_steps: Natural = 0
+    final_fraction: Part = 0.1
+    weight_decay: NotNegative = 0.01
+    beta1: Memory = 0.9
+    beta2: Memory = 0.95
+    clip: NotNegative = 1.0
+    evaluations: Count = 5
+    evaluation_samples: Count = 64
+    test_samples: Count = 512
+    patience: Natural = 0
+    blow_up: BlowUp = 2.0
     parametrization: str = STANDARD
-    base_width: int = 64
-    base_depth: int = 2
+    base_width: Count = 64
+    base_depth: Count = 2
     precision: Precision = "float32"
     intervention: Intervention = "none"
     strength: float = 0.0
     decays: Literal["matrices", "all"] = "matrices"
     keeps: Literal["last", "best"] = "last"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
         require_rule(self.parametrization)
-        for name in (
-            "steps",
-            "batch_size",
-            "evaluations",
-            "evaluation_samples",
-            "test_samples",
-            "base_width",
-            "base_depth",
-        ):
-            if getattr(self, name) < 1:
+        for name, kind in _kinds().items():
+            try:
+                kind.validate_python(getattr(self, name))
+            except ValidationError as error:
+                expected = error.errors()[0]["msg"].removeprefix("Input should ")
                 raise InterlawError(
-                    f"expected {name} to be at least 1, found {getattr(self, name)}; choose a positive one"
-                )
-        for name in ("learning_rate", "weight_decay", "clip"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InterlawError(
-                    f"expected {name} to be finite and not negative, found {getattr(self, name)}; correct it"
-                )
-        if self.patience < 0:
-            raise InterlawError(f"expected patience of at least 0, found {self.patience}; 0 turns it off")
-        if not self.blow_up > 1:
-            raise InterlawError(f"expected blow_up above 1, found {self.blow_up}; correct it")
-        if not 0 <= self.warmup_steps <= self.steps:
+                    f"expected {name} to {expected}, found {getattr(self, name)}; correct it"
+                ) from error
+        if self.warmup_steps > self.steps:
             raise InterlawError(
                 f"expected warmup_steps from 0 to steps ({self.steps}), found {self.warmup_steps}; shorten it"
             )
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InterlawError(f"expected {name} from 0 to below 1, found {getattr(self, name)}; correct it")
-        if not 0 <= self.seed < 2**64:
-            raise InterlawError(f"expected a seed from 0 to 2^64 - 1, found {self.seed}; choose another")
         if not math.isfinite(self.strength) or (self.intervention == "none") != (self.strength == 0):
             raise InterlawError(
                 f"expected a finite strength, 0 without an intervention and not 0 with one, found {self.strength} with "
                 f"{self.intervention}; correct it"
             )
-        if not 0 <= self.final_fraction <= 1:
-            raise InterlawError(f"expected final_fraction from 0 to 1, found {self.final_fraction}; correct it")
+
+
+@cache
+def _kinds() -> dict[str, TypeAdapter[Any]]:
+    """What checks each setting."""
+    return {name: TypeAdapter(kind) for name, kind in get_type_hints(TrainSettings, include_extras=True).items()}

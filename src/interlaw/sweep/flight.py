@@ -1,0 +1,81 @@
+"""Several groups of trials in flight on one device, in one process, each on a stream of its own.
+
+How many follows from the plan and the device's free memory, never from a timing, and stands in the records. Results do
+not depend on it, but for the memory that each may plan with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import torch
+
+from interlaw.models import build_model
+from interlaw.sweep.conditions import Conditions
+from interlaw.sweep.together import TrialGroup
+from interlaw.training import footprint, on_turn, products_in, usable_bytes
+
+MOST = 8  # a CUDA device serves so many streams at a time unless told otherwise (CUDA_DEVICE_MAX_CONNECTIONS)
+
+
+def is_shared(conditions: Conditions) -> bool:
+    """Whether a process keeps several groups in flight: on a device, or when told how many."""
+    return conditions.in_flight is not None or torch.device(conditions.device).type != "cpu"
+
+
+def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers: int) -> Conditions:
+    """The conditions with the number of groups in flight, and the memory that each of them may plan with.
+
+    On a device, as many as fit beside each other when each is as large as the largest and keeps its batches whole.
+
+    Args:
+        groups: Those of the whole plan, at least one: the number must not depend on which have ended.
+        conditions: How trials run.
+        num_workers: Processes that share the device.
+    """
+    if conditions.in_flight is not None or not is_shared(conditions):
+        count = conditions.in_flight or 1
+        return replace(conditions.shared(num_workers * count), in_flight=count)
+    # what is saved for the backward pass grows with depth and width; a group that needs more has its batches cut
+    largest = max(groups, key=lambda one: len(one.specs) * one.specs[0].shape["depth"] * one.specs[0].shape["width"])
+    spec, device = largest.specs[0], conditions.device
+    one = footprint(build_model(spec.make_shape(), device=device), spec.task.open(device=device), spec.training)
+    needed = len(largest.specs) * one.peak_bytes(spec.training.batch_size)
+    room = usable_bytes(device) // num_workers // min(needed, conditions.memory_limit or needed)
+    count = max(1, min(room, len(groups), MOST))
+    return replace(conditions.shared(num_workers * count), in_flight=count)
+
+
+def fly(groups: Sequence[TrialGroup], conditions: Conditions, work: Callable[[TrialGroup], None]) -> None:
+    """Works on groups of one recipe, `conditions.in_flight` at a time, in the given order.
+
+    Raises:
+        Exception: What the first work that failed raised; what is then in flight is left to the process's end.
+    """
+    if conditions.in_flight == 1:
+        for group in groups:
+            work(group)
+        return
+
+    def one(group: TrialGroup) -> None:
+        with on_turn(), _stream(conditions.device):
+            work(group)
+
+    pool = ThreadPoolExecutor(conditions.in_flight)
+    try:
+        # torch's switches are the process's: one that ends must not turn them back under the others
+        with products_in(groups[0].specs[0].training.precision):
+            for ended in as_completed([pool.submit(one, group) for group in groups]):
+                ended.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _stream(device: str) -> AbstractContextManager[object]:
+    """A stream of its own; on a CPU there are none."""
+    if torch.device(device).type != "cuda":
+        return nullcontext()
+    return torch.cuda.stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]

@@ -1,0 +1,121 @@
+"""Several groups in flight: how many, that each ends as alone, and what becomes of them when their process dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sweep.test_together import prepare, results
+
+from interlaw.errors import InterlawError
+from interlaw.models import build_model
+from interlaw.sweep import Event, flight, local
+from interlaw.sweep.conditions import Conditions
+from interlaw.sweep.together import TrialGroup, group_trials
+from interlaw.training import footprint
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor as if it were a device: shared by several groups, whose losses are read at intervals."""
+    monkeypatch.setattr("interlaw.training.readback.waits_for_reading", lambda parameter: True)
+
+
+def needed_by(groups: list[TrialGroup]) -> int:
+    """Bytes of the larger group with whole batches."""
+    needs = []
+    for group in groups:
+        spec = group.specs[0]
+        one = footprint(build_model(spec.make_shape()), spec.task.open(), spec.training)
+        needs.append(len(group.specs) * one.peak_bytes(spec.training.batch_size))
+    return max(needs)
+
+
+@pytest.mark.parametrize(
+    ("room", "workers", "limit", "expected"),
+    [(2.5, 1, None, 2), (1.5, 1, None, 1), (0.5, 1, None, 1), (99, 1, None, 4), (4.5, 2, None, 2), (1.5, 1, 0.5, 3)],
+)
+def test_as_many_are_in_flight_as_have_room(
+    room: float, workers: int, limit: float | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, trials = prepare(tmp_path, depths="1-4")
+    groups = group_trials(trials, trials, Conditions())
+    needed = needed_by(groups)
+    for place in ("flight", "conditions"):
+        monkeypatch.setattr(f"interlaw.sweep.{place}.usable_bytes", lambda device: int(room * needed))
+    monkeypatch.setattr(flight, "is_shared", lambda conditions: True)
+    given = Conditions(memory_limit=limit and int(limit * needed))
+    found = flight.sharing(groups, given, num_workers=workers)
+    assert found.in_flight == expected
+    assert found.memory_limit == (given.memory_limit or int(room * needed) // (workers * expected))
+
+
+def test_a_processor_works_on_one_group_at_a_time(tmp_path: Path) -> None:
+    _, trials = prepare(tmp_path)
+    assert flight.sharing(group_trials(trials, trials, Conditions()), Conditions(), num_workers=1).in_flight == 1
+
+
+@pytest.mark.parametrize(
+    "family",
+    [{}, {"family": "gpt", "kind": "text", "views": ["loss"], "shape": "context = 16\nhead_dim = 4", "amount": "12k"}],
+)
+def test_each_ends_in_the_bits_that_it_has_alone(family: dict[str, Any], device: None, tmp_path: Path) -> None:
+    alone, trials = prepare(tmp_path / "alone", **family)
+    groups = group_trials(trials, trials, Conditions())
+    local.run_sequentially(groups, alone, Conditions(), listen=lambda event: None)
+    run, _ = prepare(tmp_path / "together", **family)
+    heard: list[Event] = []
+    conditions = Conditions(in_flight=len(groups)).shared(1)
+    flight.fly(groups, conditions, lambda group: local._run(group, run, conditions, heard.append))
+    assert results(run) == results(alone)
+    started = [place for place, event in enumerate(heard) if event.kind == "started"]
+    assert started[-1] < min(place for place, event in enumerate(heard) if event.kind == "ended")  # at the same time
+    assert {trial.record().provenance["in_flight"] for trial in run.trials()} == {len(groups)}  # type: ignore[union-attr]
+    assert "in_flight" not in alone.trials()[0].record().provenance  # type: ignore[union-attr]
+
+
+def test_what_stops_one_stops_the_sweep(device: None, tmp_path: Path) -> None:
+    _, trials = prepare(tmp_path)
+    groups = group_trials(trials, trials, Conditions())
+
+    def work(group: TrialGroup) -> None:
+        if group == groups[1]:
+            raise InterlawError("the disk is full")
+
+    with pytest.raises(InterlawError, match="the disk is full"):
+        flight.fly(groups, Conditions(in_flight=2), work)
+
+
+def test_of_a_dead_worker_the_trials_under_way_run_by_themselves(tmp_path: Path) -> None:
+    _, trials = prepare(tmp_path, depths="1-3")
+    load = tuple(group_trials(trials, trials, Conditions()))
+    under_way = {spec.key for group in load[1:] for spec in group.specs[1:]}
+    left = (load[0], *(group.without(group.specs[0].key) for group in load[1:]))  # one of each has ended
+    suspects, rest = local._apart(left, under_way)
+    assert [suspect.specs for suspect in suspects] == [(spec,) for group in left[1:] for spec in group.specs]
+    assert all(suspect.stacked for suspect in suspects)
+    assert (rest, under_way) == ((load[0],), set())
+    assert local._apart(load, set())[1] == load[1:]  # it died before it told of any: the first is as good as begun
+
+
+def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(tmp_path: Path) -> None:
+    """Killed once, in the middle of all: what was under way resumes to the same bits."""
+    alone, trials = prepare(tmp_path / "alone", steps=300)
+    conditions = Conditions(in_flight=2, checkpoint_seconds=0.3)  # before the first progress is told
+    groups = group_trials(trials, trials, conditions)
+    local.run_in_processes(groups, alone, conditions, plan=trials, num_workers=1, listen=lambda event: None)
+    run, _ = prepare(tmp_path / "killed", steps=300)
+    killed: list[str] = []
+
+    def listen(event: Event) -> None:
+        if event.kind == "progress" and not killed:
+            killed.append(event.key)
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+
+    local.run_in_processes(groups, run, conditions, plan=trials, num_workers=1, listen=listen)
+    assert len(killed) == 1
+    assert results(run) == results(alone)
+    assert {trial.record().provenance["in_flight"] for trial in run.trials()} == {2}  # type: ignore[union-attr]
