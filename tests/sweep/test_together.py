@@ -228,6 +228,7 @@ def test_a_trial_that_another_process_holds_is_left_to_it(tmp_path: Path) -> Non
             TrialGroup(specs=tuple(trials[:3]), stacked=True),
             [run.trial(spec.key) for spec in trials[:3]],
             Conditions(),
+            patience_seconds=0.05,
             progress=lambda key: lambda values: None,
             ended=lambda spec, record: ended.update({spec.key: record}),
         )

@@ -128,14 +128,11 @@ def test_what_a_killed_process_left_half_written_is_cleared(spec: TrialSpec, tmp
     assert files == {"spec.json", "record.json", "curve.csv", "checkpoint/model.safetensors", ".lock"}
 
 
-def test_a_trial_held_by_another_process_is_left_to_it(
-    spec: TrialSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("interlaw.sweep.trial.LOCK_PATIENCE_SECONDS", 0.05)
+def test_a_trial_held_by_another_process_is_left_to_it(spec: TrialSpec, tmp_path: Path) -> None:
     folder = TrialFolder(tmp_path / spec.key)
     with folder.lock() as free:
         assert free
-        assert run_trial(spec, folder) is None
+        assert run_trial(spec, folder, patience_seconds=0.05) is None
     assert not (folder.path / "record.json").exists()
 
 
