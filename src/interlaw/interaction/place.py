@@ -207,8 +207,7 @@ class Places:
         dim, positions = seen[0].shape[1:] if seen else (0, 0)
         contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)
         free = free_bytes(str(output.device))
-        room = free if limit_bytes is None else min(free, limit_bytes)
-        fits = int(SHARE_OF_FREE * room / max(activations + contribution, 1))
+        fits = int(SHARE_OF_FREE * min(free, limit_bytes or free) / max(activations + contribution, 1))
         if output.device.type == "cpu":
             fits = min(fits, max(LEAST_PIECE, CACHED_BYTES // max(activations, 1)))
         return max(1, min(len(batch), fits))
