@@ -18,7 +18,8 @@ from torch import nn
 
 from interlaw.interaction import measure
 from interlaw.models import build_model
-from interlaw.shapes import GPTShape, make_shape, match_shapes, parse_size
+from interlaw.shapes import GPTShape, make_shape, match_shapes
+from interlaw.size import parse_size
 from interlaw.sweep import parse_recipe, prepare_run, run_trials
 from interlaw.tasks import TextTask, open_corpus
 from interlaw.training import Precision, TrainSettings, TrainState, train

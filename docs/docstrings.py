@@ -16,7 +16,11 @@ class Docstrings(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Without it a package whose names are loaded on first use would look empty."""
         for package in [pkg, *(module for module in pkg.modules.values() if module.is_subpackage)]:
-            names = {name for name, member in package.members.items() if member.is_alias and name != "lazy_loader"}
+            imported = {name: member for name, member in package.members.items() if member.is_alias}
+            # not the modules of its own that it imports for what they register
+            names = {
+                n for n, each in imported.items() if each.target_path not in ("lazy_loader", f"{package.path}.{n}")
+            }
             if package.exports is None and names:
                 package.exports = names
 

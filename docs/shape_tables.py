@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlaw.recommendation import gather_evidence, recommend
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 PAGE = Path(__file__).parent / "choosing-a-shape.md"
 SIZES = ("60M", "135M", "350M", "1B", "3B", "7B")

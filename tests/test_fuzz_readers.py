@@ -36,7 +36,8 @@ from interlaw.laws.table import read_runs
 from interlaw.models import build_model, load_pretrained
 from interlaw.published import read_lm_eval, read_rows, row_from_config
 from interlaw.runs import RunFolder, TrialFolder, load_curve, load_table, load_trial, table_as
-from interlaw.shapes import GPTShape, parse_depths, parse_size
+from interlaw.shapes import GPTShape
+from interlaw.size import parse_depths, parse_size
 from interlaw.subject import read_array
 from interlaw.sweep import parse_recipe, plan_trials, run_status
 from interlaw.tasks import open_corpus

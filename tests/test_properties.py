@@ -15,7 +15,7 @@ from torch import nn
 
 from interlaw.interaction import QUANTITIES, energies, measure
 from interlaw.laws import fit_law
-from interlaw.shapes import parse_depths, parse_size
+from interlaw.size import parse_depths, parse_size
 from interlaw.sweep import parse_recipe, plan_trials
 
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "b": 10**9, "G": 10**9, "T": 10**12}

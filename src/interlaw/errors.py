@@ -6,6 +6,12 @@ import difflib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_SHOWN = 80  # characters of a name or value in a document that may be of any length
 
 
 class InterlawError(Exception):
@@ -65,3 +71,17 @@ def near_path(path: str | Path) -> str:
         beside = sorted(one.name for one in missing.parent.iterdir())
     near = did_you_mean(missing.name, beside)
     return near.replace(near.split("'")[1], str(missing.parent / near.split("'")[1])) if near.count("'") == 2 else ""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, in one line of at most 160 characters; its kind where it says nothing."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return said[0][:160]
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where the first problem of a document lies and what it is."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part)[:_SHOWN] for part in first["loc"])
+    message = first["msg"][0].lower() + first["msg"][1 : 2 * _SHOWN]
+    return f"{place}: {message}" if place else message

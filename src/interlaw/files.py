@@ -1,9 +1,11 @@
-"""A file that appears whole or not at all."""
+"""Files that appear whole or not at all, and their digest."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -19,3 +21,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """SHA-256 over several files, their names and lengths included."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: total)
+    return total.hexdigest()

@@ -18,9 +18,10 @@ import typer
 from rich.console import Console
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from interlaw.cli.arguments import progress_bar
 from interlaw.cli.diff import diff, in_a_sentence
 from interlaw.cli.layers import layers
-from interlaw.cli.measure import measure, progress_bar
+from interlaw.cli.measure import measure
 from interlaw.errors import InterlawError
 from interlaw.interaction import Estimate, energies, load
 from interlaw.interaction import measure as measure_network
@@ -406,7 +407,7 @@ def test_mistakes(
 def test_progress_is_shown_to_people_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     terminal = Console(file=shown, force_terminal=True, color_system=None, width=80)
-    monkeypatch.setattr(sys.modules["interlaw.cli.measure"], "make_console", lambda: terminal)
+    monkeypatch.setattr(sys.modules["interlaw.cli.arguments"], "make_console", lambda: terminal)
     with progress_bar([torch.zeros(6, 2), {"input_ids": torch.zeros(4, 2)}]) as advance:
         advance(5)
     assert "measuring" in shown.getvalue()

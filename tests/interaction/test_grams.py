@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 
 from interlaw.interaction import grams as grams_module
 from interlaw.interaction import routes as module
-from interlaw.interaction.energies import plugin
-from interlaw.interaction.factors import grams_of
 from interlaw.interaction.grams import Grams, haar_null, unbiased
-from interlaw.interaction.routes import accumulator, choose_route
+from interlaw.interaction.matrix import plugin
+from interlaw.interaction.routes import accumulator, choose_route, grams_of
 
 VECTORS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")
 

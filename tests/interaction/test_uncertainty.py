@@ -306,7 +306,7 @@ def test_saved_measurements_come_back(tmp_path: Path) -> None:
     with pytest.raises(InterlawError, match="expected a measurement in"):
         load(tmp_path / "missing")
     (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(InterlawError, match="KeyError"):
+    with pytest.raises(InterlawError, match="found view: field required"):
         load(tmp_path / "bad")
 
 

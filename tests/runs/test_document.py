@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from interlaw.errors import InterlawError
-from interlaw.runs import Record, RunFolder, TrialFolder
-from interlaw.runs.record import require_record
-from interlaw.runs.spec import require_spec
+from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec
 
 
 @pytest.mark.parametrize(("version", "age"), [(2, "a newer"), (99, "a newer"), (0, "an older")])
@@ -21,13 +19,13 @@ def test_a_record_of_another_version_is_left_alone(version: int, age: str) -> No
         match=rf"expected a trial's record of schema version 1 in here, found version {version}, written by {age} "
         r"interlaw, which reads it; use that version, and leave the file as it is",
     ):
-        require_record(text, source="here")
+        Record.read(text, source="here")
 
 
 def test_a_spec_of_another_version_is_left_alone(finished_run: Path) -> None:
     document = json.loads((RunFolder(finished_run).trials()[0].path / "spec.json").read_text())
     with pytest.raises(InterlawError, match=r"expected a trial's spec of schema version 1 in here, found version 2"):
-        require_spec(json.dumps({**document, "schema_version": 2, "unheard_of": 1}), source="here")
+        TrialSpec.read(json.dumps({**document, "schema_version": 2, "unheard_of": 1}), source="here")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +49,7 @@ def test_a_damaged_record_says_where(text: str, problem: str) -> None:
     with pytest.raises(
         InterlawError, match=f"expected a trial's record in here, found: .*{problem}.*; delete the file"
     ):
-        require_record(text, source="here")
+        Record.read(text, source="here")
 
 
 def test_figures_that_are_no_numbers_read_back_as_none(tmp_path: Path) -> None:

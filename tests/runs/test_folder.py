@@ -15,7 +15,6 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.runs import Record, RunFolder, TrialFolder, load_curve, require_run
-from interlaw.runs.record import require_record
 
 
 def make_record(**changes: object) -> Record:
@@ -41,14 +40,14 @@ def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InterlawError, match=r"expected a trial's record in .*record.json, found: .*; delete the file"):
         TrialFolder(tmp_path).record()
     with pytest.raises(InterlawError, match="expected a trial's record in there"):
-        require_record(text, source="there")
+        Record.read(text, source="there")
 
 
 def test_a_record_of_before_the_lowest_validation_loss_was_kept_is_read() -> None:
     content = json.loads(make_record(val_loss=2.0, min_val_loss=1.5).model_dump_json())
-    assert require_record(json.dumps(content), source="r").min_val_loss == 1.5
+    assert Record.read(json.dumps(content), source="r").min_val_loss == 1.5
     del content["min_val_loss"]
-    older = require_record(json.dumps(content), source="r")
+    older = Record.read(json.dumps(content), source="r")
     assert (older.val_loss, older.min_val_loss) == (2.0, None)
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.runs import BudgetSpec, MeasureSpec, TrialSpec, require_run
-from interlaw.runs.spec import require_spec
 from interlaw.shapes import GPTShape
 from interlaw.tasks import TextTaskSpec
 from interlaw.training import TrainSettings
@@ -40,7 +39,7 @@ def test_the_key_is_the_digest_of_the_file(finished_run: Path) -> None:
 
 def test_a_spec_reads_back() -> None:
     spec = make_spec()
-    again = require_spec(spec.canonical(), source="here")
+    again = TrialSpec.read(spec.canonical(), source="here")
     assert again == spec
     assert again.key == spec.key
     assert json.loads(spec.canonical())["schema_version"] == 1
@@ -81,7 +80,7 @@ def test_every_number_is_part_of_the_name() -> None:
             part[path[-1]] = old + "x"
         if path == ("schema_version",) or part[path[-1]] == old:
             continue
-        keys.append(require_spec(json.dumps(changed), source=str(path)).key)
+        keys.append(TrialSpec.read(json.dumps(changed), source=str(path)).key)
     assert len(keys) > 25
     assert len(set(keys)) == len(keys)
 
@@ -97,7 +96,7 @@ def test_every_number_is_part_of_the_name() -> None:
 )
 def test_what_is_no_spec_is_refused(text: str, message: str) -> None:
     with pytest.raises(InterlawError, match=message) as caught:
-        require_spec(text, source="here")
+        TrialSpec.read(text, source="here")
     assert "\n" not in str(caught.value)
 
 
@@ -116,4 +115,4 @@ def test_what_is_no_spec_is_refused(text: str, message: str) -> None:
 def test_unknown_keys_and_wrong_values_are_refused(change: dict[str, Any]) -> None:
     document = {**json.loads(make_spec().canonical()), **change}
     with pytest.raises(InterlawError, match=r"expected a trial's spec in here, found: .*; remove the folder"):
-        require_spec(json.dumps(document), source="here")
+        TrialSpec.read(json.dumps(document), source="here")

@@ -28,7 +28,7 @@ QUICK = {"top": {"depths": [1], "seeds": [0, 1]}, "measure": {"views": ["loss"],
 def empty_memory() -> Iterator[None]:
     yield
     fsspec.filesystem("memory").store.clear()
-    stored._working_copy.cache_clear()
+    stored.working_copy.cache_clear()
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def stop_half_way(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(trial, "reporter", break_off)
         with pytest.raises(KeyboardInterrupt):
             sweep(path, URL, checkpoint_seconds=0)
-    stored._working_copy.cache_clear()
+    stored.working_copy.cache_clear()
 
 
 def test_another_machine_goes_on_from_the_stored_checkpoint(
@@ -223,7 +223,7 @@ def test_of_many_who_find_a_stale_lease_one_gets_it(short_lease: None) -> None:
     place = Storage("memory://trial")
     place.write({"lease-000001.json": b'{"until": 0}'})
     got: list[bool] = []
-    threads = [threading.Thread(target=lambda: got.append(Lease(place)._take("lease-000001.json"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(Lease(place).follow("lease-000001.json"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlaw.errors import InterlawError
-from interlaw.shapes import format_size, parse_depths, parse_size
+from interlaw.size import format_size, parse_depths, parse_size
 
 
 @pytest.mark.parametrize(

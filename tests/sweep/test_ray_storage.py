@@ -139,7 +139,7 @@ def test_two_drivers_on_one_url_run_every_trial_once(server: None, tmp_path: Pat
         for _ in range(2)
     ]
     answers = [json.loads(driver.communicate(timeout=300)[0]) for driver in drivers]
-    stored._working_copy.cache_clear()
+    stored.working_copy.cache_clear()
     assert run_status(require_run(url)).done == 4
     assert max(answer["done"] for answer in answers) == 4
     assert not any("lease" in name or "step-" in name for name in Storage(url).names())

@@ -14,7 +14,6 @@ from interlaw.models import build_model
 from interlaw.shapes import CNNShape, GRUShape
 from interlaw.tasks import ImageTaskSpec, SequenceTaskSpec, Task
 from interlaw.tasks.images import draw_masks
-from interlaw.tasks.images_spec import num_masked
 from interlaw.tasks.pictures import draw_pictures, split_digits
 from interlaw.tasks.sequences import last_states
 
@@ -52,9 +51,9 @@ def test_a_constant_guess_explains_nothing() -> None:
 
 
 def test_masks_hold_the_same_number_of_whole_patches() -> None:
-    masks = draw_masks(50, side=8, patch=4, num_masked=num_masked(32, 4), source=np.random.default_rng(0))
+    masks = draw_masks(50, side=8, patch=4, num_masked=ImageTaskSpec().num_masked, source=np.random.default_rng(0))
     assert masks.shape == (50, 1, 32, 32)
-    assert num_masked(32, 4) == 42
+    assert ImageTaskSpec().num_masked == 42
     assert (masks.sum((1, 2, 3)) == 42 * 16).all()
     whole = masks.view(50, 8, 4, 8, 4).float().mean((2, 4))
     assert set(whole.unique().tolist()) == {0.0, 1.0}

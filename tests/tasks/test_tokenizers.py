@@ -92,7 +92,7 @@ def test_text_that_a_tokenizer_cannot_read_is_named(tmp_path: Path, tokenizer: P
 def test_an_unknown_tokenizer_is_refused(tmp_path: Path, book: Path) -> None:
     (tmp_path / "hollow").mkdir()
     with pytest.raises(
-        InterlawError, match=r"expected a tokenizer named .*hollow', found: .*; check the name, or give"
+        InterlawError, match=r"expected a tokenizer's folder or hub name, found '.*hollow' \(.*; check the name, or"
     ):
         open_corpus(str(book), tokenizer=str(tmp_path / "hollow"))
 
@@ -145,7 +145,7 @@ def test_an_unknown_dataset_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ("package", "source", "tokenizer_name", "message"),
     [
         ("datasets", "datasets:some/data", "bytes", "the corpus datasets:some/data needs the extra 'hf': pip install"),
-        ("transformers", "stdlib", "gpt2", "the tokenizer gpt2 needs the extra 'hf': pip install 'interlaw.hf.'"),
+        ("transformers", "stdlib", "gpt2", "the tokenizer 'gpt2' needs the extra 'hf': pip install 'interlaw.hf.'"),
     ],
 )
 def test_a_missing_extra_is_named(

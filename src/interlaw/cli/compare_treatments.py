@@ -52,7 +52,7 @@ def compare_treatments(
 
 def show(comparison: TreatmentComparison) -> None:
     """Prints R* under each treatment, the differences, the cost."""
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     console = make_console(stderr=False)
     level = f"{comparison.confidence:.0%}"

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli import arguments
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.measure import (
-    Context,
-    Device,
-    Float32,
-    Inputs,
-    Layer,
-    Level,
-    Probes,
-    Samples,
-    Seed,
-    Text,
-    Trust,
-    progress_bar,
-)
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
-from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.subject import MOST_BY_LAYER, title_of
 
 if TYPE_CHECKING:
     from interlaw.interaction import Estimate, Interaction, Layers, LayersDifference
+    from interlaw.subject import NamedOptions
 
 LAYERS_FIGURE = Path("diff.png")
 
@@ -41,20 +28,20 @@ Named = typer.Argument(
 def diff(
     a: Annotated[str, Named],
     b: Annotated[str, Named],
-    text: Text = None,
-    inputs: Inputs = None,
+    text: arguments.Text = None,
+    inputs: arguments.Inputs = None,
     view: Annotated[
         str | None, typer.Option(help="loss, input, projected, ...; as in measure.", autocompletion=among(VIEWS))
     ] = None,
-    layer: Layer = None,
-    samples: Samples = None,
-    probes: Probes = None,
-    seed: Seed = 0,
-    context: Context = None,
-    level: Level = None,
-    device: Device = None,
-    float32: Float32 = False,
-    trust_remote_code: Trust = False,
+    layer: arguments.Layer = None,
+    samples: arguments.Samples = None,
+    probes: arguments.Probes = None,
+    seed: arguments.Seed = 0,
+    context: arguments.Context = None,
+    level: arguments.Level = None,
+    device: arguments.Device = None,
+    float32: arguments.Float32 = False,
+    trust_remote_code: arguments.Trust = False,
     by_layer: Annotated[
         bool, typer.Option("--layers", help="Compare every layer, and draw both models by layer.")
     ] = False,
@@ -68,30 +55,30 @@ def diff(
 
     Ends in one sentence: which has the larger interaction, and how sure that is.
     """
-    import torch
-
     from interlaw.interaction import LEVEL, SCALE, compare, same_clusters
 
-    options: dict[str, Any] = {
-        "view": view,
-        "layer": layer,
-        "probes": probes,
-        "seed": seed,
-        "dtype": torch.float32 if float32 else None,
-    }
-    reading = {"text": text, "inputs": inputs, "samples": samples, "context": context}
+    level = LEVEL if level is None else level
+    options = arguments.chosen(
+        view=view,
+        layer=layer,
+        probes=probes,
+        seed=seed,
+        float32=float32,
+        text=text,
+        samples=samples,
+        context=context,
+        device=device,
+        trust_remote_code=trust_remote_code,
+    )
     if by_layer:
-        places: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
-        _diff_layers((a, b), options, reading, figure=figure, level=level or LEVEL, as_json=as_json, **places)
+        _diff_layers((a, b), options, inputs, figure=figure, level=level, as_json=as_json)
         return
     if figure is not None:
         raise InterlawError("expected --layers with --figure, found --figure alone; add --layers")
-    first, second = (
-        _measured(name, options, reading, device=device, trust_remote_code=trust_remote_code) for name in (a, b)
-    )
+    first, second = (_measured(name, options, inputs) for name in (a, b))
     alike = (first.layer, first.dim) == (second.layer, second.dim)
-    differences = compare(first, second, paired=same_clusters(first, second), across=not alike, level=level or LEVEL)
-    sentence = in_a_sentence(first, second, differences, level=level or LEVEL)
+    differences = compare(first, second, paired=same_clusters(first, second), across=not alike, level=level)
+    sentence = in_a_sentence(first, second, differences, level=level)
     if as_json:
         print_json(
             {
@@ -102,39 +89,30 @@ def diff(
             }
         )
         return
-    _show(first, second, differences, level=level or LEVEL)
+    _show(first, second, differences, level=level)
     console = make_console(stderr=False)
     console.print(sentence)
     if not alike or first.model != second.model:
         console.print(f"note: {SCALE}")
 
 
-def _measured(
-    name: str, options: dict[str, Any], reading: dict[str, Any], *, device: str | None, trust_remote_code: bool
-) -> Interaction:
+def _measured(name: str, options: NamedOptions, inputs: Path | None) -> Interaction:
     """The saved measurement, or the model measured now."""
     from interlaw.interaction import load, measure
 
     if Path(name).suffix == ".json":
         return load(Path(name))
-    subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
-    chosen = options["view"] or subject.default_view
-    given = read_inputs(subject, view=chosen, seed=options["seed"], **reading)
-    with progress_bar(given.inputs) as advance:
-        beside: dict[str, Any] = {"view": chosen, "groups": given.groups, "progress": advance, "name": name}
-        return measure(subject.model, given.inputs, **options | beside)
+    return arguments.measured(measure, arguments.open_named(name, inputs, options))
 
 
 def _diff_layers(
     names: tuple[str, str],
-    options: dict[str, Any],
-    reading: dict[str, Any],
+    options: NamedOptions,
+    inputs: Path | None,
     *,
     figure: Path | None,
     level: float,
     as_json: bool,
-    device: str | None,
-    trust_remote_code: bool,
 ) -> None:
     """Both models by layer: a table, one figure, one sentence."""
     from interlaw.interaction import compare_layers, measure_layers
@@ -142,21 +120,16 @@ def _diff_layers(
 
     figure = require_figure_name(LAYERS_FIGURE if figure is None else figure)
     saved = [name for name in names if Path(name).suffix == ".json"]
-    if saved or options["layer"] is not None:
+    if saved or "layer" in options:
         raise InterlawError(
             f"expected two models and no --layer with --layers, found {saved[0] if saved else '--layer'}; "
             "name the models themselves, and leave --layer out"
         )
-    what = {name: value for name, value in options.items() if name != "layer"}
     sides, titles = [], []
     for name in names:
-        subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
-        beside = {"view": what["view"] or subject.default_view}
-        given = read_inputs(subject, view=beside["view"], seed=what["seed"], most=MOST_BY_LAYER, **reading)
-        with progress_bar(given.inputs) as advance:
-            found = measure_layers(subject.model, given.inputs, **what | beside, groups=given.groups, progress=advance)
-        sides.append(found)
-        titles.append(title_of(subject, name))
+        named = arguments.open_named(name, inputs, options, most=MOST_BY_LAYER)
+        sides.append(arguments.measured(measure_layers, named))
+        titles.append(title_of(named.subject, name))
     difference = compare_layers(*sides, level=level)
     sentence = difference_in_words(difference, (titles[0], titles[1]))
     drawn = {f"{letter}: {title}": side for letter, title, side in zip("AB", titles, sides, strict=True)}

@@ -11,7 +11,7 @@ import typer
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
 from interlaw.errors import InterlawError
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     from interlaw.recommendation import Evidence

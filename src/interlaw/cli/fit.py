@@ -172,7 +172,7 @@ def show(law: LawFit) -> None:
 
 def _row(budget: BudgetFit) -> tuple[str, ...]:
     from interlaw.laws import status_text
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     star, near, interaction = budget.r_star, budget.loss_interval, budget.interaction_interval
     return (

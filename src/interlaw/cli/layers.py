@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw.cli import arguments
 from interlaw.cli.completion import LAYER_VIEWS, among
-from interlaw.cli.measure import (
-    Context,
-    Device,
-    Float32,
-    Groups,
-    Inputs,
-    Level,
-    Model,
-    Positions,
-    Probes,
-    Samples,
-    Seed,
-    Text,
-    Trust,
-    progress_bar,
-)
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_json
-from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.cli.wording import span
 from interlaw.subject import MOST_BY_LAYER, title_of
 
@@ -34,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def layers(
-    model: Model,
-    text: Text = None,
-    inputs: Inputs = None,
-    groups: Groups = None,
+    model: arguments.Model,
+    text: arguments.Text = None,
+    inputs: arguments.Inputs = None,
+    groups: arguments.Groups = None,
     view: Annotated[str | None, typer.Option(help="input or loss.", autocompletion=among(LAYER_VIEWS))] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
-    samples: Samples = None,
-    probes: Probes = None,
-    seed: Seed = 0,
-    context: Context = None,
-    positions: Positions = None,
-    level: Level = None,
-    device: Device = None,
-    float32: Float32 = False,
-    trust_remote_code: Trust = False,
+    samples: arguments.Samples = None,
+    probes: arguments.Probes = None,
+    seed: arguments.Seed = 0,
+    context: arguments.Context = None,
+    positions: arguments.Positions = None,
+    level: arguments.Level = None,
+    device: arguments.Device = None,
+    float32: arguments.Float32 = False,
+    trust_remote_code: arguments.Trust = False,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Also draw a heat map and lines over depth.")
     ] = None,
@@ -59,40 +43,29 @@ def layers(
 
     With the agreement of the two: whether the Neural Feature Ansatz holds (AGOP ~ W^T W).
     """
-    import torch
-
-    from interlaw.interaction import LEVEL, Options, measure_layers
+    from interlaw.interaction import measure_layers
 
     if figure is not None:
         from interlaw.report import draw_layers, require_figure_name, write_chart
 
         require_figure_name(figure)
-    subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
-    what: dict[str, Any] = {
-        "view": view or subject.default_view,
-        "probes": probes,
-        "seed": seed,
-        "positions": positions,
-        "level": LEVEL if level is None else level,
-        "dtype": torch.float32 if float32 else None,
-    }
-    Options(**what)  # refused before anything is read
-    given = read_inputs(
-        subject,
-        view=what["view"],
-        text=text,
-        inputs=inputs,
-        samples=samples,
-        most=MOST_BY_LAYER,
-        context=context,
+    options = arguments.chosen(
+        view=view,
+        probes=probes,
         seed=seed,
-        groups=groups,
+        positions=positions,
+        level=level,
+        float32=float32,
+        text=text,
+        samples=samples,
+        context=context,
+        device=device,
+        trust_remote_code=trust_remote_code,
     )
-    with progress_bar(given.inputs) as advance:
-        beside: dict[str, Any] = {"groups": given.groups, "progress": advance}
-        found = measure_layers(subject.model, given.inputs, layers=layer or None, **what, **beside)
+    named = arguments.open_named(model, inputs, options, most=MOST_BY_LAYER, groups=groups)
+    found = arguments.measured(measure_layers, named, layers=layer or None)
     if figure is not None:
-        drawing = draw_layers(found, whose=f"{title_of(subject, model)}, {what['view']} view")
+        drawing = draw_layers(found, whose=f"{title_of(named.subject, model)}, {named.options['view']} view")
         tell_written(write_chart(figure, drawing))
     for name, reason in found.left_out.items():
         make_console().print(f"note: '{name}' is left out: {reason}")

@@ -122,7 +122,7 @@ class LiveSweep:
 
 def describe(trial: TrialSpec) -> str:
     """A trial in one short phrase."""
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     shape = trial.make_shape()
     return f"{format_size(trial.budget.amount):>5}  {shape.depth}x{shape.width:<4} seed {trial.training.seed}"

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlaw.cli import arguments
 from interlaw.cli.completion import VIEWS, among
+from interlaw.cli.loading import busy
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
-from interlaw.cli.subject import open_subject, read_inputs
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import counted
-from interlaw.subject import Given, Subject, any_tokens, count_samples
 
 if TYPE_CHECKING:
     from interlaw.interaction import Interaction
-
-Model = Annotated[
-    str,
-    typer.Argument(metavar="MODEL", help="Hugging Face name or folder, a trial's folder, or module.py:factory."),
-]
-Text = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE|FOLDER", help="Text to read; a language model has a default. A document is one cluster."
-    ),
-]
-Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
-Groups = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="One label a sample of --inputs: samples that share a subject are one cluster."),
-]
-Samples = Annotated[
-    int | None, typer.Option(min=3, help="At most so many samples (sequences), the cap of --rel-error too.")
-]
-Probes = Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")]
-Seed = Annotated[int, typer.Option(help="Seed of the probes, and of which parts of a text are read.")]
-Positions = Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")]
-Layer = Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")]
-Level = Annotated[float | None, typer.Option(help="Coverage of the intervals.")]
-Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
-Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
-Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
+    from interlaw.subject import Given, Named, NamedOptions
 
 
 def measure(
-    model: Model,
-    text: Text = None,
-    inputs: Inputs = None,
-    groups: Groups = None,
+    model: arguments.Model,
+    text: arguments.Text = None,
+    inputs: arguments.Inputs = None,
+    groups: arguments.Groups = None,
     view: Annotated[
         str | None,
         typer.Option(
@@ -62,13 +33,13 @@ def measure(
             autocompletion=among(VIEWS),
         ),
     ] = None,
-    layer: Layer = None,
-    samples: Samples = None,
-    probes: Probes = None,
+    layer: arguments.Layer = None,
+    samples: arguments.Samples = None,
+    probes: arguments.Probes = None,
     exact: Annotated[bool, typer.Option("--exact", help="Take every output instead of probes.")] = False,
-    seed: Seed = 0,
-    context: Context = None,
-    positions: Positions = None,
+    seed: arguments.Seed = 0,
+    context: arguments.Context = None,
+    positions: arguments.Positions = None,
     outputs: Annotated[str | None, typer.Option(metavar="0,3,5", help="Only these outputs.")] = None,
     center: Annotated[bool, typer.Option("--center", help="Centre the logits.")] = False,
     rms: Annotated[
@@ -77,15 +48,15 @@ def measure(
     rel_error: Annotated[
         float | None, typer.Option(help="Stop early when the ratio's interval is this narrow, relative.")
     ] = None,
-    interval: Annotated[str, typer.Option(help="jackknife, bootstrap-t or percentile.")] = "jackknife",
+    interval: Annotated[str | None, typer.Option(help="jackknife, bootstrap-t or percentile.")] = None,
     rotate: Annotated[
         bool, typer.Option("--rotation-test", help="Also test whether the basis is special; up to 1024 coordinates.")
     ] = False,
     route: Annotated[str | None, typer.Option(help="gram or dense; the cheaper one when not given.")] = None,
-    level: Level = None,
-    device: Device = None,
-    float32: Float32 = False,
-    trust_remote_code: Trust = False,
+    level: arguments.Level = None,
+    device: arguments.Device = None,
+    float32: arguments.Float32 = False,
+    trust_remote_code: arguments.Trust = False,
     places: Annotated[
         bool, typer.Option("--list-layers", help="List the layers that can be measured, and measure nothing.")
     ] = False,
@@ -98,58 +69,45 @@ def measure(
 
     With intervals and against chance, at its input or at any layer.
     """
-    import torch
-
-    from interlaw.interaction import LEVEL, Options, save
     from interlaw.interaction import measure as measure_interaction
+    from interlaw.interaction import save
 
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
-    subject = open_subject(model, device=device, trust_remote_code=trust_remote_code)
-    what: dict[str, Any] = {
-        "view": view or subject.default_view,
-        "layer": layer,
-        "seed": seed,
-        "positions": positions,
-        "outputs": None if outputs is None else indices(outputs),
-        "center": center,
-        "scale": "rms" if rms else None,
-        "dtype": torch.float32 if float32 else None,
-    }
-    how: dict[str, Any] = {
-        "route": route,
-        "level": LEVEL if level is None else level,
-        "rel_error": rel_error,
-        "interval": interval,
-        "name": model,
-    }
-    drawn: int | Literal["exact"] | None = "exact" if exact else probes
-    if places:
-        show_places(subject, what["view"], text=text, inputs=inputs, context=context, as_json=as_json)
-        return
-    Options(**what, **how, probes=drawn)  # refused before anything is read
-    given = read_inputs(
-        subject,
-        view=what["view"],
+    options = arguments.chosen(
+        view=view,
+        layer=layer,
+        probes="exact" if exact else probes,
+        seed=seed,
+        positions=positions,
+        outputs=None if outputs is None else indices(outputs),
+        center=center,
+        scale="rms" if rms else None,
+        route=route,
+        level=level,
+        rel_error=rel_error,
+        interval=interval,
+        float32=float32,
         text=text,
-        inputs=inputs,
         samples=samples,
         context=context,
-        seed=seed,
-        groups=groups,
+        device=device,
+        trust_remote_code=trust_remote_code,
     )
-    with progress_bar(given.inputs) as advance:
-        beside: dict[str, Any] = {"probes": drawn, "groups": given.groups, "progress": advance}
-        result = measure_interaction(subject.model, given.inputs, **what, **how, **beside)
+    if places:
+        show_places(model, options, inputs=inputs, as_json=as_json)
+        return
+    named = arguments.open_named(model, inputs, options, groups=groups)
+    result = arguments.measured(measure_interaction, named)
     if rotate:
-        result = with_rotation_test(result, subject.model, given.inputs, probes=drawn or "exact", **what)
+        result = with_rotation_test(result, named)
     if out is not None:
         save(result, out)
         tell_written(out)
     if as_json:
         print_json(result.to_dict())
     else:
-        show(result, of=f"{model} on {what_was_read(given, inputs, assumed=text is None)}")
+        show(result, of=f"{model} on {what_was_read(named.given, inputs, assumed=text is None)}")
 
 
 def what_was_read(given: Given, inputs: Path | None, *, assumed: bool) -> str:
@@ -159,15 +117,18 @@ def what_was_read(given: Given, inputs: Path | None, *, assumed: bool) -> str:
     return f"{given.text} (no --text was given)" if assumed else given.text
 
 
-def show_places(
-    subject: Subject, view: str, *, text: Path | None, inputs: Path | None, context: int | None, as_json: bool
-) -> None:
-    """Name, class, width and calls of every layer; calls need inputs: a known language model takes any."""
+def show_places(model: str, options: NamedOptions, *, inputs: Path | None, as_json: bool) -> None:
+    """Name, class, width and calls of every layer; calls need inputs, which a known language model does without."""
     from interlaw.interaction import list_layers
+    from interlaw.subject import any_tokens, open_subject, read_inputs
 
+    with busy(f"loading {model}"):
+        trust = options.get("trust_remote_code", False)
+        subject = open_subject(model, device=options.get("device"), trust_remote_code=trust)
+    text, context = options.get("text"), options.get("context")
     one = any_tokens(subject, context=context)
     if inputs is not None or text is not None:
-        given = read_inputs(subject, view="input", text=text, inputs=inputs, samples=1, most=1, context=context, seed=0)
+        given = read_inputs(subject, view="input", text=text, inputs=inputs, samples=1, context=context)
         one = given.inputs[0] if isinstance(given.inputs, list) else given.inputs
     if one is not None:
         device = next(subject.model.parameters()).device
@@ -182,12 +143,14 @@ def show_places(
     )
 
 
-def with_rotation_test(result: Interaction, model: Any, given: Any, **what: Any) -> Interaction:
+def with_rotation_test(result: Interaction, named: Named) -> Interaction:
     """The measurement with the p-value of its basis; a second pass over the inputs forms the matrix."""
-    from interlaw.interaction import agop, require_small, rotation_test
+    from interlaw.interaction import MatrixOptions, agop, require_small, rotation_test
 
     require_small(result.dim)
-    return replace(result, rotation_test=rotation_test(agop(model, given, **what), seed=what["seed"]))
+    how: Any = {name: value for name, value in named.options.items() if name in MatrixOptions.__annotations__}
+    G = agop(named.subject.model, named.given.inputs, **{"probes": "exact", **how})
+    return replace(result, rotation_test=rotation_test(G, seed=result.seed))
 
 
 def indices(written: str) -> list[int]:
@@ -196,18 +159,6 @@ def indices(written: str) -> list[int]:
         return [int(word) for word in written.split(",")]
     except ValueError as error:
         raise InterlawError(f"expected outputs as whole numbers such as 0,3,5, found '{written}'") from error
-
-
-@contextmanager
-def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while a terminal is there to see it."""
-    from rich.progress import Progress
-
-    total = count_samples(inputs)
-    console = make_console()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=total)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def show(result: Interaction, *, of: str) -> None:

@@ -57,7 +57,7 @@ def surfaces(table: pd.DataFrame, law: LawFit, **reading: Any) -> dict[str, list
 
 def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
     """Prints them, one line a size or budget."""
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     console = make_console(stderr=False)
     for one in found.get("surface", []):

@@ -39,7 +39,7 @@ def quickstart(
     from interlaw.laws import fit_law, verdict
     from interlaw.report import write_report
     from interlaw.runs import load_table, view_table
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
     from interlaw.sweep import parse_recipe, prepare_run, require_folder
 
     require_workers(workers)

@@ -171,7 +171,7 @@ def write_config(result: Recommendation, folder: Path, *, pick: int) -> Path:
 
 def show_evidence(result: Recommendation) -> None:
     """Prints every published line and the real models of this size."""
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     console = make_console(stderr=False)
     lines = [

@@ -58,7 +58,7 @@ def shapes(
 
     One a depth, of any family; R = depth / width.
     """
-    from interlaw.shapes import parse_size
+    from interlaw.size import parse_size
 
     if rule not in RULES:
         raise InterlawError(f"expected --rule largest or nearest, found {rule!r}; choose one of them")
@@ -131,7 +131,8 @@ class Wanted:
 
     def match(self) -> list[Shape]:
         """The shapes, one a depth."""
-        from interlaw.shapes import match_shapes, parse_depths
+        from interlaw.shapes import match_shapes
+        from interlaw.size import parse_depths
 
         if self.is_decoder:
             return self._decoders()
@@ -146,7 +147,8 @@ class Wanted:
 
     def _decoders(self) -> list[Shape]:
         from interlaw.recommendation import Dimensions, depths_around, shapes_by_depth
-        from interlaw.shapes import make_shape, parse_depths
+        from interlaw.shapes import make_shape
+        from interlaw.size import parse_depths
 
         for name in ("input_size", "output_size", "channels"):
             if name in self.settings:  # refused in the family's own words
@@ -205,7 +207,7 @@ def misses(wanted: Wanted, matched: list[Shape], *, far: float) -> Iterator[str]
 
 def _draw(rows: list[dict[str, Any]]) -> None:
     """The table for people, at most 80 columns."""
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     heads = ("depth", "width", "heads/kv", "d_ff", "params", "non-emb.", "FLOPs/tok", "R", "error")
     cells = [

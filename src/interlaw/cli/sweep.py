@@ -69,7 +69,7 @@ def sweep(
     Equal-budget shapes, on one machine or a Ray cluster; run the same command again to resume a stopped sweep.
     """
     from interlaw.runs import open_run
-    from interlaw.shapes import parse_size
+    from interlaw.size import parse_size
     from interlaw.sweep import (
         parse_resources,
         plan_run,
@@ -256,7 +256,7 @@ UNEVEN = 0.1  # beyond this the size moves the loss by about as much as the shap
 
 def tell_uneven(trials: Sequence[TrialSpec]) -> None:
     """Names each budget in parameters whose shapes differ much in size, before time is spent on it."""
-    from interlaw.shapes import format_size
+    from interlaw.size import format_size
 
     sizes: dict[float, list[int]] = {}
     for trial in trials:

@@ -120,12 +120,7 @@ class Batches:
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of any accepted form of inputs, empty ones left out.
-
-        Raises:
-            TypeError: The inputs have no accepted form.
-            InterlawError: There is no cluster in them, or the loss of a batch has no targets.
-        """
+        """Batches of any accepted form of inputs, empty ones left out."""
         done = 0
         for inputs in self._as_given():
             for piece in Batch(inputs=inputs).pieces(LARGEST):

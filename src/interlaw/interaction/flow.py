@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch, Batches
-from interlaw.interaction.energies import plugin
 from interlaw.interaction.grams import (
     LEAST_CLUSTERS,
     NULLS,
@@ -29,6 +28,7 @@ from interlaw.interaction.grams import (
     widened,
 )
 from interlaw.interaction.intervals import with_intervals
+from interlaw.interaction.matrix import plugin
 from interlaw.interaction.network import device_of, frozen, precision_of, require_module
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
 from interlaw.interaction.place import Places
@@ -42,7 +42,7 @@ FIRST_CHECK, CHECK_GROWTH = 64, 1.25
 STEP = 64  # clusters at once where something is decided, or much is kept, between pieces
 
 FLAT = (
-    "expected a derivative at '{layer}', found all zeros; a ratio of nothing is undefined, so measure trained weights, "
+    "expected a derivative at '{layer}', found all zeros, so that the ratio is undefined; measure trained weights, "
     "another layer, or tiny derivatives with dtype=torch.float64"
 )
 NOTHING_IN_COMMON = (
@@ -86,7 +86,7 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
             independent: each group is then one cluster.
             batch_size: Clusters per forward pass; chosen from free memory when None.
             memory_limit: Bytes that the choice may plan with; what is free when None.
-            dtype: Precision of the derivatives, torch.float32 for bf16 weights say; the weights' own when None.
+            dtype: Precision of the derivatives, such as torch.float32 for bf16 weights; the weights' own when None.
             progress: Called with the number of clusters done so far.
             name: What to call the network in the result; its class when None.
 
@@ -143,7 +143,9 @@ class Gathered:
         totals: By place, what was gathered; G is its `kept.mean()`, over the mean square of the outputs where asked.
         grams: By place, K and H; none where the matrix alone was gathered.
         fourth: By place, tr M^4, see `grams`; infinite where it is not known.
-        origin: What the result says of the pass.
+        inputs: Digest of the samples.
+        num_samples: How many they were.
+        target_met: Whether the precision asked for was reached; None when none was asked for.
     """
 
     options: Options
@@ -151,7 +153,9 @@ class Gathered:
     totals: dict[str, Total]
     grams: dict[str, Grams]
     fourth: dict[str, float]
-    origin: dict[str, Any]
+    inputs: str
+    num_samples: int
+    target_met: bool | None
 
     def result(self, name: str) -> Interaction:
         """The measurement at a place.
@@ -188,8 +192,12 @@ class Gathered:
             settings={**settings, "interval": "jackknife", "null": options.record.null},
             route=self.totals[name].kept.route,
             grams=grams,
+            inputs=self.inputs,
+            num_samples=self.num_samples,
+            target_met=self.target_met,
+            model=options.name or type(self.places.model).__name__,
+            dtype=str(precision_of(self.places.model, options.dtype)).removeprefix("torch."),
             **estimates,
-            **self.origin,
         )
         plain = options.interval == "jackknife"
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
@@ -251,13 +259,6 @@ def gather(
                 if reached(totals, options):
                     break
                 check_at = int(done * CHECK_GROWTH)
-    origin = {
-        "target_met": None if options.rel_error is None else reached(totals, options),
-        "num_samples": read,
-        "inputs": batches.digest(read),
-        "model": options.name or type(model).__name__,
-        "dtype": str(precision_of(model, options.dtype)).removeprefix("torch."),
-    }
     kept = {} if route == "matrix" else totals
     return Gathered(
         options=options,
@@ -265,7 +266,9 @@ def gather(
         totals=totals,
         grams={name: divided(total.kept.grams(), options.squares.mean) for name, total in kept.items()},
         fourth={name: fourth_moment(total.quarters()) / options.squares.mean**4 for name, total in kept.items()},
-        origin=origin,
+        inputs=batches.digest(read),
+        num_samples=read,
+        target_met=None if options.rel_error is None else reached(totals, options),
     )
 
 

@@ -32,7 +32,7 @@ QUANTITIES = (
     *("trace", "participation_ratio", "mean_cos2"),
 )
 
-LEVEL = 0.95
+LEVEL = 0.95  # coverage of an interval, as most of science reports it
 
 # Columns of all V in a block of pairs: 4096 x 4096 inner products take 64 MiB in float32.
 BLOCK_COLUMNS = 2**12
@@ -256,7 +256,7 @@ def spread_over_bases(*, energy: float, m2: float, m4: float, dim: int) -> float
     """
     if dim == 1 or m2 <= 0 or energy <= 0:
         return 0.0
-    # Whatever noise an estimate of m4 has, it lies between those of equal and of one eigenvalue.
+    # The true m4 lies between those of equal eigenvalues and of a single one; a noisy estimate may not.
     m4 = min(max(m4, m2**2 / dim), m2**2)
     second = 2 * m2 / (dim * (dim + 2))
     fourth = (12 * m2**2 + 48 * m4) / (dim * (dim + 2) * (dim + 4) * (dim + 6))
@@ -353,7 +353,7 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
 
 
 def widened(excess: Estimate, spread: float, *, level: float) -> Estimate:
-    """The excess with an interval that holds the spread over bases beside that over clusters."""
+    """The excess with an interval that holds the spread over bases and that over clusters."""
     reach = float(ndtri(0.5 + level / 2)) * spread
     low, high = (
         excess.value + sign * math.hypot(end - excess.value, reach)

@@ -6,7 +6,9 @@ proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an em
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -17,9 +19,9 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.energies import Energies
 from interlaw.interaction.flow import Gathered, gather
 from interlaw.interaction.layout import CONVOLUTIONS
+from interlaw.interaction.matrix import Energies
 from interlaw.interaction.network import require_module
 from interlaw.interaction.options import VIEWS, MeasureOptions, Options, options_from
 from interlaw.interaction.place import Place, Places, token_table
@@ -184,7 +186,7 @@ def _by_last_axis(g: Tensor) -> Tensor:
 
 
 def _without_energy(gathered: Gathered, modules: dict[str, nn.Module]) -> dict[str, str]:
-    """Layers of which a ratio would be one of nothing, and why."""
+    """Layers whose ratio is undefined, and why."""
     reasons = {}
     for name in gathered.places.kept:
         W = kernel_of(modules[name])
@@ -252,29 +254,19 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
         [{'name': '0', 'kind': 'Linear', 'width': 3, 'calls': 1}]
     """
     layers = _chosen(model, None)
-    calls = dict.fromkeys(layers, 0)
-
-    def count(name: str) -> Any:
-        def hook(module: nn.Module, args: Any) -> None:
-            calls[name] += 1
-
-        return hook
-
-    if batch is not None:
-        handles = [module.register_forward_pre_hook(count(name)) for name, module in layers.items()]
-        try:
-            with torch.no_grad():
-                model(batch) if isinstance(batch, Tensor) else model(**batch)
-        finally:
-            for handle in handles:
-                handle.remove()
-    widths = {name: W.shape[1] for name, module in layers.items() if (W := kernel_of(module)) is not None}
+    calls: Counter[str] = Counter()
+    with ExitStack() as stack, torch.no_grad():
+        for name, module in layers.items():
+            stack.callback(module.register_forward_pre_hook(lambda *_, name=name: calls.update([name])).remove)
+        if batch is not None:
+            model(batch) if isinstance(batch, Tensor) else model(**batch)
     return [
         {
             "name": name,
             "kind": type(module).__name__,
-            "width": widths[name],
-            "calls": calls[name] if batch is not None else None,
+            "width": W.shape[1],
+            "calls": None if batch is None else calls[name],
         }
         for name, module in layers.items()
+        if (W := kernel_of(module)) is not None
     ]

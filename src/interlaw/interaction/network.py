@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, first_line
 
 # what torch says -> what the user is told
 CURES = {
@@ -63,7 +63,7 @@ def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
 
 
 def require_module(model: object) -> None:
-    """Refuses what cannot be measured at all, a name or a path say."""
+    """Refuses what cannot be measured at all, such as a name or a path."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
 
@@ -101,11 +101,7 @@ def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]
 
 
 def _require_weights(model: nn.Module) -> None:
-    """Refuses weights without numbers: not loaded, or kept elsewhere until they are needed.
-
-    Raises:
-        InterlawError: Some are on the meta device.
-    """
+    """Refuses weights without numbers: not loaded, or kept elsewhere until they are needed."""
     elsewhere = [name for name, tensor in chain(model.named_parameters(), model.named_buffers()) if tensor.is_meta]
     if elsewhere:
         raise InterlawError(
@@ -116,11 +112,7 @@ def _require_weights(model: nn.Module) -> None:
 
 @contextmanager
 def _standing_still(model: nn.Module) -> Iterator[None]:
-    """Runs the network plainly, and leaves it as it was.
-
-    Raises:
-        InterlawError: Forward passes after the first change the network; buffers and modes are put back.
-    """
+    """Runs the network plainly, and leaves it as it was."""
     named = chain(model.named_parameters(), model.named_buffers())
     # tensors made in inference mode count no writes; copies stand in for them
     tensors = {name: tensor for name, tensor in named if not tensor.is_inference()}
@@ -167,7 +159,7 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
 
 
 def _plain_settings(model: nn.Module) -> Iterator[tuple[Any, str, Any]]:
-    """What is set otherwise meanwhile: owner, name and value.
+    """What is set differently during a measurement: owner, name and value.
 
     Caches of keys and values, some of which write in place, against the derivative; outputs of Hugging Face networks
     without names, as hidden states would pass for logits; hooks on gradients, which replace the derivative by another.
@@ -253,13 +245,12 @@ def explained(model: str = "") -> Iterator[None]:
     except (InterlawError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        text = str(error) or type(error).__name__
         for pattern, expected in CURES.items():
-            if isinstance(error, RuntimeError | IndexError) and re.search(pattern, text):
-                raise InterlawError(expected.format(said=text.splitlines()[0][:120])) from error
+            if isinstance(error, RuntimeError | IndexError) and re.search(pattern, str(error)):
+                raise InterlawError(expected.format(said=first_line(error))) from error
         if not model:
             raise
         raise InterlawError(
-            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: "
-            f"{text.splitlines()[0][:160]}; call it yourself with one of the batches"
+            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {first_line(error)}; "
+            "call it yourself with one of the batches"
         ) from error

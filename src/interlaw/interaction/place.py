@@ -107,13 +107,7 @@ def token_table(model: nn.Module) -> nn.Module | None:
 def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -> Arrange:
     """The layout in which the outputs of some of n samples have no derivative at the others.
 
-    Args:
-        gradients: At h, of outputs of the first n // 2 samples alone, then of outputs of the rest alone.
-        n: Samples in the batch.
-        place: Where h lives.
-
-    Raises:
-        InterlawError: There is no such layout, or there is no derivative to tell by.
+    Told by gradients at h of outputs of the first n // 2 samples alone, then of outputs of the rest alone.
     """
     fitting = [arrange for arrange in layouts_of(place.module) if arrange(gradients[0], n) is not None]
     # A NaN is no sign of dependence: it is met as an error of its own where gradients are used.
@@ -218,7 +212,7 @@ class Places:
         if self._layouts or not self._places or len(few) == 1:
             return
         seen: dict[str, list[Tensor]] = {}
-        # All outputs, whichever a view reads: which samples they depend on is the same.
+        # All outputs, even where a view reads a part of them: they depend on the same samples.
         for gradients in self.gradients(few, lambda output, _: output_tensor(output), _halves, arranged=False):
             for name, g in gradients.items():
                 seen.setdefault(name, []).append(g)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from html import escape
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from interlaw.interaction.energies import Energies
+from pydantic import AfterValidator, InstanceOf, TypeAdapter
+
 from interlaw.interaction.grams import QUANTITIES, Estimate, Grams
+from interlaw.interaction.matrix import Energies
 from interlaw.interaction.rotation import RotationTest
 
 if TYPE_CHECKING:
@@ -17,8 +20,13 @@ if TYPE_CHECKING:
 
 NOTES = 4  # lines of notes in a print, which then has at most 15
 
-_COUNTS = ("dim", "num_clusters", "num_groups", "num_probes", "seed")
-_SETTINGS = ("positions", "outputs", "center", "scale", "level", "null")
+
+def _whole(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuses settings that a comparison would miss."""
+    missing = {"positions", "outputs", "center", "scale", "level", "null"} - settings.keys()
+    if missing:
+        raise ValueError(f"settings without {', '.join(sorted(missing))}")
+    return settings
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -77,7 +85,7 @@ class Interaction:
     null: Estimate
     excess: Estimate
     plugin: Energies
-    settings: Mapping[str, Any]
+    settings: Annotated[Mapping[str, Any], AfterValidator(_whole)]
     num_groups: int
     target_met: bool | None = None
     model: str | None = None
@@ -88,7 +96,7 @@ class Interaction:
     basis_spread: float | None = None
     num_samples: int | None = None
     warnings: tuple[str, ...] = ()
-    grams: Grams | None = None
+    grams: InstanceOf[Grams] | None = None
 
     @property
     def null_ratio(self) -> float:
@@ -146,29 +154,23 @@ class Interaction:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""
-        written = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "grams"}
-        written |= {
-            name: asdict(value)
-            for name, value in written.items()
-            if isinstance(value, Estimate | Energies | RotationTest)
-        }
-        written |= {"settings": dict(self.settings), "warnings": list(self.warnings)}
-        return written | {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
+        written = asdict(replace(self, grams=None))
+        del written["grams"]
+        by_chance = {"null_ratio": self.null_ratio, "excess_ratio": self.excess_ratio}
+        return {**written, "warnings": list(self.warnings), **by_chance}
 
     @classmethod
     def from_dict(cls, written: Mapping[str, Any]) -> Interaction:
-        """The measurement that `to_dict` wrote; a ValueError, KeyError or TypeError where it is none."""
-        values = {
-            field.name: written[field.name] if field.default is MISSING else written.get(field.name, field.default)
-            for field in fields(cls)
-            if field.name != "grams"
-        }
-        for name in (*QUANTITIES, "null", "excess"):
-            values[name] = Estimate(**{end: float(value) for end, value in written[name].items()})
-        values |= {name: int(written[name]) for name in _COUNTS}
-        missing = [name for name in _SETTINGS if name not in values["settings"]]
-        if missing:
-            raise KeyError(f"settings without {', '.join(missing)}")
-        test, plugin = values["rotation_test"], Energies(**values["plugin"])
-        values |= {"plugin": plugin, "rotation_test": None if test is None else RotationTest(**test)}
-        return cls(**{**values, "warnings": tuple(values["warnings"])})
+        """The measurement that `to_dict` wrote.
+
+        Raises:
+            pydantic.ValidationError: It is none.
+        """
+        read: Interaction = _reader().validate_python({name: written[name] for name in written if name != "grams"})
+        return read
+
+
+@cache
+def _reader() -> Any:
+    """What checks a document; made once, for that takes longer than a check."""
+    return TypeAdapter(Interaction)

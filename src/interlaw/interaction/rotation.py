@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.energies import energies
+from interlaw.interaction.matrix import energies
 
 MAX_DIM = 1024  # a draw factorises a D x D matrix: 1,000 draws take minutes at this size, and hours beyond
 
@@ -42,7 +42,7 @@ def rotation_test(G: Float[Tensor, "rows columns"], *, draws: int = 999, seed: i
     is arbitrary. Costs one D x D factorisation a draw.
 
     Args:
-        G: Symmetric D x D matrix, `agop(...)` say.
+        G: Symmetric D x D matrix, such as `agop(...)`.
         draws: Number of random bases.
         seed: Seed of the bases.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError
@@ -95,7 +96,7 @@ Parts = dict[str, Contribution]
 
 
 def grouped(parts: Iterable[Parts], codes: list[int]) -> Iterator[Parts]:
-    """Contributions of samples as contributions of whole groups; a group is handed on when the next one begins.
+    """Contributions of samples as contributions of whole groups; a group is complete when the next one begins.
 
     Args:
         parts: At every place, what the next samples add.
@@ -123,7 +124,7 @@ def grouped(parts: Iterable[Parts], codes: list[int]) -> Iterator[Parts]:
 
 
 def _require_new(codes: list[int], closed: int) -> int:
-    """Refuses a group that was handed on before; returns how many were."""
+    """Refuses a group that was complete before; returns how many are."""
     for code, _ in groupby(codes):
         if code < closed:
             raise InterlawError(
@@ -297,6 +298,27 @@ def accumulator(route: str, *, dim: int, slices: Slices | None = None) -> Accumu
     return ROUTES[route](dim, _whole if slices is None else slices)
 
 
+def grams_of(
+    factors: Float[Tensor, "n d r"], *, route: str | None = None, weights: Float[Tensor, " n"] | None = None
+) -> Grams:
+    """K, H and traces of explicit cluster factors.
+
+    Args:
+        factors: V, one D x r factor per cluster; A_n = V_n V_n^T.
+        route: "gram" or "dense"; the cheaper one when None.
+        weights: What each cluster counts in the mean (1 when None).
+
+    Example:
+        >>> import torch
+        >>> grams_of(torch.eye(3)[:, :, None]).energy.tolist()  # three orthogonal directions, one a cluster
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    n, dim, rank = factors.shape
+    into = accumulator(route or choose_route(n, rank=rank, dim=dim), dim=dim)
+    into.add(factors, torch.ones(n, device=factors.device) if weights is None else weights)
+    return into.grams()
+
+
 class Total:
     """What batches add to G at one place, by the cheaper route: chosen for the clusters expected, again as more come.
 
@@ -314,11 +336,7 @@ class Total:
         self.kept = _empty(chosen, part)
 
     def add(self, part: Contribution) -> None:
-        """Adds a contribution of either form.
-
-        Raises:
-            InterlawError: It has other coordinates than those before it.
-        """
+        """Adds a contribution of either form."""
         if part.dim != self.kept.dim:
             raise InterlawError(
                 f"expected {self.kept.dim} coordinates in every batch, found {part.dim}; cut the sequences to one "

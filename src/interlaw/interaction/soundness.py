@@ -82,11 +82,7 @@ def _differ(one: Tensor, other: Tensor, *, limit: float = DIFFERENT) -> bool:
 
 
 def _require_one_output(places: Places, batch: Batch) -> None:
-    """Refuses a network whose outputs for a sample are not a function of that sample.
-
-    Raises:
-        InterlawError: They are drawn anew in each pass, or change with the other samples of the batch.
-    """
+    """Refuses a network whose outputs for a sample are not a function of that sample."""
     together, again = _outputs(places, batch), _outputs(places, batch)
     if _differ(together, again, limit=DRAWN):
         raise InterlawError(
@@ -139,7 +135,7 @@ def _require_derivatives(places: Places, batch: Batch) -> None:
         batch: A sample.
 
     Raises:
-        InterlawError: There are such modules: quantised layers, say, or code under no_grad.
+        InterlawError: There are such modules, for example quantised layers, or code under no_grad.
     """
     suspects = _constants(places, batch)
     with torch.no_grad():
@@ -247,11 +243,7 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def _require_logits(places: Places, batch: Batch) -> None:
-    """Refuses outputs that are probabilities already: the loss would take their softmax once more.
-
-    Raises:
-        InterlawError: None is negative, and they sum to one.
-    """
+    """Refuses outputs that are probabilities already: the loss would take their softmax once more."""
     y = _outputs(places, batch).double()
     if y.dim() == 3 and bool((y >= 0).all()) and bool(((y.sum(-1) - 1).abs() < DIFFERENT).all()):
         raise InterlawError(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, first_problem
 from interlaw.files import write_atomically
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.result import Interaction
@@ -32,7 +33,9 @@ def save(measurement: Interaction, path: str | Path) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        raise InterlawError(f"expected a file name for the measurement, found the folder {path}; add one, x.json say")
+        raise InterlawError(
+            f"expected a file name for the measurement, found the folder {path}; add one, such as x.json"
+        )
     path = path.with_suffix(".json")
     if measurement.grams is not None:
         content = io.BytesIO()
@@ -68,11 +71,11 @@ def load(path: str | Path) -> Interaction:
     path = Path(path).with_suffix(".json")
     try:
         measurement = Interaction.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        found = "nothing" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        said = "nothing" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
+        said = first_problem(error) if isinstance(error, ValidationError) else said
         raise InterlawError(
-            f"expected a measurement in {path}, found {found}; give a file that `save` or "
-            "`interlaw measure --out` wrote"
+            f"expected a measurement in {path}, found {said}; give a file that `save` or `interlaw measure --out` wrote"
         ) from error
     beside = path.with_suffix(".npz")
     if not beside.exists():

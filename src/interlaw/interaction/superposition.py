@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.energies import Energies, energies, energies_from
 from interlaw.interaction.grams import haar_null
+from interlaw.interaction.matrix import Energies, energies, energies_from
 
 
 def kernel_of(module: nn.Module) -> Tensor | None:

@@ -53,7 +53,7 @@ def token_view(options: Options) -> Contribute:
 
 
 def at_embeddings(model: nn.Module, batch: Batch, layer: str | None) -> Place:
-    """The token embeddings, whatever the batch holds."""
+    """The token embeddings, also where the batch holds real numbers."""
     return find_place(model, batch, "embeddings")
 
 

@@ -13,7 +13,7 @@ from interlaw.models.roles import Roles
 from interlaw.models.windows import require_within
 from interlaw.shapes import GPTShape
 
-INIT_STD = 0.02
+INIT_STD = 0.02  # GPT-2's
 _NARROW = 8  # heads so wide or less are attended in blocks on a CPU,
 _BLOCKED = range(65, 513)  # for contexts of this length: what autograd keeps of the blocks grows with its square
 _BLOCK = 32  # queries

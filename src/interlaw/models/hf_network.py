@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from interlaw.models.hf_shape import HFShape, make_network
+from interlaw.models.hf_config import make_network
+from interlaw.models.hf_shape import HFShape
 from interlaw.models.roles import Roles
 from interlaw.models.windows import require_within
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from interlaw.errors import InterlawError, MissingExtraError, near_path
+from interlaw.errors import InterlawError, MissingExtraError, first_line, near_path
+from interlaw.files import digest_of
 from interlaw.hub import hub_or_cache
 from interlaw.models.saved_class import classes_of, encoder_of, is_pair, predicts_next
 from interlaw.models.windows import chosen_of, windows_of
 
-CONTEXT_LIMIT = 512
+CONTEXT_LIMIT = 512  # tokens a sequence unless more are asked for: what a processor measures in seconds
+# A short text is cut into so many sequences, which an interval needs, but into none of fewer tokens.
 LEAST_SEQUENCES = 32
 SHORTEST_CONTEXT = 8
 _READ = {".safetensors", ".bin", ".pt", ".json", ".model", ".txt"}
@@ -70,7 +71,7 @@ def load_pretrained(
 
         with _quiet(name):
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-        if len(tokenizer) < LEAST_VOCABULARY:  # made of nothing: the folder has a config alone
+        if len(tokenizer) < LEAST_VOCABULARY:  # the folder has no tokenizer, only a config
             tokenizer = None
     except Exception:  # each tokenizer misses its files in its own way (wav2vec2: TypeError)
         # A model without a tokenizer is still good for token ids; text asks for one, with a message.
@@ -188,17 +189,17 @@ class _Heard(logging.Handler):
 
 def _not_loaded(name: str, error: Exception) -> InterlawError:
     """What the library said of a model, and what may help."""
-    said = str(error).strip()
+    said = str(error)
     remedy = "check the name, or give a local folder"
     if "gated" in said or "401" in said or "403" in said:
         remedy = "ask for access on its page and log in with `hf auth login`, or give a local folder"
     elif "trust_remote_code" in said:
         remedy = "its own code would have to run, which `interlaw measure` and `layers` do with --trust-remote-code"
-    first = said.splitlines()[0][:160] if said else type(error).__name__
     near = near_path(name)
-    if near:  # a folder that is misspelt is likelier than a model that the hub lacks
-        first = f"of the hub: {first}"
-    return InterlawError(f"expected a model's folder or hub name, found '{name}'{near} ({first}); {remedy}")
+    hub = "of the hub: " if near else ""  # a folder that is misspelt is likelier than a model that the hub lacks
+    return InterlawError(
+        f"expected a model's folder or hub name, found '{name}'{near} ({hub}{first_line(error)}); {remedy}"
+    )
 
 
 def text_batches(
@@ -240,18 +241,33 @@ def text_batches(
     return [{"input_ids": tensor, "attention_mask": torch.ones_like(tensor)}]
 
 
-def token_ids(text: str, *, tokenizer: str) -> list[int]:
-    """The text in the tokens of a tokenizer's name or folder, without special tokens."""
+def load_tokenizer(name: str) -> Any:
+    """A tokenizer of the Hugging Face library.
+
+    Args:
+        name: Its hub name or folder.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        InterlawError: There is no such tokenizer.
+    """
     try:
         from transformers import AutoTokenizer
     except ImportError as error:
-        raise MissingExtraError(f"the tokenizer '{tokenizer}'", "hf") from error
+        raise MissingExtraError(f"the tokenizer '{name}'", "hf") from error
     try:
-        with _quiet(tokenizer):
-            loaded = AutoTokenizer.from_pretrained(tokenizer)
-    except (OSError, ValueError, KeyError) as error:
-        raise InterlawError(f"expected a tokenizer's folder or hub name, found '{tokenizer}'") from error
-    ids: list[int] = loaded(text, add_special_tokens=False, verbose=False)["input_ids"]
+        with _quiet(name):
+            return AutoTokenizer.from_pretrained(name)
+    except Exception as error:  # each tokenizer misses its files in its own way
+        raise InterlawError(
+            f"expected a tokenizer's folder or hub name, found '{name}' ({first_line(error)}); check the name, or give "
+            "a local folder"
+        ) from error
+
+
+def token_ids(text: str, *, tokenizer: str) -> list[int]:
+    """The text in the tokens of a tokenizer's name or folder, without special tokens."""
+    ids: list[int] = load_tokenizer(tokenizer)(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
 
 
@@ -303,10 +319,4 @@ def pretrained_fingerprint(name: str) -> str:
     folder = Path(name)
     if not folder.is_dir():
         return f"commit {getattr(config, '_commit_hash', None) or 'unknown'}"
-    total = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()):
-        total.update(f"{path.name} {path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
-    return f"sha256 {total.hexdigest()}"
+    return f"sha256 {digest_of(sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()))}"

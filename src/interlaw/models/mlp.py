@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from interlaw.models.roles import Roles
 from interlaw.shapes import MLPShape
 
-INIT_STD = 0.03
+INIT_STD = 0.03  # as in the paper's scan
 
 
 class MLPBlock(nn.Module):

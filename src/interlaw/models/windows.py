@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 
-NUM_BYTES = 256
+NUM_BYTES = 256  # values of a byte
 
 
 def chosen_of(count: int, *, most: int, seed: int | None) -> list[int]:

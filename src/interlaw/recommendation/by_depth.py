@@ -9,7 +9,8 @@ import numpy as np
 from interlaw.errors import InterlawError
 from interlaw.recommendation.belief import believe
 from interlaw.recommendation.dimensions import WIDEST, Dimensions, equal_budget_shapes
-from interlaw.shapes import Budget, Shape, format_size
+from interlaw.shapes import Budget, Shape
+from interlaw.size import format_size
 
 # Depths are offered that are predicted to lose up to this much: the range of a sweep that should show a minimum.
 SWEPT_LOSS = 0.03

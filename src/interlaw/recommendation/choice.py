@@ -11,7 +11,8 @@ import numpy as np
 from interlaw.errors import InterlawError
 from interlaw.recommendation.belief import Belief, RatioInterval
 from interlaw.recommendation.dimensions import MULTIPLE_OF, Dimensions, equal_budget_shapes
-from interlaw.shapes import Budget, Shape, format_size
+from interlaw.shapes import Budget, Shape
+from interlaw.size import format_size
 
 # A shape that suits hardware fully is worth this much relative loss: the noise of one seed at such sizes.
 ROUGHNESS_LOSS = 0.003

@@ -11,7 +11,8 @@ from interlaw.recommendation.belief import RatioInterval, about_fit
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
 from interlaw.recommendation.opinions import SIMILAR_SIZE_FACTOR
 from interlaw.recommendation.wording import format_bytes
-from interlaw.shapes import Shape, format_size
+from interlaw.shapes import Shape
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     from interlaw.recommendation.recommendation import Recommendation

@@ -18,7 +18,8 @@ from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, 
 from interlaw.recommendation.notes import GIVEN, basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.wording import answer, frame, wrapped
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget, format_size, parse_size
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget
+from interlaw.size import format_size, parse_size
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,8 @@ from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
 from interlaw.recommendation.wording import format_bytes
-from interlaw.shapes import Shape, format_size
+from interlaw.shapes import Shape
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     import torch

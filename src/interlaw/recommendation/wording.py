@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from interlaw.recommendation.candidate import Candidate
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     import pandas as pd

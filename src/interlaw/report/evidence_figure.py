@@ -12,7 +12,7 @@ from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
 from interlaw.report.look import DASHES, FIT, MUTED, SERIES, SHAPES, SURFACE, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 SPAN = (3e5, 3e10)  # sizes shown: those measured, and as far as the pool is asked
 NUM_SIZES = 41

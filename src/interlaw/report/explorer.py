@@ -16,7 +16,7 @@ from interlaw.report.recommendation_figure import candidate_key, draw_prediction
 from interlaw.report.saving import save
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     from interlaw.recommendation import Say

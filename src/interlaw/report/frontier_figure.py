@@ -11,7 +11,7 @@ from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import BEST, FAINT, INK, MUTED, SURFACE, padded
 from interlaw.report.marks import Spec, layered, linear_axis, marks, when
 from interlaw.report.wording import shape_name
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 PICKED = when("datum.pick", BEST, INK)  # the colour of a shape: the pick stands out
 

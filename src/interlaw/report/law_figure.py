@@ -13,7 +13,7 @@ from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SUR
 from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
 from interlaw.report.wording import budget_text, shape_name, span
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 MARGIN = 1.6  # of both axes, as a factor
 BESIDE = 8  # pixels between the bar of R* and the green bar

@@ -25,8 +25,7 @@ from interlaw.report.sections import (
 from interlaw.report.tables import Table, table_of
 from interlaw.report.treatments_figure import difference_texts
 from interlaw.report.wording import budget_text
-from interlaw.shapes import format_size
-from interlaw.size import counted
+from interlaw.size import counted, format_size
 
 SCRIPTS = ("page.js", "table.js")
 # a browser takes seconds to lay out a thousand rows: these come at once, the others as the reader scrolls

@@ -12,7 +12,7 @@ from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 CAPTION = (
     "Each mark is a shape (mean over its seeds); its form is the budget, its size grows with R, dark is a low loss. "

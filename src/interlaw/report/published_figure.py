@@ -15,7 +15,7 @@ from interlaw.report.look import DASHES, FAINT, LAWS, MUTED, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 CAPTION = (
     "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense language "

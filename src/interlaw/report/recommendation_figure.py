@@ -12,7 +12,7 @@ from interlaw.report.look import GOOD, MUTED, SURFACE, padded
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks
 from interlaw.report.published_figure import among_published
 from interlaw.report.wording import shape_name, span
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 
 def candidate_rows(result: Recommendation) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 
 KINDS = {
     "params": "parameters",

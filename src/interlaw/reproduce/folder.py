@@ -6,31 +6,35 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
-from interlaw.runs import require_document, storage_faults
+from interlaw.runs import Document, storage_faults
 
 MARK = "experiment.json"
 OUTCOME = "outcome.json"
 
 
-class _Owner(BaseModel):
+class _Owner(Document):
     """Which experiment a folder belongs to."""
 
     model_config = ConfigDict(frozen=True)
+    what: ClassVar[str] = "an experiment's name"
+    remedy: ClassVar[str] = "choose another --out"
 
     experiment: str
     scale: str
 
 
-class _Kept(BaseModel):
+class _Kept(Document):
     """One finished part, and the settings that it came from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    what: ClassVar[str] = "figures of this experiment"
+    remedy: ClassVar[str] = "delete the file and run again"
 
     stamp: dict[str, Any]
     rows: list[dict[str, Any]]
@@ -81,13 +85,7 @@ def read_kept(place: Path, *, stamp: Mapping[str, Any]) -> list[dict[str, Any]] 
     """
     if not place.exists():
         return None
-    kept = require_document(
-        _Kept,
-        _text(place),
-        what="figures of this experiment",
-        source=str(place),
-        remedy="delete the file and run again",
-    )
+    kept = _Kept.read(_text(place), source=str(place))
     ours = json.loads(json.dumps(dict(stamp)))
     if kept.stamp != ours:
         other = sorted(name for name in {*ours, *kept.stamp} if ours.get(name) != kept.stamp.get(name))
@@ -102,10 +100,7 @@ def _owner(out: Path) -> _Owner | str | None:
     """What a folder belongs to; None for a new one."""
     for name in (MARK, OUTCOME):
         if (out / name).exists():
-            remedy = "choose another --out"
-            return require_document(
-                _Owner, _text(out / name), what="an experiment's name", source=str(out / name), remedy=remedy
-            )
+            return _Owner.read(_text(out / name), source=str(out / name))
     return "a sweep" if (out / "recipe.toml").exists() else None
 
 

@@ -20,7 +20,7 @@ from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.model_figures import CONTEXT, QUANTITIES, SEQUENCES, model_figures
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.shape_sweep import claimed_signs
-from interlaw.shapes import parse_size
+from interlaw.size import parse_size
 from interlaw.tasks import EMBEDDED, Corpus, open_corpus
 
 NAME = "open-models"

@@ -1,4 +1,4 @@
-from .document import require_document as require_document
+from .document import Document as Document
 from .faults import StorageError as StorageError
 from .faults import storage_faults as storage_faults
 from .folder import RunFolder as RunFolder

@@ -3,53 +3,49 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ValidationError
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, first_problem
 
-Document = TypeVar("Document", bound=BaseModel)
-
-SCHEMA_VERSION = 1
-_SHOWN = 80
+SCHEMA_VERSION = 1  # rises when older documents can no longer be read
 
 
-def require_document(kind: type[Document], text: str, *, what: str, source: str, remedy: str) -> Document:
-    """Reads a document of a run.
+class Document(BaseModel):
+    """A file of a run, which anyone may have written.
 
-    Args:
-        kind: Its schema.
-        text: JSON.
-        what: What it should be, for the message.
-        source: Where it lies.
+    Attributes:
+        what: What it should be, for the message about another one.
         remedy: What to do about a damaged one.
-
-    Raises:
-        InterlawError: When it is of another schema version, or damaged.
     """
-    try:
-        return kind.model_validate_json(text)
-    except (ValidationError, InterlawError) as error:
-        version = _other_version(text)
-        if version is not None:
-            age = (
-                "a newer interlaw, which reads it" if version > SCHEMA_VERSION else "an older interlaw, which reads it"
-            )
-            raise InterlawError(
-                f"expected {what} of schema version {SCHEMA_VERSION} in {source}, found version {version}, written by "
-                f"{age}; use that version, and leave the file as it is"
-            ) from error
-        problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise InterlawError(f"expected {what} in {source}, found: {problem}; {remedy}") from error
 
+    what: ClassVar[str]
+    remedy: ClassVar[str]
 
-def first_problem(error: ValidationError) -> str:
-    """Where the first problem of a document lies and what it is."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part)[:_SHOWN] for part in first["loc"])
-    message = first["msg"][0].lower() + first["msg"][1 : 2 * _SHOWN]
-    return f"{place}: {message}" if place else message
+    @classmethod
+    def read(cls, text: str, *, source: str) -> Self:
+        """Reads the document.
+
+        Args:
+            text: JSON.
+            source: Where it lies.
+
+        Raises:
+            InterlawError: When it is of another schema version, or damaged.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except (ValidationError, InterlawError) as error:
+            version = _other_version(text)
+            if version is not None:
+                age = "a newer" if version > SCHEMA_VERSION else "an older"
+                raise InterlawError(
+                    f"expected {cls.what} of schema version {SCHEMA_VERSION} in {source}, found version {version}, "
+                    f"written by {age} interlaw, which reads it; use that version, and leave the file as it is"
+                ) from error
+            problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
+            raise InterlawError(f"expected {cls.what} in {source}, found: {problem}; {cls.remedy}") from error
 
 
 def _other_version(text: str) -> int | None:

@@ -19,8 +19,8 @@ from typing import Any
 from interlaw.errors import InterlawError, near_path
 from interlaw.files import write_atomically
 from interlaw.runs.faults import storage_faults
-from interlaw.runs.record import Record, require_record
-from interlaw.runs.spec import TrialSpec, require_spec
+from interlaw.runs.record import Record
+from interlaw.runs.spec import TrialSpec
 
 RECIPE = "recipe.toml"
 
@@ -58,14 +58,14 @@ class TrialFolder:
     def spec(self) -> TrialSpec:
         """The trial's spec."""
         path = self.path / "spec.json"
-        return require_spec(_read(path), source=str(path))
+        return TrialSpec.read(_read(path), source=str(path))
 
     def record(self) -> Record | None:
         """The trial's record, or None while it has not ended."""
         path = self.path / "record.json"
         if not path.exists():
             return None
-        record = require_record(_read(path), source=str(path))
+        record = Record.read(_read(path), source=str(path))
         if record.key != self.key:
             raise InterlawError(
                 f"expected the record of trial {self.key} in {path}, found that of {record.key[:40]!r}; a copied or "
@@ -81,7 +81,7 @@ class TrialFolder:
         with storage_faults(self.path):
             try:
                 write_atomically(path, spec.canonical().encode())
-            except FileNotFoundError:  # another driver wrote it, and its trial has ended and was tidied meanwhile
+            except FileNotFoundError:  # another driver wrote it, and its trial has ended and was tidied
                 if not path.exists():
                     raise
 
@@ -105,7 +105,7 @@ class TrialFolder:
         """How training ended, when it has and the weights are here; measurements may be missing."""
         if not self._trained.exists() or not self.weights.is_file():
             return None
-        record = require_record(_read(self._trained), source=str(self._trained))
+        record = Record.read(_read(self._trained), source=str(self._trained))
         return record if record.key == self.key else None
 
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:

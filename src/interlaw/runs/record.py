@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
-from interlaw.runs.document import require_document
+from interlaw.runs.document import Document
 
 _COUNTS = 2**63  # beyond every count, within every float
 
 
-class Record(BaseModel):
-    """The content of record.json; the file appears when the trial has ended, whichever way.
+class Record(Document):
+    """The content of record.json; the file appears when the trial has ended, well or badly.
 
     Attributes:
         schema_version: Version of this document.
         key: The trial's name.
-        status: `done`; `diverged` (the loss left for good); `failed` (an error, see `reason` and `traceback`).
+        status: `done`; `diverged` (the loss stayed high); `failed` (an error, see `reason` and `traceback`).
         shape: The shape with its counts.
         loss: Test loss, nats per unit; None unless done.
         val_loss: Last validation loss; None when there was none.
-        min_val_loss: Lowest validation loss; None when there was none, or in a record of before it was kept.
+        min_val_loss: Lowest validation loss; None when there was none, and in records of older versions.
         figures: Further figures of the task, e.g. bits_per_byte; None for one that is not a finite number.
         units: Tokens (or samples) trained on.
         train_flops: Training FLOPs spent: units x flops_per_token.
@@ -36,6 +36,8 @@ class Record(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    what: ClassVar[str] = "a trial's record"
+    remedy: ClassVar[str] = "delete the file to run the trial again"
 
     schema_version: Literal[1] = 1
     key: str
@@ -44,15 +46,15 @@ class Record(BaseModel):
     loss: float | None = None
     val_loss: float | None = None
     min_val_loss: float | None = None
-    figures: dict[str, float | None] = {}
+    figures: dict[str, float | None] = Field(default_factory=dict)
     units: int = Field(default=0, ge=0, lt=_COUNTS)
     train_flops: float = 0.0
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
     measure_seconds: float = 0.0
-    measurements: dict[str, dict[str, Any]] = {}
-    unmeasured: dict[str, str] = {}
-    provenance: dict[str, Any] = {}
+    measurements: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    unmeasured: dict[str, str] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
     reason: str = ""
     traceback: str = ""
 
@@ -65,18 +67,3 @@ class Record(BaseModel):
             if name != "family" and not is_count:
                 raise ValueError(f"expected a number for {name}, found {str(value)[:40]!r}")
         return shape
-
-
-def require_record(text: str, *, source: str) -> Record:
-    """Reads record.json.
-
-    Raises:
-        InterlawError: When the text is not a record that this version reads.
-    """
-    return require_document(
-        Record,
-        text,
-        what="a trial's record",
-        source=source,
-        remedy="delete the file to run the trial again",
-    )

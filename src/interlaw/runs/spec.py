@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from interlaw.runs.document import require_document
+from interlaw.runs.document import Document
 from interlaw.shapes import Shape, make_shape
 from interlaw.tasks import AnyTaskSpec, Strict
 from interlaw.training import TrainSettings, parametrization_of
 
-_KEY_LENGTH = 16
+_KEY_LENGTH = 16  # 64 bits: among a million trials two alike have a chance below 1e-7
 # options of training that came after the first runs
 _LATER = ("precision", "intervention", "strength", "decays", "keeps")
 
@@ -55,7 +55,7 @@ class MeasureSpec(Strict):
     seed: int = 0
 
 
-class TrialSpec(Strict):
+class TrialSpec(Document, Strict):
     """One trial, whole. Equal specs give equal results on equal machines.
 
     Attributes:
@@ -70,6 +70,9 @@ class TrialSpec(Strict):
         training: Every number of the optimizer and schedule; its seed is the trial's.
         measure: Views measured at the end.
     """
+
+    what: ClassVar[str] = "a trial's spec"
+    remedy: ClassVar[str] = "remove the folder or use the version that wrote it"
 
     schema_version: Literal[1] = 1
     family: str
@@ -109,18 +112,3 @@ class TrialSpec(Strict):
         """The shape as a value with its counts."""
         settings: dict[str, Any] = dict(self.shape)
         return make_shape(self.family, depth=settings.pop("depth"), width=settings.pop("width"), **settings)
-
-
-def require_spec(text: str, *, source: str) -> TrialSpec:
-    """Reads spec.json.
-
-    Raises:
-        InterlawError: When the text is not a trial's spec.
-    """
-    return require_document(
-        TrialSpec,
-        text,
-        what="a trial's spec",
-        source=source,
-        remedy="remove the folder or use the version that wrote it",
-    )

@@ -17,10 +17,10 @@ from typing import Any
 
 import fsspec
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError, MissingExtraError, first_line
 
 LEASE_SECONDS = 30.0  # after so long without a sign of life a trial's holder is taken for dead
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 5.0  # several signs may be lost before a lease runs out
 
 
 def is_url(location: object) -> bool:
@@ -106,7 +106,7 @@ class Lease:
         self._name = ""
 
     def acquire(self, *, patience_seconds: float) -> bool:
-        """Takes the lease when nobody alive has it.
+        """Takes the lease when no live process has it.
 
         Args:
             patience_seconds: How long to wait for a holder who renews it; one who does not is waited for until stale.
@@ -116,7 +116,7 @@ class Lease:
         while True:
             name, until = newest_lease(self._storage)
             if until <= time.time():
-                if self._take(name):
+                if self.follow(name):
                     return True
                 continue
             renewed = first is not None and until != first
@@ -133,7 +133,7 @@ class Lease:
         """Gives it back."""
         self._storage.delete([self._name])
 
-    def _take(self, stale: str) -> bool:
+    def follow(self, stale: str) -> bool:
         """Follows a stale lease, or none."""
         self._name = f"lease-{lease_number(stale) + 1:06d}.json"
         if not self._storage.create(self._name, self._content({})):
@@ -187,9 +187,8 @@ def reachable(work: Callable[[], Any], *, url: str) -> Any:
     except InterlawError:
         raise
     except Exception as error:  # each kind of storage has its own
-        first = (str(error) or type(error).__name__).splitlines()[0]
         raise InterlawError(
-            f"expected storage at {url!r}, found: {first}; check its name, the credentials and the endpoint"
+            f"expected storage at {url!r}, found: {first_line(error)}; check its name, the credentials and the endpoint"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """A run kept under a URL: this machine works on a copy, the storage holds what counts.
 
 A trial is fetched when it is begun, its checkpoints follow while it trains, its weights and curve before its record,
-and the record last and once. Whatever dies, the storage holds a run that any machine can resume.
+and the record last and once. If a process or a machine dies, the storage still holds a run that any machine can resume.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class StoredTrial(TrialFolder):
 
     @contextmanager
     def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
-        """Holds the trial against everybody, and keeps the storage up to date meanwhile."""
+        """Holds the trial, so that no other process runs it, and keeps the storage up to date."""
         lease = Lease(self.storage)
         with super().lock(patience_seconds=patience_seconds) as free:
             if not free or not self._reach(lambda: lease.acquire(patience_seconds=patience_seconds)):
@@ -172,7 +172,7 @@ def open_run(location: str | Path) -> RunFolder:
     """A run's folder, or a working copy of a run under a URL; nothing need be there yet."""
     if is_url(location):
         url = str(location).rstrip("/")
-        return StoredRun(_working_copy(url), Storage(url))
+        return StoredRun(working_copy(url), Storage(url))
     text = str(location)
     return RunFolder(Path(unquote(urlsplit(text).path)) if text.startswith("file://") else Path(location))
 
@@ -196,7 +196,7 @@ def require_run(location: str | Path) -> RunFolder:
 
 @contextmanager
 def _every_beat(work: Callable[[], None]) -> Iterator[None]:
-    """Does the work every few seconds beside what runs inside; a failure waits for the next time."""
+    """Does the work every few seconds while the block runs; after a failure it tries again the next time."""
     over = threading.Event()
 
     def beat() -> None:
@@ -214,7 +214,7 @@ def _every_beat(work: Callable[[], None]) -> Iterator[None]:
 
 
 @functools.cache
-def _working_copy(url: str) -> Path:
+def working_copy(url: str) -> Path:
     """A folder for this process's copy, removed when it ends."""
     path = tempfile.mkdtemp(prefix="interlaw-run-")
     atexit.register(shutil.rmtree, path, ignore_errors=True)

@@ -16,19 +16,9 @@ from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
 from interlaw.runs.stored import require_run
 
-QUANTITIES = (
-    "energy",
-    "diagonal_energy",
-    "aofe",
-    "aofe_ratio",
-    "aofe_scale_free",
-    "trace",
-    "participation_ratio",
-    "mean_cos2",
-    "null_ratio",
-    "excess_ratio",
-)
-_PARTS = ("_stderr", "_low", "_high")
+# of a measurement's estimates: how the columns end, and the names that differ
+_PARTS = {"value": "", "stderr": "_stderr", "low": "_low", "high": "_high"}
+_NAMED = {"null": "null_ratio", "excess": "excess_ratio"}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PREFERRED = ("projected", "loss", "input")
 
@@ -83,7 +73,7 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
             f"expected a measured view ({', '.join(measured) or 'none was'}), found {chosen!r}; choose one of them"
             f"{did_you_mean(chosen, measured)}"
         )
-    names = {f"{chosen}_{quantity}{part}": f"{quantity}{part}" for quantity in QUANTITIES for part in ("", *_PARTS)}
+    names = {name: name.removeprefix(f"{chosen}_") for name in table.columns if name.startswith(f"{chosen}_")}
     named = pd.Series(chosen, index=table.index, name="view")
     return pd.concat([table.rename(columns=names), named], axis=1)
 
@@ -95,11 +85,7 @@ def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
 
 
 def _own_spec(trial: TrialFolder) -> TrialSpec:
-    """A trial's spec, which its name is the digest of.
-
-    Raises:
-        InterlawError: It is another's, or was changed.
-    """
+    """A trial's spec, which its name is the digest of."""
     spec = trial.spec()
     if spec.key != trial.key:
         raise InterlawError(
@@ -183,14 +169,12 @@ def _spent(spec: TrialSpec, record: Record) -> float | None:
 
 def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float | None]:
     """A measurement's columns: value, standard error and interval of each quantity."""
-    columns: dict[str, float | None] = {}
-    estimates = {**measured, "null_ratio": measured.get("null"), "excess_ratio": measured.get("excess")}
-    for quantity in QUANTITIES:
-        estimate = estimates.get(quantity)
-        parts = estimate if isinstance(estimate, dict) else {}  # an older version did not measure every quantity
-        columns[f"{view}_{quantity}"] = _number(parts.get("value"))
-        columns.update({f"{view}_{quantity}{part}": _number(parts.get(part.removeprefix("_"))) for part in _PARTS})
-    return columns
+    return {
+        f"{view}_{_NAMED.get(name, name)}{end}": _number(estimate.get(part))
+        for name, estimate in measured.items()
+        if isinstance(estimate, dict) and "stderr" in estimate
+        for part, end in _PARTS.items()
+    }
 
 
 def _number(value: Any) -> float | None:
@@ -222,11 +206,7 @@ def load_curve(trial: TrialFolder) -> pd.DataFrame:
 
 
 def _curve_columns(text: str) -> dict[str, list[float]]:
-    """Columns of numbers; by hand, for pandas takes a millisecond a file, and a run has thousands.
-
-    Raises:
-        ValueError: No header, a row of another length, or a text that is no number.
-    """
+    """Columns of numbers; by hand, for pandas takes a millisecond a file, and a run has thousands."""
     names, *rows = list(csv.reader(text.splitlines())) or [[]]
     if not names or any(len(row) != len(names) for row in rows):
         raise ValueError(f"{len(names)} columns in its header, and another number in a row")

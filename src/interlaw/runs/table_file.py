@@ -1,4 +1,4 @@
-"""Read anyone's table from a file, a pipe or standard input: text with any separator, JSON lines, JSON or Parquet.
+"""Read a table from a file, a pipe or standard input: text with any separator, JSON lines, JSON or Parquet.
 
 The content says what it is, not the file's name. What can be read in two ways is refused, never guessed.
 """
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, first_line
 from interlaw.runs.folder import near_run
 
 STDIN = "-"
@@ -62,7 +62,7 @@ class Cells:
 
 
 def read_table_file(source: str | Path) -> pd.DataFrame:
-    """A table of anyone's as a DataFrame; `attrs["read_as"]` says how it was read where that is not plain CSV.
+    """A table as a DataFrame; `attrs["read_as"]` says how it was read where that is not plain CSV.
 
     Args:
         source: A file, a named pipe, or `-` for standard input. Text is UTF-8, or UTF-16 with its mark; gzip, bzip2 and
@@ -149,7 +149,9 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
     try:
         table = pd.read_parquet(io.BytesIO(content))
     except Exception as error:  # pyarrow raises many kinds over a damaged file
-        raise InterlawError(f"expected a Parquet table in {name}, found: {_first(error)}; write it again") from error
+        raise InterlawError(
+            f"expected a Parquet table in {name}, found: {first_line(error)}; write it again"
+        ) from error
     return _named(table, name)
 
 
@@ -164,7 +166,7 @@ def _json(text: str, name: str) -> pd.DataFrame:
             return _named(pd.DataFrame(found), name)
         except ValueError as error:
             raise InterlawError(
-                f"expected columns of one length in {name}, found: {_first(error)}; write a JSON object a line"
+                f"expected columns of one length in {name}, found: {first_line(error)}; write a JSON object a line"
             ) from error
     rows = [found] if isinstance(found, dict) else found
     if not all(isinstance(row, dict) for row in rows):
@@ -182,7 +184,7 @@ def _line(line: str, number: int, name: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InterlawError(
-            f"expected a JSON object in line {number} of {name}, found: {_first(error)}; correct or remove the line"
+            f"expected a JSON object in line {number} of {name}, found: {first_line(error)}; correct or remove the line"
         ) from error
 
 
@@ -306,7 +308,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -6,7 +6,6 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from typing import Any, Literal
 
 from interlaw.errors import InterlawError, did_you_mean
@@ -37,7 +36,7 @@ FAMILIES: Registry[type[Shape]] = Registry(
 
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
-NEAREST_TOLERANCE = 0.5
+NEAREST_TOLERANCE = 0.5  # the nearest width of a deep network may miss a small budget by so much, not by more
 PREFIX = "hf"  # of the families that the Hugging Face library builds
 
 
@@ -112,19 +111,18 @@ def choose_budget(
     if count not in ("total", "non-embedding"):
         raise InterlawError(f"expected count to be total or non-embedding, found {count!r}; choose one of them")
     counted: BudgetKind = "params" if count == "total" else "params_non_embedding"
-    given: list[tuple[BudgetKind, str | float]] = []
-    if params is not None:
-        given.append((counted, params))
-    if flops_per_token is not None:
-        given.append(("flops_per_token", flops_per_token))
-    if flops is not None:
-        given.append(("train_flops", flops))
+    amounts: dict[BudgetKind, str | float | None] = {
+        counted: params,
+        "flops_per_token": flops_per_token,
+        "train_flops": flops,
+    }
+    given = {kind: amount for kind, amount in amounts.items() if amount is not None}
     if len(given) != 1:
-        found = ", ".join(kind for kind, _ in given) or "none"
         raise InterlawError(
-            f"expected exactly one budget (params=, flops_per_token= or flops=), found {found}; give one"
+            "expected exactly one budget (params=, flops_per_token= or flops=), found "
+            f"{', '.join(given) or 'none'}; give one"
         )
-    kind, amount = given[0]
+    ((kind, amount),) = given.items()
     return Budget(kind=kind, amount=parse_size(amount), tokens_per_param=tokens_per_param)
 
 
@@ -210,15 +208,13 @@ def match_shapes(
     if not depths:
         raise InterlawError("expected at least one depth, found none; give depths such as 1-24")
     step = math.lcm(multiple_of, require_family(family).width_step(settings))
-    return [_exact_match(partial(_at_width, family, depth, settings), budget, step=step, rule=rule) for depth in depths]
+    shapes = []
+    for depth in depths:
 
+        def shape_at(width: int, depth: int = depth) -> Shape:
+            return make_shape(family, depth=depth, width=width, **settings)
 
-def _exact_match(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, rule: Rule) -> Shape:
-    """The width again where counts of the first one were not exact: by then they are."""
-    shape = match_width(shape_at, budget, step=step, rule=rule)
-    return shape if shape.is_exact() else match_width(shape_at, budget, step=step, rule=rule)
-
-
-def _at_width(family: str, depth: int, settings: dict[str, Any], width: int) -> Shape:
-    """The shape of one width."""
-    return make_shape(family, depth=depth, width=width, **settings)
+        shape = match_width(shape_at, budget, step=step, rule=rule)
+        # counts that were read off networks of other sizes and missed are exact from now on: match again
+        shapes.append(shape if shape.is_exact() else match_width(shape_at, budget, step=step, rule=rule))
+    return shapes

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError
-from interlaw.subject.input_files import documents_of, embedded_text, read_array, read_labels
+from interlaw.subject.input_files import documents_of, embedded_text, read_array, read_labels, require_text
 from interlaw.subject.model import Subject
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Samples when nobody says how many: a small language model reads so many sequences in seconds on a processor.
+# Samples by default: a small language model reads so many sequences in seconds on a processor.
 MOST_SAMPLES = 256
 MOST_BY_LAYER = 128  # of all layers at once, which keep a matrix each
 MOST_TOKENS = 512  # a sequence of a model that reads more: what a processor does in seconds
@@ -34,7 +34,7 @@ class Given:
     """
 
     inputs: Any
-    groups: list[Any] | None = None
+    groups: Any = None
     text: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -43,8 +43,8 @@ def read_inputs(
     subject: Subject,
     *,
     view: str,
-    text: Path | None = None,
-    inputs: Path | None = None,
+    text: str | Path | None = None,
+    inputs: object = None,
     samples: int | None = None,
     most: int = MOST_SAMPLES,
     context: int | None = None,
@@ -57,9 +57,9 @@ def read_inputs(
 
     Args:
         subject: The model.
-        view: The loss view reads one token more a sequence.
+        view: A view of the loss reads one token more a sequence.
         text: A text file, or a folder of them.
-        inputs: A .npy file whose first axis counts clusters.
+        inputs: A .npy file whose first axis counts clusters; or the inputs themselves.
         samples: At most so many clusters; `most` when None.
         most: See there.
         context: Tokens a sequence.
@@ -71,10 +71,11 @@ def read_inputs(
     """
     from interlaw.interaction import VIEWS
 
+    require_one_source(text, inputs)
+    if inputs is not None and not isinstance(inputs, str | Path):
+        return Given(inputs=inputs)
     if groups is not None and inputs is None:
         raise InterlawError("expected groups= with inputs=, found no inputs=; the documents of a text are its groups")
-    if text is not None and inputs is not None:
-        raise InterlawError("expected text= or inputs=, found both; give one")
     targets, at_most = VIEWS[view].with_targets, samples or most
     if targets and subject.pretrained is not None and not subject.pretrained.causal:
         raise InterlawError(
@@ -83,8 +84,8 @@ def read_inputs(
         )
     labels: list[Any] | None = None
     was_read: str | None = None
-    if inputs is not None:
-        whole = read_array(inputs)
+    if isinstance(inputs, str | Path):
+        whole = read_array(Path(inputs))
         read: Any = whole[:at_most]
         if groups is not None:
             labels = read_labels(groups, count=len(whole))[:at_most]
@@ -97,14 +98,21 @@ def read_inputs(
             f"expected inputs='FILE.npy' for a model that reads no tokens{found}; save an array of inputs"
         )
     else:
-        documents = [embedded_text()] if text is None else documents_of(text)
-        reading: dict[str, Any] = {"context": context, "targets": targets, "seed": seed}
-        read = sequences_of(subject, "".join(documents), samples=at_most, **reading)
+        documents = [embedded_text()] if text is None else documents_of(Path(text))
+        read = sequences_of(subject, "".join(documents), samples=at_most, context=context, targets=targets, seed=seed)
         of_documents = windows_by_document(subject, documents, read, samples=at_most, targets=targets, seed=seed)
         read, labels = of_documents or (read, None)
         beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
         was_read = f"{text or DEFAULT_TEXT}{beside}"
     return Given(inputs=read, groups=labels, text=was_read, notes=fewer_than(read, samples))
+
+
+def require_one_source(text: str | Path | None, inputs: object) -> None:
+    """Refuses two sources of inputs, and a text in place of its path."""
+    if text is not None and inputs is not None:
+        raise InterlawError("expected text= or inputs=, found both; give one")
+    if text is not None:
+        require_text(Path(text))
 
 
 def windows_by_document(
@@ -120,21 +128,29 @@ def windows_by_document(
 
     if len(documents) < LEAST_CLUSTERS or (subject.pretrained is not None and not subject.pretrained.causal):
         return None
-    window = (whole[0]["input_ids"] if isinstance(whole, list) else whole).shape[1]
+    context = _ids(whole).shape[1] - targets
     rows, labels = [], []
     for number, document in enumerate(documents):
         with suppress(InterlawError):  # a document shorter than a window has none
-            of_one = sequences_of(
-                subject, document, samples=10**9, context=window - targets, targets=targets, seed=seed
-            )
-            rows.append(of_one[0]["input_ids"] if isinstance(of_one, list) else of_one)
+            every = sequences_of(subject, document, samples=10**9, context=context, targets=targets, seed=seed)
+            rows.append(_ids(every))
             labels += [number] * len(rows[-1])
     if len(rows) < LEAST_CLUSTERS:
         return None
     ids, generator = torch.cat(rows), torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(ids), generator=generator)[:samples].sort().values
-    ids, labels = ids[chosen], [labels[index] for index in chosen.tolist()]
-    return ([{"input_ids": ids, "attention_mask": torch.ones_like(ids)}] if isinstance(whole, list) else ids), labels
+    return _as_read(subject, ids[chosen]), [labels[index] for index in chosen.tolist()]
+
+
+def _ids(read: Any) -> Tensor:
+    """The tokens of full windows."""
+    ids: Tensor = read[0]["input_ids"] if isinstance(read, list) else read
+    return ids
+
+
+def _as_read(subject: Subject, ids: Tensor) -> Any:
+    """Full windows as the model takes them: those of the Hugging Face library by name, with a mask."""
+    return ids if subject.pretrained is None else [{"input_ids": ids, "attention_mask": ids.new_ones(ids.shape)}]
 
 
 def sequences_of(subject: Subject, written: str, *, samples: int, context: int | None, targets: bool, seed: int) -> Any:
@@ -142,11 +158,7 @@ def sequences_of(subject: Subject, written: str, *, samples: int, context: int |
     pretrained = subject.pretrained
     if pretrained is None or (pretrained.tokenizer is None and pretrained.causal):
         windows = own_windows(subject, written, samples=samples, context=context, targets=targets, seed=seed)
-        return (
-            windows
-            if pretrained is None
-            else [{"input_ids": windows, "attention_mask": windows.new_ones(windows.shape)}]
-        )
+        return _as_read(subject, windows)
     from interlaw.models import text_batches
 
     return text_batches(pretrained, written, num_sequences=samples, context=context, targets=targets, seed=seed)

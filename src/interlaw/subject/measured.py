@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 
+from interlaw import interaction
 from interlaw.errors import InterlawError
-from interlaw.subject.input_files import require_text
-from interlaw.subject.inputs import MOST_BY_LAYER, Given, read_inputs
-from interlaw.subject.model import open_subject
+from interlaw.interaction import MeasureOptions
+from interlaw.subject.inputs import MOST_BY_LAYER, MOST_SAMPLES, Given, read_inputs, require_one_source
+from interlaw.subject.model import Subject, open_subject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
-    from interlaw.interaction import Interaction, Layers, MeasureOptions
+    from interlaw.interaction import Interaction, Layers
 
 
-def measure(
-    model: nn.Module | str | Path,
-    inputs: object = None,
-    *,
-    text: str | Path | None = None,
-    samples: int | None = None,
-    context: int | None = None,
-    device: str | None = None,
-    trust_remote_code: bool = False,
-    **options: Unpack[MeasureOptions],
-) -> Interaction:
+class Reading(TypedDict, total=False):
+    """How a model that is named is loaded, and what it reads; `measure` documents each."""
+
+    text: str | Path | None
+    samples: int | None
+    context: int | None
+    device: str | None
+    trust_remote_code: bool
+
+
+class NamedOptions(MeasureOptions, Reading, total=False):
+    """All options of a model that is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A model that was named, with what it reads.
+
+    Attributes:
+        subject: The model.
+        given: Its inputs.
+        options: Of the measurement, the view among them.
+    """
+
+    subject: Subject
+    given: Given
+    options: MeasureOptions
+
+
+def measure(model: nn.Module | str | Path, inputs: object = None, **options: Unpack[NamedOptions]) -> Interaction:
     """Measures the AOFE, its ratio and related quantities of a network, without bias, with intervals, against chance.
 
     Args:
@@ -36,13 +57,13 @@ def measure(
             Face name or folder, a trial's folder, or `module.py:factory`.
         inputs: A tensor, or an iterable of batches (tensors or dicts), whose first axis counts clusters; with a name
             also a .npy file. A language model or a trial that is named needs none.
-        text: For a name: a text file or a folder of them.
-        samples: For a name: at most so many samples (sequences).
-        context: For a name: tokens a sequence.
-        device: For a name: where the model goes; cuda where there is one when None.
-        trust_remote_code: For a name: run code that comes with a hub model.
         **options: As in `interlaw.interaction.measure`, such as view=, layer=, probes=, seed=, groups=. The view of a
-            name is "loss" for a language model when none is given, "input" otherwise.
+            name is "loss" for a language model when none is given, "input" otherwise. For a name also the following.
+            text: A text file or a folder of them.
+            samples: At most so many samples (sequences).
+            context: Tokens a sequence.
+            device: Where the model goes; cuda where there is one when None.
+            trust_remote_code: Run code that comes with a hub model.
 
     Returns:
         The measurement; what people should know of the model and its inputs is in its `warnings`.
@@ -57,15 +78,11 @@ def measure(
         >>> measure(model, torch.randn(8, 3)).dim
         3
     """
-    from interlaw.interaction import measure as measure_network
-
-    reading = {"text": text, "samples": samples, "context": context}
     if not isinstance(model, str | Path):
-        _require_nothing_to_read({**reading, "device": device}, "measure", model)
-        return measure_network(model, inputs, **options)
-    named = _open(str(model), inputs, reading, options, device=device, trust_remote_code=trust_remote_code)
-    measured = measure_network(named.network, named.inputs, **named.options)
-    return replace(measured, warnings=(*named.notes, *measured.warnings))
+        return interaction.measure(model, inputs, **_of_network(options, "measure", model))
+    named = open_named(model, inputs, options)
+    measured = interaction.measure(named.subject.model, named.given.inputs, **named.options)
+    return replace(measured, warnings=(*_notes(named, options), *measured.warnings))
 
 
 def measure_layers(
@@ -73,12 +90,7 @@ def measure_layers(
     inputs: object = None,
     *,
     layers: Sequence[str] | None = None,
-    text: str | Path | None = None,
-    samples: int | None = None,
-    context: int | None = None,
-    device: str | None = None,
-    trust_remote_code: bool = False,
-    **options: Unpack[MeasureOptions],
+    **options: Unpack[NamedOptions],
 ) -> Layers:
     """Measures every linear, convolution and embedding layer of a network, at hand or named.
 
@@ -86,13 +98,7 @@ def measure_layers(
         model: As in `measure`.
         inputs: As in `measure`.
         layers: Names of the modules; all of the known kinds when None.
-        text: As in `measure`; so are `samples`, of which a name reads fewer by default, `context`, `device` and
-            `trust_remote_code`.
-        samples: See there.
-        context: See there.
-        device: See there.
-        trust_remote_code: See there.
-        **options: As in `interlaw.interaction.measure_layers`.
+        **options: As in `measure`, without `layer`; a name reads fewer samples by default.
 
     Returns:
         The layers; what people should know of a named model is in the `warnings` of each layer's measurement.
@@ -106,71 +112,74 @@ def measure_layers(
         >>> len(measure_layers(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.randn(8, 3)))
         1
     """
-    from interlaw.interaction import Layers
-    from interlaw.interaction import measure_layers as measure_network
-
-    reading = {"text": text, "samples": samples, "context": context}
     if not isinstance(model, str | Path):
-        _require_nothing_to_read({**reading, "device": device}, "measure_layers", model)
-        return measure_network(model, inputs, layers=layers, **options)
-    reading["most"] = MOST_BY_LAYER
-    named = _open(str(model), inputs, reading, options, device=device, trust_remote_code=trust_remote_code)
-    found = measure_network(named.network, named.inputs, layers=layers, **named.options)
-    rows = [
-        replace(row, interaction=replace(one, warnings=(*named.notes, *one.warnings)))
-        for row, one in ((row, row.interaction) for row in found)
-    ]
-    return Layers(rows, left_out=found.left_out)
+        return interaction.measure_layers(model, inputs, layers=layers, **_of_network(options, "measure_layers", model))
+    named = open_named(model, inputs, options, most=MOST_BY_LAYER)
+    found = interaction.measure_layers(named.subject.model, named.given.inputs, layers=layers, **named.options)
+    notes = _notes(named, options)
+    rows = (
+        replace(row, interaction=replace(row.interaction, warnings=(*notes, *row.interaction.warnings)))
+        for row in found
+    )
+    return interaction.Layers(rows, left_out=found.left_out)
 
 
-def _require_nothing_to_read(reading: dict[str, Any], function: str, model: object) -> None:
-    """Refuses what only a named model has a use for."""
-    given = [name for name, value in reading.items() if value is not None]
+def open_named(
+    name: str | Path,
+    inputs: object,
+    options: NamedOptions,
+    *,
+    most: int = MOST_SAMPLES,
+    groups: Path | None = None,
+) -> Named:
+    """Loads a model and reads its inputs; a wrong option is refused before that.
+
+    Args:
+        name: As in `measure`.
+        inputs: As in `measure`.
+        options: As in `measure`.
+        most: Samples where the options do not say how many.
+        groups: A file of one label a sample of a file of `inputs`.
+
+    Raises:
+        InterlawError: A mistake; the message says how to correct it.
+    """
+    how = {key: value for key, value in options.items() if key not in Reading.__annotations__}
+    require_one_source(options.get("text"), inputs)
+    if how.get("view") is not None:
+        interaction.options_from({"view": how["view"]})  # refused before anything is loaded
+    trust = options.get("trust_remote_code", False)
+    subject = open_subject(str(name), device=options.get("device"), trust_remote_code=trust)
+    how["view"] = how.get("view") or subject.default_view
+    checked = interaction.options_from(how)
+    samples = options.get("samples")
+    given = read_inputs(
+        subject,
+        view=checked.view,
+        text=options.get("text"),
+        inputs=inputs,
+        samples=samples,
+        most=most,
+        context=options.get("context"),
+        seed=checked.seed,
+        groups=groups,
+    )
+    beside = {"name": str(name), "groups": given.groups, "max_clusters": samples if given.inputs is inputs else None}
+    return Named(subject=subject, given=given, options=cast("MeasureOptions", {**beside, **how}))
+
+
+def _of_network(options: NamedOptions, function: str, model: object) -> MeasureOptions:
+    """The options of a network at hand; refuses what only a named model has a use for."""
+    given = [key for key in Reading.__annotations__ if options.get(key)]
     if given:
         raise InterlawError(
             f"expected {given[0]}= with a model's name, {function}('folder', text='book.txt'), found "
             f"{type(model).__name__}; give a network its inputs: {function}(model, x)"
         )
+    return cast("MeasureOptions", {key: options[key] for key in options if key not in Reading.__annotations__})  # type: ignore[literal-required]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Named:
-    """A model that was named, with its inputs, the options of its measurement, and what people should know of both."""
-
-    network: nn.Module
-    inputs: Any
-    options: dict[str, Any]
-    notes: tuple[str, ...]
-
-
-def _open(
-    name: str,
-    inputs: object,
-    reading: dict[str, Any],
-    options: MeasureOptions,
-    *,
-    device: str | None,
-    trust_remote_code: bool,
-) -> _Named:
-    """Loads the model and reads the inputs; the notes say what the command line would print."""
-    from interlaw.interaction import Options
-
-    if inputs is not None and reading["text"] is not None:
-        raise InterlawError("expected text= or inputs=, found both; give one")
-    if options.get("view") is not None:
-        Options(view=options["view"])  # refused before anything is loaded
-    reading = {**reading, "text": None if reading["text"] is None else require_text(Path(reading["text"]))}
-    subject = open_subject(name, device=device, trust_remote_code=trust_remote_code)
-    view, seed = options.get("view") or subject.default_view, options.get("seed", 0)
-    Options(view=view, seed=seed)
-    if inputs is None or isinstance(inputs, str | Path):
-        file = None if inputs is None else Path(inputs)
-        given = read_inputs(subject, view=view, inputs=file, seed=seed, **reading)
-    else:
-        given = Given(inputs=inputs)
-    how: dict[str, Any] = {"name": name, "groups": given.groups, **options, "view": view}
-    if given.inputs is inputs and reading["samples"] is not None:
-        how.setdefault("max_clusters", reading["samples"])
-    assumed = (f"read {given.text}",) if given.text is not None and reading["text"] is None else ()
-    notes = (*subject.notes, *assumed, *given.notes)
-    return _Named(network=subject.model, inputs=given.inputs, options=how, notes=notes)
+def _notes(named: Named, options: NamedOptions) -> tuple[str, ...]:
+    """What people should know of the model and what it read."""
+    chosen = named.given.text is not None and options.get("text") is None
+    return (*named.subject.notes, *([f"read {named.given.text}"] if chosen else []), *named.given.notes)

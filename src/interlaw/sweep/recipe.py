@@ -18,7 +18,8 @@ from interlaw.errors import InterlawError, did_you_mean, near_path
 from interlaw.interaction import VIEWS
 from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
-from interlaw.shapes import parse_depths, parse_size, require_family
+from interlaw.shapes import require_family
+from interlaw.size import parse_depths, parse_size
 from interlaw.sweep.affordable import judged_samples, measured_samples
 from interlaw.tasks import TASKS, AnyTaskPart, Strict, TextTaskPart
 from interlaw.training import (

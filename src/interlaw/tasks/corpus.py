@@ -16,13 +16,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from interlaw.errors import InterlawError, MissingExtraError, near_path
+from interlaw.errors import InterlawError, MissingExtraError, first_line, near_path
+from interlaw.files import digest_of
 from interlaw.hub import hub_or_cache
 
 SPLITS = ("train", "validation", "test")
 EMBEDDED = "stdlib"
-_HELD_OUT = 0.05
-_SPLIT_BY_DOCUMENT_FROM = 20
+_HELD_OUT = 0.05  # of the text, for validation, and as much again for the test
+_SPLIT_BY_DOCUMENT_FROM = 20  # of fewer documents, 5% may be none
 _LAYOUT = 1  # raised whenever the same text would give other token files
 _NOT_SOURCE = {"site-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data", "lib2to3"}
 
@@ -173,7 +174,7 @@ def _write(
         facts = {
             "source": source,
             "tokenizer": tokenizer,
-            "digest": _digest_of([place / f"{split}.bin" for split in SPLITS]),
+            "digest": digest_of([place / f"{split}.bin" for split in SPLITS]),
             "vocab_size": vocab_size,
             "num_tokens": {split: (place / f"{split}.bin").stat().st_size // dtype.itemsize for split in SPLITS},
             "num_bytes": num_bytes,
@@ -289,9 +290,8 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
             with hub_or_cache():
                 loaded = datasets.load_dataset(hub_name, config)
     except Exception as error:  # datasets raises many kinds; each is a user's matter of name or network
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InterlawError(
-            f"expected a dataset named {name!r}, found: {reason}; check the name, or give a local folder"
+            f"expected a dataset named {name!r}, found: {first_line(error)}; check the name, or give a local folder"
         ) from error
     parts = loaded if isinstance(loaded, dict) else {"train": loaded}
     own_splits = set(SPLITS) <= set(parts)
@@ -317,18 +317,9 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[
     """How a document becomes tokens, how many kinds there are, and what stands between documents."""
     if tokenizer == "bytes":
         return lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, np.frombuffer(b"\n", dtype=np.uint8)
-    try:
-        from transformers import AutoTokenizer
-    except ImportError as error:
-        raise MissingExtraError(f"the tokenizer {tokenizer}", "hf") from error
-    try:
-        with hub_or_cache():
-            loaded = AutoTokenizer.from_pretrained(tokenizer)
-    except Exception as error:  # transformers raises many kinds; each is a user's matter of name or network
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InterlawError(
-            f"expected a tokenizer named {tokenizer!r}, found: {reason}; check the name, or give a local folder"
-        ) from error
+    from interlaw.models import load_tokenizer  # with torch, which a corpus of bytes does without
+
+    loaded = load_tokenizer(tokenizer)
 
     def encode(name: str, content: bytes) -> NDArray[np.integer[Any]]:
         try:
@@ -349,20 +340,9 @@ def _tokenizer_print(tokenizer: str) -> str:
     folder = Path(tokenizer)
     if not folder.is_dir():
         return ""
-    return _digest_of(sorted(path for path in folder.glob("*.json") if path.is_file()))
+    return digest_of(sorted(path for path in folder.glob("*.json") if path.is_file()))
 
 
 def _token_dtype(vocab_size: int) -> np.dtype[Any]:
     """The narrowest unsigned type that holds every token."""
     return np.dtype(np.uint8 if vocab_size <= 2**8 else np.uint16 if vocab_size <= 2**16 else np.uint32)
-
-
-def _digest_of(paths: list[Path]) -> str:
-    """SHA-256 over several files, their names and lengths included."""
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(f"{path.name} {path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -10,38 +10,34 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
+from interlaw.tasks.images_spec import ImageTaskSpec
 from interlaw.tasks.pictures import draw_pictures, split_digits
 from interlaw.tasks.task import sent
 
-GREY = 0.5
+GREY = 0.5  # the middle of the range of a pixel
 Batch = tuple[Float[Tensor, "batch inputs rows columns"], Float[Tensor, "batch channels rows columns"]]
-Draw = Callable[[str, int, np.random.Generator | None], Tensor]
-_SPLIT_SEEDS = {"validation": 1, "test": 2}
+_SPLIT_SEEDS = {"validation": 1, "test": 2}  # so that their masks, and their scenes, are not alike
 
 
 class ImageTask:
     """Restore images from what is left of them; the loss is the mean squared error over masked pixels only.
 
     Args:
-        draw: Images (n, channels, size, size) of a split: by the random source, or the first ones where it is None.
-        patch: Pixels along the side of a patch.
-        num_masked: Patches of an image that are masked.
+        spec: Which images, and the size of a patch.
         device: Where batches are put.
     """
 
     unit = "pixel"
 
-    def __init__(
-        self, draw: Draw, *, image_size: int, patch: int, num_masked: int, device: torch.device | str = "cpu"
-    ) -> None:
-        self._draw = draw
-        self.image_size, self.patch, self.num_masked = image_size, patch, num_masked
+    def __init__(self, spec: ImageTaskSpec, *, device: torch.device | str = "cpu") -> None:
+        self.spec = spec
         self.device = torch.device(device)
+        self._digits = split_digits(seed=spec.data_seed) if spec.images == "digits" else None
 
     @property
     def units_per_sample(self) -> int:
         """Masked pixels of an image."""
-        return self.num_masked * self.patch**2
+        return self.spec.units_per_sample
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: images and masks, a pure function of the arguments."""
@@ -78,11 +74,20 @@ class ImageTask:
         """Peak signal-to-noise ratio on the masked pixels, in decibels."""
         return {"psnr": -10 * float(np.log10(max(loss, 1e-30)))}
 
+    def _draw(self, split: str, count: int, source: np.random.Generator | None) -> Tensor:
+        """Images (n, channels, size, size) of a split: by the random source, or the first ones where it is None."""
+        if self._digits is not None:
+            digits = self._digits[split]
+            return digits[:count] if source is None else digits[source.integers(0, len(digits), size=count)]
+        if source is None:
+            source = np.random.Generator(np.random.Philox(key=[self.spec.data_seed, 100 + _SPLIT_SEEDS[split]]))
+        return draw_pictures(count, size=self.spec.image_size, source=source)
+
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:
         """Images greyed out under a mask, with the mask as a last channel, and the images themselves."""
-        images = sent(images, self.device)
-        side = self.image_size // self.patch
-        masks = draw_masks(len(images), side=side, patch=self.patch, num_masked=self.num_masked, source=source)
+        images, spec = sent(images, self.device), self.spec
+        side = spec.image_size // spec.patch
+        masks = draw_masks(len(images), side=side, patch=spec.patch, num_masked=spec.num_masked, source=source)
         mask = sent(masks, self.device).to(images.dtype)
         return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
 
@@ -94,25 +99,3 @@ def draw_masks(
     order = source.permuted(np.tile(np.arange(side * side), (count, 1)), axis=1)
     masks = torch.from_numpy(order < num_masked).view(count, 1, side, side)
     return masks.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
-
-
-def procedural(size: int, *, seed: int) -> Draw:
-    """Fresh images of a side, the same ones for a held-out split."""
-
-    def draw(split: str, count: int, source: np.random.Generator | None) -> Tensor:
-        if source is None:
-            source = np.random.Generator(np.random.Philox(key=[seed, 100 + _SPLIT_SEEDS[split]]))
-        return draw_pictures(count, size=size, source=source)
-
-    return draw
-
-
-def digits(seed: int) -> Draw:
-    """Digits of a split."""
-    splits = split_digits(seed=seed)
-
-    def draw(split: str, count: int, source: np.random.Generator | None) -> Tensor:
-        images = splits[split]
-        return images[:count] if source is None else images[source.integers(0, len(images), size=count)]
-
-    return draw

@@ -12,13 +12,8 @@ from interlaw.tasks.spec import WholeTask
 if TYPE_CHECKING:
     from interlaw.tasks.images import ImageTask
 
-DIGIT_SIZE = 8
-MASKED = 0.65
-
-
-def num_masked(image_size: int, patch: int) -> int:
-    """Patches of an image that are masked: 65% of them, to the nearest whole one."""
-    return round(MASKED * (image_size // patch) ** 2)
+DIGIT_SIZE = 8  # pixels along a side of scikit-learn's digits
+MASKED = 0.65  # share of the patches
 
 
 class ImageTaskSpec(WholeTask):
@@ -60,14 +55,17 @@ class ImageTaskSpec(WholeTask):
         return 1 if self.images == "digits" else 3
 
     @property
+    def num_masked(self) -> int:
+        """Patches of an image that are masked, to the nearest whole one."""
+        return round(MASKED * (self.image_size // self.patch) ** 2)
+
+    @property
     def units_per_sample(self) -> int:
         """Masked pixels of an image."""
-        return num_masked(self.image_size, self.patch) * self.patch**2
+        return self.num_masked * self.patch**2
 
     def open(self, *, device: str = "cpu") -> ImageTask:
         """The images as a task."""
-        from interlaw.tasks.images import ImageTask, digits, procedural
+        from interlaw.tasks.images import ImageTask
 
-        draw = digits(self.data_seed) if self.images == "digits" else procedural(self.image_size, seed=self.data_seed)
-        masked = num_masked(self.image_size, self.patch)
-        return ImageTask(draw, image_size=self.image_size, patch=self.patch, num_masked=masked, device=device)
+        return ImageTask(self, device=device)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from interlaw.tasks.spec import WholeTask
 
 if TYPE_CHECKING:
-    from interlaw.tasks.samples import RegressionTask
+    from interlaw.tasks.samples import RegressionTask, Splits
 
 
 class DrawnTask(WholeTask, ABC):
@@ -20,8 +20,12 @@ class DrawnTask(WholeTask, ABC):
         train: Training samples.
         validation: Validation samples.
         test: Test samples.
+        unit: What a sample is, in the singular.
+        view: The view that the error names when one of next-token losses is asked for.
     """
 
+    unit: ClassVar[str] = "sample"
+    view: ClassVar[str] = "input"
     train: int = Field(default=20_000, ge=1)
     validation: int = Field(default=4096, ge=1)
     test: int = Field(default=8192, ge=1)
@@ -32,12 +36,20 @@ class DrawnTask(WholeTask, ABC):
         return 1
 
     @property
-    def drawn(self) -> dict[str, Any]:
-        """What every way of drawing takes: sizes of the splits, and the seed."""
-        return {
-            "sizes": {name: getattr(self, name) for name in ("train", "validation", "test")},
-            "seed": self.data_seed,
-        }
+    def counts(self) -> dict[str, int]:
+        """Samples of each split, in the order in which they are drawn."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @abstractmethod
+    def draw(self) -> Splits:
+        """Inputs and targets of every split."""
+
+    def open(self, *, device: str = "cpu") -> RegressionTask:
+        """Draws the samples."""
+        from interlaw.tasks.samples import RegressionTask
+
+        splits = {split: (x.to(device), y.to(device)) for split, (x, y) in self.draw().items()}
+        return RegressionTask(splits, unit=self.unit, view=self.view)
 
 
 class VectorTaskSpec(DrawnTask):
@@ -59,11 +71,11 @@ class VectorTaskSpec(DrawnTask):
         """One output."""
         return {"input_size": self.dim, "output_size": 1}
 
-    def open(self, *, device: str = "cpu") -> RegressionTask:
-        """Draws directions and points."""
-        from interlaw.tasks.vectors import draw_task
+    def draw(self) -> Splits:
+        """Directions and points."""
+        from interlaw.tasks.vectors import draw_splits
 
-        return draw_task(**self.drawn, dim=self.dim, variant=self.variant, device=device)
+        return draw_splits(self)
 
 
 class WaveTaskSpec(DrawnTask):
@@ -93,12 +105,11 @@ class WaveTaskSpec(DrawnTask):
         """One output."""
         return {"input_size": self.dim, "output_size": 1}
 
-    def open(self, *, device: str = "cpu") -> RegressionTask:
-        """Draws the target and the points."""
-        from interlaw.tasks.waves import draw_waves
+    def draw(self) -> Splits:
+        """The target and the points."""
+        from interlaw.tasks.waves import draw_splits
 
-        target: dict[str, Any] = {"dim": self.dim, "hidden": self.hidden, "layers": self.layers}
-        return draw_waves(**self.drawn, **target, gain=self.gain, noise=self.noise, device=device)
+        return draw_splits(self)
 
 
 class SequenceTaskSpec(DrawnTask):
@@ -116,6 +127,9 @@ class SequenceTaskSpec(DrawnTask):
         "time": "task.time",
     }
 
+    unit: ClassVar[str] = "sequence"
+    view: ClassVar[str] = "output"
+
     kind: Literal["sequences"] = "sequences"
     time: int = Field(default=80, ge=1)
     teacher_depth: int = Field(default=2, ge=1)
@@ -128,9 +142,8 @@ class SequenceTaskSpec(DrawnTask):
         """A number a step in, the teacher's features out."""
         return {"input_size": 1, "output_size": self.teacher_width, "time": self.time}
 
-    def open(self, *, device: str = "cpu") -> RegressionTask:
-        """Draws sequences and runs the teacher over them."""
-        from interlaw.tasks.sequences import draw_task
+    def draw(self) -> Splits:
+        """Sequences, and what the teacher makes of them."""
+        from interlaw.tasks.sequences import draw_splits
 
-        teacher: dict[str, Any] = {"teacher_depth": self.teacher_depth, "teacher_width": self.teacher_width}
-        return draw_task(**self.drawn, **teacher, time=self.time, device=device)
+        return draw_splits(self)

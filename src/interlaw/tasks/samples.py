@@ -14,6 +14,7 @@ from interlaw.errors import InterlawError
 from interlaw.tasks.task import sent
 
 Batch = tuple[Tensor, Tensor]
+Splits = dict[str, Batch]
 
 
 class RegressionTask:

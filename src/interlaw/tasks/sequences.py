@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.models import build_model
 from interlaw.shapes import GRUShape
-from interlaw.tasks.samples import RegressionTask
+from interlaw.tasks.regression_specs import SequenceTaskSpec
+from interlaw.tasks.samples import Splits
 
-_CHUNK = 512
+_CHUNK = 512  # sequences at once: their states take 10 MB at 80 steps of 64 units
 
 
-def draw_task(
-    sizes: Mapping[str, int], *, time: int, teacher_depth: int, teacher_width: int, seed: int, device: str
-) -> RegressionTask:
+def draw_splits(spec: SequenceTaskSpec) -> Splits:
     """Noise and what the teacher makes of it in each split, worked out on the CPU whatever the device."""
-    teacher = build_model(GRUShape(depth=teacher_depth, width=teacher_width, time=time), seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    raw = {}
-    for split, count in sizes.items():
-        x = torch.randn(count, time, 1, generator=generator)
-        raw[split] = (x, last_states(teacher.get_submodule("layers"), x))
-    mean, std = raw["train"][1].mean(0), raw["train"][1].std(0, correction=0).clamp(min=1e-12)
-    splits = {split: (x.to(device), ((y - mean) / std).to(device)) for split, (x, y) in raw.items()}
-    return RegressionTask(splits, unit="sequence", view="output")
+    teacher = build_model(
+        GRUShape(depth=spec.teacher_depth, width=spec.teacher_width, time=spec.time), seed=spec.data_seed
+    )
+    generator = torch.Generator().manual_seed(spec.data_seed)
+    noise = {split: torch.randn(count, spec.time, 1, generator=generator) for split, count in spec.counts.items()}
+    features = {split: last_states(teacher.get_submodule("layers"), x) for split, x in noise.items()}
+    mean, std = features["train"].mean(0), features["train"].std(0, correction=0).clamp(min=1e-12)
+    return {split: (x, (features[split] - mean) / std) for split, x in noise.items()}
 
 
 @torch.no_grad()

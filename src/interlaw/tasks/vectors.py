@@ -6,7 +6,6 @@ Legend: x in R^dim; u, v, w unit vectors; A, B matrices (dim, 8) with unit colum
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,23 +13,23 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from interlaw.tasks.samples import RegressionTask
+from interlaw.tasks.regression_specs import VectorTaskSpec
+from interlaw.tasks.samples import Splits
 
-RANK = 8
-NOISE = 0.03
+RANK = 8  # products in the mixed term
+NOISE = 0.03  # standard deviation of the labels' noise, beside a target of about 1
 
 
-def draw_task(sizes: Mapping[str, int], *, dim: int, variant: str, seed: int, device: str) -> RegressionTask:
+def draw_splits(spec: VectorTaskSpec) -> Splits:
     """Directions and the points of each split, one stream of random numbers on the CPU whatever the device."""
-    generator = torch.Generator().manual_seed(seed)
-    directions = draw_directions(dim, generator=generator)
+    generator = torch.Generator().manual_seed(spec.data_seed)
+    directions = draw_directions(spec.dim, generator=generator)
     splits = {}
-    for split, count in sizes.items():
-        x = torch.randn(count, dim, generator=generator)
+    for split, count in spec.counts.items():
+        x = torch.randn(count, spec.dim, generator=generator)
         noise = NOISE * torch.randn(count, generator=generator)
-        y = target(x, directions, variant=variant) + noise
-        splits[split] = (x.to(device), y[:, None].to(device))
-    return RegressionTask(splits)
+        splits[split] = (x, (target(x, directions, variant=spec.variant) + noise)[:, None])
+    return splits
 
 
 @dataclass(frozen=True, kw_only=True)

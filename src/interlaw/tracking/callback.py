@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.interaction import MeasureOptions
 from interlaw.subject import Subject, read_inputs
 from interlaw.tracking.tracker import EVERY, Tracker, track
 
@@ -40,8 +41,8 @@ class InteractionCallback:
         inputs: Or what it reads as a tensor, or an iterable of batches.
         samples: Of a text, at most so many sequences.
         context: Of a text, tokens a sequence.
-        seed: Seed of the probes, and of which sequences of a text are read.
-        **options: Further options of `interlaw.interaction.measure`, such as layer= and probes=.
+        **options: Options of `interlaw.interaction.measure`, such as layer= and probes=; seed= also chooses which
+            sequences of a text are read.
 
     Attributes:
         tracker: What was measured, as a table and a chart; None before training.
@@ -72,15 +73,14 @@ class InteractionCallback:
         inputs: object = None,
         samples: int = SAMPLES,
         context: int | None = None,
-        seed: int = 0,
-        **options: Any,
+        **options: Unpack[MeasureOptions],
     ) -> None:
         if (text is None) == (inputs is None):
             raise InterlawError(f"expected text= or inputs=, found {'both' if text else 'neither'}; give one of them")
         self._views = (views,) if isinstance(views, str) else tuple(views)
         self._every, self._text, self._inputs = every, text, inputs
-        self._reading: dict[str, Any] = {"samples": None, "most": samples, "context": context, "seed": seed}
-        self._options = {"seed": seed, **options}
+        self._samples, self._context = samples, context
+        self._options: MeasureOptions = options
         self._trainer: Any = None
         self.tracker: Tracker | None = None
 
@@ -128,17 +128,16 @@ class InteractionCallback:
         from interlaw.models import pretrained_of
 
         subject = Subject(model=model, pretrained=pretrained_of(model, tokenizer))
-        given = {view: read_inputs(subject, view=view, text=Path(self._text), **self._reading) for view in self._views}
-        own = {view: {"inputs": each.inputs, "groups": each.groups} for view, each in given.items()}
-        return Tracker(model, own, every=self._every, options=self._options)
+        seed = self._options.get("seed", 0)
+        given = {
+            view: read_inputs(subject, view=view, text=self._text, most=self._samples, context=self._context, seed=seed)
+            for view in self._views
+        }
+        return Tracker(model, given, every=self._every, options=self._options)
 
 
 def _trainer_of(callback: InteractionCallback) -> Any:
-    """The Trainer that calls: the library tells a callback all but who calls, and only its `log` reaches every tracker.
-
-    Raises:
-        InterlawError: Something else calls.
-    """
+    """The Trainer that calls, which the library does not tell: only its `log` reaches every tracker."""
     from transformers import Trainer
 
     frame = sys._getframe(1)

@@ -1,4 +1,4 @@
-"""The interaction of a network every so many steps of its training, for a loop of one's own."""
+"""The interaction of a network every so many steps of its training, for a training loop that the user wrote."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction import Interaction, Options, measure
-from interlaw.subject import Subject
+from interlaw.interaction import Interaction, MeasureOptions, measure, options_from
+from interlaw.subject import Given, Subject
 from interlaw.tracking.undisturbed import undisturbed
 
 if TYPE_CHECKING:
@@ -62,27 +62,27 @@ class Tracker:
     """
 
     def __init__(
-        self, model: nn.Module, inputs: Mapping[str, Any], *, every: int, options: Mapping[str, Any] | None = None
+        self, model: nn.Module, given: Mapping[str, Given], *, every: int, options: MeasureOptions | None = None
     ) -> None:
-        """Use `track`; here each view has inputs of its own, and options of its own beside the shared ones.
+        """Use `track`; here each view has inputs of its own.
 
         Args:
             model: The network that is trained.
-            inputs: Options of `interlaw.interaction.measure` by view, `inputs` among them.
+            given: Its inputs by view.
             every: Steps between measurements.
-            options: Options for every view.
+            options: Options of `interlaw.interaction.measure` for every view.
 
         Raises:
             InterlawError: There is no view, no such view or option, or `every` is no positive whole number.
         """
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise InterlawError(f"expected every as a positive whole number of steps, found {every!r}")
-        if not inputs:
+        if not given:
             raise InterlawError('expected at least one view, found none; views=("loss",) measures that of the loss')
-        shared = dict(options or {})
-        for view, own in inputs.items():
-            Options(view=view, **shared | {name: value for name, value in own.items() if name != "inputs"})
-        self._model, self._inputs, self._every, self._options = model, inputs, every, shared
+        self._options: MeasureOptions = options or {}
+        for view, own in given.items():
+            options_from({**self._options, "view": view, "groups": own.groups})
+        self._model, self._given, self._every = model, given, every
         self.points: list[Point] = []
         self.losses: dict[int, float] = {}
 
@@ -106,7 +106,7 @@ class Tracker:
             self.keep_loss(step, loss.item() if isinstance(loss, Tensor) else loss)
         first = not self.points
         with undisturbed(self._model):
-            points = tuple(self._point(step, view, may_fail=not first) for view in self._inputs)
+            points = tuple(self._point(step, view, may_fail=not first) for view in self._given)
         self.points += points
         return points
 
@@ -116,10 +116,11 @@ class Tracker:
 
     def _point(self, step: int, view: str, *, may_fail: bool) -> Point:
         """One view's measurement."""
-        own = dict(self._inputs[view])
+        own = self._given[view]
+        how: MeasureOptions = {**self._options, "view": view, "groups": own.groups}
         try:
-            return _point_of(step, measure(self._model, own.pop("inputs"), view=view, **self._options | own))
-        except (InterlawError, RuntimeError) as error:  # torch's own errors, of memory say, are RuntimeErrors
+            return _point_of(step, measure(self._model, own.inputs, **how))
+        except (InterlawError, RuntimeError) as error:  # torch's own errors, such as those of memory, are RuntimeErrors
             if not may_fail:
                 raise
             return Point(step=step, view=view, reason=f"{type(error).__name__}: {error}")
@@ -165,7 +166,12 @@ class Tracker:
 
 
 def track(
-    model: nn.Module, inputs: object, *, views: str | Sequence[str] | None = None, every: int = EVERY, **options: Any
+    model: nn.Module,
+    inputs: object,
+    *,
+    views: str | Sequence[str] | None = None,
+    every: int = EVERY,
+    **options: Unpack[MeasureOptions],
 ) -> Tracker:
     """Measures a network every so many steps of its training, which ends in the same bits as without.
 
@@ -207,7 +213,8 @@ def track(
     if views is None:
         views = _default_view(model, kept)
     chosen = (views,) if isinstance(views, str) else views
-    return Tracker(model, {view: {"inputs": kept} for view in chosen}, every=every, options=options)
+    given = Given(inputs=kept, groups=options.pop("groups", None))
+    return Tracker(model, dict.fromkeys(chosen, given), every=every, options=options)
 
 
 def _default_view(model: nn.Module, inputs: object) -> str:

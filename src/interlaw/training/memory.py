@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.machine import free_bytes
-from interlaw.shapes import format_size
+from interlaw.size import format_size
 from interlaw.tasks import Task
 from interlaw.training.loop import loss_of
 from interlaw.training.settings import TrainSettings

@@ -1,4 +1,4 @@
-"""The energies of one symmetric matrix by their definition: W^T W say, or the average of contributions."""
+"""The energies of one symmetric matrix by their definition, for example of W^T W or of an AGOP."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
         raise InterlawError("the matrix holds NaN or infinite entries; find the sample that caused them")
     scale = float(G.abs().max())
     if scale == 0.0:
-        raise InterlawError("expected a matrix with energy, found all zeros; a ratio of nothing is undefined")
+        raise InterlawError(
+            "expected a matrix with energy, found all zeros, so that the ratio is undefined; pass another"
+        )
     if float((G - G.T).abs().max()) > MOST_ASYMMETRY * scale:
         raise InterlawError("expected a symmetric matrix; pass W.T @ W or an AGOP, not W itself")
     return energies_from(G.square().sum(), G.diagonal().square().sum(), G.trace(), dim=len(G), null=null)

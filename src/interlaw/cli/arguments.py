@@ -1,0 +1,87 @@
+"""What `measure`, `layers` and `diff` are asked for: a model, what it reads, and how it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+
+import typer
+
+from interlaw.cli.loading import busy
+from interlaw.cli.output import make_console
+
+if TYPE_CHECKING:
+    from interlaw.subject import Named, NamedOptions
+
+Result = TypeVar("Result")
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="Hugging Face name or folder, a trial's folder, or module.py:factory."),
+]
+Text = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FOLDER", help="Text to read; a language model has a default. A document is one cluster."
+    ),
+]
+Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npy", help="Inputs; the first axis counts samples.")]
+Groups = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="One label a sample of --inputs: samples that share a subject are one cluster."),
+]
+Samples = Annotated[
+    int | None, typer.Option(min=3, help="At most so many samples (sequences), the cap of --rel-error too.")
+]
+Probes = Annotated[int | None, typer.Option(min=1, help="Random vectors a sample.")]
+Seed = Annotated[int, typer.Option(help="Seed of the probes, and of which parts of a text are read.")]
+Positions = Annotated[str | None, typer.Option(help="Output positions of sequences: last or all.")]
+Layer = Annotated[str | None, typer.Option(metavar="NAME", help="Measure at the input of this module.")]
+Level = Annotated[float | None, typer.Option(help="Coverage of the intervals.")]
+Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
+Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
+Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
+
+
+def chosen(*, float32: bool, **options: Any) -> NamedOptions:
+    """The options that were given: what was not has its default elsewhere."""
+    import torch
+
+    given = {**options, "dtype": torch.float32 if float32 else None}
+    return cast("NamedOptions", {name: value for name, value in given.items() if value is not None})
+
+
+def open_named(model: str, inputs: Path | None, options: NamedOptions, **beside: Any) -> Named:
+    """Loads MODEL and reads its inputs, as in `interlaw.subject`; prints what people should know of both."""
+    from interlaw.subject import open_named as open_quietly
+
+    with busy(f"loading {model} and what it reads"):
+        named = open_quietly(model, inputs, options, **beside)
+    told = [f"note: {note}" for note in named.subject.notes]
+    told += [] if named.given.text is None else [f"text: {named.given.text}"]
+    for line in [*told, *(f"note: {note}" for note in named.given.notes)]:
+        make_console().print(line)
+    return named
+
+
+def measured(work: Callable[..., Result], named: Named, **beside: Any) -> Result:
+    """What the work measures of a model, with a bar that shows how far it is."""
+    with progress_bar(named.given.inputs) as advance:
+        return work(named.subject.model, named.given.inputs, **named.options, progress=advance, **beside)
+
+
+@contextmanager
+def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while a terminal is there to see it."""
+    from rich.progress import Progress
+
+    from interlaw.subject import count_samples
+
+    total = count_samples(inputs)
+    console = make_console()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("measuring", total=total)
+        yield lambda done: bar.update(task, completed=done)

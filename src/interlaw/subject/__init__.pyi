@@ -1,0 +1,15 @@
+from .input_files import read_array as read_array
+from .inputs import MOST_BY_LAYER as MOST_BY_LAYER
+from .inputs import Given as Given
+from .inputs import any_tokens as any_tokens
+from .inputs import count_samples as count_samples
+from .inputs import own_windows as own_windows
+from .inputs import read_inputs as read_inputs
+from .measured import Named as Named
+from .measured import NamedOptions as NamedOptions
+from .measured import measure as measure
+from .measured import measure_layers as measure_layers
+from .measured import open_named as open_named
+from .model import Subject as Subject
+from .model import open_subject as open_subject
+from .model import title_of as title_of
