@@ -92,9 +92,7 @@ def test_arguments_become_options_and_quotations_stay() -> None:
     known = {"layer": "--layer", "given": "--given", "seed": "--seed"}
     said = in_options("in 'lr=1/seed=0' pass layer='embeddings' or given= (--given), run=3, a layer's place", known)
     assert said == "in 'lr=1/seed=0' pass --layer embeddings or --given, run=3, a layer's place"
-    assert (
-        in_options("pass dtype=torch.float32 (--float32), which", {"float32": "--float32"}) == "pass --float32, which"
-    )
+    assert in_options("pass dtype=torch.float32, which", {"float32": "--float32"}) == "pass --float32, which"
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ CURES = {
     ),
     "tensor for argument .*indices": "expected token ids of 32 or 64 bits, found {said}; pass ids.long()",
     "same dtype|scalar type": (
-        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32 (--float32), which holds "
+        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32, which holds "
         "for both while measuring"
     ),
     "Inference tensors": (
