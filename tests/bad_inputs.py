@@ -413,10 +413,10 @@ CASES = [
     ("recommend --params 350M --family rnn", "expected a family of gpt, llama, ... found 'rnn'"),
     ("recommend --params 350M --interval abc", "expected --interval LOW-HIGH such as .02-.065, found 'abc'"),
     ("recommend --params 350M --interval .5-.1", "expected an interval 0 < low < high, found 0.5 to 0.1"),
-    ("recommend --params 350M --tokens-per-param 0", "expected positive tokens per parameter, found 0.0"),
+    ("recommend --params 350M --tokens-per-param 0", "expected --tokens-per-param above 0, found 0.0; 20 is usual"),
     ("recommend --params 350M --heads-per-kv 0", "expected --heads-per-kv to be at least 1, found 0"),
-    ("recommend --params 350M --tolerance -1", "expected a tolerance from 0 to 0.5, found -1.0"),
-    ("recommend --params 350M --count 0", "expected at least one candidate, found 0"),
+    ("recommend --params 350M --tolerance -1", "expected tolerance above 0 and at most 0.5, found -1.0"),
+    ("recommend --params 350M --count 0", "expected --count above 0, found 0; 5 is usual"),
     ("recommend --params 350M --law {d}/nowhere.json", "expected a fit at ... found none"),
     (
         "recommend --params 350M --law {d}/truncated.json",
@@ -448,12 +448,12 @@ CASES = [
     ),
     ("compare --models {d}/models-variant.csv", "line 2, variant: expected 'base' or 'inst', found 'tuned'"),
     ("compare --models {d}/models-header.csv", "expected ... to hold a header and at least one row, found none"),
-    ("compare --lm-eval {d}/nowhere.json", "expected a results file of lm-evaluation-harness, found none at"),
+    ("compare --lm-eval {d}/nowhere.json", "expected a results_*.json of lm-evaluation-harness, found nothing at"),
     (
         "compare --lm-eval {d}/truncated.json",
         "expected ... to be JSON, found Expecting value: line 1 column 14 (char 13)",
     ),
-    ("compare --lm-eval {d}/list.json", "expected ... to hold 'results', found none"),
+    ("compare --lm-eval {d}/list.json", "expected ... to hold a JSON object, found list"),
     ("compare --lm-eval {d}/task.json", "expected the task leaderboard_mmlu_pro or mmlu_pro in ... found hellaswag"),
     (
         "compare --lm-eval {d}/results-text.json",
