@@ -24,6 +24,8 @@ def test_a_packaged_sweep_is_fitted_and_a_grid_without_budgets_as_a_surface(caps
     fit = json.loads(capsys.readouterr().out)
     assert len(fit["budgets"]) == 5
     assert "surface" not in fit
+    measured = {f"{one['measured_best']['depth']}x{one['measured_best']['width']}" for one in fit["budgets"]}
+    assert {"28x1024", "36x1280", "50x1536"} <= measured  # 0.5B, 1B, 2B: worked out apart from this project
     assert run(["fit", "public:mlfoundations-grid", "--resamples", "100", "--json"]) == 0
     surface = json.loads(capsys.readouterr().out)["surface"]
     assert "optimum" in {one["status"] for one in surface}

@@ -76,7 +76,7 @@ def test_a_minimum_at_the_edge_is_an_edge_and_never_an_optimum(sweep, side: str,
     assert fit.stability.gamma is None
     assert fit.stability.num_edges == 5
     assert "No best shape can be named" in verdict(fit).best
-    assert any("end of the grid" in warning for warning in fit.warnings)
+    assert any("where the grid ends" in warning for warning in fit.warnings)
 
 
 def test_three_points_give_no_number(sweep) -> None:
@@ -100,6 +100,21 @@ def test_ties_are_flat_and_counted(sweep) -> None:
     fit = fit_law({**table, "loss": np.full(7, 2.0)})
     assert (fit.budgets[0].r_star.value, fit.budgets[0].r_star.status) == (None, "flat")
     assert fit.budgets[0].best.num_tied == 6
+
+
+def test_the_lowest_loss_as_measured_and_at_equal_size_are_told_apart(sweep) -> None:
+    """A larger shape is measured lowest by its size alone, by less than four digits show."""
+    table = sweep(budgets=(2e6, 8e6))
+    params, loss = np.array(table["params"], dtype=float), np.array(table["loss"])
+    rows = np.flatnonzero(params > 4e6)
+    best, other = rows[np.argsort(loss[rows])[:2]]
+    params[other] *= 1.08
+    loss[other] = loss[best] * (1 - 1e-6)
+    fit = fit_law({**table, "params": params, "loss": loss}, num_bootstrap=200)
+    largest = fit.budgets[-1]
+    assert (largest.best.depth, largest.measured_best.depth) == (table["depth"][best], table["depth"][other])
+    assert largest.measured_best.loss < largest.best.loss
+    assert f"the best shape at equal size is {largest.best.depth} layers" in verdict(fit).best
 
 
 def test_noise_without_a_curve_is_flat(sweep) -> None:

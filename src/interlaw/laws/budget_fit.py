@@ -63,7 +63,6 @@ def fit_budget(
     interval = _loss_interval(curve, delta=settings.delta) if curve is not None and r_star.value is not None else None
     seed_noise = None if shapes.relative_noise is None else _seed_noise(shapes, rows, settings)
     near_best = y <= (1 + settings.delta) * y.min()
-    best = int(np.argmin(y))
     params, spent = shapes.params[rows], shapes.spent[rows]
     return BudgetFit(
         budget=float(shapes.budget[rows[0]]),
@@ -71,7 +70,8 @@ def fit_budget(
         budget_spread=float(spent.max() / spent.min() - 1),
         num_shapes=len(rows),
         num_runs=int(shapes.num_runs[rows].sum()),
-        best=_best_shape(shapes, int(rows[best]), y, seed_noise),
+        best=_best_shape(shapes, rows, y, seed_noise),
+        measured_best=_best_shape(shapes, rows, shapes.loss[rows], seed_noise),
         r_star=r_star,
         loss_interval=interval,
         seed_noise=seed_noise,
@@ -113,7 +113,9 @@ def budget_curve(
     return curve, used
 
 
-def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | None) -> BestShape:
+def _best_shape(shapes: ShapeMeans, rows: NDArray[np.int64], loss: FloatArray, noise: SeedNoise | None) -> BestShape:
+    """The shape with the lowest of these losses, one a row."""
+    row = rows[np.argmin(loss)]
     limit = 0.0 if noise is None else noise.delta
     return BestShape(
         depth=int(shapes.depth[row]),
@@ -121,7 +123,7 @@ def _best_shape(shapes: ShapeMeans, row: int, y: FloatArray, noise: SeedNoise | 
         ratio=float(shapes.depth[row] / shapes.width[row]),
         loss=float(shapes.loss[row]),
         adjusted=float(shapes.adjusted[row]),
-        num_tied=int((y <= (1 + limit) * y.min()).sum()) - 1,
+        num_tied=int((loss <= (1 + limit) * loss.min()).sum()) - 1,
     )
 
 

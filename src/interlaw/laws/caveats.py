@@ -68,7 +68,7 @@ def collect_warnings(
             warnings.append(
                 f"budget {format_size(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
             )
-        lowest = min(fit.points, key=lambda point: point.loss)
+        lowest = fit.measured_best
         if (lowest.depth, lowest.width) != (fit.best.depth, fit.best.width):
             warnings.append(
                 f"budget {format_size(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "

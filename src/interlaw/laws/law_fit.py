@@ -30,8 +30,9 @@ class LawFit(LawResult):
 
     Attributes:
         budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
-            `best` {depth, width, ratio, loss, num_tied}, `r_star` {value, low, high, edge, open_side, status, reason,
-            log_stderr}, `loss_interval` {low, high, low_open, high_open, delta} or null, `seed_noise` or null,
+            `best` (at equal size) and `measured_best` {depth, width, ratio, loss, adjusted, num_tied}, `r_star` {value,
+            low, high, edge, open_side, status, reason, log_stderr},
+            `loss_interval` {low, high, low_open, high_open, delta} or null, `seed_noise` or null,
             `size_effect`,
             `interaction_interval` {status, reason, low, high, num_shapes, front_probability[{budget, depth, width,
             ratio, measured, probability}]} or null, `curve` {curvature, skew, log_ratio_min, loss_min, rmse,

@@ -41,14 +41,14 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class BestShape:
-    """The shape with the lowest loss at equal size.
+    """The shape with the lowest loss: at equal size (`BudgetFit.best`), or as measured (`BudgetFit.measured_best`).
 
     Attributes:
         depth: Its layers.
         width: Its width.
         ratio: depth / width.
         loss: Its mean loss as measured.
-        adjusted: The loss that it was chosen by, moved to the budget's mean size along the sweep's slope.
+        adjusted: Its loss moved to the budget's mean size along the sweep's slope.
         num_tied: How many others lie within the seed noise (0 when unknown).
     """
 
@@ -210,6 +210,7 @@ class BudgetFit:
     num_shapes: int
     num_runs: int
     best: BestShape
+    measured_best: BestShape
     r_star: RStar
     loss_interval: LossInterval | None
     seed_noise: SeedNoise | None

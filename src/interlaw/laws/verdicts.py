@@ -72,7 +72,7 @@ def _best(fit: LawResult) -> str:
         near = listed([f"{point.depth} x {point.width}" for point in largest.near_best])
         return (
             f"No best shape can be named. At {_budget(largest)} the lowest loss "
-            f"{_how(largest.best)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
+            f"{_how(largest)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
             f"but {largest.r_star.reason}. Within {100 * fit.delta:.2g}% of it: {near}."
         )
     most = found[-1]
@@ -80,7 +80,7 @@ def _best(fit: LawResult) -> str:
     return (
         f"At {_budget(most)} the loss is lowest near R = depth / width = {most.r_star.value:.3g} "
         f"({fit.confidence:.0%} interval {most.r_star.low:.3g} to {most.r_star.high:.3g}); the best shape "
-        f"{_how(most.best)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
+        f"{_how(most)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
         f"{_tolerance(most)}{extra} {_moves(fit)}"
     )
 
@@ -113,9 +113,10 @@ def _budget(budget: BudgetFit) -> str:
     return f"{params} parameters" if amount == params else f"budget {amount} (mean of {params} parameters)"
 
 
-def _how(best: BestShape) -> str:
+def _how(budget: BudgetFit) -> str:
     """Shapes of unequal sizes are compared at equal size."""
-    return "at equal size" if best.is_corrected else "measured"
+    led = (budget.best.depth, budget.best.width) == (budget.measured_best.depth, budget.measured_best.width)
+    return "measured" if led and not budget.best.is_corrected else "at equal size"
 
 
 def _ties(budget: BudgetFit) -> str:
