@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -80,6 +82,16 @@ class Saving(nn.Module):
         if self.kind == "keywords":
             return checkpoint(lambda *, y: self.f(y), y=x, use_reentrant=False)
         return checkpoint(self.f, x, use_reentrant=self.kind == "reentrant")
+
+
+def test_torchs_compiler_is_loaded_for_compiled_networks_alone() -> None:
+    """It takes as long to import as torch itself."""
+    code = (
+        "import sys, torch; from interlaw.interaction import measure\n"
+        "measure(torch.nn.Linear(3, 1), torch.randn(8, 3)); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("kind", ["plain", "reentrant", "nested", "keywords"])
