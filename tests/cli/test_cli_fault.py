@@ -116,6 +116,16 @@ def test_a_reader_that_leaves_early_hears_nothing() -> None:
     assert done.stderr == ""
 
 
+def test_a_reader_that_has_left_and_an_output_that_was_closed_are_no_failure() -> None:
+    words = [*INTERLAW, "shapes", "--params", "3M", "--depths", "2-24"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as left:
+        assert left.stdout is not None
+        left.stdout.close()
+    assert left.returncode == 0
+    closed = subprocess.run(["bash", "-c", '"$@" >&-', "bash", *words, "--json"], stderr=subprocess.PIPE, check=False)
+    assert (closed.returncode, b"fault" in closed.stderr) == (0, False)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.slow)])  # a fresh process each
 def test_a_narrow_encoding_gets_escapes(encoding: str, tmp_path: Path) -> None:
     table = tmp_path / "\u6df1\u3055.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,11 @@ class PlainConsole(Console):
 
     def __init__(self, *, stderr: bool) -> None:
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """A reader that has seen enough, `head` say, is no failure."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Every text comes through here."""

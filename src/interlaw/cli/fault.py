@@ -9,6 +9,7 @@ import platform
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 
 import interlaw
 
@@ -59,7 +60,11 @@ def _saved(error: Exception, arguments: list[str]) -> str:
 
 
 def tolerant_output() -> None:
-    """Lets stdout and stderr write what their encoding lacks as escapes, so that no name ends a command."""
+    """Lets stdout and stderr write what their encoding lacks as escapes, so that no name ends a command.
+
+    A stdout that was closed before the start takes everything and shows nothing, as for other programs of Python.
+    """
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115, for as long as the command runs
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError, OSError):  # replaced by something that cannot
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
