@@ -42,6 +42,8 @@ CALLS = {
     "il.measure('./nowhere', view='lost')": ("InterlawError", "expected a view"),
     "il.measure(linear, x, text='book.txt')": ("InterlawError", "expected text= with a model's name"),
     "il.agop('x', x)": MODULE,
+    "il.measure(linear, x, outputs=[0.5])": ("InterlawError", "expected whole numbers as outputs, found [0.5]; write"),
+    "il.measure(linear, x, outputs='01')": ("InterlawError", "expected whole numbers as outputs, found '01'; write"),
     "il.measure_layers(3, x)": (MODULE[0], MODULE[1].replace("str", "int")),
     "il.measure_layers('./nowhere', text='book.txt')": ("InterlawError", "expected a trial's or model's folder, found"),
     "il.measure_layers(net, x, text='book.txt')": (

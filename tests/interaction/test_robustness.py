@@ -1,6 +1,7 @@
 """Models and inputs as users have them: handled, or refused with the cure."""
 
 import gc
+import warnings
 import weakref
 from collections.abc import Iterator
 
@@ -107,6 +108,18 @@ def test_inputs_that_torch_stores_otherwise() -> None:
         measure(nn.Sequential(nn.Linear(3, 2)), torch.eye(3).to_sparse())
     with pytest.raises(InterlawError, match="64 bits are the most"):
         measure(nn.Sequential(nn.Linear(3, 2)), torch.eye(3), seed=2**64)
+
+
+def test_networks_without_weights_of_their_own_in_python_are_refused() -> None:
+    with pytest.raises(InterlawError, match="found weight without; run the network on a batch first"):
+        measure(nn.LazyLinear(3), torch.eye(4))
+    net = nn.Sequential(nn.Linear(4, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit itself is on its way out
+        scripts = [torch.jit.script(net), torch.jit.trace(net, torch.eye(4))]
+    for script in scripts:
+        with pytest.raises(InterlawError, match=r"found one of torch.jit; measure what it was made from"):
+            measure(script, torch.eye(4))
 
 
 def test_samples_without_a_direction_in_common_are_refused() -> None:

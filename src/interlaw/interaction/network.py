@@ -101,7 +101,14 @@ def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]
 
 
 def _require_weights(model: nn.Module) -> None:
-    """Refuses weights without numbers: not loaded, or kept elsewhere until they are needed."""
+    """Refuses a script of torch.jit, and weights without numbers: not made, not loaded, or kept elsewhere."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise InterlawError("expected a network of Python, found one of torch.jit; measure what it was made from")
+    unmade = [name for name, tensor in model.named_parameters() if nn.parameter.is_lazy(tensor)]
+    if unmade:
+        raise InterlawError(
+            f"expected weights with a shape, found {unmade[0]} without; run the network on a batch first"
+        )
     elsewhere = [name for name, tensor in chain(model.named_parameters(), model.named_buffers()) if tensor.is_meta]
     if elsewhere:
         raise InterlawError(

@@ -218,6 +218,12 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     ),
     ("dtype", _is_precision, "a dtype of real numbers", "use torch.float32 or torch.float64"),
     ("outputs", lambda v: isinstance(v, Sequence | None), "a list of indices as outputs", "write outputs=[3] for one"),
+    (
+        "outputs",
+        lambda v: v is None or all(isinstance(index, Integral) for index in v),
+        "whole numbers as outputs",
+        "write outputs=[3] for one",
+    ),
     ("outputs", lambda v: v is None or len(v) > 0, "at least one output", "leave outputs out to take all"),
 )
 
