@@ -19,6 +19,8 @@ EXPERIMENTS = (
     "growth",
     "rates",
     "push",
+    "push-gpt",
+    "peak",
     "nfa",
     "open-models",
 )
