@@ -18,6 +18,7 @@ from interlaw.laws.budget_fit import Settings, fit_budget
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.joint_fit import fit_joint_law
 from interlaw.laws.stability import judge_stability
+from interlaw.laws.surface import surface_optima
 from interlaw.laws.table import read_runs
 
 Array = NDArray[np.float64]
@@ -208,6 +209,45 @@ def coverage(name: str, *, noise: float, draws: int) -> dict[str, tuple[float, i
     }
 
 
+GRID = np.array([(d, w) for d in (4, 8, 12, 16, 24) for w in (96, 192, 288, 320, 488, 512, 576, 640, 768, 1024)], float)
+SURFACE_SIZE, SURFACE_BEST = 3e7, 0.045
+
+
+def surface_coverage(curve: str, *, noise: float, draws: int) -> tuple[Counter[str], list[bool]]:
+    """Statuses of the surface through a grid of depths and widths, and whether bounded intervals hold R*.
+
+    `well` has its minimum at `SURFACE_BEST`, inside the shapes near `SURFACE_SIZE`; the other curves have none.
+    """
+    depth, width = GRID.T
+    params, x = 12 * depth * width**2, np.log(depth / width)
+    place = (x - x.min()) / (x.max() - x.min())
+    shape = 0.012 * (x - np.log(SURFACE_BEST)) ** 2 if curve == "well" else CURVES[curve](place)
+    mean = (1.7 + 2.2 * (params / 1e8) ** -0.3) * (1 + shape)
+    statuses: Counter[str] = Counter()
+    held = []
+    for draw in range(draws):
+        loss = mean * np.exp(noise * np.random.default_rng(draw).normal(size=len(mean)))
+        columns = {"params": params, "depth": depth, "width": width, "loss": loss}
+        (found,) = surface_optima(columns, sizes=[SURFACE_SIZE], num_bootstrap=300, seed=draw)
+        statuses[found.status] += 1
+        if found.status in ("optimum", "open"):
+            held.append(_holds(found.low, found.high, SURFACE_BEST))
+    return statuses, held
+
+
+def print_surfaces() -> None:
+    """How a surface through a grid without budgets does, in Markdown."""
+    print(
+        f"\n| loss over R, grid of 5 x 10 | noise | {' | '.join(STATUSES)} | R* held |\n|---|---|---|---|---|---|---|"
+    )
+    for curve in ("flat", "falls throughout", "falls, then level", "falls ever slower", "well"):
+        for noise in (0.0015, 0.0045):
+            found, held = surface_coverage(curve, noise=noise, draws=COVERAGE_DRAWS)
+            cells = [_share(found[status] / COVERAGE_DRAWS, COVERAGE_DRAWS) for status in STATUSES]
+            last = _share(float(np.mean(held)), len(held)) if curve == "well" else "-"
+            print(f"| {curve} | {noise:.2%} | {' | '.join(cells)} | {last} |", flush=True)
+
+
 def _holds(low: float | None, high: float | None, truth: float) -> bool:
     return (low is None or low <= truth) and (high is None or truth <= high)
 
@@ -217,7 +257,8 @@ def _share(share: float, draws: int) -> str:
 
 
 def main() -> None:
-    """Prints both tables in Markdown."""
+    """Prints every table in Markdown."""
+    print_surfaces()
     print("| truth | noise | R* held | bias of R* | gamma, over optima | gamma, jointly |\n|---|---|---|---|---|---|")
     for name in TRUTHS:
         for noise in (0.001, 0.003) if name in QUIET else (0.003,):
