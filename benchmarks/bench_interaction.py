@@ -117,11 +117,11 @@ def loss() -> dict[str, Any]:
 
 def layers() -> dict[str, Any]:
     """Every linear layer from the same passes, against one measurement a layer; the loss view of the trained GPT."""
-    model, ids = trained_gpt(), sequences(256, CONTEXT + 1, seed=3)
+    model, ids = trained_gpt(), sequences(64, CONTEXT + 1, seed=3)
     names = [layer.name for layer in measure_layers(model, ids, view="loss") if layer.kind == "Linear"]
-    ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), repeats=3)
-    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=3)
-    label = f"{len(names)} linear layers, loss view, 256 sequences, against one measurement a layer"
+    ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), repeats=2)
+    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=2)
+    label = f"{len(names)} linear layers, loss view, 64 sequences, against one measurement a layer"
     return row(label, ours=ours, baseline=apart, unit="s", target="below 1")
 
 
