@@ -130,7 +130,7 @@ def test_a_joint_law_that_changes_with_the_window_cannot_tell() -> None:
     joint, near = slope(-0.5, -0.3, "moves"), slope(-0.2, 0.0, "cannot tell", window=0.05)
     both = compare_routes(told(-0.6, -0.2, "moves"), joint=joint, windows=[near])
     assert both.verdict == "cannot tell"
-    assert "but the joint law's gamma is no sounder: the answer changes with the window" in both.reason
+    assert "yet the joint law's gamma is no sounder: the answer changes with the window" in both.reason
     nothing = replace(told(0.0, 0.0, "cannot tell"), gamma=None, low=None, high=None)
     alone = compare_routes(nothing, joint=joint, windows=[near])
     assert "(-0.50 to -0.30), but the answer changes with the window: with shapes within 5% of the best" in alone.reason

@@ -252,7 +252,7 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
         return replace(told, verdict="cannot tell", reason=reason)
     for words in (_changed(own, windows, route=OPTIMA), changed and f"the joint law's gamma is no sounder: {changed}"):
         if words:
-            return replace(told, verdict="cannot tell", reason=f"{stability.reason}, but {words}")
+            return replace(told, verdict="cannot tell", reason=f"{stability.reason}; yet {words}")
     return told
 
 
