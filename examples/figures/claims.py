@@ -53,8 +53,11 @@ def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "
 def draw_push() -> alt.TopLevelMixin:
     """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
     panels: list[alt.TopLevelMixin] = [
-        push_panel(measured_effects(numbers.final(name)), title)
-        for name, title in (("push", "MLPs"), ("push-gpt", "GPTs"))
+        push_panel(measured_effects(numbers.final(name)), title, ticks)
+        for name, title, ticks in (
+            ("push", "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
+            ("push-gpt", "GPTs", [0.5, 0.7, 1, 1.5, 2]),
+        )
     ]
     if (numbers.RESULTS / "peak.csv").exists():
         panels = [alt.hconcat(*panels), peak_panel()]
@@ -70,7 +73,7 @@ COLOURS = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()
 DESTROYED = 0.5  # in log loss: the control's strong arms end the network
 
 
-def push_panel(effects: list[Effect], title: str) -> alt.LayerChart:
+def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.LayerChart:
     """Every arm of one family."""
     rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
     for effect in effects:
@@ -87,7 +90,7 @@ def push_panel(effects: list[Effect], title: str) -> alt.LayerChart:
         "moved",
         title="moved, times the plain twin's",
         scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(values=[0.4, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2], format="~f", labelOverlap=True),
+        axis=alt.Axis(values=ticks, format="~f"),
     )
     base = alt.Chart(table).encode(x=x, color=COLOURS)
     y = alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
