@@ -105,9 +105,15 @@ def peak_panel() -> alt.LayerChart:
     table = pd.read_csv(numbers.RESULTS / "peak.csv")
     for line in compared(table):
         print(f"C1  {line.figure} {line.at}: {line.ours}")
-    means = table.groupby(["arm", "train_points"])["loss"].agg(["mean", "sem"]).reset_index()
+    means = (
+        np.log(table.set_index(["arm", "train_points"])["loss"])
+        .groupby(level=[0, 1])
+        .agg(["mean", "sem"])
+        .reset_index()
+    )
     reach = stats.t.ppf(0.95, table["draw"].nunique() - 1) * means["sem"]
     means = means.assign(low=means["mean"] - reach, high=means["mean"] + reach, arm=means["arm"].map(LABELS))
+    means[["mean", "low", "high"]] = np.exp(means[["mean", "low", "high"]]).clip(*SHOWN_LOSSES)
     means["size"] = means["train_points"].map("{} training points".format)
     order = [f"{size} training points" for size in sorted(table["train_points"].unique())]
     colour = alt.Color("size", title=None, scale=alt.Scale(domain=order, range=[MUTED, BEST, FIT]))
@@ -121,6 +127,7 @@ def peak_panel() -> alt.LayerChart:
     )
 
 
+SHOWN_LOSSES = [0.6, 5]  # one interval of a network that half collapses reaches beyond
 PUSHED = sorted(
     ((on, sign * strength) for on, strength in ARMS for sign in (1, -1)), key=lambda each: (each[0], -each[1])
 )
