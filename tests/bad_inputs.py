@@ -222,6 +222,7 @@ CASES = [
     ("shapes --params abc", "expected a size such as 300k, 3M or 1.2B, found 'abc'"),
     ("shapes --params 0", "expected a size between 1 and 1e27, found '0'"),
     ("shapes --params 3M --depths 0-3", "expected depths from 1 to 100000 in increasing order, found '0-3'"),
+    ("shapes --params 3M --multiple-of 0", "'--multiple-of': Input should be greater than or equal to 1, found '0'"),
     ("shapes --params 3M --depths a", "expected depths such as 1-24, 2-16:2 or 1,2,4, found 'a'"),
     ("shapes --params 3M --family transformer", "expected a family of gpt, llama, ... found 'transformer'"),
     ("shapes --params 3M --rule best", "expected --rule largest or nearest, found 'best'"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,6 +160,12 @@ def test_families_whose_networks_are_made_say_so_while_they_are_counted(monkeypa
     fails("expected a causal language model", "--params", "1B", "--family", "hf:nothing")
     run("--params", "350M", "--family", "llama")
     assert said == ["counting networks of hf:nothing (up to a minute)"]
+
+
+def test_an_interval_far_from_all_that_was_measured_keeps_its_digits() -> None:
+    """Three decimals would print the lower end as 0.000."""
+    low, high = re.search(r"\(90%: (\S+) to\s+([\d.]+)\)", run("--params", "10T")).groups()
+    assert 0 < float(low) < 0.001 < 1 < float(high)
 
 
 def test_a_budget_that_no_shape_meets_names_the_options() -> None:

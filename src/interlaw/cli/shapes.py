@@ -39,7 +39,7 @@ def shapes(
         str, typer.Option(help="largest: widest within the budget; nearest: least miss.", autocompletion=among(RULES))
     ] = "largest",
     multiple_of: Annotated[
-        int | None, typer.Option(help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
+        int | None, typer.Option(min=1, help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
     ] = None,
     vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k; the family's own.")] = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,

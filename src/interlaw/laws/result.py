@@ -111,8 +111,9 @@ class RStar:
 
     @property
     def detectable_text(self) -> str:
-        """The detectable rise in per cent: 2.1%, or 0.31%."""
-        return f"{self.detectable or 0.0:.{1 if (self.detectable or 0.0) >= 0.01 else 2}%}"
+        """The detectable rise in per cent: 120%, 2.1%, or 0.31%."""
+        rise = self.detectable or 0.0
+        return f"{rise:.{0 if rise >= 0.1 else 1 if rise >= 0.01 else 2}%}"
 
 
 @dataclass(frozen=True, kw_only=True)

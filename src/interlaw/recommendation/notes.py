@@ -38,10 +38,15 @@ def reason(result: Recommendation) -> str:
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
     return (
-        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} (90%: {belief.low:.3f} to "
-        f"{belief.high:.3f}). Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: "
+        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} (90%: {_end(belief.low)} to "
+        f"{_end(belief.high)}). Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: "
         f"{heads}{split}"
     )
+
+
+def _end(ratio: float) -> str:
+    """An end of the interval; so far from all that was measured that three decimals say nothing, its order of size."""
+    return f"{ratio:.3f}" if 0.001 <= ratio < 10 else f"{ratio:.2g}"
 
 
 def basis(result: Recommendation) -> str:
