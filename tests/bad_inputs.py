@@ -598,7 +598,7 @@ CASES = [
     ),
     (
         "check-parametrization {d}/good.toml --base-width 4 --base-depth 2 --rate -1",
-        "expected learning_rate to be finite and not negative, found -1.0",
+        "expected learning_rate to be greater than or equal to 0, found -1.0",
     ),
     (
         "check-parametrization {d}/good.toml --base-width 4 --base-depth 2 --rates many",

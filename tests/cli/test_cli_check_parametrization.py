@@ -53,7 +53,7 @@ def test_a_claim_that_does_not_hold_ends_with_1(
         (["--seeds", "2"], "--steps and --seeds belong to --rates, found none"),
         (["--steps", "0"], "Invalid value for '--steps': Input should be greater than or equal to 1, found"),
         (["--figure", "x.jpeg"], "expected a figure named"),
-        (["nothing.toml"], "expected a recipe file, found 'nothing.toml'"),
+        (["nothing.toml"], "expected a recipe file, found nothing at 'nothing.toml'"),
         (["--widths", "36,37"], "head_dim"),
     ],
 )
