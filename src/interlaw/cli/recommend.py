@@ -47,7 +47,7 @@ def recommend(
     heads_per_kv: Annotated[int | None, typer.Option(help="Most query heads that share a key-value head.")] = None,
     tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
     multiple_of: Annotated[int | None, typer.Option(help="Width and d_ff are multiples of this.")] = None,
-    tolerance: Annotated[float, typer.Option(help="Largest relative miss of the budget.")] = 0.05,
+    tolerance: Annotated[float, typer.Option(min=0, max=0.5, help="Largest relative miss of the budget.")] = 0.05,
     count: Annotated[int, typer.Option(help="Shapes to list at most.")] = 5,
     device: Annotated[str, typer.Option(help="What trains it, for the days: h100, a100, ...")] = "h100",
     devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
