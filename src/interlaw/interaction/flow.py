@@ -82,8 +82,8 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
             rel_error: Stop once the jackknife interval of the AOFE-ratio reaches at most this fraction of it to either
             side; `target_met` of the result says whether it did before the inputs (or `max_clusters`) ran out.
             max_clusters: Use at most so many samples.
-            groups: One label a sample, for samples that share a document, a subject or an image and so are not
-            independent: each group is then one cluster.
+            groups: One label a sample, for samples that share a document, a subject or an image: samples that depend
+            on each other, so each group is one cluster.
             batch_size: Clusters per forward pass; chosen from free memory when None.
             memory_limit: Bytes that the choice may plan with; what is free when None.
             dtype: Precision of the derivatives, such as torch.float32 for bf16 weights; the weights' own when None.
