@@ -250,6 +250,7 @@ def test_treatments_are_compared(browser: Any, tmp_path: Path) -> None:
     assert page.rows() == 24
     assert page.page.locator("#best-ratio .cell:not([hidden])").get_attribute("data-treatment") == "fixed"
     page.page.locator("#choose-treatment").select_option("mup")
+    page.drawn()  # figures above have their place again
     assert page.rows() == 24
     assert page.page.locator("#best-ratio .cell:not([hidden])").get_attribute("data-treatment") == "mup"
     assert page.count("#treatments .cell:not([hidden]) svg.marks") == 2

@@ -122,6 +122,7 @@ function showFigures() {
     if (fits) inView.observe(cell);
   }
   for (const cell of drawn.keys()) tell(cell, signals());
+  delete document.body.dataset.drawn;
   clearTimeout(restTimer);
   restTimer = setTimeout(drawRest, 5 * CALM_MS);
 }
