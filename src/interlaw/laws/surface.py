@@ -209,8 +209,7 @@ def _fit(X: FloatArray, y: FloatArray) -> _Fit:
     leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, 0.99)
     # Huber's scale: clipped residuals are too small by the share of them that is clipped
     rms = float(np.sqrt((w * e) @ (w * e) / dof) / max(float((w >= 1).mean()), 0.5))
-    # HC3 (MacKinnon and White 1985): over the root (HC2), 90% intervals held R* in 81% of 2,000 simulated grids
-    return _Fit(solver @ y, w, solver, e / (1 - leverage), rms, dof)
+    return _Fit(solver @ y, w, solver, e / np.sqrt(1 - leverage), rms, dof)
 
 
 def _is_flat(n: FloatArray, y: FloatArray, t: FloatArray | None, X: FloatArray, full: _Fit) -> bool:
