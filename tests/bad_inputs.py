@@ -371,6 +371,7 @@ CASES = [
     ("export {d}/run --out {d}/a-file/x.csv", "expected a file to write"),
     ("report {d}/run --out {d}/a-file/x.html", "expected to write ... found: File exists"),
     ("rerun ''", "expected a trial's folder on this machine, found ''"),
+    ("rerun {d}/nowhere", "expected ... spec.json, found nothing there; give a trial's folder"),
     ("rerun {t} --tolerance -1", "expected a tolerance of at least 0, found -1.0"),
     ("rerun {d}/run-none-ended/trials/{k}", "expected a trial that has ended in ... found no record.json"),
     ("fit {d}/empty.csv", "expected a CSV table in ... found an empty file"),

@@ -86,7 +86,7 @@ CALLS = {
         "InterlawError",
         "expected tolerance above 0 and at most 0.5, found 'a'",
     ),
-    "il.load_trial('/nowhere')": ("InterlawError", "expected to read /nowhere/spec.json"),
+    "il.load_trial('/nowhere')": ("InterlawError", "expected /nowhere/spec.json, found nothing there"),
     "il.load_table('/nowhere')": ("InterlawError", "expected a run folder with recipe.toml, found none"),
 }
 

@@ -228,7 +228,7 @@ def test_a_model_that_cannot_come_back_says_why(finished_run: Path, tmp_path: Pa
 
 
 def test_what_is_no_trial_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InterlawError, match=r"expected to read .*spec.json, found"):
+    with pytest.raises(InterlawError, match=r"expected .*spec.json, found nothing there"):
         load_trial(tmp_path)
 
 

@@ -253,5 +253,7 @@ def _read(path: Path) -> str:
     """A text file, or an error that names it."""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InterlawError(f"expected {path}, found nothing there; give a trial's folder, DIR/trials/KEY") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InterlawError(f"expected to read {path}, found: {error}; check the folder") from error
