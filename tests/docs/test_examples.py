@@ -44,7 +44,7 @@ def test_python_blocks_run(
     for name in sorted(set(re.findall(r"\bruns/(\w+)", code))):
         (tmp_path / "runs" / name).symlink_to(request.getfixturevalue("finished_run"))
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, page, "exec"), names_at_hand())
+    exec(compile(code, page, "exec"), {**names_at_hand(), "__file__": str(ROOT / page)})
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
