@@ -40,6 +40,7 @@ CALLS = {
     "il.measure('./nowhere')": ("InterlawError", "expected a trial's or model's folder, found nothing at './nowhere'"),
     "il.measure('./nowhere', x, text='book.txt')": ("InterlawError", "expected text= or inputs=, found both"),
     "il.measure('./nowhere', view='lost')": ("InterlawError", "expected a view"),
+    "il.measure('./nowhere', seed='a')": SEED,
     "il.measure(linear, x, text='book.txt')": ("InterlawError", "expected text= with a model's name"),
     "il.agop('x', x)": MODULE,
     "il.measure(linear, x, outputs=[0.5])": ("InterlawError", "expected whole numbers as outputs, found [0.5]; write"),

@@ -132,7 +132,7 @@ def open_named(
     most: int = MOST_SAMPLES,
     groups: Path | None = None,
 ) -> Named:
-    """Loads a model and reads its inputs; a wrong option is refused before that.
+    """Loads a model and reads its inputs; a wrong option is refused before anything is loaded.
 
     Args:
         name: As in `measure`.
@@ -146,11 +146,12 @@ def open_named(
     """
     how = {key: value for key, value in options.items() if key not in Reading.__annotations__}
     require_one_source(options.get("text"), inputs)
-    if how.get("view") is not None:
-        interaction.options_from({"view": how["view"]})  # refused before anything is loaded
+    if how.get("view") is None:
+        how.pop("view", None)  # what the model suggests, which is not known yet
+    interaction.options_from(how)  # refused before anything is loaded
     trust = options.get("trust_remote_code", False)
     subject = open_subject(str(name), device=options.get("device"), trust_remote_code=trust)
-    how["view"] = how.get("view") or subject.default_view
+    how.setdefault("view", subject.default_view)
     checked = interaction.options_from(how)
     samples = options.get("samples")
     given = read_inputs(
