@@ -78,13 +78,16 @@ def test_patch_view_unfolds_the_gradient_at_the_image(layer: str | None) -> None
 
 @pytest.mark.parametrize("conv", [nn.Conv1d(2, 3, 3, stride=2, dilation=2), nn.Conv3d(2, 3, (1, 3, 3), padding="same")])
 def test_patches_of_other_convolutions(conv: nn.Module) -> None:
-    x = torch.randn(5, 2, *[6] * (conv.weight.dim() - 2), generator=torch.Generator().manual_seed(0))
+    x = torch.randn(5, 2, *[9] * (conv.weight.dim() - 2), generator=torch.Generator().manual_seed(0))
     G = agop(nn.Sequential(conv, nn.Flatten()), x, view="patch")
-    W = torch.eye(len(G)).view(-1, *conv.weight.shape[1:])
     J = torch.autograd.functional.jacobian(lambda x: conv(x[None]).flatten(), x[0])
-    by_patch = F.conv1d if W.dim() == 3 else F.conv3d
-    cut = by_patch(J, W, stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
-    assert torch.allclose(G, torch.einsum("cip,cjp->ij", cut, cut) / cut.shape[2], atol=1e-5)
+    if conv.padding == "same":  # of an odd kernel
+        J = F.pad(J, [(side - 1) // 2 for side in reversed(conv.kernel_size) for _ in range(2)])
+    for axis, (side, step, apart) in enumerate(zip(conv.kernel_size, conv.stride, conv.dilation, strict=True), start=2):
+        J = J.unfold(axis, apart * (side - 1) + 1, step)[..., ::apart]  # (outputs, channels, places, entries)
+    places = x.dim() - 2
+    patches = J.movedim(1, places + 1).flatten(places + 1).flatten(1, places)  # (outputs, patches, C_in * kernel)
+    assert torch.allclose(G, torch.einsum("cpi,cpj->ij", patches, patches) / patches.shape[1], atol=1e-5)
 
 
 def test_the_projection_is_fixed_whatever_torch_uses_by_default() -> None:
@@ -247,6 +250,18 @@ def test_scale_of_padded_outputs_and_of_the_matrix() -> None:
 def test_outputs_of_zeros_have_no_scale() -> None:
     with pytest.raises(InterlawError, match="found all zeros; leave scale out"):
         measure(nn.Sequential(nn.Linear(3, 1)), torch.randn(6, 3), center=True, scale="rms")
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e60])
+def test_outputs_of_any_size_have_one_scale(scale: float) -> None:
+    model, x = nn.Sequential(nn.Linear(3, 2, dtype=torch.float64)), torch.randn(12, 3, dtype=torch.float64)
+    before = measure(model, x, scale="rms")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(scale)
+    after = measure(model, x, scale="rms")
+    assert astuple(after.excess) == pytest.approx(astuple(before.excess))
+    assert after.energy.value == pytest.approx(before.energy.value)
 
 
 def test_layer_positions_and_outputs() -> None:

@@ -161,7 +161,7 @@ class Gathered:
         """The measurement at a place.
 
         Raises:
-            InterlawError: G has no energy, so that its ratio is undefined.
+            InterlawError: G has no energy, or more than a number can hold, so that its ratio is undefined.
         """
         grams, options, probes = self.grams[name], self.options, self.totals[name].num_probes
         null, groups = NULLS[options.record.null], len(grams.counts)
@@ -265,7 +265,9 @@ def gather(
         places=places,
         totals=totals,
         grams={name: divided(total.kept.grams(), options.squares.mean) for name, total in kept.items()},
-        fourth={name: fourth_moment(total.quarters()) / options.squares.mean**4 for name, total in kept.items()},
+        fourth={
+            name: fourth_moment([G / options.squares.mean for G in total.quarters()]) for name, total in kept.items()
+        },
         inputs=batches.digest(read),
         num_samples=read,
         target_met=None if options.rel_error is None else reached(totals, options),
@@ -275,9 +277,7 @@ def gather(
 def divided(grams: Grams, by: float) -> Grams:
     """K, H and traces of G / by."""
     squared = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")
-    if not bool(grams.energy.isfinite().all()):
-        raise InterlawError(BEYOND)
-    return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by**2 for name in squared})
+    return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by / by for name in squared})
 
 
 def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:
@@ -302,6 +302,8 @@ def reached(totals: dict[str, Total], options: Options) -> bool:
 
 def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
     """Refuses a matrix of which a ratio is undefined."""
+    if not bool(grams.energy.isfinite().all()):
+        raise InterlawError(BEYOND)
     if not bool(grams.trace.sum() > 0):
         raise InterlawError(FLAT.format(layer=layer))
     if not math.isfinite(ratio.value + ratio.stderr):
