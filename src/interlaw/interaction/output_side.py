@@ -75,9 +75,8 @@ def _project(y: Tensor) -> Tensor:
 def _projection(num_outputs: int) -> Tensor:
     """P, m x V."""
     generator = torch.Generator().manual_seed(PROJECTION_SEED)
-    drawn = torch.randn(
-        PROJECTED_OUTPUTS, num_outputs, generator=generator, dtype=torch.float32
-    )  # whatever the default
+    # the default dtype may be another, whose numbers are not these
+    drawn = torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator, dtype=torch.float32)
     return drawn / math.sqrt(PROJECTED_OUTPUTS)
 
 

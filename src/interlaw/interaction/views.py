@@ -152,8 +152,7 @@ def losses(output: Any, batch: Batch) -> Tensor:
 def patches_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     """The input of the model (of the named convolution where there is a name), its gradient cut into patches.
 
-    The patches are those that the named convolution, the model's first one when None, would take; past the border are
-    zeros.
+    It is cut as the named convolution (the model's first one when None) cuts an image, with zeros past the border.
 
     Source: Sun et al. 2026, arXiv 2605.27989 (unfolds the gradient of the output with respect to the image).
     """
