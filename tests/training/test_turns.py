@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -22,6 +23,7 @@ def test_turns_go_round_and_no_two_use_the_host_at_once() -> None:
             for _ in range(5):
                 assert inside.acquire(blocking=False), "two use the host at once"
                 told.append(who)
+                time.sleep(0.002)  # long enough for another to come in, if it could
                 inside.release()
                 assert numbers_of(torch.tensor([1.0, 2.0])) == [1.0, 2.0]
 
