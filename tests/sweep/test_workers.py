@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.recipes import write_recipe
 
 from interlaw.runs import RunFolder
-from interlaw.sweep import Event, planned_flops, prepare_run, read_recipe, run_trials
+from interlaw.sweep import Conditions, Event, local, planned_flops, prepare_run, read_recipe, run_trials
 
 CLOCKS = {"seconds", "evaluation_seconds", "measure_seconds", "provenance"}
 
@@ -97,6 +98,20 @@ def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatc
         options = {"num_workers": num_workers, "device": device}
         run_trials(run, trials, executor="processes", listen=lambda event: None, **options)
     assert asked == [12, 2, 1, 12]  # one process keeps several groups in flight on an accelerator
+
+
+def test_a_fault_of_the_work_is_not_taken_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe's end is an `OSError` too."""
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(())
+
+    def fails(*arguments: Any) -> None:
+        raise OSError("the file is gone")
+
+    monkeypatch.setattr("interlaw.sweep.local.fly", fails)
+    monkeypatch.setattr("signal.signal", lambda *arguments: None)
+    with pytest.raises(OSError, match="the file is gone"):
+        local._work(theirs, str(tmp_path), 1, torch.get_num_threads(), Conditions(), [])
 
 
 def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ The processes are managed here: pools of libraries (concurrent.futures, loky) en
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -213,12 +214,19 @@ def _work(
     tell(Event(kind="ready"))
     try:
         conditions = sharing(whole, conditions, num_workers=num_workers)
-        while True:
-            fly(connection.recv(), conditions, lambda group: _run(group, run, conditions, tell))
-    except (EOFError, OSError):
-        return
+        for load in _loads(connection):
+            fly(load, conditions, lambda group: _run(group, run, conditions, tell))
     except InterlawError as error:
         tell(Event(kind="stopped", values={"reason": str(error)}))
+
+
+def _loads(connection: Connection) -> Iterator[Load]:
+    """What the driver sends, until it closes the pipe."""
+    with contextlib.suppress(
+        EOFError, OSError
+    ):  # of the pipe alone: a fault of the work must not end as if all was done
+        while True:
+            yield connection.recv()
 
 
 def _die_with_driver() -> None:
