@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import multiprocessing
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.sweep.test_together import prepare, results
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
+from interlaw.runs import TrialSpec
 from interlaw.sweep import Event, flight, local
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, group_trials
-from interlaw.training import footprint
+from interlaw.training import footprint, products_in
+from interlaw.training.turns import numbers_of
 
 
 @pytest.fixture
@@ -31,6 +36,10 @@ def needed_by(groups: list[TrialGroup]) -> int:
         one = footprint(build_model(spec.make_shape()), spec.task.open(), spec.training)
         needs.append(len(group.specs) * one.peak_bytes(spec.training.batch_size))
     return max(needs)
+
+
+def in_tfloat32(spec: TrialSpec) -> TrialSpec:
+    return spec.model_copy(update={"training": replace(spec.training, precision="tfloat32")})
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,20 @@ def test_as_many_are_in_flight_as_have_room(
     found = flight.sharing(groups, given, num_workers=workers)
     assert found.in_flight == expected
     assert found.memory_limit == (given.memory_limit or int(room * needed) // (workers * expected))
+
+
+def test_where_the_largest_cannot_be_held_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, trials = prepare(tmp_path)
+    monkeypatch.setattr(flight, "is_shared", lambda conditions: True)
+    for error, message in ((torch.OutOfMemoryError("CUDA out of memory"), None), (RuntimeError("broken"), "broken")):
+
+        def fails(*arguments: Any, error: RuntimeError = error) -> None:
+            raise error
+
+        monkeypatch.setattr(flight, "footprint", fails)
+        with pytest.raises(RuntimeError, match=message) if message else nullcontext():
+            groups = group_trials(trials, trials, Conditions())
+            assert flight.sharing(groups, Conditions(), num_workers=1).in_flight == 1
 
 
 def test_a_processor_works_on_one_group_at_a_time(tmp_path: Path) -> None:
@@ -74,6 +97,24 @@ def test_each_ends_in_the_bits_that_it_has_alone(family: dict[str, Any], device:
     assert started[-1] < min(place for place, event in enumerate(heard) if event.kind == "ended")  # at the same time
     assert {trial.record().provenance["in_flight"] for trial in run.trials()} == {len(groups)}  # type: ignore[union-attr]
     assert "in_flight" not in alone.trials()[0].record().provenance  # type: ignore[union-attr]
+
+
+def test_one_that_ends_leaves_torchs_switches_to_the_others(tmp_path: Path) -> None:
+    _, trials = prepare(tmp_path)
+    groups = [
+        group.model_copy(update={"specs": tuple(in_tfloat32(spec) for spec in group.specs)})
+        for group in group_trials(trials, trials, Conditions())
+    ]
+    found: list[bool] = []
+
+    def work(group: TrialGroup) -> None:
+        with products_in("tfloat32"):
+            numbers_of(torch.zeros(1))  # the other's turn: both are inside
+            found.append(torch.backends.cuda.matmul.allow_tf32)
+
+    flight.fly(groups, Conditions(in_flight=2), work)
+    assert found == [True, True]
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_what_stops_one_stops_the_sweep(device: None, tmp_path: Path) -> None:

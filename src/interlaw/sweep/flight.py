@@ -6,6 +6,7 @@ not depend on it, but for the memory that each may plan with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +17,7 @@ import torch
 from interlaw.models import build_model
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup
-from interlaw.training import footprint, on_turn, products_in, usable_bytes
+from interlaw.training import footprint, is_out_of_memory, on_turn, products_in, usable_bytes
 
 MOST = 8  # a CUDA device serves so many streams at a time unless told otherwise (CUDA_DEVICE_MAX_CONNECTIONS)
 
@@ -41,12 +42,25 @@ def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers
         return replace(conditions.shared(num_workers * count), in_flight=count)
     # what is saved for the backward pass grows with depth and width; a group that needs more has its batches cut
     largest = max(groups, key=lambda one: len(one.specs) * one.specs[0].shape["depth"] * one.specs[0].shape["width"])
-    spec, device = largest.specs[0], conditions.device
-    one = footprint(build_model(spec.make_shape(), device=device), spec.task.open(device=device), spec.training)
-    needed = len(largest.specs) * one.peak_bytes(spec.training.batch_size)
-    room = usable_bytes(device) // num_workers // min(needed, conditions.memory_limit or needed)
-    count = max(1, min(room, len(groups), MOST))
+    needed = _peak_bytes(largest, conditions.device)
+    room = usable_bytes(conditions.device) // num_workers // min(needed, conditions.memory_limit or needed)
+    count = max(1, min(int(room), len(groups), MOST))
     return replace(conditions.shared(num_workers * count), in_flight=count)
+
+
+def _peak_bytes(group: TrialGroup, device: str) -> float:
+    """What a group takes with whole batches; infinite where the device cannot even hold what is asked to tell it."""
+    spec = group.specs[0]
+    try:
+        one = footprint(build_model(spec.make_shape(), device=device), spec.task.open(device=device), spec.training)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return math.inf  # its trials will fail, and say so; the others need not
+    finally:
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()  # what torch keeps would not count as free
+    return len(group.specs) * one.peak_bytes(spec.training.batch_size)
 
 
 def fly(groups: Sequence[TrialGroup], conditions: Conditions, work: Callable[[TrialGroup], None]) -> None:
