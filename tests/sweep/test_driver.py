@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.recipes import recipe_text, write_recipe
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, TrialSpec, require_run
 from interlaw.sweep import Event, parse_recipe, planned_flops, prepare_run, run_status, run_trials
+from interlaw.sweep.together import run_group
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_a_local_sweep_tells_each_step_of_the_way(folder: Path) -> None:
 
 
 def test_a_trial_held_elsewhere_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.sweep.trial.LOCK_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("interlaw.sweep.local.run_group", partial(run_group, patience_seconds=0.05))
     run, trials = prepare(folder, top={"depths": [1], "seeds": [0]}, measure={"views": []})
     events: list[Event] = []
     with run.trial(trials[0].key).lock():
