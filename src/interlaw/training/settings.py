@@ -92,8 +92,9 @@ class TrainSettings:
                 kind.validate_python(getattr(self, name))
             except ValidationError as error:
                 expected = error.errors()[0]["msg"].removeprefix("Input should ")
+                remedy = f", or leave it out for {getattr(TrainSettings, name)}" if hasattr(TrainSettings, name) else ""
                 raise InterlawError(
-                    f"expected {name} to {expected}, found {getattr(self, name)}; correct it"
+                    f"expected {name} to {expected}, found {getattr(self, name)}; give such a value{remedy}"
                 ) from error
         if self.warmup_steps > self.steps:
             raise InterlawError(
@@ -102,7 +103,7 @@ class TrainSettings:
         if not math.isfinite(self.strength) or (self.intervention == "none") != (self.strength == 0):
             raise InterlawError(
                 f"expected a finite strength, 0 without an intervention and not 0 with one, found {self.strength} with "
-                f"{self.intervention}; correct it"
+                f"{self.intervention}; set both or neither"
             )
 
 
