@@ -164,8 +164,9 @@ def _left(
     died = (failures.WorkerCrashedError, failures.OutOfMemoryError, GroupDiedError, *lost)
     again = []
     try:
+        documents = ray.get(reference)
         for spec in group.specs:
-            document = ray.get(reference)[spec.key]
+            document = documents[spec.key]
             begun.end(spec, None if document is None else Record.model_validate_json(document))
     except died as error:
         what, allowed = ("node", NODE_DEATHS_ALLOWED) if isinstance(error, lost) else ("worker", DEATHS_ALLOWED)

@@ -189,7 +189,7 @@ class TrainingPart(Strict):
         Args:
             steps: Optimizer steps.
             learning_rate: The peak rate.
-            **others: Settings in whose place they stand, or that a treatment decides, base shape included.
+            **others: Settings that replace the recipe's, and those that a treatment decides, such as the base shape.
         """
         validation, test = judged_samples(self.evaluations, trained_samples=steps * self.batch_size)
         warmup = round(self.warmup_fraction * steps) if self.warmup_steps is None else min(self.warmup_steps, steps)

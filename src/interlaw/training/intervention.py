@@ -36,7 +36,7 @@ def intervention_term(
         model: A network with one output a sample, or one that embeds tokens.
         batch: Inputs, at least two, and their targets.
         on: What the term is made of.
-        loss: The mean loss of a batch; asked for tokens alone.
+        loss: The mean loss of a batch; used only where the inputs are tokens.
 
     Raises:
         InterlawError: There are fewer than two samples, more than one output, or no embeddings.
