@@ -23,7 +23,7 @@ from interlaw.laws import judge_together
 from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import rendered, save
 from interlaw.reproduce.peak import ARMS, compared
-from interlaw.reproduce.push import Effect, measured_effects
+from interlaw.reproduce.push import Effect, interval, measured_effects
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 EXPERIMENTS = ("waves", "push", "push-gpt", "peak", "growth", "targets", "rates")
@@ -52,17 +52,15 @@ def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "
 
 def draw_push() -> alt.TopLevelMixin:
     """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
-    panels: list[alt.TopLevelMixin] = [
+    panels = [
         push_panel(measured_effects(numbers.final(name)), title, ticks)
         for name, title, ticks in (
             ("push", "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
             ("push-gpt", "GPTs", [0.5, 0.7, 1, 1.5, 2]),
         )
     ]
-    if (numbers.RESULTS / "peak.csv").exists():
-        panels = [alt.hconcat(*panels), peak_panel()]
     return finished(
-        alt.hconcat(*panels, spacing=24).resolve_scale(color="independent"),
+        alt.hconcat(alt.hconcat(*panels), peak_panel(), spacing=24).resolve_scale(color="independent"),
         "Less interaction lowers the loss of small GPTs, not of MLPs; the peak follows the size of the gradients",
         "pairs of networks that differ in the term alone, 90% intervals; the control's destroyed networks are left out",
     )
@@ -105,16 +103,13 @@ def peak_panel() -> alt.LayerChart:
     table = pd.read_csv(numbers.RESULTS / "peak.csv")
     for line in compared(table):
         print(f"C1  {line.figure} {line.at}: {line.ours}")
-    means = (
-        np.log(table.set_index(["arm", "train_points"])["loss"])
-        .groupby(level=[0, 1])
-        .agg(["mean", "sem"])
-        .reset_index()
+    means = pd.DataFrame(
+        [
+            (LABELS[arm], f"{size} training points", *np.exp(interval(np.log(own))).clip(*SHOWN_LOSSES))
+            for (arm, size), own in table.groupby(["arm", "train_points"])["loss"]
+        ],
+        columns=["arm", "size", "mean", "low", "high"],
     )
-    reach = stats.t.ppf(0.95, table["draw"].nunique() - 1) * means["sem"]
-    means = means.assign(low=means["mean"] - reach, high=means["mean"] + reach, arm=means["arm"].map(LABELS))
-    means[["mean", "low", "high"]] = np.exp(means[["mean", "low", "high"]]).clip(*SHOWN_LOSSES)
-    means["size"] = means["train_points"].map("{} training points".format)
     order = [f"{size} training points" for size in sorted(table["train_points"].unique())]
     colour = alt.Color("size", title=None, scale=alt.Scale(domain=order, range=[MUTED, BEST, FIT]))
     y = alt.Y("arm", title=None, sort=list(LABELS.values()), axis=alt.Axis(labelLimit=260))
