@@ -47,7 +47,7 @@ Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that 
 
 
 def chosen(*, float32: bool, **options: Any) -> NamedOptions:
-    """The options that were given: what was not has its default elsewhere."""
+    """The options that were given; the others keep the defaults of the library."""
     import torch
 
     given = {**options, "dtype": torch.float32 if float32 else None}

@@ -176,7 +176,7 @@ def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimat
 
 def _span(one: Estimate) -> str:
     """A difference with its interval."""
-    return f"A - B: {one.value:+.4f}, {one.low:+.4f} to {one.high:+.4f}"
+    return f"A - B: {one.value:+.4f}, {span(one.low, one.high, '+.4f')}"
 
 
 def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> None:
