@@ -9,14 +9,12 @@ SCRIPT = "<script>x</script>"
 
 def test_what_is_written_stands_there_and_cannot_run() -> None:
     parts = [
-        SheetPart(
-            title="Table", table=table_of({"a": "A", "b": "B"}, [{"a": "1", "b": "<script>x</script>"}], caption="c")
-        ),
+        SheetPart(title="Table", table=table_of({"a": "A", "b": "B"}, [{"a": "1", "b": SCRIPT}], caption="c")),
         SheetPart(title="Words", sentences=("one <b>",), links=("sub/report.html",)),
         SheetPart(title="Nothing to say"),
     ]
     page = plain_page(title="A <title>", intro="Said & done.", parts=parts)
-    assert "<script>x" not in page
+    assert SCRIPT not in page
     assert "<td>&lt;script&gt;x&lt;/script&gt;</td>" in page
     assert "<li>one &lt;b&gt;</li>" in page
     assert '<a href="sub/report.html">sub/report.html</a>' in page

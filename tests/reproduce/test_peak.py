@@ -26,7 +26,7 @@ def a_table(*, height: float, left: float) -> pd.DataFrame:
     ]:
         for draw in DRAWS:
             for size in (PEAK, *BESIDE):
-                loss = (left if strength > 0 else height) * (size == PEAK) + noise[draw] * (size == PEAK)
+                loss = (size == PEAK) * ((left if strength > 0 else height) + noise[draw])
                 own = {"arm": arm, "draw": draw, "seed": draw, "train_points": size, "depth": 1, "width": 2}
                 moves = {"intervention": on, "strength": strength, "aofe_scale_free": np.exp(moved), "trace": 1.0}
                 rows.append({**own, **moves, "loss": np.exp(loss)})
@@ -58,9 +58,10 @@ def test_a_small_run_from_end_to_end_resumes(tmp_path: Path, monkeypatch: pytest
     seen: list[str] = []
     outcome = run_peak(scale="decisive", out=tmp_path, driver=Driver(sweep=lambda plan: None, note=seen.append))
     assert len(outcome.table) == len(seen) == 7 * 3 * len(DRAWS)
-    arms = {(row["arm"], row.get("intervention"), row.get("strength")) for row in outcome.table if row["draw"] == 0}
-    assert ("none", None, None) in {(arm, on if isinstance(on, str) else None, None) for arm, on, _ in arms}
-    assert {label for label, _, _ in planned} == {arm for arm, _, _ in arms}
+    arms = {row["arm"]: (row["intervention"], row["strength"]) for row in outcome.table}
+    assert arms.keys() == {label for label, _, _ in planned}
+    assert all(map(pd.isna, arms.pop("none")))
+    assert all(arm == f"{on}{strength:+g}" for arm, (on, strength) in arms.items())
     again = run_peak(scale="decisive", out=tmp_path, driver=Driver(sweep=lambda plan: None, note=seen.append))
     assert len(seen) == len(outcome.table)
     assert [row["loss"] for row in again.table] == [row["loss"] for row in outcome.table]
