@@ -145,13 +145,17 @@ def one_budget(
 def status_shares(
     curve: str, num_shapes: int, seeds: int, noise: float, *, draws: int, kind: str = "normal"
 ) -> dict[str, float]:
-    """Share of draws of each status."""
+    """Share of draws of each status; `held`, of intervals that hold the middle of the grid, where one curve has R*."""
     found: Counter[str] = Counter()
+    held = []
     for draw in range(draws):
         shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds, noise, draw, kind)))
         rows = np.arange(len(shapes.loss))
-        found[fit_budget(shapes, rows, settings=SETTINGS, rng=np.random.default_rng(draw)).r_star.status] += 1
-    return {status: found[status] / draws for status in STATUSES}
+        star = fit_budget(shapes, rows, settings=SETTINGS, rng=np.random.default_rng(draw)).r_star
+        found[star.status] += 1
+        if star.status != "flat":
+            held.append(_holds(star.low, star.high, float(np.exp(shapes.log_ratio.mean()))))
+    return {**{status: found[status] / draws for status in STATUSES}, "held": float(np.mean(held or [np.nan]))}
 
 
 def sweep(truth: Truth, *, noise: float, draw: int) -> dict[str, Array]:
@@ -265,15 +269,16 @@ def main() -> None:
             found = coverage(name, noise=noise, draws=COVERAGE_DRAWS)
             cells = [_share(*found[what]) for what in ("R*", "gamma, over optima", "gamma, jointly")]  # type: ignore[misc]
             print(f"| {name} | {noise:.1%} | {cells[0]} | {found['bias']:+.1%} | {cells[1]} | {cells[2]} |", flush=True)
-    print(f"\n| loss of a budget | noise | shapes, seeds | {' | '.join(STATUSES)} |")
-    print("|---|---|---|" + "---|" * len(STATUSES))
+    print(f"\n| loss of a budget | noise | shapes, seeds | {' | '.join(STATUSES)} | R* held |")
+    print("|---|---|---|" + "---|" * len(STATUSES) + "---|")
     for curve in CURVES:
         for kind in NOISES:
             for num_shapes, seeds in GRIDS if kind == "normal" else GRIDS[-4:]:
                 for noise in (0.001, 0.004) if kind == "normal" else (0.002,):
                     shares = status_shares(curve, num_shapes, seeds, noise, draws=STATUS_DRAWS, kind=kind)
                     cells = " | ".join(_share(shares[status], STATUS_DRAWS) for status in STATUSES)
-                    print(f"| {curve} | {noise:.1%} {kind} | {num_shapes}, {seeds} | {cells} |", flush=True)
+                    last = _share(shares["held"], STATUS_DRAWS) if curve == "minimum in the middle" else "-"
+                    print(f"| {curve} | {noise:.1%} {kind} | {num_shapes}, {seeds} | {cells} | {last} |", flush=True)
 
 
 if __name__ == "__main__":
