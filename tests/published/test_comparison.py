@@ -191,4 +191,4 @@ def test_the_answer_names_a_plain_effect() -> None:
     claim, ratio, tokens = compare_models(rows, interval=(0.03, 0.065)).answer()
     assert "score better: supports at 0.4-2.5B" in claim
     assert ratio.startswith("At equal size R goes with the score: +0.9")
-    assert tokens == "Nor can it be told whether training tokens do."
+    assert tokens == "It cannot be told whether training tokens go with the score."

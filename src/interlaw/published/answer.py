@@ -46,7 +46,7 @@ def _tokens(bins: Sequence[Association]) -> str:
     """Training tokens, which differ between models far more than R."""
     shown = [one for one in bins if one.pearson.differs]
     if not shown:
-        return "Nor can it be told whether training tokens do."
+        return "It cannot be told whether training tokens go with the score."
     return f"Training tokens go with the score: {_values(shown, 'pearson')}."
 
 
