@@ -84,7 +84,7 @@ def best_rates(columns: pd.DataFrame, keep: Mask, *, transferred: bool = False) 
     losses = _validation(several).groupby([several[name] for name in (*SHAPE, "learning_rate")]).mean()
     of_shape = losses.groupby(level=SHAPE)
     best = pd.Series([place[-1] for place in of_shape.idxmin()], index=of_shape.size().index, dtype=float)
-    ends = losses.reset_index("learning_rate").groupby(level=SHAPE)["learning_rate"].agg(["min", "max"])
+    ends = several.groupby(SHAPE)["learning_rate"].agg(["min", "max"])
     chosen = several[SHAPE].join(best.rename("rate"), on=SHAPE)["rate"]
     slower = (kept["learning_rate"] != chosen.reindex(kept.index)) & (counts > 1)
     told = []
@@ -111,7 +111,7 @@ def _validation(rows: pd.DataFrame) -> pd.Series[float]:
             "it: the loss that is fitted cannot choose, for more rates would win by luck; add val_loss, keep one rate "
             "a shape, or map a validation loss with --column val_loss=THEIRS"
         )
-    return rows["val_loss"] if "val_loss" in rows else rows["loss"]
+    return rows["val_loss"] if len(rows) else rows["loss"]  # of no rows: nothing is chosen
 
 
 def without_copies(columns: pd.DataFrame, keep: Mask, *, cells: Callable[[Mask], pd.DataFrame]) -> Kept:
@@ -135,7 +135,10 @@ def shared_seeds(columns: pd.DataFrame, keep: Mask) -> tuple[FloatArray | None, 
     pairing = pairs.duplicated(["budget", "seed"]).any() and pairs.duplicated(SHAPE).any()
     if pairing or not kept.duplicated(SHAPE).any():
         return kept["seed"].to_numpy(), ()
-    return None, ("no seed is shared by two shapes and differs between two runs: runs of a shape count as independent",)
+    return None, (
+        "the column seed pairs no runs: all runs have one number, or no two shapes of a budget share one; runs of a "
+        "shape count as independent",
+    )
 
 
 def infer_budgets(params: FloatArray, width: FloatArray, *, tolerance: float | None) -> tuple[FloatArray, float]:
