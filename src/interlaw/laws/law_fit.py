@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from interlaw.laws.law_result import LawResult
 from interlaw.laws.result import BudgetFit, from_plain
 from interlaw.laws.verdicts import status_text, verdict
 from interlaw.size import format_size
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_LINES, WIDTH = 15, 118
 MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the largest
@@ -65,8 +64,6 @@ class LawFit(LawResult):
 
     def to_frame(self) -> pd.DataFrame:
         """One row a budget: its status in words, R* with interval, best shape, loss interval."""
-        import pandas as pd
-
         return pd.DataFrame([_row(each) for each in self.budgets])
 
     def __str__(self) -> str:

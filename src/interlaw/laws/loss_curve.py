@@ -112,7 +112,8 @@ def around_best(y: FloatArray, *, tolerance: float) -> NDArray[np.int64]:
     """Indices of the unbroken run of shapes around the best one whose loss stays within `tolerance` of it."""
     above = np.flatnonzero(y > (1 + tolerance) * y.min())
     place = int(np.searchsorted(above, np.argmin(y)))
-    return np.arange(*np.array([-1, *above, len(y)])[[place, place + 1]])[1:]
+    before, after = [-1, *above, len(y)][place : place + 2]
+    return np.arange(before + 1, after)
 
 
 def near_minimum(y: FloatArray, *, window: float) -> NDArray[np.int64]:

@@ -38,7 +38,8 @@ class SurfaceOptimum:
     Attributes:
         params: N0.
         ratio: R*, or None unless `status` is `optimum`.
-        low: Lower end of the 90% interval; None where it is not bounded inside the grid.
+        low: Lower end of the 90% interval, which holds R* in 80% (docs/law.md); None where it is not bounded inside the
+            grid.
         high: Upper end, likewise.
         status: `optimum`, `open`, `edge`, `flat` or `too_few_shapes`.
         log_stderr: Standard error of log R*, half the interval over the normal quantile; None without an optimum.

@@ -96,7 +96,7 @@ class Evidence:
     def sure_coverage(self) -> float:
         """The true coverage is above this (95%, one-sided; Clopper and Pearson 1934): few data sets say little.
 
-        A data set counts as covered where all its optima are. Too wide an interval is not seen so.
+        A data set counts as covered where all its optima are. Whether an interval is too wide cannot be seen so.
         """
         covered = sum(one.inside == 1 for one in self.coverage)
         return float(special.betaincinv(covered, len(self.coverage) - covered + 1, 0.05)) if covered else 0.0
