@@ -277,6 +277,18 @@ def test_a_flat_budget_says_what_it_could_have_seen(sweep) -> None:
     assert f"{few.detectable:.1%} worse than its middle would be seen in 80% of such sweeps" in few.reason
 
 
+def test_a_range_is_flat_where_the_ends_of_the_grid_are_not() -> None:
+    x = np.linspace(np.log(0.004), np.log(0.25), 11)
+    depth = np.cbrt(2e6 / 12 * np.exp(2 * x))
+    loss = 2 * np.exp(0.002 * np.random.default_rng(0).normal(size=11))
+    loss[[0, -1]] *= 1.3
+    table = {"params": np.full(11, 2e6), "depth": depth, "width": depth / np.exp(x), "loss": loss}
+    star = fit_law(table, num_bootstrap=200).budgets[0].r_star
+    assert star.status == "flat"
+    assert star.reason.startswith("from R = 0.00605 to 0.165 the loss does not differ from a constant")
+    assert "ends of that range that are" in star.reason
+
+
 def test_three_shapes_on_one_falling_side_are_no_optimum() -> None:
     """A parabola through them turns before the last one, which is still the lowest."""
     x = np.log(0.004) + np.array([0.0, 0.5, 1.0]) * np.log(0.25 / 0.004)

@@ -51,15 +51,18 @@ def decide_r_star(
     if np.ptp(y) <= 1e-9 * y.mean():
         return _nothing("flat", "every shape has the same loss: nothing to choose between")
     if curve.flatness() > 1 - confidence:
-        return _flat(curve, confidence=confidence)
+        return _flat(x, curve, confidence=confidence)
     return _turn(x, y, curve, confidence=confidence)
 
 
-def _flat(curve: LossCurve, *, confidence: float) -> RStar:
+def _flat(x: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
     """No difference was seen: that says something only beside the difference that would have been."""
     found = replace(_nothing("flat", ""), detectable=curve.detectable(confidence=confidence))
+    where, ends = "the loss", "the grid"
+    if len(curve.x) < len(x):  # shapes far above the best differ, and are no part of the curve
+        where, ends = "from R = {:.3g} to {:.3g} the loss".format(*np.exp(curve.x[[0, -1]])), "that range"
     reason = (
-        "the loss does not differ from a constant by more than its noise; ends of the grid that are "
+        f"{where} does not differ from a constant by more than its noise; ends of {ends} that are "
         f"{found.detectable_text} worse than its middle would be seen in {POWER:.0%} of such sweeps"
     )
     return replace(found, reason=reason)

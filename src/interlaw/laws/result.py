@@ -95,7 +95,7 @@ class RStar:
         status: See above.
         reason: One plain sentence.
         log_stderr: Bootstrap standard deviation of log R* (from the quartiles); None where they are unbounded.
-        detectable: Where `status` is `flat`, how much worse than its middle the ends of the grid must be, relative to
+        detectable: Where `status` is `flat`, how much worse than its middle the ends of the curve must be, relative to
             the loss, to be seen with 80% power; None where every loss is the same.
     """
 
