@@ -147,7 +147,7 @@ def status_shares(
 ) -> dict[str, float]:
     """Share of draws of each status; `held`, of intervals that hold the middle of the grid, where one curve has R*."""
     found: Counter[str] = Counter()
-    held = []
+    held: list[bool] = []
     for draw in range(draws):
         shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds, noise, draw, kind)))
         rows = np.arange(len(shapes.loss))
@@ -155,7 +155,10 @@ def status_shares(
         found[star.status] += 1
         if star.status != "flat":
             held.append(_holds(star.low, star.high, float(np.exp(shapes.log_ratio.mean()))))
-    return {**{status: found[status] / draws for status in STATUSES}, "held": float(np.mean(held or [np.nan]))}
+    return {
+        **{status: found[status] / draws for status in STATUSES},
+        "held": float(np.mean(held)) if held else float("nan"),
+    }
 
 
 def sweep(truth: Truth, *, noise: float, draw: int) -> dict[str, Array]:
@@ -277,8 +280,8 @@ def main() -> None:
                 for noise in (0.001, 0.004) if kind == "normal" else (0.002,):
                     shares = status_shares(curve, num_shapes, seeds, noise, draws=STATUS_DRAWS, kind=kind)
                     cells = " | ".join(_share(shares[status], STATUS_DRAWS) for status in STATUSES)
-                    last = _share(shares["held"], STATUS_DRAWS) if curve == "minimum in the middle" else "-"
-                    print(f"| {curve} | {noise:.1%} {kind} | {num_shapes}, {seeds} | {cells} | {last} |", flush=True)
+                    star = _share(shares["held"], STATUS_DRAWS) if curve == "minimum in the middle" else "-"
+                    print(f"| {curve} | {noise:.1%} {kind} | {num_shapes}, {seeds} | {cells} | {star} |", flush=True)
 
 
 if __name__ == "__main__":
