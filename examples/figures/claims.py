@@ -128,7 +128,7 @@ PUSHED = sorted(
 )
 LABELS = {
     "none": "plain",
-    **{f"{on}{at:+g}": f"{on} {'lowered' if at > 0 else 'raised'} ({abs(at):g})" for on, at in PUSHED},
+    **{f"{on}{at:+g}": f"{on} pushed {'down' if at > 0 else 'up'} ({abs(at):g})" for on, at in PUSHED},
 }
 
 

@@ -55,6 +55,9 @@ def surfaces(table: pd.DataFrame, law: LawFit, **reading: Any) -> dict[str, list
     return {"surface": [one.to_dict() for one in surface_optima(columns)]}
 
 
+HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md, `python -m benchmarks laws_coverage`
+
+
 def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
     """Prints them, one line a size or budget."""
     from interlaw.size import format_size
@@ -63,7 +66,7 @@ def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
     for one in found.get("surface", []):
         said = _WORDS.get(one["status"], one["status"])
         if one["status"] == "optimum":
-            said = f"R* {one['ratio']:.4f} (90%: {one['low']:.4f} to {one['high']:.4f})"
+            said = f"R* {one['ratio']:.4f} ({HELD}: {one['low']:.4f} to {one['high']:.4f})"
         console.print(f"surface through {one['num_shapes']} shapes near {format_size(one['params'])}: {said}")
     for one in found.get("compute_optimal", []):
         said = _WORDS.get(one["status"], one["status"])
