@@ -265,9 +265,7 @@ def gather(
         places=places,
         totals=totals,
         grams={name: divided(total.kept.grams(), options.squares.mean) for name, total in kept.items()},
-        fourth={
-            name: fourth_moment([G / options.squares.mean for G in total.quarters()]) for name, total in kept.items()
-        },
+        fourth={name: fourth_moment(total.quarters(by=options.squares.mean)) for name, total in kept.items()},
         inputs=batches.digest(read),
         num_samples=read,
         target_met=None if options.rel_error is None else reached(totals, options),
@@ -277,6 +275,8 @@ def gather(
 def divided(grams: Grams, by: float) -> Grams:
     """K, H and traces of G / by."""
     squared = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")
+    if not bool(grams.energy.isfinite().all()):
+        raise InterlawError(BEYOND)
     return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by / by for name in squared})
 
 
@@ -302,8 +302,6 @@ def reached(totals: dict[str, Total], options: Options) -> bool:
 
 def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
     """Refuses a matrix of which a ratio is undefined."""
-    if not bool(grams.energy.isfinite().all()):
-        raise InterlawError(BEYOND)
     if not bool(grams.trace.sum() > 0):
         raise InterlawError(FLAT.format(layer=layer))
     if not math.isfinite(ratio.value + ratio.stderr):

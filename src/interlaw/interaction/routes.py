@@ -356,10 +356,10 @@ class Total:
                 self.kept.hand_over(dense)
                 self.kept = dense
 
-    def quarters(self) -> list[Tensor]:
-        """G of every fourth group, four times: independent estimates; none of few groups or many coordinates."""
+    def quarters(self, *, by: float) -> list[Tensor]:
+        """G / by of every fourth group, four times: independent estimates; none of few groups or many coordinates."""
         enough = self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= 4
-        return [self.kept.mean(every=4, start=start) for start in range(4)] if enough else []
+        return [self.kept.mean(every=4, start=start) / by for start in range(4)] if enough else []
 
 
 def _cheaper(num_clusters: int, part: Contribution) -> str:
