@@ -17,6 +17,7 @@ EXPERIMENTS = (
     "waves",
     "targets",
     "growth",
+    "small-gpts",
     "rates",
     "push",
     "push-gpt",

@@ -53,6 +53,16 @@ GROWTH = ShapeSweep(
     differs=OURS,
     reads_text=True,
 )
+SMALL_GPTS = ShapeSweep(
+    name="small-gpts",
+    parts=(
+        Part(label="25k", recipe="small-gpts"),
+        *(Part(label=size, recipe="small-gpts", changes=(("25k", size),)) for size in ("50k", "100k")),
+    ),
+    setting="GPTs of nine depths at three budgets, one rate carried over by CompleteP.",
+    differs=OURS,
+    reads_text=True,
+)
 _FIXED = 'treatment = "fixed"\nlearning_rate = 2e-3'
 _SEARCHED = 'treatment = "search"\nlearning_rates = [4e-3, 8e-3, 1.6e-2]'
 RATES = ShapeSweep(
