@@ -103,6 +103,11 @@ def peak_panel() -> alt.LayerChart:
     table = pd.read_csv(numbers.RESULTS / "peak.csv")
     for line in compared(table):
         print(f"C1  {line.figure} {line.at}: {line.ours}")
+    changes = numbers.peak_changes(table)
+    moved = changes.groupby(level="arm", sort=False).mean().assign(each=lambda rows: rows["height"] / rows["trace"])
+    print("C1  changes of log height, and for each unit of log trace\n" + moved.round(2).to_string())
+    for world, held in numbers.interval_coverage(changes["height"]).items():
+        print(f"C1  90% intervals over draws hold the truth in {held:.0%} of simulated experiments ({world})")
     means = pd.DataFrame(
         [
             (LABELS[arm], f"{size} training points", *np.exp(interval(np.log(own))).clip(*SHOWN_LOSSES))
