@@ -24,7 +24,8 @@ def test_it_writes_the_page_and_opens_it(
     assert run(["demo"]) == 0
     assert opened == [(tmp_path / "runs" / "demo.html").as_uri()]
     page = (tmp_path / "runs" / "demo.html").read_text(encoding="utf-8")
-    assert "waves decisive" in page
+    assert "<h1>Which shape of a small network learns best?</h1>" in page
+    assert "the loss is lowest near R" in page
     assert "window.vegaEmbed" in page
     assert not any(f"@@{part}@@" in page for part in ("policy", "style", "vega", "script"))
     assert "<script src" not in page, "it needs no network"

@@ -484,6 +484,13 @@ def test_windows_are_drawn_from_the_whole_text_by_the_seed() -> None:
     assert windows_of(ids, window=7, most=2, seed=None).tolist() == [list(range(7)), list(range(7, 14))]
 
 
+def test_the_text_that_two_models_read_is_told_once(
+    factory: Path, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("diff", f"{factory}:language", f"{factory}:language", "--text", text, "--samples", 8)
+    assert capsys.readouterr().err.count(f"text: {text}") == 1
+
+
 def test_text_read_depends_on_the_seed(pretrained: Path, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = []
     for seed in (0, 0, 1):

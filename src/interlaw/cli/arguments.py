@@ -54,16 +54,21 @@ def chosen(*, float32: bool, **options: Any) -> NamedOptions:
     return cast("NamedOptions", {name: value for name, value in given.items() if value is not None})
 
 
-def open_named(model: str, inputs: Path | None, options: NamedOptions, **beside: Any) -> Named:
-    """Loads MODEL and reads its inputs, as in `interlaw.subject`; prints what people should know of both."""
+def open_named(
+    model: str, inputs: Path | None, options: NamedOptions, *, told: set[str] | None = None, **beside: Any
+) -> Named:
+    """Loads MODEL and reads its inputs, as in `interlaw.subject`; prints what people should know and `told` lacks."""
     from interlaw.subject import open_named as open_quietly
 
     with busy(f"loading {model} and what it reads"):
         named = open_quietly(model, inputs, options, **beside)
-    told = [f"note: {note}" for note in named.subject.notes]
-    told += [] if named.given.text is None else [f"text: {named.given.text}"]
-    for line in [*told, *(f"note: {note}" for note in named.given.notes)]:
-        make_console().print(line)
+    told = set() if told is None else told
+    lines = [f"note: {note}" for note in named.subject.notes]
+    lines += [] if named.given.text is None else [f"text: {named.given.text}"]
+    for line in [*lines, *(f"note: {note}" for note in named.given.notes)]:
+        if line not in told:
+            make_console().print(line)
+        told.add(line)
     return named
 
 

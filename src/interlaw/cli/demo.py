@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """The report of a real experiment, in a browser.
 
-    178 small networks in 3 budgets, designed to test what interaction has to do with the loss.
+    176 small networks of 3 sizes: which shape learns best, and what interaction has to do with the loss.
     """
     from interlaw.report import demo_page
 

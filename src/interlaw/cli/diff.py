@@ -75,7 +75,8 @@ def diff(
         return
     if figure is not None:
         raise InterlawError("expected --layers with --figure, found --figure alone; add --layers")
-    first, second = (_measured(name, options, inputs) for name in (a, b))
+    told: set[str] = set()  # the text of both is one
+    first, second = (_measured(name, options, inputs, told) for name in (a, b))
     alike = (first.layer, first.dim) == (second.layer, second.dim)
     differences = compare(first, second, paired=same_clusters(first, second), across=not alike, level=level)
     sentence = in_a_sentence(first, second, differences, level=level)
@@ -96,13 +97,13 @@ def diff(
         console.print(f"note: {SCALE}")
 
 
-def _measured(name: str, options: NamedOptions, inputs: Path | None) -> Interaction:
+def _measured(name: str, options: NamedOptions, inputs: Path | None, told: set[str]) -> Interaction:
     """The saved measurement, or the model measured now."""
     from interlaw.interaction import load, measure
 
     if Path(name).suffix == ".json":
         return load(Path(name))
-    return arguments.measured(measure, arguments.open_named(name, inputs, options))
+    return arguments.measured(measure, arguments.open_named(name, inputs, options, told=told))
 
 
 def _diff_layers(
@@ -125,9 +126,9 @@ def _diff_layers(
             f"expected two models and no --layer with --layers, found {saved[0] if saved else '--layer'}; "
             "name the models themselves, and leave --layer out"
         )
-    sides, titles = [], []
+    sides, titles, told = [], [], set[str]()
     for name in names:
-        named = arguments.open_named(name, inputs, options, most=MOST_BY_LAYER)
+        named = arguments.open_named(name, inputs, options, told=told, most=MOST_BY_LAYER)
         sides.append(arguments.measured(measure_layers, named))
         titles.append(title_of(named.subject, name))
     difference = compare_layers(*sides, level=level)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RECIPE = "quickstart.toml"
 RUNS = Path("runs")
+SAME_KIND = "byte-level"  # the packaged sweep whose networks differ from the quickstart's in size and training alone
 
 
 def quickstart(
@@ -82,9 +83,24 @@ def quickstart(
         "",
         f"report: {page}",
         f"measure a trial: {own_name()} measure {trial} --view loss",
+        f"larger networks: {larger_evidence()}",
         f"a larger experiment, already run: {own_name()} demo",
     ]
     make_console(stderr=False).print("\n" + "\n".join(lines))
+
+
+def larger_evidence() -> str:
+    """Where R* lies in a public sweep of the same kind of network, and in all of them at a common size."""
+    from interlaw.recommendation import measured_optima, measured_pool
+    from interlaw.size import format_size
+
+    same_kind = [one for one in measured_optima() if one.sweep == SAME_KIND and one.counts]
+    first, last = (f"{one.ratio:.3f} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
+    pooled = measured_pool().predict(1e9)
+    return (
+        f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters ({own_name()} fit "
+        f"public:{SAME_KIND}); public sweeps together say {pooled.ratio:.3f} at 1B ({own_name()} evidence)"
+    )
 
 
 def recipe_on(text: Path | None) -> str:

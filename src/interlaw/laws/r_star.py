@@ -62,8 +62,8 @@ def _flat(x: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
     if len(curve.x) < len(x):  # shapes far above the best differ, and are no part of the curve
         where, ends = "from R = {:.3g} to {:.3g} the loss".format(*np.exp(curve.x[[0, -1]])), "that range"
     reason = (
-        f"{where} does not differ from a constant by more than its noise; ends of {ends} that are "
-        f"{found.detectable_text} worse than its middle would be seen in {POWER:.0%} of such sweeps"
+        f"{where} varies by no more than its noise; a rise of {found.detectable_text} from the middle to the ends of "
+        f"{ends} would be seen in {POWER:.0%} of such sweeps"
     )
     return replace(found, reason=reason)
 

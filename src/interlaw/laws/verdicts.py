@@ -12,6 +12,9 @@ from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
 
 
+_MET = 0.02  # sizes whose mean is as near to the budget move the loss by less than anyone asks of a shape
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What a fit says, for a person.
@@ -108,9 +111,11 @@ def _moves(fit: LawResult) -> str:
 
 
 def _budget(budget: BudgetFit) -> str:
-    """The budget as the table has it; its mean parameters beside it where they read differently."""
-    amount, params = format_size(budget.budget), format_size(budget.params_mean)
-    return f"{params} parameters" if amount == params else f"budget {amount} (mean of {params} parameters)"
+    """The budget as the table has it; its mean parameters beside it where they are others."""
+    amount = format_size(budget.budget)
+    if abs(budget.params_mean / budget.budget - 1) <= _MET:
+        return f"{amount} parameters"
+    return f"budget {amount} (mean of {format_size(budget.params_mean)} parameters)"
 
 
 def _how(budget: BudgetFit) -> str:

@@ -7,7 +7,7 @@ from importlib import resources
 from interlaw.report.document import asset, page_scripts, policy
 from interlaw.report.page import SCRIPTS
 
-DEMO = "demo.html"  # the report of one target of the experiment `waves` (docs/design.md)
+DEMO = "demo.html"  # one target of the experiment `waves` (docs/design.md), written by examples/figures/demo_page.py
 
 
 def demo_page() -> str:

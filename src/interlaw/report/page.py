@@ -104,13 +104,14 @@ def page(results: RunResults, *, live: str = "") -> str:
 
 
 def hero_panel(found: Sequence[tuple[str, str, Drawing]], figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The panel beside the verdict: R* against the budget where it is known at two, else the largest budget."""
+    """The panel beside the verdict: R* against the budget where it is known at two, else the budget of which it speaks."""
     by_name = {name: drawing for name, _, drawing in found}
     panels = {figure["name"]: figure["panels"] for figure in figures}
     budgets = by_name["loss-against-ratio"].panels
-    if sum(panel.note.startswith("R* =") for panel in budgets) > 1:
+    known = [place for place, panel in enumerate(budgets) if panel.note.startswith("R* =")]
+    if len(known) > 1:
         return {**panels["best-ratio"][0], "belongs": {}, "wide": True}
-    return {**panels["loss-against-ratio"][len(budgets) - 1], "belongs": {}, "wide": True}
+    return {**panels["loss-against-ratio"][known[0] if known else -1], "belongs": {}, "wide": True}
 
 
 def _parts(results: RunResults, figures: Sequence[dict[str, Any]], *, live: bool) -> list[tuple[str, str]]:
