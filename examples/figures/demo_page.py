@@ -1,6 +1,7 @@
-"""Makes the report that `interlaw demo` opens again, from the run it shows: one target of the experiment `waves` (docs/design.md).
+"""Makes the report that `interlaw demo` opens again, from the run that it shows: a target of the experiment `waves`.
 
-    interlaw reproduce waves --scale decisive --out runs/waves
+Its run is `interlaw reproduce waves --scale decisive --out runs/waves` (docs/design.md), and the page:
+
     python examples/figures/demo_page.py runs/waves/layers-1
 """
 
