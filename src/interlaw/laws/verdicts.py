@@ -11,7 +11,6 @@ from interlaw.laws.result import BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
 
-
 _MET = 0.02  # sizes whose mean is as near to the budget move the loss by less than anyone asks of a shape
 
 

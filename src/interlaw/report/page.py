@@ -104,7 +104,7 @@ def page(results: RunResults, *, live: str = "") -> str:
 
 
 def hero_panel(found: Sequence[tuple[str, str, Drawing]], figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The panel beside the verdict: R* against the budget where it is known at two, else the budget of which it speaks."""
+    """The panel beside the verdict: R* against the budget where two name it, else the budget of which it speaks."""
     by_name = {name: drawing for name, _, drawing in found}
     panels = {figure["name"]: figure["panels"] for figure in figures}
     budgets = by_name["loss-against-ratio"].panels
