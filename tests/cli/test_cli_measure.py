@@ -487,7 +487,7 @@ def test_windows_are_drawn_from_the_whole_text_by_the_seed() -> None:
 def test_the_text_that_two_models_read_is_told_once(
     factory: Path, text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("diff", f"{factory}:language", f"{factory}:language", "--text", text, "--samples", 8)
+    run("diff", f"{factory}:language", f"{factory}:language", "--text", text, "--context", 16, "--samples", 8)
     assert capsys.readouterr().err.count(f"text: {text}") == 1
 
 
