@@ -25,8 +25,7 @@ from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, find_sweep, published_rows
 from interlaw.recommendation import measured_optima, measured_pool
 from interlaw.reproduce.designed import GAINS
-from interlaw.reproduce.peak import PEAK, heights
-from interlaw.reproduce.push import Arm, interval
+from interlaw.reproduce.push import interval
 from interlaw.runs import load_table, view_table
 from interlaw.tasks import WaveTaskSpec
 from interlaw.tasks.waves import draw_matrices, waves
@@ -58,37 +57,6 @@ def final(name: str) -> pd.DataFrame:
     table = pd.read_csv(RESULTS / f"{name}.csv")
     table = table[(table["status"] == "done") & (table["stage"] == "final")].reset_index(drop=True)
     return table if "projected_aofe" in table else view_table(table)
-
-
-def seen_by(arm: Arm, *, pairs: int) -> float:
-    """The relative change of the loss that an arm's pairs show with 80% power in a one-sided test at 5%."""
-    quantiles = stats.t.ppf([0.95, 0.8], pairs - 1)
-    return float(np.expm1((arm.high - arm.low) / 2 / quantiles[0] * quantiles.sum()))
-
-
-def peak_changes(table: pd.DataFrame) -> pd.DataFrame:
-    """Of each arm, over draws: the change of the peak's log height, and of log trace and interaction at the peak."""
-    at_peak = table[table["train_points"] == PEAK].sort_values(["arm", "draw"]).set_index(["arm", "draw"])
-    logs = np.log(at_peak[["trace", "aofe_scale_free"]]).rename(columns={"aofe_scale_free": "interaction"})
-    logs["height"] = np.concatenate([heights(rows) for _, rows in table.groupby("arm")])
-    return (logs - logs.loc["none"]).drop(index="none", level="arm")
-
-
-def interval_coverage(changes: pd.Series, *, num_experiments: int = 100_000) -> dict[str, float]:
-    """How often `interval` holds the true mean, for spreads as those of the arms and for skewed ones."""
-    own = changes.groupby(level="arm")
-    spread = ((changes - own.transform("mean")) / own.transform("std")).to_numpy()
-    rng = np.random.default_rng(0)
-    size = (num_experiments, changes.index.get_level_values("draw").nunique())
-    worlds = {
-        "spreads as seen": rng.choice(spread, size),
-        "lognormal, spread .5": np.exp(0.5 * rng.standard_normal(size)) - np.exp(0.5**2 / 2),
-    }
-    held = {}
-    for name, values in worlds.items():
-        low, high = stats.t.interval(0.9, size[1] - 1, values.mean(axis=1), stats.sem(values, axis=1))
-        held[name] = float(np.mean((low <= 0) & (high >= 0)))
-    return held
 
 
 class Target(nn.Module):
@@ -166,6 +134,11 @@ def fits_of(name: str) -> tuple[FittedTable, ...]:
     return tuple(fitted(final(name), by="part")) if (RESULTS / f"{name}.csv").exists() else ()
 
 
+def as_one(name: str) -> list[FittedTable]:
+    """A committed table whose parts are budgets of one sweep, fitted together."""
+    return fitted(final(name).assign(part=name), by="part")
+
+
 def effects(claims: Sequence[Claim], *, runs: str) -> pd.DataFrame:
     """The effects of T1 as rows of a forest."""
     found = [each for each in claims if each.test == "within-shapes" and each.effect is not None]
@@ -182,15 +155,15 @@ def lengths(table: pd.DataFrame) -> dict[str, list[FittedTable]]:
     return {**each, "all lengths": fitted(table, by="part")}
 
 
-def contexts_of(parts: Sequence[FittedTable]) -> pd.DataFrame:
+def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.DataFrame:
     """R* of the loss and of the most efficient interaction in each context (target and budget)."""
     read = []
     for part in parts:
         runs = read_runs(part.table, treatment=part.treatment)
         read.append(read_contexts(part.table, runs, group_shapes(runs), part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])
-    (quantities,) = contexts.interaction.values()
-    ratio, inside = efficient_ratio(contexts, quantities)
+    views = contexts.interaction
+    ratio, inside = efficient_ratio(contexts, views[view] if view else next(iter(views.values())))
     return pd.DataFrame(
         {
             "source": [part.source for part in parts for _ in part.fit.budgets],

@@ -17,16 +17,17 @@ import altair as alt
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
+from claim_look import finished
+from claim_pushes import draw_push
 from scipy import stats
 
 from interlaw.laws import judge_together
 from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import rendered, save
-from interlaw.reproduce.peak import ARMS, compared
-from interlaw.reproduce.push import Effect, interval, measured_effects
+from interlaw.runs import view_table
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-EXPERIMENTS = ("waves", "push", "push-gpt", "peak", "growth", "targets", "rates")
+EXPERIMENTS = ("waves", "push", "push-gpt", "peak", "growth", "small-gpts", "targets", "rates")
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
 
 
@@ -45,106 +46,6 @@ def main() -> None:
         save(IMAGES / f"{stem}.png", rendered({**draw().to_dict(), "config": CONFIG}, form="png"))
 
 
-def finished(chart: alt.TopLevelMixin, title: str, subtitle: str | list[str] = "") -> alt.TopLevelMixin:
-    """The chart with its message as the title."""
-    return chart.properties(title=alt.Title(title, subtitle=subtitle))
-
-
-def draw_push() -> alt.TopLevelMixin:
-    """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
-    panels = [
-        push_panel(measured_effects(numbers.final(name)), title, ticks)
-        for name, title, ticks in (
-            ("push", "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
-            ("push-gpt", "GPTs", [0.5, 0.7, 1, 1.5, 2]),
-        )
-    ]
-    return finished(
-        alt.hconcat(alt.hconcat(*panels), peak_panel(), spacing=24).resolve_scale(color="independent"),
-        "Less interaction lowers the loss of small GPTs, not of MLPs; the peak follows the size of the gradients",
-        "pairs of networks that differ in the term alone, 90% intervals; the control's destroyed networks are left out",
-    )
-
-
-NAMES = {"interaction": "scale-free AOFE", "trace": "trace (control)"}
-COLOURS = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()), range=[INTERACTION, MUTED]))
-DESTROYED = 0.5  # in log loss: the control's strong arms end the network
-
-
-def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.LayerChart:
-    """Every arm of one family."""
-    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
-    for effect in effects:
-        seen = ", ".join(
-            f"{numbers.seen_by(arm, pairs=effect.num_pairs):.1%}" for arm in (effect.lowered, effect.raised)
-        )
-        print(f"C1  {title}: {effect.on} at {effect.strength:g}: {effect}; changes of {seen} could be seen")
-        rows += [{"on": NAMES[effect.on], **arm} for arm in arms(effect)]
-    table = pd.DataFrame(rows).sort_values("moved")
-    table = table[~((table["on"] == NAMES["trace"]) & (table["change"] > DESTROYED))]
-    table["moved"] = np.exp(table["moved"])
-    table[["change", "low", "high"]] = np.expm1(table[["change", "low", "high"]])
-    x = alt.X(
-        "moved",
-        title="moved, times the plain twin's",
-        scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(values=ticks, format="~f"),
-    )
-    base = alt.Chart(table).encode(x=x, color=COLOURS)
-    y = alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
-    line = base.mark_line(strokeWidth=2).encode(y=y)
-    marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + line
-    points = base.mark_circle(size=70, opacity=1).encode(y="change")
-    return (marks + points).properties(width=240, height=270, title=f"{title}, {effects[0].num_pairs} pairs")
-
-
-def peak_panel() -> alt.LayerChart:
-    """Test loss of the bottlenecks against training points, under every arm."""
-    table = pd.read_csv(numbers.RESULTS / "peak.csv")
-    for line in compared(table):
-        print(f"C1  {line.figure} {line.at}: {line.ours}")
-    changes = numbers.peak_changes(table)
-    moved = changes.groupby(level="arm", sort=False).mean().assign(each=lambda rows: rows["height"] / rows["trace"])
-    print("C1  changes of log height, and for each unit of log trace\n" + moved.round(2).to_string())
-    for world, held in numbers.interval_coverage(changes["height"]).items():
-        print(f"C1  90% intervals over draws hold the truth in {held:.0%} of simulated experiments ({world})")
-    means = pd.DataFrame(
-        [
-            (LABELS[arm], f"{size} training points", *np.exp(interval(np.log(own))).clip(*SHOWN_LOSSES))
-            for (arm, size), own in table.groupby(["arm", "train_points"])["loss"]
-        ],
-        columns=["arm", "size", "mean", "low", "high"],
-    )
-    order = [f"{size} training points" for size in sorted(table["train_points"].unique())]
-    colour = alt.Color("size", title=None, scale=alt.Scale(domain=order, range=[MUTED, BEST, FIT]))
-    y = alt.Y("arm", title=None, sort=list(LABELS.values()), axis=alt.Axis(labelLimit=260))
-    base = alt.Chart(means).encode(y=y, yOffset=alt.YOffset("size", sort=order), color=colour)
-    rules = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low", title="test loss", scale=alt.Scale(type="log", nice=False, padding=12)), x2="high"
-    )
-    return (rules + base.mark_circle(size=70, opacity=1).encode(x="mean")).properties(
-        width=240, height=270, title=f"Double descent, {table['draw'].nunique()} draws of data"
-    )
-
-
-SHOWN_LOSSES = [0.6, 5]  # one interval of a network that half collapses reaches beyond
-PUSHED = sorted(
-    ((on, sign * strength) for on, strength in ARMS for sign in (1, -1)), key=lambda each: (each[0], -each[1])
-)
-LABELS = {
-    "none": "plain",
-    **{f"{on}{at:+g}": f"{on} pushed {'down' if at > 0 else 'up'} ({abs(at):g})" for on, at in PUSHED},
-}
-
-
-def arms(effect: Effect) -> list[dict[str, float]]:
-    """Both directions of an effect."""
-    return [
-        {"moved": arm.moved, "change": arm.change, "low": arm.low, "high": arm.high}
-        for arm in (effect.lowered, effect.raised)
-    ]
-
-
 def draw_forest() -> alt.TopLevelMixin:
     """C2: the correlation of each quantity with the loss over seeds of one shape, in every set of runs."""
     found = []
@@ -156,6 +57,9 @@ def draw_forest() -> alt.TopLevelMixin:
     if (numbers.RESULTS / "growth.csv").exists():
         for label, parts in numbers.lengths(numbers.final("growth")).items():
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=f"GPTs, {label}"))
+    if (numbers.RESULTS / "small-gpts.csv").exists():
+        label = "GPTs, 9 shapes, 3 budgets"
+        found.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
     parts = numbers.fitted(numbers.final("fair"), by="treatment")
     label = "GPTs, 3 treatments"
     found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
@@ -217,6 +121,8 @@ def draw_tracking() -> alt.TopLevelMixin:
         mean, low, high = numbers.mean_over_targets(gains, name)
         print(f"C3  gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f}) in log loss")
     print(numbers.contexts_of(parts).round(4).to_string())
+    if (numbers.RESULTS / "small-gpts.csv").exists():
+        print_gpts("small-gpts")
     shapes = numbers.shapes_of(numbers.final("targets"))
     scale = alt.Scale(type="log", domain=[0.005, 3])
     x = alt.X("ratio", title="R = depth / width", scale=scale, axis=alt.Axis(values=[0.01, 0.03, 0.1, 0.3, 1]))
@@ -233,6 +139,16 @@ def draw_tracking() -> alt.TopLevelMixin:
         "The shape of most efficient interaction is not the shape of lowest loss",
         "a line a context (target and budget), means of four seeds",
     )
+
+
+def print_gpts(name: str) -> None:
+    """C3 and C4 as far as a few budgets of GPTs can be asked."""
+    parts = numbers.as_one(name)
+    say("C3", judge_together(parts), runs="GPTs")
+    for view in ("projected", "loss"):
+        gains = numbers.gains(view_table(numbers.final(name).assign(part=view), view=view))
+        print(f"C3  GPTs, {view}: gain over the mean shape in log loss\n" + gains.round(3).to_string())
+        print(numbers.contexts_of(parts, view).round(4).to_string())
 
 
 CHOSEN = ("lowest loss", "most efficient interaction")
