@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, measure
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.place import Place, Places
+from interlaw.interaction.layout import Place
+from interlaw.interaction.place import Places
 
 NUM, TIME = 6, 5
 

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies, measure, measure_layers
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.network import frozen
-from interlaw.interaction.place import LEAST_PIECE, Places, find_place
+from interlaw.interaction.network import find_place, frozen
+from interlaw.interaction.place import LEAST_PIECE, Places
 
 
 def test_batchnorm_in_train_mode_is_refused_by_name() -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.cases import build
 
 import interlaw.interaction
-from interlaw.interaction import measure
+from interlaw.interaction import measure, measure_layers
 
 FOLDER = Path(interlaw.interaction.__file__).parent
 SHORT = 4  # lines of a function that a reader takes in with the call
@@ -62,10 +62,28 @@ def files_entered(work: Callable[[], Any]) -> list[str]:
     return [name for name, _ in groupby(entered)]
 
 
-@pytest.mark.parametrize(("case", "options"), [("mlp", {}), ("gpt", {"view": "loss"}), ("cnn", {"view": "patch"})])
-def test_a_measurement_is_easy_to_follow(case: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("case", "options", "files"),
+    [
+        ("mlp", {}, 8),
+        ("gpt", {"view": "loss"}, 8),
+        ("cnn", {"view": "patch"}, 8),
+        # one file more: of groups, of forward mode, of layers
+        ("mlp", {"groups": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]}, 9),
+        ("mlp", {"view": "output"}, 9),
+        ("gpt", {"view": "projected"}, 9),
+    ],
+)
+def test_a_measurement_is_easy_to_follow(case: str, options: dict[str, Any], files: int) -> None:
     model, inputs = build(case, 12)
     walk = files_entered(lambda: measure(model, inputs, **options))
     assert {"flow.py", "place.py", "routes.py", "grams.py"} <= set(walk)
-    assert len(set(walk)) <= 8, walk
+    assert len(set(walk)) <= files, walk
+    assert len(walk) - len(set(walk)) <= 3, walk
+
+
+def test_all_layers_take_the_same_way() -> None:
+    model, inputs = build("gpt", 12)
+    walk = files_entered(lambda: measure_layers(model, inputs, view="loss"))
+    assert len(set(walk)) <= 9, walk
     assert len(walk) - len(set(walk)) <= 3, walk

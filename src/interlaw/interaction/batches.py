@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 
@@ -60,6 +60,12 @@ class Batch:
         for start in range(0, len(self), size):
             yield self.take(start, start + size)
 
+    def fed_to(self, model: nn.Module, **options: Any) -> Any:
+        """What the model returns for it; labels are not for the model."""
+        if isinstance(self.inputs, Tensor):
+            return model(self.inputs, **options)
+        return model(**{name: value for name, value in self.inputs.items() if name != "labels"}, **options)
+
     @property
     def num_tokens(self) -> int | None:
         """Tokens of a sequence, where the batch holds their ids."""
@@ -81,11 +87,8 @@ class Batches:
         dtype: Precision of real-valued inputs; their own when None.
         most: At most so many clusters.
         with_targets: Each batch becomes its tokens but the last, and the token after each as its target.
-        groups: One label a sample, for samples that are not independent: each group is a cluster. The samples of a
-            tensor, or of a list of batches of one shape, are put in the order of their groups.
 
     Attributes:
-        codes: The number of each sample's group, in the order of the samples; None without groups.
         expected: How many clusters there will be; None where only reading tells.
 
     Example:
@@ -106,13 +109,11 @@ class Batches:
         dtype: torch.dtype | None = None,
         most: int | None = None,
         with_targets: bool = False,
-        groups: object = None,
     ) -> None:
-        self.codes = None if groups is None else group_codes(groups)
-        self._inputs = inputs if self.codes is None else self._in_order(inputs, self.codes)
+        self._inputs = inputs
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
-        self.expected = min(counts, default=None) if self.codes is None else max(self.codes) + 1
+        self.expected = min(counts, default=None)
         self._device = device
         self._dtype = dtype
         self._most = most
@@ -133,16 +134,6 @@ class Batches:
                     return
         if not done:
             raise InterlawError("expected at least one sample, found none; check the inputs")
-
-    def _in_order(self, inputs: object, codes: list[int]) -> object:
-        """The samples of a group after each other, where all are at hand; a stream as it is."""
-        order = sorted(range(len(codes)), key=codes.__getitem__)
-        whole = None if order == list(range(len(codes))) else _joined(inputs)
-        if whole is None:
-            return inputs
-        require_one_label_each(_length(whole), codes)
-        self.codes = [codes[index] for index in order]
-        return whole[order] if isinstance(whole, Tensor) else [{name: value[order] for name, value in whole.items()}]
 
     def _as_given(self) -> Iterator[Inputs]:
         """The batches, checked."""
@@ -190,42 +181,6 @@ def _only_real(inputs: Mapping[str, Tensor]) -> str:
             f"expected one real-valued tensor in the batch, found {real}; pass layer= to say where to differentiate"
         )
     return real[0]
-
-
-def group_codes(groups: object) -> list[int]:
-    """A number for each sample's group, in the order in which groups first appear.
-
-    Raises:
-        InterlawError: They are no sequence of labels.
-
-    Example:
-        >>> group_codes(["a", "b", "a"])
-        [0, 1, 0]
-    """
-    labels = groups.tolist() if hasattr(groups, "tolist") else groups
-    if isinstance(labels, str | bytes) or not isinstance(labels, Sequence) or not labels:
-        raise InterlawError(
-            f"expected groups as one label a sample, found {type(groups).__name__}; give a list such as [0, 0, 1, 1]"
-        )
-    known: dict[object, int] = {}
-    return [known.setdefault(label, len(known)) for label in labels]
-
-
-def require_one_label_each(samples: int, codes: list[int], *, more: bool = False) -> None:
-    """Refuses other than one label a sample; `more` labels are fine while samples are still to come."""
-    if samples > len(codes) or (samples < len(codes) and not more):
-        raise InterlawError(f"expected one group a sample, found {len(codes)} groups for {samples} samples")
-
-
-def _joined(inputs: object) -> Inputs | None:
-    """A tensor, or a list of batches of one shape, as one batch; None where that cannot be."""
-    batches: list[Any] = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-    if all(isinstance(batch, Tensor) for batch in batches):
-        return torch.cat(batches) if len({batch.shape[1:] for batch in batches}) == 1 else None
-    if not all(isinstance(batch, dict) and all(isinstance(v, Tensor) for v in batch.values()) for batch in batches):
-        return None
-    shapes = {frozenset((name, value.shape[1:]) for name, value in batch.items()) for batch in batches}
-    return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]} if len(shapes) == 1 else None
 
 
 def _length(inputs: Inputs) -> int:

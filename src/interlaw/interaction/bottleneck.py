@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.options import VIEWS, Contribute, Options, View
-from interlaw.interaction.place import Places, output_tensor
+from interlaw.interaction.place import Outputs, Places, output_tensor, require_finite
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import OF_OUTPUTS, ones, require_finite
+from interlaw.interaction.views import OF_OUTPUTS, ones
 
 
-def bottleneck_view(options: Options) -> Contribute:
+def bottleneck_view(options: Options, _: Outputs) -> Contribute:
     """Factors V_n = diag(s_n) W^T (W W^T)^(1/2), D x k, of the closed form.
 
     Source: the double-descent toy of arXiv 2605.27989, after Elhage et al. 2022, arXiv 2209.10652.

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any, Unpack
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,7 +22,6 @@ from interlaw.interaction.batches import Batch, Batches
 from interlaw.interaction.grams import (
     LEAST_CLUSTERS,
     NULLS,
-    Estimate,
     Grams,
     fourth_moment,
     heavy_shift,
@@ -27,13 +29,15 @@ from interlaw.interaction.grams import (
     spread_over_bases,
     widened,
 )
+from interlaw.interaction.groups import grouped, in_order
 from interlaw.interaction.intervals import with_intervals
+from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import plugin
 from interlaw.interaction.network import device_of, frozen, precision_of, require_module
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
-from interlaw.interaction.place import Places
+from interlaw.interaction.place import Places, readout
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.routes import Contribution, Total, grouped
+from interlaw.interaction.routes import Contribution, Total
 from interlaw.interaction.soundness import require_deaf_to_padding, require_sound
 
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
@@ -54,7 +58,7 @@ HEAVY = (
     "interval may miss; give more samples, or look for one unlike the others"
 )
 
-FindPlaces = Callable[[nn.Module, Batch, Options], Places]
+ZEROS = "expected outputs to divide by their root mean square, found all zeros; leave scale out"
 
 
 def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions]) -> Interaction:
@@ -130,7 +134,7 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
     beside = ("groups", "route", "level", "interval", "rel_error", "name")
     gathered = gather(model, inputs, options_from(options, without=beside, probes="exact"), route="matrix")
     (total,) = gathered.totals.values()
-    return (total.kept.mean() / gathered.options.squares.mean).to(precision_of(model, gathered.options.dtype))
+    return (total.kept.mean() / gathered.mean_square).to(precision_of(model, gathered.options.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,21 +145,28 @@ class Gathered:
         options: What was measured.
         places: Where.
         totals: By place, what was gathered; G is its `kept.mean()`, over the mean square of the outputs where asked.
-        grams: By place, K and H; none where the matrix alone was gathered.
-        fourth: By place, tr M^4, see `grams`; infinite where it is not known.
         inputs: Digest of the samples.
         num_samples: How many they were.
+        mean_square: Of the outputs, where G is over it; else 1.
         target_met: Whether the precision asked for was reached; None when none was asked for.
     """
 
     options: Options
     places: Places
     totals: dict[str, Total]
-    grams: dict[str, Grams]
-    fourth: dict[str, float]
     inputs: str
     num_samples: int
+    mean_square: float
     target_met: bool | None
+
+    @cached_property
+    def grams(self) -> dict[str, Grams]:
+        """By place, K and H."""
+        return {name: divided(total.kept.grams(), self.mean_square) for name, total in self.totals.items()}
+
+    def is_flat(self, name: str) -> bool:
+        """Whether every derivative at a place is zero, so that a ratio is undefined."""
+        return not bool(self.grams[name].trace.sum() > 0)
 
     def result(self, name: str) -> Interaction:
         """The measurement at a place.
@@ -163,13 +174,19 @@ class Gathered:
         Raises:
             InterlawError: G has no energy, or more than a number can hold, so that its ratio is undefined.
         """
-        grams, options, probes = self.grams[name], self.options, self.totals[name].num_probes
+        grams, options, total = self.grams[name], self.options, self.totals[name]
         null, groups = NULLS[options.record.null], len(grams.counts)
         estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
-        _require_energy(grams, estimates["aofe_ratio"], name)
+        ratio = estimates["aofe_ratio"]
+        if self.is_flat(name):
+            raise InterlawError(FLAT.format(layer=name))
+        if not math.isfinite(ratio.value + ratio.stderr):
+            raise InterlawError(NOTHING_IN_COMMON.format(layer=name, clusters=grams.num_clusters))
         energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
         m2 = energy * (1 - participation / grams.dim)
-        spread = spread_over_bases(energy=energy, m2=m2, m4=self.fourth[name], dim=grams.dim)
+        m4 = fourth_moment(total.quarters(by=self.mean_square))
+        spread = spread_over_bases(energy=energy, m2=m2, m4=m4, dim=grams.dim)
+        probes = total.num_probes
         drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
         settings = {
             option: getattr(options, option) for option in ("positions", "center", "scale", "level", "rel_error")
@@ -190,7 +207,7 @@ class Gathered:
             warnings=_warnings(grams),
             plugin=plugin(grams, null=null),
             settings={**settings, "interval": "jackknife", "null": options.record.null},
-            route=self.totals[name].kept.route,
+            route=total.kept.route,
             grams=grams,
             inputs=self.inputs,
             num_samples=self.num_samples,
@@ -203,8 +220,36 @@ class Gathered:
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
 
 
+class Squares:
+    """The mean square of the outputs of a whole sample: one constant for every position, as the paper's code has it."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+        self._last: Batch | None = None
+
+    def add(self, y: Tensor, batch: Batch) -> None:
+        """Takes the outputs of a batch once, however many passes its probes need."""
+        if batch is not self._last:
+            self._last = batch
+            self._sum += float(y.detach().double().square().sum())
+            self._count += y.numel()
+
+    @property
+    def mean(self) -> float:
+        """The mean; 1 where nothing was taken."""
+        if self._count and not self._sum > 0:
+            raise InterlawError(ZEROS)
+        return self._sum / self._count if self._count else 1.0
+
+
 def gather(
-    model: nn.Module, inputs: object, options: Options, *, find: FindPlaces | None = None, route: str | None = None
+    model: nn.Module,
+    inputs: object,
+    options: Options,
+    *,
+    find: Callable[[Batch], list[Place]] | None = None,
+    optional: bool = False,
+    route: str | None = None,
 ) -> Gathered:
     """One pass over the inputs, to their end or until the precision asked for is reached.
 
@@ -212,33 +257,41 @@ def gather(
         model: The network.
         inputs: As the user has them.
         options: What is measured, and how.
-        find: The places, from the model and a first batch; the view's one place when None.
+        find: From a first batch to the places; the view's one place when None.
+        optional: Whether places that cannot be measured are left out, rather than refused.
         route: "matrix" gathers G alone; the options' own when None.
     """
     require_module(model)
-    options = replace(options)  # what it gathers of the outputs is of this pass alone
     totals: dict[str, Total] = {}
+    squares, view = Squares(), options.record
     done, read, check_at = 0, 0, FIRST_CHECK
-    with frozen(model, options.dtype):
-        batches = Batches(
-            inputs,
-            device=device_of(model),
-            dtype=options.dtype,
-            most=options.max_clusters,
-            with_targets=options.record.with_targets,
-            groups=options.groups,
-        )
+    positions = options.positions or view.positions
+    ordered, codes = (inputs, None) if options.groups is None else in_order(inputs, options.groups)
+    batches = Batches(
+        ordered, device=device_of(model), dtype=options.dtype, most=options.max_clusters, with_targets=view.with_targets
+    )
+    codes = codes and codes[: options.max_clusters]
+    expected = max(codes) + 1 if codes else batches.expected
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
         ahead = iter(batches)
         first = next(ahead)
-        places = (find or place_of_view)(model, first, options)
+        if find is not None:
+            named = find(first)
+        else:
+            named = [] if view.place is None else [view.place(model, first, options.layer)]
+        stack.enter_context(frozen(model, options.dtype))
+        places = Places(model, named, optional=optional, last_only=positions == "last")
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if places.kept else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
-        deaf = require_sound(places, first, causal=options.record.with_targets, most=size)
+        deaf = require_sound(places, first, causal=view.with_targets, most=size)
         places.survey(first, most=size)
-        contribute = options.record.start(options)
+        seen = squares.add if options.scale == "rms" else None
+        outputs = readout(positions=positions, center=options.center, outputs=options.outputs, seen=seen)
 
         def contributions() -> Iterator[dict[str, Contribution]]:
             nonlocal read, deaf
+            contribute = view.start(options, outputs)
             for batch in chain([first], ahead):
                 deaf = deaf or require_deaf_to_padding(places, batch)
                 places.survey(batch, most=size)
@@ -249,25 +302,23 @@ def gather(
                         options.progress(read)
                     yield parts
 
-        for parts in contributions() if batches.codes is None else grouped(contributions(), batches.codes):
+        for parts in contributions() if codes is None else grouped(contributions(), codes):
             for name, part in parts.items():
                 if name not in totals:
-                    totals[name] = Total(part, expected=batches.expected, route=route or options.route)
+                    totals[name] = Total(part, expected=expected, route=route or options.route)
                 totals[name].add(part)
             done += len(part.weights)
             if options.rel_error is not None and done >= check_at:
                 if reached(totals, options):
                     break
                 check_at = int(done * CHECK_GROWTH)
-    kept = {} if route == "matrix" else totals
     return Gathered(
         options=options,
         places=places,
         totals=totals,
-        grams={name: divided(total.kept.grams(), options.squares.mean) for name, total in kept.items()},
-        fourth={name: fourth_moment(total.quarters(by=options.squares.mean)) for name, total in kept.items()},
         inputs=batches.digest(read),
         num_samples=read,
+        mean_square=squares.mean,
         target_met=None if options.rel_error is None else reached(totals, options),
     )
 
@@ -278,13 +329,6 @@ def divided(grams: Grams, by: float) -> Grams:
     if not bool(grams.energy.isfinite().all()):
         raise InterlawError(BEYOND)
     return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by / by for name in squared})
-
-
-def place_of_view(model: nn.Module, batch: Batch, options: Options) -> Places:
-    """The one place of a view, or none where nothing is differentiated."""
-    find = options.record.place
-    last_only = (options.positions or options.record.positions) == "last"
-    return Places(model, [] if find is None else [find(model, batch, options.layer)], last_only=last_only)
 
 
 def reached(totals: dict[str, Total], options: Options) -> bool:
@@ -298,14 +342,6 @@ def reached(totals: dict[str, Total], options: Options) -> bool:
         if max(ratio.high - ratio.value, ratio.value - ratio.low) > options.rel_error * abs(ratio.value):
             return False
     return True
-
-
-def _require_energy(grams: Grams, ratio: Estimate, layer: str) -> None:
-    """Refuses a matrix of which a ratio is undefined."""
-    if not bool(grams.trace.sum() > 0):
-        raise InterlawError(FLAT.format(layer=layer))
-    if not math.isfinite(ratio.value + ratio.stderr):
-        raise InterlawError(NOTHING_IN_COMMON.format(layer=layer, clusters=grams.num_clusters))
 
 
 def _warnings(grams: Grams) -> tuple[str, ...]:

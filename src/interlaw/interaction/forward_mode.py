@@ -8,46 +8,17 @@ z = (x - mean x) / std x the normalised input: dz = (dx - mean dx - z mean(z * d
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
-
-from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch
-from interlaw.interaction.network import explained
-from interlaw.interaction.place import Outputs, Place, Places
-
-
-def jacobian_vector(
-    places: Places, batch: Batch, outputs: Outputs, *, tangent: Callable[[Tensor], Tensor]
-) -> Float[Tensor, "n c"]:
-    """J u for the tangent u that `tangent` draws in the shape of h, samples first; no graph is kept."""
-    n = len(batch)
-
-    def dual(place: Place, h: Tensor) -> Tensor:
-        u = tangent(places.samples_first(place, h, n)).flatten()
-        order = places.samples_first(place, torch.arange(h.numel(), device=h.device).reshape(h.shape), n).flatten()
-        back = torch.empty_like(u).index_copy(0, order, u).reshape(h.shape)
-        moving: Tensor = forward_ad.make_dual(h.detach(), back)  # type: ignore[no-untyped-call]
-        return moving
-
-    load_formulas()
-    with torch.no_grad(), forward_ad.dual_level(), _differentiable_attention(), explained():
-        y = outputs(places.run(batch, dual), batch)
-        image: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
-        if image is None:
-            raise InterlawError(f"the outputs do not depend on {', '.join(map(repr, places.kept))}; check layer=")
-        # The tangent must not outlive its dual level as a view of it.
-        return image.clone()
 
 
 @cache
@@ -59,8 +30,9 @@ def load_formulas() -> None:
 
 
 @contextmanager
-def _differentiable_attention() -> Iterator[None]:
+def differentiable() -> Iterator[None]:
     """Attention in a form that has a forward-mode derivative; torch's own switches are put back afterwards."""
+    load_formulas()
     fast = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)

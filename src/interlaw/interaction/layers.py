@@ -1,7 +1,8 @@
 """Layer by layer in one pass: interaction at every layer's input, superposition of its weights, and how they agree.
 
 Legend: W (out x in) a layer's weights; G (in x in) the AGOP at its input; the Neural Feature Ansatz says that W^T W is
-proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an embedding table, whose W^T W is E E^T.
+proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an embedding table read as a layer on one-hot
+inputs, so that W^T W = E E^T (V x V), which is never formed: its functionals follow from C = E^T E.
 """
 
 from __future__ import annotations
@@ -10,24 +11,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.flow import Gathered, gather
-from interlaw.interaction.layout import CONVOLUTIONS
-from interlaw.interaction.matrix import Energies
-from interlaw.interaction.network import require_module
-from interlaw.interaction.options import VIEWS, MeasureOptions, Options, options_from
-from interlaw.interaction.place import Place, Places, token_table
+from interlaw.interaction.grams import haar_null
+from interlaw.interaction.matrix import Energies, energies_from
+from interlaw.interaction.network import find_layers, kernel_of, layer_place
+from interlaw.interaction.options import VIEWS, MeasureOptions, options_from
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.superposition import agreement, kernel_of, superposition
-from interlaw.interaction.views import by_patch
 from interlaw.size import counted
 
 if TYPE_CHECKING:
@@ -159,50 +156,28 @@ def measure_layers(
     if not asked.record.layers:
         known = " or ".join(repr(name) for name, view in VIEWS.items() if view.layers)
         raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
-    require_module(model)
-    chosen = _chosen(model, layers)
 
-    def find(model: nn.Module, batch: Batch, options: Options) -> Places:
-        return Places(model, [_place(*named) for named in chosen.items()], optional=layers is None)
+    def find(batch: Batch) -> list[Place]:
+        return [layer_place(*named) for named in find_layers(model, layers).items()]
 
-    gathered = gather(model, inputs, asked, find=find)
-    gathered.places.leave_out(_without_energy(gathered, chosen))
-    rows = [_row(gathered, name, chosen[name]) for name in gathered.places.kept]
-    return Layers(rows, left_out={**gathered.places.left_out, **({} if layers else _unknown_kinds(model, chosen))})
-
-
-def _place(name: str, module: nn.Module) -> Place:
-    """A layer's input; the output of an embedding, and a convolution's patches."""
-    if isinstance(module, CONVOLUTIONS):
-        return Place(
-            name=name, module=module, output=True, columns=partial(by_patch, module.weight.detach().flatten(1))
-        )
-    return Place(name=name, module=module, output=isinstance(module, nn.Embedding), columns=_by_last_axis)
+    gathered = gather(model, inputs, asked, find=find, optional=layers is None)
+    places = gathered.places
+    places.leave_out({name: "its derivative is all zeros" for name in places.kept if gathered.is_flat(name)})
+    weights = {name: kernel_of(place.module) for name, place in places.kept.items()}
+    places.leave_out(
+        {name: "its weights are all zeros" for name, W in weights.items() if W is None or not bool(W.any())}
+    )
+    results = [gathered.result(name) for name in places.kept]
+    unknown = {} if layers else _unknown_kinds(model, {*places.kept, *places.left_out})
+    return Layers([_row(gathered, result) for result in results], left_out={**places.left_out, **unknown})
 
 
-def _by_last_axis(g: Tensor) -> Tensor:
-    """A gradient at a linear layer or a table as columns (n, D, positions), D what its weights act on."""
-    return g.reshape(len(g), -1, g.shape[-1]).mT
-
-
-def _without_energy(gathered: Gathered, modules: dict[str, nn.Module]) -> dict[str, str]:
-    """Layers whose ratio is undefined, and why."""
-    reasons = {}
-    for name in gathered.places.kept:
-        W = kernel_of(modules[name])
-        if not bool(gathered.grams[name].trace.sum() > 0):
-            reasons[name] = "its derivative is all zeros"
-        elif W is None or not bool(W.any()):
-            reasons[name] = "its weights are all zeros"
-    return reasons
-
-
-def _unknown_kinds(model: nn.Module, chosen: dict[str, nn.Module]) -> dict[str, str]:
+def _unknown_kinds(model: nn.Module, chosen: set[str]) -> dict[str, str]:
     """Matrices that are in no layer of a known kind, such as the fused weights of experts, and why they have no row."""
     reasons = {}
     for name, module in model.named_modules():
         matrices = [p for p in module.parameters(recurse=False) if p.dim() > 1]
-        if matrices and name not in chosen and module not in chosen.values():
+        if matrices and name not in chosen:
             what = "a table of positions" if isinstance(module, nn.Embedding) else f"a {type(module).__name__}"
             count = sum(p.numel() for p in matrices)
             reasons[name or type(module).__name__] = (
@@ -211,34 +186,75 @@ def _unknown_kinds(model: nn.Module, chosen: dict[str, nn.Module]) -> dict[str, 
     return reasons
 
 
-def _row(gathered: Gathered, name: str, module: nn.Module) -> LayerInteraction:
+def _row(gathered: Gathered, interaction: Interaction) -> LayerInteraction:
     """One row: interaction from K and H, superposition from the weights, agreement from both."""
+    name = interaction.layer
+    module = gathered.places.kept[name].module
+    assert module is not None
     nfa, centered = agreement(module, gathered.totals[name].kept.mean())
     return LayerInteraction(
         name=name,
         kind=type(module).__name__,
-        interaction=gathered.result(name),
+        interaction=interaction,
         superposition=superposition(module),
         nfa=nfa,
         nfa_centered=centered,
     )
 
 
-def _chosen(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
-    """The modules to measure by name."""
-    known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
-    tokens = token_table(model)
-    if tokens is not None:
-        # Tables of positions are shared by all samples: they have no gradient per sample.
-        known = {name: m for name, m in known.items() if m is tokens or not isinstance(m, nn.Embedding)}
-    missing = [name for name in layers or () if name not in known]
-    if missing or not known:
-        near = did_you_mean(missing[0], known) if missing else ""
+def superposition(module: nn.Module) -> Energies:
+    """Energies of W^T W, of E E^T for an embedding.
+
+    Raises:
+        InterlawError: The module has no weights of a known kind.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(2, 2)
+        >>> with torch.no_grad():
+        ...     _ = layer.weight.copy_(torch.eye(2))
+        >>> superposition(layer).aofe  # two features, a direction each
+        0.0
+    """
+    W = kernel_of(module)
+    if W is None:
         raise InterlawError(
-            f"expected linear, convolution or embedding layers, found {missing or 'none'}; "
-            f"this model has {', '.join(list(known)[:8]) or 'none of them'}{near}"
+            f"expected a linear, convolution or embedding layer, found {type(module).__name__}; name another layer"
         )
-    return known if layers is None else {name: known[name] for name in layers}
+    W = W.double()
+    C = W.T @ W
+    diagonal = W.square().sum(1) if isinstance(module, nn.Embedding) else C.diagonal()
+    # Energy and trace of E E^T are those of E^T E: both have the same eigenvalues.
+    return energies_from(C.square().sum(), diagonal.square().sum(), C.trace(), dim=len(diagonal), null=haar_null)
+
+
+def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:
+    """Cosine of W^T W and G, plain and after the mean entry of each is taken away.
+
+    For an embedding G is taken at its output, and E E^T is compared with E G E^T, the AGOP at one-hot inputs.
+
+    Source: Radhakrishnan et al. 2022, arXiv 2212.13881 (the ansatz, and correlation as its measure).
+    """
+    W = kernel_of(module)
+    assert W is not None
+    W, G = W.double(), G.double()
+    if not isinstance(module, nn.Embedding):
+        first, second = W.T @ W, G
+        products = (first * second).sum(), first.square().sum(), second.square().sum()
+        sums, size = (first.sum(), second.sum()), first.numel()
+    else:
+        C, total = W.T @ W, W.sum(0)
+        CG = C @ G
+        # <E E^T, E G E^T> = tr(C C G) and ||E G E^T||^2 = tr(C G C G); sums of entries are 1^T E . E^T 1.
+        products = (CG * C).sum(), C.square().sum(), (CG * CG.T).sum()
+        sums, size = (total @ total, total @ G @ total), len(W) ** 2
+    plain = products[0] / (products[1] * products[2]).sqrt()
+    inner, *squares = (
+        product - a * b / size for product, a, b in zip(products, (sums[0], *sums), (sums[1], *sums), strict=True)
+    )
+    spread = (squares[0] * squares[1]).clamp(min=0).sqrt()
+    # One coordinate has no spread of entries: the correlation is undefined and reads 0.
+    return float(plain), float(inner / spread) if float(spread) > 0 else 0.0
 
 
 def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = None) -> list[dict[str, Any]]:
@@ -253,13 +269,13 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
         >>> list_layers(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.randn(1, 3))
         [{'name': '0', 'kind': 'Linear', 'width': 3, 'calls': 1}]
     """
-    layers = _chosen(model, None)
+    layers = find_layers(model, None)
     calls: Counter[str] = Counter()
     with ExitStack() as stack, torch.no_grad():
         for name, module in layers.items():
             stack.callback(module.register_forward_pre_hook(lambda *_, name=name: calls.update([name])).remove)
         if batch is not None:
-            model(batch) if isinstance(batch, Tensor) else model(**batch)
+            Batch(inputs=batch).fed_to(model)
     return [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""How the samples of a batch may lie in an activation h, which its shape leaves open.
+"""A place of an activation h, and how the samples of a batch may lie in h, which its shape leaves open.
 
 (n * T, d) may hold one sample after the other or one token after the other, and (T, n, d) with T = n looks like
 (n, T, d).
@@ -9,10 +9,36 @@ Legend: n samples; T tokens of one sample; d features.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from interlaw.errors import InterlawError
+
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def by_position(h: Tensor) -> Tensor:
+    """An activation as columns (n, D, positions): (n, T, features) has features, any other shape is one vector."""
+    return h.mT if h.dim() == 3 else h.flatten(1)[:, :, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where h lives.
+
+    Attributes:
+        name: "input", "embeddings", or the module's name.
+        module: The module whose input or output h is; None at the model's input.
+        output: Whether h is the module's output: its input has no derivative, or consists of patches.
+        columns: From a gradient at h, samples first, to columns (n, D, positions).
+    """
+
+    name: str
+    module: nn.Module | None = None
+    output: bool = False
+    columns: Callable[[Tensor], Tensor] = by_position
+
 
 Arrange = Callable[[Tensor, int], Tensor | None]
 """One way for n samples to lie in h: from h to h with its samples on the first axis, None where that cannot be."""
@@ -47,3 +73,14 @@ def layouts_of(module: nn.Module | None) -> tuple[Arrange, ...]:
     """How samples may lie at a module, most common first; at the model's input (None) there is one way."""
     lone = module is None or isinstance(module, CONVOLUTIONS)
     return LAYOUTS[: 1 if lone else 2 if isinstance(module, nn.Embedding) else None]
+
+
+NO_ROWS = "no row for each of them"
+
+
+def no_layout(h: Tensor, n: int, place: Place, said: str) -> InterlawError:
+    """The refusal of an activation whose samples cannot be told apart."""
+    return InterlawError(
+        f"expected a part of '{place.name}' for each of {n} samples, found shape {tuple(h.shape)} and {said}; name "
+        "another layer, and put samples on the first axis of inputs and outputs"
+    )

@@ -1,4 +1,4 @@
-"""The network while it is measured: it runs plainly and stays as it was, and what torch refuses is explained.
+"""The network that is measured: where in it h may live; it runs plainly, stays as it was, and says what it refuses.
 
 Plainly means without compiled code, checkpoints, caches, hooks on gradients and automatic changes of precision.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
 from unittest import mock
@@ -18,7 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
-from interlaw.errors import InterlawError, first_line
+from interlaw.errors import InterlawError, did_you_mean, first_line
+from interlaw.interaction.batches import Batch, real_names
+from interlaw.interaction.layout import CONVOLUTIONS, Place
 
 # what torch says -> what the user is told
 CURES = {
@@ -68,6 +71,98 @@ def require_module(model: object) -> None:
         raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
 
 
+def find_place(model: nn.Module, batch: Batch, layer: str | None) -> Place:
+    """The place of a measurement: a named module's input, else the input, else the embeddings of integer input.
+
+    `layer` is a name as in `model.named_modules()`; "embeddings" and "input" name the other two places.
+    """
+    if layer == "input":
+        return Place(name="input")
+    if layer not in (None, "embeddings"):
+        modules = {name: module for name, module in model.named_modules() if name}
+        if layer not in modules:
+            known = ", ".join(list(modules)[:8])
+            raise InterlawError(
+                f"expected the name of a module, found '{layer}'; this model has {known}, ..."
+                f"{did_you_mean(layer, modules)}"
+            )
+        return Place(name=str(layer), module=modules[str(layer)])
+    real = batch.inputs.is_floating_point() if isinstance(batch.inputs, Tensor) else bool(real_names(batch.inputs))
+    if layer is None and real:
+        return Place(name="input")
+    table = token_table(model)
+    if table is None:
+        raise InterlawError(
+            f"integer inputs have no derivative, and {type(model).__name__} has no get_input_embeddings(); "
+            "pass layer= with the module that first sees real numbers"
+        )
+    return Place(name="embeddings", module=table, output=True)
+
+
+def token_table(model: nn.Module) -> nn.Module | None:
+    """The module that the model says turns tokens into vectors; None where it says none, as networks of pictures do."""
+    getter = getattr(model, "get_input_embeddings", None)
+    try:
+        module = getter() if callable(getter) else None
+    except (NotImplementedError, AttributeError):  # the library's networks of pictures and sound inherit the method
+        return None
+    if not isinstance(module, nn.Embedding):
+        return module if isinstance(module, nn.Module) else None
+    # the encoder of a pair names the table that it shared with its decoder, and runs its own of the same weights
+    others = [m for m in model.modules() if isinstance(m, nn.Embedding) and m is not module]
+    twins = [m for m in others if m.weight is module.weight]
+    return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
+
+
+def layer_place(name: str, module: nn.Module) -> Place:
+    """What a layer's weights act on: its input; the output of an embedding, and a convolution's patches."""
+    if isinstance(module, CONVOLUTIONS):
+        return Place(name=name, module=module, output=True, columns=partial(by_patch, module))
+    return Place(name=name, module=module, output=isinstance(module, nn.Embedding), columns=by_last_axis)
+
+
+def by_last_axis(g: Tensor) -> Tensor:
+    """A gradient at a linear layer or a table as columns (n, D, positions), D what its weights act on."""
+    return g.reshape(len(g), -1, g.shape[-1]).mT
+
+
+def by_patch(conv: Any, g: Tensor) -> Tensor:
+    """A gradient at a convolution's output as columns at its patches, (n, C_in * kernel, patches)."""
+    columns: Tensor = conv.weight.detach().flatten(1).T.to(g.dtype) @ g.flatten(2)
+    return columns
+
+
+def find_layers(model: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+    """Linear, convolution and embedding layers by name; all of them when None."""
+    known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
+    tokens = token_table(model)
+    if tokens is not None:
+        # Tables of positions are shared by all samples: they have no gradient per sample.
+        known = {name: m for name, m in known.items() if m is tokens or not isinstance(m, nn.Embedding)}
+    missing = [name for name in names or () if name not in known]
+    if missing or not known:
+        near = did_you_mean(missing[0], known) if missing else ""
+        raise InterlawError(
+            f"expected linear, convolution or embedding layers, found {missing or 'none'}; "
+            f"this model has {', '.join(list(known)[:8]) or 'none of them'}{near}"
+        )
+    return known if names is None else {name: known[name] for name in names}
+
+
+def kernel_of(module: nn.Module | None) -> Tensor | None:
+    """W (out x in) of a linear, Conv1D (Hugging Face) or convolution layer, the table of an embedding; else None."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor) or weight.dim() < 2:
+        return None
+    if isinstance(module, nn.Linear | nn.Embedding):
+        return weight.detach()
+    if type(module).__name__ == "Conv1D":
+        return weight.detach().T
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups == 1:
+        return weight.detach().flatten(1)
+    return None
+
+
 @contextmanager
 def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]:
     """Freezes the weights, so that no graph outlives a batch, and allows gradients; all restored afterwards.
@@ -94,7 +189,6 @@ def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]
                     stack.callback(setattr, tensor, "data", tensor.data)
                     tensor.data = tensor.data.to(dtype)
         stack.enter_context(torch.autocast(device_of(model).type, enabled=False))  # the precision is `dtype`
-        stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(explained())
         yield

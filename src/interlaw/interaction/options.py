@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, TypedDict
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
 from interlaw.interaction.intervals import INTERVALS, require_among
-from interlaw.interaction.place import Place, Places, find_place
+from interlaw.interaction.layout import Place
+from interlaw.interaction.network import find_place
+from interlaw.interaction.place import Outputs, Places
 from interlaw.interaction.routes import Contribution
 from interlaw.registry import Registry
 
@@ -30,7 +32,7 @@ class View:
     """One answer to which matrix G is meant; `VIEWS` holds them by name.
 
     Attributes:
-        start: From the options to what makes contributions of batches.
+        start: From the options, and the outputs that they read, to what makes contributions of batches.
         place: Where h lives, from the model, a batch and the option `layer`; None where nothing is differentiated.
         null: The ratio by chance, a name in `NULLS`.
         positions: Which outputs of sequences count unless the options say so: "all" or the "last".
@@ -44,7 +46,7 @@ class View:
         (True, 'last')
     """
 
-    start: Callable[[Options], Contribute]
+    start: Callable[[Options, Outputs], Contribute]
     place: Callable[[nn.Module, Batch, str | None], Place] | None = find_place
     null: str = "haar"
     positions: str = "all"
@@ -87,31 +89,6 @@ class MeasureOptions(MatrixOptions, total=False):
     name: str | None
 
 
-ZEROS = "expected outputs to divide by their root mean square, found all zeros; leave scale out"
-
-
-class Squares:
-    """The mean square of the outputs of a whole sample: one constant for every position, as the paper's code has it."""
-
-    def __init__(self) -> None:
-        self._sum, self._count = 0.0, 0
-        self._last: Batch | None = None
-
-    def add(self, y: Tensor, batch: Batch) -> None:
-        """Takes the outputs of a batch once, however many passes its probes need."""
-        if batch is not self._last:
-            self._last = batch
-            self._sum += float(y.detach().double().square().sum())
-            self._count += y.numel()
-
-    @property
-    def mean(self) -> float:
-        """The mean; 1 where nothing was taken."""
-        if self._count and not self._sum > 0:
-            raise InterlawError(ZEROS)
-        return self._sum / self._count if self._count else 1.0
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """One measurement's options and their defaults; `measure` documents each.
@@ -139,7 +116,6 @@ class Options:
     dtype: torch.dtype | None = None
     progress: Progress | None = None
     name: str | None = None
-    squares: Squares = field(default_factory=Squares, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Checks everything that can be checked without the model."""
@@ -239,7 +215,7 @@ def options_from(given: Mapping[str, Any], *, without: Sequence[str] = (), **fix
     Raises:
         TypeError: A keyword is none of them.
     """
-    known = [one.name for one in fields(Options) if one.init and one.name not in without]
+    known = [one.name for one in fields(Options) if one.name not in without]
     for name in (name for name in given if name not in known):
         raise TypeError(f"expected options among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
     return Options(**{**fixed, **given})

@@ -17,15 +17,20 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 
+from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.forward_mode import jacobian_vector
+from interlaw.interaction.forward_mode import differentiable
 from interlaw.interaction.grams import NULLS
+from interlaw.interaction.layout import Place
+from interlaw.interaction.network import explained
 from interlaw.interaction.options import VIEWS, Contribute, Options, View
-from interlaw.interaction.place import Outputs, Places
+from interlaw.interaction.place import Outputs, Places, require_finite
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import Columns, ones, random_signs, readout, require_finite, unit_cotangents
+from interlaw.interaction.views import Columns, ones, random_signs, unit_cotangents
 
 # As the paper's code has it: 64 outputs of a matrix drawn with this seed.
 PROJECTED_OUTPUTS = 64
@@ -38,19 +43,13 @@ FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
 
 
-def output_view(options: Options) -> Contribute:
-    """G = E[J J^T] over the outputs themselves, of the last token where there are tokens."""
-    return _output_side(options, readout(options))
-
-
-def projected_view(options: Options) -> Contribute:
+def projected_view(options: Options, read: Outputs) -> Contribute:
     """G = P E[J J^T] P^T; P has entries N(0, 1/m) and never changes."""
-    read = readout(options)
-    return _output_side(options, lambda output, batch: _project(read(output, batch)))
+    return output_view(options, lambda output, batch: _project(read(output, batch)))
 
 
-def _output_side(options: Options, outputs: Outputs) -> Contribute:
-    """Either view, from the outputs as it takes them."""
+def output_view(options: Options, outputs: Outputs) -> Contribute:
+    """G = E[J J^T] over the outputs themselves, of the last token where there are tokens."""
     if options.probes != "exact":
         return Probed(options, outputs)
 
@@ -104,7 +103,7 @@ class Probed:
         while start < len(batch):
             stop = min(len(batch), start + self._refresh_at - self._seen)
             piece = batch.take(start, stop)
-            images = require_finite(self._images(places, piece))
+            images = self._images(places, piece)
             as_factors = self._as_factors or images.shape[1] > WIDEST_MATRICES
             parts.append(images if as_factors else self._matrices(places, piece, images))
             start = stop
@@ -128,7 +127,7 @@ class Probed:
                 drawn.extend(random_signs(h, count, self._generator))
             return drawn.pop()
 
-        images = [jacobian_vector(places, batch, self._outputs, tangent=tangent) for _ in range(count)]
+        images = [_jacobian_vector(places, batch, self._outputs, tangent=tangent) for _ in range(count)]
         stacked: Tensor = torch.stack(images, 2) / count**0.5
         return stacked
 
@@ -158,11 +157,33 @@ def leading_directions(G: Tensor) -> Tensor:
     return leading
 
 
+def _jacobian_vector(
+    places: Places, batch: Batch, outputs: Outputs, *, tangent: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "n c"]:
+    """J u for the tangent u that `tangent` draws in the shape of h, samples first; no graph is kept."""
+    n = len(batch)
+
+    def dual(place: Place, h: Tensor) -> Tensor:
+        u = tangent(places.samples_first(place, h, n)).flatten()
+        order = places.samples_first(place, torch.arange(h.numel(), device=h.device).reshape(h.shape), n).flatten()
+        back = torch.empty_like(u).index_copy(0, order, u).reshape(h.shape)
+        moving: Tensor = forward_ad.make_dual(h.detach(), back)  # type: ignore[no-untyped-call]
+        return moving
+
+    with torch.no_grad(), forward_ad.dual_level(), differentiable(), explained():
+        y = outputs(places.run(batch, dual), batch)
+        image: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
+        if image is None:
+            raise InterlawError(f"the outputs do not depend on {', '.join(map(repr, places.kept))}; check layer=")
+        # The tangent must not outlive its dual level as a view of it.
+        return require_finite(image.clone())
+
+
 def _rows(places: Places, batch: Batch, outputs: Outputs, cotangents: Callable[[Tensor], Iterable[Tensor]]) -> Tensor:
     """Rows of B along the cotangents: (n, k, coordinates of h)."""
     (name,) = places.kept
     gradients = [at[name].flatten(1) for at in places.gradients(batch, outputs, cotangents)]
-    return require_finite(torch.stack(gradients, 1))
+    return torch.stack(gradients, 1)
 
 
 def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where h lives, at one place of a network or at many: it is found, its samples are told apart, gradients are taken.
+"""h at one place of a network or at many: its samples are told apart, outputs are read, gradients are taken.
 
 Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. The derivative tells how the
 samples lie in h: the outputs of one sample depend on that sample's part alone.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_hooks
 from torch.utils.hooks import RemovableHandle
 
-from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.batches import Batch, edit_input, real_names
-from interlaw.interaction.layout import Arrange, layouts_of
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import Batch, edit_input
+from interlaw.interaction.layout import NO_ROWS, Arrange, Place, layouts_of, no_layout
 from interlaw.interaction.network import explained
 from interlaw.machine import free_bytes
 
@@ -34,74 +33,14 @@ MOST_COLUMNS = 64  # a position of a sample: more outputs than this are summed u
 
 FEW = 4  # samples of the trial that tells them apart: two halves, and more than one sample in each
 
-Edit = Callable[["Place", Tensor], Tensor]
+NOT_FINITE = (
+    "{bad} of {all} clusters of a batch have a Jacobian with NaN or infinite entries; check the inputs, or measure "
+    "with dtype=torch.float32"
+)
+
+Edit = Callable[[Place, Tensor], Tensor]
 Outputs = Callable[[Any, Batch], Tensor]
 Cotangents = Callable[[Tensor], Iterable[Tensor]]
-
-
-def by_position(h: Tensor) -> Tensor:
-    """An activation as columns (n, D, positions): (n, T, features) has features, any other shape is one vector."""
-    return h.mT if h.dim() == 3 else h.flatten(1)[:, :, None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where h lives.
-
-    Attributes:
-        name: "input", "embeddings", or the module's name.
-        module: The module whose input or output h is; None at the model's input.
-        output: Whether h is the module's output: its input has no derivative, or consists of patches.
-        columns: From a gradient at h, samples first, to columns (n, D, positions).
-    """
-
-    name: str
-    module: nn.Module | None = None
-    output: bool = False
-    columns: Callable[[Tensor], Tensor] = by_position
-
-
-def find_place(model: nn.Module, batch: Batch, layer: str | None) -> Place:
-    """The place of a measurement: a named module's input, else the input, else the embeddings of integer input.
-
-    `layer` is a name as in `model.named_modules()`; "embeddings" and "input" name the other two places.
-    """
-    if layer == "input":
-        return Place(name="input")
-    if layer not in (None, "embeddings"):
-        modules = {name: module for name, module in model.named_modules() if name}
-        if layer not in modules:
-            known = ", ".join(list(modules)[:8])
-            raise InterlawError(
-                f"expected the name of a module, found '{layer}'; this model has {known}, ..."
-                f"{did_you_mean(layer, modules)}"
-            )
-        return Place(name=str(layer), module=modules[str(layer)])
-    real = batch.inputs.is_floating_point() if isinstance(batch.inputs, Tensor) else bool(real_names(batch.inputs))
-    if layer is None and real:
-        return Place(name="input")
-    table = token_table(model)
-    if table is None:
-        raise InterlawError(
-            f"integer inputs have no derivative, and {type(model).__name__} has no get_input_embeddings(); "
-            "pass layer= with the module that first sees real numbers"
-        )
-    return Place(name="embeddings", module=table, output=True)
-
-
-def token_table(model: nn.Module) -> nn.Module | None:
-    """The module that the model says turns tokens into vectors; None where it says none, as networks of pictures do."""
-    getter = getattr(model, "get_input_embeddings", None)
-    try:
-        module = getter() if callable(getter) else None
-    except (NotImplementedError, AttributeError):  # the library's networks of pictures and sound inherit the method
-        return None
-    if not isinstance(module, nn.Embedding):
-        return module if isinstance(module, nn.Module) else None
-    # the encoder of a pair names the table that it shared with its decoder, and runs its own of the same weights
-    others = [m for m in model.modules() if isinstance(m, nn.Embedding) and m is not module]
-    twins = [m for m in others if m.weight is module.weight]
-    return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
 
 
 def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -> Arrange:
@@ -122,18 +61,7 @@ def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -
         arranged = [arrange(one, n) for one in touched]
         if not any(h is not None and bool(h[other].any()) for h, other in zip(arranged, others, strict=True)):
             return arrange
-    raise _no_layout(gradients[0], n, place, "outputs of one that depend on another" if fitting else NO_ROWS)
-
-
-NO_ROWS = "no row for each of them"
-
-
-def _no_layout(h: Tensor, n: int, place: Place, said: str) -> InterlawError:
-    """The refusal."""
-    return InterlawError(
-        f"expected a part of '{place.name}' for each of {n} samples, found shape {tuple(h.shape)} and {said}; name "
-        "another layer, and put samples on the first axis of inputs and outputs"
-    )
+    raise no_layout(gradients[0], n, place, "outputs of one that depend on another" if fitting else NO_ROWS)
 
 
 class Places:
@@ -231,7 +159,7 @@ class Places:
             arranged = arrange(h, n)
             if arranged is not None:
                 return arranged
-        raise _no_layout(h, n, place, NO_ROWS)
+        raise no_layout(h, n, place, NO_ROWS)
 
     def gradients(
         self, batch: Batch, outputs: Outputs, cotangents: Cotangents, *, arranged: bool = True
@@ -242,7 +170,7 @@ class Places:
             batch: One batch.
             outputs: From what the model returns, and the batch, to y (n, C), or to losses (n,).
             cotangents: From y to tensors of its shape, none of which depends on the results of the others.
-            arranged: Samples first, rather than as they lie at the place.
+            arranged: Samples first and checked, rather than as they lie at the place.
         """
         edges: dict[str, GradientEdge] = {}
 
@@ -278,7 +206,9 @@ class Places:
                 try:
                     if g is None:
                         raise InterlawError("the outputs do not depend on it")
-                    gradients[name] = self.samples_first(self._places[name], g, len(batch)) if arranged else g
+                    gradients[name] = (
+                        require_finite(self.samples_first(self._places[name], g, len(batch))) if arranged else g
+                    )
                 except InterlawError as error:
                     reasons[name] = str(error)
             self.leave_out(reasons)
@@ -310,11 +240,7 @@ class Places:
             ends_together = batch.mask is None or bool(batch.mask[:, -1].all())
             options = {"logits_to_keep": 1} if self._last_only and ends_together else {}
             with explained(type(self.model).__name__):
-                if isinstance(inputs, Tensor):
-                    output = self.model(inputs, **options)
-                else:
-                    named = {name: value for name, value in inputs.items() if name != "labels"}
-                    output = self.model(**named, **options)
+                output = Batch(inputs=inputs).fed_to(self.model, **options)
         never = "no forward pass runs it (of an encoder-decoder measure model.get_encoder())"
         often = {name: n for name, n in runs.items() if once and n != 1}
         self.leave_out({name: f"it runs {n} times in a forward pass" if n else never for name, n in often.items()})
@@ -352,6 +278,14 @@ def _halves(y: Tensor) -> Iterator[Tensor]:
 def pattern(like: Tensor) -> Tensor:
     """Numbers between -1 and 1 in no order that sums of outputs could cancel, and nothing random."""
     return torch.arange(1, like.numel() + 1, device=like.device).cos().to(like.dtype).reshape(like.shape)
+
+
+def require_finite(values: Tensor) -> Tensor:
+    """The values in at least float32; a NaN or an infinity among them is a fault, never a zero."""
+    bad = ~torch.isfinite(values).flatten(1).all(1)
+    if bool(bad.any()):
+        raise InterlawError(NOT_FINITE.format(bad=int(bad.sum()), all=len(bad)))
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def leaf(place: Place, h: Tensor) -> Tensor:
@@ -392,3 +326,49 @@ def output_tensor(output: Any) -> Tensor:
 def named_output(output: Any, name: str) -> Any:
     """An entry of a mapping or an attribute of an object; None when it has neither."""
     return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+
+
+def readout(
+    *, positions: str, center: bool, outputs: Sequence[int] | None, seen: Callable[[Tensor, Batch], None] | None
+) -> Outputs:
+    """From what a model returns to the outputs y (n, C) that are differentiated, one row a cluster.
+
+    Args:
+        positions: For outputs (n, T, C): "last" or "all".
+        center: Subtract from each position's outputs their mean.
+        outputs: Indices of those that count; all when None.
+        seen: Told of the outputs before some are chosen, padding left out.
+    """
+
+    def read(output: Any, batch: Batch) -> Tensor:
+        y, mask = output_tensor(output), batch.mask
+        if y.dim() >= 3 and positions == "last":
+            y = _last(y, mask)
+        real = mask.bool() if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2] else None
+        if center:
+            y = y - y.mean(-1, keepdim=True)
+        if seen is not None:
+            seen(y if real is None else y[real], batch)
+        if outputs is not None:
+            y = y[..., _chosen(outputs, y.shape[-1])]
+        if real is not None:
+            y = y * real[:, :, None].to(y.dtype)
+        return y.flatten(1) if y.dim() > 1 else y[:, None]
+
+    return read
+
+
+def _last(y: Tensor, mask: Tensor | None) -> Tensor:
+    """The outputs at the last token that is not padding."""
+    if mask is None or mask.shape != y.shape[:2]:
+        return y[:, -1]
+    last = torch.where(mask.bool(), torch.arange(mask.shape[1], device=mask.device), -1).amax(1)
+    return y[torch.arange(len(y), device=y.device), last]
+
+
+def _chosen(outputs: Sequence[int], count: int) -> list[int]:
+    """The indices, all of which must be there."""
+    bad = [index for index in outputs if not -count <= index < count]
+    if bad:
+        raise InterlawError(f"expected outputs from 0 to {count - 1}, found {bad}; leave outputs out to take all")
+    return list(outputs)

@@ -5,16 +5,14 @@ Legend: A_n = V_n V_n^T the contribution of cluster n, V_n its factor, D x r; K_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import require_one_label_each
 from interlaw.interaction.coactivation import CoactivationAccumulator, coactivation_cost
 from interlaw.interaction.grams import SUMS, Grams, Slices, grams_from
 
@@ -90,49 +88,6 @@ class Contribution:
         """Matrices in place of factors."""
         assert self.factors is not None
         return replace(self, factors=None, matrices=self.factors @ self.factors.mT)
-
-
-Parts = dict[str, Contribution]
-
-
-def grouped(parts: Iterable[Parts], codes: list[int]) -> Iterator[Parts]:
-    """Contributions of samples as contributions of whole groups; a group is complete when the next one begins.
-
-    Args:
-        parts: At every place, what the next samples add.
-        codes: The number of each sample's group.
-
-    Raises:
-        InterlawError: A group comes back after another, or labels and samples differ in number.
-    """
-    waiting: Parts = {}
-    start = taken = closed = 0
-    for part in parts:
-        taken += len(next(iter(part.values())).weights)
-        require_one_label_each(taken, codes, more=True)
-        waiting = {name: waiting[name].followed_by(one) if waiting else one for name, one in part.items()}
-        *runs, _ = (len(list(run)) for _, run in groupby(codes[start:taken]))
-        if runs:
-            whole = sum(runs)
-            closed = _require_new(codes[start : start + whole], closed)
-            yield {name: one.take(0, whole).pooled(runs) for name, one in waiting.items()}
-            waiting = {name: one.take(whole, None) for name, one in waiting.items()}
-            start += whole
-    if waiting:
-        _require_new(codes[start:taken], closed)
-        yield {name: one.pooled([taken - start]) for name, one in waiting.items()}
-
-
-def _require_new(codes: list[int], closed: int) -> int:
-    """Refuses a group that was complete before; returns how many are."""
-    for code, _ in groupby(codes):
-        if code < closed:
-            raise InterlawError(
-                "expected the samples of a group after each other, found a group that comes back after another; sort "
-                "inputs and groups"
-            )
-        closed = code + 1
-    return closed
 
 
 class DenseAccumulator:

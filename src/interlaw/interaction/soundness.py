@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch
-from interlaw.interaction.place import Place, Places, leaf, output_tensor, pattern, token_table
+from interlaw.interaction.layout import Place
+from interlaw.interaction.network import token_table
+from interlaw.interaction.place import Places, leaf, output_tensor, pattern
 
 # An operator on numbers of 8 bits tells inputs apart that differ by this share; many of its outputs then change, while
 # of a decision (a mask, the choice of an expert) few do.

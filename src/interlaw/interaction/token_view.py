@@ -9,18 +9,20 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
+from interlaw.interaction.layout import Place
+from interlaw.interaction.network import find_place
 from interlaw.interaction.options import VIEWS, Contribute, Options, View
-from interlaw.interaction.place import Place, Places, find_place
+from interlaw.interaction.place import Outputs, Places
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import cotangents_of, ones, readout, require_finite
+from interlaw.interaction.views import cotangents_of, ones
 
 # Coordinates of all clusters that are unfolded at once: enough for fast products, little beside the activations.
 SLICE_COORDINATES = 2**14
 
 
-def token_view(options: Options) -> Contribute:
+def token_view(options: Options, read: Outputs) -> Contribute:
     """Kept per sequence is the gradient g at the embeddings; its coordinates are the rows of the table times g."""
-    draw, outputs = cotangents_of(options), readout(options)
+    draw = cotangents_of(options)
 
     def contribute(places: Places, batch: Batch) -> dict[str, Contribution]:
         (place,) = places.kept.values()
@@ -32,8 +34,8 @@ def token_view(options: Options) -> Contribute:
             drawn, _, probes = draw(y)
             return drawn
 
-        gradients = [found[place.name] for found in places.gradients(batch, outputs, cotangents)]
-        stored = require_finite(torch.stack([g.flatten(1) for g in gradients], 2))
+        gradients = [found[place.name] for found in places.gradients(batch, read, cotangents)]
+        stored = torch.stack([g.flatten(1) for g in gradients], 2)
         table = embedding_table(place.module)
         time, width = gradients[0].shape[1:]
         step = max(1, SLICE_COORDINATES // len(table))

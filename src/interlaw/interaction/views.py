@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch, real_input
-from interlaw.interaction.layout import CONVOLUTIONS
+from interlaw.interaction.layout import CONVOLUTIONS, Place
+from interlaw.interaction.network import layer_place
 from interlaw.interaction.options import VIEWS, Contribute, Options, View
-from interlaw.interaction.place import Outputs, Place, Places, named_output, output_tensor
+from interlaw.interaction.place import Outputs, Places, named_output, output_tensor
 from interlaw.interaction.routes import Contribution
 
 # As many exact gradients as a batch of them costs about what the Gram matrices of one probe each would.
@@ -87,7 +88,7 @@ class Columns:
 
     def add(self, columns: Tensor) -> None:
         """Takes the next set."""
-        self._kept.append(require_finite(columns))
+        self._kept.append(columns)
         self._taken += 1
         dim, width = columns.shape[1:]
         self._dim = dim
@@ -108,23 +109,12 @@ class Columns:
         )
 
 
-def require_finite(values: Tensor) -> Tensor:
-    """The values in at least float32; a NaN or an infinity among them is a fault, never a zero."""
-    bad = ~torch.isfinite(values).flatten(1).all(1)
-    if bool(bad.any()):
-        raise InterlawError(
-            f"{int(bad.sum())} of {len(bad)} clusters of a batch have a Jacobian with NaN or infinite entries; "
-            "check the inputs, or measure with dtype=torch.float32"
-        )
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
-
-
-def input_view(options: Options) -> Contribute:
+def input_view(options: Options, read: Outputs) -> Contribute:
     """G over the features of h, for every output or for random cotangents."""
-    return InputSide(options, readout(options), cotangents_of(options))
+    return InputSide(options, read, cotangents_of(options))
 
 
-def loss_view(options: Options) -> Contribute:
+def loss_view(options: Options, _: Outputs) -> Contribute:
     """G = E[g g^T], g the gradient of the summed next-token loss at one token; the sequence is the cluster."""
     return InputSide(options, losses, lambda y: ([torch.ones_like(y)], 1, 0))
 
@@ -185,7 +175,7 @@ def convolution_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
             f"the convolution view needs a convolution whose outputs see whole patches, '{name}' has "
             f"{conv.groups} groups; name another layer"
         )
-    return Place(name=name, module=conv, output=True, columns=partial(by_patch, conv.weight.detach().flatten(1)))
+    return layer_place(name, conv)
 
 
 def _convolution(model: nn.Module, layer: str | None) -> tuple[str, Any]:
@@ -201,52 +191,12 @@ def _convolution(model: nn.Module, layer: str | None) -> tuple[str, Any]:
 
 
 def _unfolded(conv: Any, each: Tensor, g: Tensor) -> Tensor:
-    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches); `each` picks one entry of them."""
+    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches); `each` picks one entry of them.
+
+    A convolution, as torch unfolds images of two sides alone.
+    """
     unfold = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[each.dim()]
     return unfold(g, each.to(g), stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
-
-
-def by_patch(kernel: Tensor, g: Tensor) -> Tensor:
-    """A gradient at a convolution's output as columns at its patches, (n, C_in * kernel, patches)."""
-    return kernel.T.to(g.dtype) @ g.flatten(2)
-
-
-def readout(options: Options) -> Outputs:
-    """From what a model returns to the outputs y (n, C) that are differentiated, one row a cluster."""
-    positions = options.positions or VIEWS[options.view].positions
-
-    def outputs(output: Any, batch: Batch) -> Tensor:
-        y, mask = output_tensor(output), batch.mask
-        if y.dim() >= 3 and positions == "last":
-            y = _last(y, mask)
-        real = mask.bool() if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2] else None
-        if options.center:
-            y = y - y.mean(-1, keepdim=True)
-        if options.scale == "rms":
-            options.squares.add(y if real is None else y[real], batch)
-        if options.outputs is not None:
-            y = y[..., _chosen(options.outputs, y.shape[-1])]
-        if real is not None:
-            y = y * real[:, :, None].to(y.dtype)
-        return y.flatten(1) if y.dim() > 1 else y[:, None]
-
-    return outputs
-
-
-def _last(y: Tensor, mask: Tensor | None) -> Tensor:
-    """The outputs at the last token that is not padding."""
-    if mask is None or mask.shape != y.shape[:2]:
-        return y[:, -1]
-    last = torch.where(mask.bool(), torch.arange(mask.shape[1], device=mask.device), -1).amax(1)
-    return y[torch.arange(len(y), device=y.device), last]
-
-
-def _chosen(outputs: Sequence[int], count: int) -> list[int]:
-    """The indices, all of which must be there."""
-    bad = [index for index in outputs if not -count <= index < count]
-    if bad:
-        raise InterlawError(f"expected outputs from 0 to {count - 1}, found {bad}; leave outputs out to take all")
-    return list(outputs)
 
 
 def cotangents_of(options: Options) -> Callable[[Tensor], tuple[Iterable[Tensor], int, int]]:
