@@ -1,4 +1,7 @@
-"""Training against plain loops and transformers' Trainer, beside what evaluating, measuring and sweeping add to it."""
+"""Training against plain loops and transformers' Trainer, beside what evaluating, measuring and sweeping add to it.
+
+On one thread and in processor time, which other programs of the machine change little; the sweep alone is in wall time.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,7 @@ def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) ->
     loader = iter(DataLoader(Windows(task.corpus.tokens("train"), shape.context), batch_size=batch_size, shuffle=True))
     for step in range(WARM_UP + STEPS):
         if step == WARM_UP:
-            started = time.perf_counter()
+            started = time.process_time()
         inputs, targets = next(loader)
         loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
@@ -93,7 +96,7 @@ def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) ->
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         loss.item()
-    return STEPS * batch_size * shape.context / (time.perf_counter() - started)
+    return STEPS * batch_size * shape.context / (time.process_time() - started)
 
 
 def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> float:
@@ -101,7 +104,7 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> f
     times: list[float] = []
 
     def note(state: TrainState) -> None:
-        times.append(time.perf_counter())
+        times.append(time.process_time())
 
     settings = TrainSettings(
         steps=WARM_UP + STEPS + 1,
@@ -149,13 +152,13 @@ def largest_of_quickstart() -> tuple[GPTShape, int]:
 
 
 def gemm_flops_per_second(size: int = 2048, products: int = 20) -> float:
-    """What this machine's threads multiply in float32, over a stretch of products as training is over its steps."""
+    """What one thread multiplies in float32, over a stretch of products as training is over its steps."""
     a, b = torch.randn(size, size), torch.randn(size, size)
     torch.mm(a, b)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(products):
         torch.mm(a, b)
-    return products * 2 * size**3 / (time.perf_counter() - started)
+    return products * 2 * size**3 / (time.process_time() - started)
 
 
 def utilisation(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def trainer_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int
             return {"input_ids": window, "labels": window}
 
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
+        started = time.process_time()
         config = GPT2Config(
             vocab_size=shape.vocab_size,
             n_positions=shape.context,
@@ -213,17 +216,17 @@ def trainer_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int
         )
         data = Labelled(task.corpus.tokens("train"), shape.context)
         Trainer(model=GPT2LMHeadModel(config), args=arguments, train_dataset=data).train()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
 
 def our_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
     """The same steps through the package's loop, from nothing to the last step."""
-    started = time.perf_counter()
+    started = time.process_time()
     settings = TrainSettings(
         steps=steps, batch_size=batch_size, learning_rate=1e-3, evaluations=1, evaluation_samples=1, test_samples=1
     )
     train(build_model(shape), task, settings)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def against_trainer(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
@@ -248,12 +251,12 @@ def against_trainer(shape: GPTShape, batch_size: int, target: str) -> dict[str, 
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds of the better of two runs."""
+    """Processor seconds of the better of two runs."""
     times = []
     for _ in range(2):
-        started = time.perf_counter()
+        started = time.process_time()
         work()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times)
 
 
@@ -316,7 +319,17 @@ def orchestration() -> list[dict[str, Any]]:
 
 
 def run() -> Iterator[dict[str, Any]]:
-    """Training speed against plain loops, what is not training, and the sweep around it."""
+    """Training speed against plain loops and what is not training, on one thread; then the sweep around it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield from _on_one_thread()
+    finally:
+        torch.set_num_threads(threads)
+    yield from orchestration()
+
+
+def _on_one_thread() -> Iterator[dict[str, Any]]:
     largest, batch_size = largest_of_quickstart()
     quickstart = quickstart_recipe().training
     wide = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
@@ -328,4 +341,3 @@ def run() -> Iterator[dict[str, Any]]:
     yield from side_costs("quickstart", largest, batch_size, largest.params * quickstart.tokens_per_param, quickstart)
     yield from side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN)
     yield from side_costs("GPT 8x16 of the fair sweep", FAIR, 4, 10 * 25_000, PLAIN)
-    yield from orchestration()

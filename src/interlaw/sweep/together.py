@@ -37,7 +37,7 @@ from interlaw.training import (
 
 FEWEST = 3  # two replicas cost as much as two trainings: batched operators take longer to start
 MOST = 16  # beyond it the gain is small, and a group holds one worker for long
-# on a CPU: the largest network of a family that was measured to train faster stacked (benchmarks/bench_training.py);
+# on a CPU: the largest network of a family that was measured to train faster stacked (benchmarks/bench_replicas.py);
 # the products of larger ones keep the processor busy by themselves, convolutions and fused attention lose
 LARGEST_ON_CPU = {"mlp": 60_000, "gru": 60_000}
 # on an accelerator: the families whose replicas are tested to end as alone
