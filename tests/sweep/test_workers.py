@@ -29,7 +29,6 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """One worker: killed during the first trial, killed again while it has nothing to do; the second trial kills every
     worker it gets until it is given up."""
     monkeypatch.setattr("interlaw.sweep.local.DEATHS_ALLOWED", 2)
-    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 1)  # one thread, as in this process
     path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 300}, measure={"views": []})
     recipe, text = read_recipe(path)
     untouched, trials = prepare_run(recipe, text, out=tmp_path / "untouched", folder=tmp_path)
@@ -70,7 +69,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 2)
+    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 4)
     path = write_recipe(tmp_path, measure={"views": []})
     recipe, text = read_recipe(path)
     run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
@@ -78,6 +77,8 @@ def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.Monkey
     run_trials(run, trials, executor="processes", num_workers=2, listen=events.append)
     statuses = [event.values["status"] for event in events if event.kind == "ended"]
     assert statuses == ["done"] * 4
+    threads = [record.provenance["threads"] for trial in trials if (record := run.trial(trial.key).record())]
+    assert threads == [torch.get_num_threads()] * 4 == [1] * 4, "no more than this process has, though cores are free"
     started = [event.key for event in events if event.kind == "started"]
     assert len(set(started)) == 4
     cost = [planned_flops(run.trial(key).spec()) for key in started]

@@ -99,7 +99,8 @@ def run_in_processes(
         run: The run's folder.
         conditions: How each trial runs; memory is shared among the processes.
         plan: All trials of the sweep.
-        num_workers: Processes; the machine's cores are divided among them, and one accelerator is shared by all.
+        num_workers: Processes. The machine's cores are divided among them; each has at most as many threads as this
+            process (`OMP_NUM_THREADS`). One accelerator is shared by all.
         listen: Told what happens.
     """
     on_device = is_shared(conditions)
@@ -110,7 +111,7 @@ def run_in_processes(
     busy: dict[Connection, tuple[BaseProcess, Load]] = {}
     idle: list[tuple[Connection, BaseProcess]] = []
     started: set[Connection] = set()
-    threads = max(1, num_cores() // num_workers)
+    threads = min(torch.get_num_threads(), max(1, num_cores() // num_workers))  # fewer where the user wants fewer
     whole = group_trials(plan, plan, conditions) if on_device else []
     arguments = (run.location, num_workers, threads, conditions, whole)
     try:
