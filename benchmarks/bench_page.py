@@ -25,7 +25,7 @@ ALL_DRAWN = "body[data-drawn=all]"
 FIRST = ".first svg.marks, #cost svg.marks"
 TIMES = 3
 # name of a figure: unit, target
-TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s of processor", "< 4 s"), "opening": ("s", "< 1.5 s")}
+TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s of processor", "< 4 s"), "opening": ("s of processor", "< 1.5 s")}
 
 
 def run() -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def _timed(make: Any) -> tuple[Path, float]:
 
 
 def _rows(name: str, path: Path, seconds: float) -> list[dict[str, Any]]:
-    """What a page weighs, how long it takes to make and to open (the fastest of a few), and what axe-core says."""
+    """What a page weighs, what it takes to make and to open (the fastest of a few), and what axe-core says."""
     opening, failed, passed = _visited(path)
     found = {"weight": path.stat().st_size / 1e6, "making": seconds, "opening": opening}
     rows = [_row(f"{name}: {what}", value, *TARGETS[what]) for what, value in found.items()]
@@ -74,8 +74,17 @@ def _visited(path: Path) -> tuple[float, int, int]:
         for _ in range(TIMES):
             visit = Visit(browser, path.as_uri(), bypass_csp=True)
             visit.page.locator(FIRST).first.wait_for(state="attached")
-            times.append(float(visit.page.evaluate("performance.now()")) / 1e3)
+            times.append(_processor_seconds(visit))
         visit.page.locator(ALL_DRAWN).wait_for(state="attached")
         said = Axe().run(visit.page).response
         browser.close()
     return min(times), len(said["violations"]), len(said["passes"])
+
+
+def _processor_seconds(visit: Visit) -> float:
+    """What the page's process has used so far."""
+    session = visit.page.context.new_cdp_session(visit.page)
+    session.send("Performance.enable")
+    return next(
+        float(one["value"]) for one in session.send("Performance.getMetrics")["metrics"] if one["name"] == "ProcessTime"
+    )

@@ -51,7 +51,7 @@ def run() -> list[dict[str, Any]]:
             "report, 24 trials": (["report", "24"], "", 2),
             "fit, 1,000 trials": (["fit", "1000"], "", 4),
             "report, 1,000 trials": (["report", "1000"], "", 4),
-            "recommend": (["recommend"], "", 1.5),
+            "recommend": (["recommend", "--params", "350M"], "", 1.5),
             "explore --out page.html": (["explore", "--out", "page.html"], "", 1.5),
             "measure module.py:make, an MLP": (["measure", "module.py:make", "--inputs", "x.npy"], "import torch", 4),
         }

@@ -1,12 +1,10 @@
+from .alone import evaluate as evaluate
+from .alone import train as train
 from .checkpoint import load_weights as load_weights
 from .checkpoint import save_weights as save_weights
 from .coordinates import CoordinateCheck as CoordinateCheck
 from .coordinates import check_coordinates as check_coordinates
 from .intervention import intervention_term as intervention_term
-from .loop import TrainResult as TrainResult
-from .loop import TrainState as TrainState
-from .loop import evaluate as evaluate
-from .loop import train as train
 from .memory import Footprint as Footprint
 from .memory import footprint as footprint
 from .memory import is_out_of_memory as is_out_of_memory
@@ -19,7 +17,9 @@ from .parametrization import factors as factors
 from .parametrization import parameter_factors as parameter_factors
 from .parametrization import scale_initial_weights as scale_initial_weights
 from .precision import products_in as products_in
-from .replicas import Replica as Replica
+from .replica import Replica as Replica
+from .replica import TrainResult as TrainResult
+from .replica import TrainState as TrainState
 from .replicas import can_be_stacked as can_be_stacked
 from .replicas import train_together as train_together
 from .rules import RULES as RULES

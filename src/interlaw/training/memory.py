@@ -22,7 +22,7 @@ from interlaw.errors import InterlawError
 from interlaw.machine import free_bytes
 from interlaw.size import format_size
 from interlaw.tasks import Task
-from interlaw.training.loop import loss_of
+from interlaw.training.alone import loss_of
 from interlaw.training.settings import TrainSettings
 
 BYTES_PER_PARAM = 16

@@ -7,56 +7,22 @@ its result differ.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.tasks import Task
-from interlaw.training.checkpoint import load_checkpoint, save_checkpoint
-from interlaw.training.graph import fate, stepper
-from interlaw.training.loop import (
-    TrainResult,
-    TrainState,
-    add_row,
-    diverged,
-    done,
-    is_evaluation,
-    is_exhausted,
-    is_sane,
-)
-from interlaw.training.optimizer import learning_rate_at, make_optimizer
-from interlaw.training.precision import products_in
-from interlaw.training.readback import Readback
+from interlaw.training.loop import Loop
+from interlaw.training.optimizer import learning_rate_at
+from interlaw.training.replica import Replica, TrainResult
 from interlaw.training.settings import TrainSettings
 from interlaw.training.stack import Stack
 from interlaw.training.turns import numbers_of
 
 APART = ("seed", "learning_rate")  # the settings in which replicas may differ
-
-
-@dataclass(kw_only=True)
-class Replica:
-    """One network of a group.
-
-    Attributes:
-        model: The network; holds its weights before and after the group trains, and at each checkpoint.
-        settings: Everything that changes its result.
-        checkpoints: Folder to save to and to resume from; None keeps nothing.
-        report: Called with the state after every step, on a device about twice a second.
-    """
-
-    model: nn.Module
-    settings: TrainSettings
-    checkpoints: Path | None = None
-    report: Callable[[TrainState], None] | None = None
-    state: TrainState = field(default_factory=TrainState)
-    result: TrainResult | None = None
 
 
 def train_together(
@@ -88,16 +54,16 @@ def train_together(
     Source: batching over weights by `torch.func` (model ensembling); AdamW: Loshchilov & Hutter 2017, arXiv 1711.05101.
     """
     _require_alike([replica.settings for replica in replicas])
-    by_step: dict[int, list[tuple[Replica, torch.optim.AdamW]]] = {}
+    size = replicas[0].settings.batch_size
+    at_once = min(micro_batch or size, size)
+    by_step: dict[int, list[Replica]] = {}
     for replica in replicas:
-        optimizer = make_optimizer(replica.model, replica.settings)
-        if replica.checkpoints:
-            restored = load_checkpoint(replica.checkpoints, model=replica.model, optimizer=optimizer)
-            replica.state = TrainState(**restored) if restored else TrainState()
-        by_step.setdefault(replica.state.step, []).append((replica, optimizer))
+        replica.resume()
+        by_step.setdefault(replica.state.step, []).append(replica)
     for members in by_step.values():
-        group = _Group(members, task, micro_batch=micro_batch, evaluation_batch=evaluation_batch)
-        group.run(checkpoint_seconds)
+        Loop(members, lambda left: _Together(left, task, at_once, evaluation_batch or at_once), task).run(
+            checkpoint_seconds
+        )
     return [replica.result for replica in replicas if replica.result is not None]
 
 
@@ -123,110 +89,45 @@ def can_be_stacked(settings: TrainSettings) -> bool:
     return settings.intervention == "none" and settings.keeps == "last"
 
 
-class _Group:
-    """Replicas at one step, their weights stacked."""
+class _Together:
+    """Steps of several networks over stacked weights."""
 
-    def __init__(
-        self,
-        members: Sequence[tuple[Replica, torch.optim.AdamW]],
-        task: Task,
-        *,
-        micro_batch: int | None,
-        evaluation_batch: int | None,
-    ) -> None:
-        self._members = list(members)
-        self._task = task
-        self._settings = members[0][0].settings
-        self._at_once = min(micro_batch or self._settings.batch_size, self._settings.batch_size)
-        self._judged_at_once = evaluation_batch or self._at_once
-        self._stack = Stack([replica.model for replica, _ in members], [optimizer for _, optimizer in members])
-        self._step = stepper(self._take_step, self._stack.weights)
-        self._losses = Readback(self._stack.weights)
-        self._clock = time.monotonic()
+    def __init__(self, members: Sequence[Replica], task: Task, at_once: int, judged_at_once: int) -> None:
+        self._members, self._task, self._settings = members, task, members[0].settings
+        self._at_once, self._judged_at_once = at_once, judged_at_once
+        self._stack = Stack([one.model for one in members], [one.optimizer for one in members])
 
-    def run(self, checkpoint_seconds: float) -> None:
-        """Trains until every replica has its result."""
-        saved = self._clock = time.monotonic()
-        with products_in(self._settings.precision):
-            while self._members:
-                taken = self._members[0][0].state.step + len(self._losses)
-                if taken == self._settings.steps:
-                    self._finish(range(len(self._members)))
-                    return
-                self._losses.add(self._step(self._batches(taken)))
-                if not self._losses.is_due and not is_evaluation(taken + 1, self._settings):
-                    continue
-                self._take(self._losses.read())
-                if self._members and is_evaluation(taken + 1, self._settings):
-                    self._evaluate()
-                if taken + 1 < self._settings.steps and time.monotonic() - saved >= checkpoint_seconds:
-                    self._save()
-                    saved = time.monotonic()
-                for replica, _ in self._members:
-                    if replica.report:
-                        replica.report(replica.state)
-
-    def _batches(self, step: int) -> tuple[Tensor, ...]:
-        """Every replica's batch, side by side (K, batch, ...); rates are set for the step."""
-        settings = [replica.settings for replica, _ in self._members]
-        self._stack.schedule([learning_rate_at(step, one) for one in settings], self._settings)
-        batches = [self._task.batch(seed=one.seed, step=step, size=one.batch_size) for one in settings]
+    def prepare(self, taken: int) -> tuple[Tensor, ...]:
+        """Every replica's batch, side by side (K, batch, ...)."""
+        settings = [one.settings for one in self._members]
+        self._stack.schedule([learning_rate_at(taken, one) for one in settings], self._settings)
+        batches = [self._task.batch(seed=one.seed, step=taken, size=one.batch_size) for one in settings]
         return tuple(torch.stack(tensors) for tensors in zip(*batches, strict=True))
 
-    def _take_step(self, batches: tuple[Tensor, ...]) -> Tensor:
-        """One optimizer step of all; their batches' losses before it."""
+    def step(self, batch: tuple[Tensor, ...]) -> Tensor:
         total: Tensor | float = 0.0
         for first in range(0, self._settings.batch_size, self._at_once):
-            part = tuple(tensor[:, first : first + self._at_once].contiguous() for tensor in batches)
+            part = tuple(tensor[:, first : first + self._at_once].contiguous() for tensor in batch)
             share = part[0].shape[1] / self._settings.batch_size
-            losses = self._stack.losses(self._task, part, settings=self._settings)[: len(batches[0])] * share
+            losses = self._stack.losses(self._task, part, settings=self._settings)[: len(batch[0])] * share
             losses.sum().backward()  # type: ignore[no-untyped-call]
             total = total + losses.detach()
         self._stack.update(self._settings)
         assert isinstance(total, Tensor)
         return total
 
-    def _take(self, rows: Sequence[Sequence[float]]) -> None:
-        """Takes the losses of each step into the states; replicas that diverged leave."""
-        now = time.monotonic()
-        for replica, _ in self._members:
-            replica.state.seconds += (now - self._clock) / len(self._members)
-        self._clock = now
-        gone: list[int] = []
-        for losses in rows:
-            for place, ((replica, _), loss) in enumerate(zip(self._members, losses, strict=True)):
-                if place in gone:
-                    continue
-                if is_sane(loss, replica.state, replica.settings):
-                    replica.state.step += 1
-                else:
-                    replica.result = diverged(loss, replica.state, self._task, replica.settings, graph=fate(self._step))
-                    gone.append(place)
-        self._remove(gone)
+    def validate(self) -> list[float]:
+        return self._judge("validation", self._settings.evaluation_samples)
 
-    def _evaluate(self) -> None:
-        """Adds a row to every curve; replicas whose patience is over leave with their test loss."""
-        losses = self._judge("validation", num_samples=self._settings.evaluation_samples)
-        for (replica, _), loss in zip(self._members, losses, strict=True):
-            add_row(replica.state, self._task, replica.settings, val_loss=loss)
-        over = [
-            place for place, (replica, _) in enumerate(self._members) if is_exhausted(replica.state, replica.settings)
-        ]
-        if over:
-            self._finish(over)
+    def test(self) -> list[float]:
+        losses = self._judge("test", self._settings.test_samples)
+        self._stack.unstack([one.model for one in self._members])
+        return losses
 
-    def _finish(self, places: Sequence[int]) -> None:
-        """Tests the replicas at these places; they leave with their results, their weights back in their models."""
-        losses = self._judge("test", num_samples=self._settings.test_samples)
-        self._stack.unstack([replica.model for replica, _ in self._members])
-        for place in places:
-            replica, _ = self._members[place]
-            finite = math.isfinite(losses[place])
-            end = done if finite else diverged
-            replica.result = end(losses[place], replica.state, self._task, replica.settings, graph=fate(self._step))
-        self._remove(places)
+    def settle(self) -> None:
+        self._stack.unstack([one.model for one in self._members], [one.optimizer for one in self._members])
 
-    def _judge(self, split: str, *, num_samples: int) -> list[float]:
+    def _judge(self, split: str, num_samples: int) -> list[float]:
         """Mean loss of each replica over held-out samples: sums in float64, divided once."""
         sizes, found = [], []
         self._stack.base.eval()
@@ -238,30 +139,4 @@ class _Group:
         self._stack.base.train()
         read = torch.tensor(numbers_of(torch.stack(found)), dtype=torch.float64)
         means = read.mul(torch.tensor(sizes)[:, None]).sum(0) / sum(sizes)
-        started, self._clock = self._clock, time.monotonic()
-        for replica, _ in self._members:
-            replica.state.seconds += (self._clock - started) / len(self._members)
-            replica.state.evaluation_seconds += (self._clock - started) / len(self._members)
         return [float(value) for value in means.tolist()]
-
-    def _save(self) -> None:
-        """Each replica's checkpoint, as it would have been written alone."""
-        self._stack.unstack([replica.model for replica, _ in self._members], [opt for _, opt in self._members])
-        for replica, optimizer in self._members:
-            if replica.checkpoints:
-                save_checkpoint(
-                    replica.checkpoints,
-                    step=replica.state.step,
-                    model=replica.model,
-                    optimizer=optimizer,
-                    state=asdict(replica.state),
-                )
-
-    def _remove(self, places: Sequence[int]) -> None:
-        """The members at these places leave the group."""
-        if places:
-            kept = [place for place in range(len(self._members)) if place not in set(places)]
-            self._members = [self._members[place] for place in kept]
-            if kept:
-                self._stack.keep(kept)
-                self._step = stepper(self._take_step, self._stack.weights)

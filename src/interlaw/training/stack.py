@@ -100,11 +100,6 @@ class Stack:
         W.sub_(rate / first_correction * self._first / (self._second.sqrt() / second_correction + self._columns["eps"]))
         self._weights.grad = None
 
-    @property
-    def weights(self) -> Tensor:
-        """W; another tensor after `keep`."""
-        return self._weights
-
     @torch.no_grad()
     def unstack(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW] = ()) -> None:
         """Copies weights and buffers into the models, and the moments into their optimizers."""
@@ -123,16 +118,6 @@ class Stack:
                     "exp_avg": first.view_as(parameter).clone(),
                     "exp_avg_sq": second.view_as(parameter).clone(),
                 }
-
-    def keep(self, places: Sequence[int]) -> None:
-        """Drops all replicas but those at these places."""
-        if len(places) == 1:
-            places = [places[0]] * 2
-        index = torch.tensor(places, dtype=torch.long, device=self._weights.device)
-        self._weights = self._weights.detach()[index].requires_grad_()
-        self._first, self._second = self._first[index], self._second[index]
-        self._scheduled = self._scheduled.new_empty(len(places) + 2)
-        self._buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
 
     def _per_column(self, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
         """Rate factor, decay and epsilon of each of the P columns."""
