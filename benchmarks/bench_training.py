@@ -31,9 +31,11 @@ from interlaw.tasks import TextTask, open_corpus
 from interlaw.training import TrainSettings, TrainState, evaluate, footprint, train
 
 ROUNDS = 3
-STEPS, WARM_UP = 8, 2  # in processor time so few steps repeat within a few percent
-TRAINER_STEPS = 20  # more: its start counts
+WARM_UP = 1
+SMALL_STEPS, STEPS = 40, 5  # of a GPT 5x120 one step takes seconds
+TRAINER_STEPS = 10  # more: its start counts
 LONG_SECONDS = 5.0  # what takes so long is not timed twice
+MOST_TIMED = 64  # samples that are judged or measured; the time of more is in proportion
 FAIR = GPTShape(depth=8, width=16, vocab_size=256, context=64, head_dim=4)
 PLAIN = TrainingPart(learning_rate=1e-3, tokens_per_param=20)
 SWEEP = """
@@ -80,14 +82,14 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         return window[:-1], window[1:]
 
 
-def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> float:
+def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
     """The baseline: median over blocks of steps."""
     model = GPT(shape)
     for block in model.blocks:
         block.attention.forward = explicit_attention.__get__(block.attention)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=False, foreach=False)
     loader = iter(DataLoader(Windows(task.corpus.tokens("train"), shape.context), batch_size=batch_size, shuffle=True))
-    for step in range(WARM_UP + STEPS):
+    for step in range(WARM_UP + steps):
         if step == WARM_UP:
             started = time.process_time()
         inputs, targets = next(loader)
@@ -97,10 +99,10 @@ def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) ->
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         loss.item()
-    return STEPS * batch_size * shape.context / (time.process_time() - started)
+    return steps * batch_size * shape.context / (time.process_time() - started)
 
 
-def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> float:
+def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, steps: int = STEPS) -> float:
     """The package's own loop; its final test is left out, as the baseline has none."""
     times: list[float] = []
 
@@ -108,7 +110,7 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> f
         times.append(time.process_time())
 
     settings = TrainSettings(
-        steps=WARM_UP + STEPS + 1,
+        steps=WARM_UP + steps + 1,
         batch_size=batch_size,
         learning_rate=1e-3,
         evaluations=1,
@@ -116,14 +118,14 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int) -> f
         test_samples=1,
     )
     train(build_model(shape), task, settings, report=note)
-    return STEPS * batch_size * shape.context / (times[WARM_UP + STEPS - 1] - times[WARM_UP - 1])
+    return steps * batch_size * shape.context / (times[WARM_UP + steps - 1] - times[WARM_UP - 1])
 
 
-def compare(name: str, shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
+def compare(name: str, shape: GPTShape, batch_size: int, target: str, *, steps: int = STEPS) -> dict[str, Any]:
     """Both in turn, several times; the median of the ratios."""
     task = TextTask(open_corpus(), context=shape.context)
     pairs = [
-        (our_tokens_per_second(shape, task, batch_size), plain_tokens_per_second(shape, task, batch_size))
+        (our_tokens_per_second(shape, task, batch_size, steps), plain_tokens_per_second(shape, task, batch_size, steps))
         for _ in range(ROUNDS)
     ]
     return {
@@ -262,24 +264,28 @@ def timed(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def side_costs(name: str, shape: GPTShape, batch_size: int, tokens: float, part: TrainingPart) -> list[dict[str, Any]]:
+def side_costs(
+    name: str, shape: GPTShape, batch_size: int, tokens: float, part: TrainingPart, *, steps: int = SMALL_STEPS
+) -> list[dict[str, Any]]:
     """Evaluating and measuring against training alone, for a trial of so many tokens: each piece timed by itself.
 
     The samples are those that a recipe gets which does not name their number.
     """
     task = TextTask(open_corpus(), context=shape.context)
     model = build_model(shape)
-    training = tokens / our_tokens_per_second(shape, task, batch_size)
+    training = tokens / our_tokens_per_second(shape, task, batch_size, steps)
     trained_samples = round(tokens / shape.context)
     settings = TrainSettings(steps=1, batch_size=batch_size, learning_rate=1e-3)
     at_once = footprint(model, task, settings).evaluation_batch(batch_size)
 
     def judge(split: str, samples: int) -> float:
-        return timed(lambda: evaluate(model, task, split, num_samples=samples, batch_size=at_once))
+        few = min(samples, MOST_TIMED)
+        return samples / few * timed(lambda: evaluate(model, task, split, num_samples=few, batch_size=at_once))
 
     def look(view: MeasureSpec) -> float:
-        inputs = task.probes(num_samples=view.samples, with_targets=view.view == "loss")
-        return timed(lambda: measure(model, inputs, view=view.view))
+        few = min(view.samples, MOST_TIMED)
+        inputs = task.probes(num_samples=few, with_targets=view.view == "loss")
+        return view.samples / few * timed(lambda: measure(model, inputs, view=view.view))
 
     judged = part.settings(steps=trained_samples // part.batch_size, learning_rate=1e-3)
     evaluating = part.evaluations * judge("validation", judged.evaluation_samples) + judge("test", judged.test_samples)
@@ -336,10 +342,11 @@ def _on_one_thread() -> Iterator[dict[str, Any]]:
     quickstart = quickstart_recipe().training
     wide = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
     square = GPTShape(depth=5, width=128, vocab_size=256, context=256, head_dim=32)
-    yield compare(f"training, quickstart's largest GPT {largest.depth}x{largest.width}", largest, batch_size, "-")
+    name = f"training, quickstart's largest GPT {largest.depth}x{largest.width}"
+    yield compare(name, largest, batch_size, "-", steps=SMALL_STEPS)
     yield compare("training, GPT 5x120, context 256, batch 16, head_dim 4", wide, 16, ">= 3.5")
     yield utilisation(square, 16, ">= 0.5, aim 0.65")
     yield against_trainer(square, 16, ">= 1.3")
     yield from side_costs("quickstart", largest, batch_size, largest.params * quickstart.tokens_per_param, quickstart)
-    yield from side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN)
+    yield from side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN, steps=STEPS)
     yield from side_costs("GPT 8x16 of the fair sweep", FAIR, 4, 10 * 25_000, PLAIN)

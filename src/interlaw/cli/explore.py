@@ -39,7 +39,7 @@ def explore(
 
     from interlaw.cli.recommend import read_fit, tell
     from interlaw.errors import InterlawError
-    from interlaw.report import ExplorerServer, write_explorer
+    from interlaw.report import write_explorer
 
     if measure and out is None:
         raise InterlawError("expected --out FILE.html with --measure, found none; name it, or use the page's button")
@@ -53,6 +53,8 @@ def explore(
         else:
             make_console(stderr=False).print(f"wrote {page}")
         return
+    from interlaw.report import ExplorerServer
+
     with ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
         if as_json:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from interlaw import __version__
 from interlaw.errors import InterlawError
-from interlaw.laws import LawFit
 from interlaw.recommendation import DECODERS, Recommendation, format_bytes, recommend
 from interlaw.report.document import document, drawn, fragment
 from interlaw.report.frontier_figure import draw_frontier, frontier_rows
@@ -19,6 +18,7 @@ from interlaw.report.wording import shape_name, span
 from interlaw.size import format_size
 
 if TYPE_CHECKING:
+    from interlaw.laws import LawFit
     from interlaw.recommendation import Say
 
 NAME = "explorer.html"

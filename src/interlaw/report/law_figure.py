@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interlaw.laws import BudgetFit, LawFit, LinePoint
 from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
 from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
 from interlaw.report.wording import budget_text, shape_name, span
 from interlaw.size import format_size
+
+if TYPE_CHECKING:
+    from interlaw.laws import BudgetFit, LawFit, LinePoint
 
 MARGIN = 1.6  # of both axes, as a factor
 BESIDE = 8  # pixels between the bar of R* and the green bar

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from interlaw.laws import BudgetFit, status_text
 from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
 from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
+
+if TYPE_CHECKING:
+    from interlaw.laws import BudgetFit
 
 # the scale reaches over at least this above the best mean, twice what the fit takes in, and over at least this part of
 # each panel's shapes; what lies above is an arrow at the top, so that one bad shape does not flatten the rest
@@ -115,6 +117,8 @@ def loss_message(fits: Sequence[BudgetFit]) -> str:
 
 def star_note(fit: BudgetFit) -> str:
     """R* with its interval, or why there is none, in a few words."""
+    from interlaw.laws import status_text  # it brings pandas, which a figure without a fit does without
+
     star = fit.r_star
     if star.value is not None:
         return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"

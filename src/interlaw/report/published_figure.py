@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interlaw.laws import BudgetFit, LawFit, published_laws
+from interlaw.laws import published_laws
 from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
@@ -16,6 +16,9 @@ from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_a
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
 from interlaw.size import format_size
+
+if TYPE_CHECKING:
+    from interlaw.laws import BudgetFit, LawFit
 
 CAPTION = (
     "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense language "

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from interlaw.errors import InterlawError
-from interlaw.laws import LawFit, TreatmentComparison, compare_treatments, fit_law
 from interlaw.report.wording import Units, units_of
-from interlaw.runs import Record, RunFolder, load_curve, load_table, measured_views, require_run, run_name, view_table
+
+if TYPE_CHECKING:  # figures of shapes alone, as `explore` draws them, start without pandas
+    import pandas as pd
+
+    from interlaw.laws import LawFit, TreatmentComparison
+    from interlaw.runs import Record, RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,8 @@ def load_results(run_dir: str | Path) -> RunResults:
     Raises:
         InterlawError: When the folder holds no run, or not one trial that ended well.
     """
+    from interlaw.runs import load_table, measured_views, require_run, run_name
+
     folder = require_run(run_dir)
     table = load_table(run_dir)
     trials = folder.trials()
@@ -91,6 +96,8 @@ def load_results(run_dir: str | Path) -> RunResults:
 
 
 def _curve(folder: RunFolder, key: str) -> tuple[list[float], list[float]]:
+    from interlaw.runs import load_curve
+
     curve = load_curve(folder.trial(key))
     return (curve["units"].tolist(), curve["val_loss"].tolist()) if len(curve) else ([], [])
 
@@ -118,6 +125,9 @@ def is_final(table: pd.DataFrame) -> pd.Series[bool]:
 
 def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
+    from interlaw.laws import fit_law
+    from interlaw.runs import view_table
+
     final = table[is_final(table)]
     found: list[Analysis] = []
     for treatment in sorted(final["treatment"].unique(), key=lambda name: (name != "fixed", name)):
@@ -141,5 +151,7 @@ def by_treatment(analyses: Sequence[Analysis]) -> dict[str, list[Analysis]]:
 
 def treatments_compared(results: RunResults) -> TreatmentComparison:
     """R* and losses under each treatment of a run that has several."""
+    from interlaw.laws import compare_treatments
+
     table = results.table
     return compare_treatments({str(name): table[name].to_numpy() for name in table.columns})

@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from interlaw.errors import InterlawError
-from interlaw.laws import LawFit
 from interlaw.report.explorer import FIELDS, answer, explorer_page
 from interlaw.report.live import LiveRun
 from interlaw.report.look import plain
 from interlaw.report.measuring import Measuring
+
+if TYPE_CHECKING:
+    from interlaw.laws import LawFit
 
 LOOPBACK = "127.0.0.1"
 HEADERS = {
