@@ -114,6 +114,17 @@ def test_a_run_is_looked_at_without_torch(finished_run: Path, command: str, load
     assert done.stderr.splitlines()[-1] == f"0 {loaded}"
 
 
+def test_the_explorer_is_written_without_torch_and_pandas(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, "explore", "--out", str(tmp_path / "page.html")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr.splitlines()[-1] == "0 ['jinja2', 'numpy', 'scipy']"
+
+
 def test_the_console_script_is_installed() -> None:
     script = Path(sys.executable).with_name("interlaw")
     done = subprocess.run([script, "shapes", "--params", "x"], capture_output=True, text=True, check=False, timeout=60)
