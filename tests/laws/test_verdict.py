@@ -67,7 +67,7 @@ def test_it_asks_for_no_shape_shallower_than_one_layer(sweep) -> None:
     assert "no shape is shallower than one layer" in said.next
     assert "wider and shallower shapes" not in said.next
     assert "the loss still falls towards fewer and wider layers where the grid ends" in said.best
-    assert "Within 1% of it: 1 x " in said.best
+    assert "No other shape is within 1% of it." in said.best
 
 
 def test_the_loss_of_the_best_shape_is_the_one_that_it_was_chosen_by(sweep) -> None:

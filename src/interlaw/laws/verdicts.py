@@ -71,11 +71,14 @@ def _best(fit: LawResult) -> str:
     found = [each for each in fit.budgets if each.r_star.status == "optimum"]
     largest = fit.budgets[-1]
     if not found:
-        near = listed([f"{point.depth} x {point.width}" for point in largest.near_best])
+        best = (largest.best.depth, largest.best.width)
+        near = [f"{point.depth} x {point.width}" for point in largest.near_best if (point.depth, point.width) != best]
+        within = f"{100 * fit.delta:.2g}% of it"
         return (
             f"No best shape can be named. At {_budget(largest)} the lowest loss "
             f"{_how(largest)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
-            f"but {largest.r_star.reason}. Within {100 * fit.delta:.2g}% of it: {near}."
+            f"but {largest.r_star.reason}. "
+            + (f"Within {within}: {listed(near)}." if near else f"No other shape is within {within}.")
         )
     most = found[-1]
     extra = "" if most is largest else f" At {_budget(largest)} there is no optimum: {largest.r_star.reason}."
@@ -125,7 +128,7 @@ def _how(budget: BudgetFit) -> str:
 
 def _ties(budget: BudgetFit) -> str:
     count = budget.best.num_tied
-    return f", which {count} other shape{'s equal' if count > 1 else ' equals'} within the seed noise" if count else ""
+    return f"; {count} other shape{'s do' if count > 1 else ' does'} as well within the seed noise" if count else ""
 
 
 def _interaction(fit: LawResult) -> str:
