@@ -85,7 +85,7 @@ CALLS = {
     "il.recommend(params='1B', interval=3)": ("InterlawError", "expected an interval (low, high) of two numbers"),
     "il.recommend(params='1B', tolerance='a')": (
         "InterlawError",
-        "expected tolerance above 0 and at most 0.5, found 'a'",
+        "expected tolerance= above 0 and at most 0.5, found 'a'",
     ),
     "il.load_trial('/nowhere')": ("InterlawError", "expected /nowhere/spec.json, found nothing there"),
     "il.load_table('/nowhere')": ("InterlawError", "expected a run folder with recipe.toml, found none"),

@@ -1,12 +1,16 @@
-"""Files that appear whole or not at all, and their digest."""
+"""Files that appear whole or not at all, their digest, and the tables that the package carries."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import secrets
 from collections.abc import Iterable
+from importlib import resources
 from pathlib import Path
+
+from interlaw.errors import InterlawError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,6 +25,29 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save(path: Path, content: bytes) -> None:
+    """Writes a user's file whole or not at all, and makes its folder.
+
+    Raises:
+        InterlawError: The place cannot be written: it is the user's to change.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error
+
+
+def packaged_rows(package: str, name: str) -> list[dict[str, str]]:
+    """The rows of a CSV table that a package carries, by column; empty cells, which are unknown values, are left out.
+
+    Example:
+        >>> packaged_rows("interlaw.laws", "published.csv")[1]["name"]
+        'Levine'
+    """
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return [{column: cell for column, cell in row.items() if cell} for row in csv.DictReader(text.splitlines())]
 
 
 def digest_of(paths: Iterable[Path]) -> str:

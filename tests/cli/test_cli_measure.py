@@ -449,7 +449,7 @@ def test_layers_left_out_are_named_and_the_table_is_saved(
         "note: '2.more' is left out: no forward pass runs it (of an encoder-decoder measure model.get_encoder())" in err
     )
     assert json.loads(saved.read_text()) == json.loads(out)
-    with pytest.raises(InterlawError, match="expected a file to write at"):
+    with pytest.raises(InterlawError, match="expected to write"):
         run("layers", f"{factory}:vectors", "--inputs", array, "--out", array / "layers.json")
 
 

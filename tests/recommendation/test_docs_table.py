@@ -73,3 +73,5 @@ def test_the_table_of_correlations_is_current() -> None:
             str(of["claim_distance"].verdict),
         ]
         assert f"| {' | '.join(cells)} |" in lines
+    quoted = " ".join(line.removeprefix("> ") for line in lines if line.startswith("> "))
+    assert " ".join(comparison.answer()) in quoted

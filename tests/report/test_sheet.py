@@ -9,7 +9,7 @@ SCRIPT = "<script>x</script>"
 
 def test_what_is_written_stands_there_and_cannot_run() -> None:
     parts = [
-        SheetPart(title="Table", table=table_of({"a": "A", "b": "B"}, [{"a": "1", "b": SCRIPT}], caption="c")),
+        SheetPart(title="Table", table=table_of([{"A": "1", "B": SCRIPT}], caption="c")),
         SheetPart(title="Words", sentences=("one <b>",), links=("sub/report.html",)),
         SheetPart(title="Nothing to say"),
     ]

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from interlaw.interaction import measure
-from interlaw.reproduce.bottleneck_intervention import MOST_POINTS, Push, push_gradient
+from interlaw.reproduce.bottleneck_intervention import MOST_POINTS, push_gradient
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, as_model, train_bottlenecks
+from interlaw.sweep import InterventionPart
 from interlaw.tasks import draw_sparse_rows
 
 DIM = 12
@@ -35,7 +36,7 @@ def test_gradient_is_the_slope_of_the_naive_term(on: Literal["interaction", "tra
     P = torch.randn(2, width + 1, DIM, generator=generator, dtype=torch.float64)
     hidden = torch.randn(2, points, width + 1, generator=generator, dtype=torch.float64)
     hidden[:, :, -1] = 1
-    found = push_gradient(P, hidden, push=Push(on=on, strength=0.7))
+    found = push_gradient(P, hidden, push=InterventionPart(on=on, strength=0.7))
     used = 2 * (min(points, MOST_POINTS) // 2)
     step = 1e-6
     for model in range(2):
@@ -52,7 +53,7 @@ def test_gradient_is_the_slope_of_the_naive_term(on: Literal["interaction", "tra
     assert not found[:, -1].any()
 
 
-def trained(push: Push | None) -> tuple[float, float]:
+def trained(push: InterventionPart | None) -> tuple[float, float]:
     """Scale-free AOFE and trace of a small bottleneck."""
     rows = draw_sparse_rows(60, dim=40, density=0.1, seed=1)
     settings = BottleneckSettings(steps=400, learning_rate=0.01)
@@ -64,6 +65,10 @@ def trained(push: Push | None) -> tuple[float, float]:
 
 def test_each_strength_moves_what_it_is_on() -> None:
     plain = trained(None)
-    lowered, raised = (trained(Push(on="interaction", strength=strength))[0] for strength in (1.0, -1.0))
+    lowered, raised = (trained(InterventionPart(on="interaction", strength=strength))[0] for strength in (1.0, -1.0))
     assert lowered < 0.9 * plain[0] < plain[0] < raised
-    assert trained(Push(on="trace", strength=0.1))[1] < plain[1] < trained(Push(on="trace", strength=-0.1))[1]
+    assert (
+        trained(InterventionPart(on="trace", strength=0.1))[1]
+        < plain[1]
+        < trained(InterventionPart(on="trace", strength=-0.1))[1]
+    )

@@ -110,7 +110,7 @@ def parse_interval(text: str) -> tuple[float, float]:
     try:
         return float(low), float(high)
     except ValueError:
-        raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; correct it") from None
+        raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; write it so") from None
 
 
 def own_row(configs: list[Path], *, name: str | None, score: float | None, protocol: str, variant: str) -> PublishedRow:

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from interlaw.cli.options import RunPlace
-from interlaw.cli.output import AsJson, print_json, tell_written, write_bytes
+from interlaw.cli.output import AsJson, print_json, tell_written
+from interlaw.files import save
 
 
 def export(
@@ -33,7 +34,7 @@ def export(
         sys.stdout.buffer.write(content)
         return
     replaced = out.exists()
-    write_bytes(content, out)
+    save(out, content)
     tell_written(out, replaced=replaced)
     if as_json:
         print_json({"trials": len(table), "format": form, "out": out})

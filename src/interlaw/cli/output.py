@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interlaw.errors import InterlawError
-from interlaw.files import write_atomically
+from interlaw.files import save
 
 if TYPE_CHECKING:
     from interlaw.cli.console import PlainConsole
@@ -32,27 +31,13 @@ def print_json(values: Any) -> None:
 
 
 def write_json(values: Any, path: Path) -> None:
-    """Writes the same document to a file, whole or not at all; raises InterlawError as `write_text` does."""
+    """Writes the same document to a file, whole or not at all; raises InterlawError as `save` does."""
     write_text(json.dumps(_plain(values), indent=1, default=str) + "\n", path)
 
 
 def write_text(text: str, path: Path) -> None:
-    """Writes a text file, whole or not at all.
-
-    Raises:
-        InterlawError: The file cannot be written there.
-    """
-    write_bytes(text.encode(), path)
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """The same of any content."""
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise InterlawError(
-            f"expected a file to write at {path}, found {error.strerror}; name another place"
-        ) from error
+    """Writes a text file, whole or not at all; raises InterlawError as `save` does."""
+    save(path, text.encode())
 
 
 def tell_written(*paths: str | Path, replaced: bool = False) -> None:

@@ -49,10 +49,10 @@ def surfaces(table: pd.DataFrame, law: LawFit, **reading: Any) -> dict[str, list
     used = table.iloc[read_runs(table, **reading).row]
     columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
-        return {"compute_optimal": [one.to_dict() for one in compute_optima(columns)]}
+        return {"compute_optimal": [asdict(one) for one in compute_optima(columns)]}
     if "budget" in table.columns or any(budget.num_shapes >= _ENOUGH for budget in law.budgets):
         return {}
-    return {"surface": [one.to_dict() for one in surface_optima(columns)]}
+    return {"surface": [asdict(one) for one in surface_optima(columns)]}
 
 
 HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md, `python -m benchmarks laws_coverage`

@@ -13,6 +13,7 @@ from interlaw.cli.completion import DECODERS, among
 from interlaw.cli.loading import counting
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
+from interlaw.files import save
 from interlaw.size import counted
 
 if TYPE_CHECKING:
@@ -161,11 +162,7 @@ def write_config(result: Recommendation, folder: Path, *, pick: int) -> Path:
         raise InterlawError(
             f"expected no other configuration in {folder}, found {path}; remove it or name another folder"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InterlawError(f"expected to write {path}, found: {error.strerror}; name another folder") from error
+    save(path, text.encode())
     return path
 
 

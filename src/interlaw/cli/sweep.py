@@ -251,11 +251,9 @@ def drive(
     }
 
 
-UNEVEN = 0.1  # beyond this the size moves the loss by about as much as the shape does; a fit warns there too
-
-
 def tell_uneven(trials: Sequence[TrialSpec]) -> None:
     """Names each budget in parameters whose shapes differ much in size, before time is spent on it."""
+    from interlaw.laws import UNEVEN
     from interlaw.size import format_size
 
     sizes: dict[float, list[int]] = {}

@@ -40,6 +40,22 @@ class Settings:
     num_permutations: int
     given: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuses what is out of range."""
+        if not 0 < self.delta < 1:
+            raise InterlawError(f"expected delta= between 0 and 1 (a relative loss), found {self.delta}: 0.01 means 1%")
+        if not 0.5 <= self.confidence < 1:
+            raise InterlawError(f"expected confidence= from 0.5 to below 1, found {self.confidence}: 0.9 is usual")
+        if not self.window > 0:
+            raise InterlawError(
+                f"expected window= above 0, found {self.window}: 0.1 uses shapes within 10% of the best"
+            )
+        if self.num_bootstrap < 100 or self.num_permutations < 100:
+            raise InterlawError(
+                f"expected at least 100 bootstrap draws and permutations, found {self.num_bootstrap} and "
+                f"{self.num_permutations}: fewer give intervals of noise"
+            )
+
 
 def fit_budget(
     shapes: ShapeMeans, rows: NDArray[np.int64], *, settings: Settings, rng: np.random.Generator
@@ -90,7 +106,7 @@ def _given(shapes: ShapeMeans, rows: NDArray[np.int64]) -> RStar:
             "leave out given= (--given) to find the optimum among them"
         )
     ratio = float(np.exp(shapes.log_ratio[rows[0]]))
-    return RStar(value=ratio, low=None, high=None, edge=None, status="given", reason="the optimum is given")
+    return RStar(value=ratio, status="given", reason="the optimum is given")
 
 
 def budget_curve(

@@ -13,6 +13,7 @@ from interlaw.laws.scales import to_scale
 from interlaw.laws.table import Runs
 from interlaw.size import counted, format_size
 
+UNEVEN = 0.1  # spread of sizes of a budget beyond which the size moves the loss by about as much as the shape does
 MOST_LISTED = 6  # shapes or budgets in one sentence
 
 
@@ -63,7 +64,7 @@ def collect_warnings(
                 f"budget {format_size(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a "
                 "lopsided one its minimum is 10 to 30% off in R"
             )
-        if fit.budget_spread > 0.1:
+        if fit.budget_spread > UNEVEN:
             corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
             warnings.append(
                 f"budget {format_size(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"

@@ -59,13 +59,13 @@ class Claim:
     test: str
     quantity: str
     view: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    p_adjusted: float | None
-    dof: int | None
-    detectable: float | None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    dof: int | None = None
+    detectable: float | None = None
     verdict: str
     sentence: str
     p_opposite: float | None = None
@@ -80,7 +80,6 @@ def not_testable(claim: str, test: str, reason: str, *, quantity: str = "", view
         test=test,
         quantity=quantity,
         view=view,
-        **dict.fromkeys(("effect", "low", "high", "p_value", "p_adjusted", "dof", "detectable")),
         verdict="not testable",
         sentence=f"{opening(test, quantity, view)}: not testable, {reason}.",
     )

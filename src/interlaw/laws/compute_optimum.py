@@ -38,15 +38,11 @@ class ComputeOptimum:
     """
 
     flops: float
-    params: tuple[float, float, float] | None
-    tokens: tuple[float, float, float] | None
-    ratio: tuple[float, float, float] | None
+    params: tuple[float, float, float] | None = None
+    tokens: tuple[float, float, float] | None = None
+    ratio: tuple[float, float, float] | None = None
     status: str
     num_shapes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
 
 
 def compute_optima(
@@ -82,11 +78,8 @@ def _optimum(
 ) -> ComputeOptimum:
     shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})
 
-    def nothing(status: str) -> ComputeOptimum:
-        return ComputeOptimum(flops=flops, params=None, tokens=None, ratio=None, status=status, num_shapes=shapes)
-
     if shapes < NUM_COEFFICIENTS + 3 or min(len(np.unique(np.round(axis, 6))) for axis in (n, r)) < 3:
-        return nothing("too_few_shapes")
+        return ComputeOptimum(flops=flops, status="too_few_shapes", num_shapes=shapes)
     a, b = n - n.mean(), r - r.mean()
     X = np.column_stack([np.ones_like(a), a, a * a, b, b * b, a * b])
     solver = np.linalg.pinv(X)
@@ -98,10 +91,10 @@ def _optimum(
     draws = _least((solver @ y)[:, None] + solver @ noise)
     spans = [(axis.min(), axis.max()) for axis in (a, b)]
     if not all(low < value < high for value, (low, high) in zip(best, spans, strict=True)):
-        return nothing("edge")
+        return ComputeOptimum(flops=flops, status="edge", num_shapes=shapes)
     ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     if not all(low < ends[0, i] and ends[1, i] < high for i, (low, high) in enumerate(spans)):
-        return nothing("open")
+        return ComputeOptimum(flops=flops, status="open", num_shapes=shapes)
     size, ratio = (
         tuple(float(np.exp(value + axis.mean())) for value in (best[i], ends[0, i], ends[1, i]))
         for i, axis in enumerate((n, r))

@@ -88,13 +88,6 @@ def fit_law(
 
     Source: Sun, Yang, Zhang, Du 2026 (arXiv 2605.27989) for the two intervals.
     """
-    _check_settings(delta, confidence, window, num_bootstrap, num_permutations, budget_tolerance)
-    if not hasattr(table, "keys"):
-        raise TypeError(f"expected a DataFrame or a dict of columns, fit_law(table), found {type(table).__name__}")
-    runs = read_runs(table, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
-    shapes = group_shapes(runs)
-    if seed < 0:
-        raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
     settings = Settings(
         delta=delta,
         confidence=confidence,
@@ -103,6 +96,14 @@ def fit_law(
         num_permutations=num_permutations,
         given=given,
     )
+    if budget_tolerance is not None and not 0 < budget_tolerance < 1:
+        raise InterlawError(f"expected budget_tolerance= between 0 and 1, found {budget_tolerance}: 0.05 means 5%")
+    if not hasattr(table, "keys"):
+        raise TypeError(f"expected a DataFrame or a dict of columns, fit_law(table), found {type(table).__name__}")
+    runs = read_runs(table, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
+    shapes = group_shapes(runs)
+    if seed < 0:
+        raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
     budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed)
     contexts = read_contexts(table, runs, shapes, budgets)
     intervals = interaction_intervals(
@@ -131,10 +132,7 @@ Losses = tuple[tuple[BudgetFit, ...], JointLaw | None, Stability]
 def _fit_losses(shapes: ShapeMeans, settings: Settings, seed: int) -> Losses:
     """What the losses say, whatever was measured beside them: budgets, the joint law, how stable R* is."""
     rng = np.random.default_rng(seed)
-    budgets = tuple(
-        fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng)
-        for budget in np.unique(shapes.budget)
-    )
+    budgets = tuple(fit_budget(shapes, rows, settings=settings, rng=rng) for rows in shapes.by_budget())
     draws = settings.num_bootstrap
     law = (
         None
@@ -177,10 +175,7 @@ def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Genera
     found: list[Slope | None] = []
     for window in OTHER_WINDOWS:
         other = replace(settings, window=window, num_bootstrap=min(settings.num_bootstrap, WINDOW_DRAWS))
-        budgets = tuple(
-            fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=other, rng=rng)
-            for budget in np.unique(shapes.budget)
-        )
+        budgets = tuple(fit_budget(shapes, rows, settings=other, rng=rng) for rows in shapes.by_budget())
         law = fit_joint_law(
             shapes,
             budgets,
@@ -192,29 +187,6 @@ def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Genera
         over_optima = judge_stability(budgets, confidence=settings.confidence)
         found += [optima_slope(over_optima, window=window), joint_slope(law, window=window)]
     return tuple(each for each in found if each is not None)
-
-
-def _check_settings(
-    delta: float,
-    confidence: float,
-    window: float,
-    num_bootstrap: int,
-    num_permutations: int,
-    budget_tolerance: float | None,
-) -> None:
-    if not 0 < delta < 1:
-        raise InterlawError(f"expected delta between 0 and 1 (a relative loss), found {delta}: 0.01 means one per cent")
-    if not 0.5 <= confidence < 1:
-        raise InterlawError(f"expected confidence from 0.5 to below 1, found {confidence}: 0.9 is usual")
-    if not window > 0:
-        raise InterlawError(f"expected a positive window, found {window}: 0.1 uses shapes within 10% of the best")
-    if budget_tolerance is not None and not 0 < budget_tolerance < 1:
-        raise InterlawError(f"expected a budget tolerance between 0 and 1, found {budget_tolerance}: 0.05 means 5%")
-    if num_bootstrap < 100 or num_permutations < 100:
-        raise InterlawError(
-            f"expected at least 100 bootstrap draws and permutations, found {num_bootstrap} and {num_permutations}: "
-            "fewer give intervals of noise"
-        )
 
 
 def _with_interaction(budget: BudgetFit, interval: InteractionInterval | None) -> BudgetFit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,10 @@ class ShapeMeans:
     def log_ratio(self) -> FloatArray:
         """Natural logarithm of depth / width."""
         return np.log(self.depth / self.width)
+
+    def by_budget(self) -> Iterator[NDArray[np.int64]]:
+        """Rows of each budget's shapes, by size, then by ratio."""
+        return (np.flatnonzero(self.budget == budget) for budget in np.unique(self.budget))
 
     def noise_of_means(self, rows: NDArray[np.int64]) -> float | None:
         """Relative standard deviation of the mean loss of these shapes, root mean square; None without repeats.

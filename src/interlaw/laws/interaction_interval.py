@@ -163,10 +163,6 @@ def pool_intervals(found: Sequence[InteractionInterval | None]) -> PooledInterva
         return PooledInterval(
             status="not determined",
             reason=reason,
-            low=None,
-            high=None,
-            common_low=None,
-            common_high=None,
             num_budgets=len(measured),
             front_probability=shapes,
         )

@@ -24,26 +24,15 @@ MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the la
 class LawFit(LawResult):
     """What a table of runs says about depth / width.
 
-    `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested
-    object (see `interlaw.laws.result` for every field's meaning), tuples as lists, "the data do not say" as null.
+    `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested object
+    with its own fields as keys, tuples as lists, "the data do not say" as null. `interlaw.laws.result`, `joint_law` and
+    `stability` say what every field means.
 
     Attributes:
-        budgets: One `BudgetFit` a budget, by size: `budget`, `params_mean`, `budget_spread`, `num_shapes`, `num_runs`,
-            `best` (at equal size) and `measured_best` {depth, width, ratio, loss, adjusted, num_tied}, `r_star` {value,
-            low, high, edge, open_side, status, reason, log_stderr},
-            `loss_interval` {low, high, low_open, high_open, delta} or null, `seed_noise` or null,
-            `size_effect`,
-            `interaction_interval` {status, reason, low, high, num_shapes, front_probability[{budget, depth, width,
-            ratio, measured, probability}]} or null, `curve` {curvature, skew, log_ratio_min, loss_min, rmse,
-            num_shapes, num_coefficients, ratio[], loss[], low[], high[]} or null,
-            and `points`, a list of {depth, width, ratio, params, loss, adjusted, num_runs, in_window, within_delta,
-            aofe, aofe_ratio, aofe_scale_free, excess_ratio, pareto, front_probability}.
-        law: The joint law over budgets {form, formula, status, parameters{name: {value, low, high}},
-            reference_params, line[{params, ratio, low, high, extrapolated}], comparisons[{name,
-            formula, num_parameters, aicc, rmse_log, held_out_rmse, held_out_largest, ...}], ...}; null with one budget.
-        interaction_interval: Pooled over budgets: {status, reason, low, high, common_low, common_high, num_budgets,
-            front_probability[]}; null when the table has no `aofe` and `aofe_ratio`.
-        stability: {gamma, low, high, num_budgets, num_edges, decades, margin, verdict, reason, tests[], others[]}.
+        budgets: One `BudgetFit` a budget, by size.
+        law: The `JointLaw` over budgets; None with one budget.
+        interaction_interval: The `PooledInterval` over budgets; None where the table has no `aofe` and `aofe_ratio`.
+        stability: How R* moves with the budget: `Stability`.
         claims: What the paper claims, each put to one test (`interlaw.laws.Claim`).
         warnings: Sentences; empty when nothing needs care.
         delta: Tolerance of the loss interval.

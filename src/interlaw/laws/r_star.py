@@ -37,19 +37,19 @@ def decide_r_star(
         limit: The largest shift that leaves shapes comparable.
     """
     if len(x) == 1:
-        return _nothing("too_few_shapes", "only one shape was run: there is nothing to compare it with")
+        reason = "only one shape was run: there is nothing to compare it with"
+        return RStar(status="too_few_shapes", reason=reason)
     if size_effect > limit:
-        return _nothing(
-            "not_comparable",
+        reason = (
             f"sizes change with R, which shifts the loss at an end of the grid by {size_effect:.1%} (more than "
-            f"{limit:.2%}): R only mirrors the size",
+            f"{limit:.2%}): R only mirrors the size"
         )
+        return RStar(status="not_comparable", reason=reason)
     if curve is None or (len(x) < 4 and not len(curve.draws)):
-        return _nothing(
-            "too_few_shapes", f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
-        )
+        reason = f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
+        return RStar(status="too_few_shapes", reason=reason)
     if np.ptp(y) <= 1e-9 * y.mean():
-        return _nothing("flat", "every shape has the same loss: nothing to choose between")
+        return RStar(status="flat", reason="every shape has the same loss: nothing to choose between")
     if curve.flatness() > 1 - confidence:
         return _flat(x, curve, confidence=confidence)
     return _turn(x, y, curve, confidence=confidence)
@@ -57,7 +57,7 @@ def decide_r_star(
 
 def _flat(x: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
     """No difference was seen: that says something only beside the difference that would have been."""
-    found = replace(_nothing("flat", ""), detectable=curve.detectable(confidence=confidence))
+    found = RStar(status="flat", reason="", detectable=curve.detectable(confidence=confidence))
     where, ends = "the loss", "the grid"
     if len(curve.x) < len(x):  # shapes far above the best differ, and are no part of the curve
         where, ends = "from R = {:.3g} to {:.3g} the loss".format(*np.exp(curve.x[[0, -1]])), "that range"
@@ -77,7 +77,7 @@ def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) 
     if not x[0] < vertex < x[-1]:
         edge = "low" if vertex <= x[0] else "high"
         reason = f"the loss still falls towards {_TOWARDS[edge]} where the grid ends"
-        return RStar(value=None, edge=edge, status="edge", reason=reason, **bounds)
+        return RStar(edge=edge, status="edge", reason=reason, **bounds)
     for side, bound in bounds.items():
         if side != "log_stderr" and bound is not None and not _rises(x, y, curve, vertex, side):
             bounds[side] = None
@@ -85,16 +85,13 @@ def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) 
     if missing:
         words = " or ".join(_MISSING[side] for side in missing)
         return RStar(
-            value=None,
-            edge=None,
             open_side="both" if len(missing) == 2 else missing[0],
             status="open",
             reason=f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid",
             **bounds,
         )
-    return RStar(
-        value=float(np.exp(vertex)), edge=None, status="optimum", reason="the loss turns inside the grid", **bounds
-    )
+    reason = "the loss turns inside the grid"
+    return RStar(value=float(np.exp(vertex)), status="optimum", reason=reason, **bounds)
 
 
 def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: str) -> bool:
@@ -111,10 +108,6 @@ def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: 
     away = away - away.mean()
     error = curve.error * float(np.sqrt(away @ away))
     return bool(float(away @ y[rows]) > float(special.stdtrit(curve.error_dof, 1 - RISE_LEVEL)) * error)
-
-
-def _nothing(status: str, reason: str) -> RStar:
-    return RStar(value=None, low=None, high=None, edge=None, status=status, reason=reason)
 
 
 def _bound(log_ratio: float, x: FloatArray) -> float | None:

@@ -99,10 +99,10 @@ class RStar:
             the loss, to be seen with 80% power; None where every loss is the same.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
-    edge: str | None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    edge: str | None = None
     status: str
     reason: str
     open_side: str | None = None
@@ -166,8 +166,8 @@ class InteractionInterval:
 
     status: str
     reason: str
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
     num_shapes: int
     front_probability: tuple[FrontShape, ...]
 
@@ -236,10 +236,10 @@ class PooledInterval:
 
     status: str
     reason: str
-    low: float | None
-    high: float | None
-    common_low: float | None
-    common_high: float | None
+    low: float | None = None
+    high: float | None = None
+    common_low: float | None = None
+    common_high: float | None = None
     num_budgets: int
     front_probability: tuple[FrontShape, ...]
 

@@ -47,6 +47,10 @@ class Slope:
     high: float | None
     verdict: str
 
+    def __str__(self) -> str:
+        """Gamma with its interval."""
+        return _interval(self.gamma, self.low, self.high)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stability:
@@ -67,9 +71,9 @@ class Stability:
         others: gamma by the joint law, and over the optima of other windows.
     """
 
-    gamma: float | None
-    low: float | None
-    high: float | None
+    gamma: float | None = None
+    low: float | None = None
+    high: float | None = None
     num_budgets: int
     num_edges: int
     decades: float
@@ -183,9 +187,6 @@ def judge_stability(
     sizes, ratios, errors = _optima(budgets, given=given)
     decades = float(np.ptp(sizes) / np.log(10)) if len(sizes) else 0.0
     unknown = Stability(
-        gamma=None,
-        low=None,
-        high=None,
         num_budgets=len(sizes),
         num_edges=sum(fit.r_star.status == "edge" for fit in budgets),
         decades=decades,
@@ -217,7 +218,7 @@ def judge_stability(
     )
     verdict = {"same": "stable", "different": "moves"}.get(tests[0].verdict, "cannot tell")
     left_out = _leave_one_out(sizes, ratios, errors)
-    reason = _reason(verdict, enough=enough, decades=decades, slope=slope, reach=reach)
+    reason = _reason(verdict, _interval(slope, slope - reach, slope + reach), enough=enough, decades=decades)
     if verdict == "moves" and len(left_out) and left_out.min() < 0 < left_out.max():
         reason += f"; yet leaving one budget out it lies between {left_out.min():+.2f} and {left_out.max():+.2f}"
     return replace(
@@ -243,12 +244,10 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
     if own is None:
         if joint is None:
             return told
-        alone = f"{stability.reason}; the joint law alone says {_interval(joint)}"
+        alone = f"{stability.reason}; the joint law alone says {joint}"
         return replace(told, reason=f"{alone}, but {changed}" if changed else alone)
     if joint is not None and _disjoint(own, joint):
-        reason = (
-            f"over the optima {stability.reason}, yet the joint law says {_interval(joint)}: the two exclude each other"
-        )
+        reason = f"over the optima {stability.reason}, yet the joint law says {joint}: the two exclude each other"
         return replace(told, verdict="cannot tell", reason=reason)
     for words in (_changed(own, windows, route=OPTIMA), changed and f"the joint law's gamma is no sounder: {changed}"):
         if words:
@@ -264,8 +263,7 @@ def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> st
         opposite = {slope.verdict, other.verdict} == {"stable", "moves"}
         if opposite or not slope.low <= other.gamma <= slope.high:
             return (
-                f"the answer changes with the window: with shapes within {other.window:.0%} of the best it is "
-                f"{_interval(other)}"
+                f"the answer changes with the window: with shapes within {other.window:.0%} of the best it is {other}"
             )
     return ""
 
@@ -277,10 +275,8 @@ def _disjoint(one: Slope, other: Slope) -> bool:
     return bool(other.high < one.low or one.high < other.low)  # type: ignore[operator]
 
 
-def _interval(slope: Slope) -> str:
-    if slope.low is None or slope.high is None:
-        return f"gamma = {slope.gamma:+.2f}"
-    return f"gamma = {slope.gamma:+.2f} ({slope.low:+.2f} to {slope.high:+.2f})"
+def _interval(gamma: float, low: float | None, high: float | None) -> str:
+    return f"gamma = {gamma:+.2f}" + ("" if low is None or high is None else f" ({low:+.2f} to {high:+.2f})")
 
 
 def joint_slope(law: JointLaw | None, *, window: float) -> Slope | None:
@@ -341,8 +337,7 @@ def _pooled_errors(found: Sequence[BudgetFit]) -> FloatArray:
     return np.asarray(np.maximum(errors * pooled / noise, 1e-6), dtype=np.float64)
 
 
-def _reason(verdict: str, *, enough: bool, decades: float, slope: float, reach: float) -> str:
-    interval = f"gamma = {slope:+.2f} ({slope - reach:+.2f} to {slope + reach:+.2f})"
+def _reason(verdict: str, interval: str, *, enough: bool, decades: float) -> str:
     if not enough:
         return f"{interval}, but the budgets span only a factor {10**decades:.3g}; at least 10 is needed"
     if verdict == "stable":

@@ -50,19 +50,15 @@ class SurfaceOptimum:
     """
 
     params: float
-    ratio: float | None
-    low: float | None
-    high: float | None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
     status: str
-    log_stderr: float | None
-    curvature: float | None
-    rms: float | None
+    log_stderr: float | None = None
+    curvature: float | None = None
+    rms: float | None = None
     num_shapes: int
     window: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """All attributes as plain values."""
-        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -139,9 +135,8 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     rows = away <= np.log(WINDOWS[place])
 
     def result(status: str, **found: Any) -> SurfaceOptimum:
-        nothing = dict.fromkeys(("ratio", "low", "high", "log_stderr", "curvature", "rms"))
-        about = {"params": float(params), "num_shapes": counts[place], "window": WINDOWS[place], "status": status}
-        return SurfaceOptimum(**{**nothing, **about, **found})
+        size, window = float(params), WINDOWS[place]
+        return SurfaceOptimum(params=size, num_shapes=counts[place], window=window, status=status, **found)
 
     n, r, y = shapes.n[rows] - np.log(params), shapes.r[rows], shapes.y[rows]
     t = None if shapes.t is None else shapes.t[rows]

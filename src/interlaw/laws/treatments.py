@@ -50,12 +50,12 @@ class TreatmentDifference:
     first: str
     second: str
     factor: float | None
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
     verdict: str
-    loss_change: float | None
-    loss_change_low: float | None
-    loss_change_high: float | None
+    loss_change: float | None = None
+    loss_change_low: float | None = None
+    loss_change_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +169,8 @@ def _curves(
     )
     rng = np.random.default_rng([seed, *treatment.encode()])
     return {
-        (treatment, float(budget)): budget_curve(
-            shapes, np.flatnonzero(shapes.budget == budget), settings=settings, rng=rng
-        )[0]
-        for budget in np.unique(shapes.budget)
+        (treatment, float(shapes.budget[rows[0]])): budget_curve(shapes, rows, settings=settings, rng=rng)[0]
+        for rows in shapes.by_budget()
     }
 
 
@@ -210,20 +208,18 @@ def _difference(
     a, b = first.r_star.value, second.r_star.value
     factor = None if a is None or b is None else b / a
     if curve is None or other is None or not len(curve.draws) or not len(other.draws):
-        nothing: dict[str, Any] = dict.fromkeys(("low", "high", "loss_change", "loss_change_low", "loss_change_high"))
-        return TreatmentDifference(**names, factor=factor, verdict="cannot tell", **nothing)
+        return TreatmentDifference(**names, factor=factor, verdict="cannot tell")
     low, high = _ends(_minimum_bounds(other), _minimum_bounds(curve), confidence=confidence)
-    change = _lowest(other.predict(grid(other))[None]) / _lowest(curve.predict(grid(curve))[None]) - 1
-    drawn = _lowest(other.predict_draws(grid(other))) / _lowest(curve.predict_draws(grid(curve))) - 1
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    change_low, change_high = np.quantile(drawn, tails)
+    change = other.predict(grid(other)).min() / curve.predict(grid(curve)).min() - 1
+    drawn = other.predict_draws(grid(other)).min(axis=1) / curve.predict_draws(grid(curve)).min(axis=1) - 1
+    change_low, change_high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return TreatmentDifference(
         **names,
         factor=factor,
         low=None if np.isinf(low) else float(np.exp(low)),
         high=None if np.isinf(high) else float(np.exp(high)),
         verdict=_verdict(low, high),
-        loss_change=float(change[0]),
+        loss_change=float(change),
         loss_change_low=float(change_low),
         loss_change_high=float(change_high),
     )
@@ -245,11 +241,6 @@ def _ends(
     low = np.quantile(second[0] - first[1], tail, method="closest_observation")
     high = np.quantile(second[1] - first[0], 1 - tail, method="closest_observation")
     return float(low), float(high)
-
-
-def _lowest(losses: FloatArray) -> FloatArray:
-    """Lowest loss of each curve between the first and the last shape."""
-    return np.asarray(losses.min(axis=1), dtype=np.float64)
 
 
 def _verdict(low: float, high: float) -> str:

@@ -6,12 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from interlaw.errors import InterlawError
+from interlaw.files import packaged_rows
 from interlaw.published.row import SCORE_FIELDS, PublishedRow
 
 
@@ -27,9 +27,8 @@ def published_rows() -> tuple[PublishedRow, ...]:
         >>> len({row.name for row in rows})
         105
     """
-    text = files("interlaw.published").joinpath("models.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return tuple(validated_row(_filled(row), where=f"models.csv line {rows.line_num}") for row in rows)
+    rows = packaged_rows("interlaw.published", "models.csv")
+    return tuple(validated_row(row, where=f"models.csv row {place}") for place, row in enumerate(rows, start=1))
 
 
 def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
@@ -47,16 +46,11 @@ def read_rows(path: str | Path) -> tuple[PublishedRow, ...]:
     known = {row.name: row.model_dump(exclude=set(SCORE_FIELDS)) for row in reversed(published_rows())}
     table, rows = read_cells(path), []
     for line, cells in zip(table.lines, table.rows, strict=True):
-        filled = _filled(dict(zip(table.header, cells, strict=True)))
+        filled = {name: cell for name, cell in zip(table.header, cells, strict=True) if cell}  # empty is unknown
         rows.append(validated_row({**known.get(filled.get("name", ""), {}), **filled}, where=f"{path} line {line}"))
     if not rows:
         raise InterlawError(f"expected {path} to hold a header and at least one row, found none; add a model")
     return tuple(rows)
-
-
-def _filled(cells: Mapping[str, str]) -> dict[str, str]:
-    """The cells that hold something: an empty one is an unknown value."""
-    return {name: cell for name, cell in cells.items() if cell}
 
 
 def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:

@@ -33,11 +33,13 @@ class RatioInterval:
         low: Smallest R = depth / width.
         high: Largest.
         statement: Where the interval comes from, in words.
+        given: Whether the user named it, and not the evidence.
     """
 
     low: float
     high: float
     statement: str
+    given: bool = False
 
     def position(self, ratio: float) -> str:
         """Where a ratio lies: `below` is shallower and wider, `above` deeper and narrower, else `inside`."""

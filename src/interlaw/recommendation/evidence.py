@@ -142,8 +142,8 @@ def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[
         >>> found.low < found.ratio < found.high
         True
     """
+    pooled = measured_pool() if optima is None else pool(by_dataset(optima))
     optima = measured_optima() if optima is None else optima
-    pooled = pool(by_dataset(optima))
     return Evidence(
         sources=(*_datasets(optima), *_lines()),
         pool=pooled,

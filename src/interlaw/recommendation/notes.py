@@ -17,7 +17,6 @@ from interlaw.size import format_size
 if TYPE_CHECKING:
     from interlaw.recommendation.recommendation import Recommendation
 
-GIVEN = "the interval you gave"
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
 FAR_BEYOND = 3.0  # factor of N from the nearest size measured, from which it is told
@@ -34,7 +33,7 @@ def reason(result: Recommendation) -> str:
     kv = row.get("num_kv_heads")
     who = f"your fit and {measured} measured data sets" if belief.uses_fit else f"{measured} measured data sets"
     heads = f"{row['num_heads']} heads of {row['head_dim']}" + (f", {kv} key-value heads" if kv else "")
-    among = "in your interval" if result.interval.statement == GIVEN else "near it"
+    among = "in your interval" if result.interval.given else "near it"
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
     return (
@@ -67,7 +66,7 @@ def basis(result: Recommendation) -> str:
 def notes(result: Recommendation) -> Iterator[str]:
     """How far to trust it, what a choice costs, and who disagrees."""
     belief, pick, dimensions = result.belief, result.pick, result.dimensions
-    if result.interval.statement == GIVEN:
+    if result.interval.given:
         yield f"you gave the interval; the evidence puts R* at {belief.ratio:.4f}, which the predicted losses follow"
     yield from about_fit(result.fit, belief)
     if belief.high / belief.low > WIDE_FACTOR:

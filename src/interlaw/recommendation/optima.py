@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
 from scipy import special
 
+from interlaw.files import packaged_rows
 from interlaw.laws import published_laws
 from interlaw.published import Sweep, packaged_sweeps
 
@@ -75,11 +76,8 @@ class Optimum:
 @cache
 def measured_optima() -> tuple[Optimum, ...]:
     """Everything the packaged sweeps and the published laws of `measured` standing say, optimum or not."""
-    text = files("interlaw.recommendation").joinpath("optima.csv").read_text(encoding="utf-8")
-    numbers = ("params", "ratio", "log_stderr", "curvature")
-    rows: list[dict[str, Any]] = list(csv.DictReader(text.splitlines()))
-    packaged = [Optimum(**row | {name: float(row[name]) if row[name] else None for name in numbers}) for row in rows]
-    return (*packaged, *published_optima())
+    rows = packaged_rows("interlaw.recommendation", "optima.csv")
+    return (*TypeAdapter(list[Optimum]).validate_python(rows), *published_optima())
 
 
 def published_optima() -> tuple[Optimum, ...]:

@@ -15,7 +15,7 @@ from interlaw.recommendation.candidate import Candidate, reasons, worth_listing
 from interlaw.recommendation.choice import choose_shapes
 from interlaw.recommendation.cost import Plan, count_cost
 from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, splits_over
-from interlaw.recommendation.notes import GIVEN, basis, notes, reason
+from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.wording import answer, frame, wrapped
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget
@@ -296,11 +296,11 @@ def _given(interval: tuple[float, float]) -> RatioInterval:
         raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; fix it") from None
     if not 0 < low < high < math.inf:
         raise InterlawError(f"expected an interval 0 < low < high, found {low} to {high}; fix it")
-    return RatioInterval(low=low, high=high, statement=GIVEN)
+    return RatioInterval(low=low, high=high, statement="the interval you gave", given=True)
 
 
 def _require_number(name: str, value: object, *, most: float, hint: str) -> None:
     """Refuses what is no number above 0 and up to the most."""
     if not isinstance(value, int | float) or not 0 < value <= most or value == math.inf:
         limit = "" if most == math.inf else f" and at most {most:g}"
-        raise InterlawError(f"expected {name} above 0{limit}, found {value!r}; {hint}")
+        raise InterlawError(f"expected {name}= above 0{limit}, found {value!r}; {hint}")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from interlaw import __version__
 from interlaw.errors import InterlawError
+from interlaw.files import save
 from interlaw.recommendation import DECODERS, Recommendation, format_bytes, recommend
 from interlaw.report.document import document, drawn, fragment
 from interlaw.report.frontier_figure import draw_frontier, frontier_rows
 from interlaw.report.recommendation_figure import candidate_key, draw_predictions
-from interlaw.report.saving import save
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
 from interlaw.size import format_size
@@ -182,80 +182,61 @@ def lead(result: Recommendation) -> str:
 
 def candidates_table(result: Recommendation) -> Table:
     """Every shape, the pick first."""
+    times = TIMES if any(each.measured for each in result.candidates) else {}
     rows = [
         {
-            "shape": f"{each.shape.depth} x {each.shape.width}",
-            "ratio": each.shape.ratio,
-            "params": each.shape.params,
-            "heads": each.heads,
-            "cache": format_bytes(each.cost.kv_bytes_per_token),
-            "miss": f"{each.budget_error:+.1%}",
-            "penalty": f"{100 * each.penalty.value:.2f}",
-            "range": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
-            "flops": f"{each.cost.train_flops:.2e}",
-            "inside": "yes" if each.inside else "no",
-            **{name: getattr(each.measured, name, None) for name in TIMES},
+            "Layers x width": each.name,
+            "R": each.shape.ratio,
+            "Parameters": each.shape.params,
+            "Heads": each.heads,
+            "Cache": format_bytes(each.cost.kv_bytes_per_token),
+            "Off budget": f"{each.budget_error:+.1%}",
+            "Loss (%)": f"{100 * each.penalty.value:.2f}",
+            **{title: getattr(each.measured, name, None) for name, title in times.items()},
+            "Its range (%)": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
+            "FLOPs": f"{each.cost.train_flops:.2e}",
+            "In the range": "yes" if each.inside else "no",
         }
         for each in result.candidates
     ]
-    titles = {
-        "shape": "Layers x width",
-        "ratio": "R",
-        "params": "Parameters",
-        "heads": "Heads",
-        "cache": "Cache",
-        "miss": "Off budget",
-        "penalty": "Loss (%)",
-        **(TIMES if any(each.measured for each in result.candidates) else {}),
-        "range": "Its range (%)",
-        "flops": "FLOPs",
-        "inside": "In the range",
-    }
     marks = [
         {"shape": candidate_key(each), **({"pick": "yes"} if place == 0 else {})}
         for place, each in enumerate(result.candidates)
     ]
-    right = ("heads", "cache", "miss", "penalty", "range", "flops")
+    right = ("Heads", "Cache", "Off budget", "Loss (%)", "Its range (%)", "FLOPs")
     caption = (
         "The pick first. Heads: query/key-value x width; cache: keys and values of one token; loss: predicted, above "
         "the best shape of the budget; FLOPs: of the whole training"
     )
-    return table_of(titles, rows, caption=caption, marks=marks, right=right)
+    return table_of(rows, caption=caption, marks=marks, right=right)
 
 
 def laws_table(result: Recommendation) -> Table:
     """What every published law says at this size."""
     rows = [
         {
-            "law": one.law.name,
-            "ratio": one.ratio,
-            "good": ""
-            if one.law.ratio_low is None or one.law.ratio_high is None
-            else span(one.law.ratio_low, one.law.ratio_high),
-            "covered": "yes" if one.covered else "no",
-            "statement": one.law.statement,
-            "source": one.law.source,
+            "Law": one.law.name,
+            "R*": one.ratio,
+            "Good R": "" if one.law.ratio_high is None else span(one.law.ratio_low, one.law.ratio_high),
+            "Covers this size": "yes" if one.covered else "no",
+            "What it says": one.law.statement,
+            "Source": one.law.source,
         }
         for one in result.laws
     ]
-    titles = {
-        "law": "Law", "ratio": "R*", "good": "Good R", "covered": "Covers this size", "statement": "What it says",
-        "source": "Source",
-    }  # fmt: skip
-    return table_of(titles, rows, caption="What each law says of the best R")
+    return table_of(rows, caption="What each law says of the best R")
 
 
 def models_table(result: Recommendation) -> Table:
     """Published models of about this size."""
     rows = [
         {
-            "name": point.name,
-            "params": format_size(point.params_total),
-            "shape": f"{point.depth} x {point.width}",
-            "ratio": point.ratio,
-            "score": point.mmlu_pro,
+            "Model": point.name,
+            "Parameters": format_size(point.params_total),
+            "Layers x width": f"{point.depth} x {point.width}",
+            "R": point.ratio,
+            "MMLU-Pro (%)": point.mmlu_pro,
         }
         for point in result.models
     ]
-    titles = {"name": "Model", "params": "Parameters", "shape": "Layers x width", "ratio": "R", "score": "MMLU-Pro (%)"}
-    return table_of(titles, rows, caption="Published models of similar size, from shallow to deep")
+    return table_of(rows, caption="Published models of similar size, from shallow to deep")

@@ -23,6 +23,8 @@ IS_CHOSEN = "(!chosen || datum.shape == chosen) && (!trial || !datum.key || datu
 BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("budget", "seed"))
 WIDE = 450  # pixels: a panel that is wider takes a whole row of the page
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
+BETWEEN = 60  # pixels that axes and gaps take of a panel's place
+CELL_WIDTH = 900  # pixels of a notebook's cell: it shrinks what is wider, and its print with it
 LETTER = 6.1  # pixels of one letter of a subtitle, about
 
 
@@ -109,6 +111,9 @@ def whole(drawing: Drawing) -> Any:
 
     from interlaw.report.offline import offline
 
+    fitting = max(1, CELL_WIDTH // (max(panel.width for panel in drawing.panels) + BETWEEN))
+    if drawing.aligned:  # the others have rows that belong together
+        drawing = replace(drawing, columns=min(drawing.columns, fitting))
     found = {**specification(drawing), "config": CONFIG}
     kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
     return offline(kind.from_dict(found, validate=False))  # `to_dict` checks it
@@ -121,7 +126,7 @@ def specification(drawing: Drawing) -> Spec:
     charts = [{**_chart(panel), "width": panel.width, "height": panel.height} for panel in panels]
     if len(charts) > 1:  # a figure of one panel has the figure's title
         charts = [{**chart, "title": _panel_title(panel)} for chart, panel in zip(charts, panels, strict=True)]
-    width = columns * (panels[0].width + 60)
+    width = columns * (panels[0].width + BETWEEN)
     title = {
         "text": wrapped(drawing.message, width, letter=8.2),
         "subtitle": wrapped(drawing.caption, width),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interlaw.errors import InterlawError
+from interlaw.files import save
 from interlaw.report.claims_figure import CLAIMS
 from interlaw.report.curves_figure import CURVES
 from interlaw.report.figure import FIGURES, Drawing, register, specification
@@ -14,7 +15,7 @@ from interlaw.report.loss_figure import LOSS
 from interlaw.report.plane_figure import PLANE
 from interlaw.report.published_figure import PUBLISHED
 from interlaw.report.results import RunResults, load_results
-from interlaw.report.saving import FORMATS, rendered, save
+from interlaw.report.saving import FORMATS, rendered
 from interlaw.report.treatments_figure import TREATMENTS
 
 for _figure in (LOSS, CLAIMS, PLANE, LAW, PUBLISHED, TREATMENTS, CURVES):

@@ -44,7 +44,7 @@ def law_message(fit: LawFit) -> str:
     if stability is None or stability.gamma is None:
         return "R* is known at fewer than two budgets: whether it moves cannot be told"
     slope = f"R* goes as N^{stability.gamma:.2f}"
-    interval = f" ({span(stability.low, stability.high, digits=2)})" if stability.low is not None else ""
+    interval = f" ({span(stability.low, stability.high, '.2g')})" if stability.low is not None else ""
     words = {"stable": "R* stays put", "moves": "R* moves with size"}
     return f"{words.get(stability.verdict, 'Whether R* moves cannot be told')}: {slope}{interval}"
 

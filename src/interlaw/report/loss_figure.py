@@ -121,7 +121,7 @@ def star_note(fit: BudgetFit) -> str:
 
     star = fit.r_star
     if star.value is not None:
-        return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"
+        return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, '.2g')})"
     return f"no R*: {status_text(star)}"
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from interlaw import __version__
+from interlaw.files import save
 from interlaw.report.document import document, drawn
 from interlaw.report.figure import Drawing
 from interlaw.report.figures import drawings
 from interlaw.report.live_figure import live_drawing
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.results import RunResults, load_results, treatments_compared
-from interlaw.report.saving import save
 from interlaw.report.sections import (
     commands,
     left_out_table,
@@ -188,4 +188,4 @@ def trials_table(results: RunResults) -> Table:
         for row in trials
     ]
     caption = f"One row a trial; losses: {results.units.loss}"
-    return table_of(titles, trials, caption=caption, marks=marks, at_first=ROWS_AT_FIRST)
+    return table_of(trials, titles=titles, caption=caption, marks=marks, at_first=ROWS_AT_FIRST)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.files import write_atomically
+from interlaw.files import save
 from interlaw.report.figure import Drawing, specification
 from interlaw.report.marks import Spec
 
@@ -55,12 +55,3 @@ def _renumbered(svg: str) -> str:
     names = dict.fromkeys(re.findall(r'id="((?:clip|gradient_?)\d+)"', svg))
     places = {name: f"{re.sub(r'[0-9]+$', '', name)}{place}" for place, name in enumerate(names)}
     return re.sub(r"\b(?:clip|gradient_?)\d+\b", lambda found: places.get(found.group(), found.group()), svg)
-
-
-def save(path: Path, content: bytes) -> None:
-    """Writes a file and makes its folder; a place that cannot be written is the user's to change."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError as error:
-        raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error

@@ -46,31 +46,23 @@ def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
     """One row a budget: R*, the best shape, the loss interval, and each view's interaction interval."""
     fit, measured = analyses[0].fit, [each for each in analyses if each.view]
     kind = str(analyses[0].table["budget_kind"].iloc[0])
-    titles = {
-        "budget": "Budget",
-        "star": "R*",
-        "interval": f"{fit.confidence:.0%} interval",
-        "best": "Best shape at equal size",
-        "loss": "Its loss",
-        "near": f"R within {100 * fit.delta:.2g}% of the best loss",
-        **{f"of {each.view}": f"Efficient interaction ({each.view})" for each in measured},
-    }
+    interval, near = f"{fit.confidence:.0%} interval", f"R within {100 * fit.delta:.2g}% of the best loss"
     rows = [
         {
-            "budget": budget_text(each.budget, kind),
-            "star": each.r_star.value,
-            "interval": status_text(each.r_star)
+            "Budget": budget_text(each.budget, kind),
+            "R*": each.r_star.value,
+            interval: status_text(each.r_star)
             if each.r_star.value is None
             else span(each.r_star.low, each.r_star.high),
-            "best": shape_name(each.best.depth, each.best.width),
-            "loss": each.best.adjusted,
-            "near": _loss_interval_text(each),
-            **{f"of {view.view}": _interaction_text(view.fit.budgets[place]) for view in measured},
+            "Best shape at equal size": shape_name(each.best.depth, each.best.width),
+            "Its loss": each.best.adjusted,
+            near: _loss_interval_text(each),
+            **{f"Efficient interaction ({view.view})": _interaction_text(view.fit.budgets[place]) for view in measured},
         }
         for place, each in enumerate(fit.budgets)
     ]
     caption = f"Budgets: R = depth / width; losses: {units.loss}"
-    return table_of(titles, rows, caption=caption, right=("interval",))
+    return table_of(rows, caption=caption, right=(interval,))
 
 
 def _loss_interval_text(fit: BudgetFit) -> str:
@@ -133,13 +125,16 @@ def left_out_table(results: RunResults) -> Table | None:
     left_out = results.table[results.table["status"] != "done"]
     if not len(left_out):
         return None
-    rows: list[Any] = [
-        {**row, "shape": f"{row['depth']} x {row['width']}", "of": budget_text(row["budget"], row["budget_kind"])}
+    rows = [
+        {
+            "Shape": f"{row['depth']} x {row['width']}",
+            "Budget": budget_text(row["budget"], row["budget_kind"]),
+            **{name.capitalize(): row[name] for name in ("seed", "status", "reason")},
+        }
         for row in left_out.head(MOST_REASONS).to_dict(orient="records")
     ]
     more = f" (first {MOST_REASONS} of {len(left_out)})" if len(left_out) > MOST_REASONS else ""
-    titles = {"shape": "Shape", "of": "Budget", "seed": "Seed", "status": "Status", "reason": "Reason"}
-    return table_of(titles, rows, caption=f"Trials left out{more}")
+    return table_of(rows, caption=f"Trials left out{more}")
 
 
 def _fit_warnings(results: RunResults) -> list[str]:
@@ -156,26 +151,20 @@ def _fit_warnings(results: RunResults) -> list[str]:
 
 def measurement_table(results: RunResults) -> tuple[Table, list[str]]:
     """How the interaction was estimated, view by view, how far the plain average would be off, and the estimators."""
-    titles = {
-        "view": "View",
-        "layer": "Where",
-        **{"dim": "Dimension", "num_clusters": "Clusters", "num_probes": "Probes", "seed": "Seed"},
-        "stderr": "Typical stderr of AOFE-ratio",
-        "bias": "Plain average minus this AOFE-ratio",
-    }
+    facts = {"layer": "Where", "dim": "Dimension", "num_clusters": "Clusters", "num_probes": "Probes", "seed": "Seed"}
     rows, estimators = [], []
     for view in results.views:
         measured = [record.measurements[view] for record in results.records.values() if view in record.measurements]
         errors = sorted(each["aofe_ratio"]["stderr"] for each in measured)
         bias = [each["plugin"]["aofe_ratio"] - each["aofe_ratio"]["value"] for each in measured]
         rows.append({
-            "view": view,
-            **{name: _shared(measured, name) for name in ("layer", "dim", "num_clusters", "num_probes", "seed")},
-            "stderr": number(errors[len(errors) // 2], digits=2),
-            "bias": f"{sum(bias) / len(bias):+.2g}",
+            "View": view,
+            **{title: _shared(measured, name) for name, title in facts.items()},
+            "Typical stderr of AOFE-ratio": number(errors[len(errors) // 2], digits=2),
+            "Plain average minus this AOFE-ratio": f"{sum(bias) / len(bias):+.2g}",
         })  # fmt: skip
         estimators.append(f"{view}: {_shared(measured, 'estimator')}")
-    return table_of(titles, rows, caption="One row a view, over all trials", right=tuple(titles)[2:]), estimators
+    return table_of(rows, caption="One row a view, over all trials", right=tuple(rows[0])[2:]), estimators
 
 
 def _shared(records: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -200,9 +189,8 @@ def provenance_table(results: RunResults) -> Table:
         "training FLOPs": f"{results.table['train_flops'].sum():.3g}",
         "training time": f"{results.table['seconds'].sum():.0f} s over all trials",
     }
-    rows = [{"what": name, "value": value} for name, value in facts.items()]
-    caption = "Versions and machine, as each trial recorded them"
-    return table_of({"what": "What", "value": "Value"}, rows, caption=caption)
+    rows = [{"What": name, "Value": value} for name, value in facts.items()]
+    return table_of(rows, caption="Versions and machine, as each trial recorded them")
 
 
 def commands(results: RunResults) -> str:

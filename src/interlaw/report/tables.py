@@ -46,27 +46,28 @@ class Table:
 
 
 def table_of(
-    titles: Mapping[str, str],
-    values: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     *,
     caption: str,
+    titles: Mapping[str, str] | None = None,
     right: Sequence[str] = (),
     **options: Any,
 ) -> Table:
     """A table of plain values: columns of numbers are found, formatted and aligned.
 
     Args:
-        titles: Column to heading.
-        values: Rows.
+        rows: Values by heading, or by the name of a column where there are `titles`.
         caption: The table's caption.
+        titles: Column to heading, for a table that a script asks for its columns.
         right: Further columns that hold numbers, already as texts.
         options: Further fields of `Table`.
     """
     columns, cells = [], []
-    for name, title in titles.items():
-        of_column = [row[name] for row in values]
+    for key in titles or (rows[0] if rows else ()):
+        of_column = [row[key] for row in rows]
         numeric = all(isinstance(value, int | float) or value is None for value in of_column)
-        columns.append(Column(title=title, name=name, right=numeric or name in right))
+        named = {"title": titles[key], "name": key} if titles else {"title": key}
+        columns.append(Column(**named, right=numeric or key in right))
         cells.append(number_texts(of_column) if numeric else [str(value) for value in of_column])
     return Table(caption=caption, columns=columns, rows=list(zip(*cells, strict=True)), **options)
 

@@ -134,7 +134,7 @@ def _stars(
         star, of = each.r_star, {"treatment": each.treatment, "loss": height(each.treatment)}
         ratios = [point.ratio for point in each.points]
         if star.value is not None:
-            said = f"{each.treatment}: R* = {number(star.value, digits=2)} ({span(star.low, star.high, digits=2)})"
+            said = f"{each.treatment}: R* = {number(star.value, digits=2)} ({span(star.low, star.high, '.2g')})"
             optima.append({
                 **of,
                 "ratio": star.value,

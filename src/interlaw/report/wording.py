@@ -73,20 +73,16 @@ def number(value: Any, *, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def span(low: float | None, high: float | None, *, digits: int = 3) -> str:
+def span(low: float | None, high: float | None, form: str = ".3g", *, unknown: str = "no bound inside the grid") -> str:
     """An interval; an end that the data do not set is said in words.
 
     Example:
-        >>> span(0.01, 0.05), span(None, 0.05)
-        ('0.01 to 0.05', 'below 0.05')
+        >>> span(0.01, 0.05), span(None, 0.05), span(0.01, 0.05, ".3f"), span(None, None, unknown="-")
+        ('0.01 to 0.05', 'below 0.05', '0.010 to 0.050', '-')
     """
-    if low is None and high is None:
-        return "no bound inside the grid"
-    if low is None:
-        return f"below {number(high, digits=digits)}"
-    if high is None:
-        return f"above {number(low, digits=digits)}"
-    return f"{number(low, digits=digits)} to {number(high, digits=digits)}"
+    if low is None or high is None:
+        return unknown if low == high else f"below {high:{form}}" if low is None else f"above {low:{form}}"
+    return f"{low:{form}} to {high:{form}}"
 
 
 def shape_name(depth: int, width: int) -> str:

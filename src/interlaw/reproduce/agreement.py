@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Literal
+
+from pydantic import TypeAdapter
+
+from interlaw.files import packaged_rows
 
 Verdict = Literal["agrees", "partly agrees", "does not agree", "not comparable"]
 HEADS = ("figure", "at", "published", "ours", "verdict")
@@ -86,20 +88,9 @@ class Agreement:
 @cache
 def published_figures(experiment: str) -> tuple[Published, ...]:
     """The published figures of an experiment, from the table that the package carries."""
-    text = (resources.files("interlaw.reproduce") / "published.csv").read_text(encoding="utf-8")
-    return tuple(
-        Published(
-            experiment=row["experiment"],
-            figure=row["figure"],
-            at=row["at"],
-            value=float(row["value"]),
-            source=row["source"],
-            spread=float(row["spread"]) if row["spread"] else None,
-            tolerance=float(row["tolerance"]) if row["tolerance"] else None,
-        )
-        for row in csv.DictReader(text.splitlines())
-        if row["experiment"] == experiment
-    )
+    rows = packaged_rows("interlaw.reproduce", "published.csv")
+    every = TypeAdapter(list[Published]).validate_python(rows)
+    return tuple(one for one in every if one.experiment == experiment)
 
 
 def compare(

@@ -10,36 +10,21 @@ Points of the first half of a batch are paired with points of the second, so tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-On = Literal["interaction", "trace"]
+from interlaw.sweep import InterventionPart
+
 MOST_POINTS = 128  # of a batch: the term's gradient is averaged by the optimizer over hundreds of steps
 
 
-@dataclass(frozen=True, kw_only=True)
-class Push:
-    """A term beside the loss.
-
-    Attributes:
-        on: `interaction`: off-diagonal energy over the squared trace of G; `trace`, the control: log tr G.
-        strength: What it is multiplied by; below 0 it raises what it is made of.
-    """
-
-    on: On
-    strength: float
-
-
-def push_gradient(P: Tensor, hidden: Tensor, *, push: Push) -> Tensor:
+def push_gradient(P: Tensor, hidden: Tensor, *, push: InterventionPart) -> Tensor:
     """Gradient of every model's term, times the strength.
 
     Args:
         P: (S, k + 1, D), W above b.
         hidden: (S, B, k + 1), each model's points H = X W^T beside a column of ones, drawn independently.
-        push: The term.
+        push: The term: on `interaction`, off-diagonal energy over the squared trace of G; on `trace`, log tr G.
 
     Returns:
         (S, k + 1, D); the row of b is zero, since which outputs are active has no slope.

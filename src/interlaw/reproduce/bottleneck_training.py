@@ -22,8 +22,9 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
-from interlaw.reproduce.bottleneck_intervention import Push, push_gradient
+from interlaw.reproduce.bottleneck_intervention import push_gradient
 from interlaw.shapes import BottleneckShape
+from interlaw.sweep import InterventionPart
 from interlaw.tasks import SparseRows
 
 BLOCK_ROWS = 64
@@ -53,7 +54,7 @@ class BottleneckSettings:
         """Checks the ranges."""
         if self.steps < 1 or self.batch_size < 1:
             raise InterlawError(
-                f"expected at least one step and one row a step, found {self.steps} and {self.batch_size}; correct them"
+                f"expected at least one step and one row a step, found {self.steps} and {self.batch_size}; raise them"
             )
 
 
@@ -88,7 +89,7 @@ def train_bottlenecks(
     *,
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
     settings: BottleneckSettings,
-    push: Push | None = None,
+    push: InterventionPart | None = None,
 ) -> Tensor:
     """Trains one bottleneck a seed, all on the same rows.
 

@@ -17,11 +17,11 @@ import numpy as np
 from interlaw.interaction import energies, measure
 from interlaw.report import write_chart
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
-from interlaw.reproduce.bottleneck_intervention import Push
 from interlaw.reproduce.bottleneck_training import BottleneckSettings, as_model, mean_losses, train_bottlenecks
 from interlaw.reproduce.double_descent_figure import draw_loss_and_interaction
 from interlaw.reproduce.folder import keep, read_kept
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
+from interlaw.sweep import InterventionPart
 from interlaw.tasks import draw_sparse_rows
 
 NAME = "double-descent"
@@ -61,7 +61,7 @@ class Program:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     settings: BottleneckSettings = field(default_factory=BottleneckSettings)
     data: Dataset = field(default_factory=Dataset)
-    push: Push | None = None
+    push: InterventionPart | None = None
 
 
 PROGRAMS: dict[Scale, Program] = {
@@ -101,7 +101,7 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     settings, data, seeds = program.settings, program.data, program.seeds
     stamp = {"settings": asdict(settings), "data": asdict(data), "seeds": list(seeds)}
     if program.push:
-        stamp["push"] = asdict(program.push)
+        stamp["push"] = program.push.model_dump()
     place = out / "sizes" / f"{size}.json"
     kept = read_kept(place, stamp=stamp)
     if kept is not None:

@@ -100,7 +100,7 @@ def write_outcome(outcome: Outcome, out: Path) -> None:
     lines = [dict(zip(HEADS, line.cells(), strict=True)) for line in outcome.agreement]
     near = SheetPart(
         title="How near it came",
-        table=table_of({head: head for head in HEADS}, lines, caption="Published figures beside ours"),
+        table=table_of(lines, caption="Published figures beside ours"),
         sentences=(*remarks(outcome.agreement), *outcome.notes),
     )
     places = [Path(os.path.relpath(file, out)).as_posix() for file in outcome.files]

@@ -14,15 +14,16 @@ import numpy as np
 import pandas as pd
 
 from interlaw.reproduce.agreement import Agreement, claim
-from interlaw.reproduce.bottleneck_intervention import On, Push
 from interlaw.reproduce.double_descent import Program, train_size
 from interlaw.reproduce.outcome import Driver, Outcome, Scale
 from interlaw.reproduce.push import CONFIDENCE, interval, judged, measured_effects
+from interlaw.sweep import InterventionPart
+from interlaw.training import Moved
 
 NAME = "peak"
 PEAK = 500  # training points where the published loss peaks
 BESIDE = (200, 1000)
-ARMS: tuple[tuple[On, float], ...] = (("interaction", 0.1), ("trace", 0.0003), ("interaction", 0.01))  # from a pilot
+ARMS: tuple[tuple[Moved, float], ...] = (("interaction", 0.1), ("trace", 0.0003), ("interaction", 0.01))  # from a pilot
 DRAWS = (0, 1, 2, 3, 4)  # of data and first weights; a draw is one unit
 BASE = Program(sizes=(PEAK, *BESIDE))
 
@@ -34,7 +35,7 @@ def programs(base: Program = BASE) -> Iterator[tuple[str, int, Program]]:
         yield "none", draw, replace(base, seeds=(draw,), data=data)
         for on, strength in ARMS:
             for sign in (1, -1):
-                push = Push(on=on, strength=sign * strength)
+                push = InterventionPart(on=on, strength=sign * strength)
                 yield f"{on}{push.strength:+g}", draw, replace(base, seeds=(draw,), data=data, push=push)
 
 

@@ -17,6 +17,7 @@ from .plan import plan_trials as plan_trials
 from .progress import RunStatus as RunStatus
 from .progress import planned_flops as planned_flops
 from .progress import run_status as run_status
+from .recipe import InterventionPart as InterventionPart
 from .recipe import MeasurePart as MeasurePart
 from .recipe import Recipe as Recipe
 from .recipe import TrainingPart as TrainingPart

@@ -26,6 +26,7 @@ from interlaw.training import (
     BlowUp,
     Count,
     Memory,
+    Moved,
     Natural,
     NotNegative,
     Part,
@@ -225,7 +226,7 @@ class InterventionPart(Strict):
         strength: What the term is multiplied by; below 0 it raises what it is made of.
     """
 
-    on: Literal["interaction", "trace"]
+    on: Moved
     strength: float
 
 

@@ -31,6 +31,7 @@ from .rules import treatment_keys as treatment_keys
 from .settings import BlowUp as BlowUp
 from .settings import Count as Count
 from .settings import Memory as Memory
+from .settings import Moved as Moved
 from .settings import Natural as Natural
 from .settings import NotNegative as NotNegative
 from .settings import Part as Part

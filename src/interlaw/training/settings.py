@@ -13,7 +13,8 @@ from interlaw.errors import InterlawError
 from interlaw.training.rules import STANDARD, require_rule
 
 Precision = Literal["float32", "tfloat32", "bfloat16"]
-Intervention = Literal["none", "interaction", "trace"]
+Moved = Literal["interaction", "trace"]
+Intervention = Literal["none"] | Moved
 
 # the ranges of settings, a recipe's too
 Count = Annotated[int, Field(ge=1)]
