@@ -10,6 +10,7 @@ import typer
 from interlaw.cli.loading import counting
 from interlaw.cli.options import Port
 from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.watch import serve
 
 
 def explore(
@@ -34,7 +35,6 @@ def explore(
 
     Served to this machine's browser alone; asks the functions behind `recommend`. Ctrl-C ends it.
     """
-    import sys
     from urllib.parse import urlencode
 
     from interlaw.cli.recommend import read_fit, tell
@@ -57,12 +57,4 @@ def explore(
 
     with ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
-        if as_json:
-            print_json({"address": address, "port": server.server_port})
-            sys.stdout.flush()
-        else:
-            make_console().print(f"{address} chooses a shape; Ctrl-C ends this")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return
+        serve(server, address, said="chooses a shape; Ctrl-C ends this", as_json=as_json)

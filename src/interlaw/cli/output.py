@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw.files import save
+from interlaw.plain import plain
 
 if TYPE_CHECKING:
     from interlaw.cli.console import PlainConsole
@@ -27,12 +27,12 @@ def own_name() -> str:
 
 def print_json(values: Any) -> None:
     """Writes one JSON document to stdout; a number that JSON lacks (NaN, inf) becomes null."""
-    sys.stdout.write(json.dumps(_plain(values), indent=1, default=str) + "\n")
+    sys.stdout.write(json.dumps(plain(values), indent=1, default=str) + "\n")
 
 
 def write_json(values: Any, path: Path) -> None:
     """Writes the same document to a file, whole or not at all; raises InterlawError as `save` does."""
-    write_text(json.dumps(_plain(values), indent=1, default=str) + "\n", path)
+    write_text(json.dumps(plain(values), indent=1, default=str) + "\n", path)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -54,18 +54,3 @@ def make_console(*, stderr: bool = True) -> PlainConsole:
     if not console.is_terminal:
         console.width = 1000  # a table is as wide as it needs: nothing is folded or cut in a pipe
     return console
-
-
-def _plain(value: Any) -> Any:
-    """Paths as text, NaN and inf as null, numpy scalars as Python's."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from interlaw.cli.options import Port, RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
+
+if TYPE_CHECKING:
+    from interlaw.report import LoopbackServer
 
 
 def watch(
@@ -15,17 +22,18 @@ def watch(
 
     Served to this machine's browser and renewed as trials end; Ctrl-C ends it.
     """
-    import sys
-
     from interlaw.report import ReportServer
 
     with ReportServer(run, port=port) as server:
-        if as_json:
-            print_json({"address": server.address, "port": server.server_port})
-            sys.stdout.flush()
-        else:
-            make_console().print(f"{server.address} shows {run}; Ctrl-C ends this, not the sweep")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return
+        serve(server, server.address, said=f"shows {run}; Ctrl-C ends this, not the sweep", as_json=as_json)
+
+
+def serve(server: LoopbackServer, address: str, *, said: str, as_json: bool) -> None:
+    """Says where the page is, then serves it until Ctrl-C."""
+    if as_json:
+        print_json({"address": address, "port": server.server_port})
+        sys.stdout.flush()
+    else:
+        make_console().print(f"{address} {said}")
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from interlaw.laws.compare import compare_forms
 from interlaw.laws.dependence import dependence
 from interlaw.laws.forms import Features, features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.joint_law import Curvature, Estimate, JointLaw, LinePoint, line_point
+from interlaw.laws.joint_law import Curvature, Estimate, JointLaw
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.solve import Solution, polish, solve_alike
@@ -71,7 +71,6 @@ def fit_joint_law(
         num_bootstrap=num_bootstrap,
         rng=rng,
     )
-    z_quantile = float(special.ndtri((1 + confidence) / 2))
     reference = float(np.exp(np.log(params).mean()))
     means = np.array([fit.params_mean for fit in budgets])
     fitted = _levels(solution, means, reference)
@@ -79,10 +78,9 @@ def fit_joint_law(
     if curvatures is None or min(level for _, level in fitted) <= 0:  # it falls without end: no law of these losses
         return None
     natural = _natural(solution, drawn, reference, confidence)
-    covariance = _covariance(drawn.optimum)
     span = (float(means.min()), float(means.max()))
     comparisons = compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng) if compare else ()
-    return JointLaw(
+    law = JointLaw(
         form=solution.form.name,
         formula=solution.form.formula,
         status=_status(solution, natural, features, which),
@@ -92,9 +90,9 @@ def fit_joint_law(
         params_high=span[1],
         levels=fitted,
         curvatures=curvatures,
-        covariance=tuple(tuple(row) for row in covariance.tolist()),  # type: ignore[arg-type]
-        z_quantile=z_quantile,
-        line=_line(natural, covariance, reference, z_quantile, span),
+        covariance=tuple(tuple(row) for row in _covariance(drawn.optimum).tolist()),  # type: ignore[arg-type]
+        z_quantile=float(special.ndtri((1 + confidence) / 2)),
+        line=(),
         comparisons=comparisons,
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
@@ -104,25 +102,14 @@ def fit_joint_law(
         converged_draws=drawn.converged,
         at_bounds=solution.at_bounds,
     )
+    sizes = np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
+    return replace(law, line=tuple(law.ratio(float(size)) for size in sizes))
 
 
 def _rivals(solved: tuple[Solution, ...], best: Solution, *, num_shapes: int) -> tuple[Solution, ...]:
     """Forms that may fit some draw best."""
     behind = [num_shapes * np.log(max(each.cost, 1e-300) / max(best.cost, 1e-300)) for each in solved]
     return tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
-
-
-def _line(
-    natural: Mapping[str, Estimate],
-    covariance: FloatArray,
-    reference: float,
-    z_quantile: float,
-    span: tuple[float, float],
-) -> tuple[LinePoint, ...]:
-    """R*(N) from a tenth of the smallest budget to ten times the largest."""
-    ratio, gamma = natural["ratio_at_reference"].value, natural["gamma"].value
-    sizes = np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
-    return tuple(line_point(float(size), reference, ratio, gamma, covariance, z_quantile, span) for size in sizes)
 
 
 def _shortfall(solution: Solution, dof: int, noise: float | None, noise_dof: int) -> float:
@@ -256,17 +243,20 @@ def _over_budgets(solution: Solution, thetas: FloatArray, name: str) -> FloatArr
     return _columns(solution, thetas, (name,))[:, 0]
 
 
-def _level_of(solution: Solution, thetas: FloatArray, i: int, size: float) -> FloatArray:
-    """Loss at R* of budget i whose log N / N0 is `size`, for each parameter vector, (k,)."""
+def _well(solution: Solution, thetas: FloatArray, i: int, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Loss at R*, kappa and skew of budget i whose log N / N0 is `size`, each for every parameter vector, (k,)."""
     if solution.form.name == "joint, free levels":
-        return _columns(solution, thetas, (f"level_{i}",))[:, 0]
-    floor, slope, alpha = _columns(solution, thetas, ("E", "A", "alpha")).T
-    return np.asarray(floor + slope * np.exp(-alpha * size), dtype=np.float64)
+        level, kappa, skew = _columns(solution, thetas, (f"level_{i}", f"kappa_{i}", f"skew_{i}")).T
+        return level, kappa, skew
+    floor, slope, alpha, kappa, skew = _columns(solution, thetas, ("E", "A", "alpha", "kappa", "skew")).T
+    shrunk = np.exp(-alpha * size)
+    scale = shrunk if solution.form.name == "joint, scaled" else 1.0
+    return floor + slope * shrunk, kappa * scale, skew * scale
 
 
 def _levels(solution: Solution, means: FloatArray, reference: float) -> tuple[tuple[float, float], ...]:
     sizes = np.log(means / reference)
-    losses = [_level_of(solution, solution.theta[None], i, size)[0] for i, size in enumerate(sizes)]
+    losses = [_well(solution, solution.theta[None], i, size)[0][0] for i, size in enumerate(sizes)]
     return tuple((float(params), float(loss)) for params, loss in zip(means, losses, strict=True))
 
 
@@ -279,14 +269,7 @@ def _curvatures(
     everything = np.vstack([solution.theta, draws])
     found = []
     for i, params in enumerate(means):
-        size = float(np.log(params / reference))
-        free = solution.form.name == "joint, free levels"
-        names = (f"kappa_{i}", f"skew_{i}") if free else ("kappa", "skew")
-        kappa, skew = _columns(solution, everything, names).T
-        if solution.form.name == "joint, scaled":
-            kappa = kappa * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
-            skew = skew * np.exp(-_columns(solution, everything, ("alpha",))[:, 0] * size)
-        level = _level_of(solution, everything, i, size)
+        level, kappa, skew = _well(solution, everything, i, float(np.log(params / reference)))
         seen = level > 0  # a draw that falls without end may be at a loss of nothing there
         if seen[1:].mean() <= 0.5:
             return None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlaw.laws.compare import RivalForm
-from interlaw.laws.table import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +95,16 @@ class JointLaw:
 
     def ratio(self, params: float) -> LinePoint:
         """R*(N) for any N: the interval widens with the distance from the fitted budgets through gamma's error."""
-        return line_point(
-            params,
-            self.reference_params,
-            self.parameters["ratio_at_reference"].value,
-            self.parameters["gamma"].value,
-            np.array(self.covariance),
-            self.z_quantile,
-            (self.params_low, self.params_high),
+        away, covariance = float(np.log(params / self.reference_params)), np.array(self.covariance)
+        middle = np.log(self.parameters["ratio_at_reference"].value) + self.parameters["gamma"].value * away
+        variance = float(covariance[0, 0] + 2 * away * covariance[0, 1] + away**2 * covariance[1, 1])
+        reach = self.z_quantile * np.sqrt(max(variance, 0.0))
+        return LinePoint(
+            params=params,
+            ratio=float(np.exp(middle)),
+            low=float(np.exp(middle - reach)),
+            high=float(np.exp(middle + reach)),
+            extrapolated=not (self.params_low * 0.999 <= params <= self.params_high * 1.001),
         )
 
     def curvature(self, params: float) -> Curvature:
@@ -126,26 +127,3 @@ class JointLaw:
         ends = [above(end, curvature) for end in (best.low, best.high) for curvature in (well.low, well.high)]
         inside = best.low <= ratio <= best.high
         return above(best.ratio, well.value), 0.0 if inside else min(ends), max(*ends, above(best.ratio, well.high))
-
-
-def line_point(
-    params: float,
-    reference: float,
-    ratio: float,
-    gamma: float,
-    covariance: FloatArray,
-    z_quantile: float,
-    span: tuple[float, float],
-) -> LinePoint:
-    """R*(N) by the law's power, with the interval of a normal log R*."""
-    away = float(np.log(params / reference))
-    middle = np.log(ratio) + gamma * away
-    variance = float(covariance[0, 0] + 2 * away * covariance[0, 1] + away**2 * covariance[1, 1])
-    reach = z_quantile * np.sqrt(max(variance, 0.0))
-    return LinePoint(
-        params=params,
-        ratio=float(np.exp(middle)),
-        low=float(np.exp(middle - reach)),
-        high=float(np.exp(middle + reach)),
-        extrapolated=not (span[0] * 0.999 <= params <= span[1] * 1.001),
-    )

@@ -7,9 +7,10 @@ from typing import Any
 
 from interlaw.laws.claim import Claim
 from interlaw.laws.joint_law import JointLaw
-from interlaw.laws.result import BudgetFit, PooledInterval, to_plain
+from interlaw.laws.result import BudgetFit, PooledInterval
 from interlaw.laws.stability import Stability
 from interlaw.laws.table import LeftOut
+from interlaw.plain import plain
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -30,4 +31,4 @@ class LawResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers, strings and None."""
-        return dict(to_plain(self))
+        return dict(plain(self))

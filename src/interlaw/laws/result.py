@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -244,19 +242,8 @@ class PooledInterval:
     front_probability: tuple[FrontShape, ...]
 
 
-def to_plain(value: Any) -> Any:
-    """Dataclasses to dicts, tuples to lists; numbers, strings and None as they are."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    return value
-
-
 def from_plain(kind: type[Value], data: Any) -> Value:
-    """The inverse of `to_plain` for the dataclasses above, by their annotations; other keys are left out.
+    """The inverse of `plain` for the dataclasses above, by their annotations; other keys are left out.
 
     Raises:
         InterlawError: A key is missing, or a value is of another kind.

@@ -15,8 +15,9 @@ from interlaw.laws.claims import FittedTable, judge_together
 from interlaw.laws.fit import fit_law
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.loss_curve import LossCurve, grid
-from interlaw.laws.result import BudgetFit, to_plain
+from interlaw.laws.result import BudgetFit
 from interlaw.laws.table import Columns, FloatArray, read_runs
+from interlaw.plain import plain
 
 SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape
 
@@ -83,8 +84,7 @@ class TreatmentComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
+        return dict(plain(self))
 
 
 def compare_treatments(

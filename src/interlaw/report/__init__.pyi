@@ -22,6 +22,7 @@ from .saving import require_figure_name as require_figure_name
 from .saving import write_chart as write_chart
 from .score_figure import draw_scores as draw_scores
 from .server import ExplorerServer as ExplorerServer
+from .server import LoopbackServer as LoopbackServer
 from .server import ReportServer as ReportServer
 from .sheet import SheetPart as SheetPart
 from .sheet import plain_page as plain_page

@@ -20,8 +20,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from interlaw.files import write_atomically
+from interlaw.plain import plain
 from interlaw.report.figure import Drawing, page_panels
-from interlaw.report.look import VEGA_CONFIG, plain
+from interlaw.report.look import VEGA_CONFIG
 from interlaw.report.wording import number
 
 

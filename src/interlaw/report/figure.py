@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from interlaw.plain import plain
 from interlaw.registry import Registry
-from interlaw.report.look import CONFIG, VEGA_CONFIG, plain
+from interlaw.report.look import CONFIG, VEGA_CONFIG
 from interlaw.report.marks import Spec, when
 from interlaw.report.results import Analysis, RunResults, by_treatment
 

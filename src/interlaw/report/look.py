@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 # Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
@@ -59,22 +59,6 @@ CONFIG: dict[str, Any] = {
 # legends below each other: Vega has the setting, the schema of Vega-Lite 6, by which Altair checks, does not
 LEGENDS = {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}}
 VEGA_CONFIG = {**CONFIG, "legend": {**CONFIG["legend"], **LEGENDS}}
-
-
-def plain(value: Any) -> Any:
-    """What JSON lacks (NaN, infinities) as null, tuples as lists.
-
-    Example:
-        >>> plain({"low": float("nan"), "ends": (1, 2.5)})
-        {'low': None, 'ends': [1, 2.5]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def log_format(low: float, high: float) -> str:

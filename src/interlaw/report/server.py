@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from interlaw.errors import InterlawError
+from interlaw.plain import plain
 from interlaw.report.explorer import FIELDS, answer, explorer_page
 from interlaw.report.live import LiveRun
-from interlaw.report.look import plain
 from interlaw.report.measuring import Measuring
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ or measured is a row that says why.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.files import packaged_rows
 from interlaw.laws import LawFit, fit_law
 from interlaw.models import pretrained_fingerprint
 from interlaw.reproduce.folder import keep, read_kept
@@ -85,7 +84,7 @@ def tier_of(name: str) -> int | None:
         (100000000, None)
     """
     last = Path(name).name
-    tiers = {Path(row["model"]).name: row["tier"] for row in _known() if row["tier"]}
+    tiers = {Path(row["model"]).name: row["tier"] for row in _known() if "tier" in row}
     return parse_size(tiers[last]) if last in tiers else None
 
 
@@ -171,5 +170,4 @@ def _failed(name: str, error: Exception, driver: Driver) -> dict[str, Any]:
 
 def _known() -> list[dict[str, str]]:
     """The models that the package names."""
-    text = (resources.files("interlaw.reproduce") / "models.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return packaged_rows("interlaw.reproduce", "models.csv")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from interlaw.files import write_atomically
 from interlaw.laws import Claim
+from interlaw.plain import plain
 from interlaw.report import SheetPart, plain_page, table_of
 from interlaw.reproduce.agreement import HEADS, Agreement, remarks
 from interlaw.runs import RunFolder, TrialSpec
@@ -44,10 +45,10 @@ class Outcome:
         setting: What was run, in a sentence.
         agreement: Published figures beside ours.
         claims: What the tests of the paper's claims say, by sweep; empty where nothing was fitted.
-        table: The numbers behind, one row a trial or a size.
-        files: Figures and pages that were written.
         notes: What a reader must know beside.
         lost: What was to be run and did not end well, each in a line; the figures lack it.
+        files: Figures and pages that were written.
+        table: The numbers behind, one row a trial or a size.
     """
 
     experiment: str
@@ -55,24 +56,14 @@ class Outcome:
     setting: str
     agreement: tuple[Agreement, ...]
     claims: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
-    table: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-    lost: tuple[str, ...] = field(default=())
+    table: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The form of `outcome.json` and of `--json`."""
-        return {
-            "experiment": self.experiment,
-            "scale": self.scale,
-            "setting": self.setting,
-            "agreement": [asdict(line) for line in self.agreement],
-            "claims": {label: [asdict(claim) for claim in claims] for label, claims in self.claims.items()},
-            "notes": list(self.notes),
-            "lost": list(self.lost),
-            "files": list(self.files),
-            "table": list(self.table),
-        }
+        return dict(plain(self))
 
     def sentences(self) -> list[str]:
         """What the claims' tests say, in words; a reason why claims cannot be tested is said once."""
@@ -94,7 +85,7 @@ class Outcome:
 
 def write_outcome(outcome: Outcome, out: Path) -> None:
     """Writes OUT/outcome.json, OUT/outcome.md and OUT/index.html, the same as a page with links to figures."""
-    content = json.dumps(outcome.to_dict(), indent=1, default=float) + "\n"
+    content = json.dumps(outcome.to_dict(), indent=1) + "\n"
     write_atomically(out / "outcome.json", content.encode())
     write_atomically(out / "outcome.md", outcome.to_markdown().encode())
     lines = [dict(zip(HEADS, line.cells(), strict=True)) for line in outcome.agreement]
