@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from interlaw.laws.claim import LEVEL, Claim
+from interlaw.laws.claim import LEVEL, Claim, ask
 from interlaw.laws.contexts import Contexts, Measured
 from interlaw.laws.drift import interaction_drift
 from interlaw.laws.interaction_interval import SURE, interaction_intervals, pareto_front
@@ -189,9 +189,10 @@ def related_shapes(r: float) -> Draw:
 def asked(test: Callable[..., Claim], draw: Draw, *, draws: int) -> list[Claim]:
     """The claims of many sweeps."""
     rng = np.random.default_rng(0)
-    names = {"quantity": "aofe", "view": "", "confidence": 0.9, "num_permutations": PERMUTATIONS}
+    named = ask("C2", test.__name__.replace("_", "-"), quantity="aofe")
+    options = {"asked": named, "confidence": 0.9, "num_permutations": PERMUTATIONS}
     worlds = (draw(rng) for _ in range(draws))
-    return [test(world, world.interaction[""]["aofe"], rng=rng, **names) for world in worlds]
+    return [test(world, world.interaction[""]["aofe"], rng=rng, **options) for world in worlds]
 
 
 def optima(

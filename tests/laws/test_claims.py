@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interlaw.laws import Claim, fit_law
-from interlaw.laws.claim import CLAIMED, adjust, detectable, holm, not_testable
+from interlaw.laws.claim import CLAIMED, adjust, ask, detectable, holm, not_testable
 
 
 def measured(sweep, *, slope: float = 0.0, seeds: int = 6, random: int = 0, **options) -> dict[str, np.ndarray]:
@@ -139,5 +139,5 @@ def test_holm_is_the_step_down_of_its_definition() -> None:
 
 
 def test_what_cannot_be_tested_does_not_count_for_holm() -> None:
-    silent = not_testable("C2", "within-shapes", "of a reason", quantity="aofe")
+    silent = not_testable(ask("C2", "within-shapes", quantity="aofe"), "of a reason")
     assert adjust([silent]) == (silent,)

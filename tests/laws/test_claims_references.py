@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from interlaw.laws import fit_law
-from interlaw.laws.claim import CLAIMED
+from interlaw.laws.claim import CLAIMED, ask
 from interlaw.laws.contexts import Contexts, read_contexts
 from interlaw.laws.drift import interaction_drift
 from interlaw.laws.grouping import group_shapes
@@ -49,7 +49,8 @@ def rough(sweep, *, size_noise: float = 0.0, **options) -> dict[str, np.ndarray]
 def test_off_the_curve_is_the_partial_correlation_given_cubics(sweep, size_noise: float) -> None:
     contexts = contexts_of(rough(sweep, size_noise=size_noise))
     measured = contexts.interaction[""]["aofe"]
-    options = {"quantity": "aofe", "view": "", "confidence": 0.9, "num_permutations": 2000}
+    asked = ask("C2", "off-the-curve", quantity="aofe")
+    options = {"asked": asked, "confidence": 0.9, "num_permutations": 2000}
     found = off_the_curve(contexts, measured, rng=np.random.default_rng(0), **options)
     y, x = contexts.log_loss, contexts.means(measured)
     columns = [(contexts.context == one) * contexts.log_ratio**power for one in range(3) for power in range(4)]
@@ -228,8 +229,7 @@ def test_a_seed_counts_by_one_over_its_noise() -> None:
     found = within_shapes(
         contexts,
         measured,
-        quantity="aofe",
-        view="",
+        asked=ask("C2", "within-shapes", quantity="aofe"),
         confidence=0.9,
         num_permutations=200,
         rng=np.random.default_rng(0),

@@ -73,16 +73,15 @@ class Claim:
     reliability: float | None = None
 
 
-def not_testable(claim: str, test: str, reason: str, *, quantity: str = "", view: str = "") -> Claim:
+def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:
+    """A claim that nothing is known of yet: what is to be tested."""
+    return Claim(claim=claim, test=test, quantity=quantity, view=view, verdict="not testable", sentence="")
+
+
+def not_testable(asked: Claim, reason: str) -> Claim:
     """A claim that the data cannot be asked about, with the reason."""
-    return Claim(
-        claim=claim,
-        test=test,
-        quantity=quantity,
-        view=view,
-        verdict="not testable",
-        sentence=f"{opening(test, quantity, view)}: not testable, {reason}.",
-    )
+    about = opening(asked.test, asked.quantity, asked.view)
+    return replace(asked, sentence=f"{about}: not testable, {reason}.")
 
 
 def adjust(claims: Sequence[Claim]) -> tuple[Claim, ...]:

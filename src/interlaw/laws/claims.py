@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.laws.claim import Claim, adjust, not_testable
+from interlaw.laws.claim import Claim, adjust, ask, not_testable
 from interlaw.laws.contexts import Contexts, join, read_contexts
 from interlaw.laws.drift import interaction_drift, pooled_loss_drift
 from interlaw.laws.grouping import group_shapes
@@ -26,18 +26,17 @@ def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int
     """The claims about interaction, most useful first; p-values adjusted over quantities and views of each test."""
     views = contexts.interaction
     if not views:
-        return tuple(not_testable(claim, test, "interaction was not measured") for claim, test in _UNMEASURED)
-    options = {"confidence": confidence, "num_permutations": num_permutations}
+        return tuple(not_testable(ask(claim, test), "interaction was not measured") for claim, test in _UNMEASURED)
+    options: dict[str, Any] = {"confidence": confidence, "num_permutations": num_permutations}
     found: list[Claim] = []
-    for stream, test in enumerate((within_shapes, off_the_curve)):
+    for stream, (name, test) in enumerate({"within-shapes": within_shapes, "off-the-curve": off_the_curve}.items()):
         each = [
             test(
                 contexts,
                 measured,
-                quantity=quantity,
-                view=view,
+                asked=ask("C2", name, quantity=quantity, view=view),
                 rng=np.random.default_rng([seed, stream]),
-                **options,  # type: ignore[arg-type]
+                **options,
             )
             for view, quantities in views.items()
             for quantity, measured in quantities.items()
@@ -45,7 +44,7 @@ def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int
         found.extend(adjust(each))
     ratios = {view: efficient_ratio(contexts, quantities) for view, quantities in views.items()}
     rng = np.random.default_rng([seed, 2])
-    tracked = [tracking(contexts, where, view=view, rng=rng, **options) for view, (where, _) in ratios.items()]  # type: ignore[arg-type]
+    tracked = [tracking(contexts, where, view=view, rng=rng, **options) for view, (where, _) in ratios.items()]
     found.extend(adjust(tracked))
     for view, (where, inside) in ratios.items():
         found.extend(interaction_drift(contexts, where, inside, view=view, confidence=confidence))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 
-from interlaw.laws.claim import LEVEL, Claim, not_testable, opening
+from interlaw.laws.claim import LEVEL, Claim, ask, not_testable, opening
 from interlaw.laws.contexts import Contexts, averages
 from interlaw.laws.loss_curve import POWER
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence
@@ -16,14 +18,14 @@ _WORDS = {"holds": "stays put, as claimed", "opposite": "moves, against the clai
 
 def loss_drift(stability: Stability, *, confidence: float) -> Claim:
     """C4 of the loss itself, from the fit's own gamma."""
+    asked = ask("C4", "equivalence", quantity="r_star_loss")
     if stability.gamma is None or stability.low is None or stability.high is None:
-        return not_testable("C4", "equivalence", stability.reason, quantity="r_star_loss")
+        return not_testable(asked, stability.reason)
     dof = max(1, stability.num_budgets - 2)
     stderr = (stability.high - stability.low) / 2 / float(special.stdtrit(dof, (1 + confidence) / 2))
     verdict = {"stable": "holds", "moves": "opposite"}.get(stability.verdict, "cannot tell")
     return _claim(
-        "r_star_loss",
-        "",
+        asked,
         interval=(stability.gamma, stability.low, stability.high),
         stderr=stderr,
         dof=dof,
@@ -57,6 +59,7 @@ def interaction_drift(
 
 
 def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: str, confidence: float) -> Claim:
+    asked = ask("C4", "equivalence", quantity=quantity, view=view)
     known = np.isfinite(values)
     size = contexts.size[known]
     decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
@@ -67,7 +70,7 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     needed = max(MIN_BUDGETS, sources + 2)  # an intercept a source, the slope, and one for the error
     if budgets < needed:
         reason = f"budgets that have it inside their grid: {budgets}, where {needed} are needed"
-        return not_testable("C4", "equivalence", reason, quantity=quantity, view=view)
+        return not_testable(asked, reason)
     group = np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
     x, y = (averages(each - averages(each, group)[group], unit.reshape(-1)) for each in (size, values[known]))
     slope = float(x @ y / (x @ x))
@@ -82,8 +85,7 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     if not enough:
         reason += f", over a factor {10**decades:.3g} in size where 10 is needed"
     return _claim(
-        quantity,
-        view,
+        asked,
         interval=(slope, test.difference_low, test.difference_high),
         stderr=stderr,
         dof=dof,
@@ -94,8 +96,7 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
 
 
 def _claim(
-    quantity: str,
-    view: str,
+    asked: Claim,
     *,
     interval: tuple[float, float, float],
     stderr: float,
@@ -106,11 +107,8 @@ def _claim(
 ) -> Claim:
     seen = float(special.stdtrit(dof, 1 - LEVEL) + special.stdtrit(dof, POWER)) * stderr
     power = f" A gamma of {seen:.2f} would be told from 0 with {POWER:.0%} power." if verdict == "cannot tell" else ""
-    return Claim(
-        claim="C4",
-        test="equivalence",
-        quantity=quantity,
-        view=view,
+    return replace(
+        asked,
         effect=interval[0],
         low=interval[1],
         high=interval[2],
@@ -119,5 +117,5 @@ def _claim(
         dof=dof,
         detectable=seen,
         verdict=verdict,
-        sentence=f"{opening('equivalence', quantity, view)}: {_WORDS[verdict]}; {reason}.{power}",
+        sentence=f"{opening('equivalence', asked.quantity, asked.view)}: {_WORDS[verdict]}; {reason}.{power}",
     )

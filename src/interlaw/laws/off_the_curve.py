@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.polynomial import chebyshev
+from numpy.random import Generator
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
 from interlaw.laws.contexts import Contexts, Measured
@@ -18,14 +19,7 @@ NUM_SMOOTH = 200  # permutations behind that p-value: standard error .03 at .3
 
 
 def off_the_curve(
-    contexts: Contexts,
-    measured: Measured,
-    *,
-    quantity: str,
-    view: str,
-    confidence: float,
-    num_permutations: int,
-    rng: np.random.Generator,
+    contexts: Contexts, measured: Measured, *, asked: Claim, confidence: float, num_permutations: int, rng: Generator
 ) -> Claim:
     """Partial correlation of shape means given a curve in log R per context (Freedman and Lane 1983).
 
@@ -36,21 +30,17 @@ def off_the_curve(
     more: what a cubic leaves of two unrelated smooth curves is a quartic twice, which agrees or disagrees strongly. So
     the degree rises until one of the two remainders is rough; where none is, the claim is not testable.
     """
-    names = {"claim": "C2", "test": "off-the-curve", "quantity": quantity, "view": view}
     means = contexts.means(measured)
     smooth = ""
     for degree in DEGREES:
         rows = _rows(contexts, means, degree)
         curves = _curves(contexts, rows, degree)
         if curves.dof < MIN_DOF:
-            return not_testable(
-                reason=smooth
-                or f"curves leave {max(curves.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes",
-                **names,
-            )
+            few = f"curves leave {max(curves.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes"
+            return not_testable(asked, smooth or few)
         y, x = contexts.log_loss[rows], means[rows]
         if is_constant(y, curves(y)) or is_constant(x, curves(x)):
-            return not_testable(reason="the loss or the quantity lies on its curve exactly", **names)
+            return not_testable(asked, "the loss or the quantity lies on its curve exactly")
         if _is_rough(contexts, rows, degree, curves=curves, residuals=curves(np.stack([y, x])), rng=rng):
             return correlate(
                 y,
@@ -59,10 +49,10 @@ def off_the_curve(
                 project=curves,
                 orders=orders_within(contexts.context[rows], _depths(contexts, rows), num_permutations, rng),
                 confidence=confidence,
-                claim=not_testable(reason="", **names),
+                asked=asked,
             )
         smooth = f"curves of degree {degree} leave a smooth remainder of both, which agree or disagree by chance"
-    return not_testable(reason=smooth, **names)
+    return not_testable(asked, smooth)
 
 
 def _rows(contexts: Contexts, means: FloatArray, degree: int) -> IntArray:
@@ -91,13 +81,7 @@ def _curves(contexts: Contexts, rows: IntArray, degree: int, *, beyond: int = 0)
 
 
 def _is_rough(
-    contexts: Contexts,
-    rows: IntArray,
-    degree: int,
-    *,
-    curves: Projection,
-    residuals: FloatArray,
-    rng: np.random.Generator,
+    contexts: Contexts, rows: IntArray, degree: int, *, curves: Projection, residuals: FloatArray, rng: Generator
 ) -> bool:
     """Whether the residuals of the loss or of the quantity, (2, n), put no more than their share on low degrees."""
     further = _curves(contexts, rows, degree, beyond=NUM_LEADING)

@@ -90,7 +90,7 @@ def correlate(
     project_loss: Projection | None = None,
     orders: Iterator[IntArray],
     confidence: float,
-    claim: Claim,
+    asked: Claim,
     clusters: IntArray | None = None,
     independent: IntArray | None = None,
     units: int | None = None,
@@ -113,7 +113,7 @@ def correlate(
         project_loss: Takes it out of y, where y has weights of its own.
         orders: Permutations of residuals of x.
         confidence: Level of the interval.
-        claim: What is tested; returned with its numbers, not yet judged.
+        asked: What is tested; returned with its numbers, not yet judged.
         clusters: Of each entry, (n,), where entries of one cluster may depend on each other.
         independent: Larger clusters, of which one does not depend on another, (n,); the interval rests on them.
         units: How many independent differences they leave; all degrees of freedom when not given.
@@ -130,14 +130,14 @@ def correlate(
     effect, observed = (float(each[0]) for each in both(right[None]))
     drawn = [both(project(right[order])) for order in orders]
     permuted, statistics = (np.concatenate(each) for each in zip(*drawn, strict=True))
-    sign = CLAIMED[claim.quantity][0] if claim.quantity in CLAIMED else 1
+    sign = CLAIMED[asked.quantity][0] if asked.quantity in CLAIMED else 1
     error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
     low, high = fisher_interval(effect, spread, confidence=confidence)
     reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
     p_value, p_opposite = permutation_tails(sign * observed, sign * statistics)
     return replace(
-        claim,
+        asked,
         effect=effect,
         low=low,
         high=high,

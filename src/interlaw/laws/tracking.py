@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from interlaw.laws.claim import CLAIMED, Claim, detectable, not_testable
+from interlaw.laws.claim import CLAIMED, Claim, ask, detectable, not_testable
 from interlaw.laws.contexts import Contexts, Measured, averages
 from interlaw.laws.partial import Clusters, Projection, fisher_interval, orders_within, permutation_tails
 from interlaw.laws.table import FloatArray
@@ -67,7 +67,7 @@ def tracking(
     seeds, so they count as one context, their mean. The error of finding R of interaction is part of the scatter of
     contexts.
     """
-    names = {"claim": "C3", "test": "tracking", "quantity": "efficiency", "view": view}
+    asked = ask("C3", "tracking", quantity="efficiency", view=view)
     known = np.flatnonzero(np.isfinite(contexts.log_r_star) & np.isfinite(efficient))
     loss, interaction, size = contexts.log_r_star[known], efficient[known], contexts.size[known]
     source = np.unique(contexts.source[known], return_inverse=True)[1].reshape(-1)
@@ -83,18 +83,15 @@ def tracking(
         )
         source = averages(source, unit).astype(np.int64)
     if len(loss) < MIN_CONTEXTS:
-        return not_testable(
-            reason=f"contexts (budget, task) with an optimum of the loss and {MIN_SHAPES} measured shapes: "
-            f"{len(loss)}, where {MIN_CONTEXTS} are needed",
-            **names,
-        )
+        what = f"contexts (budget, task) with an optimum of the loss and {MIN_SHAPES} measured shapes"
+        return not_testable(asked, f"{what}: {len(loss)}, where {MIN_CONTEXTS} are needed")
     rows = np.arange(len(loss))
     clusters, means = (source, np.ones((len(rows), 1))) if many else (rows, np.eye(int(source.max()) + 1)[source])
     size = size - size.mean()
     drift = Projection([(rows, means)], size=len(rows), across=size[:, None] if size.any() else None)
     loss, interaction = drift(loss), drift(interaction)
     if min(loss.std(), interaction.std()) < MIN_SPREAD:
-        return not_testable(reason="R* is nearly the same in all contexts: there is nothing to track", **names)
+        return not_testable(asked, "R* is nearly the same in all contexts: there is nothing to track")
     sums = Clusters(clusters)
     orders = np.concatenate(list(orders_within(source * 0 if many else source, rows, num_permutations, rng)))
     observed = sums.studentised(_gains(loss, interaction[None]))[0]
@@ -105,7 +102,7 @@ def tracking(
     low, high = fisher_interval(effect, error, confidence=confidence)
     p_value, p_opposite = permutation_tails(observed, permuted)
     return replace(
-        not_testable(reason="", **names),
+        asked,
         effect=effect,
         low=low,
         high=high,

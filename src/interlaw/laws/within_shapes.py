@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.random import Generator
 from scipy import special
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
@@ -15,14 +16,7 @@ MIN_UNITS = 2  # one unit has the same studentised statistic whatever is measure
 
 
 def within_shapes(
-    contexts: Contexts,
-    measured: Measured,
-    *,
-    quantity: str,
-    view: str,
-    confidence: float,
-    num_permutations: int,
-    rng: np.random.Generator,
+    contexts: Contexts, measured: Measured, *, asked: Claim, confidence: float, num_permutations: int, rng: Generator
 ) -> Claim:
     """Partial correlation of the quantity with log loss, shape means and seed-by-context means taken out.
 
@@ -34,26 +28,23 @@ def within_shapes(
     source, and is one unit for the interval.
     Without a column `seed` only shape means are taken out, and runs count as independent.
     """
-    names = {"claim": "C2", "test": "within-shapes", "quantity": quantity, "view": view}
     rows = _once(contexts, np.flatnonzero(np.isfinite(measured.value)))
     counts = np.bincount(contexts.shape[rows], minlength=len(contexts.context))
     rows = rows[counts[contexts.shape[rows]] > 1]
     if not len(rows):
-        return not_testable(reason="no shape was run and measured with two seeds", **names)
+        return not_testable(asked, "no shape was run and measured with two seeds")
     seed = np.zeros(len(rows)) if contexts.seed is None else contexts.seed[rows]
     rows = rows[np.lexsort((seed, contexts.shape[rows]))]
     y, x = contexts.log_loss_of_run[rows], measured.value[rows]
     plain = shapes_and_seeds(contexts, rows)
     units = _units(contexts, rows)
     if plain.dof < MIN_DOF:
-        return not_testable(
-            reason=f"seeds leave {max(plain.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes",
-            **names,
-        )
+        reason = f"seeds leave {max(plain.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes"
+        return not_testable(asked, reason)
     if units is not None and units < MIN_UNITS:
-        return not_testable(reason="two seeds of one budget are one independent difference; run a third", **names)
+        return not_testable(asked, "two seeds of one budget are one independent difference; run a third")
     if is_constant(y, plain(y)) or is_constant(x, plain(x)):
-        return not_testable(reason="the loss or the quantity is the same for every seed", **names)
+        return not_testable(asked, "the loss or the quantity is the same for every seed")
     left, right = (_weights(contexts, rows, each) for each in (y, x))
     return correlate(
         y * left,
@@ -63,7 +54,7 @@ def within_shapes(
         project_loss=shapes_and_seeds(contexts, rows, weights=left),
         orders=orders_within(contexts.shape[rows], _runs_alike(contexts, rows), num_permutations, rng),
         confidence=confidence,
-        claim=not_testable(reason="", **names),
+        asked=asked,
         clusters=None if contexts.seed is None else _labels(contexts, rows, "source", "budget", "group", seed=True),
         independent=None if contexts.seed is None else _labels(contexts, rows, "source", "budget", seed=True),
         units=units,
