@@ -223,10 +223,10 @@ def test_the_interaction_interval_never_looks_at_the_loss(sweep) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"delta": 0.0}, "delta between 0 and 1"),
-        ({"delta": 5}, "delta between 0 and 1"),
-        ({"confidence": 1.0}, "confidence from 0.5 to below 1"),
-        ({"window": 0.0}, "positive window"),
+        ({"delta": 0.0}, "delta= between 0 and 1"),
+        ({"delta": 5}, "delta= between 0 and 1"),
+        ({"confidence": 1.0}, "confidence= from 0.5 to below 1"),
+        ({"window": 0.0}, "window= above 0"),
         ({"num_bootstrap": 10}, "at least 100 bootstrap draws"),
     ],
 )
