@@ -114,7 +114,7 @@ def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
     assert "--budget-tolerance" in " ".join(found.told)
     assert len(np.unique(read_runs(table, budget_tolerance=0.03).budget)) == 5
     assert len(np.unique(read_runs(table, budget_tolerance=0.9).budget)) == 1
-    with pytest.raises(InterlawError, match="budget tolerance between 0 and 1, found 2"):
+    with pytest.raises(InterlawError, match="budget_tolerance= between 0 and 1, found 2"):
         fit_law(table, budget_tolerance=2)
 
 
