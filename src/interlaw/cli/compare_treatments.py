@@ -36,8 +36,7 @@ def compare_treatments(
     from interlaw.sweep import read_treated
 
     treated = read_treated(runs)
-    columns = {str(name): treated.table[name].to_numpy() for name in treated.table.columns}
-    comparison = compare(columns, confidence=confidence, seed=seed, num_bootstrap=resamples)
+    comparison = compare(treated.table, confidence=confidence, seed=seed, num_bootstrap=resamples)
     if figure is not None:
         from interlaw.report import draw_treatments, units_of, write_chart
 

@@ -160,7 +160,9 @@ _SUBJECTS = {
 def _sentence(claim: Claim, verdict: str) -> str:
     about = opening(claim.test, claim.quantity, claim.view)
     numbers = f"r = {claim.effect:+.2f} ({claim.low:+.2f} to {claim.high:+.2f}), "
-    seen = "the two go together" if claim.test == "tracking" else _direction(claim)
+    seen = f"a higher value goes with a {'higher' if (claim.effect or 0) > 0 else 'lower'} loss"
+    if claim.test == "tracking":
+        seen = "the two go together"
     if verdict == "holds":
         return f"{about}: as claimed, {seen}; {numbers}p = {claim.p_adjusted:.2g}."
     if verdict == "opposite":
@@ -172,7 +174,3 @@ def _sentence(claim: Claim, verdict: str) -> str:
     else:
         power = f"No r is shown with {POWER:.0%} power by so few"
     return f"{about}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. {power}."
-
-
-def _direction(claim: Claim) -> str:
-    return f"a higher value goes with a {'higher' if (claim.effect or 0) > 0 else 'lower'} loss"

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import Settings, budget_curve
@@ -120,19 +121,18 @@ def compare_treatments(
         >>> round(difference.factor, 2), difference.verdict
         (1.5, 'moves')
     """
-    names = [str(name) for name in table]
-    if "treatment" not in names:
+    runs = pd.DataFrame({str(name): np.asarray(table[name]) for name in table})
+    if "treatment" not in runs:
         raise InterlawError("expected a column treatment, found none: compare runs of interlaw sweep")
-    labels = np.asarray(table["treatment"]).astype(str)
-    treatments = tuple(dict.fromkeys(labels.tolist()))
+    runs["treatment"] = runs["treatment"].astype(str)
+    treatments = tuple(runs["treatment"].unique())
     if len(treatments) < 2:
         raise InterlawError(
             f"expected at least two treatments, found {', '.join(treatments) or 'none'}: "
             "give runs that differ in training.treatment"
         )
-    stage = np.asarray(table["stage"]).astype(str) if "stage" in names else np.full(len(labels), "final")
-    final = {name: np.asarray(table[name])[stage == "final"] for name in names}
-    missing = set(treatments) - set(np.asarray(final["treatment"]).tolist())
+    final = runs[runs["stage"].astype(str) == "final"] if "stage" in runs else runs
+    missing = set(treatments) - set(final["treatment"])
     if missing:
         raise InterlawError(
             f"expected final trials of {', '.join(sorted(missing))}, found none: finish the sweep first"
@@ -140,27 +140,25 @@ def compare_treatments(
     parts: list[FittedTable] = []
     budgets: list[TreatedBudget] = []
     curves: dict[tuple[str, float], LossCurve | None] = {}
-    warnings: list[str] = []
+    settings: dict[str, Any] = {"confidence": confidence, "seed": seed, "num_bootstrap": num_bootstrap}
     for treatment in treatments:
-        settings = {"confidence": confidence, "seed": seed, "num_bootstrap": num_bootstrap}
-        fit = fit_law(final, treatment=treatment, **settings)  # type: ignore[arg-type]
+        fit = fit_law(final, treatment=treatment, **settings)
         parts.append(FittedTable(source="", treatment=treatment, table=final, fit=fit))
-        warnings.extend(f"{treatment}: {warning}" for warning in fit.warnings)
-        curves |= _curves(final, treatment, confidence=confidence, num_bootstrap=num_bootstrap, seed=seed)
+        curves |= _curves(final, treatment, **settings)
         budgets.extend(TreatedBudget(treatment=treatment, **vars(each)) for each in fit.budgets)
     return TreatmentComparison(
         treatments=treatments,
         budgets=tuple(sorted(budgets, key=lambda each: (each.budget, treatments.index(each.treatment)))),
         differences=_differences(budgets, curves, treatments, confidence=confidence),
-        costs=tuple(_cost(table, names, labels, stage, treatment) for treatment in treatments),
+        costs=tuple(_cost(runs[runs["treatment"] == treatment], treatment) for treatment in treatments),
         claims=judge_together(parts, num_permutations=num_bootstrap, seed=seed),
-        warnings=tuple(warnings),
+        warnings=tuple(f"{part.treatment}: {warning}" for part in parts for warning in part.fit.warnings),
         confidence=confidence,
     )
 
 
 def _curves(
-    table: Columns, treatment: str, *, confidence: float, num_bootstrap: int, seed: int
+    table: pd.DataFrame, treatment: str, *, confidence: float, num_bootstrap: int, seed: int
 ) -> dict[tuple[str, float], LossCurve | None]:
     """The loss curve of each budget, with draws of its own."""
     shapes = group_shapes(read_runs(table, treatment=treatment))
@@ -251,14 +249,14 @@ def _verdict(low: float, high: float) -> str:
     return "same" if -margin < low and high < margin else "cannot tell"
 
 
-def _cost(table: Columns, names: list[str], labels: Any, stage: Any, treatment: str) -> TreatmentCost:
+def _cost(runs: pd.DataFrame, treatment: str) -> TreatmentCost:
     """What a treatment's trials took."""
-    mine = labels == treatment
-    flops = np.asarray(table["train_flops"], dtype=np.float64) if "train_flops" in names else None
+    searched = runs[runs["stage"].astype(str) == "search"] if "stage" in runs else runs[:0]
+    flops = [float(each["train_flops"].sum()) if "train_flops" in runs else None for each in (runs, searched)]
     return TreatmentCost(
         treatment=treatment,
-        num_trials=int(mine.sum()),
-        num_search_trials=int((mine & (stage == "search")).sum()),
-        train_flops=None if flops is None else float(np.nansum(flops[mine])),
-        search_flops=None if flops is None else float(np.nansum(flops[mine & (stage == "search")])),
+        num_trials=len(runs),
+        num_search_trials=len(searched),
+        train_flops=flops[0],
+        search_flops=flops[1],
     )

@@ -136,10 +136,6 @@ class Dimensions:
         """The difference between two widths."""
         return self.multiple_of or MULTIPLE_OF
 
-    def most_heads_per_kv(self) -> int:
-        """Query heads that share a key-value head at most, where 2, 4 or 8 key-value heads allow it."""
-        return self.heads_per_kv or HEADS_PER_KV.get(self.family, OTHER_HEADS_PER_KV)
-
     def _head_dims(self, width: int) -> tuple[int, ...]:
         """Head widths to try, the preferred ones first."""
         if self.head_dim is not None:
@@ -152,7 +148,7 @@ class Dimensions:
             return heads
         if self.kv_heads is not None:
             return self.kv_heads if heads % self.kv_heads == 0 else 0
-        most = min(self.most_heads_per_kv(), heads)
+        most = min(self.heads_per_kv or HEADS_PER_KV.get(self.family, OTHER_HEADS_PER_KV), heads)
         if self.heads_per_kv is None:
             few = 8 % self.parallel and self.parallel < 8  # 3, 5, 6 or 7 devices
             usual = (self.parallel, 2 * self.parallel) if few else KV_HEADS

@@ -104,19 +104,14 @@ def vega_script() -> str:
     try:
         found = kept.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        found = _bundled()
+        import vl_convert
+
+        found = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
         with suppress(OSError):  # a folder that nobody may write to costs time, not the page
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(kept, found.encode())
     if "</script" in found.lower() or "<!--" in found:
         raise RuntimeError("expected a Vega bundle that can stand in a page, found the end of a script element in it")
-    return found
-
-
-def _bundled() -> str:
-    import vl_convert
-
-    found: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return found
 
 

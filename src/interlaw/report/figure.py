@@ -126,7 +126,10 @@ def specification(drawing: Drawing) -> Spec:
     columns = min(drawing.columns, len(panels))
     charts = [{**_chart(panel), "width": panel.width, "height": panel.height} for panel in panels]
     if len(charts) > 1:  # a figure of one panel has the figure's title
-        charts = [{**chart, "title": _panel_title(panel)} for chart, panel in zip(charts, panels, strict=True)]
+        charts = [
+            {**chart, "title": {"text": panel.title, **({"subtitle": panel.note} if panel.note else {})}}
+            for chart, panel in zip(charts, panels, strict=True)
+        ]
     width = columns * (panels[0].width + BETWEEN)
     title = {
         "text": wrapped(drawing.message, width, letter=8.2),
@@ -158,11 +161,6 @@ def _chart(panel: Panel) -> Spec:
         if name in datasets:
             each["data"] = {"values": datasets[name]}
     return found
-
-
-def _panel_title(panel: Panel) -> Spec:
-    """A panel's heading."""
-    return {"text": panel.title, "subtitle": panel.note} if panel.note else {"text": panel.title}
 
 
 def wrapped(text: str, width: float, *, letter: float = LETTER) -> list[str]:

@@ -64,7 +64,10 @@ class LiveRun:
             **vars(status),
             "sentence": sentence(status),
             "left": f"about {duration(status.seconds_left)} left" if status.seconds_left and running else "",
-            "said": [*map(trial_text, running), *_reasons(status)],
+            "said": [
+                *map(trial_text, running),
+                *(f"{key}: {reason}" for key, reason in list(status.reasons.items())[:MOST_REASONS]),
+            ],
             "losses": live_rows(running),
         }
 
@@ -171,7 +174,3 @@ def trial_text(trial: dict[str, Any]) -> str:
     """One running trial in a line."""
     loss = f", training loss {trial['losses'][-1][1]:.4g}" if trial["losses"] else ""
     return f"{trial['name']}: step {trial['step']:,} of {trial['steps']:,}{loss}"
-
-
-def _reasons(status: RunStatus) -> list[str]:
-    return [f"{key}: {reason}" for key, reason in list(status.reasons.items())[:MOST_REASONS]]

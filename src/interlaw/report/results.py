@@ -135,8 +135,7 @@ def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
         fit = None
         for view in views or ("",):
             renamed = view_table(chosen, view=view or None)
-            columns = {str(name): renamed[name].to_numpy() for name in renamed.columns}
-            fit = fit_law(columns, losses_of=fit)  # every view has the same losses
+            fit = fit_law(renamed, losses_of=fit)  # every view has the same losses
             found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit))
     return found
 
@@ -153,5 +152,4 @@ def treatments_compared(results: RunResults) -> TreatmentComparison:
     """R* and losses under each treatment of a run that has several."""
     from interlaw.laws import compare_treatments
 
-    table = results.table
-    return compare_treatments({str(name): table[name].to_numpy() for name in table.columns})
+    return compare_treatments(results.table)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from interlaw.laws import LawFit
+from interlaw.published import PAPER_INTERVAL
 from interlaw.reproduce.agreement import Agreement, claim, compare, published_figures
 from interlaw.reproduce.outcome import Scale
 from interlaw.reproduce.shape_sweep import Part, Result, ShapeSweep, best_row
 
 BAND = 0.02
 SMALLEST_OF_BAND = 1_000_000
-PUBLISHED_BAND = (0.020, 0.065)
 
 
 def judge_depth(result: Result, scale: Scale) -> list[Agreement]:
@@ -52,7 +52,7 @@ def _common_band(table: pd.DataFrame) -> Agreement:
         inside = rows[rows["loss"] <= (1 + BAND) * rows["loss"].min()]["ratio"]
         low, high = max(low, float(inside.min())), min(high, float(inside.max()))
     found = f"R = {low:.3f} to {high:.3f}" if low <= high else "no ratio is in every band"
-    overlaps = low <= high and low <= PUBLISHED_BAND[1] and high >= PUBLISHED_BAND[0]
+    overlaps = low <= high and low <= PAPER_INTERVAL[1] and high >= PAPER_INTERVAL[0]
     return claim(
         "ratios within 2% of the best loss at every budget",
         published="R = .020 to .065 from 1M parameters on",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
@@ -41,7 +41,8 @@ def model_figures(name: str, *, corpus: Corpus, device: str) -> dict[str, Any]:
         found = measure(loaded.model, inputs, view=view).to_dict()
         found |= {"null_ratio": found["null"], "excess_ratio": found["excess"]}
         row |= {f"{view}_{quantity}": found[quantity]["value"] for quantity in QUANTITIES}
-    return row | embedding_superposition(_token_table(loaded.model))
+    table: Tensor = loaded.model.get_input_embeddings().weight  # type: ignore[operator]
+    return row | embedding_superposition(table.detach())
 
 
 @torch.no_grad()
@@ -76,9 +77,3 @@ def _sizes(loaded: Pretrained) -> dict[str, Any]:
     depth, width = int(config.num_hidden_layers), int(config.hidden_size)
     params = sum(parameter.numel() for parameter in loaded.model.parameters())
     return {"params": params, "depth": depth, "width": width, "ratio": depth / width}
-
-
-def _token_table(model: nn.Module) -> Tensor:
-    """The token embeddings, (V, d)."""
-    weight: Tensor = model.get_input_embeddings().weight  # type: ignore[operator]
-    return weight.detach()
