@@ -11,6 +11,7 @@ from interlaw.errors import InterlawError
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmbgt]?)")
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?::([0-9]+))?)?")
+UNEVEN = 0.1  # sizes of one budget that differ by more move the loss by about as much as the shape does
 _LARGEST = 1e27
 _DEEPEST = 100_000
 

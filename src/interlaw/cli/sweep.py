@@ -253,8 +253,7 @@ def drive(
 
 def tell_uneven(trials: Sequence[TrialSpec]) -> None:
     """Names each budget in parameters whose shapes differ much in size, before time is spent on it."""
-    from interlaw.laws import UNEVEN
-    from interlaw.size import format_size
+    from interlaw.size import UNEVEN, format_size
 
     sizes: dict[float, list[int]] = {}
     for trial in trials:

@@ -1,4 +1,3 @@
-from .caveats import UNEVEN as UNEVEN
 from .claim import Claim as Claim
 from .claims import FittedTable as FittedTable
 from .claims import judge_together as judge_together

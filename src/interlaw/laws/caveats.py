@@ -11,9 +11,8 @@ from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.scales import to_scale
 from interlaw.laws.table import Runs
-from interlaw.size import counted, format_size
+from interlaw.size import UNEVEN, counted, format_size
 
-UNEVEN = 0.1  # spread of sizes of a budget beyond which the size moves the loss by about as much as the shape does
 MOST_LISTED = 6  # shapes or budgets in one sentence
 
 
