@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ import transformers as tr
 from torch import nn
 
 from interlaw.errors import InterlawError
-from interlaw.subject import Subject, open_subject, own_windows, read_array, read_inputs
+from interlaw.interaction import list_layers
+from interlaw.models import build_model
+from interlaw.shapes import GPTShape
+from interlaw.subject import Subject, any_tokens, open_subject, own_windows, read_array, read_inputs
 
 VALUES = np.arange(12).reshape(4, 3)
 
@@ -106,3 +111,13 @@ def test_a_classifier_has_no_next_token_loss(tmp_path: Path) -> None:
     assert any("the head of BertForQuestionAnswering is left out" in note for note in subject.notes)
     with pytest.raises(InterlawError, match="the loss view needs next-token logits, found BertModel"):
         read_inputs(subject, view="loss", text=None, inputs=None, samples=3, most=3, context=None, seed=0)
+
+
+def test_a_sequence_that_shows_what_runs_is_no_longer_than_the_model_reads() -> None:
+    shape = GPTShape(depth=1, width=8, context=2, vocab_size=9, head_dim=4)
+    subject = Subject(model=build_model(shape), trial=Mock())
+    assert any_tokens(subject).shape == (1, 2)
+    assert any_tokens(Subject(model=build_model(replace(shape, context=6)), trial=Mock())).shape == (1, 4)
+    assert [row["calls"] for row in list_layers(subject.model, any_tokens(subject))] == [1] * 6
+    with pytest.raises(InterlawError, match="expected inputs that Sequential takes, found that it ends with"):
+        list_layers(nn.Sequential(nn.Linear(3, 2)), torch.ones(1, 5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,3 +106,26 @@ def test_layers_of_a_name_are_those_of_the_command_line(folder: Path) -> None:
     noted = il.measure_layers(f"{folder / 'mine.py'}:build", folder / "x.npy")
     assert noted[0].interaction.warnings[0].startswith("the network came in train mode")
     assert noted.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "expected samples as a whole number of at least 3, found 0; leave it out for the default"),
+        ({"samples": 2}, "expected samples as a whole number of at least 3, found 2"),
+        ({"samples": 9.5}, "expected samples as a whole number of at least 3, found 9.5"),
+        ({"context": 0}, "expected context as a whole number of at least 2, found 0"),
+        ({"context": 1}, "expected context as a whole number of at least 2, found 1"),
+    ],
+)
+def test_too_few_samples_or_tokens_are_refused_before_anything_is_loaded(options: dict[str, Any], message: str) -> None:
+    for work in (il.measure, il.measure_layers):
+        with pytest.raises(InterlawError, match=message):
+            work("no-such-model", **options)
+    with pytest.raises(InterlawError, match=message):
+        il.InteractionCallback(text="book.txt", **options)
+
+
+def test_a_network_at_hand_has_no_number_of_samples() -> None:
+    with pytest.raises(InterlawError, match="expected samples= with a model's name"):
+        il.measure(torch.nn.Linear(3, 2), torch.randn(8, 3), samples=0)

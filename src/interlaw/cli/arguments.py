@@ -46,12 +46,21 @@ Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-prec
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
 
 
-def chosen(*, float32: bool, **options: Any) -> NamedOptions:
-    """The options that were given; the others keep the defaults of the library."""
+def chosen(ctx: typer.Context, **other: Any) -> NamedOptions:
+    """The options of a measurement that were given; the others keep the defaults of the library.
+
+    Args:
+        ctx: The command, whose options have the library's names.
+        **other: Those of another name or meaning; None leaves one out.
+    """
     import torch
 
-    given = {**options, "dtype": torch.float32 if float32 else None}
-    return cast("NamedOptions", {name: value for name, value in given.items() if value is not None})
+    from interlaw.subject import NamedOptions
+
+    given = {**ctx.params, "dtype": torch.float32 if ctx.params["float32"] else None, **other}
+    return cast(
+        "NamedOptions", {name: given[name] for name in NamedOptions.__annotations__ if given.get(name) is not None}
+    )
 
 
 def open_named(

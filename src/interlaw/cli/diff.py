@@ -26,6 +26,7 @@ Named = typer.Argument(
 
 
 def diff(
+    ctx: typer.Context,
     a: Annotated[str, Named],
     b: Annotated[str, Named],
     text: arguments.Text = None,
@@ -58,18 +59,7 @@ def diff(
     from interlaw.interaction import LEVEL, SCALE, compare, same_clusters
 
     level = LEVEL if level is None else level
-    options = arguments.chosen(
-        view=view,
-        layer=layer,
-        probes=probes,
-        seed=seed,
-        float32=float32,
-        text=text,
-        samples=samples,
-        context=context,
-        device=device,
-        trust_remote_code=trust_remote_code,
-    )
+    options = arguments.chosen(ctx, level=None)
     if by_layer:
         _diff_layers((a, b), options, inputs, figure=figure, level=level, as_json=as_json)
         return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def layers(
+    ctx: typer.Context,
     model: arguments.Model,
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
@@ -49,19 +50,7 @@ def layers(
         from interlaw.report import draw_layers, require_figure_name, write_chart
 
         require_figure_name(figure)
-    options = arguments.chosen(
-        view=view,
-        probes=probes,
-        seed=seed,
-        positions=positions,
-        level=level,
-        float32=float32,
-        text=text,
-        samples=samples,
-        context=context,
-        device=device,
-        trust_remote_code=trust_remote_code,
-    )
+    options = arguments.chosen(ctx, groups=None, layer=None)
     named = arguments.open_named(model, inputs, options, most=MOST_BY_LAYER, groups=groups)
     found = arguments.measured(measure_layers, named, layers=layer or None)
     if figure is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def measure(
+    ctx: typer.Context,
     model: arguments.Model,
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
@@ -75,24 +76,11 @@ def measure(
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
     options = arguments.chosen(
-        view=view,
-        layer=layer,
+        ctx,
+        groups=None,
         probes="exact" if exact else probes,
-        seed=seed,
-        positions=positions,
         outputs=None if outputs is None else indices(outputs),
-        center=center,
         scale="rms" if rms else None,
-        route=route,
-        level=level,
-        rel_error=rel_error,
-        interval=interval,
-        float32=float32,
-        text=text,
-        samples=samples,
-        context=context,
-        device=device,
-        trust_remote_code=trust_remote_code,
     )
     if places:
         show_places(model, options, inputs=inputs, as_json=as_json)

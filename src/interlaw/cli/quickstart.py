@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,7 +42,7 @@ def quickstart(
     from interlaw.report import write_report
     from interlaw.runs import load_table, view_table
     from interlaw.size import format_size
-    from interlaw.sweep import parse_recipe, prepare_run, require_folder
+    from interlaw.sweep import parse_recipe, prepare_run, require_folder, run_trials
 
     require_workers(workers)
     out = out or RUNS / ("quickstart" if text is None else f"quickstart-{text.resolve().stem}")
@@ -60,7 +61,7 @@ def quickstart(
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(recipe, written, out=out, folder=Path.cwd())
 
-    outcome = drive(plan, executor="processes", num_workers=workers, device=device)
+    outcome = drive(plan, partial(run_trials, num_workers=workers, device=device))
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     if outcome["unmeasured"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,7 @@ def reproduce(
     from interlaw.cli.sweep import choose_device, drive, require_device, require_workers
     from interlaw.reproduce import Driver, require_options
     from interlaw.reproduce import reproduce as run_experiment
+    from interlaw.sweep import run_trials
 
     require_options(name, {"workers"} if workers is not None else ())
     device = choose_device(device)
@@ -54,7 +56,7 @@ def reproduce(
     console = make_console()
 
     def sweep(plan: Plan) -> None:
-        drive(plan, executor="processes", num_workers=workers, device=device)
+        drive(plan, partial(run_trials, num_workers=workers, device=device))
 
     driver = Driver(sweep=sweep, note=lambda line: console.print(line), device=device)
     chosen = tuple(part.strip() for part in (models or "").split(",") if part.strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -79,6 +80,7 @@ def sweep(
         require_loggers,
         require_smallest_fits,
         require_undivided,
+        run_trials,
     )
 
     require_workers(workers)
@@ -103,8 +105,16 @@ def sweep(
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         return prepare_run(parsed, text, out=out, folder=recipe.parent)
 
-    places: dict[str, Any] = {"executor": executor, "num_workers": workers, "device": device, "ray": ray}
-    outcome = drive(plan, log=log or [], memory_limit=limit, compiled=compiled, **places)
+    run_missing = partial(
+        run_trials,
+        executor=executor,
+        num_workers=workers,
+        device=device,
+        memory_limit=limit,
+        compiled=compiled,
+        ray=ray,
+    )
+    outcome = drive(plan, run_missing, log=log or [])
     if as_json:
         print_json(outcome)
     require_success(outcome, out)
@@ -204,9 +214,9 @@ def require_device(device: str) -> None:
 
 def drive(
     plan: Callable[[], tuple[RunFolder, list[TrialSpec]]],
+    run_missing: Callable[..., None],
     *,
     log: Sequence[str] = (),
-    **how: Any,
 ) -> dict[str, Any]:
     """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
 
@@ -215,11 +225,11 @@ def drive(
 
     Args:
         plan: The run and its trials, as far as they are known.
+        run_missing: `run_trials` with its options: takes the run, its trials and `listen`.
         log: Trackers that each ended trial is also written to.
-        how: Options of `run_trials`.
     """
     from interlaw.cli.live import LiveSweep
-    from interlaw.sweep import Logbook, run_trials
+    from interlaw.sweep import Logbook
 
     with busy("reading the data"):
         run, trials = plan()
@@ -230,7 +240,7 @@ def drive(
     while len(ended) < len(trials):
         try:
             with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
-                run_trials(run, trials, listen=live.listen, **how)
+                run_missing(run, trials, listen=live.listen)
         except KeyboardInterrupt:
             make_console().print("stopped; run the same command again to resume")
             raise

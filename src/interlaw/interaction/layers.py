@@ -23,7 +23,7 @@ from interlaw.interaction.flow import Gathered, gather
 from interlaw.interaction.grams import haar_null
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
-from interlaw.interaction.network import find_layers, kernel_of, layer_place
+from interlaw.interaction.network import explained, find_layers, kernel_of, layer_place
 from interlaw.interaction.options import VIEWS, MeasureOptions, options_from
 from interlaw.interaction.result import Interaction
 from interlaw.size import counted
@@ -276,6 +276,7 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
         for name, module in layers.items():
             stack.callback(module.register_forward_pre_hook(lambda *_, name=name: calls.update([name])).remove)
         if batch is not None:
+            stack.enter_context(explained(type(model).__name__))
             Batch(inputs=batch).fed_to(model)
     return [
         {

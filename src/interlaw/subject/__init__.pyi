@@ -5,6 +5,7 @@ from .inputs import any_tokens as any_tokens
 from .inputs import count_samples as count_samples
 from .inputs import own_windows as own_windows
 from .inputs import read_inputs as read_inputs
+from .inputs import require_sizes as require_sizes
 from .measured import Named as Named
 from .measured import NamedOptions as NamedOptions
 from .measured import measure as measure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 MOST_SAMPLES = 256
 MOST_BY_LAYER = 128  # of all layers at once, which keep a matrix each
 MOST_TOKENS = 512  # a sequence of a model that reads more: what a processor does in seconds
-FEW_TOKENS = 4  # a sequence that only shows which modules run; no context is shorter
+FEW_TOKENS = 4  # a sequence that only shows which modules run
+LEAST_TOKENS = 2  # a sequence: with one alone there is nothing to predict or to attend to
 DEFAULT_TEXT = "the held-out part of the standard library"
 
 
@@ -76,7 +78,7 @@ def read_inputs(
         return Given(inputs=inputs)
     if groups is not None and inputs is None:
         raise InterlawError("expected groups= with inputs=, found no inputs=; the documents of a text are its groups")
-    targets, at_most = VIEWS[view].with_targets, samples or most
+    targets, at_most = VIEWS[view].with_targets, most if samples is None else samples
     if targets and subject.pretrained is not None and not subject.pretrained.causal:
         raise InterlawError(
             f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
@@ -113,6 +115,17 @@ def require_one_source(text: str | Path | None, inputs: object) -> None:
         raise InterlawError("expected text= or inputs=, found both; give one")
     if text is not None:
         require_text(Path(text))
+
+
+def require_sizes(samples: int | None, context: int | None) -> None:
+    """Refuses numbers of samples and of tokens that no measurement can have."""
+    from interlaw.interaction import LEAST_CLUSTERS
+
+    for name, value, least in (("samples", samples, LEAST_CLUSTERS), ("context", context, LEAST_TOKENS)):
+        if value is not None and (not isinstance(value, Integral) or value < least):
+            raise InterlawError(
+                f"expected {name} as a whole number of at least {least}, found {value!r}; leave it out for the default"
+            )
 
 
 def windows_by_document(
@@ -169,8 +182,7 @@ def own_windows(subject: Subject, text: str, *, samples: int, context: int | Non
     from interlaw.models import require_bytes, token_ids, windows_of
 
     tokenizer = "bytes" if subject.trial is None else str(getattr(subject.trial.task, "tokenizer", "bytes"))
-    given = subject.pretrained or getattr(subject.model, "shape", None)
-    most = getattr(given, "context", None)
+    most = _longest(subject)
     length = context or (None if most is None else min(most, MOST_TOKENS))
     if length is None:
         raise InterlawError("expected context= for a model that does not say how long its sequences are")
@@ -180,13 +192,18 @@ def own_windows(subject: Subject, text: str, *, samples: int, context: int | Non
     return windows_of(ids, window=length + targets, most=samples, seed=seed)
 
 
+def _longest(subject: Subject) -> int | None:
+    """Tokens of the longest sequence that the model reads, where it says so."""
+    return getattr(subject.pretrained or getattr(subject.model, "shape", None), "context", None)
+
+
 def any_tokens(subject: Subject, *, context: int | None = None) -> Any:
     """One sequence that a model can read, of its first token; None where its inputs or their length are unknown."""
     import torch
 
     if not subject.reads_tokens or (subject.pretrained is None and subject.trial is None and context is None):
         return None
-    ids = torch.zeros(1, context or FEW_TOKENS, dtype=torch.long)
+    ids = torch.zeros(1, context or min(FEW_TOKENS, _longest(subject) or FEW_TOKENS), dtype=torch.long)
     return ids if subject.pretrained is None else {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 from interlaw import interaction
 from interlaw.errors import InterlawError
 from interlaw.interaction import MeasureOptions
-from interlaw.subject.inputs import MOST_BY_LAYER, MOST_SAMPLES, Given, read_inputs, require_one_source
+from interlaw.subject.inputs import MOST_BY_LAYER, MOST_SAMPLES, Given, read_inputs, require_one_source, require_sizes
 from interlaw.subject.model import Subject, open_subject
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def open_named(
     """
     how = {key: value for key, value in options.items() if key not in Reading.__annotations__}
     require_one_source(options.get("text"), inputs)
+    require_sizes(options.get("samples"), options.get("context"))
     if how.get("view") is None:
         how.pop("view", None)  # what the model suggests, which is not known yet
     interaction.options_from(how)  # refused before anything is loaded
@@ -171,7 +172,7 @@ def open_named(
 
 def _of_network(options: NamedOptions, function: str, model: object) -> MeasureOptions:
     """The options of a network at hand; refuses what only a named model has a use for."""
-    given = [key for key in Reading.__annotations__ if options.get(key)]
+    given = [key for key in Reading.__annotations__ if options.get(key) is not None and options.get(key) is not False]
     if given:
         raise InterlawError(
             f"expected {given[0]}= with a model's name, {function}('folder', text='book.txt'), found "

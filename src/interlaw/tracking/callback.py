@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.interaction import MeasureOptions
-from interlaw.subject import Subject, read_inputs
+from interlaw.subject import Subject, read_inputs, require_sizes
 from interlaw.tracking.tracker import EVERY, Tracker, track
 
 # Sequences of one measurement: few enough that it costs about as much as a few steps of training.
@@ -77,6 +77,7 @@ class InteractionCallback:
     ) -> None:
         if (text is None) == (inputs is None):
             raise InterlawError(f"expected text= or inputs=, found {'both' if text else 'neither'}; give one of them")
+        require_sizes(samples, context)
         self._views = (views,) if isinstance(views, str) else tuple(views)
         self._every, self._text, self._inputs = every, text, inputs
         self._samples, self._context = samples, context
