@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from interlaw.interaction import Estimate, Grams, bootstrap, energies, haar_null
-from interlaw.interaction.grams import interval, leave_one_out, student_quantile, unbiased
+from interlaw.interaction.grams import leave_one_out, unbiased
+from interlaw.interaction.scales import interval, student_quantile
 
 DIM = 16
 TRIALS, BOOTSTRAP_TRIALS, AT_ONCE = 4000, 500, 250

@@ -7,8 +7,9 @@ from scipy import stats
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import energies, grams_of
-from interlaw.interaction.grams import haar_null, jackknife, student_quantile, unbiased
+from interlaw.interaction.grams import haar_null, jackknife, unbiased
 from interlaw.interaction.matrix import plugin
+from interlaw.interaction.scales import student_quantile
 
 
 def population(dim: int = 6, seed: int = 0) -> torch.Tensor:

@@ -119,5 +119,5 @@ def test_a_sequence_that_shows_what_runs_is_no_longer_than_the_model_reads() -> 
     assert any_tokens(subject).shape == (1, 2)
     assert any_tokens(Subject(model=build_model(replace(shape, context=6)), trial=Mock())).shape == (1, 4)
     assert [row["calls"] for row in list_layers(subject.model, any_tokens(subject))] == [1] * 6
-    with pytest.raises(InterlawError, match="expected inputs that Sequential takes, found that it ends with"):
+    with pytest.raises(InterlawError, match="expected inputs of the shape that the model takes"):
         list_layers(nn.Sequential(nn.Linear(3, 2)), torch.ones(1, 5))

@@ -9,7 +9,6 @@ from .grams import LEAST_CLUSTERS as LEAST_CLUSTERS
 from .grams import LEVEL as LEVEL
 from .grams import NULLS as NULLS
 from .grams import QUANTITIES as QUANTITIES
-from .grams import Estimate as Estimate
 from .grams import Grams as Grams
 from .grams import haar_null as haar_null
 from .grams import jackknife as jackknife
@@ -35,6 +34,7 @@ from .rotation import RotationTest as RotationTest
 from .rotation import require_small as require_small
 from .rotation import rotation_test as rotation_test
 from .routes import grams_of as grams_of
+from .scales import Estimate as Estimate
 from .store import load as load
 from .store import save as save
 from .views import InputSide as InputSide

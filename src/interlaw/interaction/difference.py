@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, Estimate, leave_one_out, student_quantile, widened
+from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, leave_one_out, widened
 from interlaw.interaction.layers import Layers
 from interlaw.interaction.result import Interaction
+from interlaw.interaction.scales import Estimate, student_quantile
 
 # settings that make two G of one kind
 KIND = ("null", "positions", "outputs", "center", "scale")

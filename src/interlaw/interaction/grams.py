@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 from torch import Tensor
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.scales import interval
+from interlaw.interaction.scales import Estimate, interval, student_quantile
 
 QUANTITIES = (
     *("energy", "diagonal_energy", "aofe", "aofe_ratio", "aofe_scale_free"),
@@ -302,20 +302,6 @@ def totals_without_each(grams: Grams) -> Totals:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number with its uncertainty: standard error and a two-sided interval."""
-
-    value: float
-    stderr: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        """The four numbers by name, ready for JSON."""
-        return asdict(self)
-
-
 def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Estimate]:
     """Unbiased estimates with jackknife standard errors over the groups of clusters.
 
@@ -388,13 +374,3 @@ def require_clusters(grams: Grams) -> None:
             f"expected at least {LEAST_CLUSTERS} clusters (samples, or sequences of tokens), found "
             f"{grams.num_clusters}; pass more inputs"
         )
-
-
-def student_quantile(probability: float, *, degrees: int | float) -> float:
-    """Quantile of Student's t.
-
-    Example:
-        >>> round(student_quantile(0.975, degrees=30), 3)
-        2.042
-    """
-    return float(stdtrit(degrees, probability))

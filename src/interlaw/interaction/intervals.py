@@ -21,18 +21,16 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.grams import (
     LEVEL,
     NULLS,
-    Estimate,
     Grams,
     Null,
     Totals,
     from_totals,
     jackknife,
     require_clusters,
-    student_quantile,
     widened,
 )
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.scales import PLAIN, Scale, at_an_end, own_scale
+from interlaw.interaction.scales import PLAIN, Estimate, Scale, at_an_end, own_scale, student_quantile
 
 # An odd number one below a round one: its (1 + number) quantiles at 95% and 99% fall on replicates.
 REPLICATES = 999

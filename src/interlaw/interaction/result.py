@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, InstanceOf, TypeAdapter
 
-from interlaw.interaction.grams import QUANTITIES, Estimate, Grams
+from interlaw.interaction.grams import QUANTITIES, Grams
 from interlaw.interaction.matrix import Energies
 from interlaw.interaction.rotation import RotationTest
+from interlaw.interaction.scales import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""The scale on which the interval of a quantity is symmetric: logit between 0 and 1, log above 0, else plain.
+"""An estimate with its interval, and the scale on which that is symmetric: logit in 0 to 1, log above 0, else plain.
 
 An interval on the logit or log scale never contains 0. Where a quantity may truly be 0, as AOFE and its ratio are for a
 diagonal G, the plain scale is used instead.
@@ -7,9 +7,10 @@ diagonal G, the plain scale is used instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 BETWEEN_0_AND_1 = ("aofe_ratio", "null_ratio", "mean_cos2", "aofe_scale_free")
@@ -28,6 +29,30 @@ VANISHES_WITH = {
 EDGE = 1e-9
 # exp of it is near the largest float64; an interval on the log scale may reach further.
 MOST_LOG = 700.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its uncertainty: standard error and a two-sided interval."""
+
+    value: float
+    stderr: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The four numbers by name, ready for JSON."""
+        return asdict(self)
+
+
+def student_quantile(probability: float, *, degrees: int | float) -> float:
+    """Quantile of Student's t.
+
+    Example:
+        >>> round(student_quantile(0.975, degrees=30), 3)
+        2.042
+    """
+    return float(stdtrit(degrees, probability))
 
 
 @dataclass(frozen=True, kw_only=True)
