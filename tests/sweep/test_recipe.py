@@ -23,6 +23,13 @@ def test_a_recipe_is_what_it_says() -> None:
     assert {spec.samples for spec in recipe.measure.specs(trained_samples=10**9)} == {8}
 
 
+def test_a_number_may_stand_in_quotes() -> None:
+    quoted = {"training": {"learning_rate": "1e-2", "steps": "40"}, "shape": {"context": "8"}}
+    assert parse_recipe(recipe_text(**quoted), source="r") == parse_recipe(
+        recipe_text(training={"learning_rate": 1e-2, "steps": 40}, shape={"context": 8}), source="r"
+    )
+
+
 def test_the_packaged_recipes_are_sound() -> None:
     found = [path for path in files("interlaw").joinpath("recipes").iterdir() if path.name.endswith(".toml")]
     assert found
