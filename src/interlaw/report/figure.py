@@ -25,7 +25,7 @@ BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("bu
 WIDE = 450  # pixels: a panel that is wider takes a whole row of the page
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
 BETWEEN = 60  # pixels that axes and gaps take of a panel's place
-CELL_WIDTH = 900  # pixels of a notebook's cell: it shrinks what is wider, and its print with it
+CELL_WIDTH = 1000  # pixels of a notebook's cell: it shrinks what is wider, and its print with it
 LETTER = 6.1  # pixels of one letter of a subtitle, about
 
 
