@@ -144,10 +144,7 @@ def _best_shape(shapes: ShapeMeans, rows: NDArray[np.int64], loss: FloatArray, n
 
 
 def _size_limit(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> float:
-    """The largest shift of log L that sizes may make: the tolerance, or what the seeds of two shapes can tell apart.
-
-    A single budget has no slope of its own to correct by: there the seed noise counts where it is smaller.
-    """
+    """The largest shift of log L that sizes may make: the tolerance, or, of one budget, what seeds can tell apart."""
     if shapes.relative_noise is None or len(np.unique(shapes.budget)) > 1:
         return settings.delta
     return min(settings.delta, _indistinguishable(shapes, rows, settings))

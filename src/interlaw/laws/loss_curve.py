@@ -193,11 +193,8 @@ def fit_curve(
 
 
 def _lopsided(turns: FloatArray, drawn: FloatArray, x: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Where draws turn when a third each are fitted by a parabola and by the two curves of `LOPSIDED`.
-
-    Three coefficients cannot show which side is steeper, so the choice of curve belongs to the interval.
-    """
-    pick = rng.integers(3, size=len(drawn))
+    """Where draws turn when a third each are fitted by a parabola and by the two curves of `LOPSIDED`."""
+    pick = rng.integers(3, size=len(drawn))  # three coefficients cannot show which side is steeper
     turns = turns.copy()
     for which, (rise, fall) in enumerate(LOPSIDED, start=1):
         rows = pick == which

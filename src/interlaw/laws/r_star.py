@@ -95,10 +95,8 @@ def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) 
 
 
 def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: str) -> bool:
-    """Whether the shapes from the turn to one end rise by themselves: a one-sided t test on their parabola around it.
-
-    A loss that falls and then stays level makes any polynomial turn; the shapes on the level part do not rise.
-    """
+    """Whether the shapes from the turn to one end rise by themselves: a one-sided t test on their parabola."""
+    # a loss that falls and then stays level makes any polynomial turn; the shapes on the level part do not rise
     if curve.error_dof < 1 or not curve.error > 0:
         return True
     nearest = int(np.argmin(np.abs(x - vertex)))

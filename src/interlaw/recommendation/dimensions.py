@@ -191,11 +191,7 @@ def family_facts(family: str) -> FamilyFacts:
 
 
 def _own_vocabulary(family: str) -> int:
-    """Entries of an architecture's own token table.
-
-    Raises:
-        InterlawError: A mixture of experts: which of its parameters are active is not counted.
-    """
+    """Entries of an architecture's own token table; a mixture of experts is refused, for nobody counts what is active."""
     from transformers import CONFIG_MAPPING
 
     default = CONFIG_MAPPING[family.removeprefix("hf:")]().to_dict()
@@ -246,11 +242,9 @@ def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shap
 
 
 def _nearest_depth(shape_at: Callable[[int], Shape | None], budget: Budget, deepest: int) -> Shape | None:
-    """The depth whose spending is nearest the budget; None where that is beyond the deepest.
-
-    Spending, or its root where tokens grow with the parameters, is nearly a line in depth. The line names a depth, and
-    its neighbours are tried: each trial may make a network of that depth.
-    """
+    """The depth whose spending is nearest the budget; None where that is beyond the deepest."""
+    # spending, or its root where tokens grow with the parameters, is nearly a line in depth: it names a depth, and its
+    # neighbours are tried, since each trial may make a network of that depth
     power = 0.5 if budget.kind == "train_flops" else 1.0
 
     @cache
