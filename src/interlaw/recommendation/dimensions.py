@@ -191,7 +191,7 @@ def family_facts(family: str) -> FamilyFacts:
 
 
 def _own_vocabulary(family: str) -> int:
-    """Entries of an architecture's own token table; a mixture of experts is refused, for nobody counts what is active."""
+    """Entries of an architecture's own token table; a mixture of experts, whose active part is unknown, is refused."""
     from transformers import CONFIG_MAPPING
 
     default = CONFIG_MAPPING[family.removeprefix("hf:")]().to_dict()
