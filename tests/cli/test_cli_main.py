@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import subprocess
@@ -170,7 +171,13 @@ def test_what_loads_for_seconds_is_named_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[str] = []
-    monkeypatch.setattr(loading, "import_module", loaded.append)  # torch cannot be imported twice
+    collected: list[bool] = []
+
+    def load(name: str) -> None:  # torch cannot be imported twice
+        loaded.append(name)
+        collected.append(gc.isenabled())
+
+    monkeypatch.setattr(loading, "import_module", load)
     load_first(["measure", "gpt2"])
     assert loaded == [], "torch is here already"
     monkeypatch.delitem(sys.modules, "torch")
@@ -182,6 +189,7 @@ def test_what_loads_for_seconds_is_named_on_a_terminal_alone(
     monkeypatch.setenv("FORCE_COLOR", "1")
     load_first(["measure", "gpt2"])
     assert "loading torch" in capsys.readouterr().err
+    assert (collected, gc.isenabled()) == ([False, False], True)
 
 
 def test_every_command_that_loads_torch_first_exists() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
-from interlaw.cli.loading import busy
+from interlaw.cli.loading import busy, uncollected
 from interlaw.cli.output import make_console
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def open_named(
     """Loads MODEL and reads its inputs, as in `interlaw.subject`; prints what people should know and `told` lacks."""
     from interlaw.subject import open_named as open_quietly
 
-    with busy(f"loading {model} and what it reads"):
+    with busy(f"loading {model} and what it reads"), uncollected():
         named = open_quietly(model, inputs, options, **beside)
     told = set() if told is None else told
     lines = [f"note: {note}" for note in named.subject.notes]

@@ -10,7 +10,7 @@ import typer
 
 from interlaw.cli import arguments
 from interlaw.cli.completion import VIEWS, among
-from interlaw.cli.loading import busy
+from interlaw.cli.loading import busy, uncollected
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
@@ -110,7 +110,7 @@ def show_places(model: str, options: NamedOptions, *, inputs: Path | None, as_js
     from interlaw.interaction import list_layers
     from interlaw.subject import any_tokens, open_subject, read_inputs
 
-    with busy(f"loading {model}"):
+    with busy(f"loading {model}"), uncollected():
         trust = options.get("trust_remote_code", False)
         subject = open_subject(model, device=options.get("device"), trust_remote_code=trust)
     text, context = options.get("text"), options.get("context")
