@@ -15,7 +15,7 @@ from tests.report.synthetic import write_run
 
 INTERLAW = str(Path(sys.executable).with_name("interlaw"))
 TEXT = Path(__file__).parents[1] / "README.md"
-TIMES = 3
+TIMES = 2
 RUN_24: dict[str, Any] = {"budgets": (50_000, 100_000), "depths": (1, 2, 3, 4, 6, 8), "seeds": (0, 1)}
 RUN_1000: dict[str, Any] = {
     "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),

@@ -141,15 +141,12 @@ def test_of_a_dead_worker_the_trials_under_way_run_by_themselves(tmp_path: Path)
     assert local._apart(load, set())[1] == load[1:]  # it died before it told of any: the first is as good as begun
 
 
-def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(tmp_path: Path) -> None:
     """Killed once, while all are under way: each trial ends by itself in the same bits."""
-    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 1)  # two threads for small networks wait a lot
     alone, trials = prepare(tmp_path / "alone")
     conditions = Conditions(in_flight=2)
     groups = group_trials(trials, trials, conditions)
-    local.run_in_processes(groups, alone, conditions, plan=trials, num_workers=1, listen=lambda event: None)
+    local.run_sequentially(groups, alone, Conditions(), listen=lambda event: None)
     run, _ = prepare(tmp_path / "killed")
     workers = set()
 

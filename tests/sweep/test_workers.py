@@ -124,7 +124,7 @@ def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_trials(run, trials, executor="processes", num_workers=2, listen=interrupt)
+        run_trials(run, trials, executor="processes", num_workers=1, listen=interrupt)
     assert multiprocessing.active_children() == []
     assert all(record is None for record in records(run).values())
 
@@ -138,7 +138,7 @@ def test_a_script_that_workers_cannot_import_fails_no_trial(source: str, tmp_pat
         "from pathlib import Path\nfrom interlaw.sweep import prepare_run, read_recipe, run_trials\n"
         f"recipe, text = read_recipe(Path({str(path)!r}))\n"
         f"run, trials = prepare_run(recipe, text, out=Path({run!r}), folder=Path({folder!r}))\n"
-        "run_trials(run, trials, num_workers=2, listen=lambda event: None)\n"
+        'run_trials(run, trials, executor="processes", num_workers=1, listen=lambda event: None)\n'
     )
     (tmp_path / "unguarded.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
