@@ -29,7 +29,7 @@ def busy(words: str) -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keeps Python's collector out of a load: for a fifth of its time it would look through modules that stay."""
+    """Keeps Python's collector out of a load: for a sixth of its time it would look through modules that stay."""
     gc.disable()
     try:
         yield
