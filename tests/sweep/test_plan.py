@@ -171,6 +171,15 @@ def test_another_text_makes_other_trials(folder: Path, tmp_path: Path) -> None:
         ({"shape": {"tied": 3}}, "expected tied to be true or false, found 3"),
         ({"shape": {"context": True}}, "expected context to be a whole number, found True"),
         ({"top": {"depths": [0]}}, "expected depth to be at least 1"),
+        (
+            {
+                "top": {"family": "mlp"},
+                "shape": {"context": None, "head_dim": None},
+                "task": {"corpus": None, "kind": "waves"},
+            },
+            "expected views without next tokens for a task of waves, found 'loss' in measure.views; name others, such "
+            "as views = ..input",
+        ),
         ({"budget": {"amounts": [3000, 3001]}}, None),
     ],
 )

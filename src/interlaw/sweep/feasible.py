@@ -5,9 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from interlaw.errors import InterlawError
+from interlaw.interaction import VIEWS
 from interlaw.models import build_model
 from interlaw.runs import TrialSpec
 from interlaw.training import footprint, parameter_factors, require_room, scale_initial_weights
+
+
+def require_measurable(views: Sequence[str], *, sizes: Mapping[str, int], kind: str) -> None:
+    """Refuses views of the loss of a next token where the data have no tokens.
+
+    Args:
+        views: What the recipe measures.
+        sizes: Sizes of the shape that the data decide; tokens come with a `vocab_size`.
+        kind: The task's.
+
+    Raises:
+        InterlawError: A view needs next tokens, and the task has none.
+    """
+    needing = [view for view in views if VIEWS[view].with_targets]
+    if needing and "vocab_size" not in sizes:
+        raise InterlawError(
+            f"expected views without next tokens for a task of {kind}, found {needing[0]!r} in measure.views; name "
+            f"others, such as views = ['{'patch' if kind == 'images' else 'input'}']"
+        )
 
 
 def require_treatable(trials: Sequence[TrialSpec], *, sizes: Mapping[str, object]) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 from interlaw.errors import InterlawError
 from interlaw.runs import BudgetSpec, Record, Treatment, TrialSpec
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Shape, match_shapes
-from interlaw.sweep.feasible import require_treatable
+from interlaw.sweep.feasible import require_measurable, require_treatable
 from interlaw.sweep.recipe import Recipe
 from interlaw.sweep.search import next_rates
 from interlaw.tasks import TaskPlan
@@ -30,10 +30,11 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
         Specs by budget, depth, treatment and seed; under `search` the rates tried for a shape, then its final trials.
 
     Raises:
-        InterlawError: When a budget has no shape, the data cannot be read or do not suffice, or a treatment's rules do
-            not fit the network.
+        InterlawError: When a budget has no shape, the data cannot be read or do not suffice, a view needs tokens that
+                they lack, or a treatment's rules do not fit the network.
     """
     task = recipe.task.plan(folder=folder)
+    require_measurable(recipe.measure.views, sizes=task.sizes, kind=recipe.task.kind)
     trials: list[TrialSpec] = []
     for amount in recipe.budget.amounts:
         for shape in matched_shapes(recipe, amount=amount, sizes=task.sizes):
