@@ -210,8 +210,8 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     `efficient` chooses by the efficiency score of T3, `lowest` by the loss itself.
     """
     runs = turned(table)
-    seeds = np.sort(runs["seed"].unique())
-    first = runs["seed"].isin(seeds[: len(seeds) // 2])
+    own = runs.groupby(["part", "budget"])["seed"]
+    first = own.rank("dense") <= own.transform("nunique") // 2
     rows = []
     for half in (first, ~first):
         chosen_on = runs[half].groupby(["part", "budget", "depth"]).mean(numeric_only=True)
