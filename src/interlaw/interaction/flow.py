@@ -186,7 +186,7 @@ class Gathered:
         m2 = energy * (1 - participation / grams.dim)
         m4 = fourth_moment(total.quarters(by=self.mean_square))
         spread = spread_over_bases(energy=energy, m2=m2, m4=m4, dim=grams.dim)
-        probes = total.num_probes
+        probes, shift = total.num_probes, heavy_shift(grams)
         drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
         settings = {
             option: getattr(options, option) for option in ("positions", "center", "scale", "level", "rel_error")
@@ -204,7 +204,7 @@ class Gathered:
             null=estimates.pop("null_ratio"),
             excess=widened(estimates.pop("excess_ratio"), spread, level=options.level),
             basis_spread=spread,
-            warnings=_warnings(grams),
+            warnings=(HEAVY.format(groups=groups, shift=shift),) if shift > 0 else (),
             plugin=plugin(grams, null=null),
             settings={**settings, "interval": "jackknife", "null": options.record.null},
             route=total.kept.route,
@@ -342,9 +342,3 @@ def reached(totals: dict[str, Total], options: Options) -> bool:
         if max(ratio.high - ratio.value, ratio.value - ratio.low) > options.rel_error * abs(ratio.value):
             return False
     return True
-
-
-def _warnings(grams: Grams) -> tuple[str, ...]:
-    """What to watch for in a measurement."""
-    shift = heavy_shift(grams)
-    return (HEAVY.format(groups=len(grams.counts), shift=shift),) if shift > 0 else ()

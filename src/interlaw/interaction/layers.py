@@ -206,9 +206,6 @@ def _row(gathered: Gathered, interaction: Interaction) -> LayerInteraction:
 def superposition(module: nn.Module) -> Energies:
     """Energies of W^T W, of E E^T for an embedding.
 
-    Raises:
-        InterlawError: The module has no weights of a known kind.
-
     Example:
         >>> import torch
         >>> layer = torch.nn.Linear(2, 2)
@@ -218,10 +215,7 @@ def superposition(module: nn.Module) -> Energies:
         0.0
     """
     W = kernel_of(module)
-    if W is None:
-        raise InterlawError(
-            f"expected a linear, convolution or embedding layer, found {type(module).__name__}; name another layer"
-        )
+    assert W is not None
     W = W.double()
     C = W.T @ W
     diagonal = W.square().sum(1) if isinstance(module, nn.Embedding) else C.diagonal()
