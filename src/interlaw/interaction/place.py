@@ -206,13 +206,11 @@ class Places:
                 try:
                     if g is None:
                         raise InterlawError("the outputs do not depend on it")
-                    gradients[name] = (
-                        require_finite(self.samples_first(self._places[name], g, len(batch))) if arranged else g
-                    )
+                    gradients[name] = self.samples_first(self._places[name], g, len(batch)) if arranged else g
                 except InterlawError as error:
                     reasons[name] = str(error)
             self.leave_out(reasons)
-            yield gradients
+            yield {name: require_finite(g) for name, g in gradients.items()} if arranged else gradients
             current = following
 
     def run(self, batch: Batch, edit: Edit, *, once: bool = True) -> Any:
