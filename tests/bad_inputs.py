@@ -368,7 +368,7 @@ CASES = [
     ("fit {d}/run-none-ended", "expected at least one finished run, found an empty table"),
     ("report {d}/run-all-failed", "expected at least one trial that ended well in ... found 4 failed"),
     ("fit {d}/run-all-failed", "expected runs with status done, found none among 4: the sweep has no result"),
-    ("export {d}/run --out {d}/a-file/x.csv", "expected a file to write"),
+    ("export {d}/run --out {d}/a-file/x.csv", "expected to write"),
     ("report {d}/run --out {d}/a-file/x.html", "expected to write ... found: File exists"),
     ("rerun ''", "expected a trial's folder on this machine, found ''"),
     ("rerun {d}/nowhere", "expected ... spec.json, found nothing there; give a trial's folder"),
