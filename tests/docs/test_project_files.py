@@ -8,11 +8,13 @@ import os
 import re
 import subprocess
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 from tests.docs.pages import ROOT, make_commands, make_targets
 
 import interlaw
@@ -123,6 +125,20 @@ def test_docs_packages_are_pinned() -> None:
         for requirement in extras[extra]:
             name = re.split(r"[\[><=]", requirement)[0].lower()
             assert name == "interlaw" or name in pinned, requirement
+
+
+def test_pins_install_on_the_first_release_of_each_python() -> None:
+    """Debian 12 has Python 3.11.2: a pin that asks for a later 3.11 ends `make quickstart` there."""
+    refused = []
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        name = line.partition("==")[0]
+        try:
+            found = metadata.distribution(name)
+        except (metadata.PackageNotFoundError, ValueError):
+            continue  # an extra that is not installed, or a comment
+        asked = SpecifierSet(found.metadata.get("Requires-Python", ""))
+        refused += [f"{line}: {asked}" for python in ("3.11.0", "3.12.0", "3.13.0") if python not in asked]
+    assert not refused
 
 
 @pytest.mark.parametrize(
