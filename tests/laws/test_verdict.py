@@ -41,6 +41,14 @@ def test_claims_are_named_by_what_they_came_to_and_never_by_a_bare_no(sweep) -> 
     assert "Against the claim: AOFE (within shapes)" in against.interaction
 
 
+def test_tests_that_could_see_nothing_name_no_correlation(sweep) -> None:
+    table = sweep(budgets=(1e6,), seeds=3, noise=0.003)
+    noise = np.random.default_rng(3).normal(size=len(table["loss"]))
+    said = verdict(fit_law({**table, "aofe": np.exp(noise), "aofe_ratio": 0.9 + 0.01 * noise[::-1]})).interaction
+    assert "cannot tell; with so few seeds and shapes they would see no relation, however close" in said
+    assert "1.00" not in said
+
+
 def test_it_names_the_runs_that_would_settle_most(sweep) -> None:
     edge = verdict(fit_law(sweep(ratio=2.0, noise=0.001))).next
     assert edge.startswith("Run deeper and narrower shapes at 500k, 1M, 2M, 4M, 8M; a second seed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interlaw.laws.caveats import listed
@@ -144,10 +145,18 @@ def _interaction(fit: LawResult) -> str:
     ]
     untold = [claim for claim in tested if claim.verdict == "cannot tell"]
     if untold:
-        seen = [claim.detectable for claim in untold if claim.detectable is not None]
-        power = f"; the sharpest would show |r| = {min(seen):.2f} in 4 of 5 such runs" if seen else ""
-        parts.append(f"{len(untold)} of {len(tested)} tests cannot tell{power}.")
+        parts.append(f"{len(untold)} of {len(tested)} tests cannot tell{_power(untold)}.")
     return " ".join(parts)
+
+
+def _power(untold: Sequence[Claim]) -> str:
+    """The correlation that the sharpest of the tests would have shown; a perfect one is out of reach of them all."""
+    sharpest = min((claim.detectable for claim in untold if claim.detectable is not None), default=None)
+    if sharpest is None:
+        return ""
+    if sharpest > 0.995:  # reads 1.00
+        return "; with so few seeds and shapes they would see no relation, however close"
+    return f"; the sharpest would show |r| = {sharpest:.2f} in 4 of 5 such runs"
 
 
 _OPENINGS = {"holds": "As claimed", "opposite": "Against the claim", "negligible": "Next to no relation with the loss"}
