@@ -98,6 +98,8 @@ def test_a_small_sweep_from_end_to_end_and_again(tmp_path: Path) -> None:
     }
     assert {each.claim for each in outcome.claims["small"]} == {"C2", "C3", "C4"}
     assert any(line.startswith("small, C3: ") for line in outcome.sentences())
+    few = [line for line in outcome.sentences() if "no shape was run and measured with two seeds" in line]
+    assert few == ["small, C2: Over seeds of one shape: not testable, no shape was run and measured with two seeds."]
     assert (tmp_path / "small" / "report.html").exists()
     assert {line.differs for line in outcome.agreement} == {"size"}
     assert "- What differs from the published setting: size.\n" in outcome.to_markdown()

@@ -72,6 +72,14 @@ class Claim:
     corrected: float | None = None
     reliability: float | None = None
 
+    @property
+    def gist(self) -> str:
+        """The sentence; without quantity and view where nothing could be tested, as the reason is that of all."""
+        if self.verdict != "not testable" or self.quantity not in CLAIMED:
+            return self.sentence
+        about = opening(self.test, self.quantity, self.view)
+        return self.sentence.replace(about, opening(self.test, "", ""), 1)
+
 
 def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:
     """A claim that nothing is known of yet: what is to be tested."""

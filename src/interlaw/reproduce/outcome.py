@@ -69,7 +69,7 @@ class Outcome:
         """What the claims' tests say, in words; a reason why claims cannot be tested is said once."""
         return list(
             dict.fromkeys(
-                f"{label}, {claim.claim}: {claim.sentence}" for label, claims in self.claims.items() for claim in claims
+                f"{label}, {claim.claim}: {claim.gist}" for label, claims in self.claims.items() for claim in claims
             )
         )
 
