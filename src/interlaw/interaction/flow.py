@@ -266,11 +266,7 @@ def gather(
     squares, view = Squares(), options.record
     done, read, check_at = 0, 0, FIRST_CHECK
     positions = options.positions or view.positions
-    ordered, codes = (inputs, None) if options.groups is None else in_order(inputs, options.groups)
-    batches = Batches(
-        ordered, device=device_of(model), dtype=options.dtype, most=options.max_clusters, with_targets=view.with_targets
-    )
-    codes = codes and codes[: options.max_clusters]
+    batches, codes = samples_of(model, inputs, options)
     expected = max(codes) + 1 if codes else batches.expected
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
@@ -321,6 +317,19 @@ def gather(
         mean_square=squares.mean,
         target_met=None if options.rel_error is None else reached(totals, options),
     )
+
+
+def samples_of(model: nn.Module, inputs: object, options: Options) -> tuple[Batches, list[int] | None]:
+    """The inputs in batches, groups one after another, and the group of each sample; None where each is a cluster."""
+    ordered, codes = (inputs, None) if options.groups is None else in_order(inputs, options.groups)
+    batches = Batches(
+        ordered,
+        device=device_of(model),
+        dtype=options.dtype,
+        most=options.max_clusters,
+        with_targets=options.record.with_targets,
+    )
+    return batches, codes and codes[: options.max_clusters]
 
 
 def divided(grams: Grams, by: float) -> Grams:

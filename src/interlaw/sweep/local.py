@@ -223,9 +223,8 @@ def _work(
 
 def _loads(connection: Connection) -> Iterator[Load]:
     """What the driver sends, until it closes the pipe."""
-    with contextlib.suppress(
-        EOFError, OSError
-    ):  # of the pipe alone: a fault of the work must not end as if all was done
+    # around the pipe alone: a fault of the work must not end as if all was done
+    with contextlib.suppress(EOFError, OSError):
         while True:
             yield connection.recv()
 

@@ -100,7 +100,7 @@ class _Alone:
         return [self._judge("test", self._settings.test_samples)]
 
     def settle(self) -> None:
-        """They are there at all times."""
+        """Nothing to do: the model and the optimizer are trained in place."""
 
     def _judge(self, split: str, num_samples: int) -> float:
         options = {"num_samples": num_samples, "batch_size": self._judged_at_once}
