@@ -584,6 +584,7 @@ CASES = [
         "expected a folder or a URL such as s3://bucket/run, found 'nowhere://bucket/run': Protocol not",
     ),
     ("watch {d}/run --port 70000", "expected a port from 0 (any free one) to 65535, found 70000"),
+    ("explore --params 350X", "expected a size such as 300k, 3M or 1.2B, found '350X'"),
     (
         "explore --out {d}/page.html --fit {d}/truncated.json",
         "expected ... to be the JSON of a fit, found Expecting value: line 1 column 14 (char 13)",

@@ -53,8 +53,11 @@ def explore(
         else:
             make_console(stderr=False).print(f"wrote {page}")
         return
+    from interlaw.recommendation import recommend
     from interlaw.report import ExplorerServer
 
+    with counting(family):
+        recommend(params=params, family=family, fit=fit)  # what is wrong ends the command, before a page is served
     with ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
         serve(server, address, said="chooses a shape; Ctrl-C ends this", as_json=as_json)
