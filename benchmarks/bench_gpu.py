@@ -83,7 +83,7 @@ def packed(
     depths: str = "1-12",
     context: int = 256,
     head_dim: int = 32,
-    steps: int = 200,
+    steps: int = 1000,
     plain_steps: int = 60,
 ) -> dict[str, Any]:
     """Tokens a second of a sweep, starts included, and of a plain loop over its shapes, one after another."""
@@ -133,12 +133,13 @@ def share(
     batch_size: int = 64,
     steps: int = 60,
     size: int = 8192,
+    compiled: bool = True,
 ) -> dict[str, Any]:
-    """Model FLOP/s of training in bfloat16 over the rate of a product of the given size."""
+    """Model FLOP/s of training in bfloat16, compiled, over the rate of a product of the given size."""
     (shape,) = match_shapes(
         family="gpt", params=parse_size(params), depths=[depth], rule="nearest", context=context, head_dim=head_dim
     )
-    rate = tokens_per_second(shape, device, batch_size=batch_size, steps=steps)  # type: ignore[arg-type]
+    rate = tokens_per_second(shape, device, batch_size=batch_size, steps=steps, compiled=compiled)  # type: ignore[arg-type]
     return row(
         "TFLOP/s",
         ours=rate * shape.flops_per_token / 1e12,
@@ -148,7 +149,13 @@ def share(
 
 
 def tokens_per_second(
-    shape: GPTShape, device: str, *, batch_size: int, steps: int, precision: Precision = "bfloat16"
+    shape: GPTShape,
+    device: str,
+    *,
+    batch_size: int,
+    steps: int,
+    precision: Precision = "bfloat16",
+    compiled: bool = False,
 ) -> float:
     """The package's own loop between the first reading after a third of the steps and the last one before the end."""
     task = TextTask(open_corpus(), context=shape.context, device=device)
@@ -166,7 +173,7 @@ def tokens_per_second(
         test_samples=1,
         precision=precision,
     )
-    train(build_model(shape, device=device), task, settings, report=note)
+    train(build_model(shape, device=device), task, settings, report=note, compiled=compiled)
     begun = next(reading for reading in readings if reading[0] >= steps // 3)
     return (readings[-1][0] - begun[0]) * batch_size * shape.context / (readings[-1][1] - begun[1])
 

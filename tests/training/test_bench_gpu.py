@@ -17,7 +17,9 @@ def checked(row: dict[str, Any]) -> None:
 
 
 def test_each_row_runs_small() -> None:
-    checked(bench_gpu.share("cpu", "20k", depth=2, target=".1", batch_size=2, steps=9, size=64, **SMALL))
+    checked(
+        bench_gpu.share("cpu", "20k", depth=2, target=".1", batch_size=2, steps=9, size=64, compiled=False, **SMALL)
+    )
     checked(bench_gpu.byte_sweep("cpu", timed=("10k",), depths=(1, 2), batch_size=2, steps=6, **SMALL))
     checked(bench_gpu.measured("cpu", depth=1, width=16, vocab_size=64, context=16, samples=8))
     (shape,) = bench_gpu.match_shapes(family="gpt", params=10_000, depths=[1], rule="nearest", **SMALL)

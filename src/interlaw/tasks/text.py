@@ -43,6 +43,7 @@ class TextTask:
 
     def keep_on_device(self) -> None:
         """Copies the tokens to the device, a byte each where the vocabulary allows, four bytes where not."""
+        self._offsets = torch.arange(self.context + 1, device=self.device)
         for split, tokens in self._tokens.items():
             narrow = np.uint8 if tokens.dtype == np.uint8 else np.int32
             self._resident[split] = torch.from_numpy(tokens.astype(narrow)).to(self.device)
@@ -94,9 +95,10 @@ class TextTask:
 
     def _windows(self, split: str, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Batch:
         """Sequences and their targets from the given places."""
-        places = starts[:, None] + np.arange(self.context + 1)
         if split in self._resident:
-            held = self._resident[split][sent(torch.from_numpy(places), self.device)].long()
+            places = sent(torch.from_numpy(starts), self.device)[:, None] + self._offsets
+            held = self._resident[split][places].long()
             return held[:, :-1], held[:, 1:]
+        places = starts[:, None] + np.arange(self.context + 1)
         window = torch.from_numpy(self._tokens[split][places].astype(np.int64)).to(self.device)
         return window[:, :-1], window[:, 1:]

@@ -45,7 +45,7 @@ def train(
             only the last bits of the result depend on it. The whole batch when None.
         evaluation_batch: Held-out samples that go forward at a time; as many as in training when None. Only the last
             bits depend on it too.
-        compiled: Train through `torch.compile`; it too changes the last bits alone.
+        compiled: Take the steps through `torch.compile`; it too changes the last bits alone.
 
     On a device nothing is read but at intervals, and the step is a CUDA graph where it can be.
 
@@ -104,7 +104,8 @@ class _Alone:
 
     def _judge(self, split: str, num_samples: int) -> float:
         options = {"num_samples": num_samples, "batch_size": self._judged_at_once}
-        return evaluate(self._network, self._task, split, precision=self._settings.precision, **options)
+        # not the compiled network: held-out batches have sizes of their own, and it would be compiled again for them
+        return evaluate(self._one.model, self._task, split, precision=self._settings.precision, **options)
 
 
 @torch.no_grad()

@@ -105,6 +105,7 @@ class _Together:
         return tuple(torch.stack(tensors) for tensors in zip(*batches, strict=True))
 
     def step(self, batch: tuple[Tensor, ...]) -> Tensor:
+        self._stack.forget_gradients()
         total: Tensor | float = 0.0
         for first in range(0, self._settings.batch_size, self._at_once):
             part = tuple(tensor[:, first : first + self._at_once].contiguous() for tensor in batch)

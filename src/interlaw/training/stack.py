@@ -21,6 +21,9 @@ from interlaw.tasks import Task, sent
 from interlaw.training.precision import in_precision
 from interlaw.training.settings import TrainSettings
 
+ON_CPU = [SDPBackend.MATH]
+ON_DEVICE = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
 
 class Stack:
     """The weights of K networks in one matrix W (K, P), with AdamW's moments beside it.
@@ -51,6 +54,8 @@ class Stack:
         fixed = {name: parameter for name, parameter in models[0].named_parameters() if not parameter.requires_grad}
         if fixed:
             raise InterlawError(f"expected replicas whose weights all train, found {next(iter(fixed))!r} frozen")
+        # a CPU's fused attention has no rule for weights in batches (torch 2.13): it would run replica by replica
+        self._attention = ON_CPU if self._weights.device.type == "cpu" else ON_DEVICE
         self._columns = self._per_column(optimizers[0])
         self._first, self._second, self._steps = self._moments(models, optimizers)
         self._scheduled = self._weights.new_empty(len(models) + 2)  # rates, then the two corrections
@@ -68,14 +73,17 @@ class Stack:
 
         def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], one: tuple[Tensor, ...]) -> Tensor:
             network = _Bound(self.base, {**weights, **buffers})
-            # fused attention has no rule for weights in batches (torch 2.13): it would run replica by replica
-            with in_precision(settings.precision, self._weights.device.type), sdpa_kernel(SDPBackend.MATH):
+            with in_precision(settings.precision, self._weights.device.type), sdpa_kernel(self._attention):
                 return task.loss(network, one)
 
         if not shared and len(batch[0]) == 1:
             batch = tuple(torch.cat([tensor, tensor]) for tensor in batch)
         found: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
         return found
+
+    def forget_gradients(self) -> None:
+        """Leaves none of an earlier step, or of a capture that failed within one."""
+        self._weights.grad = None
 
     def schedule(self, rates: Sequence[float], settings: TrainSettings) -> None:
         """Sets what the next `update` reads: each replica's rate and AdamW's corrections, in tensors."""
@@ -98,7 +106,6 @@ class Stack:
         self._first.lerp_(g, 1 - settings.beta1)
         self._second.mul_(settings.beta2).addcmul_(g, g, value=1 - settings.beta2)
         W.sub_(rate / first_correction * self._first / (self._second.sqrt() / second_correction + self._columns["eps"]))
-        self._weights.grad = None
 
     @torch.no_grad()
     def unstack(self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW] = ()) -> None:
