@@ -96,8 +96,8 @@ class TextTask:
     def _windows(self, split: str, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Batch:
         """Sequences and their targets from the given places."""
         if split in self._resident:
-            places = sent(torch.from_numpy(starts), self.device)[:, None] + self._offsets
-            held = self._resident[split][places].long()
+            there = sent(torch.from_numpy(starts), self.device)[:, None] + self._offsets
+            held = self._resident[split][there].long()
             return held[:, :-1], held[:, 1:]
         places = starts[:, None] + np.arange(self.context + 1)
         window = torch.from_numpy(self._tokens[split][places].astype(np.int64)).to(self.device)
