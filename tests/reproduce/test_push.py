@@ -11,7 +11,18 @@ import pytest
 from scipy import stats
 
 from interlaw.reproduce import Driver
-from interlaw.reproduce.push import PUSH, PUSH_GPT, Push, detectable, drives_loss, interval, judged, measured_effects
+from interlaw.reproduce.push import (
+    PUSH,
+    PUSH_AGAIN,
+    PUSH_GPT,
+    PUSH_GPT_AGAIN,
+    Push,
+    detectable,
+    drives_loss,
+    interval,
+    judged,
+    measured_effects,
+)
 from interlaw.reproduce.shape_sweep import recipe_text
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw.sweep import parse_recipe, plan_trials, run_trials
@@ -100,15 +111,19 @@ def test_too_few_pairs_give_no_effect() -> None:
     [
         (PUSH, 16, {"none", "interaction-0.1", "trace+0.03"}),
         (PUSH_GPT, 12, {"none", "interaction-0.03", "trace+0.0005"}),
+        (PUSH_AGAIN, 24, {"none", "interaction-0.01", "trace+0.01"}),
+        (PUSH_GPT_AGAIN, 28, {"none", "interaction-0.01", "trace-0.0005"}),
     ],
 )
 def test_every_part_can_be_planned_and_intervenes_as_named(
     push: Push, trials: int, labels: set[str], tmp_path: Path
 ) -> None:
     seen = {}
+    used = {"push-again": range(8), "push-gpt-again": range(6)}.get(push.name, range(0))  # by what it extends
     for part in push.parts():
         planned = plan_trials(parse_recipe(recipe_text(part, scale="decisive"), source="r"), folder=tmp_path)
         assert len(planned) == trials
+        assert not {trial.training.seed for trial in planned} & {*used}
         (seen[part.label],) = {(trial.training.intervention, trial.training.strength) for trial in planned}
     assert len(seen) == 1 + 2 * len(push.arms) == len(set(seen.values()))
     assert seen.keys() >= labels

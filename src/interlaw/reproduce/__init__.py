@@ -10,7 +10,7 @@ from typing import Any
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.reproduce.agreement import HEADS, Agreement, remarks
 from interlaw.reproduce.cnn import CNN_SCAN
-from interlaw.reproduce.designed import GROWTH, RATES, SMALL_GPTS, TARGETS, WAVES
+from interlaw.reproduce.designed import GROWTH, HUNDREDFOLD, RATES, SMALL_GPTS, TARGETS, WAVES
 from interlaw.reproduce.double_descent import run_double_descent
 from interlaw.reproduce.folder import experiment_folder
 from interlaw.reproduce.gpt import GPT_BUDGETS, GPT_DEPTH
@@ -20,7 +20,7 @@ from interlaw.reproduce.nfa import run_nfa
 from interlaw.reproduce.open_models import run_open_models
 from interlaw.reproduce.outcome import Driver, Outcome, Plan, Scale, write_outcome
 from interlaw.reproduce.peak import run_peak
-from interlaw.reproduce.push import PUSH, PUSH_GPT
+from interlaw.reproduce.push import PUSH, PUSH_AGAIN, PUSH_GPT, PUSH_GPT_AGAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,8 @@ class Experiment:
     scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, WAVES, TARGETS, GROWTH, SMALL_GPTS, RATES)
+OURS = (WAVES, TARGETS, HUNDREDFOLD, GROWTH, SMALL_GPTS, RATES)
+SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, *OURS)
 _SWEEP, _TEXT = frozenset({"workers", "device"}), frozenset({"text"})
 EXPERIMENTS: dict[str, Experiment] = {
     "double-descent": Experiment(run=run_double_descent),
@@ -46,7 +47,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         each.name: Experiment(run=each, options=_SWEEP | (_TEXT if each.reads_text else set()), scales=(*each.differs,))
         for each in SWEEPS
     },
-    **{each.name: Experiment(run=each, options=_SWEEP, scales=("decisive",)) for each in (PUSH, PUSH_GPT)},
+    **{
+        each.name: Experiment(run=each, options=_SWEEP, scales=("decisive",))
+        for each in (PUSH, PUSH_AGAIN, PUSH_GPT, PUSH_GPT_AGAIN)
+    },
     "peak": Experiment(run=run_peak, scales=("decisive",)),
     "nfa": Experiment(run=run_nfa, options=_TEXT | {"device"}),
     "open-models": Experiment(run=run_open_models, options=_TEXT | {"device", "models"}),

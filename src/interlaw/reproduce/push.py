@@ -8,7 +8,7 @@ cause that one would remove lowers the loss where it is lowered; an optimum cost
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -88,32 +88,29 @@ class Push:
     """An experiment that moves interaction.
 
     Attributes:
-        name: Its name on the command line, and of its recipe.
+        name: Its name on the command line, and of its recipe unless that is given.
         setting: What is trained, in a few words.
         written: The strength of interaction that stands in the recipe.
         arms: What is moved and how strongly, each both ways, in the order of the runs.
+        recipe: The recipe of another experiment, which this one extends.
+        changes: What is written otherwise in every arm.
     """
 
     name: str
     setting: str
     written: float
     arms: tuple[tuple[str, float], ...]
+    recipe: str = ""
+    changes: tuple[tuple[str, str], ...] = ()
 
     def parts(self) -> tuple[Part, ...]:
         """The plain runs, then each arm."""
         titled, written = f"interaction at {self.written:g}", _written("interaction", self.written)
-        moved = [(on, sign * strength) for on, strength in self.arms for sign in (1, -1)]
-        return (
-            Part(label="none", recipe=self.name, changes=((written, ""), (titled, "no intervention"))),
-            *(
-                Part(
-                    label=f"{on}{strength:+g}",
-                    recipe=self.name,
-                    changes=((titled, f"{on} at {strength:g}"), (written, _written(on, strength))),
-                )
-                for on, strength in moved
-            ),
-        )
+        arms = {"none": ((written, ""), (titled, "no intervention"))}
+        for on, strength in ((on, sign * strength) for on, strength in self.arms for sign in (1, -1)):
+            arms[f"{on}{strength:+g}"] = (titled, f"{on} at {strength:g}"), (written, _written(on, strength))
+        recipe = self.recipe or self.name
+        return tuple(Part(label=arm, recipe=recipe, changes=(*self.changes, *own)) for arm, own in arms.items())
 
     def __call__(self, *, scale: Scale, out: Path, driver: Driver) -> Outcome:
         """Runs what is missing and tests claim C1.
@@ -161,6 +158,20 @@ PUSH_GPT = Push(
     written=0.03,
     # the control's log has no floor: at .005 it already ends the flow of gradients through the embeddings
     arms=(("interaction", 0.03), ("trace", 0.0005), ("interaction", 0.01)),
+)
+# seeds that the two above have not used: a replication, with the arms that say something of small moves
+PUSH_AGAIN = replace(
+    PUSH,
+    name="push-again",
+    recipe="push",
+    changes=(("seeds = [0, 1, 2, 3, 4, 5, 6, 7]", f"seeds = {[*range(8, 20)]}"),),
+    arms=(("interaction", 0.01), ("trace", 0.01), ("interaction", 0.03)),
+)
+PUSH_GPT_AGAIN = replace(
+    PUSH_GPT,
+    name="push-gpt-again",
+    recipe="push-gpt",
+    changes=(("seeds = [0, 1, 2, 3, 4, 5]", f"seeds = {[*range(6, 20)]}"),),
 )
 
 
