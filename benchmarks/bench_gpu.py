@@ -198,7 +198,7 @@ def byte_sweep(
     context: int = 256,
     head_dim: int = 4,
     batch_size: int = 64,
-    steps: int = 30,
+    steps: int = 150,
 ) -> dict[str, Any]:
     """Minutes of the whole sweep one trial at a time, foretold from a few steps of some of its shapes."""
     pace = {}

@@ -107,6 +107,20 @@ def test_an_intervention_is_captured(on: Any) -> None:
     assert_alike(found, trained("gpt", settings, device="cpu")[1])
 
 
+def test_a_step_that_cannot_be_captured_leaves_the_device_as_it_was() -> None:
+    class Reads(There):
+        def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+            loss = super().loss(model, batch)
+            assert float(loss.detach()) > -1
+            return loss
+
+    model = network(SHAPES["mlp"], SETTINGS).to(DEVICE)
+    found = train(model, Reads(SHAPES["mlp"]), SETTINGS)
+    assert found.graph.startswith("no CUDA graph of the step (")
+    assert_alike(found, trained("mlp", SETTINGS, device="cpu")[1])
+    assert torch.randn(5, device=DEVICE).isfinite().all()
+
+
 @pytest.fixture(scope="module")
 def text() -> TextTask:
     return TextTask(open_corpus(), context=64, device=DEVICE)

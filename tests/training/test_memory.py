@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.training.test_loop import SETTINGS, SHAPE, RandomWalk
+from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
@@ -128,6 +130,18 @@ def test_weights_that_do_not_fit_are_refused_before_they_are_made() -> None:
 
 def test_free_memory_is_known() -> None:
     assert 2**20 < usable_bytes("cpu") < 2**50
+
+
+def test_predicting_leaves_no_graph_behind() -> None:
+    """Tanh saves its own output: a hook that gives it back would keep both for ever."""
+    seen: list[weakref.ref[Tensor]] = []
+    model = build_model(SHAPE)
+    model.register_forward_hook(lambda _module, _inputs, output: seen.append(weakref.ref(output)))
+    tanh = nn.Sequential(model, nn.Tanh())
+    tanh[1].register_forward_hook(lambda _module, _inputs, output: seen.append(weakref.ref(output)))
+    footprint(tanh, RandomWalk(), SETTINGS)
+    assert len(seen) == 4
+    assert [reference() for reference in seen] == [None] * 4
 
 
 def test_running_out_is_told_from_other_errors() -> None:

@@ -1,9 +1,9 @@
 """One step of training as a CUDA graph: launched whole, so that the device never waits for Python.
 
 A step is a function of a batch that works on tensors alone: what changes from step to step (rates, AdamW's corrections)
-lies in tensors that are set before it. Its first runs are steps of the training like any other, on a stream of their
-own, as a capture asks (kernels are chosen, workspaces are made). Then it is captured once, and replayed on batches that
-are copied into the same memory. The bits are those of the step run by itself.
+lies in tensors that are set before it, and every batch is copied into the same memory. Its first runs are steps of the
+training like any other, on a stream of their own, as a capture asks (kernels are chosen and compiled, workspaces are
+made). Then it is captured once, and replayed. The bits are those of the step run by itself.
 
 Source: torch.cuda.graphs, "whole-network capture"; for AdamW `capturable=True` with rates in tensors.
 """
@@ -58,26 +58,29 @@ class Captured:
 
     def __call__(self, batch: Batch) -> Tensor:
         """Takes the step; the losses are a tensor of their own."""
-        if not self.fate and self._runs == WARM_UP:
-            self._capture(batch)
-        self._runs += 1
-        if not self.fate:
-            return run_aside(lambda: self._step(batch))
-        if self.fate != CAPTURED:
-            return self._step(batch)
+        if not self._inputs:
+            self._inputs = tuple(torch.empty_like(tensor) for tensor in batch)
         for kept, new in zip(self._inputs, batch, strict=True):
             kept.copy_(new)
+        if not self.fate and self._runs == WARM_UP:
+            self._capture()
+        self._runs += 1
+        if not self.fate:
+            return run_aside(lambda: self._step(self._inputs))
+        if self.fate != CAPTURED:
+            return self._step(self._inputs)
         self._replay()
         return self._losses.clone()
 
-    def _capture(self, batch: Batch) -> None:
+    def _capture(self) -> None:
         """Captures the step, which does not run it."""
-        self._inputs = tuple(tensor.clone() for tensor in batch)
         try:
             self._replay, self._losses = record(lambda: self._step(self._inputs))
             self.fate = CAPTURED
         except RuntimeError as error:  # an operation that waits for the host, or memory that does not suffice
             self.fate = f"no CUDA graph of the step ({str(error).strip().splitlines()[0][:200]}); it runs as it is"
+            # a failed capture leaves the device's generator as if within it (torch 2.13); one that succeeds does not
+            record(lambda: torch.zeros(1, device=self._inputs[0].device))
 
 
 def run_aside(work: Callable[[], Tensor]) -> Tensor:

@@ -127,14 +127,14 @@ def _saved(model: nn.Module, task: Task, settings: TrainSettings, size: int) -> 
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     found: dict[int, Any] = {}
 
-    def note(tensor: Tensor) -> Tensor:
+    def note(tensor: Tensor) -> None:
+        """Nothing goes back; a tensor given back would hold the graph that holds it, for ever."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             found[storage.data_ptr()] = storage  # kept, so that no address is met twice
-        return tensor
 
     batch = task.batch(seed=settings.seed, step=0, size=size)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
         loss_of(model, task, batch, precision=settings.precision)
     sizes = [storage.nbytes() for storage in found.values()]
     return sum(sizes), max(sizes, default=0)
