@@ -5,7 +5,7 @@
 
 First the byte-level sweep at one seed, budget after budget from the smallest, 12 depths each; then its three seeds;
 then the CNN and the depth scan of GPTs. The same folder goes on where it stopped. Each sweep leaves `trials.csv` and,
-where Altair is there, `report.html`. Nothing is fetched from a network.
+where Altair is there, `report.html`. Nothing is fetched from a network. Products are in bfloat16 unless told otherwise.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class Work:
     recipe: str
 
 
-def works(text: str | None) -> Iterator[Work]:
+def works(text: str | None, precision: str) -> Iterator[Work]:
     """The sweeps in the order of what they cost; each plan of the byte-level sweep holds the one before it."""
+    products = ("[training]\n", f'[training]\nprecision = "{precision}"\n')
     whole = ", ".join(f'"{budget}"' for budget in BUDGETS)
     for seeds in SEEDS:
         for count in range(1, len(BUDGETS) + 1):
@@ -48,13 +49,17 @@ def works(text: str | None) -> Iterator[Work]:
             some = ", ".join(f'"{budget}"' for budget in BUDGETS[:count])
             changes = tuple(
                 pair
-                for pair in ((f"amounts = [{whole}]", f"amounts = [{some}]"), ("seeds = [0]", f"seeds = {list(seeds)}"))
+                for pair in (
+                    (f"amounts = [{whole}]", f"amounts = [{some}]"),
+                    ("seeds = [0]", f"seeds = {list(seeds)}"),
+                    products,
+                )
                 if pair[0] != pair[1]
             )
             part = Part(label="budgets", recipe="gpt-budgets", changes=changes)
             yield Work(folder="budgets", recipe=recipe_text(part, scale="paper", text=text))
     for name in ("cnn", "gpt-depth"):
-        part = Part(label=name, recipe=name)
+        part = Part(label=name, recipe=name, changes=(products,))
         yield Work(folder=name, recipe=recipe_text(part, scale="paper", text=text if name == "gpt-depth" else None))
 
 
@@ -95,6 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--text", help="a file, a folder or datasets:NAME in place of the standard library")
+    parser.add_argument("--precision", default="bfloat16", choices=["float32", "tfloat32", "bfloat16"])
     parser.add_argument("--out", type=Path, default=Path("runs/paper-gpu"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int)
@@ -102,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     deadline = time.monotonic() + 60 * options.minutes
     begun: dict[str, None] = {}
     try:
-        for work in works(options.text):
+        for work in works(options.text, options.precision):
             if time.monotonic() > deadline:
                 break
             begun[work.folder] = None

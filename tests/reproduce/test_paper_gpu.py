@@ -44,9 +44,9 @@ def small(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny sweeps of the same form."""
     whole = script.works
 
-    def works(text: str | None) -> list[object]:
+    def works(text: str | None, precision: str) -> list[object]:
         made = []
-        for work in whole(text):
+        for work in whole(text, precision):
             recipe = work.recipe
             for old, new in SMALL:
                 recipe = recipe.replace(old, new)
@@ -58,7 +58,7 @@ def small(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_plan_of_the_byte_level_sweep_holds_the_one_before(script: ModuleType, tmp_path: Path) -> None:
-    works = [work for work in script.works(None) if work.folder == "budgets"]
+    works = [work for work in script.works(None, "bfloat16") if work.folder == "budgets"]
     assert len(works) == len(script.BUDGETS) + 1
     works = [*works[:2], *works[-2:]]
     plans = [
@@ -66,7 +66,7 @@ def test_each_plan_of_the_byte_level_sweep_holds_the_one_before(script: ModuleTy
     ]
     assert all(before < after for before, after in pairwise(plans))
     assert [len(plans[0]), len(plans[-1])] == [12, 12 * len(script.BUDGETS) * 3]
-    assert [work.folder for work in script.works(None)][-2:] == ["cnn", "gpt-depth"]
+    assert [work.folder for work in script.works(None, "bfloat16")][-2:] == ["cnn", "gpt-depth"]
 
 
 @pytest.mark.slow

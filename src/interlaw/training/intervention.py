@@ -59,7 +59,8 @@ def intervention_term(
     half = len(g) // 2
     first, second = (part.reshape(-1, g.shape[-1]) for part in (g[:half], g[half:]))
     A_1, A_2 = first.T @ first / len(first), second.T @ second / len(second)
-    traces = A_1.trace() * A_2.trace()
+    # not trace(): its backward pass reads a number, which no CUDA graph can
+    traces = A_1.diagonal().sum() * A_2.diagonal().sum()
     if on == "trace":
         return 0.5 * traces.log()
     return ((A_1 * A_2).sum() - (A_1.diagonal() * A_2.diagonal()).sum()) / traces

@@ -15,7 +15,9 @@ from interlaw.training.checkpoint import is_divided
 from interlaw.training.turns import numbers_of
 
 READ_SECONDS = 0.5  # as often as progress is told
-MOST_AHEAD = 1000  # steps: a device's queue holds about as many launches, and each loss keeps 512 bytes
+MOST_AHEAD = (
+    48  # steps: a device's queue holds some 1,000 launches, 20 a step; a full one would block the host in its turn
+)
 
 
 class Readback:

@@ -22,7 +22,7 @@ from interlaw.training.precision import in_precision
 from interlaw.training.settings import TrainSettings
 
 ON_CPU = [SDPBackend.MATH]
-ON_DEVICE = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+ON_DEVICE = [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]  # the other fused kernel fails in their backward pass (2.11)
 
 
 class Stack:
