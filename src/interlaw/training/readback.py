@@ -15,9 +15,7 @@ from interlaw.training.checkpoint import is_divided
 from interlaw.training.turns import numbers_of
 
 READ_SECONDS = 0.5  # as often as progress is told
-MOST_AHEAD = (
-    48  # steps: a device's queue holds some 1,000 launches, 20 a step; a full one would block the host in its turn
-)
+MOST_AHEAD = 48  # steps of some 20 launches: beyond a queue's 1,000 or so the host would wait within its turn
 
 
 class Readback:
