@@ -17,6 +17,7 @@ EXPERIMENTS = (
     "waves",
     "targets",
     "hundredfold",
+    "students",
     "growth",
     "small-gpts",
     "rates",

@@ -10,7 +10,7 @@ from typing import Any
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.reproduce.agreement import HEADS, Agreement, remarks
 from interlaw.reproduce.cnn import CNN_SCAN
-from interlaw.reproduce.designed import GROWTH, HUNDREDFOLD, RATES, SMALL_GPTS, TARGETS, WAVES
+from interlaw.reproduce.designed import GROWTH, HUNDREDFOLD, RATES, SMALL_GPTS, STUDENTS, TARGETS, WAVES
 from interlaw.reproduce.double_descent import run_double_descent
 from interlaw.reproduce.folder import experiment_folder
 from interlaw.reproduce.gpt import GPT_BUDGETS, GPT_DEPTH
@@ -38,7 +38,7 @@ class Experiment:
     scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-OURS = (WAVES, TARGETS, HUNDREDFOLD, GROWTH, SMALL_GPTS, RATES)
+OURS = (WAVES, TARGETS, HUNDREDFOLD, STUDENTS, GROWTH, SMALL_GPTS, RATES)
 SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, *OURS)
 _SWEEP, _TEXT = frozenset({"workers", "device"}), frozenset({"text"})
 EXPERIMENTS: dict[str, Experiment] = {

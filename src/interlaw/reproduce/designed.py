@@ -76,6 +76,19 @@ HUNDREDFOLD = ShapeSweep(
     setting="Residual MLPs of five budgets over a hundredfold on nine networks of sines, a rate for each budget.",
     differs=OURS,
 )
+STUDENTS = ShapeSweep(
+    name="students",
+    parts=tuple(
+        Part(
+            label=f"teacher-{draw}",
+            recipe="students",
+            changes=(("teacher 1", f"teacher {draw}"), ("data_seed = 1", f"data_seed = {draw}")),
+        )
+        for draw in (1, 2, 3)
+    ),
+    setting="GRU students of two budgets and three frozen random teachers.",
+    differs=OURS,
+)
 GROWTH = ShapeSweep(
     name="growth",
     parts=(Part(label="gpt-40k", recipe="growth"),),
