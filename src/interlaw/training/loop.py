@@ -54,7 +54,7 @@ class Loop:
     def __init__(self, members: Sequence[Replica], start: Callable[[Sequence[Replica]], Steps], task: Task) -> None:
         self._members, self._start, self._task = list(members), start, task
         self._settings, self._first = members[0].settings, next(members[0].model.parameters())
-        self._losses = Readback(self._first)
+        self._losses = Readback(self._first, networks=len(members))
         self._begin()
 
     def _begin(self) -> None:

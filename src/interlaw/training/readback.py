@@ -15,7 +15,8 @@ from interlaw.training.checkpoint import is_divided
 from interlaw.training.turns import numbers_of
 
 READ_SECONDS = 0.5  # as often as progress is told
-MOST_AHEAD = 48  # steps of some 20 launches: beyond a queue's 1,000 or so the host would wait within its turn
+QUEUE = 1000  # launches that a device takes ahead, about: a host that finds it full waits within its turn
+LAUNCHES = (8, 4)  # of a step, about: for the graph, the rates and the losses, and for each network's batch
 
 
 class Readback:
@@ -26,10 +27,12 @@ class Readback:
 
     Args:
         parameter: Lies where the losses will.
+        networks: How many train together.
     """
 
-    def __init__(self, parameter: Tensor) -> None:
+    def __init__(self, parameter: Tensor, *, networks: int = 1) -> None:
         self._waits = waits_for_reading(parameter)
+        self._most_ahead = max(1, QUEUE // (LAUNCHES[0] + LAUNCHES[1] * networks))
         self._losses: list[Tensor] = []
         self._ahead = 1
         self._read_at = time.monotonic()
@@ -51,7 +54,7 @@ class Readback:
         rows = numbers_of(torch.stack(self._losses).reshape(len(self._losses), -1))
         now = time.monotonic()
         pace = len(rows) * READ_SECONDS / max(now - self._read_at, 1e-9)
-        self._ahead, self._read_at = max(1, min(int(pace), 2 * self._ahead, MOST_AHEAD)), now
+        self._ahead, self._read_at = max(1, min(int(pace), 2 * self._ahead, self._most_ahead)), now
         self._losses.clear()
         return [[float(loss) for loss in row] for row in rows]
 
