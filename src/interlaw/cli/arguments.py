@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
+from interlaw import subject
 from interlaw.cli.loading import busy, uncollected
+from interlaw.cli.options import given_options
 from interlaw.cli.output import make_console
-
-if TYPE_CHECKING:
-    from interlaw.subject import Named, NamedOptions
 
 Result = TypeVar("Result")
 
@@ -46,31 +45,21 @@ Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-prec
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
 
 
-def chosen(ctx: typer.Context, **other: Any) -> NamedOptions:
-    """The options of a measurement that were given; the others keep the defaults of the library.
-
-    Args:
-        ctx: The command, whose options have the library's names.
-        **other: Those of another name or meaning; None leaves one out.
-    """
+def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:
+    """The options of a measurement that were given."""
     import torch
 
-    from interlaw.subject import NamedOptions
-
-    given = {**ctx.params, "dtype": torch.float32 if ctx.params["float32"] else None, **other}
-    return cast(
-        "NamedOptions", {name: given[name] for name in NamedOptions.__annotations__ if given.get(name) is not None}
-    )
+    dtype = torch.float32 if ctx.params["float32"] else None
+    found = given_options(ctx, subject.NamedOptions.__annotations__, dtype=dtype, **other)
+    return cast("subject.NamedOptions", found)
 
 
 def open_named(
-    model: str, inputs: Path | None, options: NamedOptions, *, told: set[str] | None = None, **beside: Any
-) -> Named:
+    model: str, inputs: Path | None, options: subject.NamedOptions, *, told: set[str] | None = None, **beside: Any
+) -> subject.Named:
     """Loads MODEL and reads its inputs, as in `interlaw.subject`; prints what people should know and `told` lacks."""
-    from interlaw.subject import open_named as open_quietly
-
     with busy(f"loading {model} and what it reads"), uncollected():
-        named = open_quietly(model, inputs, options, **beside)
+        named = subject.open_named(model, inputs, options, **beside)
     told = set() if told is None else told
     lines = [f"note: {note}" for note in named.subject.notes]
     lines += [] if named.given.text is None else [f"text: {named.given.text}"]
@@ -81,7 +70,7 @@ def open_named(
     return named
 
 
-def measured(work: Callable[..., Result], named: Named, **beside: Any) -> Result:
+def measured(work: Callable[..., Result], named: subject.Named, **beside: Any) -> Result:
     """What the work measures of a model, with a bar that shows how far it is."""
     with progress_bar(named.given.inputs) as advance:
         return work(named.subject.model, named.given.inputs, **named.options, progress=advance, **beside)
@@ -92,9 +81,7 @@ def progress_bar(inputs: Any) -> Iterator[Callable[[int], None]]:
     """A bar on stderr while a terminal is there to see it."""
     from rich.progress import Progress
 
-    from interlaw.subject import count_samples
-
-    total = count_samples(inputs)
+    total = subject.count_samples(inputs)
     console = make_console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("measuring", total=total)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import dataclasses
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from interlaw import report, sweep, training
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written
+from interlaw.cli.output import AsJson, make_console, print_json, write_figure
 from interlaw.errors import InterlawError, WorkFailedError
-
-if TYPE_CHECKING:
-    from interlaw.sweep import Bench, RateCurve
-    from interlaw.training import CoordinateCheck
 
 RECIPE = "fair.toml"
 FACTORS = (1, 2, 4, 8)
@@ -50,13 +47,8 @@ def check_parametrization(
 
     Activations must move alike in every shape. Exit 1 when a claim does not hold.
     """
-    from interlaw.sweep import coordinate_checks, rate_curves
-    from interlaw.training import RULES
-
     if figure is not None:
-        from interlaw.report import require_figure_name
-
-        require_figure_name(figure)
+        report.require_figure_name(figure)
     bench = _bench(recipe, base_width, base_depth)
     sizes: dict[str, Any] = {
         "parametrizations": _chosen(treatment),
@@ -69,18 +61,13 @@ def check_parametrization(
     tried = _rates(rates) if rates else ()
     if not tried and (steps or seeds):
         raise InterlawError("--steps and --seeds belong to --rates, found none; give --rates, or leave them out")
-    checks = list(coordinate_checks(bench, **sizes, rate=peak))
-    curves = (
-        list(rate_curves(bench, **sizes, rates=tried, steps=steps or STEPS, seeds=range(seeds or 1))) if tried else []
-    )
-    if figure is not None:
-        from interlaw.report import draw_checks, draw_rate_curves, write_chart
-
-        drawings = {figure: draw_checks(checks)}
-        if curves:
-            drawings[figure.with_name(f"{figure.stem}-rates{figure.suffix}")] = draw_rate_curves(curves)
-        for path, drawing in drawings.items():
-            tell_written(write_chart(path, drawing))
+    checks = list(sweep.coordinate_checks(bench, **sizes, rate=peak))
+    trained: dict[str, Any] = {"rates": tried, "steps": steps or STEPS, "seeds": range(seeds or 1)}
+    curves = list(sweep.rate_curves(bench, **sizes, **trained)) if tried else []
+    write_figure(figure, lambda: report.draw_checks(checks))
+    if figure is not None and curves:
+        beside = figure.with_name(f"{figure.stem}-rates{figure.suffix}")
+        write_figure(beside, lambda: report.draw_rate_curves(curves))
     if as_json:
         print_json(
             {
@@ -90,13 +77,15 @@ def check_parametrization(
         )
     else:
         show(checks, curves)
-    broken = [check for check in checks if check.axis in RULES[check.parametrization].axes and not check.is_flat]
+    broken = [
+        check for check in checks if check.axis in training.RULES[check.parametrization].axes and not check.is_flat
+    ]
     if broken:
         found = ", ".join(f"{check.parametrization} over {check.axis}" for check in broken)
         raise WorkFailedError(f"activations do not move alike: {found}; do not carry one learning rate across shapes")
 
 
-def show(checks: list[CoordinateCheck], curves: list[RateCurve]) -> None:
+def show(checks: list[training.CoordinateCheck], curves: list[sweep.RateCurve]) -> None:
     """Prints a row a check, and a row a rate curve."""
     console = make_console(stderr=False)
     console.print_rows(
@@ -127,26 +116,24 @@ def show(checks: list[CoordinateCheck], curves: list[RateCurve]) -> None:
         )  # fmt: skip
 
 
-def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) -> Bench:
+def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) -> sweep.Bench:
     """The recipe's bench, or that of the small GPTs shipped with the package."""
-    from interlaw.sweep import make_bench, parse_recipe, read_recipe
-
     if recipe is None:
         text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
-        parsed, folder = parse_recipe(text, source=RECIPE), Path.cwd()
+        parsed, folder = sweep.parse_recipe(text, source=RECIPE), Path.cwd()
     else:
-        parsed, folder = read_recipe(recipe)[0], recipe.parent
-    return make_bench(parsed, folder=folder, width=base_width, depth=base_depth)
+        parsed, folder = sweep.read_recipe(recipe)[0], recipe.parent
+    return sweep.make_bench(parsed, folder=folder, width=base_width, depth=base_depth)
 
 
 def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
     """The parametrizations asked for."""
-    from interlaw.training import RULES
-
-    chosen = tuple(dict.fromkeys(treatments or RULES))
+    chosen = tuple(dict.fromkeys(treatments or training.RULES))
     for name in chosen:
-        if name not in RULES:
-            raise InterlawError(f"expected --treatment of {', '.join(RULES)}, found {name!r}; choose among them")
+        if name not in training.RULES:
+            raise InterlawError(
+                f"expected --treatment of {', '.join(training.RULES)}, found {name!r}; choose among them"
+            )
     return chosen
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import published, report
 from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
 from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.published import Comparison, Placement, PublishedRow, Variant
 
 
 def compare(
@@ -58,44 +56,31 @@ def compare(
 
     Do those near the claimed interval score better? Given size and tokens, aware of families.
     """
-    from interlaw.published import (
-        HOMOGENEOUS_PROTOCOL,
-        PAPER_INTERVAL,
-        append_rows,
-        compare_models,
-        place_rows,
-        published_models,
-        published_rows,
-        read_rows,
-    )
-
     refuse_two_models(names or [])
     if variant not in ("base", "inst"):
         raise InterlawError(f"expected --variant base or inst, found {variant!r}; choose one of them")
-    kind: Variant = "inst" if variant == "inst" else "base"
-    used = protocol or HOMOGENEOUS_PROTOCOL
-    tables = [row for path in models or [] for row in read_rows(path)]
+    kind: published.Variant = "inst" if variant == "inst" else "base"
+    used = protocol or published.HOMOGENEOUS_PROTOCOL
+    tables = [row for path in models or [] for row in published.read_rows(path)]
     if score is not None or name is not None:
         added = [own_row(config or [], name=name, score=score, protocol=used, variant=kind), *tables]
     else:
         added = [*tables, *added_rows(tables, lm_eval or [], config or [], task=task, variant=kind)]
-    rows = (*added, *published_rows())
+    rows = (*added, *published.published_rows())
     with busy("comparing the published models"):
-        comparison = compare_models(
+        comparison = published.compare_models(
             rows,
             protocol=used,
             variant=kind,
-            interval=parse_interval(interval) if interval else PAPER_INTERVAL,
+            interval=parse_interval(interval) if interval else published.PAPER_INTERVAL,
         )
     if write is not None:
-        append_rows(write, added)
+        published.append_rows(write, added)
         make_console().print(f"wrote {counted(len(added), 'row')} to {write}")
-    placements = place_rows(added, comparison.models, interval=comparison.interval)
+    placements = published.place_rows(added, comparison.models, interval=comparison.interval)
     if figure is not None:
-        from interlaw.report import draw_scores, write_chart
-
-        points = published_models(rows, protocol=used, variant=kind)
-        tell_written(write_chart(figure, draw_scores(points, interval=comparison.interval)))
+        points = published.published_models(rows, protocol=used, variant=kind)
+        tell_written(report.write_chart(figure, report.draw_scores(points, interval=comparison.interval)))
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
         return
@@ -113,48 +98,47 @@ def parse_interval(text: str) -> tuple[float, float]:
         raise InterlawError(f"expected --interval LOW-HIGH such as .02-.065, found {text!r}; write it so") from None
 
 
-def own_row(configs: list[Path], *, name: str | None, score: float | None, protocol: str, variant: str) -> PublishedRow:
+def own_row(
+    configs: list[Path], *, name: str | None, score: float | None, protocol: str, variant: str
+) -> published.PublishedRow:
     """One model from its config.json and, if given, its score."""
-    from interlaw.published import row_from_config
-
     if len(configs) != 1:
         raise InterlawError(f"expected one --config for --score or --name, found {len(configs)}; give one")
-    return row_from_config(configs[0], name=name, scored=None if score is None else (score, protocol, variant))
+    return published.row_from_config(
+        configs[0], name=name, scored=None if score is None else (score, protocol, variant)
+    )
 
 
 def added_rows(
-    tables: list[PublishedRow], results: list[Path], configs: list[Path], *, task: str | None, variant: Variant
-) -> Iterator[PublishedRow]:
+    tables: list[published.PublishedRow],
+    results: list[Path],
+    configs: list[Path],
+    *,
+    task: str | None,
+    variant: published.Variant,
+) -> Iterator[published.PublishedRow]:
     """Models of results files, and of configurations: each the shape of a results file, or a model without a score."""
-    from interlaw.published import published_rows, read_lm_eval, row_from_config, rows_from_lm_eval
-
     if not results:
-        yield from map(row_from_config, configs)
+        yield from map(published.row_from_config, configs)
     elif configs and len(configs) != len(results):
         raise InterlawError(
             f"expected one --config for each --lm-eval or none, found {len(configs)} for {len(results)}; give one each"
         )
-    known = (*tables, *published_rows())
+    known = (*tables, *published.published_rows())
     shapes: list[Path | None] = [*configs] or [None] * len(results)
     for path, shape in zip(results, shapes, strict=bool(results)):
-        yield from rows_from_lm_eval(read_lm_eval(path, task=task), known=known, variant=variant, config=shape)
+        yield from published.rows_from_lm_eval(
+            published.read_lm_eval(path, task=task), known=known, variant=variant, config=shape
+        )
 
 
-def show(comparison: Comparison, placements: Sequence[Placement]) -> None:
+def show(comparison: published.Comparison, placements: Sequence[published.Placement]) -> None:
     """Prints the user's own models, the answer, then the figures behind it, in 80 columns."""
-    from interlaw.published import published_rows
-    from interlaw.recommendation import wrapped
-
     console = make_console(stderr=False)
-
-    def say(*sentences: str) -> None:
-        for line in wrapped(sentences):
-            console.print(line)
-
-    say(*map(placed, placements), *comparison.answer())
-    first, known = comparison.associations[0], len({row.name for row in published_rows()})
+    console.say(*map(placed, placements), *comparison.answer())
+    first, known = comparison.associations[0], len({row.name for row in published.published_rows()})
     console.print()
-    say(
+    console.say(
         f"{len(comparison.models)} {first.variant} models with a score by {first.protocol}, of {known} in the built-in "
         "table and yours; correlations (95%, leaving out families in turn):"
     )
@@ -170,10 +154,12 @@ def show(comparison: Comparison, placements: Sequence[Placement]) -> None:
         f"{group.highest:.2f}"
         for group in comparison.shared_ratios[:2]
     )
-    say(*groups, *(f"note: {note}" for note in comparison.warnings), "every statistic and model: --details or --json")
+    console.say(
+        *groups, *(f"note: {note}" for note in comparison.warnings), "every statistic and model: --details or --json"
+    )
 
 
-def show_details(comparison: Comparison) -> None:
+def show_details(comparison: published.Comparison) -> None:
     """Prints every statistic of every predictor, then every model."""
     console = make_console(stderr=False)
     statistics = [
@@ -215,7 +201,7 @@ def signed(value: float | None) -> str:
     return "?" if value is None else f"{value:+.2f}"
 
 
-def placed(placement: Placement) -> str:
+def placed(placement: published.Placement) -> str:
     """One added model in one line."""
     row = placement.row
     near = ", ".join(f"{model.name} {model.score:.1f}" for model in placement.nearest)

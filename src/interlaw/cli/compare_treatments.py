@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written
+from interlaw import laws, report, sweep
+from interlaw.cli.options import Confidence, FigureFile, Resamples
+from interlaw.cli.output import AsJson, make_console, print_json, write_figure
 from interlaw.cli.wording import shown, span
-from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.laws import Claim, TreatmentComparison
+from interlaw.size import counted, format_size
 
 
 def compare_treatments(
@@ -22,9 +20,9 @@ def compare_treatments(
         list[Path],
         typer.Argument(metavar="DIR...", help="Runs that differ in training.treatment, or one with several."),
     ],
-    confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
+    confidence: Confidence = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")] = 1000,
+    resamples: Resamples = 1000,
     figure: FigureFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,27 +30,18 @@ def compare_treatments(
 
     R* per budget under each, with intervals on the differences and what each cost.
     """
-    from interlaw.laws import compare_treatments as compare
-    from interlaw.sweep import read_treated
-
-    treated = read_treated(runs)
-    comparison = compare(treated.table, confidence=confidence, seed=seed, num_bootstrap=resamples)
-    if figure is not None:
-        from interlaw.report import draw_treatments, units_of, write_chart
-
-        units = units_of(treated.task)
-        drawing = draw_treatments(comparison, budget_kind=treated.budget_kind, units=units)
-        tell_written(write_chart(figure, drawing))
+    treated = sweep.read_treated(runs)
+    comparison = laws.compare_treatments(treated.table, confidence=confidence, seed=seed, num_bootstrap=resamples)
+    kind, units = treated.budget_kind, report.units_of(treated.task)
+    write_figure(figure, lambda: report.draw_treatments(comparison, budget_kind=kind, units=units))
     if as_json:
         print_json(comparison.to_dict())
         return
     show(comparison)
 
 
-def show(comparison: TreatmentComparison) -> None:
+def show(comparison: laws.TreatmentComparison) -> None:
     """Prints R* under each treatment, the differences, the cost."""
-    from interlaw.size import format_size
-
     console = make_console(stderr=False)
     level = f"{comparison.confidence:.0%}"
     rows = []
@@ -84,7 +73,7 @@ def show(comparison: TreatmentComparison) -> None:
         make_console().print(f"! {warning}")
 
 
-def show_claims(claims: Sequence[Claim]) -> None:
+def show_claims(claims: Sequence[laws.Claim]) -> None:
     """One line a claim, under its own heading."""
     console = make_console(stderr=False)
     console.print("\nThe claims, over all of it")

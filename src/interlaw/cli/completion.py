@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from interlaw import shapes
+
 VIEWS = ("input", "loss", "projected", "output", "patch", "convolution", "bottleneck", "token")
 LAYER_VIEWS = ("input", "loss")
 RULES = ("largest", "nearest")
@@ -45,6 +47,4 @@ def among(names: Sequence[str]) -> Callable[[str], list[str]]:
 
 def families(incomplete: str) -> list[str]:
     """Offers the shape families."""
-    from interlaw.shapes import FAMILIES
-
-    return among(tuple(FAMILIES))(incomplete)
+    return among(tuple(shapes.FAMILIES))(incomplete)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from interlaw import recommendation
 from interlaw.cli.columns import table_lines
 from interlaw.cli.visible import visible
 
@@ -27,6 +28,11 @@ class PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Every text comes through here."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+    def say(self, *sentences: str, indent: int = 0) -> None:
+        """Prints sentences in lines of at most 80 columns."""
+        for line in recommendation.wrapped(sentences, indent=indent):
+            self.print(line)
 
     def print_rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
         """Prints a table: columns of numbers end at the right; a line of empty heads is left out."""

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from interlaw.cli.output import AsJson, make_console, print_json, write_text
+from interlaw import report
+from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.files import save
 
 
 def demo(
@@ -19,9 +21,7 @@ def demo(
 
     176 small networks of 3 sizes: which shape learns best, and what interaction has to do with the loss.
     """
-    from interlaw.report import demo_page
-
-    write_text(demo_page(), out)
+    save(out, report.demo_page().encode())
     if as_json:
         print_json({"page": str(out)})
     elif webbrowser.open(out.resolve().as_uri()):

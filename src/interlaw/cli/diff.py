@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
-from interlaw.subject import MOST_BY_LAYER, title_of
-
-if TYPE_CHECKING:
-    from interlaw.interaction import Estimate, Interaction, Layers, LayersDifference
-    from interlaw.subject import NamedOptions
 
 LAYERS_FIGURE = Path("diff.png")
 
@@ -56,9 +52,7 @@ def diff(
 
     Ends in one sentence: which has the larger interaction, and how sure that is.
     """
-    from interlaw.interaction import LEVEL, SCALE, compare, same_clusters
-
-    level = LEVEL if level is None else level
+    level = interaction.LEVEL if level is None else level
     options = arguments.chosen(ctx, level=None)
     if by_layer:
         _diff_layers((a, b), options, inputs, figure=figure, level=level, as_json=as_json)
@@ -68,7 +62,9 @@ def diff(
     told: set[str] = set()  # the text of both is one
     first, second = (_measured(name, options, inputs, told) for name in (a, b))
     alike = (first.layer, first.dim) == (second.layer, second.dim)
-    differences = compare(first, second, paired=same_clusters(first, second), across=not alike, level=level)
+    differences = interaction.compare(
+        first, second, paired=interaction.same_clusters(first, second), across=not alike, level=level
+    )
     sentence = in_a_sentence(first, second, differences, level=level)
     if as_json:
         print_json(
@@ -84,21 +80,19 @@ def diff(
     console = make_console(stderr=False)
     console.print(sentence)
     if not alike or first.model != second.model:
-        console.print(f"note: {SCALE}")
+        console.print(f"note: {interaction.SCALE}")
 
 
-def _measured(name: str, options: NamedOptions, inputs: Path | None, told: set[str]) -> Interaction:
+def _measured(name: str, options: subject.NamedOptions, inputs: Path | None, told: set[str]) -> interaction.Interaction:
     """The saved measurement, or the model measured now."""
-    from interlaw.interaction import load, measure
-
     if Path(name).suffix == ".json":
-        return load(Path(name))
-    return arguments.measured(measure, arguments.open_named(name, inputs, options, told=told))
+        return interaction.load(Path(name))
+    return arguments.measured(interaction.measure, arguments.open_named(name, inputs, options, told=told))
 
 
 def _diff_layers(
     names: tuple[str, str],
-    options: NamedOptions,
+    options: subject.NamedOptions,
     inputs: Path | None,
     *,
     figure: Path | None,
@@ -106,10 +100,7 @@ def _diff_layers(
     as_json: bool,
 ) -> None:
     """Both models by layer: a table, one figure, one sentence."""
-    from interlaw.interaction import compare_layers, measure_layers
-    from interlaw.report import difference_in_words, draw_layers_pair, require_figure_name, write_chart
-
-    figure = require_figure_name(LAYERS_FIGURE if figure is None else figure)
+    figure = report.require_figure_name(LAYERS_FIGURE if figure is None else figure)
     saved = [name for name in names if Path(name).suffix == ".json"]
     if saved or "layer" in options:
         raise InterlawError(
@@ -118,14 +109,14 @@ def _diff_layers(
         )
     sides, titles, told = [], [], set[str]()
     for name in names:
-        named = arguments.open_named(name, inputs, options, told=told, most=MOST_BY_LAYER)
-        sides.append(arguments.measured(measure_layers, named))
-        titles.append(title_of(named.subject, name))
-    difference = compare_layers(*sides, level=level)
-    sentence = difference_in_words(difference, (titles[0], titles[1]))
+        named = arguments.open_named(name, inputs, options, told=told, most=subject.MOST_BY_LAYER)
+        sides.append(arguments.measured(interaction.measure_layers, named))
+        titles.append(subject.title_of(named.subject, name))
+    difference = interaction.compare_layers(*sides, level=level)
+    sentence = report.difference_in_words(difference, (titles[0], titles[1]))
     drawn = {f"{letter}: {title}": side for letter, title, side in zip("AB", titles, sides, strict=True)}
     replaced = figure.exists()
-    tell_written(write_chart(figure, draw_layers_pair(drawn, message=sentence)), replaced=replaced)
+    tell_written(report.write_chart(figure, report.draw_layers_pair(drawn, message=sentence)), replaced=replaced)
     if as_json:
         listed = {side: [row.to_dict() for row in found] for side, found in zip("ab", sides, strict=True)}
         print_json({**listed, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})
@@ -134,7 +125,7 @@ def _diff_layers(
     make_console(stderr=False).print(sentence)
 
 
-def _show_layers(a: Layers, b: Layers, difference: LayersDifference) -> None:
+def _show_layers(a: interaction.Layers, b: interaction.Layers, difference: interaction.LayersDifference) -> None:
     """One row a layer of either model, in the order of the network."""
     first, second = ({row.name: row.interaction.excess_ratio for row in side} for side in (a, b))
     rows = []
@@ -145,7 +136,13 @@ def _show_layers(a: Layers, b: Layers, difference: LayersDifference) -> None:
     make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
 
 
-def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> str:
+def in_a_sentence(
+    a: interaction.Interaction,
+    b: interaction.Interaction,
+    differences: dict[str, interaction.Estimate],
+    *,
+    level: float,
+) -> str:
     """Which has more interaction beyond what chance gives each; the ratio itself, which says less, stands second."""
     excess, ratio = differences["excess"], differences["aofe_ratio"]
     told_apart = not excess.low <= 0 <= excess.high
@@ -165,12 +162,18 @@ def in_a_sentence(a: Interaction, b: Interaction, differences: dict[str, Estimat
     )
 
 
-def _span(one: Estimate) -> str:
+def _span(one: interaction.Estimate) -> str:
     """A difference with its interval."""
     return f"A - B: {one.value:+.4f}, {span(one.low, one.high, '+.4f')}"
 
 
-def _show(a: Interaction, b: Interaction, differences: dict[str, Estimate], *, level: float) -> None:
+def _show(
+    a: interaction.Interaction,
+    b: interaction.Interaction,
+    differences: dict[str, interaction.Estimate],
+    *,
+    level: float,
+) -> None:
     """One row a quantity: both values and their difference."""
     console = make_console(stderr=False)
     for letter, one in (("A", a), ("B", b)):

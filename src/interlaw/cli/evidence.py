@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import recommendation, report
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
+from interlaw.files import save
 from interlaw.size import format_size
-
-if TYPE_CHECKING:
-    from interlaw.recommendation import Evidence
 
 
 def evidence(
@@ -32,42 +31,30 @@ def evidence(
 
     Every public sweep and this project's own, pooled; conventions, chosen shapes and claims beside them.
     """
-    from interlaw.recommendation import fit_optima, gather_evidence, published_optima, write_optima
-
     if out is not None and not refit:
         raise InterlawError("expected --refit with --out, found --out alone; add --refit")
     optima = None
     if refit:
         make_console().print("fitting every packaged sweep")
-        fitted = fit_optima()
-        optima = (*fitted, *published_optima())
+        fitted = recommendation.fit_optima()
+        optima = (*fitted, *recommendation.published_optima())
         if out is not None:
-            write_text(write_optima(fitted), out)
+            save(out, recommendation.write_optima(fitted).encode())
             tell_written(out)
-    found = gather_evidence(optima)
-    if figure is not None:
-        from interlaw.report import draw_evidence, write_chart
-
-        tell_written(write_chart(figure, draw_evidence(found)))
+    found = recommendation.gather_evidence(optima)
+    write_figure(figure, lambda: report.draw_evidence(found))
     if as_json:
         print_json(found.to_dict())
         return
     show(found)
 
 
-def show(found: Evidence) -> None:
+def show(found: recommendation.Evidence) -> None:
     """Prints the pool first, then what counts, and what stands beside it and why, in 80 columns."""
-    from interlaw.recommendation import wrapped
-
     console = make_console(stderr=False)
-
-    def say(*sentences: str, indent: int = 0) -> None:
-        for line in wrapped(sentences, indent=indent):
-            console.print(line)
-
     here, votes = found.pool.predict(1e9), len(found.coverage)
     inside = sum(one.inside for one in found.coverage) / votes
-    say(
+    console.say(
         f"R* at 1B: {here.ratio:.3f} (90% for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from {votes} "
         f"data sets that differ by a factor of {math.exp(found.pool.tau):.2f} about their mean.",
         f"Each foretold from the others: {inside:.0%} of the optima lie inside their 90% interval. So few data sets "
@@ -91,8 +78,8 @@ def show(found: Evidence) -> None:
     silent = [f"{source.name}: {source.silence}" for source in found.sources if source.silence]
     if silent:
         console.print()
-        say("Measured, no vote:")
-        say(*silent, indent=2)
+        console.say("Measured, no vote:")
+        console.say(*silent, indent=2)
     console.print()
     beside = [
         (source.name, source.standing, ", ".join(f"{r:.4f} at {format_size(n)}" for n, r in source.ends) or "no ratio")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
+from interlaw import recommendation, report
 from interlaw.cli.loading import counting
 from interlaw.cli.options import Port
 from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.recommend import read_fit, tell
 from interlaw.cli.watch import serve
+from interlaw.errors import InterlawError
 
 
 def explore(
@@ -35,29 +39,20 @@ def explore(
 
     Served to this machine's browser alone; asks the functions behind `recommend`. Ctrl-C ends it.
     """
-    from urllib.parse import urlencode
-
-    from interlaw.cli.recommend import read_fit, tell
-    from interlaw.errors import InterlawError
-    from interlaw.report import write_explorer
-
     if measure and out is None:
         raise InterlawError("expected --out FILE.html with --measure, found none; name it, or use the page's button")
     fit = None if law is None else read_fit(law)
     asked = {"params": params, "family": family}
     if out is not None:
         with counting(family):
-            page = write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
+            page = report.write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
         if as_json:
             print_json({"explorer": page})
         else:
             make_console(stderr=False).print(f"wrote {page}")
         return
-    from interlaw.recommendation import recommend
-    from interlaw.report import ExplorerServer
-
-    with counting(family):
-        recommend(params=params, family=family, fit=fit)  # what is wrong ends the command, before a page is served
-    with ExplorerServer(fit=fit, port=port) as server:
+    with counting(family):  # what is wrong ends the command, before a page is served
+        recommendation.recommend(params=params, family=family, fit=fit)
+    with report.ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
         serve(server, address, said="chooses a shape; Ctrl-C ends this", as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from interlaw import runs
 from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, print_json, tell_written
 from interlaw.files import save
@@ -23,10 +24,8 @@ def export(
 
     Shape, loss, interaction with intervals, cost.
     """
-    from interlaw.runs import load_table, table_as
-
-    table = load_table(run)
-    content = table_as(table, form=form)
+    table = runs.load_table(run)
+    content = runs.table_as(table, form=form)
     if out is None and as_json:
         print_json({"trials": table.to_dict(orient="records")})
         return

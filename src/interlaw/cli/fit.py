@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlaw import laws, published, runs
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.loading import busy
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_text
+from interlaw.cli.options import Confidence, Resamples, given_options
+from interlaw.cli.output import AsJson, make_console, print_json, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.laws import BudgetFit, InteractionInterval, LawFit
-
 
 def fit(
+    ctx: typer.Context,
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -30,7 +32,7 @@ def fit(
         ),
     ],
     delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
-    confidence: Annotated[float, typer.Option(help="Level of every interval.")] = 0.9,
+    confidence: Confidence = 0.9,
     window: Annotated[
         float, typer.Option(help="The curve uses shapes whose loss is within this fraction of the best.")
     ] = 0.1,
@@ -55,7 +57,7 @@ def fit(
         bool, typer.Option("--given", help="Each row is the optimum of its budget, found elsewhere.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutations.")] = 0,
-    resamples: Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")] = 1000,
+    resamples: Resamples = 1000,
     out: Annotated[Path | None, typer.Option(metavar="FIT.json", help="Also write the fit, for recommend.")] = None,
     details: Annotated[bool, typer.Option("--details", help="Print the joint law, rival forms, every test.")] = False,
     as_json: AsJson = False,
@@ -64,20 +66,8 @@ def fit(
 
     With intervals, both efficient intervals, and whether they stay put as the budget grows.
     """
-    from interlaw.laws import fit_law
-
-    settings: dict[str, Any] = {
-        "delta": delta,
-        "confidence": confidence,
-        "window": window,
-        "budget_tolerance": budget_tolerance,
-        "last_step": last_step,
-        "treatment": treatment,
-        "given": given,
-        "seed": seed,
-        "num_bootstrap": resamples,
-        "num_permutations": resamples,
-    }
+    names = inspect.signature(laws.fit_law).parameters
+    settings = given_options(ctx, names, num_bootstrap=resamples, num_permutations=resamples)
     if len(sources) > 1:
         from interlaw.cli.fit_together import fit_together
 
@@ -93,10 +83,8 @@ def fit(
         return
     table = read_source(source, view=view, columns=column or [])
     with busy("fitting the law"):
-        law = fit_law(table, **settings)
-    if out is not None:
-        write_text(json.dumps(law.to_dict(), indent=1, allow_nan=False) + "\n", out)
-        tell_written(out)
+        law = laws.fit_law(table, **settings)
+    write_json(law.to_dict(), out)
     beside = surfaces(table, law, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
     if as_json:
         print_json({**law.to_dict(), **beside})
@@ -110,31 +98,23 @@ def fit(
 def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:
     """A run, anyone's table or a public sweep as a table with our column names and one view's interaction."""
     if str(source).startswith("public:"):
-        from interlaw.published import find_sweep
-
-        table = find_sweep(str(source)).table()
+        table = published.find_sweep(str(source)).table()
     elif "://" in str(source) or Path(source).is_dir():
-        from interlaw.runs import load_table
-
-        table = load_table(source)
+        table = runs.load_table(source)
     elif str(source).endswith(".toml") and Path(source).is_file():
         raise InterlawError(
             f"expected a table or a run's folder, found the recipe {str(source)!r}; give the folder of its run "
             "(--out of interlaw sweep)"
         )
     else:
-        from interlaw.runs import read_table_file
-
-        table = read_table_file(source)
+        table = runs.read_table_file(source)
         if table.attrs.get("read_as"):
             make_console().print(f"note: the table was read as {table.attrs['read_as']}")
     table = rename_columns(table, columns)
     # plain columns are the interaction that the table means, whatever other quantity bears a like name
     plain = "aofe_ratio" in table.columns
     if view is not None or (not plain and any(name.endswith("_aofe_ratio") for name in table.columns)):
-        from interlaw.runs import view_table
-
-        table = view_table(table, view=view)
+        table = runs.view_table(table, view=view)
     return table
 
 
@@ -153,12 +133,10 @@ def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table
 
 
-def show(law: LawFit) -> None:
+def show(law: laws.LawFit) -> None:
     """Prints the verdict, one row a budget, and what to beware of."""
-    from interlaw.laws import verdict
-
     console = make_console(stderr=False)
-    for label, words in verdict(law).lines:
+    for label, words in laws.verdict(law).lines:
         console.print(f"{label}: {words}")
     console.print()
     heads = (
@@ -170,9 +148,7 @@ def show(law: LawFit) -> None:
         console.print(f"note: {warning}")
 
 
-def _row(budget: BudgetFit) -> tuple[str, ...]:
-    from interlaw.laws import status_text
-    from interlaw.size import format_size
+def _row(budget: laws.BudgetFit) -> tuple[str, ...]:
 
     star, near, interaction = budget.r_star, budget.loss_interval, budget.interaction_interval
     return (
@@ -182,14 +158,14 @@ def _row(budget: BudgetFit) -> tuple[str, ...]:
         f"{budget.best.depth}x{budget.best.width}",
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
-        status_text(star) if star.value is None else f"{star.value:.4f}",
+        laws.status_text(star) if star.value is None else f"{star.value:.4f}",
         span(star.low, star.high, ".4f"),
         "-" if near is None else _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
         "-" if interaction is None else _interaction(interaction),
     )
 
 
-def _interaction(interval: InteractionInterval) -> str:
+def _interaction(interval: laws.InteractionInterval) -> str:
     """The interval, where there is one."""
     if interval.low is None or interval.high is None:
         return interval.status
@@ -202,12 +178,10 @@ def _span(low: float, high: float, *, low_open: bool = False, high_open: bool = 
     return ends if low < high else f"{low:.4f}{'<' if low_open else ''}{'>' if high_open else ''}"
 
 
-def show_details(law: LawFit) -> None:
+def show_details(law: laws.LawFit) -> None:
     """Prints the joint law, rival forms, the slope against every published one, and every claim."""
-    from interlaw.laws import verdict
-
     console = make_console(stderr=False)
-    for sentence in verdict(law).details:
+    for sentence in laws.verdict(law).details:
         console.print(sentence)
     if law.law is not None:
         joint = law.law

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interlaw import laws
 from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.output import make_console, print_json
 from interlaw.errors import InterlawError
@@ -22,33 +24,29 @@ def fit_together(
     Raises:
         InterlawError: A file for one fit was asked for, or a treatment that no table has.
     """
-    from interlaw.laws import FittedTable, fit_law, judge_together, verdict
-
     if out is not None:
         raise InterlawError(f"expected one run or table with --out, found {len(tables)}; fit the one to be kept alone")
     options = {name: value for name, value in settings.items() if name != "treatment"}
     parts = [
-        FittedTable(
+        laws.FittedTable(
             source=source,
             treatment=treatment,
             table=table,
-            fit=fit_law(table, treatment=treatment, **options),
-            reading={name: options[name] for name in ("budget_tolerance", "last_step")},
+            fit=laws.fit_law(table, treatment=treatment, **options),
+            reading={name: options.get(name) for name in ("budget_tolerance", "last_step")},
         )
         for source, table in tables.items()
-        for treatment in _treatments(table, settings["treatment"])
+        for treatment in _treatments(table, settings.get("treatment"))
     ]
-    claims = judge_together(parts, num_permutations=settings["num_permutations"], seed=settings["seed"])
+    claims = laws.judge_together(parts, num_permutations=settings["num_permutations"], seed=settings["seed"])
     if as_json:
-        from dataclasses import asdict
-
         fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
         print_json({"fits": fits, "claims": [asdict(claim) for claim in claims]})
         return
     console = make_console(stderr=False)
     for part in parts:
         name = part.source if part.treatment is None else f"{part.source}, {part.treatment}"
-        console.print(f"{name}: {verdict(part.fit).best}")
+        console.print(f"{name}: {laws.verdict(part.fit).best}")
     show_claims(claims)
 
 

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from interlaw import sweep
 from interlaw.cli.completion import families
-from interlaw.cli.options import OwnText
-from interlaw.cli.output import AsJson, make_console, own_name, print_json, write_text
-from interlaw.errors import InterlawError, near_path
+from interlaw.cli.options import OwnText, require_text
+from interlaw.cli.output import AsJson, make_console, own_name, print_json
+from interlaw.errors import InterlawError
+from interlaw.files import save
 
 
 def init(
@@ -24,16 +26,11 @@ def init(
 
     It has every key, its default and a comment, and runs as it is.
     """
-    from interlaw.sweep import starter_recipe
-
     if file.exists():
         raise InterlawError(f"expected a new file, found one at {str(file)!r}; name another, or remove it first")
-    if text is not None and not text.exists():
-        raise InterlawError(
-            f"expected a text file or folder, found nothing at {str(text)!r}; check the path{near_path(text)}"
-        )
+    require_text(text)
     corpus = None if text is None else os.path.relpath(text, file.parent)
-    write_text(starter_recipe(family=family, corpus=corpus), file)
+    save(file, sweep.starter_recipe(family=family, corpus=corpus).encode())
     if as_json:
         print_json({"recipe": str(file)})
         return

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import LAYER_VIEWS, among
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, write_figure, write_json
 from interlaw.cli.wording import span
-from interlaw.subject import MOST_BY_LAYER, title_of
-
-if TYPE_CHECKING:
-    from interlaw.interaction import LayerInteraction
 
 
 def layers(
@@ -44,31 +41,24 @@ def layers(
 
     With the agreement of the two: whether the Neural Feature Ansatz holds (AGOP ~ W^T W).
     """
-    from interlaw.interaction import measure_layers
-
     if figure is not None:
-        from interlaw.report import draw_layers, require_figure_name, write_chart
-
-        require_figure_name(figure)
+        report.require_figure_name(figure)
     options = arguments.chosen(ctx, groups=None, layer=None)
-    named = arguments.open_named(model, inputs, options, most=MOST_BY_LAYER, groups=groups)
-    found = arguments.measured(measure_layers, named, layers=layer or None)
-    if figure is not None:
-        drawing = draw_layers(found, whose=f"{title_of(named.subject, model)}, {named.options['view']} view")
-        tell_written(write_chart(figure, drawing))
+    named = arguments.open_named(model, inputs, options, most=subject.MOST_BY_LAYER, groups=groups)
+    found = arguments.measured(interaction.measure_layers, named, layers=layer or None)
+    whose = f"{subject.title_of(named.subject, model)}, {named.options['view']} view"
+    write_figure(figure, lambda: report.draw_layers(found, whose=whose))
     for name, reason in found.left_out.items():
         make_console().print(f"note: '{name}' is left out: {reason}")
     written = {"layers": [row.to_dict() for row in found], "left_out": found.left_out}
-    if out is not None:
-        write_json(written, out)
-        tell_written(out)
+    write_json(written, out)
     if as_json:
         print_json(written)
     else:
         show(found)
 
 
-def show(found: tuple[LayerInteraction, ...]) -> None:
+def show(found: tuple[interaction.LayerInteraction, ...]) -> None:
     """Prints one row a layer."""
     heads = (
         *("layer", "kind", "dim", "AOFE-ratio", "by chance", "above chance", "interval"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -16,12 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from interlaw import runs, sweep
 from interlaw.cli.output import make_console
-
-if TYPE_CHECKING:
-    from interlaw.runs import TrialSpec
-    from interlaw.sweep import Event, Listener
-
+from interlaw.size import format_size
 
 SILENCE_SECONDS = 30.0  # a log that says nothing for longer looks like a program that hangs
 
@@ -37,7 +33,9 @@ class LiveSweep:
         listen: Told every event after it was drawn.
     """
 
-    def __init__(self, trials: list[TrialSpec], *, already_done: int, listen: Listener | None = None) -> None:
+    def __init__(
+        self, trials: list[runs.TrialSpec], *, already_done: int, listen: sweep.Listener | None = None
+    ) -> None:
         self._next = listen
         self._console = make_console()
         self._names = {trial.key: describe(trial) for trial in trials}
@@ -70,7 +68,7 @@ class LiveSweep:
     ) -> None:
         self._progress.stop()
 
-    def listen(self, event: Event) -> None:
+    def listen(self, event: sweep.Event) -> None:
         """Takes one event."""
         self._draw(event)
         if self._next:
@@ -86,7 +84,7 @@ class LiveSweep:
         where = "; ".join(f"{' '.join(self._names[key].split())} {note}" for key, note in sorted(self._running.items()))
         self._console.print(f"{done:.0f} of {self._progress.tasks[0].total:.0f} trials done; running: {where}")
 
-    def _draw(self, event: Event) -> None:
+    def _draw(self, event: sweep.Event) -> None:
         if event.kind == "started":
             if event.key in self._lines:  # its worker died, another one resumes
                 self._progress.remove_task(self._lines[event.key])
@@ -101,7 +99,7 @@ class LiveSweep:
         else:
             self._end(event)
 
-    def _end(self, event: Event) -> None:
+    def _end(self, event: sweep.Event) -> None:
         """A trial ended: one line stays, the bar moves."""
         self._progress.remove_task(self._lines.pop(event.key))
         self._progress.advance(self._whole)
@@ -120,14 +118,12 @@ class LiveSweep:
             self._console.print(f"on this device: {graph}")
 
 
-def describe(trial: TrialSpec) -> str:
+def describe(trial: runs.TrialSpec) -> str:
     """A trial in one short phrase."""
-    from interlaw.size import format_size
-
     shape = trial.make_shape()
     return f"{format_size(trial.budget.amount):>5}  {shape.depth}x{shape.width:<4} seed {trial.training.seed}"
 
 
-def _tokens(trial: TrialSpec) -> int:
+def _tokens(trial: runs.TrialSpec) -> int:
     """Tokens that a trial trains on."""
     return trial.training.steps * trial.training.batch_size * trial.task.units_per_sample

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from interlaw import interaction, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.loading import busy, uncollected
@@ -15,10 +16,6 @@ from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.interaction import Interaction
-    from interlaw.subject import Given, Named, NamedOptions
 
 
 def measure(
@@ -70,9 +67,6 @@ def measure(
 
     With intervals and against chance, at its input or at any layer.
     """
-    from interlaw.interaction import measure as measure_interaction
-    from interlaw.interaction import save
-
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
     options = arguments.chosen(
@@ -86,11 +80,11 @@ def measure(
         show_places(model, options, inputs=inputs, as_json=as_json)
         return
     named = arguments.open_named(model, inputs, options, groups=groups)
-    result = arguments.measured(measure_interaction, named)
+    result = arguments.measured(interaction.measure, named)
     if rotate:
         result = with_rotation_test(result, named)
     if out is not None:
-        save(result, out)
+        interaction.save(result, out)
         tell_written(out)
     if as_json:
         print_json(result.to_dict())
@@ -98,30 +92,27 @@ def measure(
         show(result, of=f"{model} on {what_was_read(named.given, inputs, assumed=text is None)}")
 
 
-def what_was_read(given: Given, inputs: Path | None, *, assumed: bool) -> str:
+def what_was_read(given: subject.Given, inputs: Path | None, *, assumed: bool) -> str:
     """The inputs in words; a text that nobody named is said to be so."""
     if given.text is None:
         return "samples of its own task" if inputs is None else str(inputs)
     return f"{given.text} (no --text was given)" if assumed else given.text
 
 
-def show_places(model: str, options: NamedOptions, *, inputs: Path | None, as_json: bool) -> None:
+def show_places(model: str, options: subject.NamedOptions, *, inputs: Path | None, as_json: bool) -> None:
     """Name, class, width and calls of every layer; calls need inputs, which a known language model does without."""
-    from interlaw.interaction import list_layers
-    from interlaw.subject import any_tokens, open_subject, read_inputs
-
     with busy(f"loading {model}"), uncollected():
         trust = options.get("trust_remote_code", False)
-        subject = open_subject(model, device=options.get("device"), trust_remote_code=trust)
+        opened = subject.open_subject(model, device=options.get("device"), trust_remote_code=trust)
     text, context = options.get("text"), options.get("context")
-    one = any_tokens(subject, context=context)
+    one = subject.any_tokens(opened, context=context)
     if inputs is not None or text is not None:
-        given = read_inputs(subject, view="input", text=text, inputs=inputs, samples=1, context=context)
+        given = subject.read_inputs(opened, view="input", text=text, inputs=inputs, samples=1, context=context)
         one = given.inputs[0] if isinstance(given.inputs, list) else given.inputs
     if one is not None:
-        device = next(subject.model.parameters()).device
+        device = next(opened.model.parameters()).device
         one = {k: v.to(device) for k, v in one.items()} if isinstance(one, dict) else one.to(device)
-    layers = list_layers(subject.model, one)
+    layers = interaction.list_layers(opened.model, one)
     if as_json:
         print_json({"layers": layers})
         return
@@ -131,14 +122,14 @@ def show_places(model: str, options: NamedOptions, *, inputs: Path | None, as_js
     )
 
 
-def with_rotation_test(result: Interaction, named: Named) -> Interaction:
+def with_rotation_test(result: interaction.Interaction, named: subject.Named) -> interaction.Interaction:
     """The measurement with the p-value of its basis; a second pass over the inputs forms the matrix."""
-    from interlaw.interaction import MatrixOptions, agop, require_small, rotation_test
-
-    require_small(result.dim)
-    how: Any = {name: value for name, value in named.options.items() if name in MatrixOptions.__annotations__}
-    G = agop(named.subject.model, named.given.inputs, **{"probes": "exact", **how})
-    return replace(result, rotation_test=rotation_test(G, seed=result.seed))
+    interaction.require_small(result.dim)
+    how: Any = {
+        name: value for name, value in named.options.items() if name in interaction.MatrixOptions.__annotations__
+    }
+    G = interaction.agop(named.subject.model, named.given.inputs, **{"probes": "exact", **how})
+    return replace(result, rotation_test=interaction.rotation_test(G, seed=result.seed))
 
 
 def indices(written: str) -> list[int]:
@@ -149,7 +140,7 @@ def indices(written: str) -> list[int]:
         raise InterlawError(f"expected outputs as whole numbers such as 0,3,5, found '{written}'") from error
 
 
-def show(result: Interaction, *, of: str) -> None:
+def show(result: interaction.Interaction, *, of: str) -> None:
     """Prints what was measured, one row a quantity, the null, and what to watch for."""
     console = make_console(stderr=False)
     probes = f"{result.num_probes} probe{'s' * (result.num_probes > 1)} a sample"
@@ -182,14 +173,14 @@ def show(result: Interaction, *, of: str) -> None:
         console.print("note: the precision asked for was not reached; give more samples")
 
 
-def _counted(result: Interaction) -> str:
+def _counted(result: interaction.Interaction) -> str:
     """How many samples there were, and how many groups of them."""
     if result.num_samples in (None, result.num_clusters):
         return f"{result.num_clusters} samples"
     return f"{result.num_samples} samples in {counted(result.num_clusters, 'group')}"
 
 
-def _judged(result: Interaction) -> str:
+def _judged(result: interaction.Interaction) -> str:
     """The AOFE-ratio against chance, in a sentence; the interval of the excess holds the spread over random bases."""
     low, high = result.excess.low, result.excess.high
     share = f"the coordinates' interaction is {result.aofe_ratio.value:.1%} of the energy"

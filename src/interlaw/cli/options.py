@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from interlaw.errors import InterlawError, near_path
 
 RunPlace = Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder or its URL, finished or not.")]
 OwnText = Annotated[
@@ -19,3 +22,27 @@ FigureFile = Annotated[
     Path | None, typer.Option(metavar="FILE.png", help="Also draw it, as PNG, SVG or PDF by the ending.")
 ]
 Port = Annotated[int, typer.Option(help="Port on this machine; any free one when 0.")]
+Confidence = Annotated[float, typer.Option(help="Level of every interval.")]
+Resamples = Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")]
+Vocabulary = Annotated[str | None, typer.Option("--vocab", help="Vocabulary size, such as 32k; the family's own.")]
+Tied = Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")]
+
+
+def require_text(text: Path | None) -> None:
+    """Refuses a text of the user's own that is not there."""
+    if text is not None and not text.exists():
+        raise InterlawError(
+            f"expected a text file or folder, found nothing at {str(text)!r}; check the path{near_path(text)}"
+        )
+
+
+def given_options(ctx: typer.Context, names: Iterable[str], **other: Any) -> dict[str, Any]:
+    """The options of these names that were given; a function of the library keeps its defaults for the others.
+
+    Args:
+        ctx: The command, whose options have the library's names.
+        names: What the function takes.
+        **other: Arguments of another name or meaning; None leaves one out.
+    """
+    options = {**ctx.params, **other}
+    return {name: options[name] for name in names if options.get(name) is not None}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlaw import report
 from interlaw.files import save
 from interlaw.plain import plain
 
@@ -27,17 +29,24 @@ def own_name() -> str:
 
 def print_json(values: Any) -> None:
     """Writes one JSON document to stdout; a number that JSON lacks (NaN, inf) becomes null."""
-    sys.stdout.write(json.dumps(plain(values), indent=1, default=str) + "\n")
+    sys.stdout.write(_document(values))
 
 
-def write_json(values: Any, path: Path) -> None:
-    """Writes the same document to a file, whole or not at all; raises InterlawError as `save` does."""
-    write_text(json.dumps(plain(values), indent=1, default=str) + "\n", path)
+def write_json(values: Any, path: Path | None) -> None:
+    """Writes the same document to a file where one was asked for, and says so; raises InterlawError as `save` does."""
+    if path is not None:
+        save(path, _document(values).encode())
+        tell_written(path)
 
 
-def write_text(text: str, path: Path) -> None:
-    """Writes a text file, whole or not at all; raises InterlawError as `save` does."""
-    save(path, text.encode())
+def _document(values: Any) -> str:
+    return json.dumps(plain(values), indent=1, default=str) + "\n"
+
+
+def write_figure(path: Path | None, draw: Callable[[], Any]) -> None:
+    """Draws a figure where one was asked for, and says so."""
+    if path is not None:
+        tell_written(report.write_chart(path, draw()))
 
 
 def tell_written(*paths: str | Path, replaced: bool = False) -> None:

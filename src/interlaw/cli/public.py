@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from interlaw import laws, published
 from interlaw.cli.output import make_console, print_json
+from interlaw.size import format_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interlaw.laws import LawFit
 
 # With this many shapes a budget has a curve of its own; below, in every budget, a table is a grid of sizes.
 _ENOUGH = 5
@@ -24,35 +25,29 @@ _WORDS = {
 
 def list_sweeps(*, as_json: bool) -> None:
     """Prints every packaged sweep: its name, what it is, what it counts, where it is from."""
-    from interlaw.published import packaged_sweeps
-    from interlaw.recommendation import wrapped
-
     if as_json:
-        print_json({"sweeps": [asdict(sweep) for sweep in packaged_sweeps()]})
+        print_json({"sweeps": [asdict(sweep) for sweep in published.packaged_sweeps()]})
         return
     console = make_console(stderr=False)
-    for sweep in packaged_sweeps():
+    for sweep in published.packaged_sweeps():
         console.print(sweep.name, style="bold")
-        said = (sweep.title, f"counts: {sweep.counts}", f"{sweep.source} (licence: {sweep.licence})")
-        for line in wrapped(said, indent=2):
-            console.print(line)
+        licence = f"{sweep.source} (licence: {sweep.licence})"
+        console.say(sweep.title, f"counts: {sweep.counts}", licence, indent=2)
     make_console().print("fit one: interlaw fit public:NAME")
 
 
-def surfaces(table: pd.DataFrame, law: LawFit, **reading: Any) -> dict[str, list[dict[str, Any]]]:
+def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str, list[dict[str, Any]]]:
     """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs.
 
     Of the rows that the law was fitted to, which were read with `treatment`, `budget_tolerance` and `last_step`.
     """
-    from interlaw.laws import compute_optima, read_runs, surface_optima
-
-    used = table.iloc[read_runs(table, **reading).row]
+    used = table.iloc[laws.read_runs(table, **reading).row]
     columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
-        return {"compute_optimal": [asdict(one) for one in compute_optima(columns)]}
+        return {"compute_optimal": [asdict(one) for one in laws.compute_optima(columns)]}
     if "budget" in table.columns or any(budget.num_shapes >= _ENOUGH for budget in law.budgets):
         return {}
-    return {"surface": [asdict(one) for one in surface_optima(columns)]}
+    return {"surface": [asdict(one) for one in laws.surface_optima(columns)]}
 
 
 HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md, `python -m benchmarks laws_coverage`
@@ -60,8 +55,6 @@ HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md,
 
 def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
     """Prints them, one line a size or budget."""
-    from interlaw.size import format_size
-
     console = make_console(stderr=False)
     for one in found.get("surface", []):
         said = _WORDS.get(one["status"], one["status"])

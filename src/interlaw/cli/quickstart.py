@@ -6,18 +6,17 @@ import json
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import laws, recommendation, report, runs, sweep
 from interlaw.cli.loading import busy
-from interlaw.cli.options import OwnText, Workers
+from interlaw.cli.options import OwnText, Workers, require_text
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
-from interlaw.errors import InterlawError, WorkFailedError, near_path
-from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.runs import RunFolder, TrialSpec
+from interlaw.cli.sweep import choose_device, drive, require_workers
+from interlaw.errors import WorkFailedError
+from interlaw.size import counted, format_size
 
 RECIPE = "quickstart.toml"
 RUNS = Path("runs")
@@ -37,18 +36,11 @@ def quickstart(
 
     Trains, measures, fits and reports, on text that every machine has or on your own.
     """
-    from interlaw.cli.sweep import choose_device, drive, require_workers
-    from interlaw.laws import fit_law, verdict
-    from interlaw.report import write_report
-    from interlaw.runs import load_table, view_table
-    from interlaw.size import format_size
-    from interlaw.sweep import parse_recipe, prepare_run, require_folder, run_trials
-
     require_workers(workers)
     out = out or RUNS / ("quickstart" if text is None else f"quickstart-{text.resolve().stem}")
-    require_folder(out)
+    sweep.require_folder(out)
     written = recipe_on(text)
-    recipe = parse_recipe(written, source=RECIPE)
+    recipe = sweep.parse_recipe(written, source=RECIPE)
     console = make_console()
 
     source, device = text or "the standard library's text", choose_device(None)
@@ -58,19 +50,19 @@ def quickstart(
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
     )
 
-    def plan() -> tuple[RunFolder, list[TrialSpec]]:
-        return prepare_run(recipe, written, out=out, folder=Path.cwd())
+    def plan() -> tuple[runs.RunFolder, list[runs.TrialSpec]]:
+        return sweep.prepare_run(recipe, written, out=out, folder=Path.cwd())
 
-    outcome = drive(plan, partial(run_trials, num_workers=workers, device=device))
+    outcome = drive(plan, partial(sweep.run_trials, num_workers=workers, device=device))
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
     if outcome["unmeasured"]:
         missing = counted(outcome["unmeasured"], "trial")
         console.print(f"{missing} could not be measured; `interlaw status {out}` says why")
-    table = load_table(out)
+    table = runs.load_table(out)
     with busy("fitting the law and drawing the report"):
-        law = fit_law(view_table(table))
-        page = write_report(out)
+        law = laws.fit_law(runs.view_table(table))
+        page = report.write_report(out)
     if as_json:
         print_json(
             {"run_dir": str(out), "trials": table.to_dict(orient="records"), "law": law.to_dict(), "report": str(page)}
@@ -79,7 +71,7 @@ def quickstart(
     best = law.budgets[-1].best
     of_best = table[(table["budget"] == table["budget"].max()) & (table["depth"] == best.depth)]
     trial = out / "trials" / str(of_best["key"].iloc[0])
-    lines = [f"{label}: {words}" for label, words in verdict(law).lines]
+    lines = [f"{label}: {words}" for label, words in laws.verdict(law).lines]
     lines += [
         "",
         f"report: {page}",
@@ -92,12 +84,9 @@ def quickstart(
 
 def larger_evidence() -> str:
     """Where R* lies in a public sweep of the same kind of network, and in all of them at a common size."""
-    from interlaw.recommendation import measured_optima, measured_pool
-    from interlaw.size import format_size
-
-    same_kind = [one for one in measured_optima() if one.sweep == SAME_KIND and one.counts]
+    same_kind = [one for one in recommendation.measured_optima() if one.sweep == SAME_KIND and one.counts]
     first, last = (f"{one.ratio:.3f} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
-    pooled = measured_pool().predict(1e9)
+    pooled = recommendation.measured_pool().predict(1e9)
     return (
         f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters ({own_name()} fit "
         f"public:{SAME_KIND}); public sweeps together say {pooled.ratio:.3f} at 1B ({own_name()} evidence)"
@@ -113,9 +102,6 @@ def recipe_on(text: Path | None) -> str:
     packaged = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
     if text is None:
         return packaged
-    if not text.exists():
-        raise InterlawError(
-            f"expected a text file or folder, found nothing at {str(text)!r}; check the path{near_path(text)}"
-        )
+    require_text(text)
     corpus = json.dumps(str(text.resolve()), ensure_ascii=False)  # a string of JSON is one of TOML
     return packaged.replace('corpus = "stdlib"', f"corpus = {corpus}")

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import laws, recommendation, report
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.completion import DECODERS, among
+from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
+from interlaw.cli.options import Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.errors import InterlawError
 from interlaw.files import save
-from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.laws import LawFit
-    from interlaw.recommendation import Recommendation
+from interlaw.size import counted, format_size
 
 
 def recommend(
+    ctx: typer.Context,
     params: Annotated[str | None, typer.Option(help="Budget in total parameters, such as 350M.")] = None,
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
     family: Annotated[
@@ -30,7 +31,7 @@ def recommend(
             help="gpt, llama, qwen2, or hf:NAME, a dense decoder such as qwen3.", autocompletion=among(DECODERS)
         ),
     ] = "llama",
-    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k; the family's own.")] = None,
+    vocab_size: Vocabulary = None,
     context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; 4096, of gpt 256.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,
     tokens_per_param: Annotated[
@@ -46,10 +47,10 @@ def recommend(
     interval: Annotated[str | None, typer.Option(help="Choose from R = LOW-HIGH instead.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of an attention head; what splits best.")] = None,
     heads_per_kv: Annotated[int | None, typer.Option(help="Most query heads that share a key-value head.")] = None,
-    tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
+    tied: Tied = None,
     multiple_of: Annotated[int | None, typer.Option(help="Width and d_ff are multiples of this.")] = None,
     tolerance: Annotated[float, typer.Option(min=0, max=0.5, help="Largest relative miss of the budget.")] = 0.05,
-    count: Annotated[int, typer.Option(help="Shapes to list at most.")] = 5,
+    num_candidates: Annotated[int, typer.Option("--count", help="Shapes to list at most.")] = 5,
     device: Annotated[str, typer.Option(help="What trains it, for the days: h100, a100, ...")] = "h100",
     devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
     utilization: Annotated[float, typer.Option(help="Share of their peak that training reaches.")] = 0.4,
@@ -67,35 +68,17 @@ def recommend(
 
     Then what is nearly as good and why one would rather take that, with what each costs.
     """
-    from interlaw.recommendation import Plan
-    from interlaw.recommendation import recommend as recommend_shapes
-
     fit = read_fit(law) if law is not None else None
+    asked = given_options(
+        ctx,
+        inspect.signature(recommendation.recommend).parameters,
+        interval=None if interval is None else parse_interval(interval),
+        plan=recommendation.Plan(device=device, num_devices=devices, utilization=utilization, batch=batch),
+    )
     with counting(family):
-        result = recommend_shapes(
-            params=params,
-            flops=flops,
-            family=family,
-            vocab_size=vocab,
-            context=context,
-            tokens=tokens,
-            tokens_per_param=tokens_per_param,
-            fit=fit,
-            delta=delta,
-            interval=parse_interval(interval) if interval is not None else None,
-            head_dim=head_dim,
-            heads_per_kv=heads_per_kv,
-            tied=tied,
-            multiple_of=multiple_of,
-            parallel=parallel,
-            plan=Plan(device=device, num_devices=devices, utilization=utilization, batch=batch),
-            tolerance=tolerance,
-            num_candidates=count,
-        )
+        result = recommendation.recommend(**asked, fit=fit)
     if measure:
-        from interlaw.recommendation import timed
-
-        result = timed(result, say=tell)
+        result = recommendation.timed(result, say=tell)
     if figure is not None:
         draw(result, figure, measured=measure)
     written = write_config(result, export, pick=pick) if export is not None else None
@@ -111,16 +94,14 @@ def recommend(
         tell_written(written)
 
 
-def draw(result: Recommendation, figure: Path, *, measured: bool) -> None:
+def draw(result: recommendation.Recommendation, figure: Path, *, measured: bool) -> None:
     """Writes the figure; where too few shapes could be timed for one, says so: the times were long to take."""
-    from interlaw.report import draw_frontier, write_chart
-
     num_timed = sum(one.measured is not None for one in result.candidates)
     if measured and num_timed < 2:
         words = f"warning: no figure of {counted(num_timed, 'timed shape')}; list more with a larger --delta or --count"
         make_console().print(words)
         return
-    tell_written(write_chart(figure, draw_frontier(result)))
+    tell_written(report.write_chart(figure, report.draw_frontier(result)))
 
 
 def tell(words: str) -> None:
@@ -128,20 +109,16 @@ def tell(words: str) -> None:
     make_console().print(words)
 
 
-def read_fit(source: str | Path) -> LawFit:
+def read_fit(source: str | Path) -> laws.LawFit:
     """A fit's JSON as it is; a run's folder or a table fitted now."""
-    from interlaw.laws import LawFit, fit_law
-
     path = Path(source)
     if not str(source).endswith(".json"):
-        from interlaw.cli.fit import read_source
-
         table = read_source(source, view=None, columns=[])
         make_console().print(f"fitting {source}")
-        return fit_law(table)
+        return laws.fit_law(table)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return LawFit.from_dict(values)
+        return laws.LawFit.from_dict(values)
     except OSError:
         raise InterlawError(
             f"expected a fit at {path}, found none; write one: interlaw fit RUNS --out {path}"
@@ -150,13 +127,11 @@ def read_fit(source: str | Path) -> LawFit:
         raise InterlawError(f"expected {path} to be the JSON of a fit, found {error}; write it again") from None
 
 
-def write_config(result: Recommendation, folder: Path, *, pick: int) -> Path:
+def write_config(result: recommendation.Recommendation, folder: Path, *, pick: int) -> Path:
     """Writes config.json for one candidate; never over a different one."""
-    from interlaw.recommendation import hf_config
-
     if not 1 <= pick <= len(result.candidates):
         raise InterlawError(f"expected --pick from 1 to {len(result.candidates)}, found {pick}; choose one of the list")
-    text = json.dumps(hf_config(result.candidates[pick - 1].shape), indent=2) + "\n"
+    text = json.dumps(recommendation.hf_config(result.candidates[pick - 1].shape), indent=2) + "\n"
     path = folder / "config.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InterlawError(
@@ -166,10 +141,8 @@ def write_config(result: Recommendation, folder: Path, *, pick: int) -> Path:
     return path
 
 
-def show_evidence(result: Recommendation) -> None:
+def show_evidence(result: recommendation.Recommendation) -> None:
     """Prints every published line and the real models of this size."""
-    from interlaw.size import format_size
-
     console = make_console(stderr=False)
     lines = [
         (

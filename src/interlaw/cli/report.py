@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interlaw import runs
 from interlaw.cli.loading import busy
 from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
@@ -27,10 +28,9 @@ def report(
     Self-contained; with `--figures` also each figure for print.
     """
     from interlaw.report import write_figures, write_report
-    from interlaw.runs import is_url
 
     with busy("fitting and drawing"):
-        page = write_report(run, out or (Path("report.html") if is_url(run) else None))
+        page = write_report(run, out or (Path("report.html") if runs.is_url(run) else None))
     written = [] if figures is None else write_figures(run, figures)
     if as_json:
         print_json({"report": page, "figures": written})

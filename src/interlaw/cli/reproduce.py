@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import reproduce as experiments
+from interlaw import sweep
 from interlaw.cli.completion import EXPERIMENTS, SCALES, among
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.sweep import choose_device, drive, require_device, require_workers
 from interlaw.errors import WorkFailedError
-
-if TYPE_CHECKING:
-    from interlaw.reproduce import Outcome, Plan
 
 
 def reproduce(
@@ -44,23 +44,18 @@ def reproduce(
 
     Every published figure beside what came out.
     """
-    from interlaw.cli.sweep import choose_device, drive, require_device, require_workers
-    from interlaw.reproduce import Driver, require_options
-    from interlaw.reproduce import reproduce as run_experiment
-    from interlaw.sweep import run_trials
-
-    require_options(name, {"workers"} if workers is not None else ())
+    experiments.require_options(name, {"workers"} if workers is not None else ())
     device = choose_device(device)
     require_device(device)
     require_workers(workers)
     console = make_console()
 
-    def sweep(plan: Plan) -> None:
-        drive(plan, partial(run_trials, num_workers=workers, device=device))
+    def run_sweep(plan: experiments.Plan) -> None:
+        drive(plan, partial(sweep.run_trials, num_workers=workers, device=device))
 
-    driver = Driver(sweep=sweep, note=lambda line: console.print(line), device=device)
+    driver = experiments.Driver(sweep=run_sweep, note=lambda line: console.print(line), device=device)
     chosen = tuple(part.strip() for part in (models or "").split(",") if part.strip())
-    outcome = run_experiment(name, scale=scale, out=out, driver=driver, text=text, models=chosen)
+    outcome = experiments.reproduce(name, scale=scale, out=out, driver=driver, text=text, models=chosen)
     if as_json:
         print_json(outcome.to_dict())
     else:
@@ -72,14 +67,12 @@ def reproduce(
         )
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: experiments.Outcome) -> None:
     """The agreement table, what the claims' tests say, and what both leave out."""
-    from interlaw.reproduce import HEADS, remarks
-
     console = make_console(stderr=False)
     console.print(outcome.setting)
-    console.print_rows(HEADS, [line.cells() for line in outcome.agreement])
-    for note in (*outcome.sentences(), *remarks(outcome.agreement), *outcome.notes, *outcome.files):
+    console.print_rows(experiments.HEADS, [line.cells() for line in outcome.agreement])
+    for note in (*outcome.sentences(), *experiments.remarks(outcome.agreement), *outcome.notes, *outcome.files):
         console.print(note)
     for lost in outcome.lost:
         console.print(f"Lost: {lost}.")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from interlaw import sweep
 from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.sweep import require_device
 from interlaw.cli.visible import visible
 from interlaw.errors import WorkFailedError
-
-if TYPE_CHECKING:
-    from interlaw.sweep import Rerun
 
 SHOWN = 10
 
@@ -29,13 +28,12 @@ def rerun(
 
     From its spec, in a scratch folder; every figure and weight against its record.
     """
-    from interlaw.cli.sweep import require_device
-    from interlaw.sweep import RERUN_TOLERANCE, rerun_trial
-
     if device is not None:
         require_device(device)
     with make_console().status(f"running {visible(PurePath(trial).name)} again"):
-        found = rerun_trial(trial, tolerance=RERUN_TOLERANCE if tolerance is None else tolerance, device=device)
+        found = sweep.rerun_trial(
+            trial, tolerance=sweep.RERUN_TOLERANCE if tolerance is None else tolerance, device=device
+        )
     if as_json:
         print_json(found.to_dict())
     else:
@@ -44,7 +42,7 @@ def rerun(
         raise WorkFailedError(f"the rerun of {found.key} differs from its record by more than {found.tolerance:g}")
 
 
-def show(found: Rerun) -> None:
+def show(found: sweep.Rerun) -> None:
     """Prints the verdict, what differs most, and which versions differ."""
     console = make_console(stderr=False)
     same = found.num_compared - len(found.differences)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from interlaw import recommendation
+from interlaw import shapes as matching
 from interlaw.cli.completion import RULES, among, families
 from interlaw.cli.loading import counting
+from interlaw.cli.options import Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
+from interlaw.size import format_size, parse_depths, parse_size
 
-if TYPE_CHECKING:
-    from interlaw.shapes import Budget, Shape
-
+# the sizes of a shape beside depth and width
+SETTINGS = (
+    "vocab_size", "context", "head_dim", "kv_heads", "d_ff_ratio", "input_size", "output_size", "channels", "tied",
+)  # fmt: skip
 FAR = 0.05
 VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
 
 
 def shapes(
+    ctx: typer.Context,
     depths: Annotated[
         str | None,
         typer.Option(help="Depths, such as 1-24, 2-16:2 or 1,2,4; those around the likely optimum, else 1-24."),
@@ -41,7 +48,7 @@ def shapes(
     multiple_of: Annotated[
         int | None, typer.Option(min=1, help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
     ] = None,
-    vocab: Annotated[str | None, typer.Option(help="Vocabulary size, such as 32k; the family's own.")] = None,
+    vocab_size: Vocabulary = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
     kv_heads: Annotated[
@@ -51,15 +58,13 @@ def shapes(
     input_size: Annotated[int | None, typer.Option(help="Coordinates of the input, of an mlp or gru.")] = None,
     output_size: Annotated[int | None, typer.Option(help="Outputs, of an mlp or gru.")] = None,
     channels: Annotated[int | None, typer.Option(help="Channels of the image, of a cnn.")] = None,
-    tied: Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")] = None,
+    tied: Tied = None,
     as_json: AsJson = False,
 ) -> None:
     """Equal-budget shapes, with exact counts and R.
 
     One a depth, of any family; R = depth / width.
     """
-    from interlaw.size import parse_size
-
     if rule not in RULES:
         raise InterlawError(f"expected --rule largest or nearest, found {rule!r}; choose one of them")
     wanted = Wanted(
@@ -67,24 +72,8 @@ def shapes(
         depths=depths,
         rule=rule,
         multiple_of=multiple_of,
-        budgets=_given(
-            params=params,
-            count=count,
-            flops=flops,
-            flops_per_token=flops_per_token,
-            tokens_per_param=tokens_per_param,
-        ),
-        settings=_given(
-            vocab_size=None if vocab is None else parse_size(vocab),
-            context=context,
-            head_dim=head_dim,
-            num_kv_heads=kv_heads,
-            d_ff_ratio=d_ff_ratio,
-            input_size=input_size,
-            output_size=output_size,
-            channels=channels,
-            tied=tied,
-        ),
+        budgets=given_options(ctx, inspect.signature(matching.choose_budget).parameters),
+        settings=given_options(ctx, SETTINGS, vocab_size=None if vocab_size is None else parse_size(vocab_size)),
     )
     budget = wanted.budget
     with counting(family):
@@ -94,16 +83,11 @@ def shapes(
         print_json({"shapes": rows})
     else:
         _draw(rows)
-        if family.startswith("hf:") and vocab is None:
+        if family.startswith("hf:") and vocab_size is None:
             size = f"{rows[0]['vocab_size']:,}"
             make_console().print(f"note: vocabulary {size}, the family's own; --vocab sets another")
     for note in misses(wanted, matched, far=VERY_FAR if as_json else FAR):
         make_console().print(note)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,58 +102,48 @@ class Wanted:
     settings: dict[str, Any]
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> matching.Budget:
         """What every shape is to spend."""
-        from interlaw.shapes import choose_budget
-
-        return choose_budget(**self.budgets)
+        return matching.choose_budget(**self.budgets)
 
     @property
     def is_decoder(self) -> bool:
         """Whether it takes `recommend`'s dimensions; every other family has a matching rule of its own."""
         return self.family in ("llama", "qwen2") or self.family.startswith("hf:")
 
-    def match(self) -> list[Shape]:
+    def match(self) -> list[matching.Shape]:
         """The shapes, one a depth."""
-        from interlaw.shapes import match_shapes
-        from interlaw.size import parse_depths
-
         if self.is_decoder:
             return self._decoders()
-        return match_shapes(
+        return matching.match_shapes(
             family=self.family,
             depths=parse_depths(self.depths or "1-24"),
             rule=self.rule,
             multiple_of=self.multiple_of or 1,
             **self.budgets,
-            **self.settings,
+            **{"num_kv_heads" if name == "kv_heads" else name: value for name, value in self.settings.items()},
         )
 
-    def _decoders(self) -> list[Shape]:
-        from interlaw.recommendation import Dimensions, depths_around, shapes_by_depth
-        from interlaw.shapes import make_shape
-        from interlaw.size import parse_depths
-
+    def _decoders(self) -> list[matching.Shape]:
         for name in ("input_size", "output_size", "channels"):
             if name in self.settings:  # refused in the family's own words
-                make_shape(self.family, depth=1, width=64, **{name: self.settings[name]})
-        own = {"kv_heads" if name == "num_kv_heads" else name: value for name, value in self.settings.items()}
-        dimensions = Dimensions(family=self.family, multiple_of=self.multiple_of, **own)
-        depths = depths_around(dimensions, self.budget) if self.depths is None else parse_depths(self.depths)
-        return shapes_by_depth(dimensions, self.budget, depths, rule=self.rule)
+                matching.make_shape(self.family, depth=1, width=64, **{name: self.settings[name]})
+        dimensions = recommendation.Dimensions(family=self.family, multiple_of=self.multiple_of, **self.settings)
+        depths = (
+            recommendation.depths_around(dimensions, self.budget) if self.depths is None else parse_depths(self.depths)
+        )
+        return recommendation.shapes_by_depth(dimensions, self.budget, depths, rule=self.rule)
 
-    def changes(self, worst: Shape) -> Iterator[tuple[str, Wanted]]:
+    def changes(self, worst: matching.Shape) -> Iterator[tuple[str, Wanted]]:
         """What may bring a shape closer to its budget, the mildest first."""
         here = replace(self, depths=str(worst.depth))
-        without = {name: _given(**{**self.settings, name: None}) for name in ("num_kv_heads", "head_dim")}
         head_dim = worst.to_dict().get("head_dim") or 0
         if self.rule == "largest":
             yield "--rule nearest", replace(here, rule="nearest")
-        if "num_kv_heads" in self.settings:
-            kv_heads = self.settings["num_kv_heads"]
-            yield f"no --kv-heads {kv_heads}", replace(here, settings=without["num_kv_heads"])
-        if self.is_decoder and "head_dim" in self.settings:
-            yield f"no --head-dim {head_dim}", replace(here, settings=without["head_dim"])
+        for name in ("kv_heads", *(["head_dim"] if self.is_decoder else [])):
+            if name in self.settings:
+                without = {each: value for each, value in self.settings.items() if each != name}
+                yield f"no --{name.replace('_', '-')} {self.settings[name]}", replace(here, settings=without)
         for smaller in (64, 32, 16, 8):
             finer = {**self.settings, "head_dim": smaller} if head_dim > smaller else self.settings
             if self.is_decoder and 8 < smaller < (self.multiple_of or 64):
@@ -181,7 +155,7 @@ class Wanted:
                 yield f"--multiple-of {smaller}", replace(here, multiple_of=smaller)
 
 
-def misses(wanted: Wanted, matched: list[Shape], *, far: float) -> Iterator[str]:
+def misses(wanted: Wanted, matched: list[matching.Shape], *, far: float) -> Iterator[str]:
     """How many shapes miss the budget, and which change brings them closer, tried."""
     budget = wanted.budget
     worst = max(matched, key=lambda shape: abs(budget.error(shape)))
@@ -207,8 +181,6 @@ def misses(wanted: Wanted, matched: list[Shape], *, far: float) -> Iterator[str]
 
 def _draw(rows: list[dict[str, Any]]) -> None:
     """The table for people, at most 80 columns."""
-    from interlaw.size import format_size
-
     heads = ("depth", "width", "heads/kv", "d_ff", "params", "non-emb.", "FLOPs/tok", "R", "error")
     cells = [
         (

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
+from interlaw import runs, sweep
 from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.sweep import RunStatus
 
 
 def status(
@@ -21,10 +18,7 @@ def status(
 
     With an estimate of the time left.
     """
-    from interlaw.runs import require_run
-    from interlaw.sweep import run_status
-
-    state = run_status(require_run(run))
+    state = sweep.run_status(runs.require_run(run))
     if as_json:
         print_json(asdict(state))
         return
@@ -43,7 +37,7 @@ def status(
         console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed")
 
 
-def _costs(state: RunStatus) -> list[str]:
+def _costs(state: sweep.RunStatus) -> list[str]:
     """What went into trying rates, and what evaluating and measuring added to training."""
     lines = []
     if state.search_trials:
@@ -56,7 +50,7 @@ def _costs(state: RunStatus) -> list[str]:
     return lines
 
 
-def _left(state: RunStatus) -> str:
+def _left(state: sweep.RunStatus) -> str:
     """How long it will take; nothing is left of a run whose trials have all ended."""
     if not state.running + state.pending:
         return "finished"

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from interlaw import runs, tasks
+from interlaw import sweep as sweeps
 from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw.runs import RunFolder, TrialSpec
-    from interlaw.sweep import Executor, RayOptions, Recipe
+from interlaw.size import UNEVEN, counted, format_size, parse_size
 
 
 def sweep(
@@ -69,44 +67,30 @@ def sweep(
 
     Equal-budget shapes, on one machine or a Ray cluster; run the same command again to resume a stopped sweep.
     """
-    from interlaw.runs import open_run
-    from interlaw.size import parse_size
-    from interlaw.sweep import (
-        parse_resources,
-        plan_run,
-        plan_trials,
-        prepare_run,
-        read_recipe,
-        require_loggers,
-        require_smallest_fits,
-        require_undivided,
-        run_trials,
-    )
-
     require_workers(workers)
-    require_loggers(log or [])
-    ray = parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
+    sweeps.require_loggers(log or [])
+    ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
     device = choose_device(device, on_ray=executor == "ray", num_gpus=ray.num_gpus)
     require_together(executor, ray, device=device, resources=resources_per_trial)
     limit = None if memory_limit is None else parse_size(memory_limit)
-    require_undivided(ray, memory_limit=limit, compiled=compiled)
-    parsed, text = read_recipe(recipe)
+    sweeps.require_undivided(ray, memory_limit=limit, compiled=compiled)
+    parsed, text = sweeps.read_recipe(recipe)
     tell_text_elsewhere(parsed, recipe.parent)
     if limit is not None:
-        require_smallest_fits(plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
+        sweeps.require_smallest_fits(sweeps.plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
     if dry_run:
-        _, trials, ended = plan_run(parsed, out=out, folder=recipe.parent)
+        _, trials, ended = sweeps.plan_run(parsed, out=out, folder=recipe.parent)
         show_plan(trials, ended, device=device, as_json=as_json)
         return
 
     if retry is not None:
-        forget_failures(open_run(out))
+        forget_failures(runs.open_run(out))
 
-    def plan() -> tuple[RunFolder, list[TrialSpec]]:
-        return prepare_run(parsed, text, out=out, folder=recipe.parent)
+    def plan() -> tuple[runs.RunFolder, list[runs.TrialSpec]]:
+        return sweeps.prepare_run(parsed, text, out=out, folder=recipe.parent)
 
     run_missing = partial(
-        run_trials,
+        sweeps.run_trials,
         executor=executor,
         num_workers=workers,
         device=device,
@@ -132,15 +116,13 @@ def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float =
     return "cuda" if has_gpu else "cpu"
 
 
-def require_together(executor: Executor, ray: RayOptions, *, device: str, resources: str) -> None:
+def require_together(executor: sweeps.Executor, ray: sweeps.RayOptions, *, device: str, resources: str) -> None:
     """Refuses an executor that what else was asked for does not go with.
 
     Raises:
         InterlawError: The other options want another executor or another device.
     """
-    from interlaw.sweep import parse_resources
-
-    if executor != "ray" and ray != parse_resources("cpu=1"):
+    if executor != "ray" and ray != sweeps.parse_resources("cpu=1"):
         raise InterlawError(
             "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
             f"found {executor!r}; remove them"
@@ -151,12 +133,10 @@ def require_together(executor: Executor, ray: RayOptions, *, device: str, resour
         require_device(device)
 
 
-def tell_text_elsewhere(recipe: Recipe, folder: Path) -> None:
+def tell_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
     """Names the text that a recipe reads from outside its own folder: whoever wrote it may be somebody else."""
-    from interlaw.tasks import EMBEDDED
-
-    corpus = getattr(recipe.task, "corpus", EMBEDDED)
-    if corpus == EMBEDDED or corpus.startswith("datasets:"):
+    corpus = getattr(recipe.task, "corpus", tasks.EMBEDDED)
+    if corpus == tasks.EMBEDDED or corpus.startswith("datasets:"):
         return
     place = (folder / corpus).resolve()
     if not place.is_relative_to(folder.resolve()):
@@ -185,7 +165,7 @@ def tell_next(outcome: dict[str, Any], out: str) -> None:
     make_console().print(f"{done} of {planned} done; next: {goal}")
 
 
-def forget_failures(run: RunFolder) -> None:
+def forget_failures(run: runs.RunFolder) -> None:
     """Removes the records of failed and unmeasured trials, so that they resume where they stopped."""
     run.fetch()
     for trial in run.trials():
@@ -213,7 +193,7 @@ def require_device(device: str) -> None:
 
 
 def drive(
-    plan: Callable[[], tuple[RunFolder, list[TrialSpec]]],
+    plan: Callable[[], tuple[runs.RunFolder, list[runs.TrialSpec]]],
     run_missing: Callable[..., None],
     *,
     log: Sequence[str] = (),
@@ -229,11 +209,10 @@ def drive(
         log: Trackers that each ended trial is also written to.
     """
     from interlaw.cli.live import LiveSweep
-    from interlaw.sweep import Logbook
 
     with busy("reading the data"):
         run, trials = plan()
-    logbook = Logbook(run, log_folder(run), log)
+    logbook = sweeps.Logbook(run, log_folder(run), log)
     ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
     if not ended:
         tell_uneven(trials)
@@ -261,10 +240,8 @@ def drive(
     }
 
 
-def tell_uneven(trials: Sequence[TrialSpec]) -> None:
+def tell_uneven(trials: Sequence[runs.TrialSpec]) -> None:
     """Names each budget in parameters whose shapes differ much in size, before time is spent on it."""
-    from interlaw.size import UNEVEN, format_size
-
     sizes: dict[float, list[int]] = {}
     for trial in trials:
         if trial.budget.kind.startswith("params"):
@@ -279,24 +256,20 @@ def tell_uneven(trials: Sequence[TrialSpec]) -> None:
             )
 
 
-def log_folder(run: RunFolder) -> Path:
+def log_folder(run: runs.RunFolder) -> Path:
     """Where trackers write that keep files: in the run, or here when the run lies under a URL."""
-    from interlaw.runs import is_url, run_name
-
-    return Path("logs") / run_name(run) if is_url(run.location) else run.path / "logs"
+    return Path("logs") / runs.run_name(run) if runs.is_url(run.location) else run.path / "logs"
 
 
-def show_plan(trials: list[TrialSpec], ended: set[str], *, device: str, as_json: bool) -> None:
+def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_json: bool) -> None:
     """What a run holds, how much of that has ended, and where the rest would run."""
-    from interlaw.sweep import planned_flops
-
     rows = [
         {
             "key": t.key,
             "ended": t.key in ended,
             "seed": t.training.seed,
             "steps": t.training.steps,
-            "flops": planned_flops(t),
+            "flops": sweeps.planned_flops(t),
             **t.make_shape().to_dict(),
         }
         for t in trials

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from interlaw import report
 from interlaw.cli.options import Port, RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
-
-if TYPE_CHECKING:
-    from interlaw.report import LoopbackServer
 
 
 def watch(
@@ -22,13 +19,11 @@ def watch(
 
     Served to this machine's browser and renewed as trials end; Ctrl-C ends it.
     """
-    from interlaw.report import ReportServer
-
-    with ReportServer(run, port=port) as server:
+    with report.ReportServer(run, port=port) as server:
         serve(server, server.address, said=f"shows {run}; Ctrl-C ends this, not the sweep", as_json=as_json)
 
 
-def serve(server: LoopbackServer, address: str, *, said: str, as_json: bool) -> None:
+def serve(server: report.LoopbackServer, address: str, *, said: str, as_json: bool) -> None:
     """Says where the page is, then serves it until Ctrl-C."""
     if as_json:
         print_json({"address": address, "port": server.server_port})
