@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlaw import reproduce as experiments
 from interlaw import sweep
 from interlaw.cli.completion import EXPERIMENTS, SCALES, among
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.sweep import choose_device, drive, require_device, require_workers
 from interlaw.errors import WorkFailedError
+
+if TYPE_CHECKING:
+    from interlaw import reproduce as experiments
 
 
 def reproduce(
@@ -44,6 +46,8 @@ def reproduce(
 
     Every published figure beside what came out.
     """
+    from interlaw import reproduce as experiments  # they bring torch
+
     experiments.require_options(name, {"workers"} if workers is not None else ())
     device = choose_device(device)
     require_device(device)
@@ -69,10 +73,12 @@ def reproduce(
 
 def _show(outcome: experiments.Outcome) -> None:
     """The agreement table, what the claims' tests say, and what both leave out."""
+    from interlaw.reproduce import HEADS, remarks
+
     console = make_console(stderr=False)
     console.print(outcome.setting)
-    console.print_rows(experiments.HEADS, [line.cells() for line in outcome.agreement])
-    for note in (*outcome.sentences(), *experiments.remarks(outcome.agreement), *outcome.notes, *outcome.files):
+    console.print_rows(HEADS, [line.cells() for line in outcome.agreement])
+    for note in (*outcome.sentences(), *remarks(outcome.agreement), *outcome.notes, *outcome.files):
         console.print(note)
     for lost in outcome.lost:
         console.print(f"Lost: {lost}.")
