@@ -12,8 +12,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from interlaw.report.packaged import DEMO, content_alone
-from interlaw.report.page import page
+from interlaw.report.page import DEMO, content_alone, page
 from interlaw.report.results import load_results
 
 TITLE = "Which shape of a small network learns best?"  # the recipe's name says it to those who wrote the recipe

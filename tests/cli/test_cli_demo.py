@@ -11,7 +11,7 @@ import pytest
 
 from interlaw.cli import run
 from interlaw.report import demo_page
-from interlaw.report.packaged import content_alone
+from interlaw.report.page import content_alone
 
 
 @pytest.mark.parametrize(("opens", "said"), [(True, "and opened it"), (False, "open it in a browser")])

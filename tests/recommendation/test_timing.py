@@ -72,7 +72,7 @@ def test_a_faster_shape_says_how_much_and_one_too_large_says_why(
 def test_the_frontier_joins_what_no_other_beats(timed: tuple[Recommendation, list[str]]) -> None:
     from interlaw.errors import InterlawError
     from interlaw.report import draw_frontier
-    from interlaw.report.frontier_figure import frontier_rows
+    from interlaw.report.recommendation_figure import frontier_rows
 
     result = recommend(params="350M", parallel=2)
     times = timed[0].pick.measured

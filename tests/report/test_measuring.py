@@ -21,7 +21,7 @@ from interlaw.cli.explore import explore
 from interlaw.errors import InterlawError
 from interlaw.recommendation import Recommendation, Say, recommend, require_timing, timed, timing
 from interlaw.report import ExplorerServer, write_explorer
-from interlaw.report.measuring import Measuring
+from interlaw.report.explorer import Measuring
 
 ASKED: dict[str, Any] = {
     "params": "1M",

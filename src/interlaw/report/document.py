@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -21,9 +22,12 @@ from markupsafe import Markup
 
 from interlaw.files import write_atomically
 from interlaw.plain import plain
-from interlaw.report.figure import Drawing, page_panels
+from interlaw.report.figure import Drawing, page_specification
 from interlaw.report.look import VEGA_CONFIG
+from interlaw.report.tables import Table
 from interlaw.report.wording import number
+
+WIDE = 450  # pixels: a panel that is wider takes a whole row of the page
 
 
 def document(
@@ -152,11 +156,34 @@ def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[dict[str, A
     """
     shown, specifications = [], {}
     for name, title, drawing in figures:
-        panels = page_panels(drawing)
-        for place, panel in enumerate(panels):
-            panel["id"] = f"{name}:{place}"
-            specifications[panel["id"]] = panel.pop("spec")
+        panels = []
+        for place, panel in enumerate(drawing.panels):
+            key, words = f"{name}:{place}", {"title": panel.title, "note": panel.note, "belongs": dict(panel.belongs)}
+            panels.append({"id": key, **words, "wide": panel.width > WIDE})
+            specifications[key] = page_specification(panel)
         shown.append(
             {"name": name, "title": title, "message": drawing.message, "caption": drawing.caption, "panels": panels}
         )
     return shown, {"panels": specifications, "config": VEGA_CONFIG}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetPart:
+    """One section of a sheet: a table, sentences, and links to files by their places relative to the page."""
+
+    title: str
+    table: Table | None = None
+    sentences: Sequence[str] = ()
+    links: Sequence[str] = ()
+
+
+def plain_page(*, title: str, intro: str, parts: Sequence[SheetPart]) -> str:
+    """The page's HTML without parts that hold nothing; every text is escaped, and nothing is fetched.
+
+    Example:
+        >>> page = plain_page(title="toy", intro="One & two.", parts=[SheetPart(title="Files", links=["a b.png"])])
+        >>> '<a href="a%20b.png">a b.png</a>' in page, "One &amp; two." in page
+        (True, True)
+    """
+    shown = [part for part in parts if (part.table and part.table.rows) or part.sentences or part.links]
+    return document("sheet.html.j2", title=title, intro=intro, data={}, scripts=(), parts=shown)

@@ -1,25 +1,22 @@
-"""The explorer: a form whose answer is that of `recommend`, served on loopback or written as a page."""
+"""The explorer: a form whose answer is that of `recommend`, served or written as a page; its shapes can be timed."""
 
 from __future__ import annotations
 
+import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from interlaw import __version__
+from interlaw import __version__, laws, recommendation
 from interlaw.errors import InterlawError
 from interlaw.files import save
-from interlaw.recommendation import DECODERS, Recommendation, format_bytes, recommend
+from interlaw.recommendation import DECODERS, Recommendation, format_bytes
 from interlaw.report.document import document, drawn, fragment
-from interlaw.report.frontier_figure import draw_frontier, frontier_rows
-from interlaw.report.recommendation_figure import candidate_key, draw_predictions
+from interlaw.report.recommendation_figure import candidate_key, draw_frontier, draw_predictions, frontier_rows
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
 from interlaw.size import format_size
-
-if TYPE_CHECKING:
-    from interlaw.laws import LawFit
-    from interlaw.recommendation import Say
 
 NAME = "explorer.html"
 SCRIPTS = ("page.js", "explore.js")
@@ -51,8 +48,8 @@ def write_explorer(
     out: str | Path | None = None,
     *,
     asked: Mapping[str, str] | None = None,
-    fit: LawFit | None = None,
-    measure: Say | None = None,
+    fit: laws.LawFit | None = None,
+    measure: recommendation.Say | None = None,
 ) -> Path:
     """Writes the present answer as one HTML file that needs nothing else.
 
@@ -70,16 +67,14 @@ def write_explorer(
     """
     path = Path(NAME if out is None else out)
     values = _values(asked or {})
-    result = recommend(**read_fields(values), fit=fit)
+    result = recommendation.recommend(**read_fields(values), fit=fit)
     if measure is not None:
-        from interlaw.recommendation import timed  # it brings torch
-
-        result = timed(result, say=measure)
+        result = recommendation.timed(result, say=measure)
     save(path, _page(values, show(result), served=False).encode())
     return path
 
 
-def explorer_page(asked: Mapping[str, str], *, fit: LawFit | None = None) -> str:
+def explorer_page(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> str:
     """The served page with the answer to what is asked; it shows a mistake in place of an answer."""
     values = _values(asked)
     # a family of transformers is counted network by network: the page comes first, and its script asks
@@ -107,14 +102,14 @@ def _page(values: Mapping[str, str], found: Mapping[str, Any], *, served: bool) 
     )
 
 
-def answer(asked: Mapping[str, str], *, fit: LawFit | None = None) -> dict[str, Any]:
+def answer(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> dict[str, Any]:
     """What the page's script puts in place.
 
     Returns:
         `html`, `panels` and `config`, or `error`: what `recommend` says of a wrong value.
     """
     try:
-        return show(recommend(**read_fields(asked), fit=fit))
+        return show(recommendation.recommend(**read_fields(asked), fit=fit))
     except InterlawError as error:
         return mistake(str(error))
 
@@ -240,3 +235,62 @@ def models_table(result: Recommendation) -> Table:
         for point in result.models
     ]
     return table_of(rows, caption="Published models of similar size, from shallow to deep")
+
+
+class Measuring:
+    """One measurement at a time: two would slow each other. Safe to ask from several threads.
+
+    Args:
+        fit: Your own law, as in `recommend`.
+    """
+
+    def __init__(self, *, fit: laws.LawFit | None = None) -> None:
+        self._fit = fit
+        self._lock = threading.Lock()
+        self._asked: dict[str, str] = {}
+        self._progress = ""  # empty while nothing is timed
+        self._found: dict[str, Any] = {}
+
+    def start(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """Starts to time the shapes of the form's values, or joins the measurement of the same values.
+
+        Returns:
+            `progress`, or `error`: why they cannot be timed here and now.
+        """
+        try:
+            with self._lock:
+                if not self._progress:
+                    self._start(asked)
+        except InterlawError as error:
+            return mistake(str(error))
+        return self.tell(asked)
+
+    def tell(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """`progress` while the shapes are timed; then the answer with their times."""
+        with self._lock:
+            if self._asked != dict(asked):
+                doing = f"the shapes of other values ({self._progress})" if self._progress else "none of these values"
+                return mistake(f"expected one measurement at a time, found {doing}; wait, then measure again")
+            return {"progress": self._progress, "error": ""} if self._progress else self._found
+
+    def _start(self, asked: Mapping[str, str]) -> None:
+        result = recommendation.recommend(**read_fields(asked), fit=self._fit)
+        recommendation.require_timing(result.candidates)
+        self._asked, self._found = dict(asked), {}
+        self._progress = f"0 of {len(result.candidates)}"
+        threading.Thread(target=self._run, args=(result,), daemon=True).start()
+
+    def _run(self, result: Recommendation) -> None:
+        try:
+            found = show(recommendation.timed(result, say=self._say))
+        except InterlawError as error:
+            found = mistake(str(error))
+        except Exception as error:
+            traceback.print_exc()  # the terminal shows where
+            found = mistake(f"the measurement failed: {type(error).__name__}: {error}")
+        with self._lock:
+            self._progress, self._found = "", found
+
+    def _say(self, words: str) -> None:
+        with self._lock:
+            self._progress = words

@@ -22,7 +22,6 @@ from interlaw.report.results import Analysis, RunResults, by_treatment
 PARAMS: dict[str, Any] = {"chosen": "", "trial": "", "off_budgets": [], "off_seeds": []}
 IS_CHOSEN = "(!chosen || datum.shape == chosen) && (!trial || !datum.key || datum.key == trial)"
 BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("budget", "seed"))
-WIDE = 450  # pixels: a panel that is wider takes a whole row of the page
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
 BETWEEN = 60  # pixels that axes and gaps take of a panel's place
 CELL_WIDTH = 1000  # pixels of a notebook's cell: it shrinks what is wider, and its print with it
@@ -193,20 +192,6 @@ def _joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
     )
     messages = [f"{name}: {each.message}" if several else each.message for name, each in found.items()]
     return replace(next(iter(found.values())), message="; ".join(messages), panels=panels)
-
-
-def page_panels(drawing: Drawing) -> list[Spec]:
-    """Panels as values for a template and its script."""
-    return [
-        {
-            "title": each.title,
-            "note": each.note,
-            "belongs": dict(each.belongs),
-            "wide": each.width > WIDE,
-            "spec": page_specification(each),
-        }
-        for each in drawing.panels
-    ]
 
 
 def page_specification(panel: Panel) -> Spec:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interlaw import laws
 from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
-from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_note
+from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
 from interlaw.report.wording import budget_text, shape_name, span
 from interlaw.size import format_size
-
-if TYPE_CHECKING:
-    from interlaw.laws import BudgetFit, LawFit, LinePoint
 
 MARGIN = 1.6  # of both axes, as a factor
 BESIDE = 8  # pixels between the bar of R* and the green bar
@@ -24,13 +21,13 @@ POWERS = [10.0**power for power in range(2, 14)]  # ticks of an axis over many s
 SIZE_LABEL = "replace(format(datum.value, '.3~s'), 'G', 'B')"  # 300k, 3M, 1B
 
 
-def grid_of(fit: BudgetFit) -> tuple[float, float]:
+def grid_of(fit: laws.BudgetFit) -> tuple[float, float]:
     """The smallest and the largest ratio tried."""
     ratios = [point.ratio for point in fit.points]
     return min(ratios), max(ratios)
 
 
-def law_line(fit: LawFit) -> tuple[LinePoint, ...]:
+def law_line(fit: laws.LawFit) -> tuple[laws.LinePoint, ...]:
     """R*(N) of the joint law from the first to the last budget with an optimum; nothing where it found no optimum."""
     optima = [each.params_mean for each in fit.budgets if each.r_star.value is not None]
     if fit.law is None or fit.law.status != "optimum" or len(optima) < 2:
@@ -38,7 +35,7 @@ def law_line(fit: LawFit) -> tuple[LinePoint, ...]:
     return tuple(fit.law.ratio(float(size)) for size in np.geomspace(optima[0], optima[-1], 21))
 
 
-def law_message(fit: LawFit) -> str:
+def law_message(fit: laws.LawFit) -> str:
     """Whether R* moves with the budget."""
     stability = fit.stability
     if stability is None or stability.gamma is None:
@@ -49,7 +46,7 @@ def law_message(fit: LawFit) -> str:
     return f"{words.get(stability.verdict, 'Whether R* moves cannot be told')}: {slope}{interval}"
 
 
-def draw_law(fit: LawFit) -> Drawing:
+def draw_law(fit: laws.LawFit) -> Drawing:
     """The fit's own budgets: R*, intervals, the joint law."""
     ends = [end for each in fit.budgets for end in grid_of(each)]
     sizes = [each.params_mean for each in fit.budgets]
@@ -71,7 +68,7 @@ def draw_law(fit: LawFit) -> Drawing:
     return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
 
 
-def draw_fit(fit: LawFit) -> Drawing:
+def draw_fit(fit: laws.LawFit) -> Drawing:
     """The panels of the loss and, with several budgets, of the law; a fit knows shapes, not their seeds."""
     panels = [LossPanel(fit=each, seeds=(), budget_text=budget_text(each.budget, "params")) for each in fit.budgets]
     loss = draw_loss(panels, loss_unit="as in the table", confidence=fit.confidence)
@@ -89,7 +86,7 @@ def size_axis(limits: tuple[float, float], ticks: Sequence[float] = POWERS) -> S
     return log_axis("params", "N, parameters", limits, ticks=kept, labelExpr=SIZE_LABEL)
 
 
-def line_layers(line: Sequence[LinePoint]) -> list[Spec]:
+def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:
     """The joint law with its band."""
     if not line:
         return []
@@ -100,16 +97,16 @@ def line_layers(line: Sequence[LinePoint]) -> list[Spec]:
     ]
 
 
-def _place(fit: BudgetFit) -> dict[str, float]:
+def _place(fit: laws.BudgetFit) -> dict[str, float]:
     return {"params": fit.params_mean, "budget": fit.budget}
 
 
-def _tried(fits: Sequence[BudgetFit]) -> Spec:
+def _tried(fits: Sequence[laws.BudgetFit]) -> Spec:
     values = [{**_place(fit), **dict(zip(("low", "high"), grid_of(fit), strict=True))} for fit in fits]
     return marks(values, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4)
 
 
-def _near(fits: Sequence[BudgetFit]) -> list[Spec]:
+def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     """The loss interval around R*, and the interaction interval beside it."""
     gold, green = [], []
     for fit in fits:
@@ -129,16 +126,14 @@ def _near(fits: Sequence[BudgetFit]) -> list[Spec]:
     ]
 
 
-def star_layers(fits: Sequence[BudgetFit]) -> list[Spec]:
+def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     """R* with its interval; a hollow mark where there is none."""
     optima, hollow = [], []
     for fit in fits:
         star, of, (low, high) = fit.r_star, _place(fit), grid_of(fit)
         said = f"{format_size(fit.params_mean)}: {star_note(fit)}"
         if star.value is not None:
-            ends = {"low": star.low or low, "high": star.high or high}
-            open_ends = {"low_open": star.low is None, "high_open": star.high is None}
-            optima.append({**of, **ends, **open_ends, "ratio": star.value, "said": said})
+            optima.append({**of, **star_ends(fit, (low, high)), "ratio": star.value, "said": said})
             continue
         best = f"; best shape tried: {shape_name(fit.best.depth, fit.best.width)}"
         at = {"low": low, "high": high}.get(star.edge or "", fit.best.ratio)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 # Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
@@ -115,11 +115,6 @@ def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
             break
     stride = math.ceil(len(inside) / most) if inside else 1
     return inside[::stride]
-
-
-def cycled(values: Sequence[Any], count: int) -> list[Any]:
-    """So many of them, from the start again where they end."""
-    return [values[place % len(values)] for place in range(count)]
 
 
 def ramp(count: int) -> list[str]:

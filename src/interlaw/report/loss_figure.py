@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from interlaw import laws
 from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
 from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
-
-if TYPE_CHECKING:
-    from interlaw.laws import BudgetFit
 
 # the scale reaches over at least this above the best mean, twice what the fit takes in, and over at least this part of
 # each panel's shapes; what lies above is an arrow at the top, so that one bad shape does not flatten the rest
@@ -42,7 +40,7 @@ class LossPanel:
         budget_text: The budget in words.
     """
 
-    fit: BudgetFit
+    fit: laws.BudgetFit
     seeds: tuple[dict[str, Any], ...]
     budget_text: str
 
@@ -104,7 +102,7 @@ def ratio_limits(panels: Sequence[LossPanel]) -> tuple[float, float]:
     return float(f"{min(ratios) / 1.35:.4g}"), float(f"{max(ratios) * 1.35:.4g}")
 
 
-def loss_message(fits: Sequence[BudgetFit]) -> str:
+def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
     """What the panels show, in a sentence."""
     stars = [fit.r_star.value for fit in fits if fit.r_star.value is not None]
     if not stars:
@@ -115,14 +113,23 @@ def loss_message(fits: Sequence[BudgetFit]) -> str:
     return f"Loss is lowest at {where}{rest}"
 
 
-def star_note(fit: BudgetFit) -> str:
+def star_note(fit: laws.BudgetFit | laws.TreatedBudget) -> str:
     """R* with its interval, or why there is none, in a few words."""
-    from interlaw.laws import status_text  # it brings pandas, which a figure without a fit does without
-
     star = fit.r_star
     if star.value is not None:
         return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, '.2g')})"
-    return f"no R*: {status_text(star)}"
+    return f"no R*: {laws.status_text(star)}"
+
+
+def star_ends(fit: laws.BudgetFit | laws.TreatedBudget, limits: tuple[float, float]) -> dict[str, Any]:
+    """Where the bar of R* ends inside an axis, as `interval_bars` takes it."""
+    star = fit.r_star
+    return {
+        "low": max(star.low or limits[0], limits[0]),
+        "high": min(star.high or limits[1], limits[1]),
+        "low_open": star.low is None,
+        "high_open": star.high is None,
+    }
 
 
 def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float) -> Drawing:
@@ -166,7 +173,7 @@ def _chart(panel: LossPanel, x_limits: tuple[float, float], limits: Limits, *, l
     )
 
 
-def _intervals(fit: BudgetFit, limits: Limits, x_limits: tuple[float, float]) -> list[Spec]:
+def _intervals(fit: laws.BudgetFit, limits: Limits, x_limits: tuple[float, float]) -> list[Spec]:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
     interval, interaction = fit.loss_interval, fit.interaction_interval
     layers = []
@@ -183,7 +190,7 @@ def _intervals(fit: BudgetFit, limits: Limits, x_limits: tuple[float, float]) ->
     return layers
 
 
-def _curve(fit: BudgetFit, top: float) -> list[Spec]:
+def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
     """The fit where it turns inside the grid; elsewhere a line through the means, which claims nothing."""
     curve = fit.curve
     if curve is None or fit.r_star.status not in TURNS:
@@ -219,7 +226,7 @@ def _seeds(panel: LossPanel, top: float) -> Spec:
     return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=told, opacity=chosen_opacity(), **stroke)
 
 
-def _means(fit: BudgetFit, top: float) -> list[Spec]:
+def _means(fit: laws.BudgetFit, top: float) -> list[Spec]:
     """Means as dots; what lies above the scale as an arrow at its top."""
     kinds: dict[str, list[dict[str, Any]]] = {"circle": [], "triangle-up": []}
     for point in fit.points:
@@ -241,7 +248,7 @@ def _means(fit: BudgetFit, top: float) -> list[Spec]:
     ]
 
 
-def _depths(fit: BudgetFit, height: float, x_limits: tuple[float, float]) -> Spec:
+def _depths(fit: laws.BudgetFit, height: float, x_limits: tuple[float, float]) -> Spec:
     """Numbers of layers along the top edge, as many as there is room for."""
     kept, last = [], -math.inf
     for point in sorted(fit.points, key=lambda each: each.ratio):
@@ -252,7 +259,7 @@ def _depths(fit: BudgetFit, height: float, x_limits: tuple[float, float]) -> Spe
     return marks(kept, "text", x="ratio", y="loss", text="depth", baseline="top", dy=1, fontSize=10, color=MUTED)
 
 
-def _star(fit: BudgetFit, x_limits: tuple[float, float], floor: float) -> list[Spec]:
+def _star(fit: laws.BudgetFit, x_limits: tuple[float, float], floor: float) -> list[Spec]:
     """R* with its interval below the curve's minimum; an arrow where no bound is known."""
     star, curve = fit.r_star, fit.curve
     if star.value is None:
@@ -260,15 +267,8 @@ def _star(fit: BudgetFit, x_limits: tuple[float, float], floor: float) -> list[S
     least = curve.loss_min if curve is not None and curve.loss_min is not None else fit.best.adjusted
     height = (floor + least) / 2
     row = {"ratio": star.value, "loss": height, "least": least, "said": star_note(fit)}
-    bar = {
-        **row,
-        "low": max(star.low or x_limits[0], x_limits[0]),
-        "high": min(star.high or x_limits[1], x_limits[1]),
-        "low_open": star.low is None,
-        "high_open": star.high is None,
-    }
     return [
-        *interval_bars([bar], along="x", across="loss", color=BEST),
+        *interval_bars([{**row, **star_ends(fit, x_limits)}], along="x", across="loss", color=BEST),
         marks([row], "rule", x="ratio", y="loss", y2="least", color=BEST),
         marks([row], "point", x="ratio", y="least", said=True, **DIAMOND),
     ]

@@ -7,9 +7,10 @@ that the page of a thousand trials needed. Altair comes in where a notebook asks
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle, islice
 from typing import Any, Literal
 
-from interlaw.report.look import TICKS, cycled, log_format, nice_ticks
+from interlaw.report.look import TICKS, log_format, nice_ticks
 
 Spec = dict[str, Any]
 LEGEND_COLUMN = 150  # pixels that a column of a legend takes, about
@@ -121,7 +122,7 @@ def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: 
 def told_apart(field: str, names: Iterable[str], values: Sequence[Any], key: Spec | None = None) -> Spec:
     """A channel that tells names apart: colours, forms or dashes, from the start again where they end."""
     domain = list(names)
-    scale = {"domain": domain, "range": cycled(values, len(domain))}
+    scale = {"domain": domain, "range": list(islice(cycle(values), len(domain)))}
     return {"field": field, "type": "nominal", "scale": scale, "sort": None, "legend": key}
 
 

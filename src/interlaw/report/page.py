@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from interlaw import __version__
 from interlaw.files import save
-from interlaw.report.document import document, drawn
+from interlaw.report.document import asset, document, drawn, page_scripts, policy
 from interlaw.report.figure import Drawing
 from interlaw.report.figures import drawings
 from interlaw.report.live_figure import live_drawing
 from interlaw.report.loss_figure import shape_key
-from interlaw.report.results import RunResults, load_results, treatments_compared
+from interlaw.report.results import RunResults, load_results
 from interlaw.report.sections import (
     commands,
     left_out_table,
@@ -27,6 +28,7 @@ from interlaw.report.treatments_figure import difference_texts
 from interlaw.report.wording import budget_text
 from interlaw.size import counted, format_size
 
+DEMO = "demo.html"  # one target of the experiment `waves` (docs/design.md), written by examples/figures/demo_page.py
 SCRIPTS = ("page.js", "table.js")
 # a browser takes seconds to lay out a thousand rows: these come at once, the others as the reader scrolls
 ROWS_AT_FIRST = 100
@@ -93,7 +95,7 @@ def page(results: RunResults, *, live: str = "") -> str:
         left_out=left_out_table(results),
         controls=controls(results),
         figures=figures,
-        differences=_differences(results),
+        differences=difference_texts(results.comparison, budget_kind=results.budget_kind),
         trials=trials_table(results),
         measurement=measurement,
         estimators=estimators,
@@ -127,18 +129,12 @@ def _parts(results: RunResults, figures: Sequence[dict[str, Any]], *, live: bool
     ]
 
 
-def _differences(results: RunResults) -> list[str]:
-    if len({each.treatment for each in results.analyses}) < 2:
-        return []
-    return difference_texts(treatments_compared(results), budget_kind=str(results.table["budget_kind"].iloc[0]))
-
-
 def subtitle(results: RunResults) -> str:
     """What was trained and what is asked, for a reader who sees such a page for the first time."""
     rows = results.table
     families = ", ".join(str(each) for each in rows["family"].unique())
     sizes = [format_size(budget) for budget in sorted(rows["budget"].unique())]
-    *others, last = [*sizes[:-1], budget_text(max(rows["budget"]), str(rows["budget_kind"].iloc[0]))]
+    *others, last = [*sizes[:-1], budget_text(max(rows["budget"]), results.budget_kind)]
     of_sizes = f"{', '.join(others)} and {last}" if others else last
     depths = f"{rows['depth'].min()} to {counted(int(rows['depth'].max()), 'layer')}"
     return (
@@ -176,9 +172,7 @@ def trials_table(results: RunResults) -> Table:
         titles[f"{view}_aofe"] = f"AOFE ({view})"
         titles[f"{view}_aofe_ratio"] = f"AOFE-ratio ({view})"
         titles[f"{view}_excess_ratio"] = f"Excess ({view})"
-    trials: list[dict[str, Any]] = [
-        {str(name): value for name, value in row.items()} for row in results.table.to_dict(orient="records")
-    ]
+    trials: list[Any] = results.table.to_dict(orient="records")
     marks = [
         {
             "shape": shape_key(row["budget"], row["depth"], row["width"]),
@@ -189,3 +183,30 @@ def trials_table(results: RunResults) -> Table:
     ]
     caption = f"One row a trial; losses: {results.units.loss}"
     return table_of(trials, titles=titles, caption=caption, marks=marks, at_first=ROWS_AT_FIRST)
+
+
+def demo_page() -> str:
+    """The page, whole."""
+    page = resources.files("interlaw.report").joinpath(DEMO).read_text(encoding="utf-8")
+    for place, part in _of_every_page().items():
+        page = page.replace(place, part)
+    return page
+
+
+def content_alone(page: str) -> str:
+    """A written report as it is kept in the package: places stand for what every page has.
+
+    Example:
+        >>> kept = content_alone(demo_page())
+        >>> [kept.count(place) for place in ("@@policy@@", "@@style@@", "@@vega@@", "@@script@@")]
+        [1, 1, 1, 1]
+    """
+    for place, part in _of_every_page().items():
+        page = page.replace(part, place)
+    return page
+
+
+def _of_every_page() -> dict[str, str]:
+    """What every report has, by the place that stands for it."""
+    style, (vega, script) = asset("page.css"), page_scripts(SCRIPTS)
+    return {"@@policy@@": policy(style, [vega, script]), "@@style@@": style, "@@vega@@": vega, "@@script@@": script}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from interlaw.laws import published_laws
+from interlaw import laws
 from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
@@ -16,9 +16,6 @@ from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_a
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
 from interlaw.size import format_size
-
-if TYPE_CHECKING:
-    from interlaw.laws import BudgetFit, LawFit
 
 CAPTION = (
     "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense language "
@@ -33,7 +30,7 @@ def published_lines() -> list[dict[str, Any]]:
         `law`: its name; `params` and `ratio`: lists of equal length; `said`: its statement and source.
     """
     lines = []
-    for law in published_laws():
+    for law in laws.published_laws():
         stated = [size for size, _ in law.points]
         sizes = stated if len(stated) > 1 else np.unique(np.geomspace(law.params_low, law.params_high, 41)).tolist()
         pairs = [(size, ratio) for size in sizes if (ratio := law.ratio(size)) is not None]
@@ -44,7 +41,7 @@ def published_lines() -> list[dict[str, Any]]:
     return lines
 
 
-def draw_published(fit: LawFit, *, whose: str = "this run") -> Drawing:
+def draw_published(fit: laws.LawFit, *, whose: str = "this run") -> Drawing:
     """R* of a fit among published laws and models."""
     found = [each for each in fit.budgets if each.r_star.value is not None]
     stars = [end for each in found for end in (each.r_star.value, each.r_star.low, each.r_star.high)]
@@ -76,7 +73,7 @@ def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[floa
     )
 
 
-def _message(fits: Sequence[BudgetFit], whose: str) -> str:
+def _message(fits: Sequence[laws.BudgetFit], whose: str) -> str:
     stars = [each.r_star.value for each in fits if each.r_star.value is not None]
     if not stars:
         return "Published laws name different ratios; this run names none"

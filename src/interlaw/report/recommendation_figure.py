@@ -1,18 +1,22 @@
-"""A recommendation as charts: what each shape is predicted to cost, and where it stands among published laws."""
+"""A recommendation as charts: what each shape is predicted to cost, its measured latency, and published laws beside."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
+from interlaw.errors import InterlawError
 from interlaw.recommendation import Candidate, Recommendation
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.frontier_figure import PICKED, draw_frontier, frontier_rows
-from interlaw.report.look import GOOD, MUTED, SURFACE, padded
-from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks
+from interlaw.report.look import BEST, FAINT, GOOD, INK, MUTED, SURFACE, padded
+from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.published_figure import among_published
 from interlaw.report.wording import shape_name, span
 from interlaw.size import format_size
+
+PICKED = when("datum.pick", BEST, INK)  # the colour of a shape: the pick stands out
+SHAPE: Spec = {"size": 80, "stroke": SURFACE, "strokeWidth": 1, "fillOpacity": 1, "cursor": "pointer", "fill": PICKED}
 
 
 def candidate_rows(result: Recommendation) -> list[dict[str, Any]]:
@@ -68,14 +72,13 @@ def _cost(result: Recommendation) -> Spec:
     values = candidate_rows(result)
     band = {"low": result.interval.low, "high": result.interval.high}
     _, top = padded([0.0, *(row["high"] for row in values)])
-    dot: Spec = {"size": 80, "stroke": SURFACE, "strokeWidth": 1, "fillOpacity": 1, "cursor": "pointer", "fill": PICKED}
     return layered(
         log_axis("ratio", "R = depth / width", padded([*band.values(), *(row["ratio"] for row in values)], log=True)),
         linear_axis("penalty", "predicted loss above the best (%)", (-0.04 * top, top)),
         marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
         *interval_bars(values, along="y", across="ratio", color=MUTED, width=1.2),
         marks(values, "text", x="ratio", y="penalty", text="depth", dx=13, dy=-9, fontSize=10, color=MUTED),
-        marks(values, "point", x="ratio", y="penalty", said=True, **dot),
+        marks(values, "point", x="ratio", y="penalty", said=True, **SHAPE),
     )
 
 
@@ -88,4 +91,70 @@ def _among(result: Recommendation) -> Spec:
         marks(values, "point", x="params", y="ratio", said=True, fill=PICKED, cursor="pointer", **dot),
         sizes=[result.params],
         ratios=[row["ratio"] for row in values],
+    )
+
+
+def frontier_rows(result: Recommendation) -> list[dict[str, Any]]:
+    """The plotted numbers, from fast to slow: milliseconds a decoded token, predicted loss above the best in per cent.
+
+    `frontier` holds where no faster shape is predicted to lose as little.
+    """
+    timed = [
+        (one, one.measured)
+        for one in result.candidates
+        # a decode too short to tell from the prompt's reading has no latency
+        if one.measured is not None and math.isfinite(one.measured.decode_ms_per_token)
+    ]
+    found: list[dict[str, Any]] = []
+    for one, times in sorted(timed, key=lambda pair: pair[1].decode_ms_per_token):
+        penalty = 100 * one.penalty.value
+        found.append(
+            {
+                "shape": one.name,
+                "latency": times.decode_ms_per_token,
+                "penalty": penalty,
+                "pick": one is result.pick,
+                "frontier": all(penalty < row["penalty"] for row in found),
+                "said": f"{shape_name(one.shape.depth, one.shape.width)}: {times.decode_ms_per_token:.3g} ms a token, "
+                f"predicted loss {penalty:.2f}% above the best",
+            }
+        )
+    return found
+
+
+def draw_frontier(result: Recommendation) -> Drawing:
+    """Every timed shape; a line joins those that no other beats in both.
+
+    Raises:
+        InterlawError: Fewer than two shapes were timed.
+    """
+    values = frontier_rows(result)
+    if len(values) < 2:
+        raise InterlawError(
+            f"expected at least two timed shapes for the frontier, found {len(values)}; measure them (--measure)"
+        )
+    fastest, pick = values[0], next((row for row in values if row["pick"]), values[0])
+    saved = 1 - fastest["latency"] / pick["latency"]
+    message = f"{pick['shape']} decodes fastest of these shapes"
+    if saved > 0:
+        message = f"{fastest['shape']} decodes {saved:.0%} faster than {pick['shape']}"
+    times = next(one.measured for one in result.candidates if one.measured is not None)
+    caption = (
+        f"{format_size(result.params)} {result.dimensions.family}, one sequence after a prompt of {times.prompt} "
+        f"tokens, {times.dtype} on {times.device}. Orange: the pick; line: shapes that no other beats in both."
+    )
+    panel = Panel(chart=_frontier(values), title="Predicted loss against measured latency", width=440, height=300)
+    return Drawing(message=message, caption=caption, panels=(panel,))
+
+
+def _frontier(values: list[dict[str, Any]]) -> Spec:
+    limits = padded([row["latency"] for row in values], margin=0.12)
+    _, top = padded([0.0, *(row["penalty"] for row in values)], margin=0.15)
+    best = [row for row in values if row["frontier"]]
+    return layered(
+        linear_axis("latency", "decoding one token (ms)", limits, tickCount=6),
+        linear_axis("penalty", "predicted loss above the best (%)", (0.0, top), format=".2f"),
+        marks(best, "line", x="latency", y="penalty", color=FAINT, strokeWidth=1.5),
+        marks(values, "text", x="latency", y="penalty", text="shape", dy=-13, fontSize=11, color=MUTED),
+        marks(values, "point", x="latency", y="penalty", said=True, **SHAPE),
     )

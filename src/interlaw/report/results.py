@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interlaw import laws, runs
 from interlaw.errors import InterlawError
 from interlaw.report.wording import Units, units_of
 
 if TYPE_CHECKING:  # figures of shapes alone, as `explore` draws them, start without pandas
     import pandas as pd
-
-    from interlaw.laws import LawFit, TreatmentComparison
-    from interlaw.runs import Record, RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Analysis:
     treatment: str
     view: str
     table: pd.DataFrame
-    fit: LawFit
+    fit: laws.LawFit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +55,23 @@ class RunResults:
     name: str
     recipe: str
     table: pd.DataFrame
-    records: dict[str, Record]
+    records: dict[str, runs.Record]
     curves: dict[str, tuple[list[float], list[float]]]
     num_pending: int
     task: str
     units: Units
     views: tuple[str, ...]
     analyses: tuple[Analysis, ...]
+
+    @property
+    def budget_kind(self) -> str:
+        """Which count the budgets hold equal."""
+        return str(self.table["budget_kind"].iloc[0])
+
+    @cached_property
+    def comparison(self) -> laws.TreatmentComparison | None:
+        """R* and losses under each learning-rate treatment, where the run has several."""
+        return laws.compare_treatments(self.table) if len(by_treatment(self.analyses)) > 1 else None
 
 
 def load_results(run_dir: str | Path) -> RunResults:
@@ -71,18 +80,16 @@ def load_results(run_dir: str | Path) -> RunResults:
     Raises:
         InterlawError: When the folder holds no run, or not one trial that ended well.
     """
-    from interlaw.runs import load_table, measured_views, require_run, run_name
-
-    folder = require_run(run_dir)
-    table = load_table(run_dir)
+    folder = runs.require_run(run_dir)
+    table = runs.load_table(run_dir)
     trials = folder.trials()
     _check_any_done(table, folder, len(trials))
     records = {trial.key: record for trial in trials if (record := trial.record()) is not None}
-    views = tuple(measured_views(table))
+    views = tuple(runs.measured_views(table))
     task = trials[0].spec().task
     return RunResults(
         path=folder.path,
-        name=run_name(folder),
+        name=runs.run_name(folder),
         recipe=folder.recipe.read_text(encoding="utf-8", errors="replace"),
         table=table,
         records=records,
@@ -95,14 +102,12 @@ def load_results(run_dir: str | Path) -> RunResults:
     )
 
 
-def _curve(folder: RunFolder, key: str) -> tuple[list[float], list[float]]:
-    from interlaw.runs import load_curve
-
-    curve = load_curve(folder.trial(key))
+def _curve(folder: runs.RunFolder, key: str) -> tuple[list[float], list[float]]:
+    curve = runs.load_curve(folder.trial(key))
     return (curve["units"].tolist(), curve["val_loss"].tolist()) if len(curve) else ([], [])
 
 
-def _check_any_done(table: pd.DataFrame, folder: RunFolder, num_trials: int) -> None:
+def _check_any_done(table: pd.DataFrame, folder: runs.RunFolder, num_trials: int) -> None:
     if not len(table):
         raise InterlawError(
             f"expected finished trials in {str(folder.path)!r}, found none of {num_trials}; "
@@ -125,17 +130,14 @@ def is_final(table: pd.DataFrame) -> pd.Series[bool]:
 
 def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
-    from interlaw.laws import fit_law
-    from interlaw.runs import view_table
-
     final = table[is_final(table)]
     found: list[Analysis] = []
     for treatment in sorted(final["treatment"].unique(), key=lambda name: (name != "fixed", name)):
         chosen = table[table["treatment"] == treatment].reset_index(drop=True)
         fit = None
         for view in views or ("",):
-            renamed = view_table(chosen, view=view or None)
-            fit = fit_law(renamed, losses_of=fit)  # every view has the same losses
+            renamed = runs.view_table(chosen, view=view or None)
+            fit = laws.fit_law(renamed, losses_of=fit)  # every view has the same losses
             found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit))
     return found
 
@@ -146,10 +148,3 @@ def by_treatment(analyses: Sequence[Analysis]) -> dict[str, list[Analysis]]:
     for each in analyses:
         found.setdefault(each.treatment, []).append(each)
     return found
-
-
-def treatments_compared(results: RunResults) -> TreatmentComparison:
-    """R* and losses under each treatment of a run that has several."""
-    from interlaw.laws import compare_treatments
-
-    return compare_treatments(results.table)

@@ -10,6 +10,7 @@ from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FIT, GOOD, MUTED, SURFACE, padded
 from interlaw.report.marks import Spec, layered, linear_axis, log_axis, marks, when
 from interlaw.report.wording import number, shape_name, span
+from interlaw.size import counted
 
 
 def scored_by_size(points: Sequence[PublishedRow]) -> dict[str, list[PublishedRow]]:
@@ -35,7 +36,7 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
     drawn = tuple(
         Panel(
             chart=_chart(models, interval, x_limits, (0.0, high)),
-            title=f"{size}, {len(models)} {'model' if len(models) == 1 else 'models'}",
+            title=f"{size}, {counted(len(models), 'model')}",
             width=260,
             height=240,
         )
@@ -67,21 +68,11 @@ def _chart(
         for model in models
     ]
     band = {"low": interval[0], "high": interval[1]}
-    colours: Spec = {"fill": when("datum.guess", SURFACE, FIT), "stroke": when("datum.guess", MUTED, FIT)}
+    dot: Spec = {"size": 45, "strokeWidth": 1.3, "fillOpacity": 0.85, "opacity": 1}
+    dot |= {"fill": when("datum.guess", SURFACE, FIT), "stroke": when("datum.guess", MUTED, FIT)}
     return layered(
         log_axis("ratio", "R = depth / width", x_limits, most=5),
         linear_axis("score", "MMLU-Pro (%)", y_limits),
         marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
-        marks(
-            values,
-            "point",
-            x="ratio",
-            y="score",
-            said=True,
-            size=45,
-            strokeWidth=1.3,
-            fillOpacity=0.85,
-            opacity=1,
-            **colours,
-        ),
+        marks(values, "point", x="ratio", y="score", said=True, **dot),
     )

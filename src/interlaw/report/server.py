@@ -6,17 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from interlaw import laws
 from interlaw.errors import InterlawError
 from interlaw.plain import plain
-from interlaw.report.explorer import FIELDS, answer, explorer_page
+from interlaw.report.explorer import FIELDS, Measuring, answer, explorer_page
 from interlaw.report.live import LiveRun
-from interlaw.report.measuring import Measuring
-
-if TYPE_CHECKING:
-    from interlaw.laws import LawFit
 
 LOOPBACK = "127.0.0.1"
 HEADERS = {
@@ -76,10 +73,7 @@ class ReportServer(LoopbackServer):
 
     def __init__(self, location: str | Path, *, port: int = 0) -> None:
         self.run = LiveRun(location)
-        super().__init__({"/": self._page, "/status.json": self._status}, port=port)
-
-    def _page(self, asked: Mapping[str, str]) -> str:
-        return self.run.page()
+        super().__init__({"/": lambda asked: self.run.page(), "/status.json": self._status}, port=port)
 
     def _status(self, asked: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -99,22 +93,15 @@ class ExplorerServer(LoopbackServer):
         InterlawError: When the port is taken.
     """
 
-    def __init__(self, *, fit: LawFit | None = None, port: int = 0) -> None:
-        self._fit = fit
+    def __init__(self, *, fit: laws.LawFit | None = None, port: int = 0) -> None:
         measuring = Measuring(fit=fit)
         routes: dict[str, Answer] = {
-            "/": self._page,
-            "/answer.json": self._answer,
+            "/": lambda asked: explorer_page({name: asked[name] for name in asked if name in FIELDS}, fit=fit),
+            "/answer.json": lambda asked: answer(asked, fit=fit),
             "/measure.json": measuring.start,
             "/measured.json": measuring.tell,
         }
         super().__init__(routes, port=port)
-
-    def _page(self, asked: Mapping[str, str]) -> str:
-        return explorer_page({name: text for name, text in asked.items() if name in FIELDS}, fit=self._fit)
-
-    def _answer(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        return answer(asked, fit=self._fit)
 
 
 class _Reply(BaseHTTPRequestHandler):

@@ -69,21 +69,17 @@ def _check_chart(check: CoordinateCheck, moved: tuple[float, float], steps: int)
 
 def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
     """Loss above the shape's best against the rate, a panel a parametrization and axis, one line a size."""
-    groups = list(dict.fromkeys((curve.parametrization, curve.axis) for curve in curves))
-    panels = []
-    for parametrization, axis in groups:
-        chosen = [curve for curve in curves if (curve.parametrization, curve.axis) == (parametrization, axis)]
+    groups: dict[tuple[str, str], list[RateCurve]] = {}
+    for curve in curves:
+        groups.setdefault((curve.parametrization, curve.axis), []).append(curve)
+    panels, factors = [], []
+    for (parametrization, axis), chosen in groups.items():
         rates = [curve.best_rate for curve in chosen]
-        panels.append(
-            Panel(
-                chart=_rate_chart(chosen),
-                title=f"{NAMES.get(parametrization, parametrization)}, over {axis}",
-                note=f"best rates from {min(rates):.2g} to {max(rates):.2g}",
-                height=240,
-            )
-        )
-    worst = max(max(_best_rates(curves, group)) / min(_best_rates(curves, group)) for group in groups)
-    message = f"The best learning rate differs between shapes by a factor of up to {worst:.2g}"
+        factors.append(max(rates) / min(rates))
+        title = f"{NAMES.get(parametrization, parametrization)}, over {axis}"
+        note = f"best rates from {min(rates):.2g} to {max(rates):.2g}"
+        panels.append(Panel(chart=_rate_chart(chosen), title=title, note=note, height=240))
+    message = f"The best learning rate differs between shapes by a factor of up to {max(factors):.2g}"
     caption = (
         "Loss above each shape's best against the learning rate; lines that leave the panel rise further. "
         "Upright lines: each shape's best rate, dotted at the edge of the rates tried. "
@@ -96,10 +92,6 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
         columns=_columns([axis for _, axis in groups]),
         shared=False,
     )
-
-
-def _best_rates(curves: Sequence[RateCurve], group: tuple[str, str]) -> list[float]:
-    return [curve.best_rate for curve in curves if (curve.parametrization, curve.axis) == group]
 
 
 def rate_rows(curve: RateCurve) -> list[dict[str, Any]]:

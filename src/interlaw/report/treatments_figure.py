@@ -8,9 +8,9 @@ from typing import Any
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
 from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity
 from interlaw.report.look import SERIES, SHAPES, SURFACE, padded
-from interlaw.report.loss_figure import shape_key
+from interlaw.report.loss_figure import shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
-from interlaw.report.results import RunResults, treatments_compared
+from interlaw.report.results import RunResults
 from interlaw.report.wording import Units, budget_text, number, shape_name, span
 
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
@@ -51,10 +51,10 @@ def treatments_message(differences: Sequence[TreatmentDifference]) -> str:
     return "Whether the learning-rate treatment moves R* cannot be told"
 
 
-def difference_texts(comparison: TreatmentComparison, *, budget_kind: str) -> list[str]:
+def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str) -> list[str]:
     """One sentence a pair of treatments and budget."""
     found = []
-    for each in comparison.differences:
+    for each in comparison.differences if comparison else ():
         where = f"{budget_text(each.budget, budget_kind)}, from {each.first} to {each.second}: "
         if each.factor is None:
             said = "no two optima to compare"
@@ -78,7 +78,7 @@ def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tup
     key = legend("learning rate", column=110)
     color, shape = (told_apart("treatment", names, looks, key) for looks in (SERIES, SHAPES))
     optima, edges = _stars(treated, x_limits, lambda name: floor + rung * (len(names) - names.index(name) - 0.3))
-    curves = _curves(treated)
+    curves, points = _curves(treated), _points(treated, high)
     banded = [row for row in curves if row["low"] is not None]
     dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color, "shape": shape}
     return layered(
@@ -86,9 +86,7 @@ def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tup
         linear_axis("loss", f"test loss ({units.loss})", y_limits),
         marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=0.1, clip=True),
         marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=2, clip=True),
-        marks(
-            _points(treated, high), "point", **dot, size=45, filled=True, cursor="pointer", opacity=chosen_opacity(0.9)
-        ),
+        marks(points, "point", **dot, size=45, filled=True, cursor="pointer", opacity=chosen_opacity(0.9)),
         *interval_bars(optima, along="x", across="loss", color=color),
         marks(optima, "point", **dot, size=60, filled=True, opacity=1),
         marks(edges, "point", **dot, size=60, fill=SURFACE, strokeWidth=1.8, opacity=1),
@@ -134,16 +132,8 @@ def _stars(
         star, of = each.r_star, {"treatment": each.treatment, "loss": height(each.treatment)}
         ratios = [point.ratio for point in each.points]
         if star.value is not None:
-            said = f"{each.treatment}: R* = {number(star.value, digits=2)} ({span(star.low, star.high, '.2g')})"
-            optima.append({
-                **of,
-                "ratio": star.value,
-                "low": max(star.low or x_limits[0], x_limits[0]),
-                "high": min(star.high or x_limits[1], x_limits[1]),
-                "low_open": star.low is None,
-                "high_open": star.high is None,
-                "said": said,
-            })  # fmt: skip
+            said = f"{each.treatment}: {star_note(each)}"
+            optima.append({**of, "ratio": star.value, **star_ends(each, x_limits), "said": said})
         elif star.edge is not None:
             side, at = ("shallow", min(ratios)) if star.edge == "low" else ("deep", max(ratios))
             said = f"{each.treatment}: no R*, the loss still falls at the {side} end"
@@ -153,10 +143,9 @@ def _stars(
 
 def treatments_of_run(results: RunResults) -> Drawing | None:
     """The figure of a run that has several treatments."""
-    if len({each.treatment for each in results.analyses}) < 2:
+    if results.comparison is None:
         return None
-    kind = str(results.table["budget_kind"].iloc[0])
-    return draw_treatments(treatments_compared(results), budget_kind=kind, units=results.units)
+    return draw_treatments(results.comparison, budget_kind=results.budget_kind, units=results.units)
 
 
 TREATMENTS = Figure(name="treatments", title="Learning-rate treatments compared", draw=treatments_of_run)
