@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,15 @@ class MissingExtraError(InterlawError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': pip install 'interlaw[{extra}]'")
+
+
+@contextmanager
+def brought_by(extra: str, feature: str) -> Iterator[None]:
+    """Imports packages of an extra inside; where one is missing, the error names the extra."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(feature, extra) from error
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str:
@@ -73,10 +82,10 @@ def near_path(path: str | Path) -> str:
     return near.replace(near.split("'")[1], str(missing.parent / near.split("'")[1])) if near.count("'") == 2 else ""
 
 
-def first_line(error: BaseException) -> str:
-    """What a library's error says, in one line of at most 160 characters; its kind where it says nothing."""
+def one_line(error: BaseException, *, last: bool = False) -> str:
+    """What a library's error says: its first or last line, at most 160 characters; its kind where it says nothing."""
     said = str(error).strip().splitlines() or [type(error).__name__]
-    return said[0][:160]
+    return said[-1 if last else 0].strip()[:160]
 
 
 def first_problem(error: ValidationError) -> str:

@@ -97,7 +97,7 @@ def parse_depths(text: str) -> list[int]:
         first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
         if not 1 <= first <= last <= _DEEPEST or step < 1:
             raise InterlawError(
-                f"expected depths from 1 to {_DEEPEST} in increasing order, found {part.strip()!r}; correct the range"
+                f"expected depths from 1 to {_DEEPEST} in increasing order, found {part.strip()!r}; change the range"
             )
         depths.update(range(first, last + 1, step))
     return sorted(depths)

@@ -177,9 +177,7 @@ def test_wrong_options_are_refused(
 def test_a_wrong_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path, training={"lr": 0.1})
     assert run(["sweep", str(recipe), "--out", str(tmp_path / "run")]) == 2
-    assert (
-        capsys.readouterr().err == f"interlaw: {recipe}: unknown key 'training.lr', remove it or correct its spelling\n"
-    )
+    assert capsys.readouterr().err == f"interlaw: {recipe}: unknown key 'training.lr', remove it or fix its spelling\n"
     assert run(["sweep", str(tmp_path / "no.toml"), "--out", str(tmp_path / "run")]) == 2
     assert "expected a recipe file, found" in capsys.readouterr().err
 

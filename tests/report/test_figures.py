@@ -21,7 +21,6 @@ from interlaw.report.figure import (
     Drawing,
     Figure,
     Panel,
-    page_panels,
     page_specification,
     register,
     specification,
@@ -271,11 +270,12 @@ def test_page_and_file_are_drawn_from_one_definition(results: RunResults) -> Non
     for name, _, drawing in drawings(results):
         together = whole(drawing).to_dict()  # Altair checks it
         charts = together.get("concat", [together])
-        for panel, shown, chart in zip(drawing.panels, page_panels(drawing), charts, strict=True):
-            assert shown["spec"]["width"] == "container"
-            kinds = [layer["mark"]["type"] for layer in shown["spec"]["layer"]]
+        for panel, chart in zip(drawing.panels, charts, strict=True):
+            shown = page_specification(panel)
+            assert shown["width"] == "container"
+            kinds = [layer["mark"]["type"] for layer in shown["layer"]]
             assert kinds == [layer["mark"]["type"] for layer in chart["layer"]], (name, panel.title)
-            told = [rows_of(shown["spec"], layer) for layer in shown["spec"]["layer"]]
+            told = [rows_of(shown, layer) for layer in shown["layer"]]
             assert [len(rows) for rows in told] == [len(rows_of(together, layer)) for layer in chart["layer"]]
             assert drawing.message
 

@@ -156,7 +156,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "fewer cells": (b"a,b\n1,2\n\n3\n", "found 1 in line 4"),
     "a column twice": (b"a,loss,loss\n1,2,3\n", "each column once in .*, found 'loss' twice"),
     "no names": (b"1000,2,3\n1000,3,4\n", "names of columns in the first line of .*, found numbers"),
-    "an open quote": (b'a,b\n1,"2\n3,4\n', "correct its quotes"),
+    "an open quote": (b'a,b\n1,"2\n3,4\n', "close its quotes"),
     "points or commas": (b'a;b\n1,234;"5,678"\n', "decimals or thousands, found 1,234, 5,678"),
     "both marks": (b"a;b\n1,5;2.5\n", "decimals or thousands, found 1,5, 2.5"),
     "latin-1": ("a,b\n\xe4,1\n".encode("latin-1"), r"text in UTF-8 in .*, found another encoding \(byte 4\)"),

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
-from interlaw.errors import InterlawError, did_you_mean, first_line
+from interlaw.errors import InterlawError, did_you_mean, one_line
 from interlaw.interaction.batches import Batch, real_names
 from interlaw.interaction.layout import CONVOLUTIONS, Place
 
@@ -348,10 +348,10 @@ def explained(model: str = "") -> Iterator[None]:
     except Exception as error:
         for pattern, expected in CURES.items():
             if isinstance(error, RuntimeError | IndexError) and re.search(pattern, str(error)):
-                raise InterlawError(expected.format(said=first_line(error))) from error
+                raise InterlawError(expected.format(said=one_line(error))) from error
         if not model:
             raise
         raise InterlawError(
-            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {first_line(error)}; "
+            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {one_line(error)}; "
             "call it yourself with one of the batches"
         ) from error

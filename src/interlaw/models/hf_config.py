@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from interlaw.errors import InterlawError
-from interlaw.models.hf_settings import PREFIX, last_line, names_of
+from interlaw.errors import InterlawError, one_line
+from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 
 _AT_PADDING = ("camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl")
@@ -87,7 +87,8 @@ def config_of(shape: HFSizes) -> Any:
 
 def _refusal(shape: HFSizes, error: Exception) -> InterlawError:
     """The library makes no network of a shape: no size may help, which two others tell."""
-    what = f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} ({last_line(error)})"
+    said = one_line(error, last=True)
+    what = f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} ({said})"
     for depth, width in ((4, 8 * shape.head_dim), (6, 24 * shape.head_dim)):
         other = replace(shape, depth=depth, width=width, num_kv_heads=0, d_ff=shape.d_ff and 4 * width)
         with suppress(Exception), torch.device("meta"):  # whatever it is, these sizes do not help

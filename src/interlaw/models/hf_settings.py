@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError, brought_by, one_line
 
 PREFIX = "hf"
 _D_FF_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
@@ -30,11 +30,9 @@ class Names(NamedTuple):
 def names_of(family: str) -> Names:
     """Read off the architecture's default configuration."""
     name = family.removeprefix(f"{PREFIX}:")
-    try:
+    with brought_by("hf", f"the family '{family}'"):
         from transformers import CONFIG_MAPPING
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-    except ImportError as error:
-        raise MissingExtraError(f"the family '{family}'", "hf") from error
     if name not in CAUSAL:
         raise InterlawError(
             f"expected a causal language model of transformers after '{PREFIX}:', such as llama, qwen2, gpt2 or "
@@ -55,7 +53,7 @@ def names_of(family: str) -> Names:
             part = default.get_text_config().model_type
         other = f"hf:{part}, its text part" if part in CAUSAL and part != name else "another family"
         raise InterlawError(
-            f"{family} has no one width and depth in its settings ({last_line(error)}); choose {other}"
+            f"{family} has no one width and depth in its settings ({one_line(error, last=True)}); choose {other}"
         ) from error
     hidden = hidden[0] if isinstance(hidden, list | tuple) and hidden else hidden
     return Names(
@@ -68,9 +66,3 @@ def names_of(family: str) -> Names:
         is_decoder="is_decoder" in known,
         dropouts=tuple(key for key, value in known.items() if "drop" in key and isinstance(value, float)),
     )
-
-
-def last_line(error: Exception) -> str:
-    """What the library says, in one line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:160]

@@ -14,11 +14,11 @@ from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, one_line
 from interlaw.models.hf_attention import flops_of_a_pair, mean_visible
 from interlaw.models.hf_config import config_of, make_network, meta_network
 from interlaw.models.hf_counts import Counts, count, newton
-from interlaw.models.hf_settings import PREFIX, last_line, names_of
+from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 
 
@@ -109,8 +109,8 @@ def _attention(unit: HFShape) -> float:
             said = error
     assert said is not None
     raise InterlawError(
-        f"{unit.family} does not run on this machine ({last_line(said)}), so its attention cannot be counted; choose "
-        "another family"
+        f"{unit.family} does not run on this machine ({one_line(said, last=True)}), so its attention cannot be "
+        "counted; choose another family"
     ) from said
 
 

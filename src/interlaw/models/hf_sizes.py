@@ -48,7 +48,7 @@ class HFSizes(Shape, ABC):
         if d_ff_multiple_of < 1 or (d_ff_ratio is not None and not d_ff_ratio > 0):
             raise InterlawError(
                 f"expected positive d_ff_ratio and d_ff_multiple_of, found {d_ff_ratio} and {d_ff_multiple_of}; "
-                "correct them"
+                "choose positive ones"
             )
         if self.d_ff is None:
             object.__setattr__(self, "d_ff", self._default_d_ff(d_ff_ratio, d_ff_multiple_of))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from interlaw.errors import InterlawError, MissingExtraError, first_line, near_path
+from interlaw.errors import InterlawError, brought_by, near_path, one_line
 from interlaw.files import digest_of
 from interlaw.hub import hub_or_cache
 from interlaw.models.saved_class import classes_of, encoder_of, is_pair, predicts_next
@@ -125,10 +125,8 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
         MissingExtraError: The library is not installed.
         InterlawError: There is no such model, or it cannot be reached.
     """
-    try:
+    with brought_by("hf", f"the pretrained model '{name}'"):
         from transformers import AutoConfig
-    except ImportError as error:
-        raise MissingExtraError(f"the pretrained model '{name}'", "hf") from error
     if (Path(name) / "adapter_config.json").is_file() and find_spec("peft") is None:  # transformers passes it over
         raise InterlawError(
             f"expected whole weights in '{name}', found an adapter (adapter_config.json), which needs the package "
@@ -198,7 +196,7 @@ def _not_loaded(name: str, error: Exception) -> InterlawError:
     near = near_path(name)
     hub = "of the hub: " if near else ""  # a folder that is misspelt is likelier than a model that the hub lacks
     return InterlawError(
-        f"expected a model's folder or hub name, found '{name}'{near} ({hub}{first_line(error)}); {remedy}"
+        f"expected a model's folder or hub name, found '{name}'{near} ({hub}{one_line(error)}); {remedy}"
     )
 
 
@@ -251,16 +249,14 @@ def load_tokenizer(name: str) -> Any:
         MissingExtraError: The library is not installed.
         InterlawError: There is no such tokenizer.
     """
-    try:
+    with brought_by("hf", f"the tokenizer '{name}'"):
         from transformers import AutoTokenizer
-    except ImportError as error:
-        raise MissingExtraError(f"the tokenizer '{name}'", "hf") from error
     try:
         with _quiet(name):
             return AutoTokenizer.from_pretrained(name)
     except Exception as error:  # each tokenizer misses its files in its own way
         raise InterlawError(
-            f"expected a tokenizer's folder or hub name, found '{name}' ({first_line(error)}); check the name, or give "
+            f"expected a tokenizer's folder or hub name, found '{name}' ({one_line(error)}); check the name, or give "
             "a local folder"
         ) from error
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import fsspec
 
-from interlaw.errors import InterlawError, MissingExtraError, first_line
+from interlaw.errors import InterlawError, MissingExtraError, one_line
 
 LEASE_SECONDS = 30.0  # after so long without a sign of life a trial's holder is taken for dead
 BEAT_SECONDS = 5.0  # several signs may be lost before a lease runs out
@@ -188,7 +188,7 @@ def reachable(work: Callable[[], Any], *, url: str) -> Any:
         raise
     except Exception as error:  # each kind of storage has its own
         raise InterlawError(
-            f"expected storage at {url!r}, found: {first_line(error)}; check its name, the credentials and the endpoint"
+            f"expected storage at {url!r}, found: {one_line(error)}; check its name, the credentials and the endpoint"
         ) from error
 
 

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from interlaw.errors import InterlawError, first_line
+from interlaw.errors import InterlawError, one_line
 from interlaw.runs.folder import near_run
 
 STDIN = "-"
@@ -149,9 +149,7 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
     try:
         table = pd.read_parquet(io.BytesIO(content))
     except Exception as error:  # pyarrow raises many kinds over a damaged file
-        raise InterlawError(
-            f"expected a Parquet table in {name}, found: {first_line(error)}; write it again"
-        ) from error
+        raise InterlawError(f"expected a Parquet table in {name}, found: {one_line(error)}; write it again") from error
     return _named(table, name)
 
 
@@ -166,7 +164,7 @@ def _json(text: str, name: str) -> pd.DataFrame:
             return _named(pd.DataFrame(found), name)
         except ValueError as error:
             raise InterlawError(
-                f"expected columns of one length in {name}, found: {first_line(error)}; write a JSON object a line"
+                f"expected columns of one length in {name}, found: {one_line(error)}; write a JSON object a line"
             ) from error
     rows = [found] if isinstance(found, dict) else found
     if not all(isinstance(row, dict) for row in rows):
@@ -184,7 +182,7 @@ def _line(line: str, number: int, name: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InterlawError(
-            f"expected a JSON object in line {number} of {name}, found: {first_line(error)}; correct or remove the line"
+            f"expected a JSON object in line {number} of {name}, found: {one_line(error)}; fix or remove the line"
         ) from error
 
 
@@ -237,7 +235,7 @@ def parse_cells(text: str, *, name: str) -> Cells:
         if len(row) != len(header):
             raise InterlawError(
                 f"expected as many cells as columns ({len(header)}, separated by {_SEPARATORS[separator]}), found "
-                f"{len(row)} in line {start + number} of {name}; correct the line or the header"
+                f"{len(row)} in line {start + number} of {name}; change the line or the header"
             )
         kept.append(row)
     named = [column or f"column {place}" for place, column in enumerate(header, 1)]
@@ -263,7 +261,7 @@ def _split(lines: list[str], separator: str, name: str) -> list[tuple[int, list[
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise InterlawError(
-            f"expected a CSV table in {name}, found: {error} (line {reader.line_num}); correct its quotes"
+            f"expected a CSV table in {name}, found: {error} (line {reader.line_num}); close its quotes"
         ) from error
     return [(number, row) for number, row in rows if any(row)]
 

@@ -39,22 +39,18 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
     for amount in recipe.budget.amounts:
         for shape in matched_shapes(recipe, amount=amount, sizes=task.sizes):
             for treatment in recipe.training.treatment:
-                draft = partial(_trial, recipe, task, amount, shape, treatment)
+                draft: Callable[..., TrialSpec] = partial(_trial, recipe, task, amount, shape, treatment)
                 if treatment == "search":
                     trials.extend(_searched(recipe, draft, records or {}))
                 else:
-                    trials.extend(_fixed(recipe, draft))
+                    rate = recipe.training.learning_rate
+                    trials.extend(draft(seed=seed, rate=rate, stage="final") for seed in recipe.seeds)
     require_treatable(trials, sizes=recipe.shape)
     if len({trial.key for trial in trials}) != len(trials):
         raise InterlawError(
             "expected different trials, found the same shape twice under one budget; choose other depths or amounts"
         )
     return trials
-
-
-def _fixed(recipe: Recipe, draft: Callable[..., TrialSpec]) -> list[TrialSpec]:
-    """One trial a seed at the recipe's rate."""
-    return [draft(seed=seed, rate=recipe.training.learning_rate, stage="final") for seed in recipe.seeds]
 
 
 def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], records: Mapping[str, Record]) -> list[TrialSpec]:

@@ -64,11 +64,7 @@ def _amount(value: Any) -> Any:
 
 
 Amount = Annotated[int | float, BeforeValidator(_told(_amount))]
-
-
-def _listed(value: Any) -> Any:
-    """One name stands for a list of one."""
-    return (value,) if isinstance(value, str) else value
+OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)  # one name: a list of one
 
 
 def _family(value: str) -> str:
@@ -147,7 +143,7 @@ class TrainingPart(Strict):
     batch_size: Annotated[Count, Field(le=MOST)] = 16
     steps: Annotated[Count, Field(le=MOST)] | None = None
     tokens_per_param: float | None = Field(default=None, gt=0, le=MOST)
-    treatment: Annotated[tuple[Treatment, ...], BeforeValidator(_listed)] = Field(default=("fixed",), min_length=1)
+    treatment: Annotated[tuple[Treatment, ...], OneOrMore] = Field(default=("fixed",), min_length=1)
     base_width: Count | None = None
     base_depth: Count | None = None
     learning_rate: Rate | None = None
@@ -181,7 +177,9 @@ class TrainingPart(Strict):
             found = " and ".join(sorted(given)) or "none of them"
             treatments = " and ".join(self.treatment)
             raise ValueError(f"treatment {treatments} takes {' and '.join(sorted(wanted))}, not {found}")
-        _require_grid(self.learning_rates)
+        ratios = [after / before for before, after in pairwise(self.learning_rates or ())]
+        if ratios and (min(ratios) <= 1 or max(ratios) / min(ratios) > GRID_TOLERANCE):  # the search goes on so
+            raise ValueError("learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]")
         return self
 
     def settings(self, *, steps: int, learning_rate: float, **others: Any) -> TrainSettings:
@@ -207,15 +205,6 @@ class TrainingPart(Strict):
                 **others,
             }
         )
-
-
-def _require_grid(rates: tuple[float, ...] | None) -> None:
-    """Rates must grow at equal ratios: the search extends the grid by the same ratio."""
-    if rates is None:
-        return
-    ratios = [after / before for before, after in pairwise(rates)]
-    if min(ratios) <= 1 or max(ratios) / min(ratios) > GRID_TOLERANCE:
-        raise ValueError("learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]")
 
 
 class InterventionPart(Strict):
@@ -321,7 +310,7 @@ def parse_recipe(text: str, *, source: str) -> Recipe:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not TOML, a number of thousands of digits, brackets without end
-        raise InterlawError(f"expected TOML in {source}, found: {error}; correct the file") from error
+        raise InterlawError(f"expected TOML in {source}, found: {error}; fix the file") from error
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
@@ -337,14 +326,11 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        found = f"nothing at {str(path)!r}" if isinstance(error, FileNotFoundError) else f"{str(path)!r}: {error}"
         raise InterlawError(
-            f"expected a recipe file, found {_what_is_at(path, error)}; give the path of a TOML recipe{near_path(path)}"
+            f"expected a recipe file, found {found}; give the path of a TOML recipe{near_path(path)}"
         ) from error
     return parse_recipe(text, source=str(path)), text
-
-
-def _what_is_at(path: str | Path, error: Exception) -> str:
-    return f"nothing at {str(path)!r}" if isinstance(error, FileNotFoundError) else f"{str(path)!r}: {error}"
 
 
 MOST_PROBLEMS = 8  # told at once: more do not help, and the message stays one line that can be read
@@ -373,7 +359,7 @@ def _problem(problem: ErrorDetails) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         near = did_you_mean(parts[-1], _keys(parts[:-1]))
-        return f"unknown key {place!r}, remove it or correct its spelling{near}"
+        return f"unknown key {place!r}, remove it or fix its spelling{near}"
     if problem["type"] == "told":  # complete as it is
         return f"{place}: {message}"
     if problem["type"] == "missing":
@@ -383,8 +369,8 @@ def _problem(problem: ErrorDetails) -> str:
         item = json.dumps(found, ensure_ascii=False) if isinstance(problem["input"], str) else found
         return f"{place}: expected a list, found {found!r}, write a list: [{item}]"
     if isinstance(problem["input"], dict):  # a part as a whole: its message says what was found
-        return f"{place}: {message[0].lower()}{message[1:]}, correct it"
-    return f"{place}: {message[0].lower()}{message[1:]}, found {str(problem['input'])[:60]!r}, correct it"
+        return f"{place}: {message[0].lower()}{message[1:]}; change it"
+    return f"{place}: {message[0].lower()}{message[1:]}, found {str(problem['input'])[:60]!r}; change it"
 
 
 def _keys(place: tuple[str, ...]) -> list[str]:

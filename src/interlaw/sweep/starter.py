@@ -22,7 +22,7 @@ from interlaw.errors import InterlawError
 from interlaw.models import ARCHITECTURES, network_of
 from interlaw.shapes import require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
-from interlaw.tasks import TASKS, TaskPart
+from interlaw.tasks import TASKS
 
 # the packaged recipe that a family starts from; every other family is a language model
 BASES = {"mlp": "mlp-tiny.toml", "cnn": "cnn-tiny.toml", "gru": "gru-tiny.toml"}
@@ -54,12 +54,13 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
             f"choose {HF}{family} for the architecture of the Hugging Face library"
         )
     document = _document(family, corpus)
+    task = TASKS[document["task"]["kind"]].part
     sections = [
         "# A sweep of equal-budget shapes. Keys behind '#' show their defaults or an optional choice.",
         _section("", Recipe, document, skip={"shape", "budget", "task", "training", "measure"}),
-        _shape_section(shape, document.get("shape", {}), decided=_decided(document["task"])),
+        _shape_section(shape, document.get("shape", {}), decided=set(task.decides)),
         _section("budget", BudgetPart, document["budget"]),
-        _section("task", _task_model(document["task"]), document["task"]),
+        _section("task", task, document["task"]),
         _section("training", TrainingPart, document["training"]),
         _section("measure", MeasurePart, document["measure"]),
     ]
@@ -86,16 +87,6 @@ def _document(family: str, corpus: str | None) -> dict[str, Any]:
         document["shape"] = {key: value for key, value in document.get("shape", {}).items() if key in sizes}
     document["family"] = family
     return document
-
-
-def _task_model(task: dict[str, Any]) -> type[TaskPart]:
-    """The model of the document's kind of task."""
-    return TASKS[task["kind"]].part
-
-
-def _decided(task: dict[str, Any]) -> set[str]:
-    """Sizes that follow from the task's data, which a recipe may not set."""
-    return set(_task_model(task).decides)
 
 
 def _section(title: str, model: type[BaseModel], given: dict[str, Any], *, skip: set[str] = frozenset()) -> str:  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from interlaw.errors import InterlawError, MissingExtraError, first_line, near_path
+from interlaw.errors import InterlawError, MissingExtraError, near_path, one_line
 from interlaw.files import digest_of
 from interlaw.hub import hub_or_cache
 
@@ -242,7 +242,7 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
         if not _exists(root):
             raise InterlawError(
                 f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source[:200]!r}; "
-                f"correct the path{near_path(root)}"
+                f"check the path{near_path(root)}"
             )
         paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
         root = root.parent if root.is_file() else root
@@ -291,7 +291,7 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
                 loaded = datasets.load_dataset(hub_name, config)
     except Exception as error:  # datasets raises many kinds; each is a user's matter of name or network
         raise InterlawError(
-            f"expected a dataset named {name!r}, found: {first_line(error)}; check the name, or give a local folder"
+            f"expected a dataset named {name!r}, found: {one_line(error)}; check the name, or give a local folder"
         ) from error
     parts = loaded if isinstance(loaded, dict) else {"train": loaded}
     own_splits = set(SPLITS) <= set(parts)

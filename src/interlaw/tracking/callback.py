@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Unpack
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError, brought_by
 from interlaw.interaction import MeasureOptions
 from interlaw.subject import Subject, read_inputs, require_sizes
 from interlaw.tracking.tracker import EVERY, Tracker, track
@@ -20,10 +20,8 @@ SAMPLES = 64
 @cache
 def _with_base(own: type) -> type:
     """The class as a callback of the library, which is imported only here."""
-    try:
+    with brought_by("hf", "InteractionCallback"):
         from transformers import TrainerCallback
-    except ImportError as error:
-        raise MissingExtraError("InteractionCallback", "hf") from error
     return type(own.__name__, (own, TrainerCallback), {"__module__": own.__module__, "__doc__": own.__doc__})
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from interlaw.errors import MissingExtraError
+from interlaw.errors import brought_by
 from interlaw.sweep.logs.trial_log import TrialLog
 
 MOST_A_BATCH = 1000  # of MLflow's interface
@@ -24,11 +24,9 @@ class MlflowLog:
 
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        try:
+        with brought_by("mlflow", "--log mlflow"):
             import mlflow  # noqa: F401
             import sqlalchemy  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError("--log mlflow", "mlflow") from error
         self._folder = folder
 
     def write(self, trial: TrialLog) -> None:
@@ -40,7 +38,9 @@ class MlflowLog:
         place = self._folder.resolve()
         client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}"))
         experiment = client.get_experiment_by_name(trial.run)
-        number = experiment.experiment_id if experiment else client.create_experiment(trial.run, _artifacts(place))
+        # files go beside a local store, else wherever the server says
+        artifacts = None if "MLFLOW_TRACKING_URI" in os.environ else (place / "artifacts").as_uri()
+        number = experiment.experiment_id if experiment else client.create_experiment(trial.run, artifacts)
         now = int(1000 * time.time())
         run = client.create_run(number, run_name=trial.name, tags={"interlaw.key": trial.key}).info.run_id
         settings = {**trial.settings, "status": trial.status}
@@ -59,8 +59,3 @@ class MlflowLog:
 
     def close(self) -> None:
         """Every batch is written already."""
-
-
-def _artifacts(place: Path) -> str | None:
-    """Where an experiment would keep files: beside a local store, else wherever the server says."""
-    return None if "MLFLOW_TRACKING_URI" in os.environ else (place / "artifacts").as_uri()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from interlaw.errors import MissingExtraError
+from interlaw.errors import brought_by
 from interlaw.sweep.logs.trial_log import TrialLog
 
 
@@ -20,10 +20,8 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
+        with brought_by("tensorboard", "--log tensorboard"):
             import tensorboard  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError("--log tensorboard", "tensorboard") from error
         self._folder = folder
 
     def write(self, trial: TrialLog) -> None:

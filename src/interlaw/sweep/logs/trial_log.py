@@ -62,21 +62,17 @@ def trial_log(run: RunFolder, trial: TrialFolder) -> TrialLog | None:
     row = trial_row(spec, record, run_name(run))
     chosen = {name: row[name] for name in SETTINGS if row.get(name) is not None}
     found = {name: value for name, value in row.items() if name not in SETTINGS and _is_finite(value)}
-    curve = load_curve(trial)
+    curve: list[Any] = load_curve(trial).to_dict(orient="records")
     return TrialLog(
         key=trial.key,
         name=f"{row['budget']}-{row['depth']}x{row['width']}-{row['treatment']}-seed{row['seed']}-{trial.key[:6]}",
         run=str(row["name"]),
         status=record.status,
         settings=chosen,
-        curve=tuple(_finite(each) for each in curve.to_dict(orient="records")),
+        curve=tuple({name: value for name, value in each.items() if _is_finite(value)} for each in curve),
         figures={name: float(value) for name, value in found.items()},
     )
 
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _finite(row: Any) -> dict[str, float]:
-    return {str(name): float(value) for name, value in row.items() if _is_finite(value)}

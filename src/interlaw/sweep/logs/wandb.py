@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from interlaw.errors import MissingExtraError
+from interlaw.errors import brought_by
 from interlaw.sweep.logs.trial_log import TrialLog
 
 
@@ -24,10 +24,8 @@ class WandbLog:
 
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline means no network
-        try:
+        with brought_by("wandb", "--log wandb"):
             import wandb  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError("--log wandb", "wandb") from error
         self._folder = folder
 
     def write(self, trial: TrialLog) -> None:
@@ -35,6 +33,7 @@ class WandbLog:
         import wandb
 
         self._folder.mkdir(parents=True, exist_ok=True)
+        mode: Any = os.environ.get("WANDB_MODE", "offline")
         with wandb.init(
             project=os.environ.get("WANDB_PROJECT", "interlaw"),
             group=trial.run,
@@ -42,7 +41,7 @@ class WandbLog:
             id=trial.key,
             resume="allow",
             dir=str(self._folder),
-            mode=_mode(),
+            mode=mode,
             config={**trial.settings, "status": trial.status},
             settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
         ) as run:
@@ -55,7 +54,3 @@ class WandbLog:
         import wandb
 
         wandb.teardown()
-
-
-def _mode() -> Any:
-    return os.environ.get("WANDB_MODE", "offline")
