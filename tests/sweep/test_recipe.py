@@ -144,7 +144,7 @@ def test_all_mistakes_are_told_and_beyond_eight_they_are_counted() -> None:
 
 @pytest.mark.parametrize("text", ["name = ", "[shape", "a = 1\na = 2", '"'])
 def test_what_is_no_toml_is_refused(text: str) -> None:
-    with pytest.raises(InterlawError, match=r"expected TOML in my.toml, found: .*; correct the file") as caught:
+    with pytest.raises(InterlawError, match=r"expected TOML in my.toml, found: .*; fix the file") as caught:
         parse_recipe(text, source="my.toml")
     assert "\n" not in str(caught.value)
 

@@ -24,4 +24,5 @@ from .table_file import Cells as Cells
 from .table_file import parse_cells as parse_cells
 from .table_file import read_cells as read_cells
 from .table_file import read_table_file as read_table_file
+from .trained import intact as intact
 from .trained import load_trial as load_trial

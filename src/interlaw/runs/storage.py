@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fsspec
+from fsspec.implementations.dirfs import DirFileSystem
 
 from interlaw.errors import InterlawError, MissingExtraError, one_line
 
@@ -50,9 +51,7 @@ class Storage:
 
     def names(self) -> list[str]:
         """Names of all objects, relative to the URL, sorted."""
-        files, root = _filesystem(self.url)
-        paths = files.find(root)
-        return sorted(str(name)[len(root) :].lstrip("/") for name in paths)
+        return sorted(map(str, _files(self.url).find("")))
 
     def read(self, name: str) -> bytes | None:
         """One object's content; None when it is not there."""
@@ -60,37 +59,29 @@ class Storage:
 
     def read_all(self, names: Collection[str]) -> dict[str, bytes]:
         """The content of many objects at once; what is not there is left out."""
-        files, root = _filesystem(self.url)
-        if not names:
-            return {}
-        contents = files.cat([f"{root}/{name}" for name in names], on_error="return")
+        contents = _files(self.url).cat(list(names), on_error="return") if names else {}
         for content in contents.values():
             if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
                 raise content
-        paths = {str(path).lstrip("/"): content for path, content in contents.items()}
-        named = {name: paths.get(f"{root}/{name}".lstrip("/")) for name in names}
-        return {name: content for name, content in named.items() if isinstance(content, bytes)}
+        return {str(name): content for name, content in contents.items() if isinstance(content, bytes)}
 
     def write(self, contents: Mapping[str, bytes]) -> None:
         """Writes objects, each whole."""
-        files, root = _filesystem(self.url)
-        files.pipe({f"{root}/{name}": content for name, content in contents.items()})
+        _files(self.url).pipe(dict(contents))
 
     def create(self, name: str, content: bytes) -> bool:
         """Writes an object that is not there yet; False when it is."""
-        files, root = _filesystem(self.url)
         try:
-            files.pipe_file(f"{root}/{name}", content, mode="create")
+            _files(self.url).pipe_file(name, content, mode="create")
         except FileExistsError:
             return False
         return True
 
     def delete(self, names: Collection[str]) -> None:
         """Removes objects; what is not there stays so."""
-        files, root = _filesystem(self.url)
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                files.rm_file(f"{root}/{name}")
+                _files(self.url).rm_file(name)
 
 
 class Lease:
@@ -193,8 +184,8 @@ def reachable(work: Callable[[], Any], *, url: str) -> Any:
 
 
 @functools.cache
-def _filesystem(url: str) -> tuple[Any, str]:
-    """The file system behind a URL, and the place in its words."""
+def _files(url: str) -> DirFileSystem:
+    """What lies under a URL, by names relative to it."""
     try:
         files, root = fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
@@ -203,4 +194,4 @@ def _filesystem(url: str) -> tuple[Any, str]:
         raise InterlawError(f"expected storage that fsspec can open, found {url!r}: {error}") from error
     except ValueError as error:
         raise InterlawError(f"expected a folder or a URL such as s3://bucket/run, found {url!r}: {error}") from error
-    return files, str(root).rstrip("/")
+    return DirFileSystem(str(root).rstrip("/"), files)

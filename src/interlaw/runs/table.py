@@ -105,7 +105,7 @@ def run_name(folder: RunFolder) -> str:
 
 def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
     """One trial's row."""
-    shape = record.shape
+    shape, added = record.shape, spec.training.intervention
     row: dict[str, Any] = {
         "key": record.key,
         "name": name,
@@ -120,7 +120,7 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
         "treatment": spec.treatment,
         "stage": spec.stage,
         "learning_rate": spec.training.learning_rate,
-        **_intervention(spec),
+        **({"intervention": added, "strength": spec.training.strength} if added != "none" else {}),
         "seed": spec.training.seed,
         "status": record.status,
         "loss": record.loss,
@@ -138,13 +138,6 @@ def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
     for view, measured in record.measurements.items():
         row.update(_measurement_columns(view, measured))
     return row
-
-
-def _intervention(spec: TrialSpec) -> dict[str, str | float]:
-    """What was added to the loss, in the tables of runs where something was."""
-    if spec.training.intervention == "none":
-        return {}
-    return {"intervention": spec.training.intervention, "strength": spec.training.strength}
 
 
 def _rate_at_edge(table: pd.DataFrame) -> pd.Series[bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -31,11 +33,18 @@ def load_trial(path: str | Path) -> tuple[nn.Module, TrialSpec]:
             f"expected final weights in {folder.checkpoints}, found none; run the sweep until this trial is done"
         )
     model = build_model(spec.make_shape(), seed=spec.training.seed)
-    try:
+    with intact(folder):
         load_weights(model, load(folder.weights.read_bytes()))
-    except (SafetensorError, KeyError, RuntimeError) as error:
+    return model.eval(), spec
+
+
+@contextmanager
+def intact(folder: TrialFolder) -> Iterator[None]:
+    """Turns what the weights of a trial raise where they are damaged into an error that says so."""
+    try:
+        yield
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise InterlawError(
             f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; "
-            "delete the trial and run it again"
+            "delete the trial and run its sweep again"
         ) from error
-    return model.eval(), spec

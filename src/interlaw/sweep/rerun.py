@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load
 
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.runs import Record, TrialFolder, is_url, provenance
+from interlaw.runs import Record, TrialFolder, intact, is_url, provenance
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, run_group
 
@@ -183,11 +182,6 @@ def _load(folder: TrialFolder) -> dict[str, torch.Tensor]:
     """The final weights; none of a trial that did not end well."""
     if not folder.weights.exists():
         return {}
-    try:
+    with intact(folder):
         weights: dict[str, torch.Tensor] = load(folder.weights.read_bytes())
-        return weights
-    except (OSError, SafetensorError) as error:
-        raise InterlawError(
-            f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; "
-            "delete the trial and run its sweep again"
-        ) from error
+    return weights
