@@ -115,14 +115,14 @@ def towards_targets(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fitted(table: pd.DataFrame, *, by: str) -> list[FittedTable]:
-    """One fit a part, or a treatment."""
+def fitted(table: pd.DataFrame, *, by: str, window: float = 0.1) -> list[FittedTable]:
+    """One fit a part, or a treatment; the window as in `fit_law`."""
     return [
         FittedTable(
             source=str(name) if by != "treatment" else "one",
             treatment=str(name) if by == "treatment" else None,
             table=rows,
-            fit=fit_law(rows, treatment=str(name) if by == "treatment" else None),
+            fit=fit_law(rows, treatment=str(name) if by == "treatment" else None, window=window),
         )
         for name, rows in ((name, rows.reset_index(drop=True)) for name, rows in table.groupby(by, sort=False))
     ]

@@ -17,7 +17,7 @@ from interlaw.reproduce.push import Arm, Effect, interval, measured_effects
 def draw_push() -> alt.TopLevelMixin:
     """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
     panels = [
-        push_panel(measured_effects(numbers.final(name)), title, ticks)
+        push_panel(all_seeds(name, title), title, ticks)
         for name, title, ticks in (
             ("push", "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
             ("push-gpt", "GPTs", [0.5, 0.7, 1, 1.5, 2]),
@@ -35,13 +35,33 @@ COLOURS = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()
 DESTROYED = 0.5  # in log loss: the control's strong arms end the network
 
 
-def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.LayerChart:
-    """Every arm of one family."""
-    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
+def all_seeds(name: str, title: str) -> list[Effect]:
+    """Effects over all seeds; those of the first seeds, of the replication and of each shape are printed beside."""
+    first, place = numbers.final(name), numbers.RESULTS / f"{name}-again.csv"
+    if not place.exists():
+        return told(first, title)
+    again = numbers.final(f"{name}-again")
+    told(first, f"{title}, first seeds")
+    told(again, f"{title}, replication alone")
+    both = pd.concat([first, again], ignore_index=True)
+    for depth, rows in both.groupby("depth"):
+        told(rows, f"{title}, all seeds, depth {depth}")
+    return told(both, f"{title}, all seeds")
+
+
+def told(table: pd.DataFrame, title: str) -> list[Effect]:
+    """The effects of a table, printed."""
+    effects = measured_effects(table)
     for effect in effects:
         seen = ", ".join(f"{seen_by(arm, pairs=effect.num_pairs):.1%}" for arm in (effect.lowered, effect.raised))
         print(f"C1  {title}: {effect.on} at {effect.strength:g}: {effect}; changes of {seen} could be seen")
-        rows += [{"on": NAMES[effect.on], **arm} for arm in arms(effect)]
+    return effects
+
+
+def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.LayerChart:
+    """Every arm of one family."""
+    rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
+    rows += [{"on": NAMES[effect.on], **arm} for effect in effects for arm in arms(effect)]
     table = pd.DataFrame(rows).sort_values("moved")
     table = table[~((table["on"] == NAMES["trace"]) & (table["change"] > DESTROYED))]
     table["moved"] = np.exp(table["moved"])
@@ -57,7 +77,13 @@ def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.Lay
     line = base.mark_line(strokeWidth=2).encode(y=y)
     marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + line
     points = base.mark_circle(size=70, opacity=1).encode(y="change")
-    return (marks + points).properties(width=240, height=270, title=f"{title}, {effects[0].num_pairs} pairs")
+    return (marks + points).properties(width=240, height=270, title=f"{title}, {pairs_of(effects)} pairs")
+
+
+def pairs_of(effects: list[Effect]) -> str:
+    """How many pairs the arms have."""
+    counts = sorted({effect.num_pairs for effect in effects})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def peak_panel() -> alt.LayerChart:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import altair as alt
+import claim_hundredfold as hundredfold
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
@@ -27,7 +28,10 @@ from interlaw.report.saving import rendered, save
 from interlaw.runs import view_table
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-EXPERIMENTS = ("waves", "push", "push-gpt", "peak", "growth", "small-gpts", "targets", "rates")
+EXPERIMENTS = (
+    *("waves", "push", "push-again", "push-gpt", "push-gpt-again", "peak", "growth", "small-gpts", "students"),
+    *("targets", "hundredfold", "rates"),
+)
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
 
 
@@ -52,6 +56,12 @@ def draw_forest() -> alt.TopLevelMixin:
     for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, 6 targets, CompleteP")):
         if parts := numbers.fits_of(name):
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+    if hundredfold.is_there():
+        label = "MLPs, 5k to 500k, 9 targets"
+        found.append(numbers.effects(say("C2", judge_together(hundredfold.targets()), runs=label), runs=label))
+    if parts := numbers.fits_of("students"):
+        label = "GRU students, 3 teachers"
+        found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     if numbers.fits_of("targets"):
         print_targets(numbers.towards_targets(numbers.final("targets")))
     if (numbers.RESULTS / "growth.csv").exists():
@@ -121,8 +131,10 @@ def draw_tracking() -> alt.TopLevelMixin:
         mean, low, high = numbers.mean_over_targets(gains, name)
         print(f"C3  gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f}) in log loss")
     print(numbers.contexts_of(parts).round(4).to_string())
-    if (numbers.RESULTS / "small-gpts.csv").exists():
-        print_gpts("small-gpts")
+    if hundredfold.is_there():
+        hundredfold.tell()
+        say("C3", judge_together(hundredfold.targets()), runs="MLPs, 5k to 500k")
+    print_gpts("small-gpts")
     shapes = numbers.shapes_of(numbers.final("targets"))
     scale = alt.Scale(type="log", domain=[0.005, 3])
     x = alt.X("ratio", title="R = depth / width", scale=scale, axis=alt.Axis(values=[0.01, 0.03, 0.1, 0.3, 1]))
