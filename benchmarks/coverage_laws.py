@@ -150,11 +150,10 @@ def status_shares(
     held: list[bool] = []
     for draw in range(draws):
         shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds, noise, draw, kind)))
-        rows = np.arange(len(shapes.loss))
-        star = fit_budget(shapes, rows, settings=SETTINGS, rng=np.random.default_rng(draw)).r_star
+        star = fit_budget(shapes, shapes.frame, settings=SETTINGS, rng=np.random.default_rng(draw)).r_star
         found[star.status] += 1
         if star.status != "flat":
-            held.append(_holds(star.low, star.high, float(np.exp(shapes.log_ratio.mean()))))
+            held.append(_holds(star.low, star.high, float(np.exp(shapes.frame["log_ratio"].mean()))))
     return {
         **{status: found[status] / draws for status in STATUSES},
         "held": float(np.mean(held)) if held else float("nan"),
@@ -193,10 +192,7 @@ def coverage(name: str, *, noise: float, draws: int) -> dict[str, tuple[float, i
     for draw in range(draws):
         shapes = group_shapes(read_runs(sweep(truth, noise=noise, draw=draw)))
         rng = np.random.default_rng(draw)
-        budgets = tuple(
-            fit_budget(shapes, np.flatnonzero(shapes.budget == budget), settings=SETTINGS, rng=rng)
-            for budget in np.unique(shapes.budget)
-        )
+        budgets = tuple(fit_budget(shapes, own, settings=SETTINGS, rng=rng) for own in shapes.by_budget())
         for fit in budgets:
             star, best = fit.r_star, truth.best(fit.budget)
             if star.status in ("optimum", "open", "edge"):

@@ -167,12 +167,12 @@ def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.Dat
     return pd.DataFrame(
         {
             "source": [part.source for part in parts for _ in part.fit.budgets],
-            "budget": contexts.budget,
+            "budget": contexts.contexts["budget"],
             "status": [each.r_star.status for part in parts for each in part.fit.budgets],
-            "loss": np.exp(contexts.log_r_star),
+            "loss": np.exp(contexts.contexts["log_r_star"]),
             "low": [each.r_star.low for part in parts for each in part.fit.budgets],
             "high": [each.r_star.high for part in parts for each in part.fit.budgets],
-            "params": np.exp(contexts.size),
+            "params": np.exp(contexts.contexts["size"]),
             "interaction": np.exp(ratio),
             "inside": inside > 0,
         }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
@@ -25,6 +28,11 @@ def contexts_of(table: dict[str, np.ndarray]) -> Contexts:
     return read_contexts(
         table, runs, group_shapes(runs), fit_law(table, num_bootstrap=100, num_permutations=100).budgets
     )
+
+
+def asked_of(base: Contexts, **columns: np.ndarray) -> Contexts:
+    """The same runs with other contexts, their size the logarithm that is given as budget."""
+    return replace(base, contexts=pd.DataFrame({**columns, "size": columns["budget"]}))
 
 
 def rough(sweep, *, size_noise: float = 0.0, **options) -> dict[str, np.ndarray]:
@@ -52,12 +60,13 @@ def test_off_the_curve_is_the_partial_correlation_given_cubics(sweep, size_noise
     asked = ask("C2", "off-the-curve", quantity="aofe")
     options = {"asked": asked, "confidence": 0.9, "num_permutations": 2000}
     found = off_the_curve(contexts, measured, rng=np.random.default_rng(0), **options)
-    y, x = contexts.log_loss, contexts.means(measured)
-    columns = [(contexts.context == one) * contexts.log_ratio**power for one in range(3) for power in range(4)]
+    y, x = contexts.shapes["log_loss"].to_numpy(), contexts.means(measured)
+    context, log_ratio = (contexts.shapes[name].to_numpy() for name in ("context", "log_ratio"))
+    columns = [(context == one) * log_ratio**power for one in range(3) for power in range(4)]
     if size_noise:
-        size = contexts.log_spent.copy()
+        size = contexts.shapes["log_spent"].to_numpy(copy=True)
         for one in range(3):
-            size[contexts.context == one] -= size[contexts.context == one].mean()
+            size[context == one] -= size[context == one].mean()
         columns.append(size)
     design = np.column_stack(columns)
 
@@ -69,7 +78,7 @@ def test_off_the_curve_is_the_partial_correlation_given_cubics(sweep, size_noise
     rng, draws = np.random.default_rng(9), []
     for _ in range(2000):
         key = rng.random(8)
-        moved = left(np.concatenate([left(x)[contexts.context == one][np.argsort(key)] for one in range(3)]))
+        moved = left(np.concatenate([left(x)[context == one][np.argsort(key)] for one in range(3)]))
         draws.append(left(y) @ moved / np.linalg.norm(left(y)) / np.linalg.norm(moved))
     assert found.p_value == pytest.approx(np.mean(np.array(draws) >= found.effect), abs=0.02)
     assert (found.verdict, found.claim) == ("not testable", "C2")  # judged only together with the others
@@ -90,12 +99,12 @@ def test_two_smooth_curves_off_a_cubic_are_not_testable(sweep) -> None:
 def test_the_most_efficient_shape_is_the_top_of_the_score(sweep) -> None:
     contexts = contexts_of(rough(sweep))
     ratios, inside = efficient_ratio(contexts, contexts.interaction[""])
-    rows = contexts.context == 1
+    rows = (contexts.shapes["context"] == 1).to_numpy()
     scores = []
     for name, measured in contexts.interaction[""].items():
         values = contexts.means(measured)[rows]
         scores.append(-CLAIMED[name][0] * (values - values.mean()) / values.std())
-    x = contexts.log_ratio[rows]
+    x = contexts.shapes["log_ratio"].to_numpy()[rows]
     grid = np.linspace(x.min(), x.max(), 401)
     curve = np.polyval(np.polyfit(x, np.mean(scores, axis=0), 3), grid)
     assert ratios[1] == pytest.approx(grid[curve.argmax()], abs=1e-9)
@@ -109,9 +118,7 @@ def test_tracking_is_the_gain_over_other_contexts_studentised_over_sources(sweep
     size = np.tile([14.0, 16.0], 5)
     loss = 0.3 * rng.normal(size=10)
     interaction = 0.5 * loss + 0.3 * rng.normal(size=10)
-    contexts = Contexts(
-        **{**vars(base), "source": source, "group": source, "budget": size, "size": size, "log_r_star": loss}
-    )
+    contexts = asked_of(base, source=source, group=source, budget=size, log_r_star=loss)
     found = tracking(
         contexts, interaction, view="", confidence=0.9, num_permutations=3000, rng=np.random.default_rng(0)
     )
@@ -145,9 +152,9 @@ def test_treatments_of_one_budget_count_as_one_context(sweep) -> None:
     def asked(treatments: int) -> tuple:
         many = np.tile(size, treatments)
         group = np.repeat(np.arange(treatments), 10)
-        fields = {"source": 0 * group, "group": group, "budget": many, "size": many}
         # each treatment moves every R* alike
-        contexts = Contexts(**{**vars(base), **fields, "log_r_star": np.tile(loss, treatments) + 0.7 * group})
+        moved = np.tile(loss, treatments) + 0.7 * group
+        contexts = asked_of(base, source=0 * group, group=group, budget=many, log_r_star=moved)
         found = np.tile(interaction, treatments) + 0.4 * group
         options = {"view": "", "confidence": 0.9}
         claim = tracking(contexts, found, num_permutations=200, rng=np.random.default_rng(0), **options)
@@ -166,9 +173,7 @@ def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(swe
     group, size = np.repeat([0, 1], 4), np.tile(np.log([1e6, 3e6, 1e7, 3e7]), 2)
     values = 0.05 * size + group + 0.02 * rng.normal(size=8)
     loss = values - 0.4 * size
-    contexts = Contexts(
-        **{**vars(base), "source": group, "group": group, "budget": size, "size": size, "log_r_star": loss}
-    )
+    contexts = asked_of(base, source=group, group=group, budget=size, log_r_star=loss)
     own, difference = interaction_drift(contexts, values, np.ones(8), view="loss", confidence=0.9)
     design = np.column_stack([group == 0, group == 1, size]).astype(float)
     theta, squares = np.linalg.lstsq(design, values, rcond=None)[:2]
@@ -234,9 +239,9 @@ def test_a_seed_counts_by_one_over_its_noise() -> None:
         num_permutations=200,
         rng=np.random.default_rng(0),
     )
-    shape, seed = contexts.shape, np.asarray(contexts.seed)
+    shape, seed = (contexts.runs[name].to_numpy() for name in ("shape", "seed"))
     sides = []
-    for values in (contexts.log_loss_of_run, measured.value):
+    for values in (contexts.runs["log_loss_of_run"].to_numpy(), measured.value):
         weights = np.ones(150)
         for _ in range(30):
             left, leverage = two_way(values, weights, shape, seed)

@@ -16,8 +16,9 @@ from interlaw.laws.table import read_runs
 
 def solved(name: str, draw: int) -> tuple[Solution, dict[str, np.ndarray], np.ndarray, np.ndarray]:
     shapes = group_shapes(read_runs(sweep(TRUTHS[name], noise=0.003, draw=draw)))
-    features = features_of(params=shapes.params, depth=shapes.depth, width=shapes.width)
-    return solve(joint(features), features, loss=shapes.loss), features, shapes.loss, shapes.budget
+    columns = {str(name): values.to_numpy() for name, values in shapes.frame.items()}
+    features = features_of(**{name: columns[name] for name in ("params", "depth", "width")})
+    return solve(joint(features), features, loss=columns["loss"]), features, columns["loss"], columns["budget"]
 
 
 def dense(solution: Solution, features: dict[str, np.ndarray], loss: np.ndarray, budget: np.ndarray) -> np.ndarray:

@@ -66,14 +66,22 @@ def test_every_form_is_compared_at_one_loss_function() -> None:
 
 def test_each_draw_takes_the_form_that_fits_it_best(sweep) -> None:
     shapes = group_shapes(read_runs(sweep(noise=0.01)))
-    features = features_of(params=shapes.params, depth=shapes.depth, width=shapes.width)
-    solved = solve_alike([joint(features), joint(features, scaled=True)], features, loss=shapes.loss)
-    rows = np.arange(len(shapes.loss))
+    features = features_of(**{name: shapes.frame[name].to_numpy() for name in ("params", "depth", "width")})
+    loss = shapes.frame["loss"].to_numpy()
+    solved = solve_alike([joint(features), joint(features, scaled=True)], features, loss=loss)
 
     def drawn(among: tuple) -> np.ndarray:
         rng = np.random.default_rng(0)
         return _bootstrap(
-            among, among[0], features, shapes.loss, shapes=shapes, rows=rows, confidence=0.9, num_bootstrap=100, rng=rng
+            among,
+            among[0],
+            features,
+            loss,
+            shapes=shapes,
+            rows=shapes.frame,
+            confidence=0.9,
+            num_bootstrap=100,
+            rng=rng,
         ).optimum
 
     both, plain, scaled = drawn(solved), drawn(solved[:1]), drawn(solved[1:])

@@ -25,10 +25,10 @@ def test_shapes_are_sorted_by_budget_then_ratio_and_averaged(sweep) -> None:
     table = sweep(seeds=3, noise=0.01)
     order = np.random.default_rng(0).permutation(len(table["loss"]))
     shapes = group_shapes(read_runs({name: values[order] for name, values in table.items()}))
-    assert (np.diff(shapes.budget) >= 0).all()
-    assert (np.diff(shapes.log_ratio)[np.diff(shapes.budget) == 0] > 0).all()
-    np.testing.assert_allclose(shapes.loss, table["loss"].reshape(-1, 3).mean(axis=1))
-    assert shapes.num_runs.tolist() == [3] * 35
+    assert (np.diff(shapes.frame["budget"]) >= 0).all()
+    assert (np.diff(shapes.frame["log_ratio"])[np.diff(shapes.frame["budget"]) == 0] > 0).all()
+    np.testing.assert_allclose(shapes.frame["loss"], table["loss"].reshape(-1, 3).mean(axis=1))
+    assert shapes.frame["num_runs"].tolist() == [3] * 35
 
 
 def test_unequal_parameters_are_moved_along_the_sweeps_slope() -> None:
@@ -40,10 +40,10 @@ def test_unequal_parameters_are_moved_along_the_sweeps_slope() -> None:
     table = {"budget": budget, "params": params, "depth": depth, "width": np.full(18, 100.0)}
     shapes = group_shapes(read_runs({**table, "loss": (params / 1e6) ** -0.2}))
     for level in (1e6, 3e6, 1e7):
-        adjusted = shapes.adjusted[shapes.budget == level]
+        adjusted = shapes.frame.loc[shapes.frame["budget"] == level, "adjusted"].to_numpy()
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
     alone = group_shapes(read_runs({name: values[:6] for name, values in {**table, "loss": params**-0.2}.items()}))
-    np.testing.assert_array_equal(alone.adjusted, alone.loss)
+    np.testing.assert_array_equal(alone.frame["adjusted"], alone.frame["loss"])
 
 
 @pytest.mark.parametrize("within", [0.0, 1.0])
@@ -57,8 +57,8 @@ def test_tokens_that_grow_with_the_budgets_do_not_count_as_size(within: float) -
     table = {"budget": budget, "params": params, "depth": depth, "width": np.full(18, 100.0), "train_tokens": tokens}
     shapes = group_shapes(read_runs({**table, "loss": (params * tokens / 1e12) ** -0.2}))
     for level in (1e6, 3e6, 1e7):
-        adjusted = shapes.adjusted[shapes.budget == level]
-        spread = np.ptp(np.log(adjusted)) / np.ptp(np.log(shapes.loss[shapes.budget == level]))
+        adjusted = shapes.frame.loc[shapes.frame["budget"] == level, "adjusted"].to_numpy()
+        spread = np.ptp(np.log(adjusted)) / np.ptp(np.log(shapes.frame["loss"][shapes.frame["budget"] == level]))
         assert spread < 0.2
 
 
@@ -71,7 +71,7 @@ def test_budgets_of_training_length_leave_all_of_the_slope_to_sizes() -> None:
     table |= {"loss": params**-0.2 * table["train_tokens"] ** -0.3}
     shapes = group_shapes(read_runs({**table, "budget_kind": ["tokens_per_param"] * 18}))
     for level in (2.5, 5.0, 10.0):
-        adjusted = shapes.adjusted[shapes.budget == level]
+        adjusted = shapes.frame.loc[shapes.frame["budget"] == level, "adjusted"].to_numpy()
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
 
 
@@ -86,7 +86,7 @@ def test_training_flops_count_the_tokens_already() -> None:
     table |= {"depth": depth, "width": np.full(18, 100.0), "loss": (spent / 1e12) ** -0.2}
     shapes = group_shapes(read_runs({**table, "budget_kind": ["train_flops"] * 18}))
     for level in (1e12, 3e12, 1e13):
-        adjusted = shapes.adjusted[shapes.budget == level]
+        adjusted = shapes.frame.loc[shapes.frame["budget"] == level, "adjusted"].to_numpy()
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
 
 
@@ -100,5 +100,5 @@ def test_a_budget_in_another_count_is_corrected_in_that_count() -> None:
     table |= {"params": spent * np.tile(np.linspace(2.0, 1.0, 6), 3), "loss": (spent / 1e6) ** -0.2}
     shapes = group_shapes(read_runs(table))
     for level in (1e6, 3e6, 1e7):
-        adjusted = shapes.adjusted[shapes.budget == level]
+        adjusted = shapes.frame.loc[shapes.frame["budget"] == level, "adjusted"].to_numpy()
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)

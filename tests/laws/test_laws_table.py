@@ -15,7 +15,7 @@ def runs(**columns: object) -> dict[str, object]:
 
 def test_a_dict_and_a_frame_read_alike() -> None:
     for table in (runs(), pd.DataFrame(runs())):
-        assert read_runs(table).loss.tolist() == [2.0, 1.9]
+        assert read_runs(table).frame["loss"].tolist() == [2.0, 1.9]
 
 
 def test_missing_columns_are_named_with_the_remedy() -> None:
@@ -51,7 +51,7 @@ def test_an_empty_table_is_refused(table: object) -> None:
 
 def test_a_treatment_is_chosen_by_name() -> None:
     table = runs(treatment=["fixed", "tuned"])
-    assert read_runs(table, treatment="tuned").loss.tolist() == [1.9]
+    assert read_runs(table, treatment="tuned").frame["loss"].tolist() == [1.9]
     with pytest.raises(InterlawError, match="one of fixed, tuned, found 'mup'"):
         read_runs(table, treatment="mup")
     with pytest.raises(InterlawError, match="expected a column treatment"):
@@ -84,7 +84,7 @@ def test_each_shape_keeps_the_rate_of_its_best_validation_loss() -> None:
         "learning_rate": [1e-3, 3e-3, 1e-2] * 2,
     }
     found = read_runs(table)
-    assert found.loss.tolist() == [2.0, 1.95]
+    assert found.frame["loss"].tolist() == [2.0, 1.95]
     assert found.left_out.slower_rates == 4
     assert found.rate_edges == 0
     assert read_runs({**table, "val_loss": table["loss"]}).rate_edges == 1
@@ -109,16 +109,16 @@ def test_rates_that_a_search_left_at_its_edge_are_counted_by_shape() -> None:
 def test_a_copied_row_counts_once_and_a_repeated_seed_twice() -> None:
     table = runs()
     copied = {name: [*values, values[0]] for name, values in table.items()}
-    assert len(read_runs(copied).loss) == 2
+    assert len(read_runs(copied).frame["loss"]) == 2
     assert read_runs(copied).left_out.duplicates == 1
-    assert len(read_runs({**copied, "loss": [2.0, 1.9, 2.01]}).loss) == 3
+    assert len(read_runs({**copied, "loss": [2.0, 1.9, 2.01]}).frame["loss"]) == 3
 
 
 def test_budgets_are_inferred_from_nearly_equal_parameters() -> None:
     table = {"params": [1e6, 1.04e6, 2e6, 1.97e6], "depth": [1, 2, 1, 2], "width": [9] * 4, "loss": [1.0] * 4}
     found = read_runs(table)
     assert "no column budget: runs within 5%" in found.told[0]
-    np.testing.assert_allclose(found.budget, np.sqrt([1.04e12, 1.04e12, 3.94e12, 3.94e12]))
+    np.testing.assert_allclose(found.frame["budget"], np.sqrt([1.04e12, 1.04e12, 3.94e12, 3.94e12]))
 
 
 def test_values_without_a_logarithm_are_told(sweep) -> None:

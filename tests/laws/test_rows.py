@@ -21,26 +21,26 @@ TRAINED = {"loss": [2.2, 2.0, 2.1, 1.9], "train_tokens": [1e7, 2e7, 1e7, 2e7]}
 def test_the_last_row_of_each_run_is_taken_and_told() -> None:
     for name, values in (("seed", [0, 0, 0, 0]), ("run", ["a", "a", "b", "b"])):
         found = read_runs(runs(**TRAINED, **{name: values}))
-        assert found.loss.tolist() == [2.0, 1.9]
+        assert found.frame["loss"].tolist() == [2.0, 1.9]
         assert found.left_out.checkpoints == 2
         assert "2 rows are earlier checkpoints of a run, which are not seeds" in " ".join(found.told)
 
 
 def test_seeds_at_the_same_tokens_all_stay() -> None:
     found = read_runs(runs(loss=[2.2, 2.0, 2.1, 1.9], train_tokens=[2e7] * 4, seed=[0, 1, 0, 1]))
-    assert len(found.loss) == 4
+    assert len(found.frame["loss"]) == 4
     assert not found.left_out.checkpoints
 
 
 def test_two_runs_of_a_seed_at_different_tokens_are_kept_apart_by_name_only() -> None:
     table = runs(**TRAINED, seed=[0, 0, 0, 0], run=["a", "b", "c", "d"])
-    assert len(read_runs(table).loss) == 4
+    assert len(read_runs(table).frame["loss"]) == 4
 
 
 def test_tokens_that_differ_without_a_name_or_seed_are_refused_with_the_remedy() -> None:
     with pytest.raises(InterlawError, match=r"found 2 rows of 2 x 200 at different tokens, .*--last-step"):
         read_runs(runs(**TRAINED))
-    assert read_runs(runs(**TRAINED), last_step=True).loss.tolist() == [2.0, 1.9]
+    assert read_runs(runs(**TRAINED), last_step=True).frame["loss"].tolist() == [2.0, 1.9]
     steps = {"loss": TRAINED["loss"], "step": [1, 2, 1, 2]}
     with pytest.raises(InterlawError, match="at different tokens"):
         read_runs(runs(**steps))
@@ -58,7 +58,7 @@ def test_checkpoints_do_not_narrow_an_interval(sweep) -> None:
 def test_rows_are_copies_only_where_every_column_agrees() -> None:
     table = runs(loss=[2.0, 2.0, 1.9, 1.9], note=["a", "a", "a", "b"])
     found = read_runs(table)
-    assert len(found.loss) == 3
+    assert len(found.frame["loss"]) == 3
     assert found.left_out.duplicates == 1
     assert "1 rows repeat another row exactly" in " ".join(found.told)
 
@@ -75,12 +75,12 @@ def rates(num: int, seed: int = 0) -> dict[str, object]:
 
 def test_the_rate_is_chosen_on_the_validation_loss_and_more_rates_do_not_win() -> None:
     found = read_runs({**rates(8), "val_loss": rates(8)["learning_rate"]})
-    assert set(found.loss.tolist()) <= set(rates(8)["loss"].tolist())
+    assert set(found.frame["loss"].tolist()) <= set(rates(8)["loss"].tolist())
     assert found.left_out.slower_rates == 28
     deep = []
     for seed in range(200):
         chosen = read_runs(rates(8, seed))
-        deep.append(chosen.depth[np.argmin(chosen.loss)] >= 6)
+        deep.append(chosen.frame.loc[chosen.frame["loss"].idxmin(), "depth"] >= 6)
     assert 0.4 < np.mean(deep) < 0.6  # chosen on the loss itself the deeper half would win nine times of ten
 
 
@@ -109,11 +109,11 @@ def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
     params = np.array([0.93e6, 1.07e6, 1e6, 0.95e6, 1.5e6, 1.6e6])
     table = {"params": params, "depth": depth, "width": width, "loss": np.full(6, 2.0)}
     found = read_runs(table)
-    assert [len(np.unique(found.budget[rows])) for rows in (slice(0, 4), slice(4, 6))] == [1, 1]
-    assert len(np.unique(found.budget)) == 2
+    assert [len(np.unique(found.frame["budget"][rows])) for rows in (slice(0, 4), slice(4, 6))] == [1, 1]
+    assert len(np.unique(found.frame["budget"])) == 2
     assert "--budget-tolerance" in " ".join(found.told)
-    assert len(np.unique(read_runs(table, budget_tolerance=0.03).budget)) == 5
-    assert len(np.unique(read_runs(table, budget_tolerance=0.9).budget)) == 1
+    assert len(np.unique(read_runs(table, budget_tolerance=0.03).frame["budget"])) == 5
+    assert len(np.unique(read_runs(table, budget_tolerance=0.9).frame["budget"])) == 1
     with pytest.raises(InterlawError, match="budget_tolerance= between 0 and 1, found 2"):
         fit_law(table, budget_tolerance=2)
 
@@ -122,6 +122,6 @@ def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
 def test_seeds_that_no_two_shapes_share_pair_nothing(sweep, seed) -> None:
     table = sweep(seeds=3, noise=0.002)
     runs = read_runs({**table, "seed": seed(len(table["loss"])).astype(float)})
-    assert runs.seed is None
+    assert "seed" not in runs.frame
     assert any("the column seed pairs no runs" in told for told in runs.told)
-    assert read_runs(table).seed is not None
+    assert "seed" in read_runs(table).frame

@@ -33,7 +33,7 @@ def table(**columns: object) -> pd.DataFrame:
 )
 def test_words_of_other_trackers(column: str, words: object) -> None:
     runs = read_runs(table(**{column: words}))
-    assert runs.loss.tolist() == LOSSES[:3]
+    assert runs.frame["loss"].tolist() == LOSSES[:3]
     assert runs.left_out.failed == 1
 
 
@@ -52,7 +52,7 @@ def test_holes_of_every_kind_in_rows_that_do_not_count(kind: str) -> None:
     """A crashed run has no loss, whatever pandas calls that; in a finished one it is an error."""
     holed = pd.array([2, 3, 4, pd.NA], dtype=kind)
     found = read_runs(table(loss=holed, status=["done"] * 3 + ["crashed"], seed=pd.array([0, 1, pd.NA, 3], dtype=kind)))
-    assert found.loss.tolist() == [2, 3, 4]
+    assert found.frame["loss"].tolist() == [2, 3, 4]
     with pytest.raises(InterlawError, match=r"positive finite loss .* found nan in row 3"):
         read_runs(table(loss=holed))
     with pytest.raises(InterlawError, match=r"expected numbers in column loss, found .*x"):

@@ -41,7 +41,7 @@ def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str,
 
     Of the rows that the law was fitted to, which were read with `treatment`, `budget_tolerance` and `last_step`.
     """
-    used = table.iloc[laws.read_runs(table, **reading).row]
+    used = table.iloc[laws.read_runs(table, **reading).frame.index]
     columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
         return {"compute_optimal": [asdict(one) for one in laws.compute_optima(columns)]}

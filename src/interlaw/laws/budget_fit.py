@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
+import pandas as pd
 from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 from scipy import special
 
 from interlaw.errors import InterlawError
-from interlaw.laws.grouping import ShapeMeans
+from interlaw.laws.grouping import ShapeMeans, size_effect
 from interlaw.laws.loss_curve import LossCurve, around_best, fit_curve, grid, near_minimum, tolerance_ends
 from interlaw.laws.r_star import decide_r_star
 from interlaw.laws.result import (
@@ -57,67 +58,65 @@ class Settings:
             )
 
 
-def fit_budget(
-    shapes: ShapeMeans, rows: NDArray[np.int64], *, settings: Settings, rng: np.random.Generator
-) -> BudgetFit:
-    """Fit the shapes `rows` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
-    x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
-    curve, used = budget_curve(shapes, rows, settings=settings, rng=rng)
-    size_effect = shapes.size_effect(rows)
+def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng: np.random.Generator) -> BudgetFit:
+    """Fit the shapes `own` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
+    x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
+    curve, used = budget_curve(shapes, own, settings=settings, rng=rng)
+    effect = size_effect(own)
     r_star = (
-        _given(shapes, rows)
+        _given(own)
         if settings.given
         else decide_r_star(
             x,
             y,
             curve,
             confidence=settings.confidence,
-            size_effect=size_effect,
-            limit=_size_limit(shapes, rows, settings),
+            size_effect=effect,
+            limit=_size_limit(shapes, own, settings),
         )
     )
     interval = _loss_interval(curve, delta=settings.delta) if curve is not None and r_star.value is not None else None
-    seed_noise = None if shapes.relative_noise is None else _seed_noise(shapes, rows, settings)
-    near_best = y <= (1 + settings.delta) * y.min()
-    params, spent = shapes.params[rows], shapes.spent[rows]
+    seed_noise = None if shapes.relative_noise is None else _seed_noise(shapes, own, settings)
+    params, spent = own["params"].to_numpy(), own["spent"].to_numpy()
     return BudgetFit(
-        budget=float(shapes.budget[rows[0]]),
+        budget=float(own["budget"].iloc[0]),
         params_mean=float(np.exp(np.log(params).mean())),
         budget_spread=float(spent.max() / spent.min() - 1),
-        num_shapes=len(rows),
-        num_runs=int(shapes.num_runs[rows].sum()),
-        best=_best_shape(shapes, rows, y, seed_noise),
-        measured_best=_best_shape(shapes, rows, shapes.loss[rows], seed_noise),
+        num_shapes=len(own),
+        num_runs=int(own["num_runs"].sum()),
+        best=_best_shape(own, y, seed_noise),
+        measured_best=_best_shape(own, own["loss"].to_numpy(), seed_noise),
         r_star=r_star,
         loss_interval=interval,
         seed_noise=seed_noise,
-        size_effect=size_effect,
+        size_effect=effect,
         interaction_interval=None,
         curve=None if curve is None else _curve(curve, settings.confidence),
-        points=_points(shapes, rows, used, near_best),
+        points=points_of(
+            own, in_window=np.isin(np.arange(len(own)), used), within_delta=y <= (1 + settings.delta) * y.min()
+        ),
     )
 
 
-def _given(shapes: ShapeMeans, rows: NDArray[np.int64]) -> RStar:
+def _given(own: pd.DataFrame) -> RStar:
     """The one shape of a budget as its optimum, by the user's word."""
-    if len(rows) > 1:
+    if len(own) > 1:
         raise InterlawError(
-            f"expected one optimum a budget, found {len(rows)} shapes at {format_size(float(shapes.budget[rows[0]]))}: "
+            f"expected one optimum a budget, found {len(own)} shapes at {format_size(float(own['budget'].iloc[0]))}: "
             "leave out given= (--given) to find the optimum among them"
         )
-    ratio = float(np.exp(shapes.log_ratio[rows[0]]))
-    return RStar(value=ratio, status="given", reason="the optimum is given")
+    return RStar(value=float(np.exp(own["log_ratio"].iloc[0])), status="given", reason="the optimum is given")
 
 
 def budget_curve(
-    shapes: ShapeMeans, rows: NDArray[np.int64], *, settings: Settings, rng: np.random.Generator
+    shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng: np.random.Generator
 ) -> tuple[LossCurve | None, NDArray[np.int64]]:
     """The curve through the shapes near the minimum of one budget (None with fewer than three), and which they are."""
-    x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
+    x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
     used = near_minimum(y, window=max(settings.window, 3 * settings.delta))
     if len(np.unique(np.round(x, 12))) < 3:
         return None, used
-    noise = shapes.noise_of_means(rows[used])
+    noise = shapes.noise_of_means(own.iloc[used])
     curve = fit_curve(
         x[used],
         y[used],
@@ -129,31 +128,29 @@ def budget_curve(
     return curve, used
 
 
-def _best_shape(shapes: ShapeMeans, rows: NDArray[np.int64], loss: FloatArray, noise: SeedNoise | None) -> BestShape:
+def _best_shape(own: pd.DataFrame, loss: FloatArray, noise: SeedNoise | None) -> BestShape:
     """The shape with the lowest of these losses, one a row."""
-    row = rows[np.argmin(loss)]
+    row = own.iloc[np.argmin(loss)]
     limit = 0.0 if noise is None else noise.delta
     return BestShape(
-        depth=int(shapes.depth[row]),
-        width=int(shapes.width[row]),
-        ratio=float(shapes.depth[row] / shapes.width[row]),
-        loss=float(shapes.loss[row]),
-        adjusted=float(shapes.adjusted[row]),
+        depth=int(row["depth"]),
+        width=int(row["width"]),
         num_tied=int((loss <= (1 + limit) * loss.min()).sum()) - 1,
+        **{name: float(row[name]) for name in ("ratio", "loss", "adjusted")},
     )
 
 
-def _size_limit(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> float:
+def _size_limit(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> float:
     """The largest shift of log L that sizes may make: the tolerance, or, of one budget, what seeds can tell apart."""
-    if shapes.relative_noise is None or len(np.unique(shapes.budget)) > 1:
+    if shapes.relative_noise is None or shapes.frame["budget"].nunique() > 1:
         return settings.delta
-    return min(settings.delta, _indistinguishable(shapes, rows, settings))
+    return min(settings.delta, _indistinguishable(shapes, own, settings))
 
 
-def _indistinguishable(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> float:
+def _indistinguishable(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> float:
     """The relative difference of two means that a one-sided t test takes for seed noise."""
     quantile = float(special.stdtrit(shapes.noise_dof, settings.confidence))
-    return quantile * (shapes.relative_noise or 0.0) * float(np.sqrt(2 / np.median(shapes.num_runs[rows])))
+    return quantile * (shapes.relative_noise or 0.0) * float(np.sqrt(2 / np.median(own["num_runs"])))
 
 
 def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
@@ -167,10 +164,10 @@ def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
     )
 
 
-def _seed_noise(shapes: ShapeMeans, rows: NDArray[np.int64], settings: Settings) -> SeedNoise:
+def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> SeedNoise:
     """The seed noise, and the unbroken run of shapes around the best that it cannot tell from it."""
-    x, y = shapes.log_ratio[rows], shapes.adjusted[rows]
-    delta = _indistinguishable(shapes, rows, settings)
+    x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
+    delta = _indistinguishable(shapes, own, settings)
     inside = around_best(y, tolerance=delta)
     return SeedNoise(
         relative=shapes.relative_noise or 0.0,
@@ -204,29 +201,8 @@ def _curve(curve: LossCurve, confidence: float) -> Curve:
     )
 
 
-def _points(
-    shapes: ShapeMeans, rows: NDArray[np.int64], used: NDArray[np.int64], near_best: NDArray[np.bool_]
-) -> tuple[Point, ...]:
-    in_window = np.isin(np.arange(len(rows)), used)
-    return tuple(
-        Point(
-            depth=int(shapes.depth[row]),
-            width=int(shapes.width[row]),
-            ratio=float(shapes.depth[row] / shapes.width[row]),
-            params=float(shapes.params[row]),
-            loss=float(shapes.loss[row]),
-            adjusted=float(shapes.adjusted[row]),
-            num_runs=int(shapes.num_runs[row]),
-            in_window=bool(in_window[i]),
-            within_delta=bool(near_best[i]),
-            **measured_at(shapes, row),
-        )
-        for i, row in enumerate(rows)
-    )
-
-
-def measured_at(shapes: ShapeMeans, row: np.int64) -> dict[str, Any]:
-    """A shape's interaction, as a `Point` holds it."""
-    names = ("aofe", "aofe_ratio", "aofe_scale_free", "excess_ratio")
-    found = {name: float(shapes.measured[name][row]) if name in shapes.measured else np.nan for name in names}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+def points_of(own: pd.DataFrame, **marks: Sequence[bool] | NDArray[np.bool_]) -> tuple[Point, ...]:
+    """A point a shape, with `in_window` and `within_delta` of each; what was not measured is None."""
+    names = [field.name for field in fields(Point)]
+    rows = own.astype({"depth": int, "width": int}).assign(**marks).to_dict("records")
+    return tuple(Point(**{name: row[name] for name in names if pd.notna(row.get(name))}) for row in rows)

@@ -10,7 +10,7 @@ from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.scales import to_scale
-from interlaw.laws.table import Runs
+from interlaw.laws.table import MEASURED, Runs
 from interlaw.size import UNEVEN, counted, format_size
 
 MOST_LISTED = 6  # shapes or budgets in one sentence
@@ -36,7 +36,7 @@ def collect_warnings(
         warnings.append(
             f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
         )
-    if shapes.relative_noise is None and len(shapes.loss) > len(budgets):
+    if shapes.relative_noise is None and len(shapes.frame) > len(budgets):
         warnings.append(
             "no shape was run with two seeds: the seed noise is unknown, ties cannot be told from gains, and errors "
             "that neighbouring shapes share would pass for a curve"
@@ -80,11 +80,12 @@ def collect_warnings(
 
 def _measurement_warnings(runs: Runs, shapes: ShapeMeans) -> list[str]:
     warnings = []
-    ratio = runs.measured.get("aofe_ratio")
-    missing = 0 if ratio is None else len(shapes.loss) - len(np.unique(shapes.run_shape[np.isfinite(ratio)]))
+    columns = {name: runs.frame[name].to_numpy() for name in MEASURED if name in runs.frame}
+    ratio = columns.get("aofe_ratio")
+    missing = 0 if ratio is None else len(shapes.frame) - len(np.unique(shapes.run_shape[np.isfinite(ratio)]))
     if missing:
-        warnings.append(f"{missing} of {len(shapes.loss)} shapes have no interaction measured")
-    for name, values in runs.measured.items():
+        warnings.append(f"{missing} of {len(shapes.frame)} shapes have no interaction measured")
+    for name, values in columns.items():
         beyond = int((np.isfinite(values) & ~np.isfinite(to_scale(name, values))).sum())
         if beyond:
             where = "not between 0 and 1" if name == "aofe_ratio" else "of 0 or less"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from interlaw.laws.claim import CLAIMED
@@ -15,7 +16,6 @@ from interlaw.laws.scales import error_on_scale, to_scale
 from interlaw.laws.table import Columns, FloatArray, Runs
 
 IntArray = NDArray[np.int64]
-_NUMBERS = ("budget", "size", "log_r_star", "depth", "log_ratio", "log_spent", "log_loss", "log_loss_of_run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,53 +31,45 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
-    """k contexts, m shapes and n runs.
+    """k contexts, m shapes and n runs, each a row.
 
     Attributes:
-        source: Source of each context, (k,): a table, whatever its treatments.
-        group: Its source and treatment, (k,).
-        budget: Its nominal budget, (k,).
-        size: Log of its mean parameters, (k,).
-        log_r_star: Log R* of the loss, (k,); NaN where the loss has no optimum.
-        context: Context of each shape, (m,).
-        depth: Its residual blocks, (m,).
-        log_ratio: Its log depth / width, (m,).
-        log_spent: Log of what it spent of its budget, (m,).
-        log_loss: Its mean log loss over seeds at equal size, (m,).
-        shape: Shape of each run, (n,).
-        seed: Its seed, (n,); None when the table does not say.
-        log_loss_of_run: Its log loss as measured, (n,).
-        interaction: Per view and quantity, what was measured.
+        contexts: `source` (a table, whatever its treatments), `group` (source and treatment), `budget` (nominal),
+            `size` (log of its mean parameters), `log_r_star` (of the loss; NaN where that has no optimum).
+        shapes: `context` (its row), `depth` (residual blocks), `width`, `log_ratio` (log depth / width),
+            `log_spent` (of its budget), `log_loss` (mean over seeds, at equal size).
+        runs: `shape` (its row), `log_loss_of_run` (as measured), and `seed` where the table says which runs share one.
+        interaction: Per view and quantity, what was measured of the runs.
     """
 
-    source: IntArray
-    group: IntArray
-    budget: FloatArray
-    size: FloatArray
-    log_r_star: FloatArray
-    context: IntArray
-    depth: FloatArray
-    log_ratio: FloatArray
-    log_spent: FloatArray
-    log_loss: FloatArray
-    shape: IntArray
-    seed: FloatArray | None
-    log_loss_of_run: FloatArray
+    contexts: pd.DataFrame
+    shapes: pd.DataFrame
+    runs: pd.DataFrame
     interaction: Mapping[str, Mapping[str, Measured]]
+
+    def by_run(self) -> pd.DataFrame:
+        """The runs with the columns of their shape and of their context, (n rows)."""
+        return self.runs.join(self.shapes, on="shape").join(self.contexts, on="context")
 
     def means(self, measured: Measured) -> FloatArray:
         """Mean of each shape over its measured runs on the quantity's scale, (m,); NaN where none was measured."""
-        return group_means(measured.value, self.shape, len(self.context))
+        return group_means(measured.value, self.runs["shape"].to_numpy(), len(self.shapes))
 
     def errors(self, measured: Measured) -> FloatArray:
         """Mean error variance of each shape's measured runs, (m,); NaN where one of them lacks it."""
         known = np.isfinite(measured.value)
-        sums = np.bincount(self.shape[known], weights=measured.variance[known], minlength=len(self.context))
+        shape = self.runs["shape"].to_numpy()[known]
+        sums = np.bincount(shape, weights=measured.variance[known], minlength=len(self.shapes))
         return np.asarray(sums / np.maximum(self.counts(measured), 1), dtype=np.float64)
 
     def counts(self, measured: Measured) -> IntArray:
         """Measured runs of each shape, (m,)."""
-        return np.bincount(self.shape[np.isfinite(measured.value)], minlength=len(self.context))
+        return np.bincount(self.runs["shape"][np.isfinite(measured.value)], minlength=len(self.shapes))
+
+
+def labels(rows: pd.DataFrame, *names: str) -> IntArray:
+    """Equal numbers for rows that agree in these columns."""
+    return np.unique(rows[list(names)].to_numpy(), axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def averages(values: FloatArray | IntArray, labels: IntArray) -> FloatArray:
@@ -87,24 +79,21 @@ def averages(values: FloatArray | IntArray, labels: IntArray) -> FloatArray:
 
 def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) -> Contexts:
     """The contexts of one fitted table: its budgets."""
-    levels, context = np.unique(shapes.budget, return_inverse=True)
-    log_loss = np.log(runs.loss)
-    means = np.bincount(shapes.run_shape, weights=log_loss) / shapes.num_runs
+    frame, own, log_loss = runs.frame, shapes.frame, np.log(runs.frame["loss"].to_numpy())
+    levels, context = np.unique(own["budget"], return_inverse=True)
     optima = [each.r_star.value if each.r_star.status == "optimum" else None for each in budgets]
+    r_star = np.array([np.nan if each is None else each for each in optima])
+    size = np.log([each.params_mean for each in budgets])
+    means = np.bincount(shapes.run_shape, weights=log_loss) / own["num_runs"]
+    seeds = {"seed": frame["seed"].to_numpy()} if "seed" in frame else {}
     return Contexts(
-        source=np.zeros(len(levels), dtype=np.int64),
-        group=np.zeros(len(levels), dtype=np.int64),
-        budget=levels,
-        size=np.log([each.params_mean for each in budgets]),
-        log_r_star=np.log([np.nan if each is None else each for each in optima]),
-        context=context.reshape(-1),
-        depth=shapes.depth,
-        log_ratio=shapes.log_ratio,
-        log_spent=np.log(shapes.spent),
-        log_loss=means + np.log(shapes.adjusted / shapes.loss),
-        shape=shapes.run_shape,
-        seed=runs.seed,
-        log_loss_of_run=log_loss,
+        contexts=pd.DataFrame({"source": 0, "group": 0, "budget": levels, "size": size, "log_r_star": np.log(r_star)}),
+        shapes=own[["depth", "width", "log_ratio"]].assign(
+            context=context.reshape(-1),
+            log_spent=np.log(own["spent"]),
+            log_loss=means + np.log(own["adjusted"] / own["loss"]),
+        ),
+        runs=pd.DataFrame({"shape": shapes.run_shape, "log_loss_of_run": log_loss, **seeds}),
         interaction=_interaction(table, runs),
     )
 
@@ -116,29 +105,28 @@ def join(parts: Sequence[Contexts], *, sources: Sequence[str]) -> Contexts:
         parts: The contexts of each.
         sources: The source of each: treatments of one table share it.
     """
-    shapes = np.cumsum([0, *(len(part.context) for part in parts)])
-    contexts = np.cumsum([0, *(len(part.group) for part in parts)])
-    views = [view for view in parts[0].interaction if all(view in part.interaction for part in parts)]
+    source = np.unique(sources, return_inverse=True)[1]
+    contexts = [part.contexts.assign(source=source[i], group=i) for i, part in enumerate(parts)]
+    starts = [np.cumsum([0, *map(len, frames)]) for frames in (contexts, [part.shapes for part in parts])]
     together = {
         view: {
             quantity: Measured(
                 value=np.concatenate([part.interaction[view][quantity].value for part in parts]),
                 variance=np.concatenate([part.interaction[view][quantity].variance for part in parts]),
             )
-            for quantity in parts[0].interaction[view]
+            for quantity in quantities
             if all(quantity in part.interaction[view] for part in parts)
         }
-        for view in views
+        for view, quantities in parts[0].interaction.items()
+        if all(view in part.interaction for part in parts)
     }
-    seeds = [part.seed for part in parts if part.seed is not None]
+    shapes = [part.shapes.assign(context=part.shapes["context"] + starts[0][i]) for i, part in enumerate(parts)]
+    runs = [part.runs.assign(shape=part.runs["shape"] + starts[1][i]) for i, part in enumerate(parts)]
     return Contexts(
-        source=np.repeat(np.unique(sources, return_inverse=True)[1], [len(part.group) for part in parts]),
-        group=np.repeat(np.arange(len(parts)), [len(part.group) for part in parts]),
-        context=np.concatenate([part.context + start for part, start in zip(parts, contexts, strict=False)]),
-        shape=np.concatenate([part.shape + start for part, start in zip(parts, shapes, strict=False)]),
-        seed=np.concatenate(seeds) if len(seeds) == len(parts) else None,
+        contexts=pd.concat(contexts, ignore_index=True),
+        shapes=pd.concat(shapes, ignore_index=True),
+        runs=pd.concat(runs, ignore_index=True, join="inner"),  # seeds, where all have them
         interaction=together,
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS},
     )
 
 
@@ -150,7 +138,8 @@ def _interaction(table: Columns, runs: Runs) -> dict[str, dict[str, Measured]]:
         view = name.removesuffix("_aofe_ratio")
         if view != name and f"{view}_aofe" in names and view != runs.view:
             prefixes[f"{view}_"] = view
-    found = {view: _quantities(table, names, prefix, runs.row) for prefix, view in prefixes.items()}
+    rows = runs.frame.index.to_numpy()
+    found = {view: _quantities(table, names, prefix, rows) for prefix, view in prefixes.items()}
     return {view: measured for view, measured in found.items() if measured}
 
 

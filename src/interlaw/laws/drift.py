@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from interlaw.laws.claim import LEVEL, Claim, ask, not_testable, opening
-from interlaw.laws.contexts import Contexts, averages
+from interlaw.laws.contexts import Contexts, averages, labels
 from interlaw.laws.loss_curve import POWER
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence
 from interlaw.laws.table import FloatArray
@@ -37,7 +37,9 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
 
 def pooled_loss_drift(contexts: Contexts, *, confidence: float) -> Claim:
     """C4 of the loss over the contexts of several sources: one intercept a group, one slope."""
-    return _slope_test(contexts, contexts.log_r_star, quantity="r_star_loss", view="", confidence=confidence)
+    return _slope_test(
+        contexts, contexts.contexts["log_r_star"].to_numpy(), quantity="r_star_loss", view="", confidence=confidence
+    )
 
 
 def interaction_drift(
@@ -53,26 +55,28 @@ def interaction_drift(
     return (
         _slope_test(contexts, own, quantity="r_star_interaction", view=view, confidence=confidence),
         _slope_test(
-            contexts, own - contexts.log_r_star, quantity="r_star_difference", view=view, confidence=confidence
+            contexts,
+            own - contexts.contexts["log_r_star"].to_numpy(),
+            quantity="r_star_difference",
+            view=view,
+            confidence=confidence,
         ),
     )
 
 
 def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: str, confidence: float) -> Claim:
     asked = ask("C4", "equivalence", quantity=quantity, view=view)
-    known = np.isfinite(values)
-    size = contexts.size[known]
+    known = contexts.contexts.assign(value=values).dropna(subset="value")
+    size = known["size"].to_numpy()
     decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
-    units = np.column_stack([contexts.source, contexts.budget])[known]
-    units, unit = np.unique(units, axis=0, return_inverse=True)
-    sources = len(np.unique(units[:, 0]))
-    budgets, dof = len(units), len(units) - sources - 1
+    unit, group = labels(known, "source", "budget"), labels(known, "group")
+    budgets, sources = len(set(unit)), known["source"].nunique()
+    dof = budgets - sources - 1
     needed = max(MIN_BUDGETS, sources + 2)  # an intercept a source, the slope, and one for the error
     if budgets < needed:
         reason = f"budgets that have it inside their grid: {budgets}, where {needed} are needed"
         return not_testable(asked, reason)
-    group = np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
-    x, y = (averages(each - averages(each, group)[group], unit.reshape(-1)) for each in (size, values[known]))
+    x, y = (averages(each - averages(each, group)[group], unit) for each in (size, known["value"].to_numpy()))
     slope = float(x @ y / (x @ x))
     left = y - slope * x
     stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), 1e-12)
@@ -81,7 +85,7 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     verdict = {"same": "holds", "different": "opposite"}.get(test.verdict, "cannot tell")
     reason = f"gamma = {slope:+.2f} ({test.difference_low:+.2f} to {test.difference_high:+.2f})"
     if quantity != "r_star_loss":
-        reason += f", its error the scatter of {len(units)} budgets about the line"
+        reason += f", its error the scatter of {budgets} budgets about the line"
     if not enough:
         reason += f", over a factor {10**decades:.3g} in size where 10 is needed"
     return _claim(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.laws.budget_fit import Settings, fit_budget, measured_at
+from interlaw.laws.budget_fit import Settings, fit_budget, points_of
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
@@ -106,9 +106,7 @@ def fit_law(
         raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
     budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed)
     contexts = read_contexts(table, runs, shapes, budgets)
-    intervals = interaction_intervals(
-        contexts, runs.view, budgets=[fit.budget for fit in budgets], width=shapes.width, seed=seed
-    )
+    intervals = interaction_intervals(contexts, runs.view, seed=seed)
     budgets = tuple(_with_interaction(fit, interval) for fit, interval in zip(budgets, intervals, strict=True))
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
     return LawFit(
@@ -132,7 +130,7 @@ Losses = tuple[tuple[BudgetFit, ...], JointLaw | None, Stability]
 def _fit_losses(shapes: ShapeMeans, settings: Settings, seed: int) -> Losses:
     """What the losses say, whatever was measured beside them: budgets, the joint law, how stable R* is."""
     rng = np.random.default_rng(seed)
-    budgets = tuple(fit_budget(shapes, rows, settings=settings, rng=rng) for rows in shapes.by_budget())
+    budgets = tuple(fit_budget(shapes, own, settings=settings, rng=rng) for own in shapes.by_budget())
     draws = settings.num_bootstrap
     law = (
         None
@@ -153,20 +151,13 @@ def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
     """The same of a fit of the same losses, with these shapes' measurements at its points; None of other losses."""
     if fit is None:
         return None
-    budgets = []
-    for each in fit.budgets:
-        rows = np.flatnonzero(shapes.budget == each.budget)
-        known = [(point.depth, point.width, point.loss, point.num_runs) for point in each.points]
-        columns = (shapes.depth, shapes.width, shapes.loss, shapes.num_runs)
-        if known != list(zip(*(column[rows].tolist() for column in columns), strict=True)):
-            return None
-        points = tuple(
-            replace(point, **measured_at(shapes, row), pareto=None, front_probability=None)
-            for point, row in zip(each.points, rows, strict=True)
-        )
-        budgets.append(replace(each, points=points, interaction_interval=None))
-    if sum(len(each.points) for each in budgets) != len(shapes.loss):
+    known = [(point.depth, point.width, point.loss, point.num_runs) for each in fit.budgets for point in each.points]
+    if known != [*shapes.frame[["depth", "width", "loss", "num_runs"]].itertuples(index=False, name=None)]:
         return None
+    budgets = []
+    for each, own in zip(fit.budgets, shapes.by_budget(), strict=True):
+        marks = {name: [getattr(point, name) for point in each.points] for name in ("in_window", "within_delta")}
+        budgets.append(replace(each, points=points_of(own, **marks), interaction_interval=None))
     return tuple(budgets), fit.law, fit.stability
 
 
@@ -175,7 +166,7 @@ def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Genera
     found: list[Slope | None] = []
     for window in OTHER_WINDOWS:
         other = replace(settings, window=window, num_bootstrap=min(settings.num_bootstrap, WINDOW_DRAWS))
-        budgets = tuple(fit_budget(shapes, rows, settings=other, rng=rng) for rows in shapes.by_budget())
+        budgets = tuple(fit_budget(shapes, own, settings=other, rng=rng) for own in shapes.by_budget())
         law = fit_joint_law(
             shapes,
             budgets,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from interlaw.laws.scales import from_scale, to_scale
-from interlaw.laws.table import FloatArray, Runs
+from interlaw.laws.table import MEASURED, FloatArray, Runs
 
 # Of log loss against log parameters where one budget cannot show it: the byte-level sweep of arXiv 2605.27989 falls
 # from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.
@@ -19,107 +20,81 @@ NEGLIGIBLE = 1e-9  # difference of log sizes that is rounding: sizes are whole n
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeMeans:
-    """One entry a shape (budget, depth, width), sorted by budget, then by ratio.
+    """The shapes (budget, depth, width) of some runs.
 
     Attributes:
-        budget: Nominal budget.
-        params: Mean parameters.
-        spent: Mean of what was spent of the budget.
-        depth: Residual blocks.
-        width: Hidden size.
-        loss: Mean test loss over seeds.
-        adjusted: `loss` moved to the geometric mean of what its budget's shapes spent, along the slope of the sweep.
-        num_runs: Runs averaged.
-        tokens: Mean training tokens, or None.
-        measured: Mean of each interaction column on its scale, turned back: energies by means of logs, ratios by means
-            of logits (NaN where no run of a shape was measured).
-        run_shape: For each run, the index of its shape.
-        size_slope: d log L / d log spent of each shape, as the sweep shows it; assumed where it cannot.
+        frame: One row a shape, sorted by budget, then by ratio: `budget` (nominal), means over its runs of `params`,
+            `spent` (of the budget), `loss` and, where known, `train_tokens`; `depth`, `width`, `ratio` and `log_ratio`;
+            `adjusted` (the loss moved to the geometric mean of what its budget's shapes spent, along the slope of the
+            sweep), `num_runs`, `size_slope` (d log L / d log spent, as the sweep shows it; assumed where it cannot);
+            each interaction column's mean on its scale, turned back: energies by means of logs, ratios by means of
+            logits (NaN where no run of a shape was measured).
+        run_shape: For each run, the row of its shape.
         relative_noise: Pooled standard deviation of log loss over seeds of one shape; None without repeats.
         noise_dof: Degrees of freedom behind it.
     """
 
-    budget: FloatArray
-    params: FloatArray
-    spent: FloatArray
-    depth: FloatArray
-    width: FloatArray
-    loss: FloatArray
-    adjusted: FloatArray
-    num_runs: NDArray[np.int64]
-    tokens: FloatArray | None
-    measured: Mapping[str, FloatArray]
+    frame: pd.DataFrame
     run_shape: NDArray[np.int64]
-    size_slope: FloatArray
     relative_noise: float | None
     noise_dof: int
 
-    @property
-    def log_ratio(self) -> FloatArray:
-        """Natural logarithm of depth / width."""
-        return np.log(self.depth / self.width)
+    def by_budget(self) -> Iterator[pd.DataFrame]:
+        """The shapes of each budget, by size, then by ratio."""
+        return (own for _, own in self.frame.groupby("budget"))
 
-    def by_budget(self) -> Iterator[NDArray[np.int64]]:
-        """Rows of each budget's shapes, by size, then by ratio."""
-        return (np.flatnonzero(self.budget == budget) for budget in np.unique(self.budget))
-
-    def noise_of_means(self, rows: NDArray[np.int64]) -> float | None:
+    def noise_of_means(self, rows: pd.DataFrame) -> float | None:
         """Relative standard deviation of the mean loss of these shapes, root mean square; None without repeats.
 
         What a seed does to all shapes alike counts as noise too, so that it errs towards too much.
         """
         if self.relative_noise is None:
             return None
-        return self.relative_noise * float(np.sqrt((1 / self.num_runs[rows]).mean()))
+        return self.relative_noise * float(np.sqrt((1 / rows["num_runs"].to_numpy()).mean()))
 
-    def size_effect(self, rows: NDArray[np.int64]) -> float:
-        """The largest shift of log L that sizes make as they rise or fall with R: their straight line in log R.
 
-        What scatters around that line is noise to a curve; the line itself looks like a slope of the loss in R.
-        """
-        x = self.log_ratio[rows] - self.log_ratio[rows].mean()
-        if not np.ptp(x) > 0:
-            return 0.0
-        size = np.log(self.spent[rows])
-        effect = self.size_slope[rows] * (size - size.mean())
-        return abs(float(x @ effect / (x @ x))) * float(np.abs(x).max())
+def size_effect(rows: pd.DataFrame) -> float:
+    """The largest shift of log L that sizes make as they rise or fall with R: their straight line in log R.
+
+    What scatters around that line is noise to a curve; the line itself looks like a slope of the loss in R.
+    """
+    log_ratio, size = rows["log_ratio"].to_numpy(), np.log(rows["spent"].to_numpy())
+    x = log_ratio - log_ratio.mean()
+    if not np.ptp(x) > 0:
+        return 0.0
+    effect = rows["size_slope"].to_numpy() * (size - size.mean())
+    return abs(float(x @ effect / (x @ x))) * float(np.abs(x).max())
 
 
 def group_shapes(runs: Runs) -> ShapeMeans:
     """Average the runs of each shape and estimate the seed noise from their spread."""
-    keys = np.column_stack([runs.budget, runs.depth / runs.width, runs.depth, runs.width])
-    shapes, run_shape = np.unique(keys, axis=0, return_inverse=True)
-    run_shape = run_shape.reshape(-1)
-    num_runs = np.bincount(run_shape, minlength=len(shapes))
-    spent = group_means(runs.spent, run_shape, len(shapes))
-    loss = group_means(runs.loss, run_shape, len(shapes))
-    log_loss = np.log(runs.loss)
-    spread = log_loss - group_means(log_loss, run_shape, len(shapes))[run_shape]
-    dof = int(len(log_loss) - len(shapes))
-    budget = shapes[:, 0]
-    tokens = None if runs.tokens is None else group_means(runs.tokens, run_shape, len(shapes))
-    beside = None if runs.spends_tokens else tokens
-    slope = _size_slope(budget, spent, shapes[:, 1], loss, beside)
-    shift = 0.0 if slope is None else -slope * _miss(budget, spent)
-    return ShapeMeans(
-        budget=budget,
-        params=group_means(runs.params, run_shape, len(shapes)),
-        spent=spent,
-        depth=shapes[:, 2],
-        width=shapes[:, 3],
-        loss=loss,
-        adjusted=loss * np.exp(shift),
-        num_runs=num_runs,
-        tokens=tokens,
-        measured={
-            name: from_scale(name, group_means(to_scale(name, values), run_shape, len(shapes)))
-            for name, values in runs.measured.items()
-        },
-        run_shape=run_shape,
-        size_slope=np.full_like(loss, ASSUMED_SLOPE) if slope is None else slope,
-        relative_noise=float(np.sqrt((spread**2).sum() / dof)) if dof else None,
-        noise_dof=dof,
+    columns = {str(name): values.to_numpy() for name, values in runs.frame.items()}
+    depth, width = columns["depth"], columns["width"]
+    shapes, run_shape = np.unique(
+        np.column_stack([columns["budget"], depth / width, depth, width]), axis=0, return_inverse=True
     )
+    run_shape = run_shape.reshape(-1)
+
+    def mean(values: FloatArray) -> FloatArray:
+        return group_means(values, run_shape, len(shapes))
+
+    budget, ratio, depth, width = shapes.T
+    means = {name: mean(columns[name]) for name in ("params", "spent", "loss", "train_tokens") if name in columns}
+    spent, loss = means["spent"], means["loss"]
+    log_loss = np.log(columns["loss"])
+    spread = log_loss - mean(log_loss)[run_shape]
+    dof = int(len(log_loss) - len(shapes))
+    slope = _size_slope(budget, spent, ratio, loss, None if runs.spends_tokens else means.get("train_tokens"))
+    shift = 0.0 if slope is None else -slope * _miss(budget, spent)
+    own = {"budget": budget, "depth": depth, "width": width, "ratio": ratio, "log_ratio": np.log(ratio)}
+    frame = pd.DataFrame(own | means).assign(
+        adjusted=loss * np.exp(shift),
+        num_runs=np.bincount(run_shape, minlength=len(shapes)),
+        size_slope=ASSUMED_SLOPE if slope is None else slope,
+        **{name: from_scale(name, mean(to_scale(name, columns[name]))) for name in MEASURED if name in columns},
+    )
+    noise = float(np.sqrt((spread**2).sum() / dof)) if dof else None
+    return ShapeMeans(frame=frame, run_shape=run_shape, relative_noise=noise, noise_dof=dof)
 
 
 def group_means(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> FloatArray:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.partial import Projection
 from interlaw.laws.result import FrontShape, InteractionInterval, PooledInterval
 from interlaw.laws.table import FloatArray
 from interlaw.laws.within_shapes import shapes_and_seeds
@@ -39,9 +41,7 @@ def pareto_front(aofe_ratio: FloatArray, aofe: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(~(no_worse & better).any(axis=-2), dtype=bool)
 
 
-def interaction_intervals(
-    contexts: Contexts, view: str, *, budgets: Sequence[float], width: FloatArray, seed: int
-) -> list[InteractionInterval | None]:
+def interaction_intervals(contexts: Contexts, view: str, *, seed: int) -> list[InteractionInterval | None]:
     """Per context the front with each shape's probability of lying on it; None where fewer than three were measured.
 
     Shape means are drawn from a multivariate t about the measured means of (logit ratio, log AOFE), these drawn towards
@@ -51,7 +51,7 @@ def interaction_intervals(
     """
     measured = contexts.interaction.get(view, {})
     if not {"aofe_ratio", "aofe"} <= set(measured):
-        return [None] * len(budgets)
+        return [None] * len(contexts.contexts)
     pair = (measured["aofe_ratio"], measured["aofe"])
     known = np.isfinite(pair[0].value) & np.isfinite(pair[1].value)
     both = [
@@ -60,43 +60,42 @@ def interaction_intervals(
     ]
     means = np.stack([contexts.means(each) for each in both], axis=-1)
     counts = contexts.counts(both[0])
-    covariance, dof = _seed_covariance(contexts, np.stack([each.value for each in both], axis=-1), known)
+    covariance, dof = _seed_covariance(contexts.by_run()[known], np.stack([each.value[known] for each in both]))
     errors = np.stack([contexts.errors(each) for each in both], axis=-1)
     rng = np.random.default_rng([seed, 3])
     found: list[InteractionInterval | None] = []
-    for context, budget in enumerate(budgets):
-        rows = np.flatnonzero((contexts.context == context) & (counts > 0))
+    for context, budget in enumerate(contexts.contexts["budget"]):
+        own = contexts.shapes[(contexts.shapes["context"] == context) & (counts > 0)]
+        rows = own.index
         if len(rows) < MIN_SHAPES:
             found.append(None)
             continue
         draws = _draws(means[rows], covariance, dof, errors[rows], counts[rows], rng)
-        drawn = None if draws is None else pareto_front(draws[..., 0], draws[..., 1]).mean(axis=0)
-        front = pareto_front(means[rows, 0], means[rows, 1])
+        drawn = [None] * len(rows) if draws is None else pareto_front(*np.moveaxis(draws, -1, 0)).mean(axis=0).tolist()
         shapes = tuple(
             FrontShape(
                 budget=float(budget),
-                depth=int(contexts.depth[row]),
-                width=int(width[row]),
-                ratio=float(np.exp(contexts.log_ratio[row])),
-                measured=bool(front[i]),
-                probability=None if drawn is None else float(drawn[i]),
+                depth=int(row["depth"]),
+                width=int(row["width"]),
+                ratio=float(np.exp(row["log_ratio"])),
+                measured=measured,
+                probability=probability,
             )
-            for i, row in enumerate(rows)
+            for row, measured, probability in zip(
+                own.to_dict("records"), pareto_front(*means[rows].T).tolist(), drawn, strict=True
+            )
         )
         found.append(_named(shapes, has_seeds=dof > 0))
     return found
 
 
-def _seed_covariance(contexts: Contexts, values: FloatArray, known: NDArray[np.bool_]) -> tuple[FloatArray, int]:
-    """Covariance (2, 2) of the two quantities over seeds and its degrees of freedom; zeros where no seed repeats."""
-    counts = np.bincount(contexts.shape[known], minlength=len(contexts.context))
-    rows = np.flatnonzero(known & (counts[contexts.shape] > 1))
-    if not len(rows):
-        return np.zeros((2, 2)), 0
-    project = shapes_and_seeds(contexts, rows)
+def _seed_covariance(runs: pd.DataFrame, values: FloatArray) -> tuple[FloatArray, int]:
+    """Covariance (2, 2) of the quantities (2, n) over seeds and its degrees of freedom; zeros where no seed repeats."""
+    repeated = (runs.groupby("shape")["shape"].transform("size") > 1).to_numpy()
+    project = Projection(shapes_and_seeds(runs[repeated]), size=int(repeated.sum()))
     if project.dof < 1:
         return np.zeros((2, 2)), 0
-    left = project(values[rows].T)
+    left = project(values[:, repeated])
     return np.asarray(left @ left.T / project.dof, dtype=np.float64), project.dof
 
 

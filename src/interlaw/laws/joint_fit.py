@@ -45,14 +45,16 @@ def fit_joint_law(
     choice of form enters the intervals of R* and gamma.
     `compare=False` leaves the rival forms out: no interval depends on them.
     """
-    rows = _near(shapes, budgets)
-    levels, which = np.unique(shapes.budget[rows], return_inverse=True)
+    # the shapes in each budget's window: rows and points share their order
+    rows = shapes.frame[[point.in_window for fit in budgets for point in fit.points]]
+    budget, depth, width = (rows[name].to_numpy() for name in ("budget", "depth", "width"))
+    levels, which = np.unique(budget, return_inverse=True)
     powers = len(levels) >= MIN_BUDGETS_FOR_POWER
     mean_size = np.array([fit.params_mean for fit in budgets])[which]
-    params = shapes.params[rows] if powers else mean_size
-    loss = shapes.loss[rows] if powers else shapes.adjusted[rows]
-    tokens = None if shapes.tokens is None else shapes.tokens[rows]
-    features = features_of(params=params, depth=shapes.depth[rows], width=shapes.width[rows], tokens=tokens)
+    params = rows["params"].to_numpy() if powers else mean_size
+    loss = rows["loss" if powers else "adjusted"].to_numpy()
+    tokens = rows["train_tokens"].to_numpy() if "train_tokens" in rows else None
+    features = features_of(params=params, depth=depth, width=width, tokens=tokens)
     features["level"] = which.astype(np.float64)
     forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
     if len(levels) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
@@ -79,7 +81,7 @@ def fit_joint_law(
         return None
     natural = _natural(solution, drawn, reference, confidence)
     span = (float(means.min()), float(means.max()))
-    comparisons = compare_forms(features, loss, budget=shapes.budget[rows], solved=solved, rng=rng) if compare else ()
+    comparisons = compare_forms(features, loss, budget=budget, solved=solved, rng=rng) if compare else ()
     law = JointLaw(
         form=solution.form.name,
         formula=solution.form.formula,
@@ -139,7 +141,7 @@ def _bootstrap(
     loss: FloatArray,
     *,
     shapes: ShapeMeans,
-    rows: NDArray[np.int64],
+    rows: pd.DataFrame,
     confidence: float,
     num_bootstrap: int,
     rng: np.random.Generator,
@@ -156,7 +158,7 @@ def _bootstrap(
         )
         dof = num_shapes - each.form.num_parameters
         short = _shortfall(each, dof, shapes.noise_of_means(rows), shapes.noise_dof)
-        along = dependence(each, features, loss, budget=shapes.budget[rows], confidence=confidence)
+        along = dependence(each, features, loss, budget=rows["budget"].to_numpy(), confidence=confidence)
         widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
         centres.append(_columns(each, each.theta[None], ("log_ratio", "gamma"))[0])
         draws.append(widened)
@@ -181,11 +183,6 @@ def _covariance(draws: FloatArray) -> FloatArray:
     correlation = float(np.corrcoef(pd.DataFrame(draws).rank(), rowvar=False)[0, 1]) if varies else 0.0  # Spearman's
     both = np.array([[1.0, correlation], [correlation, 1.0]])
     return np.asarray(np.outer(deviations, deviations) * both, dtype=np.float64)
-
-
-def _near(shapes: ShapeMeans, budgets: tuple[BudgetFit, ...]) -> NDArray[np.int64]:
-    """Rows of the shapes in each budget's window; rows and points share their order."""
-    return np.flatnonzero([point.in_window for fit in budgets for point in fit.points])
 
 
 def _columns(solution: Solution, thetas: FloatArray, names: tuple[str, ...]) -> FloatArray:

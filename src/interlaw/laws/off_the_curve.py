@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from numpy.polynomial import chebyshev
 from numpy.random import Generator
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
-from interlaw.laws.contexts import Contexts, Measured
-from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within
+from interlaw.laws.contexts import Contexts, Measured, labels
+from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within, rows_of
 from interlaw.laws.table import FloatArray
 
 DEGREES = (3, 4, 5)  # of the curve in log R: the first one that leaves no smooth remainder in both
@@ -30,24 +32,26 @@ def off_the_curve(
     more: what a cubic leaves of two unrelated smooth curves is a quartic twice, which agrees or disagrees strongly. So
     the degree rises until one of the two remainders is rough; where none is, the claim is not testable.
     """
-    means = contexts.means(measured)
+    noise = contexts.errors(measured) / contexts.counts(measured).clip(1)
+    known = contexts.shapes.assign(mean=contexts.means(measured), noise=noise).dropna(subset="mean")
+    counts = known.groupby("context")["context"].transform("size")
     smooth = ""
     for degree in DEGREES:
-        rows = _rows(contexts, means, degree)
-        curves = _curves(contexts, rows, degree)
+        rows = known[counts > degree + 1].sort_values("context", kind="stable")
+        curves = _curves(rows, degree)
         if curves.dof < MIN_DOF:
             few = f"curves leave {max(curves.dof, 0)} degrees of freedom where {MIN_DOF} are needed; run more shapes"
             return not_testable(asked, smooth or few)
-        y, x = contexts.log_loss[rows], means[rows]
+        y, x = rows["log_loss"].to_numpy(), rows["mean"].to_numpy()
         if is_constant(y, curves(y)) or is_constant(x, curves(x)):
             return not_testable(asked, "the loss or the quantity lies on its curve exactly")
-        if _is_rough(contexts, rows, degree, curves=curves, residuals=curves(np.stack([y, x])), rng=rng):
+        if _is_rough(rows, degree, curves=curves, residuals=curves(np.stack([y, x])), rng=rng):
             return correlate(
                 y,
                 x,
-                noise=(contexts.errors(measured) / contexts.counts(measured).clip(1))[rows],
+                noise=rows["noise"].to_numpy(),
                 project=curves,
-                orders=orders_within(contexts.context[rows], _depths(contexts, rows), num_permutations, rng),
+                orders=_orders(rows, num_permutations, rng),
                 confidence=confidence,
                 asked=asked,
             )
@@ -55,23 +59,14 @@ def off_the_curve(
     return not_testable(asked, smooth)
 
 
-def _rows(contexts: Contexts, means: FloatArray, degree: int) -> IntArray:
-    """Measured shapes of contexts that have more of them than the curve has coefficients, by context."""
-    known = np.isfinite(means)
-    counts = np.bincount(contexts.context[known], minlength=len(contexts.group))
-    rows = np.flatnonzero(known & (counts[contexts.context] > degree + 1))
-    return rows[np.argsort(contexts.context[rows], kind="stable")]
-
-
-def _curves(contexts: Contexts, rows: IntArray, degree: int, *, beyond: int = 0) -> Projection:
+def _curves(rows: pd.DataFrame, degree: int, *, beyond: int = 0) -> Projection:
     """Polynomials per context, and log size within contexts where it varies.
 
     `beyond` more degrees are taken, but at most half of what the curve leaves in each context.
     """
-    context, log_ratio, size = contexts.context[rows], contexts.log_ratio[rows], contexts.log_spent[rows].copy()
+    log_ratio, size = rows["log_ratio"].to_numpy(), rows["log_spent"].to_numpy(copy=True)
     blocks = []
-    for one in np.unique(context):
-        at = np.flatnonzero(context == one)
+    for at in rows_of(rows["context"].to_numpy()):
         size[at] -= size[at].mean()
         middle, half = (log_ratio[at].max() + log_ratio[at].min()) / 2, max(np.ptp(log_ratio[at]) / 2, 1e-12)
         top = degree + min(beyond, max(1, (len(at) - degree - 1) // 2))
@@ -80,12 +75,10 @@ def _curves(contexts: Contexts, rows: IntArray, degree: int, *, beyond: int = 0)
     return Projection(blocks, size=len(rows), across=size[:, None] if varies else None)
 
 
-def _is_rough(
-    contexts: Contexts, rows: IntArray, degree: int, *, curves: Projection, residuals: FloatArray, rng: Generator
-) -> bool:
+def _is_rough(rows: pd.DataFrame, degree: int, *, curves: Projection, residuals: FloatArray, rng: Generator) -> bool:
     """Whether the residuals of the loss or of the quantity, (2, n), put no more than their share on low degrees."""
-    further = _curves(contexts, rows, degree, beyond=NUM_LEADING)
-    orders = np.concatenate(list(orders_within(contexts.context[rows], _depths(contexts, rows), NUM_SMOOTH, rng)))
+    further = _curves(rows, degree, beyond=NUM_LEADING)
+    orders = np.concatenate(list(_orders(rows, NUM_SMOOTH, rng)))
 
     def share(values: FloatArray) -> FloatArray:
         return np.asarray(1 - (further(values) ** 2).sum(axis=-1) / (values**2).sum(axis=-1), dtype=np.float64)
@@ -95,12 +88,11 @@ def _is_rough(
     )
 
 
-def _depths(contexts: Contexts, rows: IntArray) -> IntArray:
-    """A label for equal depths, which are permuted alike; a second shape of a depth in its context has one of its own.
+def _orders(rows: pd.DataFrame, count: int, rng: Generator) -> Iterator[IntArray]:
+    """Permutations within contexts, equal depths alike; a second shape of a depth in its context moves by itself.
 
     Curves of neighbouring budgets leave a polynomial in the same way. Permuted apart, one such coincidence would count
     once a budget.
     """
-    shapes = pd.DataFrame({"context": contexts.context[rows], "depth": contexts.depth[rows]})
-    shapes["earlier"] = shapes.groupby(["context", "depth"]).cumcount()
-    return np.asarray(shapes.groupby(["depth", "earlier"]).ngroup(), dtype=np.int64)
+    alike = labels(rows.assign(earlier=rows.groupby(["context", "depth"]).cumcount()), "depth", "earlier")
+    return orders_within(rows["context"].to_numpy(), alike, count, rng)

@@ -59,6 +59,11 @@ def _orthonormal(design: FloatArray) -> FloatArray:
     return np.asarray(left[:, singular > 1e-9 * max(1.0, singular.max(initial=0.0))], dtype=np.float64)
 
 
+def rows_of(labels: IntArray) -> list[IntArray]:
+    """The places of each label, by label."""
+    return [np.flatnonzero(labels == one) for one in np.unique(labels)]
+
+
 def orders_within(
     groups: IntArray, alike: IntArray, num_permutations: int, rng: np.random.Generator
 ) -> Iterator[IntArray]:
@@ -67,7 +72,7 @@ def orders_within(
     Groups with the same labels in the same order get the same permutation.
     """
     num_labels = int(alike.max(initial=-1)) + 1
-    places = [np.flatnonzero(groups == one) for one in np.unique(groups)]
+    places = rows_of(groups)
     sizes = {len(rows) for rows in places}
     of_size = [np.array([rows for rows in places if len(rows) == size]) for size in sorted(sizes)]
     step = max(1, CHUNK // max(1, len(groups)))

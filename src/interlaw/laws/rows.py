@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError
 
 FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 SHAPE = ["budget", "depth", "width"]  # rows that agree in these are runs of one shape
 RUN_NAMES = ("run", "run_name", "run_id", "key", "trial")
@@ -22,38 +20,25 @@ PROGRESS = ("train_tokens", "step", "steps")
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.05, 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """Rows that stay, how many went, and what to tell of it."""
-
-    keep: Mask
-    dropped: int = 0
-    told: tuple[str, ...] = ()
-
-
-def last_checkpoints(columns: pd.DataFrame, done: Mask, *, runs: NDArray[np.str_] | None, last_step: bool) -> Kept:
-    """The last row of each run, where rows of one run at several steps are told by tokens that differ.
+def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The last row of each run, and what to tell; rows of one run at several steps are known by tokens that differ.
 
     Args:
-        columns: `budget`, `depth`, `width` and, where the table has them, `seed`, `learning_rate`, one of `PROGRESS`.
-        done: Rows that ended well.
-        runs: Name of each row's run; None without such a column.
+        rows: `budget`, `depth`, `width` and, where the table has them, `run` (its name), `seed`, `learning_rate`, one
+            of `PROGRESS`; of runs that ended well.
         last_step: Take the last row of each shape and rate even where nothing names the run.
 
     Raises:
         InterlawError: Rows of a shape differ in tokens, and neither a run's name nor a seed tells which are seeds.
     """
-    progress = next((name for name in PROGRESS if name in columns), None)
+    progress = next((name for name in PROGRESS if name in rows), None)
     if progress is None:
-        return Kept(keep=done.copy())
-    if runs is None:
-        ended, names = columns[done], [name for name in ("seed", "learning_rate") if name in columns]
-    else:
-        ended, names = columns.assign(run=runs)[done], ["run"]
-    same = ended.groupby([*SHAPE, *names], dropna=False)[progress]
-    earlier = (ended[progress] < same.transform("max")).to_numpy()
-    if earlier.any() and runs is None and "seed" not in columns and not last_step:
-        first, count = ended[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
+        return rows, ()
+    names = ["run"] if "run" in rows else [name for name in ("seed", "learning_rate") if name in rows]
+    same = rows.groupby([*SHAPE, *names], dropna=False)[progress]
+    earlier = rows[progress] < same.transform("max")
+    if earlier.any() and "run" not in rows and "seed" not in rows and not last_step:
+        first, count = rows[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
         raise InterlawError(
             f"expected one row a run, found {count} rows of {first['depth']:g} x {first['width']:g} at different "
             "tokens, and neither a column run nor seed to tell checkpoints from seeds: add one, or keep the last row "
@@ -61,47 +46,47 @@ def last_checkpoints(columns: pd.DataFrame, done: Mask, *, runs: NDArray[np.str_
         )
     dropped = int(earlier.sum())
     told = f"{dropped} rows are earlier checkpoints of a run, which are not seeds: the last of each run is used"
-    return Kept(keep=_without(done, earlier), dropped=dropped, told=(told,) if dropped else ())
+    return rows[~earlier], (told,) if dropped else ()
 
 
-def best_rates(columns: pd.DataFrame, keep: Mask, *, transferred: bool = False) -> tuple[Kept, int]:
-    """The rate of lowest mean validation loss of each shape, and how many shapes chose the end of what was tried.
+def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, tuple[str, ...], int]:
+    """Rows at the rate of lowest mean validation loss of each shape, what to tell, how many shapes chose an end of it.
 
     Args:
-        columns: The table's numbers.
-        keep: The rows to choose among.
+        rows: The rows to choose among.
         transferred: Whether the rate is that of a base shape, which a rule moves to each other shape.
 
     Raises:
         InterlawError: Shapes were tried at several rates, and the table has no `val_loss` to choose by.
     """
-    if "learning_rate" not in columns:
-        unknown = "the table has no column learning_rate: whether every shape had a rate that suits it is unknown"
-        return Kept(keep=keep.copy(), told=(unknown,)), 0
-    kept = columns[keep]
-    counts = kept.groupby(SHAPE)["learning_rate"].transform("nunique").clip(lower=1)
-    several = kept[counts > 1]
+    if "learning_rate" not in rows:
+        return (
+            rows,
+            ("the table has no column learning_rate: whether every shape had a rate that suits it is unknown",),
+            0,
+        )
+    counts = rows.groupby(SHAPE)["learning_rate"].transform("nunique").clip(lower=1)
+    several = rows[counts > 1]
     losses = _validation(several).groupby([several[name] for name in (*SHAPE, "learning_rate")]).mean()
     of_shape = losses.groupby(level=SHAPE)
     best = pd.Series([place[-1] for place in of_shape.idxmin()], index=of_shape.size().index, dtype=float)
     ends = several.groupby(SHAPE)["learning_rate"].agg(["min", "max"])
     chosen = several[SHAPE].join(best.rename("rate"), on=SHAPE)["rate"]
-    slower = (kept["learning_rate"] != chosen.reindex(kept.index)) & (counts > 1)
+    kept = rows[(rows["learning_rate"] == chosen.reindex(rows.index)) | (counts <= 1)]
     told = []
     if counts.min() < counts.max():
         told.append(
             f"shapes were searched over {counts.min()} to {counts.max()} learning rates: those with more of them win "
             "by that alone"
         )
-    used = kept["learning_rate"][~slower].unique()
-    num_shapes = len(kept.drop_duplicates(SHAPE))
+    used = kept["learning_rate"].unique()
+    num_shapes = len(rows.drop_duplicates(SHAPE))
     if len(used) == 1 and np.isfinite(used).all() and num_shapes > 1 and counts.max() == 1 and not transferred:
         told.append(
             f"one learning rate ({used[0]:g}) for all shapes: R* and gamma are those at this rate, where a shape that "
             "another rate suits looks worse"
         )
-    edges = int(ends.eq(best, axis=0).any(axis=1).sum())
-    return Kept(keep=_without(keep, slower), dropped=int(slower.sum()), told=tuple(told)), edges
+    return kept, tuple(told), int(ends.eq(best, axis=0).any(axis=1).sum())
 
 
 def _validation(rows: pd.DataFrame) -> pd.Series[float]:
@@ -114,28 +99,28 @@ def _validation(rows: pd.DataFrame) -> pd.Series[float]:
     return rows["val_loss"] if len(rows) else rows["loss"]  # of no rows: nothing is chosen
 
 
-def without_copies(columns: pd.DataFrame, keep: Mask, *, cells: Callable[[Mask], pd.DataFrame]) -> Kept:
+def without_copies(
+    rows: pd.DataFrame, *, cells: Callable[[pd.Index[int]], pd.DataFrame]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """One of each group of rows that agree in every column, whose `cells` are read only where shape and loss agree."""
-    alike = _without(keep, ~columns[keep].duplicated([*SHAPE, "loss"], keep=False))
-    copies = cells(alike).duplicated() if alike.any() else pd.Series(dtype=bool)
-    dropped = int(copies.sum())
-    told = f"{dropped} rows repeat another row exactly and were counted once"
-    return Kept(keep=keep & ~_within(alike, copies), dropped=dropped, told=(told,) if dropped else ())
+    alike = rows.index[rows.duplicated([*SHAPE, "loss"], keep=False)]
+    copies = alike[cells(alike).duplicated()] if len(alike) else alike
+    told = f"{len(copies)} rows repeat another row exactly and were counted once"
+    return rows.drop(copies), (told,) if len(copies) else ()
 
 
-def shared_seeds(columns: pd.DataFrame, keep: Mask) -> tuple[FloatArray | None, tuple[str, ...]]:
-    """The seed of each kept run where seeds pair runs of several shapes, else None, and what to tell of it.
+def shared_seeds(rows: pd.DataFrame) -> tuple[bool, tuple[str, ...]]:
+    """Whether seeds pair runs of several shapes, and what to tell where they do not.
 
     A number that every run bears, or that no two shapes of a budget share, pairs nothing.
     """
-    kept = columns[keep]
-    if "seed" not in kept or not np.isfinite(kept["seed"]).all():
-        return None, ()
-    pairs = kept.drop_duplicates([*SHAPE, "seed"])
+    if "seed" not in rows or not np.isfinite(rows["seed"]).all():
+        return False, ()
+    pairs = rows.drop_duplicates([*SHAPE, "seed"])
     pairing = pairs.duplicated(["budget", "seed"]).any() and pairs.duplicated(SHAPE).any()
-    if pairing or not kept.duplicated(SHAPE).any():
-        return kept["seed"].to_numpy(), ()
-    return None, (
+    if pairing or not rows.duplicated(SHAPE).any():
+        return True, ()
+    return False, (
         "the column seed pairs no runs: all runs have one number, or no two shapes of a budget share one; runs of a "
         "shape count as independent",
     )
@@ -174,14 +159,3 @@ def _step(width: FloatArray) -> float:
 def _rounding(step: float, width: FloatArray) -> float:
     miss = min(step / float(width.min()), 0.5)
     return float(np.clip((1 + miss) / (1 - miss) - 1, LEAST_TOLERANCE, MOST_TOLERANCE))
-
-
-def _within(keep: Mask, found: ArrayLike) -> Mask:
-    """Of all rows, those that were `found` among the kept ones."""
-    result = np.zeros_like(keep)
-    result[keep] = found
-    return result
-
-
-def _without(keep: Mask, dropped: ArrayLike) -> Mask:
-    return keep & ~_within(keep, dropped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -68,41 +68,27 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
-    """The usable rows, one entry a run; every array has the same length.
+    """The usable rows.
 
     Attributes:
-        budget: Nominal budget that a run belongs to (parameters, or whatever the table's column counts).
-        params: Parameters of the model.
-        spent: What a run spent of its budget: the count that is held equal, parameters unless the table says otherwise.
-        depth: Residual blocks.
-        width: Hidden units, channels or d_model.
-        loss: Test loss.
-        tokens: Training tokens, when the table has them.
+        frame: One row a run, under the number of its row in the table: `budget` (the nominal one: parameters, or
+            whatever the table's column counts), `params`, `spent` (of the budget: the count that is held equal,
+            parameters unless the table says otherwise), `depth` (residual blocks), `width` (hidden units, channels or
+            d_model), `loss` (test loss); and, where the table has them, `train_tokens`, `seed` (where runs of several
+            shapes share one) and the interaction columns (NaN where a run was not measured).
         spends_tokens: What is spent counts the tokens too: training FLOPs.
-        measured: The interaction columns that are present (NaN where a run was not measured).
         told: What was done with the rows that a reader would want to know, a sentence each.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
         left_out: What was dropped.
-        view: The view that `measured` is of, by the table's own account; empty when it does not say.
-        row: The table's row of each run.
-        seed: Its seed; None where the table does not say which runs of several shapes share one.
+        view: The view of the interaction columns, by the table's own account; empty when it does not say.
     """
 
-    budget: FloatArray
-    params: FloatArray
-    spent: FloatArray
-    depth: FloatArray
-    width: FloatArray
-    loss: FloatArray
-    tokens: FloatArray | None
+    frame: pd.DataFrame
     spends_tokens: bool
-    measured: Mapping[str, FloatArray]
     told: tuple[str, ...]
     rate_edges: int
     left_out: LeftOut
     view: str
-    row: NDArray[np.int64]
-    seed: FloatArray | None
 
 
 def read_runs(
@@ -126,8 +112,8 @@ def read_runs(
 
     Example:
         >>> columns = {"params": [1e6, 1e6], "depth": [2, 4], "width": [96, 64], "loss": [1.9, 1.8]}
-        >>> read_runs({**columns, "status": ["finished", "crashed"]}).row
-        array([0])
+        >>> read_runs({**columns, "status": ["finished", "crashed"]}).frame["depth"].tolist()
+        [2.0]
     """
     names = [str(name) for name in table]
     num_rows = _require_columns(table, names)
@@ -136,54 +122,40 @@ def read_runs(
     status = np.full(int(chosen.sum()), "done")
     if state is not None:
         status = states_of(_text(table, state, num_rows)[chosen], column=state)
-    done = status == "done"
-    columns = pd.DataFrame(
-        {name: _number(table, name, num_rows)[chosen] for name in (*REQUIRED, *OPTIONAL) if name in names}
-    )
-    row_numbers = np.flatnonzero(chosen)
+    columns = pd.DataFrame({name: _number(table, name, num_rows) for name in (*REQUIRED, *OPTIONAL) if name in names})
+    columns, done = columns[chosen], status == "done"
     for name in (*REQUIRED, *(name for name in ("budget", "budget_spent") if name in columns)):
-        _check_positive(columns[name].to_numpy()[done], name, row_numbers[done])
+        _check_positive(columns[name][done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
     columns, told = _with_budgets(columns, tolerance=budget_tolerance)
     run_name = next((name for name in RUN_NAMES if name in names), None)
-    named = None if run_name is None else _text(table, run_name, num_rows)[chosen]
-    checkpoints = last_checkpoints(columns, done, runs=named, last_step=last_step)
+    named = {} if run_name is None else {"run": _text(table, run_name, num_rows)[chosen][done]}
     treatments = set(_text(table, "treatment", num_rows)[chosen]) if "treatment" in names else set()
-    rates, edges = best_rates(columns, checkpoints.keep, transferred=treatments <= TRANSFERRED and bool(treatments))
-    copies = without_copies(
-        columns,
-        rates.keep,
-        cells=lambda rows: pd.DataFrame({name: _text(table, name, num_rows)[chosen][rows] for name in names}),
+    ended, late = last_checkpoints(columns[done].assign(**named), last_step=last_step)
+    rated, searched, edges = best_rates(ended, transferred=treatments <= TRANSFERRED and bool(treatments))
+    kept, copied = without_copies(
+        rated, cells=lambda rows: pd.DataFrame({name: _text(table, name, num_rows)[rows] for name in names})
     )
-    keep = copies.keep
-    kept = {name: values.to_numpy() for name, values in columns[keep].items()}
-    left_out = LeftOut(
-        num_rows=len(status),
-        diverged=int((status == "diverged").sum()),
-        failed=int((~done & (status != "diverged")).sum()),
-        slower_rates=rates.dropped,
-        checkpoints=checkpoints.dropped,
-        duplicates=copies.dropped,
-        lost_shapes=_lost_shapes(columns, done),
-        bias=_bias(columns, done),
-    )
-    seeds, unshared = shared_seeds(columns, keep)
-    tokens = kept.get("train_tokens")
-    if tokens is not None and not (np.isfinite(tokens).all() and (tokens > 0).all()):
-        tokens = None
+    has_seeds, unshared = shared_seeds(kept)
+    tokens = kept.get("train_tokens", pd.Series(dtype=float))
+    unknown = [name for name, known in (("seed", has_seeds), ("train_tokens", _all_positive(tokens))) if not known]
     return Runs(
-        **{name: kept[name] for name in ("budget", *REQUIRED)},
-        spent=kept.get("budget_spent", kept["params"]),
-        tokens=tokens,
+        frame=kept.assign(spent=kept.get("budget_spent", kept["params"])).drop(columns=unknown, errors="ignore"),
         spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
-        measured={name: kept[name] for name in MEASURED if name in kept},
-        told=(*told, *checkpoints.told, *rates.told, *copies.told, *unshared),
-        rate_edges=edges + _searched_edges(columns, keep),
-        left_out=left_out,
+        told=(*told, *late, *searched, *copied, *unshared),
+        rate_edges=edges + _searched_edges(kept),
+        left_out=LeftOut(
+            num_rows=len(status),
+            diverged=int((status == "diverged").sum()),
+            failed=int((~done & (status != "diverged")).sum()),
+            slower_rates=len(ended) - len(rated),
+            checkpoints=int(done.sum()) - len(ended),
+            duplicates=len(rated) - len(kept),
+            lost_shapes=_lost_shapes(columns, done),
+            bias=_bias(columns, done),
+        ),
         view=_one_view(table, num_rows) if "view" in names else "",
-        row=row_numbers[keep],
-        seed=seeds,
     )
 
 
@@ -266,21 +238,22 @@ def _check_length(values: NDArray[Any], name: str, num_rows: int) -> None:
         )
 
 
-def _check_positive(values: FloatArray, name: str, rows: NDArray[np.int64]) -> None:
-    bad = ~(np.isfinite(values) & (values > 0))
-    if bad.any():
-        first = int(np.flatnonzero(bad)[0])
+def _all_positive(values: pd.Series[float]) -> bool:
+    return bool((np.isfinite(values) & (values > 0)).all())
+
+
+def _check_positive(values: pd.Series[float]) -> None:
+    bad = values[~(np.isfinite(values) & (values > 0))]
+    if len(bad):
         raise InterlawError(
-            f"expected positive finite {name} in every finished run, found {values[first]} in row {int(rows[first])} "
-            f"({int(bad.sum())} such rows): drop them, or mark them with a column status=diverged"
+            f"expected positive finite {values.name} in every finished run, found {bad.iloc[0]} in row {bad.index[0]} "
+            f"({len(bad)} such rows): drop them, or mark them with a column status=diverged"
         )
 
 
-def _searched_edges(columns: pd.DataFrame, keep: NDArray[np.bool_]) -> int:
+def _searched_edges(kept: pd.DataFrame) -> int:
     """Shapes whose rate a search left at the end of the rates it tried, by the table's own account."""
-    if "rate_at_edge" not in columns:
-        return 0
-    return len(columns[keep & (columns["rate_at_edge"] == 1)].drop_duplicates(SHAPE))
+    return len(kept[kept["rate_at_edge"] == 1].drop_duplicates(SHAPE)) if "rate_at_edge" in kept else 0
 
 
 def _lost_shapes(columns: pd.DataFrame, done: NDArray[np.bool_]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw.laws.claim import CLAIMED, Claim, ask, detectable, not_testable
-from interlaw.laws.contexts import Contexts, Measured, averages
+from interlaw.laws.contexts import Contexts, Measured, averages, labels
 from interlaw.laws.partial import Clusters, Projection, fisher_interval, orders_within, permutation_tails
 from interlaw.laws.table import FloatArray
 
@@ -28,15 +28,16 @@ def efficient_ratio(contexts: Contexts, measured: Mapping[str, Measured]) -> tup
     claim calls a higher score efficient; its cubic in log R has its highest point there. NaN with fewer than
     six shapes measured.
     """
-    ratios, inside = np.full(len(contexts.group), np.nan), np.zeros(len(contexts.group))
-    means = {name: contexts.means(each) for name, each in measured.items()}
-    complete = np.all([np.isfinite(each) for each in means.values()], axis=0)
-    for one in range(len(ratios)):
-        rows = np.flatnonzero(complete & (contexts.context == one))
+    num_contexts = len(contexts.contexts)
+    ratios, inside = np.full(num_contexts, np.nan), np.zeros(num_contexts)
+    means = contexts.shapes.assign(**{name: contexts.means(each) for name, each in measured.items()})
+    complete = means.dropna(subset=[*measured])
+    for one in range(num_contexts):
+        rows = complete[complete["context"] == one]
         if len(rows) < MIN_SHAPES:
             continue
-        score = np.mean([-CLAIMED[name][0] * _standardised(each[rows]) for name, each in means.items()], axis=0)
-        x = contexts.log_ratio[rows]
+        score = np.mean([-CLAIMED[name][0] * _standardised(rows[name].to_numpy()) for name in measured], axis=0)
+        x = rows["log_ratio"].to_numpy()
         grid = np.linspace(x.min(), x.max(), NUM_POINTS)
         curve = np.polynomial.Polynomial.fit(x, score, DEGREE)
         top = int(np.argmax(curve(grid)))
@@ -68,16 +69,16 @@ def tracking(
     contexts.
     """
     asked = ask("C3", "tracking", quantity="efficiency", view=view)
-    known = np.flatnonzero(np.isfinite(contexts.log_r_star) & np.isfinite(efficient))
-    loss, interaction, size = contexts.log_r_star[known], efficient[known], contexts.size[known]
-    source = np.unique(contexts.source[known], return_inverse=True)[1].reshape(-1)
+    known = contexts.contexts.assign(interaction=efficient).dropna()
+    loss, interaction, size = (known[name].to_numpy() for name in ("log_r_star", "interaction", "size"))
+    source = labels(known, "source")
     many = False
     if len(known):
-        unit = np.unique(np.column_stack([source, contexts.budget[known]]), axis=0, return_inverse=True)[1].reshape(-1)
+        unit = labels(known, "source", "budget")
         num_sources = int(source.max()) + 1
         many = num_sources >= MIN_SOURCES and int(unit.max()) - num_sources < MIN_WITHIN
         # means of source and treatment are taken out, unless sources are compared with each other
-        group = source * 0 if many else np.unique(contexts.group[known], return_inverse=True)[1].reshape(-1)
+        group = source * 0 if many else labels(known, "group")
         loss, interaction, size = (
             averages(each - averages(each, group)[group], unit) for each in (loss, interaction, size)
         )

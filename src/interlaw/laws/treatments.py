@@ -167,8 +167,8 @@ def _curves(
     )
     rng = np.random.default_rng([seed, *treatment.encode()])
     return {
-        (treatment, float(shapes.budget[rows[0]])): budget_curve(shapes, rows, settings=settings, rng=rng)[0]
-        for rows in shapes.by_budget()
+        (treatment, float(own["budget"].iloc[0])): budget_curve(shapes, own, settings=settings, rng=rng)[0]
+        for own in shapes.by_budget()
     }
 
 
