@@ -10,7 +10,7 @@ from scipy import optimize
 
 from interlaw.laws import fit_law
 from interlaw.laws.forms import features_of, joint
-from interlaw.laws.solve import polish, solve
+from interlaw.laws.solve import solve
 
 NUM_DRAWS = 200
 
@@ -48,7 +48,7 @@ def bootstrap_seconds() -> tuple[float, float]:
     weights = np.random.default_rng(1).exponential(size=(NUM_DRAWS, len(loss)))
     starts = np.tile(solution.theta, (NUM_DRAWS, 1))
     begin = time.process_time()
-    polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)
+    solution.problem.polish(starts, weights=weights)
     middle = time.process_time()
     for draw in weights:
         root = np.sqrt(draw)
@@ -56,7 +56,7 @@ def bootstrap_seconds() -> tuple[float, float]:
             lambda theta, root=root: root * (np.log(form.predict(theta, features)) - np.log(loss)),
             solution.theta,
             loss="huber",
-            f_scale=solution.huber_delta,
+            f_scale=solution.problem.huber_delta,
         )
     return middle - begin, time.process_time() - middle
 

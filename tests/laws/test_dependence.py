@@ -14,15 +14,16 @@ from interlaw.laws.solve import Solution, solve
 from interlaw.laws.table import read_runs
 
 
-def solved(name: str, draw: int) -> tuple[Solution, dict[str, np.ndarray], np.ndarray, np.ndarray]:
+def solved(name: str, draw: int) -> tuple[Solution, np.ndarray]:
     shapes = group_shapes(read_runs(sweep(TRUTHS[name], noise=0.003, draw=draw)))
     columns = {str(name): values.to_numpy() for name, values in shapes.frame.items()}
     features = features_of(**{name: columns[name] for name in ("params", "depth", "width")})
-    return solve(joint(features), features, loss=columns["loss"]), features, columns["loss"], columns["budget"]
+    return solve(joint(features), features, loss=columns["loss"]), columns["budget"]
 
 
-def dense(solution: Solution, features: dict[str, np.ndarray], loss: np.ndarray, budget: np.ndarray) -> np.ndarray:
+def dense(solution: Solution, budget: np.ndarray) -> np.ndarray:
     """The same by n x n matrices and a root search; central differences in place of the form's basis."""
+    features, loss = solution.problem.features, solution.problem.loss
     n, p = len(loss), len(solution.theta)
     steps = 1e-6 * np.maximum(np.abs(solution.theta), 1e-2)
 
@@ -57,9 +58,9 @@ def dense(solution: Solution, features: dict[str, np.ndarray], loss: np.ndarray,
 @pytest.mark.parametrize("name", ["AR(.8) along depth", "in the family"])
 def test_factors_are_those_of_dense_matrices(name: str, draw: int) -> None:
     """Factors are interpolated between ten values of rho: within 2%."""
-    solution, features, loss, budget = solved(name, draw)
-    found = dependence(solution, features, loss, budget=budget, confidence=0.9)
-    np.testing.assert_allclose(found, dense(solution, features, loss, budget), rtol=0.02)
+    solution, budget = solved(name, draw)
+    found = dependence(solution, budget=budget, confidence=0.9)
+    np.testing.assert_allclose(found, dense(solution, budget), rtol=0.02)
 
 
 def test_correlated_errors_widen_the_interval_of_gamma() -> None:
@@ -68,9 +69,9 @@ def test_correlated_errors_widen_the_interval_of_gamma() -> None:
     for name in ("AR(.8) along depth", "in the family"):
         found = []
         for draw in range(20):
-            solution, features, loss, budget = solved(name, draw)
+            solution, budget = solved(name, draw)
             place = solution.form.nonlinear.index("gamma")
-            found.append(dependence(solution, features, loss, budget=budget, confidence=0.9)[place])
+            found.append(dependence(solution, budget=budget, confidence=0.9)[place])
         factors[name] = float(np.median(found))
     assert 1.03 < factors["in the family"] < 1.1  # t of 28 degrees of freedom over the normal: 1.034
     assert factors["AR(.8) along depth"] > factors["in the family"] + 0.08

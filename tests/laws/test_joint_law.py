@@ -51,16 +51,16 @@ def test_every_form_is_compared_at_one_loss_function() -> None:
     loss = table["loss"].copy()
     loss[3] *= 1.2
     solved = solve_alike([joint(features), joint(features, scaled=True)], features, loss=loss)
-    assert solved[0].huber_delta == solved[1].huber_delta
+    assert solved[0].problem.huber_delta == solved[1].problem.huber_delta
     for each in solved:
         errors = np.abs(np.log(each.form.predict(each.theta, features)) - np.log(loss))
-        delta = each.huber_delta
+        delta = each.problem.huber_delta
         cost = np.where(errors <= delta, errors**2 / 2, delta * (errors - delta / 2)).sum()
         assert each.cost == pytest.approx(cost)
         n, k = len(loss), each.form.num_parameters + 1
         expected = n * np.log(2 * cost / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
         assert corrected_aic(each, num_shapes=n) == pytest.approx(expected)
-    own = [solve(each.form, features, loss=loss).huber_delta for each in solved]
+    own = [solve(each.form, features, loss=loss).problem.huber_delta for each in solved]
     assert own[0] != own[1]
 
 
@@ -75,8 +75,6 @@ def test_each_draw_takes_the_form_that_fits_it_best(sweep) -> None:
         return _bootstrap(
             among,
             among[0],
-            features,
-            loss,
             shapes=shapes,
             rows=shapes.frame,
             confidence=0.9,

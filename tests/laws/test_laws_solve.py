@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from interlaw.laws.forms import additive, aspect, features_of, joint, joint_levels, size_only
-from interlaw.laws.solve import polish, solve
+from interlaw.laws.solve import Problem, solve
 
 PARAMS, DEPTH = (
     each.ravel() for each in np.meshgrid(np.geomspace(3e5, 3e7, 5), [2.0, 3, 4, 6, 8, 12, 16], indexing="ij")
@@ -85,7 +87,7 @@ def test_the_polish_agrees_with_scipys_huber() -> None:
         lambda theta: np.log(form.predict(theta, given)) - np.log(loss),
         truth,
         loss="huber",
-        f_scale=solution.huber_delta,
+        f_scale=solution.problem.huber_delta,
         xtol=1e-12,
         ftol=1e-12,
         gtol=1e-12,
@@ -100,10 +102,9 @@ def test_weights_count_like_copies() -> None:
     loss = form.predict(np.array(truth), given) * np.exp(0.004 * rng.normal(size=35))
     counts = rng.integers(0, 3, size=35)
     start = np.array([truth])
-    weighted = polish(form, given, loss=loss, thetas=start, weights=counts[None].astype(float), huber_delta=0.01)[0]
+    problem = Problem(form=form, features=given, loss=loss, huber_delta=0.01)
+    weighted = problem.polish(start, weights=counts[None].astype(float))[0]
     copied = {name: np.repeat(values, counts) for name, values in given.items()}
-    again = polish(
-        form, copied, loss=np.repeat(loss, counts), thetas=start, weights=np.ones((1, counts.sum())), huber_delta=0.01
-    )[0]
+    again = replace(problem, features=copied, loss=np.repeat(loss, counts)).polish(start)[0]
     np.testing.assert_allclose(weighted, again, rtol=1e-3, atol=1e-4)
     start[0, 2] = 0.3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlaw.laws.forms import Features, additive, aspect, joint, size_only
-from interlaw.laws.solve import Solution, polish, solve
+from interlaw.laws.forms import additive, aspect, joint, size_only
+from interlaw.laws.solve import Solution, solve
 from interlaw.laws.table import FloatArray
 
 NUM_FOLDS = 5
@@ -34,18 +34,17 @@ class RivalForm:
 
 
 def compare_forms(
-    features: Features, loss: FloatArray, *, budget: FloatArray, solved: tuple[Solution, ...], rng: np.random.Generator
+    solved: tuple[Solution, ...], *, budget: FloatArray, rng: np.random.Generator
 ) -> tuple[RivalForm, ...]:
     """Fit every form that the number of shapes and budgets allows; sorted by AICc.
 
     Args:
-        features: Of n shapes.
-        loss: Their mean loss, (n,).
-        budget: The budget of each, (n,); fewer than three budgets leave nothing to compare.
-        solved: Forms that are solved already; every other is fitted at their Huber scale.
+        solved: Forms that are solved already; every other is fitted to their shapes at their Huber scale.
+        budget: The budget of each shape, (n,); fewer than three budgets leave nothing to compare.
         rng: Source of the folds.
     """
-    num_budgets = len(np.unique(budget))
+    problem, num_budgets = solved[0].problem, len(np.unique(budget))
+    features, loss = problem.features, problem.loss
     forms = [
         size_only(),
         joint(features),
@@ -65,28 +64,24 @@ def compare_forms(
         kept.append(budget != budget.max())
     weights = np.array(kept, dtype=np.float64)
     known = {solution.form.name: solution for solution in solved}
-    delta = solved[0].huber_delta
     compared = []
     for form in usable:
-        solution = known[form.name] if form.name in known else solve(form, features, loss=loss, huber_delta=delta)
-        compared.append(_compare(solution, features, loss, weights, extrapolate=len(kept) > len(np.unique(folds))))
+        solution = known.get(form.name) or solve(form, features, loss=loss, huber_delta=problem.huber_delta)
+        compared.append(_compare(solution, weights, extrapolate=len(kept) > len(np.unique(folds))))
     return tuple(sorted(compared, key=lambda each: np.inf if each.aicc is None else each.aicc))
 
 
-def _compare(
-    solution: Solution, features: Features, loss: FloatArray, weights: FloatArray, *, extrapolate: bool
-) -> RivalForm:
-    form = solution.form
-    starts = np.tile(solution.theta, (len(weights), 1))
-    thetas = polish(form, features, loss=loss, thetas=starts, weights=weights, huber_delta=solution.huber_delta)[0]
-    squares = (np.log(np.maximum(form.predict(thetas, features), 1e-300)) - np.log(loss)) ** 2
+def _compare(solution: Solution, weights: FloatArray, *, extrapolate: bool) -> RivalForm:
+    problem, form = solution.problem, solution.form
+    thetas = problem.polish(np.tile(solution.theta, (len(weights), 1)), weights=weights)[0]
+    squares = (np.log(np.maximum(form.predict(thetas, problem.features), 1e-300)) - problem.log_loss) ** 2
     hidden = weights == 0
     shapes = slice(0, len(weights) - 1) if extrapolate else slice(None)
     return RivalForm(
         name=form.name,
         formula=form.formula,
         num_parameters=form.num_parameters,
-        aicc=corrected_aic(solution, num_shapes=len(loss)),
+        aicc=corrected_aic(solution, num_shapes=len(problem.loss)),
         rmse_log=None if np.isnan(solution.rmse_log) else solution.rmse_log,
         held_out_rmse=float(np.sqrt(squares[shapes][hidden[shapes]].mean())),
         held_out_largest=float(np.sqrt(squares[-1][hidden[-1]].mean())) if extrapolate else None,

@@ -10,17 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-from interlaw.laws.forms import Features
-from interlaw.laws.solve import Solution, log_jacobian
+from interlaw.laws.solve import Solution
 from interlaw.laws.table import FloatArray
 
 # beyond .9 a budget's errors are one shift, which its level takes
 CORRELATIONS = np.linspace(0.0, 0.9, 10)
 
 
-def dependence(
-    solution: Solution, features: Features, loss: FloatArray, *, budget: FloatArray, confidence: float
-) -> FloatArray:
+def dependence(solution: Solution, *, budget: FloatArray, confidence: float) -> FloatArray:
     """Factor of each parameter's standard error because of errors that are correlated along R, (p,).
 
     A fit takes out part of what neighbours share, so rho solves r' L r / r' r = tr(M L M S(rho)) / tr(M S(rho)). Then
@@ -28,18 +25,16 @@ def dependence(
     quantile with tr(M S)^2 / tr((M S)^2) degrees of freedom (Satterthwaite 1946) takes the place of the normal one.
 
     Args:
-        solution: A fitted form.
-        features: Of the shapes, those of a budget side by side and in the order of R.
-        loss: (n,).
-        budget: (n,).
+        solution: A fitted form; the shapes of a budget stand side by side and in the order of R.
+        budget: Of each shape, (n,).
         confidence: Level of the interval.
     """
-    jacobian, predicted = log_jacobian(solution.form, features, solution.theta[None])
+    jacobian, predicted = solution.problem.log_jacobian(solution.theta[None])
     scale = np.linalg.norm(jacobian[0], axis=0)
     basis, triangle = np.linalg.qr(jacobian[0] / np.where(scale > 0, scale, 1.0))
     if np.abs(np.diag(triangle)).min() < 1e-9:  # a parameter that the shapes do not determine has no error to widen
         return np.ones(len(scale))
-    residuals = np.log(loss) - np.log(predicted[0])
+    residuals = solution.problem.log_loss - np.log(predicted[0])
     same = budget[1:] == budget[:-1]
     found = _neighbours(residuals, same) @ residuals / max(float(residuals @ residuals), 1e-300)
     inverse = linalg.solve_triangular(triangle, basis.T)

@@ -12,12 +12,12 @@ from scipy import special
 
 from interlaw.laws.compare import compare_forms
 from interlaw.laws.dependence import dependence
-from interlaw.laws.forms import Features, features_of, joint, joint_levels
+from interlaw.laws.forms import features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import Curvature, Estimate, JointLaw
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.solve import Solution, polish, solve_alike
+from interlaw.laws.solve import Solution, solve_alike
 from interlaw.laws.table import FloatArray
 
 MIN_BUDGETS_FOR_POWER = 4
@@ -65,8 +65,6 @@ def fit_joint_law(
     drawn = _bootstrap(
         rivals,
         solution,
-        features,
-        loss,
         shapes=shapes,
         rows=rows,
         confidence=confidence,
@@ -81,11 +79,11 @@ def fit_joint_law(
         return None
     natural = _natural(solution, drawn, reference, confidence)
     span = (float(means.min()), float(means.max()))
-    comparisons = compare_forms(features, loss, budget=budget, solved=solved, rng=rng) if compare else ()
+    comparisons = compare_forms(solved, budget=budget, rng=rng) if compare else ()
     law = JointLaw(
         form=solution.form.name,
         formula=solution.form.formula,
-        status=_status(solution, natural, features, which),
+        status=_status(solution, natural, which),
         parameters=natural,
         reference_params=reference,
         params_low=span[0],
@@ -98,7 +96,7 @@ def fit_joint_law(
         comparisons=comparisons,
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
-        huber_delta=solution.huber_delta,
+        huber_delta=solution.problem.huber_delta,
         num_starts=solution.num_starts,
         num_agreeing=solution.num_agreeing,
         converged_draws=drawn.converged,
@@ -137,8 +135,6 @@ class _Draws:
 def _bootstrap(
     solved: tuple[Solution, ...],
     chosen: Solution,
-    features: Features,
-    loss: FloatArray,
     *,
     shapes: ShapeMeans,
     rows: pd.DataFrame,
@@ -147,20 +143,16 @@ def _bootstrap(
     rng: np.random.Generator,
 ) -> _Draws:
     """Refits of every form under the same exponential weights, spread widened for the parameters fitted."""
-    num_shapes = len(loss)
+    num_shapes = len(rows)
     num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // num_shapes))
     weights = rng.exponential(size=(num_draws, num_shapes))
-    centres, draws, costs, converged = [], [], [], []
+    draws, costs, converged = [], [], []
     for each in solved:
-        starts = np.tile(each.theta, (num_draws, 1))
-        thetas, cost, met = polish(
-            each.form, features, loss=loss, thetas=starts, weights=weights, huber_delta=each.huber_delta
-        )
+        thetas, cost, met = each.problem.polish(np.tile(each.theta, (num_draws, 1)), weights=weights)
         dof = num_shapes - each.form.num_parameters
         short = _shortfall(each, dof, shapes.noise_of_means(rows), shapes.noise_dof)
-        along = dependence(each, features, loss, budget=rows["budget"].to_numpy(), confidence=confidence)
+        along = dependence(each, budget=rows["budget"].to_numpy(), confidence=confidence)
         widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
-        centres.append(_columns(each, each.theta[None], ("log_ratio", "gamma"))[0])
         draws.append(widened)
         costs.append(np.where(met, cost, np.inf))
         converged.append(met)
@@ -212,16 +204,12 @@ def _natural(solution: Solution, drawn: _Draws, reference: float, confidence: fl
     }
 
 
-def _status(
-    solution: Solution,
-    natural: Mapping[str, Estimate],
-    features: Features,
-    which: NDArray[np.int64],
-) -> str:
+def _status(solution: Solution, natural: Mapping[str, Estimate], which: NDArray[np.int64]) -> str:
     if not solution.converged:
         return "not converged"
     if natural["kappa"].low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):
         return "flat"
+    features = solution.problem.features
     best = solution.value("log_ratio") + solution.value("gamma") * features["size"]
     inside = [
         features["ratio"][which == level].min()
