@@ -7,7 +7,6 @@ import math
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import transformers
@@ -18,7 +17,7 @@ from interlaw.cli import run
 from interlaw.errors import InterlawError
 from interlaw.models import load_pretrained, text_batches
 from interlaw.reproduce import Driver, reproduce
-from interlaw.reproduce.model_figures import embedding_superposition, text_loss
+from interlaw.reproduce.model_figures import text_loss
 from interlaw.reproduce.open_models import (
     default_models,
     fitted,
@@ -192,15 +191,6 @@ def test_text_loss_is_the_librarys_own(folders: list[str]) -> None:
     assert found["loss_per_token"] == pytest.approx(expected, rel=1e-5)
     num_bytes = sum(len(loaded.tokenizer.decode(row[1:]).encode()) for row in ids)
     assert found["bits_per_byte"] == pytest.approx(expected * 50 / math.log(2) / num_bytes, rel=1e-5)
-
-
-def test_superposition_of_a_token_table_is_that_of_the_whole_matrix() -> None:
-    E = torch.randn(9, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    G = (E @ E.T).numpy()
-    aofe = (G**2).sum() - (np.diag(G) ** 2).sum()
-    found = embedding_superposition(E)
-    assert found["embedding_aofe"] == pytest.approx(aofe, rel=1e-10)
-    assert found["embedding_aofe_ratio"] == pytest.approx(aofe / (G**2).sum(), rel=1e-10)
 
 
 def test_default_models_are_named_once_and_tiny_ones_among_them() -> None:

@@ -19,6 +19,7 @@ from .layers import LayerInteraction as LayerInteraction
 from .layers import Layers as Layers
 from .layers import list_layers as list_layers
 from .layers import measure_layers as measure_layers
+from .layers import superposition as superposition
 from .matrix import Energies as Energies
 from .matrix import energies as energies
 from .matrix import plugin as plugin

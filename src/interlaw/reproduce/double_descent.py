@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from interlaw.interaction import energies, measure
 from interlaw.report import write_chart
@@ -25,6 +26,7 @@ from interlaw.sweep import InterventionPart
 from interlaw.tasks import draw_sparse_rows
 
 NAME = "double-descent"
+MEASURED = ("aofe", "aofe_scale_free", "aofe_ratio", "trace", "null_ratio", "excess_ratio")
 DIFFERS = "other random data; each step draws min(T, 2048) rows with replacement, as the published program does"
 
 
@@ -124,16 +126,9 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
                 "loss": float(losses[index]),
                 "train_loss": float(train_losses[index]),
                 "seconds": seconds,
-                "aofe": found.aofe.value,
-                "aofe_scale_free": found.aofe_scale_free.value,
-                "aofe_ratio": found.aofe_ratio.value,
-                "trace": found.trace.value,
-                "null_ratio": found.null_ratio,
-                "excess_ratio": found.excess_ratio,
-                "plugin_aofe": found.plugin.aofe,
-                "plugin_aofe_ratio": found.plugin.aofe_ratio,
-                "weights_aofe": weights.aofe,
-                "weights_aofe_ratio": weights.aofe_ratio,
+                **{name: found.estimates[name].value for name in MEASURED},
+                **{f"plugin_{name}": found.plugin[name] for name in ("aofe", "aofe_ratio")},
+                **{f"weights_{name}": weights[name] for name in ("aofe", "aofe_ratio")},
             }
         )
     keep(place, stamp=stamp, rows=rows)
@@ -151,14 +146,14 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
         if ours:
             spread = float(np.std(ours))
             lines.append(compare(published, float(np.mean(ours)), our_spread=spread, differs=DIFFERS))
-    sizes = sorted({row["train_points"] for row in rows})
-    peaks = [max(sizes, key=lambda size: _mean(rows, size, name)) for name in ("loss", "plugin_aofe")]
+    means = pd.DataFrame(rows).groupby("train_points")[["loss", "plugin_aofe"]].mean()
+    peaks = [means[name].idxmax() for name in means]
     lines.append(
         claim(
             "size at which test loss and AOFE peak",
             published="both at 500",
             ours=f"loss at {peaks[0]}, AOFE at {peaks[1]}",
-            holds=peaks[0] == peaks[1],
+            holds=bool(peaks[0] == peaks[1]),
             rule="both peak at the same size",
             differs=DIFFERS,
         )
@@ -169,8 +164,3 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
 def _seed(data: Dataset, size: int, part: int) -> int:
     """A seed of its own for the training (0) and test (1) points of each size."""
     return int(np.random.SeedSequence([data.data_seed, size, part]).generate_state(1)[0])
-
-
-def _mean(rows: Sequence[dict[str, Any]], size: int, name: str) -> float:
-    """Mean over seeds."""
-    return float(np.mean([row[name] for row in rows if row["train_points"] == size]))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import VIEWS as RECORDS
-from interlaw.interaction import measure
+from interlaw.interaction import measure, superposition
 from interlaw.models import Pretrained, load_pretrained, text_batches
 from interlaw.tasks import Corpus
 
@@ -41,8 +41,8 @@ def model_figures(name: str, *, corpus: Corpus, device: str) -> dict[str, Any]:
         found = measure(loaded.model, inputs, view=view).to_dict()
         found |= {"null_ratio": found["null"], "excess_ratio": found["excess"]}
         row |= {f"{view}_{quantity}": found[quantity]["value"] for quantity in QUANTITIES}
-    table: Tensor = loaded.model.get_input_embeddings().weight  # type: ignore[operator]
-    return row | embedding_superposition(table.detach())
+    tokens = superposition(loaded.model.get_input_embeddings())  # type: ignore[operator]
+    return row | {"embedding_aofe": tokens.aofe, "embedding_aofe_ratio": tokens.aofe_ratio}
 
 
 @torch.no_grad()
@@ -57,18 +57,6 @@ def text_loss(loaded: Pretrained, batches: Sequence[dict[str, Tensor]]) -> dict[
             tokens += len(ids) - 1
             num_bytes += len(loaded.tokenizer.decode(ids[1:]).encode())
     return {"loss_per_token": nats / tokens, "bits_per_byte": nats / math.log(2) / num_bytes}
-
-
-def embedding_superposition(E: Tensor) -> dict[str, float]:
-    """Off-diagonal energy of E E^T and its share, without forming the V x V matrix: ||E E^T|| = ||E^T E||.
-
-    Args:
-        E: Token table, (V, d); a token's embedding is its direction, so W^T W is E E^T.
-    """
-    E = E.double()
-    energy, diagonal = (E.T @ E).square().sum(), E.square().sum(1).square().sum()
-    aofe = float(energy - diagonal)
-    return {"embedding_aofe": aofe, "embedding_aofe_ratio": aofe / float(energy)}
 
 
 def _sizes(loaded: Pretrained) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 from torch import nn
 
 from interlaw.errors import WorkFailedError
@@ -144,9 +144,8 @@ def watch(subject: Subject, *, out: Path, driver: Driver, text: str | None = Non
 def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
     """The ansatz, a network: do its layers end nearly proportional, or at least nearer to it than they began?"""
     lines = []
-    for label in dict.fromkeys(row["model"] for row in rows):
-        steps = sorted({row["step"] for row in rows if row["model"] == label})
-        start, end = (_mean(rows, label, step) for step in (steps[0], steps[-1]))
+    for label, own in pd.DataFrame(rows).groupby("model", sort=False):
+        start, *_, end = own.groupby("step")["nfa"].mean()
         lines.append(
             claim(
                 f"{label}: W^T W comes to agree with the AGOP",
@@ -182,8 +181,3 @@ def _measured(subject: Subject, model: nn.Module, task: Task, *, step: int) -> l
         }
         for layer in layers
     ]
-
-
-def _mean(rows: Sequence[dict[str, Any]], label: str, step: int) -> float:
-    """Mean cosine over layers."""
-    return float(np.mean([row["nfa"] for row in rows if row["model"] == label and row["step"] == step]))
