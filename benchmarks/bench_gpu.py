@@ -10,6 +10,8 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from interlaw.shapes import GPTShape, make_shape, match_shapes
 from interlaw.size import parse_size
 from interlaw.sweep import parse_recipe, prepare_run, run_trials
 from interlaw.tasks import TextTask, open_corpus
-from interlaw.training import Precision, TrainSettings, TrainState, train
+from interlaw.training import Precision, Replica, TrainSettings, TrainState, train, train_together
 
 SWEEP = """
 name = "packed"
@@ -54,6 +56,12 @@ def run(device: str = "cuda") -> Iterator[dict[str, Any]]:
     """All rows."""
     rows: dict[str, Callable[[str], dict[str, Any]]] = {
         "GPU: 12 shapes x 3 seeds of 1M together, against a plain eager loop": packed,
+        **{
+            f"GPU: a 1M GPT of depth {depth}, steps of 3 seeds stacked in a graph, against plain eager ones": partial(
+                stacked, depth=depth
+            )
+            for depth in (2, 6, 12)
+        },
         "GPU: GPT of 10M, model FLOP/s over a bfloat16 product": lambda where: share(
             where, "10M", depth=8, target=".35"
         ),
@@ -122,6 +130,71 @@ def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int =
     return time.perf_counter() - started
 
 
+def stacked(
+    device: str,
+    *,
+    depth: int,
+    params: str = "1M",
+    context: int = 256,
+    head_dim: int = 32,
+    batch_size: int = 32,
+    steps: int = 300,
+    plain_steps: int = 20,
+) -> dict[str, Any]:
+    """Milliseconds of a step of one network: of three that differ in seed, together; and of one in a plain loop."""
+    (shape,) = match_shapes(
+        family="gpt", params=parse_size(params), depths=[depth], rule="nearest", context=context, head_dim=head_dim
+    )
+    task = TextTask(open_corpus(), context=context, device=device)
+    pace = Pace(steps)
+    settings = settings_of(steps, batch_size, "bfloat16")
+    train_together(
+        [
+            Replica(
+                model=build_model(shape, seed=seed, device=device),
+                settings=replace(settings, seed=seed),
+                report=None if seed else pace.note,
+            )
+            for seed in range(3)
+        ],
+        task,
+    )
+    plain = plain_seconds(shape, device, steps=plain_steps, batch_size=batch_size) / plain_steps  # type: ignore[arg-type]
+    found = row("ms", ours=1e3 * pace.seconds / 3, baseline=1e3 * plain, target="-")
+    return {**found, "ratio": found["baseline"] / found["ours"]}
+
+
+class Pace:
+    """Seconds of a step, between the first reading after a third of the steps and the last one."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._readings: list[tuple[int, float]] = []
+
+    def note(self, state: TrainState) -> None:
+        """Takes a reading."""
+        self._readings.append((state.step, time.perf_counter()))
+
+    @property
+    def seconds(self) -> float:
+        """Of one step."""
+        begun = next(reading for reading in self._readings if reading[0] >= self._steps // 3)
+        return (self._readings[-1][1] - begun[1]) / (self._readings[-1][0] - begun[0])
+
+
+def settings_of(steps: int, batch_size: int, precision: Precision) -> TrainSettings:
+    """Training with as little beside its steps as may be."""
+    return TrainSettings(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=1e-3,
+        evaluations=3,
+        evaluation_samples=1,
+        test_samples=1,
+        precision=precision,
+    )
+
+
 def share(
     device: str,
     params: str,
@@ -157,25 +230,12 @@ def tokens_per_second(
     precision: Precision = "bfloat16",
     compiled: bool = False,
 ) -> float:
-    """The package's own loop between the first reading after a third of the steps and the last one before the end."""
+    """Of the package's own loop."""
     task = TextTask(open_corpus(), context=shape.context, device=device)
-    readings: list[tuple[int, float]] = []
-
-    def note(state: TrainState) -> None:
-        readings.append((state.step, time.perf_counter()))
-
-    settings = TrainSettings(
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=1e-3,
-        evaluations=3,
-        evaluation_samples=1,
-        test_samples=1,
-        precision=precision,
-    )
-    train(build_model(shape, device=device), task, settings, report=note, compiled=compiled)
-    begun = next(reading for reading in readings if reading[0] >= steps // 3)
-    return (readings[-1][0] - begun[0]) * batch_size * shape.context / (readings[-1][1] - begun[1])
+    pace = Pace(steps)
+    settings = settings_of(steps, batch_size, precision)
+    train(build_model(shape, device=device), task, settings, report=pace.note, compiled=compiled)
+    return batch_size * shape.context / pace.seconds
 
 
 def product_flops_per_second(device: str, *, size: int, repeats: int = 20) -> float:

@@ -196,7 +196,8 @@ def test_a_sweep_on_the_device_ends_as_on_a_processor(family: str, views: list[s
     records = {}
     for device in ("cpu", DEVICE):
         run, trials = prepare(tmp_path / device, **kind)
-        run_trials(run, trials, device=device, num_workers=1, listen=lambda event: None)
+        options = {} if device == "cpu" else {"in_flight": 4}
+        run_trials(run, trials, device=device, num_workers=1, listen=lambda event: None, **options)
         records[device] = {trial.key: trial.record() for trial in run.trials()}
     for key, expected in records["cpu"].items():
         found = records[DEVICE][key]
@@ -210,6 +211,23 @@ def test_a_sweep_on_the_device_ends_as_on_a_processor(family: str, views: list[s
         for view in views:
             ours, theirs = found.measurements[view], expected.measurements[view]
             assert ours["aofe_ratio"]["value"] == pytest.approx(theirs["aofe_ratio"]["value"], rel=2e-2)
+
+
+def test_groups_in_flight_leave_each_other_untouched(tmp_path: Path) -> None:
+    """Networks wide enough for products in parts, whose sums lie in a workspace; each alone in its graph."""
+    kind: dict[str, Any] = {"family": "gpt", "kind": "text", "views": [], "depths": "1-8", "seeds": [0], "steps": 60}
+    kind |= {"shape": "context = 256\nhead_dim = 4", "amount": "300k", "rates": "learning_rate = 3e-4\nclip = 1.0"}
+    records = {}
+    for in_flight in (1, 8):
+        run, trials = prepare(tmp_path / str(in_flight), **kind)
+        run_trials(run, trials, device=DEVICE, in_flight=in_flight, listen=lambda event: None)
+        records[in_flight] = {trial.key: trial.record() for trial in run.trials()}
+    for key, expected in records[1].items():
+        found = records[8][key]
+        assert found is not None
+        assert expected is not None
+        assert (found.status, found.provenance["in_flight"]) == ("done", 8)
+        assert found.loss == pytest.approx(expected.loss, rel=1e-4)
 
 
 @pytest.mark.parametrize("view", ["projected", "loss"])

@@ -15,7 +15,7 @@ from tests.sweep.test_together import prepare, results
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.runs import TrialSpec
-from interlaw.sweep import Event, flight, local
+from interlaw.sweep import Event, flight, local, run_trials
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, group_trials
 from interlaw.training import footprint, products_in
@@ -43,11 +43,26 @@ def in_tfloat32(spec: TrialSpec) -> TrialSpec:
 
 
 @pytest.mark.parametrize(
-    ("room", "workers", "limit", "expected"),
-    [(2.5, 1, None, 2), (1.5, 1, None, 1), (0.5, 1, None, 1), (99, 1, None, 4), (4.5, 2, None, 2), (1.5, 1, 0.5, 3)],
+    ("asked", "room", "workers", "limit", "expected"),
+    [
+        (8, 2.5, 1, None, 2),
+        (8, 1.5, 1, None, 1),
+        (8, 0.5, 1, None, 1),
+        (8, 99, 1, None, 4),
+        (3, 99, 1, None, 3),
+        (8, 4.5, 2, None, 2),
+        (8, 1.5, 1, 0.5, 3),
+        (None, 99, 1, None, 1),
+    ],
 )
-def test_as_many_are_in_flight_as_have_room(
-    room: float, workers: int, limit: float | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_as_many_are_in_flight_as_are_asked_for_and_have_room(
+    asked: int | None,
+    room: float,
+    workers: int,
+    limit: float | None,
+    expected: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, trials = prepare(tmp_path, depths="1-4")
     groups = group_trials(trials, trials, Conditions())
@@ -55,7 +70,7 @@ def test_as_many_are_in_flight_as_have_room(
     for place in ("flight", "conditions"):
         monkeypatch.setattr(f"interlaw.sweep.{place}.usable_bytes", lambda device: int(room * needed))
     monkeypatch.setattr(flight, "is_shared", lambda conditions: True)
-    given = Conditions(memory_limit=limit and int(limit * needed))
+    given = Conditions(memory_limit=limit and int(limit * needed), in_flight=asked)
     found = flight.sharing(groups, given, num_workers=workers)
     assert found.in_flight == expected
     assert found.memory_limit == (given.memory_limit or int(room * needed) // (workers * expected))
@@ -72,12 +87,48 @@ def test_where_the_largest_cannot_be_held_the_others_go_on(tmp_path: Path, monke
         monkeypatch.setattr(flight, "footprint", fails)
         with pytest.raises(RuntimeError, match=message) if message else nullcontext():
             groups = group_trials(trials, trials, Conditions())
-            assert flight.sharing(groups, Conditions(), num_workers=1).in_flight == 1
+            assert flight.sharing(groups, Conditions(in_flight=2), num_workers=1).in_flight == 1
 
 
-def test_a_processor_works_on_one_group_at_a_time(tmp_path: Path) -> None:
-    _, trials = prepare(tmp_path)
-    assert flight.sharing(group_trials(trials, trials, Conditions()), Conditions(), num_workers=1).in_flight == 1
+def test_no_two_in_flight_have_one_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backward passes on one stream share a workspace: replayed at the same time, they would overwrite each other's."""
+    _, trials = prepare(tmp_path, depths="1-6")
+    made: list[object] = []
+    under_way: list[object] = []
+    together: list[list[object]] = []
+
+    class Stream:
+        def __enter__(self) -> None:
+            under_way.append(self)
+            together.append(list(under_way))
+
+        def __exit__(self, *error: object) -> None:
+            under_way.remove(self)
+
+    def make(device: str) -> Stream:
+        made.append(Stream())
+        return made[-1]  # type: ignore[return-value]
+
+    monkeypatch.setattr(flight, "_stream", make)
+    groups = group_trials(trials, trials, Conditions())
+    flight.fly(groups, Conditions(in_flight=3), lambda group: numbers_of(torch.zeros(1)))
+    assert len(made) == 3
+    assert len(together) == len(groups) == 6
+    assert all(len(set(streams)) == len(streams) <= 3 for streams in together)
+
+
+@pytest.mark.parametrize("executor", ["local", "ray"])
+def test_groups_in_flight_belong_to_worker_processes(executor: Any, tmp_path: Path) -> None:
+    run, trials = prepare(tmp_path)
+    with pytest.raises(
+        InterlawError, match=f"expected the executor processes for groups in flight, found '{executor}'"
+    ):
+        run_trials(run, trials, executor=executor, in_flight=2, listen=lambda event: None)
+
+
+def test_fewer_than_one_in_flight_is_refused() -> None:
+    with pytest.raises(InterlawError, match="expected at least 1 group in flight, found 0"):
+        Conditions(in_flight=0)
 
 
 @pytest.mark.parametrize(

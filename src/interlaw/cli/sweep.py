@@ -40,6 +40,12 @@ def sweep(
     compiled: Annotated[
         bool, typer.Option("--compile", help="Train through torch.compile; its cache is kept.")
     ] = False,
+    in_flight: Annotated[
+        int | None,
+        typer.Option(
+            help="Most groups of trials at a time in a process, for a GPU that one leaves idle; one when not given."
+        ),
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +102,7 @@ def sweep(
         device=device,
         memory_limit=limit,
         compiled=compiled,
+        in_flight=in_flight,
         ray=ray,
     )
     outcome = drive(plan, run_missing, log=log or [])

@@ -18,7 +18,7 @@ class Conditions:
         checkpoint_seconds: Least time between two checkpoints.
         memory_limit: Bytes that a trial may plan with, batches are cut to fit; its share of what is free when None.
         compiled: Train through `torch.compile`.
-        in_flight: Groups of trials that share the device in one process; as many as fit, on a CPU one, when None.
+        in_flight: Most groups of trials that share the device in one process; one when None.
 
     Raises:
         InterlawError: A number is out of range.
@@ -35,6 +35,10 @@ class Conditions:
         if not self.checkpoint_seconds >= 0 or math.isinf(self.checkpoint_seconds):
             raise InterlawError(
                 f"expected seconds between checkpoints of at least 0, found {self.checkpoint_seconds}; choose 30, say"
+            )
+        if self.in_flight is not None and self.in_flight < 1:
+            raise InterlawError(
+                f"expected at least 1 group in flight, found {self.in_flight}; choose a positive number"
             )
         if self.memory_limit is not None and self.memory_limit < 1:
             raise InterlawError(f"expected a memory limit of at least 1 byte, found {self.memory_limit}; raise it")

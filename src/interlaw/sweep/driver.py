@@ -111,6 +111,7 @@ def run_trials(
     checkpoint_seconds: float = 30.0,
     memory_limit: int | None = None,
     compiled: bool = False,
+    in_flight: int | None = None,
     ray: RayOptions | None = None,
     listen: Listener,
 ) -> None:
@@ -125,6 +126,7 @@ def run_trials(
         checkpoint_seconds: Least time between checkpoints of a trial.
         memory_limit: Bytes that each trial may plan with; its share of what is free when None.
         compiled: Train through `torch.compile`.
+        in_flight: Most groups of trials at a time in each process, on streams of their own; one when None.
         ray: Cluster and resources for the executor `ray`; its defaults when None.
         listen: Told what happens.
 
@@ -132,10 +134,18 @@ def run_trials(
         InterlawError: When less than one worker is asked for, or a number is out of range.
     """
     conditions = Conditions(
-        device=device, checkpoint_seconds=checkpoint_seconds, memory_limit=memory_limit, compiled=compiled
+        device=device,
+        checkpoint_seconds=checkpoint_seconds,
+        memory_limit=memory_limit,
+        compiled=compiled,
+        in_flight=in_flight,
     )
     if num_workers is not None and num_workers < 1:
         raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
+    if in_flight is not None and executor != "processes":
+        raise InterlawError(
+            f"expected the executor processes for groups in flight, found {executor!r}; remove one of the two"
+        )
     if executor != "local" and run.location.startswith("memory://"):
         raise InterlawError(
             f"expected storage that other processes reach, found {run.location!r}; choose it, or the executor local"

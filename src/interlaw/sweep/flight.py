@@ -1,7 +1,7 @@
 """Several groups of trials in flight on one device, in one process, each on a stream of its own.
 
-How many follows from the plan and the device's free memory, never from a timing, and stands in the records. Results do
-not depend on it, but for the memory that each may plan with.
+As many as were asked for and fit into the device's free memory, never by a timing; how many stands in the records.
+Results do not depend on it, but for the memory that each may plan with.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from queue import SimpleQueue
 
 import torch
 
@@ -18,8 +19,6 @@ from interlaw.models import build_model
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup
 from interlaw.training import footprint, is_out_of_memory, on_turn, products_in, usable_bytes
-
-MOST = 8  # a CUDA device serves so many streams at a time unless told otherwise (CUDA_DEVICE_MAX_CONNECTIONS)
 
 
 def is_shared(conditions: Conditions) -> bool:
@@ -30,21 +29,20 @@ def is_shared(conditions: Conditions) -> bool:
 def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers: int) -> Conditions:
     """The conditions with the number of groups in flight, and the memory that each of them may plan with.
 
-    On a device, as many as fit beside each other when each is as large as the largest and keeps its batches whole.
+    As many as are asked for and fit beside each other when each is as large as the largest and keeps its batches whole.
 
     Args:
         groups: Those of the whole plan, at least one: the number must not depend on which have ended.
         conditions: How trials run.
         num_workers: Processes that share the device.
     """
-    if conditions.in_flight is not None or not is_shared(conditions):
-        count = conditions.in_flight or 1
-        return replace(conditions.shared(num_workers * count), in_flight=count)
+    if conditions.in_flight in (None, 1):
+        return replace(conditions.shared(num_workers), in_flight=1)
     # what is saved for the backward pass grows with depth and width; a group that needs more has its batches cut
     largest = max(groups, key=lambda one: len(one.specs) * one.specs[0].shape["depth"] * one.specs[0].shape["width"])
     needed = _peak_bytes(largest, conditions.device)
     room = usable_bytes(conditions.device) // num_workers // min(needed, conditions.memory_limit or needed)
-    count = max(1, min(int(room), len(groups), MOST))
+    count = int(max(1, min(room, len(groups), conditions.in_flight)))
     return replace(conditions.shared(num_workers * count), in_flight=count)
 
 
@@ -74,9 +72,17 @@ def fly(groups: Sequence[TrialGroup], conditions: Conditions, work: Callable[[Tr
             work(group)
         return
 
+    streams: SimpleQueue[AbstractContextManager[object]] = SimpleQueue()
+    for _ in range(conditions.in_flight or 1):
+        streams.put(_stream(conditions.device))
+
     def one(group: TrialGroup) -> None:
-        with on_turn(), _stream(conditions.device):
-            work(group)
+        stream = streams.get()
+        try:
+            with on_turn(), stream:
+                work(group)
+        finally:
+            streams.put(stream)
 
     pool = ThreadPoolExecutor(conditions.in_flight)
     try:

@@ -2,7 +2,7 @@
 
 A step is a function of a batch that works on tensors alone: what changes from step to step (rates, AdamW's corrections)
 lies in tensors that are set before it, and every batch is copied into the same memory. Its first runs are steps of the
-training like any other, on a stream of their own, as a capture asks (kernels are chosen and compiled, workspaces are
+training like any other, on the stream that captures, as a capture asks (kernels are chosen and compiled, workspaces are
 made). Then it is captured once, and replayed. The bits are those of the step run by itself.
 
 Source: torch.cuda.graphs, "whole-network capture"; for AdamW `capturable=True` with rates in tensors.
@@ -11,6 +11,7 @@ Source: torch.cuda.graphs, "whole-network capture"; for AdamW `capturable=True` 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -83,9 +84,25 @@ class Captured:
             record(lambda: torch.zeros(1, device=self._inputs[0].device))
 
 
+def stream_for_graphs() -> torch.cuda.Stream:
+    """The current stream, or another one where that is the device's default, which cannot be captured.
+
+    All backward passes of a process run in one thread, and share a cuBLAS workspace for each stream. So graphs that
+    are captured on one stream must not be replayed on several at a time: each training in flight has its own.
+    """
+    current = torch.cuda.current_stream()
+    return _beside(current.device) if current == torch.cuda.default_stream(current.device) else current
+
+
+@cache
+def _beside(device: torch.device) -> torch.cuda.Stream:
+    """The stream that stands for the default one."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
 def run_aside(work: Callable[[], Tensor]) -> Tensor:
-    """Runs work on a stream of its own, in its turn."""
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    """Runs work on the stream for graphs, in its turn."""
+    stream = stream_for_graphs()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         found = work()
@@ -97,6 +114,6 @@ def record(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
     """Captures work: what replays it, and the tensor that each replay writes."""
     graph = torch.cuda.CUDAGraph()
     # other threads may wait for work of their own meanwhile
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, stream=stream_for_graphs(), capture_error_mode="thread_local"):
         found = work()
     return graph.replay, found
