@@ -12,7 +12,8 @@ and decay d trains under Adam exactly as one without multiplier and with c s, c 
 | vector | norms and biases (a writer's bias with its c) | 1 | 1 | 1/m | 0 |
 | output | the head, c = 1/m | 1/m | 1/m | 1 | m |
 
-`completep` also multiplies epsilon inside the blocks by 1/l. At the base shape both are standard. Where a network's own
+`completep` also multiplies the epsilon of hidden, writer and vector rows by 1/l: inside the blocks, as published, and
+for the few vectors outside them, which share their row. At the base shape both are standard. Where a network's own
 initial std already falls with width or depth, the factor leaves that part out.
 Sources: `mup`: Yang et al. 2022, arXiv 2203.03466, table 8; decay, epsilon and `completep` (alpha = 1): Dey et al.
 2025, arXiv 2505.01618, table 1.
