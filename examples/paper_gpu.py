@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for work in works(options.text, options.precision):
             if time.monotonic() > deadline:
-                break
+                raise TimeIsUp
             begun[work.folder] = None
             bring_forward(work, out=options.out, device=options.device, workers=options.workers, deadline=deadline)
     except TimeIsUp:

@@ -51,7 +51,7 @@ class Recording(TorchDispatchMode):
                     old.copy_(new)
 
 
-def record(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+def record(work: Callable[[], Tensor], stream: None) -> tuple[Callable[[], None], Tensor]:
     """As `interlaw.training.graph.record` does: a capture runs nothing, a replay runs it all."""
     recording = Recording()
     # transformers asks it, and looks for packed sequences, which reads a number, only where the answer is no
@@ -62,6 +62,6 @@ def record(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
     return recording.replay, found
 
 
-def run_aside(work: Callable[[], Tensor]) -> Tensor:
+def run_aside(work: Callable[[], Tensor], stream: None) -> Tensor:
     """There are no streams on a processor."""
     return work()

@@ -23,6 +23,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (graph, optimizer):
         monkeypatch.setattr(module, "is_capturable", lambda parameter: True)
     monkeypatch.setattr(readback, "waits_for_reading", lambda parameter: True)
+    monkeypatch.setattr(graph, "stream_of_graph", lambda device: None)
     monkeypatch.setattr(graph, "record", recording.record)
     monkeypatch.setattr(graph, "run_aside", recording.run_aside)
 

@@ -11,7 +11,6 @@ Source: torch.cuda.graphs, "whole-network capture"; for AdamW `capturable=True` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -32,7 +31,7 @@ def is_capturable(parameter: Tensor) -> bool:
 
 def stepper(step: Step, parameter: Tensor) -> Step | Captured:
     """The step as it is run where its weights lie."""
-    return Captured(step) if is_capturable(parameter) else step
+    return Captured(step, parameter.device) if is_capturable(parameter) else step
 
 
 def fate(step: Step | Captured) -> str:
@@ -45,14 +44,15 @@ class Captured:
 
     Args:
         step: Gives the losses of a batch before its step; all batches have one shape.
+        device: Where it runs.
 
     Attributes:
         fate: `captured`, or why it was not; empty before that is known.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, device: torch.device) -> None:
         self.fate = ""
-        self._step, self._runs = step, 0
+        self._step, self._runs, self._stream = step, 0, stream_of_graph(device)
         self._inputs: Batch = ()
         self._replay: Callable[[], None] = lambda: None
         self._losses = torch.empty(0)
@@ -67,7 +67,7 @@ class Captured:
             self._capture()
         self._runs += 1
         if not self.fate:
-            return run_aside(lambda: self._step(self._inputs))
+            return run_aside(lambda: self._step(self._inputs), self._stream)
         if self.fate != CAPTURED:
             return self._step(self._inputs)
         self._replay()
@@ -76,44 +76,40 @@ class Captured:
     def _capture(self) -> None:
         """Captures the step, which does not run it."""
         try:
-            self._replay, self._losses = record(lambda: self._step(self._inputs))
+            self._replay, self._losses = record(lambda: self._step(self._inputs), self._stream)
             self.fate = CAPTURED
         except RuntimeError as error:  # an operation that waits for the host, or memory that does not suffice
             self.fate = f"no CUDA graph of the step ({str(error).strip().splitlines()[0][:200]}); it runs as it is"
             # a failed capture leaves the device's generator as if within it (torch 2.13); one that succeeds does not
-            record(lambda: torch.zeros(1, device=self._inputs[0].device))
+            record(lambda: torch.zeros(1, device=self._inputs[0].device), self._stream)
 
 
-def stream_for_graphs() -> torch.cuda.Stream:
-    """The current stream, or another one where that is the device's default, which cannot be captured.
+def stream_of_graph(device: torch.device) -> torch.cuda.Stream:
+    """A stream that no other living graph was captured on: the current one, or a new one beside the device's default.
 
-    All backward passes of a process run in one thread, and share a cuBLAS workspace for each stream. So graphs that
-    are captured on one stream must not be replayed on several at a time: each training in flight has its own.
+    torch would capture all graphs on one stream. There they share a cuBLAS workspace, which the end of any of them
+    frees (github.com/pytorch/pytorch/issues/193402), and into which those that are replayed at a time all write. The
+    default stream cannot be captured; trainings in flight have a current stream each.
     """
-    current = torch.cuda.current_stream()
-    return _beside(current.device) if current == torch.cuda.default_stream(current.device) else current
+    current = torch.cuda.current_stream(device)
+    is_default = current == torch.cuda.default_stream(device)
+    return torch.cuda.Stream(device) if is_default else current  # type: ignore[no-untyped-call]
 
 
-@cache
-def _beside(device: torch.device) -> torch.cuda.Stream:
-    """The stream that stands for the default one."""
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-
-def run_aside(work: Callable[[], Tensor]) -> Tensor:
-    """Runs work on the stream for graphs, in its turn."""
-    stream = stream_for_graphs()
-    stream.wait_stream(torch.cuda.current_stream())
+def run_aside(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> Tensor:
+    """Runs work on a stream, in its turn."""
+    current = torch.cuda.current_stream(stream.device)
+    stream.wait_stream(current)
     with torch.cuda.stream(stream):
         found = work()
-    torch.cuda.current_stream().wait_stream(stream)
+    current.wait_stream(stream)
     return found
 
 
-def record(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+def record(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> tuple[Callable[[], None], Tensor]:
     """Captures work: what replays it, and the tensor that each replay writes."""
     graph = torch.cuda.CUDAGraph()
     # other threads may wait for work of their own meanwhile
-    with torch.cuda.graph(graph, stream=stream_for_graphs(), capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         found = work()
     return graph.replay, found
