@@ -40,7 +40,8 @@ def contexts(window: float = WINDOW) -> pd.DataFrame:
     """R* of the loss, and R of the most efficient interaction, of each target and budget."""
     found = numbers.contexts_of(targets(window))
     found["stderr"] = [each.r_star.log_stderr for part in targets(window) for each in part.fit.budgets]
-    return found.assign(turn=turns().to_numpy())
+    turn = turns()
+    return found.assign(turn=[turn[context] for context in zip(found["source"], found["budget"], strict=True)])
 
 
 def turns() -> pd.Series:
