@@ -194,7 +194,7 @@ def test_a_wide_miss_names_a_change_that_was_tried(
         (["--params", "3M", "--family", "gtp"], "expected a family of"),
         (["--params", "3M", "--depths", "9-1"], "expected depths from 1"),
         (["--params", "3M", "--family", "gpt", "--channels", "3"], "channels"),
-        (["--params", "3M", "--rule", "best"], "expected --rule largest or nearest"),
+        (["--params", "3M", "--rule", "best"], "'best' is not one of 'largest', 'nearest'"),
         (["--params", "3M", "--count", "all"], "expected count to be total or non-embedding"),
         (["--params", "3M", "--head-dim", "0"], "expected --head-dim to be at least 1"),
         (["--params", "1k"], "no gpt of depth 1 spends 1k params"),

@@ -157,7 +157,7 @@ def test_a_finished_run_is_told_and_a_changed_recipe_is_refused_dry_and_real(
     ("options", "message"),
     [
         (["--executor", "cluster"], "'cluster' is not one of 'local', 'processes', 'ray'"),
-        (["--workers", "0"], "expected --workers of at least 1, found 0"),
+        (["--workers", "0"], "'--workers': Input should be greater than or equal to 1, found '0'"),
         (["--device", "warp"], "expected a device that torch can use, found 'warp'"),
         (["--memory-limit", "1"], "the smallest shape, 2x4, does not fit: expected room for"),
         (["--device", "cuda:99"], "expected a device that torch can use, found 'cuda:99'"),
@@ -291,7 +291,7 @@ def test_stopping_says_how_to_go_on(
 
 def test_quickstart_refuses_no_workers_before_it_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["quickstart", "--workers", "0", "--out", str(tmp_path / "run")]) == 2
-    assert "expected --workers of at least 1, found 0" in capsys.readouterr().err
+    assert "'--workers': Input should be greater than or equal to 1, found '0'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

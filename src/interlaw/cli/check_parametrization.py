@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,12 +68,8 @@ def check_parametrization(
         beside = figure.with_name(f"{figure.stem}-rates{figure.suffix}")
         write_figure(beside, lambda: report.draw_rate_curves(curves))
     if as_json:
-        print_json(
-            {
-                "checks": [{**dataclasses.asdict(check), "is_flat": check.is_flat} for check in checks],
-                "rate_curves": [dataclasses.asdict(curve) for curve in curves],
-            }
-        )
+        flat = [{**vars(check), "is_flat": check.is_flat} for check in checks]
+        print_json({"checks": flat, "rate_curves": curves})
     else:
         show(checks, curves)
     broken = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,7 +44,9 @@ def compare(
     protocol: Annotated[
         str | None, typer.Option(help="The one protocol to compare; '5-shot log-likelihood' if not given.")
     ] = None,
-    variant: Annotated[str, typer.Option(help="base or inst (instruction-tuned); never mixed.")] = "base",
+    variant: Annotated[
+        Literal["base", "inst"], typer.Option(help="base or inst (instruction-tuned); never mixed.")
+    ] = "base",
     interval: Annotated[
         str | None, typer.Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")
     ] = None,
@@ -57,21 +59,18 @@ def compare(
     Do those near the claimed interval score better? Given size and tokens, aware of families.
     """
     refuse_two_models(names or [])
-    if variant not in ("base", "inst"):
-        raise InterlawError(f"expected --variant base or inst, found {variant!r}; choose one of them")
-    kind: published.Variant = "inst" if variant == "inst" else "base"
     used = protocol or published.HOMOGENEOUS_PROTOCOL
     tables = [row for path in models or [] for row in published.read_rows(path)]
     if score is not None or name is not None:
-        added = [own_row(config or [], name=name, score=score, protocol=used, variant=kind), *tables]
+        added = [own_row(config or [], name=name, score=score, protocol=used, variant=variant), *tables]
     else:
-        added = [*tables, *added_rows(tables, lm_eval or [], config or [], task=task, variant=kind)]
+        added = [*tables, *added_rows(tables, lm_eval or [], config or [], task=task, variant=variant)]
     rows = (*added, *published.published_rows())
     with busy("comparing the published models"):
         comparison = published.compare_models(
             rows,
             protocol=used,
-            variant=kind,
+            variant=variant,
             interval=parse_interval(interval) if interval else published.PAPER_INTERVAL,
         )
     if write is not None:
@@ -79,7 +78,7 @@ def compare(
         make_console().print(f"wrote {counted(len(added), 'row')} to {write}")
     placements = published.place_rows(added, comparison.models, interval=comparison.interval)
     if figure is not None:
-        points = published.published_models(rows, protocol=used, variant=kind)
+        points = published.published_models(rows, protocol=used, variant=variant)
         tell_written(report.write_chart(figure, report.draw_scores(points, interval=comparison.interval)))
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})

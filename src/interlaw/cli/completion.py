@@ -8,7 +8,6 @@ from interlaw import shapes
 
 VIEWS = ("input", "loss", "projected", "output", "patch", "convolution", "bottleneck", "token")
 LAYER_VIEWS = ("input", "loss")
-RULES = ("largest", "nearest")
 EXPERIMENTS = (
     "double-descent",
     "mlp",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ def fit_together(
     claims = laws.judge_together(parts, num_permutations=settings["num_permutations"], seed=settings["seed"])
     if as_json:
         fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
-        print_json({"fits": fits, "claims": [asdict(claim) for claim in claims]})
+        print_json({"fits": fits, "claims": claims})
         return
     console = make_console(stderr=False)
     for part in parts:

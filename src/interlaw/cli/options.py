@@ -14,7 +14,9 @@ RunPlace = Annotated[str, typer.Argument(metavar="DIR|URL", help="A run's folder
 OwnText = Annotated[
     Path | None, typer.Option(metavar="FOLDER|FILE", help="Your own text; the standard library's when not given.")
 ]
-Workers = Annotated[int | None, typer.Option(help="Worker processes; one a core, or one on a GPU, when not given.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes; one a core, or one on a GPU, when not given.")
+]
 TrainDevice = Annotated[
     str | None, typer.Option(help="Where to train: cpu, cuda, cuda:1; cuda where there is one when not given.")
 ]

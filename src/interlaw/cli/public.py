@@ -26,7 +26,7 @@ _WORDS = {
 def list_sweeps(*, as_json: bool) -> None:
     """Prints every packaged sweep: its name, what it is, what it counts, where it is from."""
     if as_json:
-        print_json({"sweeps": [asdict(sweep) for sweep in published.packaged_sweeps()]})
+        print_json({"sweeps": published.packaged_sweeps()})
         return
     console = make_console(stderr=False)
     for sweep in published.packaged_sweeps():

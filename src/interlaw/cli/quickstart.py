@@ -14,7 +14,7 @@ from interlaw import laws, recommendation, report, runs, sweep
 from interlaw.cli.loading import busy
 from interlaw.cli.options import OwnText, Workers, require_text
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
-from interlaw.cli.sweep import choose_device, drive, require_workers
+from interlaw.cli.sweep import choose_device, drive
 from interlaw.errors import WorkFailedError
 from interlaw.size import counted, format_size
 
@@ -36,7 +36,6 @@ def quickstart(
 
     Trains, measures, fits and reports, on text that every machine has or on your own.
     """
-    require_workers(workers)
     out = out or RUNS / ("quickstart" if text is None else f"quickstart-{text.resolve().stem}")
     sweep.require_folder(out)
     written = recipe_on(text)

@@ -12,7 +12,7 @@ from interlaw import sweep
 from interlaw.cli.completion import EXPERIMENTS, SCALES, among
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.sweep import choose_device, drive, require_device, require_workers
+from interlaw.cli.sweep import choose_device, drive, require_device
 from interlaw.errors import WorkFailedError
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ def reproduce(
     experiments.require_options(name, {"workers"} if workers is not None else ())
     device = choose_device(device)
     require_device(device)
-    require_workers(workers)
     console = make_console()
 
     def run_sweep(plan: experiments.Plan) -> None:

@@ -35,7 +35,7 @@ def rerun(
             trial, tolerance=sweep.RERUN_TOLERANCE if tolerance is None else tolerance, device=device
         )
     if as_json:
-        print_json(found.to_dict())
+        print_json(found)
     else:
         show(found)
     if found.verdict == "different":

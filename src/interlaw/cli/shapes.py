@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from interlaw import recommendation
 from interlaw import shapes as matching
-from interlaw.cli.completion import RULES, among, families
+from interlaw.cli.completion import families
 from interlaw.cli.loading import counting
 from interlaw.cli.options import Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json
@@ -43,7 +43,7 @@ def shapes(
         float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")
     ] = None,
     rule: Annotated[
-        str, typer.Option(help="largest: widest within the budget; nearest: least miss.", autocompletion=among(RULES))
+        Literal["largest", "nearest"], typer.Option(help="largest: widest within the budget; nearest: least miss.")
     ] = "largest",
     multiple_of: Annotated[
         int | None, typer.Option(min=1, help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
@@ -65,8 +65,6 @@ def shapes(
 
     One a depth, of any family; R = depth / width.
     """
-    if rule not in RULES:
-        raise InterlawError(f"expected --rule largest or nearest, found {rule!r}; choose one of them")
     wanted = Wanted(
         family=family,
         depths=depths,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from interlaw import runs, sweep
 from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
@@ -20,7 +18,7 @@ def status(
     """
     state = sweep.run_status(runs.require_run(run))
     if as_json:
-        print_json(asdict(state))
+        print_json(state)
         return
     console = make_console(stderr=False)
     console.print(

@@ -73,7 +73,6 @@ def sweep(
 
     Equal-budget shapes, on one machine or a Ray cluster; run the same command again to resume a stopped sweep.
     """
-    require_workers(workers)
     sweeps.require_loggers(log or [])
     ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
     device = choose_device(device, on_ray=executor == "ray", num_gpus=ray.num_gpus)
@@ -179,12 +178,6 @@ def forget_failures(run: runs.RunFolder) -> None:
         record = trial.record()
         if record is not None and (record.status == "failed" or record.unmeasured):
             trial.forget_record()
-
-
-def require_workers(workers: int | None) -> None:
-    """Checks the number of worker processes before anything is written."""
-    if workers is not None and workers < 1:
-        raise InterlawError(f"expected --workers of at least 1, found {workers}; choose a positive number")
 
 
 def require_device(device: str) -> None:

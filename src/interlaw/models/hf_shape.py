@@ -15,9 +15,8 @@ from functools import cache, cached_property
 from typing import Any
 
 from interlaw.errors import InterlawError, one_line
-from interlaw.models.hf_attention import flops_of_a_pair, mean_visible
 from interlaw.models.hf_config import config_of, make_network, meta_network
-from interlaw.models.hf_counts import Counts, count, newton
+from interlaw.models.hf_counts import Counts, count, flops_of_a_pair, mean_visible, newton
 from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 

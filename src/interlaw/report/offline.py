@@ -36,19 +36,8 @@ class _Offline:
         return shown, {"image/png": {"width": width, "height": height}}
 
 
-class OfflineConcat(_Offline, alt.ConcatChart):
-    """Several panels."""
-
-
-class OfflineLayer(_Offline, alt.LayerChart):
-    """One panel."""
-
-
-class OfflineChart(_Offline, alt.Chart):
-    """One mark."""
-
-
-KINDS = {alt.ConcatChart: OfflineConcat, alt.LayerChart: OfflineLayer, alt.Chart: OfflineChart}
+PLAIN = (alt.ConcatChart, alt.LayerChart, alt.Chart)  # several panels, one panel, one mark
+KINDS = {kind: type(f"Offline{kind.__name__}", (_Offline, kind), {}) for kind in PLAIN}
 
 
 def offline(chart: Any) -> Any:

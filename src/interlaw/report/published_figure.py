@@ -41,7 +41,7 @@ def published_lines() -> list[dict[str, Any]]:
     return lines
 
 
-def draw_published(fit: laws.LawFit, *, whose: str = "this run") -> Drawing:
+def draw_published(fit: laws.LawFit) -> Drawing:
     """R* of a fit among published laws and models."""
     found = [each for each in fit.budgets if each.r_star.value is not None]
     stars = [end for each in found for end in (each.r_star.value, each.r_star.low, each.r_star.high)]
@@ -52,7 +52,7 @@ def draw_published(fit: laws.LawFit, *, whose: str = "this run") -> Drawing:
         ratios=[end for end in stars if end],
     )
     panel = Panel(chart=chart, title="Beside published laws and models", width=640, height=380)
-    return Drawing(message=_message(found, whose), caption=CAPTION, panels=(panel,))
+    return Drawing(message=_message(found), caption=CAPTION, panels=(panel,))
 
 
 def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[float]) -> Spec:
@@ -73,12 +73,12 @@ def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[floa
     )
 
 
-def _message(fits: Sequence[laws.BudgetFit], whose: str) -> str:
+def _message(fits: Sequence[laws.BudgetFit]) -> str:
     stars = [each.r_star.value for each in fits if each.r_star.value is not None]
     if not stars:
         return "Published laws name different ratios; this run names none"
     where = number(stars[0], digits=2) if len(stars) == 1 else f"{min(stars):.2g} to {max(stars):.2g}"
-    return f"R* of {whose} ({where}) beside what others published"
+    return f"R* of this run ({where}) beside what others published"
 
 
 def _law_lines(values: Sequence[dict[str, Any]]) -> list[Spec]:

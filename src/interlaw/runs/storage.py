@@ -11,7 +11,7 @@ import functools
 import json
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ def is_url(location: object) -> bool:
 
 @dataclass(frozen=True)
 class Storage:
-    """Objects under a URL.
+    """Objects under a URL; storage that refuses, or cannot be reached, raises InterlawError.
 
     Attributes:
         url: Where they lie, without a slash at the end.
@@ -51,7 +51,8 @@ class Storage:
 
     def names(self) -> list[str]:
         """Names of all objects, relative to the URL, sorted."""
-        return sorted(map(str, _files(self.url).find("")))
+        with self._reached() as files:
+            return sorted(map(str, files.find("")))
 
     def read(self, name: str) -> bytes | None:
         """One object's content; None when it is not there."""
@@ -59,29 +60,46 @@ class Storage:
 
     def read_all(self, names: Collection[str]) -> dict[str, bytes]:
         """The content of many objects at once; what is not there is left out."""
-        contents = _files(self.url).cat(list(names), on_error="return") if names else {}
-        for content in contents.values():
-            if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
-                raise content
+        with self._reached() as files:
+            contents = files.cat(list(names), on_error="return") if names else {}
+            for content in contents.values():
+                if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                    raise content
         return {str(name): content for name, content in contents.items() if isinstance(content, bytes)}
 
     def write(self, contents: Mapping[str, bytes]) -> None:
         """Writes objects, each whole."""
-        _files(self.url).pipe(dict(contents))
+        with self._reached() as files:
+            files.pipe(dict(contents))
 
     def create(self, name: str, content: bytes) -> bool:
         """Writes an object that is not there yet; False when it is."""
-        try:
-            _files(self.url).pipe_file(name, content, mode="create")
-        except FileExistsError:
-            return False
+        with self._reached() as files:
+            try:
+                files.pipe_file(name, content, mode="create")
+            except FileExistsError:
+                return False
         return True
 
     def delete(self, names: Collection[str]) -> None:
         """Removes objects; what is not there stays so."""
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                _files(self.url).rm_file(name)
+        with self._reached() as files:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    files.rm_file(name)
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[DirFileSystem]:
+        """What lies under the URL, by names relative to it; says in one line why the storage refuses."""
+        try:
+            yield _files(self.url)
+        except InterlawError:
+            raise
+        except Exception as error:  # each kind of storage has its own
+            raise InterlawError(
+                f"expected storage at {self.url!r}, found: {one_line(error)}; check its name, the credentials and the "
+                "endpoint"
+            ) from error
 
 
 class Lease:
@@ -167,25 +185,8 @@ def lease_number(name: str) -> int:
     return int(digits) if name.startswith("lease-") and digits.isdigit() else 0
 
 
-def reachable(work: Callable[[], Any], *, url: str) -> Any:
-    """What the work gives.
-
-    Raises:
-        InterlawError: When the storage refuses or cannot be reached.
-    """
-    try:
-        return work()
-    except InterlawError:
-        raise
-    except Exception as error:  # each kind of storage has its own
-        raise InterlawError(
-            f"expected storage at {url!r}, found: {one_line(error)}; check its name, the credentials and the endpoint"
-        ) from error
-
-
 @functools.cache
 def _files(url: str) -> DirFileSystem:
-    """What lies under a URL, by names relative to it."""
     try:
         files, root = fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:

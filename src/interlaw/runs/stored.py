@@ -25,7 +25,7 @@ from interlaw.files import write_atomically
 from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder, near_run
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
-from interlaw.runs.storage import BEAT_SECONDS, Lease, Storage, is_url, lease_number, reachable, read_lease
+from interlaw.runs.storage import BEAT_SECONDS, Lease, Storage, is_url, lease_number, read_lease
 
 _LEASE = "lease.json"  # the copy of whichever lease counts
 _ONCE = (RECIPE, "spec.json", "record.json", "curve.csv")  # what is small, and once written stays
@@ -45,10 +45,10 @@ class StoredTrial(TrialFolder):
         """Stores weights and curve, then the record: from here on the trial has ended. The first record stands."""
         files = [path for path in (self.weights, self.path / "curve.csv") if path.exists()]
         contents = {path.relative_to(self.path).as_posix(): path.read_bytes() for path in files}
-        self._reach(lambda: self.storage.write(contents))
+        self.storage.write(contents)
         content = (record.model_dump_json(indent=1) + "\n").encode()
-        if not self._reach(lambda: self.storage.create("record.json", content)):
-            content = self._reach(lambda: self.storage.read("record.json"))
+        if not self.storage.create("record.json", content):
+            content = self.storage.read("record.json") or content
         write_atomically(self.path / "record.json", content)
 
     def forget_record(self) -> None:
@@ -71,7 +71,7 @@ class StoredTrial(TrialFolder):
         """Holds the trial, so that no other process runs it, and keeps the storage up to date."""
         lease = Lease(self.storage)
         with super().lock(patience_seconds=patience_seconds) as free:
-            if not free or not self._reach(lambda: lease.acquire(patience_seconds=patience_seconds)):
+            if not free or not lease.acquire(patience_seconds=patience_seconds):
                 yield False
                 return
             try:
@@ -83,8 +83,11 @@ class StoredTrial(TrialFolder):
 
     @contextmanager
     def _following(self) -> Iterator[None]:
-        """Brings here what is stored, and stores what is new until the trial ends or is broken off."""
-        self._reach(self._fetch)
+        """Brings record or checkpoints here, and stores what is new until the trial ends or is broken off."""
+        names = self.storage.names()
+        wanted = ["record.json"] if "record.json" in names else [n for n in names if n.startswith("checkpoint/step-")]
+        for name, content in self.storage.read_all(wanted).items():
+            write_atomically(self.path / name, content)
         try:
             # apart from the lease: a large checkpoint takes longer than a lease lasts
             with _every_beat(self._push_checkpoints):
@@ -93,17 +96,6 @@ class StoredTrial(TrialFolder):
             with suppress(Exception):  # what is not stored now costs the time since the last beat
                 self._push_checkpoints()
             shutil.rmtree(self.checkpoints, ignore_errors=True)
-
-    def _reach(self, work: Callable[[], Any]) -> Any:
-        """What the work on the storage gives, or one line why not."""
-        return reachable(work, url=self.storage.url)
-
-    def _fetch(self) -> None:
-        """Brings record and, while there is none, checkpoints here."""
-        names = self.storage.names()
-        wanted = ["record.json"] if "record.json" in names else [n for n in names if n.startswith("checkpoint/step-")]
-        for name, content in self.storage.read_all(wanted).items():
-            write_atomically(self.path / name, content)
 
     def _push_checkpoints(self) -> None:
         """Stores checkpoints that are only here; removes those that the trial no longer keeps."""
@@ -146,11 +138,11 @@ class StoredRun(RunFolder):
         names = {f"trials/{trial.key}/spec.json" for trial in trials}
         new = names - set(self.storage.names())
         contents = {name: (self.path / name).read_bytes() for name in sorted(new)}
-        reachable(lambda: self.storage.write({**contents, RECIPE: recipe.encode()}), url=self.location)
+        self.storage.write({**contents, RECIPE: recipe.encode()})
 
     def fetch(self) -> None:
         """Brings recipe, specs, records, curves and leases here."""
-        names = reachable(self.storage.names, url=self.location)
+        names = self.storage.names()
         leases = {name.rpartition("/")[0]: name for name in names if lease_number(name.rpartition("/")[2])}
         small = {name for name in names if name.rpartition("/")[2] in _ONCE}
         for record in self.path.glob("trials/*/record.json"):
@@ -159,8 +151,7 @@ class StoredRun(RunFolder):
         for lease in self.path.glob(f"trials/*/{_LEASE}"):
             lease.unlink()
         wanted = [name for name in small if name == RECIPE or not (self.path / name).exists()]
-        contents = reachable(lambda: self.storage.read_all([*wanted, *leases.values()]), url=self.location)
-        for name, content in contents.items():
+        for name, content in self.storage.read_all([*wanted, *leases.values()]).items():
             if name in wanted:
                 write_atomically(self.path / name, content)
             else:

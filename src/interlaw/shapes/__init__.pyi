@@ -5,6 +5,7 @@ from .cnn import CNNShape as CNNShape
 from .gpt import GPTShape as GPTShape
 from .gru import GRUShape as GRUShape
 from .llama import LlamaShape as LlamaShape
+from .llama import Qwen2Shape as Qwen2Shape
 from .matching import FAMILIES as FAMILIES
 from .matching import choose_budget as choose_budget
 from .matching import make_shape as make_shape
@@ -13,6 +14,5 @@ from .matching import match_width as match_width
 from .matching import near_family as near_family
 from .matching import require_family as require_family
 from .mlp import MLPShape as MLPShape
-from .qwen2 import Qwen2Shape as Qwen2Shape
 from .shape import Shape as Shape
 from .shape import require_heads as require_heads

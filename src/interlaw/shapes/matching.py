@@ -15,9 +15,8 @@ from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKi
 from interlaw.shapes.cnn import CNNShape
 from interlaw.shapes.gpt import GPTShape
 from interlaw.shapes.gru import GRUShape
-from interlaw.shapes.llama import LlamaShape
+from interlaw.shapes.llama import LlamaShape, Qwen2Shape
 from interlaw.shapes.mlp import MLPShape
-from interlaw.shapes.qwen2 import Qwen2Shape
 from interlaw.shapes.shape import Shape
 from interlaw.size import format_size, parse_size
 

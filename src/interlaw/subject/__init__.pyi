@@ -1,9 +1,9 @@
-from .input_files import read_array as read_array
 from .inputs import MOST_BY_LAYER as MOST_BY_LAYER
 from .inputs import Given as Given
 from .inputs import any_tokens as any_tokens
 from .inputs import count_samples as count_samples
 from .inputs import own_windows as own_windows
+from .inputs import read_array as read_array
 from .inputs import read_inputs as read_inputs
 from .inputs import require_sizes as require_sizes
 from .measured import Named as Named

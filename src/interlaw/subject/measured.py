@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from interlaw.interaction import Interaction, Layers
-
 
 class Reading(TypedDict, total=False):
     """How a model that is named is loaded, and what it reads; `measure` documents each."""
@@ -49,7 +47,9 @@ class Named:
     options: MeasureOptions
 
 
-def measure(model: nn.Module | str | Path, inputs: object = None, **options: Unpack[NamedOptions]) -> Interaction:
+def measure(
+    model: nn.Module | str | Path, inputs: object = None, **options: Unpack[NamedOptions]
+) -> interaction.Interaction:
     """Measures the AOFE, its ratio and related quantities of a network, without bias, with intervals, against chance.
 
     Args:
@@ -91,7 +91,7 @@ def measure_layers(
     *,
     layers: Sequence[str] | None = None,
     **options: Unpack[NamedOptions],
-) -> Layers:
+) -> interaction.Layers:
     """Measures every linear, convolution and embedding layer of a network, at hand or named.
 
     Args:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interlaw import models, runs
 from interlaw.errors import InterlawError, near_path
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from interlaw.models import Pretrained
-    from interlaw.runs import TrialSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +25,8 @@ class Subject:
     """
 
     model: nn.Module
-    pretrained: Pretrained | None = None
-    trial: TrialSpec | None = None
+    pretrained: models.Pretrained | None = None
+    trial: runs.TrialSpec | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -84,21 +82,15 @@ def open_subject(name: str, *, device: str | None = None, trust_remote_code: boo
     except (RuntimeError, AssertionError) as error:
         raise InterlawError(f"expected a device of this machine, found '{place}'; use cpu or cuda") from error
     if (Path(name) / "spec.json").is_file():
-        from interlaw.runs import load_trial
-
-        model, spec = load_trial(Path(name))
+        model, spec = runs.load_trial(Path(name))
         return Subject(model=model.to(place), trial=spec)
     if (Path(name) / "trials").is_dir():
         raise InterlawError(f"expected one trial, found a run of many: {_some_trials(Path(name))}")
     if ".py:" in name:
-        from interlaw.models import load_factory
-
-        model = load_factory(name).to(place)
+        model = models.load_factory(name).to(place)
         return Subject(model=model, notes=leave_training(model))
-    from interlaw.models import load_pretrained
-
     require_possible(name)
-    loaded = load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
+    loaded = models.load_pretrained(name, device=place, trust_remote_code=trust_remote_code)
     return Subject(model=loaded.model, pretrained=loaded, notes=loaded.notes)
 
 

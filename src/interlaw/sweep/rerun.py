@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,10 +62,6 @@ class Rerun:
     num_compared: int
     differences: tuple[Difference, ...]
     versions: Mapping[str, tuple[Any, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
 
 
 def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device: str | None = None) -> Rerun:

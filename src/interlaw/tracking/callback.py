@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Unpack
 
+from interlaw import models
 from interlaw.errors import InterlawError, brought_by
 from interlaw.interaction import MeasureOptions
 from interlaw.subject import Subject, read_inputs, require_sizes
@@ -124,9 +125,7 @@ class InteractionCallback:
         """A tracker of the network that is trained, with inputs for each view."""
         if self._text is None:
             return track(model, self._inputs, views=self._views, every=self._every, **self._options)
-        from interlaw.models import pretrained_of
-
-        subject = Subject(model=model, pretrained=pretrained_of(model, tokenizer))
+        subject = Subject(model=model, pretrained=models.pretrained_of(model, tokenizer))
         seed = self._options.get("seed", 0)
         given = {
             view: read_inputs(subject, view=view, text=self._text, most=self._samples, context=self._context, seed=seed)
