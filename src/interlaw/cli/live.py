@@ -39,7 +39,7 @@ class LiveSweep:
         self._next = listen
         self._console = make_console()
         self._names = {trial.key: describe(trial) for trial in trials}
-        self._tokens = {trial.key: _tokens(trial) for trial in trials}
+        self._tokens = {trial.key: trial.units for trial in trials}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -122,8 +122,3 @@ def describe(trial: runs.TrialSpec) -> str:
     """A trial in one short phrase."""
     shape = trial.make_shape()
     return f"{format_size(trial.budget.amount):>5}  {shape.depth}x{shape.width:<4} seed {trial.training.seed}"
-
-
-def _tokens(trial: runs.TrialSpec) -> int:
-    """Tokens that a trial trains on."""
-    return trial.training.steps * trial.training.batch_size * trial.task.units_per_sample

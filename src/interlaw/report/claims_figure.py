@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlaw.laws import Claim
-from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
+from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import BEST, FAINT, FIT, INTERACTION, MUTED, padded
 from interlaw.report.marks import Spec, layered, linear_axis, listed, marks, told_apart, when
 from interlaw.report.results import Analysis, RunResults
@@ -92,6 +92,3 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
 def claims_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing | None:
     """Views together, each test once."""
     return draw_claims(list({claim_name(claim): claim for each in analyses for claim in each.fit.claims}.values()))
-
-
-CLAIMS = Figure(name="claims", title="The paper's claims, tested", draw=once_a_treatment(claims_of_treatment))

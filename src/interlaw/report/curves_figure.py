@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity
+from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import padded, ramp
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
@@ -102,6 +102,3 @@ def curves_of_run(results: RunResults) -> Drawing | None:
     """The figure of a run; nothing where no validation loss was kept."""
     curves = learning_curves(results)
     return draw_curves(curves, units=results.units) if curves else None
-
-
-CURVES = Figure(name="learning-curves", title="Learning curves", draw=curves_of_run)

@@ -69,11 +69,6 @@ def page_scripts(names: Sequence[str]) -> list[str]:
     return [vega_script(), "\n".join(asset(name) for name in names)] if names else []
 
 
-def fragment(template: str, **context: Any) -> str:
-    """A part of a page, for a script to put in place."""
-    return templates().get_template(template).render(**context)
-
-
 @cache
 def templates() -> Environment:
     """Where templates come from; a name that is missing is an error, never an empty text."""

@@ -12,7 +12,7 @@ from interlaw import __version__, laws, recommendation
 from interlaw.errors import InterlawError
 from interlaw.files import save
 from interlaw.recommendation import DECODERS, Recommendation, format_bytes
-from interlaw.report.document import document, drawn, fragment
+from interlaw.report.document import document, drawn, templates
 from interlaw.report.recommendation_figure import candidate_key, draw_frontier, draw_predictions, frontier_rows
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
@@ -130,15 +130,18 @@ def show(result: Recommendation) -> dict[str, Any]:
             "The chart of loss against latency needs two timed shapes: change a field so that more are listed."
         )
     shown, data = drawn(figures)
-    html = fragment(
-        "answer.html.j2",
-        lead=lead(result),
-        why=result.why,
-        figures=shown,
-        candidates=candidates_table(result),
-        laws=laws_table(result),
-        models=models_table(result) if result.models else None,
-        warnings=notes,
+    html = (
+        templates()
+        .get_template("answer.html.j2")
+        .render(
+            lead=lead(result),
+            why=result.why,
+            figures=shown,
+            candidates=candidates_table(result),
+            laws=laws_table(result),
+            models=models_table(result) if result.models else None,
+            warnings=notes,
+        )
     )
     return {"html": html, **data, "error": ""}
 

@@ -7,19 +7,28 @@ from pathlib import Path
 
 from interlaw.errors import InterlawError
 from interlaw.files import save
-from interlaw.report.claims_figure import CLAIMS
-from interlaw.report.curves_figure import CURVES
-from interlaw.report.figure import FIGURES, Drawing, register, specification
-from interlaw.report.law_figure import LAW
-from interlaw.report.loss_figure import LOSS
-from interlaw.report.plane_figure import PLANE
-from interlaw.report.published_figure import PUBLISHED
+from interlaw.report.claims_figure import claims_of_treatment
+from interlaw.report.curves_figure import curves_of_run
+from interlaw.report.figure import FIGURES, Drawing, Figure, once_a_treatment, register, specification
+from interlaw.report.law_figure import draw_law
+from interlaw.report.loss_figure import loss_of_treatment
+from interlaw.report.plane_figure import plane_of_treatment
+from interlaw.report.published_figure import published_of_treatment
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import FORMATS, rendered
-from interlaw.report.treatments_figure import TREATMENTS
+from interlaw.report.treatments_figure import treatments_of_run
 
-for _figure in (LOSS, CLAIMS, PLANE, LAW, PUBLISHED, TREATMENTS, CURVES):
-    register(_figure)
+# of a run, in the order of the page: name, title, and what draws it
+for _name, _title, _draw in (
+    ("loss-against-ratio", "Loss against depth / width", once_a_treatment(loss_of_treatment)),
+    ("claims", "The paper's claims, tested", once_a_treatment(claims_of_treatment)),
+    ("interaction-plane", "Interaction plane", once_a_treatment(plane_of_treatment)),
+    ("best-ratio", "Best depth / width against budget", once_a_treatment(lambda _, found: draw_law(found[0].fit))),
+    ("best-ratio-published", "Beside published laws and models", once_a_treatment(published_of_treatment)),
+    ("treatments", "Learning-rate treatments compared", treatments_of_run),
+    ("learning-curves", "Learning curves", curves_of_run),
+):
+    register(Figure(name=_name, title=_title, draw=_draw))
 
 
 def drawings(results: RunResults) -> list[tuple[str, str, Drawing]]:

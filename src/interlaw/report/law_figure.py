@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw import laws
-from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, once_a_treatment
+from interlaw.report.figure import BUDGET_ON, Drawing, Panel
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
 from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
@@ -50,11 +50,12 @@ def draw_law(fit: laws.LawFit) -> Drawing:
     """The fit's own budgets: R*, intervals, the joint law."""
     ends = [end for each in fit.budgets for end in grid_of(each)]
     sizes = [each.params_mean for each in fit.budgets]
+    tried = [{**_place(each), **dict(zip(("low", "high"), grid_of(each), strict=True))} for each in fit.budgets]
     chart = layered(
         size_axis((sizes[0] / MARGIN, sizes[-1] * MARGIN), sizes),
         log_axis("ratio", "R = depth / width", (min(ends) / MARGIN, max(ends) * MARGIN)),
         *line_layers(law_line(fit)),
-        _tried(fit.budgets),
+        marks(tried, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4),
         *_near(fit.budgets),
         *star_layers(fit.budgets),
     )
@@ -101,11 +102,6 @@ def _place(fit: laws.BudgetFit) -> dict[str, float]:
     return {"params": fit.params_mean, "budget": fit.budget}
 
 
-def _tried(fits: Sequence[laws.BudgetFit]) -> Spec:
-    values = [{**_place(fit), **dict(zip(("low", "high"), grid_of(fit), strict=True))} for fit in fits]
-    return marks(values, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4)
-
-
 def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     """The loss interval around R*, and the interaction interval beside it."""
     gold, green = [], []
@@ -149,10 +145,3 @@ def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
         marks(optima, "point", **shown, **{**DIAMOND, "size": 90}),
         marks(hollow, "point", **shown, **empty),
     ]
-
-
-LAW = Figure(
-    name="best-ratio",
-    title="Best depth / width against budget",
-    draw=once_a_treatment(lambda results, analyses: draw_law(analyses[0].fit)),
-)

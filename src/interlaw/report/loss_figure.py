@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from interlaw import laws
-from interlaw.report.figure import SEED_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
+from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
@@ -283,6 +283,3 @@ def loss_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Draw
     """One set of panels; the losses are the same in every view."""
     fit = analyses[0].fit
     return draw_loss(loss_panels(analyses[0]), loss_unit=results.units.loss, confidence=fit.confidence)
-
-
-LOSS = Figure(name="loss-against-ratio", title="Loss against depth / width", draw=once_a_treatment(loss_of_treatment))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from interlaw.report.figure import BUDGET_ON, Drawing, Figure, Panel, chosen_opacity, once_a_treatment
+from interlaw.report.figure import BUDGET_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import FAINT, INK, INTERACTION, LOSS_RAMP, MUTED, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
@@ -171,6 +171,3 @@ def plane_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Dra
     drawings = [draw_plane(rows, view=each.view) for each in analyses if (rows := plane_rows(each))]
     panels = tuple(panel for drawing in drawings for panel in drawing.panels)
     return replace(drawings[0], panels=panels) if drawings else None
-
-
-PLANE = Figure(name="interaction-plane", title="Interaction plane", draw=once_a_treatment(plane_of_treatment))

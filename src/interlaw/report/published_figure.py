@@ -9,7 +9,7 @@ import numpy as np
 
 from interlaw import laws
 from interlaw.published import PublishedRow, published_models
-from interlaw.report.figure import Drawing, Figure, Panel, once_a_treatment
+from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
 from interlaw.report.look import DASHES, FAINT, LAWS, MUTED, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
@@ -112,10 +112,3 @@ def _model_dots(models: Sequence[PublishedRow]) -> Spec:
 def published_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing | None:
     """Only for text, since nearly all that is published is about language models."""
     return draw_published(analyses[0].fit) if results.task == "text" else None
-
-
-PUBLISHED = Figure(
-    name="best-ratio-published",
-    title="Beside published laws and models",
-    draw=once_a_treatment(published_of_treatment),
-)

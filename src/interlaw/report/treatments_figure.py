@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
-from interlaw.report.figure import Drawing, Figure, Panel, chosen_opacity
+from interlaw.report.figure import Drawing, Panel, chosen_opacity
 from interlaw.report.look import SERIES, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
@@ -146,6 +146,3 @@ def treatments_of_run(results: RunResults) -> Drawing | None:
     if results.comparison is None:
         return None
     return draw_treatments(results.comparison, budget_kind=results.budget_kind, units=results.units)
-
-
-TREATMENTS = Figure(name="treatments", title="Learning-rate treatments compared", draw=treatments_of_run)

@@ -51,5 +51,5 @@ def text_read(trials: Sequence[TrialSpec]) -> TextRead | None:
     if not isinstance(task, TextTaskSpec):
         return None
     corpus = open_corpus(task.corpus, tokenizer=task.tokenizer, text_column=task.text_column)
-    units = [trial.training.steps * trial.training.batch_size * trial.task.units_per_sample for trial in trials]
+    units = [trial.units for trial in trials]
     return TextRead(source=task.corpus, train_tokens=corpus.num_tokens["train"], most_tokens=max(units))

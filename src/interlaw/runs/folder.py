@@ -6,7 +6,6 @@ import csv
 import fcntl
 import io
 import json
-import math
 import os
 import shutil
 import time
@@ -14,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, StrictFloat, StrictInt, TypeAdapter
 
 from interlaw.errors import InterlawError, near_path
 from interlaw.files import write_atomically
@@ -23,6 +24,8 @@ from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
 
 RECIPE = "recipe.toml"
+Number = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+_PROGRESS = TypeAdapter(dict[str, Number])
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,9 @@ class TrialFolder:
     def progress(self) -> dict[str, float]:
         """Where a running trial stands, in numbers; empty when nothing was noted, or nothing that can be read."""
         try:
-            values = json.loads((self.path / "progress.json").read_text())
-        except (OSError, ValueError, RecursionError):
+            return _PROGRESS.validate_json((self.path / "progress.json").read_bytes())
+        except (OSError, ValueError):
             return {}
-        if not isinstance(values, dict) or not all(_is_number(value) for value in values.values()):
-            return {}
-        return values
 
     def tidy(self) -> None:
         """Removes what only a running trial needs; to be called once its record is written."""
@@ -239,14 +239,6 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_number(value: Any) -> bool:
-    """A finite number, no larger than a float may be."""
-    try:
-        return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def _read(path: Path) -> str:

@@ -108,6 +108,11 @@ class TrialSpec(Document, Strict):
         """The trial's name: the first 16 hexadecimal digits of the SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:_KEY_LENGTH]
 
+    @property
+    def units(self) -> int:
+        """Tokens (or samples) that it trains on."""
+        return self.training.steps * self.training.batch_size * self.task.units_per_sample
+
     def make_shape(self) -> Shape:
         """The shape as a value with its counts."""
         settings: dict[str, Any] = dict(self.shape)

@@ -105,5 +105,4 @@ def _part(amount: float, of: list[float]) -> float | None:
 
 def planned_flops(spec: TrialSpec) -> float:
     """Training FLOPs that a trial will spend."""
-    units = spec.training.steps * spec.training.batch_size * spec.task.units_per_sample
-    return float(units) * spec.make_shape().flops_per_token
+    return float(spec.units) * spec.make_shape().flops_per_token
