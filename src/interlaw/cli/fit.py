@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interlaw import laws, published, runs
+from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.completion import VIEWS, among
 from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples, given_options
@@ -69,8 +71,6 @@ def fit(
     names = inspect.signature(laws.fit_law).parameters
     settings = given_options(ctx, names, num_bootstrap=resamples, num_permutations=resamples)
     if len(sources) > 1:
-        from interlaw.cli.fit_together import fit_together
-
         twice = sorted({name for name in sources if sources.count(name) > 1})
         if twice:
             raise InterlawError(f"expected each run or table once, found {', '.join(twice)} twice; leave one out")
@@ -93,6 +93,48 @@ def fit(
     show_surfaces(beside)
     if details:
         show_details(law)
+
+
+def fit_together(
+    tables: Mapping[str, pd.DataFrame], *, settings: Mapping[str, Any], out: Path | None, as_json: bool
+) -> None:
+    """Prints one line a table and treatment, then the claims over all.
+
+    Raises:
+        InterlawError: A file for one fit was asked for, or a treatment that no table has.
+    """
+    if out is not None:
+        raise InterlawError(f"expected one run or table with --out, found {len(tables)}; fit the one to be kept alone")
+    options = {name: value for name, value in settings.items() if name != "treatment"}
+    parts = [
+        laws.FittedTable(
+            source=source,
+            treatment=treatment,
+            table=table,
+            fit=laws.fit_law(table, treatment=treatment, **options),
+            reading={name: options.get(name) for name in ("budget_tolerance", "last_step")},
+        )
+        for source, table in tables.items()
+        for treatment in _treatments(table, settings.get("treatment"))
+    ]
+    claims = laws.judge_together(parts, num_permutations=settings["num_permutations"], seed=settings["seed"])
+    if as_json:
+        fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
+        print_json({"fits": fits, "claims": claims})
+        return
+    console = make_console(stderr=False)
+    for part in parts:
+        name = part.source if part.treatment is None else f"{part.source}, {part.treatment}"
+        console.print(f"{name}: {laws.verdict(part.fit).best}")
+    show_claims(claims)
+
+
+def _treatments(table: pd.DataFrame, chosen: str | None) -> list[str | None]:
+    """The treatments to fit one by one: the chosen one, all where there are several, else none by name."""
+    if chosen is not None or "treatment" not in table.columns:
+        return [chosen]
+    found = sorted(set(table["treatment"].astype(str)))
+    return [*found] if len(found) > 1 else [None]
 
 
 def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:

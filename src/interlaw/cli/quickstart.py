@@ -49,9 +49,7 @@ def quickstart(
         f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
     )
 
-    def plan() -> tuple[runs.RunFolder, list[runs.TrialSpec]]:
-        return sweep.prepare_run(recipe, written, out=out, folder=Path.cwd())
-
+    plan = partial(sweep.prepare_run, recipe, written, out=out, folder=Path.cwd())
     outcome = drive(plan, partial(sweep.run_trials, num_workers=workers, device=device))
     if not outcome["done"]:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")

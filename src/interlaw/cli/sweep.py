@@ -90,10 +90,7 @@ def sweep(
 
     if retry is not None:
         forget_failures(runs.open_run(out))
-
-    def plan() -> tuple[runs.RunFolder, list[runs.TrialSpec]]:
-        return sweeps.prepare_run(parsed, text, out=out, folder=recipe.parent)
-
+    plan = partial(sweeps.prepare_run, parsed, text, out=out, folder=recipe.parent)
     run_missing = partial(
         sweeps.run_trials,
         executor=executor,
@@ -109,7 +106,9 @@ def sweep(
         print_json(outcome)
     require_success(outcome, out)
     if not as_json:
-        tell_next(outcome, out)
+        done, planned, own = outcome["done"], outcome["planned"], own_name()
+        goal = f"{own} fit {out}" if done == planned else f"another process runs the others; {own} status {out}"
+        make_console().print(f"{done} of {planned} done; next: {goal}")
 
 
 def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float = 0) -> str:
@@ -163,14 +162,6 @@ def require_success(outcome: dict[str, Any], out: str) -> None:
         )
 
 
-def tell_next(outcome: dict[str, Any], out: str) -> None:
-    """How much of the run is done, and the command that goes on from here."""
-    done, planned = outcome["done"], outcome["planned"]
-    own = own_name()
-    goal = f"{own} fit {out}" if done == planned else f"another process runs the others; {own} status {out}"
-    make_console().print(f"{done} of {planned} done; next: {goal}")
-
-
 def forget_failures(run: runs.RunFolder) -> None:
     """Removes the records of failed and unmeasured trials, so that they resume where they stopped."""
     run.fetch()
@@ -212,7 +203,9 @@ def drive(
 
     with busy("reading the data"):
         run, trials = plan()
-    logbook = sweeps.Logbook(run, log_folder(run), log)
+    # trackers that keep files write in the run, or here when the run lies under a URL
+    logs = Path("logs") / runs.run_name(run) if runs.is_url(run.location) else run.path / "logs"
+    logbook = sweeps.Logbook(run, logs, log)
     ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
     if not ended:
         tell_uneven(trials)
@@ -254,11 +247,6 @@ def tell_uneven(trials: Sequence[runs.TrialSpec]) -> None:
                 "and a fit may not tell shape from size; a smaller head_dim or multiple_of, or a larger budget, makes "
                 "them more equal"
             )
-
-
-def log_folder(run: runs.RunFolder) -> Path:
-    """Where trackers write that keep files: in the run, or here when the run lies under a URL."""
-    return Path("logs") / runs.run_name(run) if runs.is_url(run.location) else run.path / "logs"
 
 
 def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_json: bool) -> None:

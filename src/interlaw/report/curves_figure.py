@@ -46,20 +46,17 @@ def draw_curves(curves: Sequence[dict[str, Any]], *, units: Units) -> Drawing:
     depths = sorted({curve["depth"] for curve in curves})
     losses = padded([loss for curve in curves for loss in curve["val_loss"]], log=True)
     treatments = list(dict.fromkeys(curve["treatment"] for curve in curves))
-    panels = []
-    for treatment in treatments:
-        for budget in sorted({curve["budget"] for curve in curves}):
-            members = [curve for curve in curves if (curve["budget"], curve["treatment"]) == (budget, treatment)]
-            if not members:
-                continue
-            suffix = f", {treatment}" if len(treatments) > 1 else ""
-            panels.append(
-                Panel(
-                    chart=_chart(members, depths, losses, units),
-                    title=budget_text(budget, members[0]["budget_kind"]) + suffix,
-                    belongs={"budget": budget, "treatment": treatment},
-                )
-            )
+    groups: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for curve in sorted(curves, key=lambda each: (treatments.index(each["treatment"]), each["budget"])):
+        groups.setdefault((curve["treatment"], curve["budget"]), []).append(curve)
+    panels = [
+        Panel(
+            chart=_chart(members, depths, losses, units),
+            title=budget_text(budget, members[0]["budget_kind"]) + (f", {treatment}" if len(treatments) > 1 else ""),
+            belongs={"budget": budget, "treatment": treatment},
+        )
+        for (treatment, budget), members in groups.items()
+    ]
     caption = "One line a trial: validation loss while it trains. Deeper is darker. Both axes are logarithmic."
     return Drawing(message=_message(curves), caption=caption, panels=tuple(panels))
 

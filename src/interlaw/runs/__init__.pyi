@@ -1,10 +1,10 @@
 from .document import Document as Document
-from .faults import StorageError as StorageError
-from .faults import storage_faults as storage_faults
 from .folder import RunFolder as RunFolder
+from .folder import StorageError as StorageError
 from .folder import TrialFolder as TrialFolder
-from .origin import provenance as provenance
+from .folder import storage_faults as storage_faults
 from .record import Record as Record
+from .record import provenance as provenance
 from .spec import BudgetSpec as BudgetSpec
 from .spec import MeasureSpec as MeasureSpec
 from .spec import RecipeBudgetKind as RecipeBudgetKind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import fcntl
 import io
 import json
@@ -19,13 +20,53 @@ from pydantic import Field, StrictFloat, StrictInt, TypeAdapter
 
 from interlaw.errors import InterlawError, near_path
 from interlaw.files import write_atomically
-from interlaw.runs.faults import storage_faults
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
 
 RECIPE = "recipe.toml"
+# a write that no retry fixes: no room, no permission to write, a broken or vanished disk
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
 Number = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
 _PROGRESS = TypeAdapter(dict[str, Number])
+
+
+class StorageError(InterlawError):
+    """A run's folder cannot be written to; what was done so far is kept, and the trial resumes another time.
+
+    Args:
+        place: The folder.
+        reason: What the system said.
+    """
+
+    def __init__(self, place: Path, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"expected to write to {str(place)!r}, found: {reason}; make room or give write access, and run the same "
+            "command again: it resumes where it stopped"
+        )
+
+
+@contextmanager
+def storage_faults(place: Path) -> Iterator[None]:
+    """Turns faults of writing to a folder into an error that says so; every other error passes.
+
+    Args:
+        place: The folder that is written to.
+
+    Raises:
+        StorageError: When the disk is full, read-only or gone, or a file in the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK and not _concerns(error, place):
+            raise
+        raise StorageError(place, error.strerror or str(error)) from error
+
+
+def _concerns(error: OSError, place: Path) -> bool:
+    """Whether the error names a file of the folder."""
+    return isinstance(error.filename, str | bytes | Path) and str(place) in str(error.filename)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
-"""What a trial left behind: its figures, or how it failed."""
+"""What a trial left behind: its figures, or how it failed; and what produced them: versions, device, threads."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
 from interlaw.runs.document import Document
+
+if TYPE_CHECKING:
+    import torch
 
 _COUNTS = 2**63  # beyond every count, within every float
 
@@ -67,3 +72,33 @@ class Record(Document):
             if name != "family" and not is_count:
                 raise ValueError(f"expected a number for {name}, found {str(value)[:40]!r}")
         return shape
+
+
+def provenance(device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Versions and machine, as plain values for a record."""
+    import torch  # what only reads records does without
+
+    device = torch.device(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return {
+        "interlaw": version("interlaw"),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _cpu_name() -> str:
+    """The processor's model name where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
