@@ -208,12 +208,12 @@ def test_a_slow_upload_does_not_cost_the_lease(short_lease: None, monkeypatch: p
 def test_storage_that_goes_away_at_the_start_loses_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     Storage(URL).write({"trials/0123/checkpoint/step-000000001-x.safetensors": b"precious"})
 
-    def gone(self: Storage, names: list[str]) -> dict[str, bytes]:
+    def gone(*_: object, **__: object) -> dict[str, bytes]:
         raise ConnectionError("reset by peer")
 
     trial = open_run(URL).trial("0123")
     with monkeypatch.context() as patch:
-        patch.setattr(Storage, "read_all", gone)
+        patch.setattr(storage.DirFileSystem, "cat", gone)
         with pytest.raises(InterlawError, match=r"expected storage at .*, found: reset by peer"), trial.lock():
             pass
     assert Storage(URL).names() == ["trials/0123/checkpoint/step-000000001-x.safetensors"]

@@ -368,9 +368,10 @@ def _problem(problem: ErrorDetails) -> str:
         found = str(problem["input"])[:60]
         item = json.dumps(found, ensure_ascii=False) if isinstance(problem["input"], str) else found
         return f"{place}: expected a list, found {found!r}, write a list: [{item}]"
-    if isinstance(problem["input"], dict):  # a part as a whole: its message says what was found
-        return f"{place}: {message[0].lower()}{message[1:]}; change it"
-    return f"{place}: {message[0].lower()}{message[1:]}, found {str(problem['input'])[:60]!r}; change it"
+    said = f"{place}: {message[0].lower()}{message[1:]}"
+    if not isinstance(problem["input"], dict):  # of a part as a whole the message says what was found
+        said += f", found {str(problem['input'])[:60]!r}"
+    return said if "; " in message else f"{said}; change it"  # some say themselves what to do
 
 
 def _keys(place: tuple[str, ...]) -> list[str]:
