@@ -294,9 +294,9 @@ def test_s3_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_storage_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Storage) -> list[str]:
+    def refuse(*_: object, **__: object) -> list[str]:
         raise PermissionError("Access Denied")
 
-    monkeypatch.setattr(Storage, "names", refuse)
+    monkeypatch.setattr(storage.DirFileSystem, "find", refuse)
     with pytest.raises(InterlawError, match="expected storage at 'memory://x', found: Access Denied; check its name"):
         require_run("memory://x")
