@@ -63,16 +63,12 @@ def features_of(
         "depth": np.log(depth) - np.log(depth).mean(),
         "width": np.log(width) - np.log(width).mean(),
     }
-    if tokens is not None and _independent(size, np.log(tokens)):
-        features["tokens"] = np.log(tokens) - np.log(tokens).mean()
+    if tokens is not None:
+        data, line = np.log(tokens), np.column_stack([np.ones_like(size), size])
+        beyond = data - line @ np.linalg.lstsq(line, data, rcond=None)[0]  # what no straight line in log N says
+        if beyond.std() > 0.05:
+            features["tokens"] = data - data.mean()
     return features
-
-
-def _independent(size: FloatArray, tokens: FloatArray) -> bool:
-    """Whether log tokens have any spread left once a straight line in log N is taken away."""
-    line = np.column_stack([np.ones_like(size), size])
-    left = tokens - line @ np.linalg.lstsq(line, tokens, rcond=None)[0]
-    return bool(left.std() > 0.05)
 
 
 _EXPONENTS = (0.1, 0.4)

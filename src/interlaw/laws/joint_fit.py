@@ -73,9 +73,8 @@ def fit_joint_law(
     )
     reference = float(np.exp(np.log(params).mean()))
     means = np.array([fit.params_mean for fit in budgets])
-    fitted = _levels(solution, means, reference)
-    curvatures = _curvatures(solution, drawn.thetas, means, reference, confidence)
-    if curvatures is None or min(level for _, level in fitted) <= 0:  # it falls without end: no law of these losses
+    wells = _curvatures(solution, drawn.thetas, means, reference, confidence)
+    if wells is None:
         return None
     natural = _natural(solution, drawn, reference, confidence)
     span = (float(means.min()), float(means.max()))
@@ -88,8 +87,8 @@ def fit_joint_law(
         reference_params=reference,
         params_low=span[0],
         params_high=span[1],
-        levels=fitted,
-        curvatures=curvatures,
+        levels=tuple((each.params, level) for level, each in wells),
+        curvatures=tuple(each for _, each in wells),
         covariance=tuple(tuple(row) for row in _covariance(drawn.optimum).tolist()),  # type: ignore[arg-type]
         z_quantile=float(special.ndtri((1 + confidence) / 2)),
         line=(),
@@ -239,16 +238,13 @@ def _well(solution: Solution, thetas: FloatArray, i: int, size: float) -> tuple[
     return floor + slope * shrunk, kappa * scale, skew * scale
 
 
-def _levels(solution: Solution, means: FloatArray, reference: float) -> tuple[tuple[float, float], ...]:
-    sizes = np.log(means / reference)
-    losses = [_well(solution, solution.theta[None], i, size)[0][0] for i, size in enumerate(sizes)]
-    return tuple((float(params), float(loss)) for params, loss in zip(means, losses, strict=True))
-
-
 def _curvatures(
     solution: Solution, draws: FloatArray, means: FloatArray, reference: float, confidence: float
-) -> tuple[Curvature, ...] | None:
-    """Of each budget; None where nothing is known of an interval: no refit converged, or most fall to no loss there."""
+) -> list[tuple[float, Curvature]] | None:
+    """Loss at R* and curvature of each budget; None where nothing is known of an interval.
+
+    That is: no refit converged, most fall to no loss there, or the law itself falls without end.
+    """
     if len(draws) < 2:
         return None
     everything = np.vstack([solution.theta, draws])
@@ -256,12 +252,11 @@ def _curvatures(
     for i, params in enumerate(means):
         level, kappa, skew = _well(solution, everything, i, float(np.log(params / reference)))
         seen = level > 0  # a draw that falls without end may be at a loss of nothing there
-        if seen[1:].mean() <= 0.5:
+        if not seen[0] or seen[1:].mean() <= 0.5:
             return None
         relative = kappa[seen] / level[seen]
         low, high = np.quantile(relative[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
         slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
-        found.append(
-            Curvature(params=float(params), value=float(relative[0]), low=float(low), high=float(high), skew=slant)
-        )
-    return tuple(found)
+        own = Curvature(params=float(params), value=float(relative[0]), low=float(low), high=float(high), skew=slant)
+        found.append((float(level[0]), own))
+    return found

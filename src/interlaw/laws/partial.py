@@ -138,34 +138,54 @@ def correlate(
     sign = CLAIMED[asked.quantity][0] if asked.quantity in CLAIMED else 1
     error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
-    low, high = fisher_interval(effect, spread, confidence=confidence)
     reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
-    p_value, p_opposite = permutation_tails(sign * observed, sign * statistics)
-    return replace(
+    found = answered(
         asked,
         effect=effect,
-        low=low,
-        high=high,
-        p_value=p_value,
-        p_opposite=p_opposite,
+        error=spread,
+        observed=sign * observed,
+        permuted=sign * statistics,
+        confidence=confidence,
         dof=project.dof,
-        detectable=detectable(project.dof, units=units),
+        units=units,
+    )
+    return replace(
+        found,
         reliability=None if reliability is None else max(0.0, reliability),
         corrected=None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
     )
 
 
-def fisher_interval(effect: float, spread: float, *, confidence: float) -> tuple[float, float]:
-    """Interval of a correlation whose inverse hyperbolic tangent has this standard error (Fisher 1921)."""
-    middle, reach = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9)), special.ndtri((1 + confidence) / 2) * spread
-    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
+def answered(
+    asked: Claim,
+    *,
+    effect: float,
+    error: float,
+    observed: float,
+    permuted: FloatArray,
+    confidence: float,
+    dof: int,
+    units: int | None,
+) -> Claim:
+    """A claim with its correlation, the interval and both tails, not yet judged.
 
-
-def permutation_tails(observed: float, permuted: FloatArray) -> tuple[float, float]:
-    """Shares of the permuted statistics at least as high, and at least as low, the observed one counted among them."""
+    The inverse hyperbolic tangent of the effect has the standard error `error` (Fisher 1921). The tails are shares of
+    the permuted statistics at least as high, and at least as low, the observed one counted among them.
+    """
+    middle, reach = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9)), special.ndtri((1 + confidence) / 2) * error
     slack = 1e-12  # equal up to rounding counts as equal
     tails = (permuted >= observed - slack).sum(), (permuted <= observed + slack).sum()
-    return float((1 + tails[0]) / (1 + len(permuted))), float((1 + tails[1]) / (1 + len(permuted)))
+    p_value, p_opposite = (float((1 + tail) / (1 + len(permuted))) for tail in tails)
+    return replace(
+        asked,
+        effect=effect,
+        low=float(np.tanh(middle - reach)),
+        high=float(np.tanh(middle + reach)),
+        p_value=p_value,
+        p_opposite=p_opposite,
+        dof=dof,
+        detectable=detectable(dof, units=units),
+    )
 
 
 class Clusters:

@@ -43,8 +43,8 @@ class Slope:
     route: str
     window: float
     gamma: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     verdict: str
 
     def __str__(self) -> str:
@@ -246,7 +246,7 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
             return told
         alone = f"{stability.reason}; the joint law alone says {joint}"
         return replace(told, reason=f"{alone}, but {changed}" if changed else alone)
-    if joint is not None and _disjoint(own, joint):
+    if joint is not None and (joint.high < own.low or own.high < joint.low):
         reason = f"over the optima {stability.reason}, yet the joint law says {joint}: the two exclude each other"
         return replace(told, verdict="cannot tell", reason=reason)
     for words in (_changed(own, windows, route=OPTIMA), changed and f"the joint law's gamma is no sounder: {changed}"):
@@ -258,7 +258,7 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
 def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> str:
     """How another window changes the answer of this route, in words; empty where none does."""
     for other in windows:
-        if slope is None or other.route != route or slope.low is None or slope.high is None:
+        if slope is None or other.route != route:
             continue
         opposite = {slope.verdict, other.verdict} == {"stable", "moves"}
         if opposite or not slope.low <= other.gamma <= slope.high:
@@ -268,15 +268,8 @@ def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> st
     return ""
 
 
-def _disjoint(one: Slope, other: Slope) -> bool:
-    ends = (one.low, one.high, other.low, other.high)
-    if None in ends:
-        return False
-    return bool(other.high < one.low or one.high < other.low)  # type: ignore[operator]
-
-
-def _interval(gamma: float, low: float | None, high: float | None) -> str:
-    return f"gamma = {gamma:+.2f}" + ("" if low is None or high is None else f" ({low:+.2f} to {high:+.2f})")
+def _interval(gamma: float, low: float, high: float) -> str:
+    return f"gamma = {gamma:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def joint_slope(law: JointLaw | None, *, window: float) -> Slope | None:

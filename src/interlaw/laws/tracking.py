@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
-from interlaw.laws.claim import CLAIMED, Claim, ask, detectable, not_testable
+from interlaw.laws.claim import CLAIMED, Claim, ask, not_testable
 from interlaw.laws.contexts import Contexts, Measured, averages, labels
-from interlaw.laws.partial import Clusters, Projection, fisher_interval, orders_within, permutation_tails
+from interlaw.laws.partial import Clusters, Projection, answered, orders_within
 from interlaw.laws.table import FloatArray
 
 MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation is seen with 80% power
@@ -71,21 +70,19 @@ def tracking(
     asked = ask("C3", "tracking", quantity="efficiency", view=view)
     known = contexts.contexts.assign(interaction=efficient).dropna()
     loss, interaction, size = (known[name].to_numpy() for name in ("log_r_star", "interaction", "size"))
-    source = labels(known, "source")
-    many = False
-    if len(known):
-        unit = labels(known, "source", "budget")
-        num_sources = int(source.max()) + 1
-        many = num_sources >= MIN_SOURCES and int(unit.max()) - num_sources < MIN_WITHIN
-        # means of source and treatment are taken out, unless sources are compared with each other
-        group = source * 0 if many else labels(known, "group")
-        loss, interaction, size = (
-            averages(each - averages(each, group)[group], unit) for each in (loss, interaction, size)
-        )
-        source = averages(source, unit).astype(np.int64)
-    if len(loss) < MIN_CONTEXTS:
+    source, unit = labels(known, "source"), labels(known, "source", "budget")
+    count = len(set(unit))
+    if count < MIN_CONTEXTS:
         what = f"contexts (budget, task) with an optimum of the loss and {MIN_SHAPES} measured shapes"
-        return not_testable(asked, f"{what}: {len(loss)}, where {MIN_CONTEXTS} are needed")
+        return not_testable(asked, f"{what}: {count}, where {MIN_CONTEXTS} are needed")
+    num_sources = int(source.max()) + 1
+    many = num_sources >= MIN_SOURCES and count - 1 - num_sources < MIN_WITHIN
+    # means of source and treatment are taken out, unless sources are compared with each other
+    group = source * 0 if many else labels(known, "group")
+    loss, interaction, size = (
+        averages(each - averages(each, group)[group], unit) for each in (loss, interaction, size)
+    )
+    source = averages(source, unit).astype(np.int64)
     rows = np.arange(len(loss))
     clusters, means = (source, np.ones((len(rows), 1))) if many else (rows, np.eye(int(source.max()) + 1)[source])
     size = size - size.mean()
@@ -95,22 +92,16 @@ def tracking(
         return not_testable(asked, "R* is nearly the same in all contexts: there is nothing to track")
     sums = Clusters(clusters)
     orders = np.concatenate(list(orders_within(source * 0 if many else source, rows, num_permutations, rng)))
-    observed = sums.studentised(_gains(loss, interaction[None]))[0]
-    permuted = sums.studentised(_gains(loss, drift(interaction[orders])))
-    effect = float(np.corrcoef(loss, interaction)[0, 1])
     units = int(clusters.max())
-    error = max(1 / np.sqrt(drift.dof - 2), sums.error(loss, interaction, units))
-    low, high = fisher_interval(effect, error, confidence=confidence)
-    p_value, p_opposite = permutation_tails(observed, permuted)
-    return replace(
+    return answered(
         asked,
-        effect=effect,
-        low=low,
-        high=high,
-        p_value=p_value,
-        p_opposite=p_opposite,
+        effect=float(np.corrcoef(loss, interaction)[0, 1]),
+        error=max(1 / np.sqrt(drift.dof - 2), sums.error(loss, interaction, units)),
+        observed=sums.studentised(_gains(loss, interaction[None]))[0],
+        permuted=sums.studentised(_gains(loss, drift(interaction[orders]))),
+        confidence=confidence,
         dof=drift.dof,
-        detectable=detectable(drift.dof, units=units),
+        units=units,
     )
 
 

@@ -173,7 +173,10 @@ def _next(fit: LawResult) -> str:
     """The runs that would settle most, at most three."""
     if all(each.r_star.status == "given" for each in fit.budgets):
         return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
-    steps = [*_wider_grids(fit), *_clearer_budgets(fit)]
+    steps = _wider_grids(fit)
+    for status, words in _LACKS.items():
+        lacking = [each for each in fit.budgets if each.r_star.status == status]
+        steps += [f"{words} at {_sizes(lacking)}"] if lacking else []
     if all(each.seed_noise is None for each in fit.budgets):
         steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
     if fit.stability.verdict == "cannot tell":
@@ -187,8 +190,8 @@ def _wider_grids(fit: LawResult) -> list[str]:
     """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
     steps = []
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
-        found = [each for each in fit.budgets if side in _open_sides(each.r_star)]
-        bottom = [each for each in found if side == "low" and _has_single_layer(each)]
+        found = [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
+        bottom = [each for each in found if side == "low" and min(point.depth for point in each.points) <= 1]
         if bottom:
             steps.append(
                 f"larger budgets, longer training or another learning rate than at {_sizes(bottom)}, where no shape "
@@ -200,23 +203,12 @@ def _wider_grids(fit: LawResult) -> list[str]:
     return steps
 
 
-def _open_sides(star: RStar) -> tuple[str, ...]:
-    side = star.edge or star.open_side
-    return () if side is None else ("low", "high") if side == "both" else (side,)
-
-
-def _clearer_budgets(fit: LawResult) -> list[str]:
-    steps = []
-    few = [each for each in fit.budgets if each.r_star.status == "too_few_shapes"]
-    flat = [each for each in fit.budgets if each.r_star.status == "flat"]
-    unequal = [each for each in fit.budgets if each.r_star.status == "not_comparable"]
-    if few:
-        steps.append(f"at least five shapes at {_sizes(few)}")
-    if flat:
-        steps.append(f"more seeds, or shapes farther apart, at {_sizes(flat)}")
-    if unequal:
-        steps.append(f"shapes of equal size at {_sizes(unequal)}")
-    return steps
+# what budgets of a status lack
+_LACKS = {
+    "too_few_shapes": "at least five shapes",
+    "flat": "more seeds, or shapes farther apart,",
+    "not_comparable": "shapes of equal size",
+}
 
 
 def _more_budgets(fit: LawResult) -> str:
@@ -250,11 +242,6 @@ def _windows(fit: LawResult) -> str:
     if not others:
         return "."
     return "; " + ", ".join(f"within {each.window:.0%} of the best loss {each.gamma:+.2f}" for each in others) + "."
-
-
-def _has_single_layer(budget: BudgetFit) -> bool:
-    """Whether the grid already holds the shallowest network there is."""
-    return min(point.depth for point in budget.points) <= 1
 
 
 def _sizes(budgets: list[BudgetFit]) -> str:
