@@ -13,7 +13,7 @@ from scipy import special
 
 from interlaw.errors import InterlawError
 from interlaw.laws.grouping import ShapeMeans, size_effect
-from interlaw.laws.loss_curve import LossCurve, around_best, fit_curve, grid, near_minimum, tolerance_ends
+from interlaw.laws.loss_curve import LossCurve, around_best, fit_curve, near_minimum, tolerance_ends
 from interlaw.laws.r_star import decide_r_star
 from interlaw.laws.result import (
     BestShape,
@@ -116,11 +116,10 @@ def budget_curve(
     used = near_minimum(y, window=max(settings.window, 3 * settings.delta))
     if len(np.unique(np.round(x, 12))) < 3:
         return None, used
-    noise = shapes.noise_of_means(own.iloc[used])
     curve = fit_curve(
         x[used],
         y[used],
-        noise=None if noise is None else noise * float(y[used].mean()),
+        noise=shapes.noise_of_means(own.iloc[used]) * float(y[used].mean()),
         noise_dof=shapes.noise_dof,
         num_bootstrap=settings.num_bootstrap,
         rng=rng,
@@ -154,12 +153,12 @@ def _indistinguishable(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings
 
 
 def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
-    low, high = tolerance_ends(curve, curve.predict(grid(curve))[None, :], delta=delta)
+    low, high = tolerance_ends(curve, delta=delta)
     return LossInterval(
-        low=float(np.exp(max(low[0], curve.x[0]))),
-        high=float(np.exp(min(high[0], curve.x[-1]))),
-        low_open=bool(np.isinf(low[0])),
-        high_open=bool(np.isinf(high[0])),
+        low=float(np.exp(max(low, curve.x[0]))),
+        high=float(np.exp(min(high, curve.x[-1]))),
+        low_open=bool(np.isinf(low)),
+        high_open=bool(np.isinf(high)),
         delta=delta,
     )
 

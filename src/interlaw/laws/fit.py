@@ -151,8 +151,9 @@ def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
     """The same of a fit of the same losses, with these shapes' measurements at its points; None of other losses."""
     if fit is None:
         return None
-    known = [(point.depth, point.width, point.loss, point.num_runs) for each in fit.budgets for point in each.points]
-    if known != [*shapes.frame[["depth", "width", "loss", "num_runs"]].itertuples(index=False, name=None)]:
+    names = ["depth", "width", "loss", "num_runs"]
+    known = [[each.budget, *(getattr(point, name) for name in names)] for each in fit.budgets for point in each.points]
+    if known != shapes.frame[["budget", *names]].to_numpy().tolist():
         return None
     budgets = []
     for each, own in zip(fit.budgets, shapes.by_budget(), strict=True):

@@ -43,14 +43,12 @@ class ShapeMeans:
         """The shapes of each budget, by size, then by ratio."""
         return (own for _, own in self.frame.groupby("budget"))
 
-    def noise_of_means(self, rows: pd.DataFrame) -> float | None:
-        """Relative standard deviation of the mean loss of these shapes, root mean square; None without repeats.
+    def noise_of_means(self, rows: pd.DataFrame) -> float:
+        """Relative standard deviation of the mean loss of these shapes, root mean square; 0 without repeats.
 
         What a seed does to all shapes alike counts as noise too, so that it errs towards too much.
         """
-        if self.relative_noise is None:
-            return None
-        return self.relative_noise * float(np.sqrt((1 / rows["num_runs"].to_numpy()).mean()))
+        return (self.relative_noise or 0.0) * float(np.sqrt((1 / rows["num_runs"].to_numpy()).mean()))
 
 
 def size_effect(rows: pd.DataFrame) -> float:

@@ -157,23 +157,18 @@ def pool_intervals(found: Sequence[InteractionInterval | None]) -> PooledInterva
         return None
     named = [(each.low, each.high) for each in measured if each.low is not None and each.high is not None]
     shapes = tuple(shape for each in measured for shape in each.front_probability)
+    alone = measured[0].reason if len(measured) == 1 else ""
     if len(named) < len(measured):
-        reason = measured[0].reason if len(measured) == 1 else f"{len(named)} of {len(measured)} budgets determine one"
-        return PooledInterval(
-            status="not determined",
-            reason=reason,
-            num_budgets=len(measured),
-            front_probability=shapes,
-        )
-    lows, highs = np.array(named).T
-    common = bool(lows.max() <= highs.min())
+        reason, ends = alone or f"{len(named)} of {len(measured)} budgets determine one", {}
+    else:
+        reason, (lows, highs) = alone or f"all {len(measured)} budgets determine one", np.array(named).T
+        ends = {"low": np.exp(np.log(lows).mean()), "high": np.exp(np.log(highs).mean())}
+        if lows.max() <= highs.min():
+            ends |= {"common_low": lows.max(), "common_high": highs.min()}
     return PooledInterval(
-        status="determined",
-        reason=measured[0].reason if len(measured) == 1 else f"all {len(measured)} budgets determine one",
-        low=float(np.exp(np.log(lows).mean())),
-        high=float(np.exp(np.log(highs).mean())),
-        common_low=float(lows.max()) if common else None,
-        common_high=float(highs.min()) if common else None,
+        status="determined" if ends else "not determined",
+        reason=reason,
         num_budgets=len(measured),
         front_probability=shapes,
+        **{name: float(end) for name, end in ends.items()},
     )

@@ -111,13 +111,6 @@ def _rivals(solved: tuple[Solution, ...], best: Solution, *, num_shapes: int) ->
     return tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
 
 
-def _shortfall(solution: Solution, dof: int, noise: float | None, noise_dof: int) -> float:
-    """How many times larger than the residuals the error is that they and the seed noise of a mean show together."""
-    if noise is None or not solution.rmse_log > 0:
-        return 1.0
-    return pooled_error(solution.rmse_log, dof, noise, noise_dof)[0] / solution.rmse_log
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Draws:
     """Bootstrap refits that converged.
@@ -149,7 +142,8 @@ def _bootstrap(
     for each in solved:
         thetas, cost, met = each.problem.polish(np.tile(each.theta, (num_draws, 1)), weights=weights)
         dof = num_shapes - each.form.num_parameters
-        short = _shortfall(each, dof, shapes.noise_of_means(rows), shapes.noise_dof)
+        shown, _ = pooled_error(each.rmse_log, dof, shapes.noise_of_means(rows), shapes.noise_dof)
+        short = shown / each.rmse_log if each.rmse_log > 0 else 1.0  # residuals and the seed noise of a mean together
         along = dependence(each, budget=rows["budget"].to_numpy(), confidence=confidence)
         widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
         draws.append(widened)

@@ -134,7 +134,7 @@ def fit_curve(
     x: FloatArray,
     y: FloatArray,
     *,
-    noise: float | None,
+    noise: float,
     noise_dof: int,
     num_bootstrap: int,
     rng: np.random.Generator,
@@ -150,7 +150,7 @@ def fit_curve(
     Args:
         x: Log ratio of the shapes, (n,), ascending, n >= 3.
         y: Their mean loss.
-        noise: Standard deviation of a shape's mean over seeds; None without repeated seeds.
+        noise: Standard deviation of a shape's mean over seeds; 0 when unknown.
         noise_dof: Degrees of freedom behind it.
         num_bootstrap: Draws.
         rng: Source of randomness.
@@ -165,7 +165,7 @@ def fit_curve(
     leverage = np.clip(np.einsum("ij,ji->i", design, solve), 0, 1 - 1e-9)
     residuals = (y - fitted) / np.sqrt(1 - leverage) if dof else np.zeros_like(y)
     rmse = float(np.sqrt(((y - fitted) ** 2).sum() / dof)) if dof else 0.0
-    error, error_dof = pooled_error(rmse, dof, noise or 0.0, noise_dof)
+    error, error_dof = pooled_error(rmse, dof, noise, noise_dof)
     if error > rmse:
         errors = rng.normal(scale=error, size=(num_bootstrap, len(x))) * _spread(error_dof, num_bootstrap, rng)
     elif dof:
@@ -187,7 +187,7 @@ def fit_curve(
         rmse=rmse,
         draws=draws,
         turns=turns + centre,
-        noise=noise or 0.0,
+        noise=noise,
         noise_dof=noise_dof,
     )
 
@@ -244,32 +244,25 @@ def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:
     return np.where(found, turning, np.where(ends[:, 0] < ends[:, 1], -np.inf, np.inf))
 
 
-def tolerance_ends(curve: LossCurve, losses: FloatArray, *, delta: float) -> tuple[FloatArray, FloatArray]:
-    """Where each curve first exceeds (1 + delta) of its own minimum on either side, within the shapes.
-
-    Args:
-        curve: Gives the range of x.
-        losses: Curves on `grid(curve)`, (k, NUM_GRID_POINTS).
-        delta: Relative tolerance.
+def tolerance_ends(curve: LossCurve, *, delta: float) -> tuple[float, float]:
+    """Where a curve first exceeds (1 + delta) of its minimum on either side, within the shapes.
 
     Returns:
-        Log ratios (k,), (k,); infinite where a curve does not exceed it before the last shape.
+        Two log ratios; infinite where it does not exceed it before the last shape.
     """
     x = grid(curve)
-    over = losses - (1 + delta) * losses.min(axis=1, keepdims=True)
-    return -_crossing(-x[::-1], over[:, ::-1]), _crossing(x, over)
+    losses = curve.predict(x)
+    over = losses - (1 + delta) * losses.min()
+    return -_crossing(-x[::-1], over[::-1]), _crossing(x, over)
 
 
-def _crossing(x: FloatArray, over: FloatArray) -> FloatArray:
-    """First upward zero crossing after each row's minimum, interpolated; inf without one."""
-    positions = np.arange(len(x))
-    after = (over > 0) & (positions[None, :] > np.argmin(over, axis=1)[:, None])
-    first = np.argmax(after, axis=1)
-    rows = np.arange(len(over))
-    left, right = over[rows, np.maximum(first - 1, 0)], over[rows, first]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inner = x[np.maximum(first - 1, 0)] + (x[1] - x[0]) * -left / (right - left)
-    return np.where(after.any(axis=1), inner, np.inf)
+def _crossing(x: FloatArray, over: FloatArray) -> float:
+    """First upward zero crossing after the minimum, interpolated; inf without one."""
+    after = np.flatnonzero((over > 0) & (np.arange(len(x)) > np.argmin(over)))
+    if not len(after):
+        return np.inf
+    left, right = over[after[0] - 1], over[after[0]]
+    return float(x[after[0] - 1] + (x[1] - x[0]) * -left / (right - left))
 
 
 def grid(curve: LossCurve) -> FloatArray:

@@ -149,7 +149,8 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     fits = [_fit(X, y) for X in designs]
     if _is_flat(n, y, t, designs[0], fits[0]):
         return result("flat", rms=fits[0].rms)
-    slices = [_at_size(grid, form, extra) for form in FORMS]
+    zeros = np.zeros_like(grid)
+    slices = [_design(zeros, grid, None if t is None else zeros, form) for form in FORMS]  # at N0
     least = [int(np.argmin(at @ fit.b)) for at, fit in zip(slices, fits, strict=True)]
     draws = np.concatenate(
         [np.argmin(at @ fit.draws(num_bootstrap, rng), axis=0) for at, fit in zip(slices, fits, strict=True)]
@@ -226,9 +227,3 @@ def _design(n: FloatArray, r: FloatArray, t: FloatArray | None, form: Sequence[t
     if t is not None:
         columns += [t, t * t, n * t, r * t] if any(j for _, j in form) else [t, t * t, n * t]
     return np.column_stack(columns)
-
-
-def _at_size(grid: FloatArray, form: Sequence[tuple[int, int]], extra: int) -> FloatArray:
-    """Columns of a form along R at n = 0 and t = 0."""
-    columns = [(0.0 if i else 1.0) * grid**j for i, j in form]
-    return np.column_stack([*columns, *[np.zeros_like(grid)] * extra])

@@ -138,18 +138,21 @@ def compare_treatments(
             f"expected final trials of {', '.join(sorted(missing))}, found none: finish the sweep first"
         )
     parts: list[FittedTable] = []
-    budgets: list[TreatedBudget] = []
-    curves: dict[tuple[str, float], LossCurve | None] = {}
+    found: dict[tuple[float, str], tuple[TreatedBudget, LossCurve | None]] = {}
     settings: dict[str, Any] = {"confidence": confidence, "seed": seed, "num_bootstrap": num_bootstrap}
     for treatment in treatments:
         fit = fit_law(final, treatment=treatment, **settings)
         parts.append(FittedTable(source="", treatment=treatment, table=final, fit=fit))
-        curves |= _curves(final, treatment, **settings)
-        budgets.extend(TreatedBudget(treatment=treatment, **vars(each)) for each in fit.budgets)
+        for each, curve in zip(fit.budgets, _curves(final, treatment, **settings), strict=True):
+            found[each.budget, treatment] = TreatedBudget(treatment=treatment, **vars(each)), curve
+    levels = sorted({budget for budget, _ in found})
+    pairs = [[found.get((level, each)) for each in pair] for level in levels for pair in combinations(treatments, 2)]
     return TreatmentComparison(
         treatments=treatments,
-        budgets=tuple(sorted(budgets, key=lambda each: (each.budget, treatments.index(each.treatment)))),
-        differences=_differences(budgets, curves, treatments, confidence=confidence),
+        budgets=tuple(found[level, each][0] for level in levels for each in treatments if (level, each) in found),
+        differences=tuple(
+            _difference(*first, *second, confidence=confidence) for first, second in pairs if first and second
+        ),
         costs=tuple(_cost(runs[runs["treatment"] == treatment], treatment) for treatment in treatments),
         claims=judge_together(parts, num_permutations=num_bootstrap, seed=seed),
         warnings=tuple(f"{part.treatment}: {warning}" for part in parts for warning in part.fit.warnings),
@@ -159,44 +162,20 @@ def compare_treatments(
 
 def _curves(
     table: pd.DataFrame, treatment: str, *, confidence: float, num_bootstrap: int, seed: int
-) -> dict[tuple[str, float], LossCurve | None]:
+) -> list[LossCurve | None]:
     """The loss curve of each budget, with draws of its own."""
     shapes = group_shapes(read_runs(table, treatment=treatment))
     settings = Settings(
         delta=0.01, confidence=confidence, window=0.1, num_bootstrap=num_bootstrap, num_permutations=num_bootstrap
     )
     rng = np.random.default_rng([seed, *treatment.encode()])
-    return {
-        (treatment, float(own["budget"].iloc[0])): budget_curve(shapes, own, settings=settings, rng=rng)[0]
-        for own in shapes.by_budget()
-    }
-
-
-def _differences(
-    budgets: list[TreatedBudget],
-    curves: dict[tuple[str, float], LossCurve | None],
-    treatments: tuple[str, ...],
-    *,
-    confidence: float,
-) -> tuple[TreatmentDifference, ...]:
-    """Each pair of treatments in each budget that both have."""
-    found = {(each.treatment, each.budget): each for each in budgets}
-    pairs = [
-        (found[first, budget], found[second, budget])
-        for budget in sorted({each.budget for each in budgets})
-        for first, second in combinations(treatments, 2)
-        if (first, budget) in found and (second, budget) in found
-    ]
-    return tuple(
-        _difference(a, b, curves[a.treatment, a.budget], curves[b.treatment, b.budget], confidence=confidence)
-        for a, b in pairs
-    )
+    return [budget_curve(shapes, own, settings=settings, rng=rng)[0] for own in shapes.by_budget()]
 
 
 def _difference(
     first: TreatedBudget,
-    second: TreatedBudget,
     curve: LossCurve | None,
+    second: TreatedBudget,
     other: LossCurve | None,
     *,
     confidence: float,
@@ -207,10 +186,16 @@ def _difference(
     factor = None if a is None or b is None else b / a
     if curve is None or other is None or not len(curve.draws) or not len(other.draws):
         return TreatmentDifference(**names, factor=factor, verdict="cannot tell")
-    low, high = _ends(_minimum_bounds(other), _minimum_bounds(curve), confidence=confidence)
+    tails = (1 - confidence) / 2, (1 + confidence) / 2
+    # of log R*(second) - log R*(first) over paired draws, each known to lie between two ends
+    (first_low, first_high), (second_low, second_high) = _minimum_bounds(curve), _minimum_bounds(other)
+    low, high = (
+        float(np.quantile(draws, tail, method="closest_observation"))
+        for draws, tail in zip((second_low - first_high, second_high - first_low), tails, strict=True)
+    )
     change = other.predict(grid(other)).min() / curve.predict(grid(curve)).min() - 1
     drawn = other.predict_draws(grid(other)).min(axis=1) / curve.predict_draws(grid(curve)).min(axis=1) - 1
-    change_low, change_high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    change_low, change_high = np.quantile(drawn, tails)
     return TreatmentDifference(
         **names,
         factor=factor,
@@ -229,16 +214,6 @@ def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
     low = np.where(drawn < first, -np.inf, np.where(drawn > last, last, drawn))
     high = np.where(drawn > last, np.inf, np.where(drawn < first, first, drawn))
     return low, high
-
-
-def _ends(
-    second: tuple[FloatArray, FloatArray], first: tuple[FloatArray, FloatArray], *, confidence: float
-) -> tuple[float, float]:
-    """Interval of log R*(second) - log R*(first) over paired draws, each known to lie between two ends."""
-    tail = (1 - confidence) / 2
-    low = np.quantile(second[0] - first[1], tail, method="closest_observation")
-    high = np.quantile(second[1] - first[0], 1 - tail, method="closest_observation")
-    return float(low), float(high)
 
 
 def _verdict(low: float, high: float) -> str:
