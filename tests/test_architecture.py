@@ -12,6 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "interlaw"
 STAGES = (
     "errors",
     "files",
+    "charted",
     "plain",
     "machine",
     "size",
@@ -33,7 +34,7 @@ STAGES = (
     "reproduce",
     "cli",
 )
-GROUND = {"errors", "files", "plain", "machine", "size", "registry"}  # single files that every stage may use
+GROUND = {"errors", "files", "charted", "plain", "machine", "size", "registry"}  # single files that every stage may use
 LEAVES = {
     "interaction": {"torch", "jaxtyping", "numpy", "scipy", "pandas", "pydantic", "lazy_loader"},
     "laws": {"numpy", "scipy", "pandas", "pydantic", "lazy_loader"},

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from interlaw.charted import Charted
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.flow import Gathered, gather
@@ -66,7 +66,7 @@ class LayerInteraction:
         }
 
 
-class Layers(tuple[LayerInteraction, ...]):
+class Layers(Charted, tuple[LayerInteraction, ...]):
     """The layers in the order of the network.
 
     Attributes:
@@ -117,15 +117,6 @@ class Layers(tuple[LayerInteraction, ...]):
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
         return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
-
-    def plot(self) -> Any:
-        """Every layer: what exceeds chance, and the same quantities over blocks.
-
-        Returns:
-            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
-        """
-        # the chart lies to the right of this stage, so its public name is looked up when it is asked for
-        return import_module("interlaw").chart_of(self)
 
 
 def measure_layers(

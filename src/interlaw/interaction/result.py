@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from html import escape
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, InstanceOf, TypeAdapter
 
+from interlaw.charted import Charted
 from interlaw.interaction.grams import QUANTITIES, Grams
 from interlaw.interaction.matrix import Energies
 from interlaw.interaction.rotation import RotationTest
@@ -31,7 +31,7 @@ def _whole(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Interaction:
+class Interaction(Charted):
     """Neural interaction of one network at one place, with its uncertainty and its level by chance.
 
     Attributes:
@@ -143,15 +143,6 @@ class Interaction:
         title, *_ = repr(self).splitlines()
         notes = "".join(f"<p>note: {escape(warning)}</p>" for warning in self.warnings)
         return f"<p>{escape(title)}</p>{self.to_frame().to_html(float_format='{:.4g}'.format)}{notes}"
-
-    def plot(self) -> Any:
-        """The AOFE-ratio with its interval, beside chance and a plain average.
-
-        Returns:
-            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
-        """
-        # the chart lies to the right of this stage, so its public name is looked up when it is asked for
-        return import_module("interlaw").chart_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the Gram matrices, ready for JSON."""

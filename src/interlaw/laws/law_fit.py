@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from importlib import import_module
 from typing import Any
 
 import pandas as pd
 
+from interlaw.charted import Charted
 from interlaw.laws.law_result import LawResult
 from interlaw.laws.result import BudgetFit, from_plain
 from interlaw.laws.verdicts import status_text, verdict
@@ -21,7 +21,7 @@ MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the la
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class LawFit(LawResult):
+class LawFit(Charted, LawResult):
     """What a table of runs says about depth / width.
 
     `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested object
@@ -41,15 +41,6 @@ class LawFit(LawResult):
         left_out: Rows that were not used, and the bias that may follow.
         view: The measured view behind the interaction columns; empty when the table does not say.
     """
-
-    def plot(self) -> Any:
-        """Loss against R of every budget, and R* against the budget.
-
-        Returns:
-            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
-        """
-        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
-        return import_module("interlaw").chart_of(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a budget: its status in words, R* with interval, best shape, loss interval."""

@@ -50,7 +50,14 @@ def law_opinions(params: float) -> tuple[LawOpinion, ...]:
         >>> round(levine.ratio, 4), levine.law.standing
         (0.0411, 'measured')
     """
-    opinions = [_opinion(law, params) for law in published_laws()]
+    opinions = []
+    for law in published_laws():
+        # at the size, or at the nearest that it speaks about: tables are not continued beyond their ends
+        nearest, covered = min(max(params, law.params_low), law.params_high), law.covers(params)
+        ratio = None if law.kind in ("flat", "slope") else law.ratio(nearest)
+        if law.key == PAPER:
+            ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
+        opinions.append(LawOpinion(law=law, ratio=ratio, covered=covered))
     return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
 
 
@@ -59,12 +66,3 @@ def similar_models(params: float) -> tuple[PublishedRow, ...]:
     reach = math.log(SIMILAR_SIZE_FACTOR)
     near = [model for model in published_models() if abs(math.log(model.params_total / params)) <= reach]
     return tuple(sorted(near, key=lambda model: (model.ratio, model.name)))
-
-
-def _opinion(law: PublishedLaw, params: float) -> LawOpinion:
-    """A line at the size, or at the nearest size that it speaks about: tables are not continued beyond their ends."""
-    ratio = None if law.kind in ("flat", "slope") else law.ratio(min(max(params, law.params_low), law.params_high))
-    covered = law.covers(params)
-    if law.key == PAPER:
-        ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
-    return LawOpinion(law=law, ratio=ratio, covered=covered)

@@ -5,11 +5,9 @@ The packaged table is what `fit_optima` gives for the packaged sweeps (`interlaw
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -114,14 +112,9 @@ def fit_optima(sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = 10
 
 def write_optima(optima: Sequence[Optimum]) -> str:
     """The packaged table as CSV text, four significant digits."""
-    names = [field.name for field in fields(Optimum)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for one in optima:
-        cells = (getattr(one, name) for name in names)
-        writer.writerow([f"{cell:.4g}" if isinstance(cell, float) else cell for cell in cells])
-    return text.getvalue()
+    import pandas as pd  # which reading the packaged optima does without
+
+    return pd.DataFrame(optima).to_csv(index=False, float_format="%.4g", lineterminator="\n")
 
 
 def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from interlaw.charted import Charted
 from interlaw.errors import InterlawError
 from interlaw.published import PAPER_INTERVAL, PublishedRow
 from interlaw.recommendation.belief import Belief, RatioInterval, believe
@@ -34,7 +34,7 @@ MIDDLING = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recommendation:
+class Recommendation(Charted):
     """A shape to take, others of nearly the same loss, and the evidence.
 
     Attributes:
@@ -123,15 +123,6 @@ class Recommendation:
     def to_frame(self) -> pd.DataFrame:
         """One row a candidate, the pick first, with every count and cost."""
         return frame(self.candidates)
-
-    def plot(self) -> Any:
-        """Predicted loss of every shape, and where it stands among published lines and models.
-
-        Returns:
-            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
-        """
-        # the chart lies to the right of this stage: found when it is asked for, by the package's public name
-        return import_module("interlaw").chart_of(self)
 
     def answer(self) -> list[str]:
         """Lines of 80 columns: the pick and why, what is nearly as good and what speaks for it, the table."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from torch import Tensor, nn
 
+from interlaw.charted import Charted
 from interlaw.errors import InterlawError
 from interlaw.interaction import Interaction, MeasureOptions, measure, options_from
 from interlaw.subject import Given, Subject
@@ -53,7 +53,7 @@ class Point:
     reason: str = ""
 
 
-class Tracker:
+class Tracker(Charted):
     """Measures when a step is due, and keeps what it measured; made by `track`.
 
     Attributes:
@@ -136,15 +136,6 @@ class Tracker:
         columns = list(Point.__dataclass_fields__)
         frame = pd.DataFrame([asdict(point) for point in self.points], columns=columns)
         return frame.assign(loss=[self.losses.get(point.step, NAN) for point in self.points])
-
-    def plot(self) -> Any:
-        """Interaction with its interval and its level by chance over steps, and the loss below.
-
-        Returns:
-            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
-        """
-        # the chart lies to the right of this stage, so its public name is looked up when it is asked for
-        return import_module("interlaw").chart_of(self)
 
     def _shown(self) -> pd.DataFrame:
         """The last rows, without columns that say nothing; the excess, which is judged by, has the interval."""

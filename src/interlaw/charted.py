@@ -1,0 +1,24 @@
+"""Results that have a chart."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+class Charted:
+    """A result that draws itself."""
+
+    def plot(self) -> Any:
+        """Its chart, the one of pages and reports.
+
+        Of a measurement: the AOFE-ratio with its interval, beside chance and a plain average. Of layers: what exceeds
+        chance in each, and the same quantities over blocks. Of a fit: loss against R of every budget, and R* against
+        the budget. Of a recommendation: predicted loss of every shape, and where it stands among published lines and
+        models. Of a tracker: interaction with its interval and its level by chance over steps, and the loss below.
+
+        Returns:
+            An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
+        """
+        # charts lie to the right of the results' stages: found when asked for, by the package's public name
+        return import_module("interlaw").chart_of(self)
