@@ -25,27 +25,18 @@ def status(
         f"{state.done} done, {state.failed} failed ({state.diverged} diverged), {state.running} running, "
         f"{state.pending} pending; {_left(state)}"
     )
-    for line in _costs(state):
-        console.print(line)
+    if state.search_trials:
+        tried = f"{counted(state.search_trials, 'trial')} tried a rate"
+        console.print(f"search: {tried}, {state.search_share:.0%} of the training FLOPs")
+    if state.evaluation_share is not None and state.measure_share is not None:
+        beside = f"evaluating {state.evaluation_share:.1%}, measuring {state.measure_share:.1%}"
+        console.print(f"beside training: {beside}")
     for key, step in state.underway.items():
         console.print(f"{key}  {step}")
     for key, reason in state.reasons.items():
         console.print(f"{key}  {reason}")
     if state.unmeasured or state.failed > state.diverged:
         console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed")
-
-
-def _costs(state: sweep.RunStatus) -> list[str]:
-    """What went into trying rates, and what evaluating and measuring added to training."""
-    lines = []
-    if state.search_trials:
-        lines.append(
-            f"search: {counted(state.search_trials, 'trial')} tried a rate, "
-            f"{state.search_share:.0%} of the training FLOPs"
-        )
-    if state.evaluation_share is not None and state.measure_share is not None:
-        lines.append(f"beside training: evaluating {state.evaluation_share:.1%}, measuring {state.measure_share:.1%}")
-    return lines
 
 
 def _left(state: sweep.RunStatus) -> str:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from interlaw.errors import InterlawError, MissingExtraError, near_path, one_line
+from interlaw.errors import InterlawError, brought_by, near_path, one_line
 from interlaw.files import digest_of
 from interlaw.hub import hub_or_cache
 
@@ -275,10 +275,8 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
     Its rows are often single lines of one document: dealt out one by one they would put neighbours into different
     splits. So the dataset's own splits are kept, and no other rows are read, when it has all three.
     """
-    try:
+    with brought_by("hf", f"the corpus datasets:{name}"):
         import datasets
-    except ImportError as error:
-        raise MissingExtraError(f"the corpus datasets:{name}", "hf") from error
     local = Path(name).is_dir()
     try:
         if local and ((Path(name) / "state.json").exists() or (Path(name) / "dataset_dict.json").exists()):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interlaw.errors import MissingExtraError
+from interlaw.errors import brought_by
 
 NUM_BLOBS = 8  # of a scene: they overlap, and leave edges to be restored
 _HELD_OUT = 0.1  # of 1797 digits: 180 for validation, as many for the test
@@ -46,10 +46,8 @@ def split_digits(*, seed: int = 0) -> dict[str, Float[Tensor, "n 1 8 8"]]:
 
     Source: Alpaydin & Kaynak 1998, UCI optical recognition of handwritten digits, as shipped with scikit-learn.
     """
-    try:
+    with brought_by("images", "the digits"):
         from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("the digits", "images") from error
     images = torch.from_numpy(load_digits().images.astype(np.float32) / 16)[:, None]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     held_out = round(_HELD_OUT * len(images))
