@@ -132,7 +132,6 @@ def test_variant_protocol_and_interval_are_choices() -> None:
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    fails("'chat' is not one of 'base', 'inst'", "--variant", "chat")
     fails("expected --interval LOW-HIGH such as .02-.065, found 'wide'", "--interval", "wide")
     results, config = tmp_path / "r.json", tmp_path / "config.json"
     results.write_text(json.dumps(RESULTS))
