@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from interlaw import files
 from interlaw.errors import InterlawError, first_problem
-from interlaw.files import write_atomically
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.result import Interaction
 
@@ -41,8 +41,8 @@ def save(measurement: Interaction, path: str | Path) -> Path:
         content = io.BytesIO()
         arrays = {name: torch.as_tensor(value).cpu().numpy() for name, value in vars(measurement.grams).items()}
         np.savez_compressed(content, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes them for its own option
-        _write(path.with_suffix(".npz"), content.getvalue())
-    _write(path, (json.dumps({"interlaw": _version(), **measurement.to_dict()}, indent=1) + "\n").encode())
+        files.save(path.with_suffix(".npz"), content.getvalue())
+    files.save(path, (json.dumps({"interlaw": _version(), **measurement.to_dict()}, indent=1) + "\n").encode())
     return path
 
 
@@ -52,14 +52,6 @@ def _version() -> str | None:
         return metadata.version("interlaw")
     except metadata.PackageNotFoundError:
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The whole file or none of it."""
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise InterlawError(f"expected to write to {path}, found: {error.strerror}; choose another place") from error
 
 
 def load(path: str | Path) -> Interaction:

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from interlaw.charted import Charted
+from interlaw.errors import InterlawError
 from interlaw.laws.law_result import LawResult
-from interlaw.laws.result import BudgetFit, from_plain
+from interlaw.laws.result import BudgetFit
 from interlaw.laws.verdicts import status_text, verdict
 from interlaw.size import format_size
 
@@ -70,9 +71,23 @@ class LawFit(Charted, LawResult):
         """Read back what `to_dict` gave, also after a trip through JSON.
 
         Raises:
-            InterlawError: A key is missing: the object is not a fit.
+            InterlawError: A key is missing, or a value is of another kind; other keys are left out.
         """
-        return from_plain(cls, data)
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            wrong = {".".join(str(part) for part in one["loc"]): one for one in error.errors()}
+        missing = [name for name, one in wrong.items() if one["type"] == "missing"]
+        name, first = next(iter(wrong.items()))
+        if not name:
+            problem = f"an object for LawFit, found {type(data).__name__}"
+        elif missing:
+            problem = f"{', '.join(missing)} in LawFit, not found"
+        else:
+            problem = f"another {name} in LawFit ({first['msg']}), found {first['input']!r}"
+        raise InterlawError(f"expected {problem}: is this a fit's JSON?")
 
 
 def _row(budget: BudgetFit) -> dict[str, Any]:

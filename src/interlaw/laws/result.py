@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from interlaw.errors import InterlawError
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,26 +235,3 @@ class PooledInterval:
     common_high: float | None = None
     num_budgets: int
     front_probability: tuple[FrontShape, ...]
-
-
-def from_plain(kind: type[Value], data: Any) -> Value:
-    """The inverse of `plain` for the dataclasses above, by their annotations; other keys are left out.
-
-    Raises:
-        InterlawError: A key is missing, or a value is of another kind.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(kind).validate_python(data)
-    except ValidationError as error:
-        wrong = {".".join(str(part) for part in one["loc"]): one for one in error.errors()}
-        missing = [name for name, one in wrong.items() if one["type"] == "missing"]
-        name, first = next(iter(wrong.items()))
-        if not name:
-            problem = f"an object for {kind.__name__}, found {type(data).__name__}"
-        elif missing:
-            problem = f"{', '.join(missing)} in {kind.__name__}, not found"
-        else:
-            problem = f"another {name} in {kind.__name__} ({first['msg']}), found {first['input']!r}"
-        raise InterlawError(f"expected {problem}: is this a fit's JSON?") from None
