@@ -277,6 +277,14 @@ def test_memory_is_for_this_process_alone(path: Path) -> None:
         run_trials(run, trials, executor="processes", listen=lambda event: None)
 
 
+@pytest.mark.parametrize("url", ["memory://", "sftp://host/", "s3:///"])
+def test_a_run_is_a_folder_in_the_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage.fsspec, "url_to_fs", lambda url, **options: (fsspec.filesystem("memory"), "/"))
+    storage._files.cache_clear()
+    with pytest.raises(InterlawError, match=f"expected a folder in the storage, found the storage itself, '{url}'"):
+        Storage(url).names()
+
+
 def test_an_unknown_protocol_is_one_line() -> None:
     with pytest.raises(InterlawError, match=r"expected a folder or a URL such as s3://bucket/run, found 'nope://x'"):
         require_run("nope://x")

@@ -69,7 +69,6 @@ def test_as_many_are_in_flight_as_are_asked_for_and_have_room(
     needed = needed_by(groups)
     for place in ("flight", "conditions"):
         monkeypatch.setattr(f"interlaw.sweep.{place}.usable_bytes", lambda device: int(room * needed))
-    monkeypatch.setattr(flight, "is_shared", lambda conditions: True)
     given = Conditions(memory_limit=limit and int(limit * needed), in_flight=asked)
     found = flight.sharing(groups, given, num_workers=workers)
     assert found.in_flight == expected
@@ -78,10 +77,9 @@ def test_as_many_are_in_flight_as_are_asked_for_and_have_room(
 
 def test_where_the_largest_cannot_be_held_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, trials = prepare(tmp_path)
-    monkeypatch.setattr(flight, "is_shared", lambda conditions: True)
     for error, message in ((torch.OutOfMemoryError("CUDA out of memory"), None), (RuntimeError("broken"), "broken")):
 
-        def fails(*arguments: Any, error: RuntimeError = error) -> None:
+        def fails(*arguments: Any, stacked: bool, error: RuntimeError = error) -> None:
             raise error
 
         monkeypatch.setattr(flight, "footprint", fails)
@@ -126,9 +124,10 @@ def test_groups_in_flight_belong_to_worker_processes(executor: Any, tmp_path: Pa
         run_trials(run, trials, executor=executor, in_flight=2, listen=lambda event: None)
 
 
-def test_fewer_than_one_in_flight_is_refused() -> None:
-    with pytest.raises(InterlawError, match="expected at least 1 group in flight, found 0"):
-        Conditions(in_flight=0)
+@pytest.mark.parametrize("count", [0, 33])
+def test_more_in_flight_than_there_are_streams_or_none_are_refused(count: int) -> None:
+    with pytest.raises(InterlawError, match=f"expected 1 to 32 groups in flight, found {count}"):
+        Conditions(in_flight=count)
 
 
 @pytest.mark.parametrize(

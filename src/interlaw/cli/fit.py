@@ -191,7 +191,6 @@ def show(law: laws.LawFit) -> None:
 
 
 def _row(budget: laws.BudgetFit) -> tuple[str, ...]:
-
     star, near, interaction = budget.r_star, budget.loss_interval, budget.interaction_interval
     return (
         format_size(budget.budget),

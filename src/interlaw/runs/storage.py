@@ -195,4 +195,7 @@ def _files(url: str) -> DirFileSystem:
         raise InterlawError(f"expected storage that fsspec can open, found {url!r}: {error}") from error
     except ValueError as error:
         raise InterlawError(f"expected a folder or a URL such as s3://bucket/run, found {url!r}: {error}") from error
-    return DirFileSystem(str(root).rstrip("/"), files)
+    root = str(root).rstrip("/")
+    if not root:
+        raise InterlawError(f"expected a folder in the storage, found the storage itself, {url!r}; add a folder's name")
+    return DirFileSystem(root, files)

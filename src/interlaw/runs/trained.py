@@ -43,7 +43,12 @@ def intact(folder: TrialFolder) -> Iterator[None]:
     """Turns what the weights of a trial raise where they are damaged into an error that says so."""
     try:
         yield
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+    except OSError as error:
+        raise InterlawError(
+            f"expected to read the weights of trial {folder.key}, found: {error.strerror or error}; make "
+            f"{folder.weights} readable"
+        ) from error
+    except (SafetensorError, KeyError, RuntimeError) as error:
         raise InterlawError(
             f"expected the weights of trial {folder.key}, found a damaged file {folder.weights}; "
             "delete the trial and run its sweep again"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from interlaw.errors import InterlawError
 from interlaw.training import usable_bytes
 
+MOST_IN_FLIGHT = 32  # torch has so many streams a device, and then gives the first of them again
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
@@ -36,9 +38,9 @@ class Conditions:
             raise InterlawError(
                 f"expected seconds between checkpoints of at least 0, found {self.checkpoint_seconds}; choose 30, say"
             )
-        if self.in_flight is not None and self.in_flight < 1:
+        if self.in_flight is not None and not 1 <= self.in_flight <= MOST_IN_FLIGHT:
             raise InterlawError(
-                f"expected at least 1 group in flight, found {self.in_flight}; choose a positive number"
+                f"expected 1 to {MOST_IN_FLIGHT} groups in flight, found {self.in_flight}; choose 8, say"
             )
         if self.memory_limit is not None and self.memory_limit < 1:
             raise InterlawError(f"expected a memory limit of at least 1 byte, found {self.memory_limit}; raise it")

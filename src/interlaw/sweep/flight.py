@@ -21,11 +21,6 @@ from interlaw.sweep.together import TrialGroup
 from interlaw.training import footprint, is_out_of_memory, on_turn, products_in, usable_bytes
 
 
-def is_shared(conditions: Conditions) -> bool:
-    """Whether a process keeps several groups in flight: on a device, or when told how many."""
-    return conditions.in_flight is not None or torch.device(conditions.device).type != "cpu"
-
-
 def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers: int) -> Conditions:
     """The conditions with the number of groups in flight, and the memory that each of them may plan with.
 
@@ -50,7 +45,8 @@ def _peak_bytes(group: TrialGroup, device: str) -> float:
     """What a group takes with whole batches; infinite where the device cannot even hold what is asked to tell it."""
     spec = group.specs[0]
     try:
-        one = footprint(build_model(spec.make_shape(), device=device), spec.task.open(device=device), spec.training)
+        model, task = build_model(spec.make_shape(), device=device), spec.task.open(device=device)
+        one = footprint(model, task, spec.training, stacked=group.stacked)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

@@ -23,7 +23,7 @@ from interlaw.errors import InterlawError
 from interlaw.machine import num_cores
 from interlaw.runs import Record, RunFolder, TrialSpec, open_run, provenance
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.flight import fly, is_shared, sharing
+from interlaw.sweep.flight import fly, sharing
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE
 
@@ -52,7 +52,7 @@ Load = tuple[TrialGroup, ...]  # what a worker is given at a time
 
 
 def default_workers(device: str) -> int:
-    """Workers when nobody says how many: one a core; one on an accelerator, which keeps several groups in flight."""
+    """Workers when nobody says how many: one a core, one on an accelerator."""
     return num_cores() if device == "cpu" else 1
 
 
@@ -92,7 +92,7 @@ def run_in_processes(
 ) -> None:
     """Runs trials in worker processes; a worker that dies is replaced, and its trials resume from their checkpoints.
 
-    On a CPU a worker takes one group at a time; on a device its share of them all, of which it keeps some in flight.
+    A worker takes one group at a time; where several are to be in flight, its share of them all.
 
     Args:
         groups: Trials that belong together, started in this order.
@@ -103,8 +103,8 @@ def run_in_processes(
             process (`OMP_NUM_THREADS`). One accelerator is shared by all.
         listen: Told what happens.
     """
-    on_device = is_shared(conditions)
-    shares = [groups[first::num_workers] for first in range(num_workers)] if on_device else [[one] for one in groups]
+    in_flight = (conditions.in_flight or 1) > 1
+    shares = [groups[first::num_workers] for first in range(num_workers)] if in_flight else [[one] for one in groups]
     waiting: deque[Load] = deque(tuple(share) for share in shares if share)
     deaths: dict[str, int] = {}
     under_way: set[str] = set()
@@ -112,7 +112,7 @@ def run_in_processes(
     idle: list[tuple[Connection, BaseProcess]] = []
     started: set[Connection] = set()
     threads = min(torch.get_num_threads(), max(1, num_cores() // num_workers))  # fewer where the user wants fewer
-    whole = group_trials(plan, plan, conditions) if on_device else []
+    whole = group_trials(plan, plan, conditions) if in_flight else []
     arguments = (run.location, num_workers, threads, conditions, whole)
     try:
         while waiting or busy:

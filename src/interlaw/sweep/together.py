@@ -185,7 +185,7 @@ def _train_stacked(
                 )
     if not members:
         return
-    needed = footprint(members[0][2].model, task, first.training)
+    needed = footprint(members[0][2].model, task, first.training, stacked=True)
     part = needed.micro_batch(batch_size=first.training.batch_size, limit_bytes=limit // len(members))
     at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
     with storage_faults(taken[0][1].path.parent):

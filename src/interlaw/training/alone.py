@@ -40,7 +40,7 @@ def train(
         settings: Everything that changes the result.
         checkpoints: Folder to save to and to resume from; None keeps nothing.
         checkpoint_seconds: Least time between two checkpoints; no effect on the result.
-        report: Called with the state after every step, on a device about twice a second.
+        report: Called with the state after every step, on a device a few times a second.
         micro_batch: Samples that go forward and backward at a time; the gradients of a batch's parts are summed, so
             only the last bits of the result depend on it. The whole batch when None.
         evaluation_batch: Held-out samples that go forward at a time; as many as in training when None. Only the last

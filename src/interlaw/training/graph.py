@@ -11,6 +11,7 @@ Source: torch.cuda.graphs, "whole-network capture"; for AdamW `capturable=True` 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -80,8 +81,9 @@ class Captured:
             self.fate = CAPTURED
         except RuntimeError as error:  # an operation that waits for the host, or memory that does not suffice
             self.fate = f"no CUDA graph of the step ({str(error).strip().splitlines()[0][:200]}); it runs as it is"
-            # a failed capture leaves the device's generator as if within it (torch 2.13); one that succeeds does not
-            record(lambda: torch.zeros(1, device=self._inputs[0].device), self._stream)
+            # a failed capture leaves the device's generator as if within it (torch 2.11); one that succeeds does not
+            with suppress(RuntimeError):  # a device in such a state tells the step itself
+                record(lambda: torch.zeros(1, device=self._inputs[0].device), self._stream)
 
 
 def stream_of_graph(device: torch.device) -> torch.cuda.Stream:
@@ -108,8 +110,11 @@ def run_aside(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> Tensor:
 
 def record(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> tuple[Callable[[], None], Tensor]:
     """Captures work: what replays it, and the tensor that each replay writes."""
-    graph = torch.cuda.CUDAGraph()
+    graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream(stream.device)
     # other threads may wait for work of their own meanwhile
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-        found = work()
+    try:
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            found = work()
+    finally:
+        torch.cuda.set_stream(before)  # torch stays on the other one when a capture fails (2.13)
     return graph.replay, found

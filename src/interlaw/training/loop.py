@@ -1,7 +1,8 @@
 """The training loop, of one network or of several together; stopped at any moment, it resumes to the same bits.
 
 What takes the steps is one network by itself (`alone.py`) or several in a stack (`replicas.py`). On a device nothing is
-read but at intervals, and the step is a CUDA graph where it can be.
+read but at intervals, and the step is a CUDA graph where it can be; there some kernels add in any order, and a run that
+resumes differs in its last bits as two runs do.
 """
 
 from __future__ import annotations

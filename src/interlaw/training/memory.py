@@ -12,6 +12,7 @@ On a CPU the C library keeps some freed memory between tensors of many sizes: te
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from interlaw.size import format_size
 from interlaw.tasks import Task
 from interlaw.training.alone import loss_of
 from interlaw.training.settings import TrainSettings
+from interlaw.training.stack import attention_of_stacks
 
 BYTES_PER_PARAM = 16
 _WORKSPACE = 3
@@ -80,15 +82,17 @@ class Footprint:
         return math.ceil(batch_size / math.ceil(batch_size / most))
 
 
-def footprint(model: nn.Module, task: Task, settings: TrainSettings) -> Footprint:
+def footprint(model: nn.Module, task: Task, settings: TrainSettings, *, stacked: bool = False) -> Footprint:
     """Predicts the memory of training from the forward passes of one and of two samples.
 
     Args:
         model: The network where it will be trained.
         task: Its batches and loss.
         settings: The precision counts.
+        stacked: Attend as where it is one of several whose weights are stacked; what one of them takes.
     """
-    one, two = (_saved(model, task, settings, size) for size in (1, 2))
+    with attention_of_stacks(next(model.parameters()).device) if stacked else nullcontext():
+        one, two = (_saved(model, task, settings, size) for size in (1, 2))
     per_sample = max(0, two[0] - one[0]) + _WORKSPACE * one[1]
     params = sum(parameter.numel() for parameter in model.parameters())
     return Footprint(

@@ -1,4 +1,4 @@
-"""Losses on their way from a device: read together, about twice a second, so that training never waits for them.
+"""Losses on their way from a device: read together, a few times a second, so that training never waits for them.
 
 When they are read changes no result: they are taken in the order of their steps, and what a diverged network did after
 its divergence counts nowhere.

@@ -77,7 +77,7 @@ class Replica:
         model: The network; holds its weights before and after it trains, and at each checkpoint.
         settings: Everything that changes its result.
         checkpoints: Folder to save to and to resume from; None keeps nothing.
-        report: Called with the state after every step, on a device about twice a second.
+        report: Called with the state after every step, on a device a few times a second.
         state: Where it stands.
         result: How it ended; None before.
     """

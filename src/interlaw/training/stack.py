@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -21,8 +22,16 @@ from interlaw.tasks import Task, sent
 from interlaw.training.precision import in_precision
 from interlaw.training.settings import TrainSettings
 
-ON_CPU = [SDPBackend.MATH]
-ON_DEVICE = [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]  # the other fused kernel fails in their backward pass (2.11)
+
+def attention_of_stacks(device: torch.device) -> AbstractContextManager[None]:
+    """The kernels of attention for weights in batches, while it lasts.
+
+    A CPU's fused one has no rule for them (torch 2.13): it would run replica by replica. On a device one of two has a
+    backward pass for them (torch 2.11); it knows bfloat16 alone.
+    """
+    fused = [] if device.type == "cpu" else [SDPBackend.FLASH_ATTENTION]
+    found: AbstractContextManager[None] = sdpa_kernel([*fused, SDPBackend.MATH])
+    return found
 
 
 class Stack:
@@ -54,8 +63,6 @@ class Stack:
         fixed = {name: parameter for name, parameter in models[0].named_parameters() if not parameter.requires_grad}
         if fixed:
             raise InterlawError(f"expected replicas whose weights all train, found {next(iter(fixed))!r} frozen")
-        # a CPU's fused attention has no rule for weights in batches (torch 2.13): it would run replica by replica
-        self._attention = ON_CPU if self._weights.device.type == "cpu" else ON_DEVICE
         self._columns = self._per_column(optimizers[0])
         self._first, self._second, self._steps = self._moments(models, optimizers)
         self._scheduled = self._weights.new_empty(len(models) + 2)  # rates, then the two corrections
@@ -73,7 +80,7 @@ class Stack:
 
         def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], one: tuple[Tensor, ...]) -> Tensor:
             network = _Bound(self.base, {**weights, **buffers})
-            with in_precision(settings.precision, self._weights.device.type), sdpa_kernel(self._attention):
+            with in_precision(settings.precision, self._weights.device.type), attention_of_stacks(self._weights.device):
                 return task.loss(network, one)
 
         if not shared and len(batch[0]) == 1:
