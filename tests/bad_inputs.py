@@ -256,7 +256,7 @@ CASES = [
     ("sweep {d}/list.toml --out {d}/out", "training: input should be a valid dictionary"),
     (
         "sweep {d}/nan-rate.toml --out {d}/out",
-        "training.learning_rate: input should be a finite number, found 'nan'; change it",
+        "training.learning_rate: input should be a finite number, found 'nan', change it",
     ),
     ("sweep {d}/unknown-key.toml --out {d}/out", "unknown key 'training.lr', remove it or fix its spelling"),
     (
@@ -265,7 +265,7 @@ CASES = [
     ),
     (
         "sweep {d}/no-batch.toml --out {d}/out",
-        "training.batch_size: input should be greater than or equal to 1, found '0'; change it",
+        "training.batch_size: input should be greater than or equal to 1, found '0', change it",
     ),
     (
         "sweep {d}/huge-batch.toml --out {d}/out",
@@ -278,22 +278,22 @@ CASES = [
     ),
     (
         "sweep {d}/uneven-rates.toml --out {d}/out",
-        "training: learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]; change it",
+        "training: learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3], change it",
     ),
     (
         "sweep {d}/no-rate.toml --out {d}/out",
-        "training: treatment fixed takes learning_rate, not none of them; change it",
+        "training: treatment fixed takes learning_rate, not none of them, change it",
     ),
     (
         "sweep {d}/no-base.toml --out {d}/out",
-        "training: treatment mup takes base_width and learning_rate, not learning_rate; change it",
+        "training: treatment mup takes base_width and learning_rate, not learning_rate, change it",
     ),
     (
         "sweep {d}/treatment.toml --out {d}/out",
         "training.treatment.0: expected a treatment of fixed, search, ... found 'luck'",
     ),
     ("sweep {d}/depth-zero.toml --out {d}/out", "expected depth to be at least 1, found 0"),
-    ("sweep {d}/depth-twice.toml --out {d}/out", "the recipe: depths names a value twice; change it"),
+    ("sweep {d}/depth-twice.toml --out {d}/out", "the recipe: depths names a value twice, change it"),
     (
         "sweep {d}/unknown-size.toml --out {d}/out",
         "expected settings of gpt: vocab_size, context, head_dim, d_ff, tied, found 'colour'",

@@ -12,10 +12,10 @@ class Charted:
     def plot(self) -> Any:
         """Its chart, the one of pages and reports.
 
-        Of a measurement: the AOFE-ratio with its interval, beside chance and a plain average. Of layers: what exceeds
-        chance in each, and the same quantities over blocks. Of a fit: loss against R of every budget, and R* against
-        the budget. Of a recommendation: predicted loss of every shape, and where it stands among published lines and
-        models. Of a tracker: interaction with its interval and its level by chance over steps, and the loss below.
+        Which one depends on the result. A measurement: the AOFE-ratio with its interval, beside chance and a plain
+        average. Layers: what exceeds chance in each, and the same quantities over blocks. A fit: loss against R of
+        every budget, and R* against the budget. A recommendation: predicted loss of every shape, and where it stands
+        among published lines and models. A tracker: interaction over steps, with its level by chance, and the loss.
 
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.

@@ -227,6 +227,21 @@ def test_a_model_that_cannot_come_back_says_why(finished_run: Path, tmp_path: Pa
         load_trial(place)
 
 
+def test_weights_that_may_not_be_read_are_no_damaged_ones(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = next((finished_run / "trials").iterdir())
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(
+        InterlawError, match=r"expected to read the weights of trial .*, found: Permission denied; make "
+    ):
+        load_trial(trial)
+
+
 def test_what_is_no_trial_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InterlawError, match=r"expected .*spec.json, found nothing there"):
         load_trial(tmp_path)

@@ -83,7 +83,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"batch_size": 0}}, "training.batch_size: input should be greater than or equal to 1"),
     (
         {"training": {"learning_rate": None}},
-        "training: treatment fixed takes learning_rate, not none of them; change it",
+        "training: treatment fixed takes learning_rate, not none of them, change it",
     ),
     ({"training": {"learning_rate": 0}}, "training.learning_rate: input should be greater than 0"),
     ({"training": {"learning_rate": -0.1}}, "training.learning_rate: input should be greater than 0"),
@@ -98,7 +98,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training": {"evaluations": 0}}, "training.evaluations: input should be greater than or equal to 1"),
     (
         {"training": {"treatment": "magic"}},
-        "training.treatment.0: expected a treatment of fixed, search, mup, completep, found .magic.; change it$",
+        "training.treatment.0: expected a treatment of fixed, search, mup, completep, found .magic., change it$",
     ),
     ({"training": {"lr": 0.1}}, "unknown key 'training.lr'"),
     ({"measure": {"samples": 1}}, "measure.samples: input should be greater than or equal to 2"),

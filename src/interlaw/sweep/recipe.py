@@ -371,7 +371,7 @@ def _problem(problem: ErrorDetails) -> str:
     said = f"{place}: {message[0].lower()}{message[1:]}"
     if not isinstance(problem["input"], dict):  # of a part as a whole the message says what was found
         said += f", found {str(problem['input'])[:60]!r}"
-    return said if "; " in message else f"{said}; change it"  # some say themselves what to do
+    return said if "; " in message else f"{said}, change it"  # some say themselves what to do
 
 
 def _keys(place: tuple[str, ...]) -> list[str]:

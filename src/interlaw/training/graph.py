@@ -115,6 +115,7 @@ def record(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> tuple[Calla
     try:
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             found = work()
-    finally:
-        torch.cuda.set_stream(before)  # torch stays on the other one when a capture fails (2.13)
+    except RuntimeError:
+        torch.cuda.set_stream(before)  # torch stays on the other one (2.13)
+        raise
     return graph.replay, found
