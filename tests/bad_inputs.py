@@ -567,7 +567,7 @@ CASES = [
     ("measure {d}/linear.py:model --inputs {d}/good.npy --rel-error -1", "expected a --rel-error above 0, found -1.0"),
     (
         "measure {d}/linear.py:model --inputs {d}/good.npy --out {d}/a-file/x.json",
-        "expected to write to ... found: File exists",
+        "expected to write ... found: File exists",
     ),
     (
         "measure {d}/linear.py:model --inputs {d}/good.npy --out {d}/empty-folder",
