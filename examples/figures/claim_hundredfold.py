@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
+import altair as alt
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
 
 from interlaw.laws import FittedTable
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, meta_slope
+from interlaw.report.look import FAINT, SERIES
 from interlaw.reproduce.push import interval
 
 NAME = "hundredfold"
@@ -90,3 +92,46 @@ def tell() -> None:
     for name in ("efficient", "lowest"):
         mean, low, high = numbers.mean_over_targets(gained, name)
         print(f"C3  hundredfold, gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+
+
+def panel() -> alt.LayerChart:
+    """R* of every target against parameters, a line a target where optima are bounded, and their means."""
+    found = bounded()
+    x = alt.X(
+        "budget",
+        title="parameters",
+        scale=alt.Scale(type="log", nice=False, padding=16),
+        axis=alt.Axis(values=sorted(found["budget"].unique()), format="~s"),
+    )
+    scale = alt.Scale(type="log", domain=[0.013, 2])
+    y = alt.Y("loss", title="R* = depth / width of the lowest loss", scale=scale, axis=alt.Axis(values=TICKS))
+    colour = alt.Color("layers", title=None, scale=alt.Scale(range=list(SERIES)))
+    base = alt.Chart(found).encode(x=x)
+    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y=y, color=colour, detail="source")
+    reach = base.mark_rule(strokeWidth=1, color=FAINT).encode(y=alt.Y("low", scale=scale), y2="high")
+    points = base.mark_circle(size=60, opacity=0.9).encode(y=y, color=colour)
+    return (reach + lines + points).properties(width=330, height=300, title="MLPs, nine targets")
+
+
+def tracking_panel() -> alt.LayerChart:
+    """R of the most efficient interaction against R* of the loss, a point a context with an optimum."""
+    found = bounded()
+    scale = alt.Scale(type="log", domain=[0.005, 3])
+    axis = alt.Axis(values=[0.01, 0.03, 0.1, 0.3, 1])
+    x = alt.X("loss", title="R* of the lowest loss", scale=scale, axis=axis)
+    y = alt.Y("interaction", title="R of the most efficient interaction", scale=scale, axis=axis)
+    same = pd.DataFrame({"loss": [0.005, 3], "interaction": [0.005, 3]})
+    line = alt.Chart(same).mark_line(color=FAINT, strokeDash=[4, 3]).encode(x=x, y=y)
+    colour = alt.Color("layers", title=None, scale=alt.Scale(range=list(SERIES)))
+    points = alt.Chart(found).mark_circle(size=70, opacity=0.9).encode(x=x, y=y, color=colour)
+    return (line + points).properties(width=300, height=300, title="contexts with an optimum, 9 targets")
+
+
+def bounded() -> pd.DataFrame:
+    """Contexts whose optimum is bounded on both sides, with the layers of their target."""
+    found = contexts()
+    layers = found["source"].str.extract(r"layers-(\d)")[0] + " layers of sines"
+    return found.assign(layers=layers)[found["status"] == "optimum"]
+
+
+TICKS = [0.02, 0.05, 0.1, 0.2, 0.5, 1]

@@ -66,7 +66,8 @@ def draw_forest() -> alt.TopLevelMixin:
         print_targets(numbers.towards_targets(numbers.final("targets")))
     if (numbers.RESULTS / "growth.csv").exists():
         for label, parts in numbers.lengths(numbers.final("growth")).items():
-            found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=f"GPTs, {label}"))
+            effects = numbers.effects(say("C2", judge_together(parts), runs=label), runs=f"GPTs, {label}")
+            found += [effects] if label == "all lengths" else []  # one length alone is too small to decide
     if (numbers.RESULTS / "small-gpts.csv").exists():
         label = "GPTs, 9 shapes, 3 budgets"
         found.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
@@ -187,9 +188,10 @@ def draw_optima() -> alt.TopLevelMixin:
     marks = base.mark_rule(strokeWidth=2).encode(y=low, y2="high") + base.mark_circle(size=70, opacity=1).encode(y=y)
     ends = pd.DataFrame({"low": [0.020], "high": [0.065]})
     band = alt.Chart(ends).mark_rect(color=MUTED, opacity=0.12).encode(y=low, y2="high")
+    public = (band + marks).properties(width=430, height=300, title="public sweeps of language models")
     return finished(
-        (band + marks).properties(width=480, height=300),
-        "The best depth / width falls as language models grow",
+        alt.hconcat(public, hundredfold.panel(), spacing=24).resolve_scale(color="independent"),
+        "R* falls as language models grow; on MLPs TODO",
         "90% intervals; grey: the range that the paper's budgets share, .020 to .065",
     )
 
