@@ -19,11 +19,6 @@ WINDOW = 0.35  # losses are level within 10% over a tenfold in R; fixed in the d
 LEAST_TARGETS = 5
 
 
-def is_there() -> bool:
-    """Whether the experiment has been run."""
-    return (numbers.RESULTS / f"{NAME}.csv").exists()
-
-
 @cache
 def table() -> pd.DataFrame:
     """Its trials; the budgets of a target are one part."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -315,7 +315,7 @@ def families_needed(value: float, *, detectable: float, now: int) -> str:
     return f"|r| = {detectable:.2f} could be seen; {could}"
 
 
-def regrets(own: Sequence[FittedTable] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
+def regrets(own: Mapping[str, Sequence[FittedTable]]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What a wrong R costs, per cent of the curve's minimum, at each budget that has an optimum.
 
     Losses between two measured shapes are read off the straight line in log R. The compute that a loss is worth comes
@@ -329,8 +329,8 @@ def regrets(own: Sequence[FittedTable] = ()) -> tuple[pd.DataFrame, pd.DataFrame
     names = ("gemstones-hot", "gemstones-cooldown", "gemstones-half-rate", "byte-level")
     fits = [(name.partition("-")[0] if "gem" in name else name, fit_law(find_sweep(name).table())) for name in names]
     curves, ruled = [], []
-    for source, fit in [*fits, *(("MLPs on sines", part.fit) for part in own)]:
-        worth = None if source == "MLPs on sines" else compute_slope(fit, with_tokens=source == "byte-level")
+    for source, fit in [*fits, *((label, part.fit) for label, parts in own.items() for part in parts)]:
+        worth = None if source in own else compute_slope(fit, with_tokens=source == "byte-level")
         for budget in fit.budgets:
             if budget.r_star.status != "optimum" or budget.r_star.value is None or budget.curve is None:
                 continue
@@ -348,7 +348,7 @@ def regrets(own: Sequence[FittedTable] = ()) -> tuple[pd.DataFrame, pd.DataFrame
             ruled += [
                 {**name, "rule": rule, "ratio": ratio, "cost": cost(ratio)}
                 for rule, ratio in zip(RULES, asked, strict=True)
-                if source != "MLPs on sines"  # rules are made for language models
+                if source not in own  # rules are made for language models
             ]
     return pd.DataFrame(curves), pd.DataFrame(ruled)
 

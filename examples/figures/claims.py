@@ -56,11 +56,10 @@ def draw_forest() -> alt.TopLevelMixin:
     for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, 6 targets, CompleteP")):
         if parts := numbers.fits_of(name):
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
-    if hundredfold.is_there():
-        label = "MLPs, 5k to 500k, 9 targets"
-        found.append(numbers.effects(say("C2", judge_together(hundredfold.targets()), runs=label), runs=label))
-    if parts := numbers.fits_of("students"):
-        label = "GRU students, 3 teachers"
+    for label, parts in (
+        ("MLPs, 9 targets, 5k to 500k", hundredfold.targets()),
+        ("GRU students, one teacher", numbers.fits_of("students")),
+    ):
         found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     if numbers.fits_of("targets"):
         print_targets(numbers.towards_targets(numbers.final("targets")))
@@ -132,11 +131,10 @@ def draw_tracking() -> alt.TopLevelMixin:
         mean, low, high = numbers.mean_over_targets(gains, name)
         print(f"C3  gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f}) in log loss")
     print(numbers.contexts_of(parts).round(4).to_string())
-    if hundredfold.is_there():
-        hundredfold.tell()
-        say("C3", judge_together(hundredfold.targets()), runs="MLPs, 5k to 500k")
+    hundredfold.tell()
+    say("C3", judge_together(hundredfold.targets()), runs="MLPs, 5k to 500k")
     print_gpts("small-gpts")
-    shapes = numbers.shapes_of(numbers.final("targets"))
+    shapes = numbers.shapes_of(hundredfold.table())
     scale = alt.Scale(type="log", domain=[0.005, 3])
     x = alt.X("ratio", title="R = depth / width", scale=scale, axis=alt.Axis(values=[0.01, 0.03, 0.1, 0.3, 1]))
     y = alt.Y("above", title="loss against the mean over shapes", axis=alt.Axis(format="+%"))
@@ -147,10 +145,11 @@ def draw_tracking() -> alt.TopLevelMixin:
         .mark_circle(size=80, opacity=0.9)
         .encode(x=x, y=y, color=colour)
     )
+    left = (lines + points).properties(width=400, height=300, title="a line a context, 9 targets")
     return finished(
-        (lines + points).properties(width=480, height=300),
+        alt.hconcat(left, hundredfold.tracking_panel(), spacing=24).resolve_scale(color="independent"),
         "The shape of most efficient interaction is not the shape of lowest loss",
-        "a line a context (target and budget), means of four seeds",
+        "MLPs, means of 12 seeds; a context is a target and a budget",
     )
 
 
@@ -191,7 +190,7 @@ def draw_optima() -> alt.TopLevelMixin:
     public = (band + marks).properties(width=430, height=300, title="public sweeps of language models")
     return finished(
         alt.hconcat(public, hundredfold.panel(), spacing=24).resolve_scale(color="independent"),
-        "R* falls as language models grow; on MLPs TODO",
+        "R* falls as language models grow; on MLPs it moves by much less, if at all",
         "90% intervals; grey: the range that the paper's budgets share, .020 to .065",
     )
 
@@ -237,9 +236,10 @@ def draw_models() -> alt.TopLevelMixin:
 
 def draw_regret() -> alt.TopLevelMixin:
     """C6: loss above the best against the factor off R*, and what three rules cost."""
-    curves, ruled = numbers.regrets(numbers.fits_of("targets"))
+    own = {"MLPs, 6 targets": numbers.fits_of("targets"), "MLPs, 9 targets": hundredfold.targets()}
+    curves, ruled = numbers.regrets(own)
     print_regrets(curves, ruled)
-    curves = curves[curves["sweep"] != "MLPs on sines"]  # theirs are ten times as steep
+    curves = curves[~curves["sweep"].isin(own)]  # theirs are ten times as steep
     means = (
         curves.dropna().groupby(["sweep", "factor"]).agg(cost=("cost", "mean"), count=("cost", "size")).reset_index()
     )
