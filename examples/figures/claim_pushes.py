@@ -37,10 +37,7 @@ DESTROYED = 0.5  # in log loss: the control's strong arms end the network
 
 def all_seeds(name: str, title: str) -> list[Effect]:
     """Effects over all seeds; those of the first seeds, of the replication and of each shape are printed beside."""
-    first, place = numbers.final(name), numbers.RESULTS / f"{name}-again.csv"
-    if not place.exists():
-        return told(first, title)
-    again = numbers.final(f"{name}-again")
+    first, again = numbers.final(name), numbers.final(f"{name}-again")
     told(first, f"{title}, first seeds")
     told(again, f"{title}, replication alone")
     both = pd.concat([first, again], ignore_index=True)

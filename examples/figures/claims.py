@@ -26,6 +26,7 @@ from interlaw.laws import judge_together
 from interlaw.report.look import BEST, CONFIG, FAINT, FIT, GOOD, INTERACTION, MUTED, SERIES
 from interlaw.report.saving import rendered, save
 from interlaw.runs import view_table
+from interlaw.size import counted
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 EXPERIMENTS = (
@@ -56,9 +57,10 @@ def draw_forest() -> alt.TopLevelMixin:
     for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, 6 targets, CompleteP")):
         if parts := numbers.fits_of(name):
             found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+    students = numbers.fits_of("students")
     for label, parts in (
-        ("MLPs, 9 targets, 5k to 500k", hundredfold.targets()),
-        ("GRU students, one teacher", numbers.fits_of("students")),
+        (f"MLPs, {len(hundredfold.targets())} targets, 5k to 500k", hundredfold.targets()),
+        (f"GRU students, {counted(len(students), 'teacher')}", students),
     ):
         found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     if numbers.fits_of("targets"):
@@ -145,11 +147,13 @@ def draw_tracking() -> alt.TopLevelMixin:
         .mark_circle(size=80, opacity=0.9)
         .encode(x=x, y=y, color=colour)
     )
-    left = (lines + points).properties(width=400, height=300, title="a line a context, 9 targets")
+    left = (lines + points).properties(
+        width=400, height=300, title=f"a line a context, {len(hundredfold.targets())} targets"
+    )
     return finished(
         alt.hconcat(left, hundredfold.tracking_panel(), spacing=24).resolve_scale(color="independent"),
         "The shape of most efficient interaction is not the shape of lowest loss",
-        "MLPs, means of 12 seeds; a context is a target and a budget",
+        f"MLPs, means of {hundredfold.SEEDS} seeds; a context is a target and a budget",
     )
 
 
