@@ -325,6 +325,11 @@ CASES = [
         "sweep {d}/good.toml --out {d}/out --executor cloud",
         "Invalid value for '--executor': 'cloud' is not one of 'local', 'processes', 'ray'",
     ),
+    ("sweep {d}/good.toml --out {d}/out --in-flight 0", "expected 1 to 32 groups in flight, found 0; choose 8, say"),
+    (
+        "sweep {d}/good.toml --out {d}/out --executor local --in-flight 2",
+        "expected groups in flight in worker processes alone, found the executor 'local'; remove --in-flight",
+    ),
     (
         "sweep {d}/good.toml --out {d}/out --workers 0",
         "'--workers': Input should be greater than or equal to 1, found '0'",

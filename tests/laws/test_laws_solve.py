@@ -107,4 +107,3 @@ def test_weights_count_like_copies() -> None:
     copied = {name: np.repeat(values, counts) for name, values in given.items()}
     again = replace(problem, features=copied, loss=np.repeat(loss, counts)).polish(start)[0]
     np.testing.assert_allclose(weighted, again, rtol=1e-3, atol=1e-4)
-    start[0, 2] = 0.3

@@ -109,7 +109,7 @@ def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
     params = np.array([0.93e6, 1.07e6, 1e6, 0.95e6, 1.5e6, 1.6e6])
     table = {"params": params, "depth": depth, "width": width, "loss": np.full(6, 2.0)}
     found = read_runs(table)
-    assert [len(np.unique(found.frame["budget"][rows])) for rows in (slice(0, 4), slice(4, 6))] == [1, 1]
+    assert [len(np.unique(found.frame["budget"].iloc[rows])) for rows in (slice(0, 4), slice(4, 6))] == [1, 1]
     assert len(np.unique(found.frame["budget"])) == 2
     assert "--budget-tolerance" in " ".join(found.told)
     assert len(np.unique(read_runs(table, budget_tolerance=0.03).frame["budget"])) == 5

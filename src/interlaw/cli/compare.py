@@ -12,7 +12,7 @@ from interlaw import published, report
 from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written
+from interlaw.cli.output import AsJson, make_console, print_json, write_figure
 from interlaw.errors import InterlawError
 from interlaw.size import counted
 
@@ -77,9 +77,8 @@ def compare(
         published.append_rows(write, added)
         make_console().print(f"wrote {counted(len(added), 'row')} to {write}")
     placements = published.place_rows(added, comparison.models, interval=comparison.interval)
-    if figure is not None:
-        points = published.published_models(rows, protocol=used, variant=variant)
-        tell_written(report.write_chart(figure, report.draw_scores(points, interval=comparison.interval)))
+    points = published.published_models(rows, protocol=used, variant=variant)
+    write_figure(figure, lambda: report.draw_scores(points, interval=comparison.interval))
     if as_json:
         print_json({**comparison.to_dict(), "added": [placement.to_dict() for placement in placements]})
         return

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from interlaw import recommendation, report
+from interlaw import report
 from interlaw.cli.loading import counting
 from interlaw.cli.options import Port
 from interlaw.cli.output import AsJson, make_console, print_json
@@ -52,7 +52,7 @@ def explore(
             make_console(stderr=False).print(f"wrote {page}")
         return
     with counting(family):  # what is wrong ends the command, before a page is served
-        recommendation.recommend(params=params, family=family, fit=fit)
+        report.recommended(asked, fit=fit)
     with report.ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"
         serve(server, address, said="chooses a shape; Ctrl-C ends this", as_json=as_json)

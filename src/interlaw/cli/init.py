@@ -10,7 +10,7 @@ import typer
 
 from interlaw import sweep
 from interlaw.cli.completion import families
-from interlaw.cli.options import OwnText, require_text
+from interlaw.cli.options import OwnText, require_text_there
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError
 from interlaw.files import save
@@ -28,7 +28,7 @@ def init(
     """
     if file.exists():
         raise InterlawError(f"expected a new file, found one at {str(file)!r}; name another, or remove it first")
-    require_text(text)
+    require_text_there(text)
     corpus = None if text is None else os.path.relpath(text, file.parent)
     save(file, sweep.starter_recipe(family=family, corpus=corpus).encode())
     if as_json:

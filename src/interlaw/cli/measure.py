@@ -152,7 +152,7 @@ def indices(written: str) -> list[int]:
 def show(result: interaction.Interaction, *, of: str) -> None:
     """Prints what was measured, one row a quantity, the null, and what to watch for."""
     console = make_console(stderr=False)
-    probes = f"{result.num_probes} probe{'s' * (result.num_probes > 1)} a sample"
+    probes = f"{counted(result.num_probes, 'probe')} a sample"
     console.print(of)
     console.print(
         f"{result.view} view at {result.layer}: {result.dim} coordinates, {_counted(result)}, "

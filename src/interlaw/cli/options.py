@@ -30,7 +30,7 @@ Vocabulary = Annotated[str | None, typer.Option("--vocab", help="Vocabulary size
 Tied = Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")]
 
 
-def require_text(text: Path | None) -> None:
+def require_text_there(text: Path | None) -> None:
     """Refuses a text of the user's own that is not there."""
     if text is not None and not text.exists():
         raise InterlawError(

@@ -12,7 +12,7 @@ import typer
 
 from interlaw import laws, recommendation, report, runs, sweep
 from interlaw.cli.loading import busy
-from interlaw.cli.options import OwnText, Workers, require_text
+from interlaw.cli.options import OwnText, Workers, require_text_there
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.cli.sweep import choose_device, drive
 from interlaw.errors import WorkFailedError
@@ -99,6 +99,6 @@ def recipe_on(text: Path | None) -> str:
     packaged = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
     if text is None:
         return packaged
-    require_text(text)
+    require_text_there(text)
     corpus = json.dumps(str(text.resolve()), ensure_ascii=False)  # a string of JSON is one of TOML
     return packaged.replace('corpus = "stdlib"', f"corpus = {corpus}")

@@ -15,7 +15,7 @@ from interlaw.cli.completion import DECODERS, among
 from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
 from interlaw.cli.options import Tied, Vocabulary, given_options
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written
+from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import save
 from interlaw.size import counted, format_size
@@ -101,7 +101,7 @@ def draw(result: recommendation.Recommendation, figure: Path, *, measured: bool)
         words = f"warning: no figure of {counted(num_timed, 'timed shape')}; list more with a larger --delta or --count"
         make_console().print(words)
         return
-    tell_written(report.write_chart(figure, report.draw_frontier(result)))
+    write_figure(figure, lambda: report.draw_frontier(result))
 
 
 def tell(words: str) -> None:

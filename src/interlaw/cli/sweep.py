@@ -77,6 +77,7 @@ def sweep(
     ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
     device = choose_device(device, on_ray=executor == "ray", num_gpus=ray.num_gpus)
     require_together(executor, ray, device=device, resources=resources_per_trial)
+    sweeps.require_in_flight(in_flight, executor=executor)
     limit = None if memory_limit is None else parse_size(memory_limit)
     sweeps.require_undivided(ray, memory_limit=limit, compiled=compiled)
     parsed, text = sweeps.read_recipe(recipe)

@@ -266,7 +266,7 @@ def gather(
     squares, view = Squares(), options.record
     done, read, check_at = 0, 0, FIRST_CHECK
     positions = options.positions or view.positions
-    batches, codes = samples_of(model, inputs, options)
+    batches, codes = _samples_of(model, inputs, options)
     expected = max(codes) + 1 if codes else batches.expected
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
@@ -319,7 +319,7 @@ def gather(
     )
 
 
-def samples_of(model: nn.Module, inputs: object, options: Options) -> tuple[Batches, list[int] | None]:
+def _samples_of(model: nn.Module, inputs: object, options: Options) -> tuple[Batches, list[int] | None]:
     """The inputs in batches, groups one after another, and the group of each sample; None where each is a cluster."""
     ordered, codes = (inputs, None) if options.groups is None else in_order(inputs, options.groups)
     batches = Batches(

@@ -78,7 +78,7 @@ class Claim:
         if self.verdict != "not testable" or self.quantity not in CLAIMED:
             return self.sentence
         about = opening(self.test, self.quantity, self.view)
-        return self.sentence.replace(about, opening(self.test, "", ""), 1)
+        return opening(self.test, "", "") + self.sentence.removeprefix(about)
 
 
 def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:

@@ -107,7 +107,9 @@ def join(parts: Sequence[Contexts], *, sources: Sequence[str]) -> Contexts:
     """
     source = np.unique(sources, return_inverse=True)[1]
     contexts = [part.contexts.assign(source=source[i], group=i) for i, part in enumerate(parts)]
-    starts = [np.cumsum([0, *map(len, frames)]) for frames in (contexts, [part.shapes for part in parts])]
+    first_context, first_shape = (
+        np.cumsum([0, *map(len, frames)]) for frames in (contexts, [part.shapes for part in parts])
+    )
     together = {
         view: {
             quantity: Measured(
@@ -120,8 +122,8 @@ def join(parts: Sequence[Contexts], *, sources: Sequence[str]) -> Contexts:
         for view, quantities in parts[0].interaction.items()
         if all(view in part.interaction for part in parts)
     }
-    shapes = [part.shapes.assign(context=part.shapes["context"] + starts[0][i]) for i, part in enumerate(parts)]
-    runs = [part.runs.assign(shape=part.runs["shape"] + starts[1][i]) for i, part in enumerate(parts)]
+    shapes = [part.shapes.assign(context=part.shapes["context"] + first_context[i]) for i, part in enumerate(parts)]
+    runs = [part.runs.assign(shape=part.runs["shape"] + first_shape[i]) for i, part in enumerate(parts)]
     return Contexts(
         contexts=pd.concat(contexts, ignore_index=True),
         shapes=pd.concat(shapes, ignore_index=True),

@@ -134,14 +134,12 @@ def _size_slope(
 
 def _share_of_size(which: NDArray[np.int64], size: FloatArray, tokens: FloatArray | None) -> float:
     """(1 + growth of tokens with size within budgets) / (1 + growth between budgets); 1 without tokens."""
-    if tokens is None or not (np.isfinite(tokens).all() and (tokens > 0).all()):
+    if tokens is None:
         return 1.0
     data, counts = np.log(tokens), np.bincount(which)
     means = [np.bincount(which, weights=values) / counts for values in (size, data)]
-    if (
-        np.ptp(means[0]) < NEGLIGIBLE
-    ):  # budgets that differ in training length alone: the slope is of the sizes within them
-        return 1.0
+    if np.ptp(means[0]) < NEGLIGIBLE:
+        return 1.0  # budgets that differ in training length alone: the slope is of the sizes within them
     within = _slope(size - means[0][which], data - means[1][which])
     between = _slope(means[0] - means[0].mean(), means[1] - means[1].mean())
     return float(np.clip((1 + within) / (1 + between), 0.0, 1.0)) if between > 0 else 1.0

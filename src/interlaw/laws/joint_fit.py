@@ -73,7 +73,7 @@ def fit_joint_law(
     )
     reference = float(np.exp(np.log(params).mean()))
     means = np.array([fit.params_mean for fit in budgets])
-    wells = _curvatures(solution, drawn.thetas, means, reference, confidence)
+    wells = _wells(solution, drawn.thetas, means, reference, confidence)
     if wells is None:
         return None
     natural = _natural(solution, drawn, reference, confidence)
@@ -142,8 +142,9 @@ def _bootstrap(
     for each in solved:
         thetas, cost, met = each.problem.polish(np.tile(each.theta, (num_draws, 1)), weights=weights)
         dof = num_shapes - each.form.num_parameters
-        shown, _ = pooled_error(each.rmse_log, dof, shapes.noise_of_means(rows), shapes.noise_dof)
-        short = shown / each.rmse_log if each.rmse_log > 0 else 1.0  # residuals and the seed noise of a mean together
+        # residuals and the seed noise of a mean together
+        error, _ = pooled_error(each.rmse_log, dof, shapes.noise_of_means(rows), shapes.noise_dof)
+        short = error / each.rmse_log if each.rmse_log > 0 else 1.0
         along = dependence(each, budget=rows["budget"].to_numpy(), confidence=confidence)
         widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
         draws.append(widened)
@@ -232,12 +233,12 @@ def _well(solution: Solution, thetas: FloatArray, i: int, size: float) -> tuple[
     return floor + slope * shrunk, kappa * scale, skew * scale
 
 
-def _curvatures(
+def _wells(
     solution: Solution, draws: FloatArray, means: FloatArray, reference: float, confidence: float
 ) -> list[tuple[float, Curvature]] | None:
-    """Loss at R* and curvature of each budget; None where nothing is known of an interval.
+    """Loss at R* and curvature of each budget.
 
-    That is: no refit converged, most fall to no loss there, or the law itself falls without end.
+    None where no refit converged, where most fall to no loss there, or where the law itself falls without end.
     """
     if len(draws) < 2:
         return None

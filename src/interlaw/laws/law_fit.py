@@ -68,10 +68,10 @@ class LawFit(Charted, LawResult):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LawFit:
-        """Read back what `to_dict` gave, also after a trip through JSON.
+        """Read back what `to_dict` gave, also after a trip through JSON; other keys are left out.
 
         Raises:
-            InterlawError: A key is missing, or a value is of another kind; other keys are left out.
+            InterlawError: A key is missing, or a value is of another kind.
         """
         from pydantic import TypeAdapter, ValidationError
 

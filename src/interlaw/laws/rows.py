@@ -50,7 +50,7 @@ def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFra
 
 
 def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, tuple[str, ...], int]:
-    """Rows at the rate of lowest mean validation loss of each shape, what to tell, how many shapes chose an end of it.
+    """Rows at each shape's rate of lowest mean validation loss, what to tell, and how many chose the end of the rates.
 
     Args:
         rows: The rows to choose among.

@@ -138,10 +138,11 @@ def read_runs(
         rated, cells=lambda rows: pd.DataFrame({name: _text(table, name, num_rows)[rows] for name in names})
     )
     has_seeds, unshared = shared_seeds(kept)
-    tokens = kept.get("train_tokens", pd.Series(dtype=float))
-    unknown = [name for name, known in (("seed", has_seeds), ("train_tokens", _all_positive(tokens))) if not known]
+    has_tokens = "train_tokens" in kept and bool(_positive(kept["train_tokens"]).all())
+    unknown = [name for name, known in (("seed", has_seeds), ("train_tokens", has_tokens)) if not known]
+    kept = kept.assign(spent=kept.get("budget_spent", kept["params"])).drop(columns=unknown, errors="ignore")
     return Runs(
-        frame=kept.assign(spent=kept.get("budget_spent", kept["params"])).drop(columns=unknown, errors="ignore"),
+        frame=kept.filter(items=["budget", *REQUIRED, "spent", "train_tokens", "seed", *MEASURED]),
         spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
         told=(*told, *late, *searched, *copied, *unshared),
         rate_edges=edges + _searched_edges(kept),
@@ -238,12 +239,12 @@ def _check_length(values: NDArray[Any], name: str, num_rows: int) -> None:
         )
 
 
-def _all_positive(values: pd.Series[float]) -> bool:
-    return bool((np.isfinite(values) & (values > 0)).all())
+def _positive(values: pd.Series[float]) -> pd.Series[bool]:
+    return values.gt(0) & values.lt(np.inf)
 
 
 def _check_positive(values: pd.Series[float]) -> None:
-    bad = values[~(np.isfinite(values) & (values > 0))]
+    bad = values[~_positive(values)]
     if len(bad):
         raise InterlawError(
             f"expected positive finite {values.name} in every finished run, found {bad.iloc[0]} in row {bad.index[0]} "

@@ -68,7 +68,7 @@ def tracking(
     contexts.
     """
     asked = ask("C3", "tracking", quantity="efficiency", view=view)
-    known = contexts.contexts.assign(interaction=efficient).dropna()
+    known = contexts.contexts.assign(interaction=efficient).dropna(subset=["log_r_star", "interaction"])
     loss, interaction, size = (known[name].to_numpy() for name in ("log_r_star", "interaction", "size"))
     source, unit = labels(known, "source"), labels(known, "source", "budget")
     count = len(set(unit))

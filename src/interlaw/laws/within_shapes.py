@@ -39,8 +39,8 @@ def within_shapes(
     if runs.empty:
         return not_testable(asked, "no shape was run and measured with two seeds")
     y, x = runs["log_loss_of_run"].to_numpy(), runs["value"].to_numpy()
-    means = shapes_and_seeds(runs)
-    plain = Projection(means, size=len(runs))
+    blocks = shapes_and_seeds(runs)
+    plain = Projection(blocks, size=len(runs))
     seeds = labels(runs, *BUDGET, "seed") if seed else None
     # how many independent differences of seeds there are; treatments that share seeds add none
     units = None if seeds is None else int(seeds.max()) - int(labels(runs, *BUDGET).max())
@@ -52,14 +52,14 @@ def within_shapes(
     if is_constant(y, plain(y)) or is_constant(x, plain(x)):
         return not_testable(asked, "the loss or the quantity is the same for every seed")
     cluster = labels(runs, *BUDGET, "group", "seed") if seed else None
-    left, right = (_weights(means, cluster, each) for each in (y, x))
+    left, right = (_weights(blocks, cluster, each) for each in (y, x))
     alike = labels(runs, *SHAPE, *seed)  # under all treatments of a source: they are permuted together
     return correlate(
         y * left,
         x * right,
         noise=runs["variance"].to_numpy() * right**2,
-        project=_weighted(means, right),
-        project_loss=_weighted(means, left),
+        project=_weighted(blocks, right),
+        project_loss=_weighted(blocks, left),
         orders=orders_within(runs["shape"].to_numpy(), alike, num_permutations, rng),
         confidence=confidence,
         asked=asked,
@@ -69,7 +69,7 @@ def within_shapes(
     )
 
 
-def _weights(means: list[tuple[IntArray, FloatArray]], cluster: IntArray | None, values: FloatArray) -> FloatArray:
+def _weights(blocks: list[tuple[IntArray, FloatArray]], cluster: IntArray | None, values: FloatArray) -> FloatArray:
     """One over the noise of each run's seed in its context, relative to the others, (n,); ones without seeds.
 
     Variances and two-way means are estimated in turn: residuals over one minus their leverage (the equations of
@@ -80,7 +80,7 @@ def _weights(means: list[tuple[IntArray, FloatArray]], cluster: IntArray | None,
     if cluster is None:
         return weights
     for _ in range(NUM_STEPS):
-        project = _weighted(means, weights)
+        project = _weighted(blocks, weights)
         left = (project(values * weights) / weights) ** 2
         dof = np.maximum(np.bincount(cluster, weights=1 - project.leverage()), 1.0)
         log_variance = np.log(np.maximum(np.bincount(cluster, weights=left) / dof, 1e-6 * left.mean()))

@@ -4,6 +4,7 @@ from .charts import chart_of as chart_of
 from .document import SheetPart as SheetPart
 from .document import plain_page as plain_page
 from .evidence_figure import draw_evidence as draw_evidence
+from .explorer import recommended as recommended
 from .explorer import write_explorer as write_explorer
 from .figure import Drawing as Drawing
 from .figure import Figure as Figure

@@ -67,7 +67,7 @@ def write_explorer(
     """
     path = Path(NAME if out is None else out)
     values = _values(asked or {})
-    result = recommendation.recommend(**read_fields(values), fit=fit)
+    result = recommended(values, fit=fit)
     if measure is not None:
         result = recommendation.timed(result, say=measure)
     save(path, _page(values, show(result), served=False).encode())
@@ -80,6 +80,15 @@ def explorer_page(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -
     # a family of transformers is counted network by network: the page comes first, and its script asks
     found = mistake("") if values["family"].startswith("hf:") else answer(values, fit=fit)
     return _page(values, found, served=True)
+
+
+def recommended(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> Recommendation:
+    """What `recommend` says of the values of the form's fields.
+
+    Raises:
+        InterlawError: What `recommend` refuses, or a text that is no number where one is meant.
+    """
+    return recommendation.recommend(**read_fields(asked), fit=fit)
 
 
 def _values(asked: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +118,7 @@ def answer(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> dict[
         `html`, `panels` and `config`, or `error`: what `recommend` says of a wrong value.
     """
     try:
-        return show(recommendation.recommend(**read_fields(asked), fit=fit))
+        return show(recommended(asked, fit=fit))
     except InterlawError as error:
         return mistake(str(error))
 

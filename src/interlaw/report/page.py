@@ -186,14 +186,14 @@ def trials_table(results: RunResults) -> Table:
 
 
 def demo_page() -> str:
-    """The page, whole."""
-    page = resources.files("interlaw.report").joinpath(DEMO).read_text(encoding="utf-8")
+    """The packaged report of a real experiment: kept without style and scripts, which the installed package puts in."""
+    content = resources.files("interlaw.report").joinpath(DEMO).read_text(encoding="utf-8")
     for place, part in _of_every_page().items():
-        page = page.replace(place, part)
-    return page
+        content = content.replace(place, part)
+    return content
 
 
-def content_alone(page: str) -> str:
+def content_alone(content: str) -> str:
     """A written report as it is kept in the package: places stand for what every page has.
 
     Example:
@@ -202,8 +202,8 @@ def content_alone(page: str) -> str:
         [1, 1, 1, 1]
     """
     for place, part in _of_every_page().items():
-        page = page.replace(part, place)
-    return page
+        content = content.replace(part, place)
+    return content
 
 
 def _of_every_page() -> dict[str, str]:

@@ -38,8 +38,8 @@ class Experiment:
     scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-OURS = (WAVES, TARGETS, HUNDREDFOLD, STUDENTS, GROWTH, SMALL_GPTS, RATES)
-SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, *OURS)
+DESIGNED = (WAVES, TARGETS, HUNDREDFOLD, STUDENTS, GROWTH, SMALL_GPTS, RATES)
+SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, *DESIGNED)
 _SWEEP, _TEXT = frozenset({"workers", "device"}), frozenset({"text"})
 EXPERIMENTS: dict[str, Experiment] = {
     "double-descent": Experiment(run=run_double_descent),

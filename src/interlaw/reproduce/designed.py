@@ -14,8 +14,8 @@ TARGETS_OF = (
     *((2, 12), (3, 8), (2, 8), (4, 8), (1, 8), (3, 10), (2, 6)),
     *((4, 10), (1, 6), (3, 6), (2, 10), (4, 6), (1, 10)),
 )
-HARDER = {2: "1.2", 3: "1.0", 4: "0.9"}  # gains that leave a loss to be won at 500k; fixed in a pilot, as these rates
-BUDGETS = {  # depths and the rate of each budget; depth / width spans the same range in all
+HARDER = {2: "1.2", 3: "1.0", 4: "0.9"}  # gains that leave a loss to be won at 500k; fixed in a pilot
+BUDGETS = {  # depths and, from the same pilot, the rate of each budget; depth / width spans the same range in all
     "5k": ("1, 2, 3, 4, 6, 8, 10, 13, 18", "3.6e-2"),
     "16k": ("1, 2, 3, 5, 7, 10, 14, 20, 28", "4.1e-2"),
     "50k": ("1, 2, 4, 7, 10, 15, 21, 29, 40", "4.7e-2"),

@@ -146,7 +146,7 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
         if ours:
             spread = float(np.std(ours))
             lines.append(compare(published, float(np.mean(ours)), our_spread=spread, differs=DIFFERS))
-    means = pd.DataFrame(rows).groupby("train_points")[["loss", "plugin_aofe"]].mean(skipna=False)
+    means = pd.DataFrame(rows).groupby("train_points")[["loss", "plugin_aofe"]].mean()
     peaks = [means[name].idxmax() for name in means]
     lines.append(
         claim(

@@ -145,8 +145,8 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
     """The ansatz, a network: do its layers end nearly proportional, or at least nearer to it than they began?"""
     lines = []
     for label, own in pd.DataFrame(rows).groupby("model", sort=False):
-        means = own.groupby("step")["nfa"].mean(skipna=False)
-        start, end = means.iloc[0], means.iloc[-1]
+        steps = [layers["nfa"].to_numpy() for _, layers in own.groupby("step")]
+        start, end = float(steps[0].mean()), float(steps[-1].mean())
         lines.append(
             claim(
                 f"{label}: W^T W comes to agree with the AGOP",

@@ -20,14 +20,14 @@ from pydantic import Field, StrictFloat, StrictInt, TypeAdapter
 
 from interlaw.errors import InterlawError, near_path
 from interlaw.files import write_atomically
-from interlaw.runs.record import Record
+from interlaw.runs.record import COUNTS, Record
 from interlaw.runs.spec import TrialSpec
 
 RECIPE = "recipe.toml"
 # a write that no retry fixes: no room, no permission to write, a broken or vanished disk
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
-Number = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-_PROGRESS = TypeAdapter(dict[str, Number])
+_Number = Annotated[StrictInt, Field(gt=-COUNTS, lt=COUNTS)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+_PROGRESS = TypeAdapter(dict[str, _Number])
 
 
 class StorageError(InterlawError):

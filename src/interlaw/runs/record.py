@@ -13,7 +13,7 @@ from interlaw.runs.document import Document
 if TYPE_CHECKING:
     import torch
 
-_COUNTS = 2**63  # beyond every count, within every float
+COUNTS = 2**63  # beyond every count, within every float
 
 
 class Record(Document):
@@ -52,7 +52,7 @@ class Record(Document):
     val_loss: float | None = None
     min_val_loss: float | None = None
     figures: dict[str, float | None] = Field(default_factory=dict)
-    units: int = Field(default=0, ge=0, lt=_COUNTS)
+    units: int = Field(default=0, ge=0, lt=COUNTS)
     train_flops: float = 0.0
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
@@ -68,7 +68,7 @@ class Record(Document):
     def _plain(cls, shape: dict[str, Any]) -> dict[str, Any]:
         """Counts are numbers: a table sorts by them and divides."""
         for name, value in shape.items():
-            is_count = isinstance(value, float | None) or (isinstance(value, int) and abs(value) < _COUNTS)
+            is_count = isinstance(value, float | None) or (isinstance(value, int) and abs(value) < COUNTS)
             if name != "family" and not is_count:
                 raise ValueError(f"expected a number for {name}, found {str(value)[:40]!r}")
         return shape

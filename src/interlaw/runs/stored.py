@@ -48,7 +48,7 @@ class StoredTrial(TrialFolder):
         self.storage.write(contents)
         content = (record.model_dump_json(indent=1) + "\n").encode()
         if not self.storage.create("record.json", content):
-            content = self.storage.read("record.json") or content
+            content = self.storage.read("record.json") or content  # ours where it was just removed, to run it again
         write_atomically(self.path / "record.json", content)
 
     def forget_record(self) -> None:

@@ -6,6 +6,7 @@ from .driver import Executor as Executor
 from .driver import plan_run as plan_run
 from .driver import prepare_run as prepare_run
 from .driver import require_folder as require_folder
+from .driver import require_in_flight as require_in_flight
 from .driver import run_trials as run_trials
 from .feasible import require_smallest_fits as require_smallest_fits
 from .local import Event as Event

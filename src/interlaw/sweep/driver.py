@@ -101,6 +101,20 @@ def require_folder(out: str | Path) -> None:
         raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
 
 
+def require_in_flight(in_flight: int | None, *, executor: Executor) -> None:
+    """Refuses a number of groups in flight that cannot be.
+
+    Raises:
+        InterlawError: It is out of range, or trials run where there are no worker processes of this machine.
+    """
+    Conditions(in_flight=in_flight)
+    if in_flight is not None and executor != "processes":
+        raise InterlawError(
+            f"expected groups in flight in worker processes alone, found the executor {executor!r}; "
+            "remove --in-flight, or choose --executor processes"
+        )
+
+
 def run_trials(
     run: RunFolder,
     trials: list[TrialSpec],
@@ -131,7 +145,8 @@ def run_trials(
         listen: Told what happens.
 
     Raises:
-        InterlawError: When less than one worker is asked for, or a number is out of range.
+        InterlawError: When less than one worker is asked for, a number is out of range, or groups in flight are asked
+            for where there are no worker processes.
     """
     conditions = Conditions(
         device=device,
@@ -142,10 +157,7 @@ def run_trials(
     )
     if num_workers is not None and num_workers < 1:
         raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
-    if in_flight is not None and executor != "processes":
-        raise InterlawError(
-            f"expected the executor processes for groups in flight, found {executor!r}; remove one of the two"
-        )
+    require_in_flight(in_flight, executor=executor)
     if executor != "local" and run.location.startswith("memory://"):
         raise InterlawError(
             f"expected storage that other processes reach, found {run.location!r}; choose it, or the executor local"

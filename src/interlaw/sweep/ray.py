@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from interlaw.errors import InterlawError, MissingExtraError
+from interlaw.errors import InterlawError, brought_by
 from interlaw.runs import Record, RunFolder, TrialSpec, is_url, open_run
 from interlaw.sweep.cluster import (
     RayOptions,
@@ -63,10 +63,8 @@ def run_on_ray(
             of them does not share the run's folder.
         MissingExtraError: When ray is not installed.
     """
-    try:
+    with brought_by("ray", "the executor ray"):
         import ray
-    except ImportError as error:
-        raise MissingExtraError("the executor ray", "ray") from error
     require_undivided(options, memory_limit=conditions.memory_limit, compiled=conditions.compiled)
     with _faults(ray), open_cluster(ray, options.address):
         require_resources(ray, options)

@@ -178,7 +178,7 @@ class TrainingPart(Strict):
             treatments = " and ".join(self.treatment)
             raise ValueError(f"treatment {treatments} takes {' and '.join(sorted(wanted))}, not {found}")
         ratios = [after / before for before, after in pairwise(self.learning_rates or ())]
-        if ratios and (min(ratios) <= 1 or max(ratios) / min(ratios) > GRID_TOLERANCE):  # the search goes on so
+        if ratios and (min(ratios) <= 1 or max(ratios) / min(ratios) > GRID_TOLERANCE):  # a search extends them by it
             raise ValueError("learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]")
         return self
 
@@ -368,10 +368,10 @@ def _problem(problem: ErrorDetails) -> str:
         found = str(problem["input"])[:60]
         item = json.dumps(found, ensure_ascii=False) if isinstance(problem["input"], str) else found
         return f"{place}: expected a list, found {found!r}, write a list: [{item}]"
-    said = f"{place}: {message[0].lower()}{message[1:]}"
+    words, _, remedy = f"{message[0].lower()}{message[1:]}".partition("; ")
     if not isinstance(problem["input"], dict):  # of a part as a whole the message says what was found
-        said += f", found {str(problem['input'])[:60]!r}"
-    return said if "; " in message else f"{said}, change it"  # some say themselves what to do
+        words += f", found {str(problem['input'])[:60]!r}"
+    return f"{place}: {words}; {remedy}" if remedy else f"{place}: {words}, change it"
 
 
 def _keys(place: tuple[str, ...]) -> list[str]:
