@@ -438,6 +438,7 @@ CASES = [
         "claims, warnings, delta, confidence, seed, left_out in LawFit, not found",
     ),
     ("recommend --params 350M --export {d}/standing", "expected no other configuration in ... found"),
+    ("recommend --params 350M --pick 2", "expected --export DIR with --pick, found none; name the folder"),
     ("recommend --params 350M --export {d}/new --pick 99", "expected --pick from 1 to 3, found 99"),
     (
         "compare --models {d}/models-columns.csv",

@@ -208,11 +208,12 @@ def test_exports_are_the_table(finished_run: Path, tmp_path: Path, capfdbinary: 
         assert run(["export", str(finished_run), "--format", form]) == 0
         printed = capfdbinary.readouterr().out
         pd.testing.assert_frame_equal(read(printed), table, check_dtype=False, rtol=1e-9)
-        assert run(["export", str(finished_run), "--format", form, "--out", str(tmp_path / f"new/table.{form}")]) == 0
+        assert run(["export", str(finished_run), "--out", str(tmp_path / f"new/table.{form}")]) == 0  # by the ending
         assert (tmp_path / f"new/table.{form}").read_bytes() == printed
         first = capfdbinary.readouterr()
         assert (first.out, first.err) == (b"", f"wrote {tmp_path}/new/table.{form}\n".encode())
-    assert run(["export", str(finished_run), "--out", str(tmp_path / "new/table.csv")]) == 0
+    assert run(["export", str(finished_run), "--format", "jsonl", "--out", str(tmp_path / "new/table.csv")]) == 0
+    assert json.loads((tmp_path / "new/table.csv").read_text().splitlines()[0])  # what is asked for by name counts
     assert capfdbinary.readouterr().err.endswith(b"table.csv, in place of the one that was there\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -13,10 +13,15 @@ from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, print_json, tell_written
 from interlaw.files import save
 
+Form = Literal["csv", "parquet", "jsonl"]
+
 
 def export(
     run: RunPlace,
-    form: Annotated[Literal["csv", "parquet", "jsonl"], typer.Option("--format", help="Of the table.")] = "csv",
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="Of the table; by the ending of --out, else csv, when not given."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -24,8 +29,10 @@ def export(
 
     Shape, loss, interaction with intervals, cost.
     """
+    ending = "" if out is None else out.suffix.removeprefix(".")
+    named = form or (ending if ending in get_args(Form) else "csv")
     table = runs.load_table(run)
-    content = runs.table_as(table, form=form)
+    content = runs.table_as(table, form=named)
     if out is None and as_json:
         print_json({"trials": table.to_dict(orient="records")})
         return
@@ -36,4 +43,4 @@ def export(
     save(out, content)
     tell_written(out, replaced=replaced)
     if as_json:
-        print_json({"trials": len(table), "format": form, "out": out})
+        print_json({"trials": len(table), "format": named, "out": out})

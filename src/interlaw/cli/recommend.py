@@ -60,7 +60,9 @@ def recommend(
         Path | None, typer.Option(metavar="FILE.png", help="With --measure: predicted loss against latency.")
     ] = None,
     export: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the chosen shape's config.json.")] = None,
-    pick: Annotated[int, typer.Option(help="Which shape of the table to export; 1 is the pick.")] = 1,
+    pick: Annotated[
+        int | None, typer.Option(help="With --export: which shape of the table; the first when not given.")
+    ] = None,
     details: Annotated[bool, typer.Option("--details", help="Print every published line and model.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +70,8 @@ def recommend(
 
     Then what is nearly as good and why one would rather take that, with what each costs.
     """
+    if pick is not None and export is None:
+        raise InterlawError("expected --export DIR with --pick, found none; name the folder, or remove --pick")
     fit = read_fit(law) if law is not None else None
     asked = given_options(
         ctx,
@@ -81,7 +85,7 @@ def recommend(
         result = recommendation.timed(result, say=tell)
     if figure is not None:
         draw(result, figure, measured=measure)
-    written = write_config(result, export, pick=pick) if export is not None else None
+    written = write_config(result, export, pick=1 if pick is None else pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
         return
