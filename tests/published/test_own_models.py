@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,24 @@ def test_a_score_beside_a_config_makes_a_whole_row(tmp_path: Path) -> None:
     with pytest.raises(InterlawError, match=r"expected a table with the columns .*, found 'what'"):
         append_rows(other, [row])
     with pytest.raises(InterlawError, match="expected to write"):
-        append_rows(tmp_path / "nowhere" / "t.csv", [row])
+        append_rows(other / "t.csv", [row])
+    with pytest.raises(InterlawError, match="expected to read"):
+        append_rows(tmp_path, [row])
+
+
+def test_a_table_survives_a_full_disk(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    row = row_from_config(write(tmp_path / "tall" / "config.json", LLAMA))
+    append_rows(table, [row])
+    before, (soft, hard) = table.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))  # every longer file ends in an error there
+    try:
+        with pytest.raises(InterlawError, match=r"expected to write .*mine.csv', found: File too large"):
+            append_rows(table, [row])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert table.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "tall"]
 
 
 def test_what_is_no_configuration_is_refused(tmp_path: Path) -> None:

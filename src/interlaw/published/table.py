@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from interlaw.errors import InterlawError
-from interlaw.files import packaged_rows
+from interlaw.files import packaged_rows, save
 from interlaw.published.row import SCORE_FIELDS, PublishedRow
 
 
@@ -71,25 +71,25 @@ def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:
 
 
 def append_rows(path: Path, rows: Iterable[PublishedRow]) -> None:
-    """Appends rows to a user's table, or begins one; a table with other columns is left alone.
+    """Appends rows to a user's table, or begins one; a crash leaves the old table, and other columns are refused.
 
     Raises:
-        InterlawError: The file has other columns, or cannot be written.
+        InterlawError: The file has other columns, or cannot be read or written.
     """
     names = list(PublishedRow.model_fields)
     try:
         old = (path.read_text(encoding="utf-8") if path.exists() else "") or ",".join(names)
-        header = next(csv.reader(old.splitlines()[:1]))
-        if other := sorted(set(header) - set(names)):
-            raise InterlawError(
-                f"expected a table with the columns {', '.join(names)} in {path}, found {other[0]!r}; name another file"
-            )
-        text = io.StringIO()
-        writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
-        writer.writerows(row.model_dump() for row in rows)
-        path.write_text(old.removesuffix("\n") + "\n" + text.getvalue(), encoding="utf-8")
     except OSError as error:
-        raise InterlawError(f"expected to write {path}, found: {error.strerror}; name another file") from error
+        raise InterlawError(f"expected to read {path}, found: {error.strerror}; name another file") from error
+    header = next(csv.reader(old.splitlines()[:1]))
+    if other := sorted(set(header) - set(names)):
+        raise InterlawError(
+            f"expected a table with the columns {', '.join(names)} in {path}, found {other[0]!r}; name another file"
+        )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
+    writer.writerows(row.model_dump() for row in rows)
+    save(path, (old.removesuffix("\n") + "\n" + text.getvalue()).encode())
 
 
 def check_consistent(rows: Iterable[PublishedRow]) -> None:

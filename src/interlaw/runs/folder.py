@@ -169,10 +169,8 @@ class TrialFolder:
     def write_progress(self, values: Mapping[str, Any]) -> None:
         """Notes where a running trial stands; lost without harm."""
         content = json.dumps({**values, "pid": os.getpid(), "updated": time.time()})
-        temporary = self.path / f".progress.{os.getpid()}.tmp"
         with suppress(OSError):
-            temporary.write_text(content)
-            temporary.replace(self.path / "progress.json")
+            write_atomically(self.path / "progress.json", content.encode(), durable=False)
 
     def progress(self) -> dict[str, float]:
         """Where a running trial stands, in numbers; empty when nothing was noted, or nothing that can be read."""
@@ -193,7 +191,7 @@ class TrialFolder:
 
     @contextmanager
     def lock(self, *, patience_seconds: float = 0.0) -> Iterator[bool]:
-        """Holds the trial against other processes; gives False when one holds it all that time. Freed by any death."""
+        """Locks the trial; gives False if another process keeps it. The lock ends with its process."""
         with storage_faults(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             opened = (self.path / ".lock").open("a")
