@@ -34,7 +34,9 @@ def test_rows_are_the_tested_claims() -> None:
     assert [row["test"][-7:] for row in views] == [" (loss)", "(input)"]  # named where there are several
     assert (found[0]["effect"], found[0]["low"], found[0]["high"]) == (-0.4, -0.6, -0.1)
     assert (found[0]["unseen_low"], found[0]["unseen_high"]) == (-0.45, 0.45)
-    assert claims_message(CLAIMS) == "1 of 2 tests of the claims are decided: 1 holds"
+    assert claims_message(CLAIMS) == "1 of 2 tests of the claims is decided: 1 for the claim"
+    more = [*CLAIMS, claim(verdict="opposite")]
+    assert claims_message(more) == "2 of 3 tests of the claims are decided: 1 for the claim, 1 against it"
 
 
 def test_undecided_claims_are_hollow_and_nothing_tested_is_no_figure() -> None:

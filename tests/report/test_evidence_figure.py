@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.report.specifications import layers
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation import gather_evidence
 from interlaw.report import draw_evidence, write_chart
 from interlaw.report.evidence_figure import evidence_rows
+from interlaw.report.look import DATASETS
 
 
 def test_the_plotted_numbers_are_the_evidence() -> None:
@@ -15,15 +17,32 @@ def test_the_plotted_numbers_are_the_evidence() -> None:
     values = evidence_rows(found)
     counting = [one for source in found.sources for one in source.optima if one.counts]
     assert [row["ratio"] for row in values["optima"]] == [one.ratio for one in counting]
-    assert {row["standing"] for row in values["beside"]} == {
-        "claim of the paper",
-        "shape that was chosen",
-        "convention",
+    assert {row["line"] for row in values["beside"]} == {
+        "Sun byte-level GPT, one seed",
+        *(f"{name}, chosen" for name in ("Chinchilla", "MobileLLM")),
+        *(f"{name}, convention" for name in ("nanochat", "Marin")),
     }
     middle = values["pool"][len(values["pool"]) // 2]
     again = found.pool.predict(middle["params"])
     assert (middle["ratio"], middle["low"], middle["high"]) == (again.ratio, again.low, again.high)
     assert draw_evidence(found).message.startswith(f"At 1B the pool expects R* = {found.pooled[0].ratio:.3f}")
+
+
+def test_lines_are_told_apart_and_a_data_set_has_one_colour() -> None:
+    (panel,) = draw_evidence(gather_evidence()).panels
+    lines = next(each for each in layers(panel.chart) if "strokeDash" in each["encoding"])["encoding"]
+    for channel in ("stroke", "strokeDash"):
+        looks = [str(each) for each in lines[channel]["scale"]["range"]]
+        assert len(set(looks)) == len(looks) == 5
+    dots = layers(panel.chart)[-1]["encoding"]["color"]["scale"]
+    assert dict(zip(dots["domain"], dots["range"], strict=True)).items() <= DATASETS.items()
+    assert lines["stroke"]["scale"]["range"][0] == DATASETS["Sun byte-level GPT"]
+
+
+def test_no_line_leads_through_the_edge_of_a_grid() -> None:
+    """At 300k the byte-level sweep's best shape is one layer, the shallowest tried: no optimum."""
+    beside = evidence_rows(gather_evidence())["beside"]
+    assert min(row["params"] for row in beside if row["name"] == "Sun byte-level GPT") == 6e5
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from interlaw.laws import Claim
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import BEST, FAINT, FIT, INTERACTION, MUTED, padded
+from interlaw.report.look import FAINT, MUTED, VERDICTS, padded
 from interlaw.report.marks import Spec, layered, linear_axis, listed, marks, told_apart, when
 from interlaw.report.results import Analysis, RunResults
 
@@ -15,7 +15,7 @@ CAPTION = (
     "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its interval. Grey: "
     "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell."
 )
-VERDICTS = {"holds": INTERACTION, "opposite": BEST, "negligible": FIT, "cannot tell": MUTED}
+DECIDED = {"holds": "for the claim", "opposite": "against it", "negligible": "negligible"}
 NAMES = {
     "r_star_loss": "R* of the loss",
     "r_star_interaction": "R* of interaction",
@@ -59,8 +59,10 @@ def claims_message(claims: Sequence[Claim]) -> str:
     decided = [claim.verdict for claim in tested if claim.verdict != "cannot tell"]
     if not decided:
         return f"None of {len(tested)} tests of the claims is decided by these data"
-    counts = ", ".join(f"{decided.count(each)} {each}" for each in VERDICTS if each in decided)
-    return f"{len(decided)} of {len(tested)} tests of the claims are decided: {counts}"
+    counts = ", ".join(f"{decided.count(each)} {words}" for each, words in DECIDED.items() if each in decided)
+    return (
+        f"{len(decided)} of {len(tested)} tests of the claims {'is' if len(decided) == 1 else 'are'} decided: {counts}"
+    )
 
 
 def draw_claims(claims: Sequence[Claim]) -> Drawing | None:

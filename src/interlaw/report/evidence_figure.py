@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from interlaw.recommendation import Evidence
+from interlaw.recommendation import Evidence, Source
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
-from interlaw.report.look import DASHES, FIT, MUTED, SERIES, SHAPES, SURFACE, padded
+from interlaw.report.look import DASHES, FIT, SHAPES, SURFACE, dataset_colours, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.size import format_size
 
 SPAN = (3e5, 3e10)  # sizes shown: those measured, and as far as the pool is asked
 NUM_SIZES = 41
-# Lines without a vote that name a ratio, and what the legend of their standing says.
-BESIDE = {"claim": "claim of the paper", "chosen": "shape that was chosen", "convention": "convention"}
+# Lines without a vote that name a ratio, and what the legend says of their standing.
+BESIDE = {"claim": "one seed", "chosen": "chosen", "convention": "convention"}
 
 
 def evidence_rows(found: Evidence) -> dict[str, list[dict[str, Any]]]:
@@ -41,7 +41,7 @@ def evidence_rows(found: Evidence) -> dict[str, list[dict[str, Any]]]:
         for one in (found.pool.predict(float(size)) for size in np.geomspace(*SPAN, NUM_SIZES))
     ]
     beside = [
-        {"name": source.name, "standing": BESIDE[source.standing], "params": params, "ratio": ratio}
+        {"name": source.name, "line": _line_name(source), "params": params, "ratio": ratio}
         for source in found.sources
         if source.standing in BESIDE
         for params, ratio in source.line
@@ -50,31 +50,39 @@ def evidence_rows(found: Evidence) -> dict[str, list[dict[str, Any]]]:
     return {"optima": optima, "pool": pool, "beside": beside}
 
 
+def _line_name(source: Source) -> str:
+    name = source.name.removesuffix(" shapes")
+    return f"{name}, {BESIDE[source.standing]}"
+
+
 def draw_evidence(found: Evidence) -> Drawing:
     """One panel: dots that vote, the pool's band, dashed lines that do not vote."""
     here = found.pool.predict(1e9)
     message = f"At 1B the pool expects R* = {here.ratio:.3f}, and knows it to a factor of {here.high / here.ratio:.1f}"
     caption = (
         "Dots: measured optima with 68% intervals, one vote a data set. Blue: their pool with the 90% interval for a "
-        "sweep not yet seen. Dashed: lines without a vote."
+        "sweep not yet seen. Dashed, without a vote: best shapes of one seed, chosen shapes, conventions."
     )
     panel = Panel(chart=_chart(evidence_rows(found)), title="R* against size", width=560, height=360)
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
 def _chart(values: dict[str, list[dict[str, Any]]]) -> Spec:
-    names = dict.fromkeys(row["dataset"] for row in values["optima"])
+    names = list(dict.fromkeys(row["dataset"] for row in values["optima"]))
+    lines = {row["line"]: row["name"] for row in values["beside"]}
     limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
-    colour, form = (told_apart("dataset", names, looks, legend()) for looks in (SERIES, SHAPES))
-    dash = told_apart("standing", BESIDE.values(), DASHES[2:], legend(symbolType="stroke", symbolSize=400))
-    grey: Spec = {"color": MUTED, "strokeWidth": 1.2, "detail": "name", "strokeDash": dash}
+    colour, form = (
+        told_apart("dataset", names, looks, legend(column=120)) for looks in (dataset_colours(names), SHAPES)
+    )
+    key = legend("without a vote", column=200, symbolType="stroke", symbolSize=400)
+    line, dash = (told_apart("line", lines, looks, key) for looks in (dataset_colours(lines.values()), DASHES[1:]))
     dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
     return layered(
         size_axis(SPAN),
         log_axis("ratio", "R = depth / width", limits),
         marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=0.12),
         marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=2),
-        marks(values["beside"], "line", x="params", y="ratio", **grey),
+        marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=1.4),
         marks(values["optima"], "rule", x="params", y="low", y2="high", color=colour, strokeWidth=1.2),
         marks(values["optima"], "point", x="params", y="ratio", said=True, strokeWidth=0.8, **dot),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import cycle
 from typing import Any
 
 # Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
@@ -25,11 +26,24 @@ DEPTH_RAMP = ("#c9b35b", "#9aa05f", "#5f8a73", "#2f6f86", "#23507f", "#1a2f5c")
 SIGNED_RAMP = ("#0b3c66", "#3f83b8", "#b5d3e6", "#f7f5f0", "#f2c3a4", "#d0602f", "#7f2204")
 # Okabe and Ito's order of colours, in shades that keep a contrast of 3 on white; lines also differ in their dashes.
 SERIES = ("#0b67a3", "#c8430b", "#00866a", "#8a4fa3", "#a07400", "#3f9bd0", "#1d2733", "#b0577f")
-# One a published law, beside the run's own orange and blue: searched for the largest least difference in CIELAB under
-# normal sight and three kinds of colour blindness, with a contrast of 3 on white and 2.4 on the dark page.
-LAWS = (
-    "#7800f0", "#64a03c", "#a0283c", "#3ca0b4", "#f050a0", "#785064", "#b478dc", "#8c8c64", "#a0008c", "#c850f0",
-)  # fmt: skip
+# One a data set or published line, by its name, beside a run's own orange and blue: searched for the largest least
+# difference in CIELAB under normal sight and three kinds of colour blindness, with a contrast of 3 on white and 2.4 on
+# the dark page (where ink turns light).
+DATASETS = {
+    "Sun byte-level GPT": "#7800f0",
+    "Gemstones": "#a0283c",
+    "mlfoundations grid": INK,
+    "Levine": "#64a03c",
+    "CompleteP": "#785064",
+    "Chinchilla shapes": "#3ca0b4",
+    "MobileLLM": "#f050a0",
+    "nanochat": "#a0008c",
+    "Marin": "#b478dc",
+    "Depth scaling of Chinchilla data": "#c850f0",
+    "SoViT (vision)": "#8c8c64",
+}
+# One colour a verdict on a claim.
+VERDICTS = {"holds": INTERACTION, "opposite": BEST, "negligible": FIT, "cannot tell": MUTED}
 DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [1, 4], [12, 3], [5, 2, 1, 2, 1, 2])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 
@@ -59,6 +73,17 @@ CONFIG: dict[str, Any] = {
 # legends below each other: Vega has the setting, the schema of Vega-Lite 6, by which Altair checks, does not
 LEGENDS = {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}}
 VEGA_CONFIG = {**CONFIG, "legend": {**CONFIG["legend"], **LEGENDS}}
+
+
+def dataset_colours(names: Iterable[str]) -> list[str]:
+    """The colours of data sets and published lines; those of other packages take the series' colours.
+
+    Example:
+        >>> dataset_colours(["Gemstones", "another"])
+        ['#a0283c', '#0b67a3']
+    """
+    others = cycle(SERIES)
+    return [DATASETS.get(name) or next(others) for name in names]
 
 
 def log_format(low: float, high: float) -> str:

@@ -11,7 +11,7 @@ from interlaw import laws
 from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
-from interlaw.report.look import DASHES, FAINT, LAWS, MUTED, padded
+from interlaw.report.look import DASHES, FAINT, MUTED, dataset_colours, padded
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
@@ -86,7 +86,7 @@ def _law_lines(values: Sequence[dict[str, Any]]) -> list[Spec]:
     names = [line["law"] for line in values]
     dots = [{**row, "params": row["params"][0], "ratio": row["ratio"][0]} for row in values if len(row["params"]) == 1]
     key = legend("published law", column=190, symbolType="stroke", symbolSize=400)
-    color = told_apart("law", names, LAWS, key)
+    color = told_apart("law", names, dataset_colours(names), key)
     dash = told_apart("law", names, DASHES, key)
     shown: Spec = {"x": "params", "y": "ratio", "color": color, "said": True}
     return [
