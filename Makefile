@@ -56,7 +56,7 @@ reproduction-page: setup
 
 # with the Python that is there, and without a network: MINUTES=8 TEXT=book.txt
 paper-gpu:
-	PYTHONPATH=src $(PYTHON) examples/paper_gpu.py --minutes $(or $(MINUTES),8) $(if $(TEXT),--text "$(TEXT)")
+	PYTHONPATH=src:paper $(PYTHON) examples/paper_gpu.py --minutes $(or $(MINUTES),8) $(if $(TEXT),--text "$(TEXT)")
 
 # every benchmark. Some compare with curvlinops, which asks for torchvision by way of backpack's examples alone: a torchvision
 # that does not match the build of torch would leave transformers broken.

@@ -10,9 +10,9 @@ import torch
 
 from interlaw.interaction import energies, measure
 from interlaw.models import build_model
-from interlaw.reproduce.bottleneck_training import BottleneckSettings, train_bottlenecks
 from interlaw.shapes import BottleneckShape
 from interlaw.tasks import SparseRows, draw_sparse_rows
+from interlaw_paper.bottleneck_training import BottleneckSettings, train_bottlenecks
 
 SIZES = (500, 5282)
 SEEDS = (0, 1, 2, 3, 4)

@@ -10,7 +10,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -140,7 +139,7 @@ def compare(name: str, shape: GPTShape, batch_size: int, target: str, *, steps: 
 
 def quickstart_recipe() -> Recipe:
     """The embedded default."""
-    return parse_recipe((resources.files("interlaw") / "recipes/quickstart.toml").read_text(), source="quickstart")
+    return parse_recipe(packaged_recipe("quickstart.toml"), source="quickstart")
 
 
 def largest_of_quickstart() -> tuple[GPTShape, int]:

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import torch
 
-from interlaw.reproduce.shape_sweep import Part, recipe_text
 from interlaw.runs import load_table, table_as
 from interlaw.sweep import Event, parse_recipe, prepare_run, run_trials
+from interlaw_paper.shape_sweep import Part, recipe_text
 
 BUDGETS = ("300k", "600k", "1M", "1.3M", "1.6M", "2M", "2.3M", "2.7M", "3M", "5M", "10M")
 SEEDS = ((0,), (0, 1, 2))

@@ -1,14 +1,16 @@
-"""The house rules that a reader relies on: one direction, few doors, small files."""
+"""The house rules that a reader relies on: one direction, few doors, small files; the paper as a guest."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "interlaw"
+PAPER = Path(__file__).parents[1] / "paper" / "interlaw_paper"
 STAGES = (
     "errors",
     "files",
@@ -31,7 +33,6 @@ STAGES = (
     "published",
     "recommendation",
     "report",
-    "reproduce",
     "cli",
 )
 GROUND = {"errors", "files", "charted", "plain", "machine", "size", "registry"}  # single files that every stage may use
@@ -42,10 +43,10 @@ LEAVES = {
 # package -> the stages, or single files, that may import it
 DOORS = {
     "torch": {
-        *("models", "tasks", "training", "interaction", "runs", "subject", "tracking", "sweep", "reproduce", "cli"),
+        *("models", "tasks", "training", "interaction", "runs", "subject", "tracking", "sweep", "cli"),
         *("machine.py", "recommendation/timing.py"),
     },
-    "altair": {"report", "reproduce"},
+    "altair": {"report"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
     "transformers": {"models", "recommendation", "tracking/callback.py"},
@@ -65,10 +66,11 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 FILES = sorted(SOURCE.rglob("*.py"))
+GUESTS = sorted(PAPER.rglob("*.py"))
 
 
 def place(path: Path) -> str:
-    return path.relative_to(SOURCE).as_posix()
+    return path.relative_to(PAPER if path in GUESTS else SOURCE).as_posix()
 
 
 def stage_of(path: Path) -> str:
@@ -110,7 +112,9 @@ def test_every_file_belongs_to_a_stage() -> None:
 
 
 def test_imports_are_absolute() -> None:
-    assert [(place(path), name) for path in FILES for name in imports(parsed(path)) if name.startswith(".")] == []
+    assert [
+        (place(path), name) for path in FILES + GUESTS for name in imports(parsed(path)) if name.startswith(".")
+    ] == []
 
 
 def test_stages_import_only_leftwards() -> None:
@@ -161,14 +165,14 @@ def test_optional_packages_are_imported_inside_functions() -> None:
 
 
 def test_files_are_short() -> None:
-    lengths = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    lengths = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES + GUESTS}
     assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
 def test_functions_are_short() -> None:
     """Without their docstrings: what is explained at length need not be split."""
     long = {}
-    for path in FILES:
+    for path in FILES + GUESTS:
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node
@@ -180,11 +184,37 @@ def test_functions_are_short() -> None:
 
 def test_names_say_what_they_hold() -> None:
     assert [
-        place(path) for path in FILES if FORBIDDEN_NAMES & set(path.relative_to(SOURCE).with_suffix("").parts)
+        place(path) for path in FILES + GUESTS if FORBIDDEN_NAMES & set(Path(place(path)).with_suffix("").parts)
     ] == []
 
 
+def test_the_pipeline_does_not_know_the_paper() -> None:
+    assert [place(path) for path in FILES for name in imports(parsed(path)) if name.startswith("interlaw_paper")] == []
+
+
+def test_the_paper_uses_public_names_alone() -> None:
+    """What a stage's `__init__` offers, and what a single file for every stage holds without an underscore."""
+    assert [(place(path), name) for path in GUESTS for name in private_names(parsed(path))] == []
+    assert len(GUESTS) > 10  # the walk found the package
+
+
+def private_names(tree: ast.AST) -> Iterator[str]:
+    """What is imported of interlaw and is not public."""
+    doors = {*STAGES, *importlib.import_module("interlaw").__all__}
+    for name in imports(tree):
+        package, _, inside = name.partition(".")
+        if package == "interlaw" and inside and inside not in doors:
+            yield name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("interlaw."):
+            module = importlib.import_module(node.module or "")
+            public = getattr(module, "__all__", None) or [each for each in vars(module) if each[0] != "_"]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name not in public)
+
+
 def test_imports_of_every_form_are_seen() -> None:
-    """The net itself."""
+    """The nets themselves."""
     source = "import a.b as c\nfrom d.e import f\n\ndef g():\n    from h import i, j\n    from . import k\n"
     assert list(imports(ast.parse(source))) == ["a.b", "d.e", "h", "h.i", "h.j", "."]
+    inner = "from interlaw.sweep import run_trials, local\nimport interlaw.sweep.local\nfrom interlaw.size import _x"
+    assert list(private_names(ast.parse(inner))) == ["interlaw.sweep.local", "interlaw.sweep.local", "interlaw.size._x"]

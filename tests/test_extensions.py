@@ -100,6 +100,62 @@ def test_a_published_law_and_a_sweep_are_found(installed: dict[str, str]) -> Non
     assert "elsewhere" in {law["key"] for law in recommended["laws"]}
 
 
+def asked(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of one command."""
+    code = "import sys; sys.argv[0] = 'interlaw'; from interlaw.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_command_of_another_package_is_like_our_own(installed: dict[str, str]) -> None:
+    assert asked(installed, "greet", "you", "--loud") == (0, "HELLO YOU\n", "")
+    assert json.loads(asked(installed, "greet", "you", "--json")[1]) == {"words": "hello you"}
+    assert asked(installed, "greet", "nobody") == (2, "", "interlaw: expected somebody, found nobody; name one\n")
+    assert asked(installed, "greets")[2] == "interlaw: No such command 'greets'. Did you mean 'greet'?\n"
+    status, shown, _ = asked(installed, "greet", "--help")
+    assert (status, "More of it." in shown, "Whom." in shown) == (0, True, True)
+
+
+def test_commands_that_cannot_be_loaded_are_left_out_of_the_list(installed: dict[str, str]) -> None:
+    status, shown, said = asked(installed, "--help")
+    assert status == 0
+    assert "greet " in shown
+    assert "  missing " not in shown
+    assert "unreadable" not in shown
+    missing, unreadable = said.splitlines()
+    assert missing.startswith(
+        "interlaw: left out the command 'missing': expected elsewhere_missing:run, which elsewhere"
+    )
+    assert "ModuleNotFoundError: No module named 'elsewhere_missing'; update or remove elsewhere" in missing
+    assert unreadable.startswith("interlaw: left out the command 'unreadable': expected a function")
+    status, shown, said = asked(installed, "missing")
+    assert (status, shown, said.count("\n")) == (2, "", 1)
+    assert said.startswith("interlaw: expected elsewhere_missing:run")
+    completing = {**installed, "_INTERLAW_COMPLETE": "complete_bash", "COMP_WORDS": "interlaw gre", "COMP_CWORD": "1"}
+    assert asked(completing)[1:] == ("greet\n", "")
+
+
+def test_our_own_command_keeps_its_name(installed: dict[str, str]) -> None:
+    assert "Say hello" not in asked(installed, "fit", "--help")[1]
+    assert asked(installed, "--help")[1].count("  fit ") == 1
+
+
+def test_our_own_commands_start_without_a_look_at_other_packages(installed: dict[str, str]) -> None:
+    code = "import sys; from interlaw.cli import run; run(sys.argv[1:]); print('elsewhere' in sys.modules)"
+    for arguments, expected in ((["shapes", "--params", "3M", "--json"], "False"), (["greet", "you"], "True")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], env=installed, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split()[-1] == expected
+
+
 def test_a_registry_knows_what_this_process_added() -> None:
     registry: Registry[int] = Registry("interlaw.nothing", {"one": 1})
     registry["two"] = 2

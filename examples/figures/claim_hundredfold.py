@@ -16,7 +16,7 @@ import pandas as pd
 from interlaw.laws import FittedTable, LawFit, fit_law
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, meta_slope
 from interlaw.report.look import FAINT, SERIES
-from interlaw.reproduce.push import interval
+from interlaw_paper.push import interval
 
 NAME = "hundredfold"
 WINDOW = 0.35  # losses are level within 10% over a tenfold in R; fixed in the design from the pilot's curves

@@ -24,11 +24,11 @@ from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, find_sweep, published_rows
 from interlaw.recommendation import measured_optima, measured_pool
-from interlaw.reproduce.designed import GAINS
-from interlaw.reproduce.push import interval
 from interlaw.runs import load_table, view_table
 from interlaw.tasks import WaveTaskSpec
 from interlaw.tasks.waves import draw_matrices, waves
+from interlaw_paper.designed import GAINS
+from interlaw_paper.push import interval
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 DIGITS = 7  # of an exported figure: beyond the last bits that machines share

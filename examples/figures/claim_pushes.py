@@ -10,8 +10,8 @@ from claim_look import finished
 from scipy import stats
 
 from interlaw.report.look import BEST, FIT, INTERACTION, MUTED
-from interlaw.reproduce.peak import ARMS, PEAK, compared, heights
-from interlaw.reproduce.push import Arm, Effect, interval, measured_effects
+from interlaw_paper.peak import ARMS, PEAK, compared, heights
+from interlaw_paper.push import Arm, Effect, interval, measured_effects
 
 
 def draw_push() -> alt.TopLevelMixin:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlaw.report import write_figures
-from interlaw.reproduce import EXPERIMENTS, SCALES
 from interlaw.runs import load_table
+from interlaw_paper import EXPERIMENTS, SCALES
 
 BEGIN, END = "<!-- tables: written by `make reproduction-page` -->", "<!-- end of tables -->"
 PAGE, FIGURES = "reproduction.md", "figures/reproduction"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from interlaw.errors import InterlawError, one_line
 
 T = TypeVar("T")
 
@@ -37,20 +39,41 @@ class Registry(dict[str, T]):
 
         Raises:
             KeyError: None does.
+            InterlawError: It cannot be loaded.
         """
-        value: T = _declared(self.group)[name].load()
+        found = _declared(self.group)[name]
+        try:
+            value: T = found.load()
+        except InterlawError:
+            raise
+        except (Exception, SystemExit) as error:  # another package's module may do anything when it is imported
+            package = found.dist.name if found.dist else "another package"
+            raise InterlawError(
+                f"expected {found.value}, which {package} declares in {self.group}, to load, found "
+                f"{type(error).__name__}: {one_line(error)}; update or remove {package}"
+            ) from error
         return value
 
     def __contains__(self, name: object) -> bool:
         """Whether the name stands for something, here or in an installed package."""
         return super().__contains__(name) or name in _declared(self.group)
 
+    def names(self) -> list[str]:
+        """Every name, those of this process first; nothing is loaded."""
+        return list(dict.fromkeys([*self, *_declared(self.group)]))
+
     def everything(self) -> dict[str, T]:
         """What this process knows and what installed packages declare."""
-        return {name: self[name] for name in [*self, *_declared(self.group)]}
+        return {name: self[name] for name in self.names()}
 
 
 @cache
 def _declared(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group by name; which packages are installed does not change while a process runs."""
-    return {found.name: found for found in entry_points(group=group)}
+    """The entry points of a group by name."""
+    return {found.name: found for found in _installed().select(group=group)}
+
+
+@cache
+def _installed() -> Any:
+    """All entry points; which packages are installed does not change while a process runs."""
+    return entry_points()

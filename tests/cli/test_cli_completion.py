@@ -12,8 +12,8 @@ import typer
 import interlaw
 from interlaw.cli import app, completion, run
 from interlaw.interaction import VIEWS
-from interlaw.reproduce import EXPERIMENTS, SCALES
 from interlaw.shapes import FAMILIES
+from interlaw_paper import EXPERIMENTS, SCALES, command
 
 
 def offered(*words: str) -> list[str]:
@@ -49,8 +49,8 @@ def test_the_shell_offers_what_an_option_takes(words: tuple[str, ...], expected:
 def test_names_offered_are_those_that_work() -> None:
     assert set(completion.VIEWS) <= set(VIEWS)  # a view that registers itself need not be offered
     assert set(completion.LAYER_VIEWS) == {name for name, view in VIEWS.items() if view.layers}
-    assert tuple(EXPERIMENTS) == completion.EXPERIMENTS
-    assert completion.SCALES == SCALES
+    assert tuple(EXPERIMENTS) == command.EXPERIMENTS
+    assert command.SCALES == SCALES
 
 
 def test_every_command_speaks_json() -> None:

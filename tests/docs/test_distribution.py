@@ -20,13 +20,15 @@ pytest.importorskip("build", reason="build and twine come with the extra `dist`"
 
 SHIPPED = (
     "py.typed",
+    "*/*.pyi",
+    "published/sweeps/*",
     "recipes/*.toml",
     "published/*.csv",
     "laws/*.csv",
-    "reproduce/*.csv",
     "report/assets/*",
     "report/templates/*",
 )
+SHIPPED_BY_THE_PAPER = ("py.typed", "*.pyi", "*.csv", "recipes/*.toml")
 FACTORY = (
     "from torch import nn\n\n\ndef build():\n    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 2))\n"
 )
@@ -79,9 +81,16 @@ def test_data_files_are_in_the_wheel(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
-    source = ROOT / "src" / "interlaw"
-    expected = [path.relative_to(source.parent).as_posix() for pattern in SHIPPED for path in source.glob(pattern)]
-    assert len(expected) > 15
+    expected = [
+        path.relative_to(source.parent).as_posix()
+        for source, patterns in (
+            (ROOT / "src" / "interlaw", SHIPPED),
+            (ROOT / "paper" / "interlaw_paper", SHIPPED_BY_THE_PAPER),
+        )
+        for pattern in patterns
+        for path in source.glob(pattern)
+    ]
+    assert len(expected) > 60
     assert [name for name in expected if name not in names] == []
     assert not [name for name in names if name.startswith(("tests", "docs", "benchmarks", "examples"))]
 
@@ -92,6 +101,7 @@ def test_the_source_archive_has_what_building_needs(dist: Path) -> None:
         names = {name.partition("/")[2] for name in opened.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "src/interlaw/__init__.py", "src/interlaw/py.typed"} <= names
     assert any(name.startswith("src/interlaw/report/assets/") for name in names)
+    assert any(name.startswith("paper/interlaw_paper/recipes/") for name in names)
 
 
 def test_the_index_would_take_both(dist: Path) -> None:
@@ -101,9 +111,9 @@ def test_the_index_would_take_both(dist: Path) -> None:
 
 
 def test_the_code_that_runs_is_the_wheels(python: Path, tmp_path: Path) -> None:
-    code = "import interlaw; print(interlaw.__file__)"
+    code = "import interlaw, interlaw_paper; print(interlaw.__file__, interlaw_paper.__file__)"
     where = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True).stdout
-    assert str(python.parents[1]) in where
+    assert where.count(str(python.parents[1])) == 2
 
 
 def test_the_command_works(python: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from interlaw.reproduce import Outcome
-from interlaw.reproduce.agreement import claim
-from interlaw.reproduce.outcome import write_outcome
+from interlaw_paper import Outcome
+from interlaw_paper.agreement import claim
+from interlaw_paper.outcome import write_outcome
 
 ROOT = Path(__file__).parents[2]
 PIXEL = b"\x89PNG pixel"

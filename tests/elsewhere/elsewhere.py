@@ -1,15 +1,18 @@
-"""What another package adds: a view, a family, a task, a rate treatment, a tracker, a law, a sweep and a figure."""
+"""What another package adds: view, family, task, rate treatment, tracker, law, sweep, figure and commands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import altair as alt
 import torch
+import typer
 from torch import nn
 
+from interlaw.cli import AsJson, make_console, print_json
+from interlaw.errors import InterlawError
 from interlaw.interaction import VIEWS
 from interlaw.laws import PublishedLaw
 from interlaw.models import Roles
@@ -101,6 +104,21 @@ def seconds(results: Any) -> Drawing:
     return Drawing(
         message="Deep trials take longer", caption="A point a trial.", panels=(Panel(chart=chart, title="s"),)
     )
+
+
+def greet(
+    name: Annotated[str, typer.Argument(help="Whom.")],
+    loud: Annotated[bool, typer.Option(help="In capitals.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say hello.
+
+    More of it.
+    """
+    if name == "nobody":
+        raise InterlawError("expected somebody, found nobody; name one")
+    words = f"hello {name}".upper() if loud else f"hello {name}"
+    print_json({"words": words}) if as_json else make_console(stderr=False).print(words)
 
 
 FIGURE = Figure(name="seconds", title="Seconds", draw=seconds)

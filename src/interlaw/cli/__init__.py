@@ -1,95 +1,42 @@
-"""The command line: one small file a command; mistakes end in one line and status 2."""
+"""The command line: one small file a command; mistakes end in one line and status 2.
+
+A command of another package builds on the names below: the options that several share, output, and how a sweep is run.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
 from typer.exceptions import Abort, TyperException
 
-import interlaw
-from interlaw.cli.check_parametrization import check_parametrization
-from interlaw.cli.compare import compare
-from interlaw.cli.compare_treatments import compare_treatments
-from interlaw.cli.demo import demo
-from interlaw.cli.diff import diff
-from interlaw.cli.doctor import doctor
-from interlaw.cli.evidence import evidence
-from interlaw.cli.explore import explore
-from interlaw.cli.export import export
+from interlaw.cli.commands import COMMANDS, app, options_of
+from interlaw.cli.completion import among
 from interlaw.cli.fault import close_output, fault_message, is_lack_of_memory, is_lack_of_room, tolerant_output
-from interlaw.cli.fit import fit
-from interlaw.cli.init import init
-from interlaw.cli.layers import layers
-from interlaw.cli.loading import load_first
-from interlaw.cli.measure import measure
+from interlaw.cli.loading import load_first, load_torch
 from interlaw.cli.mistakes import in_options
-from interlaw.cli.quickstart import quickstart
-from interlaw.cli.recommend import recommend
-from interlaw.cli.report import report
-from interlaw.cli.reproduce import reproduce
-from interlaw.cli.rerun import rerun
-from interlaw.cli.shapes import shapes
-from interlaw.cli.status import status
-from interlaw.cli.sweep import sweep
-from interlaw.cli.visible import visible
-from interlaw.cli.watch import watch
+from interlaw.cli.options import TrainDevice, Workers
+from interlaw.cli.output import AsJson, make_console, print_json, tell_mistake
+from interlaw.cli.sweep import choose_device, drive, require_device
 from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
 
-app = typer.Typer(
-    name="interlaw",
-    help="Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def print_version(wanted: bool) -> None:
-    """Prints the version and ends, before a command is asked for."""
-    if wanted:
-        print(f"interlaw {interlaw.__version__}")  # noqa: T201
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend."""
-
-
-for command in (
-    quickstart,
-    demo,
-    init,
-    shapes,
-    measure,
-    diff,
-    layers,
-    sweep,
-    status,
-    watch,
-    export,
-    rerun,
-    fit,
-    report,
-    recommend,
-    evidence,
-    explore,
-    compare,
-    compare_treatments,
-    check_parametrization,
-    reproduce,
-    doctor,
-):
-    app.command()(command)
+__all__ = [
+    "COMMANDS",
+    "AsJson",
+    "TrainDevice",
+    "Workers",
+    "among",
+    "app",
+    "choose_device",
+    "drive",
+    "load_torch",
+    "main",
+    "make_console",
+    "print_json",
+    "require_device",
+    "run",
+]
 
 
 def main() -> None:
@@ -98,7 +45,8 @@ def main() -> None:
     status = run(sys.argv[1:])
     broken = close_output()
     if broken and not status:
-        status = _complain(f"expected to write to standard output, found: {broken}; send it elsewhere", status=2)
+        tell_mistake(f"expected to write to standard output, found: {broken}; send it elsewhere")
+        status = 2
     sys.exit(status)
 
 
@@ -107,23 +55,28 @@ def run(arguments: list[str]) -> int:
     try:
         load_first(arguments)
         result = app(arguments or ["--help"], standalone_mode=False)
-    except TyperException as error:
-        return _complain(_refused(error) + _as_an_option(error, arguments), status=2)
-    except InterlawError as error:
-        return _complain(in_options(str(error), options_of(arguments)), status=2)
-    except WorkFailedError as error:
-        return _complain(str(error), status=1)
+        return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, Abort):
         return 130
     except Exception as error:
-        if is_lack_of_room(error):
-            return _complain(f"expected room to write, found: {error}; free some, or write elsewhere", status=2)
-        if is_lack_of_memory(error):
-            return _complain(
-                f"expected more memory: {error}; give fewer or shorter samples, or a smaller model", status=2
-            )
-        return _complain(fault_message(error, arguments), status=1)
-    return result if isinstance(result, int) else 0
+        message, status = _ending(error, arguments)
+        tell_mistake(message)
+        return status
+
+
+def _ending(error: Exception, arguments: list[str]) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    if isinstance(error, TyperException):
+        return _refused(error) + _as_an_option(error, arguments), 2
+    if isinstance(error, InterlawError):
+        return in_options(str(error), options_of(arguments)), 2
+    if isinstance(error, WorkFailedError):
+        return str(error), 1
+    if is_lack_of_room(error):
+        return f"expected room to write, found: {error}; free some, or write elsewhere", 2
+    if is_lack_of_memory(error):
+        return f"expected more memory: {error}; give fewer or shorter samples, or a smaller model", 2
+    return fault_message(error, arguments), 1
 
 
 def _refused(error: TyperException) -> str:
@@ -147,18 +100,3 @@ def _as_an_option(error: TyperException, arguments: list[str]) -> str:
     option = "--inputs" if extra.endswith(".npy") else "--text"
     takes = option in options_of(arguments).values()
     return f"; did you mean {option} {extra}?" if extra in arguments and Path(extra).exists() and takes else ""
-
-
-def options_of(arguments: list[str]) -> dict[str, str]:
-    """The options of the command that was called, by the name of their argument."""
-    commands: Any = getattr(typer.main.get_command(app), "commands", {})
-    called = commands.get(arguments[0]) if arguments else None
-    return (
-        {} if called is None else {each.name: max(each.opts, key=len) for each in called.params if "--" in each.opts[0]}
-    )
-
-
-def _complain(message: str, *, status: int) -> int:
-    """One line on stderr, whatever the message quotes."""
-    print(f"interlaw: {visible(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201
-    return status

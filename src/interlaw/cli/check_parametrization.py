@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,8 +113,7 @@ def show(checks: list[training.CoordinateCheck], curves: list[sweep.RateCurve]) 
 def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) -> sweep.Bench:
     """The recipe's bench, or that of the small GPTs shipped with the package."""
     if recipe is None:
-        text = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
-        parsed, folder = sweep.parse_recipe(text, source=RECIPE), Path.cwd()
+        parsed, folder = sweep.parse_recipe(sweep.packaged_recipe(RECIPE), source=RECIPE), Path.cwd()
     else:
         parsed, folder = sweep.read_recipe(recipe)[0], recipe.parent
     return sweep.make_bench(parsed, folder=folder, width=base_width, depth=base_depth)

@@ -8,29 +8,6 @@ from interlaw import shapes
 
 VIEWS = ("input", "loss", "projected", "output", "patch", "convolution", "bottleneck", "token")
 LAYER_VIEWS = ("input", "loss")
-EXPERIMENTS = (
-    "double-descent",
-    "mlp",
-    "gpt-depth",
-    "gpt-budgets",
-    "gru",
-    "cnn",
-    "waves",
-    "targets",
-    "hundredfold",
-    "students",
-    "growth",
-    "small-gpts",
-    "rates",
-    "push",
-    "push-again",
-    "push-gpt",
-    "push-gpt-again",
-    "peak",
-    "nfa",
-    "open-models",
-)
-SCALES = ("tiny", "paper", "decisive")
 DECODERS = ("gpt", "llama", "qwen2")
 
 

@@ -11,9 +11,7 @@ from importlib import import_module
 from interlaw.cli.output import make_console
 
 # commands that cannot begin without torch, which takes seconds to import
-NEEDS_TORCH = frozenset(
-    {"quickstart", "measure", "diff", "layers", "sweep", "rerun", "check-parametrization", "reproduce"}
-)
+NEEDS_TORCH = frozenset({"quickstart", "measure", "diff", "layers", "sweep", "rerun", "check-parametrization"})
 
 
 @contextmanager
@@ -46,7 +44,12 @@ def counting(family: str) -> Iterator[None]:
 
 def load_first(arguments: Sequence[str]) -> None:
     """Imports torch, saying so, for a command that needs it; the help texts do without."""
-    needed = arguments and arguments[0] in NEEDS_TORCH and not {"-h", "--help"} & set(arguments)
-    if needed and "torch" not in sys.modules:
+    if arguments and arguments[0] in NEEDS_TORCH and not {"-h", "--help"} & set(arguments):
+        load_torch()
+
+
+def load_torch() -> None:
+    """Imports torch where it is not there yet, and says so on a terminal."""
+    if "torch" not in sys.modules:
         with busy("loading torch"), uncollected():
             import_module("torch")

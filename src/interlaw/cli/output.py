@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlaw import report
+from interlaw.cli.visible import visible
 from interlaw.files import save
 from interlaw.plain import plain
 
@@ -53,6 +54,11 @@ def tell_written(*paths: str | Path, replaced: bool = False) -> None:
     """Says what was written, on stderr, and whether another file stood there."""
     for path in paths:
         make_console().print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
+
+
+def tell_mistake(message: str) -> None:
+    """One line on stderr, whatever the message quotes."""
+    print(f"interlaw: {visible(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201
 
 
 def make_console(*, stderr: bool = True) -> PlainConsole:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -96,7 +95,7 @@ def recipe_on(text: Path | None) -> str:
     Raises:
         InterlawError: There is no such text.
     """
-    packaged = (resources.files("interlaw") / "recipes" / RECIPE).read_text(encoding="utf-8")
+    packaged = sweep.packaged_recipe(RECIPE)
     if text is None:
         return packaged
     require_text_there(text)

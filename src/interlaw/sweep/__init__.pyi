@@ -27,6 +27,7 @@ from .recipe import read_recipe as read_recipe
 from .rerun import RERUN_TOLERANCE as RERUN_TOLERANCE
 from .rerun import Rerun as Rerun
 from .rerun import rerun_trial as rerun_trial
+from .starter import packaged_recipe as packaged_recipe
 from .starter import starter_recipe as starter_recipe
 from .transfer import Bench as Bench
 from .transfer import RateCurve as RateCurve

@@ -69,11 +69,20 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
     return text
 
 
+def packaged_recipe(name: str) -> str:
+    """The text of a recipe that the package carries, such as "quickstart.toml".
+
+    Example:
+        >>> parse_recipe(packaged_recipe("fair.toml"), source="fair.toml").family
+        'gpt'
+    """
+    return (resources.files("interlaw") / "recipes" / name).read_text(encoding="utf-8")
+
+
 def _document(family: str, corpus: str | None) -> dict[str, Any]:
     """The packaged recipe of the family's kind, under this family and text."""
     base = BASES.get(family, LANGUAGE_MODEL)
-    text = (resources.files("interlaw") / "recipes" / base).read_text(encoding="utf-8")
-    document: dict[str, Any] = tomllib.loads(text)
+    document: dict[str, Any] = tomllib.loads(packaged_recipe(base))
     document["task"].setdefault("kind", "text")
     if corpus is not None:
         if document["task"]["kind"] != "text":

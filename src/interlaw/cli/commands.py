@@ -1,0 +1,157 @@
+"""Which commands there are: interlaw's own, and those that other packages declare as `interlaw.commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import interlaw
+from interlaw.cli.check_parametrization import check_parametrization
+from interlaw.cli.compare import compare
+from interlaw.cli.compare_treatments import compare_treatments
+from interlaw.cli.demo import demo
+from interlaw.cli.diff import diff
+from interlaw.cli.doctor import doctor
+from interlaw.cli.evidence import evidence
+from interlaw.cli.explore import explore
+from interlaw.cli.export import export
+from interlaw.cli.fit import fit
+from interlaw.cli.init import init
+from interlaw.cli.layers import layers
+from interlaw.cli.measure import measure
+from interlaw.cli.output import tell_mistake
+from interlaw.cli.quickstart import quickstart
+from interlaw.cli.recommend import recommend
+from interlaw.cli.report import report
+from interlaw.cli.rerun import rerun
+from interlaw.cli.shapes import shapes
+from interlaw.cli.status import status
+from interlaw.cli.sweep import sweep
+from interlaw.cli.watch import watch
+from interlaw.errors import InterlawError, one_line
+from interlaw.registry import Registry
+
+OWN: tuple[Callable[..., None], ...] = (
+    quickstart,
+    demo,
+    init,
+    shapes,
+    measure,
+    diff,
+    layers,
+    sweep,
+    status,
+    watch,
+    export,
+    rerun,
+    fit,
+    report,
+    recommend,
+    evidence,
+    explore,
+    compare,
+    compare_treatments,
+    check_parametrization,
+    doctor,
+)
+COMMANDS: Registry[Callable[..., None]] = Registry(
+    "interlaw.commands", {function.__name__.replace("_", "-"): function for function in OWN}
+)
+
+
+class Built(Mapping[str, Any]):
+    """Typer's commands by name, each built when it is asked for; one of another package is loaded only then.
+
+    Attributes:
+        broken: Why commands could not be loaded, as far as they were gone through, which leaves them out.
+    """
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+        self.broken: dict[str, InterlawError] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """One command.
+
+        Raises:
+            KeyError: There is none of that name.
+            InterlawError: It cannot be loaded, or Typer cannot read its arguments.
+        """
+        if name not in self._built:
+            function = COMMANDS[name]
+            alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+            try:
+                alone.command(name)(function)
+                self._built[name] = typer.main.get_command(alone)
+            except Exception as error:
+                raise InterlawError(
+                    f"expected a function with Typer's annotations for the command {name!r}, found {function!r}: "
+                    f"{one_line(error)}; update or remove the package that brings it"
+                ) from error
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for name in COMMANDS.names():
+            try:
+                self[name]
+            except InterlawError as error:
+                self.broken[name] = error
+            else:
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Group(TyperGroup):
+    """The command line, whose commands are built late."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.built = Built()
+        self.commands = self.built  # type: ignore[assignment]  # it is only read
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands; those that it had to leave out are named on stderr."""
+        super().format_commands(ctx, formatter)
+        for name, error in self.built.broken.items():
+            tell_mistake(f"left out the command {name!r}: {error}")
+
+
+app = typer.Typer(
+    name="interlaw",
+    cls=Group,
+    help="Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def print_version(wanted: bool) -> None:
+    """Prints the version and ends, before a command is asked for."""
+    if wanted:
+        print(f"interlaw {interlaw.__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Neural interaction, depth-width shape and generalization: measure, sweep, fit, recommend."""
+
+
+def options_of(arguments: list[str]) -> dict[str, str]:
+    """The options of the command that was called, by the name of their argument."""
+    try:
+        called = Built()[arguments[0]]
+    except (IndexError, KeyError, InterlawError):  # none, or one that cannot be loaded
+        return {}
+    return {each.name: max(each.opts, key=len) for each in called.params if "--" in each.opts[0]}
