@@ -8,14 +8,17 @@ from __future__ import annotations
 import sys
 from functools import cache
 
-import altair as alt
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
 
 from interlaw.laws import FittedTable, LawFit, fit_law
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, meta_slope
-from interlaw.report.look import FAINT, SERIES
+from interlaw.report import Panel
+from interlaw.report.law_figure import size_axis
+from interlaw.report.look import FAINT, padded, ramp
+from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
+from interlaw.size import counted, format_size
 from interlaw_paper.push import interval
 
 NAME = "hundredfold"
@@ -107,55 +110,72 @@ def tell() -> None:
         print(f"C3  hundredfold, gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
 
 
-def panel() -> alt.LayerChart:
-    """R* of every target against parameters, a line a target where optima are bounded."""
-    found = bounded()
-    x = alt.X(
-        "budget",
-        title="parameters",
-        scale=alt.Scale(type="log", nice=False, padding=16),
-        axis=alt.Axis(values=sorted(found["budget"].unique()), format="~s"),
-    )
-    scale = alt.Scale(type="log", domain=[0.013, 2])
-    y = alt.Y("loss", title="R* = depth / width of the lowest loss", scale=scale, axis=alt.Axis(values=TICKS))
-    colour = alt.Color("layers", title=None, scale=alt.Scale(range=list(SERIES)))
-    base = alt.Chart(found).encode(x=x)
-    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(y=y, color=colour, detail="source")
-    reach = base.mark_rule(strokeWidth=1, color=FAINT).encode(y=alt.Y("low", scale=scale), y2="high")
-    points = base.mark_circle(size=60, opacity=0.9).encode(y=y, color=colour)
-    return (reach + lines + points).properties(width=330, height=300, title=f"MLPs, {len(targets())} targets")
+def label() -> str:
+    """The experiment in a few words."""
+    sizes = [format_size(table()["budget"].agg(end)) for end in ("min", "max")]
+    return f"MLPs, {counted(len(targets()), 'target')}, {' to '.join(sizes)}"
 
 
-def tracking_panel() -> alt.LayerChart:
-    """R of the most efficient interaction against R* of the loss, a point a context with an optimum."""
-    found = bounded()
-    scale = alt.Scale(type="log", domain=[0.005, 3])
-    axis = alt.Axis(values=[0.01, 0.03, 0.1, 0.3, 1])
-    x = alt.X("loss", title="R* of the lowest loss", scale=scale, axis=axis)
-    y = alt.Y("interaction", title="R of the most efficient interaction", scale=scale, axis=axis)
-    same = pd.DataFrame({"loss": [0.005, 3], "interaction": [0.005, 3]})
-    line = alt.Chart(same).mark_line(color=FAINT, strokeDash=[4, 3]).encode(x=x, y=y)
-    colour = alt.Color("layers", title=None, scale=alt.Scale(range=list(SERIES)))
-    points = alt.Chart(found).mark_circle(size=70, opacity=0.9).encode(x=x, y=y, color=colour)
-    return (line + points).properties(width=300, height=300, title=f"{len(found)} contexts with an optimum")
+def seeds() -> str:
+    """How many seeds a shape has."""
+    counts = table().groupby(["part", "budget", "depth"])["seed"].nunique()
+    return " to ".join(str(each) for each in dict.fromkeys((counts.min(), counts.max())))
 
 
 def bounded() -> pd.DataFrame:
     """Contexts whose optimum is bounded on both sides, with the layers of their target."""
     found = contexts()
-    layers = found["source"].str.extract(r"layers-(\d)")[0] + " layers of sines"
-    return found.assign(layers=layers)[found["status"] == "optimum"]
+    return found.assign(layers=found["source"].str.extract(r"layers-(\d)")[0])[found["status"] == "optimum"]
 
 
-TICKS = [0.02, 0.05, 0.1, 0.2, 0.5, 1]
+def by_layers(found: pd.DataFrame) -> Spec:
+    """A shade for each number of layers of the targets."""
+    names = sorted(found["layers"].unique())
+    return told_apart("layers", names, ramp(len(names)), legend("layers of sines", column=60))
+
+
+def optima_panel(found: pd.DataFrame, y: Spec) -> Panel:
+    """R* of every target against parameters, a line a target where optima are bounded."""
+    rows = found.assign(params=found["budget"], ratio=found["loss"]).to_dict("records")
+    place: Spec = {"x": "params", "y": "ratio", "color": by_layers(found)}
+    chart = layered(
+        size_axis(padded(found["budget"], log=True), sorted(found["budget"].unique())),
+        y,
+        marks(rows, "rule", x="params", y="low", y2="high", color=FAINT),
+        marks(rows, "line", **place, detail="source", strokeWidth=1.5, opacity=0.7),
+        marks(rows, "circle", **place, size=60, opacity=0.9),
+    )
+    return Panel(chart=chart, title=f"MLPs, {counted(found['source'].nunique(), 'target')}", width=330, height=300)
+
+
+def tracking_panel(limits: tuple[float, float]) -> Panel:
+    """R of the most efficient interaction against R* of the loss, a point a context with an optimum."""
+    found = bounded()
+    place: Spec = {"x": "loss", "y": "interaction"}
+    chart = layered(
+        log_axis("loss", "R* of the lowest loss", limits, most=5),
+        log_axis("interaction", "R of the most efficient interaction", limits, most=5),
+        marks(
+            [dict.fromkeys(place.values(), end) for end in limits],
+            "line",
+            **place,
+            clip=True,
+            color=FAINT,
+            strokeDash=[4, 3],
+        ),
+        marks(found.to_dict("records"), "circle", **place, color=by_layers(found), size=70, opacity=0.9),
+    )
+    return Panel(chart=chart, title=f"{counted(len(found), 'context')} with an optimum")
 
 
 def made(rng: np.random.Generator) -> pd.DataFrame:
-    """The tenfold part of the experiment with a gamma of 0: curves like those seen, turned at one R a target.
+    """The budgets that every target has, with a gamma of 0: curves like those seen, turned at one R a target.
 
     Each context keeps the bend and height of its own parabola in log R; each run has the noise of its seed and its own.
     """
-    runs = table()[table()["budget"] <= TENFOLD].copy()
+    runs = table()
+    shared = runs.groupby("budget")["part"].transform("nunique") == runs["part"].nunique()
+    runs = runs[shared].copy()
     logs = np.log(runs["loss"])
     of_seed = logs.groupby([runs["part"], runs["budget"], runs["seed"]]).transform("mean")
     own = logs - logs.groupby([runs["part"], runs["budget"], runs["depth"]]).transform("mean")
@@ -169,13 +189,10 @@ def made(rng: np.random.Generator) -> pd.DataFrame:
             turned.append((context.index, x, bend, -slope / (2 * bend), height - slope**2 / (4 * bend)))
         middle = np.mean([each[3] for each in turned])
         for index, x, bend, _, lowest in turned:
-            noise = rng.normal(scale=spreads[0], size=SEEDS)[runs.loc[index, "seed"]]
+            noise = rng.normal(scale=spreads[0], size=runs["seed"].max() + 1)[runs.loc[index, "seed"]]
             noise += rng.normal(scale=spreads[1], size=len(index))
             runs.loc[index, "loss"] = np.exp(lowest + bend * (x - middle) ** 2 + noise)
     return runs[["part", "budget", "params", "depth", "width", "seed", "loss"]]
-
-
-TENFOLD, SEEDS = 50_000, 12
 
 
 def level(draws: int) -> None:

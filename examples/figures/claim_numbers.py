@@ -33,7 +33,7 @@ from interlaw_paper.push import interval
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 DIGITS = 7  # of an exported figure: beyond the last bits that machines share
 FACTORS = tuple(2.0 ** np.arange(-3, 3.01, 0.25))
-RULES = ("width / depth = 64", "R = .036", "pooled R*(N)")
+RULES = ("width / depth = 64", "R = 0.036", "pooled R*(N)")
 NINETY = float(stats.norm.ppf(0.95))
 
 
@@ -327,10 +327,10 @@ def regrets(own: Mapping[str, Sequence[FittedTable]]) -> tuple[pd.DataFrame, pd.
     """
     found = measured_pool()
     names = ("gemstones-hot", "gemstones-cooldown", "gemstones-half-rate", "byte-level")
-    fits = [(name.partition("-")[0] if "gem" in name else name, fit_law(find_sweep(name).table())) for name in names]
+    fits = [(sweep.dataset, fit_law(sweep.table())) for sweep in map(find_sweep, names)]
     curves, ruled = [], []
     for source, fit in [*fits, *((label, part.fit) for label, parts in own.items() for part in parts)]:
-        worth = None if source in own else compute_slope(fit, with_tokens=source == "byte-level")
+        worth = None if source in own else compute_slope(fit, with_tokens=source == "Sun byte-level GPT")
         for budget in fit.budgets:
             if budget.r_star.status != "optimum" or budget.r_star.value is None or budget.curve is None:
                 continue

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import altair as alt
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
-from claim_look import finished
 from scipy import stats
 
-from interlaw.report.look import BEST, FIT, INTERACTION, MUTED
+from interlaw.report import Drawing, Panel
+from interlaw.report.look import INTERACTION, MUTED, padded, ramp
+from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, listed, log_axis, marks, told_apart
+from interlaw.size import counted
 from interlaw_paper.peak import ARMS, PEAK, compared, heights
 from interlaw_paper.push import Arm, Effect, interval, measured_effects
 
 
-def draw_push() -> alt.TopLevelMixin:
+def draw_push() -> Drawing:
     """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
-    panels = [
+    panels = (
         push_panel(all_seeds(name, title), title, ticks)
         for name, title, ticks in (
             ("push", "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
             ("push-gpt", "GPTs", [0.5, 0.7, 1, 1.5, 2]),
         )
-    ]
-    return finished(
-        alt.hconcat(alt.hconcat(*panels), peak_panel(), spacing=24).resolve_scale(color="independent"),
-        "Less interaction lowers the loss of small GPTs, not of MLPs; the peak follows the size of the gradients",
-        "pairs of networks that differ in the term alone, 90% intervals; the control's destroyed networks are left out",
+    )
+    return Drawing(
+        message="Less interaction lowers the loss of small GPTs, not of MLPs; the peak follows the gradients' size",
+        caption="Pairs of networks that differ in the term alone, with 90% intervals. The control's strong arms "
+        "destroy the network and are left out.",
+        panels=(*panels, peak_panel()),
+        shared=False,
     )
 
 
 NAMES = {"interaction": "scale-free AOFE", "trace": "trace (control)"}
-COLOURS = alt.Color("on", title=None, scale=alt.Scale(domain=list(NAMES.values()), range=[INTERACTION, MUTED]))
+COLOURS = told_apart("on", NAMES.values(), (INTERACTION, MUTED), legend())
 DESTROYED = 0.5  # in log loss: the control's strong arms end the network
 
 
@@ -55,7 +58,7 @@ def told(table: pd.DataFrame, title: str) -> list[Effect]:
     return effects
 
 
-def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.LayerChart:
+def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> Panel:
     """Every arm of one family."""
     rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
     rows += [{"on": NAMES[effect.on], **arm} for effect in effects for arm in arms(effect)]
@@ -63,18 +66,15 @@ def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> alt.Lay
     table = table[~((table["on"] == NAMES["trace"]) & (table["change"] > DESTROYED))]
     table["moved"] = np.exp(table["moved"])
     table[["change", "low", "high"]] = np.expm1(table[["change", "low", "high"]])
-    x = alt.X(
-        "moved",
-        title="moved, times the plain twin's",
-        scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(values=ticks, format="~f"),
+    rows, place = table.to_dict("records"), {"x": "moved", "y": "change", "color": COLOURS}
+    chart = layered(
+        log_axis("moved", "moved, times the plain twin's", padded(table["moved"], log=True), ticks=ticks),
+        linear_axis("change", "test loss against the plain twin", padded([*table["low"], *table["high"]]), format="+%"),
+        *interval_bars(rows, along="y", across="moved", color=COLOURS),
+        marks(rows, "line", **place, strokeWidth=2),
+        marks(rows, "circle", **place, size=70, opacity=1),
     )
-    base = alt.Chart(table).encode(x=x, color=COLOURS)
-    y = alt.Y("change", title="test loss against the plain twin", axis=alt.Axis(format="+%"))
-    line = base.mark_line(strokeWidth=2).encode(y=y)
-    marks = base.mark_rule(strokeWidth=2).encode(y="low", y2="high") + line
-    points = base.mark_circle(size=70, opacity=1).encode(y="change")
-    return (marks + points).properties(width=240, height=270, title=f"{title}, {pairs_of(effects)} pairs")
+    return Panel(chart=chart, title=f"{title}, {pairs_of(effects)} pairs", width=260, height=270)
 
 
 def pairs_of(effects: list[Effect]) -> str:
@@ -83,7 +83,7 @@ def pairs_of(effects: list[Effect]) -> str:
     return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def peak_panel() -> alt.LayerChart:
+def peak_panel() -> Panel:
     """Test loss of the bottlenecks against training points, under every arm."""
     table = pd.read_csv(numbers.RESULTS / "peak.csv")
     for line in compared(table):
@@ -95,21 +95,23 @@ def peak_panel() -> alt.LayerChart:
         print(f"C1  90% intervals over draws hold the truth in {held:.0%} of simulated experiments ({world})")
     means = pd.DataFrame(
         [
-            (LABELS[arm], f"{size} training points", *np.exp(interval(np.log(own))).clip(*SHOWN_LOSSES))
+            (LABELS[arm], size, *np.exp(interval(np.log(own))).clip(*SHOWN_LOSSES))
             for (arm, size), own in table.groupby(["arm", "train_points"])["loss"]
         ],
         columns=["arm", "size", "mean", "low", "high"],
     )
-    order = [f"{size} training points" for size in sorted(table["train_points"].unique())]
-    colour = alt.Color("size", title=None, scale=alt.Scale(domain=order, range=[MUTED, BEST, FIT]))
-    y = alt.Y("arm", title=None, sort=list(LABELS.values()), axis=alt.Axis(labelLimit=260))
-    base = alt.Chart(means).encode(y=y, yOffset=alt.YOffset("size", sort=order), color=colour)
-    rules = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low", title="test loss", scale=alt.Scale(type="log", nice=False, padding=12)), x2="high"
+    order, rows = sorted(means["size"].unique()), means.to_dict("records")
+    arm = {**listed("arm", list(LABELS.values()), labelLimit=260), "scale": {"paddingInner": 0.4}}
+    place: Spec = {"y": arm, "yOffset": {"field": "size", "type": "nominal", "sort": order}}
+    place["color"] = told_apart("size", order, ramp(len(order)), legend("training points", column=60))
+    chart = layered(
+        log_axis("mean", "test loss", padded([*means["low"], *means["high"]], log=True)),
+        arm,
+        marks(rows, "rule", **place, x="low", x2="high", strokeWidth=2),
+        marks(rows, "circle", **place, x="mean", size=70, opacity=1),
     )
-    return (rules + base.mark_circle(size=70, opacity=1).encode(x="mean")).properties(
-        width=240, height=270, title=f"Double descent, {table['draw'].nunique()} draws of data"
-    )
+    title = f"Double descent, {counted(table['draw'].nunique(), 'draw')} of data"
+    return Panel(chart=chart, title=title, width=260, height=270)
 
 
 SHOWN_LOSSES = [0.6, 5]  # one interval of a network that half collapses reaches beyond

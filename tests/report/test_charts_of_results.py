@@ -63,7 +63,7 @@ def test_layers(model: nn.Module) -> None:
     found = il.measure_layers(model, torch.randn(16, 6))
     heat = found.plot().to_dict()["concat"][0]
     assert len(layers(heat)) == 2
-    assert {panel["height"] for panel in found.plot().to_dict()["concat"][:3]} == {24.0}
+    assert {panel["height"] for panel in found.plot().to_dict()["concat"][::2]} == {24.0}
 
 
 def test_a_fit(fit: il.LawFit) -> None:

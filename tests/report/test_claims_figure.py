@@ -36,7 +36,7 @@ def test_rows_are_the_tested_claims() -> None:
     assert (found[0]["unseen_low"], found[0]["unseen_high"]) == (-0.45, 0.45)
     assert claims_message(CLAIMS) == "1 of 2 tests of the claims is decided: 1 for the claim"
     more = [*CLAIMS, claim(verdict="opposite")]
-    assert claims_message(more) == "2 of 3 tests of the claims are decided: 1 for the claim, 1 against it"
+    assert claims_message(more) == "2 of 3 tests of the claims are decided: 1 for the claim, 1 against the claim"
 
 
 def test_undecided_claims_are_hollow_and_nothing_tested_is_no_figure() -> None:

@@ -29,7 +29,7 @@ from interlaw.report.figure import (
 from interlaw.report.figures import drawings
 from interlaw.report.law_figure import grid_of, law_line
 from interlaw.report.look import nice_ticks
-from interlaw.report.loss_figure import draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
+from interlaw.report.loss_figure import depth_rows, draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
 from interlaw.report.page import page
 from interlaw.report.plane_figure import DECIDED, draw_plane, plane_message, plane_rows
 from interlaw.report.published_figure import published_lines
@@ -69,11 +69,11 @@ def test_panels_share_one_relative_scale(results: RunResults) -> None:
     panels = loss_panels(results.analyses[0])
     limits = loss_limits(panels)
     best = [min(point.adjusted for point in panel.fit.points) for panel in panels]
-    for end in ("floor", "top", "ceiling"):
+    for end in ("floor", "top"):
         first, second = (getattr(each, end) / low for each, low in zip(limits[:2], best[:2], strict=True))
         assert first == pytest.approx(second, rel=1e-12)
     for panel, each in zip(panels, limits, strict=True):
-        assert all(each.floor < seed["adjusted"] <= each.top < each.ceiling for seed in panel.seeds)
+        assert all(each.floor < seed["adjusted"] < each.top for seed in panel.seeds)
     low, high = ratio_limits(panels)
     assert all(low < seed["ratio"] < high for panel in panels for seed in panel.seeds)
 
@@ -81,14 +81,57 @@ def test_panels_share_one_relative_scale(results: RunResults) -> None:
 def test_a_loss_far_above_does_not_flatten_the_rest(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", budgets=(50_000,), depths=(1, 2, 3, 4, 6, 48), seeds=(0,), best_ratio=0.05)
     panels = loss_panels(load_results(run).analyses[0])
-    (low, high, _), best = loss_limits(panels)[0], min(seed["adjusted"] for seed in panels[0].seeds)
+    (low, high), best = loss_limits(panels)[0], min(seed["adjusted"] for seed in panels[0].seeds)
     assert high >= 1.2 * best
     assert max(seed["adjusted"] for seed in panels[0].seeds) > high
     assert low < best
     (drawn,) = draw_loss(panels, loss_unit="nats", confidence=0.9).panels
     above = [row for row in all_rows(drawn.chart) if row.get("said", "").startswith("48 layers")]
-    assert above  # drawn at the top, not dropped
-    assert all(row["loss"] <= high for row in above)
+    assert len(above) == 2  # the mean and its seed are drawn at the top, not dropped
+    assert all((row["loss"], row["sign"]) == (high, "triangle-up") for row in above)
+    assert "triangles at the top" in draw_loss(panels, loss_unit="nats", confidence=0.9).caption
+
+
+def test_a_curve_that_leaves_the_scale_has_a_triangle_there(results: RunResults) -> None:
+    """Where a straight line through the curve's own numbers crosses the top."""
+    panel = loss_panels(results.analyses[0])[0]
+    curve = panel.fit.curve
+    assert curve is not None
+    steep = tuple(best * (1 + 50 * (best / min(curve.loss) - 1)) for best in curve.loss)
+    fit = dataclasses.replace(panel.fit, curve=dataclasses.replace(curve, loss=steep))
+    steep_panel = dataclasses.replace(panel, fit=fit)
+    drawing = draw_loss([steep_panel], loss_unit="nats", confidence=0.9)
+    ((_, top),) = loss_limits([steep_panel])
+    marked = [row for row in all_rows(drawing.panels[0].chart) if set(row) == {"ratio", "loss"} and row["loss"] == top]
+    assert marked
+    for row in marked:
+        at = np.interp(np.log(row["ratio"]), np.log(curve.ratio), steep)
+        assert at == pytest.approx(top, rel=1e-6)
+    assert "curves that lie above the scale" in drawing.caption
+
+
+def test_numbers_of_layers_stand_above_the_panel_and_those_that_overlap_are_told(results: RunResults) -> None:
+    panel = loss_panels(results.analyses[0])[0]
+    few = depth_rows(panel.fit, ratio_limits([panel]))
+    assert [row["depth"] for row in few] == [str(point.depth) for point in panel.fit.points]
+    assert "overlap" not in draw_loss([panel], loss_unit="nats", confidence=0.9).caption
+    first = panel.fit.points[0]
+    crowd = (first, dataclasses.replace(first, ratio=first.ratio * 1.01, depth=17), *panel.fit.points[1:])
+    crowded = dataclasses.replace(panel, fit=dataclasses.replace(panel.fit, points=crowd))
+    assert "17" not in [row["depth"] for row in depth_rows(crowded.fit, ratio_limits([crowded]))]
+    drawing = draw_loss([crowded], loss_unit="nats", confidence=0.9)
+    assert "without those that would overlap" in drawing.caption
+    (numbers,) = (each for each in layers(drawing.panels[0].chart) if each["mark"]["type"] == "text")
+    assert numbers["encoding"]["y"]["value"] < 0
+
+
+def test_curves_that_turn_without_bounds_are_said_to_turn(results: RunResults) -> None:
+    fits = [panel.fit for panel in loss_panels(results.analyses[0])]
+    status = [dataclasses.replace(fits[0].r_star, value=None, status=each) for each in ("open", "edge")]
+    opened, edge = (dataclasses.replace(fits[0], r_star=each) for each in status)
+    assert loss_message([opened]) == "The loss turns inside the shapes tried, but R* is not bounded on both sides"
+    assert "turns inside the shapes tried at 1 of 2 budgets" in loss_message([opened, edge])
+    assert loss_message([edge]).startswith("No budget shows")
 
 
 def test_shapes_that_differ_much_are_points_and_not_arrows(results: RunResults) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 from interlaw.laws import Claim
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FAINT, MUTED, VERDICTS, padded
-from interlaw.report.marks import Spec, layered, linear_axis, listed, marks, told_apart, when
+from interlaw.report.marks import Spec, layered, legend, linear_axis, listed, marks, told_apart, when
 from interlaw.report.results import Analysis, RunResults
 
 CAPTION = (
     "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its interval. Grey: "
     "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell."
 )
-DECIDED = {"holds": "for the claim", "opposite": "against it", "negligible": "negligible"}
+DECIDED = {"holds": "for the claim", "opposite": "against the claim", "negligible": "negligible"}
 NAMES = {
     "r_star_loss": "R* of the loss",
     "r_star_interaction": "R* of interaction",
@@ -72,23 +72,29 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
         return None
     names = list(dict.fromkeys(row["test"] for row in values))
     ends = [row[end] for row in values for end in ("effect", "low", "high", "unseen_low", "unseen_high")]
-    x = linear_axis("effect", "effect", padded([*ends, 0.0]), tickCount=6, grid=True)
-    verdict = told_apart("verdict", VERDICTS, list(VERDICTS.values()))
     rows = listed("test", names, labelLimit=320, ticks=False, domain=False)
     unseen = [row for row in values if row["unseen_high"] is not None]
-    known = [row for row in values if row["low"] is not None and row["high"] is not None]
-    filled = when("datum.verdict == 'cannot tell'", 0, 1)
-    dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": 70, "strokeWidth": 2}
     chart = layered(
-        x,
+        linear_axis("effect", "effect", padded([*ends, 0.0]), tickCount=6, grid=True),
         rows,
         marks(unseen, "bar", x="unseen_low", x2="unseen_high", y=rows, color=FAINT, opacity=0.35),
-        marks([{"effect": 0.0}], "rule", x="effect", color=MUTED),
-        marks(known, "rule", x="low", x2="high", y=rows, color=verdict, strokeWidth=2),
-        marks(values, "point", x="effect", y=rows, said=True, **dot),
+        *effect_layers(values, rows),
     )
     panel = Panel(chart=chart, title="The paper's claims, tested", width=460, height=ROW * len(names) + 20)
     return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))
+
+
+def effect_layers(values: Sequence[dict[str, Any]], rows: Spec) -> list[Spec]:
+    """Effects with their intervals, each in its row, in the colour of its verdict; hollow where it cannot tell."""
+    verdict = told_apart("verdict", VERDICTS, list(VERDICTS.values()), legend(column=100))
+    known = [row for row in values if row["low"] is not None and row["high"] is not None]
+    filled = when("datum.verdict == 'cannot tell'", 0, 1)
+    dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": 70, "strokeWidth": 2, "opacity": 1}
+    return [
+        marks([{"effect": 0.0}], "rule", x="effect", color=MUTED),
+        marks(known, "rule", x="low", x2="high", y=rows, color=verdict, strokeWidth=2),
+        marks(values, "point", x="effect", y=rows, said=True, **dot),
+    ]
 
 
 def claims_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing | None:

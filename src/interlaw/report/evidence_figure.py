@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,21 +69,28 @@ def draw_evidence(found: Evidence) -> Drawing:
 
 
 def _chart(values: dict[str, list[dict[str, Any]]]) -> Spec:
-    names = list(dict.fromkeys(row["dataset"] for row in values["optima"]))
     lines = {row["line"]: row["name"] for row in values["beside"]}
     limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
-    colour, form = (
-        told_apart("dataset", names, looks, legend(column=120)) for looks in (dataset_colours(names), SHAPES)
-    )
     key = legend("without a vote", column=200, symbolType="stroke", symbolSize=400)
     line, dash = (told_apart("line", lines, looks, key) for looks in (dataset_colours(lines.values()), DASHES[1:]))
-    dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
     return layered(
         size_axis(SPAN),
         log_axis("ratio", "R = depth / width", limits),
         marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=0.12),
         marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=2),
         marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=1.4),
-        marks(values["optima"], "rule", x="params", y="low", y2="high", color=colour, strokeWidth=1.2),
-        marks(values["optima"], "point", x="params", y="ratio", said=True, strokeWidth=0.8, **dot),
+        *optima_layers(values["optima"]),
     )
+
+
+def optima_layers(values: Sequence[dict[str, Any]]) -> list[Spec]:
+    """Optima with their intervals, told apart by `dataset`."""
+    names = list(dict.fromkeys(row["dataset"] for row in values))
+    colour, form = (
+        told_apart("dataset", names, looks, legend(column=120)) for looks in (dataset_colours(names), SHAPES)
+    )
+    dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
+    return [
+        marks(values, "rule", x="params", y="low", y2="high", color=colour, strokeWidth=1.2),
+        marks(values, "point", x="params", y="ratio", said=True, strokeWidth=0.8, **dot),
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction
-from interlaw.report.figure import LETTER, Drawing, Panel
+from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import DASHES, INK, SERIES, SHAPES, SIGNED_RAMP, SURFACE
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, shaded, told_apart, when
 from interlaw.size import counted
@@ -20,10 +20,11 @@ from interlaw.size import counted
 BEFORE, AFTER = "in", "out"
 MOST_NUMBERED = 16  # columns of a heat map with room for numbers in their cells
 CELL = 24  # pixels of a row
-WIDTH = 330
+LEAST_HEIGHT = 150  # of lines
+WIDTH = 280  # so that two columns with the names of roles fit a page of 900 pixels
 
 CAPTION = (
-    "Above: each layer by its role (rows) and block (columns); red exceeds what chance gives, blue falls below. Below: "
+    "Left: each layer by its role (rows) and block (columns); red exceeds what chance gives, blue falls below. Right: "
     "the same quantities over blocks, with the interval of the AOFE-ratio; the thin line of a role's colour is its "
     "chance level. W^T W: the weights that read the layer's input; agreement: its cosine with the AGOP there."
 )
@@ -36,7 +37,7 @@ HEATS = {
 LINES: dict[str, tuple[str, str]] = {
     "aofe_ratio": ("null", "AOFE-ratio at the layer's input"),
     "weights_ratio": ("weights_null", "AOFE-ratio of W^T W"),
-    "nfa": ("", "cosine of W^T W and AGOP"),
+    "nfa": ("", "Cosine of W^T W and the AGOP"),
 }
 
 
@@ -117,16 +118,15 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
     largest = max((each for each in excesses if not math.isnan(each)), default=0.0)
     reach = max(0.1, math.ceil(10 * largest) / 10)
     height = CELL * len(_roles(rows))
-    heats = [
-        Panel(chart=_heat(rows, name, most=1.0 if name == "nfa" else reach), title=title, width=WIDTH, height=height)
-        for name, title in HEATS.items()
-    ]
-    longest = max(len(role) for role in _roles(rows))
-    lines = [  # as wide as a heat map with the names of its roles
-        Panel(chart=_lines(rows, name, chance), title=title, width=WIDTH + round(1.8 * LETTER * longest), height=230)
-        for name, (chance, title) in LINES.items()
-    ]
-    return Drawing(message=layers_message(rows, whose=whose), caption=CAPTION, panels=(*heats, *lines), aligned=False)
+    panels = []
+    for (heat, heading), (name, (chance, title)) in zip(HEATS.items(), LINES.items(), strict=True):
+        chart = _heat(rows, heat, most=1.0 if heat == "nfa" else reach)
+        panels += [
+            Panel(chart=chart, title=heading, width=WIDTH, height=height),
+            Panel(chart=_lines(rows, name, chance), title=title, width=WIDTH, height=max(height, LEAST_HEIGHT)),
+        ]
+    message = layers_message(rows, whose=whose)
+    return Drawing(message=message, caption=CAPTION, panels=tuple(panels), columns=2, aligned=False)
 
 
 def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:

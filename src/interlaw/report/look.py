@@ -62,6 +62,8 @@ CONFIG: dict[str, Any] = {
     },
     "axisX": {"grid": False},
     "axisY": {"domain": False, "ticks": False},
+    # a label within 7 pixels of the top stays below it: else its panel's title stands higher than its neighbours'
+    "axisYQuantitative": {"labelFlush": 7},
     "legend": {
         "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
         "labelLimit": 260, "titleLimit": 320, "symbolStrokeWidth": 1.5, "symbolOpacity": 1, "symbolSize": 80,

@@ -21,8 +21,11 @@ from interlaw.report.wording import budget_text, number, shape_name, span
 LEAST_REACH, LEAST_SHOWN = 0.2, 0.75
 TURNS = ("optimum", "open")  # what is said of an R* whose curve is drawn: it turns inside the grid
 ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
-ROOM_ABOVE = 0.12  # for the numbers of layers
-LEAST_STEP = 0.055  # of the axis between two numbers of layers: about 16 pixels
+ROOM_ABOVE = 0.04  # so that the highest mark stands inside its panel
+DIGIT = 0.02  # of the axis that a digit of a number of layers takes: 6 of a panel's 300 pixels
+BEYOND = "triangle-up"  # what lies above the scale
+SIGN = {"field": "sign", "type": "nominal", "scale": None}
+NUMBER: Spec = {"baseline": "bottom", "fontSize": 10, "color": MUTED}
 # the mark of R* in every figure
 DIAMOND: Spec = {
     "shape": "diamond", "size": 70, "filled": True, "color": BEST, "stroke": SURFACE, "strokeWidth": 1, "opacity": 1,
@@ -59,11 +62,10 @@ class LossPanel:
 
 
 class Limits(NamedTuple):
-    """An axis of losses: its ends, and up to where losses are drawn; above stand the numbers of layers."""
+    """The ends of an axis of losses."""
 
     floor: float
     top: float
-    ceiling: float
 
 
 def loss_panels(analysis: Analysis) -> tuple[LossPanel, ...]:
@@ -90,10 +92,7 @@ def loss_limits(panels: Sequence[LossPanel]) -> list[Limits]:
     above = max(0.01, min(wanted, max(map(max, losses))))
     lowest = min(panel.lowest / low for panel, low in zip(panels, best, strict=True))
     below = max(ROOM_BELOW * above, 1.1 * (1 - lowest))
-    return [
-        Limits(floor=low * (1 - below), top=low * (1 + above), ceiling=low * (1 + (1 + ROOM_ABOVE) * above))
-        for low in best
-    ]
+    return [Limits(floor=low * (1 - below), top=low * (1 + (1 + ROOM_ABOVE) * above)) for low in best]
 
 
 def ratio_limits(panels: Sequence[LossPanel]) -> tuple[float, float]:
@@ -106,7 +105,11 @@ def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
     """What the panels show, in a sentence."""
     stars = [fit.r_star.value for fit in fits if fit.r_star.value is not None]
     if not stars:
-        return "No budget shows a best depth / width inside the shapes tried"
+        turned = sum(fit.r_star.status == "open" for fit in fits)
+        if not turned:
+            return "No budget shows a best depth / width inside the shapes tried"
+        where = "" if turned == len(fits) else f" at {turned} of {len(fits)} budgets"
+        return f"The loss turns inside the shapes tried{where}, but R* is not bounded on both sides"
     where = f"R = {number(stars[0], digits=2)}" if len(stars) == 1 else f"R = {min(stars):.2g} to {max(stars):.2g}"
     missing = len(fits) - len(stars)
     rest = f"; {missing} of {len(fits)} budgets {'show' if missing > 1 else 'shows'} no optimum" if missing else ""
@@ -134,25 +137,29 @@ def star_ends(fit: laws.BudgetFit | laws.TreatedBudget, limits: tuple[float, flo
 
 def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float) -> Drawing:
     """One panel a budget, all with the same relative scale."""
-    x_limits = ratio_limits(panels)
+    x_limits, limits = ratio_limits(panels), loss_limits(panels)
     drawn = tuple(
         Panel(
-            chart=_chart(panel, x_limits, limits, loss_unit=loss_unit),
+            chart=_chart(panel, x_limits, of_panel, loss_unit=loss_unit),
             title=panel.budget_text,
             note=star_note(panel.fit),
             belongs={"budget": panel.fit.budget},
             **({"width": 460, "height": 300} if len(panels) == 1 else {}),
         )
-        for panel, limits in zip(panels, loss_limits(panels), strict=True)
+        for panel, of_panel in zip(panels, limits, strict=True)
     )
     delta = panels[0].fit.loss_interval.delta if panels[0].fit.loss_interval else None
+    thinned = any(len(depth_rows(panel.fit, x_limits)) < len(panel.fit.points) for panel in panels)
     caption = [
-        "Dots: means over seeds, with their layers above (hollow: not used by the fit)",
+        "Dots: means over seeds (hollow: not used by the fit), above them their layers"
+        + (", without those that would overlap" if thinned else ""),
         *(["dashes: single seeds"] if any(panel.seeds for panel in panels) else []),
         f"curve: fit in log R with its {confidence:.0%} band, drawn where it turns inside the grid (dashed: no R* is "
         "named); elsewhere a thin line joins the means",
         f"orange diamond and bar: R* with its {confidence:.0%} interval, an arrow where no bound is known",
     ]
+    if any(_reaches_beyond(panel, of_panel.top) for panel, of_panel in zip(panels, limits, strict=True)):
+        caption.append("triangles at the top: means, seeds and curves that lie above the scale; bands are cut there")
     if delta is not None:
         caption.append(f"gold: loss within {100 * delta:.2g}% of the best")
     if any(panel.fit.interaction_interval is not None for panel in panels):
@@ -160,15 +167,21 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     return Drawing(message=loss_message([each.fit for each in panels]), caption="; ".join(caption) + ".", panels=drawn)
 
 
+def _reaches_beyond(panel: LossPanel, top: float) -> bool:
+    """Whether a mean, a seed or the curve lies above the scale."""
+    return any(loss > top for _, loss in panel.places) or bool(_crossings(panel.fit, top))
+
+
 def _chart(panel: LossPanel, x_limits: tuple[float, float], limits: Limits, *, loss_unit: str) -> Spec:
     return layered(
         log_axis("ratio", "R = depth / width", x_limits, most=5),
-        linear_axis("loss", f"test loss ({loss_unit})", (limits.floor, limits.ceiling)),
+        linear_axis("loss", f"test loss ({loss_unit})", limits),
         *_intervals(panel.fit, limits, x_limits),
         *_curve(panel.fit, limits.top),
         _seeds(panel, limits.top),
-        *_means(panel.fit, limits.top),
-        _depths(panel.fit, limits.ceiling, x_limits),
+        _means(panel.fit, limits.top),
+        # above the panel, so that nothing lies under them
+        marks(depth_rows(panel.fit, x_limits), "text", x="ratio", y={"value": -5}, text="depth", **NUMBER),
         *_star(panel.fit, x_limits, limits.floor),
     )
 
@@ -182,7 +195,7 @@ def _intervals(fit: laws.BudgetFit, limits: Limits, x_limits: tuple[float, float
         band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
         layers.append(marks([band], "rect", x="low", x2="high", said=True, color=GOOD, opacity=0.2))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
-        floor = limits.floor + 0.03 * (limits.ceiling - limits.floor)
+        floor = limits.floor + 0.03 * (limits.top - limits.floor)
         said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
         wide = 1.02 if interaction.low == interaction.high else 1.0
         bar = {"low": interaction.low / wide, "high": interaction.high * wide, "loss": floor, "said": said}
@@ -198,65 +211,79 @@ def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
         return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=1, clip=True)]
     columns = {"ratio": curve.ratio, "loss": curve.loss}
     if curve.low is not None and curve.high is not None:
-        columns |= {"low": curve.low, "high": tuple(min(high, top) for high in curve.high)}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    values = [row for row in rows if row["loss"] <= top]
+        columns |= {"low": curve.low, "high": curve.high}
+    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     dash = [1, 0] if fit.r_star.value is not None else [6, 4]
-    line = marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True)
-    if "low" not in columns:
-        return [line]
-    return [marks(values, "area", x="ratio", y="low", y2="high", color=FIT, opacity=0.16, clip=True), line]
+    beyond = [{"ratio": ratio, "loss": top} for ratio in _crossings(fit, top)]
+    return [
+        *(
+            [marks(values, "area", x="ratio", y="low", y2="high", color=FIT, opacity=0.16, clip=True)]
+            * ("low" in columns)
+        ),
+        marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True),
+        marks(beyond, "point", x="ratio", y="loss", shape="triangle-up", filled=True, color=FIT, size=60, opacity=1),
+    ]
+
+
+def _crossings(fit: laws.BudgetFit, top: float) -> list[float]:
+    """The ratios at which the curve that is drawn leaves the scale."""
+    curve = fit.curve
+    if curve is None or fit.r_star.status not in TURNS:
+        return []
+    ratio, above = np.log(curve.ratio), np.array(curve.loss) - top
+    at = np.flatnonzero((above[:-1] > 0) != (above[1:] > 0))
+    part = above[at] / (above[at] - above[at + 1])
+    return [float(each) for each in np.exp(ratio[at] + part * (ratio[at + 1] - ratio[at]))]
 
 
 def _seeds(panel: LossPanel, top: float) -> Spec:
     values = [
         {
             "ratio": seed["ratio"],
-            "loss": seed["adjusted"],
+            "loss": min(seed["adjusted"], top),
+            "sign": "stroke" if seed["adjusted"] <= top else BEYOND,
             "seed": seed["seed"],
             "key": seed["key"],
             "shape": shape_key(panel.fit.budget, seed["depth"], seed["width"]),
             "said": f"{shape_name(seed['depth'], seed['width'])}, seed {seed['seed']}: loss {number(seed['loss'])}",
         }
         for seed in panel.seeds
-        if seed["adjusted"] <= top
     ]
-    stroke: Spec = {"shape": "stroke", "size": 110, "strokeWidth": 1.6, "color": MUTED, "cursor": "pointer"}
+    size = when("datum.sign == 'stroke'", 110, 40)
+    stroke: Spec = {"shape": SIGN, "size": size, "strokeWidth": 1.6, "color": MUTED, "cursor": "pointer"}
     told = {"field": "said", "type": "nominal"}  # to the pointer alone: a reader by keyboard walks the means
     return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=told, opacity=chosen_opacity(), **stroke)
 
 
-def _means(fit: laws.BudgetFit, top: float) -> list[Spec]:
-    """Means as dots; what lies above the scale as an arrow at its top."""
-    kinds: dict[str, list[dict[str, Any]]] = {"circle": [], "triangle-up": []}
+def _means(fit: laws.BudgetFit, top: float) -> Spec:
+    """Means as dots; what lies above the scale as a triangle at its top."""
+    values = []
     for point in fit.points:
         corrected = f"; {number(point.adjusted)} at equal size" if abs(point.adjusted / point.loss - 1) > 1e-4 else ""
         name = shape_name(point.depth, point.width)
-        kinds["triangle-up" if point.adjusted > top else "circle"].append({
+        values.append({
             "ratio": point.ratio,
             "loss": min(point.adjusted, top),
+            "sign": "circle" if point.adjusted <= top else BEYOND,
             "used": point.in_window,
             "shape": shape_key(fit.budget, point.depth, point.width),
             "said": f"{name}: loss {number(point.loss)}, mean of {point.num_runs}{corrected}",
         })  # fmt: skip
-    dot: Spec = {"size": 48, "stroke": INK, "strokeWidth": 1.5, "fillOpacity": 1, "cursor": "pointer"}
+    dot: Spec = {"shape": SIGN, "size": 48, "stroke": INK, "strokeWidth": 1.5, "fillOpacity": 1, "cursor": "pointer"}
     look: Spec = {"fill": when("datum.used", INK, SURFACE), "opacity": chosen_opacity(), **dot}
-    return [
-        marks(values, "point", x="ratio", y="loss", said=True, **{**look, "shape": kind})
-        for kind, values in kinds.items()
-        if values
-    ]
+    return marks(values, "point", x="ratio", y="loss", said=True, **look)
 
 
-def _depths(fit: laws.BudgetFit, height: float, x_limits: tuple[float, float]) -> Spec:
-    """Numbers of layers along the top edge, as many as there is room for."""
-    kept, last = [], -math.inf
+def depth_rows(fit: laws.BudgetFit, x_limits: tuple[float, float]) -> list[dict[str, Any]]:
+    """The numbers of layers to print, from the left; one that would overlap its neighbour is left out."""
+    kept, free = [], -math.inf
     for point in sorted(fit.points, key=lambda each: each.ratio):
         place = math.log(point.ratio / x_limits[0]) / math.log(x_limits[1] / x_limits[0])
-        if place - last >= LEAST_STEP:
-            kept.append({"ratio": point.ratio, "loss": height, "depth": str(point.depth)})
-            last = place
-    return marks(kept, "text", x="ratio", y="loss", text="depth", baseline="top", dy=1, fontSize=10, color=MUTED)
+        half = DIGIT * len(str(point.depth)) / 2
+        if place - half >= free:
+            kept.append({"ratio": point.ratio, "depth": str(point.depth)})
+            free = place + half + DIGIT / 3
+    return kept
 
 
 def _star(fit: laws.BudgetFit, x_limits: tuple[float, float], floor: float) -> list[Spec]:

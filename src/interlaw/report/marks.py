@@ -110,7 +110,12 @@ def linear_axis(field: str, title: str | None, limits: tuple[float, float], **ax
 
 def listed(field: str, names: Sequence[str], **axis: Any) -> Spec:
     """An axis of names, in their order."""
-    return {"field": field, "type": "nominal", "sort": list(names), "axis": {"title": None, **axis}}
+    return {
+        "field": field,
+        "type": "nominal",
+        "sort": list(names),
+        "axis": {"title": None, "labelFlush": False, **axis},
+    }
 
 
 def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: Any) -> Spec:

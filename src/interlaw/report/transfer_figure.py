@@ -8,10 +8,10 @@ from typing import Any
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import BEST, FIT, SHAPES, padded, ramp
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, told_apart, when
+from interlaw.report.wording import treatment_text
 from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
 
-NAMES = {"mup": "muP", "completep": "CompleteP"}  # others, also of other packages, go by their own name
 MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows
 
 
@@ -38,7 +38,7 @@ def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
     panels = tuple(
         Panel(
             chart=_check_chart(check, moved, steps),
-            title=f"{NAMES.get(check.parametrization, check.parametrization)}, over {check.axis}",
+            title=f"{treatment_text(check.parametrization)}, over {check.axis}",
             note=f"slopes {check.stream_slope:+.2f} (last block) and {check.outputs_slope:+.2f} (outputs)",
             height=220,
         )
@@ -76,7 +76,7 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
     for (parametrization, axis), chosen in groups.items():
         rates = [curve.best_rate for curve in chosen]
         factors.append(max(rates) / min(rates))
-        title = f"{NAMES.get(parametrization, parametrization)}, over {axis}"
+        title = f"{treatment_text(parametrization)}, over {axis}"
         note = f"best rates from {min(rates):.2g} to {max(rates):.2g}"
         panels.append(Panel(chart=_rate_chart(chosen), title=title, note=note, height=240))
     message = f"The best learning rate differs between shapes by a factor of up to {max(factors):.2g}"

@@ -7,11 +7,11 @@ from typing import Any
 
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
 from interlaw.report.figure import Drawing, Panel, chosen_opacity
-from interlaw.report.look import SERIES, SHAPES, SURFACE, padded
+from interlaw.report.look import FAINT, MUTED, SERIES, SHAPES, SURFACE, nice_ticks, padded
 from interlaw.report.loss_figure import shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
-from interlaw.report.wording import Units, budget_text, number, shape_name, span
+from interlaw.report.wording import Units, budget_text, number, shape_name, span, treatment_text
 
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
 ROW = 0.075  # of the axis: the height of one interval below the curves
@@ -34,8 +34,8 @@ def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units:
         for size in sizes
     )
     caption = (
-        f"Marks and curves: loss under each treatment. Bars below: R* with its {comparison.confidence:.0%} interval, "
-        "an arrow where no bound is known; hollow: the loss still falls at that end of the grid."
+        f"Marks and curves: loss under each treatment. Grey strip: R* with its {comparison.confidence:.0%} "
+        "interval, an arrow where no bound is known; a hollow triangle alone: the loss still falls at that end."
     )
     return Drawing(message=treatments_message(comparison.differences), caption=caption, panels=drawn)
 
@@ -55,7 +55,8 @@ def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str
     """One sentence a pair of treatments and budget."""
     found = []
     for each in comparison.differences if comparison else ():
-        where = f"{budget_text(each.budget, budget_kind)}, from {each.first} to {each.second}: "
+        first, second = map(treatment_text, (each.first, each.second))
+        where = f"{budget_text(each.budget, budget_kind)}, from {first} to {second}: "
         if each.factor is None:
             said = "no two optima to compare"
         else:
@@ -71,25 +72,33 @@ def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tup
     low, high = min(losses), min(max(losses), min(losses) * (1 + CEILING))
     reach = max(high - low, 1e-3 * low)
     room = ROW * (len(treated) + 1)
-    floor = low - reach * room / (1 - room) - 0.03 * reach
+    strip = low - 0.05 * reach
+    floor = strip - reach * room / (1 - room)
     y_limits = (floor, high + 0.08 * reach)
-    rung = (y_limits[1] - floor) * ROW
+    rung = (strip - floor) / len(names)
     # colour and form by treatment, one legend for both
     key = legend("learning rate", column=110)
-    color, shape = (told_apart("treatment", names, looks, key) for looks in (SERIES, SHAPES))
-    optima, edges = _stars(treated, x_limits, lambda name: floor + rung * (len(names) - names.index(name) - 0.3))
+    shown = [treatment_text(name) for name in names]
+    color, shape = (told_apart("treatment", shown, looks, key) for looks in (SERIES, SHAPES))
+    optima, edges = _stars(treated, x_limits, lambda name: floor + rung * (len(names) - names.index(name) - 0.5))
     curves, points = _curves(treated), _points(treated, high)
     banded = [row for row in curves if row["low"] is not None]
-    dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color, "shape": shape}
+    dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color}
+    ground = [{"low": floor, "high": strip, "name": "R*"}]
+    sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": 70, "opacity": 1}
     return layered(
         log_axis("ratio", "R = depth / width", x_limits),
-        linear_axis("loss", f"test loss ({units.loss})", y_limits),
+        linear_axis("loss", f"test loss ({units.loss})", y_limits, values=nice_ticks(strip, y_limits[1])),
+        marks(ground, "rect", y="low", y2="high", color=FAINT, opacity=0.25),
+        marks(
+            ground, "text", x={"value": 6}, y="low", text="name", align="left", baseline="bottom", dy=-4, color=MUTED
+        ),
         marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=0.1, clip=True),
         marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=2, clip=True),
-        marks(points, "point", **dot, size=45, filled=True, cursor="pointer", opacity=chosen_opacity(0.9)),
+        marks(points, "point", **dot, shape=shape, size=45, filled=True, cursor="pointer", opacity=chosen_opacity(0.9)),
         *interval_bars(optima, along="x", across="loss", color=color),
-        marks(optima, "point", **dot, size=60, filled=True, opacity=1),
-        marks(edges, "point", **dot, size=60, fill=SURFACE, strokeWidth=1.8, opacity=1),
+        marks(optima, "point", **dot, **sign, filled=True),
+        marks(edges, "point", **dot, **sign, fill=SURFACE, strokeWidth=1.8),
     )
 
 
@@ -97,7 +106,7 @@ def _curves(treated: Sequence[TreatedBudget]) -> list[dict[str, Any]]:
     """Fitted curves of those with an optimum, with their bands."""
     return [
         {
-            "treatment": each.treatment,
+            "treatment": treatment_text(each.treatment),
             "ratio": each.curve.ratio[i],
             "loss": each.curve.loss[i],
             "low": None if each.curve.low is None else each.curve.low[i],
@@ -112,11 +121,11 @@ def _curves(treated: Sequence[TreatedBudget]) -> list[dict[str, Any]]:
 def _points(treated: Sequence[TreatedBudget], high: float) -> list[dict[str, Any]]:
     return [
         {
-            "treatment": each.treatment,
+            "treatment": (name := treatment_text(each.treatment)),
             "ratio": point.ratio,
             "loss": min(point.adjusted, high),
             "shape": shape_key(each.budget, point.depth, point.width),
-            "said": f"{each.treatment}: {shape_name(point.depth, point.width)}, loss {number(point.loss)}",
+            "said": f"{name}: {shape_name(point.depth, point.width)}, loss {number(point.loss)}",
         }
         for each in treated
         for point in each.points
@@ -129,15 +138,16 @@ def _stars(
     """R* with its interval on the floor, and the edges of the grid that the loss falls towards."""
     optima, edges = [], []
     for each in treated:
-        star, of = each.r_star, {"treatment": each.treatment, "loss": height(each.treatment)}
+        star, of = each.r_star, {"treatment": treatment_text(each.treatment), "loss": height(each.treatment)}
         ratios = [point.ratio for point in each.points]
         if star.value is not None:
-            said = f"{each.treatment}: {star_note(each)}"
-            optima.append({**of, "ratio": star.value, **star_ends(each, x_limits), "said": said})
+            said = f"{treatment_text(each.treatment)}: {star_note(each)}"
+            optima.append({**of, "sign": "diamond", "ratio": star.value, **star_ends(each, x_limits), "said": said})
         elif star.edge is not None:
-            side, at = ("shallow", min(ratios)) if star.edge == "low" else ("deep", max(ratios))
-            said = f"{each.treatment}: no R*, the loss still falls at the {side} end"
-            edges.append({**of, "ratio": at, "said": said})
+            low = star.edge == "low"
+            side, at, sign = ("shallow", min, "triangle-left") if low else ("deep", max, "triangle-right")
+            said = f"{treatment_text(each.treatment)}: no R*, the loss still falls at the {side} end"
+            edges.append({**of, "sign": sign, "ratio": at(ratios), "said": said})
     return optima, edges
 
 

@@ -59,6 +59,16 @@ def budget_text(budget: float, kind: str) -> str:
     return f"{format_size(budget)} {KINDS.get(kind, kind)}"
 
 
+def treatment_text(treatment: str) -> str:
+    """A learning-rate treatment as it was published; those of other packages go by their own names.
+
+    Example:
+        >>> treatment_text("completep"), treatment_text("search")
+        ('CompleteP', 'search')
+    """
+    return {"mup": "muP", "completep": "CompleteP"}.get(treatment, treatment)
+
+
 def number(value: Any, *, digits: int = 4) -> str:
     """A number for people; a dash for what is unknown, thousands with commas.
 
