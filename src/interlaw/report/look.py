@@ -88,14 +88,19 @@ def dataset_colours(names: Iterable[str]) -> list[str]:
     return [DATASETS.get(name) or next(others) for name in names]
 
 
-def log_format(low: float, high: float) -> str:
-    """Numbers of a logarithmic axis: with a power of ten where they would be long.
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power_of_ten(tick: float) -> str:
+    """A long number as people print it.
 
     Example:
-        >>> log_format(0.01, 0.3), log_format(1e-8, 1e-6)
-        ('~g', '~e')
+        >>> power_of_ten(3e7), power_of_ten(1e-8)
+        ('3·10⁷', '10⁻⁸')
     """
-    return "~g" if low >= 1e-4 and high <= 1e5 else "~e"
+    digits, power = f"{tick:.3e}".split("e")
+    raised = "10" + str(int(power)).translate(SUPERSCRIPTS)
+    return raised if float(digits) == 1 else f"{float(digits):g}·{raised}"
 
 
 def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:

@@ -6,11 +6,12 @@ that the page of a thousand trials needed. Altair comes in where a notebook asks
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any, Literal
 
-from interlaw.report.look import TICKS, log_format, nice_ticks
+from interlaw.report.look import TICKS, nice_ticks, power_of_ten
 
 Spec = dict[str, Any]
 LEGEND_COLUMN = 150  # pixels that a column of a legend takes, about
@@ -88,13 +89,19 @@ def log_axis(
     ticks: Sequence[float] = (),
     **axis: Any,
 ) -> Spec:
-    """A logarithmic axis with at most so many round ticks, or with the given ones."""
+    """A logarithmic axis with at most so many round ticks, or with the given ones; long numbers as powers of ten."""
     shown = list(ticks) or nice_ticks(*limits, most=most)
+    if not {"format", "labelExpr"} & set(axis):
+        if limits[0] >= 1e-4 and limits[1] <= 1e5:  # with at most four zeros
+            axis["format"] = "~g"
+        else:
+            labels = json.dumps([power_of_ten(tick) for tick in shown], ensure_ascii=False)
+            axis["labelExpr"] = f"{labels}[indexof({json.dumps(shown)}, datum.value)]"
     return {
         "field": field,
         "type": "quantitative",
         "scale": {"type": "log", "domain": list(limits), "nice": False},
-        "axis": {"values": shown, "format": log_format(*limits), "title": title, **axis},
+        "axis": {"values": shown, "title": title, **axis},
     }
 
 
