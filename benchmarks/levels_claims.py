@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from interlaw.laws.claim import LEVEL, Claim, ask
-from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.contexts import Contexts
 from interlaw.laws.drift import interaction_drift
 from interlaw.laws.interaction_interval import SURE, interaction_intervals, pareto_front
 from interlaw.laws.off_the_curve import off_the_curve
@@ -75,21 +76,41 @@ def contexts_of(loss: Array, quantity: Array) -> Contexts:
     budgets, seeds, shapes = loss.shape
     shape = np.tile(np.arange(budgets * shapes).reshape(budgets, 1, shapes), (1, seeds, 1)).ravel()
     return Contexts(
-        source=np.zeros(budgets, dtype=np.int64),
-        group=np.zeros(budgets, dtype=np.int64),
-        budget=np.arange(budgets, dtype=np.float64),
-        size=np.log(1e6 * 3.0 ** np.arange(budgets)),
-        log_r_star=np.full(budgets, np.nan),
-        context=np.repeat(np.arange(budgets), shapes),
-        depth=np.tile(DEPTH, budgets),
-        log_ratio=np.tile(LOG_RATIO, budgets),
-        log_spent=np.zeros(budgets * shapes),
-        log_loss=loss.mean(axis=1).ravel(),
-        shape=shape,
-        seed=np.broadcast_to(np.arange(seeds, dtype=float)[None, :, None], loss.shape).ravel(),
-        log_loss_of_run=loss.ravel(),
-        interaction={"": {"aofe": Measured(value=quantity.ravel(), variance=np.full(loss.size, np.nan))}},
+        contexts=pd.DataFrame(
+            {
+                "source": 0,
+                "group": 0,
+                "budget": np.arange(budgets, dtype=np.float64),
+                "size": np.log(1e6 * 3.0 ** np.arange(budgets)),
+                "log_r_star": np.nan,
+            }
+        ),
+        shapes=pd.DataFrame(
+            {
+                "context": np.repeat(np.arange(budgets), shapes),
+                "depth": np.tile(DEPTH, budgets),
+                "width": 1.0,
+                "log_ratio": np.tile(LOG_RATIO, budgets),
+                "log_spent": 0.0,
+                "log_loss": loss.mean(axis=1).ravel(),
+            }
+        ),
+        runs=pd.DataFrame(
+            {
+                "shape": shape,
+                "seed": np.broadcast_to(np.arange(seeds, dtype=float)[None, :, None], loss.shape).ravel(),
+                "log_loss_of_run": loss.ravel(),
+            }
+        ),
+        interaction={"": pd.DataFrame({"aofe": quantity.ravel()})},
+        variance={"": pd.DataFrame({"aofe": np.full(loss.size, np.nan)})},
     )
+
+
+def measuring(world: Contexts, **quantities: Array) -> Contexts:
+    """The same runs with other values of the quantities; their errors are unknown."""
+    values = pd.DataFrame(quantities)
+    return replace(world, interaction={"": values}, variance={"": values * np.nan})
 
 
 def unrelated(
@@ -113,26 +134,24 @@ def unusual() -> dict[str, Draw]:
     def measured(draw: Draw, rule: Callable[[Contexts, np.random.Generator], NDArray[np.bool_]]) -> Draw:
         def some(rng: np.random.Generator) -> Contexts:
             world = draw(rng)
-            found = world.interaction[""]["aofe"]
-            value = np.where(rule(world, rng), found.value, np.nan)
-            return replace(world, interaction={"": {"aofe": replace(found, value=value)}})
+            return measuring(world, aofe=np.where(rule(world, rng), world.interaction[""]["aofe"], np.nan))
 
         return some
 
     def spiked(rng: np.random.Generator) -> Contexts:
         world = unrelated(seeds=3)(rng)
-        found = world.interaction[""]["aofe"]
-        sides = [
-            each + 5 * (np.arange(len(each)) == rng.integers(len(each)))
-            for each in (world.log_loss_of_run, found.value)
-        ]
-        return replace(world, log_loss_of_run=sides[0], interaction={"": {"aofe": replace(found, value=sides[1])}})
+        loss, quantity = (
+            each.to_numpy() + 5 * (np.arange(len(each)) == rng.integers(len(each)))
+            for each in (world.runs["log_loss_of_run"], world.interaction[""]["aofe"])
+        )
+        return measuring(replace(world, runs=world.runs.assign(log_loss_of_run=loss)), aofe=quantity)
 
     def shallow(world: Contexts, rng: np.random.Generator) -> NDArray[np.bool_]:
-        return np.asarray((world.seed < 2) | (world.depth[world.shape] < 5), dtype=bool)  # type: ignore[operator]
+        runs = world.by_run()
+        return ((runs["seed"] < 2) | (runs["depth"] < 5)).to_numpy(dtype=bool)
 
     def two_thirds(world: Contexts, rng: np.random.Generator) -> NDArray[np.bool_]:
-        return rng.random(len(world.shape)) > 1 / 3
+        return rng.random(len(world.runs)) > 1 / 3
 
     return {
         **{f"{kind}, 2 seeds": unrelated(kind, seeds=2) for kind in KINDS},
@@ -155,7 +174,8 @@ def two_treatments(kind: str = "independent", *, seeds: int = NUM_SEEDS, shared:
         joined = contexts_of(*sides)
         budget = np.tile(np.arange(NUM_BUDGETS), 2)
         size = np.log(1e6 * 3.0**budget)
-        return replace(joined, group=np.repeat([0, 1], NUM_BUDGETS), budget=budget.astype(float), size=size)
+        found = joined.contexts.assign(group=np.repeat([0, 1], NUM_BUDGETS), budget=budget.astype(float), size=size)
+        return replace(joined, contexts=found)
 
     return draw
 
@@ -192,7 +212,7 @@ def asked(test: Callable[..., Claim], draw: Draw, *, draws: int) -> list[Claim]:
     named = ask("C2", test.__name__.replace("_", "-"), quantity="aofe")
     options = {"asked": named, "confidence": 0.9, "num_permutations": PERMUTATIONS}
     worlds = (draw(rng) for _ in range(draws))
-    return [test(world, world.interaction[""]["aofe"], rng=rng, **options) for world in worlds]
+    return [test(world, rng=rng, **options) for world in worlds]
 
 
 def optima(
@@ -211,7 +231,7 @@ def optima(
         ]
         base = contexts_of(np.ones((1, 1, len(DEPTH))), np.ones((1, 1, len(DEPTH))))
         groups = {"source": source, "group": source, "budget": np.exp(size), "size": size}
-        return replace(base, **groups, log_r_star=both[0]), both[1]
+        return replace(base, contexts=pd.DataFrame({**groups, "log_r_star": both[0]})), both[1]
 
     return draw
 
@@ -230,10 +250,9 @@ def optima_of_treatments(
             return 0.3 * (shared**0.5 * rng.standard_normal(count) + (1 - shared) ** 0.5 * own).ravel()
 
         loss = scattered()
-        group = np.tile(base.source, treatments) + sources * np.repeat(np.arange(treatments), count)
-        size = np.tile(base.size, treatments)
-        names = {"source": np.tile(base.source, treatments), "group": group, "budget": np.exp(size), "size": size}
-        return replace(base, **names, log_r_star=loss), follows * loss + scattered()
+        contexts = pd.concat([base.contexts] * treatments, ignore_index=True)
+        group = contexts["source"] + sources * np.repeat(np.arange(treatments), count)
+        return replace(base, contexts=contexts.assign(group=group, log_r_star=loss)), follows * loss + scattered()
 
     return draw
 
@@ -259,7 +278,7 @@ def drift_verdicts(gamma: float, *, scatter_of_optima: float, budgets: int, draw
     rng, verdicts = np.random.default_rng(0), []
     for _ in range(draws):
         world, _ = optima(1, budgets)(rng)
-        values = gamma * world.size + scatter_of_optima * rng.standard_normal(budgets)
+        values = gamma * world.contexts["size"].to_numpy() + scatter_of_optima * rng.standard_normal(budgets)
         own, _ = interaction_drift(world, values, np.ones(budgets), view="", confidence=0.9)
         verdicts.append(own.verdict)
     return verdicts.count("holds") / draws, verdicts.count("opposite") / draws
@@ -275,11 +294,9 @@ def wrongly_named(gap: float, *, seeds: int, draws: int) -> tuple[float, float]:
     front = pareto_front(-worse, worse)
     for _ in range(draws):
         noise = rng.standard_normal((2, NUM_BUDGETS, seeds, len(DEPTH)))
-        base = contexts_of(np.ones(noise.shape[1:]), worse + noise[0])
-        ratio = Measured(value=(-worse + noise[1]).ravel(), variance=np.full(noise[1].size, np.nan))
-        world = replace(base, interaction={"": {"aofe": base.interaction[""]["aofe"], "aofe_ratio": ratio}})
-        width, seed = np.ones(len(world.context)), int(rng.integers(2**31))
-        for found in interaction_intervals(world, "", budgets=[1.0] * NUM_BUDGETS, width=width, seed=seed):
+        base = contexts_of(np.ones(noise.shape[1:]), np.ones(noise.shape[1:]))
+        world = measuring(base, aofe=(worse + noise[0]).ravel(), aofe_ratio=(-worse + noise[1]).ravel())
+        for found in interaction_intervals(world, "", seed=int(rng.integers(2**31))):
             shapes = () if found is None else found.front_probability
             sure = np.array([(shape.probability or 0) >= SURE for shape in shapes])
             wrong.append(bool((sure & ~front).any()))

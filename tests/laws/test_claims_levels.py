@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.levels_claims import (
+    KINDS,
     asked,
     drift_verdicts,
     optima,
@@ -14,6 +15,7 @@ from benchmarks.levels_claims import (
     tracked,
     two_treatments,
     unrelated,
+    unusual,
     wrongly_named,
 )
 
@@ -21,7 +23,15 @@ from interlaw.laws.off_the_curve import off_the_curve
 from interlaw.laws.within_shapes import within_shapes
 
 DRAWS = 300
+WORLDS = {**{kind: unrelated(kind) for kind in KINDS}, **unusual(), "two treatments": two_treatments()}
 ERROR = 3 * np.sqrt(0.08 * 0.92 / DRAWS)  # three Monte Carlo standard errors of a share of 8%
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_world_of_the_benchmark_can_be_asked(name: str) -> None:
+    assert all(claim.p_value is not None for claim in asked(within_shapes, WORLDS[name], draws=2))
+    for claim in asked(off_the_curve, WORLDS[name], draws=2):
+        assert claim.p_value is not None or "smooth remainder" in claim.sentence
 
 
 @pytest.mark.slow

@@ -25,9 +25,7 @@ DEPTHS = (2, 3, 4, 5, 6, 8, 10, 12)
 
 def contexts_of(table: dict[str, np.ndarray]) -> Contexts:
     runs = read_runs(table)
-    return read_contexts(
-        table, runs, group_shapes(runs), fit_law(table, num_bootstrap=100, num_permutations=100).budgets
-    )
+    return read_contexts(runs, group_shapes(runs), fit_law(table, num_bootstrap=100, num_permutations=100).budgets)
 
 
 def asked_of(base: Contexts, **columns: np.ndarray) -> Contexts:
@@ -59,7 +57,7 @@ def test_off_the_curve_is_the_partial_correlation_given_cubics(sweep, size_noise
     measured = contexts.interaction[""]["aofe"]
     asked = ask("C2", "off-the-curve", quantity="aofe")
     options = {"asked": asked, "confidence": 0.9, "num_permutations": 2000}
-    found = off_the_curve(contexts, measured, rng=np.random.default_rng(0), **options)
+    found = off_the_curve(contexts, rng=np.random.default_rng(0), **options)
     y, x = contexts.shapes["log_loss"].to_numpy(), contexts.means(measured)
     context, log_ratio = (contexts.shapes[name].to_numpy() for name in ("context", "log_ratio"))
     columns = [(context == one) * log_ratio**power for one in range(3) for power in range(4)]
@@ -98,7 +96,7 @@ def test_two_smooth_curves_off_a_cubic_are_not_testable(sweep) -> None:
 
 def test_the_most_efficient_shape_is_the_top_of_the_score(sweep) -> None:
     contexts = contexts_of(rough(sweep))
-    ratios, inside = efficient_ratio(contexts, contexts.interaction[""])
+    ratios, inside = efficient_ratio(contexts, "")
     rows = (contexts.shapes["context"] == 1).to_numpy()
     scores = []
     for name, measured in contexts.interaction[""].items():
@@ -233,7 +231,6 @@ def test_a_seed_counts_by_one_over_its_noise() -> None:
     measured = contexts.interaction[""]["aofe"]
     found = within_shapes(
         contexts,
-        measured,
         asked=ask("C2", "within-shapes", quantity="aofe"),
         confidence=0.9,
         num_permutations=200,
@@ -241,7 +238,7 @@ def test_a_seed_counts_by_one_over_its_noise() -> None:
     )
     shape, seed = (contexts.runs[name].to_numpy() for name in ("shape", "seed"))
     sides = []
-    for values in (contexts.runs["log_loss_of_run"].to_numpy(), measured.value):
+    for values in (contexts.runs["log_loss_of_run"].to_numpy(), measured.to_numpy()):
         weights = np.ones(150)
         for _ in range(30):
             left, leverage = two_way(values, weights, shape, seed)

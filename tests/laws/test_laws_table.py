@@ -33,7 +33,8 @@ def test_missing_columns_are_named_with_the_remedy() -> None:
         ({"params": [1e6, -1]}, "positive finite params"),
         ({"budget": [1e6, None]}, "positive finite budget"),
         ({"loss": ["2.0", "bad"]}, "expected numbers in column loss, found .*bad"),
-        ({"depth": [1, 2, 3]}, r"expected 2 values in column depth, found shape \(3,\)"),
+        ({"depth": [1, 2, 3]}, "expected 2 values in column depth, found 3"),
+        ({"depth": [[1, 2], [3, 4]]}, "expected numbers in column depth"),
         ({"status": ["failed", "diverged"]}, "expected runs with status done, found none among 2"),
         ({"treatment": ["fixed", "tuned"]}, "one learning-rate treatment, found fixed, tuned"),
     ],
@@ -41,6 +42,13 @@ def test_missing_columns_are_named_with_the_remedy() -> None:
 def test_impossible_tables_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(InterlawError, match=message):
         read_runs(runs(**change))
+
+
+def test_text_among_the_interaction_of_another_view_is_refused(sweep) -> None:
+    table = sweep()
+    measured = {"loss_aofe": ["high"] * len(table["loss"]), "loss_aofe_ratio": np.full(len(table["loss"]), 0.5)}
+    with pytest.raises(InterlawError, match="expected numbers in column loss_aofe, found .*high"):
+        fit_law({**table, **measured}, num_bootstrap=100, num_permutations=100)
 
 
 @pytest.mark.parametrize("table", [{"params": [], "depth": [], "width": [], "loss": []}, pd.DataFrame([])])

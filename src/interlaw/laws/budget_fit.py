@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 from numpy.polynomial import Polynomial
-from numpy.typing import NDArray
 from scipy import special
 
 from interlaw.errors import InterlawError
@@ -24,7 +23,7 @@ from interlaw.laws.result import (
     RStar,
     SeedNoise,
 )
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import BoolArray, FloatArray, IntArray
 from interlaw.size import format_size
 
 NUM_CURVE_POINTS = 41
@@ -110,7 +109,7 @@ def _given(own: pd.DataFrame) -> RStar:
 
 def budget_curve(
     shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng: np.random.Generator
-) -> tuple[LossCurve | None, NDArray[np.int64]]:
+) -> tuple[LossCurve | None, IntArray]:
     """The curve through the shapes near the minimum of one budget (None with fewer than three), and which they are."""
     x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
     used = near_minimum(y, window=max(settings.window, 3 * settings.delta))
@@ -200,7 +199,7 @@ def _curve(curve: LossCurve, confidence: float) -> Curve:
     )
 
 
-def points_of(own: pd.DataFrame, **marks: Sequence[bool] | NDArray[np.bool_]) -> tuple[Point, ...]:
+def points_of(own: pd.DataFrame, **marks: Sequence[bool] | BoolArray) -> tuple[Point, ...]:
     """A point a shape, with `in_window` and `within_delta` of each; what was not measured is None."""
     names = [field.name for field in fields(Point)]
     rows = own.astype({"depth": int, "width": int}).assign(**marks).to_dict("records")

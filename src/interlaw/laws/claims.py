@@ -24,8 +24,7 @@ _UNMEASURED = (("C2", "within-shapes"), ("C2", "off-the-curve"), ("C3", "trackin
 
 def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int, seed: int) -> tuple[Claim, ...]:
     """The claims about interaction, most useful first; p-values adjusted over quantities and views of each test."""
-    views = contexts.interaction
-    if not views:
+    if not contexts.interaction:
         return tuple(not_testable(ask(claim, test), "interaction was not measured") for claim, test in _UNMEASURED)
     options: dict[str, Any] = {"confidence": confidence, "num_permutations": num_permutations}
     found: list[Claim] = []
@@ -33,16 +32,15 @@ def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int
         each = [
             test(
                 contexts,
-                measured,
-                asked=ask("C2", name, quantity=quantity, view=view),
+                asked=ask("C2", name, quantity=str(quantity), view=view),
                 rng=np.random.default_rng([seed, stream]),
                 **options,
             )
-            for view, quantities in views.items()
-            for quantity, measured in quantities.items()
+            for view, quantities in contexts.interaction.items()
+            for quantity in quantities
         ]
         found.extend(adjust(each))
-    ratios = {view: efficient_ratio(contexts, quantities) for view, quantities in views.items()}
+    ratios = {view: efficient_ratio(contexts, view) for view in contexts.interaction}
     rng = np.random.default_rng([seed, 2])
     tracked = [tracking(contexts, where, view=view, rng=rng, **options) for view, (where, _) in ratios.items()]
     found.extend(adjust(tracked))
@@ -89,7 +87,7 @@ def judge_together(parts: Sequence[FittedTable], *, num_permutations: int = 1000
     read = []
     for part in parts:
         runs = read_runs(part.table, treatment=part.treatment, **part.reading)
-        read.append(read_contexts(part.table, runs, group_shapes(runs), part.fit.budgets))
+        read.append(read_contexts(runs, group_shapes(runs), part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])
     confidence = parts[0].fit.confidence
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlaw.laws.forms import additive, aspect, joint, size_only
+from interlaw.laws.rows import FloatArray
 from interlaw.laws.solve import Solution, solve
-from interlaw.laws.table import FloatArray
 
 NUM_FOLDS = 5
 MIN_BUDGETS_TO_EXTRAPOLATE = 4

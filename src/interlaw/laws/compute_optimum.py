@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 FLOPS_PER_PARAM_AND_TOKEN = 6  # two forward, four backward (Kaplan et al. 2001.08361, section 2.1)
 NUM_COEFFICIENTS = 6

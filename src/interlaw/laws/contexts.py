@@ -7,26 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from interlaw.laws.claim import CLAIMED
 from interlaw.laws.grouping import ShapeMeans, group_means
 from interlaw.laws.result import BudgetFit
+from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import error_on_scale, to_scale
-from interlaw.laws.table import Columns, FloatArray, Runs
-
-IntArray = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One quantity of one view on its scale (log, or logit of a ratio): values (n,) and their error variances (n,).
-
-    NaN where a run was not measured, or where the scale has no value: an unbiased estimate of the AOFE may be negative.
-    """
-
-    value: FloatArray
-    variance: FloatArray
+from interlaw.laws.table import Runs, number_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,32 +26,35 @@ class Contexts:
         shapes: `context` (its row), `depth` (residual blocks), `width`, `log_ratio` (log depth / width),
             `log_spent` (of its budget), `log_loss` (mean over seeds, at equal size).
         runs: `shape` (its row), `log_loss_of_run` (as measured), and `seed` where the table says which runs share one.
-        interaction: Per view and quantity, what was measured of the runs.
+        interaction: Per view, each quantity of the runs on its scale (log, or logit of a ratio); NaN where a run was
+            not measured, or the scale has no value, as for an unbiased estimate of the AOFE below 0.
+        variance: Per view, the error variance of each of these.
     """
 
     contexts: pd.DataFrame
     shapes: pd.DataFrame
     runs: pd.DataFrame
-    interaction: Mapping[str, Mapping[str, Measured]]
+    interaction: Mapping[str, pd.DataFrame]
+    variance: Mapping[str, pd.DataFrame]
 
     def by_run(self) -> pd.DataFrame:
         """The runs with the columns of their shape and of their context, (n rows)."""
         return self.runs.join(self.shapes, on="shape").join(self.contexts, on="context")
 
-    def means(self, measured: Measured) -> FloatArray:
-        """Mean of each shape over its measured runs on the quantity's scale, (m,); NaN where none was measured."""
-        return group_means(measured.value, self.runs["shape"].to_numpy(), len(self.shapes))
+    def means(self, values: pd.Series[float]) -> FloatArray:
+        """Mean of each shape over its measured runs, (m,); NaN where none was measured."""
+        return group_means(np.asarray(values, dtype=np.float64), self.runs["shape"].to_numpy(), len(self.shapes))
 
-    def errors(self, measured: Measured) -> FloatArray:
-        """Mean error variance of each shape's measured runs, (m,); NaN where one of them lacks it."""
-        known = np.isfinite(measured.value)
-        shape = self.runs["shape"].to_numpy()[known]
-        sums = np.bincount(shape, weights=measured.variance[known], minlength=len(self.shapes))
-        return np.asarray(sums / np.maximum(self.counts(measured), 1), dtype=np.float64)
+    def by_shape(self, values: pd.Series[float], variance: pd.Series[float]) -> pd.DataFrame:
+        """The shapes with `mean` and `count` of their measured runs, and `error`: the mean error variance of a run.
 
-    def counts(self, measured: Measured) -> IntArray:
-        """Measured runs of each shape, (m,)."""
-        return np.bincount(self.runs["shape"][np.isfinite(measured.value)], minlength=len(self.shapes))
+        The error is NaN where one of the runs lacks it.
+        """
+        known = values.notna()
+        shape = self.runs["shape"][known].to_numpy()
+        count = np.bincount(shape, minlength=len(self.shapes))
+        sums = np.bincount(shape, weights=variance[known], minlength=len(self.shapes))
+        return self.shapes.assign(mean=self.means(values), count=count, error=sums / np.maximum(count, 1))
 
 
 def labels(rows: pd.DataFrame, *names: str) -> IntArray:
@@ -77,7 +67,7 @@ def averages(values: FloatArray | IntArray, labels: IntArray) -> FloatArray:
     return np.asarray(np.bincount(labels, weights=values) / np.bincount(labels), dtype=np.float64)
 
 
-def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) -> Contexts:
+def read_contexts(runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) -> Contexts:
     """The contexts of one fitted table: its budgets."""
     frame, own, log_loss = runs.frame, shapes.frame, np.log(runs.frame["loss"].to_numpy())
     levels, context = np.unique(own["budget"], return_inverse=True)
@@ -85,6 +75,7 @@ def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Seque
     r_star = np.array([np.nan if each is None else each for each in optima])
     size = np.log([each.params_mean for each in budgets])
     means = np.bincount(shapes.run_shape, weights=log_loss) / own["num_runs"]
+    interaction, variance = _interaction(runs)
     seeds = {"seed": frame["seed"].to_numpy()} if "seed" in frame else {}
     return Contexts(
         contexts=pd.DataFrame({"source": 0, "group": 0, "budget": levels, "size": size, "log_r_star": np.log(r_star)}),
@@ -94,7 +85,8 @@ def read_contexts(table: Columns, runs: Runs, shapes: ShapeMeans, budgets: Seque
             log_loss=means + np.log(own["adjusted"] / own["loss"]),
         ),
         runs=pd.DataFrame({"shape": shapes.run_shape, "log_loss_of_run": log_loss, **seeds}),
-        interaction=_interaction(table, runs),
+        interaction=interaction,
+        variance=variance,
     )
 
 
@@ -110,60 +102,49 @@ def join(parts: Sequence[Contexts], *, sources: Sequence[str]) -> Contexts:
     first_context, first_shape = (
         np.cumsum([0, *map(len, frames)]) for frames in (contexts, [part.shapes for part in parts])
     )
-    together = {
-        view: {
-            quantity: Measured(
-                value=np.concatenate([part.interaction[view][quantity].value for part in parts]),
-                variance=np.concatenate([part.interaction[view][quantity].variance for part in parts]),
-            )
-            for quantity in quantities
-            if all(quantity in part.interaction[view] for part in parts)
-        }
-        for view, quantities in parts[0].interaction.items()
-        if all(view in part.interaction for part in parts)
-    }
     shapes = [part.shapes.assign(context=part.shapes["context"] + first_context[i]) for i, part in enumerate(parts)]
     runs = [part.runs.assign(shape=part.runs["shape"] + first_shape[i]) for i, part in enumerate(parts)]
     return Contexts(
         contexts=pd.concat(contexts, ignore_index=True),
         shapes=pd.concat(shapes, ignore_index=True),
         runs=pd.concat(runs, ignore_index=True, join="inner"),  # seeds, where all have them
-        interaction=together,
+        interaction=_together([part.interaction for part in parts]),
+        variance=_together([part.variance for part in parts]),
     )
 
 
-def _interaction(table: Columns, runs: Runs) -> dict[str, dict[str, Measured]]:
+def _together(parts: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """The views and quantities that all parts have, one part after the other."""
+    views = [view for view in parts[0] if all(view in part for part in parts)]
+    return {view: pd.concat([part[view] for part in parts], ignore_index=True, join="inner") for view in views}
+
+
+def _interaction(runs: Runs) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """Every view of the table: plain columns under the table's own view, `<view>_aofe` and the like under theirs."""
-    names = {str(name) for name in table}
+    names = set(map(str, runs.cells))
     prefixes = {"": runs.view} if {"aofe", "aofe_ratio"} <= names else {}
     for name in sorted(names):
         view = name.removesuffix("_aofe_ratio")
         if view != name and f"{view}_aofe" in names and view != runs.view:
             prefixes[f"{view}_"] = view
-    rows = runs.frame.index.to_numpy()
-    found = {view: _quantities(table, names, prefix, rows) for prefix, view in prefixes.items()}
-    return {view: measured for view, measured in found.items() if measured}
+    found = {view: _quantities(runs.cells, prefix) for prefix, view in prefixes.items()}
+    measured = [view for view, (values, _) in found.items() if len(values.columns)]
+    return {view: found[view][0] for view in measured}, {view: found[view][1] for view in measured}
 
 
-def _quantities(table: Columns, names: set[str], prefix: str, rows: IntArray) -> dict[str, Measured]:
-    """The claimed quantities of one view that hold a value."""
+def _quantities(cells: pd.DataFrame, prefix: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The claimed quantities of one view that hold a value, on their scales, and their error variances."""
 
     def column(name: str) -> FloatArray:
-        if prefix + name not in names:
-            return np.full(len(rows), np.nan)
-        return np.asarray(table[prefix + name], dtype=np.float64)[rows]
+        known = prefix + name in cells
+        return number_of(cells[prefix + name]) if known else np.full(len(cells), np.nan)
 
     values = {name: column(name) for name in CLAIMED}
     with np.errstate(invalid="ignore", divide="ignore"):
-        if f"{prefix}excess_ratio" not in names:
+        if f"{prefix}excess_ratio" not in cells:
             values["excess_ratio"] = values["aofe_ratio"] - column("null_ratio")
-        if f"{prefix}aofe_scale_free" not in names:
+        if f"{prefix}aofe_scale_free" not in cells:
             values["aofe_scale_free"] = values["aofe"] / column("trace") ** 2
-    found = {
-        name: Measured(
-            value=to_scale(name, values[name]),
-            variance=error_on_scale(name, values[name], column(f"{name}_stderr")),
-        )
-        for name in CLAIMED
-    }
-    return {name: each for name, each in found.items() if np.isfinite(each.value).any()}
+    scaled = pd.DataFrame({name: to_scale(name, values[name]) for name in CLAIMED}).dropna(axis=1, how="all")
+    errors = {name: error_on_scale(name, values[name], column(f"{name}_stderr")) for name in map(str, scaled)}
+    return scaled, pd.DataFrame(errors)

@@ -7,11 +7,10 @@ within a budget, S(rho) the covariance rho^|i - j| of shapes i, j of one budget,
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, special
 
+from interlaw.laws.rows import BoolArray, FloatArray
 from interlaw.laws.solve import Solution
-from interlaw.laws.table import FloatArray
 
 # beyond .9 a budget's errors are one shift, which its level takes
 CORRELATIONS = np.linspace(0.0, 0.9, 10)
@@ -44,7 +43,7 @@ def dependence(solution: Solution, *, budget: FloatArray, confidence: float) -> 
 
 
 def _expected(
-    rho: float, basis: FloatArray, inverse: FloatArray, same: NDArray[np.bool_], confidence: float
+    rho: float, basis: FloatArray, inverse: FloatArray, same: BoolArray, confidence: float
 ) -> tuple[float, FloatArray]:
     """Expected lag-one ratio of residuals under S(rho), and the factor of each parameter's standard error."""
     n, p = basis.shape
@@ -61,7 +60,7 @@ def _expected(
     return shared / left, np.sqrt(wider) * special.stdtrit(max(dof, 1.0), tail) / special.ndtri(tail)
 
 
-def _covary(rho: float, same: NDArray[np.bool_], values: FloatArray) -> FloatArray:
+def _covary(rho: float, same: BoolArray, values: FloatArray) -> FloatArray:
     """S(rho) times values, (n, k): the inverse of S has three diagonals."""
     before, after = np.concatenate([[False], same]), np.concatenate([same, [False]])
     ends = before.astype(float) + after - 1  # 1 inside a budget, 0 at its ends, -1 of a budget of one shape
@@ -69,7 +68,7 @@ def _covary(rho: float, same: NDArray[np.bool_], values: FloatArray) -> FloatArr
     return np.asarray((1 - rho**2) * linalg.solveh_banded(bands, values), dtype=np.float64)
 
 
-def _neighbours(values: FloatArray, same: NDArray[np.bool_]) -> FloatArray:
+def _neighbours(values: FloatArray, same: BoolArray) -> FloatArray:
     """Half the sum of both neighbours within a budget, along the last axis."""
     found = np.zeros_like(values)
     found[..., 1:] += 0.5 * np.where(same, values[..., :-1], 0.0)

@@ -10,8 +10,8 @@ from scipy import special
 from interlaw.laws.claim import LEVEL, Claim, ask, not_testable, opening
 from interlaw.laws.contexts import Contexts, averages, labels
 from interlaw.laws.loss_curve import POWER
+from interlaw.laws.rows import FloatArray
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence
-from interlaw.laws.table import FloatArray
 
 _WORDS = {"holds": "stays put, as claimed", "opposite": "moves, against the claim", "cannot tell": "cannot tell"}
 

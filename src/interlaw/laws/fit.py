@@ -105,7 +105,7 @@ def fit_law(
     if seed < 0:
         raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
     budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed)
-    contexts = read_contexts(table, runs, shapes, budgets)
+    contexts = read_contexts(runs, shapes, budgets)
     intervals = interaction_intervals(contexts, runs.view, seed=seed)
     budgets = tuple(_with_interaction(fit, interval) for fit, interval in zip(budgets, intervals, strict=True))
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)

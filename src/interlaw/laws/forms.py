@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 Features = Mapping[str, FloatArray]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import from_scale, to_scale
-from interlaw.laws.table import MEASURED, FloatArray, Runs
+from interlaw.laws.table import MEASURED, Runs
 
 # Of log loss against log parameters where one budget cannot show it: the byte-level sweep of arXiv 2605.27989 falls
 # from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.
@@ -35,7 +35,7 @@ class ShapeMeans:
     """
 
     frame: pd.DataFrame
-    run_shape: NDArray[np.int64]
+    run_shape: IntArray
     relative_noise: float | None
     noise_dof: int
 
@@ -95,7 +95,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     return ShapeMeans(frame=frame, run_shape=run_shape, relative_noise=noise, noise_dof=dof)
 
 
-def group_means(values: FloatArray, groups: NDArray[np.int64], num_groups: int) -> FloatArray:
+def group_means(values: FloatArray, groups: IntArray, num_groups: int) -> FloatArray:
     """Mean of the known values of each group, 0 to num_groups - 1; NaN where none is known."""
     finite = np.isfinite(values)
     counts = np.bincount(groups[finite], minlength=num_groups)
@@ -132,7 +132,7 @@ def _size_slope(
     return np.asarray(np.broadcast_to(slope * _share_of_size(which, size, tokens), loss.shape), dtype=np.float64)
 
 
-def _share_of_size(which: NDArray[np.int64], size: FloatArray, tokens: FloatArray | None) -> float:
+def _share_of_size(which: IntArray, size: FloatArray, tokens: FloatArray | None) -> float:
     """(1 + growth of tokens with size within budgets) / (1 + growth between budgets); 1 without tokens."""
     if tokens is None:
         return 1.0

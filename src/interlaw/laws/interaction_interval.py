@@ -9,20 +9,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from interlaw.laws.contexts import Contexts, Measured
+from interlaw.laws.contexts import Contexts
 from interlaw.laws.partial import Projection
 from interlaw.laws.result import FrontShape, InteractionInterval, PooledInterval
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import BoolArray, FloatArray, IntArray
 from interlaw.laws.within_shapes import shapes_and_seeds
 
+PAIR = ["aofe_ratio", "aofe"]
 SURE = 0.9  # probability from which a shape counts as on the front
 MIN_SHAPES = 3  # of two shapes at least one is on the front, whatever they measure
 NUM_DRAWS = 2000  # standard error of a probability of .9: .007
 
 
-def pareto_front(aofe_ratio: FloatArray, aofe: FloatArray) -> NDArray[np.bool_]:
+def pareto_front(aofe_ratio: FloatArray, aofe: FloatArray) -> BoolArray:
     """True where no other shape has a ratio at least as high and an energy at least as low, one of them strictly.
 
     Args:
@@ -49,28 +49,22 @@ def interaction_intervals(contexts: Contexts, view: str, *, seed: int) -> list[I
     better than it is. The covariance is that of the seeds, shape and seed means taken out, pooled over all contexts; on
     its diagonal at least the measurement's own error.
     """
-    measured = contexts.interaction.get(view, {})
-    if not {"aofe_ratio", "aofe"} <= set(measured):
+    values = contexts.interaction.get(view, pd.DataFrame())
+    if not set(PAIR) <= set(values):
         return [None] * len(contexts.contexts)
-    pair = (measured["aofe_ratio"], measured["aofe"])
-    known = np.isfinite(pair[0].value) & np.isfinite(pair[1].value)
-    both = [
-        Measured(value=np.where(known, each.value, np.nan), variance=np.where(known, each.variance, np.nan))
-        for each in pair
-    ]
-    means = np.stack([contexts.means(each) for each in both], axis=-1)
-    counts = contexts.counts(both[0])
-    covariance, dof = _seed_covariance(contexts.by_run()[known], np.stack([each.value[known] for each in both]))
-    errors = np.stack([contexts.errors(each) for each in both], axis=-1)
+    values = values[PAIR].where(values[PAIR].notna().all(axis=1))
+    known = values[PAIR[0]].notna()
+    covariance, dof = _seed_covariance(contexts.by_run()[known], values[known].to_numpy().T)
+    ratio, energy = (contexts.by_shape(values[name], contexts.variance[view][name]) for name in PAIR)
     rng = np.random.default_rng([seed, 3])
     found: list[InteractionInterval | None] = []
     for context, budget in enumerate(contexts.contexts["budget"]):
-        own = contexts.shapes[(contexts.shapes["context"] == context) & (counts > 0)]
-        rows = own.index
+        rows = ratio[(ratio["context"] == context) & (ratio["count"] > 0)]
         if len(rows) < MIN_SHAPES:
             found.append(None)
             continue
-        draws = _draws(means[rows], covariance, dof, errors[rows], counts[rows], rng)
+        means, errors = (np.stack([rows[name], energy.loc[rows.index, name]], axis=-1) for name in ("mean", "error"))
+        draws = _draws(means, covariance, dof, errors, rows["count"].to_numpy(), rng)
         drawn = [None] * len(rows) if draws is None else pareto_front(*np.moveaxis(draws, -1, 0)).mean(axis=0).tolist()
         shapes = tuple(
             FrontShape(
@@ -82,7 +76,7 @@ def interaction_intervals(contexts: Contexts, view: str, *, seed: int) -> list[I
                 probability=probability,
             )
             for row, measured, probability in zip(
-                own.to_dict("records"), pareto_front(*means[rows].T).tolist(), drawn, strict=True
+                rows.to_dict("records"), pareto_front(*means.T).tolist(), drawn, strict=True
             )
         )
         found.append(_named(shapes, has_seeds=dof > 0))
@@ -104,7 +98,7 @@ def _draws(
     covariance: FloatArray,
     dof: int,
     errors: FloatArray,
-    counts: NDArray[np.int64],
+    counts: IntArray,
     rng: np.random.Generator,
 ) -> FloatArray | None:
     """Draws of the shapes' true means, (draws, n, 2); None where neither seeds nor standard errors give a spread."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from interlaw.laws.compare import compare_forms
@@ -17,8 +16,8 @@ from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import Curvature, Estimate, JointLaw
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
+from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.solve import Solution, solve_alike
-from interlaw.laws.table import FloatArray
 
 MIN_BUDGETS_FOR_POWER = 4
 NUM_LINE_POINTS = 25
@@ -198,7 +197,7 @@ def _natural(solution: Solution, drawn: _Draws, reference: float, confidence: fl
     }
 
 
-def _status(solution: Solution, natural: Mapping[str, Estimate], which: NDArray[np.int64]) -> str:
+def _status(solution: Solution, natural: Mapping[str, Estimate], which: IntArray) -> str:
     if not solution.converged:
         return "not converged"
     if natural["kappa"].low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):

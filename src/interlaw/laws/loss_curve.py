@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray, IntArray
 
 MIN_WINDOW_SHAPES = 6
 POWER = 0.8  # of the effect that a design is said to be able to see
@@ -108,7 +107,7 @@ class LossCurve:
         return np.vander(x - self.centre, len(self.coefficients), increasing=True)
 
 
-def around_best(y: FloatArray, *, tolerance: float) -> NDArray[np.int64]:
+def around_best(y: FloatArray, *, tolerance: float) -> IntArray:
     """Indices of the unbroken run of shapes around the best one whose loss stays within `tolerance` of it."""
     above = np.flatnonzero(y > (1 + tolerance) * y.min())
     place = int(np.searchsorted(above, np.argmin(y)))
@@ -116,7 +115,7 @@ def around_best(y: FloatArray, *, tolerance: float) -> NDArray[np.int64]:
     return np.arange(before + 1, after)
 
 
-def near_minimum(y: FloatArray, *, window: float) -> NDArray[np.int64]:
+def near_minimum(y: FloatArray, *, window: float) -> IntArray:
     """Indices of the shapes around the best one whose loss stays within `window` of it, at least six where there are.
 
     The law speaks of the neighbourhood of the minimum only: far shapes on one side would drag the vertex

@@ -10,9 +10,9 @@ from numpy.polynomial import chebyshev
 from numpy.random import Generator
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
-from interlaw.laws.contexts import Contexts, Measured, labels
-from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within, rows_of
-from interlaw.laws.table import FloatArray
+from interlaw.laws.contexts import Contexts, labels
+from interlaw.laws.partial import Projection, correlate, is_constant, orders_within, rows_of
+from interlaw.laws.rows import FloatArray, IntArray
 
 DEGREES = (3, 4, 5)  # of the curve in log R: the first one that leaves no smooth remainder in both
 NUM_LEADING = 4  # degrees beyond the curve's that a smooth remainder lies in, at most half of what is left
@@ -21,7 +21,7 @@ NUM_SMOOTH = 200  # permutations behind that p-value: standard error .03 at .3
 
 
 def off_the_curve(
-    contexts: Contexts, measured: Measured, *, asked: Claim, confidence: float, num_permutations: int, rng: Generator
+    contexts: Contexts, *, asked: Claim, confidence: float, num_permutations: int, rng: Generator
 ) -> Claim:
     """Partial correlation of shape means given a curve in log R per context (Freedman and Lane 1983).
 
@@ -32,8 +32,8 @@ def off_the_curve(
     more: what a cubic leaves of two unrelated smooth curves is a quartic twice, which agrees or disagrees strongly. So
     the degree rises until one of the two remainders is rough; where none is, the claim is not testable.
     """
-    noise = contexts.errors(measured) / contexts.counts(measured).clip(1)
-    known = contexts.shapes.assign(mean=contexts.means(measured), noise=noise).dropna(subset="mean")
+    values, variance = contexts.interaction[asked.view], contexts.variance[asked.view]
+    known = contexts.by_shape(values[asked.quantity], variance[asked.quantity]).dropna(subset="mean")
     counts = known.groupby("context")["context"].transform("size")
     smooth = ""
     for degree in DEGREES:
@@ -49,7 +49,7 @@ def off_the_curve(
             return correlate(
                 y,
                 x,
-                noise=rows["noise"].to_numpy(),
+                noise=(rows["error"] / rows["count"]).to_numpy(),
                 project=curves,
                 orders=_orders(rows, num_permutations, rng),
                 confidence=confidence,

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray, IntArray
 
-IntArray = NDArray[np.int64]
 CHUNK = 2_000_000  # numbers of a block of permutations: 16 MB in float64
 
 

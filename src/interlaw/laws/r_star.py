@@ -10,7 +10,7 @@ from scipy import special
 
 from interlaw.laws.loss_curve import POWER, LossCurve
 from interlaw.laws.result import RStar
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 # Of losses that fall and then stay level, at most 6% are called an optimum (docs/law.md); each point less hides two to
 # four per cent of the minima that lie one shape from the end of a grid of seven with one seed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from interlaw.errors import InterlawError
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 SHAPE = ["budget", "depth", "width"]  # rows that agree in these are runs of one shape
 RUN_NAMES = ("run", "run_name", "run_id", "key", "trial")
@@ -99,14 +101,18 @@ def _validation(rows: pd.DataFrame) -> pd.Series[float]:
     return rows["val_loss"] if len(rows) else rows["loss"]  # of no rows: nothing is chosen
 
 
-def without_copies(
-    rows: pd.DataFrame, *, cells: Callable[[pd.Index[int]], pd.DataFrame]
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """One of each group of rows that agree in every column, whose `cells` are read only where shape and loss agree."""
+def without_copies(rows: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """One of each group of rows whose `cells` all agree; these are compared only where shape and loss agree."""
     alike = rows.index[rows.duplicated([*SHAPE, "loss"], keep=False)]
-    copies = alike[cells(alike).duplicated()] if len(alike) else alike
+    texts = {str(name): text_of(values) for name, values in cells.loc[alike].items()}
+    copies = alike[pd.DataFrame(texts).duplicated()]
     told = f"{len(copies)} rows repeat another row exactly and were counted once"
     return rows.drop(copies), (told,) if len(copies) else ()
+
+
+def text_of(cells: pd.Series[Any]) -> NDArray[np.str_]:
+    """Each cell as text; what is unknown is empty."""
+    return np.where(cells.isna(), "", cells.to_numpy(dtype=object).astype(np.str_))
 
 
 def shared_seeds(rows: pd.DataFrame) -> tuple[bool, tuple[str, ...]]:

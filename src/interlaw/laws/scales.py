@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 LOGS = ("aofe", "aofe_scale_free")
 

@@ -12,10 +12,9 @@ from functools import cached_property
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from interlaw.laws.forms import Features, Form
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import BoolArray, FloatArray
 
 HUBER_MULTIPLE = 1.345  # of the residual scale: 95% efficient under normal noise (Huber 1964)
 SMALLEST_SCALE = 1e-6
@@ -47,7 +46,7 @@ class Problem:
 
     def polish(
         self, thetas: FloatArray, *, weights: FloatArray | None = None
-    ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    ) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Levenberg-Marquardt on the Huber cost of log residuals, all parameters at once, a batch at a time.
 
         Args:
@@ -63,7 +62,7 @@ class Problem:
         found, costs, met = (np.concatenate(each) for each in zip(*parts, strict=True))
         return found, costs, met
 
-    def _polish(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    def _polish(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         low, high = np.array(_bounds(self.form)).T
         thetas = np.clip(thetas, low, high)
         damping = np.full(len(thetas), 1e-3)
@@ -236,7 +235,7 @@ def _bounds(form: Form) -> list[tuple[float, float]]:
     return [*form.bounds, *((0.0 if positive else -np.inf, np.inf) for positive in form.positive)]
 
 
-def _step(gradient: FloatArray, hessian: FloatArray, damping: FloatArray, pinned: NDArray[np.bool_]) -> FloatArray:
+def _step(gradient: FloatArray, hessian: FloatArray, damping: FloatArray, pinned: BoolArray) -> FloatArray:
     p = gradient.shape[1]
     diagonal = np.einsum("bii->bi", hessian)
     scale = np.sqrt(np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, keepdims=True) + 1e-300))

@@ -14,7 +14,7 @@ from scipy import special
 
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
 MIN_DECADES = 1.0

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import special
 
 from interlaw.errors import InterlawError
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 # Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
 _QUADRATIC = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))

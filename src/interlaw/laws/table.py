@@ -8,23 +8,23 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from interlaw.errors import InterlawError
 from interlaw.laws.rows import (
     PROGRESS,
     RUN_NAMES,
     SHAPE,
+    BoolArray,
+    FloatArray,
     best_rates,
     infer_budgets,
     last_checkpoints,
     shared_seeds,
+    text_of,
     without_copies,
 )
 from interlaw.laws.run_state import state_column, states_of
 from interlaw.size import format_size
-
-FloatArray = NDArray[np.float64]
 
 # treatments under which the rate follows the shape by a rule
 TRANSFERRED = {"mup", "completep"}
@@ -76,6 +76,7 @@ class Runs:
             parameters unless the table says otherwise), `depth` (residual blocks), `width` (hidden units, channels or
             d_model), `loss` (test loss); and, where the table has them, `train_tokens`, `seed` (where runs of several
             shapes share one) and the interaction columns (NaN where a run was not measured).
+        cells: The same rows as the table has them, every column.
         spends_tokens: What is spent counts the tokens too: training FLOPs.
         told: What was done with the rows that a reader would want to know, a sentence each.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
@@ -84,6 +85,7 @@ class Runs:
     """
 
     frame: pd.DataFrame
+    cells: pd.DataFrame
     spends_tokens: bool
     told: tuple[str, ...]
     rate_edges: int
@@ -115,35 +117,32 @@ def read_runs(
         >>> read_runs({**columns, "status": ["finished", "crashed"]}).frame["depth"].tolist()
         [2.0]
     """
-    names = [str(name) for name in table]
-    num_rows = _require_columns(table, names)
-    chosen = _treatment_mask(table, names, num_rows, treatment)
-    state = state_column(names)
-    status = np.full(int(chosen.sum()), "done")
-    if state is not None:
-        status = states_of(_text(table, state, num_rows)[chosen], column=state)
-    columns = pd.DataFrame({name: _number(table, name, num_rows) for name in (*REQUIRED, *OPTIONAL) if name in names})
-    columns, done = columns[chosen], status == "done"
+    cells = _of_treatment(_cells(table), treatment)
+    state = state_column(map(str, cells))
+    status = np.full(len(cells), "done") if state is None else states_of(text_of(cells[state]), column=state)
+    columns = pd.DataFrame(
+        {name: number_of(cells[name]) for name in (*REQUIRED, *OPTIONAL) if name in cells}, index=cells.index
+    )
+    done = status == "done"
     for name in (*REQUIRED, *(name for name in ("budget", "budget_spent") if name in columns)):
         _check_positive(columns[name][done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
     columns, told = _with_budgets(columns, tolerance=budget_tolerance)
-    run_name = next((name for name in RUN_NAMES if name in names), None)
-    named = {} if run_name is None else {"run": _text(table, run_name, num_rows)[chosen][done]}
-    treatments = set(_text(table, "treatment", num_rows)[chosen]) if "treatment" in names else set()
+    run_name = next((name for name in RUN_NAMES if name in cells), None)
+    named = {} if run_name is None else {"run": text_of(cells[run_name][done])}
+    treatments = set(text_of(cells["treatment"])) if "treatment" in cells else set()
     ended, late = last_checkpoints(columns[done].assign(**named), last_step=last_step)
     rated, searched, edges = best_rates(ended, transferred=treatments <= TRANSFERRED and bool(treatments))
-    kept, copied = without_copies(
-        rated, cells=lambda rows: pd.DataFrame({name: _text(table, name, num_rows)[rows] for name in names})
-    )
+    kept, copied = without_copies(rated, cells)
     has_seeds, unshared = shared_seeds(kept)
     has_tokens = "train_tokens" in kept and bool(_positive(kept["train_tokens"]).all())
     unknown = [name for name, known in (("seed", has_seeds), ("train_tokens", has_tokens)) if not known]
     kept = kept.assign(spent=kept.get("budget_spent", kept["params"])).drop(columns=unknown, errors="ignore")
     return Runs(
         frame=kept.filter(items=["budget", *REQUIRED, "spent", "train_tokens", "seed", *MEASURED]),
-        spends_tokens="budget_kind" in names and "train_flops" in _text(table, "budget_kind", num_rows)[chosen],
+        cells=cells.loc[kept.index],
+        spends_tokens="budget_kind" in cells and "train_flops" in text_of(cells["budget_kind"]),
         told=(*told, *late, *searched, *copied, *unshared),
         rate_edges=edges + _searched_edges(kept),
         left_out=LeftOut(
@@ -156,7 +155,7 @@ def read_runs(
             lost_shapes=_lost_shapes(columns, done),
             bias=_bias(columns, done),
         ),
-        view=_one_view(table, num_rows) if "view" in names else "",
+        view=_one_view(cells),
     )
 
 
@@ -173,70 +172,60 @@ def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd
     return columns.assign(budget=budget), (told,)
 
 
-def _require_columns(table: Columns, names: list[str]) -> int:
-    """How many rows a table with every required column has."""
-    if not names:
-        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
+def _cells(table: Columns) -> pd.DataFrame:
+    """The table as it came, with every required column, one row a run."""
+    cells = {str(name): pd.Series(list(table[name]), dtype=object) for name in table}
+    missing = [name for name in REQUIRED if name not in cells]
+    if cells and missing:
         raise InterlawError(
-            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(names)}; "
+            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(cells)}; "
             f"rename them, or map them with --column {missing[0]}=THEIRS"
         )
-    num_rows = len(np.asarray(table["loss"]))
-    if num_rows == 0:
+    num_rows = len(cells["loss"]) if cells else 0
+    if not num_rows:
         raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
-    return num_rows
+    for name, values in cells.items():
+        if len(values) != num_rows:
+            raise InterlawError(f"expected {num_rows} values in column {name}, found {len(values)}: use one row a run")
+    return pd.DataFrame(cells)
 
 
-def _one_view(table: Columns, num_rows: int) -> str:
-    found = sorted(set(_text(table, "view", num_rows).tolist()))
+def _one_view(cells: pd.DataFrame) -> str:
+    """The view that the column of that name says; empty without one."""
+    found = sorted(set(text_of(cells["view"]))) if "view" in cells else [""]
     if len(found) > 1:
         raise InterlawError(f"expected interaction of one view, found {', '.join(found)} in column view; keep one")
     return str(found[0])
 
 
-def _treatment_mask(table: Columns, names: list[str], num_rows: int, treatment: str | None) -> NDArray[np.bool_]:
-    if "treatment" not in names:
-        if treatment is not None:
-            raise InterlawError(f"expected a column treatment to choose {treatment!r} from, found none: leave it out")
-        return np.ones(num_rows, dtype=bool)
-    values = _text(table, "treatment", num_rows)
-    found = sorted(set(values.tolist()))
+def _of_treatment(cells: pd.DataFrame, treatment: str | None) -> pd.DataFrame:
+    """The rows of one learning-rate treatment."""
+    values = text_of(cells["treatment"]) if "treatment" in cells else np.array([])
+    found = sorted(set(values))
+    if treatment is None and len(found) < 2:
+        return cells
     if treatment is None:
-        if len(found) > 1:
-            raise InterlawError(
-                f"expected one learning-rate treatment, found {', '.join(found)}: shapes compared across treatments "
-                "confound shape with tuning; choose one with treatment= (--treatment)"
-            )
-        return np.ones(num_rows, dtype=bool)
+        raise InterlawError(
+            f"expected one learning-rate treatment, found {', '.join(found)}: shapes compared across treatments "
+            "confound shape with tuning; choose one with treatment= (--treatment)"
+        )
+    if not found:
+        raise InterlawError(f"expected a column treatment to choose {treatment!r} from, found none: leave it out")
     if treatment not in found:
         raise InterlawError(f"expected treatment to be one of {', '.join(found)}, found {treatment!r}")
-    return np.asarray(values == treatment, dtype=bool)
+    return cells.take(np.flatnonzero(values == treatment))
 
 
-def _text(table: Columns, name: str, num_rows: int) -> NDArray[np.str_]:
-    values = np.asarray(table[name], dtype=object)
-    _check_length(values, name, num_rows)
-    return np.where(pd.isna(values), "", values.astype(np.str_))
+def number_of(cells: pd.Series[Any]) -> FloatArray:
+    """The cells of one column as numbers, NaN where they are unknown.
 
-
-def _number(table: Columns, name: str, num_rows: int) -> FloatArray:
-    raw = np.asarray(table[name])
-    _check_length(raw, name, num_rows)
-    if raw.dtype == object:
-        raw = np.where(pd.isna(raw), np.nan, raw)
+    Raises:
+        InterlawError: A cell is no number.
+    """
     try:
-        return raw.astype(np.float64)
+        return np.where(cells.isna(), np.nan, cells.to_numpy(dtype=object)).astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InterlawError(f"expected numbers in column {name}, found {error}: correct or drop those rows") from None
-
-
-def _check_length(values: NDArray[Any], name: str, num_rows: int) -> None:
-    if values.ndim != 1 or len(values) != num_rows:
-        raise InterlawError(
-            f"expected {num_rows} values in column {name}, found shape {values.shape}: use one row a run"
-        )
+        raise InterlawError(f"expected numbers in column {cells.name}, found {error}: fix or drop those rows") from None
 
 
 def _positive(values: pd.Series[float]) -> pd.Series[bool]:
@@ -257,7 +246,7 @@ def _searched_edges(kept: pd.DataFrame) -> int:
     return len(kept[kept["rate_at_edge"] == 1].drop_duplicates(SHAPE)) if "rate_at_edge" in kept else 0
 
 
-def _lost_shapes(columns: pd.DataFrame, done: NDArray[np.bool_]) -> tuple[str, ...]:
+def _lost_shapes(columns: pd.DataFrame, done: BoolArray) -> tuple[str, ...]:
     shapes = columns.assign(done=done).groupby(SHAPE)["done"].any()
     return tuple(
         f"{depth:g} x {width:g} @ {format_size(budget)}"
@@ -266,7 +255,7 @@ def _lost_shapes(columns: pd.DataFrame, done: NDArray[np.bool_]) -> tuple[str, .
     )
 
 
-def _bias(columns: pd.DataFrame, done: NDArray[np.bool_]) -> str:
+def _bias(columns: pd.DataFrame, done: BoolArray) -> str:
     """Say on which side of the kept runs the missing ones lie."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(columns["depth"].to_numpy() / columns["width"].to_numpy())

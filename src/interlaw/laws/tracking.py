@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from interlaw.laws.claim import CLAIMED, Claim, ask, not_testable
-from interlaw.laws.contexts import Contexts, Measured, averages, labels
+from interlaw.laws.contexts import Contexts, averages, labels
 from interlaw.laws.partial import Clusters, Projection, answered, orders_within
-from interlaw.laws.table import FloatArray
+from interlaw.laws.rows import FloatArray
 
 MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation is seen with 80% power
 MIN_SOURCES = 3  # to studentise over
@@ -20,7 +18,7 @@ DEGREE = 3
 NUM_POINTS = 401  # of the grid in log R: steps of 1% over a range of a factor 50
 
 
-def efficient_ratio(contexts: Contexts, measured: Mapping[str, Measured]) -> tuple[FloatArray, FloatArray]:
+def efficient_ratio(contexts: Contexts, view: str) -> tuple[FloatArray, FloatArray]:
     """Log R of the most efficient interaction per context, (k,), and whether it lies inside its grid.
 
     The score is the mean of the quantities, each standardised over the shapes of a context and turned so that the
@@ -29,8 +27,8 @@ def efficient_ratio(contexts: Contexts, measured: Mapping[str, Measured]) -> tup
     """
     num_contexts = len(contexts.contexts)
     ratios, inside = np.full(num_contexts, np.nan), np.zeros(num_contexts)
-    means = contexts.shapes.assign(**{name: contexts.means(each) for name, each in measured.items()})
-    complete = means.dropna(subset=[*measured])
+    measured = {str(name): contexts.means(values) for name, values in contexts.interaction[view].items()}
+    complete = contexts.shapes.assign(**measured).dropna(subset=[*measured])
     for one in range(num_contexts):
         rows = complete[complete["context"] == one]
         if len(rows) < MIN_SHAPES:

@@ -17,7 +17,8 @@ from interlaw.laws.fit import fit_law
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.loss_curve import LossCurve, grid
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.table import Columns, FloatArray, read_runs
+from interlaw.laws.rows import FloatArray
+from interlaw.laws.table import Columns, read_runs
 from interlaw.plain import plain
 
 SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape

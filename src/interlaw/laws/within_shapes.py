@@ -8,18 +8,18 @@ from numpy.random import Generator
 from scipy import special
 
 from interlaw.laws.claim import MIN_DOF, Claim, not_testable
-from interlaw.laws.contexts import Contexts, Measured, labels
-from interlaw.laws.partial import IntArray, Projection, correlate, is_constant, orders_within, rows_of
-from interlaw.laws.table import FloatArray
+from interlaw.laws.contexts import Contexts, labels
+from interlaw.laws.partial import Projection, correlate, is_constant, orders_within, rows_of
+from interlaw.laws.rows import FloatArray, IntArray
 
 BUDGET = ("source", "budget")
-SHAPE = (*BUDGET, "depth", "log_ratio")
+ONE_SHAPE = (*BUDGET, "depth", "log_ratio")
 NUM_STEPS = 8  # of variances and means in turn; the last one moves the level by less than it is measured to
 MIN_UNITS = 2  # one unit has the same studentised statistic whatever is measured
 
 
 def within_shapes(
-    contexts: Contexts, measured: Measured, *, asked: Claim, confidence: float, num_permutations: int, rng: Generator
+    contexts: Contexts, *, asked: Claim, confidence: float, num_permutations: int, rng: Generator
 ) -> Claim:
     """Partial correlation of the quantity with log loss, shape means and seed-by-context means taken out.
 
@@ -31,10 +31,11 @@ def within_shapes(
     source, and is one unit for the interval.
     Without a column `seed` only shape means are taken out, and runs count as independent.
     """
-    runs = contexts.by_run().assign(value=measured.value, variance=measured.variance)
+    values, variance = contexts.interaction[asked.view], contexts.variance[asked.view]
+    runs = contexts.by_run().assign(value=values[asked.quantity], variance=variance[asked.quantity])
     seed = ["seed"] if "seed" in runs else []
     # each run once: two treatments that choose the same rate for a shape hold the same run
-    runs = runs[np.isfinite(runs["value"])].drop_duplicates([*SHAPE, *seed, "log_loss_of_run"])
+    runs = runs[np.isfinite(runs["value"])].drop_duplicates([*ONE_SHAPE, *seed, "log_loss_of_run"])
     runs = runs[runs.groupby("shape")["shape"].transform("size") > 1].sort_values(["shape", *seed], kind="stable")
     if runs.empty:
         return not_testable(asked, "no shape was run and measured with two seeds")
@@ -53,7 +54,7 @@ def within_shapes(
         return not_testable(asked, "the loss or the quantity is the same for every seed")
     cluster = labels(runs, *BUDGET, "group", "seed") if seed else None
     left, right = (_weights(blocks, cluster, each) for each in (y, x))
-    alike = labels(runs, *SHAPE, *seed)  # under all treatments of a source: they are permuted together
+    alike = labels(runs, *ONE_SHAPE, *seed)  # under all treatments of a source: they are permuted together
     return correlate(
         y * left,
         x * right,
