@@ -7,7 +7,7 @@ from interlaw.laws import fit_law
 from interlaw.laws.compare import corrected_aic
 from interlaw.laws.forms import features_of, joint
 from interlaw.laws.grouping import group_shapes
-from interlaw.laws.joint_fit import _bootstrap
+from interlaw.laws.joint_fit import bootstrap
 from interlaw.laws.solve import solve, solve_alike
 from interlaw.laws.table import read_runs
 
@@ -59,7 +59,7 @@ def test_every_form_is_compared_at_one_loss_function() -> None:
         assert each.cost == pytest.approx(cost)
         n, k = len(loss), each.form.num_parameters + 1
         expected = n * np.log(2 * cost / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
-        assert corrected_aic(each, num_shapes=n) == pytest.approx(expected)
+        assert corrected_aic(each) == pytest.approx(expected)
     own = [solve(each.form, features, loss=loss).problem.huber_delta for each in solved]
     assert own[0] != own[1]
 
@@ -67,20 +67,13 @@ def test_every_form_is_compared_at_one_loss_function() -> None:
 def test_each_draw_takes_the_form_that_fits_it_best(sweep) -> None:
     shapes = group_shapes(read_runs(sweep(noise=0.01)))
     features = features_of(**{name: shapes.frame[name].to_numpy() for name in ("params", "depth", "width")})
+    features["level"] = np.unique(shapes.frame["budget"], return_inverse=True)[1].astype(float)
     loss = shapes.frame["loss"].to_numpy()
     solved = solve_alike([joint(features), joint(features, scaled=True)], features, loss=loss)
 
     def drawn(among: tuple) -> np.ndarray:
         rng = np.random.default_rng(0)
-        return _bootstrap(
-            among,
-            among[0],
-            shapes=shapes,
-            rows=shapes.frame,
-            confidence=0.9,
-            num_bootstrap=100,
-            rng=rng,
-        ).optimum
+        return bootstrap(among, noise=(0.0, 0), confidence=0.9, num_bootstrap=100, rng=rng).optimum[1:]
 
     both, plain, scaled = drawn(solved), drawn(solved[:1]), drawn(solved[1:])
     is_plain = [bool((plain == row).all(axis=1).any()) for row in both]

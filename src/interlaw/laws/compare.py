@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,18 +34,18 @@ class RivalForm:
     at_bounds: tuple[str, ...]
 
 
-def compare_forms(
-    solved: tuple[Solution, ...], *, budget: FloatArray, rng: np.random.Generator
-) -> tuple[RivalForm, ...]:
-    """Fit every form that the number of shapes and budgets allows; sorted by AICc.
+def compare_forms(solved: Sequence[Solution], *, rng: np.random.Generator) -> tuple[RivalForm, ...]:
+    """Fit every form that the number of shapes and budgets allows; sorted by AICc. Empty with fewer than three budgets.
 
     Args:
         solved: Forms that are solved already; every other is fitted to their shapes at their Huber scale.
-        budget: The budget of each shape, (n,); fewer than three budgets leave nothing to compare.
         rng: Source of the folds.
     """
-    problem, num_budgets = solved[0].problem, len(np.unique(budget))
-    features, loss = problem.features, problem.loss
+    problem = solved[0].problem
+    features, loss, budget = problem.features, problem.loss, problem.features["level"]
+    num_budgets = len(np.unique(budget))
+    if num_budgets < 3:
+        return ()
     forms = [
         size_only(),
         joint(features),
@@ -56,8 +57,6 @@ def compare_forms(
         aspect(features),
     ]
     usable = [form for form in forms if len(loss) >= form.num_parameters + 3]
-    if num_budgets < 3:
-        return ()
     folds = rng.permutation(len(loss)) % min(NUM_FOLDS, len(loss))
     kept = [(folds != fold) for fold in np.unique(folds)]
     if num_budgets >= MIN_BUDGETS_TO_EXTRAPOLATE:
@@ -74,14 +73,14 @@ def compare_forms(
 def _compare(solution: Solution, weights: FloatArray, *, extrapolate: bool) -> RivalForm:
     problem, form = solution.problem, solution.form
     thetas = problem.polish(np.tile(solution.theta, (len(weights), 1)), weights=weights)[0]
-    squares = (np.log(np.maximum(form.predict(thetas, problem.features), 1e-300)) - problem.log_loss) ** 2
+    squares = problem.residuals(thetas) ** 2
     hidden = weights == 0
     shapes = slice(0, len(weights) - 1) if extrapolate else slice(None)
     return RivalForm(
         name=form.name,
         formula=form.formula,
         num_parameters=form.num_parameters,
-        aicc=corrected_aic(solution, num_shapes=len(problem.loss)),
+        aicc=corrected_aic(solution),
         rmse_log=None if np.isnan(solution.rmse_log) else solution.rmse_log,
         held_out_rmse=float(np.sqrt(squares[shapes][hidden[shapes]].mean())),
         held_out_largest=float(np.sqrt(squares[-1][hidden[-1]].mean())) if extrapolate else None,
@@ -90,12 +89,12 @@ def _compare(solution: Solution, weights: FloatArray, *, extrapolate: bool) -> R
     )
 
 
-def corrected_aic(solution: Solution, *, num_shapes: int) -> float | None:
+def corrected_aic(solution: Solution) -> float | None:
     """N log(2 cost / n) + 2 k + 2 k (k + 1) / (n - k - 1), k counting the noise level too (Hurvich and Tsai 1989).
 
     The Huber cost stands for the sum of squares (Ronchetti 1997): one outlier decides no form.
     """
-    n, k = num_shapes, solution.form.num_parameters + 1
+    n, k = len(solution.problem.loss), solution.form.num_parameters + 1
     if n - k - 1 <= 0:
         return None
     return n * float(np.log(max(2 * solution.cost, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)

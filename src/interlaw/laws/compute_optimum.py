@@ -15,10 +15,9 @@ import numpy as np
 
 from interlaw.errors import InterlawError
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.surface import LEVEL, QUADRATIC, design
 
 FLOPS_PER_PARAM_AND_TOKEN = 6  # two forward, four backward (Kaplan et al. 2001.08361, section 2.1)
-NUM_COEFFICIENTS = 6
-LEVEL = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +76,13 @@ def _optimum(
     flops: float, n: FloatArray, r: FloatArray, y: FloatArray, *, num_bootstrap: int, rng: np.random.Generator
 ) -> ComputeOptimum:
     shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})
-
-    if shapes < NUM_COEFFICIENTS + 3 or min(len(np.unique(np.round(axis, 6))) for axis in (n, r)) < 3:
+    if shapes < len(QUADRATIC) + 3 or min(len(np.unique(np.round(axis, 6))) for axis in (n, r)) < 3:
         return ComputeOptimum(flops=flops, status="too_few_shapes", num_shapes=shapes)
     a, b = n - n.mean(), r - r.mean()
-    X = np.column_stack([np.ones_like(a), a, a * a, b, b * b, a * b])
+    X = design(a, b, None, QUADRATIC)
     solver = np.linalg.pinv(X)
     leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, 0.99)
-    residual, dof = y - X @ (solver @ y), len(y) - NUM_COEFFICIENTS
+    residual, dof = y - X @ (solver @ y), len(y) - len(QUADRATIC)
     signs = rng.choice([-1.0, 1.0], size=(len(y), num_bootstrap))
     noise = (residual / np.sqrt(1 - leverage))[:, None] * signs * np.sqrt(dof / rng.chisquare(dof, num_bootstrap))
     best = _least((solver @ y)[:, None])[:, 0]

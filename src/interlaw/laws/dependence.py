@@ -28,14 +28,14 @@ def dependence(solution: Solution, *, budget: FloatArray, confidence: float) -> 
         budget: Of each shape, (n,).
         confidence: Level of the interval.
     """
-    jacobian, predicted = solution.problem.log_jacobian(solution.theta[None])
+    jacobian, residuals = solution.problem.log_jacobian(solution.theta[None])
     scale = np.linalg.norm(jacobian[0], axis=0)
     basis, triangle = np.linalg.qr(jacobian[0] / np.where(scale > 0, scale, 1.0))
     if np.abs(np.diag(triangle)).min() < 1e-9:  # a parameter that the shapes do not determine has no error to widen
         return np.ones(len(scale))
-    residuals = solution.problem.log_loss - np.log(predicted[0])
     same = budget[1:] == budget[:-1]
-    found = _neighbours(residuals, same) @ residuals / max(float(residuals @ residuals), 1e-300)
+    r = residuals[0]
+    found = _neighbours(r, same) @ r / max(float(r @ r), 1e-300)
     inverse = linalg.solve_triangular(triangle, basis.T)
     expected, factors = zip(*(_expected(rho, basis, inverse, same, confidence) for rho in CORRELATIONS), strict=True)
     rho = float(np.interp(found, np.maximum.accumulate(expected), CORRELATIONS))

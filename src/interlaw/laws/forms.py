@@ -14,6 +14,7 @@ import numpy as np
 from interlaw.laws.rows import FloatArray
 
 Features = Mapping[str, FloatArray]
+OWN_TOKENS = 0.05  # spread of log D given log N above which tokens vary on their own: rounding stays below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +42,25 @@ class Form:
     basis: Callable[[FloatArray, Features], FloatArray]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Every parameter, nonlinear first."""
+        return (*self.nonlinear, *self.linear)
+
+    @property
     def num_parameters(self) -> int:
         """Nonlinear and linear together."""
-        return len(self.nonlinear) + len(self.linear)
+        return len(self.names)
+
+    @property
+    def limits(self) -> tuple[FloatArray, FloatArray]:
+        """The lowest and the highest value of every parameter, (q + k,) each."""
+        linear = ((0.0 if positive else -np.inf, np.inf) for positive in self.positive)
+        low, high = np.array([*self.bounds, *linear]).T
+        return low, high
+
+    def columns(self, theta: FloatArray, *names: str) -> FloatArray:
+        """These parameters of (..., q + k), in this order: (..., len(names))."""
+        return theta[..., [self.names.index(name) for name in names]]
 
     def predict(self, theta: FloatArray, features: Features) -> FloatArray:
         """Loss at (..., q + k) parameters, nonlinear first: (..., n)."""
@@ -63,12 +80,16 @@ def features_of(
         "depth": np.log(depth) - np.log(depth).mean(),
         "width": np.log(width) - np.log(width).mean(),
     }
-    if tokens is not None:
-        data, line = np.log(tokens), np.column_stack([np.ones_like(size), size])
-        beyond = data - line @ np.linalg.lstsq(line, data, rcond=None)[0]  # what no straight line in log N says
-        if beyond.std() > 0.05:
-            features["tokens"] = data - data.mean()
+    if tokens is not None and own_tokens(size, np.log(tokens)) is not None:
+        features["tokens"] = np.log(tokens) - np.log(tokens).mean()
     return features
+
+
+def own_tokens(size: FloatArray, tokens: FloatArray) -> FloatArray | None:
+    """What log D has beyond its straight line in log N, (n,); None where that is no more than rounding."""
+    line = np.polyfit(size, tokens, 1) if np.ptp(size) > OWN_TOKENS else [tokens.mean()]
+    rest = tokens - np.polyval(line, size)
+    return rest if rest.std() > OWN_TOKENS else None
 
 
 _EXPONENTS = (0.1, 0.4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import Curvature, Estimate, JointLaw
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
-from interlaw.laws.rows import FloatArray, IntArray
+from interlaw.laws.rows import FloatArray
 from interlaw.laws.solve import Solution, solve_alike
 
 MIN_BUDGETS_FOR_POWER = 4
@@ -46,211 +46,183 @@ def fit_joint_law(
     """
     # the shapes in each budget's window: rows and points share their order
     rows = shapes.frame[[point.in_window for fit in budgets for point in fit.points]]
-    budget, depth, width = (rows[name].to_numpy() for name in ("budget", "depth", "width"))
-    levels, which = np.unique(budget, return_inverse=True)
-    powers = len(levels) >= MIN_BUDGETS_FOR_POWER
-    mean_size = np.array([fit.params_mean for fit in budgets])[which]
-    params = rows["params"].to_numpy() if powers else mean_size
+    means = np.array([fit.params_mean for fit in budgets])
+    which = np.unique(rows["budget"], return_inverse=True)[1]
+    powers = len(budgets) >= MIN_BUDGETS_FOR_POWER
+    params = rows["params"].to_numpy() if powers else means[which]
     loss = rows["loss" if powers else "adjusted"].to_numpy()
     tokens = rows["train_tokens"].to_numpy() if "train_tokens" in rows else None
-    features = features_of(params=params, depth=depth, width=width, tokens=tokens)
+    features = features_of(params=params, depth=rows["depth"].to_numpy(), width=rows["width"].to_numpy(), tokens=tokens)
     features["level"] = which.astype(np.float64)
     forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
-    if len(levels) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
+    if len(budgets) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
         return None
     solved = solve_alike(forms, features, loss=loss)
-    solution = min(solved, key=lambda each: each.cost)
-    rivals = _rivals(solved, solution, num_shapes=len(rows))
-    drawn = _bootstrap(
-        rivals,
-        solution,
-        shapes=shapes,
-        rows=rows,
-        confidence=confidence,
-        num_bootstrap=num_bootstrap,
-        rng=rng,
-    )
+    noise = shapes.noise_of_means(rows), shapes.noise_dof
+    refits = bootstrap(solved, noise=noise, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     reference = float(np.exp(np.log(params).mean()))
-    means = np.array([fit.params_mean for fit in budgets])
-    wells = _wells(solution, drawn.thetas, means, reference, confidence)
+    wells = refits.wells(means, reference)
     if wells is None:
         return None
-    natural = _natural(solution, drawn, reference, confidence)
-    span = (float(means.min()), float(means.max()))
-    comparisons = compare_forms(solved, budget=budget, rng=rng) if compare else ()
+    solution, parameters = refits.solution, refits.parameters(reference)
     law = JointLaw(
         form=solution.form.name,
         formula=solution.form.formula,
-        status=_status(solution, natural, which),
-        parameters=natural,
+        status=_status(solution, parameters["kappa"]),
+        parameters=parameters,
         reference_params=reference,
-        params_low=span[0],
-        params_high=span[1],
+        params_low=float(means.min()),
+        params_high=float(means.max()),
         levels=tuple((each.params, level) for level, each in wells),
         curvatures=tuple(each for _, each in wells),
-        covariance=tuple(tuple(row) for row in _covariance(drawn.optimum).tolist()),  # type: ignore[arg-type]
+        covariance=_covariance(refits.optimum[1:]),
         z_quantile=float(special.ndtri((1 + confidence) / 2)),
         line=(),
-        comparisons=comparisons,
+        comparisons=compare_forms(solved, rng=rng) if compare else (),
         num_shapes=len(rows),
         rmse_log=solution.rmse_log,
         huber_delta=solution.problem.huber_delta,
         num_starts=solution.num_starts,
         num_agreeing=solution.num_agreeing,
-        converged_draws=drawn.converged,
+        converged_draws=refits.converged,
         at_bounds=solution.at_bounds,
     )
-    sizes = np.geomspace(span[0] / 10, span[1] * 10, NUM_LINE_POINTS)
+    sizes = np.geomspace(law.params_low / 10, law.params_high * 10, NUM_LINE_POINTS)
     return replace(law, line=tuple(law.ratio(float(size)) for size in sizes))
 
 
-def _rivals(solved: tuple[Solution, ...], best: Solution, *, num_shapes: int) -> tuple[Solution, ...]:
-    """Forms that may fit some draw best."""
-    behind = [num_shapes * np.log(max(each.cost, 1e-300) / max(best.cost, 1e-300)) for each in solved]
-    return tuple(each for each, far in zip(solved, behind, strict=True) if far < MOST_BEHIND)
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Draws:
-    """Bootstrap refits that converged.
+class Refits:
+    """The law and its bootstrap refits.
 
-    `thetas` are those of the chosen form, (k, p); `optimum` log R0 and gamma of the form that fits each draw best,
-    (k', 2): so the choice of form is part of their intervals.
+    Attributes:
+        solution: The form that fits best.
+        thetas: Its parameters, then those of its refits that converged, (1 + k, p).
+        optimum: Its log R0 and gamma, then those of the form that fits each draw best, (1 + k', 2): the choice of form
+            is part of their intervals.
+        converged: Share of its refits that converged.
+        confidence: Level of the intervals.
     """
 
+    solution: Solution
     thetas: FloatArray
     optimum: FloatArray
     converged: float
+    confidence: float
+
+    def estimate(self, values: FloatArray) -> Estimate:
+        """A quantity of the law, first, with the percentile interval of the refits', (1 + k,)."""
+        low, high = np.quantile(values[1:], [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
+        return Estimate(value=float(values[0]), low=float(low), high=float(high))
+
+    def parameters(self, reference: float) -> dict[str, Estimate]:
+        """In natural units; kappa and skew in loss units at N0, or as means over free budgets."""
+        form, (log_ratio, gamma) = self.solution.form, self.optimum.T
+        values = {"gamma": gamma}
+        for name in ("kappa", "skew"):
+            own = [each for each in form.names if each.startswith(name)]
+            values[name] = form.columns(self.thetas, *own).mean(axis=1)
+        values |= {"ratio_at_reference": np.exp(log_ratio), "c": np.exp(log_ratio - gamma * np.log(reference))}
+        if "alpha" in form.names:
+            alpha, floor, slope = form.columns(self.thetas, "alpha", "E", "A").T
+            values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
+        return {name: self.estimate(value) for name, value in values.items()}
+
+    def wells(self, means: FloatArray, reference: float) -> list[tuple[float, Curvature]] | None:
+        """Loss at R* and curvature of each budget.
+
+        None where no refit converged, where most fall to no loss there, or where the law itself falls without end.
+        """
+        if len(self.thetas) < 3:
+            return None
+        found = []
+        for i, params in enumerate(means):
+            level, kappa, skew = self._well(i, float(np.log(params / reference)))
+            seen = level > 0  # a draw that falls without end may be at a loss of nothing there
+            if not seen[0] or seen[1:].mean() <= 0.5:
+                return None
+            bend = self.estimate(kappa[seen] / level[seen])
+            slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
+            found.append((float(level[0]), Curvature(params=float(params), skew=slant, **vars(bend))))
+        return found
+
+    def _well(self, i: int, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Loss at R*, kappa and skew of budget i whose log N / N0 is `size`, each (1 + k,)."""
+        form = self.solution.form
+        if "alpha" not in form.names:
+            level, kappa, skew = form.columns(self.thetas, f"level_{i}", f"kappa_{i}", f"skew_{i}").T
+            return level, kappa, skew
+        floor, slope, alpha, kappa, skew = form.columns(self.thetas, "E", "A", "alpha", "kappa", "skew").T
+        shrunk = np.exp(-alpha * size)
+        scale = shrunk if form.name == "joint, scaled" else 1.0
+        return floor + slope * shrunk, kappa * scale, skew * scale
 
 
-def _bootstrap(
-    solved: tuple[Solution, ...],
-    chosen: Solution,
+def bootstrap(
+    solved: Sequence[Solution],
     *,
-    shapes: ShapeMeans,
-    rows: pd.DataFrame,
+    noise: tuple[float, int],
     confidence: float,
     num_bootstrap: int,
     rng: np.random.Generator,
-) -> _Draws:
-    """Refits of every form under the same exponential weights, spread widened for the parameters fitted."""
-    num_shapes = len(rows)
+) -> Refits:
+    """Refits of every form that may fit some draw best under the same exponential weights.
+
+    Args:
+        solved: The forms.
+        noise: Standard deviation of a shape's mean that seeds show, relative, and its degrees of freedom.
+        confidence: Level of the intervals.
+        num_bootstrap: Draws.
+        rng: Source of the weights.
+    """
+    chosen = min(solved, key=lambda each: each.cost)
+    budget = chosen.problem.features["level"]
+    num_shapes = len(budget)
     num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // num_shapes))
     weights = rng.exponential(size=(num_draws, num_shapes))
-    draws, costs, converged = [], [], []
+    costs, optima, kept = [], [], chosen.theta[None]
     for each in solved:
+        if num_shapes * np.log(max(each.cost, 1e-300) / max(chosen.cost, 1e-300)) >= MOST_BEHIND:
+            continue
         thetas, cost, met = each.problem.polish(np.tile(each.theta, (num_draws, 1)), weights=weights)
         dof = num_shapes - each.form.num_parameters
-        # residuals and the seed noise of a mean together
-        error, _ = pooled_error(each.rmse_log, dof, shapes.noise_of_means(rows), shapes.noise_dof)
+        error, _ = pooled_error(each.rmse_log, dof, *noise)  # residuals and the seed noise of a mean together
         short = error / each.rmse_log if each.rmse_log > 0 else 1.0
-        along = dependence(each, budget=rows["budget"].to_numpy(), confidence=confidence)
+        along = dependence(each, budget=budget, confidence=confidence)
         widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
-        draws.append(widened)
         costs.append(np.where(met, cost, np.inf))
-        converged.append(met)
-    best = np.argmin(costs, axis=0)
-    optimum = np.array([_columns(each, draw, ("log_ratio", "gamma")) for each, draw in zip(solved, draws, strict=True)])
-    own = next(i for i, each in enumerate(solved) if each is chosen)
-    known = np.isfinite(np.min(costs, axis=0))
-    return _Draws(
-        thetas=draws[own][converged[own]],
-        optimum=optimum[best, np.arange(num_draws)][known],
-        converged=float(converged[own].mean()),
+        optima.append(each.form.columns(widened, "log_ratio", "gamma"))
+        if each is chosen:
+            kept = np.vstack([each.theta, widened[met]])
+    best = np.array(optima)[np.argmin(costs, axis=0), np.arange(num_draws)]
+    own = chosen.form.columns(chosen.theta, "log_ratio", "gamma")
+    return Refits(
+        solution=chosen,
+        thetas=kept,
+        optimum=np.vstack([own, best[np.isfinite(np.min(costs, axis=0))]]),
+        converged=(len(kept) - 1) / num_draws,
+        confidence=confidence,
     )
 
 
-def _covariance(draws: FloatArray) -> FloatArray:
+def _covariance(draws: FloatArray) -> tuple[tuple[float, float], tuple[float, float]]:
     """Covariance of two parameters from the middle 90% of their draws: a few wild refits do not widen it. (k, 2)."""
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    deviations = (high - low) / (2 * special.ndtri(0.95))
+    first, second = (high - low) / (2 * special.ndtri(0.95))
     varies = bool(np.all(np.ptp(draws, axis=0) > 0))  # a parameter on its bound is the same in every draw
     correlation = float(np.corrcoef(pd.DataFrame(draws).rank(), rowvar=False)[0, 1]) if varies else 0.0  # Spearman's
-    both = np.array([[1.0, correlation], [correlation, 1.0]])
-    return np.asarray(np.outer(deviations, deviations) * both, dtype=np.float64)
+    both = float(first * second * correlation)
+    return (float(first * first), both), (both, float(second * second))
 
 
-def _columns(solution: Solution, thetas: FloatArray, names: tuple[str, ...]) -> FloatArray:
-    order = (*solution.form.nonlinear, *solution.form.linear)
-    return thetas[:, [order.index(name) for name in names]]
-
-
-def _natural(solution: Solution, drawn: _Draws, reference: float, confidence: float) -> dict[str, Estimate]:
-    """Parameters in natural units, each with its percentile interval; log-scale quantities are powers of e."""
-    everything = np.vstack([solution.theta, drawn.thetas])
-    optimum = np.vstack([_columns(solution, solution.theta[None], ("log_ratio", "gamma")), drawn.optimum])
-    values = {
-        "gamma": optimum[:, 1],
-        "kappa": _over_budgets(solution, everything, "kappa"),
-        "skew": _over_budgets(solution, everything, "skew"),
-        "ratio_at_reference": np.exp(optimum[:, 0]),
-        "c": np.exp(optimum[:, 0] - optimum[:, 1] * np.log(reference)),
-    }
-    if "alpha" in solution.form.nonlinear:
-        alpha, floor, slope = _columns(solution, everything, ("alpha", "E", "A")).T
-        values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    return {
-        name: Estimate(value=float(value[0]), low=float(low), high=float(high))
-        for name, value in values.items()
-        for low, high in [np.quantile(value[1:], tails)]
-    }
-
-
-def _status(solution: Solution, natural: Mapping[str, Estimate], which: IntArray) -> str:
+def _status(solution: Solution, kappa: Estimate) -> str:
     if not solution.converged:
         return "not converged"
-    if natural["kappa"].low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):
+    if kappa.low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):
         return "flat"
     features = solution.problem.features
+    ratio, level = features["ratio"], features["level"]
     best = solution.value("log_ratio") + solution.value("gamma") * features["size"]
-    inside = [
-        features["ratio"][which == level].min()
-        <= best[which == level].mean()
-        <= features["ratio"][which == level].max()
-        for level in np.unique(which)
-    ]
+    budgets = [level == one for one in np.unique(level)]
+    inside = [ratio[rows].min() <= best[rows].mean() <= ratio[rows].max() for rows in budgets]
     return "optimum" if np.mean(inside) > 0.5 else "edge"
-
-
-def _over_budgets(solution: Solution, thetas: FloatArray, name: str) -> FloatArray:
-    """A coefficient at N0 in loss units: as it is, or its mean over free budgets. (k,)."""
-    if solution.form.name == "joint, free levels":
-        names = tuple(each for each in solution.form.linear if each.startswith(name))
-        return np.asarray(_columns(solution, thetas, names).mean(axis=1), dtype=np.float64)
-    return _columns(solution, thetas, (name,))[:, 0]
-
-
-def _well(solution: Solution, thetas: FloatArray, i: int, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Loss at R*, kappa and skew of budget i whose log N / N0 is `size`, each for every parameter vector, (k,)."""
-    if solution.form.name == "joint, free levels":
-        level, kappa, skew = _columns(solution, thetas, (f"level_{i}", f"kappa_{i}", f"skew_{i}")).T
-        return level, kappa, skew
-    floor, slope, alpha, kappa, skew = _columns(solution, thetas, ("E", "A", "alpha", "kappa", "skew")).T
-    shrunk = np.exp(-alpha * size)
-    scale = shrunk if solution.form.name == "joint, scaled" else 1.0
-    return floor + slope * shrunk, kappa * scale, skew * scale
-
-
-def _wells(
-    solution: Solution, draws: FloatArray, means: FloatArray, reference: float, confidence: float
-) -> list[tuple[float, Curvature]] | None:
-    """Loss at R* and curvature of each budget.
-
-    None where no refit converged, where most fall to no loss there, or where the law itself falls without end.
-    """
-    if len(draws) < 2:
-        return None
-    everything = np.vstack([solution.theta, draws])
-    found = []
-    for i, params in enumerate(means):
-        level, kappa, skew = _well(solution, everything, i, float(np.log(params / reference)))
-        seen = level > 0  # a draw that falls without end may be at a loss of nothing there
-        if not seen[0] or seen[1:].mean() <= 0.5:
-            return None
-        relative = kappa[seen] / level[seen]
-        low, high = np.quantile(relative[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
-        slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
-        own = Curvature(params=float(params), value=float(relative[0]), low=float(low), high=float(high), skew=slant)
-        found.append((float(level[0]), own))
-    return found

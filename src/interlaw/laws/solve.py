@@ -21,6 +21,7 @@ SMALLEST_SCALE = 1e-6
 MAX_STEPS = 200  # where the cost turns linear, steps shrink by a constant factor; squares need a dozen
 MAX_STARTS = 6
 CHUNK_ENTRIES = 4_000_000
+NO_LOSS = 1e-300  # a law may predict none, or less, far from what it was fitted to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Problem:
         return found, costs, met
 
     def _polish(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        low, high = np.array(_bounds(self.form)).T
+        low, high = self.form.limits
         thetas = np.clip(thetas, low, high)
         damping = np.full(len(thetas), 1e-3)
         costs = self._cost(thetas, weights)
@@ -85,25 +86,27 @@ class Problem:
             damping[active] = np.clip(np.where(better, damping[active] / 5, damping[active] * 6), 1e-9, 1e10)
         return thetas, costs, met
 
+    def residuals(self, thetas: FloatArray) -> FloatArray:
+        """Log prediction minus log loss, (..., n); a prediction of no loss counts as one of `NO_LOSS`."""
+        return np.log(np.maximum(self.form.predict(thetas, self.features), NO_LOSS)) - self.log_loss
+
     def _cost(self, thetas: FloatArray, weights: FloatArray) -> FloatArray:
-        predicted, delta = self.form.predict(thetas, self.features), self.huber_delta
-        with np.errstate(divide="ignore", invalid="ignore"):  # a prediction of no loss costs all there is
-            size = np.abs(np.log(predicted) - self.log_loss)
+        size, delta = np.abs(self.residuals(thetas)), self.huber_delta
+        with np.errstate(invalid="ignore"):
             each = np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
-            total = (weights * each).sum(axis=1)
-        return np.where(np.isfinite(total), total, np.inf)
+        total = (weights * each).sum(axis=1)
+        return np.where((size < -0.9 * np.log(NO_LOSS)).all(axis=1), total, np.inf)  # no loss costs all there is
 
     def _normal(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Gradient (B, p) and Gauss-Newton matrix (B, p, p) of the weighted Huber cost."""
-        jacobian, predicted = self.log_jacobian(thetas)
-        residuals = np.log(predicted) - self.log_loss
+        jacobian, residuals = self.log_jacobian(thetas)
         robust = weights * np.minimum(1.0, self.huber_delta / np.maximum(np.abs(residuals), 1e-300))
         weighted = jacobian * robust[..., None]
         transposed = weighted.transpose(0, 2, 1)
         return (transposed @ residuals[..., None])[..., 0], transposed @ jacobian
 
     def log_jacobian(self, thetas: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """D log L / d theta of each shape, (B, n, p), and the predicted L, (B, n)."""
+        """D log L / d theta of each shape, (B, n, p), and its residual, (B, n)."""
         form, features, q = self.form, self.features, len(self.form.nonlinear)
         basis = form.basis(thetas[:, :q], features)
         predicted = (basis @ thetas[:, q:, None])[..., 0]
@@ -112,7 +115,8 @@ class Problem:
             step = np.zeros(thetas.shape[1])
             step[i] = 1e-6
             columns.append((form.predict(thetas + step, features) - form.predict(thetas - step, features)) / 2e-6)
-        return np.concatenate([np.stack(columns, axis=-1), basis], axis=-1) / predicted[..., None], predicted
+        jacobian = np.concatenate([np.stack(columns, axis=-1), basis], axis=-1) / predicted[..., None]
+        return jacobian, np.log(predicted) - self.log_loss
 
     def promising(self) -> FloatArray:
         """The starts of least projected residual, at most `MAX_STARTS`, with their linear parameters: (starts, p)."""
@@ -171,7 +175,7 @@ class Solution:
 
     def value(self, name: str) -> float:
         """One parameter by name."""
-        return float(self.theta[(*self.form.nonlinear, *self.form.linear).index(name)])
+        return float(self.form.columns(self.theta, name)[0])
 
 
 def solve(form: Form, features: Features, *, loss: FloatArray, huber_delta: float | None = None) -> Solution:
@@ -202,8 +206,7 @@ def _search(problem: Problem) -> tuple[FloatArray, float]:
     leader = int(np.argmin(costs))
     if not np.isfinite(costs[leader]):
         return thetas, 0.01
-    errors = np.log(problem.form.predict(found[leader], problem.features)) - problem.log_loss
-    return found, max(float(np.median(np.abs(errors))) / 0.6745, SMALLEST_SCALE)
+    return found, max(float(np.median(np.abs(problem.residuals(found[leader])))) / 0.6745, SMALLEST_SCALE)
 
 
 def _robust(problem: Problem, thetas: FloatArray) -> Solution:
@@ -215,24 +218,18 @@ def _robust(problem: Problem, thetas: FloatArray) -> Solution:
     agreeing = int((costs <= 1.01 * costs[best] + floor).sum())
     theta = polished[best]
     dof = num_shapes - form.num_parameters
-    residuals = np.log(np.maximum(form.predict(theta, problem.features), 1e-300)) - problem.log_loss
-    names, (low, high) = (*form.nonlinear, *form.linear), np.array(_bounds(form)).T
+    low, high = form.limits
     on_bound = (theta <= low + 1e-9) | (theta >= high - 1e-9)
     return Solution(
         problem=problem,
         theta=theta,
         cost=float(costs[best]),
-        rmse_log=float(np.sqrt((residuals**2).sum() / dof)) if dof > 0 else float("nan"),
+        rmse_log=float(np.sqrt((problem.residuals(theta) ** 2).sum() / dof)) if dof > 0 else float("nan"),
         converged=bool(met[best]) and (agreeing > 1 or len(thetas) == 1),
         num_starts=len(thetas),
         num_agreeing=agreeing,
-        at_bounds=tuple(name for name, ends in zip(names, on_bound, strict=True) if ends),
+        at_bounds=tuple(name for name, ends in zip(form.names, on_bound, strict=True) if ends),
     )
-
-
-def _bounds(form: Form) -> list[tuple[float, float]]:
-    """(low, high) of every parameter."""
-    return [*form.bounds, *((0.0 if positive else -np.inf, np.inf) for positive in form.positive)]
 
 
 def _step(gradient: FloatArray, hessian: FloatArray, damping: FloatArray, pinned: BoolArray) -> FloatArray:

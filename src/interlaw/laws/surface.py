@@ -17,15 +17,15 @@ import numpy as np
 from scipy import special
 
 from interlaw.errors import InterlawError
+from interlaw.laws.forms import OWN_TOKENS, own_tokens
 from interlaw.laws.rows import FloatArray
 
 # Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
-_QUADRATIC = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
-FORMS = (_QUADRATIC, (*_QUADRATIC, (0, 3)), (*_QUADRATIC, (1, 2)))
+QUADRATIC = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
+FORMS = (QUADRATIC, (*QUADRATIC, (0, 3)), (*QUADRATIC, (1, 2)))
 WINDOWS = (2.0, 3.0, 4.0)  # factors of N; the narrowest that holds enough shapes: a wider surface is no quadratic
 MIN_SHAPES = 10  # three degrees of freedom beyond the largest form
 LEVEL = 0.9
-OWN_TOKENS = 0.05  # spread of log D given log N above which tokens vary on their own: rounding stays below
 _HUBER = 1.345  # 95% efficient under normal errors (Huber 1981)
 _GRID = 401
 _FLAT = 0.05  # level of the F test against a surface without R
@@ -121,9 +121,7 @@ def read_shapes(columns: Mapping[str, Any]) -> Shapes:
     t = None
     tokens = keys[:, 3] if "train_tokens" in names else np.zeros(1)
     if np.all(np.isfinite(tokens) & (tokens > 0)) and np.ptp(n) > OWN_TOKENS:  # of one size nothing follows
-        log_tokens = np.log(tokens)
-        rest = log_tokens - np.polyval(np.polyfit(n, log_tokens, 1), n)
-        t = rest if rest.std() > OWN_TOKENS else None
+        t = own_tokens(n, np.log(tokens))
     return Shapes(n, r, np.bincount(index, weights=loss) / np.bincount(index), t)
 
 
@@ -145,12 +143,12 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
         return result("too_few_shapes")
     centre = float(r.mean())
     grid = np.linspace(r.min() - centre, r.max() - centre, _GRID)
-    designs = [_design(n, r - centre, t, form) for form in FORMS]
+    designs = [design(n, r - centre, t, form) for form in FORMS]
     fits = [_fit(X, y) for X in designs]
     if _is_flat(n, y, t, designs[0], fits[0]):
         return result("flat", rms=fits[0].rms)
     zeros = np.zeros_like(grid)
-    slices = [_design(zeros, grid, None if t is None else zeros, form) for form in FORMS]  # at N0
+    slices = [design(zeros, grid, None if t is None else zeros, form) for form in FORMS]  # at N0
     least = [int(np.argmin(at @ fit.b)) for at, fit in zip(slices, fits, strict=True)]
     draws = np.concatenate(
         [np.argmin(at @ fit.draws(num_bootstrap, rng), axis=0) for at, fit in zip(slices, fits, strict=True)]
@@ -211,7 +209,7 @@ def _fit(X: FloatArray, y: FloatArray) -> _Fit:
 
 def _is_flat(n: FloatArray, y: FloatArray, t: FloatArray | None, X: FloatArray, full: _Fit) -> bool:
     """Whether the terms of R gain no more than chance: F test against the surface without them, at the same weights."""
-    smaller = _design(n, np.zeros_like(n), t, ((0, 0), (1, 0), (2, 0)))
+    smaller = design(n, np.zeros_like(n), t, ((0, 0), (1, 0), (2, 0)))
     root = np.sqrt(full.w)
     rest, all_terms = (
         float(((root * y - root[:, None] * A @ np.linalg.lstsq(root[:, None] * A, root * y, rcond=None)[0]) ** 2).sum())
@@ -221,7 +219,7 @@ def _is_flat(n: FloatArray, y: FloatArray, t: FloatArray | None, X: FloatArray, 
     return bool(special.fdtrc(added, full.dof, max(0.0, rest - all_terms) / added / max(full.rms, 1e-150) ** 2) > _FLAT)
 
 
-def _design(n: FloatArray, r: FloatArray, t: FloatArray | None, form: Sequence[tuple[int, int]]) -> FloatArray:
+def design(n: FloatArray, r: FloatArray, t: FloatArray | None, form: Sequence[tuple[int, int]]) -> FloatArray:
     """Columns of a form at shapes."""
     columns = [n**i * r**j for i, j in form]
     if t is not None:
