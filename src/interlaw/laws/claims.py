@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,13 @@ from interlaw.laws.claim import Claim, adjust, ask, not_testable
 from interlaw.laws.contexts import Contexts, join, read_contexts
 from interlaw.laws.drift import interaction_drift, pooled_loss_drift
 from interlaw.laws.grouping import group_shapes
-from interlaw.laws.law_result import LawResult
 from interlaw.laws.off_the_curve import off_the_curve
 from interlaw.laws.table import Columns, read_runs
 from interlaw.laws.tracking import efficient_ratio, tracking
 from interlaw.laws.within_shapes import within_shapes
+
+if TYPE_CHECKING:
+    from interlaw.laws import LawFit
 
 _UNMEASURED = (("C2", "within-shapes"), ("C2", "off-the-curve"), ("C3", "tracking"))
 
@@ -64,7 +66,7 @@ class FittedTable:
     source: str
     treatment: str | None
     table: Columns
-    fit: LawResult
+    fit: LawFit
     reading: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -30,13 +30,13 @@ class ShapeMeans:
             each interaction column's mean on its scale, turned back: energies by means of logs, ratios by means of
             logits (NaN where no run of a shape was measured).
         run_shape: For each run, the row of its shape.
-        relative_noise: Pooled standard deviation of log loss over seeds of one shape; None without repeats.
-        noise_dof: Degrees of freedom behind it.
+        relative_noise: Pooled standard deviation of log loss over seeds of one shape; 0 without repeats.
+        noise_dof: Degrees of freedom behind it: runs beyond the first of each shape.
     """
 
     frame: pd.DataFrame
     run_shape: IntArray
-    relative_noise: float | None
+    relative_noise: float
     noise_dof: int
 
     def by_budget(self) -> Iterator[pd.DataFrame]:
@@ -48,7 +48,7 @@ class ShapeMeans:
 
         What a seed does to all shapes alike counts as noise too, so that it errs towards too much.
         """
-        return (self.relative_noise or 0.0) * float(np.sqrt((1 / rows["num_runs"].to_numpy()).mean()))
+        return self.relative_noise * float(np.sqrt((1 / rows["num_runs"].to_numpy()).mean()))
 
 
 def size_effect(rows: pd.DataFrame) -> float:
@@ -91,8 +91,8 @@ def group_shapes(runs: Runs) -> ShapeMeans:
         size_slope=ASSUMED_SLOPE if slope is None else slope,
         **{name: from_scale(name, mean(to_scale(name, columns[name]))) for name in MEASURED if name in columns},
     )
-    noise = float(np.sqrt((spread**2).sum() / dof)) if dof else None
-    return ShapeMeans(frame=frame, run_shape=run_shape, relative_noise=noise, noise_dof=dof)
+    noise = float(np.sqrt((spread**2).sum() / max(dof, 1)))
+    return ShapeMeans(frame=frame, run_shape=run_shape, relative_noise=noise if dof else 0.0, noise_dof=dof)
 
 
 def group_means(values: FloatArray, groups: IntArray, num_groups: int) -> FloatArray:

@@ -11,10 +11,14 @@ from typing import Any
 import pandas as pd
 
 from interlaw.charted import Charted
-from interlaw.errors import InterlawError
-from interlaw.laws.law_result import LawResult
-from interlaw.laws.result import BudgetFit
+from interlaw.errors import InterlawError, first_problem
+from interlaw.laws.claim import Claim
+from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.result import BudgetFit, PooledInterval
+from interlaw.laws.stability import Stability
+from interlaw.laws.table import LeftOut
 from interlaw.laws.verdicts import status_text, verdict
+from interlaw.plain import plain
 from interlaw.size import format_size
 
 MOST_LINES, WIDTH = 15, 118
@@ -22,7 +26,7 @@ MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the la
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class LawFit(Charted, LawResult):
+class LawFit(Charted):
     """What a table of runs says about depth / width.
 
     `to_dict()` is the JSON that `interlaw fit --json` prints: the fields below as keys, each dataclass a nested object
@@ -42,6 +46,22 @@ class LawFit(Charted, LawResult):
         left_out: Rows that were not used, and the bias that may follow.
         view: The measured view behind the interaction columns; empty when the table does not say.
     """
+
+    budgets: tuple[BudgetFit, ...]
+    law: JointLaw | None
+    interaction_interval: PooledInterval | None
+    stability: Stability
+    claims: tuple[Claim, ...]
+    warnings: tuple[str, ...]
+    delta: float
+    confidence: float
+    seed: int
+    left_out: LeftOut
+    view: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers, strings and None."""
+        return dict(plain(self))
 
     def to_frame(self) -> pd.DataFrame:
         """One row a budget: its status in words, R* with interval, best shape, loss interval."""
@@ -78,16 +98,9 @@ class LawFit(Charted, LawResult):
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
-            wrong = {".".join(str(part) for part in one["loc"]): one for one in error.errors()}
-        missing = [name for name, one in wrong.items() if one["type"] == "missing"]
-        name, first = next(iter(wrong.items()))
-        if not name:
-            problem = f"an object for LawFit, found {type(data).__name__}"
-        elif missing:
-            problem = f"{', '.join(missing)} in LawFit, not found"
-        else:
-            problem = f"another {name} in LawFit ({first['msg']}), found {first['input']!r}"
-        raise InterlawError(f"expected {problem}: is this a fit's JSON?")
+            raise InterlawError(
+                f"expected the JSON of a fit, found {first_problem(error)}; write it again: interlaw fit RUNS --out FILE"
+            ) from error
 
 
 def _row(budget: BudgetFit) -> dict[str, Any]:

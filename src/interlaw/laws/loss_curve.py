@@ -33,8 +33,9 @@ class LossCurve:
         rmse: Residual standard deviation with n - p degrees of freedom; 0 when none are left.
         draws: Bootstrap coefficients, (num_draws, p); no rows where no noise could be estimated.
         turns: Log ratio where each bootstrap curve turns, (num_draws,); infinite, on the falling side, without a turn.
-        noise: Standard deviation of a shape's mean that its seeds show; 0 when unknown.
-        noise_dof: Degrees of freedom behind it.
+        error: Standard deviation of a shape's loss behind every interval: the residuals', or what residuals and seeds
+            say together where the seeds show more (`pooled_error`).
+        error_dof: Degrees of freedom behind it.
     """
 
     x: FloatArray
@@ -44,27 +45,8 @@ class LossCurve:
     rmse: float
     draws: FloatArray
     turns: FloatArray
-    noise: float = 0.0
-    noise_dof: int = 0
-
-    @property
-    def dof(self) -> int:
-        """Shapes beyond the coefficients."""
-        return len(self.x) - len(self.coefficients)
-
-    @property
-    def error(self) -> float:
-        """Standard deviation of a shape's loss in every interval: the residuals', or what residuals and seeds say.
-
-        Means that happen to lie on a curve are no surer than their seeds: residuals smaller than the seed noise are
-        pooled with it. Larger ones show what no seed explains, and stand alone.
-        """
-        return pooled_error(self.rmse, self.dof, self.noise, self.noise_dof)[0]
-
-    @property
-    def error_dof(self) -> int:
-        """Degrees of freedom behind `error`."""
-        return pooled_error(self.rmse, self.dof, self.noise, self.noise_dof)[1]
+    error: float
+    error_dof: int
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Loss on the fitted curve."""
@@ -186,8 +168,8 @@ def fit_curve(
         rmse=rmse,
         draws=draws,
         turns=turns + centre,
-        noise=noise,
-        noise_dof=noise_dof,
+        error=error,
+        error_dof=error_dof,
     )
 
 
@@ -208,6 +190,9 @@ def _lopsided(turns: FloatArray, drawn: FloatArray, x: FloatArray, rng: np.rando
 
 def pooled_error(rmse: float, dof: int, noise: float, noise_dof: int) -> tuple[float, int]:
     """The standard deviation that intervals rest on, and its degrees of freedom.
+
+    Means that happen to lie on a curve are no surer than their seeds: residuals smaller than the seed noise are pooled
+    with it. Larger ones show what no seed explains, and stand alone.
 
     Example:
         >>> pooled_error(0.02, 4, 0.01, 16)

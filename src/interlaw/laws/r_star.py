@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -73,25 +72,25 @@ def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) 
     vertex, draws = curve.minimum(), curve.turns
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], method="closest_observation")
-    bounds: dict[str, Any] = {"low": _bound(low, x), "high": _bound(high, x), "log_stderr": _spread(draws)}
+    bounds = {"low": _bound(low, x), "high": _bound(high, x)}
+    stderr = _spread(draws)
     if not x[0] < vertex < x[-1]:
         edge = "low" if vertex <= x[0] else "high"
         reason = f"the loss still falls towards {_TOWARDS[edge]} where the grid ends"
-        return RStar(edge=edge, status="edge", reason=reason, **bounds)
-    for side, bound in bounds.items():
-        if side != "log_stderr" and bound is not None and not _rises(x, y, curve, vertex, side):
-            bounds[side] = None
-    missing = [side for side in ("low", "high") if bounds[side] is None]
+        return RStar(edge=edge, status="edge", reason=reason, log_stderr=stderr, **bounds)
+    missing = [side for side, bound in bounds.items() if bound is None or not _rises(x, y, curve, vertex, side)]
+    bounds |= dict.fromkeys(missing)
     if missing:
         words = " or ".join(_MISSING[side] for side in missing)
         return RStar(
             open_side="both" if len(missing) == 2 else missing[0],
             status="open",
             reason=f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid",
+            log_stderr=stderr,
             **bounds,
         )
     reason = "the loss turns inside the grid"
-    return RStar(value=float(np.exp(vertex)), status="optimum", reason=reason, **bounds)
+    return RStar(value=float(np.exp(vertex)), status="optimum", reason=reason, log_stderr=stderr, **bounds)
 
 
 def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: str) -> bool:

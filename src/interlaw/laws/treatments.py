@@ -90,7 +90,11 @@ class TreatmentComparison:
 
 
 def compare_treatments(
-    table: Columns, *, confidence: float = 0.9, seed: int = 0, num_bootstrap: int = 1000
+    table: Columns,
+    *,
+    confidence: float = Settings.confidence,
+    seed: int = 0,
+    num_bootstrap: int = Settings.num_bootstrap,
 ) -> TreatmentComparison:
     """R* per budget and treatment, with intervals on the differences.
 
@@ -166,9 +170,7 @@ def _curves(
 ) -> list[LossCurve | None]:
     """The loss curve of each budget, with draws of its own."""
     shapes = group_shapes(read_runs(table, treatment=treatment))
-    settings = Settings(
-        delta=0.01, confidence=confidence, window=0.1, num_bootstrap=num_bootstrap, num_permutations=num_bootstrap
-    )
+    settings = Settings(confidence=confidence, num_bootstrap=num_bootstrap)
     rng = np.random.default_rng([seed, *treatment.encode()])
     return [budget_curve(shapes, own, settings=settings, rng=rng)[0] for own in shapes.by_budget()]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
-from interlaw.laws.law_result import LawResult
 from interlaw.laws.result import BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
+
+if TYPE_CHECKING:
+    from interlaw.laws import LawFit
 
 _MET = 0.02  # sizes whose mean is as near to the budget move the loss by less than anyone asks of a shape
 
@@ -37,7 +40,7 @@ class Verdict:
         return (("Best shape", self.best), ("Interaction", self.interaction), ("Next", self.next))
 
 
-def verdict(fit: LawResult) -> Verdict:
+def verdict(fit: LawFit) -> Verdict:
     """The three lines of a fit and the numbers behind them."""
     return Verdict(best=_best(fit), interaction=_interaction(fit), next=_next(fit), details=_details(fit))
 
@@ -66,7 +69,7 @@ def status_text(star: RStar) -> str:
     }[star.status]
 
 
-def _best(fit: LawResult) -> str:
+def _best(fit: LawFit) -> str:
     if all(each.r_star.status == "given" for each in fit.budgets):
         return f"{len(fit.budgets)} optima are given, and taken at your word: nothing here checks them. {_moves(fit)}"
     found = [each for each in fit.budgets if each.r_star.status == "optimum"]
@@ -102,7 +105,7 @@ def _tolerance(budget: BudgetFit) -> str:
     return f" R = {ends[0]} to {ends[1]} costs at most {100 * near.delta:.2g}%."
 
 
-def _moves(fit: LawResult) -> str:
+def _moves(fit: LawFit) -> str:
     """Whether R* stays put, without the numbers; of one budget there is nothing to say."""
     if len(fit.budgets) == 1:
         return "One budget says nothing about others."
@@ -132,7 +135,7 @@ def _ties(budget: BudgetFit) -> str:
     return f"; {count} other shape{'s do' if count > 1 else ' does'} as well within the seed noise" if count else ""
 
 
-def _interaction(fit: LawResult) -> str:
+def _interaction(fit: LawFit) -> str:
     """What the claims about interaction come to, and how much the tests without an answer could have seen."""
     asked = [claim for claim in fit.claims if claim.claim in ("C2", "C3")]
     tested = [claim for claim in asked if claim.verdict != "not testable"]
@@ -169,7 +172,7 @@ def _named(claim: Claim) -> str:
     return f"{what}{view} ({claim.test.replace('-', ' ')})"
 
 
-def _next(fit: LawResult) -> str:
+def _next(fit: LawFit) -> str:
     """The runs that would settle most, at most three."""
     if all(each.r_star.status == "given" for each in fit.budgets):
         return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
@@ -186,7 +189,7 @@ def _next(fit: LawResult) -> str:
     return f"Run {'; '.join(steps[:3])}."
 
 
-def _wider_grids(fit: LawResult) -> list[str]:
+def _wider_grids(fit: LawFit) -> list[str]:
     """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
     steps = []
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
@@ -211,7 +214,7 @@ _LACKS = {
 }
 
 
-def _more_budgets(fit: LawResult) -> str:
+def _more_budgets(fit: LawFit) -> str:
     smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
     if fit.stability.num_budgets < 3:
         return "at least three budgets with an optimum inside their grid"
@@ -220,7 +223,7 @@ def _more_budgets(fit: LawResult) -> str:
     return f"more budgets between {format_size(smallest)} and {format_size(largest)}, or beyond"
 
 
-def _details(fit: LawResult) -> tuple[str, ...]:
+def _details(fit: LawFit) -> tuple[str, ...]:
     """The numbers of the tests, one sentence each."""
     found = [f"gamma = d log R* / d log N: {fit.stability.reason}."]
     if fit.law is not None and fit.law.status == "optimum":
@@ -236,7 +239,7 @@ def _details(fit: LawResult) -> tuple[str, ...]:
     return (*found, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
 
 
-def _windows(fit: LawResult) -> str:
+def _windows(fit: LawFit) -> str:
     """What the joint law says of other windows."""
     others = [each for each in fit.stability.others[1:] if each.route == JOINT]
     if not others:
