@@ -47,7 +47,7 @@ def test_impossible_tables_are_refused(change: dict[str, object], message: str) 
 def test_text_among_the_interaction_of_another_view_is_refused(sweep) -> None:
     table = sweep()
     measured = {"loss_aofe": ["high"] * len(table["loss"]), "loss_aofe_ratio": np.full(len(table["loss"]), 0.5)}
-    with pytest.raises(InterlawError, match="expected numbers in column loss_aofe, found .*high"):
+    with pytest.raises(InterlawError, match=r"expected numbers in column loss_aofe, found .*high"):
         fit_law({**table, **measured}, num_bootstrap=100, num_permutations=100)
 
 

@@ -11,7 +11,7 @@ from interlaw.laws.claim import LEVEL, Claim, ask, not_testable, opening
 from interlaw.laws.contexts import Contexts, averages, labels
 from interlaw.laws.loss_curve import POWER
 from interlaw.laws.rows import FloatArray
-from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence
+from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence, interval_text
 
 _WORDS = {"holds": "stays put, as claimed", "opposite": "moves, against the claim", "cannot tell": "cannot tell"}
 
@@ -80,10 +80,10 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     slope = float(x @ y / (x @ x))
     left = y - slope * x
     stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), 1e-12)
-    enough = decades >= MIN_DECADES - 1e-3  # budgets of exactly a tenfold span count, whatever their rounding
+    enough = decades >= MIN_DECADES
     test = equivalence("0", 0.0, slope=slope, stderr=stderr, dof=dof, confidence=confidence, enough_span=enough)
     verdict = {"same": "holds", "different": "opposite"}.get(test.verdict, "cannot tell")
-    reason = f"gamma = {slope:+.2f} ({test.difference_low:+.2f} to {test.difference_high:+.2f})"
+    reason = interval_text(slope, test.difference_low, test.difference_high)
     if quantity != "r_star_loss":
         reason += f", its error the scatter of {budgets} budgets about the line"
     if not enough:

@@ -99,7 +99,8 @@ class LawFit(Charted):
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
             raise InterlawError(
-                f"expected the JSON of a fit, found {first_problem(error)}; write it again: interlaw fit RUNS --out FILE"
+                f"expected the JSON of a fit, found {first_problem(error)}; write it again: "
+                "interlaw fit RUNS --out FILE"
             ) from error
 
 

@@ -17,7 +17,7 @@ from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
 
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
-MIN_DECADES = 1.0
+MIN_DECADES = 0.999  # a tenfold span, whatever its rounding
 MIN_BUDGETS = 3
 OPTIMA, JOINT = "over optima", "joint law"  # the two routes to gamma
 
@@ -49,7 +49,7 @@ class Slope:
 
     def __str__(self) -> str:
         """Gamma with its interval."""
-        return _interval(self.gamma, self.low, self.high)
+        return interval_text(self.gamma, self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +124,10 @@ def equivalence(
     stderr: float,
     dof: int,
     confidence: float,
-    margin: float = MARGIN,
     enough_span: bool = True,
     source: str = "",
 ) -> Equivalence:
-    """Two one-sided t tests of `slope` against `target` +- `margin`.
+    """Two one-sided t tests of `slope` against `target` +- `MARGIN`.
 
     Example:
         >>> equivalence("0", 0.0, slope=0.01, stderr=0.02, dof=8, confidence=0.9).verdict
@@ -140,22 +139,19 @@ def equivalence(
     reach = float(special.stdtrit(dof, (1 + confidence) / 2)) * stderr
     low, high = difference - reach, difference + reach
     p_value = float(
-        max(special.stdtr(dof, -(difference + margin) / stderr), special.stdtr(dof, -(margin - difference) / stderr))
+        max(special.stdtr(dof, -(difference + MARGIN) / stderr), special.stdtr(dof, -(MARGIN - difference) / stderr))
     )
-    if not enough_span:
-        verdict = "cannot tell"
-    elif -margin < low and high < margin:
+    verdict = "cannot tell"
+    if enough_span and low > -MARGIN and high < MARGIN:
         verdict = "same"
-    elif low > 0 or high < 0:
+    elif enough_span and (low > 0 or high < 0):
         verdict = "different"
-    else:
-        verdict = "cannot tell"
     return Equivalence(
         name=name,
         slope=target,
         difference_low=low,
         difference_high=high,
-        margin=margin,
+        margin=MARGIN,
         p_value=p_value,
         verdict=verdict,
         source=source,
@@ -183,8 +179,7 @@ def judge_stability(
         confidence: Level of the interval; the two one-sided tests have size (1 - confidence) / 2.
         published: Further targets by name: (slope, source).
     """
-    given = all(fit.r_star.status == "given" for fit in budgets)
-    sizes, ratios, errors = _optima(budgets, given=given)
+    sizes, ratios, errors = _optima(budgets)
     decades = float(np.ptp(sizes) / np.log(10)) if len(sizes) else 0.0
     unknown = Stability(
         num_budgets=len(sizes),
@@ -201,7 +196,8 @@ def judge_stability(
         reason = "two budgets give a slope without an error bar: run at least three"
         return replace(unknown, gamma=slope, reason=reason)
     reach = float(special.stdtrit(dof, (1 + confidence) / 2)) * stderr
-    enough = decades >= MIN_DECADES - 1e-3
+    low, high = slope - reach, slope + reach
+    enough = decades >= MIN_DECADES
     targets = {"no change": (0.0, ""), **(published or {})}
     tests = tuple(
         equivalence(
@@ -218,18 +214,10 @@ def judge_stability(
     )
     verdict = {"same": "stable", "different": "moves"}.get(tests[0].verdict, "cannot tell")
     left_out = _leave_one_out(sizes, ratios, errors)
-    reason = _reason(verdict, _interval(slope, slope - reach, slope + reach), enough=enough, decades=decades)
+    reason = _reason(verdict, interval_text(slope, low, high), enough=enough, decades=decades)
     if verdict == "moves" and len(left_out) and left_out.min() < 0 < left_out.max():
         reason += f"; yet leaving one budget out it lies between {left_out.min():+.2f} and {left_out.max():+.2f}"
-    return replace(
-        unknown,
-        gamma=slope,
-        low=slope - reach,
-        high=slope + reach,
-        verdict=verdict,
-        reason=reason,
-        tests=tests,
-    )
+    return replace(unknown, gamma=slope, low=low, high=high, verdict=verdict, reason=reason, tests=tests)
 
 
 def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequence[Slope]) -> Stability:
@@ -268,7 +256,8 @@ def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> st
     return ""
 
 
-def _interval(gamma: float, low: float, high: float) -> str:
+def interval_text(gamma: float, low: float, high: float) -> str:
+    """Gamma with its interval, as every sentence says it."""
     return f"gamma = {gamma:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
@@ -286,14 +275,8 @@ def optima_slope(stability: Stability, *, window: float) -> Slope | None:
     """Gamma over the optima of one window; None without an interval."""
     if stability.gamma is None or stability.low is None or stability.high is None:
         return None
-    return Slope(
-        route=OPTIMA,
-        window=window,
-        gamma=stability.gamma,
-        low=stability.low,
-        high=stability.high,
-        verdict=stability.verdict,
-    )
+    gamma, low, high = stability.gamma, stability.low, stability.high
+    return Slope(route=OPTIMA, window=window, gamma=gamma, low=low, high=high, verdict=stability.verdict)
 
 
 def _leave_one_out(sizes: FloatArray, ratios: FloatArray, errors: FloatArray | None) -> FloatArray:
@@ -304,14 +287,13 @@ def _leave_one_out(sizes: FloatArray, ratios: FloatArray, errors: FloatArray | N
     return np.array([meta_slope(sizes[k], ratios[k], errors=None if errors is None else errors[k])[0] for k in kept])
 
 
-def _optima(budgets: Sequence[BudgetFit], *, given: bool) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+def _optima(budgets: Sequence[BudgetFit]) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     """Log N, log R* and its standard error for the budgets that have one; no errors for optima found elsewhere."""
-    if given:
-        pairs = [(fit.params_mean, fit.best.ratio) for fit in budgets]
-        return np.log([size for size, _ in pairs]), np.log([ratio for _, ratio in pairs]), None
-    found = [fit for fit in budgets if fit.r_star.status == "optimum"]
+    given = all(fit.r_star.status == "given" for fit in budgets)
+    found = [fit for fit in budgets if given or fit.r_star.status == "optimum"]
     sizes = np.log([fit.params_mean for fit in found])
-    return sizes, np.log([fit.r_star.value or np.nan for fit in found]), _pooled_errors(found)
+    ratios = np.log([fit.best.ratio if given else fit.r_star.value or np.nan for fit in found])
+    return sizes, ratios, None if given else _pooled_errors(found)
 
 
 def _pooled_errors(found: Sequence[BudgetFit]) -> FloatArray:
