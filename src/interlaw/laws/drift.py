@@ -37,14 +37,13 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
 
 def pooled_loss_drift(contexts: Contexts, *, confidence: float) -> Claim:
     """C4 of the loss over the contexts of several sources: one intercept a group, one slope."""
-    return _slope_test(
-        contexts, contexts.contexts["log_r_star"].to_numpy(), quantity="r_star_loss", view="", confidence=confidence
-    )
+    asked = ask("C4", "equivalence", quantity="r_star_loss")
+    return _slope_test(asked, contexts, contexts.contexts["log_r_star"].to_numpy(), confidence=confidence)
 
 
 def interaction_drift(
     contexts: Contexts, efficient: FloatArray, inside: FloatArray, *, view: str, confidence: float
-) -> tuple[Claim, Claim]:
+) -> tuple[Claim, ...]:
     """C4 of the most efficient R, and of its distance from R* of the loss, over contexts that have them in their grid.
 
     Least squares with one intercept a group (source and treatment) and one slope; the scatter about it is the error,
@@ -52,20 +51,14 @@ def interaction_drift(
     of its treatments. For the difference each context is its own pair: an error that both share does not count.
     """
     own = np.where(inside > 0, efficient, np.nan)
-    return (
-        _slope_test(contexts, own, quantity="r_star_interaction", view=view, confidence=confidence),
-        _slope_test(
-            contexts,
-            own - contexts.contexts["log_r_star"].to_numpy(),
-            quantity="r_star_difference",
-            view=view,
-            confidence=confidence,
-        ),
+    values = {"r_star_interaction": own, "r_star_difference": own - contexts.contexts["log_r_star"].to_numpy()}
+    return tuple(
+        _slope_test(ask("C4", "equivalence", quantity=quantity, view=view), contexts, each, confidence=confidence)
+        for quantity, each in values.items()
     )
 
 
-def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: str, confidence: float) -> Claim:
-    asked = ask("C4", "equivalence", quantity=quantity, view=view)
+def _slope_test(asked: Claim, contexts: Contexts, values: FloatArray, *, confidence: float) -> Claim:
     known = contexts.contexts.assign(value=values).dropna(subset="value")
     size = known["size"].to_numpy()
     decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
@@ -84,7 +77,7 @@ def _slope_test(contexts: Contexts, values: FloatArray, *, quantity: str, view: 
     test = equivalence("0", 0.0, slope=slope, stderr=stderr, dof=dof, confidence=confidence, enough_span=enough)
     verdict = {"same": "holds", "different": "opposite"}.get(test.verdict, "cannot tell")
     reason = interval_text(slope, test.difference_low, test.difference_high)
-    if quantity != "r_star_loss":
+    if asked.quantity != "r_star_loss":
         reason += f", its error the scatter of {budgets} budgets about the line"
     if not enough:
         reason += f", over a factor {10**decades:.3g} in size where 10 is needed"

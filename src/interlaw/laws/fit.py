@@ -130,21 +130,24 @@ Losses = tuple[tuple[BudgetFit, ...], JointLaw | None, Stability]
 def _fit_losses(shapes: ShapeMeans, settings: Settings, seed: int) -> Losses:
     """What the losses say, whatever was measured beside them: budgets, the joint law, how stable R* is."""
     rng = np.random.default_rng(seed)
-    budgets = tuple(fit_budget(shapes, own, settings=settings, rng=rng) for own in shapes.by_budget())
-    draws = settings.num_bootstrap
-    law = (
-        None
-        if settings.given
-        else fit_joint_law(shapes, budgets, confidence=settings.confidence, num_bootstrap=draws, rng=rng)
-    )
+    budgets, law = _fitted(shapes, settings, rng, num_draws=settings.num_bootstrap)
     sizes = [fit.params_mean for fit in budgets]
     published = published_slopes(min(sizes), max(sizes))
-    stability = compare_routes(
-        judge_stability(budgets, confidence=settings.confidence, published=published),
-        joint=joint_slope(law, window=settings.window),
-        windows=() if settings.given else _other_windows(shapes, settings, rng),
-    )
-    return budgets, law, stability
+    stability = judge_stability(budgets, confidence=settings.confidence, published=published)
+    windows = () if settings.given else _other_windows(shapes, settings, rng)
+    return budgets, law, compare_routes(stability, joint=joint_slope(law, window=settings.window), windows=windows)
+
+
+def _fitted(
+    shapes: ShapeMeans, settings: Settings, rng: np.random.Generator, *, num_draws: int, compare: bool = True
+) -> tuple[tuple[BudgetFit, ...], JointLaw | None]:
+    """The budgets, and the joint law with so many draws unless the optima are given."""
+    budgets = tuple(fit_budget(shapes, own, settings=settings, rng=rng) for own in shapes.by_budget())
+    if settings.given:
+        return budgets, None
+    confidence = settings.confidence
+    law = fit_joint_law(shapes, budgets, confidence=confidence, num_bootstrap=num_draws, rng=rng, compare=compare)
+    return budgets, law
 
 
 def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
@@ -167,14 +170,8 @@ def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Genera
     found: list[Slope | None] = []
     for window in OTHER_WINDOWS:
         other = replace(settings, window=window, num_bootstrap=min(settings.num_bootstrap, WINDOW_DRAWS))
-        budgets = tuple(fit_budget(shapes, own, settings=other, rng=rng) for own in shapes.by_budget())
-        law = fit_joint_law(
-            shapes,
-            budgets,
-            confidence=settings.confidence,
-            num_bootstrap=min(settings.num_bootstrap, JOINT_WINDOW_DRAWS),
-            rng=rng,
-            compare=False,
+        budgets, law = _fitted(
+            shapes, other, rng, num_draws=min(settings.num_bootstrap, JOINT_WINDOW_DRAWS), compare=False
         )
         over_optima = judge_stability(budgets, confidence=settings.confidence)
         found += [optima_slope(over_optima, window=window), joint_slope(law, window=window)]

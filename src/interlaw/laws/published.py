@@ -5,13 +5,13 @@ Trust: `P` read in the primary source or its data, `D` derived from such by calc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import scipy
+from pydantic import TypeAdapter
 
 from interlaw.errors import InterlawError
 from interlaw.files import packaged_rows
@@ -113,8 +113,17 @@ def _depth_scaling(params: float) -> float:
 _FORMULAS: dict[str, Callable[[float], float]] = {"levine": _levine, "depth_scaling": _depth_scaling}
 
 
-# laws that other packages or this process add to the project's table
-LAWS: Registry[PublishedLaw] = Registry("interlaw.laws", {})
+def _packaged() -> Iterator[PublishedLaw]:
+    """The project's table; lists stand in one cell, 3e5:0.01;6e5:0.02."""
+    rows: list[dict[str, Any]] = [*packaged_rows("interlaw.laws", "published.csv")]
+    for row in rows:
+        row["measured_at"] = row["measured_at"].split(";") if "measured_at" in row else ()
+        row["points"] = [pair.split(":") for pair in row["points"].split(";")] if "points" in row else ()
+    yield from TypeAdapter(list[PublishedLaw]).validate_python(rows)
+
+
+# every law by its key; other packages and this process may add some
+LAWS: Registry[PublishedLaw] = Registry("interlaw.laws", {law.key: law for law in _packaged()})
 
 
 def published_laws() -> tuple[PublishedLaw, ...]:
@@ -125,19 +134,7 @@ def published_laws() -> tuple[PublishedLaw, ...]:
         >>> round(levine.ratio(98e6), 4)
         0.0411
     """
-    return (*_table(), *LAWS.everything().values())
-
-
-@cache
-def _table() -> tuple[PublishedLaw, ...]:
-    """The project's table; lists stand in one cell, 3e5:0.01;6e5:0.02."""
-    from pydantic import TypeAdapter
-
-    rows: list[dict[str, Any]] = [*packaged_rows("interlaw.laws", "published.csv")]
-    for row in rows:
-        row["measured_at"] = row["measured_at"].split(";") if "measured_at" in row else ()
-        row["points"] = [pair.split(":") for pair in row["points"].split(";")] if "points" in row else ()
-    return TypeAdapter(tuple[PublishedLaw, ...]).validate_python(rows)
+    return tuple(LAWS.everything().values())
 
 
 def published_slopes(params_low: float, params_high: float) -> dict[str, tuple[float, str]]:

@@ -156,18 +156,19 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     inside = [0 < place < _GRID - 1 for place in least]
     if sum(inside) < 2:  # two of three forms do not turn
         return result("edge", rms=fits[0].rms)
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    ends = [None if end <= 0 or end >= _GRID - 1 else float(np.exp(np.interp(end, np.arange(_GRID), grid) + centre))
-            for end in (low, high)]  # fmt: skip
-    if ends[0] is None or ends[1] is None:
-        return result("open", low=ends[0], high=ends[1], rms=fits[0].rms)
+    low, high = (
+        float(np.exp(np.interp(end, np.arange(_GRID), grid) + centre)) if 0 < end < _GRID - 1 else None
+        for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    )
+    if low is None or high is None:
+        return result("open", low=low, high=high, rms=fits[0].rms)
     best = np.mean([grid[place] for place, turns in zip(least, inside, strict=True) if turns])
     return result(
         "optimum",
         ratio=float(np.exp(best + centre)),
-        low=ends[0],
-        high=ends[1],
-        log_stderr=float(np.log(ends[1] / ends[0]) / (2 * special.ndtri((1 + LEVEL) / 2))),
+        low=low,
+        high=high,
+        log_stderr=float(np.log(high / low) / (2 * special.ndtri((1 + LEVEL) / 2))),
         curvature=float(fits[0].b[4]),
         rms=fits[0].rms,
     )

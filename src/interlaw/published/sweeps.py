@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,8 +54,11 @@ class Sweep:
         return rows if self.treatment is None else rows[rows["treatment"] == self.treatment].reset_index(drop=True)
 
 
-# sweeps that other packages or this process add to the packaged ones
-SWEEPS: Registry[Sweep] = Registry("interlaw.sweeps", {})
+_TEXT = files(_FOLDER).joinpath("sweeps", "sources.toml").read_text(encoding="utf-8")
+# every sweep by its name; other packages and this process may add some
+SWEEPS: Registry[Sweep] = Registry(
+    "interlaw.sweeps", {name: Sweep(name=name, **fields) for name, fields in tomllib.loads(_TEXT).items()}
+)
 
 
 def packaged_sweeps() -> tuple[Sweep, ...]:
@@ -66,14 +68,7 @@ def packaged_sweeps() -> tuple[Sweep, ...]:
         >>> [sweep.name for sweep in packaged_sweeps()][0]
         'gemstones-hot'
     """
-    return (*_packaged(), *SWEEPS.everything().values())
-
-
-@cache
-def _packaged() -> tuple[Sweep, ...]:
-    """The sweeps of this package."""
-    text = files(_FOLDER).joinpath("sweeps", "sources.toml").read_text(encoding="utf-8")
-    return tuple(Sweep(name=name, **fields) for name, fields in tomllib.loads(text).items())
+    return tuple(SWEEPS.everything().values())
 
 
 def find_sweep(name: str) -> Sweep:
@@ -87,10 +82,10 @@ def find_sweep(name: str) -> Sweep:
         22
     """
     wanted = name.removeprefix(PREFIX)
-    known = {sweep.name: sweep for sweep in packaged_sweeps()}
-    if wanted not in known:
+    if wanted not in SWEEPS:
+        known = [sweep.name for sweep in packaged_sweeps()]
         raise InterlawError(
             f"expected a packaged sweep of {', '.join(known)}, found {wanted!r}; `interlaw fit {PREFIX}` lists them"
             f"{did_you_mean(wanted, known)}"
         )
-    return known[wanted]
+    return SWEEPS[wanted]
