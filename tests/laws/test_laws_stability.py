@@ -220,3 +220,13 @@ def test_optima_on_a_line_by_luck_are_no_surer_than_their_errors() -> None:
     design = np.column_stack([np.ones(4), x])
     assert (slope, dof) == (pytest.approx(0.05), 2)
     assert stderr == pytest.approx(np.sqrt(np.linalg.inv(design.T @ weights @ design)[1, 1]))
+
+
+def test_a_small_slope_has_one_verdict_by_both_routes(sweep) -> None:
+    """Surely above 0 and surely within the margin: R* stays put, and no window says the opposite."""
+    stability = fit_law(sweep(gamma=0.02, noise=1e-4)).stability
+    routes = {each.route for each in stability.others}
+    assert routes == {JOINT, OPTIMA}
+    assert all(0 < each.low < each.high < 0.1 for each in stability.others)
+    assert {each.verdict for each in stability.others} == {"stable"}
+    assert stability.verdict == "stable"

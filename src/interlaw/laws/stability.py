@@ -19,6 +19,7 @@ from interlaw.laws.rows import FloatArray
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
 MIN_DECADES = 0.999  # a tenfold span, whatever its rounding
 MIN_BUDGETS = 3
+VERDICTS = {"same": "stable", "different": "moves", "cannot tell": "cannot tell"}  # of a test against no change
 OPTIMA, JOINT = "over optima", "joint law"  # the two routes to gamma
 
 
@@ -84,6 +85,13 @@ class Stability:
     others: tuple[Slope, ...] = ()
 
 
+def judged(low: float, high: float) -> str:
+    """`same` for an interval within `MARGIN` of 0, even one that leaves out 0; `different` for others that do."""
+    if low > -MARGIN and high < MARGIN:
+        return "same"
+    return "different" if low > 0 or high < 0 else "cannot tell"
+
+
 def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None) -> tuple[float, float, int]:
     """Slope of y on x: (slope, standard error, degrees of freedom); the error is inf where none are left.
 
@@ -141,11 +149,6 @@ def equivalence(
     p_value = float(
         max(special.stdtr(dof, -(difference + MARGIN) / stderr), special.stdtr(dof, -(MARGIN - difference) / stderr))
     )
-    verdict = "cannot tell"
-    if enough_span and low > -MARGIN and high < MARGIN:
-        verdict = "same"
-    elif enough_span and (low > 0 or high < 0):
-        verdict = "different"
     return Equivalence(
         name=name,
         slope=target,
@@ -153,7 +156,7 @@ def equivalence(
         difference_high=high,
         margin=MARGIN,
         p_value=p_value,
-        verdict=verdict,
+        verdict=judged(low, high) if enough_span else "cannot tell",
         source=source,
     )
 
@@ -212,7 +215,7 @@ def judge_stability(
         )
         for name, (target, source) in targets.items()
     )
-    verdict = {"same": "stable", "different": "moves"}.get(tests[0].verdict, "cannot tell")
+    verdict = VERDICTS[tests[0].verdict]
     left_out = _leave_one_out(sizes, ratios, errors)
     reason = _reason(verdict, interval_text(slope, low, high), enough=enough, decades=decades)
     if verdict == "moves" and len(left_out) and left_out.min() < 0 < left_out.max():
@@ -266,8 +269,7 @@ def joint_slope(law: JointLaw | None, *, window: float) -> Slope | None:
     if law is None or law.status != "optimum":
         return None
     gamma = law.parameters["gamma"]
-    verdict = "stable" if gamma.low > -MARGIN and gamma.high < MARGIN else "cannot tell"
-    verdict = "moves" if gamma.low > 0 or gamma.high < 0 else verdict
+    verdict = VERDICTS[judged(gamma.low, gamma.high)]
     return Slope(route=JOINT, window=window, gamma=gamma.value, low=gamma.low, high=gamma.high, verdict=verdict)
 
 
