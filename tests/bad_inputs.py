@@ -427,12 +427,12 @@ CASES = [
     ("recommend --params 350M --heads-per-kv 0", "expected --heads-per-kv to be at least 1, found 0"),
     ("recommend --params 350M --tolerance -1", "'--tolerance': Input should be greater than or equal to 0, found '-1'"),
     ("recommend --params 350M --count 0", "expected --count above 0, found 0; 5 is usual"),
-    ("recommend --params 350M --law {d}/nowhere.json", "expected a fit at ... found none"),
+    ("recommend --params 350M --law {d}/nowhere.json", "expected a fit, ... found nothing at"),
     (
         "recommend --params 350M --law {d}/truncated.json",
-        "expected ... to be the JSON of a fit, found Expecting value: line 1 column 14 (char 13)",
+        "expected ... to be JSON, found Expecting value: line 1 column 14 (char 13); give a fit",
     ),
-    ("recommend --params 350M --law {d}/list.json", "expected an object for LawFit, found list"),
+    ("recommend --params 350M --law {d}/list.json", "to hold a JSON object, found list; give a fit"),
     (
         "recommend --params 350M --law {d}/other.json",
         "claims, warnings, delta, confidence, seed, left_out in LawFit, not found",
@@ -596,7 +596,7 @@ CASES = [
     ("explore --params 350X", "expected a size such as 300k, 3M or 1.2B, found '350X'"),
     (
         "explore --out {d}/page.html --fit {d}/truncated.json",
-        "expected ... to be the JSON of a fit, found Expecting value: line 1 column 14 (char 13)",
+        "expected ... to be JSON, found Expecting value: line 1 column 14 (char 13); give a fit",
     ),
     ("check-parametrization {d}/good.toml", "expected a base shape, found none in the recipe"),
     (

@@ -1,14 +1,16 @@
-"""Files that appear whole or not at all, their digest, and the tables that the package carries."""
+"""Files that appear whole or not at all, a JSON object of the user's, digests, and the tables of the package."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from interlaw.errors import InterlawError
 
@@ -38,6 +40,23 @@ def save(path: Path, content: bytes) -> None:
         write_atomically(path, content)
     except OSError as error:
         raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error
+
+
+def read_object(path: Path, *, wanted: str) -> dict[str, Any]:
+    """The JSON object that a file holds; `wanted` names the file in a refusal.
+
+    Raises:
+        InterlawError: It is missing, no JSON, or no object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise InterlawError(f"expected {wanted}, found nothing at {path}; check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise InterlawError(f"expected {path} to be JSON, found {error}; give {wanted}") from None
+    if not isinstance(found, dict):
+        raise InterlawError(f"expected {path} to hold a JSON object, found {type(found).__name__}; give {wanted}")
+    return found
 
 
 def packaged_rows(package: str, name: str) -> list[dict[str, str]]:

@@ -176,9 +176,15 @@ def test_a_budget_that_no_shape_meets_names_the_options() -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     fails(r"exactly one budget \(params= or flops=\), found none; give one")
     fails(r"exactly one budget \(params= or flops=\), found both", "--params", "1B", "--flops", "1e20")
-    fails("expected a fit at", "--params", "1B", "--law", str(tmp_path / "absent.json"))
+    fails(
+        "expected a fit, as .* writes, found nothing at",
+        "--params",
+        "1B",
+        "--law",
+        str(tmp_path / "absent.json"),
+    )
     broken = tmp_path / "broken.json"
     broken.write_text("{")
-    fails("to be the JSON of a fit", "--params", "1B", "--law", str(broken))
+    fails("to be JSON, found", "--params", "1B", "--law", str(broken))
     broken.write_text("{}")
-    fails("is this a fit's JSON", "--params", "1B", "--law", str(broken))
+    fails("expected the JSON of a fit, found budgets: field required", "--params", "1B", "--law", str(broken))

@@ -13,6 +13,7 @@ from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, write_figure
+from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import counted
 
@@ -167,8 +168,8 @@ def show_details(comparison: published.Comparison) -> None:
             name,
             str(value.num_models),
             value.text(),
-            "?" if value.p_value is None else f"{value.p_value:.3f}",
-            f"{signed(value.leave_out_low)} to {signed(value.leave_out_high)}",
+            shown(value.p_value, ".3f"),
+            span(value.leave_out_low, value.leave_out_high, "+.2f"),
             value.most_influential or "",
         )
         for one in comparison.associations
@@ -192,11 +193,6 @@ def show_details(comparison: published.Comparison) -> None:
         for row in sorted(comparison.models, key=lambda row: row.params_total)
     ]
     console.print_rows(("model", "family", "shape", "R", "params", "tokens", "MMLU-Pro", "repeats", ""), models)
-
-
-def signed(value: float | None) -> str:
-    """Two decimals, or a question mark."""
-    return "?" if value is None else f"{value:+.2f}"
 
 
 def placed(placement: published.Placement) -> str:

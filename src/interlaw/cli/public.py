@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interlaw import laws, published
@@ -36,7 +36,7 @@ def list_sweeps(*, as_json: bool) -> None:
     make_console().print("fit one: interlaw fit public:NAME")
 
 
-def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str, list[dict[str, Any]]]:
+def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str, Sequence[Any]]:
     """`surface`: R* over a grid without budgets; `compute_optimal`: N*, D*, R* of budgets in training FLOPs.
 
     Of the rows that the law was fitted to, which were read with `treatment`, `budget_tolerance` and `last_step`.
@@ -44,29 +44,27 @@ def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str,
     used = table.iloc[laws.read_runs(table, **reading).frame.index]
     columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
-        return {"compute_optimal": [asdict(one) for one in laws.compute_optima(columns)]}
+        return {"compute_optimal": laws.compute_optima(columns)}
     if "budget" in table.columns or any(budget.num_shapes >= _ENOUGH for budget in law.budgets):
         return {}
-    return {"surface": [asdict(one) for one in laws.surface_optima(columns)]}
+    return {"surface": laws.surface_optima(columns)}
 
 
 HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md, `python -m benchmarks laws_coverage`
 
 
-def show_surfaces(found: dict[str, list[dict[str, Any]]]) -> None:
+def show_surfaces(found: Mapping[str, Sequence[Any]]) -> None:
     """Prints them, one line a size or budget."""
     console = make_console(stderr=False)
     for one in found.get("surface", []):
-        said = _WORDS.get(one["status"], one["status"])
-        if one["status"] == "optimum":
-            said = f"R* {one['ratio']:.4f} ({HELD}: {one['low']:.4f} to {one['high']:.4f})"
-        console.print(f"surface through {one['num_shapes']} shapes near {format_size(one['params'])}: {said}")
+        said = _WORDS.get(one.status) or f"R* {one.ratio:.4f} ({HELD}: {one.low:.4f} to {one.high:.4f})"
+        console.print(f"surface through {one.num_shapes} shapes near {format_size(one.params)}: {said}")
     for one in found.get("compute_optimal", []):
-        said = _WORDS.get(one["status"], one["status"])
-        if one["status"] == "optimum":
-            size, tokens, ratio = one["params"], one["tokens"], one["ratio"]
+        said = _WORDS.get(one.status, "")
+        if one.status == "optimum":
+            size, low, high = map(format_size, one.params)
             said = (
-                f"N* {format_size(size[0])} ({format_size(size[1])} to {format_size(size[2])}), "
-                f"D* {format_size(tokens[0])} tokens, R* {ratio[0]:.4f} ({ratio[1]:.4f} to {ratio[2]:.4f})"
+                f"N* {size} ({low} to {high}), D* {format_size(one.tokens[0])} tokens, "
+                "R* {:.4f} ({:.4f} to {:.4f})".format(*one.ratio)
             )
-        console.print(f"{one['flops']:.3g} FLOPs: {said}")
+        console.print(f"{one.flops:.3g} FLOPs: {said}")

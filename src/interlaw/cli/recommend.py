@@ -17,7 +17,7 @@ from interlaw.cli.loading import counting
 from interlaw.cli.options import Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
-from interlaw.files import save
+from interlaw.files import read_object, save
 from interlaw.size import counted, format_size
 
 
@@ -115,20 +115,11 @@ def tell(words: str) -> None:
 
 def read_fit(source: str | Path) -> laws.LawFit:
     """A fit's JSON as it is; a run's folder or a table fitted now."""
-    path = Path(source)
     if not str(source).endswith(".json"):
         table = read_source(source, view=None, columns=[])
         make_console().print(f"fitting {source}")
         return laws.fit_law(table)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return laws.LawFit.from_dict(values)
-    except OSError:
-        raise InterlawError(
-            f"expected a fit at {path}, found none; write one: interlaw fit RUNS --out {path}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InterlawError(f"expected {path} to be the JSON of a fit, found {error}; write it again") from None
+    return laws.LawFit.from_dict(read_object(Path(source), wanted="a fit, as interlaw fit RUNS --out FIT.json writes"))
 
 
 def write_config(result: recommendation.Recommendation, folder: Path, *, pick: int) -> Path:
@@ -148,19 +139,13 @@ def write_config(result: recommendation.Recommendation, folder: Path, *, pick: i
 def show_evidence(result: recommendation.Recommendation) -> None:
     """Prints every published line and the real models of this size."""
     console = make_console(stderr=False)
-    lines = [
-        (
-            one.law.name,
-            one.law.standing,
-            "" if one.ratio is None else f"{one.ratio:.4f}",
-            "" if one.law.ratio_high is None else f"{one.law.ratio_low:g} to {one.law.ratio_high:g}",
-            f"{format_size(one.law.params_low)} to {format_size(one.law.params_high)}"
-            + ("" if one.covered else " (not N)"),
-            one.law.trust,
-            one.law.source,
-        )
-        for one in result.laws
-    ]
+    lines = []
+    for one in result.laws:
+        law, covers = one.law, f"{format_size(one.law.params_low)} to {format_size(one.law.params_high)}"
+        good = "" if law.ratio_high is None else f"{law.ratio_low:g} to {law.ratio_high:g}"
+        ratio = "" if one.ratio is None else f"{one.ratio:.4f}"
+        covers += "" if one.covered else " (not N)"
+        lines.append((law.name, law.standing, ratio, good, covers, law.trust, law.source))
     console.print_rows(("line", "standing", "R*", "good R", "covers", "trust", "source"), lines)
     weights = [(name, f"{weight:.0%}") for name, weight in result.belief.weights.items()]
     console.print_rows(("counts", "weight"), weights)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.files import read_object
 from interlaw.published.row import PublishedRow
 from interlaw.published.table import validated_row
 from interlaw.shapes import Shape, make_shape
@@ -26,23 +26,6 @@ _NAMES = {
 _COUNTED = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
 # Key-value heads where config.json leaves them to its class (transformers 4.50 to 5.23); Llama has one a head.
 _KV_HEADS = {"mistral": 8, "qwen2": 32}
-
-
-def read_object(path: Path, *, wanted: str) -> dict[str, Any]:
-    """The JSON object that a file holds; `wanted` names the file in a refusal.
-
-    Raises:
-        InterlawError: It is missing, no JSON, or no object.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InterlawError(f"expected {wanted}, found nothing at {path}; check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise InterlawError(f"expected {path} to be JSON, found {error}; give {wanted}") from None
-    if not isinstance(found, dict):
-        raise InterlawError(f"expected {path} to hold a JSON object, found {type(found).__name__}; give {wanted}")
-    return found
 
 
 def row_from_config(

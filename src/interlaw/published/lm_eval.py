@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.published.hf_config import read_object, row_from_config
+from interlaw.files import read_object
+from interlaw.published.hf_config import row_from_config
 from interlaw.published.row import SCORE_FIELDS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL
 from interlaw.published.table import validated_row
