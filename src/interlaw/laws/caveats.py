@@ -69,7 +69,7 @@ def collect_warnings(
                 f"budget {format_size(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
             )
         lowest = fit.measured_best
-        if (lowest.depth, lowest.width) != (fit.best.depth, fit.best.width):
+        if not fit.leads_as_measured:
             warnings.append(
                 f"budget {format_size(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "
                 f"({lowest.loss:.4g}); {fit.best.depth}x{fit.best.width} leads only once sizes are corrected for"

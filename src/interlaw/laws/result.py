@@ -214,6 +214,11 @@ class BudgetFit:
     points: tuple[Point, ...]
 
     @property
+    def leads_as_measured(self) -> bool:
+        """Whether the best shape at equal size is the one of the lowest measured loss."""
+        return (self.best.depth, self.best.width) == (self.measured_best.depth, self.measured_best.width)
+
+    @property
     def near_best(self) -> tuple[Point, ...]:
         """Measured shapes whose loss is within (1 + delta) of the lowest, by ratio."""
         return tuple(point for point in self.points if point.within_delta)

@@ -126,8 +126,7 @@ def _budget(budget: BudgetFit) -> str:
 
 def _how(budget: BudgetFit) -> str:
     """Shapes of unequal sizes are compared at equal size."""
-    led = (budget.best.depth, budget.best.width) == (budget.measured_best.depth, budget.measured_best.width)
-    return "measured" if led and not budget.best.is_corrected else "at equal size"
+    return "measured" if budget.leads_as_measured and not budget.best.is_corrected else "at equal size"
 
 
 def _ties(budget: BudgetFit) -> str:

@@ -13,6 +13,7 @@ from .placement import PAPER_INTERVAL as PAPER_INTERVAL
 from .placement import Placement as Placement
 from .placement import place_rows as place_rows
 from .placement import position as position
+from .placement import require_interval as require_interval
 from .row import SIZE_BINS as SIZE_BINS
 from .row import PublishedRow as PublishedRow
 from .row import Variant as Variant

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from interlaw.errors import InterlawError
 from interlaw.published.answer import answer
 from interlaw.published.association import ALL_SIZES, Association, associate, predictors
 from interlaw.published.correlation import effective_number
-from interlaw.published.placement import PAPER_INTERVAL, position
+from interlaw.published.placement import PAPER_INTERVAL, position, require_interval
 from interlaw.published.row import SIZE_BINS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, scores_by_model
 from interlaw.published.table import check_consistent
@@ -107,9 +106,7 @@ def compare_models(
         The claim is that of arXiv 2605.27989: published small dense models whose R lies near the efficient interval do
         better on MMLU-Pro.
     """
-    if not 0 < interval[0] < interval[1] < math.inf:
-        raise InterlawError(f"expected an interval 0 < low < high, found {interval[0]} to {interval[1]}; fix it")
-    rows = tuple(rows)
+    interval, rows = require_interval(interval), tuple(rows)
     check_consistent(rows)
     scores = scores_by_model(rows, protocol=protocol, variant=variant)
     models = tuple(ones[0] for ones in scores.values())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interlaw.errors import InterlawError
 from interlaw.published.row import PublishedRow
 
 # Byte-level sweep of arXiv 2605.27989: these R are within 2 % of the best test loss at every budget from 1M to 10M.
@@ -48,6 +49,21 @@ class Placement:
 def position(ratio: float, interval: tuple[float, float]) -> str:
     """Where R lies to an interval: `below` is shallower and wider, `above` deeper and narrower, else `inside`."""
     return "below" if ratio < interval[0] else "above" if ratio > interval[1] else "inside"
+
+
+def require_interval(interval: tuple[float, float]) -> tuple[float, float]:
+    """The interval of R as two numbers.
+
+    Raises:
+        InterlawError: It is no interval of positive numbers.
+    """
+    try:
+        low, high = map(float, interval)
+    except (TypeError, ValueError):
+        raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; fix it") from None
+    if not 0 < low < high < math.inf:
+        raise InterlawError(f"expected an interval 0 < low < high, found {low} to {high}; fix it")
+    return low, high
 
 
 def place_rows(

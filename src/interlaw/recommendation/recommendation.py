@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlaw.charted import Charted
 from interlaw.errors import InterlawError
-from interlaw.published import PAPER_INTERVAL, PublishedRow
+from interlaw.published import PAPER_INTERVAL, PublishedRow, require_interval
 from interlaw.recommendation.belief import Belief, RatioInterval, believe
 from interlaw.recommendation.candidate import Candidate, reasons, worth_listing
 from interlaw.recommendation.choice import choose_shapes
@@ -17,7 +17,7 @@ from interlaw.recommendation.cost import Plan, count_cost
 from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, splits_over
 from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
-from interlaw.recommendation.wording import answer, frame, wrapped
+from interlaw.recommendation.wording import table, wrapped
 from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget
 from interlaw.size import format_size, parse_size
 
@@ -122,11 +122,24 @@ class Recommendation(Charted):
 
     def to_frame(self) -> pd.DataFrame:
         """One row a candidate, the pick first, with every count and cost."""
-        return frame(self.candidates)
+        import pandas as pd
+
+        rows = []
+        for one in self.candidates:
+            row = {key: value for key, value in one.to_dict().items() if not isinstance(value, list | dict)}
+            row |= {"loss_penalty": one.penalty.value, **({} if one.measured is None else asdict(one.measured))}
+            rows.append(row)
+        return pd.DataFrame(rows).drop(columns=["measured", "unmeasured"], errors="ignore")
 
     def answer(self) -> list[str]:
         """Lines of 80 columns: the pick and why, what is nearly as good and what speaks for it, the table."""
-        return answer(self)
+        pick, *rest = self.candidates
+        said = wrapped([f"Take {pick.name}: {self.why}."])
+        if rest:
+            said.append(f"Within {self.delta:.1%} of its predicted loss:")
+            others = (f"{one.name}: {'; '.join(one.reasons) or 'no cheaper in anything counted here'}" for one in rest)
+            said += wrapped(others, indent=2)
+        return [*said, *table(self.candidates)]
 
     def notes(self) -> list[str]:
         """Lines of 80 columns: what the columns rest on, and every warning."""
@@ -219,7 +232,10 @@ def recommend(
         parallel=parallel,
     )
     belief, plan = believe(_size(dimensions, budget), fit=fit), plan or Plan()
-    ratios = belief.within(delta) if interval is None else _given(interval)
+    ratios = belief.within(delta)
+    if interval is not None:
+        low, high = require_interval(interval)
+        ratios = RatioInterval(low=low, high=high, statement="the interval you gave", given=True)
     shapes, caveats = choose_shapes(
         dimensions, budget, belief, ratios, tolerance=tolerance, delta=delta, count=num_candidates
     )
@@ -277,17 +293,6 @@ def _size(dimensions: Dimensions, budget: Budget) -> float:
             f"expected a budget of at most {format_size(LARGEST)} parameters, found {format_size(size)}; lower it"
         )
     return size
-
-
-def _given(interval: tuple[float, float]) -> RatioInterval:
-    """An interval that somebody gave."""
-    try:
-        low, high = map(float, interval)
-    except (TypeError, ValueError):
-        raise InterlawError(f"expected an interval (low, high) of two numbers, found {interval!r}; fix it") from None
-    if not 0 < low < high < math.inf:
-        raise InterlawError(f"expected an interval 0 < low < high, found {low} to {high}; fix it")
-    return RatioInterval(low=low, high=high, statement="the interval you gave", given=True)
 
 
 def _require_number(name: str, value: object, *, most: float, hint: str) -> None:

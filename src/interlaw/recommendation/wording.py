@@ -1,33 +1,14 @@
-"""A recommendation as lines of text at 80 columns, and as a table of data."""
+"""Candidates and sentences as lines of text at 80 columns."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from interlaw.recommendation.candidate import Candidate
 from interlaw.size import format_size
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from interlaw.recommendation.recommendation import Recommendation
-
 COLUMNS = 80
-
-
-def answer(result: Recommendation) -> list[str]:
-    """The pick with its reason, what is nearly as good and why one would rather take that, and the table."""
-    pick, *rest = result.candidates
-    said = wrapped([f"Take {pick.name}: {result.why}."])
-    if rest:
-        said.append(f"Within {result.delta:.1%} of its predicted loss:")
-        said += wrapped(
-            [f"{one.name}: {'; '.join(one.reasons) or 'no cheaper in anything counted here'}" for one in rest], indent=2
-        )
-    return [*said, *table(result.candidates)]
 
 
 def wrapped(sentences: Iterable[str], *, indent: int = 0) -> list[str]:
@@ -72,16 +53,3 @@ def _row(one: Candidate, *, timed: bool) -> list[str]:
 def format_bytes(count: float) -> str:
     """A number of bytes with a decimal unit."""
     return f"{format_size(count).replace('B', 'G')}B"
-
-
-def frame(candidates: Sequence[Candidate]) -> pd.DataFrame:
-    """One row a candidate."""
-    import pandas as pd
-
-    rows = []
-    for one in candidates:
-        row = {key: value for key, value in one.to_dict().items() if not isinstance(value, list | dict)}
-        row["loss_penalty"] = one.penalty.value
-        row |= {} if one.measured is None else asdict(one.measured)
-        rows.append({key: value for key, value in row.items() if key not in ("measured", "unmeasured")})
-    return pd.DataFrame(rows)
