@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -72,25 +73,21 @@ def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) 
     vertex, draws = curve.minimum(), curve.turns
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], method="closest_observation")
-    bounds = {"low": _bound(low, x), "high": _bound(high, x)}
-    stderr = _spread(draws)
+    bounds: dict[str, Any] = {"low": _bound(low, x), "high": _bound(high, x)}
+
+    def found(status: str, reason: str, **other: Any) -> RStar:
+        return RStar(status=status, reason=reason, log_stderr=_spread(draws), **bounds, **other)
+
     if not x[0] < vertex < x[-1]:
         edge = "low" if vertex <= x[0] else "high"
-        reason = f"the loss still falls towards {_TOWARDS[edge]} where the grid ends"
-        return RStar(edge=edge, status="edge", reason=reason, log_stderr=stderr, **bounds)
+        return found("edge", f"the loss still falls towards {_TOWARDS[edge]} where the grid ends", edge=edge)
     missing = [side for side, bound in bounds.items() if bound is None or not _rises(x, y, curve, vertex, side)]
     bounds |= dict.fromkeys(missing)
     if missing:
         words = " or ".join(_MISSING[side] for side in missing)
-        return RStar(
-            open_side="both" if len(missing) == 2 else missing[0],
-            status="open",
-            reason=f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid",
-            log_stderr=stderr,
-            **bounds,
-        )
-    reason = "the loss turns inside the grid"
-    return RStar(value=float(np.exp(vertex)), status="optimum", reason=reason, log_stderr=stderr, **bounds)
+        reason = f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid"
+        return found("open", reason, open_side="both" if len(missing) == 2 else missing[0])
+    return found("optimum", "the loss turns inside the grid", value=float(np.exp(vertex)))
 
 
 def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: str) -> bool:
