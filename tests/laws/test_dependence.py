@@ -70,7 +70,7 @@ def test_correlated_errors_widen_the_interval_of_gamma() -> None:
         found = []
         for draw in range(20):
             solution, budget = solved(name, draw)
-            place = solution.form.nonlinear.index("gamma")
+            place = solution.form.names.index("gamma")
             found.append(dependence(solution, budget=budget, confidence=0.9)[place])
         factors[name] = float(np.median(found))
     assert 1.03 < factors["in the family"] < 1.1  # t of 28 degrees of freedom over the normal: 1.034

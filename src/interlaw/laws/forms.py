@@ -17,6 +17,14 @@ Features = Mapping[str, FloatArray]
 OWN_TOKENS = 0.05  # spread of log D given log N above which tokens vary on their own: rounding stays below
 
 
+@dataclass(frozen=True)
+class Free:
+    """A nonlinear parameter: the values that the multi-start combines, and (low, high)."""
+
+    starts: tuple[float, ...]
+    bounds: tuple[float, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """L = sum_k linear_k * basis_k(nonlinear, features).
@@ -24,21 +32,15 @@ class Form:
     Attributes:
         name: Short name.
         formula: As a person writes it.
-        nonlinear: Names of the nonlinear parameters.
-        starts: For each of them, the values that the multi-start combines.
-        bounds: For each of them, (low, high).
-        linear: Names of the linear parameters.
-        positive: For each of them, whether it must not be negative.
+        nonlinear: The nonlinear parameters by name.
+        linear: The linear parameters by name, each with whether it must not be negative.
         basis: (..., q) and features of n shapes -> (..., n, k).
     """
 
     name: str
     formula: str
-    nonlinear: tuple[str, ...]
-    starts: tuple[tuple[float, ...], ...]
-    bounds: tuple[tuple[float, float], ...]
-    linear: tuple[str, ...]
-    positive: tuple[bool, ...]
+    nonlinear: Mapping[str, Free]
+    linear: Mapping[str, bool]
     basis: Callable[[FloatArray, Features], FloatArray]
 
     @property
@@ -54,8 +56,8 @@ class Form:
     @property
     def limits(self) -> tuple[FloatArray, FloatArray]:
         """The lowest and the highest value of every parameter, (q + k,) each."""
-        linear = ((0.0 if positive else -np.inf, np.inf) for positive in self.positive)
-        low, high = np.array([*self.bounds, *linear]).T
+        linear = ((0.0 if positive else -np.inf, np.inf) for positive in self.linear.values())
+        low, high = np.array([*(free.bounds for free in self.nonlinear.values()), *linear]).T
         return low, high
 
     def columns(self, theta: FloatArray, *names: str) -> FloatArray:
@@ -92,8 +94,7 @@ def own_tokens(size: FloatArray, tokens: FloatArray) -> FloatArray | None:
     return rest if rest.std() > OWN_TOKENS else None
 
 
-_EXPONENTS = (0.1, 0.4)
-_EXPONENT_BOUNDS = (0.01, 3.0)
+_EXPONENT = Free(starts=(0.1, 0.4), bounds=(0.01, 3.0))
 
 
 def _stack(*columns: FloatArray) -> FloatArray:
@@ -109,11 +110,8 @@ def size_only() -> Form:
     return Form(
         name="size only",
         formula="E + A N^-alpha",
-        nonlinear=("alpha",),
-        starts=(_EXPONENTS,),
-        bounds=(_EXPONENT_BOUNDS,),
-        linear=("E", "A"),
-        positive=(True, True),
+        nonlinear={"alpha": _EXPONENT},
+        linear={"E": True, "A": True},
         basis=lambda theta, f: _stack(np.ones_like(f["size"]), _power(theta[..., 0], f["size"])),
     )
 
@@ -128,7 +126,11 @@ def joint(features: Features, *, gamma: bool = True, skew: bool = True, scaled: 
     ratio = features["ratio"]
     low, high = float(ratio.min()), float(ratio.max())
     length = max(high - low, 1.0)
-    num_free = 3 if gamma else 2
+    free = {
+        "alpha": _EXPONENT,
+        "log_ratio": Free((low + length / 4, low + length / 2, high - length / 4), (low - length, high + length)),
+        **({"gamma": Free((-0.2, 0.0, 0.2), (-3.0, 3.0))} if gamma else {}),
+    }
 
     def basis(theta: FloatArray, f: Features) -> FloatArray:
         slope = theta[..., 2, None] if gamma else 0.0
@@ -143,11 +145,8 @@ def joint(features: Features, *, gamma: bool = True, skew: bool = True, scaled: 
         name="joint" + ", scaled" * scaled + ", gamma = 0" * (not gamma) + ", symmetric" * (not skew),
         formula=(f"E + N^-alpha (A + {well})" if scaled else f"E + A N^-alpha + {well}")
         + f", z = log R - log({'c N^gamma' if gamma else 'c'})",
-        nonlinear=("alpha", "log_ratio", "gamma")[:num_free],
-        starts=(_EXPONENTS, (low + length / 4, low + length / 2, high - length / 4), (-0.2, 0.0, 0.2))[:num_free],
-        bounds=(_EXPONENT_BOUNDS, (low - length, high + length), (-3.0, 3.0))[:num_free],
-        linear=("E", "A", "kappa", *(("skew",) if skew else ())),
-        positive=(True, True, True, *((False,) if skew else ())),
+        nonlinear=free,
+        linear={"E": True, "A": True, "kappa": True, **({"skew": False} if skew else {})},
         basis=basis,
     )
 
@@ -159,7 +158,6 @@ def joint_levels(features: Features) -> Form:
     that wrongly stays the same over budgets moves R* by tens of per cent. `features["level"]` numbers the budgets.
     """
     levels = np.unique(features["level"]).astype(int)
-    with_power = joint(features)
 
     def basis(theta: FloatArray, f: Features) -> FloatArray:
         away = f["ratio"] - theta[..., 0, None] - theta[..., 1, None] * f["size"]
@@ -170,11 +168,8 @@ def joint_levels(features: Features) -> Form:
     return Form(
         name="joint, free levels",
         formula="level + kappa z^2 + skew z^3 of each budget, z = log R - log(c N^gamma)",
-        nonlinear=with_power.nonlinear[1:],
-        starts=with_power.starts[1:],
-        bounds=with_power.bounds[1:],
-        linear=tuple(f"{name}_{level}" for name in ("level", "kappa", "skew") for level in levels),
-        positive=(*(True for _ in levels), *(True for _ in levels), *(False for _ in levels)),
+        nonlinear={name: free for name, free in joint(features).nonlinear.items() if name != "alpha"},
+        linear={f"{name}_{level}": name != "skew" for name in ("level", "kappa", "skew") for level in levels},
         basis=basis,
     )
 
@@ -189,11 +184,8 @@ def additive(features: Features) -> Form:
     return Form(
         name="additive",
         formula="E + A w^-a + B l^-b" + (" + C D^-c" if len(names) == 3 else ""),
-        nonlinear=("a", "b", "c")[: len(names)],
-        starts=((0.3, 1.0),) * len(names),
-        bounds=(_EXPONENT_BOUNDS,) * len(names),
-        linear=("E", "A", "B", "C")[: len(names) + 1],
-        positive=(True,) * (len(names) + 1),
+        nonlinear=dict.fromkeys("abc"[: len(names)], Free((0.3, 1.0), _EXPONENT.bounds)),
+        linear=dict.fromkeys("EABC"[: len(names) + 1], True),
         basis=basis,
     )
 
@@ -216,10 +208,11 @@ def aspect(features: Features) -> Form:
     return Form(
         name="aspect",
         formula=f"(E + A N^-alpha{' + B D^-beta' if tokens else ''}) (1 + eps (w/l)^gamma)",
-        nonlinear=("alpha", *(("beta",) if tokens else ()), "eps", "gamma"),
-        starts=(_EXPONENTS, *((_EXPONENTS,) if tokens else ()), (0.01, 0.1), (-1.0, 1.0)),
-        bounds=(_EXPONENT_BOUNDS, *((_EXPONENT_BOUNDS,) if tokens else ()), (0.0, 10.0), (-3.0, 3.0)),
-        linear=("E", "A", *(("B",) if tokens else ())),
-        positive=(True, True, *((True,) if tokens else ())),
+        nonlinear={
+            **dict.fromkeys(("alpha", "beta") if tokens else ("alpha",), _EXPONENT),
+            "eps": Free((0.01, 0.1), (0.0, 10.0)),
+            "gamma": Free((-1.0, 1.0), (-3.0, 3.0)),
+        },
+        linear=dict.fromkeys("EAB" if tokens else "EA", True),
         basis=basis,
     )

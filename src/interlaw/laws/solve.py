@@ -120,7 +120,7 @@ class Problem:
 
     def promising(self) -> FloatArray:
         """The starts of least projected residual, at most `MAX_STARTS`, with their linear parameters: (starts, p)."""
-        starts = np.array(list(itertools.product(*self.form.starts)))
+        starts = np.array(list(itertools.product(*(free.starts for free in self.form.nonlinear.values()))))
         linear = np.array([self._linear(each) for each in starts])
         fitted = [self.form.basis(each, self.features) @ own for each, own in zip(starts, linear, strict=True)]
         sizes = [float(((each / self.loss - 1) ** 2).sum()) for each in fitted]
@@ -132,7 +132,7 @@ class Problem:
         design = self.form.basis(nonlinear, self.features) / self.loss[:, None]
         ones = np.ones_like(self.loss)
         free = np.linalg.lstsq(design, ones, rcond=None)[0]
-        must = np.array(self.form.positive)
+        must = np.array([*self.form.linear.values()])
         if not (free[must] < 0).any():
             return np.asarray(free, dtype=np.float64)
         # A negative copy of each free column lets non-negative least squares give it either sign.
