@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
 # With this many shapes a budget has a curve of its own; below, in every budget, a table is a grid of sizes.
 _ENOUGH = 5
-_WORDS = {
-    "flat": "no difference over R seen",
-    "open": "the loss turns, but the data bound R* on one side at most",
-    "edge": "the loss still falls at an end of the grid",
-    "too_few_shapes": "too few shapes",
-}
 
 
 def list_sweeps(*, as_json: bool) -> None:
@@ -57,10 +51,12 @@ def show_surfaces(found: Mapping[str, Sequence[Any]]) -> None:
     """Prints them, one line a size or budget."""
     console = make_console(stderr=False)
     for one in found.get("surface", []):
-        said = _WORDS.get(one.status) or f"R* {one.ratio:.4f} ({HELD}: {one.low:.4f} to {one.high:.4f})"
+        said = laws.STATUS_WORDS[one.status]
+        if one.status == "optimum":
+            said = f"R* {one.ratio:.4f} ({HELD}: {one.low:.4f} to {one.high:.4f})"
         console.print(f"surface through {one.num_shapes} shapes near {format_size(one.params)}: {said}")
     for one in found.get("compute_optimal", []):
-        said = _WORDS.get(one.status, "")
+        said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
             size, low, high = map(format_size, one.params)
             said = (

@@ -13,6 +13,7 @@ from .published import SIZE_TOLERANCE as SIZE_TOLERANCE
 from .published import PublishedLaw as PublishedLaw
 from .published import published_laws as published_laws
 from .published import published_slopes as published_slopes
+from .result import STATUS_WORDS as STATUS_WORDS
 from .result import BudgetFit as BudgetFit
 from .result import InteractionInterval as InteractionInterval
 from .stability import Stability as Stability

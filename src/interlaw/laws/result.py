@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# what each status of a minimum means, in words
+STATUS_WORDS = {
+    "given": "given",
+    "too_few_shapes": "too few shapes",
+    "not_comparable": "sizes too unequal",
+    "flat": "no difference seen",
+    "edge": "the loss still falls at an end of the grid",
+    "open": "the loss turns, but the data bound R* on one side at most",
+    "optimum": "optimum",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
-from interlaw.laws.result import BestShape, BudgetFit, RStar
+from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT
 from interlaw.size import format_size
 
@@ -60,13 +60,7 @@ def status_text(star: RStar) -> str:
         )
     if star.status == "flat" and star.detectable is not None:
         return f"no difference of {star.detectable_text} seen"
-    return {
-        "optimum": "optimum",
-        "flat": "no difference seen",
-        "too_few_shapes": "too few shapes",
-        "not_comparable": "sizes too unequal",
-        "given": "given",
-    }[star.status]
+    return STATUS_WORDS[star.status]
 
 
 def _best(fit: LawFit) -> str:

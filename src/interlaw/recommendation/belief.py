@@ -166,9 +166,9 @@ def about_fit(fit: LawFit | None, belief: Belief) -> Iterator[str]:
     if fit is None:
         return
     if not belief.uses_fit:
-        from interlaw.laws import verdict
+        from interlaw.laws import STATUS_WORDS, verdict
 
-        said = ", ".join(dict.fromkeys(str(one.r_star.status).replace("_", " ") for one in fit.budgets))
+        said = ", ".join(dict.fromkeys(STATUS_WORDS[one.r_star.status] for one in fit.budgets))
         if any(one.r_star.status == "optimum" for one in fit.budgets):
             yield f"your fit has fewer than {ENOUGH_SHAPES} shapes where it has an optimum, so it is not used"
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from interlaw.laws import published_laws
+from interlaw.laws import STATUS_WORDS, published_laws
 from interlaw.published import packaged_sweeps
 from interlaw.recommendation.optima import Optimum, by_dataset, measured_optima
 from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
@@ -19,15 +19,6 @@ from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
 CURVATURE_STDERR = 0.4
 # Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
 SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
-# Why a budget of a sweep names no R*.
-SILENT = {
-    "optimum": "an optimum",
-    "flat": "losses that do not tell shapes apart (flat)",
-    "edge": "the best shape at the end of the grid (edge)",
-    "open": "an optimum that one side does not bound (open)",
-    "too_few_shapes": "too few shapes a budget",
-    "not_comparable": "shapes of one budget that differ too much in size (not comparable)",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +59,7 @@ class Source:
         """Why a data set has no vote, in words; empty where it has one."""
         if self.counts or not self.optima:
             return ""
-        found = ", ".join(SILENT[status] for status in dict.fromkeys(one.status for one in self.optima))
+        found = ", ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
         return found if self.votes else f"no language model; {found}"
 
     def to_dict(self) -> dict[str, Any]:
