@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,83 +24,86 @@ def listed(names: Sequence[str]) -> str:
 
 def collect_warnings(
     runs: Runs, shapes: ShapeMeans, *, budgets: tuple[BudgetFit, ...], law: JointLaw | None
-) -> list[str]:
-    """Sentences, each a reason to trust some number less; empty when there is none."""
-    warnings = []
+) -> Iterator[str]:
+    """Sentences, each a reason to trust some number less."""
     left_out = runs.left_out
     if left_out.bias:
-        lost = f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else ""
-        warnings.append(f"{left_out.bias}{lost}")
-    warnings.extend(runs.told)
+        yield left_out.bias + (f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else "")
+    yield from runs.told
     if runs.rate_edges:
-        warnings.append(
-            f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
-        )
+        yield f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
     if not shapes.noise_dof and len(shapes.frame) > len(budgets):
-        warnings.append(
+        yield (
             "no shape was run with two seeds: the seed noise is unknown, ties cannot be told from gains, and errors "
             "that neighbouring shapes share would pass for a curve"
         )
     given = all(fit.r_star.status == "given" for fit in budgets)
+    ladder = len(budgets) > 1 and not given and all(fit.num_shapes == 1 for fit in budgets)
     if given:
-        warnings.append(
+        yield (
             "the optima are given: the grids, seeds and learning rates behind them are unknown here, and integer "
             "depths make small models jump"
         )
-    ladder = len(budgets) > 1 and not given and all(fit.num_shapes == 1 for fit in budgets)
-    if ladder:
-        warnings.append(
+    elif ladder:
+        yield (
             "one shape a budget: a ladder of models says nothing about the best shape of a budget; run several "
             "shapes of each, or pass given= (--given) if each row is an optimum that was found elsewhere"
         )
-    without = [fit for fit in budgets if fit.r_star.status not in ("optimum", "given") and not ladder]
+    else:
+        yield from _without_optimum(budgets)
+    for fit in budgets:
+        yield from _of_budget(fit, alone=len(budgets) == 1)
+    yield from _of_measurements(runs, shapes)
+    if not given:
+        yield from _of_law(budgets, law)
+
+
+def _without_optimum(budgets: tuple[BudgetFit, ...]) -> Iterator[str]:
+    """Why budgets have none, those of one reason together."""
+    without = [fit for fit in budgets if fit.r_star.status not in ("optimum", "given")]
     for reason in dict.fromkeys(fit.r_star.reason for fit in without):
         sizes = [format_size(fit.budget) for fit in without if fit.r_star.reason == reason]
-        warnings.append(f"budget{'s' * (len(sizes) > 1)} {listed(sizes)}: no optimum to report; {reason}")
-    for fit in budgets:
-        if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:
-            warnings.append(
-                f"budget {format_size(fit.budget)}: {fit.num_shapes} shapes allow a symmetric curve only; on a "
-                "lopsided one its minimum is 10 to 30% off in R"
-            )
-        if fit.budget_spread > UNEVEN:
-            corrected = "corrected along the sweep's slope" if len(budgets) > 1 else "not correctable with one budget"
-            warnings.append(
-                f"budget {format_size(fit.budget)}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
-            )
-        lowest = fit.measured_best
-        if not fit.leads_as_measured:
-            warnings.append(
-                f"budget {format_size(fit.budget)}: {lowest.depth}x{lowest.width} has the lowest loss as measured "
-                f"({lowest.loss:.4g}); {fit.best.depth}x{fit.best.width} leads only once sizes are corrected for"
-            )
-    warnings += _measurement_warnings(runs, shapes)
-    return warnings if given else [*warnings, *_law_warnings(budgets, law)]
+        yield f"budget{'s' * (len(sizes) > 1)} {listed(sizes)}: no optimum to report; {reason}"
 
 
-def _measurement_warnings(runs: Runs, shapes: ShapeMeans) -> list[str]:
-    warnings = []
+def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:
+    name, lowest = f"budget {format_size(fit.budget)}", fit.measured_best
+    if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:
+        yield (
+            f"{name}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its minimum is 10 to 30% "
+            "off in R"
+        )
+    if fit.budget_spread > UNEVEN:
+        corrected = "not correctable with one budget" if alone else "corrected along the sweep's slope"
+        yield f"{name}: its sizes differ by {fit.budget_spread:.0%} ({corrected})"
+    if not fit.leads_as_measured:
+        yield (
+            f"{name}: {lowest.depth}x{lowest.width} has the lowest loss as measured ({lowest.loss:.4g}); "
+            f"{fit.best.depth}x{fit.best.width} leads only once sizes are corrected for"
+        )
+
+
+def _of_measurements(runs: Runs, shapes: ShapeMeans) -> Iterator[str]:
     columns = {name: runs.frame[name].to_numpy() for name in MEASURED if name in runs.frame}
     ratio = columns.get("aofe_ratio")
     missing = 0 if ratio is None else len(shapes.frame) - len(np.unique(shapes.run_shape[np.isfinite(ratio)]))
     if missing:
-        warnings.append(f"{missing} of {len(shapes.frame)} shapes have no interaction measured")
+        yield f"{missing} of {len(shapes.frame)} shapes have no interaction measured"
     for name, values in columns.items():
         beyond = int((np.isfinite(values) & ~np.isfinite(to_scale(name, values))).sum())
         if beyond:
             where = "not between 0 and 1" if name == "aofe_ratio" else "of 0 or less"
-            warnings.append(
+            yield (
                 f"{counted(beyond, 'run')} with {name} {where} count as not measured, because averages are taken on a "
                 "log scale: their shapes rest on what is left"
             )
-    return warnings
 
 
-def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[str]:
+def _of_law(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> Iterator[str]:
     if law is None:
         reason = "one budget" if len(budgets) == 1 else "too few shapes near the minima, or equal losses"
-        return [f"no law over budgets: {reason}"]
-    warnings = []
+        yield f"no law over budgets: {reason}"
+        return
     if law.status != "optimum":
         meaning = {
             "edge": "its best ratio lies outside most budgets' grids",
@@ -109,14 +112,13 @@ def _law_warnings(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> list[
             if law.num_agreeing < 2
             else "the search for its parameters did not come to rest",
         }[law.status]
-        warnings.append(f"the joint law gives no best ratio: {meaning}")
+        yield f"the joint law gives no best ratio: {meaning}"
     if law.at_bounds:
-        warnings.append(f"the table does not determine {', '.join(law.at_bounds)} of the joint law (on a bound)")
+        yield f"the table does not determine {', '.join(law.at_bounds)} of the joint law (on a bound)"
     if law.converged_draws < 0.95:
-        warnings.append(f"{1 - law.converged_draws:.0%} of the joint law's bootstrap draws did not converge")
+        yield f"{1 - law.converged_draws:.0%} of the joint law's bootstrap draws did not converge"
     rivals = [each for each in law.comparisons if not each.name.startswith("joint")]
     own = [each.held_out_rmse for each in law.comparisons if each.name == law.form]
     better = [each.name for each in rivals if own and each.held_out_rmse < 0.8 * own[0]]
     if better:
-        warnings.append(f"held-out shapes are predicted better by another form: {', '.join(better)}")
-    return warnings
+        yield f"held-out shapes are predicted better by another form: {', '.join(better)}"

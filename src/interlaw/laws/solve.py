@@ -179,22 +179,23 @@ class Solution:
 
 
 def solve(form: Form, features: Features, *, loss: FloatArray, huber_delta: float | None = None) -> Solution:
-    """Fit a form to mean losses, (n,); needs more shapes than parameters to say anything about its error.
+    """Fit a form to mean losses, (n,); needs more shapes than parameters to say anything about its error."""
+    return solve_alike([form], features, loss=loss, huber_delta=huber_delta)[0]
 
-    Without `huber_delta` the cost turns linear at a scale of the form's own: forms that are compared need one for all.
+
+def solve_alike(
+    forms: Sequence[Form], features: Features, *, loss: FloatArray, huber_delta: float | None = None
+) -> tuple[Solution, ...]:
+    """Fit several forms at one loss function, or forms whose costs cannot be compared would compete.
+
+    Without `huber_delta` the cost turns linear at the scale of the form that fits closest.
     """
-    problem = Problem(form=form, features=features, loss=loss)
-    thetas, scale = _search(problem)
-    return _robust(replace(problem, huber_delta=HUBER_MULTIPLE * scale if huber_delta is None else huber_delta), thetas)
-
-
-def solve_alike(forms: Sequence[Form], features: Features, *, loss: FloatArray) -> tuple[Solution, ...]:
-    """Fit several forms at one loss function: the cost turns linear at the scale of the form that fits closest."""
     problems = [Problem(form=form, features=features, loss=loss) for form in forms]
     searched = [_search(problem) for problem in problems]
-    delta = HUBER_MULTIPLE * min(scale for _, scale in searched)
+    if huber_delta is None:
+        huber_delta = HUBER_MULTIPLE * min(scale for _, scale in searched)
     return tuple(
-        _robust(replace(problem, huber_delta=delta), thetas)
+        _robust(replace(problem, huber_delta=huber_delta), thetas)
         for problem, (thetas, _) in zip(problems, searched, strict=True)
     )
 
