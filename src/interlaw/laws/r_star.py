@@ -37,8 +37,7 @@ def decide_r_star(
         limit: The largest shift that leaves shapes comparable.
     """
     if len(x) == 1:
-        reason = "only one shape was run: there is nothing to compare it with"
-        return RStar(status="too_few_shapes", reason=reason)
+        return RStar(status="too_few_shapes", reason="only one shape was run: there is nothing to compare it with")
     if size_effect > limit:
         reason = (
             f"sizes change with R, which shifts the loss at an end of the grid by {size_effect:.1%} (more than "

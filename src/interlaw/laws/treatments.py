@@ -155,9 +155,7 @@ def compare_treatments(
     return TreatmentComparison(
         treatments=treatments,
         budgets=tuple(found[level, each][0] for level in levels for each in treatments if (level, each) in found),
-        differences=tuple(
-            _difference(*first, *second, confidence=confidence) for first, second in pairs if first and second
-        ),
+        differences=tuple(_difference(one, two, confidence=confidence) for one, two in pairs if one and two),
         costs=tuple(_cost(runs[runs["treatment"] == treatment], treatment) for treatment in treatments),
         claims=judge_together(parts, num_permutations=num_bootstrap, seed=seed),
         warnings=tuple(f"{part.treatment}: {warning}" for part in parts for warning in part.fit.warnings),
@@ -176,14 +174,10 @@ def _curves(
 
 
 def _difference(
-    first: TreatedBudget,
-    curve: LossCurve | None,
-    second: TreatedBudget,
-    other: LossCurve | None,
-    *,
-    confidence: float,
+    one: tuple[TreatedBudget, LossCurve | None], two: tuple[TreatedBudget, LossCurve | None], *, confidence: float
 ) -> TreatmentDifference:
     """One pair in one budget."""
+    (first, curve), (second, other) = one, two
     names: dict[str, Any] = {"budget": first.budget, "first": first.treatment, "second": second.treatment}
     a, b = first.r_star.value, second.r_star.value
     factor = None if a is None or b is None else b / a
@@ -213,10 +207,9 @@ def _difference(
 
 def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
     """Where each drawn minimum may lie: a point inside the grid, or anywhere beyond the end it falls towards."""
-    drawn, (first, last) = curve.turns, (curve.x[0], curve.x[-1])
-    low = np.where(drawn < first, -np.inf, np.where(drawn > last, last, drawn))
-    high = np.where(drawn > last, np.inf, np.where(drawn < first, first, drawn))
-    return low, high
+    drawn, first, last = curve.turns, curve.x[0], curve.x[-1]
+    low = np.where(drawn < first, -np.inf, np.minimum(drawn, last))
+    return low, np.where(drawn > last, np.inf, np.maximum(drawn, first))
 
 
 def _verdict(low: float, high: float) -> str:
