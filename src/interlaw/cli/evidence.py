@@ -1,4 +1,4 @@
-"""`interlaw evidence`: what is measured of R* against size, and how far it foresees the next sweep."""
+"""`interlaw evidence`: what is measured of R* against size, and how well it predicts the next sweep."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def show(found: recommendation.Evidence) -> None:
     console.say(
         f"R* at 1B: {here.ratio:.3f} (90% for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from {votes} "
         f"data sets that differ by a factor of {math.exp(found.pool.tau):.2f} about their mean.",
-        f"Each foretold from the others: {inside:.0%} of the optima lie inside their 90% interval. So few data sets "
-        f"say only that it covers at least {found.sure_coverage:.0%}; it may be wider than it need be.",
+        f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their 90% interval. So few "
+        f"data sets show only that it covers at least {found.sure_coverage:.0%}; it may be wider than needed.",
     )
     console.print()
     pooled = [

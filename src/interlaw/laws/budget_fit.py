@@ -92,7 +92,7 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
 
 
 def _given(own: pd.DataFrame) -> RStar:
-    """The one shape of a budget as its optimum, by the user's word."""
+    """The one shape of a budget as its optimum, because the user says so."""
     if len(own) > 1:
         raise InterlawError(
             f"expected one optimum a budget, found {len(own)} shapes at {format_size(float(own['budget'].iloc[0]))}: "

@@ -82,7 +82,7 @@ class Claim:
 
 
 def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:
-    """A claim that nothing is known of yet: what is to be tested."""
+    """A claim before its test: what is to be tested."""
     return Claim(claim=claim, test=test, quantity=quantity, view=view, verdict="not testable", sentence="")
 
 

@@ -82,7 +82,7 @@ class RStar:
 
     Statuses, in the order in which they are decided:
 
-    - `given`: by the user's word, the shape is an optimum that was found elsewhere;
+    - `given`: the user says that the shape is an optimum, found elsewhere;
     - `too_few_shapes`: no room for an error bar;
     - `not_comparable`: sizes rise or fall with R by so much that R only mirrors N;
     - `flat`: an F test cannot tell the curve from a constant;

@@ -224,9 +224,9 @@ def judge_stability(
 
 
 def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequence[Slope]) -> Stability:
-    """The stability that the other estimates of gamma leave standing.
+    """The stability, compared with the other estimates of gamma.
 
-    A verdict falls to `cannot tell` where the joint law's interval is disjoint from that over the optima, or where by
+    The verdict becomes `cannot tell` where the joint law's interval is disjoint from that over the optima, or where by
     either route another window says the opposite or puts gamma outside the interval.
     """
     told = replace(stability, others=(*((joint,) if joint else ()), *windows))

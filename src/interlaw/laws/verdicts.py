@@ -65,7 +65,7 @@ def status_text(star: RStar) -> str:
 
 def _best(fit: LawFit) -> str:
     if all(each.r_star.status == "given" for each in fit.budgets):
-        return f"{len(fit.budgets)} optima are given, and taken at your word: nothing here checks them. {_moves(fit)}"
+        return f"{len(fit.budgets)} optima are given, and nothing here checks them. {_moves(fit)}"
     found = [each for each in fit.budgets if each.r_star.status == "optimum"]
     largest = fit.budgets[-1]
     if not found:

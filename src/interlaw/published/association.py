@@ -1,4 +1,4 @@
-"""Does the depth-width ratio go with published models' scores, and does the paper's claim foresee how?"""
+"""Does the depth-width ratio go with published models' scores, and does the paper's claim predict how?"""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Sources, their pool, and how well the pool foresees a source that it has not seen.
+    """Sources, their pool, and how well the pool predicts a source that it has not seen.
 
     Attributes:
         sources: Data sets first, then published lines.

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
-FAR_BEYOND = 3.0  # factor of N from the nearest size measured, from which it is told
+FAR_BEYOND = 3.0  # factor of N beyond the nearest size measured, above which a note says so
 MOSTLY_TABLE = 0.5  # share of the parameters in the token table above which N no longer measures the layers
 FEW_TOKENS = 0.1  # a parameter: no sweep of the evidence trained so little, so the unit was probably left out
-COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, from which it is told
+COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, above which a note says so
 
 
 def reason(result: Recommendation) -> str:

@@ -79,7 +79,7 @@ def measured_optima() -> tuple[Optimum, ...]:
 
 
 def published_optima() -> tuple[Optimum, ...]:
-    """Optima that a publication states and whose runs are not at hand, at the sizes where they were measured."""
+    """Optima that a publication states without its runs, at the sizes where they were measured."""
     return tuple(
         Optimum(
             sweep=law.key,

@@ -36,7 +36,7 @@ DataSets = Mapping[str, Sequence[Optimum]]
 LEVEL = 0.9
 UPPER = (1 + LEVEL) / 2
 NUM_TAUS = 100  # ends of the 90% interval move by less than 1% with more
-# log R* of data sets differs by less than .0001 or by more than 100 in no world; steps of .4%
+# data sets that agree differ in log R* by more than .0001, and none by 100; steps of .4%
 TAUS_TRIED = np.concatenate([[0.0], np.geomspace(1e-4, 1e2, 4000)])
 MIN_SPAN = 4.0  # optima of a data set over a smaller factor of N say little about drift
 FEWEST = 3  # data sets: two leave the spread between them open

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LARGEST = 1e13
 # Shapes whose predicted losses differ by less are one choice: at these sizes seeds differ by about as much.
 DELTA = 0.005
-# A ratio amid the published ones, to see how many parameters a budget in FLOPs buys.
+# A ratio in the middle of the published ones, to see how many parameters a budget in FLOPs buys.
 MIDDLING = 0.02
 
 

@@ -51,7 +51,7 @@ def require_timing(candidates: Sequence[Candidate]) -> None:
 
     Raises:
         MissingExtraError: transformers is not installed.
-        InterlawError: Training the smallest takes more memory than is free; the limit is told.
+        InterlawError: Training the smallest takes more memory than is free; the message says the limit.
     """
     if find_spec("transformers") is None:
         raise MissingExtraError("timing a shape", "hf")
