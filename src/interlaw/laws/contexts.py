@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interlaw.laws.claim import CLAIMED
-from interlaw.laws.grouping import ShapeMeans, group_means
+from interlaw.laws.grouping import ShapeMeans, averages, group_means
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import error_on_scale, to_scale
@@ -62,11 +62,6 @@ def labels(rows: pd.DataFrame, *names: str) -> IntArray:
     return np.unique(rows[list(names)].to_numpy(), axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def averages(values: FloatArray | IntArray, labels: IntArray) -> FloatArray:
-    """Mean of the values of each label, 0 to the largest."""
-    return np.asarray(np.bincount(labels, weights=values) / np.bincount(labels), dtype=np.float64)
-
-
 def read_contexts(runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) -> Contexts:
     """The contexts of one fitted table: its budgets."""
     frame, own, log_loss = runs.frame, shapes.frame, np.log(runs.frame["loss"].to_numpy())
@@ -74,7 +69,6 @@ def read_contexts(runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) 
     optima = [each.r_star.value if each.r_star.status == "optimum" else None for each in budgets]
     r_star = np.array([np.nan if each is None else each for each in optima])
     size = np.log([each.params_mean for each in budgets])
-    means = np.bincount(shapes.run_shape, weights=log_loss) / own["num_runs"]
     interaction, variance = _interaction(runs)
     seeds = {"seed": frame["seed"].to_numpy()} if "seed" in frame else {}
     return Contexts(
@@ -82,7 +76,7 @@ def read_contexts(runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) 
         shapes=own[["depth", "width", "log_ratio"]].assign(
             context=context.reshape(-1),
             log_spent=np.log(own["spent"]),
-            log_loss=means + np.log(own["adjusted"] / own["loss"]),
+            log_loss=averages(log_loss, shapes.run_shape) + np.log(own["adjusted"] / own["loss"]),
         ),
         runs=pd.DataFrame({"shape": shapes.run_shape, "log_loss_of_run": log_loss, **seeds}),
         interaction=interaction,

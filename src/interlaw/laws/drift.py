@@ -8,7 +8,8 @@ import numpy as np
 from scipy import special
 
 from interlaw.laws.claim import LEVEL, Claim, ask, not_testable, opening
-from interlaw.laws.contexts import Contexts, averages, labels
+from interlaw.laws.contexts import Contexts, labels
+from interlaw.laws.grouping import averages
 from interlaw.laws.loss_curve import POWER
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence, interval_text

@@ -103,10 +103,15 @@ def group_means(values: FloatArray, groups: IntArray, num_groups: int) -> FloatA
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
+def averages(values: FloatArray | IntArray, groups: IntArray) -> FloatArray:
+    """Mean of the values of each group, 0 to the largest; all are known and no group is empty."""
+    return np.asarray(np.bincount(groups, weights=values) / np.bincount(groups), dtype=np.float64)
+
+
 def _miss(budget: FloatArray, spent: FloatArray) -> FloatArray:
     """How far each shape's log size lies from the mean of its budget."""
     which, size = np.unique(budget, return_inverse=True)[1], np.log(spent)
-    return np.asarray(size - (np.bincount(which, weights=size) / np.bincount(which))[which], dtype=np.float64)
+    return size - averages(size, which)[which]
 
 
 def _size_slope(
@@ -136,8 +141,8 @@ def _share_of_size(which: IntArray, size: FloatArray, tokens: FloatArray | None)
     """(1 + growth of tokens with size within budgets) / (1 + growth between budgets); 1 without tokens."""
     if tokens is None:
         return 1.0
-    data, counts = np.log(tokens), np.bincount(which)
-    means = [np.bincount(which, weights=values) / counts for values in (size, data)]
+    data = np.log(tokens)
+    means = [averages(values, which) for values in (size, data)]
     if np.ptp(means[0]) < NEGLIGIBLE:
         return 1.0  # budgets that differ in training length alone: the slope is of the sizes within them
     within = _slope(size - means[0][which], data - means[1][which])

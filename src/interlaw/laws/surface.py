@@ -18,6 +18,7 @@ from scipy import special
 
 from interlaw.errors import InterlawError
 from interlaw.laws.forms import OWN_TOKENS, own_tokens
+from interlaw.laws.grouping import averages
 from interlaw.laws.rows import FloatArray
 
 # Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
@@ -122,7 +123,7 @@ def read_shapes(columns: Mapping[str, Any]) -> Shapes:
     tokens = keys[:, 3] if "train_tokens" in names else np.zeros(1)
     if np.all(np.isfinite(tokens) & (tokens > 0)) and np.ptp(n) > OWN_TOKENS:  # of one size nothing follows
         t = own_tokens(n, np.log(tokens))
-    return Shapes(n, r, np.bincount(index, weights=loss) / np.bincount(index), t)
+    return Shapes(n, r, averages(loss, index), t)
 
 
 def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.random.Generator) -> SurfaceOptimum:

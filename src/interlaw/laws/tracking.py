@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from interlaw.laws.claim import CLAIMED, Claim, ask, not_testable
-from interlaw.laws.contexts import Contexts, averages, labels
+from interlaw.laws.contexts import Contexts, labels
+from interlaw.laws.grouping import averages
 from interlaw.laws.partial import Clusters, Projection, answered, orders_within
 from interlaw.laws.rows import FloatArray
 
