@@ -174,7 +174,7 @@ def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd
 
 def _cells(table: Columns) -> pd.DataFrame:
     """The table as it came, with every required column, one row a run."""
-    cells = {str(name): pd.Series(list(table[name]), dtype=object) for name in table}
+    cells = {str(name): _column(table[name]) for name in table}
     missing = [name for name in REQUIRED if name not in cells]
     if cells and missing:
         raise InterlawError(
@@ -188,6 +188,13 @@ def _cells(table: Columns) -> pd.DataFrame:
         if len(values) != num_rows:
             raise InterlawError(f"expected {num_rows} values in column {name}, found {len(values)}: use one row a run")
     return pd.DataFrame(cells)
+
+
+def _column(values: Any) -> pd.Series[Any]:
+    """Columns of pandas and NumPy as they are, cells of anything else one by one."""
+    if isinstance(values, pd.Series | np.ndarray) and values.ndim == 1:
+        return pd.Series(values).reset_index(drop=True)
+    return pd.Series([*values], dtype=object)
 
 
 def _one_view(cells: pd.DataFrame) -> str:
