@@ -160,10 +160,9 @@ def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.Dat
     read = []
     for part in parts:
         runs = read_runs(part.table, treatment=part.treatment)
-        read.append(read_contexts(part.table, runs, group_shapes(runs), part.fit.budgets))
+        read.append(read_contexts(runs, group_shapes(runs), part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])
-    views = contexts.interaction
-    ratio, inside = efficient_ratio(contexts, views[view] if view else next(iter(views.values())))
+    ratio, inside = efficient_ratio(contexts, view or next(iter(contexts.interaction)))
     return pd.DataFrame(
         {
             "source": [part.source for part in parts for _ in part.fit.budgets],
