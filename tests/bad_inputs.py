@@ -435,7 +435,7 @@ CASES = [
     ("recommend --params 350M --law {d}/list.json", "to hold a JSON object, found list; give a fit"),
     (
         "recommend --params 350M --law {d}/other.json",
-        "claims, warnings, delta, confidence, seed, left_out in LawFit, not found",
+        "expected the JSON of a fit, found budgets: field required; write it again",
     ),
     ("recommend --params 350M --export {d}/standing", "expected no other configuration in ... found"),
     ("recommend --params 350M --pick 2", "expected --export DIR with --pick, found none; name the folder"),
