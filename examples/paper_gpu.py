@@ -41,22 +41,13 @@ class Work:
 def works(text: str | None, precision: str) -> Iterator[Work]:
     """The sweeps in the order of what they cost; each plan of the byte-level sweep holds the one before it."""
     products = ("[training]\n", f'[training]\nprecision = "{precision}"\n')
-    whole = ", ".join(f'"{budget}"' for budget in BUDGETS)
     for seeds in SEEDS:
         for count in range(1, len(BUDGETS) + 1):
             if len(seeds) > 1 and count < len(BUDGETS):
                 continue  # a plan without the larger budgets would not hold what has been run
             some = ", ".join(f'"{budget}"' for budget in BUDGETS[:count])
-            changes = tuple(
-                pair
-                for pair in (
-                    (f"amounts = [{whole}]", f"amounts = [{some}]"),
-                    ("seeds = [0]", f"seeds = {list(seeds)}"),
-                    products,
-                )
-                if pair[0] != pair[1]
-            )
-            part = Part(label="budgets", recipe="gpt-budgets", changes=changes)
+            settings = {"amounts": f"[{some}]", "seeds": [*seeds]}
+            part = Part(label="budgets", recipe="gpt-budgets", settings=settings, changes=(products,))
             yield Work(folder="budgets", recipe=recipe_text(part, scale="paper", text=text))
     for name in ("cnn", "gpt-depth"):
         part = Part(label=name, recipe=name, changes=(products,))

@@ -77,7 +77,7 @@ class Target(nn.Module):
 
 def target_of(layers: int, dim: int) -> dict[str, float]:
     """AOFE-ratio and scale-free AOFE of a target, at the points where the networks were measured."""
-    spec = WaveTaskSpec(layers=layers, gain=float(GAINS[layers]), dim=dim)
+    spec = WaveTaskSpec(layers=layers, gain=GAINS[layers], dim=dim)
     result = measure(Target(spec), spec.open().probes(num_samples=2048, with_targets=False), view="input")
     return {"aofe_ratio": result.aofe_ratio.value, "aofe_scale_free": result.aofe_scale_free.value}
 

@@ -141,9 +141,8 @@ def claim(
     differs: str = "",
 ) -> Agreement:
     """A published statement against what came out; `holds` None: this scale cannot tell."""
-    verdict: Verdict = "not comparable" if holds is None else "agrees" if holds else "does not agree"
-    if holds == "partly":
-        verdict = "partly agrees"
+    verdicts: dict[object, Verdict] = {True: "agrees", "partly": "partly agrees", False: "does not agree"}
+    verdict = verdicts.get(holds, "not comparable")
     return Agreement(figure=figure, at="", published=published, ours=ours, verdict=verdict, rule=rule, differs=differs)
 
 

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import BottleneckShape
 from interlaw.sweep import InterventionPart
@@ -49,13 +48,6 @@ class BottleneckSettings:
     weight_decay: float = 1e-2
     warmup_fraction: float = 0.25
     batch_size: int = 2048
-
-    def __post_init__(self) -> None:
-        """Checks the ranges."""
-        if self.steps < 1 or self.batch_size < 1:
-            raise InterlawError(
-                f"expected at least one step and one row a step, found {self.steps} and {self.batch_size}; raise them"
-            )
 
 
 class EntrySums:

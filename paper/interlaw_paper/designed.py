@@ -8,13 +8,14 @@ from interlaw_paper.outcome import Scale
 from interlaw_paper.shape_sweep import Part, ShapeSweep
 
 OURS: Mapping[Scale, str] = {"decisive": "an experiment of ours"}
-GAINS = {1: "1.2", 2: "0.8", 3: "0.7", 4: "0.65"}  # by layers; fixed in a pilot: seeds spread by about .1 in log loss
+GAINS = {1: 1.2, 2: 0.8, 3: 0.7, 4: 0.65}  # by layers; fixed in a pilot: seeds spread by about .1 in log loss
 # layers and coordinates of each target, in an order that stays balanced wherever the clock stops it
 TARGETS_OF = (
     *((2, 12), (3, 8), (2, 8), (4, 8), (1, 8), (3, 10), (2, 6)),
     *((4, 10), (1, 6), (3, 6), (2, 10), (4, 6), (1, 10)),
 )
-HARDER = {2: "1.2", 3: "1.0", 4: "0.9"}  # gains that leave a loss to be won at 500k; fixed in a pilot
+LARGER = ((2, 12), (3, 8))  # also run at 50k, where losses are level; the design tells why the others were not
+HARDER = {2: 1.2, 3: 1.0, 4: 0.9}  # gains that leave a loss to be won at 500k; fixed in a pilot
 BUDGETS = {  # depths and, from the same pilot, the rate of each budget; depth / width spans the same range in all
     "5k": ("1, 2, 3, 4, 6, 8, 10, 13, 18", "3.6e-2"),
     "16k": ("1, 2, 3, 5, 7, 10, 14, 20, 28", "4.1e-2"),
@@ -22,44 +23,52 @@ BUDGETS = {  # depths and, from the same pilot, the rate of each budget; depth /
     "160k": ("2, 4, 7, 11, 16, 23, 32, 44, 60", "5.2e-2"),
     "500k": ("2, 5, 9, 14, 22, 32, 46, 64, 90", "5.8e-2"),
 }
-LARGER = ((2, 12), (3, 8))  # also run at 50k, where losses are level; the design tells why the others were not
-
-
-def _sines(recipe: str, label: str, layers: int, *more: tuple[str, str]) -> Part:
-    """A recipe that is written for two layers of sines, with another number of them."""
-    changes = (
-        (": 2 layers", f": {layers} layers"),
-        ("layers = 2", f"layers = {layers}"),
-        ("gain = 0.8", f"gain = {GAINS[layers]}"),
-    )
-    return Part(label=label, recipe=recipe, changes=(*changes, *more))
 
 
 def _target(layers: int, dim: int) -> Part:
     """One target of so many layers and coordinates."""
-    sizes = [('"16k"]', '"16k", "50k"]')] if (layers, dim) in LARGER else []
-    named = (f": {layers} layers, 12", f": {layers} layers, {dim}")
-    return _sines("targets", f"layers-{layers}-dim-{dim}", layers, named, ("dim = 12", f"dim = {dim}"), *sizes)
+    return Part(
+        label=f"layers-{layers}-dim-{dim}",
+        recipe="targets",
+        title=f"{layers} layers, {dim} coordinates",
+        settings={
+            "layers": layers,
+            "gain": GAINS[layers],
+            "dim": dim,
+            "amounts": '["5k", "16k", "50k"]' if (layers, dim) in LARGER else '["5k", "16k"]',
+        },
+    )
 
 
 def _harder(layers: int, draw: int, size: str) -> Part:
     """One budget of one target."""
-    (first, rate), (depths, own_rate) = BUDGETS["5k"], BUDGETS[size]
-    changes = (
-        ("2 layers, draw 1, 5k", f"{layers} layers, draw {draw}, {size}"),
-        ("layers = 2", f"layers = {layers}"),
-        ("gain = 1.2", f"gain = {HARDER[layers]}"),
-        ("data_seed = 1", f"data_seed = {draw}"),
-        ('"5k"', f'"{size}"'),
-        (f"depths = [{first}]", f"depths = [{depths}]"),
-        (f"learning_rate = {rate}", f"learning_rate = {own_rate}"),
+    depths, rate = BUDGETS[size]
+    return Part(
+        label=f"layers-{layers}-draw-{draw}-{size}",
+        recipe="hundredfold",
+        title=f"{layers} layers, draw {draw}, {size}",
+        settings={
+            "depths": f"[{depths}]",
+            "amounts": f'["{size}"]',
+            "layers": layers,
+            "gain": HARDER[layers],
+            "data_seed": draw,
+            "learning_rate": rate,
+        },
     )
-    return Part(label=f"layers-{layers}-draw-{draw}-{size}", recipe="hundredfold", changes=changes)
 
 
 WAVES = ShapeSweep(
     name="waves",
-    parts=tuple(_sines("waves", f"layers-{layers}", layers) for layers in (1, 2, 3)),
+    parts=tuple(
+        Part(
+            label=f"layers-{layers}",
+            recipe="waves",
+            title=f"{layers} layers",
+            settings={"layers": layers, "gain": GAINS[layers]},
+        )
+        for layers in (1, 2, 3)
+    ),
     setting="Residual MLPs of three budgets on one, two and three layers of sines, rates searched for each shape.",
     differs=OURS,
 )
@@ -79,11 +88,7 @@ HUNDREDFOLD = ShapeSweep(
 STUDENTS = ShapeSweep(
     name="students",
     parts=tuple(
-        Part(
-            label=f"teacher-{draw}",
-            recipe="students",
-            changes=(("teacher 1", f"teacher {draw}"), ("data_seed = 1", f"data_seed = {draw}")),
-        )
+        Part(label=f"teacher-{draw}", recipe="students", title=f"teacher {draw}", settings={"data_seed": draw})
         for draw in (1, 2, 3)
     ),
     setting="GRU students of two budgets and three frozen random teachers.",
@@ -98,21 +103,24 @@ GROWTH = ShapeSweep(
 )
 SMALL_GPTS = ShapeSweep(
     name="small-gpts",
-    parts=(
-        Part(label="25k", recipe="small-gpts"),
-        *(Part(label=size, recipe="small-gpts", changes=(("25k", size),)) for size in ("50k", "100k")),
+    parts=tuple(
+        Part(label=size, recipe="small-gpts", title=size, settings={"amounts": f'["{size}"]'})
+        for size in ("25k", "50k", "100k")
     ),
     setting="GPTs of nine depths at three budgets, one rate carried over by CompleteP.",
     differs=OURS,
     reads_text=True,
 )
-_FIXED = 'treatment = "fixed"\nlearning_rate = 2e-3'
-_SEARCHED = 'treatment = "search"\nlearning_rates = [4e-3, 8e-3, 1.6e-2]'
 RATES = ShapeSweep(
     name="rates",
     parts=(
         Part(label="fixed", recipe="rates"),
-        Part(label="search", recipe="rates", changes=((_FIXED, _SEARCHED),)),
+        Part(
+            label="search",
+            recipe="rates",
+            settings={"treatment": '"search"'},
+            changes=(("learning_rate = 2e-3", "learning_rates = [4e-3, 8e-3, 1.6e-2]"),),
+        ),
     ),
     setting="GPTs of 200k parameters, one low rate for all shapes and each shape's own.",
     differs=OURS,

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from interlaw.report import Drawing, Panel, look, marks
+from interlaw_paper.outcome import records
 
 
 def draw_layer_lines(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """A panel a network, a line a layer."""
-    models = {row["model"]: [each for each in rows if each["model"] == row["model"]] for row in rows}
-    panels = tuple(Panel(chart=_chart(found), title=model, width=380, height=280) for model, found in models.items())
-    starts, ends = (
-        [
-            row["nfa"]
-            for found in models.values()
-            for row in found
-            if row["step"] == which(each["step"] for each in found)
-        ]
-        for which in (min, max)
+    table = pd.DataFrame(rows)
+    models = table.groupby("model", sort=False)
+    panels = tuple(
+        Panel(chart=_chart(records(found)), title=str(model), width=380, height=280) for model, found in models
     )
-    message = (
-        f"Agreement of W^T W with the AGOP goes from {sum(starts) / len(starts):.2f} to {sum(ends) / len(ends):.2f} "
-        "in training, on average over layers"
-    )
+    steps = models["step"]
+    start, end = (table[table["step"] == steps.transform(which)]["nfa"].mean() for which in ("min", "max"))
+    message = f"Agreement of W^T W with the AGOP goes from {start:.2f} to {end:.2f} in training, on average over layers"
     caption = "One line a layer: the cosine of W^T W and the AGOP at the layer's input. Steps on a logarithmic scale."
     return Drawing(message=message, caption=caption, panels=panels, columns=2)
 

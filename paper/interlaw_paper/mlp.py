@@ -46,8 +46,10 @@ MLP_SCAN = ShapeSweep(
     name="mlp",
     parts=(
         Part(label="full", recipe="mlp"),
-        Part(label="product", recipe="mlp", changes=(('"full"', '"product"'), (": full", ": product"))),
-        Part(label="hermite", recipe="mlp", changes=(('"full"', '"hermite"'), (": full", ": hermite"))),
+        *(
+            Part(label=part, recipe="mlp", title=part, settings={"variant": f'"{part}"'})
+            for part in ("product", "hermite")
+        ),
     ),
     setting="Residual MLPs of equal budget on the low-rank regression, and on its product and its Hermite part alone.",
     differs={

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import pandas as pd
+
 from interlaw.files import write_atomically
 from interlaw.laws import Claim
 from interlaw.plain import plain
@@ -82,6 +84,11 @@ class Outcome:
         parts += [f"- {line}" for line in (*self.sentences(), *remarks(self.agreement), *self.notes)]
         parts += [f"- Lost: {line}." for line in self.lost]
         return "\n".join(parts) + "\n"
+
+
+def records(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """The rows of a table as an outcome holds them."""
+    return tuple({str(name): value for name, value in row.items()} for row in table.to_dict(orient="records"))
 
 
 def write_outcome(outcome: Outcome, out: Path) -> None:

@@ -17,8 +17,8 @@ from interlaw.sweep import InterventionPart
 from interlaw.training import Moved
 from interlaw_paper.agreement import Agreement, claim
 from interlaw_paper.double_descent import Program, train_size
-from interlaw_paper.outcome import Driver, Outcome, Scale
-from interlaw_paper.push import CONFIDENCE, interval, judged, measured_effects
+from interlaw_paper.outcome import Driver, Outcome, Scale, records
+from interlaw_paper.push import CONFIDENCE, both_ways, interval, judged, measured_effects
 
 NAME = "peak"
 PEAK = 500  # training points where the published loss peaks
@@ -33,10 +33,9 @@ def programs(base: Program = BASE) -> Iterator[tuple[str, int, Program]]:
     for draw in DRAWS:
         data = replace(base.data, data_seed=draw)
         yield "none", draw, replace(base, seeds=(draw,), data=data)
-        for on, strength in ARMS:
-            for sign in (1, -1):
-                push = InterventionPart(on=on, strength=sign * strength)
-                yield f"{on}{push.strength:+g}", draw, replace(base, seeds=(draw,), data=data, push=push)
+        for label, on, strength in both_ways(ARMS):
+            push = InterventionPart(on=on, strength=strength)
+            yield label, draw, replace(base, seeds=(draw,), data=data, push=push)
 
 
 def run_peak(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
@@ -56,7 +55,7 @@ def run_peak(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
             f"weights, each plain, pushed and under control; {len(table)} trainings, {table['seconds'].sum():.0f} s."
         ),
         agreement=tuple(compared(table)),
-        table=tuple({str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")),
+        table=records(table),
     )
 
 

@@ -7,8 +7,8 @@ cause that one would remove lowers the loss where it is lowered; an optimum cost
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from interlaw.training import Moved
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.outcome import Driver, Outcome, Scale
-from interlaw_paper.shape_sweep import Part, run_part
+from interlaw_paper.outcome import Driver, Outcome, Scale, records
+from interlaw_paper.shape_sweep import Part, lost_of, run_part
 
 MARGIN = 0.01  # of the loss: what a law's interval is drawn at
 CONFIDENCE = 0.9
-_MOVED = {"interaction": "aofe_scale_free", "trace": "trace"}
+_MOVED: dict[Moved, str] = {"interaction": "aofe_scale_free", "trace": "trace"}
 _MEASURED = ("aofe_scale_free", "aofe_ratio", "trace")
 _NAMES = {"interaction": "scale-free AOFE", "trace": "trace"}
 
@@ -93,24 +94,32 @@ class Push:
         written: The strength of interaction that stands in the recipe.
         arms: What is moved and how strongly, each both ways, in the order of the runs.
         recipe: The recipe of another experiment, which this one extends.
-        changes: What is written otherwise in every arm.
+        settings: Keys of the recipe that have another value in every arm, as TOML writes it.
     """
 
     name: str
     setting: str
     written: float
-    arms: tuple[tuple[str, float], ...]
+    arms: tuple[tuple[Moved, float], ...]
     recipe: str = ""
-    changes: tuple[tuple[str, str], ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     def parts(self) -> tuple[Part, ...]:
         """The plain runs, then each arm."""
-        titled, written = f"interaction at {self.written:g}", _written("interaction", self.written)
-        arms = {"none": ((written, ""), (titled, "no intervention"))}
-        for on, strength in ((on, sign * strength) for on, strength in self.arms for sign in (1, -1)):
-            arms[f"{on}{strength:+g}"] = (titled, f"{on} at {strength:g}"), (written, _written(on, strength))
         recipe = self.recipe or self.name
-        return tuple(Part(label=arm, recipe=recipe, changes=(*self.changes, *own)) for arm, own in arms.items())
+        section = f'[intervention]\non = "interaction"\nstrength = {self.written:g}\n'
+        plain = Part(
+            label="none", recipe=recipe, title="no intervention", settings=self.settings, changes=((section, ""),)
+        )
+        return plain, *(
+            Part(
+                label=label,
+                recipe=recipe,
+                title=f"{on} at {strength:g}",
+                settings={**self.settings, "on": f'"{on}"', "strength": f"{strength:g}"},
+            )
+            for label, on, strength in both_ways(self.arms)
+        )
 
     def __call__(self, *, scale: Scale, out: Path, driver: Driver) -> Outcome:
         """Runs what is missing and tests claim C1.
@@ -124,9 +133,7 @@ class Push:
             WorkFailedError: No trial of a strength ended well.
         """
         results = {
-            part.label: run_part(
-                part, name=f"{self.name}: {part.label}", scale=scale, out=out / part.label, driver=driver
-            )
+            part.label: run_part(part, experiment=self.name, scale=scale, out=out, driver=driver)
             for part in self.parts()
         }
         table = pd.concat([result.table for result in results.values()], ignore_index=True)
@@ -139,10 +146,8 @@ class Push:
                 f"control; {len(table)} trials, {table['seconds'].sum():.0f} s of training."
             ),
             agreement=tuple(judged(measured_effects(table))),
-            table=tuple(
-                {str(name): value for name, value in row.items()} for row in table[columns].to_dict(orient="records")
-            ),
-            lost=tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost),
+            table=records(table[columns]),
+            lost=lost_of(results),
         )
 
 
@@ -164,20 +169,27 @@ PUSH_AGAIN = replace(
     PUSH,
     name="push-again",
     recipe="push",
-    changes=(("seeds = [0, 1, 2, 3, 4, 5, 6, 7]", f"seeds = {[*range(8, 20)]}"),),
+    settings={"seeds": [*range(8, 20)]},
     arms=(("interaction", 0.01), ("trace", 0.01), ("interaction", 0.03)),
 )
 PUSH_GPT_AGAIN = replace(
     PUSH_GPT,
     name="push-gpt-again",
     recipe="push-gpt",
-    changes=(("seeds = [0, 1, 2, 3, 4, 5]", f"seeds = {[*range(6, 20)]}"),),
+    settings={"seeds": [*range(6, 20)]},
 )
 
 
-def _written(on: str, strength: float) -> str:
-    """The part of a recipe."""
-    return f'[intervention]\non = "{on}"\nstrength = {strength:g}\n'
+def both_ways(arms: Iterable[tuple[Moved, float]]) -> Iterator[tuple[str, Moved, float]]:
+    """Label, quantity and strength of every run beside the plain one: each arm upwards, then downwards.
+
+    Example:
+        >>> list(both_ways([("trace", 0.1)]))
+        [('trace+0.1', 'trace', 0.1), ('trace-0.1', 'trace', -0.1)]
+    """
+    for on, strength in arms:
+        for signed in (strength, -strength):
+            yield f"{on}{signed:+g}", on, signed
 
 
 def measured_effects(table: pd.DataFrame) -> list[Effect]:
@@ -201,10 +213,7 @@ def measured_effects(table: pd.DataFrame) -> list[Effect]:
             loss, moved = (np.array([np.log(rows[name]) for rows in chosen]) for name in ("loss", quantity))
             slopes = (loss[0] - loss[1]) / (moved[0] - moved[1]).mean()
             elasticity, low, high = interval(slopes)
-            arms = [
-                Arm(moved=float((moved[arm] - moved[2]).mean()), **_named(interval(loss[arm] - loss[2])))
-                for arm in (0, 1)
-            ]
+            arms = (_arm(moved[arm] - moved[2], loss[arm] - loss[2]) for arm in (0, 1))
             lowered, raised = sorted(arms, key=lambda arm: arm.moved)
             effects.append(
                 Effect(
@@ -250,9 +259,10 @@ def drives_loss(effect: Effect) -> bool | Literal["partly"] | None:
     return False if effect.lowered.low > 0 else None
 
 
-def _named(found: tuple[float, float, float]) -> dict[str, float]:
-    """An interval's numbers by name."""
-    return dict(zip(("change", "low", "high"), found, strict=True))
+def _arm(moved: np.ndarray, losses: np.ndarray) -> Arm:
+    """An arm from the changes of its pairs."""
+    change, low, high = interval(losses)
+    return Arm(moved=float(moved.mean()), change=change, low=low, high=high)
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from interlaw.report import write_report
 from interlaw.runs import RunFolder, TrialSpec, load_table, require_run, view_table
 from interlaw.sweep import packaged_recipe, parse_recipe, prepare_run
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.outcome import Driver, Outcome, Scale
+from interlaw_paper.outcome import Driver, Outcome, Scale, records
 from interlaw_paper.text_read import TextRead, text_read
 
 EMBEDDED_TEXT = 'corpus = "stdlib"'
@@ -26,19 +27,9 @@ CLAIMS = {
     "aofe": "the lower the AOFE, the lower the loss",
 }
 _COLUMNS = (
-    "budget",
-    "params",
-    "depth",
-    "width",
-    "ratio",
-    "seed",
-    "status",
-    "loss",
-    "val_loss",
-    "min_val_loss",
-    "seconds",
+    *("budget", "params", "depth", "width", "ratio", "seed", "status", "loss", "val_loss", "min_val_loss", "seconds"),
+    *("aofe", "aofe_ratio", "null_ratio", "excess_ratio"),
 )
-_MEASURED = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +38,16 @@ class Part:
 
     Attributes:
         label: Its folder under OUT, and its name in tables.
-        recipe: The recipe's file name without `-tiny.toml` or `-paper.toml`.
-        changes: What is written otherwise in the recipe: pairs of old and new text.
+        recipe: The recipe's file name without `-tiny.toml`, `-paper.toml` or `-decisive.toml`.
+        title: What stands in the recipe's name after the colon, where it is not the recipe's own.
+        settings: Keys of the recipe that have another value, as TOML writes it.
+        changes: What else is written otherwise in the recipe: pairs of old and new text.
     """
 
     label: str
     recipe: str
+    title: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
     changes: tuple[tuple[str, str], ...] = ()
 
 
@@ -110,8 +105,7 @@ class ShapeSweep:
         """
         results, files = {}, []
         for part in self.parts:
-            name = f"{self.name}: {part.label}"
-            results[part.label] = run_part(part, name=name, scale=scale, out=out / part.label, driver=driver, text=text)
+            results[part.label] = run_part(part, experiment=self.name, scale=scale, out=out, driver=driver, text=text)
             files.append(str(write_report(out / part.label)))
         lines: list[Agreement] = []
         for label, result in results.items():
@@ -126,18 +120,21 @@ class ShapeSweep:
             claims=_claims(results),
             table=tuple(row for label, result in results.items() for row in _rows(result.table, label)),
             files=tuple(files),
-            lost=tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost),
+            lost=lost_of(results),
         )
 
 
-def run_part(part: Part, *, name: str, scale: Scale, out: Path, driver: Driver, text: str | None = None) -> Result:
-    """Runs what is missing of one sweep and fits its law."""
+def run_part(
+    part: Part, *, experiment: str, scale: Scale, out: Path, driver: Driver, text: str | None = None
+) -> Result:
+    """Runs what is missing of one sweep, in OUT/label, and fits its law."""
+    out = out / part.label
     written = recipe_text(part, scale=scale, text=text)
     recipe = parse_recipe(written, source=f"{part.recipe}-{scale}.toml")
 
     def plan() -> tuple[RunFolder, list[TrialSpec]]:
         planned = prepare_run(recipe, written, out=out, folder=Path.cwd())
-        driver.note(name)
+        driver.note(f"{experiment}: {part.label}")
         return planned
 
     driver.sweep(plan)
@@ -162,13 +159,17 @@ def lost_trials(out: Path) -> tuple[str, ...]:
     return tuple(lost)
 
 
+def lost_of(results: Mapping[str, Result]) -> tuple[str, ...]:
+    """What was lost of several parts, each line with its part."""
+    return tuple(f"{label}: {line}" for label, result in results.items() for line in result.lost)
+
+
 def settled(line: Agreement, result: Result, *, differs: str) -> Agreement:
     """A line with all that differs, and without a verdict where the grid behind it has holes."""
-    whole = [line.differs, differs, result.text.differs if result.text else ""]
-    if not result.lost:
-        return replace(line, differs="; ".join(filter(None, whole)))
-    count = f"{len(result.lost)} of {len(result.lost) + len(result.table)} trials are missing"
-    return replace(line, differs="; ".join(filter(None, [count, *whole])), verdict="not comparable")
+    holes = f"{len(result.lost)} of {len(result.lost) + len(result.table)} trials are missing" if result.lost else ""
+    whole = (holes, line.differs, differs, result.text.differs if result.text else "")
+    verdict = "not comparable" if result.lost else line.verdict
+    return replace(line, differs="; ".join(filter(None, whole)), verdict=verdict)
 
 
 def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
@@ -182,6 +183,10 @@ def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
     written = own.read_text(encoding="utf-8") if own.is_file() else packaged_recipe(name)  # where `init` starts, too
     for old, new in part.changes:
         written = _replaced(written, old, new)
+    if part.title:
+        written = _set(written, r'(name = "[^:]*: )[^"]*', part.title)
+    for key, value in part.settings.items():
+        written = _set(written, rf"({key} = )[^#\n]*[^#\n ]", str(value))
     if text is None:
         return written
     try:
@@ -193,6 +198,16 @@ def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
     # a JSON string is a TOML string, but for the one control character that JSON leaves as it is
     name = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     return _replaced(written, EMBEDDED_TEXT, f"corpus = {name}")
+
+
+def _set(written: str, pattern: str, value: str) -> str:
+    """The recipe with another value in the one line that begins like the pattern; a comment behind it stays."""
+    changed, times = re.subn("^" + pattern, lambda found: found[1] + value, written, flags=re.MULTILINE)
+    if times != 1:
+        raise ValueError(
+            f"expected one line of the recipe like {pattern}, found {times}; correct the part or the recipe"
+        )
+    return changed
 
 
 def _replaced(written: str, old: str, new: str) -> str:
@@ -242,8 +257,8 @@ def _claims(results: Mapping[str, Result]) -> dict[str, tuple[Claim, ...]]:
 
 def _rows(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
     """The columns that a reader wants."""
-    chosen = table[[name for name in (*_COLUMNS, *_MEASURED) if name in table.columns]]
-    return [{"part": label, **{str(name): value for name, value in row.items()}} for row in chosen.to_dict("records")]
+    chosen = table[[name for name in _COLUMNS if name in table.columns]]
+    return [{"part": label, **row} for row in records(chosen)]
 
 
 def _spent(results: Mapping[str, Result]) -> str:

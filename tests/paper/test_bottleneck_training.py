@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import BottleneckShape
 from interlaw.tasks import SparseRows, draw_sparse_rows
@@ -108,9 +107,3 @@ def test_models_do_not_see_each_other() -> None:
     together = train_bottlenecks(rows, seeds=(0, 1), settings=settings)
     alone = train_bottlenecks(rows, seeds=(1,), settings=settings)
     torch.testing.assert_close(together[1], alone[0], rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch_size": 0}])
-def test_settings_need_a_step_and_a_row(wrong: dict[str, int]) -> None:
-    with pytest.raises(InterlawError, match="at least one step and one row a step"):
-        BottleneckSettings(**wrong)

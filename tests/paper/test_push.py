@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,9 +151,7 @@ def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("gain = 0.8", "gain = 0.8\ntrain = 40\nvalidation = 64\ntest = 64"),
         ("samples = 4096\n\n[intervention]", "samples = 32\n\n[intervention]"),
     )
-    reduced = tuple(
-        type(part)(label=part.label, recipe=part.recipe, changes=(*small, *part.changes)) for part in PUSH.parts()[:5]
-    )
+    reduced = tuple(replace(part, changes=(*small, *part.changes)) for part in PUSH.parts()[:5])
     monkeypatch.setattr(Push, "parts", lambda self: reduced)
     outcome = PUSH(scale="decisive", out=tmp_path, driver=Driver(sweep=in_process))
     assert len(outcome.table) == 20

@@ -51,8 +51,9 @@ SMALL_MLP = Part(
 )
 def test_every_recipe_can_be_planned(sweep: ShapeSweep, part: Part, scale: str, tmp_path: Path) -> None:
     written = recipe_text(part, scale=scale)
-    for _, new in part.changes:
-        assert new in written
+    assert all(new in written for _, new in part.changes)
+    assert all(f"\n{key} = {value}" in written for key, value in part.settings.items())
+    assert f'{part.title}"\n' in written
     trials = plan_trials(parse_recipe(written, source=part.recipe), folder=tmp_path)
     assert len({trial.shape["depth"] for trial in trials}) >= 5  # enough to associate
     assert {measure.view for trial in trials for measure in trial.measure} <= {
@@ -414,6 +415,10 @@ def test_a_name_that_no_recipe_can_hold_is_refused() -> None:
 
 
 def test_a_change_that_changes_nothing_fails() -> None:
+    with pytest.raises(
+        ValueError, match=r"expected one line of the recipe like .*step = .*, found 0; correct the part"
+    ):
+        recipe_text(Part(label="x", recipe="mlp", settings={"step": 8}), scale="tiny")
     with pytest.raises(ValueError, match="expected 'steps = 7' in the recipe, found it nowhere"):
         recipe_text(Part(label="x", recipe="mlp", changes=(("steps = 7", "steps = 8"),)), scale="tiny")
     with pytest.raises(ValueError, match="in the recipe, found it nowhere"):
