@@ -14,7 +14,7 @@ def test_evidence_prints_what_counts_apart_from_what_does_not(capsys: pytest.Cap
     votes, beside = shown.index("one vote a data set"), shown.index("beside (no vote)")
     assert shown.startswith("R* at 1B: ")
     assert shown.index("pooled R*") < votes < shown.index("Gemstones") < beside < shown.index("nanochat")
-    assert "say only that it covers at least 55%" in " ".join(shown.split())
+    assert "show only that it covers at least 55%" in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= 80
 
 
