@@ -69,7 +69,9 @@ def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> Panel:
     rows, place = table.to_dict("records"), {"x": "moved", "y": "change", "color": COLOURS}
     chart = layered(
         log_axis("moved", "moved, times the plain twin's", padded(table["moved"], log=True), ticks=ticks),
-        linear_axis("change", "test loss against the plain twin", padded([*table["low"], *table["high"]]), format="+%"),
+        linear_axis(
+            "change", f"{title}: test loss against the plain twin", padded([*table["low"], *table["high"]]), format="+%"
+        ),
         *interval_bars(rows, along="y", across="moved", color=COLOURS),
         marks(rows, "line", **place, strokeWidth=2),
         marks(rows, "circle", **place, size=70, opacity=1),

@@ -2,7 +2,7 @@
 
     python examples/figures/report_picture.py docs/results/fair.csv docs
 
-Writes docs/images/loss-against-ratio.png, interaction-plane.png and report.png, and docs/results/NAME-treatments.png.
+Writes docs/images/loss-against-ratio.png, interaction-plane.png and report.png, and docs/results/fair-treatments.png.
 Needs Chromium on the PATH, and pip install 'interlaw[browser]'.
 """
 

@@ -44,7 +44,7 @@ DATASETS = {
 }
 # One colour a verdict on a claim.
 VERDICTS = {"holds": INTERACTION, "opposite": BEST, "negligible": FIT, "cannot tell": MUTED}
-DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [1, 4], [12, 3], [5, 2, 1, 2, 1, 2])
+DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [3, 5], [12, 3], [5, 2, 1, 2, 1, 2])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"

@@ -162,7 +162,8 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
         caption.append("triangles at the top: means, seeds and curves that lie above the scale; bands are cut there")
     if delta is not None:
         caption.append(f"gold: loss within {100 * delta:.2g}% of the best")
-    if any(panel.fit.interaction_interval is not None for panel in panels):
+    named = [panel.fit.interaction_interval for panel in panels]
+    if any(each is not None and each.low is not None for each in named):
         caption.append("green bar: shapes with the most efficient interaction, chosen without the loss")
     return Drawing(message=loss_message([each.fit for each in panels]), caption="; ".join(caption) + ".", panels=drawn)
 
