@@ -35,6 +35,7 @@ from interlaw.report.plane_figure import DECIDED, draw_plane, plane_message, pla
 from interlaw.report.published_figure import published_lines
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import rendered
+from interlaw.report.treatments_figure import treatments_of_run
 from interlaw.report.wording import units_of
 
 
@@ -141,6 +142,23 @@ def test_shapes_that_differ_much_are_points_and_not_arrows(results: RunResults) 
     (limits,) = loss_limits([dataclasses.replace(panel, fit=dataclasses.replace(panel.fit, points=points), seeds=())])
     assert sum(point.adjusted <= limits.top for point in points) >= 0.75 * len(points)
     assert limits.top < points[-1].adjusted
+
+
+def test_r_star_under_treatments_stands_in_a_strip_below_every_loss(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "two", budgets=(50_000, 100_000), treatments=("fixed", "completep"), views=())
+    drawing = treatments_of_run(load_results(run))
+    assert drawing is not None
+    panel = drawing.panels[0]
+    ground = next(each for each in layers(panel.chart) if each["mark"]["type"] == "rect")
+    (strip,) = rows_of(panel.chart, ground)
+    rows = all_rows(panel.chart)
+    losses = [row["loss"] for row in rows if "shape" in row]
+    stars = [row["loss"] for row in rows if "sign" in row]
+    assert len(losses) == 2 * 6
+    assert stars
+    assert strip["low"] < min(stars) <= max(stars) < strip["high"] < min(losses)
+    colours = next(each["encoding"]["color"] for each in layers(panel.chart) if "color" in each["encoding"])
+    assert colours["scale"]["domain"] == ["CompleteP", "fixed"]
 
 
 def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> None:

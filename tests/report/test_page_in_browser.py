@@ -255,7 +255,7 @@ def test_treatments_are_compared(browser: Any, tmp_path: Path) -> None:
     assert page.page.locator("#best-ratio .cell:not([hidden])").get_attribute("data-treatment") == "mup"
     assert page.count("#treatments .cell:not([hidden]) svg.marks") == 2
     assert page.marks("treatments", "loss").count() == 24
-    assert "from mup to fixed: R* times 0." in page.page.locator("#treatments ul").inner_text()
+    assert "from muP to fixed: R* times 0." in page.page.locator("#treatments ul").inner_text()
     page.marks("treatments", "loss").nth(3).click()
     assert page.signal("treatments", "chosen") != ""
     page.box("100k parameters").uncheck()
