@@ -153,8 +153,8 @@ def tracking_panel(limits: tuple[float, float]) -> Panel:
     found = bounded()
     place: Spec = {"x": "loss", "y": "interaction"}
     chart = layered(
-        log_axis("loss", "R* of the lowest loss", limits, most=5),
-        log_axis("interaction", "R of the most efficient interaction", limits, most=5),
+        log_axis("loss", "R* of the lowest loss", limits),
+        log_axis("interaction", "R of the most efficient interaction", limits),
         marks(
             [dict.fromkeys(place.values(), end) for end in limits],
             "line",

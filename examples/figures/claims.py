@@ -135,7 +135,7 @@ def draw_tracking() -> Drawing:
     rows, color = shapes.to_dict("records"), told_apart("chosen", CHOSEN, (BEST, INTERACTION), legend())
     limits, place = padded(shapes["ratio"], log=True), {"x": "ratio", "y": "above"}
     chart = layered(
-        log_axis("ratio", "R = depth / width", limits, most=5),
+        log_axis("ratio", "R = depth / width", limits),
         linear_axis("above", "loss against the mean over shapes", padded(shapes["above"]), format="+%"),
         marks(rows, "line", **place, detail="context", color=FAINT, strokeWidth=1.2),
         marks([row for row in rows if row["chosen"]], "circle", **place, color=color, size=70, opacity=0.9),

@@ -124,7 +124,7 @@ def draw_learning() -> Drawing:
     target = ((inputs @ first).tanh() + 0.5 * (inputs @ second).square())[:, None]
     model = nn.Sequential(nn.Linear(16, 128), nn.GELU(), nn.Linear(128, 128), nn.GELU(), nn.Linear(128, 1))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
-    stages = {0: "before training", 30: "after 30 steps", 1000: "after 1000 steps"}
+    stages = {0: "Before training", 30: "After 30 steps", 1000: "After 1000 steps"}
     panels = []
     for step in range(1001):
         if step in stages:
@@ -182,7 +182,7 @@ def samples_chart() -> Spec:
     place: Spec = {"x": "samples", "color": color}
     return layered(
         log_axis("samples", "samples", (28, 1170), ticks=counts),
-        linear_axis("ratio", "AOFE-ratio", (0.0, 1.0)),
+        linear_axis("ratio", "AOFE-ratio", (0.0, 1.03)),
         marks([{"ratio": truth}], "rule", y="ratio", color=look.MUTED, strokeDash=[5, 4]),
         marks(values, "rule", **place, y="low", y2="high", where="datum.low !== null", strokeWidth=1.6),
         marks(values, "line", **place, y="ratio", strokeWidth=1.6),
@@ -205,7 +205,7 @@ def chance_chart() -> Spec:
     place: Spec = {"x": "width", "y": "ratio", "color": color}
     return layered(
         log_axis("width", "coordinates", (7, 2340), ticks=widths),
-        linear_axis("ratio", "AOFE-ratio by chance", (0.0, 1.0)),
+        linear_axis("ratio", "AOFE-ratio by chance", (0.0, 1.03)),
         marks(values, "line", **place, strokeWidth=1.6),
         marks(values, "point", **place, filled=True, size=24, opacity=1),
     )
