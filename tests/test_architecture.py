@@ -142,6 +142,67 @@ def test_leaves_stand_alone() -> None:
             assert foreign <= LEAVES[stage_of(path)], place(path)
 
 
+def module_of(path: Path) -> str:
+    return ".".join(("interlaw", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def own_imports(tree: ast.Module) -> Iterator[str]:
+    """Absolute names that the imports of this package name, `module.name` of each; those for types alone left out."""
+    for_types = {
+        node
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
+        for node in ast.walk(branch)
+    }
+    for node in set(ast.walk(tree)) - for_types:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield str(node.module)
+
+
+def circles(edges: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """Groups of modules that reach each other, and modules that import themselves."""
+
+    @cache
+    def reached(module: str) -> frozenset[str]:
+        seen, left = set(), [module]
+        while left:
+            for other in edges.get(left.pop(), set()) - seen:
+                seen.add(other)
+                left.append(other)
+        return frozenset(seen)
+
+    groups = {tuple(sorted(other for other in reached(module) if module in reached(other))) for module in edges}
+    return sorted(group for group in groups if group)
+
+
+def test_no_module_imports_what_imports_it() -> None:
+    """Within functions too, where a circle would pass unseen; what is imported for types alone loads nothing."""
+    modules = {module_of(path): path for path in FILES}
+    edges = {
+        module: {name for name in own_imports(parsed(path)) if name in modules and name != "interlaw"}
+        for module, path in modules.items()
+        if path.name != "__init__.py"  # these load public names lazily
+    }
+    assert sum(map(len, edges.values())) > 500  # the walk saw the imports
+    assert circles(edges) == []
+
+
+def test_circles_are_seen() -> None:
+    """The net itself."""
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}}
+    assert circles(edges) == [("b", "c"), ("d",)]
+    source = """if TYPE_CHECKING:
+    from interlaw.a import b
+
+def f():
+    from interlaw.c import d
+"""
+    assert list(own_imports(ast.parse(source))) == ["interlaw.c.d", "interlaw.c"]
+
+
 def test_packages_come_in_by_few_doors() -> None:
     wrong = [
         (place(path), name)

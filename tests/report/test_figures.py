@@ -24,12 +24,12 @@ from interlaw.report.figure import (
     page_specification,
     register,
     specification,
-    whole,
 )
 from interlaw.report.figures import drawings
 from interlaw.report.law_figure import grid_of, law_line
 from interlaw.report.look import nice_ticks
 from interlaw.report.loss_figure import depth_rows, draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
+from interlaw.report.offline import whole
 from interlaw.report.page import page
 from interlaw.report.plane_figure import DECIDED, draw_plane, plane_message, plane_rows
 from interlaw.report.published_figure import published_lines

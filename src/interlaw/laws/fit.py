@@ -46,7 +46,7 @@ def fit_law(
     """Fit the law of depth and width to a table of runs.
 
     Per budget the loss near its minimum is a parabola in log R, R = depth / width, with a cubic term where six shapes
-    or more allow it (least squares on shape means; bootstrap over shapes; profile interval). The loss interval is
+    or more allow it (least squares on shape means; bootstrap over shapes). The loss interval is
     {R : L(R) <= (1 + delta) min L}. The interaction interval is the R-range of the shapes that are Pareto-optimal for
     (high aofe_ratio, low aofe) with probability .9, found without the loss. With two budgets or more a joint law binds
     them.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlaw.published import PAPER_INTERVAL
-from interlaw.recommendation.belief import RatioInterval, about_fit
+from interlaw.published import PAPER_INTERVAL, PublishedRow
+from interlaw.recommendation.belief import Belief, RatioInterval, about_fit
+from interlaw.recommendation.candidate import Candidate
+from interlaw.recommendation.cost import Cost, Plan
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
 from interlaw.recommendation.opinions import SIMILAR_SIZE_FACTOR
 from interlaw.recommendation.wording import format_bytes
@@ -15,7 +17,7 @@ from interlaw.shapes import Shape
 from interlaw.size import format_size
 
 if TYPE_CHECKING:
-    from interlaw.recommendation.recommendation import Recommendation
+    from interlaw.laws import LawFit
 
 # A predictive interval wider than this factor leaves the shape nearly open.
 WIDE_FACTOR = 4.0
@@ -25,15 +27,14 @@ FEW_TOKENS = 0.1  # a parameter: no sweep of the evidence trained so little, so 
 COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the model, above which a note says so
 
 
-def reason(result: Recommendation) -> str:
-    """Why this shape, in one sentence without its name."""
-    belief, pick, parallel = result.belief, result.pick, result.dimensions.parallel
+def reason(pick: Candidate, *, belief: Belief, given: bool, parallel: int) -> str:
+    """Why this shape, in one sentence without its name; `given` says that the interval is the user's."""
     measured = len(belief.weights) - belief.uses_fit
     row = pick.shape.to_dict()
     kv = row.get("num_kv_heads")
     who = f"your fit and {measured} measured data sets" if belief.uses_fit else f"{measured} measured data sets"
     heads = f"{row['num_heads']} heads of {row['head_dim']}" + (f", {kv} key-value heads" if kv else "")
-    among = "in your interval" if result.interval.given else "near it"
+    among = "in your interval" if given else "near it"
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
     return (
@@ -48,9 +49,8 @@ def _end(ratio: float) -> str:
     return f"{ratio:.3f}" if 0.001 <= ratio < 10 else f"{ratio:.2g}"
 
 
-def basis(result: Recommendation) -> str:
+def basis(cost: Cost, *, dimensions: Dimensions, plan: Plan) -> str:
     """What the columns of the table rest on."""
-    dimensions, plan, cost = result.dimensions, result.plan, result.pick.cost
     of, num_parallel = dimensions.family, dimensions.parallel
     own = of.startswith("hf:") and dimensions.vocab_size == family_facts(of).defaults["vocab_size"]
     hint = f" (--devices {num_parallel} counts all {num_parallel})" if plan.num_devices < num_parallel else ""
@@ -63,12 +63,19 @@ def basis(result: Recommendation) -> str:
     )
 
 
-def notes(result: Recommendation) -> Iterator[str]:
+def notes(
+    pick: Candidate,
+    *,
+    belief: Belief,
+    interval: RatioInterval,
+    dimensions: Dimensions,
+    models: Sequence[PublishedRow],
+    fit: LawFit | None,
+) -> Iterator[str]:
     """How far to trust it, what a choice costs, and who disagrees."""
-    belief, pick, dimensions = result.belief, result.pick, result.dimensions
-    if result.interval.given:
+    if interval.given:
         yield f"you gave the interval; the evidence puts R* at {belief.ratio:.4f}, which the predicted losses follow"
-    yield from about_fit(result.fit, belief)
+    yield from about_fit(fit, belief)
     if belief.high / belief.low > WIDE_FACTOR:
         yield (
             f"the evidence leaves R* open by a factor of {_factor(belief.high / belief.low)}: a sweep of your own at a "
@@ -94,9 +101,9 @@ def notes(result: Recommendation) -> Iterator[str]:
     yield from _head_costs(pick.shape, dimensions)
     if dimensions.parallel > 1 and dimensions.vocabulary % dimensions.parallel:
         yield f"a vocabulary of {dimensions.vocabulary:,} does not divide by {dimensions.parallel}: pad it"
-    yield _paper(result.interval)
-    if result.models:
-        where = [result.interval.position(model.ratio) for model in result.models]
+    yield _paper(interval)
+    if models:
+        where = [interval.position(model.ratio) for model in models]
         yield (
             f"of {len(where)} published models within a factor of {SIMILAR_SIZE_FACTOR} of "
             f"{format_size(belief.params)}, {where.count('below')} lie below the interval (shallower), "

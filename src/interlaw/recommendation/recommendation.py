@@ -72,7 +72,7 @@ class Recommendation(Charted):
     @property
     def why(self) -> str:
         """Why the pick, in words."""
-        return reason(self)
+        return reason(self.pick, belief=self.belief, given=self.interval.given, parallel=self.dimensions.parallel)
 
     @cached_property
     def laws(self) -> tuple[LawOpinion, ...]:
@@ -87,7 +87,15 @@ class Recommendation(Charted):
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know, in words."""
-        return (*self.caveats, *notes(self))
+        said = notes(
+            self.pick,
+            belief=self.belief,
+            interval=self.interval,
+            dimensions=self.dimensions,
+            models=self.models,
+            fit=self.fit,
+        )
+        return (*self.caveats, *said)
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of the command's JSON."""
@@ -143,7 +151,8 @@ class Recommendation(Charted):
 
     def notes(self) -> list[str]:
         """Lines of 80 columns: what the columns rest on, and every warning."""
-        return wrapped([basis(self), *(f"note: {one}" for one in self.warnings)])
+        rests_on = basis(self.pick.cost, dimensions=self.dimensions, plan=self.plan)
+        return wrapped([rests_on, *(f"note: {one}" for one in self.warnings)])
 
     def __str__(self) -> str:
         """The answer, in at most 15 lines."""

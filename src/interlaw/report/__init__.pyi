@@ -10,7 +10,6 @@ from .figure import Drawing as Drawing
 from .figure import Figure as Figure
 from .figure import Panel as Panel
 from .figure import register as register
-from .figure import whole as whole
 from .figures import write_figures as write_figures
 from .interaction_figure import draw_interaction as draw_interaction
 from .law_figure import draw_fit as draw_fit
@@ -18,6 +17,7 @@ from .layers_figure import draw_layers as draw_layers
 from .layers_pair_figure import difference_in_words as difference_in_words
 from .layers_pair_figure import draw_layers_pair as draw_layers_pair
 from .offline import offline as offline
+from .offline import whole as whole
 from .page import demo_page as demo_page
 from .page import write_report as write_report
 from .recommendation_figure import draw_frontier as draw_frontier

@@ -9,10 +9,10 @@ from interlaw.interaction import Interaction, Layers
 from interlaw.laws import LawFit
 from interlaw.recommendation import Evidence, Recommendation
 from interlaw.report.evidence_figure import draw_evidence
-from interlaw.report.figure import whole
 from interlaw.report.interaction_figure import draw_interaction
 from interlaw.report.law_figure import draw_fit
 from interlaw.report.layers_figure import draw_layers
+from interlaw.report.offline import whole
 from interlaw.report.recommendation_figure import draw_recommendation
 from interlaw.report.tracking_figure import draw_tracking
 from interlaw.tracking import Tracker

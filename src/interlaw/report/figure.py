@@ -13,7 +13,7 @@ from typing import Any
 
 from interlaw.plain import plain
 from interlaw.registry import Registry
-from interlaw.report.look import CONFIG, VEGA_CONFIG
+from interlaw.report.look import VEGA_CONFIG
 from interlaw.report.marks import Spec, when
 from interlaw.report.results import Analysis, RunResults, by_treatment
 
@@ -24,7 +24,6 @@ IS_CHOSEN = "(!chosen || datum.shape == chosen) && (!trial || !datum.key || datu
 BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("budget", "seed"))
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
 BETWEEN = 60  # pixels that axes and gaps take of a panel's place
-CELL_WIDTH = 1000  # pixels of a notebook's cell: it shrinks what is wider, and its print with it
 LETTER = 6.1  # pixels of one letter of a subtitle, about
 
 
@@ -103,20 +102,6 @@ def params(room: float | None = None) -> list[Spec]:
 def chosen_opacity(value: float = 1.0, *, else_value: float = 0.15) -> Spec:
     """Opacity of a mark that stands for a shape or a trial: faint while another one is chosen."""
     return when(IS_CHOSEN, value, else_value)
-
-
-def whole(drawing: Drawing) -> Any:
-    """A drawing as an Altair chart, for a notebook."""
-    import altair as alt
-
-    from interlaw.report.offline import offline
-
-    fitting = max(1, CELL_WIDTH // (max(panel.width for panel in drawing.panels) + BETWEEN))
-    if drawing.aligned:  # the others have rows that belong together
-        drawing = replace(drawing, columns=min(drawing.columns, fitting))
-    found = {**specification(drawing), "config": CONFIG}
-    kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
-    return offline(kind.from_dict(found, validate=False))  # `to_dict` checks it
 
 
 def specification(drawing: Drawing) -> Spec:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import base64
 import struct
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 
+from interlaw.report.figure import BETWEEN, Drawing, specification
+from interlaw.report.look import CONFIG
 from interlaw.report.saving import PIXELS, rendered
 
 # the kind by which notebooks know a chart of this major version of Vega-Lite, as Altair names it
 VEGALITE = f"application/vnd.vegalite.{alt.SCHEMA_VERSION.partition('.')[0]}+json"
+CELL_WIDTH = 1000  # pixels of a notebook's cell: it shrinks what is wider, and its print with it
 PNG_SIZE = slice(16, 24)  # bytes of a PNG's header that hold width and height
 
 
@@ -51,3 +55,13 @@ def offline(chart: Any) -> Any:
     """
     object.__setattr__(chart, "__class__", KINDS.get(type(chart), type(chart)))  # Altair takes plain ones as chart data
     return chart
+
+
+def whole(drawing: Drawing) -> Any:
+    """A drawing as an Altair chart, for a notebook."""
+    fitting = max(1, CELL_WIDTH // (max(panel.width for panel in drawing.panels) + BETWEEN))
+    if drawing.aligned:  # the others have rows that belong together
+        drawing = replace(drawing, columns=min(drawing.columns, fitting))
+    found = {**specification(drawing), "config": CONFIG}
+    kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
+    return offline(kind.from_dict(found, validate=False))  # `to_dict` checks it

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.tasks.images_spec import ImageTaskSpec
 from interlaw.tasks.pictures import draw_pictures, split_digits
 from interlaw.tasks.task import sent
 
@@ -23,21 +22,37 @@ class ImageTask:
     """Restore images from what is left of them; the loss is the mean squared error over masked pixels only.
 
     Args:
-        spec: Which images, and the size of a patch.
+        digits: Scikit-learn's digits; else drawn scenes.
+        image_size: Pixels along a side of an image.
+        patch: Pixels along a side of a patch.
+        num_masked: Masked patches of an image.
+        data_seed: Seed of the split of the digits, and of the held-out scenes.
         device: Where batches are put.
     """
 
     unit = "pixel"
 
-    def __init__(self, spec: ImageTaskSpec, *, device: torch.device | str = "cpu") -> None:
-        self.spec = spec
+    def __init__(
+        self,
+        *,
+        digits: bool,
+        image_size: int,
+        patch: int,
+        num_masked: int,
+        data_seed: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.image_size = image_size
+        self.patch = patch
+        self.num_masked = num_masked
+        self.data_seed = data_seed
         self.device = torch.device(device)
-        self._digits = split_digits(seed=spec.data_seed) if spec.images == "digits" else None
+        self._digits = split_digits(seed=data_seed) if digits else None
 
     @property
     def units_per_sample(self) -> int:
         """Masked pixels of an image."""
-        return self.spec.units_per_sample
+        return self.num_masked * self.patch**2
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: images and masks, a pure function of the arguments."""
@@ -80,14 +95,13 @@ class ImageTask:
             digits = self._digits[split]
             return digits[:count] if source is None else digits[source.integers(0, len(digits), size=count)]
         if source is None:
-            source = np.random.Generator(np.random.Philox(key=[self.spec.data_seed, 100 + _SPLIT_SEEDS[split]]))
-        return draw_pictures(count, size=self.spec.image_size, source=source)
+            source = np.random.Generator(np.random.Philox(key=[self.data_seed, 100 + _SPLIT_SEEDS[split]]))
+        return draw_pictures(count, size=self.image_size, source=source)
 
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:
         """Images greyed out under a mask, with the mask as a last channel, and the images themselves."""
-        images, spec = sent(images, self.device), self.spec
-        side = spec.image_size // spec.patch
-        masks = draw_masks(len(images), side=side, patch=spec.patch, num_masked=spec.num_masked, source=source)
+        images, side = sent(images, self.device), self.image_size // self.patch
+        masks = draw_masks(len(images), side=side, patch=self.patch, num_masked=self.num_masked, source=source)
         mask = sent(masks, self.device).to(images.dtype)
         return torch.cat([images * (1 - mask) + GREY * mask, mask], 1), images
 

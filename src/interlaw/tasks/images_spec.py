@@ -68,4 +68,11 @@ class ImageTaskSpec(WholeTask):
         """The images as a task."""
         from interlaw.tasks.images import ImageTask
 
-        return ImageTask(self, device=device)
+        return ImageTask(
+            digits=self.images == "digits",
+            image_size=self.image_size,
+            patch=self.patch,
+            num_masked=self.num_masked,
+            data_seed=self.data_seed,
+            device=device,
+        )

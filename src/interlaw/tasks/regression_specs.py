@@ -75,7 +75,7 @@ class VectorTaskSpec(DrawnTask):
         """Directions and points."""
         from interlaw.tasks.vectors import draw_splits
 
-        return draw_splits(self)
+        return draw_splits(self.counts, dim=self.dim, variant=self.variant, seed=self.data_seed)
 
 
 class WaveTaskSpec(DrawnTask):
@@ -109,7 +109,8 @@ class WaveTaskSpec(DrawnTask):
         """The target and the points."""
         from interlaw.tasks.waves import draw_splits
 
-        return draw_splits(self)
+        target = self.model_dump(include={"dim", "hidden", "layers", "gain", "noise"})
+        return draw_splits(self.counts, **target, seed=self.data_seed)
 
 
 class SequenceTaskSpec(DrawnTask):
@@ -144,6 +145,8 @@ class SequenceTaskSpec(DrawnTask):
 
     def draw(self) -> Splits:
         """Sequences, and what the teacher makes of them."""
+        from interlaw.shapes import GRUShape
         from interlaw.tasks.sequences import draw_splits
 
-        return draw_splits(self)
+        teacher = GRUShape(depth=self.teacher_depth, width=self.teacher_width, time=self.time)
+        return draw_splits(self.counts, teacher=teacher, seed=self.data_seed)

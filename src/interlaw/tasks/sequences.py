@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.models import build_model
 from interlaw.shapes import GRUShape
-from interlaw.tasks.regression_specs import SequenceTaskSpec
 from interlaw.tasks.samples import Splits
 
 _CHUNK = 512  # sequences at once: their states take 10 MB at 80 steps of 64 units
 
 
-def draw_splits(spec: SequenceTaskSpec) -> Splits:
+def draw_splits(counts: Mapping[str, int], *, teacher: GRUShape, seed: int) -> Splits:
     """Noise and what the teacher makes of it in each split, worked out on the CPU whatever the device."""
-    teacher = build_model(
-        GRUShape(depth=spec.teacher_depth, width=spec.teacher_width, time=spec.time), seed=spec.data_seed
-    )
-    generator = torch.Generator().manual_seed(spec.data_seed)
-    noise = {split: torch.randn(count, spec.time, 1, generator=generator) for split, count in spec.counts.items()}
-    features = {split: last_states(teacher.get_submodule("layers"), x) for split, x in noise.items()}
+    layers = build_model(teacher, seed=seed).get_submodule("layers")
+    generator = torch.Generator().manual_seed(seed)
+    noise = {split: torch.randn(count, teacher.time, 1, generator=generator) for split, count in counts.items()}
+    features = {split: last_states(layers, x) for split, x in noise.items()}
     mean, std = features["train"].mean(0), features["train"].std(0, correction=0).clamp(min=1e-12)
     return {split: (x, (features[split] - mean) / std) for split, x in noise.items()}
 

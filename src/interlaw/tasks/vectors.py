@@ -6,6 +6,7 @@ Legend: x in R^dim; u, v, w unit vectors; A, B matrices (dim, 8) with unit colum
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,22 +14,21 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from interlaw.tasks.regression_specs import VectorTaskSpec
 from interlaw.tasks.samples import Splits
 
 RANK = 8  # products in the mixed term
 NOISE = 0.03  # standard deviation of the labels' noise, beside a target of about 1
 
 
-def draw_splits(spec: VectorTaskSpec) -> Splits:
+def draw_splits(counts: Mapping[str, int], *, dim: int, variant: str, seed: int) -> Splits:
     """Directions and the points of each split, one stream of random numbers on the CPU whatever the device."""
-    generator = torch.Generator().manual_seed(spec.data_seed)
-    directions = draw_directions(spec.dim, generator=generator)
+    generator = torch.Generator().manual_seed(seed)
+    directions = draw_directions(dim, generator=generator)
     splits = {}
-    for split, count in spec.counts.items():
-        x = torch.randn(count, spec.dim, generator=generator)
+    for split, count in counts.items():
+        x = torch.randn(count, dim, generator=generator)
         noise = NOISE * torch.randn(count, generator=generator)
-        splits[split] = (x, (target(x, directions, variant=spec.variant) + noise)[:, None])
+        splits[split] = (x, (target(x, directions, variant=variant) + noise)[:, None])
     return splits
 
 

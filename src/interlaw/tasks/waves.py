@@ -10,30 +10,31 @@ Legend: x in R^dim; W_1 (dim, hidden), W_k (hidden, hidden) and a (hidden,) rand
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interlaw.tasks.regression_specs import WaveTaskSpec
 from interlaw.tasks.samples import Splits
 
 
-def draw_splits(spec: WaveTaskSpec) -> Splits:
+def draw_splits(
+    counts: Mapping[str, int], *, dim: int, hidden: int, layers: int, gain: float, noise: float, seed: int
+) -> Splits:
     """The target and the points of each split, one stream of random numbers on the CPU whatever the device.
 
     Targets are scaled so that the training ones have standard deviation 1 before noise is added to them; held-out
     targets stay without noise, so the loss is the share of the variance that the network does not explain.
     """
-    generator = torch.Generator().manual_seed(spec.data_seed)
-    matrices = draw_matrices(spec.dim, hidden=spec.hidden, layers=spec.layers, gain=spec.gain, generator=generator)
-    last = torch.randn(spec.hidden, generator=generator)
-    points = {split: torch.randn(count, spec.dim, generator=generator) for split, count in spec.counts.items()}
+    generator = torch.Generator().manual_seed(seed)
+    matrices = draw_matrices(dim, hidden=hidden, layers=layers, gain=gain, generator=generator)
+    last = torch.randn(hidden, generator=generator)
+    points = {split: torch.randn(count, dim, generator=generator) for split, count in counts.items()}
     targets = {split: waves(x, matrices, last) for split, x in points.items()}
     scale = targets["train"].std(correction=0)
     targets = {split: y / scale for split, y in targets.items()}
-    targets["train"] = targets["train"] + spec.noise * torch.randn(spec.train, generator=generator)
+    targets["train"] = targets["train"] + noise * torch.randn(counts["train"], generator=generator)
     return {split: (x, targets[split][:, None]) for split, x in points.items()}
 
 
