@@ -203,6 +203,16 @@ def f():
     assert list(own_imports(ast.parse(source))) == ["interlaw.c.d", "interlaw.c"]
 
 
+def test_no_two_public_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(place(path))
+    assert len(places) > 150  # the walk saw them
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_packages_come_in_by_few_doors() -> None:
     wrong = [
         (place(path), name)

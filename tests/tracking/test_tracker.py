@@ -17,7 +17,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction import measure
 from interlaw.models import build_model
 from interlaw.report.tracking_figure import draw_tracking
-from interlaw.tracking import Point, Tracker
+from interlaw.tracking import TrackedPoint, Tracker
 
 X = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
 
@@ -163,7 +163,7 @@ def test_its_chart_holds_the_table(tmp_path: Path) -> None:
 def test_its_title_says_what_can_be_told_from_chance(low: float, high: float, said: str) -> None:
     tracker = il.track(network(), X, views=("input",))
     ends = {"low": 0.39, "high": 0.41, "excess_low": low, "excess_high": high}
-    tracker.points.append(Point(step=5, view="input", interaction=0.4, null=0.3, excess=0.1, **ends))
+    tracker.points.append(TrackedPoint(step=5, view="input", interaction=0.4, null=0.3, excess=0.1, **ends))
     assert said in draw_tracking(tracker).message
 
 

@@ -30,7 +30,7 @@ from interlaw.interaction.network import explained
 from interlaw.interaction.options import VIEWS, Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places, require_finite
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import Columns, ones, random_signs, unit_cotangents
+from interlaw.interaction.views import GradientColumns, ones, random_signs, unit_cotangents
 
 # As the paper's code has it: 64 outputs of a matrix drawn with this seed.
 PROJECTED_OUTPUTS = 64
@@ -57,7 +57,7 @@ def output_view(options: Options, outputs: Outputs) -> Contribute:
         """The m rows of B by reverse mode."""
         (name,) = places.kept
         rows = _rows(places, batch, outputs, unit_cotangents)
-        columns = Columns(1, route=options.route)
+        columns = GradientColumns(1, route=options.route)
         columns.add(rows)
         return {name: columns.contribution(ones(rows))}
 

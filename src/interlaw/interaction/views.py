@@ -55,14 +55,14 @@ class InputSide:
             drawn, count, probes = self._draw(y)
             return drawn
 
-        gathered: dict[str, Columns] = {}
+        gathered: dict[str, GradientColumns] = {}
         weights: dict[str, Tensor] = {}
         for gradients in places.gradients(batch, self._outputs, cotangents):
             kept = places.kept
             for name in kept.keys() & gradients.keys():
                 columns = of_tokens(kept[name], kept[name].columns(gradients[name]), batch)
                 weights.setdefault(name, count_positions(columns, batch))
-                gathered.setdefault(name, Columns(count, route=self._route)).add(columns)
+                gathered.setdefault(name, GradientColumns(count, route=self._route)).add(columns)
         return {name: gathered[name].contribution(weights[name], num_probes=probes) for name in places.kept}
 
 
@@ -72,7 +72,7 @@ def of_tokens(place: Place, columns: Tensor, batch: Batch) -> Tensor:
     return columns if tokens is None or columns.shape[2] <= tokens else columns[:, :, -tokens:]
 
 
-class Columns:
+class GradientColumns:
     """Gathers `count` sets of columns (n, D, c) of a batch: side by side, or summed up when that is smaller.
 
     At most D columns are kept before they are summed up, so that a network of many outputs never needs all of its

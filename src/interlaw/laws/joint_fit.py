@@ -13,7 +13,7 @@ from interlaw.laws.compare import compare_forms
 from interlaw.laws.dependence import dependence
 from interlaw.laws.forms import features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.joint_law import Curvature, Estimate, JointLaw
+from interlaw.laws.joint_law import Curvature, JointLaw, Parameter
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
@@ -110,12 +110,12 @@ class Refits:
     converged: float
     confidence: float
 
-    def estimate(self, values: FloatArray) -> Estimate:
+    def estimate(self, values: FloatArray) -> Parameter:
         """A quantity of the law, first, with the percentile interval of the refits', (1 + k,)."""
         low, high = np.quantile(values[1:], [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
-        return Estimate(value=float(values[0]), low=float(low), high=float(high))
+        return Parameter(value=float(values[0]), low=float(low), high=float(high))
 
-    def parameters(self, reference: float) -> dict[str, Estimate]:
+    def parameters(self, reference: float) -> dict[str, Parameter]:
         """In natural units; kappa and skew in loss units at N0, or as means over free budgets."""
         form, (log_ratio, gamma) = self.solution.form, self.optimum.T
         values = {"gamma": gamma}
@@ -215,7 +215,7 @@ def _covariance(draws: FloatArray) -> tuple[tuple[float, float], tuple[float, fl
     return (float(first * first), both), (both, float(second * second))
 
 
-def _status(solution: Solution, kappa: Estimate) -> str:
+def _status(solution: Solution, kappa: Parameter) -> str:
     if not solution.converged:
         return "not converged"
     if kappa.low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):

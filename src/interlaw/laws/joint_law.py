@@ -10,7 +10,7 @@ from interlaw.laws.compare import RivalForm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Parameter:
     """A parameter with its bootstrap interval."""
 
     value: float
@@ -75,7 +75,7 @@ class JointLaw:
     form: str
     formula: str
     status: str
-    parameters: dict[str, Estimate]
+    parameters: dict[str, Parameter]
     reference_params: float
     params_low: float
     params_high: float

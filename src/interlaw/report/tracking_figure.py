@@ -8,7 +8,7 @@ from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FIT, INTERACTION, MUTED, padded
 from interlaw.report.marks import Spec, layered, linear_axis, marks, told_apart
 from interlaw.report.wording import number
-from interlaw.tracking import Point, Tracker
+from interlaw.tracking import TrackedPoint, Tracker
 
 MEASURED, CHANCE = "AOFE-ratio", "by chance"
 
@@ -94,7 +94,7 @@ def _message(tracker: Tracker, views: list[str]) -> str:
     return "; ".join(said)
 
 
-def _against(point: Point) -> str:
+def _against(point: TrackedPoint) -> str:
     """A point's ratio, and whether it differs from that of chance."""
     side = "above" if point.excess_low > 0 else "below" if point.excess_high < 0 else "cannot be told from"
     return f"{point.interaction:z.3f} at step {point.step} ({side} chance, {point.null:z.3f})"

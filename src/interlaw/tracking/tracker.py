@@ -25,7 +25,7 @@ NAN = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class TrackedPoint:
     """One measurement during training.
 
     Attributes:
@@ -83,10 +83,10 @@ class Tracker(Charted):
         for view, own in given.items():
             options_from({**self._options, "view": view, "groups": own.groups})
         self._model, self._given, self._every = model, given, every
-        self.points: list[Point] = []
+        self.points: list[TrackedPoint] = []
         self.losses: dict[int, float] = {}
 
-    def __call__(self, step: int, *, loss: float | Tensor | None = None) -> tuple[Point, ...]:
+    def __call__(self, step: int, *, loss: float | Tensor | None = None) -> tuple[TrackedPoint, ...]:
         """Measures every view where the step is due, as training finds the network at this step.
 
         Args:
@@ -114,7 +114,7 @@ class Tracker(Charted):
         """Keeps a training loss for the table and the chart."""
         self.losses[step] = loss
 
-    def _point(self, step: int, view: str, *, may_fail: bool) -> Point:
+    def _point(self, step: int, view: str, *, may_fail: bool) -> TrackedPoint:
         """One view's measurement."""
         own = self._given[view]
         how: MeasureOptions = {**self._options, "view": view, "groups": own.groups}
@@ -123,17 +123,17 @@ class Tracker(Charted):
         except (InterlawError, RuntimeError) as error:  # torch's own errors, such as those of memory, are RuntimeErrors
             if not may_fail:
                 raise
-            return Point(step=step, view=view, reason=f"{type(error).__name__}: {error}")
+            return TrackedPoint(step=step, view=view, reason=f"{type(error).__name__}: {error}")
 
     def to_frame(self) -> pd.DataFrame:
         """One row a step and view: interaction, null and excess with their intervals, and the loss where it is known.
 
         Returns:
-            Columns as the fields of `Point`, and `loss`.
+            Columns as the fields of `TrackedPoint`, and `loss`.
         """
         import pandas as pd
 
-        columns = list(Point.__dataclass_fields__)
+        columns = list(TrackedPoint.__dataclass_fields__)
         frame = pd.DataFrame([asdict(point) for point in self.points], columns=columns)
         return frame.assign(loss=[self.losses.get(point.step, NAN) for point in self.points])
 
@@ -216,10 +216,10 @@ def _default_view(model: nn.Module, inputs: object) -> str:
     return Subject(model=model).default_view
 
 
-def _point_of(step: int, found: Interaction) -> Point:
+def _point_of(step: int, found: Interaction) -> TrackedPoint:
     """A measurement as a row."""
     ratio, excess = found.aofe_ratio, found.excess
-    return Point(
+    return TrackedPoint(
         step=step,
         view=found.view,
         interaction=ratio.value,
