@@ -156,10 +156,38 @@ def test_our_own_commands_start_without_a_look_at_other_packages(installed: dict
         assert done.stdout.split()[-1] == expected
 
 
+def test_messages_list_what_is_installed(installed: dict[str, str], tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE)
+    wrong = {
+        "ladder": "shapes --family nope --params 1k --depths 1",
+        "narrow": "check-parametrization --treatment nope",
+        "notebook": f"sweep {recipe} --out {tmp_path}/run --log nope",
+    }
+    for name, line in {"signs": 'kind = "signs"', "last-position": '"last-position"'}.items():
+        recipe = tmp_path / f"{name}.toml"
+        recipe.write_text(RECIPE.replace(line, line.replace(name, "nope")))
+        wrong[name] = f"sweep {recipe} --out {tmp_path}/run"
+    code = "import sys; from interlaw.cli import run; [run(line.split()) for line in sys.stdin]"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input="\n".join(wrong.values()),
+        env={**installed, "COLUMNS": "500"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = [line for line in done.stderr.splitlines() if "nope" in line]
+    assert len(said) == len(wrong), done.stderr
+    for name, line in zip(wrong, said, strict=True):
+        assert name in line, line
+
+
 def test_a_registry_knows_what_this_process_added() -> None:
     registry: Registry[int] = Registry("interlaw.nothing", {"one": 1})
     registry["two"] = 2
     assert (registry["two"], "two" in registry, "three" in registry) == (2, True, False)
     assert registry.everything() == {"one": 1, "two": 2}
+    assert registry.names() == ["one", "two"]
     with pytest.raises(KeyError, match="three"):
         registry["three"]

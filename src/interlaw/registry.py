@@ -17,7 +17,8 @@ class Registry(dict[str, T]):
 
     `registry[name] = value` adds to this process alone. An entry point (`name = "package.module:value"` under the
     group in the other package's pyproject.toml) is found in every process, so also by the command line and by a
-    sweep's workers. Iterating shows what this process knows; `everything` also loads the entry points.
+    sweep's workers. Iterating shows what this process knows; `names` also lists the entry points, and
+    `everything` loads them.
 
     Args:
         group: Group of the entry points.

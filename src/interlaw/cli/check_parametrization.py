@@ -125,7 +125,7 @@ def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
     for name in chosen:
         if name not in training.RULES:
             raise InterlawError(
-                f"expected --treatment of {', '.join(training.RULES)}, found {name!r}; choose among them"
+                f"expected --treatment of {', '.join(training.RULES.names())}, found {name!r}; choose among them"
             )
     return chosen
 

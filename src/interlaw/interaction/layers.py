@@ -146,7 +146,7 @@ def measure_layers(
     """
     asked = options_from(options, without=("layer",))
     if not asked.record.layers:
-        known = " or ".join(repr(name) for name, view in VIEWS.items() if view.layers)
+        known = " or ".join(repr(name) for name, view in VIEWS.everything().items() if view.layers)
         raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
 
     def find(batch: Batch) -> list[Place]:

@@ -127,7 +127,7 @@ class Options:
     @property
     def record(self) -> View:
         """What the view is."""
-        require_among("a view", self.view, VIEWS)
+        require_among("a view", self.view, VIEWS.names())
         return VIEWS[self.view]
 
     def _require_use(self) -> None:
@@ -140,7 +140,7 @@ class Options:
 
 def _without_use(options: Options, name: str) -> InterlawError:
     """The refusal of an option, with the views that have a use for it."""
-    others = ", ".join(other for other, view in VIEWS.items() if name not in view.useless)
+    others = ", ".join(other for other, view in VIEWS.everything().items() if name not in view.useless)
     return InterlawError(
         f"the {options.view} view has no use for {name}, found {getattr(options, name)!r}; leave it out, or use one of "
         f"the views {others}"

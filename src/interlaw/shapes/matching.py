@@ -51,8 +51,8 @@ def require_family(family: str) -> type[Shape]:
             shape_class: type[Shape] = found(name) if name else found
             return shape_class
     raise InterlawError(
-        f"expected a family of {', '.join(FAMILIES)} or hf:NAME, found {family!r}; choose one of them"
-        f"{near_family(family, FAMILIES)}"
+        f"expected a family of {', '.join(FAMILIES.names())} or hf:NAME, found {family!r}; choose one of them"
+        f"{near_family(family, FAMILIES.names())}"
     )
 
 

@@ -270,9 +270,9 @@ class Recipe(Strict):
         """What no single key can know."""
         for view in self.measure.views:
             if view not in VIEWS:
-                raise ValueError(
-                    f"measure.views names {view!r}; choose among {', '.join(VIEWS)}{did_you_mean(view, VIEWS)}"
-                )
+                known = VIEWS.names()
+                near = did_you_mean(view, known)
+                raise ValueError(f"measure.views names {view!r}; choose among {', '.join(known)}{near}")
         for size, source in self.task.decides.items():
             if size in self.shape:
                 raise ValueError(f"shape.{size} follows from {source}; remove it")

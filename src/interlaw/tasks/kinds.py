@@ -49,8 +49,9 @@ def _reader(model: Callable[[TaskKind], type[Strict]]) -> Callable[[Any], Any]:
             return document
         kind = document.get("kind", "text")
         if not isinstance(kind, str) or kind not in TASKS:
-            near = did_you_mean(kind, TASKS)
-            raise ValueError(f"kind must be one of {', '.join(TASKS)}, found {str(kind)[:40]!r}{near}")
+            known = TASKS.names()
+            near = did_you_mean(kind, known)
+            raise ValueError(f"kind must be one of {', '.join(known)}, found {str(kind)[:40]!r}{near}")
         return model(TASKS[kind]).model_validate(document)
 
     return read

@@ -96,8 +96,8 @@ def require_rule(name: str) -> Rule:
     """
     if name not in RULES:
         raise InterlawError(
-            f"expected a parametrization of {', '.join(RULES)}, found {name!r}; choose one of them"
-            f"{did_you_mean(name, RULES)}"
+            f"expected a parametrization of {', '.join(RULES.names())}, found {name!r}; choose one of them"
+            f"{did_you_mean(name, RULES.names())}"
         )
     return RULES[name]
 

@@ -40,8 +40,9 @@ def require_loggers(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in LOGGERS:
+            known = LOGGERS.names()
             raise InterlawError(
-                f"expected --log {', '.join(LOGGERS)}, found {name!r}; choose among them{did_you_mean(name, LOGGERS)}"
+                f"expected --log {', '.join(known)}, found {name!r}; choose among them{did_you_mean(name, known)}"
             )
         LOGGERS[name](Path())
 
