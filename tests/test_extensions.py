@@ -97,7 +97,7 @@ def test_a_published_law_and_a_sweep_are_found(installed: dict[str, str]) -> Non
     )
     assert [shape["family"] for shape in shapes["shapes"]] == ["ladder", "ladder"]
     assert fit["budgets"][0]["best"]["depth"] == 3
-    assert "elsewhere" in {law["key"] for law in recommended["laws"]}
+    assert {law["key"]: law["ratio"] for law in recommended["laws"]}["elsewhere"] == pytest.approx(0.02 * 350**-0.25)
 
 
 def asked(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:

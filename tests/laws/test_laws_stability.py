@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interlaw.laws import equivalence, fit_law, published_laws, published_slopes
+from interlaw.errors import InterlawError
+from interlaw.laws import PublishedLaw, equivalence, fit_law, published_laws, published_slopes
 from interlaw.laws.stability import JOINT, OPTIMA, Slope, Stability, compare_routes, meta_slope
 
 
@@ -206,8 +207,6 @@ def test_published_slopes_say_when_the_source_speaks_of_other_sizes() -> None:
 
 
 def test_a_size_must_be_positive() -> None:
-    from interlaw.errors import InterlawError
-
     with pytest.raises(InterlawError, match="positive number of parameters, found -1"):
         published_laws()[0].ratio(-1)
 
@@ -230,3 +229,13 @@ def test_a_small_slope_has_one_verdict_by_both_routes(sweep) -> None:
     assert all(0 < each.low < each.high < 0.1 for each in stability.others)
     assert {each.verdict for each in stability.others} == {"stable"}
     assert stability.verdict == "stable"
+
+
+def test_a_law_says_what_it_is() -> None:
+    rule = {"key": "mine", "name": "Mine", "source": "a note", "statement": "", "params_low": 1e6, "params_high": 1e9}
+    with pytest.raises(InterlawError, match="expected trust= of the law mine among P, D, S, found 'x'"):
+        PublishedLaw(**rule, trust="x", standing="chosen")  # type: ignore[arg-type]
+    with pytest.raises(InterlawError, match=r"expected standing= of the law mine among measured, .*, found 'gut'"):
+        PublishedLaw(**rule, trust="P", standing="gut")  # type: ignore[arg-type]
+    with pytest.raises(InterlawError, match=r"expected points= or formula= of the law mine, found both"):
+        PublishedLaw(**rule, trust="P", standing="chosen", points=((1e6, 0.02),), formula=lambda params: 0.02)

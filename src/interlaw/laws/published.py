@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy
@@ -17,6 +17,8 @@ from interlaw.errors import InterlawError
 from interlaw.files import packaged_rows
 from interlaw.registry import Registry
 
+Trust = Literal["P", "D", "S"]
+Standing = Literal["measured", "packaged", "derived", "chosen", "convention", "claim", "flat", "slope", "vision"]
 SIZE_TOLERANCE = 1.1  # sources round sizes and count embeddings differently
 
 
@@ -28,8 +30,6 @@ class PublishedLaw:
         key: Short stable name.
         name: For legends.
         source: Where it was published.
-        kind: `levine`, `depth_scaling` (formulas), `points` (a table, log-log interpolated), `constant`, `flat` (an
-            interval with no best ratio in it) or `slope` (an exponent without a level).
         trust: P, D or S; see the module.
         standing: What the line rests on: `measured` (optima between trained shapes), `packaged` (the same, from a table
             that comes with the package), `derived` (a fit to shapes that were chosen), `chosen`, `convention`, `claim`
@@ -40,24 +40,44 @@ class PublishedLaw:
         params_high: Largest.
         ratio_low: Lower end of a stated interval of good ratios, or None.
         ratio_high: Upper end.
-        points: (N, R) of a table, ascending in N.
+        points: (N, R) of a table, ascending in N, interpolated in log-log; one point is a constant.
+        formula: R*(N), where the source gives it as a formula.
         stated_slope: d log R / d log N where only that is stated.
+
+    Raises:
+        InterlawError: `standing` or `trust` is another word, or both `points` and `formula` are given.
+
+    Example:
+        >>> rule = dict(key="mine", name="Mine", source="a note", trust="P", standing="convention", statement="")
+        >>> law = PublishedLaw(**rule, params_low=1e6, params_high=1e9, formula=lambda params: 0.5 * params**-0.25)
+        >>> law.ratio(1e8), round(law.slope(1e6, 1e9), 3)
+        (0.005, -0.25)
     """
 
     key: str
     name: str
     source: str
-    kind: str
-    trust: str
-    standing: str
-    measured_at: tuple[float, ...]
+    trust: Trust
+    standing: Standing
+    measured_at: tuple[float, ...] = ()
     statement: str
     params_low: float
     params_high: float
     ratio_low: float | None = None
     ratio_high: float | None = None
-    points: tuple[tuple[float, float], ...]
+    points: tuple[tuple[float, float], ...] = ()
+    formula: Callable[[float], float] | None = None
     stated_slope: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses words that no page knows, and two answers to one question."""
+        for name, known in (("trust", get_args(Trust)), ("standing", get_args(Standing))):
+            if getattr(self, name) not in known:
+                raise InterlawError(
+                    f"expected {name}= of the law {self.key} among {', '.join(known)}, found {getattr(self, name)!r}"
+                )
+        if self.points and self.formula:
+            raise InterlawError(f"expected points= or formula= of the law {self.key}, found both; give one")
 
     def covers(self, params: float) -> bool:
         """Whether N lies in the range of sizes that the source speaks about, counting conventions allowed for."""
@@ -71,8 +91,8 @@ class PublishedLaw:
         """
         if not params > 0:
             raise InterlawError(f"expected a positive number of parameters, found {params}: give a size such as 350e6")
-        if self.kind in _FORMULAS:
-            return _FORMULAS[self.kind](params)
+        if self.formula is not None:
+            return self.formula(params)
         if not self.points:
             return None
         sizes, ratios = (np.log(column) for column in np.array(self.points).T)
@@ -82,11 +102,11 @@ class PublishedLaw:
         """D log R* / d log N between two sizes; a table's over its own range; None where no best ratio is stated."""
         if self.stated_slope is not None:
             return self.stated_slope
-        if self.kind == "flat":
+        if self.formula is not None and params_high > params_low:
+            ends = self.formula(params_low), self.formula(params_high)
+            return float(np.log(ends[1] / ends[0]) / np.log(params_high / params_low))
+        if not self.points and self.formula is None:
             return None
-        if self.kind in _FORMULAS and params_high > params_low:
-            formula = _FORMULAS[self.kind]
-            return float(np.log(formula(params_high) / formula(params_low)) / np.log(params_high / params_low))
         if len(self.points) < 2:
             return 0.0
         sizes, ratios = (np.log(column) for column in np.array(self.points).T)
@@ -110,6 +130,7 @@ def _depth_scaling(params: float) -> float:
     return float(depth / (params / 12 / depth) ** 0.5)
 
 
+# by the name in the table's column `formula`
 _FORMULAS: dict[str, Callable[[float], float]] = {"levine": _levine, "depth_scaling": _depth_scaling}
 
 
@@ -117,6 +138,7 @@ def _packaged() -> Iterator[PublishedLaw]:
     """The project's table; lists stand in one cell, 3e5:0.01;6e5:0.02."""
     rows: list[dict[str, Any]] = [*packaged_rows("interlaw.laws", "published.csv")]
     for row in rows:
+        row["formula"] = _FORMULAS[row["formula"]] if "formula" in row else None
         row["measured_at"] = row["measured_at"].split(";") if "measured_at" in row else ()
         row["points"] = [pair.split(":") for pair in row["points"].split(";")] if "points" in row else ()
     yield from TypeAdapter(list[PublishedLaw]).validate_python(rows)

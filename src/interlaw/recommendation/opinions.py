@@ -54,7 +54,7 @@ def law_opinions(params: float) -> tuple[LawOpinion, ...]:
     for law in published_laws():
         # at the size, or at the nearest that it speaks about: tables are not continued beyond their ends
         nearest, covered = min(max(params, law.params_low), law.params_high), law.covers(params)
-        ratio = None if law.kind in ("flat", "slope") else law.ratio(nearest)
+        ratio = law.ratio(nearest)
         if law.key == PAPER:
             ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
         opinions.append(LawOpinion(law=law, ratio=ratio, covered=covered))
