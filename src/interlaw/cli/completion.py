@@ -1,4 +1,4 @@
-"""What the shell offers after an option: the names that it takes, written here so that nothing heavy is loaded."""
+"""What the shell offers after an option: the names that it takes, without loading anything heavy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from interlaw import shapes
 
 VIEWS = ("input", "loss", "projected", "output", "patch", "convolution", "bottleneck", "token")
 LAYER_VIEWS = ("input", "loss")
-DECODERS = ("gpt", "llama", "qwen2")
 
 
 def among(names: Sequence[str]) -> Callable[[str], list[str]]:

@@ -31,7 +31,7 @@ def diff(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     view: Annotated[
-        str | None, typer.Option(help="loss, input, projected, ...; as in measure.", autocompletion=among(VIEWS))
+        str | None, typer.Option(help=f"{', '.join(VIEWS[:3])}, ...; as in measure.", autocompletion=among(VIEWS))
     ] = None,
     layer: arguments.Layer = None,
     samples: arguments.Samples = None,

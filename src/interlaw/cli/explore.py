@@ -10,7 +10,7 @@ import typer
 
 from interlaw import report
 from interlaw.cli.loading import counting
-from interlaw.cli.options import Port
+from interlaw.cli.options import DecoderFamily, Port
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.recommend import read_fit, tell
 from interlaw.cli.watch import serve
@@ -22,9 +22,7 @@ def explore(
         Path | None, typer.Option(metavar="FILE.html", help="Write the present answer as a page, and serve nothing.")
     ] = None,
     params: Annotated[str, typer.Option(help="Budget in total parameters to open with.")] = "350M",
-    family: Annotated[
-        str, typer.Option(help="gpt, llama, qwen2, or hf:NAME, a dense decoder such as qwen3.")
-    ] = "llama",
+    family: DecoderFamily = "llama",
     law: Annotated[
         Path | None,
         typer.Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it."),

@@ -23,7 +23,9 @@ def layers(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     groups: arguments.Groups = None,
-    view: Annotated[str | None, typer.Option(help="input or loss.", autocompletion=among(LAYER_VIEWS))] = None,
+    view: Annotated[
+        str | None, typer.Option(help=f"{' or '.join(LAYER_VIEWS)}.", autocompletion=among(LAYER_VIEWS))
+    ] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: arguments.Samples = None,
     probes: arguments.Probes = None,

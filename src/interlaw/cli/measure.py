@@ -30,7 +30,7 @@ def measure(
     view: Annotated[
         str | None,
         typer.Option(
-            help="input, loss, projected, output, patch, convolution, token or bottleneck; see docs/measuring.md.",
+            help=f"{', '.join(VIEWS[:-1])} or {VIEWS[-1]}; see docs/measuring.md.",
             autocompletion=among(VIEWS),
         ),
     ] = None,

@@ -11,10 +11,9 @@ import typer
 
 from interlaw import laws, recommendation, report
 from interlaw.cli.compare import parse_interval
-from interlaw.cli.completion import DECODERS, among
 from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
-from interlaw.cli.options import Tied, Vocabulary, given_options
+from interlaw.cli.options import DecoderFamily, Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
@@ -25,12 +24,7 @@ def recommend(
     ctx: typer.Context,
     params: Annotated[str | None, typer.Option(help="Budget in total parameters, such as 350M.")] = None,
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
-    family: Annotated[
-        str,
-        typer.Option(
-            help="gpt, llama, qwen2, or hf:NAME, a dense decoder such as qwen3.", autocompletion=among(DECODERS)
-        ),
-    ] = "llama",
+    family: DecoderFamily = "llama",
     vocab_size: Vocabulary = None,
     context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; 4096, of gpt 256.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,

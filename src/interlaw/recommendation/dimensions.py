@@ -12,9 +12,8 @@ from functools import cache, partial
 from typing import Any
 
 from interlaw.errors import InterlawError
-from interlaw.shapes import Budget, Shape, make_shape, near_family, require_family
+from interlaw.shapes import DECODERS, FAMILIES, Budget, Shape, make_shape, near_family, require_family
 
-DECODERS = ("gpt", "llama", "qwen2")
 VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
 MULTIPLE_OF = 64
 TIED_BELOW = 4e9  # parameters: published models of up to 4B mostly tie their head (Qwen3-4B does, Qwen3-8B does not)
@@ -65,7 +64,8 @@ class Dimensions:
 
     def __post_init__(self) -> None:
         """Refuses sizes below one and families that are no decoders, and fills in the family's own sizes."""
-        if ":" not in self.family and self.family not in DECODERS:
+        known = self.family in FAMILIES and getattr(FAMILIES[self.family], "decoder", False)  # hf is a function
+        if ":" not in self.family and not known:
             raise InterlawError(
                 f"expected a family of {', '.join(DECODERS)} or hf:NAME, found {self.family!r}; choose one"
                 f"{near_family(self.family, DECODERS)}"

@@ -11,11 +11,12 @@ from typing import Any
 from interlaw import __version__, laws, recommendation
 from interlaw.errors import InterlawError
 from interlaw.files import save
-from interlaw.recommendation import DECODERS, Recommendation, format_bytes
+from interlaw.recommendation import Recommendation, format_bytes
 from interlaw.report.document import document, drawn, templates
 from interlaw.report.recommendation_figure import candidate_key, draw_frontier, draw_predictions, frontier_rows
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
+from interlaw.shapes import DECODERS
 from interlaw.size import format_size
 
 NAME = "explorer.html"

@@ -6,6 +6,7 @@ from .gpt import GPTShape as GPTShape
 from .gru import GRUShape as GRUShape
 from .llama import LlamaShape as LlamaShape
 from .llama import Qwen2Shape as Qwen2Shape
+from .matching import DECODERS as DECODERS
 from .matching import FAMILIES as FAMILIES
 from .matching import choose_budget as choose_budget
 from .matching import make_shape as make_shape

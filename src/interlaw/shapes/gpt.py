@@ -34,6 +34,7 @@ class GPTShape(Shape):
     """
 
     family: ClassVar[str] = "gpt"
+    decoder: ClassVar[bool] = True
     vocab_size: int = 256
     context: int = 256
     head_dim: int = 16

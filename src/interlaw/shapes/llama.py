@@ -34,6 +34,7 @@ class LlamaShape(Shape):
     """
 
     family: ClassVar[str] = "llama"
+    decoder: ClassVar[bool] = True
     vocab_size: int = 32_000
     context: int = 4096
     head_dim: int = 64

@@ -33,6 +33,9 @@ FAMILIES: Registry[type[Shape]] = Registry(
     },
 )
 
+# families that `recommend` sizes by vocabulary, context and heads
+DECODERS = tuple(name for name, shape_class in FAMILIES.items() if shape_class.decoder)
+
 Rule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
 NEAREST_TOLERANCE = 0.5  # the nearest width of a deep network may miss a small budget by so much, not by more

@@ -19,6 +19,7 @@ class Shape(ABC):
     Attributes:
         family: Its name.
         network: Called with a shape and a `generator`, builds the network; None where the package's own table names it.
+        decoder: Whether it is a language model that `recommend` sizes by vocabulary, context and heads.
         depth: Residual blocks: transformer layers, MLP or CNN blocks, recurrent layers.
         width: d_model, hidden units or channels.
     """
@@ -26,6 +27,7 @@ class Shape(ABC):
     family: ClassVar[str]
     # what builds the network, for a family that is not one of `interlaw.models.ARCHITECTURES`
     network: ClassVar[Callable[..., Any] | None] = None
+    decoder: ClassVar[bool] = False
     depth: int
     width: int
 
