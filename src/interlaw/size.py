@@ -55,9 +55,11 @@ def format_size(number: float) -> str:
     Example:
         >>> format_size(3_000_000), format_size(49_600), format_size(512), format_size(999_800)
         ('3M', '49.6k', '512', '1M')
+        >>> format_size(2.02e19)  # millions of T: a unit does not help any more
+        '2.02e19'
     """
-    if abs(number) >= 1e18:  # millions of T: a unit does not help any more
-        return f"{number:.3g}"
+    if abs(number) >= 1e18:
+        return f"{number:.3g}".replace("e+", "e")
     for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= 0.9995 * scale:
             return f"{number / scale:.3g}{unit}" if abs(number) < 999.5 * scale else f"{number / scale:.0f}{unit}"

@@ -188,7 +188,7 @@ def _draw(rows: list[dict[str, Any]]) -> None:
             str(row["d_ff"] or "-"),
             f"{row['params']:,}",
             format_size(row["params_non_embedding"]),
-            f"{row['flops_per_token']:.2e}",
+            format_size(row["flops_per_token"]),
             f"{row['ratio']:.4f}",
             f"{row['budget_error']:+.1%}",
         )

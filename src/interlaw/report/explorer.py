@@ -202,7 +202,7 @@ def candidates_table(result: Recommendation) -> Table:
             "Loss (%)": f"{100 * each.penalty.value:.2f}",
             **{title: getattr(each.measured, name, None) for name, title in times.items()},
             "Its range (%)": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
-            "FLOPs": f"{each.cost.train_flops:.2e}",
+            "FLOPs": format_size(each.cost.train_flops),
             "In the range": "yes" if each.inside else "no",
         }
         for each in result.candidates

@@ -11,6 +11,7 @@ from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import Units, budget_text, number, shape_name, span
+from interlaw.size import format_size
 
 MOST_REASONS = 20
 
@@ -186,7 +187,7 @@ def provenance_table(results: RunResults) -> Table:
         **{name: _shared([each for each in recorded if name in each], name) for name in names},
         "trials": f"{len(recorded)} ended, {len(done)} of them well; {results.num_pending} left",
         f"training {results.units.data}": number(float(results.table["train_tokens"].sum())),
-        "training FLOPs": f"{results.table['train_flops'].sum():.3g}",
+        "training FLOPs": format_size(float(results.table["train_flops"].sum())),
         "training time": f"{results.table['seconds'].sum():.0f} s over all trials",
     }
     rows = [{"What": name, "Value": value} for name, value in facts.items()]

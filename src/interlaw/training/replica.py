@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from interlaw.size import format_size
 from interlaw.tasks import Task
 from interlaw.training.checkpoint import distinct_weights, load_checkpoint, load_weights, save_checkpoint
 from interlaw.training.optimizer import learning_rate_at, make_optimizer
@@ -158,7 +159,8 @@ class Replica:
         # the curve is part of every checkpoint, so a stopped run keeps its lowest loss
         lowest = min((row["val_loss"] for row in state.curve if math.isfinite(row["val_loss"])), default=math.nan)
         last = state.curve[-1]["val_loss"] if state.curve else math.nan
-        left = f"loss {loss:.4g} at step {state.step} against {state.first_loss:.4g} at the start"
+        start, last_loss = format_size(state.first_loss), format_size(loss)
+        left = f"loss {last_loss} at step {state.step} against {start} at the start"
         self.result = TrainResult(
             status="done" if is_done else "diverged",
             loss=loss if is_done else math.nan,
