@@ -22,7 +22,7 @@ from interlaw.size import format_size, parse_depths, parse_size
 SETTINGS = (
     "vocab_size", "context", "head_dim", "kv_heads", "d_ff_ratio", "input_size", "output_size", "channels", "tied",
 )  # fmt: skip
-FAR = 0.05
+FAR = 0.05  # judgement: half of the unevenness at which size matters as much as shape (`size.UNEVEN`)
 VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
 
 
@@ -167,7 +167,7 @@ def misses(wanted: Wanted, matched: list[matching.Shape], *, far: float) -> Iter
             error = budget.error(changed.match()[0])
         except InterlawError:
             continue
-        if abs(error) < 0.7 * best:
+        if abs(error) < 0.7 * best:  # judgement: a smaller gain is no remedy
             best, remedy = abs(error), f"{words} brings that one to {error:+.1%}"
         if best <= FAR:
             break

@@ -362,7 +362,8 @@ def heavy_shift(grams: Grams) -> float:
     error = (away.square().sum() * ((groups - 1) / groups)).sqrt()
     added = float((diagonal / energy - whole.diagonal / whole.energy).abs().max() / error)
     removed = float(away.max() / error)
-    # The largest of N influences grows as log N; that of twins matters for few. 3 to 6% of normal samples exceed it.
+    # The largest of N influences grows as log N; that of twins matters for few. The factors are such that 3 to 6% of
+    # normal samples of 8 to 256 clusters exceed it (docs/estimators.md).
     allowed = 1.38 * math.log(groups) / math.sqrt(groups) * (1 + (10 / groups) ** 2)
     return max(added, removed) if added > allowed or removed > min(allowed, ALL_OF_IT) else 0.0
 

@@ -115,10 +115,11 @@ def _of_law(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> Iterator[st
         yield f"the joint law gives no best ratio: {meaning}"
     if law.at_bounds:
         yield f"the table does not determine {', '.join(law.at_bounds)} of the joint law (on a bound)"
-    if law.converged_draws < 0.95:
+    if law.converged_draws < 0.95:  # judgement: fewer lost draws hardly move the ends of a 90% interval
         yield f"{1 - law.converged_draws:.0%} of the joint law's bootstrap draws did not converge"
     rivals = [each for each in law.comparisons if not each.name.startswith("joint")]
     own = [each.held_out_rmse for each in law.comparisons if each.name == law.form]
+    # judgement: a rival is named when it predicts shapes left out by a fifth better
     better = [each.name for each in rivals if own and each.held_out_rmse < 0.8 * own[0]]
     if better:
         yield f"held-out shapes are predicted better by another form: {', '.join(better)}"

@@ -94,6 +94,8 @@ def own_tokens(size: FloatArray, tokens: FloatArray) -> FloatArray | None:
     return rest if rest.std() > OWN_TOKENS else None
 
 
+# Published exponents of N lie between 0.05 and 0.5 (Kaplan 2020: 0.076; Hoffmann 2022: 0.34); the bounds only keep
+# the search from running away, and a parameter that ends on one is named in the warnings.
 _EXPONENT = Free(starts=(0.1, 0.4), bounds=(0.01, 3.0))
 
 

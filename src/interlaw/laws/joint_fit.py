@@ -19,8 +19,8 @@ from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.solve import Solution, solve_alike
 
-MIN_BUDGETS_FOR_POWER = 4
-NUM_LINE_POINTS = 25
+MIN_BUDGETS_FOR_POWER = 4  # E + A N^-alpha goes through any three levels: a fourth can contradict it
+NUM_LINE_POINTS = 25  # of a nearly straight line in log-log: enough to draw it
 # A form so far behind in AIC (likelihood ratio e^-10) is the best of no draw; refitting it doubles the time.
 MOST_BEHIND = 20.0
 # Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.

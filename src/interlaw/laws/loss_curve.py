@@ -12,13 +12,13 @@ from scipy import special
 
 from interlaw.laws.rows import FloatArray, IntArray
 
-MIN_WINDOW_SHAPES = 6
 POWER = 0.8  # of the effect that a design is said to be able to see
-MIN_CUBIC_SHAPES = 6
+MIN_CUBIC_SHAPES = 6  # a cubic has four coefficients: two degrees of freedom are left for its error
+MIN_WINDOW_SHAPES = MIN_CUBIC_SHAPES  # so that a curve near the minimum may be lopsided, where the budget has as many
 # exp(rise x) + exp(-fall x): the law A w^-a + B l^-b of arXiv 2602.05970 (a = 0.98, b = 1.2) at equal size has
 # w ~ R^-1/3 and l ~ R^2/3, so it rises as exp(0.33 x) and falls as exp(-0.8 x); and its mirror image.
 LOPSIDED = ((0.33, 0.8), (0.8, 0.33))
-NUM_GRID_POINTS = 801
+NUM_GRID_POINTS = 801  # judgement: steps of 1/800 of the grid, far below any interval of R*
 
 
 @dataclass(frozen=True, kw_only=True)

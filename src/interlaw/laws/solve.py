@@ -17,10 +17,10 @@ from interlaw.laws.forms import Features, Form
 from interlaw.laws.rows import BoolArray, FloatArray
 
 HUBER_MULTIPLE = 1.345  # of the residual scale: 95% efficient under normal noise (Huber 1964)
-SMALLEST_SCALE = 1e-6
+SMALLEST_SCALE = 1e-6  # of log loss: below the rounding of printed losses, so that a perfect fit has a scale
 MAX_STEPS = 200  # where the cost turns linear, steps shrink by a constant factor; squares need a dozen
-MAX_STARTS = 6
-CHUNK_ENTRIES = 4_000_000
+MAX_STARTS = 6  # judgement: more take longer; `num_agreeing` says whether several reached the same minimum
+CHUNK_ENTRIES = 4_000_000  # of one array, 32 MB in float64: a judgement about memory, no result depends on it
 NO_LOSS = 1e-300  # a law may predict none, or less, far from what it was fitted to
 
 
@@ -66,6 +66,9 @@ class Problem:
     def _polish(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         low, high = self.form.limits
         thetas = np.clip(thetas, low, high)
+        # Levenberg-Marquardt with Marquardt's first damping. How damping moves decides how many steps are taken, not
+        # which minimum they end in. Steps end where parameters change by 1e-7 or the cost by 1e-9 of itself, finer than
+        # any number that is shown, or where even a damping of 1e9 finds nothing lower.
         damping = np.full(len(thetas), 1e-3)
         costs = self._cost(thetas, weights)
         met = np.zeros(len(thetas), dtype=bool)
@@ -206,7 +209,7 @@ def _search(problem: Problem) -> tuple[FloatArray, float]:
     found, costs, _ = problem.polish(thetas)
     leader = int(np.argmin(costs))
     if not np.isfinite(costs[leader]):
-        return thetas, 0.01
+        return thetas, 0.01  # no start has a finite cost: 1% of the loss, so that the robust polish can still try
     return found, max(float(np.median(np.abs(problem.residuals(found[leader])))) / 0.6745, SMALLEST_SCALE)
 
 
@@ -216,6 +219,7 @@ def _robust(problem: Problem, thetas: FloatArray) -> Solution:
     polished, costs, met = problem.polish(thetas)
     best = int(np.argmin(costs))
     floor = 0.5 * num_shapes * SMALLEST_SCALE**2
+    # within 1% of the lowest cost: the same minimum (judgement; it decides `num_agreeing` alone)
     agreeing = int((costs <= 1.01 * costs[best] + floor).sum())
     theta = polished[best]
     dof = num_shapes - form.num_parameters

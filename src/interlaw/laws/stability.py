@@ -18,7 +18,7 @@ from interlaw.laws.rows import FloatArray
 
 MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
 MIN_DECADES = 0.999  # a tenfold span, whatever its rounding
-MIN_BUDGETS = 3
+MIN_BUDGETS = 3  # a line through two has no error
 VERDICTS = {"same": "stable", "different": "moves", "cannot tell": "cannot tell"}  # of a test against no change
 OPTIMA, JOINT = "over optima", "joint law"  # the two routes to gamma
 

@@ -17,6 +17,8 @@ EVALUATING, MEASURING = 0.025, 0.04
 # measuring it is in `VIEWS`
 JUDGED = 0.3
 
+# Judgement: fewer samples leave intervals too wide to compare shapes by. More cost time, and the error falls only with
+# the root of their number.
 LEAST_MEASURED, MOST_MEASURED = 32, 256
 LEAST_VALIDATION, MOST_VALIDATION = 16, 64
 LEAST_TEST, MOST_TEST = 128, 512

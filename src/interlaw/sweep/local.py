@@ -27,7 +27,7 @@ from interlaw.sweep.flight import fly, sharing
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, MEMORY_ADVICE
 
-DEATHS_ALLOWED = 3
+DEATHS_ALLOWED = 3  # judgement: chance kills a worker once or twice; a trial that does so three times does so again
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-MAX_EXTENSIONS = 4
+MAX_EXTENSIONS = 4  # judgement: a search whose loss falls on and on ends with the last rate tried
 DIGITS = 3  # of a chosen rate: enough, and the same on every machine
 
 

@@ -27,10 +27,10 @@ from interlaw.training.alone import loss_of
 from interlaw.training.settings import TrainSettings
 from interlaw.training.stack import attention_of_stacks
 
-BYTES_PER_PARAM = 16
-_WORKSPACE = 3
+BYTES_PER_PARAM = 16  # weight, gradient and two moments of Adam, each in float32
+_WORKSPACE = 3  # of the largest saved tensor; judgement: an operator holds input, output and a gradient at a time
 _EVALUATED_AT_ONCE = 32  # beyond it a forward pass of small networks gets no faster
-_SHARE_OF_FREE = 0.9
+_SHARE_OF_FREE = 0.9  # judgement: leaves room for other processes and for gaps of the allocator
 _ALLOCATOR = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
