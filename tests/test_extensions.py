@@ -114,11 +114,14 @@ def asked(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_command_of_another_package_is_like_our_own(installed: dict[str, str]) -> None:
+def test_a_command_of_another_package_is_like_our_own(installed: dict[str, str], tmp_path: Path) -> None:
     assert asked(installed, "greet", "you", "--loud") == (0, "HELLO YOU\n", "")
     assert json.loads(asked(installed, "greet", "you", "--json")[1]) == {"words": "hello you"}
     assert asked(installed, "greet", "nobody") == (2, "", "interlaw: expected somebody, found nobody; name one\n")
     assert asked(installed, "greets")[2] == "interlaw: No such command 'greets'. Did you mean 'greet'?\n"
+    status, _, said = asked({**installed, "TMPDIR": str(tmp_path)}, "greet", "zero")
+    assert status == 1
+    assert said.startswith("interlaw: this is a fault of elsewhere, not of yours: ZeroDivisionError: division by")
     status, shown, _ = asked(installed, "greet", "--help")
     assert (status, "More of it." in shown, "Whom." in shown) == (0, True, True)
 

@@ -48,12 +48,17 @@ class Registry(dict[str, T]):
         except InterlawError:
             raise
         except (Exception, SystemExit) as error:  # another package's module may do anything when it is imported
-            package = found.dist.name if found.dist else "another package"
+            package = self.package_of(name)
             raise InterlawError(
                 f"expected {found.value}, which {package} declares in {self.group}, to load, found "
                 f"{type(error).__name__}: {one_line(error)}; update or remove {package}"
             ) from error
         return value
+
+    def package_of(self, name: str) -> str:
+        """The installed package that declares the name; interlaw for what this process knows without it."""
+        found = None if super().__contains__(name) else _declared(self.group).get(name)
+        return found.dist.name if found and found.dist else "interlaw"
 
     def __contains__(self, name: object) -> bool:
         """Whether the name stands for something, here or in an installed package."""

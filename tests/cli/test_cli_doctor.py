@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from interlaw.cli import run
-
-doctor = import_module("interlaw.cli.doctor")  # the package's name `doctor` is the command
+from interlaw.cli import doctor, run
 
 
 def examined(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, object]:

@@ -117,6 +117,8 @@ def greet(
     """
     if name == "nobody":
         raise InterlawError("expected somebody, found nobody; name one")
+    if name == "zero":
+        1 / 0  # noqa: B018
     words = f"hello {name}".upper() if loud else f"hello {name}"
     print_json({"words": words}) if as_json else make_console(stderr=False).print(words)
 

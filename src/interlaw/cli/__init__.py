@@ -76,7 +76,8 @@ def _ending(error: Exception, arguments: list[str]) -> tuple[str, int]:
         return f"expected room to write, found: {error}; free some, or write elsewhere", 2
     if is_lack_of_memory(error):
         return f"expected more memory: {error}; give fewer or shorter samples, or a smaller model", 2
-    return fault_message(error, arguments), 1
+    package = COMMANDS.package_of(arguments[0]) if arguments else "interlaw"
+    return fault_message(error, arguments, package=package), 1
 
 
 def _refused(error: TyperException) -> str:

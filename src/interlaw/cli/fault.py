@@ -26,21 +26,22 @@ def is_lack_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
-def fault_message(error: Exception, arguments: list[str]) -> str:
+def fault_message(error: Exception, arguments: list[str], *, package: str) -> str:
     """One line on an error that nobody foresaw; its traceback goes to a file.
 
     Args:
         error: The error.
         arguments: The command line.
+        package: Whose command it is.
     """
     said = " ".join(str(error).split())[:200]
     return (
-        f"this is a fault of interlaw, not of yours: {type(error).__name__}{f': {said}' if said else ''}; "
-        f"{_saved(error, arguments)}"
+        f"this is a fault of {package}, not of yours: {type(error).__name__}{f': {said}' if said else ''}; "
+        f"{_saved(error, arguments, package)}"
     )
 
 
-def _saved(error: Exception, arguments: list[str]) -> str:
+def _saved(error: Exception, arguments: list[str], package: str) -> str:
     """Where the traceback lies, and what to do with it."""
     document = "\n".join(
         (
@@ -56,7 +57,7 @@ def _saved(error: Exception, arguments: list[str]) -> str:
             file.write(document)
     except OSError as full:
         return f"its traceback could not be saved ({full.strerror}): run the command again where there is room"
-    return f"please send {file.name}, which holds the command and the traceback, to the developers of interlaw"
+    return f"please send {file.name}, which holds the command and the traceback, to the developers of {package}"
 
 
 def tolerant_output() -> None:
