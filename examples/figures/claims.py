@@ -26,7 +26,7 @@ from interlaw.report import Drawing, Panel, span, write_chart
 from interlaw.report.claims_figure import effect_layers
 from interlaw.report.evidence_figure import optima_layers
 from interlaw.report.law_figure import size_axis
-from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE, dataset_colours, padded
+from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, dataset_colours, padded
 from interlaw.report.marks import Spec, layered, legend, linear_axis, listed, log_axis, marks, told_apart
 from interlaw.runs import view_table
 from interlaw.size import counted
@@ -203,8 +203,8 @@ def draw_models() -> Drawing:
     families["ratio"] = np.exp(families["log"])
     joined = models.merge(families[["ratio", "beyond"]], left_on="family", right_index=True, suffixes=("", "_mean"))
     size: Spec = {"field": "count", "type": "quantitative", "scale": {"range": [40, 420]}}
-    size["legend"] = legend("models of a family", values=[1, 4, 8, 12], symbolFillColor=SURFACE, symbolStrokeColor=FIT)
-    ring: Spec = {"filled": True, "color": FIT, "fillOpacity": 0.15, "stroke": FIT, "strokeWidth": 2, "opacity": 1}
+    size["legend"] = legend("models of a family", values=[1, 4, 8, 12])
+    ring: Spec = {"filled": False, "color": FIT, "strokeWidth": 2, "opacity": 1}
     chart = layered(
         log_axis("ratio", "R = depth / width", padded([*models["ratio"], PAPER_INTERVAL[1]], log=True)),
         linear_axis("beyond", "MMLU-Pro beyond what size predicts, points", padded(models["beyond"])),
