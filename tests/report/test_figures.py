@@ -178,10 +178,10 @@ def test_the_second_panel_of_the_plane_is_above_chance(results: RunResults) -> N
     ("probabilities", "said"),
     [
         ([0.5, 0.89, None, 0.2], "Which shapes are efficient is not determined"),
-        ([0.95, 0.1, 0.2, 0.99], "The shape with the lowest loss is an efficient one in 1 of 2 budgets"),
+        ([0.95, 0.1, 0.2, 0.99], "The shape with the lowest loss is efficient in 1 of 2 budgets"),
         (
             [0.2, 0.95, 0.2, None],
-            "The shape with the lowest loss is an efficient one in 0 of 2 budgets; in 1 this cannot be told",
+            "The shape with the lowest loss is efficient in 0 of 2 budgets; 1 budget undecided",
         ),
         ([0.1, 0.95], "The shape with the lowest loss is not one of the efficient ones"),
         ([0.95, 0.95], "The shape with the lowest loss is one of the efficient ones"),

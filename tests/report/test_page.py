@@ -126,7 +126,7 @@ def test_says_what_was_left_out(written: Path) -> None:
     words = "".join(read(written).words)
     assert "2 of 35 ended trials have no loss and are in no figure" in words
     assert "planned trials that have not ended yet: 1" in words
-    assert "Trials left in the plan: 1. All this is said of the others, and will move when they end." in words
+    assert "Trials left in the plan: 1. The verdict uses those that ended, and will change." in words
     assert "the loss became NaN at step 40" in words
 
 

@@ -14,6 +14,7 @@ from interlaw.errors import InterlawError, WorkFailedError
 
 RECIPE = "fair.toml"
 FACTORS = (1, 2, 4, 8)
+_MULTIPLES = ", ".join(map(str, FACTORS))
 STEPS = 400
 
 
@@ -25,9 +26,11 @@ def check_parametrization(
         list[str] | None, typer.Option(help="standard, mup or completep; all three when not given.")
     ] = None,
     widths: Annotated[
-        str | None, typer.Option(help="Such as 32,64,128; the base times 1, 2, 4, 8 if not given.")
+        str | None, typer.Option(help=f"Such as 32,64,128; the base times {_MULTIPLES} when not given.")
     ] = None,
-    depths: Annotated[str | None, typer.Option(help="Such as 2,4,8; the base times 1, 2, 4, 8 if not given.")] = None,
+    depths: Annotated[
+        str | None, typer.Option(help=f"Such as 2,4,8; the base times {_MULTIPLES} when not given.")
+    ] = None,
     base_width: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
     base_depth: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate at the base; the recipe's when not given.")] = None,

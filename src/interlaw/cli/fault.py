@@ -72,7 +72,7 @@ def tolerant_output() -> None:
 
 
 def close_output() -> str:
-    """Writes out what is left of stdout; tells what is wrong with it, and keeps Python from telling it again."""
+    """Flushes stdout; reports its fault once, and keeps Python from reporting it again."""
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -40,7 +40,7 @@ def fit(
     ] = 0.1,
     budget_tolerance: Annotated[
         float | None,
-        typer.Option(help="Sizes within it share a budget, where the table names none; by the widths when not given."),
+        typer.Option(help="Sizes this close (relative) share a budget, if the table has none. Default: by the widths."),
     ] = None,
     last_step: Annotated[
         bool, typer.Option("--last-step", help="Rows of a shape at different tokens are one run: keep the last.")

@@ -39,7 +39,9 @@ def recommend(
         float | None, typer.Option(help="List shapes within this of the pick's predicted loss; .005 when not given.")
     ] = None,
     interval: Annotated[str | None, typer.Option(help="Choose from R = LOW-HIGH instead.")] = None,
-    head_dim: Annotated[int | None, typer.Option(help="Width of an attention head; what splits best.")] = None,
+    head_dim: Annotated[
+        int | None, typer.Option(help="Width of a head; the one that splits best when not given.")
+    ] = None,
     heads_per_kv: Annotated[int | None, typer.Option(help="Most query heads that share a key-value head.")] = None,
     tied: Tied = None,
     multiple_of: Annotated[int | None, typer.Option(help="Width and d_ff are multiples of this.")] = None,

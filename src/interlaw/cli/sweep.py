@@ -48,9 +48,7 @@ def sweep(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(
-            help="Ray cluster to join, or local for one of its own; a running one, or else local, if not given."
-        ),
+        typer.Option(help="Ray cluster to join, or local to start one. When not given: a running cluster, else local."),
     ] = None,
     resources_per_trial: Annotated[
         str, typer.Option(help="What a trial takes of a Ray cluster, such as cpu=2,gpu=0.5.")
@@ -123,7 +121,7 @@ def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float =
 
 
 def require_together(executor: sweeps.Executor, ray: sweeps.RayOptions, *, device: str, resources: str) -> None:
-    """Refuses an executor that what else was asked for does not go with.
+    """Refuses options that the executor does not support.
 
     Raises:
         InterlawError: The other options want another executor or another device.

@@ -38,7 +38,7 @@ from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options,
 from interlaw.interaction.place import Places, readout
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.routes import Contribution, Total
-from interlaw.interaction.soundness import require_deaf_to_padding, require_sound
+from interlaw.interaction.soundness import require_padding_unread, require_sound
 
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
 # cost of asking below that of measuring.
@@ -280,16 +280,16 @@ def gather(
         places = Places(model, named, optional=optional, last_only=positions == "last")
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if places.kept else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
-        deaf = require_sound(places, first, causal=view.with_targets, most=size)
+        checked = require_sound(places, first, causal=view.with_targets, most=size)
         places.survey(first, most=size)
         seen = squares.add if options.scale == "rms" else None
         outputs = readout(positions=positions, center=options.center, outputs=options.outputs, seen=seen)
 
         def contributions() -> Iterator[dict[str, Contribution]]:
-            nonlocal read, deaf
+            nonlocal read, checked
             contribute = view.start(options, outputs)
             for batch in chain([first], ahead):
-                deaf = deaf or require_deaf_to_padding(places, batch)
+                checked = checked or require_padding_unread(places, batch)
                 places.survey(batch, most=size)
                 for piece in batch.pieces(size):
                     parts = contribute(places, piece)

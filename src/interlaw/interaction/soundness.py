@@ -59,15 +59,15 @@ def require_sound(places: Places, batch: Batch, *, causal: bool, most: int) -> b
     Returns:
         Whether padding was checked: the first samples have some, or nothing is differentiated.
     """
-    one, deaf = batch.take(0, 1), True
+    one, checked = batch.take(0, 1), True
     if places.kept:
         _require_derivatives(places, one)
         _require_one_output(places, batch.take(0, min(CROWD, most)))
-        deaf = require_deaf_to_padding(places, batch)
+        checked = require_padding_unread(places, batch)
     if causal:
         _require_logits(places, one)
         _require_causal(places.model, one, most=most)
-    return deaf
+    return checked
 
 
 def _outputs(places: Places, batch: Batch) -> Tensor:
@@ -100,7 +100,7 @@ def _require_one_output(places: Places, batch: Batch) -> None:
             )
 
 
-def require_deaf_to_padding(places: Places, batch: Batch) -> bool:
+def require_padding_unread(places: Places, batch: Batch) -> bool:
     """Refuses a network whose outputs at real tokens depend on padding; whether there was a padded sample to tell by.
 
     Raises:

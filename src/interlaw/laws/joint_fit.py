@@ -138,7 +138,7 @@ class Refits:
         found = []
         for i, params in enumerate(means):
             level, kappa, skew = self._well(i, float(np.log(params / reference)))
-            seen = level > 0  # a draw that falls without end may be at a loss of nothing there
+            seen = level > 0  # a draw without a floor may reach loss 0 here
             if not seen[0] or seen[1:].mean() <= 0.5:
                 return None
             bend = self.estimate(kappa[seen] / level[seen])

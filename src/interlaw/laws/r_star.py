@@ -55,7 +55,7 @@ def decide_r_star(
 
 
 def _flat(x: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
-    """No difference was seen: that says something only beside the difference that would have been."""
+    """No difference, with the smallest one that these shapes could show."""
     found = RStar(status="flat", reason="", detectable=curve.detectable(confidence=confidence))
     where, ends = "the loss", "the grid"
     if len(curve.x) < len(x):  # shapes far above the best differ, and are no part of the curve

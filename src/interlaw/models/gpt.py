@@ -113,7 +113,7 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draws the weights anew."""
+        """Draws new weights."""
         for name, parameter in self.named_parameters():
             if parameter.dim() < 2:
                 continue

@@ -3,7 +3,7 @@
 Nothing is known of the architecture but its configuration. Its network is made on the meta device, where it takes no
 memory, at ten small sizes; between them each count is a polynomial: linear in depth, quadratic in width, linear in
 d_ff. One further size checks that at every depth; layers of several kinds get a polynomial for each depth, and an
-architecture that grows otherwise is made anew for every count.
+architecture that grows otherwise is built again for every count.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
 
 @contextlib.contextmanager
 def _quiet(name: str, said: list[str] | None = None) -> Iterator[None]:
-    """The library tells at length what a file lacks; here it is told in one line. A download shows how far it is.
+    """The library's long report of what a file lacks becomes one line. A download shows how far it is.
 
     Its other warnings are kept in `said`. A folder needs no hub, and without a network no time is lost on it.
     """

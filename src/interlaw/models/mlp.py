@@ -49,7 +49,7 @@ class MLP(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draws the weights anew."""
+        """Draws new weights."""
         for parameter in self.parameters():
             if parameter.dim() == 2:
                 nn.init.normal_(parameter, std=INIT_STD, generator=generator)

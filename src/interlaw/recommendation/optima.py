@@ -97,7 +97,7 @@ def published_optima() -> tuple[Optimum, ...]:
 
 
 def fit_optima(sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = 1000) -> tuple[Optimum, ...]:
-    """Fits sweeps anew: by budget, then as a surface, then by the joint law, the first route that gives an optimum.
+    """Fits sweeps again: by budget, then as a surface, then by the joint law, the first route that gives an optimum.
 
     Args:
         sweeps: The packaged ones when not given.

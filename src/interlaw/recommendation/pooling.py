@@ -118,7 +118,7 @@ class Pool:
         )
 
     def leave_one_out(self) -> tuple[Coverage, ...]:
-        """Each data set against the predictive interval of the others, pooled anew; its own error is allowed for."""
+        """Each data set against the predictive interval of the others, pooled again; its own error is allowed for."""
         found = []
         for name, optima in self.datasets.items():
             others = pool({other: ones for other, ones in self.datasets.items() if other != name})

@@ -12,7 +12,7 @@ from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
-from interlaw.size import format_size
+from interlaw.size import counted, format_size
 
 CAPTION = (
     "Each mark is a shape (mean over its seeds); its form is the budget, its size grows with R, dark is a low loss. "
@@ -84,9 +84,9 @@ def plane_message(rows: Sequence[Mapping[str, Any]]) -> str:
     efficient = sum(row["loss"] == 0 for row in sure)
     if len(budgets) == 1:
         return f"The shape with the lowest loss is {'' if efficient else 'not '}one of the efficient ones"
-    open_ = f"; in {len(budgets) - len(decided)} this cannot be told"
+    open_ = f"; {counted(len(budgets) - len(decided), 'budget')} undecided"
     return (
-        f"The shape with the lowest loss is an efficient one in {efficient} of {len(budgets)} budgets"
+        f"The shape with the lowest loss is efficient in {efficient} of {len(budgets)} budgets"
         f"{open_ if decided != budgets else ''}"
     )
 

@@ -35,11 +35,11 @@ def verdicts(results: RunResults) -> list[dict[str, Any]]:
 
 
 def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple[str, str], ...]:
-    """The verdict of a run that has trials left: of the others, and what to do next is to wait."""
+    """The verdict while trials are left: it speaks of those that ended, and the next step is to wait."""
     if not num_pending:
         return lines
     (shape, found), *others, (following, _) = lines
-    wait = f"Trials left in the plan: {num_pending}. All this is said of the others, and will move when they end."
+    wait = f"Trials left in the plan: {num_pending}. The verdict uses those that ended, and will change."
     return ((f"{shape} so far", found), *others, (following, wait))
 
 

@@ -103,7 +103,7 @@ def _join(ray: Any, address: str | None) -> bool:
 
 
 def _reach(address: str) -> None:
-    """Knocks at an address once: Ray itself knocks for minutes."""
+    """Tries an address once: Ray itself tries for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()

@@ -20,7 +20,7 @@ class ImageTaskSpec(WholeTask):
     """What decides the data.
 
     Attributes:
-        images: `procedural`: drawn anew for every batch; `digits`: scikit-learn's 1797 handwritten digits.
+        images: `procedural`: new ones for every batch; `digits`: scikit-learn's 1797 handwritten digits.
         patch: Pixels along the side of a patch; it divides the image's side.
     """
 

@@ -51,7 +51,7 @@ class TextTaskSpec(TaskSpec):
         if corpus.digest != self.digest:
             raise InterlawError(
                 f"expected corpus {self.corpus} with digest {self.digest[:12]}, found {corpus.digest[:12]}; "
-                "restore the text, or plan the sweep anew in another folder"
+                "restore the text, or plan the sweep again in another folder"
             )
         return TextTask(corpus, context=self.context, device=device)
 

@@ -19,7 +19,7 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Ada
     """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices, and vectors only when told to.
 
     Rates, epsilons and decays carry the factors of the settings' parametrization; a group's `rate_factor` multiplies
-    the scheduled rate. On CUDA devices rates are tensors, so that a captured step reads them anew.
+    the scheduled rate. On CUDA devices rates are tensors, so that a captured step reads their present value.
     """
     found = parameter_factors(model, settings)
     members: dict[tuple[float, float, float], list[nn.Parameter]] = {}

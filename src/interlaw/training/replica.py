@@ -113,7 +113,7 @@ class Replica:
             )
 
     def take(self, loss: float) -> bool:
-        """Takes a step with its batch's loss; False when it has left for good."""
+        """Takes a step with its batch's loss; False when it has diverged."""
         state = self.state
         if state.step == 0:
             state.first_loss = loss
@@ -154,7 +154,7 @@ class Replica:
         return 0 < patience < len(losses) and min(losses[-patience:]) >= min(losses[:-patience])
 
     def end(self, loss: float, task: Task, *, is_done: bool, graph: str) -> None:
-        """Notes the result: its test loss, or the loss with which it left for good."""
+        """Notes the result: its test loss, or the loss at which it diverged."""
         state = self.state
         # the curve is part of every checkpoint, so a stopped run keeps its lowest loss
         lowest = min((row["val_loss"] for row in state.curve if math.isfinite(row["val_loss"])), default=math.nan)

@@ -44,7 +44,7 @@ class TrainSettings:
         evaluation_samples: Validation samples each time.
         test_samples: Test samples at the end.
         patience: Validations without a new lowest loss after which training stops; 0: it never stops early.
-        blow_up: A batch loss above this many times the first one means that the run has left for good.
+        blow_up: A batch loss above this many times the first one means that the run has diverged.
         parametrization: A key of `RULES`: how initial weights and AdamW's numbers follow width (`mup`) or width and
             depth (`completep`).
         base_width: Width at which `mup` and `completep` are the standard parametrization.
