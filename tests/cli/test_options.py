@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import Parameter, signature
+from typing import get_type_hints
 
 import pytest
 
@@ -13,6 +14,11 @@ from interlaw.cli.fit import fit
 from interlaw.cli.layers import layers
 from interlaw.cli.measure import measure
 from interlaw.cli.recommend import recommend
+from interlaw.cli.rerun import rerun
+from interlaw.cli.shapes import shapes
+from interlaw.recommendation.dimensions import CONTEXT, MULTIPLE_OF
+from interlaw.recommendation.recommendation import DELTA
+from interlaw.sweep.rerun import RERUN_TOLERANCE
 
 LAW, SHAPE = signature(laws.fit_law).parameters, signature(recommendation.recommend).parameters
 MEASURED = subject.NamedOptions.__annotations__
@@ -38,3 +44,18 @@ def test_defaults_are_the_librarys(command: Callable[..., None], library: dict[s
     assert len(given) > 5
     for name, default in given.items():
         assert default is None or default == library[name].default, name
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "default"),
+    [
+        (recommend, "delta", DELTA),
+        (recommend, "context", CONTEXT),
+        (shapes, "multiple_of", MULTIPLE_OF),
+        (rerun, "tolerance", RERUN_TOLERANCE),
+    ],
+)
+def test_help_names_the_librarys_default(command: Callable[..., None], option: str, default: float) -> None:
+    """Where the number stands in a library that is too slow to load for a help text."""
+    said = get_type_hints(command, include_extras=True)[option].__metadata__[0].help
+    assert f"{default:g}".removeprefix("0") in said

@@ -9,6 +9,7 @@ from scipy import stats
 from interlaw.errors import InterlawError
 from interlaw.laws import PublishedLaw, equivalence, fit_law, published_laws, published_slopes
 from interlaw.laws.stability import JOINT, OPTIMA, Slope, Stability, compare_routes, meta_slope
+from interlaw.published import PAPER_INTERVAL
 
 
 def optima(gamma: float, decades: float, noise: float, count: int = 9) -> dict[str, np.ndarray]:
@@ -229,6 +230,11 @@ def test_a_small_slope_has_one_verdict_by_both_routes(sweep) -> None:
     assert all(0 < each.low < each.high < 0.1 for each in stability.others)
     assert {each.verdict for each in stability.others} == {"stable"}
     assert stability.verdict == "stable"
+
+
+def test_the_papers_interval_stands_alike_in_both_tables() -> None:
+    law = next(law for law in published_laws() if law.key == "sun2026")
+    assert (law.ratio_low, law.ratio_high) == PAPER_INTERVAL
 
 
 def test_a_law_says_what_it_is() -> None:

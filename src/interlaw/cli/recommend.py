@@ -17,6 +17,7 @@ from interlaw.cli.options import DecoderFamily, Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM
 from interlaw.size import counted, format_size
 
 
@@ -29,7 +30,10 @@ def recommend(
     context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; 4096, of gpt 256.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,
     tokens_per_param: Annotated[
-        float | None, typer.Option(help="Training tokens per parameter instead; 20 when neither is given.")
+        float | None,
+        typer.Option(
+            help=f"Training tokens per parameter instead; {CHINCHILLA_TOKENS_PER_PARAM:g} when neither is given."
+        ),
     ] = None,
     parallel: Annotated[int, typer.Option(help="Devices over which heads, key-value heads and d_ff must split.")] = 1,
     law: Annotated[

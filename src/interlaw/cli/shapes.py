@@ -40,7 +40,10 @@ def shapes(
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs of a whole run.")] = None,
     flops_per_token: Annotated[str | None, typer.Option(help="Budget in training FLOPs per token.")] = None,
     tokens_per_param: Annotated[
-        float | None, typer.Option(help="Tokens per total parameter, for --flops; 20 when not given.")
+        float | None,
+        typer.Option(
+            help=f"Tokens per total parameter, for --flops; {matching.CHINCHILLA_TOKENS_PER_PARAM:g} when not given."
+        ),
     ] = None,
     rule: Annotated[
         Literal["largest", "nearest"], typer.Option(help="largest: widest within the budget; nearest: least miss.")

@@ -5,9 +5,11 @@ from .compare import RivalForm as RivalForm
 from .compute_optimum import ComputeOptimum as ComputeOptimum
 from .compute_optimum import compute_optima as compute_optima
 from .fit import fit_law as fit_law
+from .interaction_interval import SURE as SURE
 from .joint_law import JointLaw as JointLaw
 from .joint_law import LinePoint as LinePoint
 from .law_fit import LawFit as LawFit
+from .loss_curve import POWER as POWER
 from .published import LAWS as LAWS
 from .published import SIZE_TOLERANCE as SIZE_TOLERANCE
 from .published import PublishedLaw as PublishedLaw

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from interlaw.laws import POWER
 from interlaw.published.association import ALL_SIZES, Association
-from interlaw.published.correlation import POWER
 
 
 def answer(associations: Sequence[Association], interval: tuple[float, float]) -> list[str]:

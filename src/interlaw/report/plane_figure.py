@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from interlaw.laws import SURE as DECIDED
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import FAINT, INK, INTERACTION, LOSS_RAMP, MUTED, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key
@@ -21,7 +22,6 @@ CAPTION = (
     "measurement error. Hollow marks: the AOFE-ratio that chance gives at the same dimension and effective rank. Only "
     "the distance from it, drawn in the second panel, tells of structure."
 )
-DECIDED = 0.9  # of the draws: what the law's interaction interval asks of a shape, too
 KNOWN, SURE = "datum.null !== null", f"datum.probability >= {DECIDED}"
 MARK_SIZES = (30, 150)  # square pixels, from the least R to the largest
 RING = 2.2  # the area of a ring over that of its mark

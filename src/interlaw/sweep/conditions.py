@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from interlaw.errors import InterlawError
-from interlaw.training import usable_bytes
+from interlaw.training import CHECKPOINT_SECONDS, usable_bytes
 
 MOST_IN_FLIGHT = 32  # torch has so many streams a device, and then gives the first of them again
 
@@ -27,7 +27,7 @@ class Conditions:
     """
 
     device: str = "cpu"
-    checkpoint_seconds: float = 30.0
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
     memory_limit: int | None = None
     compiled: bool = False
     in_flight: int | None = None

@@ -1,5 +1,6 @@
 from .alone import evaluate as evaluate
 from .alone import train as train
+from .checkpoint import CHECKPOINT_SECONDS as CHECKPOINT_SECONDS
 from .checkpoint import load_weights as load_weights
 from .checkpoint import save_weights as save_weights
 from .coordinates import CoordinateCheck as CoordinateCheck

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.tasks import Task
+from interlaw.training.checkpoint import CHECKPOINT_SECONDS
 from interlaw.training.graph import Batch
 from interlaw.training.intervention import intervention_term
 from interlaw.training.loop import Loop
@@ -26,7 +27,7 @@ def train(
     settings: TrainSettings,
     *,
     checkpoints: Path | None = None,
-    checkpoint_seconds: float = 30.0,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     report: Callable[[TrainState], None] | None = None,
     micro_batch: int | None = None,
     evaluation_batch: int | None = None,

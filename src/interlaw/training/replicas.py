@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.tasks import Task
+from interlaw.training.checkpoint import CHECKPOINT_SECONDS
 from interlaw.training.loop import Loop
 from interlaw.training.optimizer import learning_rate_at
 from interlaw.training.replica import Replica, TrainResult
@@ -29,7 +30,7 @@ def train_together(
     replicas: Sequence[Replica],
     task: Task,
     *,
-    checkpoint_seconds: float = 30.0,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     micro_batch: int | None = None,
     evaluation_batch: int | None = None,
 ) -> list[TrainResult]:
