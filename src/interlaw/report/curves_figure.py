@@ -11,8 +11,9 @@ from interlaw.report.look import padded, ramp
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
-from interlaw.report.wording import Units, budget_text, shape_name
+from interlaw.report.wording import budget_text, shape_name
 from interlaw.size import counted
+from interlaw.tasks import Units
 
 MOST_POINTS = 60  # of a curve: finer than a panel's pixels
 MOST_OF_PANEL = 3000  # points: a browser draws as many in a tenth of a second

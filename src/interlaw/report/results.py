@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from interlaw import laws, runs
 from interlaw.errors import InterlawError
-from interlaw.report.wording import Units, units_of
+from interlaw.report.wording import units_of
+from interlaw.tasks import Units
 
 if TYPE_CHECKING:  # figures of shapes alone, as `explore` draws them, start without pandas
     import pandas as pd

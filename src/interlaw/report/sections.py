@@ -10,8 +10,9 @@ from typing import Any
 from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.tables import Table, table_of
-from interlaw.report.wording import Units, budget_text, number, shape_name, span
+from interlaw.report.wording import budget_text, number, shape_name, span
 from interlaw.size import format_size
+from interlaw.tasks import Units
 
 MOST_REASONS = 20
 

@@ -11,7 +11,8 @@ from interlaw.report.look import FAINT, MUTED, SERIES, SHAPES, SURFACE, nice_tic
 from interlaw.report.loss_figure import shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
-from interlaw.report.wording import Units, budget_text, number, shape_name, span, treatment_text
+from interlaw.report.wording import budget_text, number, shape_name, span, treatment_text
+from interlaw.tasks import Units
 
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
 ROW = 0.075  # of the axis: the height of one interval below the curves

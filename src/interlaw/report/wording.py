@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from interlaw.size import format_size
+from interlaw.tasks import TASKS, Units
 
 KINDS = {
     "params": "parameters",
     "params_non_embedding": "non-embedding parameters",
     "flops_per_token": "training FLOPs a token",
     "train_flops": "training FLOPs",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Units:
-    """What a task's loss is measured in, and what it is trained on, in the plural."""
-
-    loss: str
-    data: str
-
-
-UNITS = {
-    "text": Units(loss="nats per token", data="tokens"),
-    "vectors": Units(loss="mean squared error", data="samples"),
-    "waves": Units(loss="mean squared error", data="samples"),
-    "images": Units(loss="mean squared error", data="pixels"),
-    "sequences": Units(loss="mean squared error", data="sequences"),
 }
 
 
@@ -44,9 +28,9 @@ def units_of(task: str, *, tokenizer: str | None = None) -> Units:
         >>> units_of("text").loss, units_of("text", tokenizer="bytes").loss
         ('nats per token', 'nats per byte')
     """
-    if (task, tokenizer) == ("text", "bytes"):
-        return replace(UNITS["text"], loss="nats per byte")
-    return UNITS.get(task, Units(loss=f"as the task {task} defines it", data="samples"))
+    own = TASKS[task].spec.units if task in TASKS else None
+    units = own or Units(loss=f"as the task {task} defines it", data="samples")
+    return replace(units, loss="nats per byte") if (task, tokenizer) == ("text", "bytes") else units
 
 
 def budget_text(budget: float, kind: str) -> str:

@@ -8,6 +8,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction import VIEWS
 from interlaw.models import build_model
 from interlaw.runs import TrialSpec
+from interlaw.tasks import TASKS
 from interlaw.training import footprint, parameter_factors, require_room, scale_initial_weights
 
 
@@ -26,7 +27,7 @@ def require_measurable(views: Sequence[str], *, sizes: Mapping[str, int], kind: 
     if needing and "vocab_size" not in sizes:
         raise InterlawError(
             f"expected views without next tokens for a task of {kind}, found {needing[0]!r} in measure.views; name "
-            f"others, such as views = ['{'patch' if kind == 'images' else 'input'}']"
+            f"others, such as views = ['{TASKS[kind].part.view}']"
         )
 
 

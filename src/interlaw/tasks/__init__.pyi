@@ -19,6 +19,7 @@ from .spec import Strict as Strict
 from .spec import TaskPart as TaskPart
 from .spec import TaskPlan as TaskPlan
 from .spec import TaskSpec as TaskSpec
+from .spec import Units as Units
 from .spec import WholeTask as WholeTask
 from .task import Task as Task
 from .task import sent as sent

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from interlaw.errors import InterlawError
-from interlaw.tasks.spec import WholeTask
+from interlaw.tasks.spec import Units, WholeTask
 
 if TYPE_CHECKING:
     from interlaw.tasks.images import ImageTask
@@ -24,6 +24,8 @@ class ImageTaskSpec(WholeTask):
         patch: Pixels along the side of a patch; it divides the image's side.
     """
 
+    units: ClassVar[Units | None] = Units(loss="mean squared error", data="pixels")
+    view: ClassVar[str] = "patch"
     decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
 
     kind: Literal["images"] = "images"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from interlaw.tasks.spec import WholeTask
+from interlaw.tasks.spec import Units, WholeTask
 
 if TYPE_CHECKING:
     from interlaw.tasks.samples import RegressionTask, Splits
@@ -21,11 +21,10 @@ class DrawnTask(WholeTask, ABC):
         validation: Validation samples.
         test: Test samples.
         unit: What a sample is, in the singular.
-        view: The view that the error names when one of next-token losses is asked for.
     """
 
     unit: ClassVar[str] = "sample"
-    view: ClassVar[str] = "input"
+    units: ClassVar[Units | None] = Units(loss="mean squared error", data="samples")
     train: int = Field(default=20_000, ge=1)
     validation: int = Field(default=4096, ge=1)
     test: int = Field(default=8192, ge=1)
@@ -129,6 +128,7 @@ class SequenceTaskSpec(DrawnTask):
     }
 
     unit: ClassVar[str] = "sequence"
+    units: ClassVar[Units | None] = Units(loss="mean squared error", data="sequences")
     view: ClassVar[str] = "output"
 
     kind: Literal["sequences"] = "sequences"

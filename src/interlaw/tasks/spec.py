@@ -22,13 +22,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """What a task's loss is measured in, and what it is trained on, in the plural."""
+
+    loss: str
+    data: str
+
+
 class TaskSpec(Strict, ABC):
     """Data and loss of one trial, whole: equal specs give the same batches.
 
     Attributes:
         kind: Its name in recipes and specs; a subclass makes it a literal.
+        units: Of its loss and data, for figures and tables; None where the class does not say.
     """
 
+    units: ClassVar[Units | None] = None
     kind: str
 
     @property
@@ -64,8 +74,10 @@ class TaskPart(Strict, ABC):
     Attributes:
         kind: What is learned, by name.
         decides: Sizes of the shape that the data decide, and what they follow from; a recipe may not set them.
+        view: The view that a message suggests where one of next-token losses was asked for in vain.
     """
 
+    view: ClassVar[str] = "input"
     kind: str
     decides: ClassVar[dict[str, str]] = {}
 

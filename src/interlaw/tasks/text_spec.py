@@ -10,7 +10,7 @@ from pydantic import Field
 from interlaw.errors import InterlawError
 from interlaw.shapes import Shape
 from interlaw.tasks.corpus import EMBEDDED, open_corpus
-from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec
+from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec, Units
 
 if TYPE_CHECKING:
     from interlaw.tasks.text import TextTask
@@ -26,6 +26,8 @@ class TextTaskSpec(TaskSpec):
         digest: Digest of the token files that the trial was planned on.
         context: Tokens a sequence.
     """
+
+    units: ClassVar[Units | None] = Units(loss="nats per token", data="tokens")
 
     kind: Literal["text"] = "text"
     corpus: str
