@@ -14,6 +14,19 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
+def total_bytes() -> int:
+    """Memory of the machine."""
+    return int(psutil.virtual_memory().total)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def free_bytes(device: str = "cpu") -> int:
     """Memory that is free now, on a CUDA device or on the machine itself."""
     if not device.startswith("cuda"):

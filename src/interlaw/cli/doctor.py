@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.machine import num_cores
+from interlaw.machine import free_bytes, num_cores, total_bytes
 
 PACKAGE = "interlaw"
 # extras for those who work on the package itself: a user misses none of them
@@ -38,9 +38,6 @@ def doctor(
 
 def examine(*, torch: bool = True) -> dict[str, Any]:
     """Everything that the command prints."""
-    import psutil
-
-    memory = psutil.virtual_memory()
     here = Path.cwd()
     return {
         "interlaw": metadata.version(PACKAGE),
@@ -48,8 +45,8 @@ def examine(*, torch: bool = True) -> dict[str, Any]:
         "executable": sys.executable,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": num_cores(),
-        "memory_bytes": memory.total,
-        "memory_free_bytes": memory.available,
+        "memory_bytes": total_bytes(),
+        "memory_free_bytes": free_bytes(),
         "folder": str(here),
         "folder_writable": is_writable(here),
         "folder_free_bytes": shutil.disk_usage(here).free,

@@ -18,10 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from torch import distributed, nn
 
+from interlaw.machine import is_alive
 from interlaw.models import build_model
 from interlaw.runs import TrialSpec, open_run
 from interlaw.sweep.conditions import Conditions
@@ -172,16 +172,8 @@ def end_with_node() -> None:
     node = int(os.environ.get("RAY_RAYLET_PID") or os.getppid())
 
     def watch() -> None:
-        while _is_alive(node):
+        while is_alive(node):
             time.sleep(1.0)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has waited for does not."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
