@@ -17,7 +17,7 @@ Parts = dict[str, Contribution]
 
 
 def in_order(inputs: object, groups: object) -> tuple[object, list[int]]:
-    """The samples of a group after each other, where all are at hand, and the number of each sample's group.
+    """The samples of a group after each other, where all are there, and the number of each sample's group.
 
     Args:
         inputs: As the user has them; a stream is left as it is.

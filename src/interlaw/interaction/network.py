@@ -23,7 +23,7 @@ from interlaw.errors import InterlawError, did_you_mean, one_line
 from interlaw.interaction.batches import Batch, real_names
 from interlaw.interaction.layout import CONVOLUTIONS, Place
 
-# what torch says -> what the user is told
+# what torch says -> what the user reads
 CURES = {
     "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
         "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "

@@ -86,7 +86,7 @@ def load_pretrained(
 
 
 def pretrained_of(model: nn.Module, tokenizer: Any) -> Pretrained:
-    """A model of the library that is at hand, with its tokenizer: what is needed to feed it."""
+    """A loaded model of the library with its tokenizer: what is needed to feed it."""
     causal = predicts_next(model, getattr(model, "config", None))
     return Pretrained(model=model, tokenizer=tokenizer, context=_context(model, tokenizer), causal=causal)
 

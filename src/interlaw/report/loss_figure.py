@@ -39,7 +39,7 @@ class LossPanel:
     Attributes:
         fit: Means, curve, R* and intervals.
         seeds: A row a trial behind the means: `key`, `seed`, `depth`, `width`, `ratio`, `loss`, and `adjusted`, its
-            loss at the budget's mean parameters; none where only a fit is at hand.
+            loss at the budget's mean parameters; none where there is only a fit.
         budget_text: The budget in words.
     """
 

@@ -42,7 +42,7 @@ def marks(
     Args:
         values: The rows; layers that are given the same list share it on a page.
         kind: Vega-Lite's name of the mark.
-        said: Whether a row's `said` is told to who points at it; else the mark is hidden from screen readers.
+        said: Whether pointing at a row shows its `said`; else the mark is hidden from screen readers.
         where: A condition on `datum` that rows are drawn under.
         flatten: Fields that hold lists, one mark for each entry.
         looks: Places (`x`, `y2`, `detail`, ...) name a field; channels such as `told_apart` and `when` are dicts; what

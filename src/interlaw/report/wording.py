@@ -18,7 +18,7 @@ KINDS = {
 
 
 def units_of(task: str, *, tokenizer: str | None = None) -> Units:
-    """The units of a kind of task; for one that has none here, the loss as the task defines it and samples.
+    """The units of a kind of task; for one that states none, the loss as the task defines it, and samples.
 
     Args:
         task: The kind of task.

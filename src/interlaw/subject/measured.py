@@ -1,4 +1,4 @@
-"""The interaction of a network at hand, or of one that is named, loaded and given something to read."""
+"""The interaction of a given network, or of one that is named, loaded and given something to read."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def measure_layers(
     layers: Sequence[str] | None = None,
     **options: Unpack[NamedOptions],
 ) -> interaction.Layers:
-    """Measures every linear, convolution and embedding layer of a network, at hand or named.
+    """Measures every linear, convolution and embedding layer of a network, given or named.
 
     Args:
         model: As in `measure`.
@@ -171,7 +171,7 @@ def open_named(
 
 
 def _of_network(options: NamedOptions, function: str, model: object) -> MeasureOptions:
-    """The options of a network at hand; refuses what only a named model has a use for."""
+    """The options of a given network; refuses what only a named model has a use for."""
     given = [key for key in Reading.__annotations__ if options.get(key) is not None and options.get(key) is not False]
     if given:
         raise InterlawError(

@@ -78,7 +78,7 @@ def open_cluster(ray: Any, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no report to Ray's makers
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address == "local" or not _join(ray, address):
         _start(ray)
@@ -137,7 +137,7 @@ def require_undivided(options: RayOptions, *, memory_limit: int | None, compiled
 
 
 def require_resources(ray: Any, options: RayOptions) -> None:
-    """Refuses a trial that no node of the cluster could ever hold: Ray would wait for one for ever.
+    """Refuses a trial that no node of the cluster could ever hold: Ray would wait without end.
 
     On several devices, a trial may span nodes.
     """

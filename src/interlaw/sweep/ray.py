@@ -191,7 +191,7 @@ def _cancel(ray: Any, references: list[Any]) -> None:
 
 
 class _Begun:
-    """Which trials have started, as their folders tell, and who is told of it.
+    """Which trials have started, by their folders, and who hears of it.
 
     Ray does not say when a task leaves the queue, and most of what is submitted waits in it.
     """

@@ -164,7 +164,7 @@ def _hand_on(files: dict[str, bytes] | None) -> dict[str, bytes] | None:
 
 @functools.cache
 def end_with_node() -> None:
-    """Ends this worker when its node's daemon is gone, once a process: an orphan would hold its trial for ever.
+    """Ends this worker when its node's daemon is gone, once a process: an orphan would keep its trial locked.
 
     Ray sees to that itself, but not where the dead daemon stays in the process table (nobody waits for it).
     """

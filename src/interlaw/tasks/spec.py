@@ -74,7 +74,7 @@ class TaskPart(Strict, ABC):
     Attributes:
         kind: What is learned, by name.
         decides: Sizes of the shape that the data decide, and what they follow from; a recipe may not set them.
-        view: The view that a message suggests where one of next-token losses was asked for in vain.
+        view: The view that a message suggests in place of one that needs next tokens.
     """
 
     view: ClassVar[str] = "input"

@@ -132,7 +132,7 @@ def _saved(model: nn.Module, task: Task, settings: TrainSettings, size: int) -> 
     found: dict[int, Any] = {}
 
     def note(tensor: Tensor) -> None:
-        """Nothing goes back; a tensor given back would hold the graph that holds it, for ever."""
+        """Returns nothing: a returned tensor would keep the graph alive that holds it."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             found[storage.data_ptr()] = storage  # kept, so that no address is met twice

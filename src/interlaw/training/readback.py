@@ -14,7 +14,7 @@ from torch import Tensor
 from interlaw.training.checkpoint import is_divided
 from interlaw.training.turns import numbers_of
 
-READ_SECONDS = 0.5  # as often as progress is told
+READ_SECONDS = 0.5  # as often as progress is reported
 QUEUE = 1000  # launches that a device takes ahead, about: a host that finds it full waits within its turn
 LAUNCHES = (8, 4)  # of a step, about: for the graph, the rates and the losses, and for each network's batch
 
