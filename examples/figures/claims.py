@@ -181,7 +181,7 @@ def draw_optima() -> Drawing:
         *optima_layers(rows),
     )
     return Drawing(
-        message="R* falls as language models grow; on MLPs it moves by much less, if at all",
+        message="R* falls as language models grow; on MLPs it stays put",
         caption=f"90% intervals. Grey, left: the range that the paper's budgets share, {span(*PAPER_INTERVAL, '.3f')}.",
         panels=(
             Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
