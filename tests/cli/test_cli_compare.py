@@ -73,6 +73,13 @@ def test_people_see_the_answer_in_a_few_lines() -> None:
     assert "note: 31 of 81 base models score no better than guessing" in text
 
 
+def test_an_option_of_earlier_versions_is_named_and_changes_nothing() -> None:
+    result = CliRunner().invoke(app, ["--resamples", "100", "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stdout == run("--json")
+    assert "--resamples changes nothing" in unwrapped(result.stderr)
+
+
 def test_details_list_every_statistic_and_model() -> None:
     text = run("--details")
     assert "given_params_and_tokens" in text

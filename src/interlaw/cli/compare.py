@@ -51,6 +51,7 @@ def compare(
     interval: Annotated[
         str | None, typer.Option(help="Claimed interval of R as LOW-HIGH; the paper's if not given.")
     ] = None,
+    resamples: Annotated[int | None, typer.Option(hidden=True)] = None,
     figure: FigureFile = None,
     details: Annotated[bool, typer.Option("--details", help="Print every statistic and every model.")] = False,
     as_json: AsJson = False,
@@ -60,6 +61,10 @@ def compare(
     Do those near the claimed interval score better? Given size and tokens, aware of families.
     """
     refuse_two_models(names or [])
+    if resamples is not None:  # an option of earlier versions, which scripts still give
+        make_console().print(
+            "note: compare draws nothing at random any more; --resamples changes nothing, leave it out"
+        )
     used = protocol or published.HOMOGENEOUS_PROTOCOL
     tables = [row for path in models or [] for row in published.read_rows(path)]
     if score is not None or name is not None:
