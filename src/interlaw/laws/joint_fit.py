@@ -61,8 +61,8 @@ def fit_joint_law(
     noise = shapes.noise_of_means(rows), shapes.noise_dof
     refits = bootstrap(solved, noise=noise, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     reference = float(np.exp(np.log(params).mean()))
-    wells = refits.wells(means, reference)
-    if wells is None:
+    curvatures = refits.curvatures(means, reference)
+    if curvatures is None:
         return None
     solution, parameters = refits.solution, refits.parameters(reference)
     law = JointLaw(
@@ -73,8 +73,7 @@ def fit_joint_law(
         reference_params=reference,
         params_low=float(means.min()),
         params_high=float(means.max()),
-        levels=tuple((each.params, level) for level, each in wells),
-        curvatures=tuple(each for _, each in wells),
+        curvatures=tuple(curvatures),
         covariance=_covariance(refits.optimum[1:]),
         z_quantile=float(special.ndtri((1 + confidence) / 2)),
         line=(),
@@ -128,14 +127,14 @@ class Refits:
             values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
         return {name: self.estimate(value) for name, value in values.items()}
 
-    def wells(self, means: FloatArray, reference: float) -> list[tuple[float, Curvature]] | None:
-        """Loss at R* and curvature of each budget.
+    def curvatures(self, means: FloatArray, reference: float) -> list[Curvature] | None:
+        """Kappa over the loss at R* of each budget.
 
         None where no refit converged, where most fall to no loss there, or where the law itself falls without end.
         """
         if len(self.thetas) < 3:
             return None
-        found = []
+        curvatures = []
         for i, params in enumerate(means):
             level, kappa, skew = self._well(i, float(np.log(params / reference)))
             seen = level > 0  # a draw without a floor may reach loss 0 here
@@ -143,8 +142,8 @@ class Refits:
                 return None
             bend = self.estimate(kappa[seen] / level[seen])
             slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
-            found.append((float(level[0]), Curvature(params=float(params), skew=slant, **vars(bend))))
-        return found
+            curvatures.append(Curvature(params=float(params), skew=slant, **vars(bend)))
+        return curvatures
 
     def _well(self, i: int, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Loss at R*, kappa and skew of budget i whose log N / N0 is `size`, each (1 + k,)."""

@@ -57,7 +57,6 @@ class JointLaw:
         reference_params: N0, the geometric mean of N over the shapes used.
         params_low: Smallest budget fitted (mean parameters).
         params_high: Largest.
-        levels: (params, loss at R*) of each budget, ascending.
         curvatures: Of each budget, ascending: kappa / L at R*, with interval.
         covariance: Bootstrap covariance of (log R0, gamma).
         z_quantile: What `ratio` multiplies the standard deviation by.
@@ -79,7 +78,6 @@ class JointLaw:
     reference_params: float
     params_low: float
     params_high: float
-    levels: tuple[tuple[float, float], ...]
     curvatures: tuple[Curvature, ...]
     covariance: tuple[tuple[float, float], tuple[float, float]]
     z_quantile: float
