@@ -94,9 +94,8 @@ def covered_with_documents(*, documents: int, trials: int, dim: int = 16, seed: 
             L @ torch.randn(count, dim, 1, generator=generator, dtype=torch.float64) for count in (documents, n)
         )
         V = math.sqrt(SHARED) * shared.repeat_interleave(WINDOWS, 0) + math.sqrt(1 - SHARED) * own
-        whole = Contribution(factors=V, weights=torch.ones(n), dim=dim).pooled([WINDOWS] * documents)
-        assert whole.factors is not None
-        grouped = grams_of(whole.factors, weights=whole.weights)
+        whole = Contribution(content=V, weights=torch.ones(n), dim=dim).pooled([WINDOWS] * documents)
+        grouped = grams_of(whole.content, weights=whole.weights)
         for name, one in (
             ("windows", jackknife(grams_of(V), null=haar_null)),
             ("documents", jackknife(grouped, null=haar_null)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -12,8 +12,8 @@ from interlaw.errors import InterlawError, one_line
 T = TypeVar("T")
 
 
-class Registry(dict[str, T]):
-    """A dictionary that also finds what installed packages declare as entry points of its group.
+class Registry(MutableMapping[str, T]):
+    """Names of a kind of thing, also of those that installed packages declare as entry points of its group.
 
     `registry[name] = value` adds to this process alone. An entry point (`name = "package.module:value"` under the
     group in the other package's pyproject.toml) is found in every process, so also by the command line and by a
@@ -22,26 +22,32 @@ class Registry(dict[str, T]):
 
     Args:
         group: Group of the entry points.
-        known: What this package brings.
+        known: What this package brings: a value, or as text "package.module:value", loaded when it is asked for.
 
     Example:
-        >>> colours = Registry("example.colours", {"red": 1})
+        >>> colours: Registry[int] = Registry("example.colours", {"red": 1, "pi": "math:pi"})
         >>> colours["blue"] = 2
-        >>> list(colours), "green" in colours
-        (['red', 'blue'], False)
+        >>> list(colours), "green" in colours, colours["pi"] > 3
+        (['red', 'pi', 'blue'], False, True)
     """
 
-    def __init__(self, group: str, known: Mapping[str, T]) -> None:
-        super().__init__(known)
+    def __init__(self, group: str, known: Mapping[str, T | str]) -> None:
         self.group = group
+        self._known: dict[str, T | EntryPoint] = {
+            name: EntryPoint(name, value, group) if isinstance(value, str) else value for name, value in known.items()
+        }
 
-    def __missing__(self, name: str) -> T:
-        """What an installed package declares under the name.
+    def __getitem__(self, name: str) -> T:
+        """What stands for the name, here or in an installed package.
 
         Raises:
-            KeyError: None does.
-            InterlawError: It cannot be loaded.
+            KeyError: Nothing does.
+            InterlawError: What an installed package declares cannot be loaded.
         """
+        if name in self._known:
+            known = self._known[name]
+            own: T = known.load() if isinstance(known, EntryPoint) else known
+            return own
         found = _declared(self.group)[name]
         try:
             value: T = found.load()
@@ -57,12 +63,24 @@ class Registry(dict[str, T]):
 
     def package_of(self, name: str) -> str:
         """The installed package that declares the name; interlaw for what this process knows without it."""
-        found = None if super().__contains__(name) else _declared(self.group).get(name)
+        found = None if name in self._known else _declared(self.group).get(name)
         return found.dist.name if found and found.dist else "interlaw"
+
+    def __setitem__(self, name: str, value: T) -> None:
+        self._known[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def __contains__(self, name: object) -> bool:
         """Whether the name stands for something, here or in an installed package."""
-        return super().__contains__(name) or name in _declared(self.group)
+        return name in self._known or name in _declared(self.group)
 
     def names(self) -> list[str]:
         """Every name, those of this process first; nothing is loaded."""

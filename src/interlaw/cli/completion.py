@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from interlaw import shapes
 
-VIEWS = ("input", "loss", "projected", "output", "patch", "convolution", "bottleneck", "token")
 LAYER_VIEWS = ("input", "loss")
 
 
-def among(names: Sequence[str]) -> Callable[[str], list[str]]:
+def among(names: Iterable[str]) -> Callable[[str], list[str]]:
     """Offers those of the names that begin as what was typed (`incomplete`: typer knows the parameter by its name).
 
     Example:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from interlaw import report, subject
+from interlaw import interaction, report, subject
 from interlaw.cli import arguments
-from interlaw.cli.completion import VIEWS, among
+from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
-
-if TYPE_CHECKING:
-    from interlaw import interaction
 
 LAYERS_FIGURE = Path("diff.png")
 
@@ -31,7 +28,11 @@ def diff(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     view: Annotated[
-        str | None, typer.Option(help=f"{', '.join(VIEWS[:3])}, ...; as in measure.", autocompletion=among(VIEWS))
+        str | None,
+        typer.Option(
+            help=f"{', '.join(list(interaction.VIEWS)[:3])}, ...; as in measure.",
+            autocompletion=among(interaction.VIEWS),
+        ),
     ] = None,
     layer: arguments.Layer = None,
     samples: arguments.Samples = None,
@@ -55,8 +56,6 @@ def diff(
 
     Ends in one sentence: which has the larger interaction, and how sure that is.
     """
-    from interlaw import interaction  # it brings torch
-
     level = interaction.LEVEL if level is None else level
     options = arguments.chosen(ctx, level=None)
     if by_layer:
@@ -90,8 +89,6 @@ def diff(
 
 def _measured(name: str, options: subject.NamedOptions, inputs: Path | None, told: set[str]) -> interaction.Interaction:
     """The saved measurement, or the model measured now."""
-    from interlaw import interaction  # it brings torch
-
     if Path(name).suffix == ".json":
         return interaction.load(Path(name))
     return arguments.measured(interaction.measure, arguments.open_named(name, inputs, options, told=told))
@@ -107,8 +104,6 @@ def _diff_layers(
     as_json: bool,
 ) -> None:
     """Both models by layer: a table, one figure, one sentence."""
-    from interlaw import interaction  # it brings torch
-
     figure = report.require_figure_name(LAYERS_FIGURE if figure is None else figure)
     saved = [name for name in names if Path(name).suffix == ".json"]
     if saved or "layer" in options:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interlaw import laws, published, runs
+from interlaw import interaction, laws, published, runs
 from interlaw.cli.compare_treatments import show_claims
-from interlaw.cli.completion import VIEWS, among
+from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples, given_options
 from interlaw.cli.output import AsJson, make_console, print_json, write_json
@@ -48,7 +48,8 @@ def fit(
     view: Annotated[
         str | None,
         typer.Option(
-            help="Measured view; projected, else loss, else the first, when not given.", autocompletion=among(VIEWS)
+            help="Measured view; projected, else loss, else the first, when not given.",
+            autocompletion=among(interaction.VIEWS),
         ),
     ] = None,
     treatment: Annotated[str | None, typer.Option(help="Learning-rate treatment, when the runs hold several.")] = None,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from interlaw import report, subject
+from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import LAYER_VIEWS, among
 from interlaw.cli.output import AsJson, make_console, print_json, write_figure, write_json
 from interlaw.cli.wording import span
-
-if TYPE_CHECKING:
-    from interlaw import interaction
 
 
 def layers(
@@ -46,8 +43,6 @@ def layers(
 
     With the agreement of the two: whether the Neural Feature Ansatz holds (AGOP ~ W^T W).
     """
-    from interlaw import interaction  # it brings torch
-
     if figure is not None:
         report.require_figure_name(figure)
     options = arguments.chosen(ctx, groups=None, layer=None)

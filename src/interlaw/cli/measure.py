@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from interlaw import subject
+from interlaw import interaction, subject
 from interlaw.cli import arguments
-from interlaw.cli.completion import VIEWS, among
+from interlaw.cli.completion import among
 from interlaw.cli.loading import busy, uncollected
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written
 from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import counted
-
-if TYPE_CHECKING:
-    from interlaw import interaction
 
 
 def measure(
@@ -30,8 +27,8 @@ def measure(
     view: Annotated[
         str | None,
         typer.Option(
-            help=f"{', '.join(VIEWS[:-1])} or {VIEWS[-1]}; see docs/measuring.md.",
-            autocompletion=among(VIEWS),
+            help=f"{', '.join(interaction.VIEWS)}; see docs/measuring.md.",
+            autocompletion=among(interaction.VIEWS),
         ),
     ] = None,
     layer: arguments.Layer = None,
@@ -70,8 +67,6 @@ def measure(
 
     With intervals and against chance, at its input or at any layer.
     """
-    from interlaw import interaction  # it brings torch
-
     if exact and probes is not None:
         raise InterlawError("expected --probes or --exact, found both; give one")
     options = arguments.chosen(
@@ -106,8 +101,6 @@ def what_was_read(given: subject.Given, inputs: Path | None, *, assumed: bool) -
 
 def show_places(model: str, options: subject.NamedOptions, *, inputs: Path | None, as_json: bool) -> None:
     """Name, class, width and calls of every layer; calls need inputs, which a known language model does without."""
-    from interlaw import interaction  # it brings torch
-
     with busy(f"loading {model}"), uncollected():
         trust = options.get("trust_remote_code", False)
         opened = subject.open_subject(model, device=options.get("device"), trust_remote_code=trust)
@@ -131,8 +124,6 @@ def show_places(model: str, options: subject.NamedOptions, *, inputs: Path | Non
 
 def with_rotation_test(result: interaction.Interaction, named: subject.Named) -> interaction.Interaction:
     """The measurement with the p-value of its basis; a second pass over the inputs forms the matrix."""
-    from interlaw import interaction  # it brings torch
-
     interaction.require_small(result.dim)
     how: Any = {
         name: value for name, value in named.options.items() if name in interaction.MatrixOptions.__annotations__

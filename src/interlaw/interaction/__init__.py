@@ -2,6 +2,4 @@
 
 import lazy_loader
 
-from interlaw.interaction import bottleneck, output_side, token_view  # noqa: F401  # each of them registers its views
-
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

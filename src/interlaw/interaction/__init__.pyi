@@ -12,9 +12,11 @@ from .grams import QUANTITIES as QUANTITIES
 from .grams import Grams as Grams
 from .grams import haar_null as haar_null
 from .grams import jackknife as jackknife
+from .grams import projected_null as projected_null
 from .intervals import INTERVALS as INTERVALS
 from .intervals import bootstrap as bootstrap
 from .intervals import with_intervals as with_intervals
+from .known_views import VIEWS as VIEWS
 from .layers import LayerInteraction as LayerInteraction
 from .layers import Layers as Layers
 from .layers import list_layers as list_layers
@@ -23,13 +25,11 @@ from .layers import superposition as superposition
 from .matrix import Energies as Energies
 from .matrix import energies as energies
 from .matrix import plugin as plugin
-from .options import VIEWS as VIEWS
 from .options import MatrixOptions as MatrixOptions
 from .options import MeasureOptions as MeasureOptions
 from .options import Options as Options
 from .options import View as View
 from .options import options_from as options_from
-from .output_side import projected_null as projected_null
 from .result import Interaction as Interaction
 from .rotation import RotationTest as RotationTest
 from .rotation import require_small as require_small

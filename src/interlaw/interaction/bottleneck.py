@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
-from interlaw.interaction.options import VIEWS, Contribute, Options, View
+from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places, output_tensor, require_finite
 from interlaw.interaction.routes import Contribution
 from interlaw.interaction.views import OF_OUTPUTS, ones
@@ -40,7 +40,7 @@ def bottleneck_view(options: Options, _: Outputs) -> Contribute:
         root = Q @ torch.diag(eigenvalues.clamp(min=0).sqrt()) @ Q.T
         V = W.T @ root
         factors = require_finite((z > 0).to(W)[:, :, None] * V)
-        return {"input": Contribution(factors=factors, weights=ones(factors), dim=W.shape[1], masked=V)}
+        return {"input": Contribution(content=factors, weights=ones(factors), dim=W.shape[1], masked=V)}
 
     return contribute
 
@@ -53,4 +53,4 @@ def _weights(model: nn.Module) -> tuple[Tensor, Tensor]:
     return W.detach(), b.detach()
 
 
-VIEWS["bottleneck"] = View(start=bottleneck_view, place=None, useless=("layer", *OF_OUTPUTS))
+BOTTLENECK = View(start=bottleneck_view, place=None, useless=("layer", *OF_OUTPUTS))

@@ -233,8 +233,26 @@ def haar_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
     return (dim - trace_squared / energy) / (dim + 2)
 
 
-NULLS: dict[str, Null] = {"haar": haar_null}
-"""Chance levels by name; a view with another adds it in its own file."""
+def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
+    """Expected AOFE-ratio after a Gaussian projection to m outputs, (m - 1) / (m + 1 + PR).
+
+    M = P G P^T with entries of P drawn from N(0, 1/m) has E||M||^2 = ((m + 1) ||G||^2 + (tr G)^2) / m and
+    E[(tr M)^2] = (tr G)^2 + 2 ||G||^2 / m; PR belongs to G, the matrix before the projection, and is solved for from
+    the two moments of M.
+
+    Args:
+        dim: m.
+        energy: ||M||_F^2.
+        trace_squared: (tr M)^2.
+    """
+    # The moments hold on average over P; for one P of a matrix of rank one PR may come out just below 1, its least.
+    energy_before = (dim * energy - trace_squared) / (dim + 1 - 2 / dim)
+    rank = ((trace_squared - 2 * energy_before / dim) / energy_before).clamp(min=1.0)
+    return energy * 0.0 if dim == 1 else (dim - 1) / (dim + 1 + rank)
+
+
+NULLS: dict[str, Null] = {"haar": haar_null, "projected": projected_null}
+"""Chance levels by name."""
 
 
 def spread_over_bases(*, energy: float, m2: float, m4: float, dim: int) -> float:

@@ -8,9 +8,8 @@ replicate remains a U-statistic over pairs of different clusters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -152,16 +151,7 @@ def _studentized(
     return float(scale.back(middle - high * stderr)), float(scale.back(middle - low * stderr))
 
 
-def _jackknife(grams: Grams, *, null: Null, level: float, seed: int) -> dict[str, Estimate]:
-    """Student's interval; nothing is drawn."""
-    return jackknife(grams, null=null, level=level)
-
-
-INTERVALS: dict[str, Callable[..., dict[str, Estimate]]] = {
-    "jackknife": _jackknife,
-    "bootstrap-t": bootstrap,
-    "percentile": partial(bootstrap, studentized=False),
-}
+INTERVALS = ("jackknife", "bootstrap-t", "percentile")
 
 
 def require_among(what: str, name: str, known: Collection[str]) -> None:
@@ -194,7 +184,12 @@ def with_intervals(measurement: Interaction, kind: str, *, level: float | None =
         raise InterlawError("expected a measurement with its Gram matrices, found none; keep its .npz beside its .json")
     level = measurement.settings["level"] if level is None else level
     null = NULLS[measurement.settings["null"]]
-    estimates: dict[str, Any] = INTERVALS[kind](measurement.grams, null=null, level=level, seed=seed)
+    estimates: dict[str, Any]
+    if kind == "jackknife":
+        estimates = dict(jackknife(measurement.grams, null=null, level=level))
+    else:
+        studentized = kind == "bootstrap-t"
+        estimates = dict(bootstrap(measurement.grams, null=null, level=level, studentized=studentized, seed=seed))
     chance, excess = estimates.pop("null_ratio"), estimates.pop("excess_ratio")
     excess = widened(excess, measurement.basis_spread or 0.0, level=level)
     settings = {**measurement.settings, "level": level, "interval": kind}

@@ -21,10 +21,11 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.flow import Gathered, gather
 from interlaw.interaction.grams import haar_null
+from interlaw.interaction.known_views import VIEWS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
 from interlaw.interaction.network import explained, find_layers, kernel_of, layer_place
-from interlaw.interaction.options import VIEWS, MeasureOptions, options_from
+from interlaw.interaction.options import MeasureOptions, options_from
 from interlaw.interaction.result import Interaction
 from interlaw.size import counted
 

@@ -15,11 +15,11 @@ from interlaw.errors import InterlawError, did_you_mean
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
 from interlaw.interaction.intervals import INTERVALS, require_among
+from interlaw.interaction.known_views import VIEWS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import find_place
 from interlaw.interaction.place import Outputs, Places
 from interlaw.interaction.routes import Contribution
-from interlaw.registry import Registry
 
 Probes = int | Literal["exact"] | None
 Progress = Callable[[int], None]
@@ -54,10 +54,6 @@ class View:
     with_targets: bool = False
     layers: bool = False
     cost: float = 1.0
-
-
-VIEWS: Registry[View] = Registry("interlaw.views", {})
-"""The views by name, each added in its own file; an installed package adds one by an entry point of this group."""
 
 
 class MatrixOptions(TypedDict, total=False):

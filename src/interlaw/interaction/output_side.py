@@ -24,10 +24,9 @@ from torch.autograd import forward_ad
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.forward_mode import differentiable
-from interlaw.interaction.grams import NULLS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import explained
-from interlaw.interaction.options import VIEWS, Contribute, Options, View
+from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places, require_finite
 from interlaw.interaction.routes import Contribution
 from interlaw.interaction.views import GradientColumns, ones, random_signs, unit_cotangents
@@ -109,10 +108,10 @@ class Probed:
             start = stop
         content = torch.cat(parts)
         part = Contribution(
-            factors=content if as_factors else None,
-            matrices=None if as_factors else content,
+            content=content,
             weights=ones(content),
             dim=content.shape[1],
+            are_matrices=not as_factors,
             num_probes=self._num_probes,
         )
         return {name: part}
@@ -186,24 +185,5 @@ def _rows(places: Places, batch: Batch, outputs: Outputs, cotangents: Callable[[
     return torch.stack(gradients, 1)
 
 
-def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
-    """Expected AOFE-ratio after a Gaussian projection to m outputs, (m - 1) / (m + 1 + PR).
-
-    M = P G P^T with entries of P drawn from N(0, 1/m) has E||M||^2 = ((m + 1) ||G||^2 + (tr G)^2) / m and
-    E[(tr M)^2] = (tr G)^2 + 2 ||G||^2 / m; PR belongs to G, the matrix before the projection, and is solved for from
-    the two moments of M.
-
-    Args:
-        dim: m.
-        energy: ||M||_F^2.
-        trace_squared: (tr M)^2.
-    """
-    # The moments hold on average over P; for one P of a matrix of rank one PR may come out just below 1, its least.
-    energy_before = (dim * energy - trace_squared) / (dim + 1 - 2 / dim)
-    rank = ((trace_squared - 2 * energy_before / dim) / energy_before).clamp(min=1.0)
-    return energy * 0.0 if dim == 1 else (dim - 1) / (dim + 1 + rank)
-
-
-NULLS["projected"] = projected_null
-VIEWS["projected"] = View(start=projected_view, null="projected", positions="last", cost=4.5)
-VIEWS["output"] = View(start=output_view, positions="last", cost=4.5)
+PROJECTED = View(start=projected_view, null="projected", positions="last", cost=4.5)
+OUTPUT = View(start=output_view, positions="last", cost=4.5)

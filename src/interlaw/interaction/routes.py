@@ -32,62 +32,53 @@ MOST_MULTIPLIED = 256  # coordinates of matrices that are multiplied for the spr
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """What a batch adds to G at one place, as factors or as matrices.
+    """What a batch adds to G at one place.
 
     Attributes:
+        content: (n, s, r) factors with s = D, or compact ones that `slices` unfolds to D coordinates; (n, D, D) the A_n
+            themselves where `are_matrices`.
         weights: (n,) what each cluster counts in the mean.
         dim: D.
-        factors: (n, s, r) with s = D, or compact factors that `slices` unfolds to D coordinates.
-        matrices: (n, D, D) the A_n themselves, where they are smaller than their factors.
+        are_matrices: Whether the content is matrices, where they are smaller than their factors.
         num_probes: Random vectors per cluster; 0 when nothing is random.
         slices: How compact factors unfold.
         masked: (D, r), where each factor is this one with some rows set to zero.
     """
 
+    content: Tensor
     weights: Tensor
     dim: int
-    factors: Tensor | None = None
-    matrices: Tensor | None = None
+    are_matrices: bool = False
     num_probes: int = 0
     slices: Slices | None = None
     masked: Tensor | None = None
 
-    @property
-    def content(self) -> Tensor:
-        """Whichever of factors and matrices there is."""
-        content = self.factors if self.matrices is None else self.matrices
-        assert content is not None
-        return content
-
     def take(self, start: int, stop: int | None) -> Contribution:
         """Samples start to stop."""
-        return self._of(self.content[start:stop], self.weights[start:stop])
+        return replace(self, content=self.content[start:stop], weights=self.weights[start:stop])
 
     def followed_by(self, other: Contribution) -> Contribution:
         """This one's samples and then the other's."""
         pair = [self, other]
-        if (self.factors is None) != (other.factors is None):
-            pair = [one if one.factors is None else one._multiplied_out() for one in pair]
-        join = torch.cat if pair[0].factors is None else _same_rank
-        return pair[1]._of(join([one.content for one in pair]), torch.cat([one.weights for one in pair]))
+        if self.are_matrices != other.are_matrices:
+            pair = [one if one.are_matrices else one._multiplied_out() for one in pair]
+        join = torch.cat if pair[1].are_matrices else _same_rank
+        content, weights = join([one.content for one in pair]), torch.cat([one.weights for one in pair])
+        return replace(pair[1], content=content, weights=weights)
 
     def pooled(self, sizes: list[int]) -> Contribution:
         """Neighbours summed, so many at a time: matrices added, factors side by side."""
         weights = torch.stack([piece.sum() for piece in torch.split(self.weights, sizes)])
         pieces = torch.split(self.content, sizes)
-        if self.factors is None:
-            return self._of(torch.stack([piece.sum(0) for piece in pieces]), weights)
-        return self._of(_same_rank([piece.transpose(0, 1).flatten(1)[None] for piece in pieces]), weights)
-
-    def _of(self, content: Tensor, weights: Tensor) -> Contribution:
-        """The same kind of contribution with other numbers."""
-        factors, matrices = (content, None) if self.matrices is None else (None, content)
-        return replace(self, factors=factors, matrices=matrices, weights=weights, masked=None)
+        if self.are_matrices:
+            content = torch.stack([piece.sum(0) for piece in pieces])
+        else:
+            content = _same_rank([piece.transpose(0, 1).flatten(1)[None] for piece in pieces])
+        return replace(self, content=content, weights=weights, masked=None)
 
     def _multiplied_out(self) -> Contribution:
         """Matrices in place of factors."""
-        assert self.factors is not None
-        return replace(self, factors=None, matrices=self.factors @ self.factors.mT)
+        return replace(self, content=self.content @ self.content.mT, are_matrices=True)
 
 
 class DenseAccumulator:
@@ -297,11 +288,11 @@ class Total:
                 f"expected {self.kept.dim} coordinates in every batch, found {part.dim}; cut the sequences to one "
                 "length"
             )
-        if part.factors is not None:
-            self.kept.add(part.factors, part.weights)
-        else:
+        if part.are_matrices:
             assert isinstance(self.kept, DenseAccumulator)
             self.kept.add_matrices(part.content, part.weights)
+        else:
+            self.kept.add(part.content, part.weights)
         self.num_probes = part.num_probes
         self._done += len(part.weights)
         if self._free and self._done >= self._choose_at:
@@ -319,9 +310,9 @@ class Total:
 
 def _cheaper(num_clusters: int, part: Contribution) -> str:
     """The cheaper route for so many clusters of this kind."""
-    if part.factors is None:
+    if part.are_matrices:
         return "dense"
-    rank = part.factors.shape[2]
+    rank = part.content.shape[2]
     if part.masked is not None:
         return "dense" if coactivation_cost(num_clusters) * part.dim < 2 * (num_clusters * rank) ** 2 else "gram"
     return choose_route(num_clusters, rank=rank, dim=part.dim)

@@ -11,7 +11,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import find_place
-from interlaw.interaction.options import VIEWS, Contribute, Options, View
+from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places
 from interlaw.interaction.routes import Contribution
 from interlaw.interaction.views import cotangents_of, ones
@@ -48,7 +48,7 @@ def token_view(options: Options, read: Outputs) -> Contribute:
                 yield piece.flatten(1, 2)
 
         dim = time * len(table)
-        part = Contribution(factors=stored, weights=ones(stored), dim=dim, num_probes=probes, slices=slices)
+        part = Contribution(content=stored, weights=ones(stored), dim=dim, num_probes=probes, slices=slices)
         return {place.name: part}
 
     return contribute
@@ -68,4 +68,4 @@ def embedding_table(module: nn.Module) -> Tensor:
     return table
 
 
-VIEWS["token"] = View(start=token_view, place=at_embeddings, positions="last", useless=("layer",))
+TOKEN = View(start=token_view, place=at_embeddings, positions="last", useless=("layer",))

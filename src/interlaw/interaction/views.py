@@ -19,7 +19,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch, real_input
 from interlaw.interaction.layout import CONVOLUTIONS, Place
 from interlaw.interaction.network import layer_place
-from interlaw.interaction.options import VIEWS, Contribute, Options, View
+from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places, named_output, output_tensor
 from interlaw.interaction.routes import Contribution
 
@@ -103,9 +103,10 @@ class GradientColumns:
 
     def contribution(self, weights: Tensor, *, num_probes: int = 0) -> Contribution:
         """All sets as one contribution."""
-        factors = torch.cat(self._kept, 2) if self._kept else None
+        are_matrices = self._matrices is not None
+        content = torch.cat(self._kept, 2) if self._matrices is None else self._matrices
         return Contribution(
-            factors=factors, matrices=self._matrices, weights=weights, dim=self._dim, num_probes=num_probes
+            content=content, weights=weights, dim=self._dim, are_matrices=are_matrices, num_probes=num_probes
         )
 
 
@@ -248,7 +249,7 @@ def ones(like: Tensor) -> Tensor:
     return torch.ones(len(like), dtype=torch.float64, device=like.device)
 
 
-VIEWS["input"] = View(start=input_view, layers=True)
-VIEWS["loss"] = View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS)
-VIEWS["patch"] = View(start=input_view, place=patches_of)
-VIEWS["convolution"] = View(start=input_view, place=convolution_of)
+INPUT = View(start=input_view, layers=True)
+LOSS = View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS)
+PATCH = View(start=input_view, place=patches_of)
+CONVOLUTION = View(start=input_view, place=convolution_of)

@@ -6,14 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from interlaw import models, tasks
+import numpy as np
+import torch
+from torch import Tensor
+
+from interlaw import interaction, models, tasks
 from interlaw.errors import InterlawError, near_path
 from interlaw.subject.model import Subject
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Samples by default: a small language model reads so many sequences in seconds on a processor.
 MOST_SAMPLES = 256
@@ -74,14 +75,12 @@ def read_inputs(
     Raises:
         InterlawError: A file cannot be read, or the model cannot read what is there.
     """
-    from interlaw.interaction import VIEWS
-
     require_one_source(text, inputs)
     if inputs is not None and not isinstance(inputs, str | Path):
         return Given(inputs=inputs)
     if groups is not None and inputs is None:
         raise InterlawError("expected groups= with inputs=, found no inputs=; the documents of a text are its groups")
-    targets, at_most = VIEWS[view].with_targets, most if samples is None else samples
+    targets, at_most = interaction.VIEWS[view].with_targets, most if samples is None else samples
     if targets and subject.pretrained is not None and not subject.pretrained.causal:
         raise InterlawError(
             f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
@@ -122,9 +121,7 @@ def require_one_source(text: str | Path | None, inputs: object) -> None:
 
 def require_sizes(samples: int | None, context: int | None) -> None:
     """Refuses numbers of samples and of tokens that no measurement can have."""
-    from interlaw.interaction import LEAST_CLUSTERS
-
-    for name, value, least in (("samples", samples, LEAST_CLUSTERS), ("context", context, LEAST_TOKENS)):
+    for name, value, least in (("samples", samples, interaction.LEAST_CLUSTERS), ("context", context, LEAST_TOKENS)):
         if value is not None and (not isinstance(value, Integral) or value < least):
             raise InterlawError(
                 f"expected {name} as a whole number of at least {least}, found {value!r}; leave it out for the default"
@@ -138,11 +135,9 @@ def windows_by_document(
 
     None where there are too few documents for an interval, or where a model reads lines.
     """
-    import torch
-
-    from interlaw.interaction import LEAST_CLUSTERS
-
-    if len(documents) < LEAST_CLUSTERS or (subject.pretrained is not None and not subject.pretrained.causal):
+    if len(documents) < interaction.LEAST_CLUSTERS or (
+        subject.pretrained is not None and not subject.pretrained.causal
+    ):
         return None
     context = _ids(whole).shape[1] - targets
     rows, labels = [], []
@@ -151,7 +146,7 @@ def windows_by_document(
             every = sequences_of(subject, document, samples=10**9, context=context, targets=targets, seed=seed)
             rows.append(_ids(every))
             labels += [number] * len(rows[-1])
-    if len(rows) < LEAST_CLUSTERS:
+    if len(rows) < interaction.LEAST_CLUSTERS:
         return None
     ids, generator = torch.cat(rows), torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(ids), generator=generator)[:samples].sort().values
@@ -198,8 +193,6 @@ def _longest(subject: Subject) -> int | None:
 
 def any_tokens(subject: Subject, *, context: int | None = None) -> Any:
     """One sequence that a model can read, of its first token; None where its inputs or their length are unknown."""
-    import torch
-
     if not subject.reads_tokens or (subject.pretrained is None and subject.trial is None and context is None):
         return None
     ids = torch.zeros(1, context or min(FEW_TOKENS, _longest(subject) or FEW_TOKENS), dtype=torch.long)
@@ -222,9 +215,6 @@ def fewer_than(inputs: Any, asked: int | None) -> tuple[str, ...]:
 
 def read_array(path: Path) -> Tensor:
     """A .npy file as a tensor; real numbers in single precision, as weights are."""
-    import numpy as np
-    import torch
-
     try:
         array = np.load(path, allow_pickle=False)
     except Exception as error:  # numpy raises many kinds over a damaged header

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, cast
+from typing import TypedDict, Unpack, cast
+
+from torch import nn
 
 from interlaw import interaction
 from interlaw.errors import InterlawError
 from interlaw.interaction import MeasureOptions
 from interlaw.subject.inputs import MOST_BY_LAYER, MOST_SAMPLES, Given, read_inputs, require_one_source, require_sizes
 from interlaw.subject.model import Subject, open_subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import nn
 
 
 class Reading(TypedDict, total=False):

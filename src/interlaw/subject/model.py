@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
 
 from interlaw import models, runs
 from interlaw.errors import InterlawError, near_path
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +39,6 @@ class Subject:
     @property
     def has_table(self) -> bool:
         """Whether it has a table of embeddings, so that token ids may be its inputs."""
-        from torch import nn
-
         return any(isinstance(module, nn.Embedding) for module in self.model.modules())
 
     @property
@@ -74,8 +71,6 @@ def open_subject(name: str, *, device: str | None = None, trust_remote_code: boo
     Raises:
         InterlawError: There is no such device or model, or the folder is a run of many trials.
     """
-    import torch
-
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(0, device=place)
@@ -126,8 +121,6 @@ def _some_trials(run: Path) -> str:
 
 def leave_training(model: nn.Module) -> tuple[str, ...]:
     """Puts a network into eval mode; a note where that changes what it computes."""
-    from torch import nn
-
     kinds = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
     training = {name: module for name, module in model.named_modules() if isinstance(module, kinds) and module.training}
     changed = [name for name, module in training.items() if getattr(module, "p", 1) > 0]

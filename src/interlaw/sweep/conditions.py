@@ -45,12 +45,14 @@ class Conditions:
         if self.memory_limit is not None and self.memory_limit < 1:
             raise InterlawError(f"expected a memory limit of at least 1 byte, found {self.memory_limit}; raise it")
 
-    def shared(self, num_trials: int = 1) -> Conditions:
-        """The same with a memory limit: when none was set, a share of what is free on the device now.
+    def limit_bytes(self, num_trials: int = 1) -> int:
+        """What a trial may plan with: a share of what is free on the device now where no limit is set.
 
         Args:
             num_trials: Trials that run on the device at a time.
         """
-        if self.memory_limit is not None:
-            return self
-        return replace(self, memory_limit=max(1, usable_bytes(self.device) // num_trials))
+        return self.memory_limit or max(1, usable_bytes(self.device) // num_trials)
+
+    def shared(self, num_trials: int) -> Conditions:
+        """The same with that limit set."""
+        return replace(self, memory_limit=self.limit_bytes(num_trials))

@@ -18,7 +18,7 @@ import torch
 from interlaw.models import build_model
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup
-from interlaw.training import footprint, is_out_of_memory, on_turn, products_in, usable_bytes
+from interlaw.training import footprint, free_cache, is_out_of_memory, on_turn, products_in, usable_bytes
 
 
 def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers: int) -> Conditions:
@@ -52,8 +52,7 @@ def _peak_bytes(group: TrialGroup, device: str) -> float:
             raise
         return math.inf  # its trials will fail, and say so; the others need not
     finally:
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.empty_cache()  # what torch keeps would not count as free
+        free_cache()  # what torch keeps would not count as free
     return len(group.specs) * one.peak_bytes(spec.training.batch_size)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import torch
 from torch import nn
 
 from interlaw.interaction import VIEWS, measure
 from interlaw.runs import Record, TrialSpec
 from interlaw.tasks import Task
-from interlaw.training import is_out_of_memory
+from interlaw.training import free_cache, is_out_of_memory
 
 ADVICE = "use fewer --workers or a lower --memory-limit; --retry failed measures again without training again"
 
@@ -37,9 +36,8 @@ def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task, *, m
             interaction = measure(model, inputs, view=view.view, seed=view.seed, memory_limit=memory_limit)
             measurements[view.view] = interaction.to_dict()
         except Exception as error:  # the loss stands, whatever went wrong here
-            unmeasured[view.view] = _reason(error)
-            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-                torch.cuda.empty_cache()
+            unmeasured[view.view] = reason_of(error, advice=ADVICE)
+            free_cache()
     changed: dict[str, Any] = {
         "measurements": measurements,
         "unmeasured": unmeasured,
@@ -48,7 +46,7 @@ def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task, *, m
     return record.model_copy(update=changed)
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong, in one line."""
+def reason_of(error: Exception, *, advice: str, where: str = "") -> str:
+    """What went wrong, in one line; where memory ran out, with advice."""
     reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    return f"out of memory ({reason[:200]}): {ADVICE}" if is_out_of_memory(error) else reason
+    return f"out of memory{where} ({reason[:200]}): {advice}" if is_out_of_memory(error) else reason

@@ -16,15 +16,7 @@ import torch
 from interlaw.models import build_model
 from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, storage_faults
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.trial import (
-    LOCK_PATIENCE_SECONDS,
-    Progress,
-    finish_trial,
-    keep_training,
-    reporter,
-    run_trial,
-    trained_before,
-)
+from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, Attempt, Progress, run_trial
 from interlaw.tasks import Strict
 from interlaw.training import (
     Replica,
@@ -145,57 +137,47 @@ def run_group(
                 ended(spec, record)
             else:
                 folder.write_spec(spec)
-                taken.append((spec, folder))
+                taken.append(Attempt(spec=spec, folder=folder, conditions=conditions, progress=progress(spec.key)))
         notes = {}
         try:
-            _train_stacked(taken, conditions.shared(), progress)
+            _train_stacked(taken, conditions)
         except StorageError:
             raise
         except Exception as error:  # one of them is at fault, or memory is: each by itself will tell
             notes = {"not_stacked": f"{type(error).__name__}: {error}"}
-        for spec, folder in taken:
-            record = folder.record()  # of one that diverged
-            ended(spec, record or finish_trial(spec, folder, conditions, progress=progress(spec.key), notes=notes))
+        for one in taken:
+            ended(one.spec, one.folder.record() or one.finish(notes=notes))  # a record: of one that diverged
 
 
-def _train_stacked(
-    taken: Sequence[tuple[TrialSpec, TrialFolder]], conditions: Conditions, progress: Callable[[str], Progress]
-) -> None:
+def _train_stacked(taken: Sequence[Attempt], conditions: Conditions) -> None:
     """Trains what has not been trained; leaves weights and figures in the folders, or the record of a divergence."""
     if not taken:
         return
-    first, limit = taken[0][0], conditions.memory_limit
-    assert limit is not None  # `shared` sets it
+    first, limit = taken[0].spec, conditions.limit_bytes()
     shape = first.make_shape()
     require_room(params=len(taken) * shape.params, limit_bytes=limit)
     task = first.task.open(device=conditions.device)
-    members = []
-    for spec, folder in taken:
-        with storage_faults(folder.path):
-            model = build_model(shape, seed=spec.training.seed, device=conditions.device)
-            if trained_before(folder, model) is None:
-                scale_initial_weights(model, spec.training)
-                report = reporter(spec, folder, progress(spec.key))
-                members.append(
-                    (
-                        spec,
-                        folder,
-                        Replica(model=model, settings=spec.training, checkpoints=folder.checkpoints, report=report),
-                    )
-                )
+    members: list[tuple[Attempt, Replica]] = []
+    for one in taken:
+        settings, checkpoints = one.spec.training, one.folder.checkpoints
+        with storage_faults(one.folder.path):
+            model = build_model(shape, seed=settings.seed, device=conditions.device)
+            if one.trained_before(model) is None:
+                scale_initial_weights(model, settings)
+                replica = Replica(model=model, settings=settings, checkpoints=checkpoints, report=one.reporter())
+                members.append((one, replica))
     if not members:
         return
-    needed = footprint(members[0][2].model, task, first.training, stacked=True)
+    needed = footprint(members[0][1].model, task, first.training, stacked=True)
     part = needed.micro_batch(batch_size=first.training.batch_size, limit_bytes=limit // len(members))
     at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
-    with storage_faults(taken[0][1].path.parent):
-        results = train_together(
-            [replica for _, _, replica in members], task, checkpoint_seconds=conditions.checkpoint_seconds, **at_once
-        )
+    with storage_faults(taken[0].folder.path.parent):
+        replicas = [replica for _, replica in members]
+        results = train_together(replicas, task, checkpoint_seconds=conditions.checkpoint_seconds, **at_once)
     how = {"processes": 1, "stacked": True, **at_once, "predicted_bytes": len(members) * needed.peak_bytes(part)}
-    for (spec, folder, replica), result in zip(members, results, strict=True):
-        with storage_faults(folder.path):
-            record = keep_training(spec, folder, replica.model, task, conditions, result=result, how=how)
+    for (one, replica), result in zip(members, results, strict=True):
+        with storage_faults(one.folder.path):
+            record = one.keep_training(replica.model, task, result, how)
             if result.status != "done":
-                folder.write_record(record)
-                folder.tidy()
+                one.folder.write_record(record)
+                one.folder.tidy()

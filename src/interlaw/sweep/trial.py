@@ -7,9 +7,9 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import distributed, nn
@@ -17,13 +17,13 @@ from torch import distributed, nn
 from interlaw.models import build_model
 from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.measuring import measured
+from interlaw.sweep.measuring import measured, reason_of
 from interlaw.tasks import Task, default_cache
 from interlaw.training import (
     TrainResult,
     TrainState,
     footprint,
-    is_out_of_memory,
+    free_cache,
     load_weights,
     require_room,
     save_weights,
@@ -68,7 +68,6 @@ def run_trial(
         StorageError: When the folder cannot be written to; the trial is then resumed another time.
         RuntimeError: When another process that shares the trial died; likewise.
     """
-    conditions = conditions or Conditions()
     with folder.lock(patience_seconds=patience_seconds) as free:
         if not free:
             return None
@@ -76,207 +75,166 @@ def run_trial(
         if existing is not None:
             return existing
         folder.write_spec(spec)
-        return finish_trial(spec, folder, conditions, progress=progress, slicing=slicing)
+        one = Attempt(spec=spec, folder=folder, conditions=conditions or Conditions(), progress=progress)
+        return one.finish(slicing=slicing)
 
 
-def finish_trial(
-    spec: TrialSpec,
-    folder: TrialFolder,
-    conditions: Conditions,
-    *,
-    progress: Progress | None = None,
-    slicing: Slicing | None = None,
-    notes: Mapping[str, Any] | None = None,
-) -> Record:
-    """Does what is left of a trial whose folder this process holds, and writes its record; see `run_trial`.
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A trial whose folder this process holds.
 
-    Args:
+    Attributes:
         spec: The trial.
         folder: Its folder.
         conditions: How it runs.
         progress: As in `run_trial`.
-        slicing: As in `run_trial`.
-        notes: What else the record is to say of how it came about.
     """
-    try:
-        with storage_faults(folder.path):
-            record = _run(spec, folder, conditions.shared(), progress=progress, slicing=slicing)
-    except StorageError:  # a full disk, say, is not the trial's result: it is resumed another time
-        raise
-    except Exception as error:  # whatever else went wrong in a trial is that trial's result
-        if slicing and is_lost_peer(error):
+
+    spec: TrialSpec
+    folder: TrialFolder
+    conditions: Conditions
+    progress: Progress | None = None
+
+    def finish(self, *, slicing: Slicing | None = None, notes: Mapping[str, Any] | None = None) -> Record:
+        """Does what is left of the trial, and writes its record; see `run_trial`.
+
+        Args:
+            slicing: As in `run_trial`.
+            notes: What else the record is to say of how it came about.
+        """
+        try:
+            with storage_faults(self.folder.path):
+                record = self._run(slicing)
+        except StorageError:  # a full disk, say, is not the trial's result: it is resumed another time
             raise
-        record = _failure(spec, conditions.device, error)
-    if notes:
-        record = record.model_copy(update={"provenance": {**record.provenance, **notes}})
-    folder.write_record(record)
-    folder.tidy()
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.empty_cache()  # other processes share the device
-    return record
+        except Exception as error:  # whatever else went wrong in a trial is that trial's result
+            if slicing and is_lost_peer(error):
+                raise
+            record = self._failure(error)
+        if notes:
+            record = record.model_copy(update={"provenance": {**record.provenance, **notes}})
+        self.folder.write_record(record)
+        self.folder.tidy()
+        free_cache()  # other processes share the device
+        return record
+
+    def _run(self, slicing: Slicing | None) -> Record:
+        """The work itself: training, unless it has ended in an earlier attempt, then measuring."""
+        shape, device, limit = self.spec.make_shape(), self.conditions.device, self.conditions.limit_bytes()
+        require_room(params=shape.params, limit_bytes=limit)
+        task = self.spec.task.open(device=device)
+        model = build_model(shape, seed=self.spec.training.seed, device="cpu" if slicing else device)
+        record = self.trained_before(model) or self._train(model, task, slicing, limit_bytes=limit)
+        if record.status != "done":
+            return record
+        return measured(self.spec, record, model.to(device), task, memory_limit=limit)
+
+    def trained_before(self, model: nn.Module) -> Record | None:
+        """The record of a training that ended, its weights put into the model; None when it is to be trained."""
+        record = self.folder.trained()
+        if record is None:
+            return None
+        try:
+            load_weights(model, load(self.folder.weights.read_bytes()))
+        except (SafetensorError, KeyError, RuntimeError):  # damaged: training again costs time alone
+            return None
+        return record
+
+    def _train(self, model: nn.Module, task: Task, slicing: Slicing | None, *, limit_bytes: int) -> Record:
+        """Trains and tests; the record so far."""
+        training = self.spec.training
+        scale_initial_weights(model, training)
+        sliced = slicing(task, model) if slicing else None
+        at_once = {"micro_batch": training.batch_size}  # processes that share a trial each take their slice of it
+        predicted = {}
+        if sliced is None:
+            needed = footprint(model, task, training)
+            part = needed.micro_batch(batch_size=training.batch_size, limit_bytes=limit_bytes)
+            at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
+            predicted = {"predicted_bytes": needed.peak_bytes(part)}
+        if self.conditions.compiled:
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_cache() / "compiled"))
+        result = train(
+            sliced.network if sliced else model,
+            sliced or task,
+            training,
+            checkpoints=self.folder.checkpoints,
+            checkpoint_seconds=self.conditions.checkpoint_seconds,
+            report=self.reporter(),
+            compiled=self.conditions.compiled,
+            **at_once,
+        )
+        if sliced:
+            sliced.restore(model)
+        how = {"processes": distributed.get_world_size() if sliced else 1, "stacked": False, **at_once, **predicted}
+        return self.keep_training(model, task, result, how)
+
+    def keep_training(self, model: nn.Module, task: Task, result: TrainResult, how: Mapping[str, Any]) -> Record:
+        """Writes down what training left behind, before anything is measured: curve, weights, and its record so far."""
+        shape, is_done, conditions = self.spec.make_shape(), result.status == "done", self.conditions
+        machine = {**provenance(conditions.device), "compiled": conditions.compiled, **how}
+        if conditions.in_flight and conditions.in_flight > 1:
+            machine["in_flight"] = conditions.in_flight
+        if result.graph:
+            machine["graph"] = result.graph
+        record = Record(
+            key=self.spec.key,
+            status=result.status,
+            shape=shape.to_dict(),
+            loss=_number(result.loss),
+            val_loss=_number(result.val_loss),
+            min_val_loss=_number(result.min_val_loss),
+            figures=dict(task.figures(result.loss)) if is_done else {},
+            units=result.units,
+            train_flops=float(result.units) * shape.flops_per_token,
+            seconds=result.seconds,
+            evaluation_seconds=result.evaluation_seconds,
+            provenance=machine,
+            reason=result.reason,
+        )
+        self.folder.write_curve(result.curve)
+        if is_done:
+            save_weights(self.folder.weights, model)
+            self.folder.write_trained(record)
+        return record
+
+    def reporter(self) -> Callable[[TrainState], None]:
+        """Notes progress in the trial's folder, and tells the caller, at most every `PROGRESS_SECONDS`."""
+        last = 0.0
+
+        def report(state: TrainState) -> None:
+            nonlocal last
+            if time.monotonic() - last < PROGRESS_SECONDS:
+                return
+            last = time.monotonic()
+            values = {
+                "step": state.step,
+                "steps": self.spec.training.steps,
+                "train_loss": state.loss_sum / state.loss_count if state.loss_count else state.curve[-1]["train_loss"],
+                "seconds": state.seconds,
+            }
+            self.folder.write_progress(values)
+            if self.progress:
+                self.progress(values)
+
+        return report
+
+    def _failure(self, error: Exception) -> Record:
+        """The record of a trial that raised."""
+        device = self.conditions.device
+        return Record(
+            key=self.spec.key,
+            status="failed",
+            shape=self.spec.make_shape().to_dict(),
+            provenance=provenance(device),
+            reason=reason_of(error, advice=MEMORY_ADVICE, where=f" on {device}"),
+            traceback=traceback.format_exc(),
+        )
 
 
 def is_lost_peer(error: Exception) -> bool:
     """Whether an error says that another process of the group is gone (gloo raises errors of no kind of their own)."""
     return isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "/gloo/" in str(error))
-
-
-def _run(
-    spec: TrialSpec,
-    folder: TrialFolder,
-    conditions: Conditions,
-    *,
-    progress: Progress | None,
-    slicing: Slicing | None,
-) -> Record:
-    """The work itself: training, unless it has ended in an earlier attempt, then measuring."""
-    shape, device, limit = spec.make_shape(), conditions.device, conditions.memory_limit
-    assert limit is not None  # `shared` sets it
-    require_room(params=shape.params, limit_bytes=limit)
-    task = spec.task.open(device=device)
-    model = build_model(shape, seed=spec.training.seed, device="cpu" if slicing else device)
-    record = trained_before(folder, model)
-    if record is None:
-        record = _train(
-            spec,
-            folder,
-            model,
-            task,
-            conditions,
-            slicing=slicing,
-            limit_bytes=limit,
-            report=reporter(spec, folder, progress),
-        )
-    if record.status != "done":
-        return record
-    return measured(spec, record, model.to(device), task, memory_limit=limit)
-
-
-def trained_before(folder: TrialFolder, model: nn.Module) -> Record | None:
-    """The record of a training that ended, its weights put into the model; None when it is to be trained."""
-    record = folder.trained()
-    if record is None:
-        return None
-    try:
-        load_weights(model, load(folder.weights.read_bytes()))
-    except (SafetensorError, KeyError, RuntimeError):  # damaged: training again costs time alone
-        return None
-    return record
-
-
-def _train(
-    spec: TrialSpec,
-    folder: TrialFolder,
-    model: nn.Module,
-    task: Task,
-    conditions: Conditions,
-    *,
-    slicing: Slicing | None,
-    limit_bytes: int,
-    report: Callable[[TrainState], None],
-) -> Record:
-    """Trains and tests; the record so far."""
-    scale_initial_weights(model, spec.training)
-    sliced = slicing(task, model) if slicing else None
-    at_once = {"micro_batch": spec.training.batch_size}  # processes that share a trial each take their slice of it
-    predicted = {}
-    if sliced is None:
-        needed = footprint(model, task, spec.training)
-        part = needed.micro_batch(batch_size=spec.training.batch_size, limit_bytes=limit_bytes)
-        at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
-        predicted = {"predicted_bytes": needed.peak_bytes(part)}
-    if conditions.compiled:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(default_cache() / "compiled"))
-    result = train(
-        sliced.network if sliced else model,
-        sliced or task,
-        spec.training,
-        checkpoints=folder.checkpoints,
-        checkpoint_seconds=conditions.checkpoint_seconds,
-        report=report,
-        compiled=conditions.compiled,
-        **at_once,
-    )
-    if sliced:
-        sliced.restore(model)
-    how = {"processes": distributed.get_world_size() if sliced else 1, "stacked": False, **at_once, **predicted}
-    return keep_training(spec, folder, model, task, conditions, result=result, how=how)
-
-
-def keep_training(
-    spec: TrialSpec,
-    folder: TrialFolder,
-    model: nn.Module,
-    task: Task,
-    conditions: Conditions,
-    *,
-    result: TrainResult,
-    how: Mapping[str, Any],
-) -> Record:
-    """Writes down what training left behind, before anything is measured: curve, weights, and its record so far."""
-    shape, is_done = spec.make_shape(), result.status == "done"
-    machine = {**provenance(conditions.device), "compiled": conditions.compiled, **how}
-    if conditions.in_flight and conditions.in_flight > 1:
-        machine["in_flight"] = conditions.in_flight
-    if result.graph:
-        machine["graph"] = result.graph
-    record = Record(
-        key=spec.key,
-        status=result.status,
-        shape=shape.to_dict(),
-        loss=_number(result.loss),
-        val_loss=_number(result.val_loss),
-        min_val_loss=_number(result.min_val_loss),
-        figures=dict(task.figures(result.loss)) if is_done else {},
-        units=result.units,
-        train_flops=float(result.units) * shape.flops_per_token,
-        seconds=result.seconds,
-        evaluation_seconds=result.evaluation_seconds,
-        provenance=machine,
-        reason=result.reason,
-    )
-    folder.write_curve(result.curve)
-    if is_done:
-        save_weights(folder.weights, model)
-        folder.write_trained(record)
-    return record
-
-
-def reporter(spec: TrialSpec, folder: TrialFolder, progress: Progress | None) -> Callable[[TrainState], None]:
-    """Notes progress in the trial's folder, and tells the caller, at most every `PROGRESS_SECONDS`."""
-    last = 0.0
-
-    def report(state: TrainState) -> None:
-        nonlocal last
-        if time.monotonic() - last < PROGRESS_SECONDS:
-            return
-        last = time.monotonic()
-        values = {
-            "step": state.step,
-            "steps": spec.training.steps,
-            "train_loss": state.loss_sum / state.loss_count if state.loss_count else state.curve[-1]["train_loss"],
-            "seconds": state.seconds,
-        }
-        folder.write_progress(values)
-        if progress:
-            progress(values)
-
-    return report
-
-
-def _failure(spec: TrialSpec, device: str, error: Exception) -> Record:
-    """The record of a trial that raised."""
-    reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    if is_out_of_memory(error):
-        reason = f"out of memory on {device} ({reason[:200]}): {MEMORY_ADVICE}"
-    return Record(
-        key=spec.key,
-        status="failed",
-        shape=spec.make_shape().to_dict(),
-        provenance=provenance(device),
-        reason=reason,
-        traceback=traceback.format_exc(),
-    )
 
 
 def _number(value: float) -> float | None:

@@ -8,6 +8,7 @@ from .coordinates import check_coordinates as check_coordinates
 from .intervention import intervention_term as intervention_term
 from .memory import Footprint as Footprint
 from .memory import footprint as footprint
+from .memory import free_cache as free_cache
 from .memory import is_out_of_memory as is_out_of_memory
 from .memory import require_room as require_room
 from .memory import usable_bytes as usable_bytes

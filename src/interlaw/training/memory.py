@@ -119,6 +119,12 @@ def usable_bytes(device: torch.device | str) -> int:
     return int(_SHARE_OF_FREE * free_bytes(str(device)))
 
 
+def free_cache() -> None:
+    """Gives back the memory that torch keeps on a device for later."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on a device or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
