@@ -10,7 +10,6 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,7 +151,7 @@ def stacked(
         [
             Replica(
                 model=build_model(shape, seed=seed, device=device),
-                settings=replace(settings, seed=seed),
+                settings=settings.model_copy(update={"seed": seed}),
                 report=None if seed else pace.note,
             )
             for seed in range(3)

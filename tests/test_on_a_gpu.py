@@ -135,7 +135,10 @@ def of_text(text: TextTask, *, precision: Precision = "float32", stacked: bool =
     )
     if not stacked:
         return train(build_model(GPT, device=DEVICE), text, settings, **options)
-    members = [Replica(model=build_model(GPT, device=DEVICE), settings=replace(settings, seed=k)) for k in range(3)]
+    members = [
+        Replica(model=build_model(GPT, device=DEVICE), settings=settings.model_copy(update={"seed": k}))
+        for k in range(3)
+    ]
     return train_together(members, text)[0]
 
 

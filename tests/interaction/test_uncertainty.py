@@ -284,6 +284,15 @@ def test_intervals_by_name(kind: str) -> None:
         assert found.null == expected["null_ratio"]
 
 
+@pytest.mark.parametrize("kind", INTERVALS)
+def test_samples_that_are_all_alike_leave_nothing_open(kind: str) -> None:
+    """Of a linear network every A_n is G, so that no resample differs from another."""
+    model = torch.nn.Linear(4, 3).double()
+    found = measure(model, torch.randn(30, 4, dtype=torch.float64), interval=kind)
+    assert found.aofe_ratio.low == pytest.approx(found.aofe_ratio.value, rel=1e-9)
+    assert found.aofe_ratio.high == pytest.approx(found.aofe_ratio.value, rel=1e-9)
+
+
 def test_intervals_that_cannot_be_had() -> None:
     model, x = build("mlp", 10)
     with pytest.raises(InterlawError, match="an interval among jackknife, bootstrap-t, percentile, found 'bootstrap'"):

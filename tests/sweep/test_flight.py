@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def needed_by(groups: list[TrialGroup]) -> int:
 
 
 def in_tfloat32(spec: TrialSpec) -> TrialSpec:
-    return spec.model_copy(update={"training": replace(spec.training, precision="tfloat32")})
+    return spec.model_copy(update={"training": spec.training.model_copy(update={"precision": "tfloat32"})})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +185,7 @@ def test_one_that_diverges_leaves_its_record_and_the_others_be(whole: RunFolder,
     run, trials = prepare(tmp_path)
     changes: list[dict[str, Any]] = [{}, {}, {"learning_rate": 1e9}]
     specs = [
-        spec.model_copy(update={"training": replace(spec.training, blow_up=1e4, **change)})
+        spec.model_copy(update={"training": spec.training.model_copy(update={"blow_up": 1e4, **change})})
         for spec, change in zip(trials[:3], changes, strict=True)
     ]
     ended: dict[str, Record | None] = {}

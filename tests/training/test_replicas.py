@@ -94,7 +94,9 @@ def network(shape: Shape, settings: TrainSettings) -> nn.Module:
 
 
 def group_of(settings: TrainSettings) -> list[TrainSettings]:
-    return [replace(settings, seed=1), replace(settings, seed=2), replace(settings, seed=2, learning_rate=0.005)]
+    return [
+        settings.model_copy(update=change) for change in ({"seed": 1}, {"seed": 2}, {"seed": 2, "learning_rate": 0.005})
+    ]
 
 
 def assert_alike(found: TrainResult, expected: TrainResult) -> None:

@@ -145,7 +145,10 @@ def _studentized(
     # On the scale both the replicate and its error are those of the transformed quantity.
     errors = spread.sqrt() * scale.slope(resampled)
     t = (scale.there(resampled) - scale.there(value)) / errors
-    low, high = torch.quantile(t[torch.isfinite(t)], tails).tolist()
+    t = t[torch.isfinite(t)]
+    if not len(t):  # all replicates are alike, as those of a linear network
+        return estimate.value, estimate.value
+    low, high = torch.quantile(t, tails).tolist()
     stderr = estimate.stderr * scale.slope(value)
     middle = scale.there(value)
     return float(scale.back(middle - high * stderr)), float(scale.back(middle - low * stderr))

@@ -99,7 +99,7 @@ class TrialSpec(Document, Strict):
         """
         document = self.model_dump(mode="json")
         for name in _LATER:
-            if getattr(self.training, name) == getattr(TrainSettings, name):
+            if getattr(self.training, name) == TrainSettings.model_fields[name].default:
                 del document["training"][name]
         return json.dumps(document, sort_keys=True, indent=1) + "\n"
 

@@ -6,7 +6,6 @@ import json
 import math
 import tomllib
 from collections.abc import Callable
-from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,19 +21,7 @@ from interlaw.shapes import require_family
 from interlaw.size import parse_depths, parse_size
 from interlaw.sweep.affordable import judged_samples, measured_samples
 from interlaw.tasks import TASKS, AnyTaskPart, Strict, TextTaskPart
-from interlaw.training import (
-    BlowUp,
-    Count,
-    Memory,
-    Moved,
-    Natural,
-    NotNegative,
-    Part,
-    Precision,
-    Seed,
-    TrainSettings,
-    treatment_keys,
-)
+from interlaw.training import Count, Moved, Natural, Optimization, Part, Seed, TrainSettings, treatment_keys
 
 MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a slip of the hand
 GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
@@ -106,7 +93,7 @@ class BudgetPart(Strict):
         return self
 
 
-class TrainingPart(Strict):
+class TrainingPart(Optimization):
     """How each trial is trained; `steps` or `tokens_per_param` sets the length, unless the budget does.
 
     Attributes:
@@ -124,20 +111,9 @@ class TrainingPart(Strict):
             validation losses.
         warmup_fraction: Part of the steps in which the rate rises.
         warmup_steps: The same as a number of steps, at most all of them; it takes the place of the part.
-        final_fraction: Rate at the end as a fraction of the peak.
-        weight_decay: Decoupled decay of what `decays` names.
-        decays: `matrices`, or `all`: vectors (norms, biases) too.
-        keeps: Which weights are tested and measured: the `last` ones, or those of the `best` validation.
-        beta1: First moment's decay.
-        beta2: Second moment's decay.
-        clip: Largest gradient norm; 0 for none.
-        evaluations: Validations during a run.
         evaluation_samples: Validation samples each time; as many as a few per cent of the training pay for, up to a
             limit, when None.
         test_samples: Test samples at the end, likewise.
-        patience: Validations without a new lowest loss before training stops; 0: never.
-        precision: Of matrix products: `float32`; `tfloat32`, on CUDA devices alone; or `bfloat16` under autocast.
-        blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
     """
 
     batch_size: Annotated[Count, Field(le=MOST)] = 16
@@ -151,19 +127,8 @@ class TrainingPart(Strict):
     search_seeds: Count = 1
     warmup_fraction: Part = 0.05
     warmup_steps: Natural | None = None
-    final_fraction: Part = 0.1
-    weight_decay: NotNegative = 0.01
-    decays: Literal["matrices", "all"] = "matrices"
-    keeps: Literal["last", "best"] = "last"
-    beta1: Memory = 0.9
-    beta2: Memory = 0.95
-    clip: NotNegative = 1.0
-    evaluations: Count = 5
     evaluation_samples: Count | None = None
     test_samples: Count | None = None
-    patience: Natural = 0
-    blow_up: BlowUp = 2.0
-    precision: Precision = "float32"
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingPart:
@@ -192,11 +157,10 @@ class TrainingPart(Strict):
         """
         validation, test = judged_samples(self.evaluations, trained_samples=steps * self.batch_size)
         warmup = round(self.warmup_fraction * steps) if self.warmup_steps is None else min(self.warmup_steps, steps)
-        shared = set(type(self).model_fields) & {field.name for field in fields(TrainSettings)}
-        shared -= {"base_width", "base_depth"}
         return TrainSettings(
             **{
-                **{name: getattr(self, name) for name in shared},
+                **self.model_dump(include=set(Optimization.model_fields)),
+                "batch_size": self.batch_size,
                 "steps": steps,
                 "learning_rate": learning_rate,
                 "warmup_steps": warmup,

@@ -102,9 +102,11 @@ def _section(title: str, model: type[BaseModel], given: dict[str, Any], *, skip:
     """One table of the recipe: each field with its comment."""
     notes = attribute_notes(model)
     lines = [f"\n[{title}]"] if title else []
-    for name, field in model.model_fields.items():
+    own = sorted(model.model_fields, key=lambda name: name not in model.__annotations__)  # what it inherits comes last
+    for name in own:
         if name in skip:
             continue
+        field = model.model_fields[name]
         default = field.get_default(call_default_factory=True)
         lines += _entry(name, notes.get(name, ""), given.get(name, PydanticUndefined), default)
     return "\n".join(lines)

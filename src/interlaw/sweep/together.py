@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 import torch
 
@@ -88,7 +87,11 @@ def _kind(spec: TrialSpec) -> str:
     """What replicas share: everything but stage, measurements, seed and learning rate."""
     training = spec.training
     shared = spec.model_copy(
-        update={"stage": "final", "measure": (), "training": replace(training, seed=0, learning_rate=1.0)}
+        update={
+            "stage": "final",
+            "measure": (),
+            "training": training.model_copy(update={"seed": 0, "learning_rate": 1.0}),
+        }
     )
     return shared.model_dump_json()
 

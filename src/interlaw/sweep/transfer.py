@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
@@ -51,7 +52,7 @@ class Bench:
         opened = cache(lambda spec: spec.open())
         return lambda shape: opened(plan.spec(shape))
 
-    def settings(self, parametrization: str, *, steps: int, rate: float, seed: int = 0) -> TrainSettings:
+    def settings(self, parametrization: str, *, steps: int, rate: float, **others: Any) -> TrainSettings:
         """The recipe's training in another parametrization and length."""
         return self.recipe.training.settings(
             steps=steps,
@@ -61,7 +62,7 @@ class Bench:
             parametrization=parametrization,
             base_width=self.base_width,
             base_depth=self.base_depth,
-            seed=seed,
+            **others,
         )
 
 
@@ -117,7 +118,7 @@ def coordinate_checks(
                 bench.shapes(axis, sizes),
                 axis=axis,
                 open_task=bench.opener(),
-                settings=replace(bench.settings(parametrization, steps=CHECK_STEPS, rate=rate), warmup_steps=0),
+                settings=bench.settings(parametrization, steps=CHECK_STEPS, rate=rate, warmup_steps=0),
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _name(spec: TrialSpec) -> ShapeName:
 
 def _facts(spec: TrialSpec) -> Facts:
     """What must not differ between treatments; a text is known by its digest, wherever it lies."""
-    training = {name: value for name, value in asdict(spec.training).items() if name not in _DECIDED}
+    training = {name: value for name, value in spec.training.model_dump().items() if name not in _DECIDED}
     task = spec.task.model_dump(exclude={"corpus"})
     return {
         "family": spec.family,

@@ -30,12 +30,10 @@ from .rules import Factors as Factors
 from .rules import Rule as Rule
 from .rules import parametrization_of as parametrization_of
 from .rules import treatment_keys as treatment_keys
-from .settings import BlowUp as BlowUp
 from .settings import Count as Count
-from .settings import Memory as Memory
 from .settings import Moved as Moved
 from .settings import Natural as Natural
-from .settings import NotNegative as NotNegative
+from .settings import Optimization as Optimization
 from .settings import Part as Part
 from .settings import Precision as Precision
 from .settings import Seed as Seed

@@ -8,7 +8,6 @@ its result differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -70,7 +69,7 @@ def train_together(
 
 def _require_alike(settings: Sequence[TrainSettings]) -> None:
     """Refuses settings that differ in what all replicas share."""
-    shared = [{name: value for name, value in asdict(one).items() if name not in APART} for one in settings]
+    shared = [{name: value for name, value in one.model_dump().items() if name not in APART} for one in settings]
     for other in shared[1:]:
         for name, value in other.items():
             if value != shared[0][name]:
