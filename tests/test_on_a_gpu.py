@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def test_replicas_in_a_graph_end_as_on_a_processor(family: str) -> None:
 
 def test_a_diverged_replica_leaves_the_others_untouched() -> None:
     settings = [
-        replace(SETTINGS, seed=seed, learning_rate=rate, blow_up=30.0, warmup_steps=40)
+        SETTINGS.model_copy(update={"seed": seed, "learning_rate": rate, "blow_up": 30.0, "warmup_steps": 40})
         for seed, rate in ((1, 0.02), (2, 1.0), (3, 0.02))
     ]
     found = together("mlp", settings, device=DEVICE)
@@ -86,7 +85,7 @@ def test_a_diverged_replica_leaves_the_others_untouched() -> None:
 
 @pytest.mark.parametrize("keeps", ["last", "best"])
 def test_a_killed_run_resumes_in_a_graph(keeps: Any, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, keeps=keeps)
+    settings = SETTINGS.model_copy(update={"keeps": keeps})
     _, whole = trained("gpt", settings, device=DEVICE)
 
     def stop(state: TrainState) -> None:
@@ -103,7 +102,7 @@ def test_a_killed_run_resumes_in_a_graph(keeps: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("on", ["interaction", "trace"])
 def test_an_intervention_is_captured(on: Any) -> None:
-    settings = replace(SETTINGS, intervention=on, strength=0.01)
+    settings = SETTINGS.model_copy(update={"intervention": on, "strength": 0.01})
     _, found = trained("gpt", settings, device=DEVICE)
     assert found.graph == "captured"
     assert_alike(found, trained("gpt", settings, device="cpu")[1])

@@ -20,8 +20,8 @@ from interlaw.report import write_chart
 from interlaw.report.figures import drawings
 from interlaw.report.page import page
 from interlaw.report.results import RunResults, analyses_of
-from interlaw.report.wording import units_of
 from interlaw.runs import measured_views
+from interlaw.tasks import Units
 
 PANELS = ("loss-against-ratio", "interaction-plane")
 WIDTH, MARGIN = 1280, 20
@@ -40,7 +40,7 @@ def results_of_table(path: Path) -> RunResults:
         curves={},
         num_pending=0,
         task="text",
-        units=units_of("text", tokenizer="bytes"),
+        units=Units(loss="nats per byte", data="tokens"),
         views=views,
         analyses=tuple(analyses_of(table, views)),
     )

@@ -34,7 +34,7 @@ SMALL = Subject(
 
 @pytest.mark.parametrize(("steps", "num", "stops"), [(8, 3, [0, 2, 4, 8]), (100, 1, [0, 100]), (3, 5, [0, 1, 3])])
 def test_stops_halve_towards_the_start(steps: int, num: int, stops: list[int]) -> None:
-    assert replace(SMALL, settings=replace(SMALL.settings, steps=steps), num_stops=num).stops() == stops
+    assert replace(SMALL, settings=SMALL.settings.model_copy(update={"steps": steps}), num_stops=num).stops() == stops
 
 
 def test_every_layer_is_measured_at_every_stop_and_once(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_training_that_diverges_fails(tmp_path: Path) -> None:
-    wild = replace(SMALL, settings=replace(SMALL.settings, blow_up=1.0000001, learning_rate=10.0))
+    wild = replace(SMALL, settings=SMALL.settings.model_copy(update={"blow_up": 1.0000001, "learning_rate": 10.0}))
     with pytest.raises(WorkFailedError, match="the training of mlp diverged"):
         watch(wild, out=tmp_path, driver=DRIVER)
 

@@ -36,7 +36,7 @@ from interlaw.report.published_figure import published_lines
 from interlaw.report.results import RunResults, load_results
 from interlaw.report.saving import rendered
 from interlaw.report.treatments_figure import treatments_of_run
-from interlaw.report.wording import units_of
+from interlaw.tasks import VectorTaskSpec
 
 
 def names(results: RunResults) -> list[str]:
@@ -310,7 +310,7 @@ def test_formats_are_what_they_say(tmp_path: Path) -> None:
 
 def test_other_tasks_have_their_units_and_no_language_models(results: RunResults) -> None:
     assert "best-ratio-published" in names(results)
-    vectors = dataclasses.replace(results, task="vectors", units=units_of("vectors"))
+    vectors = dataclasses.replace(results, task="vectors", units=VectorTaskSpec().units)
     assert "best-ratio-published" not in names(vectors)
     loss = next(drawing for name, _, drawing in drawings(vectors) if name == "loss-against-ratio")
     assert "test loss (mean squared error)" in str(loss.panels[0].chart)

@@ -134,7 +134,9 @@ def test_wrong_recipes_get_one_clear_line(changes: dict[str, Any], message: str)
 
 def test_all_mistakes_are_told_and_beyond_eight_they_are_counted() -> None:
     text = recipe_text(training={"learning_rate": -1, "batch_size": 0, "clip": -1})
-    with pytest.raises(InterlawError, match=r"batch_size: .*; training.learning_rate: .*; training.clip: ") as caught:
+    with pytest.raises(
+        InterlawError, match=r"training.clip: .*; training.batch_size: .*; training.learning_rate: "
+    ) as caught:
         parse_recipe(text, source="r")
     assert "more)" not in str(caught.value)
     text = recipe_text(top={f"key{number}": number for number in range(11)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -118,12 +118,12 @@ def test_what_cannot_be_captured_runs_as_it_is_and_says_why(device: None, monkey
 def test_losses_are_read_at_intervals(uncaptured: None) -> None:
     """Steps between readings at most double, so that the first pace cannot mislead."""
     told: list[int] = []
-    trained("mlp", replace(SETTINGS, evaluations=1), report=lambda state: told.append(state.step))
+    trained("mlp", SETTINGS.model_copy(update={"evaluations": 1}), report=lambda state: told.append(state.step))
     assert told == [1, 3, 7, 15, 31, 50]
 
 
 def test_a_divergence_counts_at_its_own_step(uncaptured: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    wild = replace(SETTINGS, learning_rate=1.0, blow_up=30.0, evaluations=1, warmup_steps=40)
+    wild = SETTINGS.model_copy(update={"learning_rate": 1.0, "blow_up": 30.0, "evaluations": 1, "warmup_steps": 40})
     _, result = trained("mlp", wild)
     monkeypatch.undo()
     _, expected = trained("mlp", wild)
@@ -134,7 +134,7 @@ def test_a_divergence_counts_at_its_own_step(uncaptured: None, monkeypatch: pyte
 
 def test_a_diverged_replica_leaves_a_captured_group(device: None, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = [
-        replace(SETTINGS, seed=seed, learning_rate=rate, blow_up=30.0, warmup_steps=40)
+        SETTINGS.model_copy(update={"seed": seed, "learning_rate": rate, "blow_up": 30.0, "warmup_steps": 40})
         for seed, rate in ((1, 0.02), (2, 1.0), (3, 0.02))
     ]
     ours, found = together("mlp", settings)

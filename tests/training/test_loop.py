@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -300,7 +300,7 @@ class Scripted(RandomWalk):
     ],
 )
 def test_patience_ends_a_run_that_learns_no_more(patience: int, losses: list[float], validations: int) -> None:
-    settings = replace(SETTINGS, evaluations=6, patience=patience)
+    settings = SETTINGS.model_copy(update={"evaluations": 6, "patience": patience})
     result = train(build_model(SHAPE, seed=3), Scripted(losses), settings)
     assert result.status == "done"
     assert [row["val_loss"] for row in result.curve] == losses[:validations]
@@ -309,7 +309,7 @@ def test_patience_ends_a_run_that_learns_no_more(patience: int, losses: list[flo
 
 
 def test_a_run_that_has_ended_by_patience_does_not_go_on_after_a_stop(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, evaluations=6, patience=1)
+    settings = SETTINGS.model_copy(update={"evaluations": 6, "patience": 1})
     folder = tmp_path / "checkpoints"
     with pytest.raises(Killed):  # right after the validation that ends it
         train(
@@ -326,7 +326,7 @@ def test_a_run_that_has_ended_by_patience_does_not_go_on_after_a_stop(tmp_path: 
 
 def test_the_lowest_validation_loss_is_kept_also_after_a_stop(tmp_path: Path) -> None:
     """Lowest at the second of six validations; the run is killed after the third."""
-    settings = replace(SETTINGS, evaluations=6)
+    settings = SETTINGS.model_copy(update={"evaluations": 6})
     folder = tmp_path / "checkpoints"
     with pytest.raises(Killed):
         train(
@@ -345,5 +345,5 @@ def test_the_lowest_validation_loss_is_kept_also_after_a_stop(tmp_path: Path) ->
 
 def test_how_far_a_loss_may_rise_is_a_setting() -> None:
     for blow_up, status in ((3.0, "diverged"), (100.0, "done")):
-        settings = replace(SETTINGS, blow_up=blow_up)
+        settings = SETTINGS.model_copy(update={"blow_up": blow_up})
         assert train(build_model(SHAPE, seed=3), Disturbed(7, 5.0), settings).status == status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def assert_alike(found: TrainResult, expected: TrainResult) -> None:
 )
 def test_each_ends_as_it_would_have_alone(family: str, treatment: Any) -> None:
     task, shape = Noise(SHAPES[family]), SHAPES[family]
-    settings = group_of(replace(SETTINGS, parametrization=treatment))
+    settings = group_of(SETTINGS.model_copy(update={"parametrization": treatment}))
     alone = [network(shape, one) for one in settings]
     together = [network(shape, one) for one in settings]
     expected = [train(model, task, one) for model, one in zip(alone, settings, strict=True)]
@@ -137,7 +136,10 @@ def test_a_batch_in_parts_gives_the_same() -> None:
 
 def test_a_diverged_one_leaves_the_others_untouched() -> None:
     task, shape = Noise(SHAPES["mlp"]), SHAPES["mlp"]
-    settings = [replace(SETTINGS, seed=1), replace(SETTINGS, seed=2, learning_rate=1e6)]
+    settings = [
+        SETTINGS.model_copy(update={"seed": 1}),
+        SETTINGS.model_copy(update={"seed": 2, "learning_rate": 1000000.0}),
+    ]
     expected = train(network(shape, settings[0]), task, settings[0])
     calm, wild = train_together([Replica(model=network(shape, one), settings=one) for one in settings], task)
     assert wild.status == "diverged"
@@ -149,7 +151,7 @@ def test_a_diverged_one_leaves_the_others_untouched() -> None:
 def test_patience_ends_each_at_its_own_step() -> None:
     task, shape = Noise(SHAPES["mlp"]), SHAPES["mlp"]
     settings = [
-        replace(SETTINGS, evaluations=25, patience=1, seed=seed, learning_rate=rate)
+        SETTINGS.model_copy(update={"evaluations": 25, "patience": 1, "seed": seed, "learning_rate": rate})
         for seed, rate in ((1, 0.3), (2, 0.02), (3, 0.5))
     ]
     expected = [train(network(shape, one), task, one) for one in settings]
@@ -186,14 +188,14 @@ def test_a_stopped_group_resumes_together_or_apart(tmp_path: Path) -> None:
 
 
 def test_replicas_differ_in_seed_and_rate_alone() -> None:
-    settings = [SETTINGS, replace(SETTINGS, batch_size=5)]
+    settings = [SETTINGS, SETTINGS.model_copy(update={"batch_size": 5})]
     replicas = [Replica(model=network(SHAPES["mlp"], one), settings=one) for one in settings]
     with pytest.raises(InterlawError, match="in seed and learning_rate alone, found batch_size 4 and 5; train them"):
         train_together(replicas, Noise(SHAPES["mlp"]))
 
 
 def test_what_only_one_network_can_do_is_refused() -> None:
-    settings = replace(SETTINGS, keeps="best")
+    settings = SETTINGS.model_copy(update={"keeps": "best"})
     with pytest.raises(InterlawError, match="keep their last weights, found 'none' and 'best'; train them apart"):
         train_together([Replica(model=network(SHAPES["mlp"], settings), settings=settings)], Noise(SHAPES["mlp"]))
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def curve(result: TrainResult) -> list[float]:
 
 @pytest.mark.parametrize("micro_batch", [1, 2, 3, 4, 100])
 def test_parts_of_a_batch_give_the_same_numbers(micro_batch: int) -> None:
-    settings = replace(SETTINGS, batch_size=4)
+    settings = SETTINGS.model_copy(update={"batch_size": 4})
     (whole, expected), (cut, found) = trained(settings), trained(settings, micro_batch=micro_batch)
     assert found.status == expected.status == "done"
     assert found.units == expected.units
@@ -55,7 +54,7 @@ def test_held_out_batches_of_any_size_give_the_same_losses(size: int) -> None:
 
 def test_a_step_of_parts_is_the_step_of_the_batch() -> None:
     """In double precision nothing hides: one step, parts of unequal size, the same gradient."""
-    settings = replace(SETTINGS, steps=1, batch_size=5, warmup_steps=0, evaluations=1)
+    settings = SETTINGS.model_copy(update={"steps": 1, "batch_size": 5, "warmup_steps": 0, "evaluations": 1})
     found = []
     for micro_batch in (5, 2):
         model = build_model(SHAPE).double()
@@ -65,11 +64,11 @@ def test_a_step_of_parts_is_the_step_of_the_batch() -> None:
 
 
 def test_bfloat16_is_near_and_not_the_same() -> None:
-    (_, exact), (model, rounded) = trained(), trained(replace(SETTINGS, precision="bfloat16"))
+    (_, exact), (model, rounded) = trained(), trained(SETTINGS.model_copy(update={"precision": "bfloat16"}))
     assert rounded.loss == pytest.approx(exact.loss, rel=0.02)
     assert rounded.loss != exact.loss
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-    assert curve(rounded) == curve(trained(replace(SETTINGS, precision="bfloat16"))[1])
+    assert curve(rounded) == curve(trained(SETTINGS.model_copy(update={"precision": "bfloat16"}))[1])
 
 
 COMPILED = """

@@ -32,7 +32,7 @@ def compare_treatments(
     """
     treated = sweep.read_treated(runs)
     comparison = laws.compare_treatments(treated.table, confidence=confidence, seed=seed, num_bootstrap=resamples)
-    kind, units = treated.budget_kind, report.units_of(treated.task)
+    kind, units = treated.budget_kind, treated.units
     write_figure(figure, lambda: report.draw_treatments(comparison, budget_kind=kind, units=units))
     if as_json:
         print_json(comparison.to_dict())

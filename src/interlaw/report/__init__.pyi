@@ -33,4 +33,3 @@ from .transfer_figure import draw_checks as draw_checks
 from .transfer_figure import draw_rate_curves as draw_rate_curves
 from .treatments_figure import draw_treatments as draw_treatments
 from .wording import span as span
-from .wording import units_of as units_of

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from interlaw import laws, runs
 from interlaw.errors import InterlawError
-from interlaw.report.wording import units_of
 from interlaw.tasks import Units
 
 if TYPE_CHECKING:  # figures of shapes alone, as `explore` draws them, start without pandas
@@ -97,7 +96,7 @@ def load_results(run_dir: str | Path) -> RunResults:
         curves={key: _curve(folder, key) for key in records},
         num_pending=len(trials) - len(records),
         task=task.kind,
-        units=units_of(task.kind, tokenizer=getattr(task, "tokenizer", None)),
+        units=task.units,
         views=views,
         analyses=tuple(analyses_of(table, views)),
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from interlaw.size import format_size
-from interlaw.tasks import TASKS, Units
 
 KINDS = {
     "params": "parameters",
@@ -15,22 +13,6 @@ KINDS = {
     "flops_per_token": "training FLOPs a token",
     "train_flops": "training FLOPs",
 }
-
-
-def units_of(task: str, *, tokenizer: str | None = None) -> Units:
-    """The units of a kind of task; for one that states none, the loss as the task defines it, and samples.
-
-    Args:
-        task: The kind of task.
-        tokenizer: Of a text: where its tokens are bytes, so is the loss.
-
-    Example:
-        >>> units_of("text").loss, units_of("text", tokenizer="bytes").loss
-        ('nats per token', 'nats per byte')
-    """
-    own = TASKS[task].spec.units if task in TASKS else None
-    units = own or Units(loss=f"as the task {task} defines it", data="samples")
-    return replace(units, loss="nats per byte") if (task, tokenizer) == ("text", "bytes") else units
 
 
 def budget_text(budget: float, kind: str) -> str:

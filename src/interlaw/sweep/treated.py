@@ -11,6 +11,7 @@ import pandas as pd
 
 from interlaw.errors import InterlawError
 from interlaw.runs import TrialSpec, load_table, require_run
+from interlaw.tasks import Units
 
 # what a treatment decides, and the seed; everything else must be the same
 _DECIDED = {"learning_rate", "parametrization", "base_width", "base_depth", "seed"}
@@ -26,12 +27,12 @@ class TreatedRuns:
 
     Attributes:
         table: As `load_table` gives it, one row a trial that ended.
-        task: Kind of their task.
+        units: Of their task.
         budget_kind: Kind of their budgets.
     """
 
     table: pd.DataFrame
-    task: str
+    units: Units
     budget_kind: str
 
 
@@ -65,7 +66,7 @@ def read_treated(runs: Sequence[str | Path]) -> TreatedRuns:
             f"expected runs with ended trials, found none in {', '.join(map(str, runs))}; finish the sweeps first"
         )
     _require_alike(planned)
-    return TreatedRuns(table=table, task=spec.task.kind, budget_kind=spec.budget.kind)
+    return TreatedRuns(table=table, units=spec.task.units, budget_kind=spec.budget.kind)
 
 
 def _name(spec: TrialSpec) -> ShapeName:

@@ -24,7 +24,6 @@ class ImageTaskSpec(WholeTask):
         patch: Pixels along the side of a patch; it divides the image's side.
     """
 
-    units: ClassVar[Units | None] = Units(loss="mean squared error", data="pixels")
     view: ClassVar[str] = "patch"
     decides: ClassVar[dict[str, str]] = dict.fromkeys(("channels", "image_size", "supervised"), "the images")
 
@@ -65,6 +64,11 @@ class ImageTaskSpec(WholeTask):
     def units_per_sample(self) -> int:
         """Masked pixels of an image."""
         return self.num_masked * self.patch**2
+
+    @property
+    def units(self) -> Units:
+        """Of a regression on pixels."""
+        return Units(loss="mean squared error", data="pixels")
 
     def open(self, *, device: str = "cpu") -> ImageTask:
         """The images as a task."""

@@ -24,7 +24,6 @@ class DrawnTask(WholeTask, ABC):
     """
 
     unit: ClassVar[str] = "sample"
-    units: ClassVar[Units | None] = Units(loss="mean squared error", data="samples")
     train: int = Field(default=20_000, ge=1)
     validation: int = Field(default=4096, ge=1)
     test: int = Field(default=8192, ge=1)
@@ -33,6 +32,11 @@ class DrawnTask(WholeTask, ABC):
     def units_per_sample(self) -> int:
         """One target a sample."""
         return 1
+
+    @property
+    def units(self) -> Units:
+        """Of a regression."""
+        return Units(loss="mean squared error", data=f"{self.unit}s")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -128,7 +132,6 @@ class SequenceTaskSpec(DrawnTask):
     }
 
     unit: ClassVar[str] = "sequence"
-    units: ClassVar[Units | None] = Units(loss="mean squared error", data="sequences")
     view: ClassVar[str] = "output"
 
     kind: Literal["sequences"] = "sequences"

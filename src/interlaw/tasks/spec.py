@@ -35,16 +35,19 @@ class TaskSpec(Strict, ABC):
 
     Attributes:
         kind: Its name in recipes and specs; a subclass makes it a literal.
-        units: Of its loss and data, for figures and tables; None where the class does not say.
     """
 
-    units: ClassVar[Units | None] = None
     kind: str
 
     @property
     @abstractmethod
     def units_per_sample(self) -> int:
         """Units (tokens, supervised positions) in one sample of a batch."""
+
+    @property
+    def units(self) -> Units:
+        """For reports."""
+        return Units(loss=f"as the task {self.kind} defines it", data="samples")
 
     @abstractmethod
     def open(self, *, device: str = "cpu") -> Task:

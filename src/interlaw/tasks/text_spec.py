@@ -27,8 +27,6 @@ class TextTaskSpec(TaskSpec):
         context: Tokens a sequence.
     """
 
-    units: ClassVar[Units | None] = Units(loss="nats per token", data="tokens")
-
     kind: Literal["text"] = "text"
     corpus: str
     tokenizer: str = "bytes"
@@ -40,6 +38,11 @@ class TextTaskSpec(TaskSpec):
     def units_per_sample(self) -> int:
         """Predicted tokens a sequence."""
         return self.context
+
+    @property
+    def units(self) -> Units:
+        """Where tokens are bytes, so is the loss."""
+        return Units(loss=f"nats per {'byte' if self.tokenizer == 'bytes' else 'token'}", data="tokens")
 
     def open(self, *, device: str = "cpu") -> TextTask:
         """The corpus as a task.
