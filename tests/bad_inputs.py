@@ -532,7 +532,7 @@ CASES = [
     ),
     (
         "measure {d}/linear.py:model --inputs {d}/good.npy --device warp",
-        "expected a device of this machine, found 'warp'",
+        "expected a device that torch can use, found 'warp'",
     ),
     ("measure {t} --text {d}/nowhere.txt", "expected a text file at ... found nothing"),
     ("measure {t} --text {d}/short.txt", "expected at least 9 tokens of text, found 4"),

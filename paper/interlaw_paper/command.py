@@ -10,19 +10,9 @@ import typer
 
 import interlaw_paper as paper
 from interlaw import sweep
-from interlaw.cli import (
-    AsJson,
-    TrainDevice,
-    Workers,
-    among,
-    choose_device,
-    drive,
-    load_torch,
-    make_console,
-    print_json,
-    require_device,
-)
+from interlaw.cli import AsJson, TrainDevice, Workers, among, drive, load_torch, make_console, print_json
 from interlaw.errors import WorkFailedError
+from interlaw.machine import default_device, require_device
 
 # as `paper.EXPERIMENTS` and `paper.SCALES` have them, for the shell's completion, which must not wait for torch
 EXPERIMENTS = (
@@ -79,7 +69,7 @@ def reproduce(
     """
     load_torch()
     paper.require_options(name, {"workers"} if workers is not None else ())
-    device = choose_device(device)
+    device = device or default_device()
     require_device(device)
     console = make_console()
 

@@ -6,6 +6,8 @@ import os
 
 import psutil
 
+from interlaw.errors import InterlawError, one_line
+
 
 def num_cores() -> int:
     """Cores that this process may run on: fewer than the machine's under taskset, Slurm or a container's cpuset."""
@@ -25,6 +27,25 @@ def is_alive(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def default_device() -> str:
+    """Where there is one, a CUDA device."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def require_device(device: str) -> None:
+    """Refuses a device that torch cannot use."""
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InterlawError(
+            f"expected a device that torch can use, found {device!r}: {one_line(error)}; choose cpu"
+        ) from error
 
 
 def free_bytes(device: str = "cpu") -> int:

@@ -383,7 +383,7 @@ def test_a_trial_of_a_sweep_brings_its_own_text(
         (("vectors", "--inputs", "missing.npy"), "expected a NumPy array in missing.npy"),
         (("vectors", "--inputs", "x.npy", "--text", "text.txt"), "found both"),
         (("vectors", "--inputs", "x.npy", "--exact", "--probes", 2), "--probes or --exact"),
-        (("vectors", "--inputs", "x.npy", "--device", "abacus"), "a device of this machine, found 'abacus'"),
+        (("vectors", "--inputs", "x.npy", "--device", "abacus"), "a device that torch can use, found 'abacus'"),
         (("vectors", "--inputs", "words.npy"), "expected an array of numbers"),
         (("language", "--text", "text.txt"), "expected context="),
         (("language", "--text", "nowhere.txt", "--context", 4), "expected a text file at nowhere.txt"),

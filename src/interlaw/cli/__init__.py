@@ -18,7 +18,7 @@ from interlaw.cli.loading import load_first, load_torch
 from interlaw.cli.mistakes import in_options
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, print_json, tell_mistake
-from interlaw.cli.sweep import choose_device, drive, require_device
+from interlaw.cli.sweep import drive
 from interlaw.errors import InterlawError, WorkFailedError, did_you_mean
 
 __all__ = [
@@ -28,13 +28,11 @@ __all__ = [
     "Workers",
     "among",
     "app",
-    "choose_device",
     "drive",
     "load_torch",
     "main",
     "make_console",
     "print_json",
-    "require_device",
     "run",
 ]
 

@@ -13,8 +13,9 @@ from interlaw import laws, recommendation, report, runs, sweep
 from interlaw.cli.loading import busy
 from interlaw.cli.options import OwnText, Workers, require_text_there
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
-from interlaw.cli.sweep import choose_device, drive
+from interlaw.cli.sweep import drive
 from interlaw.errors import WorkFailedError
+from interlaw.machine import default_device
 from interlaw.size import counted, format_size
 
 RECIPE = "quickstart.toml"
@@ -41,7 +42,7 @@ def quickstart(
     recipe = sweep.parse_recipe(written, source=RECIPE)
     console = make_console()
 
-    source, device = text or "the standard library's text", choose_device(None)
+    source, device = text or "the standard library's text", default_device()
     console.print(
         f"GPTs of {' and '.join(map(format_size, recipe.budget.amounts))} parameters, {len(recipe.depths)} depths x "
         f"{len(recipe.seeds)} seeds, on {source}, trained on {device}: minutes on two cores, most FLOPs first. "

@@ -9,9 +9,9 @@ import typer
 
 from interlaw import sweep
 from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.sweep import require_device
 from interlaw.cli.visible import visible
 from interlaw.errors import WorkFailedError
+from interlaw.machine import require_device
 
 SHOWN = 10
 

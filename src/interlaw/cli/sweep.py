@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from interlaw import runs, tasks
+from interlaw import machine, runs, tasks
 from interlaw import sweep as sweeps
 from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
@@ -73,7 +73,7 @@ def sweep(
     """
     sweeps.require_loggers(log or [])
     ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
-    device = choose_device(device, on_ray=executor == "ray", num_gpus=ray.num_gpus)
+    device = device or (("cuda" if ray.num_gpus else "cpu") if executor == "ray" else machine.default_device())
     require_together(executor, ray, device=device, resources=resources_per_trial)
     sweeps.require_in_flight(in_flight, executor=executor)
     limit = None if memory_limit is None else parse_size(memory_limit)
@@ -110,16 +110,6 @@ def sweep(
         make_console().print(f"{done} of {planned} done; next: {goal}")
 
 
-def choose_device(device: str | None, *, on_ray: bool = False, num_gpus: float = 0) -> str:
-    """Where to train when nobody says: on Ray what the trials ask for, else on this machine's GPU if it has one."""
-    import torch
-
-    if device is not None:
-        return device
-    has_gpu = num_gpus > 0 if on_ray else torch.cuda.is_available()
-    return "cuda" if has_gpu else "cpu"
-
-
 def require_together(executor: sweeps.Executor, ray: sweeps.RayOptions, *, device: str, resources: str) -> None:
     """Refuses options that the executor does not support.
 
@@ -134,7 +124,7 @@ def require_together(executor: sweeps.Executor, ray: sweeps.RayOptions, *, devic
     if ray.num_gpus and device == "cpu":
         raise InterlawError(f"expected a device of the GPUs asked for with {resources!r}, found cpu; add --device cuda")
     if executor != "ray":
-        require_device(device)
+        machine.require_device(device)
 
 
 def tell_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
@@ -164,22 +154,9 @@ def require_success(outcome: dict[str, Any], out: str) -> None:
 def forget_failures(run: runs.RunFolder) -> None:
     """Removes the records of failed and unmeasured trials, so that they resume where they stopped."""
     run.fetch()
-    for trial in run.trials():
-        record = trial.record()
-        if record is not None and (record.status == "failed" or record.unmeasured):
-            trial.forget_record()
-
-
-def require_device(device: str) -> None:
-    """Checks that torch can use the device."""
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InterlawError(
-            f"expected a device that torch can use, found {device!r}: {str(error).splitlines()[0]}; choose cpu"
-        ) from error
+    for key, record in run.records().items():
+        if record.status == "failed" or record.unmeasured:
+            run.trial(key).forget_record()
 
 
 def drive(
@@ -205,7 +182,7 @@ def drive(
     # trackers that keep files write in the run, or here when the run lies under a URL
     logs = Path("logs") / runs.run_name(run) if runs.is_url(run.location) else run.path / "logs"
     logbook = sweeps.Logbook(run, logs, log)
-    ended = before = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
+    ended = before = set(run.records())
     if not ended:
         tell_uneven(trials)
     while len(ended) < len(trials):
@@ -217,16 +194,17 @@ def drive(
             raise
         earlier = ended
         run, trials = plan()
-        ended = {trial.key for trial in trials if run.trial(trial.key).record() is not None}
+        ended = set(run.records())
         if ended == earlier:
             break
     logbook.close()
-    records = [run.trial(trial.key).record() for trial in trials]
+    records = run.records().values()
+    done = sum(record.status == "done" for record in records)
     return {
         "planned": len(trials),
-        "done": sum(record is not None and record.status == "done" for record in records),
-        "failed": sum(record is not None and record.status != "done" for record in records),
-        "unmeasured": sum(record is not None and bool(record.unmeasured) for record in records),
+        "done": done,
+        "failed": len(records) - done,
+        "unmeasured": sum(bool(record.unmeasured) for record in records),
         "skipped": len(before),
         "run_dir": run.location,
     }

@@ -108,8 +108,7 @@ class LiveRun:
         return made if time.monotonic() < good_until else version(run)
 
     def _page(self, run: RunFolder, now: str) -> str:
-        ended = sum(trial.record() is not None for trial in run.trials())
-        if not ended:
+        if not run.records():
             return waiting_page(
                 run_name(run), now, reason="No trial has ended yet, so nothing can be told of the shapes."
             )

@@ -82,9 +82,8 @@ def load_results(run_dir: str | Path) -> RunResults:
     """
     folder = runs.require_run(run_dir)
     table = runs.load_table(run_dir)
-    trials = folder.trials()
+    trials, records = folder.trials(), folder.records()
     _check_any_done(table, folder, len(trials))
-    records = {trial.key: record for trial in trials if (record := trial.record()) is not None}
     views = tuple(runs.measured_views(table))
     task = trials[0].spec().task
     return RunResults(

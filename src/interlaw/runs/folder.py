@@ -246,6 +246,10 @@ class RunFolder:
         """The trials that have a spec, in the order of their names."""
         return [self.trial(path.parent.name) for path in sorted((self.path / "trials").glob("*/spec.json"))]
 
+    def records(self) -> dict[str, Record]:
+        """Of the trials that have ended, by key."""
+        return {trial.key: record for trial in self.trials() if (record := trial.record()) is not None}
+
     def write_plan(self, trials: Sequence[TrialSpec], recipe: str) -> None:
         """Writes the specs that are not there yet, and the recipe."""
         for trial in trials:

@@ -80,8 +80,7 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
 
 def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
     """Specs and records of the trials that have ended."""
-    pairs = [(trial, trial.record()) for trial in folder.trials()]
-    return [(_own_spec(trial), record) for trial, record in pairs if record is not None]
+    return [(_own_spec(folder.trial(key)), record) for key, record in folder.records().items()]
 
 
 def _own_spec(trial: TrialFolder) -> TrialSpec:

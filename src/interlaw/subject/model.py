@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from interlaw import models, runs
 from interlaw.errors import InterlawError, near_path
+from interlaw.machine import default_device, require_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +71,8 @@ def open_subject(name: str, *, device: str | None = None, trust_remote_code: boo
     Raises:
         InterlawError: There is no such device or model, or the folder is a run of many trials.
     """
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise InterlawError(f"expected a device of this machine, found '{place}'; use cpu or cuda") from error
+    place = device or default_device()
+    require_device(place)
     if (Path(name) / "spec.json").is_file():
         model, spec = runs.load_trial(Path(name))
         return Subject(model=model.to(place), trial=spec)

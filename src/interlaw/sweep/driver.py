@@ -63,7 +63,7 @@ def plan_run(recipe: Recipe, *, out: str | Path, folder: Path) -> tuple[RunFolde
     require_folder(out)
     run = open_run(out)
     run.fetch()
-    ended = {trial.key: record for trial in run.trials() if (record := trial.record()) is not None}
+    ended = run.records()
     trials = plan_trials(recipe, folder=folder, records=ended)
     strangers = {trial.key for trial in run.trials()} - {trial.key for trial in trials}
     if strangers:
