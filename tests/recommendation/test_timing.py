@@ -65,7 +65,7 @@ def test_a_faster_shape_says_how_much_and_one_too_large_says_why(
         measured=replace(pick.measured, decode_ms_per_token=pick.measured.decode_ms_per_token / 2),
     )
     assert timing._with_reason(other, pick).reasons == ("decodes 50% faster here", "9% less")
-    monkeypatch.setattr(timing, "_free_bytes", lambda: 1000)
+    monkeypatch.setattr(timing, "free_bytes", lambda device: 1000)
     assert "is not timed: training takes" in timing._timed(pick, lambda words: None, "1 of 1").unmeasured
 
 

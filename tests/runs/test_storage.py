@@ -115,7 +115,7 @@ def stop_half_way(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return report
 
     with monkeypatch.context() as patch:
-        patch.setattr(trial, "reporter", break_off)
+        patch.setattr(trial.Attempt, "reporter", break_off)
         with pytest.raises(KeyboardInterrupt):
             sweep(path, URL, checkpoint_seconds=0)
     stored.working_copy.cache_clear()

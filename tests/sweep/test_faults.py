@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import itertools
 import multiprocessing
 import os
@@ -215,14 +214,13 @@ def test_two_drivers_share_a_folder_and_run_no_trial_twice(tmp_path: Path, monke
     alone, trials = prepare_run(recipe, text, out=tmp_path / "alone", folder=tmp_path)
     run_trials(alone, trials, executor="local", listen=lambda event: None)
     begun: list[str] = []
-    original = vars(importlib.import_module("interlaw.sweep.trial"))["_run"]
+    original = Attempt.finish
 
-    def counted(spec: Any, *arguments: Any, **options: Any) -> Record:
-        begun.append(spec.key)
-        record: Record = original(spec, *arguments, **options)
-        return record
+    def counted(one: Attempt, **options: Any) -> Record:
+        begun.append(one.spec.key)
+        return original(one, **options)
 
-    monkeypatch.setattr("interlaw.sweep.trial._run", counted)
+    monkeypatch.setattr(Attempt, "finish", counted)
 
     def drive() -> None:
         torch.set_num_threads(1)

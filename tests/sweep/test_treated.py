@@ -32,7 +32,7 @@ def test_runs_that_differ_in_treatment_alone_are_one_table(tmp_path: Path) -> No
     found = read_treated([planned(tmp_path, "a"), planned(tmp_path, "b", training=MUP)])
     assert sorted(found.table["treatment"].unique()) == ["fixed", "mup"]
     assert len(found.table) == 8
-    assert (found.task, found.budget_kind) == ("text", "params")
+    assert (found.units.loss, found.budget_kind) == ("nats per byte", "params")
 
 
 def test_the_same_text_may_lie_elsewhere(tmp_path: Path) -> None:

@@ -54,10 +54,19 @@ def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:
     return cast("subject.NamedOptions", found)
 
 
-def open_named(
-    model: str, inputs: Path | None, options: subject.NamedOptions, *, told: set[str] | None = None, **beside: Any
-) -> subject.Named:
-    """Loads MODEL and reads its inputs, as in `interlaw.subject`; prints what people should know and `told` lacks."""
+def measured(
+    work: Callable[..., Result],
+    model: str,
+    inputs: Path | None,
+    options: subject.NamedOptions,
+    *,
+    told: set[str] | None = None,
+    **beside: Any,
+) -> tuple[subject.Named, Result]:
+    """Loads MODEL, reads its inputs and does the work on them, with a bar that shows how far it is.
+
+    Prints what people should know and `told` lacks; `beside` is for `interlaw.subject.open_named`.
+    """
     with busy(f"loading {model} and what it reads"), uncollected():
         named = subject.open_named(model, inputs, options, **beside)
     told = set() if told is None else told
@@ -67,13 +76,8 @@ def open_named(
         if line not in told:
             make_console().print(line)
         told.add(line)
-    return named
-
-
-def measured(work: Callable[..., Result], named: subject.Named, **beside: Any) -> Result:
-    """What the work measures of a model, with a bar that shows how far it is."""
     with progress_bar(named.given.inputs) as advance:
-        return work(named.subject.model, named.given.inputs, **named.options, progress=advance, **beside)
+        return named, work(named.subject.model, named.given.inputs, **named.options, progress=advance)
 
 
 @contextmanager

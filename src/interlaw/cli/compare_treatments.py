@@ -10,8 +10,7 @@ import typer
 
 from interlaw import laws, report, sweep
 from interlaw.cli.options import Confidence, FigureFile, Resamples
-from interlaw.cli.output import AsJson, make_console, print_json, write_figure
-from interlaw.cli.wording import shown, span
+from interlaw.cli.output import AsJson, make_console, print_json, shown, span, write_figure
 from interlaw.size import counted, format_size
 
 

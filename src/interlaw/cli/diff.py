@@ -10,8 +10,7 @@ import typer
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import among
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written
-from interlaw.cli.wording import shown, span
+from interlaw.cli.output import AsJson, make_console, print_json, shown, span, tell_written
 from interlaw.errors import InterlawError
 
 LAYERS_FIGURE = Path("diff.png")
@@ -64,34 +63,26 @@ def diff(
     if figure is not None:
         raise InterlawError("expected --layers with --figure, found --figure alone; add --layers")
     told: set[str] = set()  # the text of both is one
-    first, second = (_measured(name, options, inputs, told) for name in (a, b))
+    first, second = (
+        interaction.load(name)
+        if Path(name).suffix == ".json"
+        else arguments.measured(interaction.measure, name, inputs, options, told=told)[1]
+        for name in (a, b)
+    )
     alike = (first.layer, first.dim) == (second.layer, second.dim)
     differences = interaction.compare(
         first, second, paired=interaction.same_clusters(first, second), across=not alike, level=level
     )
     sentence = in_a_sentence(first, second, differences, level=level)
     if as_json:
-        print_json(
-            {
-                "a": first.to_dict(),
-                "b": second.to_dict(),
-                "differences": {name: one.to_dict() for name, one in differences.items()},
-                "sentence": sentence,
-            }
-        )
+        found = {"a": first.to_dict(), "b": second.to_dict(), "differences": differences, "sentence": sentence}
+        print_json(found)
         return
     _show(first, second, differences, level=level)
     console = make_console(stderr=False)
     console.print(sentence)
     if not alike or first.model != second.model:
         console.print(f"note: {interaction.SCALE}")
-
-
-def _measured(name: str, options: subject.NamedOptions, inputs: Path | None, told: set[str]) -> interaction.Interaction:
-    """The saved measurement, or the model measured now."""
-    if Path(name).suffix == ".json":
-        return interaction.load(Path(name))
-    return arguments.measured(interaction.measure, arguments.open_named(name, inputs, options, told=told))
 
 
 def _diff_layers(
@@ -111,21 +102,22 @@ def _diff_layers(
             f"expected two models and no --layer with --layers, found {saved[0] if saved else '--layer'}; "
             "name the models themselves, and leave --layer out"
         )
-    sides, titles, told = [], [], set[str]()
-    for name in names:
-        named = arguments.open_named(name, inputs, options, told=told, most=subject.MOST_BY_LAYER)
-        sides.append(arguments.measured(interaction.measure_layers, named))
-        titles.append(subject.title_of(named.subject, name))
-    difference = interaction.compare_layers(*sides, level=level)
-    sentence = report.difference_in_words(difference, (titles[0], titles[1]))
-    drawn = {f"{letter}: {title}": side for letter, title, side in zip("AB", titles, sides, strict=True)}
+    told: set[str] = set()
+    (first, a), (second, b) = (
+        arguments.measured(interaction.measure_layers, name, inputs, options, told=told, most=subject.MOST_BY_LAYER)
+        for name in names
+    )
+    titles = (subject.title_of(first.subject, names[0]), subject.title_of(second.subject, names[1]))
+    difference = interaction.compare_layers(a, b, level=level)
+    sentence = report.difference_in_words(difference, titles)
     replaced = figure.exists()
-    tell_written(report.write_chart(figure, report.draw_layers_pair(drawn, message=sentence)), replaced=replaced)
+    drawn = report.draw_layers_pair({f"A: {titles[0]}": a, f"B: {titles[1]}": b}, message=sentence)
+    tell_written(report.write_chart(figure, drawn), replaced=replaced)
     if as_json:
-        listed = {side: [row.to_dict() for row in found] for side, found in zip("ab", sides, strict=True)}
-        print_json({**listed, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})
+        rows = {"a": [row.to_dict() for row in a], "b": [row.to_dict() for row in b]}
+        print_json({**rows, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})
         return
-    _show_layers(sides[0], sides[1], difference)
+    _show_layers(a, b, difference)
     make_console(stderr=False).print(sentence)
 
 

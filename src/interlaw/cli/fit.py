@@ -14,9 +14,8 @@ from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples, given_options
-from interlaw.cli.output import AsJson, make_console, print_json, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, shown, span, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
-from interlaw.cli.wording import shown, span
 from interlaw.errors import InterlawError
 from interlaw.size import format_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,7 @@ import typer
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import LAYER_VIEWS, among
-from interlaw.cli.output import AsJson, make_console, print_json, write_figure, write_json
-from interlaw.cli.wording import span
+from interlaw.cli.output import AsJson, make_console, print_json, span, write_figure, write_json
 
 
 def layers(
@@ -46,8 +46,8 @@ def layers(
     if figure is not None:
         report.require_figure_name(figure)
     options = arguments.chosen(ctx, groups=None, layer=None)
-    named = arguments.open_named(model, inputs, options, most=subject.MOST_BY_LAYER, groups=groups)
-    found = arguments.measured(interaction.measure_layers, named, layers=layer or None)
+    work, most = partial(interaction.measure_layers, layers=layer or None), subject.MOST_BY_LAYER
+    named, found = arguments.measured(work, model, inputs, options, most=most, groups=groups)
     whose = f"{subject.title_of(named.subject, model)}, {named.options['view']} view"
     write_figure(figure, lambda: report.draw_layers(found, whose=whose))
     for name, reason in found.left_out.items():

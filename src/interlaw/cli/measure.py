@@ -12,8 +12,7 @@ from interlaw import interaction, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import among
 from interlaw.cli.loading import busy, uncollected
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written
-from interlaw.cli.wording import shown, span
+from interlaw.cli.output import AsJson, make_console, print_json, shown, span, tell_written
 from interlaw.errors import InterlawError
 from interlaw.size import counted
 
@@ -79,8 +78,7 @@ def measure(
     if places:
         show_places(model, options, inputs=inputs, as_json=as_json)
         return
-    named = arguments.open_named(model, inputs, options, groups=groups)
-    result = arguments.measured(interaction.measure, named)
+    named, result = arguments.measured(interaction.measure, model, inputs, options, groups=groups)
     if rotate:
         result = with_rotation_test(result, named)
     if out is not None:
@@ -109,9 +107,6 @@ def show_places(model: str, options: subject.NamedOptions, *, inputs: Path | Non
     if inputs is not None or text is not None:
         given = subject.read_inputs(opened, view="input", text=text, inputs=inputs, samples=1, context=context)
         one = given.inputs[0] if isinstance(given.inputs, list) else given.inputs
-    if one is not None:
-        device = next(opened.model.parameters()).device
-        one = {k: v.to(device) for k, v in one.items()} if isinstance(one, dict) else one.to(device)
     layers = interaction.list_layers(opened.model, one)
     if as_json:
         print_json({"layers": layers})

@@ -69,3 +69,18 @@ def make_console(*, stderr: bool = True) -> PlainConsole:
     if not console.is_terminal:
         console.width = 1000  # a table is as wide as it needs: nothing is folded or cut in a pipe
     return console
+
+
+def shown(value: float | None, form: str) -> str:
+    """A number in its column's format.
+
+    Example:
+        >>> shown(0.0213, ".3f"), shown(None, ".3f")
+        ('0.021', '-')
+    """
+    return "-" if value is None else f"{value:{form}}"
+
+
+def span(low: float | None, high: float | None, form: str) -> str:
+    """An interval in its column's format."""
+    return report.span(low, high, form, unknown="-")

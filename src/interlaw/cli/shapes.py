@@ -20,7 +20,7 @@ from interlaw.size import format_size, parse_depths, parse_size
 
 # the sizes of a shape beside depth and width
 SETTINGS = (
-    "vocab_size", "context", "head_dim", "kv_heads", "d_ff_ratio", "input_size", "output_size", "channels", "tied",
+    "vocab_size", "context", "head_dim", "num_kv_heads", "d_ff_ratio", "input_size", "output_size", "channels", "tied",
 )  # fmt: skip
 FAR = 0.05  # judgement: half of the unevenness at which size matters as much as shape (`size.UNEVEN`)
 VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
@@ -54,8 +54,8 @@ def shapes(
     vocab_size: Vocabulary = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
     head_dim: Annotated[int | None, typer.Option(help="Width of one attention head.")] = None,
-    kv_heads: Annotated[
-        int | None, typer.Option(min=1, help="Key-value heads, each shared by a group of heads.")
+    num_kv_heads: Annotated[
+        int | None, typer.Option("--kv-heads", min=1, help="Key-value heads, each shared by a group of heads.")
     ] = None,
     d_ff_ratio: Annotated[float | None, typer.Option(help="Hidden units of the MLP over the width.")] = None,
     input_size: Annotated[int | None, typer.Option(help="Coordinates of the input, of an mlp or gru.")] = None,
@@ -122,7 +122,7 @@ class Wanted:
             rule=self.rule,
             multiple_of=self.multiple_of or 1,
             **self.budgets,
-            **{"num_kv_heads" if name == "kv_heads" else name: value for name, value in self.settings.items()},
+            **self.settings,
         )
 
     def _decoders(self) -> list[matching.Shape]:
@@ -141,10 +141,13 @@ class Wanted:
         head_dim = worst.to_dict().get("head_dim") or 0
         if self.rule == "largest":
             yield "--rule nearest", replace(here, rule="nearest")
-        for name in ("kv_heads", *(["head_dim"] if self.is_decoder else [])):
+        for name, option in {
+            "num_kv_heads": "--kv-heads",
+            **({"head_dim": "--head-dim"} if self.is_decoder else {}),
+        }.items():
             if name in self.settings:
                 without = {each: value for each, value in self.settings.items() if each != name}
-                yield f"no --{name.replace('_', '-')} {self.settings[name]}", replace(here, settings=without)
+                yield f"no {option} {self.settings[name]}", replace(here, settings=without)
         for smaller in (64, 32, 16, 8):
             finer = {**self.settings, "head_dim": smaller} if head_dim > smaller else self.settings
             if self.is_decoder and 8 < smaller < (self.multiple_of or 64):

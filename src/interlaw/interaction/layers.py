@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from interlaw.charted import Charted
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch
+from interlaw.interaction.batches import Batch, Batches
 from interlaw.interaction.flow import Gathered, gather
 from interlaw.interaction.grams import haar_null
 from interlaw.interaction.known_views import VIEWS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
-from interlaw.interaction.network import explained, find_layers, kernel_of, layer_place
+from interlaw.interaction.network import device_of, explained, find_layers, kernel_of, layer_place
 from interlaw.interaction.options import MeasureOptions, options_from
 from interlaw.interaction.result import Interaction
 from interlaw.size import counted
@@ -263,7 +263,7 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
             stack.callback(module.register_forward_pre_hook(lambda *_, name=name: calls.update([name])).remove)
         if batch is not None:
             stack.enter_context(explained(type(model).__name__))
-            Batch(inputs=batch).fed_to(model)
+            next(iter(Batches([batch], device=device_of(model)))).fed_to(model)
     return [
         {
             "name": name,

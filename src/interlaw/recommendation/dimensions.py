@@ -44,7 +44,7 @@ class Dimensions:
         context: Longest sequence, in tokens; the family's own when not given, 4096 for llama, qwen2 and hf:NAME.
         head_dim: Width of a head; the one of 64, 128, 96, 80, 112 whose heads split best when not given.
         heads_per_kv: Most query heads that share a key-value head; then 2, 4 or 8 key-value heads are not insisted on.
-        kv_heads: Exactly so many key-value heads.
+        num_kv_heads: Exactly so many key-value heads.
         d_ff_ratio: Hidden units of the MLP over the width; the family's own when not given.
         tied: Whether the head is the token table; when not given, below 4B parameters (never for gpt).
         multiple_of: Width and d_ff are multiples of this; 64 when not given.
@@ -56,7 +56,7 @@ class Dimensions:
     context: int | None = None
     head_dim: int | None = None
     heads_per_kv: int | None = None
-    kv_heads: int | None = None
+    num_kv_heads: int | None = None
     d_ff_ratio: float | None = None
     tied: bool | None = None
     multiple_of: int | None = None
@@ -74,7 +74,7 @@ class Dimensions:
         for name, other in (("vocab_size", VOCAB_SIZE), ("context", CONTEXT)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, own.get(name, other))
-        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "kv_heads", "multiple_of", "parallel"):
+        for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "num_kv_heads", "multiple_of", "parallel"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InterlawError(f"expected {name}= to be at least 1, found {value}; choose a positive one")
@@ -148,8 +148,8 @@ class Dimensions:
         """Key-value heads of so many heads; 0 where groups do not fit."""
         if not family_facts(self.family).grouped:
             return heads
-        if self.kv_heads is not None:
-            return self.kv_heads if heads % self.kv_heads == 0 else 0
+        if self.num_kv_heads is not None:
+            return self.num_kv_heads if heads % self.num_kv_heads == 0 else 0
         most = min(self.heads_per_kv or HEADS_PER_KV.get(self.family, OTHER_HEADS_PER_KV), heads)
         if self.heads_per_kv is None:
             few = 8 % self.parallel and self.parallel < 8  # 3, 5, 6 or 7 devices

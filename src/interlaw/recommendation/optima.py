@@ -114,7 +114,9 @@ def write_optima(optima: Sequence[Optimum]) -> str:
     """The packaged table as CSV text, four significant digits."""
     import pandas as pd  # which reading the packaged optima does without
 
-    return pd.DataFrame(optima).to_csv(index=False, float_format="%.4g", lineterminator="\n")
+    return pd.DataFrame(optima, columns=list(Optimum.__dataclass_fields__)).to_csv(
+        index=False, float_format="%.4g", lineterminator="\n"
+    )
 
 
 def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError, MissingExtraError
-from interlaw.machine import free_bytes
+from interlaw.machine import default_device, free_bytes
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
@@ -56,7 +56,7 @@ def require_timing(candidates: Sequence[Candidate]) -> None:
     if find_spec("transformers") is None:
         raise MissingExtraError("timing a shape", "hf")
     smallest = min(one.shape.params for one in candidates)
-    largest = int(_SHARE_OF_FREE * _free_bytes()) // TRAINING_BYTES
+    largest = int(_SHARE_OF_FREE * free_bytes(default_device())) // TRAINING_BYTES
     if smallest > largest:
         raise InterlawError(
             f"expected shapes of at most {format_size(largest)} parameters to time here ({TRAINING_BYTES} bytes each, "
@@ -66,7 +66,7 @@ def require_timing(candidates: Sequence[Candidate]) -> None:
 
 def _timed(candidate: Candidate, say: Say, place: str) -> Candidate:
     shape = candidate.shape
-    needed, free = TRAINING_BYTES * shape.params, int(_SHARE_OF_FREE * _free_bytes())
+    needed, free = TRAINING_BYTES * shape.params, int(_SHARE_OF_FREE * free_bytes(default_device()))
     if needed > free:
         reason = (
             f"{candidate.name} is not timed: training takes {format_bytes(needed)} here, {format_bytes(free)} are free"
@@ -99,7 +99,7 @@ def time_shape(
     """
     import torch
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(default_device())
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     say("building")
     network, vocab, context = build(shape, device=device, dtype=dtype)
@@ -168,10 +168,3 @@ def _median(run: Callable[[], object], repeats: int) -> float:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
-
-
-def _free_bytes() -> int:
-    """Memory that a network may take here."""
-    import torch
-
-    return free_bytes("cuda" if torch.cuda.is_available() else "cpu")

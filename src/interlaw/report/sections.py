@@ -12,7 +12,6 @@ from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import budget_text, number, shape_name, span
 from interlaw.size import format_size
-from interlaw.tasks import Units
 
 MOST_REASONS = 20
 
@@ -29,7 +28,7 @@ def verdicts(results: RunResults) -> list[dict[str, Any]]:
                 "heading": heading,
                 "lines": _so_far(said.lines, results.num_pending),
                 "details": list(said.details),
-                "table": budget_table(analyses, units=results.units),
+                "table": budget_table(results, analyses),
             }
         )
     return found
@@ -44,14 +43,13 @@ def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple
     return ((f"{shape} so far", found), *others, (following, wait))
 
 
-def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
+def budget_table(results: RunResults, analyses: Sequence[Analysis]) -> Table:
     """One row a budget: R*, the best shape, the loss interval, and each view's interaction interval."""
     fit, measured = analyses[0].fit, [each for each in analyses if each.view]
-    kind = str(analyses[0].table["budget_kind"].iloc[0])
     interval, near = f"{fit.confidence:.0%} interval", f"R within {100 * fit.delta:.2g}% of the best loss"
     rows = [
         {
-            "Budget": budget_text(each.budget, kind),
+            "Budget": budget_text(each.budget, results.budget_kind),
             "R*": each.r_star.value,
             interval: status_text(each.r_star)
             if each.r_star.value is None
@@ -63,7 +61,7 @@ def budget_table(analyses: Sequence[Analysis], *, units: Units) -> Table:
         }
         for place, each in enumerate(fit.budgets)
     ]
-    caption = f"Budgets: R = depth / width; losses: {units.loss}"
+    caption = f"Budgets: R = depth / width; losses: {results.units.loss}"
     return table_of(rows, caption=caption, right=(interval,))
 
 

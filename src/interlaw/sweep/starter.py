@@ -11,7 +11,8 @@ import json
 import re
 import textwrap
 import tomllib
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields
 from importlib import resources
 from typing import Any
 
@@ -20,7 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from interlaw.errors import InterlawError
 from interlaw.models import ARCHITECTURES, network_of
-from interlaw.shapes import require_family
+from interlaw.shapes import Shape, require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
 from interlaw.tasks import TASKS
 
@@ -55,14 +56,17 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
         )
     document = _document(family, corpus)
     task = TASKS[document["task"]["kind"]].part
+    parts: dict[str, type[BaseModel]] = {
+        "budget": BudgetPart,
+        "task": task,
+        "training": TrainingPart,
+        "measure": MeasurePart,
+    }
     sections = [
         "# A sweep of equal-budget shapes. Keys behind '#' show their defaults or an optional choice.",
-        _section("", Recipe, document, skip={"shape", "budget", "task", "training", "measure"}),
-        _shape_section(shape, document.get("shape", {}), decided=set(task.decides)),
-        _section("budget", BudgetPart, document["budget"]),
-        _section("task", task, document["task"]),
-        _section("training", TrainingPart, document["training"]),
-        _section("measure", MeasurePart, document["measure"]),
+        _section("", Recipe, _defaults(Recipe, without={"shape", *parts}), document),
+        _section("shape", shape, _sizes(shape, without={"depth", "width", *task.decides}), document.get("shape", {})),
+        *(_section(title, part, _defaults(part), document[title]) for title, part in parts.items()),
     ]
     text = "\n".join(sections) + "\n"
     parse_recipe(text, source="the starting recipe")
@@ -98,32 +102,26 @@ def _document(family: str, corpus: str | None) -> dict[str, Any]:
     return document
 
 
-def _section(title: str, model: type[BaseModel], given: dict[str, Any], *, skip: set[str] = frozenset()) -> str:  # type: ignore[assignment]
-    """One table of the recipe: each field with its comment."""
-    notes = attribute_notes(model)
+def _section(title: str, kind: type, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """One table of the recipe: each key with its comment."""
+    notes = attribute_notes(kind)
     lines = [f"\n[{title}]"] if title else []
-    own = sorted(model.model_fields, key=lambda name: name not in model.__annotations__)  # what it inherits comes last
-    for name in own:
-        if name in skip:
-            continue
-        field = model.model_fields[name]
-        default = field.get_default(call_default_factory=True)
+    for name, default in defaults.items():
         lines += _entry(name, notes.get(name, ""), given.get(name, PydanticUndefined), default)
     return "\n".join(lines)
 
 
-def _shape_section(shape: type, given: dict[str, Any], *, decided: set[str]) -> str:
+def _defaults(model: type[BaseModel], *, without: Collection[str] = ()) -> dict[str, Any]:
+    """The keys of a part and their defaults, its own before those that it inherits."""
+    keys = sorted(model.model_fields, key=lambda name: name not in model.__annotations__)
+    kept = [name for name in keys if name not in without]
+    return {name: model.model_fields[name].get_default(call_default_factory=True) for name in kept}
+
+
+def _sizes(shape: type[Shape], *, without: Collection[str]) -> dict[str, Any]:
     """The family's other sizes; those that the data decide are left out."""
-    notes = attribute_notes(shape)
-    lines = ["\n[shape]"]
-    for field in fields(shape) if is_dataclass(shape) else ():
-        if field.name in {"depth", "width"} | decided or field.name.startswith("_") or not field.init:
-            continue
-        default = None if field.default is MISSING else field.default
-        lines += _entry(
-            field.name, notes.get(field.name, ""), given.get(field.name, PydanticUndefined), default or None
-        )
-    return "\n".join(lines)
+    chosen = [one for one in fields(shape) if one.init and not one.name.startswith("_") and one.name not in without]
+    return {one.name: None if one.default is MISSING else one.default or None for one in chosen}
 
 
 def _entry(name: str, note: str, given: Any, default: Any) -> list[str]:

@@ -7,7 +7,9 @@ al. 2025, arXiv 2505.01618, figure 5). Where they grow with the shape, large sha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -109,21 +111,13 @@ def _activations(model: nn.Module, task: Task, batch: Any) -> tuple[Tensor, Tens
     """The last block's output and the network's outputs on a batch."""
     seen: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            seen[name] = output[0] if isinstance(output, tuple) else output
+    def keep(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        seen[name] = output[0] if isinstance(output, tuple) else output
 
-        return hook
-
-    hooks = [
-        _last_block(model).register_forward_hook(keep("stream")),
-        model.register_forward_hook(keep("outputs")),
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in (("stream", _last_block(model)), ("outputs", model)):
+            hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
         task.loss(model, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return seen["stream"], seen["outputs"]
 
 

@@ -150,7 +150,7 @@ def test_what_cannot_be_timed_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr("interlaw.recommendation.timing.find_spec", lambda name: None if name == "transformers" else name)
         assert "pip install 'interlaw[hf]'" in Measuring().start(TINY)["error"]
-    monkeypatch.setattr(timing, "_free_bytes", lambda: 10_000_000)
+    monkeypatch.setattr(timing, "free_bytes", lambda device: 10_000_000)
     # 80% of what is free, at 16 bytes a parameter
     with pytest.raises(InterlawError, match=r"at most 500k parameters to time here .*, found .*k; lower the budget"):
         require_timing(candidates)
