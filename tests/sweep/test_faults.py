@@ -25,6 +25,7 @@ from tests.sweep.killing import half_written, outcome
 from interlaw.cli import run as interlaw
 from interlaw.runs import Record, RunFolder, StorageError, TrialFolder, storage_faults
 from interlaw.sweep import Event, prepare_run, read_recipe, run_status, run_trials
+from interlaw.sweep.trial import Attempt
 
 ONE_TRIAL: dict[str, dict[str, Any]] = {"top": {"depths": [1], "seeds": [0]}, "measure": {"views": []}}
 

@@ -141,11 +141,8 @@ class Wanted:
         head_dim = worst.to_dict().get("head_dim") or 0
         if self.rule == "largest":
             yield "--rule nearest", replace(here, rule="nearest")
-        for name, option in {
-            "num_kv_heads": "--kv-heads",
-            **({"head_dim": "--head-dim"} if self.is_decoder else {}),
-        }.items():
-            if name in self.settings:
+        for name, option in (("num_kv_heads", "--kv-heads"), ("head_dim", "--head-dim")):
+            if name in self.settings and (self.is_decoder or name == "num_kv_heads"):
                 without = {each: value for each, value in self.settings.items() if each != name}
                 yield f"no {option} {self.settings[name]}", replace(here, settings=without)
         for smaller in (64, 32, 16, 8):
