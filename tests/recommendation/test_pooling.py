@@ -124,6 +124,11 @@ def test_the_packaged_optima_are_what_the_packaged_sweeps_give() -> None:
     assert write_optima(fit_optima()) == packaged
 
 
+def test_a_table_of_no_optima_is_its_header() -> None:
+    assert write_optima([]).startswith("sweep,dataset,")
+    assert write_optima([]).count("\n") == 1
+
+
 def test_one_sweep_fitted_again_gives_the_packaged_optima() -> None:
     from interlaw.published import find_sweep
 

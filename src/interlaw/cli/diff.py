@@ -184,11 +184,7 @@ def _show(
 
 
 def refuse_two_models(names: list[str]) -> None:
-    """Points to `diff` who asks `compare` for two models.
-
-    Raises:
-        InterlawError: Any name was given.
-    """
+    """Points to `diff` who asks `compare` for two models."""
     if names:
         raise InterlawError(
             f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "

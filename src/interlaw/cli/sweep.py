@@ -111,11 +111,7 @@ def sweep(
 
 
 def require_together(executor: sweeps.Executor, ray: sweeps.RayOptions, *, device: str, resources: str) -> None:
-    """Refuses options that the executor does not support.
-
-    Raises:
-        InterlawError: The other options want another executor or another device.
-    """
+    """Refuses options that the executor does not support."""
     if executor != "ray" and ray != sweeps.parse_resources("cpu=1"):
         raise InterlawError(
             "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "

@@ -169,11 +169,7 @@ class Gathered:
         return not bool(self.grams[name].trace.sum() > 0)
 
     def result(self, name: str) -> Interaction:
-        """The measurement at a place.
-
-        Raises:
-            InterlawError: G has no energy, or more than a number can hold, so that its ratio is undefined.
-        """
+        """The measurement at a place."""
         grams, options, total = self.grams[name], self.options, self.totals[name]
         null, groups = NULLS[options.record.null], len(grams.counts)
         estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))

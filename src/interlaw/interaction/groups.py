@@ -22,9 +22,6 @@ def in_order(inputs: object, groups: object) -> tuple[object, list[int]]:
     Args:
         inputs: As the user has them; a stream is left as it is.
         groups: One label a sample.
-
-    Raises:
-        InterlawError: Labels and samples differ in number, or the groups of a stream come back after others.
     """
     codes = group_codes(groups)
     order = sorted(range(len(codes)), key=codes.__getitem__)
@@ -71,9 +68,6 @@ def grouped(parts: Iterable[Parts], codes: list[int]) -> Iterator[Parts]:
 
 def group_codes(groups: object) -> list[int]:
     """A number for each sample's group, in the order in which groups first appear.
-
-    Raises:
-        InterlawError: They are no sequence of labels.
 
     Example:
         >>> group_codes(["a", "b", "a"])

@@ -92,11 +92,7 @@ class Places:
         return {name: place for name, place in self._places.items() if name not in self.left_out}
 
     def leave_out(self, reasons: Mapping[str, str]) -> None:
-        """Notes places that cannot be measured.
-
-        Raises:
-            InterlawError: None is left, or they were asked for by name.
-        """
+        """Notes places that cannot be measured."""
         self.left_out.update(reasons)
         if reasons and not (self._optional and self.kept):
             name, reason = next(iter(reasons.items()))
@@ -302,11 +298,7 @@ def _require_float(h: object, name: str) -> Tensor:
 
 
 def output_tensor(output: Any) -> Tensor:
-    """The tensor in a model's output: itself, its logits, its last hidden state, or the first of a tuple.
-
-    Raises:
-        InterlawError: There is none, or it is not real-valued.
-    """
+    """The tensor in a model's output: itself, its logits, its last hidden state, or the first of a tuple."""
     named = (named_output(output, name) for name in ("logits", "last_hidden_state"))
     tensor = next((value for value in named if value is not None), output)
     if isinstance(tensor, tuple | list) and tensor:

@@ -103,9 +103,7 @@ def _require_one_output(places: Places, batch: Batch) -> None:
 def require_padding_unread(places: Places, batch: Batch) -> bool:
     """Refuses a network whose outputs at real tokens depend on padding; whether there was a padded sample to tell by.
 
-    Raises:
-        InterlawError: They do: no mask reaches a Fourier transform or a convolution, and positions count padding on
-            the left unless they are given.
+    No mask reaches a Fourier transform or a convolution, and positions count padding on the left unless they are given.
     """
     if batch.mask is None or batch.mask.dim() != 2 or isinstance(batch.inputs, Tensor):
         return False
@@ -130,15 +128,7 @@ def require_padding_unread(places: Places, batch: Batch) -> bool:
 
 
 def _require_derivatives(places: Places, batch: Batch) -> None:
-    """Refuses modules whose outputs follow their inputs while their derivative says that they do not.
-
-    Args:
-        places: Where the measurement differentiates.
-        batch: A sample.
-
-    Raises:
-        InterlawError: There are such modules, for example quantised layers, or code under no_grad.
-    """
+    """Refuses modules whose outputs follow their inputs while their derivative says that they do not."""
     suspects = _constants(places, batch)
     with torch.no_grad():
         names = [each.name for each in suspects if _follows_its_inputs(each) and _reaches_outputs(each, places, batch)]
@@ -258,9 +248,6 @@ def _require_causal(model: nn.Module, batch: Batch, *, most: int) -> None:
     """Refuses a next-token loss of a network whose logits depend on later tokens, the targets among them.
 
     Copies of one sample run together; each asks for the logits before a place of its own.
-
-    Raises:
-        InterlawError: There is a derivative of logits at tokens after them.
     """
     table = token_table(model)
     if table is None or batch.targets is None or batch.targets.shape[1] < 2:

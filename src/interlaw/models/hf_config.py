@@ -100,11 +100,7 @@ def _refusal(shape: HFSizes, error: Exception) -> InterlawError:
 
 
 def make_network(shape: HFSizes, *, seed: int = 0) -> Any:
-    """The library's own network of a shape on torch's default device, its weights a function of the seed.
-
-    Raises:
-        InterlawError: The library makes none.
-    """
+    """The library's own network of a shape on torch's default device, its weights a function of the seed."""
     try:
         return _library_network(shape, seed=seed)
     except Exception as error:  # each architecture checks its sizes in its own way

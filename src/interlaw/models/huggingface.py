@@ -119,12 +119,7 @@ def _load_whole(name: str, config: Any, *, dtype: Any, trust_remote_code: bool) 
 
 
 def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
-    """A pretrained model's settings, without its weights.
-
-    Raises:
-        MissingExtraError: The library is not installed.
-        InterlawError: There is no such model, or it cannot be reached.
-    """
+    """A pretrained model's settings, without its weights."""
     with brought_by("hf", f"the pretrained model '{name}'"):
         from transformers import AutoConfig
     if (Path(name) / "adapter_config.json").is_file() and find_spec("peft") is None:  # transformers passes it over

@@ -157,11 +157,7 @@ def show(result: Recommendation) -> dict[str, Any]:
 
 
 def read_fields(asked: Mapping[str, str]) -> dict[str, Any]:
-    """The form's texts as arguments of `recommend`; empty ones are left out.
-
-    Raises:
-        InterlawError: A field that the form lacks, or a text that is no number where one is meant.
-    """
+    """The form's texts as arguments of `recommend`; empty ones are left out."""
     unknown = sorted(set(asked) - set(FIELDS))
     if unknown:
         raise InterlawError(f"expected fields of {', '.join(FIELDS)}, found {', '.join(unknown)}; leave them out")

@@ -243,11 +243,7 @@ def read_labels(path: Path, *, count: int) -> list[Any]:
 
 
 def require_text(path: Path) -> Path:
-    """The path of a text, unless it is the text itself.
-
-    Raises:
-        InterlawError: It has more characters than a path, or characters that no path has.
-    """
+    """The path of a text, unless it is the text itself."""
     written = str(path)
     try:
         exists = path.exists()

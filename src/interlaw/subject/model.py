@@ -91,11 +91,7 @@ IN_A_FOLDER = ("config.json", "spec.json")
 
 
 def require_possible(name: str) -> None:
-    """Refuses a path that leads nowhere or into a model's folder, before anybody looks for a hub name of that kind.
-
-    Raises:
-        InterlawError: There is nothing at that path, or a file.
-    """
+    """Refuses a path that leads nowhere or into a model's folder, before anybody looks for a hub name of that kind."""
     path = Path(name)
     folder = path.parent
     if not path.is_dir() and name != path.name and any((folder / each).is_file() for each in IN_A_FOLDER):

@@ -13,16 +13,7 @@ from interlaw.training import footprint, parameter_factors, require_room, scale_
 
 
 def require_measurable(views: Sequence[str], *, sizes: Mapping[str, int], kind: str) -> None:
-    """Refuses views of the loss of a next token where the data have no tokens.
-
-    Args:
-        views: What the recipe measures.
-        sizes: Sizes of the shape that the data decide; tokens come with a `vocab_size`.
-        kind: The task's.
-
-    Raises:
-        InterlawError: A view needs next tokens, and the task has none.
-    """
+    """Refuses views of the loss of a next token where the data have no tokens, which come with a `vocab_size`."""
     needing = [view for view in views if VIEWS[view].with_targets]
     if needing and "vocab_size" not in sizes:
         raise InterlawError(
@@ -32,16 +23,13 @@ def require_measurable(views: Sequence[str], *, sizes: Mapping[str, int], kind: 
 
 
 def require_treatable(trials: Sequence[TrialSpec], *, sizes: Mapping[str, object]) -> None:
-    """Refuses treatments whose rules do not fit the network.
+    """Refuses treatments whose rules do not fit the network: no rules, a tied head, a fixed d_ff.
 
     Whether they do depends on the architecture alone, so that one shape of each treatment is made, on the meta device.
 
     Args:
         trials: The plan.
         sizes: The recipe's part `shape`.
-
-    Raises:
-        InterlawError: When the family has no rules, its head is tied, or a fixed d_ff does not follow the width.
     """
     seen: set[str] = set()
     for trial in trials:
@@ -56,11 +44,7 @@ def require_treatable(trials: Sequence[TrialSpec], *, sizes: Mapping[str, object
 
 
 def require_scaled_sizes(sizes: Mapping[str, object], *, treatment: str) -> None:
-    """Refuses a d_ff that stays while the width grows: the rules take every fan-in to grow with the width.
-
-    Raises:
-        InterlawError: The shape sets d_ff.
-    """
+    """Refuses a d_ff that stays while the width grows: the rules take every fan-in to grow with the width."""
     if "d_ff" in sizes:
         raise InterlawError(
             f"expected d_ff in proportion to the width under {treatment}, found d_ff = {sizes['d_ff']} for all; remove "

@@ -180,11 +180,7 @@ def _start_worker(arguments: tuple[Any, ...]) -> tuple[Connection, BaseProcess]:
 
 
 def _require_start(exitcode: int | None) -> None:
-    """Tells a worker that Python itself could not start from one that was killed (its exit code is another).
-
-    Raises:
-        InterlawError: No worker can start from here, so no trial is to blame.
-    """
+    """Tells a worker that Python itself could not start from one that was killed (its exit code is another)."""
     if exitcode == 1:
         raise InterlawError(
             "expected a script that worker processes can import, found that they end while they start: each reads the "

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,30 @@ _HELD_OUT = 0.05  # of the text, for validation, and as much again for the test
 _SPLIT_BY_DOCUMENT_FROM = 20  # of fewer documents, 5% may be none
 _LAYOUT = 1  # raised whenever the same text would give other token files
 _NOT_SOURCE = {"site-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data", "lib2to3"}
+
+Tokens = NDArray[np.integer[Any]]
+
+
+class Documents(NamedTuple):
+    """What a source holds.
+
+    Attributes:
+        read: Gives names and contents in a fixed order.
+        stamp: Changes when they do.
+        are_split: Whether each name begins with its split.
+    """
+
+    read: Callable[[], Iterator[tuple[str, bytes]]]
+    stamp: Any
+    are_split: bool = False
+
+
+class Encoder(NamedTuple):
+    """How names and contents become tokens, how many kinds there are, and what stands between documents."""
+
+    encode: Callable[[str, bytes], Tokens]
+    vocab_size: int
+    separator: Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +76,9 @@ class Corpus:
     num_documents: int
     folder: Path
 
-    def tokens(self, split: str) -> NDArray[np.integer[Any]]:
+    def tokens(self, split: str) -> Tokens:
         """The tokens of a split, memory-mapped read-only."""
-        dtype = _token_dtype(self.vocab_size)
-        return cast("NDArray[np.integer[Any]]", np.memmap(self.folder / f"{split}.bin", dtype=dtype, mode="r"))
+        return np.memmap(self.folder / f"{split}.bin", dtype=_token_dtype(self.vocab_size), mode="r")
 
     def require_context(self, context: int) -> None:
         """Refuses a split shorter than one sequence and its target.
@@ -105,15 +128,13 @@ def open_corpus(
     Raises:
         InterlawError: When there is no such text, or it is empty or unreadable.
     """
-    encode, vocab_size, separator = _encoder(tokenizer)
-    documents, fingerprint, own_splits = _documents(source, text_column)
-    key = hashlib.sha256(
-        json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), fingerprint]).encode()
-    ).hexdigest()
+    encoder, documents = _encoder(tokenizer), _documents(source, text_column)
+    stamp = json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), documents.stamp])
+    key = hashlib.sha256(stamp.encode()).hexdigest()
     folder = (cache or default_cache()) / "corpora" / key[:24]
     if not (folder / "corpus.json").exists():
         try:
-            _write(folder, source, tokenizer, vocab_size, documents, encode, separator, own_splits)
+            _write(folder, source, tokenizer, documents, encoder)
         except OSError as error:
             raise InterlawError(
                 f"expected to write token files to {folder.parent}, found: {error.strerror}; "
@@ -139,18 +160,10 @@ def _open_token_files(folder: Path, source: str) -> Corpus:
     return corpus
 
 
-def _write(
-    folder: Path,
-    source: str,
-    tokenizer: str,
-    vocab_size: int,
-    documents: Callable[[], Iterator[tuple[str, bytes]]],
-    encode: Callable[[str, bytes], NDArray[np.integer[Any]]],
-    separator: NDArray[np.integer[Any]],
-    own_splits: bool,
-) -> None:
+def _write(folder: Path, source: str, tokenizer: str, documents: Documents, encoder: Encoder) -> None:
     """Writes the token files beside their place, then moves them there in one step."""
-    names = [name for name, content in documents() if content]
+    encode, vocab_size, separator = encoder
+    names = [name for name, content in documents.read() if content]
     if not names:
         raise InterlawError(
             f"expected text in {source}, found none (hidden, empty and binary files do not count); "
@@ -165,9 +178,9 @@ def _write(
         num_bytes = dict.fromkeys(SPLITS, 0)
         with ExitStack() as stack:
             files = {split: stack.enter_context((place / f"{split}.bin").open("wb")) for split in SPLITS}
-            for name, content in documents():
-                pieces = _own_split(name, content) if own_splits else split_document(name, content, by_document)
-                for split, piece in pieces:
+            for name, content in documents.read():
+                own = [(name.partition("/")[0], content)] if content else []
+                for split, piece in own if documents.are_split else split_document(name, content, by_document):
                     # an end-of-text token stands for one byte
                     num_bytes[split] += len(piece) + len(separator)
                     np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
@@ -186,11 +199,6 @@ def _write(
         except OSError:
             if not (folder / "corpus.json").exists():  # not a faster twin's finished work
                 raise
-
-
-def _own_split(name: str, content: bytes) -> list[tuple[str, bytes]]:
-    """The split that the document's name begins with."""
-    return [(name.partition("/")[0], content)] if content else []
 
 
 def split_document(name: str, content: bytes, by_document: bool) -> list[tuple[str, bytes]]:
@@ -226,8 +234,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any, bool]:
-    """A way to read the documents (name, content) in a fixed order, a print of them, and whether they come split."""
+def _documents(source: str, text_column: str) -> Documents:
+    """The text files of a source, or the rows of a dataset."""
     if source.startswith("datasets:"):
         return _dataset_documents(source.removeprefix("datasets:"), text_column)
     if source == EMBEDDED:
@@ -261,7 +269,8 @@ def _documents(source: str, text_column: str) -> tuple[Callable[[], Iterator[tup
 
     stats = [(name, path.stat()) for name, path in named]
     # st_ctime_ns: unlike size and st_mtime_ns it moves even where a tool restores the old times
-    return read, [str(root.resolve()), *([name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in stats)], False
+    facts = ([name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in stats)
+    return Documents(read=read, stamp=[str(root.resolve()), *facts])
 
 
 def _is_plain_file(path: Path, root: Path) -> bool:
@@ -269,7 +278,7 @@ def _is_plain_file(path: Path, root: Path) -> bool:
     return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterator[tuple[str, bytes]]], Any, bool]:
+def _dataset_documents(name: str, text_column: str) -> Documents:
     """The rows of a Hugging Face dataset; a local folder is read without the network.
 
     Its rows are often single lines of one document: dealt out one by one they would put neighbours into different
@@ -308,18 +317,20 @@ def _dataset_documents(name: str, text_column: str) -> tuple[Callable[[], Iterat
                 yield f"{split}/{number}", str(row[text_column]).encode()
 
     prints = sorted((split, part._fingerprint) for split, part in parts.items())
-    return read, [text_column, *prints, *(["own splits"] if own_splits else [])], own_splits
+    stamp = [text_column, *prints, *(["own splits"] if own_splits else [])]
+    return Documents(read=read, stamp=stamp, are_split=own_splits)
 
 
-def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[Any]]], int, NDArray[np.integer[Any]]]:
-    """How a document becomes tokens, how many kinds there are, and what stands between documents."""
+def _encoder(tokenizer: str) -> Encoder:
+    """The one of a tokenizer, or of bytes."""
     if tokenizer == "bytes":
-        return lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, np.frombuffer(b"\n", dtype=np.uint8)
+        newline = np.frombuffer(b"\n", dtype=np.uint8)
+        return Encoder(lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, newline)
     from interlaw.models import load_tokenizer  # with torch, which a corpus of bytes does without
 
     loaded = load_tokenizer(tokenizer)
 
-    def encode(name: str, content: bytes) -> NDArray[np.integer[Any]]:
+    def encode(name: str, content: bytes) -> Tokens:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -330,7 +341,7 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str, bytes], NDArray[np.integer[
         return np.asarray(loaded(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=np.int64)
 
     ends = [loaded.eos_token_id] if loaded.eos_token_id is not None else []
-    return encode, len(loaded), np.asarray(ends, dtype=np.int64)
+    return Encoder(encode, len(loaded), np.asarray(ends, dtype=np.int64))
 
 
 def _tokenizer_print(tokenizer: str) -> str:

@@ -89,11 +89,7 @@ _STANDARD_TREATMENTS = {"fixed": "learning_rate", "search": "learning_rates"}
 
 
 def require_rule(name: str) -> Rule:
-    """The rule of a parametrization.
-
-    Raises:
-        InterlawError: There is none of that name.
-    """
+    """The rule of a parametrization."""
     if name not in RULES:
         raise InterlawError(
             f"expected a parametrization of {', '.join(RULES.names())}, found {name!r}; choose one of them"
