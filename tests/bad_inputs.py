@@ -236,7 +236,7 @@ CASES = [
     ),
     (
         "shapes --params 3M --family mlp --head-dim 4",
-        "expected settings of mlp: --input-size, --output-size, found --head-dim",
+        "expected settings of mlp among --input-size, --output-size, found --head-dim",
     ),
     ("shapes --params 3M --count some", "expected count to be total or non-embedding, found 'some'"),
     (
@@ -296,7 +296,7 @@ CASES = [
     ("sweep {d}/depth-twice.toml --out {d}/out", "the recipe: depths names a value twice, change it"),
     (
         "sweep {d}/unknown-size.toml --out {d}/out",
-        "expected settings of gpt: vocab_size, context, head_dim, d_ff, tied, found 'colour'",
+        "expected settings of gpt among vocab_size, context, head_dim, d_ff, tied, found 'colour'",
     ),
     ("sweep {d}/vocabulary.toml --out {d}/out", "the recipe: shape.vocab_size follows from the tokenizer"),
     ("sweep {d}/view.toml --out {d}/out", "the recipe: measure.views names 'everything'"),
@@ -412,12 +412,12 @@ CASES = [
     ("fit {d}/good.csv --confidence 0", "expected --confidence from 0.5 to below 1, found 0.0"),
     ("fit {d}/good.csv --resamples -5", "expected at least 100 bootstrap draws and permutations, found -5 and -5"),
     ("fit {d}/good.csv --seed -1", "expected a seed of at least 0, found -1"),
-    ("fit {d}/good.csv --view loss", "expected a measured view (none was), found 'loss'"),
+    ("fit {d}/good.csv --view loss", "expected a measured view among none, found 'loss'; leave it out"),
     ("fit {d}/good.csv --treatment mup", "expected a column treatment to choose 'mup' from, found none"),
     ("fit {d}/mixed.csv --treatment mup", "expected treatment to be one of fixed, search, found 'mup'"),
     ("fit {d}/good.csv --column loss", "expected --column NAME=THEIRS such as loss=eval_loss, found 'loss'"),
     ("fit {d}/good.csv --column loss=eval", "expected a column 'eval' for loss, found params, depth, width, loss"),
-    ("fit {d}/run --view everything", "expected a measured view (projected, loss), found 'everything'"),
+    ("fit {d}/run --view everything", "expected a measured view among projected, loss, found 'everything'"),
     ("recommend --params 10", "expected a budget that some llama of these dimensions spends, found 10 params"),
     ("recommend --params 1e27", "expected a budget of at most 10T parameters, found 1e+27"),
     ("recommend --params 350M --family rnn", "expected a family of gpt, llama, ... found 'rnn'"),
@@ -601,7 +601,7 @@ CASES = [
     ("check-parametrization {d}/good.toml", "expected a base shape, found none in the recipe"),
     (
         "check-parametrization {d}/good.toml --base-width 4 --base-depth 2 --treatment luck",
-        "expected --treatment of standard, mup, ... found 'luck'",
+        "expected --treatment among standard, mup, ... found 'luck'",
     ),
     (
         "check-parametrization {d}/good.toml --base-width 4 --base-depth 2 --widths wide",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,17 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     ending = [name for name in spelled if name.endswith(f".{asked}")]
     near = ending or difflib.get_close_matches(asked, spelled, n=1, cutoff=0.6)
     return f"; did you mean {spelled[near[0]]!r}?" if near else ""
+
+
+def require_among(what: str, found: object, known: Collection[object], *, advice: str = "choose one of them") -> None:
+    """Refuses a name that is not known.
+
+    Raises:
+        InterlawError: With the known names, the one that was found, and the known one that is spelled most like it.
+    """
+    if found not in known:
+        names = ", ".join(map(str, known)) or "none"
+        raise InterlawError(f"expected {what} among {names}, found {found!r}; {advice}{did_you_mean(found, known)}")
 
 
 def near_path(path: str | Path) -> str:

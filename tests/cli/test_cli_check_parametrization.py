@@ -46,7 +46,7 @@ def test_a_claim_that_does_not_hold_ends_with_1(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--treatment", "magic"], "expected --treatment of standard, mup, completep, found 'magic'"),
+        (["--treatment", "magic"], "expected --treatment among standard, mup, completep, found 'magic'"),
         (["--widths", "8,x"], "expected --widths such as 32,64,128, found '8,x'"),
         (["--rates", "1e-3,nan,2"], "expected --rates such as"),
         (["--steps", "5"], "--steps and --seeds belong to --rates, found none; give --rates, or leave them out"),

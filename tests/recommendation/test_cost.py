@@ -80,7 +80,7 @@ def test_families_of_transformers_are_counted_alike() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"device": "h10"}, "expected a device of a100.* did you mean 'h100'"),
+        ({"device": "h10"}, "expected a device among a100.* did you mean 'h100'"),
         ({"utilization": 1.5}, "a utilization above 0 and up to 1, found 1.5"),
         ({"utilization": 0.0}, "a utilization above 0"),
         ({"num_devices": 0}, "expected num_devices of at least 1"),

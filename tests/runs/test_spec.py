@@ -107,6 +107,7 @@ def test_what_is_no_spec_is_refused(text: str, message: str) -> None:
         {"task": {"kind": "text", "corpus": "stdlib", "digest": "a", "context": 8, "extra": 1}},
         {"training": {"steps": 0, "batch_size": 1, "learning_rate": 0.1}},
         {"training": {"steps": 5, "batch_size": 1, "learning_rate": 0.1, "extra": 1}},
+        {"training": None},
         {"budget": {"kind": "weights", "amount": 5}},
         {"measure": [{"view": "loss", "samples": 1}]},
         {"shape": {"depth": 2, "head_dim": 2}},

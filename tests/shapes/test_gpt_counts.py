@@ -134,5 +134,5 @@ def test_sizes_that_no_network_has_are_refused(sizes: dict[str, Any], message: s
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(InterlawError, match=r"expected a family of gpt, .*found 'gtp'; choose one"):
         make_shape("gtp", depth=1, width=16)
-    with pytest.raises(InterlawError, match=r"expected settings of gpt: vocab_size, .*found 'heads'; remove or rename"):
+    with pytest.raises(InterlawError, match=r"expected settings of gpt among vocab_size, .*found 'heads'; remove"):
         make_shape("gpt", depth=1, width=16, heads=4)

@@ -152,7 +152,7 @@ def test_width_is_a_multiple_of_everything_asked_for() -> None:
         ({"params": "1M", "depths": []}, "expected at least one depth, found none"),
         ({"params": "1M", "depths": [0]}, "expected depth to be at least 1, found 0"),
         ({"params": "1M", "depths": [1.5]}, "expected depth to be a whole number, found 1.5"),
-        ({"params": "1M", "heads": 2}, "expected settings of gpt: .* found 'heads'"),
+        ({"params": "1M", "heads": 2}, "expected settings of gpt among .* found 'heads'"),
         ({"flops": "1e12", "tokens_per_param": -1.0}, "needs positive tokens per parameter, found -1.0"),
         ({"flops": "1e12", "tokens_per_param": math.nan}, "needs positive tokens per parameter, found nan"),
         ({"flops": "1e12", "tokens_per_param": math.inf}, "needs positive tokens per parameter, found inf"),
@@ -175,7 +175,7 @@ def test_budgets_name_what_they_count() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "weights", "amount": 5}, "expected a budget kind of params, .*found 'weights'"),
+        ({"kind": "weights", "amount": 5}, "expected a budget kind among params, .*found 'weights'"),
         ({"kind": "params", "amount": 0}, "expected a budget of at least 1, found 0"),
     ],
 )

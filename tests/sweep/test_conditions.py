@@ -23,4 +23,4 @@ def test_memory_is_shared_where_no_limit_was_set() -> None:
     assert shared is not None
     assert shared == pytest.approx(usable_bytes("cpu") / 4, rel=0.2)  # other processes come and go meanwhile
     limited = Conditions(memory_limit=1000)
-    assert limited.shared(4) is limited
+    assert limited.shared(4) == limited

@@ -10,7 +10,7 @@ import typer
 from interlaw import report, sweep, training
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, write_figure
-from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError, require_among
 
 RECIPE = "fair.toml"
 FACTORS = (1, 2, 4, 8)
@@ -126,10 +126,7 @@ def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
     """The parametrizations asked for."""
     chosen = tuple(dict.fromkeys(treatments or training.RULES))
     for name in chosen:
-        if name not in training.RULES:
-            raise InterlawError(
-                f"expected --treatment of {', '.join(training.RULES.names())}, found {name!r}; choose among them"
-            )
+        require_among("--treatment", name, training.RULES.names())
     return chosen
 
 

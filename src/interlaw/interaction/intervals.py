@@ -8,7 +8,7 @@ replicate remains a U-statistic over pairs of different clusters.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, require_among
 from interlaw.interaction.grams import (
     LEVEL,
     NULLS,
@@ -155,12 +155,6 @@ def _studentized(
 
 
 INTERVALS = ("jackknife", "bootstrap-t", "percentile")
-
-
-def require_among(what: str, name: str, known: Collection[str]) -> None:
-    """Refuses a name that is not known."""
-    if name not in known:
-        raise InterlawError(f"expected {what} among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
 
 
 def with_intervals(measurement: Interaction, kind: str, *, level: float | None = None, seed: int = 0) -> Interaction:

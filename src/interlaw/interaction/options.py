@@ -11,10 +11,10 @@ from typing import Any, Literal, TypedDict
 import torch
 from torch import nn
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, did_you_mean, require_among
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
-from interlaw.interaction.intervals import INTERVALS, require_among
+from interlaw.interaction.intervals import INTERVALS
 from interlaw.interaction.known_views import VIEWS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import find_place

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import require_among
 from interlaw.registry import Registry
 
 if TYPE_CHECKING:
@@ -82,10 +82,5 @@ def find_sweep(name: str) -> Sweep:
         22
     """
     wanted = name.removeprefix(PREFIX)
-    if wanted not in SWEEPS:
-        known = [sweep.name for sweep in packaged_sweeps()]
-        raise InterlawError(
-            f"expected a packaged sweep of {', '.join(known)}, found {wanted!r}; `interlaw fit {PREFIX}` lists them"
-            f"{did_you_mean(wanted, known)}"
-        )
+    require_among("a packaged sweep", wanted, SWEEPS.names(), advice=f"`interlaw fit {PREFIX}` lists them")
     return SWEEPS[wanted]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, require_among
 from interlaw.shapes import Shape
 
 # Dense bfloat16 products with float32 sums, FLOP/s, without sparsity: the vendors' data sheets.
@@ -45,11 +45,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuses unknown devices and impossible shares."""
-        if self.device not in PEAK_FLOPS:
-            raise InterlawError(
-                f"expected a device of {', '.join(PEAK_FLOPS)}, found {self.device!r}; choose one"
-                f"{did_you_mean(self.device, PEAK_FLOPS)}"
-            )
+        require_among("a device", self.device, PEAK_FLOPS)
         if not 0 < self.utilization <= 1:
             raise InterlawError(
                 f"expected a utilization above 0 and up to 1, found {self.utilization}; 0.4 means 40% of the peak"

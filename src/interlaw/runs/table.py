@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, require_among
 from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
@@ -68,11 +68,8 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
     if view is None and not measured:
         return table
     chosen = view or measured[0]
-    if chosen not in measured:
-        raise InterlawError(
-            f"expected a measured view ({', '.join(measured) or 'none was'}), found {chosen!r}; choose one of them"
-            f"{did_you_mean(chosen, measured)}"
-        )
+    advice = "choose one of them" if measured else "leave it out"
+    require_among("a measured view", chosen, measured, advice=advice)
     names = {name: name.removeprefix(f"{chosen}_") for name in table.columns if name.startswith(f"{chosen}_")}
     named = pd.Series(chosen, index=table.index, name="view")
     return pd.concat([table.rename(columns=names), named], axis=1)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, require_among
 from interlaw.shapes.shape import Shape
 
 CHINCHILLA_TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022, arXiv 2203.15556
@@ -35,10 +35,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Checks kind, amount and what the kind needs."""
-        if self.kind not in get_args(BudgetKind):
-            raise InterlawError(
-                f"expected a budget kind of {', '.join(get_args(BudgetKind))}, found {self.kind!r}; choose one of them"
-            )
+        require_among("a budget kind", self.kind, get_args(BudgetKind))
         if self.amount < 1:
             raise InterlawError(f"expected a budget of at least 1, found {self.amount}; choose a positive one")
         if self.kind == "train_flops" and not 0 < self.tokens_per_param < math.inf:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Literal
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import InterlawError, did_you_mean, require_among
 from interlaw.registry import Registry
 from interlaw.shapes.bottleneck import BottleneckShape
 from interlaw.shapes.budget import CHINCHILLA_TOKENS_PER_PARAM, Budget, BudgetKind
@@ -82,11 +82,7 @@ def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape
     shape_class = require_family(family)
     allowed = [name for name in inspect.signature(shape_class).parameters if name not in ("depth", "width")]
     for name in settings:
-        if name not in allowed:
-            raise InterlawError(
-                f"expected settings of {family}: {', '.join(allowed)}, found {name!r}; remove or rename it"
-                f"{did_you_mean(name, allowed)}"
-            )
+        require_among(f"settings of {family}", name, allowed, advice="remove or rename it")
     return shape_class(depth=depth, width=width, **settings)
 
 

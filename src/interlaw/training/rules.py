@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import did_you_mean, require_among
 from interlaw.registry import Registry
 
 if TYPE_CHECKING:
@@ -90,11 +90,7 @@ _STANDARD_TREATMENTS = {"fixed": "learning_rate", "search": "learning_rates"}
 
 def require_rule(name: str) -> Rule:
     """The rule of a parametrization."""
-    if name not in RULES:
-        raise InterlawError(
-            f"expected a parametrization of {', '.join(RULES.names())}, found {name!r}; choose one of them"
-            f"{did_you_mean(name, RULES.names())}"
-        )
+    require_among("a parametrization", name, RULES.names())
     return RULES[name]
 
 

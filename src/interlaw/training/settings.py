@@ -114,9 +114,12 @@ class TrainSettings(Optimization):
 def _out_of_range(error: ValidationError) -> str:
     """The first problem, with what was found and the default."""
     first = error.errors(include_url=False)[0]
-    name, asked = str(first["loc"][0]), first["msg"].removeprefix("Input should ")
-    if asked == first["msg"]:  # a setting is missing, or there is none of that name
+    asked = first["msg"].removeprefix("Input should ")
+    if (
+        asked == first["msg"] or not first["loc"]
+    ):  # one is missing, there is none of that name, or these are no settings
         return f"expected the settings of a training, found {first_problem(error)}; change that"
+    name = str(first["loc"][0])
     field = TrainSettings.model_fields[name]
     remedy = "" if field.is_required() else f", or leave it out for {field.default}"
     return f"expected {name} to {asked}, found {first['input']}; give such a value{remedy}"

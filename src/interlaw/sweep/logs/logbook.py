@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from interlaw.errors import InterlawError, did_you_mean
+from interlaw.errors import require_among
 from interlaw.registry import Registry
 from interlaw.runs import RunFolder
 from interlaw.sweep.local import Event
@@ -39,11 +39,7 @@ def require_loggers(names: Sequence[str]) -> None:
         MissingExtraError: For one whose package is missing.
     """
     for name in names:
-        if name not in LOGGERS:
-            known = LOGGERS.names()
-            raise InterlawError(
-                f"expected --log {', '.join(known)}, found {name!r}; choose among them{did_you_mean(name, known)}"
-            )
+        require_among("--log", name, LOGGERS.names())
         LOGGERS[name](Path())
 
 
