@@ -12,8 +12,7 @@ from interlaw import published, report
 from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, write_figure
-from interlaw.cli.wording import shown, span
+from interlaw.cli.output import AsJson, make_console, print_json, shown, span, write_figure
 from interlaw.errors import InterlawError
 from interlaw.size import counted
 
