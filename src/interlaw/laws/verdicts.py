@@ -106,7 +106,7 @@ def _moves(fit: LawFit) -> str:
     return {
         "stable": "The best ratio stays put as the budget grows.",
         "moves": "The best ratio moves as the budget grows.",
-        "cannot tell": "These budgets do not show whether the best ratio moves as the budget grows.",
+        "cannot tell": "Whether the best ratio stays put as the budget grows cannot be told.",
     }[fit.stability.verdict]
 
 
