@@ -419,7 +419,7 @@ CASES = [
     ("fit {d}/good.csv --column loss=eval", "expected a column 'eval' for loss, found params, depth, width, loss"),
     ("fit {d}/run --view everything", "expected a measured view among projected, loss, found 'everything'"),
     ("recommend --params 10", "expected a budget that some llama of these dimensions spends, found 10 params"),
-    ("recommend --params 1e27", "expected a budget of at most 10T parameters, found 1e+27"),
+    ("recommend --params 1e27", "expected a budget of at most 10T parameters, found 1e27"),
     ("recommend --params 350M --family rnn", "expected a family of gpt, llama, ... found 'rnn'"),
     ("recommend --params 350M --interval abc", "expected --interval LOW-HIGH such as .02-.065, found 'abc'"),
     ("recommend --params 350M --interval .5-.1", "expected an interval 0 < low < high, found 0.5 to 0.1"),
