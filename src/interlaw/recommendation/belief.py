@@ -168,7 +168,7 @@ def about_fit(fit: LawFit | None, belief: Belief) -> Iterator[str]:
     if not belief.uses_fit:
         from interlaw.laws import STATUS_WORDS, verdict
 
-        said = ", ".join(dict.fromkeys(STATUS_WORDS[one.r_star.status] for one in fit.budgets))
+        said = "; or ".join(dict.fromkeys(STATUS_WORDS[one.r_star.status] for one in fit.budgets))
         if any(one.r_star.status == "optimum" for one in fit.budgets):
             yield f"your fit has fewer than {ENOUGH_SHAPES} shapes where it has an optimum, so it is not used"
         else:

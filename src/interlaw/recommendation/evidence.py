@@ -59,7 +59,7 @@ class Source:
         """Why a data set has no vote, in words; empty where it has one."""
         if self.counts or not self.optima:
             return ""
-        found = ", ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
+        found = "; or ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
         return found if self.votes else f"no language model; {found}"
 
     def to_dict(self) -> dict[str, Any]:
