@@ -60,7 +60,7 @@ def test_draws_every_panel(visit: Any) -> None:
 
 
 def test_hostile_name_is_text(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     assert page.page.locator("h1").inner_text() == HOSTILE
     assert page.page.title().startswith(HOSTILE)
     assert page.count("img") == 0
@@ -154,7 +154,7 @@ def test_a_wrong_address_does_no_harm(visit: Any) -> None:
 
 
 def test_sorting_by_numbers_puts_missing_ones_last(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     heading = page.page.locator("#trials th[data-column=loss] button")
     read = "rows => rows.map(row => row.cells[9].textContent)"
     for reverse in (False, True):
@@ -168,7 +168,7 @@ def test_sorting_by_numbers_puts_missing_ones_last(visit: Any) -> None:
 
 
 def test_filter(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     for words, expected in (("diverged", 1), ("depth>=4 seed=1", 9), ("loss<0", 0), ("status=done", 34), ("", 36)):
         page.find(words)
         assert page.rows() == expected, words

@@ -51,7 +51,7 @@ def test_a_link_to_a_part_leads_there_and_stays(visit: Any) -> None:
 
 
 def test_the_contents_name_every_part_and_the_first_tab_skips_them(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     parts = page.page.locator("section").evaluate_all("all => all.map(each => '#' + each.id)")
     linked = page.page.locator("nav a").evaluate_all("all => all.map(each => each.getAttribute('href'))")
     assert linked == parts
@@ -96,7 +96,7 @@ def test_the_keyboard_reaches_models_and_lines(visit: Any) -> None:
 
 
 def test_the_keyboard_chooses_a_trial(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     button = page.page.locator("#trials tbody tr").nth(3).locator("th button")
     button.focus()
     page.page.keyboard.press("Enter")
@@ -110,7 +110,7 @@ def test_the_keyboard_chooses_a_trial(visit: Any) -> None:
 
 
 def test_seeds_switched_off_leave_the_means_and_it_is_said(visit: Any) -> None:
-    page = visit()
+    page = visit().drawn()
     assert page.page.locator("#seeds-note").inner_text() == ""
     page.page.locator("#controls input[name=seeds][value='1']").uncheck()
     assert page.page.locator("#seeds-note").inner_text() == "means and fits still hold every seed"
