@@ -63,3 +63,8 @@ def test_the_optima_of_larger_networks_in_the_readme_are_those_at_the_end_of_the
     assert [size in said for size in ("at 573k", "at 2.94M", "at 1B")] == [True] * 3
     told = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"R\\* = {smallest}, and at 3M at {largest} (" in told
+
+
+def test_the_packaged_page_names_no_folder_of_the_machine_that_made_it() -> None:
+    assert "interlaw sweep runs/waves/" in demo_page()
+    assert not re.search(r"(?<![\w:/.])/(?:tmp|work|home|root|Users)/", demo_page())
