@@ -191,6 +191,7 @@ def test_flops_of_attention_are_those_of_the_layers_that_have_it(family: str, la
     [
         ("hf:unheard-of", {}, "expected a causal language model of transformers"),
         ("xx:llama", {}, "or hf:NAME, found 'xx:llama'"),
+        ("hf", {}, "bottleneck or hf:NAME, found 'hf'; choose one of them"),
         ("hf:gpt2", {"num_kv_heads": 1}, "one key-value head a head; remove num_kv_heads"),
         ("hf:bloom", {"d_ff": 64}, "sets the width of its MLP itself; remove d_ff"),
         ("hf:llama", {"head_dim": 3}, "expected width to be a multiple of head_dim"),

@@ -97,6 +97,12 @@ def test_a_score_beside_a_config_makes_a_whole_row(tmp_path: Path) -> None:
         append_rows(other / "t.csv", [row])
     with pytest.raises(InterlawError, match="expected to read"):
         append_rows(tmp_path, [row])
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG")
+    with pytest.raises(InterlawError, match=r"expected to read .*picture.csv, found: 'utf-8' codec"):
+        append_rows(tmp_path / "picture.csv", [row])
+    (tmp_path / "empty.csv").write_text("\n")
+    append_rows(tmp_path / "empty.csv", [row])
+    assert read_rows(tmp_path / "empty.csv") == (row,)
 
 
 def test_a_table_survives_a_full_disk(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 # Judgement: with fewer, no correlation that models have could be told from chance. A family is one independent unit.
 MIN_MODELS = 5
 MIN_FAMILIES = 3
-LEVEL = 0.95  # of intervals, as most of science reports them
+LEVEL = 0.95  # of intervals over families: a convention
 _SINGULAR = 1e-9
 _NEARLY_ONE = 0.999  # z of 1 is infinite
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, one_line
 from interlaw.files import packaged_rows, save
 from interlaw.published.row import SCORE_FIELDS, PublishedRow
 
@@ -78,9 +78,10 @@ def append_rows(path: Path, rows: Iterable[PublishedRow]) -> None:
     """
     names = list(PublishedRow.model_fields)
     try:
-        old = (path.read_text(encoding="utf-8") if path.exists() else "") or ",".join(names)
-    except OSError as error:
-        raise InterlawError(f"expected to read {path}, found: {error.strerror}; name another file") from error
+        old = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InterlawError(f"expected to read {path}, found: {one_line(error)}; name another file") from error
+    old = old or ",".join(names)
     header = next(csv.reader(old.splitlines()[:1]))
     if other := sorted(set(header) - set(names)):
         raise InterlawError(
@@ -89,7 +90,7 @@ def append_rows(path: Path, rows: Iterable[PublishedRow]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
     writer.writerows(row.model_dump() for row in rows)
-    save(path, (old.removesuffix("\n") + "\n" + text.getvalue()).encode())
+    save(path, f"{old}\n{text.getvalue()}".encode())
 
 
 def check_consistent(rows: Iterable[PublishedRow]) -> None:

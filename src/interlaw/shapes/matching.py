@@ -53,9 +53,10 @@ def require_family(family: str) -> type[Shape]:
         if isinstance(found, type) != bool(name):
             shape_class: type[Shape] = found(name) if name else found
             return shape_class
+    known = [name for name in FAMILIES.names() if name != PREFIX]
     raise InterlawError(
-        f"expected a family of {', '.join(FAMILIES.names())} or hf:NAME, found {family!r}; choose one of them"
-        f"{near_family(family, FAMILIES.names())}"
+        f"expected a family of {', '.join(known)} or {PREFIX}:NAME, found {family!r}; choose one of them"
+        f"{near_family(family, known)}"
     )
 
 
