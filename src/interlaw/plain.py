@@ -6,7 +6,9 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]  # an object of a JSON text, read or to be written
 
 
 def plain(value: Any) -> Any:
