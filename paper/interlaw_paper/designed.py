@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from interlaw_paper.outcome import Scale
 from interlaw_paper.shape_sweep import Part, ShapeSweep
@@ -23,6 +24,17 @@ BUDGETS = {  # depths and, from the same pilot, the rate of each budget; depth /
     "160k": ("2, 4, 7, 11, 16, 23, 32, 44, 60", "5.2e-2"),
     "500k": ("2, 5, 9, 14, 22, 32, 46, 64, 90", "5.8e-2"),
 }
+SMALLER = ("5k", "16k", "50k")  # a search at 160k would take six hours of a core
+CARRIED = """treatment = "completep"    # one rate for all shapes of a budget, from a pilot of each
+learning_rate = 3.6e-2
+base_width = 43
+base_depth = 2
+"""
+OWN = """treatment = "search"       # each shape's own rate
+learning_rates = [2e-2, 4e-2, 8e-2]
+search_seeds = 3
+"""
+SHARES = {"quarter": 4, "half": 2, "whole": 1}  # of the training of `hundredfold` and `students`
 
 
 def _target(layers: int, dim: int) -> Part:
@@ -58,6 +70,25 @@ def _harder(layers: int, draw: int, size: str) -> Part:
     )
 
 
+def _searched(part: Part) -> Part:
+    """The same with each shape's own rate, and five seeds."""
+    kept = {key: value for key, value in part.settings.items() if key != "learning_rate"}
+    settings = {**kept, "seeds": "[0, 1, 2, 3, 4]"}
+    return replace(part, title=f"{part.title}, searched", changes=((CARRIED, OWN),), settings=settings)
+
+
+def _shortened(part: Part, *, length: str, steps: int) -> Part:
+    """The same with a share of the steps."""
+    label = f"{part.label}-{length}"
+    settings = {**part.settings, "steps": steps // SHARES[length]}
+    return replace(part, label=label, title=f"{part.title}, {length}", settings=settings)
+
+
+def _students(draw: int) -> Part:
+    """One teacher."""
+    return Part(label=f"teacher-{draw}", recipe="students", title=f"teacher {draw}", settings={"data_seed": draw})
+
+
 WAVES = ShapeSweep(
     name="waves",
     parts=tuple(
@@ -87,11 +118,30 @@ HUNDREDFOLD = ShapeSweep(
 )
 STUDENTS = ShapeSweep(
     name="students",
-    parts=tuple(
-        Part(label=f"teacher-{draw}", recipe="students", title=f"teacher {draw}", settings={"data_seed": draw})
-        for draw in (1, 2, 3)
-    ),
+    parts=tuple(_students(draw) for draw in (1, 2, 3)),
     setting="GRU students of two budgets and three frozen random teachers.",
+    differs=OURS,
+)
+SEARCHED = ShapeSweep(
+    name="searched",
+    parts=tuple(_searched(_harder(layers, draw, size)) for draw in (1, 2, 3) for layers in HARDER for size in SMALLER),
+    setting="The MLPs of `hundredfold` from 5k to 50k, with each shape's own rate.",
+    differs=OURS,
+)
+LENGTHS = ShapeSweep(
+    name="lengths",
+    parts=(
+        # targets and a teacher that no other experiment has
+        *(_shortened(_harder(layers, 4, "16k"), length=length, steps=500) for length in SHARES for layers in HARDER),
+        *(_shortened(_students(4), length=length, steps=250) for length in SHARES),
+    ),
+    setting="Residual MLPs and GRU students at three lengths of training, each with a schedule of its own.",
+    differs=OURS,
+)
+MLP_AGAIN = ShapeSweep(
+    name="mlp-again",
+    parts=(Part(label="full", recipe="mlp", scale="paper", settings={"seeds": "[1]"}),),
+    setting="The residual MLP scan at the published setting, with a second seed.",
     differs=OURS,
 )
 GROWTH = ShapeSweep(

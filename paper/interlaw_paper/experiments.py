@@ -9,7 +9,18 @@ from typing import Any
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw_paper.cnn import CNN_SCAN
-from interlaw_paper.designed import GROWTH, HUNDREDFOLD, RATES, SMALL_GPTS, STUDENTS, TARGETS, WAVES
+from interlaw_paper.designed import (
+    GROWTH,
+    HUNDREDFOLD,
+    LENGTHS,
+    MLP_AGAIN,
+    RATES,
+    SEARCHED,
+    SMALL_GPTS,
+    STUDENTS,
+    TARGETS,
+    WAVES,
+)
 from interlaw_paper.double_descent import run_double_descent
 from interlaw_paper.folder import experiment_folder
 from interlaw_paper.gpt import GPT_BUDGETS, GPT_DEPTH
@@ -37,7 +48,7 @@ class Experiment:
     scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-DESIGNED = (WAVES, TARGETS, HUNDREDFOLD, STUDENTS, GROWTH, SMALL_GPTS, RATES)
+DESIGNED = (WAVES, TARGETS, HUNDREDFOLD, SEARCHED, STUDENTS, GROWTH, LENGTHS, SMALL_GPTS, RATES, MLP_AGAIN)
 SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, *DESIGNED)
 _SWEEP, _TEXT = frozenset({"workers", "device"}), frozenset({"text"})
 EXPERIMENTS: dict[str, Experiment] = {

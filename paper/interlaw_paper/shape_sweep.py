@@ -39,6 +39,7 @@ class Part:
     Attributes:
         label: Its folder under OUT, and its name in tables.
         recipe: The recipe's file name without `-tiny.toml`, `-paper.toml` or `-decisive.toml`.
+        scale: Which of these, where it is not the experiment's.
         title: What stands in the recipe's name after the colon, where it is not the recipe's own.
         settings: Keys of the recipe that have another value, as TOML writes it.
         changes: What else is written otherwise in the recipe: pairs of old and new text.
@@ -46,6 +47,7 @@ class Part:
 
     label: str
     recipe: str
+    scale: Scale | None = None
     title: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     changes: tuple[tuple[str, str], ...] = ()
@@ -178,7 +180,7 @@ def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
     Raises:
         InterlawError: When the text's name cannot be written in UTF-8.
     """
-    name = f"{part.recipe}-{scale}.toml"
+    name = f"{part.recipe}-{part.scale or scale}.toml"
     own = resources.files("interlaw_paper") / "recipes" / name
     written = own.read_text(encoding="utf-8") if own.is_file() else packaged_recipe(name)  # where `init` starts, too
     for old, new in part.changes:
