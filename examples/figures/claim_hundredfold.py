@@ -1,4 +1,4 @@
-"""Experiment `hundredfold` of docs/design.md: R* of MLPs from 5k to 500k, for C3 and C4.
+"""Experiments `hundredfold` and `searched` of docs/design.md: R* of MLPs from 5k to 500k, for C3 and C4.
 
 python examples/figures/claim_hundredfold.py 100   # levels of gamma and its verdict in made experiments
 """
@@ -21,48 +21,50 @@ from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_a
 from interlaw.size import counted, format_size
 from interlaw_paper.push import interval
 
-NAME = "hundredfold"
+NAME, SEARCHED = "hundredfold", "searched"  # one rate carried over, and each shape's own
 WINDOW = 0.35  # losses are level within 10% over a tenfold in R; fixed in the design from the pilot's curves
 LEAST_TARGETS = 5
 DECADES = MIN_DECADES - 0.049  # the fitted sizes of 5k and 50k differ by a factor of 9.91
 
 
 @cache
-def table() -> pd.DataFrame:
-    """Its trials; the budgets of a target are one part."""
-    runs = numbers.final(NAME)
+def table(name: str = NAME) -> pd.DataFrame:
+    """An experiment's trials; the budgets of a target are one part."""
+    runs = numbers.final(name)
     return runs.assign(part=runs["part"].str.rpartition("-")[0])
 
 
 @cache
-def targets(window: float = WINDOW) -> tuple[FittedTable, ...]:
+def targets(name: str = NAME, *, window: float = WINDOW) -> tuple[FittedTable, ...]:
     """One fit a target."""
-    return tuple(numbers.fitted(table(), by="part", window=window))
+    return tuple(numbers.fitted(table(name), by="part", window=window))
 
 
 @cache
-def contexts(window: float = WINDOW) -> pd.DataFrame:
+def contexts(name: str = NAME, *, window: float = WINDOW) -> pd.DataFrame:
     """R* of the loss, and R of the most efficient interaction, of each target and budget."""
-    found = numbers.contexts_of(targets(window))
-    turn = turns()
-    return found.assign(turn=[turn[context] for context in zip(found["source"], found["budget"], strict=True)])
+    optima = numbers.contexts_of(targets(name, window=window))
+    turn = turns(table(name))
+    return optima.assign(turn=[turn[context] for context in zip(optima["source"], optima["budget"], strict=True)])
 
 
-def turns() -> pd.Series:
+def turns(runs: pd.DataFrame) -> pd.Series:
     """The turn of a parabola in log R through all shapes of a context, set to the grid's end where it lies beyond."""
-    found = {}
-    for context, runs in table().assign(loss=np.log(table()["loss"])).groupby(["part", "budget"], sort=False):
-        shapes = runs.groupby("ratio")["loss"].mean()
+    turned = {}
+    for context, own in runs.assign(loss=np.log(runs["loss"])).groupby(["part", "budget"], sort=False):
+        shapes = own.groupby("ratio")["loss"].mean()
         x = np.log(shapes.index.to_numpy())
         bend, slope, _ = np.polyfit(x, shapes.to_numpy(), 2)
-        found[context] = np.exp(np.clip(-slope / (2 * bend), x[0], x[-1]))
-    return pd.Series(found)
+        turned[context] = np.exp(np.clip(-slope / (2 * bend), x[0], x[-1]))
+    return pd.Series(turned)
 
 
 def gammas(window: float = WINDOW) -> pd.DataFrame:
     """Slopes d log R / d log N of each target: of R*, of the turns that need no bounds, and of the interaction."""
     rows = []
-    for part, (target, own) in zip(targets(window), contexts(window).groupby("source", sort=False), strict=True):
+    for part, (target, own) in zip(
+        targets(window=window), contexts(window=window).groupby("source", sort=False), strict=True
+    ):
         size = np.log(own["params"].to_numpy())
         straight = {name: np.polyfit(size, np.log(own[name]), 1)[0] for name in ("turn", "interaction")}
         optima = optima_of(part.fit)
@@ -95,7 +97,7 @@ def tell() -> None:
     for window in (WINDOW, 0.1):
         slopes = gammas(window)
         print(f"C4  hundredfold, window {window:g}")
-        for shown in (contexts(window).round(4), slopes.round(3)):
+        for shown in (contexts(window=window).round(4), slopes.round(3)):
             print(shown.to_string())
         for name in ("R*", "turn", "interaction"):
             known = slopes[name].dropna().to_numpy()
@@ -104,16 +106,42 @@ def tell() -> None:
                 continue
             mean, low, high = interval(known)
             print(f"C4  {name}: gamma = {mean:+.3f} ({low:+.3f} to {high:+.3f}) over {len(known)} targets")
-    gained = numbers.gains(table())
-    for name in ("efficient", "lowest"):
-        mean, low, high = numbers.mean_over_targets(gained, name)
-        print(f"C3  hundredfold, gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+    tell_gains(NAME)
 
 
-def label() -> str:
+def tell_gains(name: str) -> None:
+    """What the most efficient shape is worth, printed."""
+    gained = numbers.gains(table(name))
+    for rule in ("efficient", "lowest"):
+        mean, low, high = numbers.mean_over_targets(gained, rule)
+        print(f"C3  {name}, gain over the mean shape, chosen by {rule}: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+
+
+def tell_searched() -> None:
+    """C3 with each shape's own rate, and R* beside that of the carried rate."""
+    own, carried = (contexts(name).set_index(["source", "budget"]) for name in (SEARCHED, NAME))
+    print(own.round(4).to_string())
+    tell_gains(SEARCHED)
+    for column, which in (("loss", "R*, where both rates bound it"), ("turn", "turn of the parabola")):
+        both = np.log(own[column] / carried[column])
+        if column == "loss":
+            both = both[(own["status"] == "optimum") & (carried["status"] == "optimum")]
+        mean, low, high = interval(both.dropna().groupby("source").mean().to_numpy())
+        print(f"C3  log {which}, own rates over carried: {mean:+.3f} ({low:+.3f} to {high:+.3f}), {len(both)} contexts")
+    index = ["part", "budget", "depth", "seed"]
+    losses = [np.log(table(name).set_index(index)["loss"]) for name in (SEARCHED, NAME)]
+    gained = (losses[1] - losses[0]).dropna().groupby(["budget", "depth"]).mean()
+    print(
+        "C3  log loss with the carried rate less that with the own rate\n"
+        + gained.unstack("budget").round(3).to_string()
+    )
+
+
+def label(name: str = NAME) -> str:
     """The experiment in a few words."""
-    sizes = [format_size(table()["budget"].agg(end)) for end in ("min", "max")]
-    return f"MLPs, {counted(len(targets()), 'target')}, {' to '.join(sizes)}"
+    sizes = [format_size(table(name)["budget"].agg(end)) for end in ("min", "max")]
+    rates = ", own rates" if name == SEARCHED else ""
+    return f"MLPs, {counted(len(targets(name)), 'target')}, {' to '.join(sizes)}{rates}"
 
 
 def seeds() -> str:
@@ -124,8 +152,8 @@ def seeds() -> str:
 
 def bounded() -> pd.DataFrame:
     """Contexts whose optimum is bounded on both sides, with the layers of their target."""
-    found = contexts()
-    return found.assign(layers=found["source"].str.extract(r"layers-(\d)")[0])[found["status"] == "optimum"]
+    optima = contexts()
+    return optima.assign(layers=optima["source"].str.extract(r"layers-(\d)")[0])[optima["status"] == "optimum"]
 
 
 def by_layers(found: pd.DataFrame) -> Spec:

@@ -146,13 +146,21 @@ def effects(claims: Sequence[Claim], *, runs: str) -> pd.DataFrame:
     return pd.DataFrame([{"runs": runs, **{name: getattr(each, name) for name in names}} for each in found])
 
 
-def lengths(table: pd.DataFrame) -> dict[str, list[FittedTable]]:
-    """The growth experiment at each length of training, and whole."""
+def lengths(table: pd.DataFrame, names: pd.Series) -> dict[str, list[FittedTable]]:
+    """An experiment at each length of training, and whole; `names` has the length of each trial."""
     each = {
-        f"{amount:g} tokens a parameter": fitted(rows.reset_index(drop=True), by="part")
-        for amount, rows in table.groupby("budget")
+        str(name): fitted(rows.reset_index(drop=True), by="part") for name, rows in table.groupby(names, sort=False)
     }
     return {**each, "all lengths": fitted(table, by="part")}
+
+
+def change(effects: pd.DataFrame) -> pd.DataFrame:
+    """What an effect at the first length has above that at the last, in Fisher's z, with its 90% interval."""
+    ends = effects[effects["runs"].isin([effects["runs"].iloc[0], effects["runs"].iloc[-1]])]
+    z = ends.assign(z=np.arctanh(ends["effect"]), error=(np.arctanh(ends["high"]) - np.arctanh(ends["low"])) / 2)
+    first, last = (z[z["runs"] == name].set_index(["view", "quantity"]) for name in ends["runs"].unique())
+    moved, reach = first["z"] - last["z"], np.hypot(first["error"], last["error"])
+    return pd.DataFrame({"change": moved, "low": moved - reach, "high": moved + reach})
 
 
 def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ DIR/waves and the others are what `interlaw reproduce waves --scale decisive --o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import claim_hundredfold as hundredfold
@@ -34,7 +34,7 @@ from interlaw.size import counted
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 EXPERIMENTS = (
     *("waves", "push", "push-again", "push-gpt", "push-gpt-again", "peak", "growth", "small-gpts", "students"),
-    *("targets", "hundredfold", "rates"),
+    *("targets", "hundredfold", "searched", "lengths", "rates", "mlp-again"),
 )
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}
 
@@ -68,10 +68,16 @@ def draw_forest() -> Drawing:
         found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     if numbers.fits_of("targets"):
         print_targets(numbers.towards_targets(numbers.final("targets")))
-    if (numbers.RESULTS / "growth.csv").exists():
-        for label, parts in numbers.lengths(numbers.final("growth")).items():
-            effects = numbers.effects(say("C2", judge_together(parts), runs=label), runs=f"GPTs, {label}")
-            found += [effects] if label == "all lengths" else []  # one length alone is too small to decide
+    for networks, table, names in over_lengths():
+        at = {}
+        for length, parts in numbers.lengths(table, names).items():
+            label = f"{networks}, {length}"
+            at[length] = numbers.effects(say("C2", judge_together(parts), runs=label), runs=label)
+        found.append(at.pop("all lengths"))
+        print(
+            f"C2  {networks}: the first length less the last\n"
+            + numbers.change(pd.concat(at.values())).round(3).to_string()
+        )
     if (numbers.RESULTS / "small-gpts.csv").exists():
         label = "GPTs, 9 shapes, 3 budgets"
         found.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
@@ -92,6 +98,16 @@ def draw_forest() -> Drawing:
         panels=panels,
         columns=len(panels),
     )
+
+
+def over_lengths() -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
+    """The networks trained for several lengths, the shortest first, and the length of each."""
+    growth = numbers.final("growth").sort_values("budget", kind="stable")
+    yield "GPTs", growth, growth["budget"].map("{:g} tokens a parameter".format)
+    if (numbers.RESULTS / "lengths.csv").exists():
+        table = numbers.final("lengths")
+        for networks, rows in table.groupby("family", sort=False):
+            yield {"mlp": "MLPs", "gru": "GRU students"}[str(networks)], rows, rows["part"].str.rpartition("-")[2]
 
 
 def print_targets(found: pd.DataFrame) -> None:
@@ -130,6 +146,13 @@ def draw_tracking() -> Drawing:
     print(numbers.contexts_of(parts).round(4).to_string())
     hundredfold.tell()
     say("C3", judge_together(hundredfold.targets()), runs=hundredfold.label())
+    if (numbers.RESULTS / "searched.csv").exists():
+        hundredfold.tell_searched()
+        say(
+            "C3",
+            judge_together(hundredfold.targets(hundredfold.SEARCHED)),
+            runs=hundredfold.label(hundredfold.SEARCHED),
+        )
     print_gpts("small-gpts")
     shapes = numbers.shapes_of(hundredfold.table())
     rows, color = shapes.to_dict("records"), told_apart("chosen", CHOSEN, (BEST, INTERACTION), legend())
