@@ -233,7 +233,7 @@ def tokens_per_second(
     task = TextTask(open_corpus(), context=shape.context, device=device)
     pace = Pace(steps)
     settings = settings_of(steps, batch_size, precision)
-    train(build_model(shape, device=device), task, settings, report=pace.note, compiled=compiled)
+    train(build_model(shape, device=device), task, settings=settings, report=pace.note, compiled=compiled)
     return batch_size * shape.context / pace.seconds
 
 

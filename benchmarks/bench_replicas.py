@@ -82,7 +82,7 @@ def _row(family: str, sizes: dict[str, int], num_replicas: int, steps: int) -> d
     ]
 
     def alone() -> None:
-        train(build_model(shape, seed=0), task, settings[0])
+        train(build_model(shape, seed=0), task, settings=settings[0])
 
     def together() -> None:
         train_together([Replica(model=build_model(shape, seed=one.seed), settings=one) for one in settings], task)

@@ -116,7 +116,7 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, step
         evaluation_samples=1,
         test_samples=1,
     )
-    train(build_model(shape), task, settings, report=note)
+    train(build_model(shape), task, settings=settings, report=note)
     return steps * batch_size * shape.context / (times[WARM_UP + steps - 1] - times[WARM_UP - 1])
 
 
@@ -227,7 +227,7 @@ def our_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) ->
     settings = TrainSettings(
         steps=steps, batch_size=batch_size, learning_rate=1e-3, evaluations=1, evaluation_samples=1, test_samples=1
     )
-    train(build_model(shape), task, settings)
+    train(build_model(shape), task, settings=settings)
     return time.process_time() - started
 
 
@@ -275,11 +275,11 @@ def side_costs(
     training = tokens / our_tokens_per_second(shape, task, batch_size, steps)
     trained_samples = round(tokens / shape.context)
     settings = TrainSettings(steps=1, batch_size=batch_size, learning_rate=1e-3)
-    at_once = footprint(model, task, settings).evaluation_batch(batch_size)
+    at_once = footprint(model, task, settings=settings).evaluation_batch(batch_size)
 
     def judge(split: str, samples: int) -> float:
         few = min(samples, MOST_TIMED)
-        return samples / few * timed(lambda: evaluate(model, task, split, num_samples=few, batch_size=at_once))
+        return samples / few * timed(lambda: evaluate(model, task, split=split, num_samples=few, batch_size=at_once))
 
     def look(view: MeasureSpec) -> float:
         few = min(view.samples, MOST_TIMED)

@@ -41,7 +41,7 @@ class There(Noise):
 def trained(family: str, settings: TrainSettings, *, device: str, **options: Any) -> tuple[nn.Module, TrainResult]:
     model = network(SHAPES[family], settings).to(device)
     task = There(SHAPES[family]) if device == DEVICE else Noise(SHAPES[family])
-    return model, train(model, task, settings, **options)
+    return model, train(model, task, settings=settings, **options)
 
 
 def together(family: str, settings: list[TrainSettings], *, device: str) -> list[TrainResult]:
@@ -116,7 +116,7 @@ def test_a_step_that_cannot_be_captured_leaves_the_device_as_it_was() -> None:
             return loss
 
     model = network(SHAPES["mlp"], SETTINGS).to(DEVICE)
-    found = train(model, Reads(SHAPES["mlp"]), SETTINGS)
+    found = train(model, Reads(SHAPES["mlp"]), settings=SETTINGS)
     assert found.graph.startswith("no CUDA graph of the step (")
     assert_alike(found, trained("mlp", SETTINGS, device="cpu")[1])
     assert torch.randn(5, device=DEVICE).isfinite().all()
@@ -133,7 +133,7 @@ def of_text(text: TextTask, *, precision: Precision = "float32", stacked: bool =
         steps=60, batch_size=16, learning_rate=3e-3, evaluations=2, test_samples=64, precision=precision
     )
     if not stacked:
-        return train(build_model(GPT, device=DEVICE), text, settings, **options)
+        return train(build_model(GPT, device=DEVICE), text, settings=settings, **options)
     members = [
         Replica(model=build_model(GPT, device=DEVICE), settings=settings.model_copy(update={"seed": k}))
         for k in range(3)

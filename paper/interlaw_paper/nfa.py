@@ -133,7 +133,7 @@ def watch(subject: Subject, *, out: Path, driver: Driver, text: str | None = Non
             rows.extend(_measured(subject, model, task, step=state.step))
             driver.note(f"{subject.label}: step {state.step} of {subject.settings.steps}")
 
-    result = train(model, task, subject.settings, report=look)
+    result = train(model, task, settings=subject.settings, report=look)
     if result.status != "done":
         raise WorkFailedError(f"the training of {subject.label} diverged: {result.reason}")
     rows = [{**row, "final_loss": result.loss} for row in rows]

@@ -200,7 +200,7 @@ def test_a_trained_model_comes_back(finished_run: Path) -> None:
         from interlaw.training import evaluate
 
         loss = evaluate(
-            model, task, "test", num_samples=spec.training.test_samples, batch_size=spec.training.batch_size
+            model, task, split="test", num_samples=spec.training.test_samples, batch_size=spec.training.batch_size
         )
         assert loss == pytest.approx(record.loss, rel=1e-6)  # its batches are of another size
 

@@ -33,7 +33,7 @@ def needed_by(groups: list[TrialGroup]) -> int:
     needs = []
     for group in groups:
         spec = group.specs[0]
-        one = footprint(build_model(spec.make_shape()), spec.task.open(), spec.training)
+        one = footprint(build_model(spec.make_shape()), spec.task.open(), settings=spec.training)
         needs.append(len(group.specs) * one.peak_bytes(spec.training.batch_size))
     return max(needs)
 

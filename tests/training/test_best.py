@@ -31,7 +31,7 @@ def run(keeps: Any, *, checkpoints: Path | None = None, stop: int = 0) -> tuple[
     restored = stop if checkpoints and checkpoints.exists() else 0
     task = Scripted(training=[1.0], validation=LOSSES[restored:])
     report = killer(stop) if stop and not restored else None
-    result = train(model, task, settings, checkpoints=checkpoints, checkpoint_seconds=0, report=report)
+    result = train(model, task, settings=settings, checkpoints=checkpoints, checkpoint_seconds=0, report=report)
     return model.weight.item(), result.val_loss
 
 

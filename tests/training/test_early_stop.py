@@ -46,7 +46,7 @@ def settings(**changes: float) -> TrainSettings:
 )
 def test_training_stops_after_patience_without_a_new_lowest(patience: int, stopped_at: int) -> None:
     task = Scripted(training=[1.0], validation=[5.0, 4.0, 4.5, 4.2, 3.0, 3.0, 3.5, 3.6])
-    result = train(nn.Linear(1, 1), task, settings(patience=patience))
+    result = train(nn.Linear(1, 1), task, settings=settings(patience=patience))
     assert result.status == "done"
     assert result.units == stopped_at
     assert len(result.curve) == stopped_at
@@ -55,4 +55,4 @@ def test_training_stops_after_patience_without_a_new_lowest(patience: int, stopp
 @pytest.mark.parametrize(("blow_up", "status"), [(2.0, "diverged"), (60.0, "done")])
 def test_a_batch_far_above_the_first_is_divergence_where_the_threshold_says_so(blow_up: float, status: str) -> None:
     task = Scripted(training=[1.0, 1.1, 50.0, 1.0], validation=[1.0] * 8)
-    assert train(nn.Linear(1, 1), task, settings(blow_up=blow_up)).status == status
+    assert train(nn.Linear(1, 1), task, settings=settings(blow_up=blow_up)).status == status

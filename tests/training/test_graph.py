@@ -40,7 +40,7 @@ def without_clock(result: TrainResult) -> dict[str, Any]:
 
 def trained(family: str, settings: TrainSettings, **options: Any) -> tuple[nn.Module, TrainResult]:
     model = network(SHAPES[family], settings)
-    return model, train(model, Noise(SHAPES[family]), settings, **options)
+    return model, train(model, Noise(SHAPES[family]), settings=settings, **options)
 
 
 def assert_same_bits(ours: nn.Module, theirs: nn.Module) -> None:
@@ -106,7 +106,7 @@ def test_what_cannot_be_captured_runs_as_it_is_and_says_why(device: None, monkey
             return loss
 
     model, settings = network(SHAPES["mlp"], SETTINGS), SETTINGS
-    result = train(model, Reads(SHAPES["mlp"]), settings)
+    result = train(model, Reads(SHAPES["mlp"]), settings=settings)
     assert result.graph == (
         "no CUDA graph of the step (operation not permitted when stream is capturing: a number was read); "
         "it runs as it is"

@@ -94,7 +94,7 @@ def trained_interaction(on: Any, strength: float) -> tuple[float, float]:
     settings = TrainSettings(
         steps=150, batch_size=64, learning_rate=0.02, blow_up=100, intervention=on, strength=strength
     )
-    train(model, task, settings)
+    train(model, task, settings=settings)
     found = measure(model, task.probes(num_samples=500, with_targets=False), view="input", seed=0)
     return found.aofe_scale_free.value, found.trace.value
 

@@ -80,7 +80,9 @@ def run(
     checkpoints: Path | None = None, report: Callable[[TrainState], None] | None = None
 ) -> tuple[nn.Module, TrainResult]:
     model = build_model(SHAPE, seed=SETTINGS.seed)
-    return model, train(model, RandomWalk(), SETTINGS, checkpoints=checkpoints, checkpoint_seconds=0, report=report)
+    return model, train(
+        model, RandomWalk(), settings=SETTINGS, checkpoints=checkpoints, checkpoint_seconds=0, report=report
+    )
 
 
 def without_clock(result: TrainResult) -> dict[str, object]:
@@ -143,7 +145,7 @@ def test_the_curve_holds_means_since_the_last_row(untouched: tuple[nn.Module, Tr
     def note(state: TrainState) -> None:
         losses.append(state.loss_sum if state.loss_count else math.nan)
 
-    result = train(model, task, settings, report=note)
+    result = train(model, task, settings=settings, report=note)
     curve = result.curve
     assert [row["step"] for row in curve] == [3, 6, 9, 12]
     assert [row["units"] for row in curve] == [step * 3 * 6 for step in (3, 6, 9, 12)]
@@ -167,12 +169,12 @@ def _train_for(model: nn.Module, task: RandomWalk, steps: int) -> None:
     if not steps:
         return
     with pytest.raises(Killed):
-        train(model, task, SETTINGS, report=killer(steps))
+        train(model, task, settings=SETTINGS, report=killer(steps))
 
 
 def test_it_learns(untouched: tuple[nn.Module, TrainResult]) -> None:
     settings = TrainSettings(steps=150, batch_size=16, learning_rate=0.02, warmup_steps=5, seed=3)
-    result = train(build_model(SHAPE, seed=3), RandomWalk(), settings)
+    result = train(build_model(SHAPE, seed=3), RandomWalk(), settings=settings)
     assert result.loss < 1.6  # a guess is ln 17 = 2.83, knowledge ln 3 = 1.10
 
 
@@ -181,7 +183,7 @@ def test_evaluation_weighs_every_sample_alike() -> None:
     inputs, targets = next(task.evaluation("test", num_samples=7, batch_size=7))
     each = [task.loss(model, (inputs[i : i + 1], targets[i : i + 1])).item() for i in range(7)]
     for batch_size in (1, 3, 7, 100):  # the last batch is a short one
-        found = evaluate(model, task, "test", num_samples=7, batch_size=batch_size)
+        found = evaluate(model, task, split="test", num_samples=7, batch_size=batch_size)
         assert found == pytest.approx(np.mean(each), rel=1e-6)
 
 
@@ -196,10 +198,10 @@ def test_evaluation_leaves_the_model_as_it_was() -> None:
             return self.drop(self.table(ids))
 
     model = Dropping().train()
-    losses = {evaluate(model, RandomWalk(), "test", num_samples=5, batch_size=5) for _ in range(3)}
+    losses = {evaluate(model, RandomWalk(), split="test", num_samples=5, batch_size=5) for _ in range(3)}
     assert len(losses) == 1  # no dropout while it judges
     assert model.training
-    evaluate(model.eval(), RandomWalk(), "test", num_samples=5, batch_size=5)
+    evaluate(model.eval(), RandomWalk(), split="test", num_samples=5, batch_size=5)
     assert not model.training
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -216,7 +218,7 @@ def test_evaluation_leaves_the_model_as_it_was() -> None:
 def test_divergence_is_a_status(step: int, factor: float, message: str) -> None:
     import re
 
-    result = train(build_model(SHAPE, seed=3), Disturbed(step, factor), SETTINGS)
+    result = train(build_model(SHAPE, seed=3), Disturbed(step, factor), settings=SETTINGS)
     assert result.status == "diverged"
     assert math.isnan(result.loss)
     assert re.fullmatch(message, result.reason)
@@ -227,7 +229,7 @@ def test_divergence_is_a_status(step: int, factor: float, message: str) -> None:
 
 def test_a_hopeless_rate_diverges() -> None:
     settings = TrainSettings(steps=60, batch_size=3, learning_rate=1e6, clip=0.0, seed=3)
-    result = train(build_model(SHAPE, seed=3), RandomWalk(), settings)
+    result = train(build_model(SHAPE, seed=3), RandomWalk(), settings=settings)
     assert result.status == "diverged"
     assert 0 < result.units < 60 * 18
 
@@ -241,7 +243,7 @@ def test_weights_spoilt_by_the_last_step_are_noticed() -> None:
             with torch.no_grad():
                 model.head.weight.fill_(math.nan)
 
-    result = train(model, RandomWalk(), SETTINGS, report=spoil)
+    result = train(model, RandomWalk(), settings=SETTINGS, report=spoil)
     assert result.status == "diverged"
     assert result.reason.startswith("loss nan at step 12")
 
@@ -254,20 +256,20 @@ def test_a_diverged_run_diverges_again_after_a_stop(tmp_path: Path) -> None:
                 train(
                     build_model(SHAPE, seed=3),
                     Disturbed(7, 5.0),
-                    SETTINGS,
+                    settings=SETTINGS,
                     checkpoints=folder,
                     checkpoint_seconds=0,
                     report=killer(stop),
                 )
         model = build_model(SHAPE, seed=3)
-        results.append(train(model, Disturbed(7, 5.0), SETTINGS, checkpoints=folder, checkpoint_seconds=0))
+        results.append(train(model, Disturbed(7, 5.0), settings=SETTINGS, checkpoints=folder, checkpoint_seconds=0))
     assert results[0].reason == results[1].reason
     assert results[0].curve == results[1].curve
 
 
 def test_checkpoints_wait_for_their_time(tmp_path: Path) -> None:
     model = build_model(SHAPE, seed=3)
-    train(model, RandomWalk(), SETTINGS, checkpoints=tmp_path, checkpoint_seconds=3600)
+    train(model, RandomWalk(), settings=SETTINGS, checkpoints=tmp_path, checkpoint_seconds=3600)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -301,7 +303,7 @@ class Scripted(RandomWalk):
 )
 def test_patience_ends_a_run_that_learns_no_more(patience: int, losses: list[float], validations: int) -> None:
     settings = SETTINGS.model_copy(update={"evaluations": 6, "patience": patience})
-    result = train(build_model(SHAPE, seed=3), Scripted(losses), settings)
+    result = train(build_model(SHAPE, seed=3), Scripted(losses), settings=settings)
     assert result.status == "done"
     assert [row["val_loss"] for row in result.curve] == losses[:validations]
     assert result.units == validations * 2 * 3 * 6
@@ -315,12 +317,14 @@ def test_a_run_that_has_ended_by_patience_does_not_go_on_after_a_stop(tmp_path: 
         train(
             build_model(SHAPE, seed=3),
             Scripted([3, 4]),
-            settings,
+            settings=settings,
             checkpoints=folder,
             checkpoint_seconds=0,
             report=killer(4),
         )
-    result = train(build_model(SHAPE, seed=3), Scripted([]), settings, checkpoints=folder, checkpoint_seconds=0)
+    result = train(
+        build_model(SHAPE, seed=3), Scripted([]), settings=settings, checkpoints=folder, checkpoint_seconds=0
+    )
     assert result.units == 4 * 3 * 6
 
 
@@ -332,13 +336,13 @@ def test_the_lowest_validation_loss_is_kept_also_after_a_stop(tmp_path: Path) ->
         train(
             build_model(SHAPE, seed=3),
             Scripted([5, 1, 4]),
-            settings,
+            settings=settings,
             checkpoints=folder,
             checkpoint_seconds=0,
             report=killer(7),
         )
     late = Scripted([3, 2, 6])
-    result = train(build_model(SHAPE, seed=3), late, settings, checkpoints=folder, checkpoint_seconds=0)
+    result = train(build_model(SHAPE, seed=3), late, settings=settings, checkpoints=folder, checkpoint_seconds=0)
     assert [row["val_loss"] for row in result.curve] == [5, 1, 4, 3, 2, 6]
     assert (result.min_val_loss, result.val_loss) == (1, 6)
 
@@ -346,4 +350,4 @@ def test_the_lowest_validation_loss_is_kept_also_after_a_stop(tmp_path: Path) ->
 def test_how_far_a_loss_may_rise_is_a_setting() -> None:
     for blow_up, status in ((3.0, "diverged"), (100.0, "done")):
         settings = SETTINGS.model_copy(update={"blow_up": blow_up})
-        assert train(build_model(SHAPE, seed=3), Disturbed(7, 5.0), settings).status == status
+        assert train(build_model(SHAPE, seed=3), Disturbed(7, 5.0), settings=settings).status == status

@@ -84,7 +84,7 @@ def test_the_peak_is_predicted(
 def test_fixed_part_and_samples_are_told_apart() -> None:
     model = build_model(SHAPE)
     params = sum(parameter.numel() for parameter in model.parameters())
-    found = footprint(model, RandomWalk(), SETTINGS)
+    found = footprint(model, RandomWalk(), settings=SETTINGS)
     assert found.fixed_bytes >= 16 * params
     assert found.fixed_bytes < 16 * params + found.sample_bytes
     one, ten = found.peak_bytes(1), found.peak_bytes(10)
@@ -96,7 +96,7 @@ def test_fixed_part_and_samples_are_told_apart() -> None:
 def test_predicting_changes_nothing() -> None:
     model, same = build_model(SHAPE), build_model(SHAPE)
     before = torch.random.get_rng_state()
-    footprint(model, RandomWalk(), SETTINGS)
+    footprint(model, RandomWalk(), settings=SETTINGS)
     assert torch.equal(torch.random.get_rng_state(), before)
     for one, other in zip(model.parameters(), same.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -139,7 +139,7 @@ def test_predicting_leaves_no_graph_behind() -> None:
     model.register_forward_hook(lambda _module, _inputs, output: seen.append(weakref.ref(output)))
     tanh = nn.Sequential(model, nn.Tanh())
     tanh[1].register_forward_hook(lambda _module, _inputs, output: seen.append(weakref.ref(output)))
-    footprint(tanh, RandomWalk(), SETTINGS)
+    footprint(tanh, RandomWalk(), settings=SETTINGS)
     assert len(seen) == 4
     assert [reference() for reference in seen] == [None] * 4
 
@@ -169,9 +169,9 @@ def test_the_peak_is_predicted_on_a_gpu() -> None:
             steps=2, batch_size=64, learning_rate=1e-3, evaluations=1, evaluation_samples=1, precision=precision
         )
         model = build_model(shape, device="cuda")
-        predicted = footprint(model, task, settings).peak_bytes(64)
+        predicted = footprint(model, task, settings=settings).peak_bytes(64)
         torch.cuda.reset_peak_memory_stats()
-        train(model, task, settings)
+        train(model, task, settings=settings)
         measured = torch.cuda.max_memory_allocated()
         assert measured / FACTOR < predicted < measured * FACTOR, (precision, predicted, measured)
         del model
@@ -187,5 +187,5 @@ def test_evaluation_takes_no_more_memory_than_training(samples: int, sample: int
 
 
 def test_a_forward_pass_takes_less_than_a_step() -> None:
-    needed = footprint(build_model(SHAPE), RandomWalk(), SETTINGS)
+    needed = footprint(build_model(SHAPE), RandomWalk(), settings=SETTINGS)
     assert 0 < needed.forward_bytes < needed.sample_bytes

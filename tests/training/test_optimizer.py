@@ -94,7 +94,7 @@ def transcription(settings: TrainSettings) -> NDArray[np.float64]:
 def test_trajectory_equals_the_transcription(changes: dict[str, Any]) -> None:
     settings = TrainSettings(**{"steps": 30, "batch_size": 2, "learning_rate": 0.1, "warmup_steps": 5, **changes})
     model = Quadratic()
-    assert train(model, QuadraticTask(), settings).status == "done"
+    assert train(model, QuadraticTask(), settings=settings).status == "done"
     found = torch.cat([model.matrix, model.vector[None]]).detach().numpy()
     np.testing.assert_allclose(found, transcription(settings), rtol=1e-9, atol=1e-12)
 
@@ -103,7 +103,7 @@ def test_frozen_parameters_stay() -> None:
     model = Quadratic()
     model.vector.requires_grad_(False)
     before = model.vector.clone()
-    train(model, QuadraticTask(), TrainSettings(steps=3, batch_size=1, learning_rate=0.1))
+    train(model, QuadraticTask(), settings=TrainSettings(steps=3, batch_size=1, learning_rate=0.1))
     assert torch.equal(model.vector, before)
     groups = make_optimizer(model, TrainSettings(steps=1, batch_size=1, learning_rate=0.1)).param_groups
     assert [len(group["params"]) for group in groups] == [1]

@@ -163,14 +163,21 @@ def trains(rank: int, world: int, port: int, folder: str) -> None:
     for kind, shape in SHAPES.items():
         model = build_model(shape, seed=1)
         task = SlicedTask(Tokens(kind), model)
-        result = train(task.network, task, SETTINGS)
+        result = train(task.network, task, settings=SETTINGS)
         task.restore(model)
         checkpoints = Path(folder) / kind / str(rank)
         again = build_model(shape, seed=1)
         task = SlicedTask(Tokens(kind), again)
         seconds = math.inf if rank else SAVE_ALWAYS  # the second process's clock never asks for a checkpoint
         with pytest.raises(Killed):
-            train(task.network, task, SETTINGS, checkpoints=checkpoints, checkpoint_seconds=seconds, report=killer(7))
+            train(
+                task.network,
+                task,
+                settings=SETTINGS,
+                checkpoints=checkpoints,
+                checkpoint_seconds=seconds,
+                report=killer(7),
+            )
         assert checkpoints.exists() == (rank == 0)
         task = SlicedTask(Tokens(kind), again)
         distributed.barrier()  # until the first process has written
@@ -178,7 +185,7 @@ def trains(rank: int, world: int, port: int, folder: str) -> None:
         train(
             task.network,
             task,
-            SETTINGS,
+            settings=SETTINGS,
             checkpoints=Path(folder) / kind / f"again-{rank}",
             checkpoint_seconds=seconds,
         )
@@ -196,14 +203,14 @@ def test_two_processes_train_to_the_weights_of_one_and_go_on_exactly(tmp_path: P
         loss, weights, gone_on = first[kind]
         model = build_model(shape, seed=1)
         begun = weights_of(model)
-        expected = train(model, Tokens(kind), SETTINGS)
+        expected = train(model, Tokens(kind), settings=SETTINGS)
         assert loss == second[kind][0] == pytest.approx(expected.loss, rel=1e-4)
         for name, parameter in model.named_parameters():
             torch.testing.assert_close(weights[name], parameter.detach(), rtol=1e-3, atol=1e-4, msg=f"{kind}: {name}")
             assert torch.equal(weights[name], gone_on[name]), f"{kind}: {name}"
             assert torch.equal(second[kind][1][name], begun[name]), "the other process's whole model stays as it was"
         alone = build_model(shape, seed=1)  # a checkpoint of two processes is one of a single process
-        train(alone, Tokens(kind), SETTINGS, checkpoints=tmp_path / kind / "0", checkpoint_seconds=math.inf)
+        train(alone, Tokens(kind), settings=SETTINGS, checkpoints=tmp_path / kind / "0", checkpoint_seconds=math.inf)
         for name, parameter in alone.named_parameters():
             torch.testing.assert_close(weights[name], parameter.detach(), rtol=1e-3, atol=1e-4, msg=f"{kind}: {name}")
 

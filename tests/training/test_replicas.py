@@ -114,7 +114,7 @@ def test_each_ends_as_it_would_have_alone(family: str, treatment: Any) -> None:
     settings = group_of(SETTINGS.model_copy(update={"parametrization": treatment}))
     alone = [network(shape, one) for one in settings]
     together = [network(shape, one) for one in settings]
-    expected = [train(model, task, one) for model, one in zip(alone, settings, strict=True)]
+    expected = [train(model, task, settings=one) for model, one in zip(alone, settings, strict=True)]
     found = train_together(
         [Replica(model=model, settings=one) for model, one in zip(together, settings, strict=True)], task
     )
@@ -128,7 +128,7 @@ def test_each_ends_as_it_would_have_alone(family: str, treatment: Any) -> None:
 def test_a_batch_in_parts_gives_the_same() -> None:
     task, shape = Noise(SHAPES["mlp"]), SHAPES["mlp"]
     settings = group_of(SETTINGS)
-    expected = [train(network(shape, one), task, one) for one in settings]
+    expected = [train(network(shape, one), task, settings=one) for one in settings]
     replicas = [Replica(model=network(shape, one), settings=one) for one in settings]
     for result, other in zip(train_together(replicas, task, micro_batch=3), expected, strict=True):
         assert_alike(result, other)
@@ -140,7 +140,7 @@ def test_a_diverged_one_leaves_the_others_untouched() -> None:
         SETTINGS.model_copy(update={"seed": 1}),
         SETTINGS.model_copy(update={"seed": 2, "learning_rate": 1000000.0}),
     ]
-    expected = train(network(shape, settings[0]), task, settings[0])
+    expected = train(network(shape, settings[0]), task, settings=settings[0])
     calm, wild = train_together([Replica(model=network(shape, one), settings=one) for one in settings], task)
     assert wild.status == "diverged"
     assert "against" in wild.reason
@@ -154,7 +154,7 @@ def test_patience_ends_each_at_its_own_step() -> None:
         SETTINGS.model_copy(update={"evaluations": 25, "patience": 1, "seed": seed, "learning_rate": rate})
         for seed, rate in ((1, 0.3), (2, 0.02), (3, 0.5))
     ]
-    expected = [train(network(shape, one), task, one) for one in settings]
+    expected = [train(network(shape, one), task, settings=one) for one in settings]
     assert len({result.units for result in expected}) > 1, "they stop at different steps"
     found = train_together([Replica(model=network(shape, one), settings=one) for one in settings], task)
     for result, other in zip(found, expected, strict=True):
@@ -179,7 +179,9 @@ def test_a_stopped_group_resumes_together_or_apart(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train_together(replicas(stop), task, checkpoint_seconds=0)
     assert all(any((tmp_path / str(place)).iterdir()) for place in range(3))
-    alone = train(network(shape, settings[2]), task, settings[2], checkpoints=tmp_path / "2", checkpoint_seconds=1e9)
+    alone = train(
+        network(shape, settings[2]), task, settings=settings[2], checkpoints=tmp_path / "2", checkpoint_seconds=1e9
+    )
     assert_alike(alone, whole[2])
     found = train_together(replicas(), task, checkpoint_seconds=1e9)
     for result, other in zip(found, whole, strict=True):

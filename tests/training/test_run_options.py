@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def trained(settings: TrainSettings = SETTINGS, **options: Any) -> tuple[torch.nn.Module, TrainResult]:
     model = build_model(SHAPE, seed=settings.seed)
-    return model, train(model, RandomWalk(), settings, **options)
+    return model, train(model, RandomWalk(), settings=settings, **options)
 
 
 def curve(result: TrainResult) -> list[float]:
@@ -58,7 +58,7 @@ def test_a_step_of_parts_is_the_step_of_the_batch() -> None:
     found = []
     for micro_batch in (5, 2):
         model = build_model(SHAPE).double()
-        train(model, RandomWalk(), settings, micro_batch=micro_batch)
+        train(model, RandomWalk(), settings=settings, micro_batch=micro_batch)
         found.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
     assert torch.allclose(*found, atol=1e-9)  # Adam's first step divides a gradient by its own size
 

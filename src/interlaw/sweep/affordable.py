@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from interlaw.interaction import VIEWS
+from interlaw.training import TEST_SAMPLES, VALIDATION_SAMPLES
 
 # parts of the training; seconds scatter, so both stay below what is promised (3% and 5%)
 EVALUATING, MEASURING = 0.025, 0.04
@@ -20,8 +21,7 @@ JUDGED = 0.3
 # Judgement: fewer samples leave intervals too wide to compare shapes by. More cost time, and the error falls only with
 # the root of their number.
 LEAST_MEASURED, MOST_MEASURED = 32, 256
-LEAST_VALIDATION, MOST_VALIDATION = 16, 64
-LEAST_TEST, MOST_TEST = 128, 512
+LEAST_VALIDATION, LEAST_TEST = 16, 128  # a quarter of the most
 
 
 def measured_samples(views: Sequence[str], *, trained_samples: int) -> int:
@@ -47,8 +47,8 @@ def judged_samples(evaluations: int, *, trained_samples: int) -> tuple[int, int]
         >>> judged_samples(5, trained_samples=10**6)
         (64, 512)
     """
-    share = EVALUATING * trained_samples / JUDGED / (evaluations * MOST_VALIDATION + MOST_TEST)
+    share = EVALUATING * trained_samples / JUDGED / (evaluations * VALIDATION_SAMPLES + TEST_SAMPLES)
     return (
-        min(max(int(share * MOST_VALIDATION), LEAST_VALIDATION), MOST_VALIDATION),
-        min(max(int(share * MOST_TEST), LEAST_TEST), MOST_TEST),
+        min(max(int(share * VALIDATION_SAMPLES), LEAST_VALIDATION), VALIDATION_SAMPLES),
+        min(max(int(share * TEST_SAMPLES), LEAST_TEST), TEST_SAMPLES),
     )

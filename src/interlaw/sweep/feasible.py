@@ -64,7 +64,7 @@ def require_smallest_fits(trials: Sequence[TrialSpec], *, limit_bytes: int) -> N
         require_room(params=shape.params, limit_bytes=limit_bytes)
         model = build_model(shape, seed=smallest.training.seed)
         scale_initial_weights(model, smallest.training)
-        needed = footprint(model, smallest.task.open(), smallest.training)
+        needed = footprint(model, smallest.task.open(), settings=smallest.training)
         needed.micro_batch(batch_size=1, limit_bytes=limit_bytes)
     except InterlawError as error:
         raise InterlawError(f"the smallest shape, {shape.depth}x{shape.width}, does not fit: {error}") from error

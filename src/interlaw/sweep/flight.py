@@ -46,7 +46,7 @@ def _peak_bytes(group: TrialGroup, device: str) -> float:
     spec = group.specs[0]
     try:
         model, task = build_model(spec.make_shape(), device=device), spec.task.open(device=device)
-        one = footprint(model, task, spec.training, stacked=group.stacked)
+        one = footprint(model, task, settings=spec.training, stacked=group.stacked)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

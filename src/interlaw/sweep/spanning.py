@@ -151,7 +151,7 @@ def _follow(spec: TrialSpec, device: str) -> None:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         sliced = SlicedTask(task, model, device=device)
-        train(sliced.network, sliced, spec.training, checkpoints=Path(folder), checkpoint_seconds=math.inf)
+        train(sliced.network, sliced, settings=spec.training, checkpoints=Path(folder), checkpoint_seconds=math.inf)
     sliced.restore(model)
 
 

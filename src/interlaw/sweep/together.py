@@ -171,7 +171,7 @@ def _train_stacked(taken: Sequence[Attempt], conditions: Conditions) -> None:
                 members.append((one, replica))
     if not members:
         return
-    needed = footprint(members[0][1].model, task, first.training, stacked=True)
+    needed = footprint(members[0][1].model, task, settings=first.training, stacked=True)
     part = needed.micro_batch(batch_size=first.training.batch_size, limit_bytes=limit // len(members))
     at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
     with storage_faults(taken[0].folder.path.parent):

@@ -159,7 +159,7 @@ def _val_loss(shape: Shape, task: Task, settings: TrainSettings) -> float:
     """Trains a shape; its validation loss, or inf when it diverged."""
     model = build_model(shape, seed=settings.seed)
     scale_initial_weights(model, settings)
-    result = train(model, task, settings)
+    result = train(model, task, settings=settings)
     return result.val_loss if result.status == "done" else math.inf
 
 

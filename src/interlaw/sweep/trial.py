@@ -148,7 +148,7 @@ class Attempt:
         at_once = {"micro_batch": training.batch_size}  # processes that share a trial each take their slice of it
         predicted = {}
         if sliced is None:
-            needed = footprint(model, task, training)
+            needed = footprint(model, task, settings=training)
             part = needed.micro_batch(batch_size=training.batch_size, limit_bytes=limit_bytes)
             at_once = {"micro_batch": part, "evaluation_batch": needed.evaluation_batch(part)}
             predicted = {"predicted_bytes": needed.peak_bytes(part)}
@@ -157,7 +157,7 @@ class Attempt:
         result = train(
             sliced.network if sliced else model,
             sliced or task,
-            training,
+            settings=training,
             checkpoints=self.folder.checkpoints,
             checkpoint_seconds=self.conditions.checkpoint_seconds,
             report=self.reporter(),

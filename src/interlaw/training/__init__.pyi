@@ -30,6 +30,8 @@ from .rules import Factors as Factors
 from .rules import Rule as Rule
 from .rules import parametrization_of as parametrization_of
 from .rules import treatment_keys as treatment_keys
+from .settings import TEST_SAMPLES as TEST_SAMPLES
+from .settings import VALIDATION_SAMPLES as VALIDATION_SAMPLES
 from .settings import Count as Count
 from .settings import Moved as Moved
 from .settings import Natural as Natural

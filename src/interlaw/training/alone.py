@@ -24,8 +24,8 @@ from interlaw.training.turns import numbers_of
 def train(
     model: nn.Module,
     task: Task,
-    settings: TrainSettings,
     *,
+    settings: TrainSettings,
     checkpoints: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     report: Callable[[TrainState], None] | None = None,
@@ -58,7 +58,7 @@ def train(
     at_once = min(micro_batch or settings.batch_size, settings.batch_size)
     network: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
     alone = _Alone(one, task, network=network, at_once=at_once, judged_at_once=evaluation_batch or at_once)
-    Loop([one], lambda members: alone, task).run(checkpoint_seconds)
+    Loop([one], lambda members: alone, task=task).run(checkpoint_seconds)
     assert one.result is not None
     return one.result
 
@@ -82,7 +82,7 @@ class _Alone:
         optimizer.zero_grad(set_to_none=True)
         parts = []
         for part, share in parts_of(batch, self._at_once):
-            loss = loss_of(network, self._task, part, precision=settings.precision) * share
+            loss = loss_of(network, self._task, batch=part, precision=settings.precision) * share
             loss.backward()  # type: ignore[no-untyped-call]
             parts.append(loss.detach())
         if settings.intervention != "none":
@@ -106,15 +106,15 @@ class _Alone:
     def _judge(self, split: str, num_samples: int) -> float:
         options = {"num_samples": num_samples, "batch_size": self._judged_at_once}
         # not the compiled network: held-out batches have sizes of their own, and it would be compiled again for them
-        return evaluate(self._one.model, self._task, split, precision=self._settings.precision, **options)
+        return evaluate(self._one.model, self._task, split=split, precision=self._settings.precision, **options)
 
 
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
     task: Task,
-    split: str,
     *,
+    split: str,
     num_samples: int,
     batch_size: int,
     precision: Precision = "float32",
@@ -126,13 +126,13 @@ def evaluate(
     losses = []
     for batch in task.evaluation(split, num_samples=num_samples, batch_size=batch_size):
         sizes.append(len(batch[0]))
-        losses.append(loss_of(model, task, batch, precision=precision))
+        losses.append(loss_of(model, task, batch=batch, precision=precision))
     model.train(was_training)
     read = numbers_of(torch.stack(losses))
     return float(sum(loss * size for loss, size in zip(read, sizes, strict=True)) / sum(sizes))
 
 
-def loss_of(model: nn.Module, task: Task, batch: Any, *, precision: Precision) -> Tensor:
+def loss_of(model: nn.Module, task: Task, *, batch: Any, precision: Precision) -> Tensor:
     """The mean loss of a batch, its matrix products in the given precision."""
     with in_precision(precision, next(model.parameters()).device.type):
         return task.loss(model, batch)

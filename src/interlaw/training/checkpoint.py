@@ -20,10 +20,11 @@ from safetensors.torch import save
 from torch import Tensor, distributed, nn
 
 from interlaw.files import write_atomically
+from interlaw.plain import Json
 
 CHECKPOINT_SECONDS = 30.0  # judgement: a killed trial loses at most so much work; more often costs more writing
 _NAME = re.compile(r"step-(\d{9})-([0-9a-f]{64})\.safetensors")
-_KEPT = 2
+_KEPT = 2  # the newest may be damaged by the crash that makes it needed; then the one before it serves
 _LAYOUT = "1"  # raised whenever older checkpoints cannot be resumed
 
 
@@ -58,22 +59,22 @@ def save_checkpoint(
     content = save(whole, {"state": json.dumps(state), "layout": _LAYOUT})
     path = folder / f"step-{step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors"
     write_atomically(path, content)
-    for _, old in _found(folder)[:-_KEPT]:
+    for _, old in _checkpoints(folder)[:-_KEPT]:
         old.unlink(missing_ok=True)
 
 
 def load_checkpoint(
     folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor] | None = None
-) -> dict[str, Any] | None:
+) -> Json | None:
     """Restores the newest sound checkpoint in place and returns its plain values, or None when there is none.
 
     The weights of the lowest validation loss are put into `best`, where they were kept.
     """
-    for _, path in reversed(_found(folder)):
-        found = _read(path)
-        if found is None:
+    for _, path in reversed(_checkpoints(folder)):
+        content = _read(path)
+        if content is None:
             continue
-        tensors, state = found
+        tensors, state = content
         weights, lowest = _named(tensors, "model."), _named(tensors, "best.")
         own = distinct_weights(model)
         if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in own.items()}:
@@ -91,7 +92,7 @@ def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def _read(path: Path) -> tuple[dict[str, Tensor], Json] | None:
     """The tensors and plain values of a checkpoint; None when it is not sound or of another layout."""
     try:
         match = _NAME.fullmatch(path.name)
@@ -193,7 +194,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
     optimizer.load_state_dict(whole)
 
 
-def _found(folder: Path) -> list[tuple[int, Path]]:
+def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """Checkpoints in the folder, oldest first."""
     if not folder.is_dir():
         return []

@@ -72,7 +72,9 @@ def check_coordinates(
         settings: Rate, batch, parametrization; its `steps` are all taken, at the peak rate.
         seeds: Movements are averaged over these.
     """
-    runs = np.array([[_movements(shape, open_task(shape), settings, seed) for seed in seeds] for shape in shapes])
+    runs = np.array(
+        [[_movements(shape, open_task(shape), settings=settings, seed=seed) for seed in seeds] for shape in shapes]
+    )
     stream, outputs = (runs.mean(axis=1)[:, i] for i in (0, 1))
     sizes = tuple(int(getattr(shape, axis)) for shape in shapes)
     return CoordinateCheck(
@@ -86,14 +88,14 @@ def check_coordinates(
     )
 
 
-def _movements(shape: Shape, task: Task, settings: TrainSettings, seed: int) -> tuple[list[float], list[float]]:
+def _movements(shape: Shape, task: Task, *, settings: TrainSettings, seed: int) -> tuple[list[float], list[float]]:
     """Movement of the last block's output and of the network's outputs after each step."""
     model = build_model(shape, seed=seed)
     scale_initial_weights(model, settings)
     optimizer = make_optimizer(model, settings)
     set_rate(optimizer, settings.learning_rate)
     watched = task.batch(seed=seed, step=READING_STEP, size=settings.batch_size)
-    start = _activations(model, task, watched)
+    start = _activations(model, task, batch=watched)
     moved: tuple[list[float], list[float]] = ([], [])
     for step in range(settings.steps):
         optimizer.zero_grad()
@@ -101,13 +103,13 @@ def _movements(shape: Shape, task: Task, settings: TrainSettings, seed: int) -> 
         if settings.clip:
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
-        for values, now, before in zip(moved, _activations(model, task, watched), start, strict=True):
+        for values, now, before in zip(moved, _activations(model, task, batch=watched), start, strict=True):
             values.append((now - before).square().mean().sqrt().item())
     return moved
 
 
 @torch.no_grad()
-def _activations(model: nn.Module, task: Task, batch: Any) -> tuple[Tensor, Tensor]:
+def _activations(model: nn.Module, task: Task, *, batch: Any) -> tuple[Tensor, Tensor]:
     """The last block's output and the network's outputs on a batch."""
     seen: dict[str, Tensor] = {}
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
+from interlaw.errors import one_line
 from interlaw.training.checkpoint import is_divided
 
 Batch = tuple[Tensor, ...]
@@ -80,9 +81,9 @@ class Captured:
             self._replay, self._losses = record(lambda: self._step(self._inputs), self._stream)
             self.fate = CAPTURED
         except RuntimeError as error:  # an operation that waits for the host, or memory that does not suffice
-            self.fate = f"no CUDA graph of the step ({str(error).strip().splitlines()[0][:200]}); it runs as it is"
+            self.fate = f"no CUDA graph of the step ({one_line(error)}); it runs as it is"
             # a failed capture leaves the device's generator as if within it (torch 2.11); one that succeeds does not
-            with suppress(RuntimeError):  # a device in such a state tells the step itself
+            with suppress(RuntimeError):  # a device in such a state fails in the step itself
                 record(lambda: torch.zeros(1, device=self._inputs[0].device), self._stream)
 
 
@@ -103,9 +104,9 @@ def run_aside(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> Tensor:
     current = torch.cuda.current_stream(stream.device)
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
-        found = work()
+        losses = work()
     current.wait_stream(stream)
-    return found
+    return losses
 
 
 def record(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> tuple[Callable[[], None], Tensor]:
@@ -114,8 +115,8 @@ def record(work: Callable[[], Tensor], stream: torch.cuda.Stream) -> tuple[Calla
     # other threads may wait for work of their own meanwhile
     try:
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            found = work()
+            losses = work()
     except RuntimeError:
         torch.cuda.set_stream(before)  # torch stays on the other one (2.13)
         raise
-    return graph.replay, found
+    return graph.replay, losses

@@ -1,4 +1,5 @@
-"""A term beside the loss that moves interaction itself, so that its effect on the loss can be told from its company.
+"""A term beside the loss that moves interaction itself, so that its effect on the loss can be separated from what
+usually changes with it.
 
 Legend: g the gradients at a network's input, one a sample or token; A_1, A_2 the means of g g^T over the two halves of
 a batch.
@@ -55,7 +56,7 @@ def intervention_term(
             f"expected at least 2 samples a batch for an intervention, found {len(batch[0])}; raise batch_size"
         )
     of_output = batch[0].is_floating_point()
-    g = _output_gradients(model, batch[0]) if of_output else _embedding_gradients(model, batch, loss)
+    g = _output_gradients(model, batch[0]) if of_output else _embedding_gradients(model, batch, loss=loss)
     half = len(g) // 2
     first, second = (part.reshape(-1, g.shape[-1]) for part in (g[:half], g[half:]))
     A_1, A_2 = first.T @ first / len(first), second.T @ second / len(second)
@@ -80,21 +81,21 @@ def _output_gradients(model: nn.Module, inputs: Tensor) -> Float[Tensor, "sample
 
 
 def _embedding_gradients(
-    model: nn.Module, batch: tuple[Tensor, ...], loss: LossOf
+    model: nn.Module, batch: tuple[Tensor, ...], *, loss: LossOf
 ) -> Float[Tensor, "samples tokens width"]:
     """Dloss/dh of every token at the embeddings h, times the number of tokens: the scale of one token's loss."""
-    find = getattr(model, "get_input_embeddings", None)
-    if find is None:
+    layer = getattr(model, "get_input_embeddings", None)
+    if layer is None:
         raise InterlawError(
             f"expected a network with get_input_embeddings for an intervention on tokens, found "
             f"{type(model).__name__}; remove the part intervention"
         )
-    found: list[Tensor] = []
-    hook = find().register_forward_hook(lambda _module, _inputs, h: found.append(h))
+    embeddings: list[Tensor] = []
+    hook = layer().register_forward_hook(lambda _module, _inputs, h: embeddings.append(h))
     try:
         with sdpa_kernel(SDPBackend.MATH):  # torch's fused attention has no second derivative
             mean = loss(model, batch)
     finally:
         hook.remove()
-    (g,) = torch.autograd.grad(mean, found[0], create_graph=True)
+    (g,) = torch.autograd.grad(mean, embeddings[0], create_graph=True)
     return g * batch[0].numel()

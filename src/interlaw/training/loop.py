@@ -52,7 +52,7 @@ class Loop:
         task: Data and loss.
     """
 
-    def __init__(self, members: Sequence[Replica], start: Callable[[Sequence[Replica]], Steps], task: Task) -> None:
+    def __init__(self, members: Sequence[Replica], start: Callable[[Sequence[Replica]], Steps], *, task: Task) -> None:
         self._members, self._start, self._task = list(members), start, task
         self._settings, self._first = members[0].settings, next(members[0].model.parameters())
         self._losses = Readback(self._first, networks=len(members))
@@ -78,7 +78,7 @@ class Loop:
                     return
                 if is_judged:
                     self._evaluate()
-                if taken + 1 < self._settings.steps and _is_due(self._first, saved, checkpoint_seconds):
+                if taken + 1 < self._settings.steps and _is_due(self._first, saved, seconds=checkpoint_seconds):
                     self._steps.settle()
                     for one in self._members:
                         one.save()
@@ -143,7 +143,7 @@ def is_evaluation(step: int, settings: TrainSettings) -> bool:
     return step * settings.evaluations // settings.steps > (step - 1) * settings.evaluations // settings.steps
 
 
-def _is_due(first: nn.Parameter, saved: float, seconds: float) -> bool:
+def _is_due(first: nn.Parameter, saved: float, *, seconds: float) -> bool:
     """Whether to save again; processes that divide a model among them do so together, by the first one's clock."""
     due = time.monotonic() - saved >= seconds
     if not is_divided(first):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +81,7 @@ class Footprint:
         return math.ceil(batch_size / math.ceil(batch_size / most))
 
 
-def footprint(model: nn.Module, task: Task, settings: TrainSettings, *, stacked: bool = False) -> Footprint:
+def footprint(model: nn.Module, task: Task, *, settings: TrainSettings, stacked: bool = False) -> Footprint:
     """Predicts the memory of training from the forward passes of one and of two samples.
 
     Args:
@@ -92,7 +91,7 @@ def footprint(model: nn.Module, task: Task, settings: TrainSettings, *, stacked:
         stacked: Attend as where it is one of several whose weights are stacked; what one of them takes.
     """
     with attention_of_stacks(next(model.parameters()).device) if stacked else nullcontext():
-        one, two = (_saved(model, task, settings, size) for size in (1, 2))
+        one, two = (_saved(model, task, settings=settings, size=size) for size in (1, 2))
     per_sample = max(0, two[0] - one[0]) + _WORKSPACE * one[1]
     params = sum(parameter.numel() for parameter in model.parameters())
     return Footprint(
@@ -132,19 +131,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATOR)
 
 
-def _saved(model: nn.Module, task: Task, settings: TrainSettings, size: int) -> tuple[int, int]:
+def _saved(model: nn.Module, task: Task, *, settings: TrainSettings, size: int) -> tuple[int, int]:
     """Bytes that autograd saves of a batch beside the weights, in all and of the largest tensor."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    found: dict[int, Any] = {}
+    storages: dict[int, torch.UntypedStorage] = {}
 
     def note(tensor: Tensor) -> None:
         """Returns nothing: a returned tensor would keep the graph alive that holds it."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            found[storage.data_ptr()] = storage  # kept, so that no address is met twice
+            storages[storage.data_ptr()] = storage  # kept, so that no address is used again
 
     batch = task.batch(seed=settings.seed, step=0, size=size)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
-        loss_of(model, task, batch, precision=settings.precision)
-    sizes = [storage.nbytes() for storage in found.values()]
+        loss_of(model, task, batch=batch, precision=settings.precision)
+    sizes = [storage.nbytes() for storage in storages.values()]
     return sum(sizes), max(sizes, default=0)

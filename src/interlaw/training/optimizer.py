@@ -12,22 +12,22 @@ from interlaw.training.graph import is_capturable
 from interlaw.training.parametrization import parameter_factors
 from interlaw.training.settings import TrainSettings
 
-EPSILON = 1e-8
+EPSILON = 1e-8  # torch's default and that of Kingma & Ba 2015 (arXiv 1412.6980)
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices, and vectors only when told to.
+    """Fused AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) that decays matrices, and vectors if `decays` is `all`.
 
     Rates, epsilons and decays carry the factors of the settings' parametrization; a group's `rate_factor` multiplies
     the scheduled rate. On CUDA devices rates are tensors, so that a captured step reads their present value.
     """
-    found = parameter_factors(model, settings)
+    factors = parameter_factors(model, settings)
     members: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_decayed = parameter.dim() >= 2 or settings.decays == "all"
-            decay = found[name].decay * settings.weight_decay if is_decayed else 0.0
-            members.setdefault((decay, found[name].rate, found[name].epsilon), []).append(parameter)
+            decay = factors[name].decay * settings.weight_decay if is_decayed else 0.0
+            members.setdefault((decay, factors[name].rate, factors[name].epsilon), []).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": parameters, "weight_decay": decay, "rate_factor": rate, "eps": EPSILON * epsilon}
         for (decay, rate, epsilon), parameters in members.items()

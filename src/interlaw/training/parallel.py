@@ -57,10 +57,10 @@ class SlicedTask:
             RuntimeError: When the processes begin at different steps.
         """
         if not self._begun:
-            found: list[Any] = [None] * self._world
-            distributed.all_gather_object(found, step)
-            if len(set(found)) > 1:
-                raise RuntimeError(f"expected the processes of a trial to begin at one step, found {found}")
+            steps: list[int | None] = [None] * self._world
+            distributed.all_gather_object(steps, step)
+            if len(set(steps)) > 1:
+                raise RuntimeError(f"expected the processes of a trial to begin at one step, found {steps}")
             self._begun = True
         return self._task.batch(seed=seed, step=step, size=size)
 

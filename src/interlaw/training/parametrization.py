@@ -105,7 +105,7 @@ def parameter_factors(model: nn.Module, settings: TrainSettings) -> dict[str, Fa
 @torch.no_grad()
 def scale_initial_weights(model: nn.Module, settings: TrainSettings) -> None:
     """Multiplies fresh weights by their std factors, in place; vectors start at constants and keep them."""
-    found = parameter_factors(model, settings)
+    factors = parameter_factors(model, settings)
     for name, parameter in model.named_parameters():
         if parameter.dim() >= 2:
-            parameter.mul_(found[name].std)
+            parameter.mul_(factors[name].std)

@@ -20,7 +20,7 @@ def in_precision(precision: Precision, device_type: str) -> AbstractContextManag
 def products_in(precision: Precision) -> Iterator[None]:
     """Float32 products on CUDA devices, the backward pass's too: with 10 bits of mantissa for `tfloat32`, else whole.
 
-    torch would round those of convolutions unless told; elsewhere there is nothing to set.
+    torch would round those of convolutions without that; elsewhere there is nothing to set.
     """
     switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [switch.allow_tf32 for switch in switches]

@@ -53,7 +53,7 @@ class Readback:
         """The losses of each step since the last reading; waits for the device."""
         rows = numbers_of(torch.stack(self._losses).reshape(len(self._losses), -1))
         now = time.monotonic()
-        pace = len(rows) * READ_SECONDS / max(now - self._read_at, 1e-9)
+        pace = len(rows) * READ_SECONDS / max(now - self._read_at, 1e-9)  # a clock may not advance between two readings
         self._ahead, self._read_at = max(1, min(int(pace), 2 * self._ahead, self._most_ahead)), now
         self._losses.clear()
         return [[float(loss) for loss in row] for row in rows]

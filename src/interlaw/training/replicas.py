@@ -61,9 +61,11 @@ def train_together(
         replica.resume()
         by_step.setdefault(replica.state.step, []).append(replica)
     for members in by_step.values():
-        Loop(members, lambda left: _Together(left, task, at_once, evaluation_batch or at_once), task).run(
-            checkpoint_seconds
-        )
+        Loop(
+            members,
+            lambda left: _Together(left, task, at_once=at_once, judged_at_once=evaluation_batch or at_once),
+            task=task,
+        ).run(checkpoint_seconds)
     return [replica.result for replica in replicas if replica.result is not None]
 
 
@@ -92,7 +94,7 @@ def can_be_stacked(settings: TrainSettings) -> bool:
 class _Together:
     """Steps of several networks over stacked weights."""
 
-    def __init__(self, members: Sequence[Replica], task: Task, at_once: int, judged_at_once: int) -> None:
+    def __init__(self, members: Sequence[Replica], task: Task, *, at_once: int, judged_at_once: int) -> None:
         self._members, self._task, self._settings = members, task, members[0].settings
         self._at_once, self._judged_at_once = at_once, judged_at_once
         self._stack = Stack([one.model for one in members], [one.optimizer for one in members])
@@ -130,14 +132,14 @@ class _Together:
 
     def _judge(self, split: str, num_samples: int) -> list[float]:
         """Mean loss of each replica over held-out samples: sums in float64, divided once."""
-        sizes, found = [], []
+        sizes, rows = [], []
         self._stack.base.eval()
         with torch.no_grad():
             for batch in self._task.evaluation(split, num_samples=num_samples, batch_size=self._judged_at_once):
                 losses = self._stack.losses(self._task, batch, settings=self._settings, shared=True)
-                found.append(losses[: len(self._members)])
+                rows.append(losses[: len(self._members)])
                 sizes.append(len(batch[0]))
         self._stack.base.train()
-        read = torch.tensor(numbers_of(torch.stack(found)), dtype=torch.float64)
+        read = torch.tensor(numbers_of(torch.stack(rows)), dtype=torch.float64)
         means = read.mul(torch.tensor(sizes)[:, None]).sum(0) / sum(sizes)
         return [float(value) for value in means.tolist()]

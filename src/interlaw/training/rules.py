@@ -84,7 +84,7 @@ RULES: Registry[Rule] = Registry(
     },
 )
 
-# with the standard rule: one rate for every shape, or each shape's own, found by a search
+# with the standard rule: one rate for every shape, or each shape's own, chosen by a search
 _STANDARD_TREATMENTS = {"fixed": "learning_rate", "search": "learning_rates"}
 
 

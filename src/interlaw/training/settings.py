@@ -17,11 +17,14 @@ Intervention = Literal["none"] | Moved
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]  # what torch.Generator.manual_seed takes
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Memory = Annotated[float, Field(ge=0, lt=1)]
 BlowUp = Annotated[float, Field(gt=1)]
+
+# Held-out samples a time. Judgement: the error falls only with the root of their number; half or twice as many do too.
+VALIDATION_SAMPLES, TEST_SAMPLES = 64, 512
 
 
 class Optimization(Strict):
@@ -42,17 +45,17 @@ class Optimization(Strict):
         blow_up: A batch loss above this many times the first one counts as divergence; heavy-tailed targets need more.
     """
 
-    final_fraction: Part = 0.1
-    weight_decay: NotNegative = 0.01
+    final_fraction: Part = 0.1  # as Hoffmann et al. 2022 (arXiv 2203.15556) and Brown et al. 2020 (2005.14165)
+    weight_decay: NotNegative = 0.01  # that of torch.optim.AdamW and of Loshchilov & Hutter's code
     decays: Literal["matrices", "all"] = "matrices"
     keeps: Literal["last", "best"] = "last"
-    beta1: Memory = 0.9
+    beta1: Memory = 0.9  # this, the next and clip: as Brown et al. 2020, appendix B
     beta2: Memory = 0.95
     clip: NotNegative = 1.0
-    evaluations: Count = 5
+    evaluations: Count = 5  # judgement: a curve that shows its bend; 3 to 20 do
     patience: Natural = 0
     precision: Precision = "float32"
-    blow_up: BlowUp = 2.0
+    blow_up: BlowUp = 2.0  # judgement: batches of one network scatter by far less than its first loss
 
 
 class TrainSettings(Optimization):
@@ -81,10 +84,10 @@ class TrainSettings(Optimization):
     batch_size: Count
     learning_rate: NotNegative
     warmup_steps: Natural = 0
-    evaluation_samples: Count = 64
-    test_samples: Count = 512
+    evaluation_samples: Count = VALIDATION_SAMPLES
+    test_samples: Count = TEST_SAMPLES
     parametrization: str = STANDARD
-    base_width: Count = 64
+    base_width: Count = 64  # this and the next: no effect under `standard`; recipes must say them under the others
     base_depth: Count = 2
     intervention: Intervention = "none"
     strength: Annotated[float, Field(allow_inf_nan=True)] = 0.0
@@ -95,24 +98,24 @@ class TrainSettings(Optimization):
     def _in_range(cls, values: Any, check: ModelWrapValidatorHandler[TrainSettings]) -> TrainSettings:
         """Says in the package's words what is out of range."""
         try:
-            found = check(values)
+            settings = check(values)
         except ValidationError as error:
             raise InterlawError(_out_of_range(error)) from error
-        require_rule(found.parametrization)
-        if found.warmup_steps > found.steps:
+        require_rule(settings.parametrization)
+        if settings.warmup_steps > settings.steps:
             raise InterlawError(
-                f"expected warmup_steps from 0 to steps ({found.steps}), found {found.warmup_steps}; shorten it"
+                f"expected warmup_steps from 0 to steps ({settings.steps}), found {settings.warmup_steps}; shorten it"
             )
-        if not math.isfinite(found.strength) or (found.intervention == "none") != (found.strength == 0):
+        if not math.isfinite(settings.strength) or (settings.intervention == "none") != (settings.strength == 0):
             raise InterlawError(
-                f"expected a finite strength, 0 without an intervention and not 0 with one, found {found.strength} "
-                f"with {found.intervention}; set both or neither"
+                f"expected a finite strength, 0 without an intervention and not 0 with one, found {settings.strength} "
+                f"with {settings.intervention}; set both or neither"
             )
-        return found
+        return settings
 
 
 def _out_of_range(error: ValidationError) -> str:
-    """The first problem, with what was found and the default."""
+    """The first problem, with the value given and the default."""
     first = error.errors(include_url=False)[0]
     asked = first["msg"].removeprefix("Input should ")
     if (

@@ -30,8 +30,8 @@ def attention_of_stacks(device: torch.device) -> AbstractContextManager[None]:
     backward pass for them (torch 2.11); it knows bfloat16 alone.
     """
     fused = [] if device.type == "cpu" else [SDPBackend.FLASH_ATTENTION]
-    found: AbstractContextManager[None] = sdpa_kernel([*fused, SDPBackend.MATH])
-    return found
+    kernels: AbstractContextManager[None] = sdpa_kernel([*fused, SDPBackend.MATH])
+    return kernels
 
 
 class Stack:
@@ -85,8 +85,8 @@ class Stack:
 
         if not shared and len(batch[0]) == 1:
             batch = tuple(torch.cat([tensor, tensor]) for tensor in batch)
-        found: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
-        return found
+        losses: Tensor = vmap(loss, in_dims=(0, 0, None if shared else 0))(parameters, self._buffers, batch)
+        return losses
 
     def forget_gradients(self) -> None:
         """Leaves none of an earlier step, or of a capture that failed within one."""
@@ -135,12 +135,12 @@ class Stack:
 
     def _per_column(self, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
         """Rate factor, decay and epsilon of each of the P columns."""
-        found: dict[str, list[Tensor]] = {"rate_factor": [], "weight_decay": [], "eps": []}
+        columns: dict[str, list[Tensor]] = {"rate_factor": [], "weight_decay": [], "eps": []}
         group_of = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
         for _, parameter in _trained(self.base):
-            for name, values in found.items():
+            for name, values in columns.items():
                 values.append(torch.full_like(parameter.detach().reshape(-1), group_of[id(parameter)][name]))
-        return {name: torch.cat(values) for name, values in found.items()}
+        return {name: torch.cat(values) for name, values in columns.items()}
 
     def _moments(
         self, models: Sequence[nn.Module], optimizers: Sequence[torch.optim.AdamW]
