@@ -79,7 +79,7 @@ def test_where_the_largest_cannot_be_held_the_others_go_on(tmp_path: Path, monke
     _, trials = prepare(tmp_path)
     for error, message in ((torch.OutOfMemoryError("CUDA out of memory"), None), (RuntimeError("broken"), "broken")):
 
-        def fails(*arguments: Any, stacked: bool, error: RuntimeError = error) -> None:
+        def fails(*arguments: Any, error: RuntimeError = error, **options: Any) -> None:
             raise error
 
         monkeypatch.setattr(flight, "footprint", fails)
