@@ -34,7 +34,7 @@ shape = make_shape(family, **sizes)
 task = TextTask(open_corpus(), context=shape.context)
 settings = dict(learning_rate=1e-3, evaluations=1, evaluation_samples=1, test_samples=1, precision=precision)
 small = make_shape(family, **{**sizes, "width": 8, "depth": 1, "head_dim": 8, "d_ff": 16})
-train(build_model(small), task, settings=TrainSettings(steps=1, batch_size=1, **settings))  # libraries load what they need
+train(build_model(small), task, settings=TrainSettings(steps=1, batch_size=1, **settings))  # loads libraries
 peak, stop = 0, False
 page = resource.getpagesize()
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * page
