@@ -108,13 +108,13 @@ def chart(lines: dict[str, Points], variable: str) -> Spec:
         for size, seconds in points.items():
             values.append({"setting": named[name], "size": size, "seconds": seconds, "large": size in kept})
     key = legend(column=430, labelLimit=400)
-    color, shape = (told_apart("setting", named.values(), looks, key) for looks in (look.SERIES, look.SHAPES))
+    color, shape = (told_apart("setting", named.values(), looks=looks, key=key) for looks in (look.SERIES, look.SHAPES))
     sizes = sorted({value["size"] for value in values})
     large = [value for value in values if value["large"]]
     place: Spec = {"x": "size", "y": "seconds", "color": color}
     return layered(
-        log_axis("size", variable, look.padded(sizes, log=True), ticks=sizes, format="~d"),
-        log_axis("seconds", "processor seconds", look.padded([value["seconds"] for value in values], log=True)),
+        log_axis("size", variable, limits=look.padded(sizes, log=True), ticks=sizes, format="~d"),
+        log_axis("seconds", "processor seconds", limits=look.padded([value["seconds"] for value in values], log=True)),
         marks(values, "line", **place, strokeDash=[2, 3]),
         marks(large, "line", **place, strokeWidth=2),
         marks(values, "point", **place, shape=shape, filled=True, size=45, opacity=1),

@@ -159,7 +159,7 @@ def bounded() -> pd.DataFrame:
 def by_layers(found: pd.DataFrame) -> Spec:
     """A shade for each number of layers of the targets."""
     names = sorted(found["layers"].unique())
-    return told_apart("layers", names, ramp(len(names)), legend("layers of sines", column=60))
+    return told_apart("layers", names, looks=ramp(len(names)), key=legend("layers of sines", column=60))
 
 
 def optima_panel(found: pd.DataFrame, y: Spec) -> Panel:
@@ -181,8 +181,8 @@ def tracking_panel(limits: tuple[float, float]) -> Panel:
     found = bounded()
     place: Spec = {"x": "loss", "y": "interaction"}
     chart = layered(
-        log_axis("loss", "R* of the lowest loss", limits),
-        log_axis("interaction", "R of the most efficient interaction", limits),
+        log_axis("loss", "R* of the lowest loss", limits=limits),
+        log_axis("interaction", "R of the most efficient interaction", limits=limits),
         marks(
             [dict.fromkeys(place.values(), end) for end in limits],
             "line",

@@ -9,7 +9,17 @@ from scipy import stats
 
 from interlaw.report import Drawing, Panel
 from interlaw.report.look import INTERACTION, MUTED, padded, ramp
-from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, listed, log_axis, marks, told_apart
+from interlaw.report.marks import (
+    Spec,
+    interval_bars,
+    layered,
+    legend,
+    linear_axis,
+    log_axis,
+    marks,
+    name_axis,
+    told_apart,
+)
 from interlaw.size import counted
 from interlaw_paper.peak import ARMS, PEAK, compared, heights
 from interlaw_paper.push import Arm, Effect, interval, measured_effects
@@ -34,7 +44,7 @@ def draw_push() -> Drawing:
 
 
 NAMES = {"interaction": "scale-free AOFE", "trace": "trace (control)"}
-COLOURS = told_apart("on", NAMES.values(), (INTERACTION, MUTED), legend())
+COLOURS = told_apart("on", NAMES.values(), looks=(INTERACTION, MUTED), key=legend())
 DESTROYED = 0.5  # in log loss: the control's strong arms end the network
 
 
@@ -68,9 +78,12 @@ def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> Panel:
     table[["change", "low", "high"]] = np.expm1(table[["change", "low", "high"]])
     rows, place = table.to_dict("records"), {"x": "moved", "y": "change", "color": COLOURS}
     chart = layered(
-        log_axis("moved", "moved, times the plain twin's", padded(table["moved"], log=True), ticks=ticks),
+        log_axis("moved", "moved, times the plain twin's", limits=padded(table["moved"], log=True), ticks=ticks),
         linear_axis(
-            "change", f"{title}: test loss against the plain twin", padded([*table["low"], *table["high"]]), format="+%"
+            "change",
+            f"{title}: test loss against the plain twin",
+            limits=padded([*table["low"], *table["high"]]),
+            format="+%",
         ),
         *interval_bars(rows, along="y", across="moved", color=COLOURS),
         marks(rows, "line", **place, strokeWidth=2),
@@ -103,11 +116,11 @@ def peak_panel() -> Panel:
         columns=["arm", "size", "mean", "low", "high"],
     )
     order, rows = sorted(means["size"].unique()), means.to_dict("records")
-    arm = {**listed("arm", list(LABELS.values()), labelLimit=260), "scale": {"paddingInner": 0.4}}
+    arm = {**name_axis("arm", list(LABELS.values()), labelLimit=260), "scale": {"paddingInner": 0.4}}
     place: Spec = {"y": arm, "yOffset": {"field": "size", "type": "nominal", "sort": order}}
-    place["color"] = told_apart("size", order, ramp(len(order)), legend("training points", column=60))
+    place["color"] = told_apart("size", order, looks=ramp(len(order)), key=legend("training points", column=60))
     chart = layered(
-        log_axis("mean", "test loss", padded([*means["low"], *means["high"]], log=True)),
+        log_axis("mean", "test loss", limits=padded([*means["low"], *means["high"]], log=True)),
         arm,
         marks(rows, "rule", **place, x="low", x2="high", strokeWidth=2),
         marks(rows, "circle", **place, x="mean", size=70, opacity=1),

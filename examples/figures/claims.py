@@ -27,7 +27,7 @@ from interlaw.report.claims_figure import effect_layers
 from interlaw.report.evidence_figure import optima_layers
 from interlaw.report.law_figure import size_axis
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, dataset_colours, padded
-from interlaw.report.marks import Spec, layered, legend, linear_axis, listed, log_axis, marks, told_apart
+from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, name_axis, told_apart
 from interlaw.runs import view_table
 from interlaw.size import counted
 
@@ -123,10 +123,10 @@ def forest_panel(table: pd.DataFrame, quantity: str, order: list[str], *, is_fir
     """One quantity: a row a set of runs."""
     claimed = -1 if quantity in ("aofe_ratio", "excess_ratio") else 1
     side = [{"low": min(0, claimed), "high": max(0, claimed)}]
-    rows = listed("runs", order, labels=is_first, labelLimit=300, ticks=False, domain=False)
+    rows = name_axis("runs", order, labels=is_first, labelLimit=300, ticks=False, domain=False)
     rows["scale"] = {"domain": order}  # the same rows in every panel
     chart = layered(
-        linear_axis("effect", "correlation with loss", (-1, 1), values=[-1, -0.5, 0, 0.5, 1], format="~g"),
+        linear_axis("effect", "correlation with loss", limits=(-1, 1), values=[-1, -0.5, 0, 0.5, 1], format="~g"),
         rows,
         marks(side, "rect", x="low", x2="high", color=GOOD, opacity=0.12),
         *effect_layers(table.to_dict("records"), rows),
@@ -155,11 +155,11 @@ def draw_tracking() -> Drawing:
         )
     print_gpts("small-gpts")
     shapes = numbers.shapes_of(hundredfold.table())
-    rows, color = shapes.to_dict("records"), told_apart("chosen", CHOSEN, (BEST, INTERACTION), legend())
+    rows, color = shapes.to_dict("records"), told_apart("chosen", CHOSEN, looks=(BEST, INTERACTION), key=legend())
     limits, place = padded(shapes["ratio"], log=True), {"x": "ratio", "y": "above"}
     chart = layered(
-        log_axis("ratio", "R = depth / width", limits),
-        linear_axis("above", "loss against the mean over shapes", padded(shapes["above"]), format="+%"),
+        log_axis("ratio", "R = depth / width", limits=limits),
+        linear_axis("above", "loss against the mean over shapes", limits=padded(shapes["above"]), format="+%"),
         marks(rows, "line", **place, detail="context", color=FAINT, strokeWidth=1.2),
         marks([row for row in rows if row["chosen"]], "circle", **place, color=color, size=70, opacity=0.9),
     )
@@ -196,7 +196,7 @@ def draw_optima() -> Drawing:
     limits = padded(
         [*(row[end] for row in rows for end in ("low", "high")), *bounded["low"], *bounded["high"]], log=True
     )
-    y = log_axis("ratio", "R* = depth / width of the lowest loss", limits)
+    y = log_axis("ratio", "R* = depth / width of the lowest loss", limits=limits)
     chart = layered(
         size_axis(padded(optima["params"], log=True)),
         y,
@@ -205,7 +205,8 @@ def draw_optima() -> Drawing:
     )
     return Drawing(
         message="R* falls as language models grow; on MLPs it stays put",
-        caption=f"90% intervals. Grey, left: the range that the paper's budgets share, {span(*PAPER_INTERVAL, '.3f')}.",
+        caption="90% intervals. Grey, left: the range that the paper's budgets share, "
+        f"{span(*PAPER_INTERVAL, form='.3f')}.",
         panels=(
             Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
@@ -229,8 +230,8 @@ def draw_models() -> Drawing:
     size["legend"] = legend("models of a family", values=[1, 4, 8, 12])
     ring: Spec = {"filled": False, "color": FIT, "strokeWidth": 2, "opacity": 1}
     chart = layered(
-        log_axis("ratio", "R = depth / width", padded([*models["ratio"], PAPER_INTERVAL[1]], log=True)),
-        linear_axis("beyond", "MMLU-Pro beyond what size predicts, points", padded(models["beyond"])),
+        log_axis("ratio", "R = depth / width", limits=padded([*models["ratio"], PAPER_INTERVAL[1]], log=True)),
+        linear_axis("beyond", "MMLU-Pro beyond what size predicts, points", limits=padded(models["beyond"])),
         marks([PAPER_BAND], "rect", x="low", x2="high", color=GOOD, opacity=0.16),
         marks(joined.to_dict("records"), "rule", x="ratio", x2="ratio_mean", y="beyond", y2="beyond_mean", color=FAINT),
         marks(families.to_dict("records"), "point", x="ratio", y="beyond", size=size, **ring),
@@ -256,17 +257,17 @@ def draw_regret() -> Drawing:
     full = means.groupby("sweep")["count"].transform("max")
     means = means[means["count"] == full]
     names = list(dict.fromkeys(means["sweep"]))
-    color = told_apart("sweep", names, dataset_colours(names), legend())
+    color = told_apart("sweep", names, looks=dataset_colours(names), key=legend())
     factors = [2.0**power for power in range(-3, 4)]
     curve = layered(
-        log_axis("factor", "R / R*", (factors[0], factors[-1]), ticks=factors),
-        linear_axis("cost", "loss above the best, %", padded([*means["cost"], 0.0])),
+        log_axis("factor", "R / R*", limits=(factors[0], factors[-1]), ticks=factors),
+        linear_axis("cost", "loss above the best, %", limits=padded([*means["cost"], 0.0])),
         marks(means.to_dict("records"), "line", x="factor", y="cost", color=color, strokeWidth=2.5),
     )
-    ruled, rules = ruled.dropna(), {**listed("rule", numbers.RULES), "scale": {"paddingInner": 0.4}}
+    ruled, rules = ruled.dropna(), {**name_axis("rule", numbers.RULES), "scale": {"paddingInner": 0.4}}
     beside: Spec = {"field": "sweep", "type": "nominal", "sort": names}
     dots = layered(
-        linear_axis("cost", "loss above the best, %", padded([*ruled["cost"], 0.0])),
+        linear_axis("cost", "loss above the best, %", limits=padded([*ruled["cost"], 0.0])),
         rules,
         marks([{"cost": 0.0}], "rule", x="cost", color=FAINT, clip=True),
         marks(

@@ -51,10 +51,10 @@ def matrix_chart(matrix: Tensor, *, numbers: bool = False) -> Spec:
         for j in range(len(matrix))
     ]
     sides = {name: {"field": field, "type": "ordinal", "axis": None} for name, field in (("x", "column"), ("y", "row"))}
-    color = shaded("value", [-reach, reach], look.SIGNED_RAMP, None, interpolate="rgb")
+    color = shaded("value", [-reach, reach], colours=look.SIGNED_RAMP, key=None, interpolate="rgb")
     layers = [marks(values, "rect", **sides, color=color, stroke=look.SURFACE, strokeWidth=1)]
     if numbers:
-        strong = when(f"abs(datum.value) > {0.6 * reach}", look.SURFACE, look.INK)
+        strong = when(f"abs(datum.value) > {0.6 * reach}", look.SURFACE, other=look.INK)
         layers.append(marks(values, "text", **sides, text="text", color=strong))
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
@@ -81,11 +81,11 @@ def function_chart(model: Function) -> Spec:
         if math.hypot(da, db) > 1e-6
     ]  # fmt: skip
     heights = [cell["f"] for cell in cells]
-    shade = shaded("f", [min(heights), max(heights)], [look.SURFACE, "#98a4b1"], None)
+    shade = shaded("f", [min(heights), max(heights)], colours=[look.SURFACE, "#98a4b1"], key=None)
     turned = {"field": "angle", "type": "quantitative", "scale": None}
     ends: Spec = {"x": "a2", "y": "b2", "shape": "triangle", "filled": True, "size": 45, "opacity": 1}
     return layered(
-        *(linear_axis(name, name, (-1, 1), values=[-1, 0, 1], format="d") for name in ("a", "b")),
+        *(linear_axis(name, name, limits=(-1, 1), values=[-1, 0, 1], format="d") for name in ("a", "b")),
         marks(cells, "rect", x="a", x2="a2", y="b", y2="b2", color=shade),
         marks(arrows, "rule", x="a", x2="a2", y="b", y2="b2", color=look.FIT, strokeWidth=1.8),
         marks(arrows, "point", **ends, angle=turned, color=look.FIT),
@@ -129,10 +129,10 @@ def draw_learning() -> Drawing:
     for step in range(1001):
         if step in stages:
             fresh = torch.randn(1024, 16, generator=torch.Generator().manual_seed(1))
-            found = il.measure(model, fresh, view="input")
-            ratio = found.aofe_ratio
+            result = il.measure(model, fresh, view="input")
+            ratio = result.aofe_ratio
             note = (
-                f"AOFE-ratio {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), by chance {found.null_ratio:.2f}"
+                f"AOFE-ratio {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), by chance {result.null_ratio:.2f}"
             )
             chart = matrix_chart(il.agop(model, fresh, view="input"))
             panels.append(Panel(chart=chart, title=stages[step], note=note, width=260, height=260))
@@ -178,11 +178,11 @@ def samples_chart() -> Spec:
         plain = plugin(grams, null=null).aofe_ratio
         values.append({"samples": count, "ratio": plain, "low": None, "high": None, "how": NAIVE})
         values.append({"samples": count, "ratio": fair.value, "low": fair.low, "high": fair.high, "how": FAIR})
-    color = told_apart("how", (NAIVE, FAIR), (look.BEST, look.FIT), legend(column=210))
+    color = told_apart("how", (NAIVE, FAIR), looks=(look.BEST, look.FIT), key=legend(column=210))
     place: Spec = {"x": "samples", "color": color}
     return layered(
-        log_axis("samples", "samples", (28, 1170), ticks=counts),
-        linear_axis("ratio", "AOFE-ratio", (0.0, 1.03)),
+        log_axis("samples", "samples", limits=(28, 1170), ticks=counts),
+        linear_axis("ratio", "AOFE-ratio", limits=(0.0, 1.03)),
         marks([{"ratio": truth}], "rule", y="ratio", color=look.MUTED, strokeDash=[5, 4]),
         marks(values, "rule", **place, y="low", y2="high", where="datum.low !== null", strokeWidth=1.6),
         marks(values, "line", **place, y="ratio", strokeWidth=1.6),
@@ -201,11 +201,11 @@ def chance_chart() -> Spec:
         if width >= rank
     ]
     names = [str(rank) for rank in ranks]
-    color = told_apart("rank", names, look.ramp(len(names)), legend("effective rank", column=60))
+    color = told_apart("rank", names, looks=look.ramp(len(names)), key=legend("effective rank", column=60))
     place: Spec = {"x": "width", "y": "ratio", "color": color}
     return layered(
-        log_axis("width", "coordinates", (7, 2340), ticks=widths),
-        linear_axis("ratio", "AOFE-ratio by chance", (0.0, 1.03)),
+        log_axis("width", "coordinates", limits=(7, 2340), ticks=widths),
+        linear_axis("ratio", "AOFE-ratio by chance", limits=(0.0, 1.03)),
         marks(values, "line", **place, strokeWidth=1.6),
         marks(values, "point", **place, filled=True, size=24, opacity=1),
     )
@@ -228,10 +228,10 @@ def draw_shapes() -> Drawing:
             }
         )
         left += shape.width + 60
-    x = {**linear_axis("left", None, (-20, left)), "axis": None}
+    x = {**linear_axis("left", None, limits=(-20, left)), "axis": None}
     chart = layered(
         x,
-        linear_axis("layers", "layers", (0, 32), values=[0, 8, 16, 24]),
+        linear_axis("layers", "layers", limits=(0, 32), values=[0, 8, 16, 24]),
         marks(values, "rect", x="left", x2="right", y="layers", y2="floor", color=look.FIT, opacity=0.8),
         marks(values, "text", x="middle", y="layers", text="words", baseline="bottom", dy=-32),
     )

@@ -79,9 +79,9 @@ def main() -> None:
     parser.add_argument("docs", type=Path)
     given = parser.parse_args()
     results = results_of_table(given.table)
-    found = {name: drawing for name, _, drawing in drawings(plain(results))}
+    by_name = {name: drawing for name, _, drawing in drawings(plain(results))}
     for name in ("loss-against-ratio", "interaction-plane"):
-        print(write_chart(given.docs / "images" / f"{name}.png", found[name]))
+        print(write_chart(given.docs / "images" / f"{name}.png", by_name[name]))
     compared = next(drawing for name, _, drawing in drawings(results) if name == "treatments")
     print(write_chart(given.docs / "results" / f"{results.name}-treatments.png", compared))
     picture(page(plain(results)), given.docs / "images" / "report.png")

@@ -34,9 +34,9 @@ def main(runs: Path, docs: Path) -> list[str]:
     """
     page = docs / PAGE
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    kept, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"expected the marks {BEGIN} and {END} in {page}, found them not; put them back")
+    kept, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"expected the marks {BEGIN} and {END} in {page}, found neither; put them back")
     new = {}
     for folder in sorted(path.parent for path in runs.glob("*/outcome.json")):
         outcome = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))

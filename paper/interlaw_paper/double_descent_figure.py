@@ -66,11 +66,11 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: 
     limits = look.padded([value[end] for value in values for end in ("low", "high")], log=log)
     axis = marks.log_axis if log else marks.linear_axis
     key = marks.legend(column=90) if len(names) > 1 else None
-    color = marks.told_apart("of", ("AGOP", "W^T W"), (look.FIT, look.BEST), key)
+    color = marks.told_apart("of", ("AGOP", "W^T W"), looks=(look.FIT, look.BEST), key=key)
     place: dict[str, Any] = {"x": "size", "color": color}
     return marks.layered(
-        marks.log_axis("size", "training points", look.padded(sizes, log=True, margin=0.02)),
-        axis("value", label, limits),
+        marks.log_axis("size", "training points", limits=look.padded(sizes, log=True, margin=0.02)),
+        axis("value", label, limits=limits),
         marks.marks(values, "area", **place, y="low", y2="high", opacity=0.2),
         marks.marks(values, "line", **place, y="value", strokeWidth=1.8),
         marks.marks(values, "point", **place, y="value", said=True, filled=True, size=22, opacity=1),

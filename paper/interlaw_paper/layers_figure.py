@@ -30,14 +30,16 @@ def _chart(rows: Sequence[Mapping[str, Any]]) -> Any:
     last = max(value["step"] for value in values)
     names = list(dict.fromkeys(row["layer"] for row in rows))
     key = marks.legend("layer", column=170, symbolType="stroke")
-    color = marks.told_apart("layer", names, look.ramp(len(names)), key)
+    color = marks.told_apart("layer", names, looks=look.ramp(len(names)), key=key)
     # symlog: the first point stands at step 0
-    x = marks.linear_axis("step", "step", (0, last), values=_powers(last), format="d")
+    x = marks.linear_axis("step", "step", limits=(0, last), values=_powers(last), format="d")
     x["scale"] = {"type": "symlog", "constant": 10, "domain": [0, last]}
     place: dict[str, Any] = {"x": "step", "y": "nfa", "color": color}
     return marks.layered(
         x,
-        marks.linear_axis("nfa", "cosine of W^T W and AGOP", look.padded([0.0, 1.0, *(row["nfa"] for row in values)])),
+        marks.linear_axis(
+            "nfa", "cosine of W^T W and AGOP", limits=look.padded([0.0, 1.0, *(row["nfa"] for row in values)])
+        ),
         marks.marks(values, "line", **place, strokeWidth=1.6),
         marks.marks(values, "point", **place, said=True, filled=True, size=16, opacity=1),
     )

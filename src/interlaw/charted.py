@@ -20,5 +20,5 @@ class Charted:
         Returns:
             An Altair chart: a notebook shows it, and `.save("x.pdf")` writes it.
         """
-        # charts lie to the right of the results' stages: found when asked for, by the package's public name
+        # charts lie to the right of the results' stages: imported when asked for, by the package's public name
         return import_module("interlaw").chart_of(self)

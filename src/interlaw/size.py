@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from fractions import Fraction
 
 from interlaw.errors import InterlawError
 
+# powers of ten; g as in giga, beside the b of billion
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmbgt]?)")
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?::([0-9]+))?)?")
 UNEVEN = 0.1  # sizes of one budget that differ by more move the loss by about as much as the shape does
-_LARGEST = 1e27
-_DEEPEST = 100_000
+_LARGEST = 1e27  # FLOPs: above every training run known; what is larger is a slip of the keyboard
+_LONGEST = 40  # characters of a size: all digits of the largest, and a fraction; more only cost time
+_DEEPEST = 100_000  # layers: far beyond any network; a list of all depths stays small
 
 
 def parse_size(text: str | int | float) -> int:
@@ -38,10 +41,10 @@ def parse_size(text: str | int | float) -> int:
         )
     cleaned = str(text).strip().lower().replace("_", "").replace(",", "")
     match = _SIZE.fullmatch(cleaned)
-    if match is None or len(cleaned) > 40:
-        shown = str(text)[:40]
+    if match is None or len(cleaned) > _LONGEST:
+        shown = reprlib.repr(str(text))
         raise InterlawError(
-            f"expected a size such as 300k, 3M or 1.2B, found {shown!r}; write a number with an optional unit"
+            f"expected a size such as 300k, 3M or 1.2B, found {shown}; write a number with an optional unit"
         )
     value = float(match[1]) * _UNITS[match[2]]
     if not math.isfinite(value) or not 1 <= value <= _LARGEST:
@@ -58,9 +61,10 @@ def format_size(number: float) -> str:
         >>> format_size(2.02e19)  # millions of T: a unit does not help any more
         '2.02e19'
     """
-    if abs(number) >= 1e18:
+    if abs(number) >= 1e18:  # a million T
         return f"{number:.3g}".replace("e+", "e")
     for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        # with three digits .9995 rounds to the next unit's 1.00, and 999.5 of T to 1e+03
         if abs(number) >= 0.9995 * scale:
             return f"{number / scale:.3g}{unit}" if abs(number) < 999.5 * scale else f"{number / scale:.0f}{unit}"
     return f"{number:.3g}"
@@ -94,9 +98,10 @@ def parse_depths(text: str) -> list[int]:
         match = _RANGE.fullmatch(part.strip())
         if match is None:
             raise InterlawError(
-                f"expected depths such as 1-24, 2-16:2 or 1,2,4, found {str(text)[:40]!r}; write positive whole numbers"
+                f"expected depths such as 1-24, 2-16:2 or 1,2,4, found {reprlib.repr(str(text))}; write positive whole "
+                "numbers"
             )
-        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)  # groups of FIRST-LAST:STEP
         if not 1 <= first <= last <= _DEEPEST or step < 1:
             raise InterlawError(
                 f"expected depths from 1 to {_DEEPEST} in increasing order, found {part.strip()!r}; change the range"

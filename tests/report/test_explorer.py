@@ -55,7 +55,7 @@ def ask(server: ExplorerServer, path: str, **headers: str) -> tuple[int, str]:
 
 def until_told(measuring: Measuring, asked: dict[str, str]) -> dict[str, Any]:
     for _ in range(20 * LIMIT_SECONDS):
-        found = measuring.tell(asked)
+        found = measuring.state(asked)
         if not found.get("progress"):
             return found
         time.sleep(0.05)
@@ -136,13 +136,13 @@ def test_one_measurement_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measuring.start(TINY)["progress"]
     assert measuring.start(TINY)["progress"]  # joins
     other = {**TINY, "params": "4M"}
-    for found in (measuring.start(other), measuring.tell(other)):
+    for found in (measuring.start(other), measuring.state(other)):
         assert found["error"].startswith("expected one measurement at a time, found the shapes of other values (")
     free.set()
     assert until_told(measuring, TINY)["html"]
     assert begun == [1e6]
     assert measuring.start({**TINY, "params": "lots"})["error"].startswith("expected")
-    assert measuring.tell(TINY)["html"]  # a mistake leaves what was measured
+    assert measuring.state(TINY)["html"]  # a mistake leaves what was measured
 
 
 def test_what_cannot_be_timed_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

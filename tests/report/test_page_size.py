@@ -40,9 +40,9 @@ def test_a_thousand_trials_of_three_views_with_long_curves(tmp_path: Path, monke
                 for i in range(1, 61)
             ]
         )
-    fit = results.fit_law
+    fit = results.laws.fit_law
     monkeypatch.setattr(
-        results, "fit_law", lambda table, **options: fit(table, num_bootstrap=100, num_permutations=100, **options)
+        results.laws, "fit_law", lambda table, **options: fit(table, num_bootstrap=100, num_permutations=100, **options)
     )
     made = page(load_results(folder.path))
     assert made.count("data-key=") >= 900

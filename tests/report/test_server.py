@@ -192,8 +192,8 @@ def test_the_explorer_answers_as_recommend_does() -> None:
             )
             for wrong, message in (
                 ("params=lots", "lots"),
-                ("context=x", "expected a number as context"),
-                ("a=1", "expected fields"),
+                ("context=x", "expected a whole number as context"),
+                ("a=1", "expected a field among params"),
             ):
                 assert message in json.loads(ask(found, f"/answer.json?{wrong}")[1])["error"]
             status, page = ask(found, "/?params=1B")

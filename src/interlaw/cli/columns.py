@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-GAP = 2
+GAP = 2  # blanks between columns: one also stands inside names
 LEAST = 14  # a name of this many characters, shortened in its middle, is still told from its neighbours
 _NUMBERS = re.compile(r"[-+~<>=%.,:\d\seExX()/?*]*\d[-+~<>=%.,:\d\seExX()/?*kKMBTG]*|-|")
 
@@ -47,7 +47,7 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: i
     """
     columns = [[head, *(row[place] for row in rows)] for place, head in enumerate(heads)]
     numeric = [all(is_number(cell) for cell in column[1:]) for column in columns]
-    widths = _shrunk([max(map(cell_len, column)) for column in columns], columns, numeric, width)
+    widths = _shrunk(columns, numeric, width=width)
     aligned = [_holds_numbers(column[1:]) for column in columns]
     lines: list[tuple[str, bool]] = []
     for group in _groups(widths, width):
@@ -70,8 +70,9 @@ def _holds_numbers(cells: Sequence[str]) -> bool:
     return 2 * sum(said) > len(said)
 
 
-def _shrunk(widths: list[int], columns: list[list[str]], numeric: list[bool], width: int) -> list[int]:
+def _shrunk(columns: list[list[str]], numeric: list[bool], *, width: int) -> list[int]:
     """Widths with the widest columns of text made narrower until all fits, none below what its numbers need."""
+    widths = [max(map(cell_len, column)) for column in columns]
     least = [
         natural if number else min(natural, max(LEAST, *(cell_len(cell) for cell in column if is_number(cell)), 1))
         for natural, number, column in zip(widths, numeric, columns, strict=True)
@@ -80,13 +81,13 @@ def _shrunk(widths: list[int], columns: list[list[str]], numeric: list[bool], wi
         names = set(columns[0])
         enough = (room for room in range(least[0], widths[0]) if len({shortened(n, room) for n in names}) == len(names))
         least[0] = next(enough, widths[0])
-    found = list(widths)
-    while sum(found) + GAP * (len(found) - 1) > width:
-        place = max(range(len(found)), key=lambda each: (found[each] > least[each], found[each]))
-        if found[place] <= least[place]:
+    fitted = list(widths)
+    while sum(fitted) + GAP * (len(fitted) - 1) > width:
+        place = max(range(len(fitted)), key=lambda each: (fitted[each] > least[each], fitted[each]))
+        if fitted[place] <= least[place]:
             break
-        found[place] -= 1
-    return found
+        fitted[place] -= 1
+    return fitted
 
 
 def _groups(widths: list[int], width: int) -> list[list[int]]:

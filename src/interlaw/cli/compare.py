@@ -12,7 +12,7 @@ from interlaw import published, report
 from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, shown, span, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
 from interlaw.errors import InterlawError
 from interlaw.size import counted
 
@@ -173,7 +173,7 @@ def show_details(comparison: published.Comparison) -> None:
             str(value.num_models),
             value.text(),
             shown(value.p_value, ".3f"),
-            span(value.leave_out_low, value.leave_out_high, "+.2f"),
+            shown_span(value.leave_out_low, value.leave_out_high, form="+.2f"),
             value.most_influential or "",
         )
         for one in comparison.associations

@@ -10,7 +10,7 @@ import typer
 
 from interlaw import laws, report, sweep
 from interlaw.cli.options import Confidence, FigureFile, Resamples
-from interlaw.cli.output import AsJson, make_console, print_json, shown, span, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
 from interlaw.size import counted, format_size
 
 
@@ -46,7 +46,7 @@ def show(comparison: laws.TreatmentComparison) -> None:
     rows = []
     for each in comparison.budgets:
         star, best = each.r_star, each.best
-        found = (shown(star.value, ".3g"), span(star.low, star.high, ".3g"), star.reason)
+        found = (shown(star.value, ".3g"), shown_span(star.low, star.high, form=".3g"), star.reason)
         shape = (f"{best.depth} x {best.width}", f"{best.loss:.4f}", f"{best.adjusted:.4f}")
         rows.append((format_size(each.budget), each.treatment, *shape, *found))
     heads = ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "found")
@@ -54,8 +54,8 @@ def show(comparison: laws.TreatmentComparison) -> None:
     console.print()
     rows = []
     for one in comparison.differences:
-        moved = (shown(one.factor, ".2f"), span(one.low, one.high, ".3g"))
-        changed = (shown(one.loss_change, "+.1%"), span(one.loss_change_low, one.loss_change_high, "+.1%"))
+        moved = (shown(one.factor, ".2f"), shown_span(one.low, one.high, form=".3g"))
+        changed = (shown(one.loss_change, "+.1%"), shown_span(one.loss_change_low, one.loss_change_high, form="+.1%"))
         rows.append((format_size(one.budget), one.first, one.second, *moved, *changed, one.verdict))
     heads = ("budget", "from", "to", "R* times", level, "lowest loss", level, "verdict")
     console.print_rows(heads, rows, title="How it moves")

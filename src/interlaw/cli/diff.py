@@ -10,7 +10,7 @@ import typer
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import among
-from interlaw.cli.output import AsJson, make_console, print_json, shown, span, tell_written
+from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell_written
 from interlaw.errors import InterlawError
 
 LAYERS_FIGURE = Path("diff.png")
@@ -127,7 +127,7 @@ def _show_layers(a: interaction.Layers, b: interaction.Layers, difference: inter
     rows = []
     for name in dict.fromkeys([*first, *second]):
         one = difference.layers.get(name)
-        told = ("-", "-") if one is None else (f"{one.value:+.4f}", span(one.low, one.high, "+.4f"))
+        told = ("-", "-") if one is None else (f"{one.value:+.4f}", shown_span(one.low, one.high, form="+.4f"))
         rows.append((name, shown(first.get(name), "+.4f"), shown(second.get(name), "+.4f"), *told))
     make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
 
@@ -160,7 +160,7 @@ def in_a_sentence(
 
 def _span(one: interaction.Estimate) -> str:
     """A difference with its interval."""
-    return f"A - B: {one.value:+.4f}, {span(one.low, one.high, '+.4f')}"
+    return f"A - B: {one.value:+.4f}, {shown_span(one.low, one.high, form='+.4f')}"
 
 
 def _show(
@@ -179,7 +179,9 @@ def _show(
     rows = []
     for name, difference in differences.items():
         values = (getattr(a, name).value, getattr(b, name).value, difference.value)
-        rows.append((name, *(f"{value:.5g}" for value in values), span(difference.low, difference.high, ".5g")))
+        rows.append(
+            (name, *(f"{value:.5g}" for value in values), shown_span(difference.low, difference.high, form=".5g"))
+        )
     console.print_rows(("quantity", "A", "B", "A - B", f"{level:.0%} interval"), rows)
 
 

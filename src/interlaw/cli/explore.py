@@ -10,7 +10,7 @@ import typer
 
 from interlaw import report
 from interlaw.cli.loading import counting
-from interlaw.cli.options import DecoderFamily, Port
+from interlaw.cli.options import DecoderOption, Port
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.cli.recommend import read_fit, tell
 from interlaw.cli.watch import serve
@@ -21,8 +21,10 @@ def explore(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write the present answer as a page, and serve nothing.")
     ] = None,
-    params: Annotated[str, typer.Option(help="Budget in total parameters to open with.")] = "350M",
-    family: DecoderFamily = "llama",
+    params: Annotated[
+        str | None, typer.Option(help="Budget in total parameters to open with; the form's own when not given.")
+    ] = None,
+    family: Annotated[str | None, DecoderOption] = None,
     law: Annotated[
         Path | None,
         typer.Option("--law", "--fit", metavar="FIT.json", help="Your law, as `interlaw fit --out` writes it."),
@@ -40,16 +42,16 @@ def explore(
     if measure and out is None:
         raise InterlawError("expected --out FILE.html with --measure, found none; name it, or use the page's button")
     fit = None if law is None else read_fit(law)
-    asked = {"params": params, "family": family}
+    asked = {name: value for name, value in (("params", params), ("family", family)) if value is not None}
     if out is not None:
-        with counting(family):
+        with counting(family or ""):
             page = report.write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
         if as_json:
             print_json({"explorer": page})
         else:
             make_console(stderr=False).print(f"wrote {page}")
         return
-    with counting(family):  # what is wrong ends the command, before a page is served
+    with counting(family or ""):  # what is wrong ends the command, before a page is served
         report.recommended(asked, fit=fit)
     with report.ExplorerServer(fit=fit, port=port) as server:
         address = f"{server.address}?{urlencode(asked)}"

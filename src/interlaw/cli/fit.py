@@ -14,7 +14,7 @@ from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples, given_options
-from interlaw.cli.output import AsJson, make_console, print_json, shown, span, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
 from interlaw.size import format_size
@@ -200,7 +200,7 @@ def _row(budget: laws.BudgetFit) -> tuple[str, ...]:
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
         laws.status_text(star) if star.value is None else f"{star.value:.4f}",
-        span(star.low, star.high, ".4f"),
+        shown_span(star.low, star.high, form=".4f"),
         "-" if near is None else _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
         "-" if interaction is None else _interaction(interaction),
     )
@@ -237,7 +237,7 @@ def show_details(law: laws.LawFit) -> None:
             console.print_rows(("form", "parameters", "AICc", "held-out", "held-out largest"), forms)
     tests = []
     for test in law.stability.tests:
-        between = span(test.difference_low, test.difference_high, "+.2f")
+        between = shown_span(test.difference_low, test.difference_high, form="+.2f")
         tests.append((test.name, f"{test.slope:+.2f}", between, test.verdict, test.source))
     if tests:
         console.print_rows(("gamma against", "slope", "difference", "verdict", "source"), tests)

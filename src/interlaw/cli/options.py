@@ -29,13 +29,10 @@ Port = Annotated[int, typer.Option(help="Port on this machine; any free one when
 Confidence = Annotated[float, typer.Option(help="Level of every interval.")]
 Resamples = Annotated[int, typer.Option(help="Bootstrap draws and permutations, each.")]
 Vocabulary = Annotated[str | None, typer.Option("--vocab", help="Vocabulary size, such as 32k; the family's own.")]
-DecoderFamily = Annotated[
-    str,
-    typer.Option(
-        help=f"{', '.join(shapes.DECODERS)}, or hf:NAME, a dense decoder such as qwen3.",
-        autocompletion=among(shapes.DECODERS),
-    ),
-]
+DecoderOption = typer.Option(
+    help=f"{', '.join(shapes.DECODERS)}, or hf:NAME, a dense decoder such as qwen3.",
+    autocompletion=among(shapes.DECODERS),
+)
 Tied = Annotated[bool | None, typer.Option("--tied/--untied", help="Output head tied to the token table.")]
 
 

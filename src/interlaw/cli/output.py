@@ -81,6 +81,6 @@ def shown(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
 
 
-def span(low: float | None, high: float | None, form: str) -> str:
+def shown_span(low: float | None, high: float | None, *, form: str) -> str:
     """An interval in its column's format."""
-    return report.span(low, high, form, unknown="-")
+    return report.span(low, high, form=form, unknown="-")

@@ -47,15 +47,15 @@ def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str,
 HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md, `python -m benchmarks laws_coverage`
 
 
-def show_surfaces(found: Mapping[str, Sequence[Any]]) -> None:
+def show_surfaces(surfaces: Mapping[str, Sequence[Any]]) -> None:
     """Prints them, one line a size or budget."""
     console = make_console(stderr=False)
-    for one in found.get("surface", []):
+    for one in surfaces.get("surface", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
             said = f"R* {one.ratio:.4f} ({HELD}: {one.low:.4f} to {one.high:.4f})"
         console.print(f"surface through {one.num_shapes} shapes near {format_size(one.params)}: {said}")
-    for one in found.get("compute_optimal", []):
+    for one in surfaces.get("compute_optimal", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
             size, low, high = map(format_size, one.params)

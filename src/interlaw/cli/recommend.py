@@ -13,7 +13,7 @@ from interlaw import laws, recommendation, report
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
-from interlaw.cli.options import DecoderFamily, Tied, Vocabulary, given_options
+from interlaw.cli.options import DecoderOption, Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
@@ -25,7 +25,7 @@ def recommend(
     ctx: typer.Context,
     params: Annotated[str | None, typer.Option(help="Budget in total parameters, such as 350M.")] = None,
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
-    family: DecoderFamily = "llama",
+    family: Annotated[str, DecoderOption] = "llama",
     vocab_size: Vocabulary = None,
     context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; 4096, of gpt 256.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from interlaw.laws import Claim
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FAINT, MUTED, VERDICTS, padded
-from interlaw.report.marks import Spec, layered, legend, linear_axis, listed, marks, told_apart, when
+from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, name_axis, told_apart, when
 from interlaw.report.results import Analysis, RunResults
 
 CAPTION = (
@@ -28,7 +28,7 @@ NAMES = {
 ROW = 26  # pixels
 
 
-def claim_rows(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+def claim_rows(claims: Sequence[Claim]) -> list[Json]:
     """The plotted numbers: a row a claim that was tested; the others have no effect to draw."""
     several = len({claim.view for claim in claims if claim.view}) > 1
     return [
@@ -72,10 +72,10 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
         return None
     names = list(dict.fromkeys(row["test"] for row in values))
     ends = [row[end] for row in values for end in ("effect", "low", "high", "unseen_low", "unseen_high")]
-    rows = listed("test", names, labelLimit=320, ticks=False, domain=False)
+    rows = name_axis("test", names, labelLimit=320, ticks=False, domain=False)
     unseen = [row for row in values if row["unseen_high"] is not None]
     chart = layered(
-        linear_axis("effect", "effect", padded([*ends, 0.0]), tickCount=6, grid=True),
+        linear_axis("effect", "effect", limits=padded([*ends, 0.0]), tickCount=6, grid=True),
         rows,
         marks(unseen, "bar", x="unseen_low", x2="unseen_high", y=rows, color=FAINT, opacity=0.35),
         *effect_layers(values, rows),
@@ -84,11 +84,11 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
     return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))
 
 
-def effect_layers(values: Sequence[dict[str, Any]], rows: Spec) -> list[Spec]:
+def effect_layers(values: Sequence[Json], rows: Spec) -> list[Spec]:
     """Effects with their intervals, each in its row, in the colour of its verdict; hollow where it cannot tell."""
-    verdict = told_apart("verdict", VERDICTS, list(VERDICTS.values()), legend(column=100))
+    verdict = told_apart("verdict", VERDICTS, looks=list(VERDICTS.values()), key=legend(column=100))
     known = [row for row in values if row["low"] is not None and row["high"] is not None]
-    filled = when("datum.verdict == 'cannot tell'", 0, 1)
+    filled = when("datum.verdict == 'cannot tell'", 0, other=1)
     dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": 70, "strokeWidth": 2, "opacity": 1}
     return [
         marks([{"effect": 0.0}], "rule", x="effect", color=MUTED),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from interlaw.plain import Json
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import padded, ramp
 from interlaw.report.loss_figure import shape_key
@@ -19,7 +20,7 @@ MOST_POINTS = 60  # of a curve: finer than a panel's pixels
 MOST_OF_PANEL = 3000  # points: a browser draws as many in a tenth of a second
 
 
-def learning_curves(results: RunResults) -> list[dict[str, Any]]:
+def learning_curves(results: RunResults) -> list[Json]:
     """The plotted numbers, a row a final trial, thinned; losses that are not finite left out.
 
     Returns:
@@ -29,7 +30,7 @@ def learning_curves(results: RunResults) -> list[dict[str, Any]]:
     final = results.table[results.table["stage"] == "final"]
     at_once = final.groupby(["budget", "treatment"])["key"].count().to_dict()
     names = ["key", "budget", "budget_kind", "treatment", "depth", "width", "seed"]
-    found = []
+    curves = []
     rows: list[Any] = final[names].to_dict(orient="records")
     for row in rows:
         units, losses = results.curves.get(row["key"], ((), ()))
@@ -38,21 +39,21 @@ def learning_curves(results: RunResults) -> list[dict[str, Any]]:
         stride = max(1, math.ceil(len(finite) / most))
         kept = finite[(len(finite) - 1) % stride :: stride]
         if kept:
-            found.append({**row, "units": [unit for unit, _ in kept], "val_loss": [loss for _, loss in kept]})
-    return found
+            curves.append({**row, "units": [unit for unit, _ in kept], "val_loss": [loss for _, loss in kept]})
+    return curves
 
 
-def draw_curves(curves: Sequence[dict[str, Any]], *, units: Units) -> Drawing:
+def draw_curves(curves: Sequence[Json], *, units: Units) -> Drawing:
     """Both axes logarithmic; deeper is darker."""
     depths = sorted({curve["depth"] for curve in curves})
     losses = padded([loss for curve in curves for loss in curve["val_loss"]], log=True)
     treatments = list(dict.fromkeys(curve["treatment"] for curve in curves))
-    groups: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, float], list[Json]] = {}
     for curve in sorted(curves, key=lambda each: (treatments.index(each["treatment"]), each["budget"])):
         groups.setdefault((curve["treatment"], curve["budget"]), []).append(curve)
     panels = [
         Panel(
-            chart=_chart(members, depths, losses, units),
+            chart=_chart(members, depths, losses=losses, units=units),
             title=budget_text(budget, members[0]["budget_kind"]) + (f", {treatment}" if len(treatments) > 1 else ""),
             belongs={"budget": budget, "treatment": treatment},
         )
@@ -62,7 +63,7 @@ def draw_curves(curves: Sequence[dict[str, Any]], *, units: Units) -> Drawing:
     return Drawing(message=_message(curves), caption=caption, panels=tuple(panels))
 
 
-def _message(curves: Sequence[dict[str, Any]]) -> str:
+def _message(curves: Sequence[Json]) -> str:
     """How many curves still fell at their end."""
     losses = [curve["val_loss"] for curve in curves]
     falling = sum(len(each) > 1 and each[-1] <= min(each) for each in losses)
@@ -70,7 +71,7 @@ def _message(curves: Sequence[dict[str, Any]]) -> str:
     return f"{falling} of {counted(len(curves), 'trial')} {has} lowest validation loss at the end of training"
 
 
-def _chart(members: Sequence[dict[str, Any]], depths: Sequence[int], losses: tuple[float, float], units: Units) -> Spec:
+def _chart(members: Sequence[Json], depths: Sequence[int], *, losses: tuple[float, float], units: Units) -> Spec:
     limits = padded([unit for curve in members for unit in curve["units"] if unit > 0], log=True, margin=0.02)
     values = [
         {
@@ -79,19 +80,19 @@ def _chart(members: Sequence[dict[str, Any]], depths: Sequence[int], losses: tup
             "depth": str(curve["depth"]),
             "seed": curve["seed"],
             "key": curve["key"],
-            "shape": shape_key(curve["budget"], curve["depth"], curve["width"]),
+            "shape": shape_key(curve["budget"], depth=curve["depth"], width=curve["width"]),
             "said": f"{shape_name(curve['depth'], curve['width'])}, seed {curve['seed']}: "
             f"{curve['val_loss'][-1]:.4g} at the end",
         }
         for curve in members
     ]
     key = legend("layers", column=45, symbolType="stroke")
-    color = told_apart("depth", [str(depth) for depth in depths], ramp(len(depths)), key)
+    color = told_apart("depth", [str(depth) for depth in depths], looks=ramp(len(depths)), key=key)
     line: Spec = {"color": color, "opacity": chosen_opacity(0.9, else_value=0.1), "detail": "key", "strokeWidth": 1.4}
     shown: Spec = {"x": "units", "y": "loss", "said": True, "where": SEED_ON, "flatten": ("units", "loss")}
     return layered(
-        log_axis("units", f"training {units.data}", limits, most=5, format=".3~s"),
-        log_axis("loss", f"validation loss ({units.loss})", losses),
+        log_axis("units", f"training {units.data}", limits=limits, most=5, format=".3~s"),
+        log_axis("loss", f"validation loss ({units.loss})", limits=losses),
         marks(values, "line", **shown, **line, clip=True, cursor="pointer"),
     )
 

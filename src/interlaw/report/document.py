@@ -21,8 +21,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from interlaw.files import write_atomically
-from interlaw.plain import plain
-from interlaw.report.figure import Drawing, page_specification
+from interlaw.plain import Json, plain
+from interlaw.report.figure import Drawing, Panel, page_specification
 from interlaw.report.look import VEGA_CONFIG
 from interlaw.report.tables import Table
 from interlaw.report.wording import number
@@ -72,15 +72,15 @@ def page_scripts(names: Sequence[str]) -> list[str]:
 @cache
 def templates() -> Environment:
     """Where templates come from; a name that is missing is an error, never an empty text."""
-    found = Environment(
+    environment = Environment(
         loader=PackageLoader("interlaw.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals["number"] = number
-    return found
+    environment.globals["number"] = number
+    return environment
 
 
 def asset(name: str) -> str:
@@ -101,17 +101,17 @@ def vega_script() -> str:
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache_home / "interlaw" / f"vega-{metadata.version('vl-convert-python')}.js"
     try:
-        found = kept.read_text(encoding="utf-8")
+        bundle = kept.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         import vl_convert
 
-        found = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+        bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
         with suppress(OSError):  # a folder that nobody may write to costs time, not the page
             kept.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(kept, found.encode())
-    if "</script" in found.lower() or "<!--" in found:
+            write_atomically(kept, bundle.encode())
+    if "</script" in bundle.lower() or "<!--" in bundle:
         raise RuntimeError("expected a Vega bundle that can stand in a page, found the end of a script element in it")
-    return found
+    return bundle
 
 
 def policy(style: str, scripts: Sequence[str], *, connect: bool = False) -> str:
@@ -140,7 +140,39 @@ def embedded(values: Any) -> str:
     return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A panel's place on a page, which the script fills.
+
+    Attributes:
+        id: By which the script knows its specification.
+        panel: Its words.
+        wide: Whether it takes a whole row.
+    """
+
+    id: str
+    panel: Panel
+    wide: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageFigure:
+    """A figure as a template shows it.
+
+    Attributes:
+        name: Its anchor.
+        title: Its heading.
+        drawing: Its words.
+        cells: A place a panel.
+    """
+
+    name: str
+    title: str
+    drawing: Drawing
+    cells: Sequence[Cell]
+
+
+def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[PageFigure], Json]:
     """Figures for a template, and the specifications that its script draws them from.
 
     Args:
@@ -151,14 +183,12 @@ def drawn(figures: Sequence[tuple[str, str, Drawing]]) -> tuple[list[dict[str, A
     """
     shown, specifications = [], {}
     for name, title, drawing in figures:
-        panels = []
-        for place, panel in enumerate(drawing.panels):
-            key, words = f"{name}:{place}", {"title": panel.title, "note": panel.note, "belongs": dict(panel.belongs)}
-            panels.append({"id": key, **words, "wide": panel.width > WIDE})
-            specifications[key] = page_specification(panel)
-        shown.append(
-            {"name": name, "title": title, "message": drawing.message, "caption": drawing.caption, "panels": panels}
-        )
+        cells = [
+            Cell(id=f"{name}:{place}", panel=panel, wide=panel.width > WIDE)
+            for place, panel in enumerate(drawing.panels)
+        ]
+        specifications.update({cell.id: page_specification(cell.panel) for cell in cells})
+        shown.append(PageFigure(name=name, title=title, drawing=drawing, cells=cells))
     return shown, {"panels": specifications, "config": VEGA_CONFIG}
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from interlaw.plain import Json
 from interlaw.recommendation import Evidence, Source
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
@@ -21,7 +21,7 @@ NUM_SIZES = 41
 BESIDE = {"claim": "one seed", "chosen": "chosen", "convention": "convention"}
 
 
-def evidence_rows(found: Evidence) -> dict[str, list[dict[str, Any]]]:
+def evidence_rows(evidence: Evidence) -> dict[str, list[Json]]:
     """The plotted numbers: `optima` with 68% intervals, `pool` over sizes, `beside` (lines without a vote)."""
     optima = [
         {
@@ -32,18 +32,18 @@ def evidence_rows(found: Evidence) -> dict[str, list[dict[str, Any]]]:
             "high": one.ratio * math.exp(one.log_stderr),
             "said": f"{source.name}, {format_size(one.params)}: R* = {one.ratio:.4f} ({one.route})",
         }
-        for source in found.sources
+        for source in evidence.sources
         if source.counts
         for one in source.optima
         if one.counts and one.ratio is not None and one.log_stderr is not None
     ]
     pool = [
         {"params": one.params, "ratio": one.ratio, "low": one.low, "high": one.high}
-        for one in (found.pool.predict(float(size)) for size in np.geomspace(*SPAN, NUM_SIZES))
+        for one in (evidence.pool.predict(float(size)) for size in np.geomspace(*SPAN, NUM_SIZES))
     ]
     beside = [
         {"name": source.name, "line": _line_name(source), "params": params, "ratio": ratio}
-        for source in found.sources
+        for source in evidence.sources
         if source.standing in BESIDE
         for params, ratio in source.line
         if SPAN[0] <= params <= SPAN[1]
@@ -56,26 +56,28 @@ def _line_name(source: Source) -> str:
     return f"{name}, {BESIDE[source.standing]}"
 
 
-def draw_evidence(found: Evidence) -> Drawing:
+def draw_evidence(evidence: Evidence) -> Drawing:
     """One panel: dots that vote, the pool's band, dashed lines that do not vote."""
-    here = found.pool.predict(1e9)
+    here = evidence.pool.predict(1e9)
     message = f"At 1B the pool expects R* = {here.ratio:.3f}, and knows it to a factor of {here.high / here.ratio:.1f}"
     caption = (
         "Dots: measured optima with 68% intervals, one vote a data set. Blue: their pool with the 90% interval for a "
         "sweep not yet seen. Dashed, without a vote: best shapes of one seed, chosen shapes, conventions."
     )
-    panel = Panel(chart=_chart(evidence_rows(found)), title="R* against size", width=560, height=360)
+    panel = Panel(chart=_chart(evidence_rows(evidence)), title="R* against size", width=560, height=360)
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
-def _chart(values: dict[str, list[dict[str, Any]]]) -> Spec:
+def _chart(values: dict[str, list[Json]]) -> Spec:
     lines = {row["line"]: row["name"] for row in values["beside"]}
     limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
     key = legend("without a vote", column=200, symbolType="stroke", symbolSize=400)
-    line, dash = (told_apart("line", lines, looks, key) for looks in (dataset_colours(lines.values()), DASHES[1:]))
+    line, dash = (
+        told_apart("line", lines, looks=looks, key=key) for looks in (dataset_colours(lines.values()), DASHES[1:])
+    )
     return layered(
         size_axis(SPAN),
-        log_axis("ratio", "R = depth / width", limits),
+        log_axis("ratio", "R = depth / width", limits=limits),
         marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=0.12),
         marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=2),
         marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=1.4),
@@ -83,11 +85,11 @@ def _chart(values: dict[str, list[dict[str, Any]]]) -> Spec:
     )
 
 
-def optima_layers(values: Sequence[dict[str, Any]]) -> list[Spec]:
+def optima_layers(values: Sequence[Json]) -> list[Spec]:
     """Optima with their intervals, told apart by `dataset`."""
     names = list(dict.fromkeys(row["dataset"] for row in values))
     colour, form = (
-        told_apart("dataset", names, looks, legend(column=120)) for looks in (dataset_colours(names), SHAPES)
+        told_apart("dataset", names, looks=looks, key=legend(column=120)) for looks in (dataset_colours(names), SHAPES)
     )
     dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
     return [

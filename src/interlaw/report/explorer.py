@@ -6,11 +6,14 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from interlaw import __version__, laws, recommendation
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, require_among
 from interlaw.files import save
+from interlaw.plain import Json
 from interlaw.recommendation import Recommendation, format_bytes
 from interlaw.report.document import document, drawn, templates
 from interlaw.report.recommendation_figure import candidate_key, draw_frontier, draw_predictions, frontier_rows
@@ -21,20 +24,6 @@ from interlaw.size import format_size
 
 NAME = "explorer.html"
 SCRIPTS = ("page.js", "explore.js")
-# name of a field: (words, what it reads, its first value); empty fields are left to `recommend`
-FIELDS: dict[str, tuple[str, type, str]] = {
-    "params": ("Parameters", str, "350M"),
-    "flops": ("or training FLOPs", str, ""),
-    "family": ("Family, or hf:NAME", str, "llama"),
-    "vocab_size": ("Vocabulary", str, ""),
-    "context": ("Context", int, ""),
-    "tokens": ("Training tokens", str, ""),
-    "head_dim": ("Head width", int, ""),
-    "heads_per_kv": ("Heads a key-value head", int, ""),
-    "multiple_of": ("Widths are multiples of", int, ""),
-    "parallel": ("Splits over devices", int, ""),
-    "num_candidates": ("Shapes to list", int, ""),
-}
 # offered for the family; any other dense decoder of transformers can be typed
 FAMILIES = (*DECODERS, "hf:qwen3", "hf:olmo2", "hf:mistral", "hf:gemma", "hf:granite")
 # attributes of a `Timing`, shown where shapes were timed on this machine
@@ -43,6 +32,42 @@ TIMES = {
     "prefill_ms_per_token": "Read (ms/token)",
     "decode_ms_per_token": "Decode (ms/token)",
 }
+
+
+class Question(BaseModel):
+    """What the page asks of `recommend`: a field of the form each, with its words and first text.
+
+    A field that is left empty is left to `recommend`.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    params: str | None = Field("350M", title="Parameters")
+    flops: str | None = Field(None, title="or training FLOPs")
+    family: str | None = Field("llama", title="Family, or hf:NAME")
+    vocab_size: str | None = Field(None, title="Vocabulary")
+    context: int | None = Field(None, title="Context")
+    tokens: str | None = Field(None, title="Training tokens")
+    head_dim: int | None = Field(None, title="Head width")
+    heads_per_kv: int | None = Field(None, title="Heads a key-value head")
+    multiple_of: int | None = Field(None, title="Widths are multiples of")
+    parallel: int | None = Field(None, title="Splits over devices")
+    num_candidates: int | None = Field(None, title="Shapes to list")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, text: str) -> str | None:
+        return text.strip() or None
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        """What is typed last counts: the budget in parameters is filled in at first."""
+        if self.flops is not None:
+            self.params = None
+        return self
+
+
+FIELDS = Question.model_fields
 
 
 def write_explorer(
@@ -58,7 +83,7 @@ def write_explorer(
         out: The file; explorer.html when None.
         asked: Values of the form's fields; its first values where left out.
         fit: Your own law: it then gives the interval and the penalties, as in `recommend`.
-        measure: Told what is being timed, where the shapes are to be timed on this machine.
+        measure: Called with what is being timed, where the shapes are to be timed on this machine.
 
     Returns:
         The file's path.
@@ -67,20 +92,20 @@ def write_explorer(
         InterlawError: What `recommend` refuses, shapes that cannot be timed here, or a file that cannot be written.
     """
     path = Path(NAME if out is None else out)
-    values = _values(asked or {})
+    values = _texts(asked or {})
     result = recommended(values, fit=fit)
     if measure is not None:
         result = recommendation.timed(result, say=measure)
-    save(path, _page(values, show(result), served=False).encode())
+    save(path, _page(values, reply_with(result), served=False).encode())
     return path
 
 
 def explorer_page(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> str:
     """The served page with the answer to what is asked; it shows a mistake in place of an answer."""
-    values = _values(asked)
+    values = _texts(asked)
     # a family of transformers is counted network by network: the page comes first, and its script asks
-    found = mistake("") if values["family"].startswith("hf:") else answer(values, fit=fit)
-    return _page(values, found, served=True)
+    reply = refusal("") if values["family"].startswith("hf:") else reply_to(values, fit=fit)
+    return _page(values, reply, served=True)
 
 
 def recommended(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> Recommendation:
@@ -89,48 +114,65 @@ def recommended(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> 
     Raises:
         InterlawError: What `recommend` refuses, or a text that is no number where one is meant.
     """
-    return recommendation.recommend(**read_fields(asked), fit=fit)
+    return recommendation.recommend(**read_question(asked).model_dump(exclude_none=True), fit=fit)
 
 
-def _values(asked: Mapping[str, str]) -> dict[str, str]:
-    return {name: asked.get(name, first) for name, (_, _, first) in FIELDS.items()}
+def read_question(asked: Mapping[str, str]) -> Question:
+    """The form's texts, read.
+
+    Raises:
+        InterlawError: A field that the form does not have, or a text that is no number where one is meant.
+    """
+    for name in asked:
+        require_among("a field", name, FIELDS, advice="leave it out")
+    try:
+        return Question.model_validate(dict(asked))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        words = str(FIELDS[str(wrong["loc"][0])].title).lower()
+        raise InterlawError(f"expected a whole number as {words}, found {wrong['input']!r}; change it") from None
 
 
-def _page(values: Mapping[str, str], found: Mapping[str, Any], *, served: bool) -> str:
+def _texts(asked: Mapping[str, str]) -> dict[str, str]:
+    """What stands in each field of the form."""
+    return {name: asked.get(name, field.default or "") for name, field in FIELDS.items()}
+
+
+def _page(values: Mapping[str, str], reply: Json, *, served: bool) -> str:
     return document(
         "explorer.html.j2",
         title="Choose a depth and a width",
-        data={"panels": found["panels"], "config": found["config"], "served": served},
+        data={"panels": reply["panels"], "config": reply["config"], "served": served},
         scripts=SCRIPTS,
         connect=served,
         version=__version__,
         served=served,
         families=FAMILIES,
-        fields=[(name, words, values[name]) for name, (words, _, _) in FIELDS.items()],
-        error=found["error"],
-        answer=found["html"],
+        fields=[(name, field.title, values[name]) for name, field in FIELDS.items()],
+        error=reply["error"],
+        answer=reply["html"],
     )
 
 
-def answer(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> dict[str, Any]:
+def reply_to(asked: Mapping[str, str], *, fit: laws.LawFit | None = None) -> Json:
     """What the page's script puts in place.
 
     Returns:
         `html`, `panels` and `config`, or `error`: what `recommend` says of a wrong value.
     """
     try:
-        return show(recommended(asked, fit=fit))
+        return reply_with(recommended(asked, fit=fit))
     except InterlawError as error:
-        return mistake(str(error))
+        return refusal(str(error))
 
 
-def mistake(words: str) -> dict[str, Any]:
-    """An answer that says only what is wrong."""
+def refusal(words: str) -> Json:
+    """A reply that says only what is wrong."""
     return {"html": "", "panels": {}, "config": {}, "error": words}
 
 
-def show(result: Recommendation) -> dict[str, Any]:
-    """A recommendation as an answer; one that was timed also has the frontier and the times."""
+def reply_with(result: Recommendation) -> Json:
+    """A recommendation as a reply; one that was timed also has the frontier and the times."""
     notes = [*result.warnings, *(one.unmeasured for one in result.candidates if one.unmeasured)]
     figures = [("cost", "Predicted cost", draw_predictions(result))]
     if len(frontier_rows(result)) > 1:
@@ -154,25 +196,6 @@ def show(result: Recommendation) -> dict[str, Any]:
         )
     )
     return {"html": html, **data, "error": ""}
-
-
-def read_fields(asked: Mapping[str, str]) -> dict[str, Any]:
-    """The form's texts as arguments of `recommend`; empty ones are left out."""
-    unknown = sorted(set(asked) - set(FIELDS))
-    if unknown:
-        raise InterlawError(f"expected fields of {', '.join(FIELDS)}, found {', '.join(unknown)}; leave them out")
-    found: dict[str, Any] = {}
-    for name, text in asked.items():
-        words, kind, _ = FIELDS[name]
-        if not text.strip():
-            continue
-        try:
-            found[name] = kind(text.strip())
-        except ValueError:
-            raise InterlawError(f"expected a number as {words.lower()}, found {text!r}; change it") from None
-    if "flops" in found:  # what is typed last: the budget in parameters is filled in at first
-        found.pop("params", None)
-    return found
 
 
 def lead(result: Recommendation) -> str:
@@ -258,9 +281,9 @@ class Measuring:
         self._lock = threading.Lock()
         self._asked: dict[str, str] = {}
         self._progress = ""  # empty while nothing is timed
-        self._found: dict[str, Any] = {}
+        self._reply: Json = {}
 
-    def start(self, asked: Mapping[str, str]) -> dict[str, Any]:
+    def start(self, asked: Mapping[str, str]) -> Json:
         """Starts to time the shapes of the form's values, or joins the measurement of the same values.
 
         Returns:
@@ -271,34 +294,34 @@ class Measuring:
                 if not self._progress:
                     self._start(asked)
         except InterlawError as error:
-            return mistake(str(error))
-        return self.tell(asked)
+            return refusal(str(error))
+        return self.state(asked)
 
-    def tell(self, asked: Mapping[str, str]) -> dict[str, Any]:
+    def state(self, asked: Mapping[str, str]) -> Json:
         """`progress` while the shapes are timed; then the answer with their times."""
         with self._lock:
             if self._asked != dict(asked):
                 doing = f"the shapes of other values ({self._progress})" if self._progress else "none of these values"
-                return mistake(f"expected one measurement at a time, found {doing}; wait, then measure again")
-            return {"progress": self._progress, "error": ""} if self._progress else self._found
+                return refusal(f"expected one measurement at a time, found {doing}; wait, then measure again")
+            return {"progress": self._progress, "error": ""} if self._progress else self._reply
 
     def _start(self, asked: Mapping[str, str]) -> None:
-        result = recommendation.recommend(**read_fields(asked), fit=self._fit)
+        result = recommended(asked, fit=self._fit)
         recommendation.require_timing(result.candidates)
-        self._asked, self._found = dict(asked), {}
+        self._asked, self._reply = dict(asked), {}
         self._progress = f"0 of {len(result.candidates)}"
         threading.Thread(target=self._run, args=(result,), daemon=True).start()
 
     def _run(self, result: Recommendation) -> None:
         try:
-            found = show(recommendation.timed(result, say=self._say))
+            reply = reply_with(recommendation.timed(result, say=self._say))
         except InterlawError as error:
-            found = mistake(str(error))
+            reply = refusal(str(error))
         except Exception as error:
             traceback.print_exc()  # the terminal shows where
-            found = mistake(f"the measurement failed: {type(error).__name__}: {error}")
+            reply = refusal(f"the measurement failed: {type(error).__name__}: {error}")
         with self._lock:
-            self._progress, self._found = "", found
+            self._progress, self._reply = "", reply
 
     def _say(self, words: str) -> None:
         with self._lock:

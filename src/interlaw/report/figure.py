@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from interlaw.plain import plain
+from interlaw.plain import Json, plain
 from interlaw.registry import Registry
 from interlaw.report.look import VEGA_CONFIG
 from interlaw.report.marks import Spec, when
@@ -19,7 +19,7 @@ from interlaw.report.results import Analysis, RunResults, by_treatment
 
 # What the page's reader chooses; a notebook and a file show everything. `chosen` is a shape, `trial` one of its trials,
 # the others hold what is switched off.
-PARAMS: dict[str, Any] = {"chosen": "", "trial": "", "off_budgets": [], "off_seeds": []}
+PARAMS: Json = {"chosen": "", "trial": "", "off_budgets": [], "off_seeds": []}
 IS_CHOSEN = "(!chosen || datum.shape == chosen) && (!trial || !datum.key || datum.key == trial)"
 BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("budget", "seed"))
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
@@ -101,7 +101,7 @@ def params(room: float | None = None) -> list[Spec]:
 
 def chosen_opacity(value: float = 1.0, *, else_value: float = 0.15) -> Spec:
     """Opacity of a mark that stands for a shape or a trial: faint while another one is chosen."""
-    return when(IS_CHOSEN, value, else_value)
+    return when(IS_CHOSEN, value, other=else_value)
 
 
 def specification(drawing: Drawing) -> Spec:
@@ -116,8 +116,8 @@ def specification(drawing: Drawing) -> Spec:
         ]
     width = columns * (panels[0].width + BETWEEN)
     title = {
-        "text": wrapped(drawing.message, width, letter=8.2),
-        "subtitle": wrapped(drawing.caption, width),
+        "text": lines_of(drawing.message, width, letter=8.2),
+        "subtitle": lines_of(drawing.caption, width),
         "fontSize": 16,
         "subtitleFontSize": 11,
         "subtitlePadding": 6,
@@ -128,26 +128,26 @@ def specification(drawing: Drawing) -> Spec:
         together["align"] = "none"
     if not drawing.shared:
         together["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
-    found: Spec = plain({**together, "title": title, "params": params(width), "config": VEGA_CONFIG})
-    return found
+    whole: Spec = plain({**together, "title": title, "params": params(width), "config": VEGA_CONFIG})
+    return whole
 
 
 def _chart(panel: Panel) -> Spec:
     """A panel's specification; another package may draw it with Altair."""
     if isinstance(panel.chart, dict):
         return panel.chart
-    found: Spec = panel.chart.to_dict(validate=False)
-    datasets = found.pop("datasets", {})
+    chart: Spec = panel.chart.to_dict(validate=False)
+    datasets = chart.pop("datasets", {})
     for unused in ("$schema", "config"):
-        found.pop(unused, None)
-    for each in (found, *found.get("layer", ())):
+        chart.pop(unused, None)
+    for each in (chart, *chart.get("layer", ())):
         name = each.get("data", {}).get("name")
         if name in datasets:
             each["data"] = {"values": datasets[name]}
-    return found
+    return chart
 
 
-def wrapped(text: str, width: float, *, letter: float = LETTER) -> list[str]:
+def lines_of(text: str, width: float, *, letter: float = LETTER) -> list[str]:
     """Lines that fit so many pixels."""
     return textwrap.wrap(text, max(30, int(width / letter))) or [""]
 
@@ -162,8 +162,8 @@ def once_a_treatment(
 
 
 def _joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
-    found = {name: each for name, each in drawings.items() if each is not None}
-    if not found:
+    known = {name: each for name, each in drawings.items() if each is not None}
+    if not known:
         return None
     several = len(drawings) > 1
     panels = tuple(
@@ -172,17 +172,17 @@ def _joined(drawings: Mapping[str, Drawing | None]) -> Drawing | None:
             title=f"{panel.title}, {name}" if several else panel.title,
             belongs={**panel.belongs, "treatment": name},
         )
-        for name, drawing in found.items()
+        for name, drawing in known.items()
         for panel in drawing.panels
     )
-    messages = [f"{name}: {each.message}" if several else each.message for name, each in found.items()]
-    return replace(next(iter(found.values())), message="; ".join(messages), panels=panels)
+    messages = [f"{name}: {each.message}" if several else each.message for name, each in known.items()]
+    return replace(next(iter(known.values())), message="; ".join(messages), panels=panels)
 
 
 def page_specification(panel: Panel) -> Spec:
     """A panel for the page: as wide as its place; its title stands in the page's own words; each table of rows once."""
     chart = _chart(panel)
-    datasets: dict[str, Any] = {}
+    datasets: Json = {}
     names: dict[int, str] = {}
     layers = []
     for layer in chart.get("layer", ()):

@@ -23,7 +23,11 @@ for _name, _title, _draw in (
     ("loss-against-ratio", "Loss against depth / width", once_a_treatment(loss_of_treatment)),
     ("claims", "The paper's claims, tested", once_a_treatment(claims_of_treatment)),
     ("interaction-plane", "Interaction plane", once_a_treatment(plane_of_treatment)),
-    ("best-ratio", "Best depth / width against budget", once_a_treatment(lambda _, found: draw_law(found[0].fit))),
+    (
+        "best-ratio",
+        "Best depth / width against budget",
+        once_a_treatment(lambda _, analyses: draw_law(analyses[0].fit)),
+    ),
     ("best-ratio-published", "Beside published laws and models", once_a_treatment(published_of_treatment)),
     ("treatments", "Learning-rate treatments compared", treatments_of_run),
     ("learning-curves", "Learning curves", curves_of_run),
@@ -33,8 +37,8 @@ for _name, _title, _draw in (
 
 def drawings(results: RunResults) -> list[tuple[str, str, Drawing]]:
     """Name, heading and drawing of every figure that the run's data allow."""
-    found = [(each.name, each.title, each.draw(results)) for each in FIGURES.everything().values()]
-    return [(name, title, drawing) for name, title, drawing in found if drawing is not None]
+    drawn = [(each.name, each.title, each.draw(results)) for each in FIGURES.everything().values()]
+    return [(name, title, drawing) for name, title, drawing in drawn if drawing is not None]
 
 
 def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -58,9 +62,9 @@ def write_figures(run_dir: str | Path, out_dir: str | Path, *, formats: Sequence
         )
     written = []
     for name, _, drawing in drawings(load_results(run_dir)):
-        found = specification(drawing)
+        chart = specification(drawing)
         for form in formats:
             path = Path(out_dir) / f"{name}.{form}"
-            save(path, rendered(found, form=form))
+            save(path, rendered(chart, form=form))
             written.append(path)
     return written

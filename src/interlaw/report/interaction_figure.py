@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from interlaw.interaction import Interaction
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import BEST, FIT, MUTED
-from interlaw.report.marks import layered, linear_axis, listed, marks, told_apart
+from interlaw.report.marks import layered, linear_axis, marks, name_axis, told_apart
 from interlaw.report.wording import number
 
 MEASURED, CHANCE, PLAIN = "AOFE-ratio", "by chance", "plain average"
 
 
-def interaction_rows(result: Interaction) -> list[dict[str, Any]]:
+def interaction_rows(result: Interaction) -> list[Json]:
     """The plotted numbers: a row a quantity, with the interval where there is one."""
-    found: list[dict[str, Any]] = [
+    rows: list[Json] = [
         {"what": what, "value": each.value, "low": each.low, "high": each.high}
         for what, each in ((MEASURED, result.aofe_ratio), (CHANCE, result.null))
     ]
-    found.append({"what": PLAIN, "value": result.plugin.aofe_ratio, "low": None, "high": None})
-    for row in found:
+    rows.append({"what": PLAIN, "value": result.plugin.aofe_ratio, "low": None, "high": None})
+    for row in rows:
         interval = "" if row["low"] is None else f" ({number(row['low'])} to {number(row['high'])})"
         row["said"] = f"{row['what']}: {number(row['value'])}{interval}"
-    return found
+    return rows
 
 
 def draw_interaction(result: Interaction) -> Drawing:
     """Three rows: what was measured, chance, and the uncorrected average."""
     values = interaction_rows(result)
     ends = [end for row in values for end in (row["low"], row["high"], row["value"]) if end is not None]
-    color = told_apart("what", (MEASURED, CHANCE, PLAIN), (FIT, MUTED, BEST))
-    names = listed("what", (MEASURED, CHANCE, PLAIN), domain=False, ticks=False)
+    color = told_apart("what", (MEASURED, CHANCE, PLAIN), looks=(FIT, MUTED, BEST))
+    names = name_axis("what", (MEASURED, CHANCE, PLAIN), domain=False, ticks=False)
     known = [row for row in values if row["low"] is not None]
     limits = (min(0.0, *ends), max(1.0, *ends))
     chart = layered(
-        linear_axis("value", "share of the energy outside the diagonal", limits, format=".1f", tickCount=6, grid=True),
+        linear_axis(
+            "value", "share of the energy outside the diagonal", limits=limits, format=".1f", tickCount=6, grid=True
+        ),
         names,
         marks(known, "rule", x="low", x2="high", y=names, said=True, color=color, strokeWidth=3),
         marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=90, opacity=1),

@@ -28,7 +28,7 @@ def grid_of(fit: laws.BudgetFit) -> tuple[float, float]:
 
 
 def law_line(fit: laws.LawFit) -> tuple[laws.LinePoint, ...]:
-    """R*(N) of the joint law from the first to the last budget with an optimum; nothing where it found no optimum."""
+    """R*(N) of the joint law from the first to the last budget with an optimum; nothing where the law has none."""
     optima = [each.params_mean for each in fit.budgets if each.r_star.value is not None]
     if fit.law is None or fit.law.status != "optimum" or len(optima) < 2:
         return ()
@@ -41,7 +41,7 @@ def law_message(fit: laws.LawFit) -> str:
     if stability is None or stability.gamma is None:
         return "R* is known at fewer than two budgets: whether it moves cannot be told"
     slope = f"R* goes as N^{stability.gamma:.2f}"
-    interval = f" ({span(stability.low, stability.high, '.2g')})" if stability.low is not None else ""
+    interval = f" ({span(stability.low, stability.high, form='.2g')})" if stability.low is not None else ""
     words = {"stable": "R* stays put", "moves": "R* moves with size"}
     return f"{words.get(stability.verdict, 'Whether R* moves cannot be told')}: {slope}{interval}"
 
@@ -53,7 +53,7 @@ def draw_law(fit: laws.LawFit) -> Drawing:
     tried = [{**_place(each), **dict(zip(("low", "high"), grid_of(each), strict=True))} for each in fit.budgets]
     chart = layered(
         size_axis((sizes[0] / MARGIN, sizes[-1] * MARGIN), sizes),
-        log_axis("ratio", "R = depth / width", (min(ends) / MARGIN, max(ends) * MARGIN)),
+        log_axis("ratio", "R = depth / width", limits=(min(ends) / MARGIN, max(ends) * MARGIN)),
         *line_layers(law_line(fit)),
         marks(tried, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4),
         *_near(fit.budgets),
@@ -84,7 +84,7 @@ def size_axis(limits: tuple[float, float], ticks: Sequence[float] = POWERS) -> S
     """N, in words such as 3M, at the budgets themselves or at powers of ten."""
     inside = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
     kept = inside[:: max(1, -(-len(inside) // 8))]
-    return log_axis("params", "N, parameters", limits, ticks=kept, labelExpr=SIZE_LABEL)
+    return log_axis("params", "N, parameters", limits=limits, ticks=kept, labelExpr=SIZE_LABEL)
 
 
 def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import DASHES, INK, SERIES, SHAPES, SIGNED_RAMP, SURFACE
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, shaded, told_apart, when
@@ -41,7 +42,7 @@ LINES: dict[str, tuple[str, str]] = {
 }
 
 
-def layer_rows(layers: Sequence[LayerInteraction]) -> list[dict[str, Any]]:
+def layer_rows(layers: Sequence[LayerInteraction]) -> list[Json]:
     """The plotted numbers, a row a layer.
 
     Returns:
@@ -54,10 +55,10 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[dict[str, Any]]:
     numbered = [place for place, (_, number) in enumerate(places) if number is not None]
     first = numbered[0] if numbered else len(layers)
     roles = dict(zip(names := list(dict.fromkeys(role for role, _ in places)), short_names(names), strict=True))
-    found = []
+    rows = []
     for place, (row, (role, number)) in enumerate(zip(layers, places, strict=True)):
         measured, weights = row.interaction, row.superposition
-        found.append({
+        rows.append({
             "role": roles[role],
             "depth": str(number) if number is not None else BEFORE if place < first else AFTER,
             "aofe_ratio": measured.aofe_ratio.value,
@@ -72,7 +73,7 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[dict[str, Any]]:
             "weights_excess": weights.excess_ratio,
             "nfa": row.nfa,
         })  # fmt: skip
-    return found
+    return rows
 
 
 def split_name(name: str) -> tuple[str, int | None]:
@@ -123,7 +124,7 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
         chart = _heat(rows, heat, most=1.0 if heat == "nfa" else reach)
         panels += [
             Panel(chart=chart, title=heading, width=WIDTH, height=height),
-            Panel(chart=_lines(rows, name, chance), title=title, width=WIDTH, height=max(height, LEAST_HEIGHT)),
+            Panel(chart=_lines(rows, name, chance=chance), title=title, width=WIDTH, height=max(height, LEAST_HEIGHT)),
         ]
     message = layers_message(rows, whose=whose)
     return Drawing(message=message, caption=CAPTION, panels=tuple(panels), columns=2, aligned=False)
@@ -142,7 +143,7 @@ def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
     return f"{whose}: interaction is above chance in {count}, most at {where} ({size})"
 
 
-def _known(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+def _known(rows: Iterable[Mapping[str, Any]], name: str) -> list[Json]:
     """The layers that have the quantity, each with its words."""
     words = {BEFORE: "before the first block", AFTER: "after the last block"}
     return [
@@ -157,30 +158,30 @@ def _heat(rows: Sequence[Mapping[str, Any]], name: str, *, most: float) -> Spec:
     roles, depths = _roles(rows), _depths(rows)
     values = [{**row, "label": f"{row[name]:z.2f}"} for row in _known(rows, name)]
     key = {"title": None, "orient": "right", "gradientLength": CELL * len(roles) - 10, "values": [-most, 0, most]}
-    color = shaded(name, [-most, most], SIGNED_RAMP, key, interpolate="rgb")
+    color = shaded(name, [-most, most], colours=SIGNED_RAMP, key=key, interpolate="rgb")
     role = {"field": "role", "type": "nominal", "sort": roles, "title": None}
     place: Spec = {"x": _depth_axis(depths), "y": role}
     cells = marks(values, "rect", **place, said=True, color=color, stroke=SURFACE, strokeWidth=1.5)
-    strong = when(f"abs(datum.{name}) > {0.6 * most}", SURFACE, INK)
+    strong = when(f"abs(datum.{name}) > {0.6 * most}", SURFACE, other=INK)
     numbers = marks(values, "text", **place, text="label", color=strong, fontSize=10)
     layers = [cells, numbers] if len(depths) <= MOST_NUMBERED else [cells]
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
 
 
-def _lines(rows: Sequence[Mapping[str, Any]], name: str, chance: str) -> Spec:
+def _lines(rows: Sequence[Mapping[str, Any]], name: str, *, chance: str) -> Spec:
     """One line a role; intervals where they are known, chance as a thin line."""
     roles, depths, values = _roles(rows), _depths(rows), _known(rows, name)
     for row in values if chance else ():
         row["said"] += f" (by chance {row[chance]:.3f})"
     key = legend(column=140) if len(roles) > 1 else None
-    color, dash, form = (told_apart("role", roles, looks, key) for looks in (SERIES, DASHES, SHAPES))
+    color, dash, form = (told_apart("role", roles, looks=looks, key=key) for looks in (SERIES, DASHES, SHAPES))
     least = min(0.0, *(row[name] for row in values))
     x = _depth_axis(depths)
     place: Spec = {"x": x, "color": color}
     size = 36 if len(depths) <= MOST_NUMBERED else 14
     return layered(
         x,
-        linear_axis(name, None, (least - 0.03, 1.03), format=".1f"),
+        linear_axis(name, None, limits=(least - 0.03, 1.03), format=".1f"),
         marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=1.6),
         *([marks(values, "rule", **place, y="low", y2="high", strokeWidth=1.4, opacity=0.6)] * (chance == "null")),
         *([marks(values, "line", **place, y=chance, strokeWidth=0.8, opacity=0.8)] if chance else []),
@@ -194,8 +195,8 @@ def _roles(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _depths(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Columns in order: before the blocks, the blocks by number, after them."""
-    found = {row["depth"] for row in rows}
-    return sorted(found, key=lambda name: -1 if name == BEFORE else math.inf if name == AFTER else int(name))
+    depths = {row["depth"] for row in rows}
+    return sorted(depths, key=lambda name: -1 if name == BEFORE else math.inf if name == AFTER else int(name))
 
 
 def _depth_axis(depths: Sequence[str]) -> Spec:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from interlaw.interaction import Layers, LayersDifference
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.layers_figure import short_names, split_name
 from interlaw.report.look import INK, SERIES, SHAPES
@@ -19,25 +19,25 @@ CAPTION = (
 )
 
 
-def pair_rows(sides: Mapping[str, Layers]) -> list[dict[str, Any]]:
+def pair_rows(sides: Mapping[str, Layers]) -> list[Json]:
     """The plotted numbers: one row a layer of either network.
 
     A layer's place is its block's number, or its part of the depth where the networks have not equally many blocks.
     Its role is its name without that number; where the networks share no role, all layers have the role "all layers".
     """
     places = {side: [split_name(row.name) for row in layers] for side, layers in sides.items()}
-    depths = {side: max((n for _, n in found if n is not None), default=0) for side, found in places.items()}
+    depths = {side: max((n for _, n in rows if n is not None), default=0) for side, rows in places.items()}
     alike = len(set(depths.values())) == 1
-    roles = list(dict.fromkeys(role for found in places.values() for role, _ in found))
-    shared = set.intersection(*({role for role, _ in found} for found in places.values()))
+    roles = list(dict.fromkeys(role for rows in places.values() for role, _ in rows))
+    shared = set.intersection(*({role for role, _ in rows} for rows in places.values()))
     short = dict(zip(roles, short_names(roles), strict=True)) if shared and len(roles) <= MOST_PANELS else {}
-    found = []
+    rows = []
     for side, layers in sides.items():
         for order, (row, (role, number)) in enumerate(zip(layers, places[side], strict=True)):
             block = number if number is not None else 0 if order == 0 else depths[side]
             part = block / max(depths[side], 1) if short else order / max(len(layers) - 1, 1)
             excess = row.interaction.excess
-            found.append(
+            rows.append(
                 {
                     "network": side,
                     "layer": row.name,
@@ -49,7 +49,7 @@ def pair_rows(sides: Mapping[str, Layers]) -> list[dict[str, Any]]:
                     "said": f"{side}, {row.name}: {excess.value:+.3f} ({excess.low:+.3f} to {excess.high:+.3f})",
                 }
             )
-    return found
+    return rows
 
 
 def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
@@ -68,14 +68,14 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
     x = linear_axis(
         "place",
         "block" if by_block else "place in the network (0: first, 1: last)",
-        (-0.04 * most, 1.04 * most),
+        limits=(-0.04 * most, 1.04 * most),
         grid=False,
         **({"format": "d", "values": list(range(int(most) + 1))} if by_block else {"format": ".1f", "tickCount": 5}),
     )
-    y = linear_axis("excess", "above chance", (min(reach) - margin, max(reach) + margin))
+    y = linear_axis("excess", "above chance", limits=(min(reach) - margin, max(reach) + margin))
     panels = tuple(
         Panel(
-            chart=_panel([row for row in values if row["role"] == role], list(sides), x, y),
+            chart=_panel([row for row in values if row["role"] == role], list(sides), x=x, y=y),
             title=role,
             width=260 if len(roles) > 1 else 640,
             height=170,
@@ -85,10 +85,10 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
     return Drawing(message=message, caption=CAPTION, panels=panels)
 
 
-def _panel(values: list[dict[str, Any]], names: list[str], x: Spec, y: Spec) -> Spec:
+def _panel(values: list[Json], names: list[str], *, x: Spec, y: Spec) -> Spec:
     """The layers of one role."""
     key = legend(column=220)
-    color, form = (told_apart("network", names, looks, key) for looks in (SERIES, SHAPES))
+    color, form = (told_apart("network", names, looks=looks, key=key) for looks in (SERIES, SHAPES))
     place: Spec = {"x": "place", "color": color}
     return layered(
         x,
@@ -100,9 +100,9 @@ def _panel(values: list[dict[str, Any]], names: list[str], x: Spec, y: Spec) -> 
     )
 
 
-def difference_in_words(found: LayersDifference, names: tuple[str, str]) -> str:
+def difference_in_words(difference: LayersDifference, names: tuple[str, str]) -> str:
     """Which network's layers exceed chance by more, in one sentence."""
-    mean, level = found.mean, f"{found.level:.0%}"
+    mean, level = difference.mean, f"{difference.level:.0%}"
     span = f"{mean.value:+.3f}, {level} interval {mean.low:+.3f} to {mean.high:+.3f}"
     if mean.low <= 0 <= mean.high:
         said = (
@@ -112,8 +112,10 @@ def difference_in_words(found: LayersDifference, names: tuple[str, str]) -> str:
     else:
         larger, name = ("A", names[0]) if mean.value > 0 else ("B", names[1])
         said = f"On average over the layers, {larger} ({name}) has more interaction above chance"
-    if not found.layers:
+    if not difference.layers:
         return f"{said} (A - B: {span}); they do not have the same layers, so these are not compared one by one"
-    a, b, open_ = found.count()
-    counts = f"of {counted(len(found.layers), 'layer')} A is larger in {a}, B in {b}, and {open_} cannot be told apart"
+    a, b, open_ = difference.count()
+    counts = (
+        f"of {counted(len(difference.layers), 'layer')} A is larger in {a}, B in {b}, and {open_} cannot be told apart"
+    )
     return f"{said} (A - B: {span}); {counts} ({level} for all of them together)"

@@ -7,22 +7,23 @@ import math
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.report.document import document, drawn
-from interlaw.report.live_figure import live_drawing, live_rows
+from interlaw.report.live_figure import RunningTrial, live_drawing, live_rows
 from interlaw.report.page import page
 from interlaw.report.results import load_results
-from interlaw.report.wording import budget_text
+from interlaw.report.wording import budget_text, number
 from interlaw.runs import RunFolder, TrialFolder, require_run, run_name
 from interlaw.sweep import RunStatus, run_status
 
 SCRIPTS = ("page.js", "live.js")
-MOST_REASONS = 3  # of failed trials, beside those that run
-MOST_POINTS = 200
+MOST_REASONS = 3  # of failed trials, beside those that run: the list stays on one screen
+MOST_POINTS = 200  # of a trial's losses: a panel of 600 pixels shows no more
 # a long run is not read, and its law not fitted, all the time: an answer is good for this many times as long as it took
 SHARE = 5.0
+MINUTE, HOUR = 60, 3600  # seconds
 
 
 class LiveRun:
@@ -40,11 +41,11 @@ class LiveRun:
         self._making = threading.Lock()
         self._made: tuple[float, str, str] = (0.0, "", "")
         self._reading = threading.Lock()
-        self._read: tuple[float, dict[str, Any]] = (0.0, {})
+        self._read: tuple[float, Json] = (0.0, {})
         self._seen: dict[str, list[list[float]]] = {}
         require_run(location)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Json:
         """Counts of the trials by state, those that run with their losses so far, and the page's version."""
         with self._reading:
             good_until, status = self._read
@@ -55,7 +56,7 @@ class LiveRun:
                 self._read = (ended + SHARE * (ended - started), status)
             return status
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Json:
         run = require_run(self._location)
         running = [self._running(trial) for trial in run.trials() if trial.is_running()]
         status = run_status(run)
@@ -71,7 +72,7 @@ class LiveRun:
             "losses": live_rows(running),
         }
 
-    def _running(self, trial: TrialFolder) -> dict[str, Any]:
+    def _running(self, trial: TrialFolder) -> RunningTrial:
         """Where one trial stands; its losses are those seen while somebody was watching."""
         progress, spec = trial.progress(), trial.spec()
         losses = self._seen.setdefault(trial.key, [])
@@ -81,14 +82,13 @@ class LiveRun:
             if len(losses) > MOST_POINTS:
                 del losses[1:-1:2]
         shape = spec.shape
-        return {
-            "key": trial.key,
-            "name": f"{budget_text(float(spec.budget.amount), spec.budget.kind)}, {shape['depth']} x {shape['width']}, "
-            f"seed {spec.training.seed}",
-            "step": step,
-            "steps": progress.get("steps", spec.training.steps),
-            "losses": losses,
-        }
+        budget = budget_text(float(spec.budget.amount), spec.budget.kind)
+        return RunningTrial(
+            name=f"{budget}, {shape['depth']} x {shape['width']}, seed {spec.training.seed}",
+            step=step,
+            steps=progress.get("steps", spec.training.steps),
+            losses=losses,
+        )
 
     def page(self) -> str:
         """The report of what has ended, or a page that waits for the first trial; made once a version."""
@@ -109,9 +109,7 @@ class LiveRun:
 
     def _page(self, run: RunFolder, now: str) -> str:
         if not run.records():
-            return waiting_page(
-                run_name(run), now, reason="No trial has ended yet, so nothing can be told of the shapes."
-            )
+            return waiting_page(run_name(run), now, reason="No trial has ended yet, so nothing is known of the shapes.")
         try:
             results = load_results(self._location)
         except InterlawError as error:  # none ended well
@@ -126,7 +124,7 @@ def version(run: RunFolder) -> str:
         record = trial.path / "record.json"
         ended = record.stat().st_mtime_ns if record.exists() else 0
         digest.update(f"{trial.key} {ended}\n".encode())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def waiting_page(name: str, now: str, *, reason: str) -> str:
@@ -138,7 +136,7 @@ def waiting_page(name: str, now: str, *, reason: str) -> str:
         data={"live": now, **data},
         scripts=SCRIPTS,
         connect=True,
-        live=figures[0]["panels"][0],
+        live=figures[0].cells[0],
         reason=reason,
     )
 
@@ -164,12 +162,12 @@ def duration(seconds: float) -> str:
         >>> duration(42.1), duration(600), duration(9000)
         ('43 seconds', '10 minutes', '2.5 hours')
     """
-    if seconds < 90:
+    if seconds < 1.5 * MINUTE:
         return f"{math.ceil(seconds)} seconds"
-    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.2g} hours"
+    return f"{round(seconds / MINUTE)} minutes" if seconds < 1.5 * HOUR else f"{seconds / HOUR:.2g} hours"
 
 
-def trial_text(trial: dict[str, Any]) -> str:
+def trial_text(trial: RunningTrial) -> str:
     """One running trial in a line."""
-    loss = f", training loss {trial['losses'][-1][1]:.4g}" if trial["losses"] else ""
-    return f"{trial['name']}: step {trial['step']:,} of {trial['steps']:,}{loss}"
+    loss = f", training loss {number(trial.losses[-1][1])}" if trial.losses else ""
+    return f"{trial.name}: step {trial.step:,} of {trial.steps:,}{loss}"

@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import SERIES
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks
+from interlaw.report.wording import number
 
 MARKS: dict[str, Spec] = {"line": {}, "point": {"filled": True, "size": 14, "opacity": 1}}
 NOW = "now"  # the data's name, by which the page's script puts in what the server says
 
 
-def live_rows(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class RunningTrial:
+    """Where a trial stands.
+
+    Attributes:
+        name: Its budget, shape and seed.
+        step: The last step that it wrote down.
+        steps: All its steps.
+        losses: Step and training loss, as far as somebody watched.
+    """
+
+    name: str
+    step: float
+    steps: float
+    losses: Sequence[Sequence[float]]
+
+
+def live_rows(trials: Sequence[RunningTrial]) -> list[Json]:
     """The plotted numbers: loss by share of the steps, one row a point.
 
     Example:
-        >>> live_rows([{"name": "2 x 16", "steps": 50, "losses": [[10, 4.5]]}])
+        >>> live_rows([RunningTrial(name="2 x 16", step=20, steps=50, losses=[[10, 4.5]])])
         [{'trial': '2 x 16', 'share': 0.2, 'loss': 4.5, 'said': '2 x 16: training loss 4.5 at step 10'}]
     """
     return [
         {
-            "trial": trial["name"],
-            "share": step / max(trial["steps"], 1),
+            "trial": trial.name,
+            "share": step / max(trial.steps, 1),
             "loss": loss,
-            "said": f"{trial['name']}: training loss {loss:.4g} at step {step}",
+            "said": f"{trial.name}: training loss {number(loss)} at step {step}",
         }
         for trial in trials
-        for step, loss in trial["losses"]
+        for step, loss in trial.losses
     ]
 
 
@@ -40,12 +59,11 @@ def live_drawing() -> Drawing:
         "scale": {"range": list(SERIES)},
         "legend": legend("trial", column=220, symbolType="stroke"),
     }
-    told = {"field": "said", "type": "nominal"}
-    shown: Spec = {"x": "share", "y": "loss", "color": color, "tooltip": told}
-    loss = linear_axis("loss", "training loss", (0.0, 1.0), format="~g")
+    shown: Spec = {"x": "share", "y": "loss", "color": color, "tooltip": {"field": "said", "type": "nominal"}}
+    loss = linear_axis("loss", "training loss", limits=(0.0, 1.0), format="~g")
     loss["scale"] = {"zero": False}  # what runs sets the range
     chart = layered(
-        linear_axis("share", "share of the steps", (0.0, 1.0), format=".0%"),
+        linear_axis("share", "share of the steps", limits=(0.0, 1.0), format=".0%"),
         loss,
         *({**marks([], kind, **shown, **look), "data": {"name": NOW}} for kind, look in MARKS.items()),
     )

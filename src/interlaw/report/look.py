@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import cycle
-from typing import Any
+
+from interlaw.plain import Json
 
 # Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
 INK = "#1d2733"
@@ -49,7 +50,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
-CONFIG: dict[str, Any] = {
+CONFIG: Json = {
     "background": SURFACE,
     "font": FONT,
     "view": {"stroke": None},
@@ -159,10 +160,10 @@ def ramp(count: int) -> list[str]:
     if count == 1:
         return [DEPTH_RAMP[-1]]
     stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]
-    found = []
+    shades = []
     for place in range(count):
         at = place / (count - 1) * (len(stops) - 1)
         start = min(int(at), len(stops) - 2)
         mixed = [round(a + (at - start) * (b - a)) for a, b in zip(stops[start], stops[start + 1], strict=True)]
-        found.append("#" + "".join(f"{part:02x}" for part in mixed))
-    return found
+        shades.append("#" + "".join(f"{part:02x}" for part in mixed))
+    return shades

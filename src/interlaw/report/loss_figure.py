@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from interlaw import laws
+from interlaw.plain import Json
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
@@ -44,7 +45,7 @@ class LossPanel:
     """
 
     fit: laws.BudgetFit
-    seeds: tuple[dict[str, Any], ...]
+    seeds: tuple[Json, ...]
     budget_text: str
 
     @property
@@ -120,11 +121,11 @@ def star_note(fit: laws.BudgetFit | laws.TreatedBudget) -> str:
     """R* with its interval, or why there is none, in a few words."""
     star = fit.r_star
     if star.value is not None:
-        return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, '.2g')})"
+        return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, form='.2g')})"
     return f"no R*: {laws.status_text(star)}"
 
 
-def star_ends(fit: laws.BudgetFit | laws.TreatedBudget, limits: tuple[float, float]) -> dict[str, Any]:
+def star_ends(fit: laws.BudgetFit | laws.TreatedBudget, limits: tuple[float, float]) -> Json:
     """Where the bar of R* ends inside an axis, as `interval_bars` takes it."""
     star = fit.r_star
     return {
@@ -140,7 +141,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     x_limits, limits = ratio_limits(panels), loss_limits(panels)
     drawn = tuple(
         Panel(
-            chart=_chart(panel, x_limits, of_panel, loss_unit=loss_unit),
+            chart=_chart(panel, of_panel, x_limits=x_limits, loss_unit=loss_unit),
             title=panel.budget_text,
             note=star_note(panel.fit),
             belongs={"budget": panel.fit.budget},
@@ -173,21 +174,21 @@ def _reaches_beyond(panel: LossPanel, top: float) -> bool:
     return any(loss > top for _, loss in panel.places) or bool(_crossings(panel.fit, top))
 
 
-def _chart(panel: LossPanel, x_limits: tuple[float, float], limits: Limits, *, loss_unit: str) -> Spec:
+def _chart(panel: LossPanel, limits: Limits, *, x_limits: tuple[float, float], loss_unit: str) -> Spec:
     return layered(
-        log_axis("ratio", "R = depth / width", x_limits, most=5),
-        linear_axis("loss", f"test loss ({loss_unit})", limits),
-        *_intervals(panel.fit, limits, x_limits),
+        log_axis("ratio", "R = depth / width", limits=x_limits, most=5),
+        linear_axis("loss", f"test loss ({loss_unit})", limits=limits),
+        *_intervals(panel.fit, limits, x_limits=x_limits),
         *_curve(panel.fit, limits.top),
         _seeds(panel, limits.top),
         _means(panel.fit, limits.top),
         # above the panel, so that nothing lies under them
         marks(depth_rows(panel.fit, x_limits), "text", x="ratio", y={"value": -5}, text="depth", **NUMBER),
-        *_star(panel.fit, x_limits, limits.floor),
+        *_star(panel.fit, x_limits, floor=limits.floor),
     )
 
 
-def _intervals(fit: laws.BudgetFit, limits: Limits, x_limits: tuple[float, float]) -> list[Spec]:
+def _intervals(fit: laws.BudgetFit, limits: Limits, *, x_limits: tuple[float, float]) -> list[Spec]:
     """The loss interval as a band over the whole height, the interaction interval as a bar on the floor."""
     interval, interaction = fit.loss_interval, fit.interaction_interval
     layers = []
@@ -245,15 +246,15 @@ def _seeds(panel: LossPanel, top: float) -> Spec:
             "sign": "stroke" if seed["adjusted"] <= top else BEYOND,
             "seed": seed["seed"],
             "key": seed["key"],
-            "shape": shape_key(panel.fit.budget, seed["depth"], seed["width"]),
+            "shape": shape_key(panel.fit.budget, depth=seed["depth"], width=seed["width"]),
             "said": f"{shape_name(seed['depth'], seed['width'])}, seed {seed['seed']}: loss {number(seed['loss'])}",
         }
         for seed in panel.seeds
     ]
-    size = when("datum.sign == 'stroke'", 110, 40)
+    size = when("datum.sign == 'stroke'", 110, other=40)
     stroke: Spec = {"shape": SIGN, "size": size, "strokeWidth": 1.6, "color": MUTED, "cursor": "pointer"}
-    told = {"field": "said", "type": "nominal"}  # to the pointer alone: a reader by keyboard walks the means
-    return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=told, opacity=chosen_opacity(), **stroke)
+    words = {"field": "said", "type": "nominal"}  # to the pointer alone: a reader by keyboard walks the means
+    return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=words, opacity=chosen_opacity(), **stroke)
 
 
 def _means(fit: laws.BudgetFit, top: float) -> Spec:
@@ -267,15 +268,15 @@ def _means(fit: laws.BudgetFit, top: float) -> Spec:
             "loss": min(point.adjusted, top),
             "sign": "circle" if point.adjusted <= top else BEYOND,
             "used": point.in_window,
-            "shape": shape_key(fit.budget, point.depth, point.width),
+            "shape": shape_key(fit.budget, depth=point.depth, width=point.width),
             "said": f"{name}: loss {number(point.loss)}, mean of {point.num_runs}{corrected}",
         })  # fmt: skip
     dot: Spec = {"shape": SIGN, "size": 48, "stroke": INK, "strokeWidth": 1.5, "fillOpacity": 1, "cursor": "pointer"}
-    look: Spec = {"fill": when("datum.used", INK, SURFACE), "opacity": chosen_opacity(), **dot}
+    look: Spec = {"fill": when("datum.used", INK, other=SURFACE), "opacity": chosen_opacity(), **dot}
     return marks(values, "point", x="ratio", y="loss", said=True, **look)
 
 
-def depth_rows(fit: laws.BudgetFit, x_limits: tuple[float, float]) -> list[dict[str, Any]]:
+def depth_rows(fit: laws.BudgetFit, x_limits: tuple[float, float]) -> list[Json]:
     """The numbers of layers to print, from the left; one that would overlap its neighbour is left out."""
     kept, free = [], -math.inf
     for point in sorted(fit.points, key=lambda each: each.ratio):
@@ -287,7 +288,7 @@ def depth_rows(fit: laws.BudgetFit, x_limits: tuple[float, float]) -> list[dict[
     return kept
 
 
-def _star(fit: laws.BudgetFit, x_limits: tuple[float, float], floor: float) -> list[Spec]:
+def _star(fit: laws.BudgetFit, x_limits: tuple[float, float], *, floor: float) -> list[Spec]:
     """R* with its interval below the curve's minimum; an arrow where no bound is known."""
     star, curve = fit.r_star, fit.curve
     if star.value is None:
@@ -302,7 +303,7 @@ def _star(fit: laws.BudgetFit, x_limits: tuple[float, float], floor: float) -> l
     ]
 
 
-def shape_key(budget: float, depth: int, width: int) -> str:
+def shape_key(budget: float, *, depth: int, width: int) -> str:
     """What names a shape of a run in every panel and in the table."""
     return f"{budget:g}:{depth}x{width}"
 

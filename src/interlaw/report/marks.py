@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from interlaw.plain import Json
 from interlaw.report.look import TICKS, nice_ticks, power_of_ten
 
-Spec = dict[str, Any]
+Spec: TypeAlias = Json  # of Vega-Lite: a chart, a layer, an axis or a channel
 LEGEND_COLUMN = 150  # pixels that a column of a legend takes, about
 # what a place needs beside its field; the second end of an interval has the measure of the first
 PLACES = {
@@ -83,8 +84,8 @@ def layered(x: Spec, y: Spec, *layers: Spec, **options: Any) -> Spec:
 def log_axis(
     field: str,
     title: str,
-    limits: tuple[float, float],
     *,
+    limits: tuple[float, float],
     most: int = 6,
     ticks: Sequence[float] = (),
     **axis: Any,
@@ -105,7 +106,7 @@ def log_axis(
     }
 
 
-def linear_axis(field: str, title: str | None, limits: tuple[float, float], **axis: Any) -> Spec:
+def linear_axis(field: str, title: str | None, *, limits: tuple[float, float], **axis: Any) -> Spec:
     """A linear axis that ends where the limits say."""
     return {
         "field": field,
@@ -115,7 +116,7 @@ def linear_axis(field: str, title: str | None, limits: tuple[float, float], **ax
     }
 
 
-def listed(field: str, names: Sequence[str], **axis: Any) -> Spec:
+def name_axis(field: str, names: Sequence[str], **axis: Any) -> Spec:
     """An axis of names, in their order."""
     return {
         "field": field,
@@ -131,14 +132,14 @@ def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: 
     return {"title": title, "orient": "bottom", "direction": "horizontal", "columns": columns, **options}
 
 
-def told_apart(field: str, names: Iterable[str], values: Sequence[Any], key: Spec | None = None) -> Spec:
+def told_apart(field: str, names: Iterable[str], *, looks: Sequence[Any], key: Spec | None = None) -> Spec:
     """A channel that tells names apart: colours, forms or dashes, from the start again where they end."""
     domain = list(names)
-    scale = {"domain": domain, "range": list(islice(cycle(values), len(domain)))}
+    scale = {"domain": domain, "range": list(islice(cycle(looks), len(domain)))}
     return {"field": field, "type": "nominal", "scale": scale, "sort": None, "legend": key}
 
 
-def shaded(field: str, domain: Sequence[float], colours: Sequence[str], key: Spec | None, **scale: Any) -> Spec:
+def shaded(field: str, domain: Sequence[float], *, colours: Sequence[str], key: Spec | None, **scale: Any) -> Spec:
     """A channel of colours that go from one number to another."""
     return {
         "field": field,
@@ -148,7 +149,7 @@ def shaded(field: str, domain: Sequence[float], colours: Sequence[str], key: Spe
     }
 
 
-def when(test: str, value: Any, other: Any) -> Spec:
+def when(test: str, value: Any, *, other: Any) -> Spec:
     """A channel with one value where a condition on `datum` holds, and another elsewhere."""
     return {"condition": {"test": test, "value": value}, "value": other}
 

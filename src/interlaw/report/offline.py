@@ -29,11 +29,11 @@ class _Offline:
         """The picture and the specification by their kind, and how wide the picture is."""
         if alt.renderers.active != "default":
             return super()._repr_mimebundle_(*args, **options)  # type: ignore[misc]
-        found = self.to_dict()  # type: ignore[attr-defined]
-        picture = rendered(found, form="png")
+        chart = self.to_dict()  # type: ignore[attr-defined]
+        picture = rendered(chart, form="png")
         width, height = (round(side / PIXELS) for side in struct.unpack(">II", picture[PNG_SIZE]))
         shown = {
-            VEGALITE: found,
+            VEGALITE: chart,
             "image/png": base64.b64encode(picture).decode(),
             "text/plain": repr(self),
         }
@@ -62,6 +62,6 @@ def whole(drawing: Drawing) -> Any:
     fitting = max(1, CELL_WIDTH // (max(panel.width for panel in drawing.panels) + BETWEEN))
     if drawing.aligned:  # the others have rows that belong together
         drawing = replace(drawing, columns=min(drawing.columns, fitting))
-    found = {**specification(drawing), "config": CONFIG}
-    kind = alt.ConcatChart if "concat" in found else alt.LayerChart if "layer" in found else alt.Chart
-    return offline(kind.from_dict(found, validate=False))  # `to_dict` checks it
+    chart = {**specification(drawing), "config": CONFIG}
+    kind = alt.ConcatChart if "concat" in chart else alt.LayerChart if "layer" in chart else alt.Chart
+    return offline(kind.from_dict(chart, validate=False))  # `to_dict` checks it

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from interlaw import __version__
 from interlaw.files import save
-from interlaw.report.document import asset, document, drawn, page_scripts, policy
-from interlaw.report.figure import Drawing
+from interlaw.plain import Json
+from interlaw.report.document import Cell, PageFigure, asset, document, drawn, page_scripts, policy
 from interlaw.report.figures import drawings
 from interlaw.report.live_figure import live_drawing
 from interlaw.report.loss_figure import shape_key
@@ -73,10 +74,9 @@ def page(results: RunResults, *, live: str = "") -> str:
         results: The run.
         live: The version of the run that this is, where the page is served and asks for newer ones; else empty.
     """
-    found = drawings(results)
-    figures, data = drawn([*found, *([("live", "The sweep now", live_drawing())] if live else [])])
-    running = figures.pop()["panels"][0] if live else None
-    hero = hero_panel(found, figures)
+    figures, data = drawn([*drawings(results), *([("live", "The sweep now", live_drawing())] if live else [])])
+    running = figures.pop().cells[0] if live else None
+
     measurement, estimators = measurement_table(results) if results.views and results.records else (None, [])
     parts = _parts(results, figures, live=bool(live))
     return document(
@@ -90,7 +90,7 @@ def page(results: RunResults, *, live: str = "") -> str:
         live=running,
         parts=parts,
         verdicts=verdicts(results),
-        hero=hero,
+        hero=hero_cell(figures),
         warnings=warnings_of(results),
         left_out=left_out_table(results),
         controls=controls(results),
@@ -105,24 +105,22 @@ def page(results: RunResults, *, live: str = "") -> str:
     )
 
 
-def hero_panel(found: Sequence[tuple[str, str, Drawing]], figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def hero_cell(figures: Sequence[PageFigure]) -> Cell:
     """The panel beside the verdict: R* against the budget where two name it, else the budget of which it speaks."""
-    by_name = {name: drawing for name, _, drawing in found}
-    panels = {figure["name"]: figure["panels"] for figure in figures}
-    budgets = by_name["loss-against-ratio"].panels
-    known = [place for place, panel in enumerate(budgets) if panel.note.startswith("R* =")]
-    if len(known) > 1:
-        return {**panels["best-ratio"][0], "belongs": {}, "wide": True}
-    return {**panels["loss-against-ratio"][known[0] if known else -1], "belongs": {}, "wide": True}
+    cells = {figure.name: figure.cells for figure in figures}
+    budgets = cells["loss-against-ratio"]
+    known = [cell for cell in budgets if cell.panel.note.startswith("R* =")]
+    hero = cells["best-ratio"][0] if len(known) > 1 else known[0] if known else budgets[-1]
+    return replace(hero, panel=replace(hero.panel, belongs={}), wide=True)  # shown whatever is switched off
 
 
-def _parts(results: RunResults, figures: Sequence[dict[str, Any]], *, live: bool) -> list[tuple[str, str]]:
+def _parts(results: RunResults, figures: Sequence[PageFigure], *, live: bool) -> list[tuple[str, str]]:
     """Anchor and words of every part, for the contents."""
     return [
         *([("live", "The sweep now")] if live else []),
         ("verdict", "Verdict"),
         *([("cautions", "Read with care")] if warnings_of(results) else []),
-        *((figure["name"], figure["title"]) for figure in figures),
+        *((figure.name, figure.title) for figure in figures),
         ("trials", "All trials"),
         ("measurement", "Measurement"),
         ("provenance", "Provenance"),
@@ -140,11 +138,11 @@ def subtitle(results: RunResults) -> str:
     return (
         f"{counted(len(rows), 'network')} ({families}) of {of_sizes}, from wide and shallow to narrow and deep: "
         f"{depths}, {counted(rows['seed'].nunique(), 'seed')}. Which shape has the lowest test loss, and does "
-        "interaction tell?"
+        "interaction show it?"
     )
 
 
-def controls(results: RunResults) -> dict[str, Any]:
+def controls(results: RunResults) -> Json:
     """What the reader can switch: budgets, seeds, and of what there are several, the view and the treatment."""
     kinds = dict(zip(results.table["budget"], results.table["budget_kind"], strict=True))
     treatments = list(dict.fromkeys(each.treatment for each in results.analyses))
@@ -175,7 +173,7 @@ def trials_table(results: RunResults) -> Table:
     trials: list[Any] = results.table.to_dict(orient="records")
     marks = [
         {
-            "shape": shape_key(row["budget"], row["depth"], row["width"]),
+            "shape": shape_key(row["budget"], depth=row["depth"], width=row["width"]),
             "key": row["key"],
             "treatment": row["treatment"],
         }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from interlaw.laws import SURE as DECIDED
+from interlaw.plain import Json
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.look import FAINT, INK, INTERACTION, LOSS_RAMP, MUTED, SHAPES, SURFACE, padded
 from interlaw.report.loss_figure import shape_key
@@ -20,14 +21,14 @@ CAPTION = (
     "Efficient is up (a high AOFE-ratio) and left (little AOFE); the green line joins the shapes that no other of "
     "their budget beats in both, and a green ring marks those that stay so in {decided:.0%} of the draws of seed and "
     "measurement error. Hollow marks: the AOFE-ratio that chance gives at the same dimension and effective rank. Only "
-    "the distance from it, drawn in the second panel, tells of structure."
+    "the distance from it, drawn in the second panel, shows structure."
 )
 KNOWN, SURE = "datum.null !== null", f"datum.probability >= {DECIDED}"
 MARK_SIZES = (30, 150)  # square pixels, from the least R to the largest
 RING = 2.2  # the area of a ring over that of its mark
 
 
-def plane_rows(analysis: Analysis) -> list[dict[str, Any]]:
+def plane_rows(analysis: Analysis) -> list[Json]:
     """The plotted numbers of one view, a row a shape (mean over its seeds); none where nothing was measured.
 
     Returns:
@@ -36,14 +37,14 @@ def plane_rows(analysis: Analysis) -> list[dict[str, Any]]:
         minus 1), `front` (no shape of the budget has a ratio as high at an energy as low), `probability` (that it lies
         on the front, under seed and measurement error; None where it is not known).
     """
-    found = []
+    rows = []
     for fit in analysis.fit.budgets:
         best = min(point.adjusted for point in fit.points)
         for point in fit.points:
             if point.aofe is None or point.aofe_ratio is None or not point.aofe > 0:
                 continue
             excess = point.excess_ratio
-            row: dict[str, Any] = {
+            row: Json = {
                 "budget": fit.budget,
                 "of": format_size(fit.budget),
                 "depth": point.depth,
@@ -56,10 +57,10 @@ def plane_rows(analysis: Analysis) -> list[dict[str, Any]]:
                 "loss": point.adjusted / best - 1,
                 "front": bool(point.pareto),
                 "probability": point.front_probability,
-                "shape": shape_key(fit.budget, point.depth, point.width),
+                "shape": shape_key(fit.budget, depth=point.depth, width=point.width),
             }
-            found.append({**row, "said": _said(row)})
-    return found
+            rows.append({**row, "said": _said(row)})
+    return rows
 
 
 def _said(row: Mapping[str, Any]) -> str:
@@ -91,7 +92,7 @@ def plane_message(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def draw_plane(rows: Sequence[dict[str, Any]], *, view: str) -> Drawing:
+def draw_plane(rows: Sequence[Json], *, view: str) -> Drawing:
     """The plane as it is measured, and above chance where chance is known."""
     above = [row for row in rows if row["excess"] is not None]
     charts = {f"AOFE-ratio and chance ({view})": _measured(rows)}
@@ -105,7 +106,7 @@ def draw_plane(rows: Sequence[dict[str, Any]], *, view: str) -> Drawing:
     return Drawing(message=plane_message(rows), caption=caption, panels=panels, columns=2)
 
 
-def _measured(rows: Sequence[dict[str, Any]]) -> Spec:
+def _measured(rows: Sequence[Json]) -> Spec:
     looks = _looks(rows)
     hollow: Spec = {"stroke": MUTED, "fill": SURFACE, "fillOpacity": 1, "strokeWidth": 0.8, "size": 26}
     sizes = {**looks["size"], "scale": {**looks["size"]["scale"], "range": [RING * size for size in MARK_SIZES]}}
@@ -113,35 +114,37 @@ def _measured(rows: Sequence[dict[str, Any]]) -> Spec:
     line: Spec = {"color": INTERACTION, "strokeWidth": 1.8, "detail": "budget", "order": "aofe"}
     return layered(
         _across(rows),
-        linear_axis("aofe_ratio", "AOFE-ratio", padded([row[name] for row in rows for name in ("aofe_ratio", "null")])),
+        linear_axis(
+            "aofe_ratio", "AOFE-ratio", limits=padded([row[name] for row in rows for name in ("aofe_ratio", "null")])
+        ),
         marks(rows, "rule", x="aofe", y="aofe_ratio", y2="null", where=f"{BUDGET_ON} && {KNOWN}", color=FAINT),
         marks(rows, "point", x="aofe", y="null", where=f"{BUDGET_ON} && {KNOWN}", shape=looks["shape"], **hollow),
         marks(rows, "line", x="aofe", y="aofe_ratio", where=f"{BUDGET_ON} && datum.front", **line),
-        _shapes(rows, "aofe_ratio", looks),
+        _shapes(rows, "aofe_ratio", looks=looks),
         marks(rows, "point", x="aofe", y="aofe_ratio", where=f"{BUDGET_ON} && {SURE}", shape=looks["shape"], **ring),
         resolve={"scale": {"size": "independent"}},
     )
 
 
-def _above_chance(rows: Sequence[dict[str, Any]]) -> Spec:
+def _above_chance(rows: Sequence[Json]) -> Spec:
     zero = {"excess": 0.0, "said": "what chance gives"}
     return layered(
         _across(rows),
-        linear_axis("excess", "AOFE-ratio above chance", padded([0.0, *(row["excess"] for row in rows)])),
+        linear_axis("excess", "AOFE-ratio above chance", limits=padded([0.0, *(row["excess"] for row in rows)])),
         marks([zero], "rule", y="excess", said=True, color=MUTED, strokeDash=[4, 4]),
-        _shapes(rows, "excess", _looks(rows)),
+        _shapes(rows, "excess", looks=_looks(rows)),
     )
 
 
 def _across(rows: Sequence[Mapping[str, Any]]) -> Spec:
-    return log_axis("aofe", "AOFE, off-diagonal energy", padded([row["aofe"] for row in rows], log=True))
+    return log_axis("aofe", "AOFE, off-diagonal energy", limits=padded([row["aofe"] for row in rows], log=True))
 
 
-def _shapes(rows: Sequence[dict[str, Any]], height: str, looks: Spec) -> Spec:
+def _shapes(rows: Sequence[Json], height: str, *, looks: Spec) -> Spec:
     """A mark a shape."""
     key = legend("test loss above the budget's best", format=".0%", gradientLength={"expr": "min(160, room)"})
     look: Spec = {
-        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), 1e-3)], LOSS_RAMP, key),
+        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), 1e-3)], colours=LOSS_RAMP, key=key),
         "opacity": chosen_opacity(),
         "stroke": INK,
         "strokeWidth": 0.8,
@@ -161,7 +164,7 @@ def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
         "range": list(MARK_SIZES),
     }
     return {
-        "shape": told_apart("of", names, SHAPES, legend("budget", column=70)),
+        "shape": told_apart("of", names, looks=SHAPES, key=legend("budget", column=70)),
         "size": {"field": "ratio", "type": "quantitative", "scale": scale, "legend": None},
     }
 

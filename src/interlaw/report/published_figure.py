@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from interlaw import laws
+from interlaw.plain import Json
 from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
@@ -23,7 +23,7 @@ CAPTION = (
 )
 
 
-def published_lines() -> list[dict[str, Any]]:
+def published_lines() -> list[Json]:
     """The plotted numbers: every published law that states a best ratio, over the sizes that it covers and no further.
 
     Returns:
@@ -43,16 +43,16 @@ def published_lines() -> list[dict[str, Any]]:
 
 def draw_published(fit: laws.LawFit) -> Drawing:
     """R* of a fit among published laws and models."""
-    found = [each for each in fit.budgets if each.r_star.value is not None]
-    stars = [end for each in found for end in (each.r_star.value, each.r_star.low, each.r_star.high)]
+    optima = [each for each in fit.budgets if each.r_star.value is not None]
+    stars = [end for each in optima for end in (each.r_star.value, each.r_star.low, each.r_star.high)]
     chart = among_published(
         *line_layers(law_line(fit)),
-        *star_layers(found),
+        *star_layers(optima),
         sizes=[each.params_mean for each in fit.budgets],
         ratios=[end for end in stars if end],
     )
     panel = Panel(chart=chart, title="Beside published laws and models", width=640, height=380)
-    return Drawing(message=_message(found), caption=CAPTION, panels=(panel,))
+    return Drawing(message=_message(optima), caption=CAPTION, panels=(panel,))
 
 
 def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[float]) -> Spec:
@@ -66,7 +66,7 @@ def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[floa
     all_ratios = [*ratios, *(model.ratio for model in models), *(ratio for line in lines for ratio in line["ratio"])]
     return layered(
         size_axis(padded(all_sizes, log=True, margin=0.02)),
-        log_axis("ratio", "R = depth / width", padded(all_ratios, log=True)),
+        log_axis("ratio", "R = depth / width", limits=padded(all_ratios, log=True)),
         _model_dots(models),
         *_law_lines(lines),
         *layers,
@@ -81,13 +81,13 @@ def _message(fits: Sequence[laws.BudgetFit]) -> str:
     return f"R* of this run ({where}) beside what others published"
 
 
-def _law_lines(values: Sequence[dict[str, Any]]) -> list[Spec]:
+def _law_lines(values: Sequence[Json]) -> list[Spec]:
     """Lines told apart by colour and by dashes; a single size is a square."""
     names = [line["law"] for line in values]
     dots = [{**row, "params": row["params"][0], "ratio": row["ratio"][0]} for row in values if len(row["params"]) == 1]
     key = legend("published law", column=190, symbolType="stroke", symbolSize=400)
-    color = told_apart("law", names, dataset_colours(names), key)
-    dash = told_apart("law", names, DASHES, key)
+    color = told_apart("law", names, looks=dataset_colours(names), key=key)
+    dash = told_apart("law", names, looks=DASHES, key=key)
     shown: Spec = {"x": "params", "y": "ratio", "color": color, "said": True}
     return [
         marks(values, "line", **shown, flatten=("params", "ratio"), strokeDash=dash, strokeWidth=2),

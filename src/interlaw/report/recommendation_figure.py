@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.recommendation import Candidate, Recommendation
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import BEST, FAINT, GOOD, INK, MUTED, SURFACE, padded
@@ -15,11 +15,11 @@ from interlaw.report.published_figure import among_published
 from interlaw.report.wording import shape_name, span
 from interlaw.size import format_size
 
-PICKED = when("datum.pick", BEST, INK)  # the colour of a shape: the pick stands out
+PICKED = when("datum.pick", BEST, other=INK)  # the colour of a shape: the pick stands out
 SHAPE: Spec = {"size": 80, "stroke": SURFACE, "strokeWidth": 1, "fillOpacity": 1, "cursor": "pointer", "fill": PICKED}
 
 
-def candidate_rows(result: Recommendation) -> list[dict[str, Any]]:
+def candidate_rows(result: Recommendation) -> list[Json]:
     """The plotted numbers: a shape's ratio, size and predicted loss above the best of the budget, per cent."""
     return [
         {
@@ -73,8 +73,10 @@ def _cost(result: Recommendation) -> Spec:
     band = {"low": result.interval.low, "high": result.interval.high}
     _, top = padded([0.0, *(row["high"] for row in values)])
     return layered(
-        log_axis("ratio", "R = depth / width", padded([*band.values(), *(row["ratio"] for row in values)], log=True)),
-        linear_axis("penalty", "predicted loss above the best (%)", (-0.04 * top, top)),
+        log_axis(
+            "ratio", "R = depth / width", limits=padded([*band.values(), *(row["ratio"] for row in values)], log=True)
+        ),
+        linear_axis("penalty", "predicted loss above the best (%)", limits=(-0.04 * top, top)),
         marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
         *interval_bars(values, along="y", across="ratio", color=MUTED, width=1.2),
         marks(values, "text", x="ratio", y="penalty", text="depth", dx=13, dy=-9, fontSize=10, color=MUTED),
@@ -94,7 +96,7 @@ def _among(result: Recommendation) -> Spec:
     )
 
 
-def frontier_rows(result: Recommendation) -> list[dict[str, Any]]:
+def frontier_rows(result: Recommendation) -> list[Json]:
     """The plotted numbers, from fast to slow: milliseconds a decoded token, predicted loss above the best in per cent.
 
     `frontier` holds where no faster shape is predicted to lose as little.
@@ -105,21 +107,21 @@ def frontier_rows(result: Recommendation) -> list[dict[str, Any]]:
         # a decode too short to tell from the prompt's reading has no latency
         if one.measured is not None and math.isfinite(one.measured.decode_ms_per_token)
     ]
-    found: list[dict[str, Any]] = []
+    rows: list[Json] = []
     for one, times in sorted(timed, key=lambda pair: pair[1].decode_ms_per_token):
         penalty = 100 * one.penalty.value
-        found.append(
+        rows.append(
             {
                 "shape": one.name,
                 "latency": times.decode_ms_per_token,
                 "penalty": penalty,
                 "pick": one is result.pick,
-                "frontier": all(penalty < row["penalty"] for row in found),
+                "frontier": all(penalty < row["penalty"] for row in rows),
                 "said": f"{shape_name(one.shape.depth, one.shape.width)}: {times.decode_ms_per_token:.3g} ms a token, "
                 f"predicted loss {penalty:.2f}% above the best",
             }
         )
-    return found
+    return rows
 
 
 def draw_frontier(result: Recommendation) -> Drawing:
@@ -147,13 +149,13 @@ def draw_frontier(result: Recommendation) -> Drawing:
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
-def _frontier(values: list[dict[str, Any]]) -> Spec:
+def _frontier(values: list[Json]) -> Spec:
     limits = padded([row["latency"] for row in values], margin=0.12)
     _, top = padded([0.0, *(row["penalty"] for row in values)], margin=0.15)
     best = [row for row in values if row["frontier"]]
     return layered(
-        linear_axis("latency", "decoding one token (ms)", limits, tickCount=6),
-        linear_axis("penalty", "predicted loss above the best (%)", (0.0, top), format=".2f"),
+        linear_axis("latency", "decoding one token (ms)", limits=limits, tickCount=6),
+        linear_axis("penalty", "predicted loss above the best (%)", limits=(0.0, top), format=".2f"),
         marks(best, "line", x="latency", y="penalty", color=FAINT, strokeWidth=1.5),
         marks(values, "text", x="latency", y="penalty", text="shape", dy=-13, fontSize=11, color=MUTED),
         marks(values, "point", x="latency", y="penalty", said=True, **SHAPE),

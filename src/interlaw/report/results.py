@@ -83,7 +83,7 @@ def load_results(run_dir: str | Path) -> RunResults:
     folder = runs.require_run(run_dir)
     table = runs.load_table(run_dir)
     trials, records = folder.trials(), folder.records()
-    _check_any_done(table, folder, len(trials))
+    _check_any_done(table, folder, num_trials=len(trials))
     views = tuple(runs.measured_views(table))
     task = trials[0].spec().task
     return RunResults(
@@ -106,18 +106,18 @@ def _curve(folder: runs.RunFolder, key: str) -> tuple[list[float], list[float]]:
     return (curve["units"].tolist(), curve["val_loss"].tolist()) if len(curve) else ([], [])
 
 
-def _check_any_done(table: pd.DataFrame, folder: runs.RunFolder, num_trials: int) -> None:
+def _check_any_done(table: pd.DataFrame, folder: runs.RunFolder, *, num_trials: int) -> None:
     if not len(table):
         raise InterlawError(
             f"expected finished trials in {str(folder.path)!r}, found none of {num_trials}; "
             "run `interlaw sweep` on it (it does what is missing)"
         )
     if not is_final(table).any():
-        found = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
+        counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
         if (table["status"] == "done").any():
-            found += ", all of them to choose a learning rate"
+            counts += ", all of them to choose a learning rate"
         raise InterlawError(
-            f"expected at least one trial that ended well in {str(folder.path)!r}, found {found}; "
+            f"expected at least one trial that ended well in {str(folder.path)!r}, found {counts}; "
             "lower the learning rate or read the reasons with `interlaw status`"
         )
 
@@ -130,20 +130,20 @@ def is_final(table: pd.DataFrame) -> pd.Series[bool]:
 def analyses_of(table: pd.DataFrame, views: tuple[str, ...]) -> list[Analysis]:
     """One fit a treatment with a finished trial and a view."""
     final = table[is_final(table)]
-    found: list[Analysis] = []
+    analyses: list[Analysis] = []
     for treatment in sorted(final["treatment"].unique(), key=lambda name: (name != "fixed", name)):
         chosen = table[table["treatment"] == treatment].reset_index(drop=True)
         fit = None
         for view in views or ("",):
             renamed = runs.view_table(chosen, view=view or None)
             fit = laws.fit_law(renamed, losses_of=fit)  # every view has the same losses
-            found.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit))
-    return found
+            analyses.append(Analysis(treatment=str(treatment), view=view, table=renamed, fit=fit))
+    return analyses
 
 
 def by_treatment(analyses: Sequence[Analysis]) -> dict[str, list[Analysis]]:
     """The analyses of each learning-rate treatment, one a view."""
-    found: dict[str, list[Analysis]] = {}
+    groups: dict[str, list[Analysis]] = {}
     for each in analyses:
-        found.setdefault(each.treatment, []).append(each)
-    return found
+        groups.setdefault(each.treatment, []).append(each)
+    return groups

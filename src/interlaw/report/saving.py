@@ -34,24 +34,24 @@ def write_chart(path: str | Path, chart: Drawing | Any) -> Path:
         InterlawError: When the ending is none of these, or the file cannot be written.
     """
     path = require_figure_name(path)
-    found = specification(chart) if isinstance(chart, Drawing) else chart.to_dict()
-    save(path, rendered(found, form=path.suffix.removeprefix(".").lower()))
+    written = specification(chart) if isinstance(chart, Drawing) else chart.to_dict()
+    save(path, rendered(written, form=path.suffix.removeprefix(".").lower()))
     return path
 
 
-def rendered(found: Spec, *, form: str) -> bytes:
+def rendered(chart: Spec, *, form: str) -> bytes:
     """A specification as the bytes of a file."""
     import vl_convert
 
     if form == "svg":
-        return _renumbered(vl_convert.vegalite_to_svg(found)).encode()
+        return _renumbered(vl_convert.vegalite_to_svg(chart)).encode()
     if form == "pdf":
-        return bytes(vl_convert.vegalite_to_pdf(found))
-    return bytes(vl_convert.vegalite_to_png(found, scale=PIXELS))
+        return bytes(vl_convert.vegalite_to_pdf(chart))
+    return bytes(vl_convert.vegalite_to_png(chart, scale=PIXELS))
 
 
 def _renumbered(svg: str) -> str:
     """Names of clips and gradients from 0: Vega counts on through a process, so that equal charts would differ."""
     names = dict.fromkeys(re.findall(r'id="((?:clip|gradient_?)\d+)"', svg))
     places = {name: f"{re.sub(r'[0-9]+$', '', name)}{place}" for place, name in enumerate(names)}
-    return re.sub(r"\b(?:clip|gradient_?)\d+\b", lambda found: places.get(found.group(), found.group()), svg)
+    return re.sub(r"\b(?:clip|gradient_?)\d+\b", lambda match: places.get(match.group(), match.group()), svg)

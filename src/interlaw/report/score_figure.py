@@ -15,10 +15,10 @@ from interlaw.size import counted
 
 def scored_by_size(points: Sequence[PublishedRow]) -> dict[str, list[PublishedRow]]:
     """The scored models by size bin, smallest first; bins without any are left out."""
-    found = {
+    bins = {
         name: [point for point in points if point.size_bin == name and point.mmlu_pro is not None] for name in SIZE_BINS
     }
-    return {name: models for name, models in found.items() if models}
+    return {name: models for name, models in bins.items() if models}
 
 
 def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]) -> Drawing:
@@ -35,7 +35,7 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
     _, high = padded([model.score for model in scored])
     drawn = tuple(
         Panel(
-            chart=_chart(models, interval, x_limits, (0.0, high)),
+            chart=_chart(models, interval, x_limits=x_limits, y_limits=(0.0, high)),
             title=f"{size}, {counted(len(models), 'model')}",
             width=260,
             height=240,
@@ -54,6 +54,7 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
 def _chart(
     models: Sequence[PublishedRow],
     interval: tuple[float, float],
+    *,
     x_limits: tuple[float, float],
     y_limits: tuple[float, float],
 ) -> Spec:
@@ -69,10 +70,10 @@ def _chart(
     ]
     band = {"low": interval[0], "high": interval[1]}
     dot: Spec = {"size": 45, "strokeWidth": 1.3, "fillOpacity": 0.85, "opacity": 1}
-    dot |= {"fill": when("datum.guess", SURFACE, FIT), "stroke": when("datum.guess", MUTED, FIT)}
+    dot |= {"fill": when("datum.guess", SURFACE, other=FIT), "stroke": when("datum.guess", MUTED, other=FIT)}
     return layered(
-        log_axis("ratio", "R = depth / width", x_limits, most=5),
-        linear_axis("score", "MMLU-Pro (%)", y_limits),
+        log_axis("ratio", "R = depth / width", limits=x_limits, most=5),
+        linear_axis("score", "MMLU-Pro (%)", limits=y_limits),
         marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
         marks(values, "point", x="ratio", y="score", said=True, **dot),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from interlaw.laws import BudgetFit, status_text, verdict
@@ -16,31 +17,47 @@ from interlaw.size import format_size
 MOST_REASONS = 20
 
 
-def verdicts(results: RunResults) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class VerdictPart:
+    """The verdict under one learning-rate treatment.
+
+    Attributes:
+        heading: The treatment, where there are several.
+        lines: Label and sentence of each.
+        details: How each claim was tested.
+        table: Each budget's figures.
+    """
+
+    heading: str
+    lines: Sequence[tuple[str, str]]
+    details: Sequence[str]
+    table: Table
+
+
+def verdicts(results: RunResults) -> list[VerdictPart]:
     """The verdict in plain words, then each budget's figures; once a learning-rate treatment."""
     treated = by_treatment(results.analyses)
-    found = []
+    parts = []
     for treatment, analyses in treated.items():
         said = verdict(analyses[0].fit)
-        heading = f"Learning rate: {treatment}" if len(treated) > 1 else ""
-        found.append(
-            {
-                "heading": heading,
-                "lines": _so_far(said.lines, results.num_pending),
-                "details": list(said.details),
-                "table": budget_table(results, analyses),
-            }
+        parts.append(
+            VerdictPart(
+                heading=f"Learning rate: {treatment}" if len(treated) > 1 else "",
+                lines=_so_far(said.lines, results.num_pending),
+                details=said.details,
+                table=budget_table(results, analyses),
+            )
         )
-    return found
+    return parts
 
 
 def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple[str, str], ...]:
     """The verdict while trials are left: it speaks of those that ended, and the next step is to wait."""
     if not num_pending:
         return lines
-    (shape, found), *others, (following, _) = lines
+    (label, sentence), *others, (next_label, _) = lines
     wait = f"Trials left in the plan: {num_pending}. The verdict uses those that ended, and will change."
-    return ((f"{shape} so far", found), *others, (following, wait))
+    return ((f"{label} so far", sentence), *others, (next_label, wait))
 
 
 def budget_table(results: RunResults, analyses: Sequence[Analysis]) -> Table:
@@ -76,14 +93,14 @@ def _loss_interval_text(fit: BudgetFit) -> str:
 
 
 def _interaction_text(fit: BudgetFit) -> str:
-    found = fit.interaction_interval
-    if found is None:
+    interval = fit.interaction_interval
+    if interval is None:
         return "not measured on three shapes"
-    if found.low is None or found.high is None:
-        return f"not determined: {found.reason}"
-    if found.low == found.high:
-        return f"a single shape, R = {number(found.low, digits=3)}"
-    return span(found.low, found.high)
+    if interval.low is None or interval.high is None:
+        return f"not determined: {interval.reason}"
+    if interval.low == interval.high:
+        return f"a single shape, R = {number(interval.low, digits=3)}"
+    return span(interval.low, interval.high)
 
 
 def warnings_of(results: RunResults) -> list[str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from interlaw import laws
 from interlaw.errors import InterlawError
-from interlaw.plain import plain
-from interlaw.report.explorer import FIELDS, Measuring, answer, explorer_page
+from interlaw.plain import Json, plain
+from interlaw.report.explorer import FIELDS, Measuring, explorer_page, reply_to
 from interlaw.report.live import LiveRun
 
 LOOPBACK = "127.0.0.1"
@@ -25,7 +25,7 @@ HEADERS = {
 }
 LONGEST_QUERY = 2000  # letters: the form's fields take a tenth of it
 # what a request asks for, as name to text, to a page (text) or to values that are sent as JSON
-Answer = Callable[[Mapping[str, str]], str | dict[str, Any]]
+Answer = Callable[[Mapping[str, str]], str | Json]
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -45,7 +45,7 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def __init__(self, routes: Mapping[str, Answer], *, port: int = 0) -> None:
         self.routes = dict(routes)
-        if not 0 <= port <= 65_535:
+        if not 0 <= port <= 65_535:  # all that TCP has
             raise InterlawError(f"expected a port from 0 (any free one) to 65535, found {port}; choose one of these")
         try:
             super().__init__((LOOPBACK, port), _Reply)
@@ -75,7 +75,7 @@ class ReportServer(LoopbackServer):
         self.run = LiveRun(location)
         super().__init__({"/": lambda asked: self.run.page(), "/status.json": self._status}, port=port)
 
-    def _status(self, asked: Mapping[str, str]) -> dict[str, Any]:
+    def _status(self, asked: Mapping[str, str]) -> Json:
         try:
             return self.run.status()
         except InterlawError as error:  # the folder went away
@@ -97,9 +97,9 @@ class ExplorerServer(LoopbackServer):
         measuring = Measuring(fit=fit)
         routes: dict[str, Answer] = {
             "/": lambda asked: explorer_page({name: asked[name] for name in asked if name in FIELDS}, fit=fit),
-            "/answer.json": lambda asked: answer(asked, fit=fit),
+            "/answer.json": lambda asked: reply_to(asked, fit=fit),
             "/measure.json": measuring.start,
-            "/measured.json": measuring.tell,
+            "/measured.json": measuring.state,
         }
         super().__init__(routes, port=port)
 
@@ -110,37 +110,37 @@ class _Reply(BaseHTTPRequestHandler):
     server: LoopbackServer
     server_version = "interlaw"
     sys_version = ""
-    timeout = 30
+    timeout = 30  # seconds: a browser that has sent no request by then has gone
 
     def do_GET(self) -> None:
         """What a route answers; anything else is not here."""
         names = {f"{host}:{self.server.server_port}" for host in (LOOPBACK, "localhost")}
         if self.headers.get("Host") not in names:  # a page of another site, under a name that leads here
-            self._send(403, "text/plain", f"this page is served under {self.server.address} alone\n")
+            self._send(HTTPStatus.FORBIDDEN, f"this page is served under {self.server.address} alone\n")
             return
         place = urlsplit(self.path)
         # a browser says so when the page of another site asks: it could start a measurement
         if place.path != "/" and self.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-            self._send(403, "text/plain", f"only {self.server.address} may ask\n")
+            self._send(HTTPStatus.FORBIDDEN, f"only {self.server.address} may ask\n")
         elif place.path == "/favicon.ico":
-            self._send(204, "image/x-icon", "")
+            self._send(HTTPStatus.NO_CONTENT, "", kind="image/x-icon")
         elif place.path not in self.server.routes or len(place.query) > LONGEST_QUERY:
-            self._send(404, "text/plain", f"there is only {self.server.address}\n")
+            self._send(HTTPStatus.NOT_FOUND, f"there is only {self.server.address}\n")
         else:
             self._answer(self.server.routes[place.path], dict(parse_qsl(place.query, keep_blank_values=True)))
 
     def _answer(self, route: Answer, asked: Mapping[str, str]) -> None:
         try:
-            found = route(asked)
+            reply = route(asked)
         except InterlawError as error:
-            self._send(503, "text/plain", f"{error}\n")
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n")
             return
-        if isinstance(found, str):
-            self._send(200, "text/html", found)
+        if isinstance(reply, str):
+            self._send(HTTPStatus.OK, reply, kind="text/html")
         else:
-            self._send(200, "application/json", json.dumps(plain(found), allow_nan=False))
+            self._send(HTTPStatus.OK, json.dumps(plain(reply), allow_nan=False), kind="application/json")
 
-    def _send(self, status: int, kind: str, content: str) -> None:
+    def _send(self, status: HTTPStatus, content: str, *, kind: str = "text/plain") -> None:
         body = content.encode()
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")

@@ -53,7 +53,7 @@ def table_of(
     right: Sequence[str] = (),
     **options: Any,
 ) -> Table:
-    """A table of plain values: columns of numbers are found, formatted and aligned.
+    """A table of plain values: columns of numbers are formatted and aligned.
 
     Args:
         rows: Values by heading, or by the name of a column where there are `titles`.

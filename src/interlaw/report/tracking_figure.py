@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import FIT, INTERACTION, MUTED, padded
 from interlaw.report.marks import Spec, layered, linear_axis, marks, told_apart
@@ -13,19 +12,21 @@ from interlaw.tracking import TrackedPoint, Tracker
 MEASURED, CHANCE = "AOFE-ratio", "by chance"
 
 
-def tracking_rows(tracker: Tracker, view: str) -> list[dict[str, Any]]:
+def tracking_rows(tracker: Tracker, view: str) -> list[Json]:
     """The plotted numbers of a view: two rows a step, without steps that could not be measured.
 
     The range of chance is the interval of the excess, laid around chance: interaction lies inside exactly where its
     excess cannot be told from 0.
     """
-    found = []
+    rows = []
     for point in (each for each in tracker.points if each.view == view and not each.reason):
         measured = {"value": point.interaction, "low": point.low, "high": point.high}
         ends = {"low": point.interaction - point.excess_high, "high": point.interaction - point.excess_low}
         for what, values in ((MEASURED, measured), (CHANCE, {"value": point.null, **ends})):
-            found.append({"step": point.step, "what": what, **values, "said": _said(point.step, what, values["value"])})
-    return found
+            rows.append(
+                {"step": point.step, "what": what, **values, "said": _said(point.step, what, value=values["value"])}
+            )
+    return rows
 
 
 def draw_tracking(tracker: Tracker) -> Drawing:
@@ -42,8 +43,8 @@ def draw_tracking(tracker: Tracker) -> Drawing:
     views = list(dict.fromkeys(point.view for point in tracker.points if not point.reason))
     steps = [point.step for point in tracker.points] + list(tracker.losses)
     limits = (min(steps), max(*steps, min(steps) + 1))
-    x = linear_axis("step", "optimizer steps", limits, tickCount=6, tickMinStep=1, format="~s")
-    panels = [_view_panel(tracker, view, x) for view in views]
+    x = linear_axis("step", "optimizer steps", limits=limits, tickCount=6, tickMinStep=1, format="~s")
+    panels = [_view_panel(tracker, view, x=x) for view in views]
     if tracker.losses:
         panels.append(_loss_panel(tracker.losses, x))
     caption = (
@@ -53,15 +54,15 @@ def draw_tracking(tracker: Tracker) -> Drawing:
     return Drawing(message=_message(tracker, views), caption=caption, panels=tuple(panels), columns=1, shared=False)
 
 
-def _view_panel(tracker: Tracker, view: str, x: Spec) -> Panel:
+def _view_panel(tracker: Tracker, view: str, *, x: Spec) -> Panel:
     values = tracking_rows(tracker, view)
     ends = [row.get(name) for row in values for name in ("value", "low", "high")]
     known, chance = ([row for row in values if row["what"] == what] for what in (MEASURED, CHANCE))
-    color = told_apart("what", (MEASURED, CHANCE), (INTERACTION, MUTED), {"title": None})
-    dash = told_apart("what", (MEASURED, CHANCE), ([1, 0], [6, 3]))
+    color = told_apart("what", (MEASURED, CHANCE), looks=(INTERACTION, MUTED), key={"title": None})
+    dash = told_apart("what", (MEASURED, CHANCE), looks=([1, 0], [6, 3]))
     chart = layered(
         x,
-        linear_axis("value", "share of energy off the diagonal", padded(ends)),
+        linear_axis("value", "share of energy off the diagonal", limits=padded(ends)),
         marks(chance, "area", x="step", y="low", y2="high", color=MUTED, opacity=0.15),
         marks(known, "area", x="step", y="low", y2="high", color=INTERACTION, opacity=0.18),
         marks(values, "line", x="step", y="value", color=color, strokeDash=dash),
@@ -71,17 +72,19 @@ def _view_panel(tracker: Tracker, view: str, x: Spec) -> Panel:
 
 
 def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
-    values = [{"step": step, "loss": loss, "said": _said(step, "loss", loss)} for step, loss in sorted(losses.items())]
+    values = [
+        {"step": step, "loss": loss, "said": _said(step, "loss", value=loss)} for step, loss in sorted(losses.items())
+    ]
     chart = layered(
         x,
-        linear_axis("loss", "training loss", padded(losses.values())),
+        linear_axis("loss", "training loss", limits=padded(losses.values())),
         marks(values, "line", x="step", y="loss", color=FIT),
         marks(values, "point", x="step", y="loss", said=True, color=FIT, filled=True, size=30, opacity=1),
     )
     return Panel(chart=chart, title="training loss", width=560, height=180)
 
 
-def _said(step: int, what: str, value: float) -> str:
+def _said(step: int, what: str, *, value: float) -> str:
     return f"step {step}, {what}: {number(value)}"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import BEST, FIT, SHAPES, padded, ramp
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, told_apart, when
@@ -15,7 +15,7 @@ from interlaw.training import CoordinateCheck
 MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows
 
 
-def movement_rows(check: CoordinateCheck) -> list[dict[str, Any]]:
+def movement_rows(check: CoordinateCheck) -> list[Json]:
     """The plotted numbers of a check: movement by size and step, of the last block and of the outputs."""
     return [
         {
@@ -37,7 +37,7 @@ def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
     steps = len(checks[0].stream[0])
     panels = tuple(
         Panel(
-            chart=_check_chart(check, moved, steps),
+            chart=_check_chart(check, moved, steps=steps),
             title=f"{treatment_text(check.parametrization)}, over {check.axis}",
             note=f"slopes {check.stream_slope:+.2f} (last block) and {check.outputs_slope:+.2f} (outputs)",
             height=220,
@@ -52,15 +52,18 @@ def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
     return Drawing(message=message, caption=caption, panels=panels, columns=_columns([check.axis for check in checks]))
 
 
-def _check_chart(check: CoordinateCheck, moved: tuple[float, float], steps: int) -> Spec:
+def _check_chart(check: CoordinateCheck, moved: tuple[float, float], *, steps: int) -> Spec:
     values = movement_rows(check)
     last = [row for row in values if row["step"] == steps]
     names = ("last block", "outputs")
-    color, shape = told_apart("what", names, (FIT, BEST), legend(column=100)), told_apart("what", names, SHAPES)
+    color, shape = (
+        told_apart("what", names, looks=(FIT, BEST), key=legend(column=100)),
+        told_apart("what", names, looks=SHAPES),
+    )
     place: Spec = {"x": "size", "y": "moved", "color": color}
     return layered(
-        log_axis("size", check.axis, padded(check.sizes, log=True), ticks=check.sizes, format="d"),
-        log_axis("moved", "movement (root mean square)", moved),
+        log_axis("size", check.axis, limits=padded(check.sizes, log=True), ticks=check.sizes, format="d"),
+        log_axis("moved", "movement (root mean square)", limits=moved),
         marks(values, "line", **place, where=f"datum.step < {steps}", detail="step", strokeWidth=1, opacity=0.25),
         marks(last, "line", **place, strokeWidth=2),
         marks(last, "point", **place, said=True, shape=shape, filled=True, size=50, opacity=1),
@@ -94,7 +97,7 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
     )
 
 
-def rate_rows(curve: RateCurve) -> list[dict[str, Any]]:
+def rate_rows(curve: RateCurve) -> list[Json]:
     """The plotted numbers of one shape: loss above its best, per cent, at each rate."""
     best = min(curve.losses)
     return [
@@ -111,7 +114,10 @@ def rate_rows(curve: RateCurve) -> list[dict[str, Any]]:
 def _rate_chart(curves: Sequence[RateCurve]) -> Spec:
     sizes = [str(curve.size) for curve in curves]
     key = legend("size", column=60)
-    color, shape = told_apart("size", sizes, ramp(len(sizes)), key), told_apart("size", sizes, SHAPES, key)
+    color, shape = (
+        told_apart("size", sizes, looks=ramp(len(sizes)), key=key),
+        told_apart("size", sizes, looks=SHAPES, key=key),
+    )
     values = [row for curve in curves for row in rate_rows(curve)]
     best = [{"rate": curve.best_rate, "size": str(curve.size), "edge": curve.at_edge} for curve in curves]
     seeds = [
@@ -119,11 +125,11 @@ def _rate_chart(curves: Sequence[RateCurve]) -> Spec:
     ]
     limits = padded([rate for curve in curves for rate in curve.rates], log=True)
     near = [row for row in values if row["excess"] <= MOST_EXCESS]
-    dash = when("datum.edge", [2, 3], [1, 0])
+    dash = when("datum.edge", [2, 3], other=[1, 0])
     place: Spec = {"x": "rate", "y": "excess", "color": color}
     return layered(
-        log_axis("rate", "learning rate", limits, ticks=curves[0].rates, format=".1~e"),
-        linear_axis("excess", "loss above the shape's best (%)", (-0.9, MOST_EXCESS), format="d"),
+        log_axis("rate", "learning rate", limits=limits, ticks=curves[0].rates, format=".1~e"),
+        linear_axis("excess", "loss above the shape's best (%)", limits=(-0.9, MOST_EXCESS), format="d"),
         marks(best, "rule", x="rate", color=color, strokeDash=dash, strokeWidth=1.2, opacity=0.6),
         marks(values, "line", **place, strokeWidth=1.8, clip=True),
         marks(near, "point", **place, said=True, shape=shape, filled=True, size=35, opacity=1),

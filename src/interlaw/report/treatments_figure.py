@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
+from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel, chosen_opacity
 from interlaw.report.look import FAINT, MUTED, SERIES, SHAPES, SURFACE, nice_ticks, padded
 from interlaw.report.loss_figure import shape_key, star_ends, star_note
@@ -26,7 +26,9 @@ def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units:
     x_limits = padded([point.ratio for each in comparison.budgets for point in each.points], log=True)
     drawn = tuple(
         Panel(
-            chart=_chart([each for each in comparison.budgets if each.budget == size], names, x_limits, units),
+            chart=_chart(
+                [each for each in comparison.budgets if each.budget == size], names, x_limits=x_limits, units=units
+            ),
             title=budget_text(size, budget_kind),
             belongs={"budget": size},
             width=340,
@@ -54,7 +56,7 @@ def treatments_message(differences: Sequence[TreatmentDifference]) -> str:
 
 def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str) -> list[str]:
     """One sentence a pair of treatments and budget."""
-    found = []
+    sentences = []
     for each in comparison.differences if comparison else ():
         first, second = map(treatment_text, (each.first, each.second))
         where = f"{budget_text(each.budget, budget_kind)}, from {first} to {second}: "
@@ -64,11 +66,13 @@ def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str
             interval = span(each.low, each.high)
             said = f"R* times {number(each.factor, digits=3)} ({interval}): {VERDICTS.get(each.verdict, each.verdict)}"
         gain = "" if each.loss_change is None else f"; lowest loss {each.loss_change:+.2%}"
-        found.append(where + said + gain)
-    return found
+        sentences.append(where + said + gain)
+    return sentences
 
 
-def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tuple[float, float], units: Units) -> Spec:
+def _chart(
+    treated: Sequence[TreatedBudget], names: Sequence[str], *, x_limits: tuple[float, float], units: Units
+) -> Spec:
     losses = [point.adjusted for each in treated for point in each.points]
     low, high = min(losses), min(max(losses), min(losses) * (1 + CEILING))
     reach = max(high - low, 1e-3 * low)
@@ -80,16 +84,17 @@ def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tup
     # colour and form by treatment, one legend for both
     key = legend("learning rate", column=110)
     shown = [treatment_text(name) for name in names]
-    color, shape = (told_apart("treatment", shown, looks, key) for looks in (SERIES, SHAPES))
-    optima, edges = _stars(treated, x_limits, lambda name: floor + rung * (len(names) - names.index(name) - 0.5))
+    color, shape = (told_apart("treatment", shown, looks=looks, key=key) for looks in (SERIES, SHAPES))
+    heights = {name: floor + rung * (place + 0.5) for place, name in enumerate(reversed(names))}
+    optima, edges = _stars(treated, x_limits, heights=heights)
     curves, points = _curves(treated), _points(treated, high)
     banded = [row for row in curves if row["low"] is not None]
     dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color}
     ground = [{"low": floor, "high": strip, "name": "R*"}]
     sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": 70, "opacity": 1}
     return layered(
-        log_axis("ratio", "R = depth / width", x_limits),
-        linear_axis("loss", f"test loss ({units.loss})", y_limits, values=nice_ticks(strip, y_limits[1])),
+        log_axis("ratio", "R = depth / width", limits=x_limits),
+        linear_axis("loss", f"test loss ({units.loss})", limits=y_limits, values=nice_ticks(strip, y_limits[1])),
         marks(ground, "rect", y="low", y2="high", color=FAINT, opacity=0.25),
         marks(
             ground, "text", x={"value": 6}, y="low", text="name", align="left", baseline="bottom", dy=-4, color=MUTED
@@ -103,7 +108,7 @@ def _chart(treated: Sequence[TreatedBudget], names: Sequence[str], x_limits: tup
     )
 
 
-def _curves(treated: Sequence[TreatedBudget]) -> list[dict[str, Any]]:
+def _curves(treated: Sequence[TreatedBudget]) -> list[Json]:
     """Fitted curves of those with an optimum, with their bands."""
     return [
         {
@@ -119,13 +124,13 @@ def _curves(treated: Sequence[TreatedBudget]) -> list[dict[str, Any]]:
     ]
 
 
-def _points(treated: Sequence[TreatedBudget], high: float) -> list[dict[str, Any]]:
+def _points(treated: Sequence[TreatedBudget], high: float) -> list[Json]:
     return [
         {
             "treatment": (name := treatment_text(each.treatment)),
             "ratio": point.ratio,
             "loss": min(point.adjusted, high),
-            "shape": shape_key(each.budget, point.depth, point.width),
+            "shape": shape_key(each.budget, depth=point.depth, width=point.width),
             "said": f"{name}: {shape_name(point.depth, point.width)}, loss {number(point.loss)}",
         }
         for each in treated
@@ -134,12 +139,12 @@ def _points(treated: Sequence[TreatedBudget], high: float) -> list[dict[str, Any
 
 
 def _stars(
-    treated: Sequence[TreatedBudget], x_limits: tuple[float, float], height: Callable[[str], float]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    treated: Sequence[TreatedBudget], x_limits: tuple[float, float], *, heights: Mapping[str, float]
+) -> tuple[list[Json], list[Json]]:
     """R* with its interval on the floor, and the edges of the grid that the loss falls towards."""
     optima, edges = [], []
     for each in treated:
-        star, of = each.r_star, {"treatment": treatment_text(each.treatment), "loss": height(each.treatment)}
+        star, of = each.r_star, {"treatment": treatment_text(each.treatment), "loss": heights[each.treatment]}
         ratios = [point.ratio for point in each.points]
         if star.value is not None:
             said = f"{treatment_text(each.treatment)}: {star_note(each)}"

@@ -49,11 +49,11 @@ def number(value: Any, *, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def span(low: float | None, high: float | None, form: str = ".3g", *, unknown: str = "no bound inside the grid") -> str:
+def span(low: float | None, high: float | None, *, form: str = ".3g", unknown: str = "no bound inside the grid") -> str:
     """An interval; an end that the data do not set is said in words.
 
     Example:
-        >>> span(0.01, 0.05), span(None, 0.05), span(0.01, 0.05, ".3f"), span(None, None, unknown="-")
+        >>> span(0.01, 0.05), span(None, 0.05), span(0.01, 0.05, form=".3f"), span(None, None, unknown="-")
         ('0.01 to 0.05', 'below 0.05', '0.010 to 0.050', '-')
     """
     if low is None or high is None:

@@ -8,6 +8,7 @@ import fcntl
 import io
 import json
 import os
+import reprlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from interlaw.runs.spec import TrialSpec
 RECIPE = "recipe.toml"
 # a write that no retry fixes: no room, no permission to write, a broken or vanished disk
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
+TRY_SECONDS = 0.02  # between two tries at a lock: a person does not notice, and a waiting process costs nothing
 _Number = Annotated[StrictInt, Field(gt=-COUNTS, lt=COUNTS)] | Annotated[StrictFloat, Field(allow_inf_nan=False)]
 _PROGRESS = TypeAdapter(dict[str, _Number])
 
@@ -112,8 +114,8 @@ class TrialFolder:
         record = Record.read(_read(path), source=str(path))
         if record.key != self.key:
             raise InterlawError(
-                f"expected the record of trial {self.key} in {path}, found that of {record.key[:40]!r}; a copied or "
-                "renamed trial would count twice: give the folder its name back, or remove it"
+                f"expected the record of trial {self.key} in {path}, found that of {reprlib.repr(record.key)}; a "
+                "copied or renamed trial would count twice: give the folder its name back, or remove it"
             )
         return record
 
@@ -201,7 +203,7 @@ class TrialFolder:
                 if time.monotonic() >= deadline:
                     yield False
                     return
-                time.sleep(0.02)
+                time.sleep(TRY_SECONDS)
             yield True
 
     def is_running(self) -> bool:
@@ -261,7 +263,7 @@ class RunFolder:
         """Brings this machine's copy up to date; a folder is its own."""
 
 
-MOST_NEAR = 5  # runs named in one message
+MOST_NEAR = 5  # runs named in one message: about a line
 
 
 def near_run(path: str | Path) -> str:

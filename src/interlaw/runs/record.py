@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import reprlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from interlaw.plain import Json
 from interlaw.runs.document import Document
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Record(Document):
     schema_version: Literal[1] = 1
     key: str
     status: Literal["done", "diverged", "failed"]
-    shape: dict[str, Any]
+    shape: Json
     loss: float | None = None
     val_loss: float | None = None
     min_val_loss: float | None = None
@@ -57,24 +59,24 @@ class Record(Document):
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
     measure_seconds: float = 0.0
-    measurements: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    measurements: dict[str, Json] = Field(default_factory=dict)
     unmeasured: dict[str, str] = Field(default_factory=dict)
-    provenance: dict[str, Any] = Field(default_factory=dict)
+    provenance: Json = Field(default_factory=dict)
     reason: str = ""
     traceback: str = ""
 
     @field_validator("shape")
     @classmethod
-    def _plain(cls, shape: dict[str, Any]) -> dict[str, Any]:
+    def _plain(cls, shape: Json) -> Json:
         """Counts are numbers: a table sorts by them and divides."""
         for name, value in shape.items():
             is_count = isinstance(value, float | None) or (isinstance(value, int) and abs(value) < COUNTS)
             if name != "family" and not is_count:
-                raise ValueError(f"expected a number for {name}, found {str(value)[:40]!r}")
+                raise ValueError(f"expected a number for {name}, found {reprlib.repr(str(value))}")
         return shape
 
 
-def provenance(device: torch.device | str = "cpu") -> dict[str, Any]:
+def provenance(device: torch.device | str = "cpu") -> Json:
     """Versions and machine, as plain values for a record."""
     import torch  # what only reads records does without
 
@@ -93,7 +95,7 @@ def provenance(device: torch.device | str = "cpu") -> dict[str, Any]:
 
 
 def _cpu_name() -> str:
-    """The processor's model name where the system tells it."""
+    """The processor's model name where the system has it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             for line in lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -51,7 +51,7 @@ class MeasureSpec(Strict):
     """
 
     view: str
-    samples: int = Field(default=256, ge=2)
+    samples: int = Field(default=256, ge=2)  # as many as `interlaw measure` reads; an interval needs two
     seed: int = 0
 
 
@@ -115,5 +115,4 @@ class TrialSpec(Document, Strict):
 
     def make_shape(self) -> Shape:
         """The shape as a value with its counts."""
-        settings: dict[str, Any] = dict(self.shape)
-        return make_shape(self.family, depth=settings.pop("depth"), width=settings.pop("width"), **settings)
+        return make_shape(self.family, **self.shape)

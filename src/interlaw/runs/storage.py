@@ -19,9 +19,12 @@ import fsspec
 from fsspec.implementations.dirfs import DirFileSystem
 
 from interlaw.errors import InterlawError, MissingExtraError, one_line
+from interlaw.plain import Json
 
-LEASE_SECONDS = 30.0  # after so long without a sign of life a trial's holder is taken for dead
+# after so long without a sign of life a trial's holder is taken for dead: six beats, far more than clocks differ by
+LEASE_SECONDS = 30.0
 BEAT_SECONDS = 5.0  # several signs may be lost before a lease runs out
+ASK_SECONDS = 0.25  # between two looks at a held lease: a request over the network takes about as long
 
 
 def is_url(location: object) -> bool:
@@ -132,10 +135,10 @@ class Lease:
             first = until if first is None else first
             if time.monotonic() >= deadline and renewed:
                 return False
-            time.sleep(0.25)
+            time.sleep(ASK_SECONDS)
 
     def renew(self, values: Mapping[str, Any]) -> None:
-        """A sign of life, with what there is to tell."""
+        """A sign of life, with the trial's progress."""
         self._storage.write({self._name: self._content(values)})
 
     def release(self) -> None:
@@ -165,10 +168,10 @@ def newest_lease(storage: Storage) -> tuple[str, float]:
     return names[-1], 0.0 if content is None else read_lease(content).get("until", 0.0)
 
 
-def read_lease(content: bytes) -> dict[str, Any]:
-    """What a holder told last; empty when it cannot be read."""
+def read_lease(content: bytes) -> Json:
+    """What the holder wrote last; empty when it cannot be read."""
     try:
-        values: dict[str, Any] = json.loads(content)
+        values: Json = json.loads(content)
     except ValueError:
         return {}
     return values

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
+from interlaw.plain import Json
 from interlaw.runs.folder import RECIPE, RunFolder, TrialFolder, near_run
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
@@ -56,8 +56,8 @@ class StoredTrial(TrialFolder):
         self.storage.delete(["record.json"])
         super().forget_record()
 
-    def progress(self) -> dict[str, Any]:
-        """What the holder told last, as of the last fetch."""
+    def progress(self) -> Json:
+        """What the holder wrote last, as of the last fetch."""
         path = self.path / _LEASE
         return read_lease(path.read_bytes()) if path.exists() else {}
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from interlaw.errors import InterlawError, require_among
+from interlaw.errors import InterlawError, one_line, require_among
+from interlaw.plain import Json
 from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
@@ -20,6 +21,7 @@ from interlaw.runs.stored import require_run
 _PARTS = {"value": "", "stderr": "_stderr", "low": "_low", "high": "_high"}
 _NAMED = {"null": "null_ratio", "excess": "excess_ratio"}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# the view that carries the law: the one of the paper's sweep of language models, else of its scans
 _PREFERRED = ("projected", "loss", "input")
 
 
@@ -39,7 +41,7 @@ def load_table(path: str | Path) -> pd.DataFrame:
     """
     folder = require_run(path)
     name = run_name(folder)
-    rows = [trial_row(spec, record, name) for spec, record in finished(folder)]
+    rows = [trial_row(spec, record, name=name) for spec, record in finished(folder)]
     table = pd.DataFrame(rows)
     if len(rows):
         table["rate_at_edge"] = _rate_at_edge(table)
@@ -99,10 +101,10 @@ def run_name(folder: RunFolder) -> str:
         return folder.path.name
 
 
-def trial_row(spec: TrialSpec, record: Record, name: str) -> dict[str, Any]:
+def trial_row(spec: TrialSpec, record: Record, *, name: str) -> Json:
     """One trial's row."""
     shape, added = record.shape, spec.training.intervention
-    row: dict[str, Any] = {
+    row: Json = {
         "key": record.key,
         "name": name,
         "family": spec.family,
@@ -156,7 +158,7 @@ def _spent(spec: TrialSpec, record: Record) -> float | None:
     return record.train_flops if kind == "train_flops" else record.shape.get(kind)
 
 
-def _measurement_columns(view: str, measured: dict[str, Any]) -> dict[str, float | None]:
+def _measurement_columns(view: str, measured: Json) -> dict[str, float | None]:
     """A measurement's columns: value, standard error and interval of each quantity."""
     return {
         f"{view}_{_NAMED.get(name, name)}{end}": _number(estimate.get(part))
@@ -190,7 +192,7 @@ def load_curve(trial: TrialFolder) -> pd.DataFrame:
         return pd.DataFrame(_curve_columns(path.read_text(encoding="utf-8")) if path.exists() else {}, dtype="float64")
     except (OSError, ValueError, csv.Error) as error:
         raise InterlawError(
-            f"expected a learning curve in {path}, found it damaged ({str(error)[:80]}); remove the file"
+            f"expected a learning curve in {path}, found it damaged ({one_line(error)}); remove the file"
         ) from error
 
 

@@ -26,6 +26,8 @@ from interlaw.runs.folder import near_run
 
 STDIN = "-"
 MOST_BYTES = 2**28  # a run is a line of some hundred bytes: a quarter of a gibibyte is no table of runs
+MIB = 2**20  # bytes
+MOST_SHOWN = 3  # cells that a message shows: enough to see the two spellings
 _COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -66,14 +68,14 @@ def read_table_file(source: str | Path) -> pd.DataFrame:
 
     Args:
         source: A file, a named pipe, or `-` for standard input. Text is UTF-8, or UTF-16 with its mark; gzip, bzip2 and
-            xz are unpacked. Decimal commas and thousands are told apart where the table says which they are.
+            xz are unpacked. Commas between decimals or thousands are read where the table shows which they are.
 
     Raises:
         InterlawError: There is nothing, it is no table, or it can be read in two ways.
     """
     name = _name_of(source)
     content = _content(source, name)
-    if content[:4] == b"PAR1":
+    if content.startswith(b"PAR1"):  # the mark of a Parquet file
         return _parquet(content, name)
     text = _decoded(content, name)
     if text.lstrip()[:1] in ("{", "["):
@@ -124,7 +126,9 @@ def _content(source: str | Path, name: str) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise InterlawError(f"expected a table in {name}, found: {reason}; check the file") from error
     if len(content) > MOST_BYTES:
-        raise InterlawError(f"expected a table of at most {MOST_BYTES >> 20} MiB in {name}, found more; leave rows out")
+        raise InterlawError(
+            f"expected a table of at most {MOST_BYTES // MIB} MiB in {name}, found more; leave rows out"
+        )
     kind = next((kind for magic, kind in _OTHER.items() if content.startswith(magic)), None)
     if kind is not None:
         raise InterlawError(f"expected a table in {name}, found {kind}; save it as CSV, JSON lines or Parquet")
@@ -156,17 +160,19 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
 def _json(text: str, name: str) -> pd.DataFrame:
     """An array of objects, an object a line, or one object of columns; what is nested gets a name with dots."""
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
-        found = [_line(line, number, name) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if isinstance(found, dict) and all(isinstance(value, list | dict) for value in found.values()):
+        document = [
+            _line(line, number=number, name=name) for number, line in enumerate(text.splitlines(), 1) if line.strip()
+        ]
+    if isinstance(document, dict) and all(isinstance(value, list | dict) for value in document.values()):
         try:
-            return _named(pd.DataFrame(found), name)
+            return _named(pd.DataFrame(document), name)
         except ValueError as error:
             raise InterlawError(
                 f"expected columns of one length in {name}, found: {one_line(error)}; write a JSON object a line"
             ) from error
-    rows = [found] if isinstance(found, dict) else found
+    rows = [document] if isinstance(document, dict) else document
     if not all(isinstance(row, dict) for row in rows):
         raise InterlawError(f"expected a JSON object a row in {name}, found other values; write one object a line")
     table = pd.json_normalize(rows)
@@ -177,7 +183,7 @@ def _json(text: str, name: str) -> pd.DataFrame:
     return _named(table, name)
 
 
-def _line(line: str, number: int, name: str) -> Any:
+def _line(line: str, *, number: int, name: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -219,12 +225,12 @@ def parse_cells(text: str, *, name: str) -> Cells:
     if not body:
         raise InterlawError(f"expected a CSV table in {name}, found an empty file; write a header and a row a run")
     separator = _separator(body[0])
-    rows = _split(body, separator, name)
+    rows = _split(body, separator, name=name)
     if all(_is_number(cell) for cell in rows[0][1] if cell):  # as numpy.savetxt does: the names stand in a comment
         comments = [line.lstrip("# ") for line in lines[:start] if line.startswith("#")]
         if not comments:
             raise InterlawError(f"expected names of columns in the first line of {name}, found numbers; add a header")
-        rows = [*_split(comments[-1:], separator, name), *rows]
+        rows = [*_split(comments[-1:], separator, name=name), *rows]
     header = rows[0][1]
     while header and not header[-1]:
         header.pop()
@@ -252,7 +258,7 @@ def _separator(header: str) -> str:
     return best if counts[best] else " " if len(bare.split()) > 1 else ","
 
 
-def _split(lines: list[str], separator: str, name: str) -> list[tuple[int, list[str]]]:
+def _split(lines: list[str], separator: str, *, name: str) -> list[tuple[int, list[str]]]:
     """Rows that are not empty, each with the line it ends in."""
     if separator == " ":
         return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
@@ -275,7 +281,7 @@ def _one_mark(columns: list[list[str]], name: str) -> tuple[list[list[str]], lis
     only_decimal, only_thousands = decimal - thousands, thousands - decimal
     dotted = {c for column in columns for c in column if "." in c and "," not in c and _is_number(c)}
     if bool(only_decimal) == bool(only_thousands) or (only_decimal and dotted):
-        some = ", ".join(sorted(decimal | thousands | dotted)[:3])
+        some = ", ".join(sorted(decimal | thousands | dotted)[:MOST_SHOWN])
         raise InterlawError(
             f"expected to see in {name} whether a comma marks decimals or thousands, found {some}; write 1234.5"
         )

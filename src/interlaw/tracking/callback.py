@@ -135,13 +135,13 @@ class InteractionCallback:
 
 
 def _trainer_of(callback: InteractionCallback) -> Any:
-    """The Trainer that calls, which the library does not tell: only its `log` reaches every tracker."""
+    """The Trainer that calls, which the library does not hand over: only its `log` reaches every tracker."""
     from transformers import Trainer
 
     frame = sys._getframe(1)
     while frame is not None:
-        found = frame.f_locals.get("self")
-        if isinstance(found, Trainer) and callback in found.callback_handler.callbacks:
-            return found
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, Trainer) and callback in caller.callback_handler.callbacks:
+            return caller
         frame = frame.f_back  # type: ignore[assignment]
     raise InterlawError("expected a transformers.Trainer that calls InteractionCallback, found none; use il.track")

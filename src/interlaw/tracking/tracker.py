@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 # Steps between measurements: at 500 a measurement of a second costs little of a training of minutes.
 EVERY = 500
-LINES = 10  # of the table, in print
+LINES = 10  # of the table, in print: with the heading and two sentences no result prints more than 15
+
 NAN = math.nan
 
 
@@ -58,7 +59,7 @@ class Tracker(Charted):
 
     Attributes:
         points: What was measured, in the order of steps.
-        losses: The training loss by step, where it was told.
+        losses: The training loss by step, where it is known.
     """
 
     def __init__(
@@ -216,16 +217,16 @@ def _default_view(model: nn.Module, inputs: object) -> str:
     return Subject(model=model).default_view
 
 
-def _point_of(step: int, found: Interaction) -> TrackedPoint:
+def _point_of(step: int, result: Interaction) -> TrackedPoint:
     """A measurement as a row."""
-    ratio, excess = found.aofe_ratio, found.excess
+    ratio, excess = result.aofe_ratio, result.excess
     return TrackedPoint(
         step=step,
-        view=found.view,
+        view=result.view,
         interaction=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        null=found.null.value,
+        null=result.null.value,
         excess=excess.value,
         excess_low=excess.low,
         excess_high=excess.high,

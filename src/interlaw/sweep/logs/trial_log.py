@@ -59,7 +59,7 @@ def trial_log(run: RunFolder, trial: TrialFolder) -> TrialLog | None:
     if record is None:
         return None
     spec = trial.spec()
-    row = trial_row(spec, record, run_name(run))
+    row = trial_row(spec, record, name=run_name(run))
     chosen = {name: row[name] for name in SETTINGS if row.get(name) is not None}
     found = {name: value for name, value in row.items() if name not in SETTINGS and _is_finite(value)}
     curve: list[Any] = load_curve(trial).to_dict(orient="records")
