@@ -19,7 +19,7 @@ POOLED = (1e6, 1e7, 1e8, 1e9, 1e10)
 def answers() -> Iterator[str]:
     """The pick at six sizes beside real models."""
     yield "| size | family | R\\* (90%) | take | or, within 0.5% | published models of that size |"
-    yield "|---|---|---|---|---|---|"
+    yield "|---:|---|---|---|---|---|"
     for size in SIZES:
         for family, vocabulary in FAMILIES:
             yield answer(size, family, vocabulary)
@@ -27,37 +27,37 @@ def answers() -> Iterator[str]:
 
 def answer(size: str, family: str, vocabulary: int) -> str:
     """One row: the pick of a family at a size."""
-    found = recommend(params=size, family=family, vocab_size=vocabulary)
-    belief, names = found.belief, {}
-    for point in found.models:
+    answered = recommend(params=size, family=family, vocab_size=vocabulary)
+    belief, names = answered.belief, {}
+    for point in answered.models:
         names.setdefault(f"{point.depth} x {point.width}", point.name)
     real = ", ".join(f"{name} {shape}" for shape, name in list(names.items())[:6]) or "-"
     cells = [
         size,
         family.removeprefix("hf:"),
         f"{belief.ratio:.3f} ({belief.low:.3f} to {belief.high:.3f})",
-        f"**{found.pick.name}**",
-        ", ".join(one.name for one in found.candidates[1:]) or "-",
+        f"**{answered.pick.name}**",
+        ", ".join(one.name for one in answered.candidates[1:]) or "-",
         real if family == "llama" else "as above",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def coverage() -> Iterator[str]:
-    """Each data set foretold from the others."""
-    found = gather_evidence()
+    """Each data set predicted from the others."""
+    evidence = gather_evidence()
     yield "| data set left out | its optima | inside the others' 90% interval |"
-    yield "|---|---|---|"
-    for one in found.coverage:
+    yield "|---|---:|---:|"
+    for one in evidence.coverage:
         yield f"| {one.dataset} | {one.num_optima} | {one.inside:.0%} |"
-    mean = sum(one.inside for one in found.coverage) / len(found.coverage)
-    yield f"| all, one vote each | {sum(one.num_optima for one in found.coverage)} | {mean:.0%} |"
+    mean = sum(one.inside for one in evidence.coverage) / len(evidence.coverage)
+    yield f"| all, one vote each | {sum(one.num_optima for one in evidence.coverage)} | {mean:.0%} |"
 
 
 def pooled() -> Iterator[str]:
     """The pool at five sizes."""
     yield "| N | R\\* | 90% predictive interval |"
-    yield "|---|---|---|"
+    yield "|---:|---:|---|"
     for one in gather_evidence(sizes=POOLED).pooled:
         yield f"| {format_size(one.params)} | {one.ratio:.3f} | {one.low:.3f} to {one.high:.3f} |"
 
@@ -66,7 +66,7 @@ TABLES = {"answers": answers, "coverage": coverage, "pooled": pooled}
 
 
 def rewritten(text: str) -> str:
-    """The page with every table between its markers made anew."""
+    """The page with every table between its markers made again."""
     for name, rows in TABLES.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, _, rest = text.partition(start)
