@@ -66,7 +66,7 @@ def main() -> None:
         f"{len(totals['exact'])} of them exactly at {len(DEPTHS)} depths ({DEPTHS[0]} to {DEPTHS[-1]}) and widths "
         f"{' and '.join(map(str, WIDTHS))}, {len(totals['inexact'])} otherwise, and refuses "
         f"{len(totals['refused'])} in one line. `match_shapes` compares every shape that it gives with the library's "
-        "own network, and counts anew where they differ. Made by "
+        "network, and counts again where they differ. Made by "
         "`python benchmarks/hf_families.py docs/hf-families.md`.",
         "",
         "## Exact",
@@ -74,7 +74,7 @@ def main() -> None:
         ", ".join(f"`{name}`" for name in totals["exact"]),
         "",
     ]
-    for kind, title in (("inexact", "Counted anew"), ("refused", "Refused, and why")):
+    for kind, title in (("inexact", "Counted again"), ("refused", "Refused, and why")):
         if totals[kind]:
             lines += [f"## {title}", "", "| NAME | |", "|---|---|"]
             lines += [f"| `{name}` | {found[name][1].replace('|', ' ')} |" for name in totals[kind]] + [""]
