@@ -63,7 +63,8 @@ def bring_forward(work: Work, *, out: Path, device: str, workers: int | None, de
 
     def listen(event: Event) -> None:
         if event.kind == "ended":
-            print(f"{work.folder}: {event.key} {event.values.get('status')} {event.values.get('loss')}", flush=True)
+            ended = event.record and (event.record.status, event.record.loss)
+            print(f"{work.folder}: {event.key} {ended or 'elsewhere'}", flush=True)
         if time.monotonic() > deadline:
             raise TimeIsUp
 

@@ -244,16 +244,18 @@ def test_the_live_picture_survives_a_dead_worker(
         (line,) = [task for task in live._progress.tasks if task.id == live._lines[key]]
         assert (line.completed, line.total) == (6, 12)
         assert line.fields["note"] == "loss 2.500  48 tokens/s"
-        ended = {"status": "done", "loss": 2.25, "seconds": 4.0, "unmeasured": {"loss": "out of memory"}}
-        ended["graph"] = "no CUDA graph of the step (a number was read); it runs as it is"
-        live.listen(Event(kind="ended", key=key, values=ended))
+        record = RunFolder(finished_run).trials()[0].record()
+        assert record is not None
+        graph = {"graph": "no CUDA graph of the step (a number was read); it runs as it is"}
+        changes = {"loss": 2.25, "seconds": 4.0, "unmeasured": {"loss": "out of memory"}, "provenance": graph}
+        live.listen(Event(kind="ended", key=key, record=record.model_copy(update=changes)))
         live.listen(Event(kind="started", key=trials[1].key))
-        live.listen(Event(kind="ended", key=trials[1].key, values={"status": "elsewhere"}))
+        live.listen(Event(kind="ended", key=trials[1].key, record=None))
         (whole,) = live._progress.tasks
         assert (whole.completed, whole.total) == (3, 4)
     printed = capsys.readouterr().err
     assert "loss 2.2500  4.0 s  loss not measured: out of memory" in printed
-    assert "elsewhere" in printed
+    assert "elsewhere: another process runs it" in printed
     assert printed.count("on this device: no CUDA graph of the step (a number was read); it runs as it is") == 1
 
 

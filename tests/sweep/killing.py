@@ -69,7 +69,7 @@ def _sweep(arguments: list[str], log: str) -> None:
     import interlaw.sweep
     from interlaw.cli import run
 
-    interlaw.sweep.local.num_cores = lambda: 1  # type: ignore[attr-defined]  # one thread
+    interlaw.sweep.workers.num_cores = lambda: 1  # type: ignore[attr-defined]  # one thread
     interlaw.sweep.run_trials = functools.partial(interlaw.sweep.run_trials, checkpoint_seconds=0.05)  # type: ignore[assignment]
     code = run(arguments)
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from tests.sweep.test_together import prepare, results
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.runs import TrialSpec
-from interlaw.sweep import Event, flight, local, run_trials
+from interlaw.sweep import Event, flight, run_trials, workers
 from interlaw.sweep.conditions import Conditions
+from interlaw.sweep.local import run_sequentially
 from interlaw.sweep.together import TrialGroup, group_trials
 from interlaw.training import footprint, products_in
 from interlaw.training.turns import numbers_of
@@ -65,7 +67,7 @@ def test_as_many_are_in_flight_as_are_asked_for_and_have_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, trials = prepare(tmp_path, depths="1-4")
-    groups = group_trials(trials, trials, Conditions())
+    groups = group_trials(trials, trials, conditions=Conditions())
     needed = needed_by(groups)
     for place in ("flight", "conditions"):
         monkeypatch.setattr(f"interlaw.sweep.{place}.usable_bytes", lambda device: int(room * needed))
@@ -84,7 +86,7 @@ def test_where_the_largest_cannot_be_held_the_others_go_on(tmp_path: Path, monke
 
         monkeypatch.setattr(flight, "footprint", fails)
         with pytest.raises(RuntimeError, match=message) if message else nullcontext():
-            groups = group_trials(trials, trials, Conditions())
+            groups = group_trials(trials, trials, conditions=Conditions())
             assert flight.sharing(groups, Conditions(in_flight=2), num_workers=1).in_flight == 1
 
 
@@ -120,8 +122,8 @@ def test_no_two_in_flight_have_one_stream(tmp_path: Path, monkeypatch: pytest.Mo
     def meet(group: TrialGroup) -> None:
         numbers_of(Busy())  # type: ignore[arg-type]
 
-    groups = group_trials(trials, trials, Conditions())
-    flight.fly(groups, Conditions(in_flight=3), meet)
+    groups = group_trials(trials, trials, conditions=Conditions())
+    flight.fly(groups, Conditions(in_flight=3), work=meet)
     assert len(made) == 3
     assert len(together) == len(groups) == 6
     assert max(map(len, together)) == 3
@@ -149,12 +151,13 @@ def test_more_in_flight_than_there_are_streams_or_none_are_refused(count: int) -
 )
 def test_each_ends_in_the_bits_that_it_has_alone(family: dict[str, Any], device: None, tmp_path: Path) -> None:
     alone, trials = prepare(tmp_path / "alone", **family)
-    groups = group_trials(trials, trials, Conditions())
-    local.run_sequentially(groups, alone, Conditions(), listen=lambda event: None)
+    groups = group_trials(trials, trials, conditions=Conditions())
+    run_sequentially(groups, alone, conditions=Conditions(), listen=lambda event: None)
     run, _ = prepare(tmp_path / "together", **family)
     heard: list[Event] = []
     conditions = Conditions(in_flight=len(groups)).shared(1)
-    flight.fly(groups, conditions, lambda group: local._run(group, run, conditions, heard.append))
+    work = partial(run_sequentially, run=run, conditions=conditions, listen=heard.append)
+    flight.fly(groups, conditions, work=lambda group: work([group]))
     assert results(run) == results(alone)
     started = [place for place, event in enumerate(heard) if event.kind == "started"]
     assert started[-1] < min(place for place, event in enumerate(heard) if event.kind == "ended")  # at the same time
@@ -166,7 +169,7 @@ def test_one_that_ends_leaves_torchs_switches_to_the_others(tmp_path: Path) -> N
     _, trials = prepare(tmp_path)
     groups = [
         group.model_copy(update={"specs": tuple(in_tfloat32(spec) for spec in group.specs)})
-        for group in group_trials(trials, trials, Conditions())
+        for group in group_trials(trials, trials, conditions=Conditions())
     ]
     found: list[bool] = []
 
@@ -175,51 +178,51 @@ def test_one_that_ends_leaves_torchs_switches_to_the_others(tmp_path: Path) -> N
             numbers_of(torch.zeros(1))  # the other's turn: both are inside
             found.append(torch.backends.cuda.matmul.allow_tf32)
 
-    flight.fly(groups, Conditions(in_flight=2), work)
+    flight.fly(groups, Conditions(in_flight=2), work=work)
     assert found == [True, True]
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_what_stops_one_stops_the_sweep(device: None, tmp_path: Path) -> None:
     _, trials = prepare(tmp_path)
-    groups = group_trials(trials, trials, Conditions())
+    groups = group_trials(trials, trials, conditions=Conditions())
 
     def work(group: TrialGroup) -> None:
         if group == groups[1]:
             raise InterlawError("the disk is full")
 
     with pytest.raises(InterlawError, match="the disk is full"):
-        flight.fly(groups, Conditions(in_flight=2), work)
+        flight.fly(groups, Conditions(in_flight=2), work=work)
 
 
 def test_of_a_dead_worker_the_trials_under_way_run_by_themselves(tmp_path: Path) -> None:
     _, trials = prepare(tmp_path, depths="1-3")
-    load = tuple(group_trials(trials, trials, Conditions()))
+    load = tuple(group_trials(trials, trials, conditions=Conditions()))
     under_way = {spec.key for group in load[1:] for spec in group.specs[1:]}
     left = (load[0], *(group.without(group.specs[0].key) for group in load[1:]))  # one of each has ended
-    suspects, rest = local._apart(left, under_way)
+    suspects, rest = workers._apart(left, under_way)
     assert [suspect.specs for suspect in suspects] == [(spec,) for group in left[1:] for spec in group.specs]
     assert all(suspect.stacked for suspect in suspects)
     assert (rest, under_way) == ((load[0],), set())
-    assert local._apart(load, set())[1] == load[1:]  # it died before it told of any: the first is as good as begun
+    assert workers._apart(load, set())[1] == load[1:]  # it died before it told of any: the first is as good as begun
 
 
 def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(tmp_path: Path) -> None:
     """Killed once, while all are under way: each trial ends by itself in the same bits."""
     alone, trials = prepare(tmp_path / "alone")
     conditions = Conditions(in_flight=2)
-    groups = group_trials(trials, trials, conditions)
-    local.run_sequentially(groups, alone, Conditions(), listen=lambda event: None)
+    groups = group_trials(trials, trials, conditions=conditions)
+    run_sequentially(groups, alone, conditions=Conditions(), listen=lambda event: None)
     run, _ = prepare(tmp_path / "killed")
-    workers = set()
+    pids = set()
 
     def listen(event: Event) -> None:
         (worker,) = multiprocessing.active_children()
-        workers.add(worker.pid)
-        if len(workers) == 1 and event == Event(kind="started", key=groups[1].specs[-1].key):  # both are under way
+        pids.add(worker.pid)
+        if len(pids) == 1 and event == Event(kind="started", key=groups[1].specs[-1].key):  # both are under way
             worker.kill()
 
-    local.run_in_processes(groups, run, conditions, plan=trials, num_workers=1, listen=listen)
-    assert len(workers) == 2
+    workers.run_in_processes(groups, run, conditions=conditions, plan=trials, num_workers=1, listen=listen)
+    assert len(pids) == 2
     assert results(run) == results(alone)
     assert {trial.record().provenance["in_flight"] for trial in run.trials()} == {2}  # type: ignore[union-attr]

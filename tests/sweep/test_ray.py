@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,16 @@ from tests.recipes import write_recipe
 
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder
-from interlaw.sweep import Event, RayOptions, cluster, parse_resources, prepare_run, read_recipe
+from interlaw.sweep import (
+    Conditions,
+    Event,
+    RayOptions,
+    cluster,
+    parse_resources,
+    prepare_run,
+    read_recipe,
+    require_supported,
+)
 from interlaw.sweep import ray as executor
 
 
@@ -74,15 +84,16 @@ def test_how_many_trials_fit(options: RayOptions, room: int) -> None:
     ],
 )
 def test_how_many_trials_share_memory(options: RayOptions, device: str, share: int) -> None:
-    assert cluster.trials_beside(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options, device) == share
+    assert cluster.trials_beside(FakeRay({"CPU": 8, "GPU": 2}, {"CPU": 4, "GPU": 1}), options, device=device) == share
 
 
 def test_a_divided_trial_takes_no_memory_limit_and_is_not_compiled() -> None:
-    cluster.require_undivided(RayOptions(), memory_limit=1, compiled=True)
-    cluster.require_undivided(RayOptions(num_devices=2), memory_limit=None, compiled=False)
+    divided = partial(require_supported, executor="ray", ray=RayOptions(num_devices=2))
+    require_supported(Conditions(memory_limit=1, compiled=True), executor="ray", ray=RayOptions())
+    divided(Conditions())
     for memory_limit, compiled in ((1, False), (None, True)):
         with pytest.raises(InterlawError, match="belong to trials on one device, found --devices-per-trial 2"):
-            cluster.require_undivided(RayOptions(num_devices=2), memory_limit=memory_limit, compiled=compiled)
+            divided(Conditions(memory_limit=memory_limit, compiled=compiled))
 
 
 def test_what_becomes_of_a_cluster_is_one_line() -> None:

@@ -134,7 +134,8 @@ def test_a_trial_that_kills_its_workers_is_a_failed_record(nodes: Nodes, tmp_pat
     assert record is not None
     assert record.status == "failed"
     assert record.reason.startswith("its Ray worker died 3 times")
-    assert events[-1].values["status"] == "failed"
+    assert events[-1].record is not None
+    assert events[-1].record.status == "failed"
 
 
 def test_half_a_gpu_lets_two_trials_share_one(nodes: Nodes, tmp_path: Path) -> None:

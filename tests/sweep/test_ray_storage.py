@@ -81,7 +81,7 @@ def test_a_sweep_into_s3_is_the_sweep_into_a_folder(
     url = "s3://bucket/plain"
     options = nodes.have({"num_cpus": 1}, {"num_cpus": 1})
     _, events = sweep(path, url, executor="ray", ray=options)
-    assert [event.values["status"] for event in events if event.kind == "ended"] == ["done"] * 4
+    assert [event.record.status for event in events if event.record] == ["done"] * 4
     _, later = sweep(path, url, executor="ray", ray=options)
     assert later == []
     assert stored_results(url, tmp_path / "copy") == without_locks(results(local))

@@ -99,19 +99,19 @@ def test_who_trains_together(
     changes: dict[str, Any], conditions: dict[str, Any], workers: int, expected: list[Any], tmp_path: Path
 ) -> None:
     _, trials = prepare(tmp_path, **changes)
-    groups = group_trials(trials, trials, Conditions(**conditions), num_workers=workers)
+    groups = group_trials(trials, trials, conditions=Conditions(**conditions), num_workers=workers)
     assert sorted(spec.key for group in groups for spec in group.specs) == sorted(trial.key for trial in trials)
     assert [shape_of(group) for group in groups] == expected
 
 
 def test_how_a_trial_trains_does_not_depend_on_what_has_ended(tmp_path: Path) -> None:
     _, trials = prepare(tmp_path)
-    assert [shape_of(group) for group in group_trials(trials[2:3], trials, Conditions())] == [(1, 1, True)]
+    assert [shape_of(group) for group in group_trials(trials[2:3], trials, conditions=Conditions())] == [(1, 1, True)]
 
 
 def test_on_an_accelerator_more_families_train_together(tmp_path: Path) -> None:
     _, trials = prepare(tmp_path, family="cnn", kind="images", views=["patch"])
-    groups = group_trials(trials, trials, Conditions(device="cuda", memory_limit=10**9))
+    groups = group_trials(trials, trials, conditions=Conditions(device="cuda", memory_limit=10**9))
     assert [shape_of(group) for group in groups] == [(1, 3, True), (2, 3, True)]
 
 
@@ -131,7 +131,7 @@ def test_each_ends_as_it_would_have_apart(whole: RunFolder, tmp_path: Path) -> N
         run_group(
             TrialGroup(specs=(spec,)),
             [run.trial(spec.key)],
-            Conditions(),
+            conditions=Conditions(),
             progress=lambda key: lambda values: None,
             ended=lambda spec, record: None,
         )
@@ -192,7 +192,7 @@ def test_one_that_diverges_leaves_its_record_and_the_others_be(whole: RunFolder,
     run_group(
         TrialGroup(specs=tuple(specs), stacked=True),
         [run.trial(spec.key) for spec in specs],
-        Conditions(),
+        conditions=Conditions(),
         progress=lambda key: lambda values: None,
         ended=lambda spec, record: ended.update({spec.key: record}),
     )
@@ -226,7 +226,7 @@ def test_a_trial_that_another_process_holds_is_left_to_it(tmp_path: Path) -> Non
         run_group(
             TrialGroup(specs=tuple(trials[:3]), stacked=True),
             [run.trial(spec.key) for spec in trials[:3]],
-            Conditions(),
+            conditions=Conditions(),
             patience_seconds=0.05,
             progress=lambda key: lambda values: None,
             ended=lambda spec, record: ended.update({spec.key: record}),

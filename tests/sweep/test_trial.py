@@ -26,7 +26,7 @@ OFTEN = Conditions(checkpoint_seconds=0)
 
 
 def run(spec: TrialSpec, path: Path, conditions: Conditions | None = None, **options: Any) -> Record:
-    record = run_trial(spec, TrialFolder(path / spec.key), conditions, **options)
+    record = run_trial(spec, TrialFolder(path / spec.key), conditions=conditions, **options)
     assert record is not None
     return record
 
@@ -104,7 +104,7 @@ def test_a_trial_stopped_anywhere_ends_the_same(
         elif when == "recording":
             patch.setattr(TrialFolder, "write_record", killed)
         with pytest.raises(Killed):
-            run_trial(spec, folder, OFTEN, progress=killed_at_step if when == "training" else None)
+            run_trial(spec, folder, conditions=OFTEN, progress=killed_at_step if when == "training" else None)
     assert calls["n"] == 1
     assert folder.record() is None
     assert not folder.is_running()
@@ -205,7 +205,7 @@ def test_a_trained_trial_that_kills_its_workers_while_it_is_measured_keeps_its_l
         patch.setattr(measuring, "measure", killed)
         with pytest.raises(Killed):
             run_trial(spec, place.trial(spec.key))
-    record = record_death(place, spec, "its worker process died 3 times")
+    record = record_death(place, spec, reason="its worker process died 3 times")
     assert record is not None
     assert (record.status, record.loss) == ("done", whole[0].loss)
     assert record.unmeasured == dict.fromkeys(("projected", "loss"), "its worker process died 3 times")
@@ -249,7 +249,7 @@ def test_a_damaged_checkpoint_costs_time_but_not_the_result(
     monkeypatch.setattr("interlaw.sweep.trial.PROGRESS_SECONDS", -1.0)
     folder = TrialFolder(tmp_path / spec.key)
     with pytest.raises(Killed):
-        run_trial(spec, folder, OFTEN, progress=stop)
+        run_trial(spec, folder, conditions=OFTEN, progress=stop)
     newest = max(folder.checkpoints.iterdir())
     newest.write_bytes(newest.read_bytes()[:-3])
     steps: list[int] = []

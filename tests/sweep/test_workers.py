@@ -15,7 +15,7 @@ import torch
 from tests.recipes import write_recipe
 
 from interlaw.runs import RunFolder
-from interlaw.sweep import Conditions, Event, local, planned_flops, prepare_run, read_recipe, run_trials
+from interlaw.sweep import Conditions, Event, planned_flops, prepare_run, read_recipe, run_trials, workers
 
 CLOCKS = {"seconds", "evaluation_seconds", "measure_seconds", "provenance"}
 
@@ -28,7 +28,7 @@ def records(run: RunFolder) -> dict[str, Any]:
 def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One worker: killed during the first trial, killed again while it has nothing to do; the second trial kills every
     worker it gets until it is given up."""
-    monkeypatch.setattr("interlaw.sweep.local.DEATHS_ALLOWED", 2)
+    monkeypatch.setattr("interlaw.sweep.workers.DEATHS_ALLOWED", 2)
     path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 300}, measure={"views": []})
     recipe, text = read_recipe(path)
     untouched, trials = prepare_run(recipe, text, out=tmp_path / "untouched", folder=tmp_path)
@@ -43,7 +43,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         first_attempt = event.key == first.key and events.count(("started", first.key)) == 1
         if event.kind == "progress" and (first_attempt or event.key == second.key):
             worker.kill()
-        elif event == Event(kind="ended", key=first.key, values=event.values):
+        elif (event.kind, event.key) == ("ended", first.key):
             worker.kill()
             worker.join()
 
@@ -69,13 +69,13 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 4)
+    monkeypatch.setattr("interlaw.sweep.workers.num_cores", lambda: 4)
     path = write_recipe(tmp_path, measure={"views": []})
     recipe, text = read_recipe(path)
     run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
     events: list[Event] = []
     run_trials(run, trials, executor="processes", num_workers=2, listen=events.append)
-    statuses = [event.values["status"] for event in events if event.kind == "ended"]
+    statuses = [event.record.status for event in events if event.record]
     assert statuses == ["done"] * 4
     threads = [record.provenance["threads"] for trial in trials if (record := run.trial(trial.key).record())]
     assert threads == [torch.get_num_threads()] * 4 == [1] * 4, "no more than this process has, though cores are free"
@@ -92,7 +92,7 @@ def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatc
     monkeypatch.setattr(
         "interlaw.sweep.driver.run_in_processes", lambda *_, num_workers, **options: asked.append(num_workers)
     )
-    monkeypatch.setattr("interlaw.sweep.local.num_cores", lambda: 12)
+    monkeypatch.setattr("interlaw.sweep.workers.num_cores", lambda: 12)
     recipe, text = read_recipe(write_recipe(tmp_path, top={"seeds": [0], "depths": [1]}))
     run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
     for num_workers, device in ((None, "cpu"), (2, "cpu"), (None, "cuda"), (12, "cuda")):
@@ -105,14 +105,18 @@ def test_a_fault_of_the_work_is_not_taken_for_its_end(tmp_path: Path, monkeypatc
     """The pipe's end is an `OSError` too."""
     ours, theirs = multiprocessing.Pipe()
     ours.send(())
+    threads = torch.get_num_threads()
+    setting = workers._Setting(
+        location=str(tmp_path), num_workers=1, threads=threads, conditions=Conditions(), whole=()
+    )
 
-    def fails(*arguments: Any) -> None:
+    def fails(*arguments: Any, **options: Any) -> None:
         raise OSError("the file is gone")
 
-    monkeypatch.setattr("interlaw.sweep.local.fly", fails)
+    monkeypatch.setattr("interlaw.sweep.workers.fly", fails)
     monkeypatch.setattr("signal.signal", lambda *arguments: None)
     with pytest.raises(OSError, match="the file is gone"):
-        local._work(theirs, str(tmp_path), 1, torch.get_num_threads(), Conditions(), [])
+        workers._work(theirs, setting)
 
 
 def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:

@@ -105,14 +105,16 @@ class LiveSweep:
         self._progress.advance(self._whole)
         self._running.pop(event.key, None)
         self._spoken = time.monotonic()
-        values = event.values
-        name = self._names[event.key]
-        if values["status"] == "done":
-            missing = "".join(f"  {view} not measured: {why}" for view, why in values["unmeasured"].items())
-            self._console.print(f"{name}  loss {values['loss']:.4f}  {values['seconds']:.1f} s{missing}")
+        name, record = self._names[event.key], event.record
+        if record is None:
+            self._console.print(f"{name}  elsewhere: another process runs it")
+            return
+        if record.status == "done":
+            missing = "".join(f"  {view} not measured: {why}" for view, why in record.unmeasured.items())
+            self._console.print(f"{name}  loss {record.loss:.4f}  {record.seconds:.1f} s{missing}")
         else:
-            self._console.print(f"{name}  {values['status']}  {values.get('reason', '')}")
-        graph = values.get("graph", "")
+            self._console.print(f"{name}  {record.status}  {record.reason}")
+        graph = record.provenance.get("graph", "")
         if graph not in ("", "captured", self._graph):
             self._graph = graph  # once, not for every trial
             self._console.print(f"on this device: {graph}")

@@ -14,7 +14,7 @@ from interlaw import sweep as sweeps
 from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
-from interlaw.errors import InterlawError, WorkFailedError
+from interlaw.errors import WorkFailedError
 from interlaw.size import UNEVEN, counted, format_size, parse_size
 
 
@@ -74,10 +74,11 @@ def sweep(
     sweeps.require_loggers(log or [])
     ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
     device = device or (("cuda" if ray.num_gpus else "cpu") if executor == "ray" else machine.default_device())
-    require_together(executor, ray, device=device, resources=resources_per_trial)
-    sweeps.require_in_flight(in_flight, executor=executor)
     limit = None if memory_limit is None else parse_size(memory_limit)
-    sweeps.require_undivided(ray, memory_limit=limit, compiled=compiled)
+    conditions = sweeps.Conditions(device=device, memory_limit=limit, compiled=compiled, in_flight=in_flight)
+    sweeps.require_supported(conditions, executor=executor, ray=ray)
+    if executor != "ray":
+        machine.require_device(device)
     parsed, text = sweeps.read_recipe(recipe)
     tell_text_elsewhere(parsed, recipe.parent)
     if limit is not None:
@@ -94,10 +95,7 @@ def sweep(
         sweeps.run_trials,
         executor=executor,
         num_workers=workers,
-        device=device,
-        memory_limit=limit,
-        compiled=compiled,
-        in_flight=in_flight,
+        conditions=conditions,
         ray=ray,
     )
     outcome = drive(plan, run_missing, log=log or [])
@@ -108,19 +106,6 @@ def sweep(
         done, planned, own = outcome["done"], outcome["planned"], own_name()
         goal = f"{own} fit {out}" if done == planned else f"another process runs the others; {own} status {out}"
         make_console().print(f"{done} of {planned} done; next: {goal}")
-
-
-def require_together(executor: sweeps.Executor, ray: sweeps.RayOptions, *, device: str, resources: str) -> None:
-    """Refuses options that the executor does not support."""
-    if executor != "ray" and ray != sweeps.parse_resources("cpu=1"):
-        raise InterlawError(
-            "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
-            f"found {executor!r}; remove them"
-        )
-    if ray.num_gpus and device == "cpu":
-        raise InterlawError(f"expected a device of the GPUs asked for with {resources!r}, found cpu; add --device cuda")
-    if executor != "ray":
-        machine.require_device(device)
 
 
 def tell_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
@@ -177,7 +162,7 @@ def drive(
         run, trials = plan()
     # trackers that keep files write in the run, or here when the run lies under a URL
     logs = Path("logs") / runs.run_name(run) if runs.is_url(run.location) else run.path / "logs"
-    logbook = sweeps.Logbook(run, logs, log)
+    logbook = sweeps.Logbook(run, logs, names=log)
     ended = before = set(run.records())
     if not ended:
         tell_uneven(trials)

@@ -1,12 +1,11 @@
 from .cluster import RayOptions as RayOptions
 from .cluster import parse_resources as parse_resources
-from .cluster import require_undivided as require_undivided
 from .conditions import Conditions as Conditions
 from .driver import Executor as Executor
 from .driver import plan_run as plan_run
 from .driver import prepare_run as prepare_run
 from .driver import require_folder as require_folder
-from .driver import require_in_flight as require_in_flight
+from .driver import require_supported as require_supported
 from .driver import run_trials as run_trials
 from .feasible import require_smallest_fits as require_smallest_fits
 from .local import Event as Event

@@ -16,8 +16,9 @@ from typing import Any
 from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, is_url
 
-REACH_SECONDS = 10.0
+REACH_SECONDS = 10.0  # judgement: a connection over a slow network takes a second or two
 _PROBE = ".nodes-see-this"
+_ROUNDING = 1e-9  # of a quotient such as 1 / 0.1 that should be whole; far above float64's, far below a trial
 _QUIET = {"log_to_driver": False, "logging_level": "error"}
 
 
@@ -127,15 +128,6 @@ def _start(ray: Any) -> None:
         constants.ENABLE_RAY_CLUSTER = before
 
 
-def require_undivided(options: RayOptions, *, memory_limit: int | None, compiled: bool) -> None:
-    """Refuses what a trial on several devices does not do: its batch is divided among them and not cut beyond that."""
-    if options.num_devices > 1 and (memory_limit is not None or compiled):
-        raise InterlawError(
-            "--memory-limit and --compile belong to trials on one device, "
-            f"found --devices-per-trial {options.num_devices}; remove them"
-        )
-
-
 def require_resources(ray: Any, options: RayOptions) -> None:
     """Refuses a trial that no node of the cluster could ever hold: Ray would wait without end.
 
@@ -144,10 +136,10 @@ def require_resources(ray: Any, options: RayOptions) -> None:
     if room(ray, options):
         return
     nodes = _resources(ray)
-    found = "; ".join(f"{node.get('CPU', 0):g} CPUs, {node.get('GPU', 0):g} GPUs" for node in nodes)
+    sizes = "; ".join(f"{node.get('CPU', 0):g} CPUs, {node.get('GPU', 0):g} GPUs" for node in nodes)
     raise InterlawError(
         f"expected {'nodes' if options.num_devices > 1 else 'a node'} with {options.num_cpus:g} CPUs and "
-        f"{options.num_gpus:g} GPUs for a trial, found {found}; "
+        f"{options.num_gpus:g} GPUs for a trial, found {sizes}; "
         "lower --resources-per-trial or add nodes"
     )
 
@@ -157,10 +149,10 @@ def room(ray: Any, options: RayOptions) -> int:
     return sum(_processes(node, options) for node in _resources(ray)) // options.num_devices
 
 
-def trials_beside(ray: Any, options: RayOptions, device: str) -> int:
+def trials_beside(ray: Any, options: RayOptions, *, device: str) -> int:
     """Asked in a task: trials, its own among them, that may share the memory of its node, or of its GPU."""
     if device != "cpu":
-        return max(1, int(1 / options.num_gpus + 1e-9)) if options.num_gpus else 1
+        return max(1, int(1 / options.num_gpus + _ROUNDING)) if options.num_gpus else 1
     here = ray.get_runtime_context().get_node_id()
     return max(1, *(_processes(node["Resources"], options) for node in ray.nodes() if node["NodeID"] == here))
 
@@ -168,7 +160,7 @@ def trials_beside(ray: Any, options: RayOptions, device: str) -> int:
 def _processes(node: dict[str, float], options: RayOptions) -> int:
     """Processes of a trial that a node can hold."""
     cpus, gpus = options.num_cpus / options.num_devices, options.num_gpus / options.num_devices
-    fits = [int(node.get(name, 0) / each + 1e-9) for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
+    fits = [int(node.get(name, 0) / each + _ROUNDING) for name, each in (("CPU", cpus), ("GPU", gpus)) if each]
     return min(fits, default=options.num_devices)
 
 
@@ -180,7 +172,7 @@ def _resources(ray: Any) -> list[dict[str, float]]:
 def require_shared(ray: Any, run: RunFolder) -> None:
     """Asks every node whether it sees the run's folder and a lock that this driver holds there.
 
-    On a folder of its own a node would write records that nobody finds; without shared locks (NFS mounted with
+    On a folder of its own a node would write records that nobody sees; without shared locks (NFS mounted with
     `nolock` or `local_lock`) two nodes could hold one trial.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -199,10 +191,10 @@ def require_shared(ray: Any, run: RunFolder) -> None:
                 asked.append((node["NodeManagerAddress"], task.remote(str(probe))))
             for name, reference in asked:
                 try:
-                    found = ray.get(reference)
+                    answer = ray.get(reference)
                 except ray.exceptions.RayError:
                     continue  # the node went away; whatever ran on it will run elsewhere
-                _require_seen(found, run, name)
+                _require_seen(answer, run, node=name)
     finally:
         probe.unlink(missing_ok=True)
 
@@ -221,14 +213,14 @@ def _look(probe: str) -> str:
     return "unlocked"
 
 
-def _require_seen(found: str, run: RunFolder, node: str) -> None:
+def _require_seen(answer: str, run: RunFolder, *, node: str) -> None:
     """Refuses a node that does not share the run's folder and its locks."""
-    if found == "missing":
+    if answer == "missing":
         raise InterlawError(
             f"expected {str(run.path)!r} on every node, found a node without it ({node}); choose an --out on storage "
             "that all nodes mount under the same path"
         )
-    if found == "unlocked":
+    if answer == "unlocked":
         raise InterlawError(
             f"expected locks in {str(run.path)!r} to hold on every node, found none on {node}; mount the storage "
             "there without nolock and local_lock"

@@ -36,7 +36,8 @@ class Conditions:
         """Checks the ranges."""
         if not self.checkpoint_seconds >= 0 or math.isinf(self.checkpoint_seconds):
             raise InterlawError(
-                f"expected seconds between checkpoints of at least 0, found {self.checkpoint_seconds}; choose 30, say"
+                f"expected seconds between checkpoints of at least 0, found {self.checkpoint_seconds}; "
+                f"choose {CHECKPOINT_SECONDS:g}, say"
             )
         if self.in_flight is not None and not 1 <= self.in_flight <= MOST_IN_FLIGHT:
             raise InterlawError(

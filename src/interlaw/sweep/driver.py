@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,12 +10,13 @@ from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, StorageError, TrialSpec, open_run
 from interlaw.sweep.cluster import RayOptions
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.local import Listener, default_workers, run_in_processes, run_sequentially
+from interlaw.sweep.local import Listener, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
 from interlaw.sweep.ray import run_on_ray
 from interlaw.sweep.recipe import Recipe, parse_recipe
 from interlaw.sweep.together import group_trials
+from interlaw.sweep.workers import default_workers, run_in_processes
 
 Executor = Literal["local", "processes", "ray"]
 
@@ -80,19 +82,12 @@ def _changed_keys(run: RunFolder, recipe: Recipe) -> str:
         kept = parse_recipe((run.path / "recipe.toml").read_text(encoding="utf-8"), source="recipe.toml")
     except (OSError, UnicodeDecodeError, InterlawError):
         return ""
-    old, new = _flat(kept.model_dump(mode="json")), _flat(recipe.model_dump(mode="json"))
-    changes = [
-        f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
-    ]
+    import pandas as pd  # it takes longer to import than most sweeps to plan
+
+    old, new = (pd.json_normalize(one.model_dump(mode="json")).to_dict("records")[0] for one in (kept, recipe))
+    changed = sorted(str(key) for key in {**old, **new} if old.get(key) != new.get(key))
+    changes = [f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in changed]
     return f" (its recipe's {'; '.join(changes)})" if changes else ""
-
-
-def _flat(document: dict[str, Any], place: str = "") -> dict[str, Any]:
-    """A document's values by their dotted keys."""
-    values: dict[str, Any] = {}
-    for key, value in document.items():
-        values |= _flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}
-    return values
 
 
 def require_folder(out: str | Path) -> None:
@@ -101,17 +96,36 @@ def require_folder(out: str | Path) -> None:
         raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
 
 
-def require_in_flight(in_flight: int | None, *, executor: Executor) -> None:
-    """Refuses a number of groups in flight that cannot be.
+def require_supported(
+    conditions: Conditions, *, executor: Executor, num_workers: int | None = None, ray: RayOptions | None = None
+) -> None:
+    """Refuses what an executor does not do, before anything is written.
 
     Raises:
-        InterlawError: It is out of range, or trials run where there are no worker processes of this machine.
+        InterlawError: Less than one worker is asked for, or an option belongs to another executor.
     """
-    Conditions(in_flight=in_flight)
-    if in_flight is not None and executor != "processes":
+    if num_workers is not None and num_workers < 1:
+        raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
+    if conditions.in_flight is not None and executor != "processes":
         raise InterlawError(
             f"expected groups in flight in worker processes alone, found the executor {executor!r}; "
             "remove --in-flight, or choose --executor processes"
+        )
+    ray = ray or RayOptions()
+    if executor != "ray" and ray != RayOptions():
+        raise InterlawError(
+            "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
+            f"found {executor!r}; remove them"
+        )
+    if ray.num_gpus and conditions.device == "cpu":
+        raise InterlawError(
+            f"expected a device of the {ray.num_gpus:g} GPUs asked for each trial, found cpu; add --device cuda"
+        )
+    # a batch is divided among the devices, and not cut beyond that
+    if ray.num_devices > 1 and (conditions.memory_limit is not None or conditions.compiled):
+        raise InterlawError(
+            "--memory-limit and --compile belong to trials on one device, "
+            f"found --devices-per-trial {ray.num_devices}; remove them"
         )
 
 
@@ -121,13 +135,10 @@ def run_trials(
     *,
     executor: Executor = "processes",
     num_workers: int | None = None,
-    device: str = Conditions.device,
-    checkpoint_seconds: float = Conditions.checkpoint_seconds,
-    memory_limit: int | None = None,
-    compiled: bool = False,
-    in_flight: int | None = None,
     ray: RayOptions | None = None,
+    conditions: Conditions | None = None,
     listen: Listener,
+    **changes: Any,
 ) -> None:
     """Runs the trials that have no record yet, the longest first.
 
@@ -136,28 +147,16 @@ def run_trials(
         trials: The plan.
         executor: `local`: one after another in this process; `processes`: in worker processes; `ray`: on a cluster.
         num_workers: Trials at a time; one a core, one an accelerator, or what a cluster has room for, when None.
-        device: Where to train.
-        checkpoint_seconds: Least time between checkpoints of a trial.
-        memory_limit: Bytes that each trial may plan with; its share of what is free when None.
-        compiled: Train through `torch.compile`.
-        in_flight: Most groups of trials at a time in each process, on streams of their own; one when None.
         ray: Cluster and resources for the executor `ray`; its defaults when None.
-        listen: Told what happens.
+        conditions: Where and how each trial runs; the defaults of `Conditions` when None.
+        listen: Called with each event.
+        **changes: Attributes of `Conditions` that replace these, such as `device` and `memory_limit`.
 
     Raises:
-        InterlawError: When less than one worker is asked for, a number is out of range, or groups in flight are asked
-            for where there are no worker processes.
+        InterlawError: When a number is out of range, or the executor does not do what is asked for.
     """
-    conditions = Conditions(
-        device=device,
-        checkpoint_seconds=checkpoint_seconds,
-        memory_limit=memory_limit,
-        compiled=compiled,
-        in_flight=in_flight,
-    )
-    if num_workers is not None and num_workers < 1:
-        raise InterlawError(f"expected at least 1 worker, found {num_workers}; choose a positive number")
-    require_in_flight(in_flight, executor=executor)
+    how = replace(conditions or Conditions(), **changes)
+    require_supported(how, executor=executor, num_workers=num_workers, ray=ray)
     if executor != "local" and run.location.startswith("memory://"):
         raise InterlawError(
             f"expected storage that other processes reach, found {run.location!r}; choose it, or the executor local"
@@ -171,12 +170,12 @@ def run_trials(
             folder.tidy()  # its process may have died between the record and the tidying
     missing.sort(key=planned_flops, reverse=True)
     if executor == "local" or not missing:
-        run_sequentially(group_trials(missing, trials, conditions), run, conditions, listen=listen)
+        run_sequentially(group_trials(missing, trials, conditions=how), run, conditions=how, listen=listen)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
-        num_workers = num_workers or default_workers(device)
-        groups = group_trials(missing, trials, conditions, num_workers=num_workers)
-        run_in_processes(groups, run, conditions, plan=trials, num_workers=num_workers, listen=listen)
+        num_workers = num_workers or default_workers(how.device)
+        groups = group_trials(missing, trials, conditions=how, num_workers=num_workers)
+        run_in_processes(groups, run, conditions=how, plan=trials, num_workers=num_workers, listen=listen)
     else:
         options = ray or RayOptions()
-        run_on_ray(missing, run, conditions, plan=trials, num_workers=num_workers, options=options, listen=listen)
+        run_on_ray(missing, run, conditions=how, plan=trials, num_workers=num_workers, options=options, listen=listen)

@@ -1,4 +1,4 @@
-"""What a recipe cannot do, found before anything is written or run rather than trial by trial."""
+"""What a recipe cannot do, refused before anything is written or run rather than trial by trial."""
 
 from __future__ import annotations
 

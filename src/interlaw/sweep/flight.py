@@ -42,7 +42,7 @@ def sharing(groups: Sequence[TrialGroup], conditions: Conditions, *, num_workers
 
 
 def _peak_bytes(group: TrialGroup, device: str) -> float:
-    """What a group takes with whole batches; infinite where the device cannot even hold what is asked to tell it."""
+    """What a group takes with whole batches; infinite where the device cannot even hold what measures it."""
     spec = group.specs[0]
     try:
         model, task = build_model(spec.make_shape(), device=device), spec.task.open(device=device)
@@ -56,7 +56,7 @@ def _peak_bytes(group: TrialGroup, device: str) -> float:
     return len(group.specs) * one.peak_bytes(spec.training.batch_size)
 
 
-def fly(groups: Sequence[TrialGroup], conditions: Conditions, work: Callable[[TrialGroup], None]) -> None:
+def fly(groups: Sequence[TrialGroup], conditions: Conditions, *, work: Callable[[TrialGroup], None]) -> None:
     """Works on groups of one recipe, `conditions.in_flight` at a time, in the given order.
 
     Raises:

@@ -15,7 +15,7 @@ from interlaw.training import free_cache, is_out_of_memory
 ADVICE = "use fewer --workers or a lower --memory-limit; --retry failed measures again without training again"
 
 
-def measured(spec: TrialSpec, record: Record, model: nn.Module, task: Task, *, memory_limit: int) -> Record:
+def measured(spec: TrialSpec, record: Record, *, model: nn.Module, task: Task, memory_limit: int) -> Record:
     """The record of a trained trial with every view of its spec that it does not hold yet.
 
     Args:

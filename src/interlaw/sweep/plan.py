@@ -39,9 +39,11 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
     for amount in recipe.budget.amounts:
         for shape in matched_shapes(recipe, amount=amount, sizes=task.sizes):
             for treatment in recipe.training.treatment:
-                draft: Callable[..., TrialSpec] = partial(_trial, recipe, task, amount, shape, treatment)
+                draft: Callable[..., TrialSpec] = partial(
+                    _trial, recipe, task, amount=amount, shape=shape, treatment=treatment
+                )
                 if treatment == "search":
-                    trials.extend(_searched(recipe, draft, records or {}))
+                    trials.extend(_searched(recipe, draft, records=records or {}))
                 else:
                     rate = recipe.training.learning_rate
                     trials.extend(draft(seed=seed, rate=rate, stage="final") for seed in recipe.seeds)
@@ -53,7 +55,7 @@ def plan_trials(recipe: Recipe, *, folder: Path, records: Mapping[str, Record] |
     return trials
 
 
-def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], records: Mapping[str, Record]) -> list[TrialSpec]:
+def _searched(recipe: Recipe, draft: Callable[..., TrialSpec], *, records: Mapping[str, Record]) -> list[TrialSpec]:
     """The rates tried on the first seeds so far and to be tried next; once one is chosen, a final trial a seed."""
     trials: list[TrialSpec] = []
     losses: dict[float, float] = {}
@@ -116,10 +118,10 @@ def num_steps(recipe: Recipe, *, amount: float, shape: Shape, units_per_sample: 
 def _trial(
     recipe: Recipe,
     plan: TaskPlan,
+    *,
     amount: float,
     shape: Shape,
     treatment: Treatment,
-    *,
     seed: int,
     rate: float,
     stage: Literal["search", "final"],

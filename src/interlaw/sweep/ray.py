@@ -10,26 +10,26 @@ from typing import Any
 
 import torch
 
-from interlaw.errors import InterlawError, brought_by
+from interlaw.errors import InterlawError, brought_by, one_line
 from interlaw.runs import Record, RunFolder, TrialSpec, is_url, open_run
 from interlaw.sweep.cluster import (
     RayOptions,
     open_cluster,
     require_resources,
     require_shared,
-    require_undivided,
     room,
     trials_beside,
 )
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, ending, record_death
+from interlaw.sweep.local import Event, Listener, record_death
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS
+from interlaw.sweep.workers import DEATHS_ALLOWED
 
 NODE_DEATHS_ALLOWED = 20  # a node that is taken away is not the trial's fault
 ORPHAN_SECONDS = 60.0  # how long a process may outlive its node's death and hold its trial
-CANCEL_SECONDS = 20.0
+CANCEL_SECONDS = 20.0  # judgement: Ray ends a task within a few
 # tasks beyond what the cluster holds now: a node that comes finds work, an autoscaler sees that there is some
 AHEAD = 32
 STALE_SECONDS = 15.0  # what was noted longer ago is of a trial that stands still
@@ -38,8 +38,8 @@ STALE_SECONDS = 15.0  # what was noted longer ago is of a trial that stands stil
 def run_on_ray(
     missing: Sequence[TrialSpec],
     run: RunFolder,
-    conditions: Conditions,
     *,
+    conditions: Conditions,
     plan: Sequence[TrialSpec],
     num_workers: int | None = None,
     options: RayOptions,
@@ -56,7 +56,7 @@ def run_on_ray(
         plan: All trials of the sweep.
         num_workers: Tasks at a time; as many as the cluster's resources allow when None.
         options: Which cluster, and what a trial takes of it.
-        listen: Told what happens; progress is read from the trials' folders. A trial has started once it notes some.
+        listen: Called with each event; progress is read from the trials' folders, and the first of it is the start.
 
     Raises:
         InterlawError: When there is no cluster at the address, it is lost, none of its nodes can hold a trial, or one
@@ -65,7 +65,6 @@ def run_on_ray(
     """
     with brought_by("ray", "the executor ray"):
         import ray
-    require_undivided(options, memory_limit=conditions.memory_limit, compiled=conditions.compiled)
     with _faults(ray), open_cluster(ray, options.address):
         require_resources(ray, options)
         require_shared(ray, run)
@@ -77,7 +76,8 @@ def run_on_ray(
         else:
             task = ray.remote(_trials).options(num_cpus=options.num_cpus, num_gpus=options.num_gpus, max_retries=0)
             at_once = num_workers or room(ray, options)
-            waiting = deque(group_trials(missing, plan, conditions, num_workers=at_once))
+            waiting = deque(group_trials(missing, plan, conditions=conditions, num_workers=at_once))
+        how = {"options": options, "conditions": conditions}
         deaths: Counter[tuple[str, str]] = Counter()
         pending: dict[Any, TrialGroup] = {}
         begun = _Begun(run, listen)
@@ -90,10 +90,11 @@ def run_on_ray(
                     # the process before this one may be an orphan that still holds the trial
                     again = any(key == spec.key for spec in group.specs for key, _ in deaths)
                     patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
-                    pending[task.remote(group.model_dump_json(), location, options, conditions, patience)] = group
+                    document = group.model_dump_json()
+                    pending[task.remote(document, location, patience_seconds=patience, **how)] = group
                 done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
                 for reference in done:
-                    waiting.extendleft(_left(ray, reference, pending.pop(reference), run, deaths, begun))
+                    waiting.extendleft(_left(ray, reference, group=pending.pop(reference), deaths=deaths, begun=begun))
                 if time.monotonic() >= next_look:
                     begun.look(spec for group in pending.values() for spec in group.specs)
                     next_look = time.monotonic() + run.look_seconds
@@ -107,15 +108,14 @@ def _faults(ray: Any) -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayError as error:
-        first = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise InterlawError(
-            f"expected the Ray cluster to stay, found {type(error).__name__}: {first[:200]}; "
+            f"expected the Ray cluster to stay, found {type(error).__name__}: {one_line(error)}; "
             "run the same command again to resume"
         ) from error
 
 
 def _trials(
-    document: str, location: str, options: RayOptions, conditions: Conditions, patience_seconds: float
+    document: str, location: str, *, options: RayOptions, conditions: Conditions, patience_seconds: float
 ) -> dict[str, str | None]:
     """The task: a group in a Ray worker; its records as JSON by key, None for what another driver has."""
     import ray
@@ -127,7 +127,7 @@ def _trials(
     run_group(
         group,
         [run.trial(spec.key) for spec in group.specs],
-        conditions.shared(trials_beside(ray, options, conditions.device)),
+        conditions=conditions.shared(trials_beside(ray, options, device=conditions.device)),
         patience_seconds=patience_seconds,
         progress=lambda key: lambda values: None,
         ended=lambda spec, record: records.update({spec.key: None if record is None else record.model_dump_json()}),
@@ -136,7 +136,7 @@ def _trials(
 
 
 def _spanning(
-    document: str, location: str, options: RayOptions, conditions: Conditions, patience_seconds: float
+    document: str, location: str, *, options: RayOptions, conditions: Conditions, patience_seconds: float
 ) -> dict[str, str | None]:
     """The task of a trial on several devices: the same, in a group of processes."""
     end_with_node()
@@ -144,7 +144,7 @@ def _spanning(
     record = span_trial(
         spec,
         location,
-        conditions,
+        conditions=conditions,
         patience_seconds=patience_seconds,
         num_devices=options.num_devices,
         num_cpus=options.num_cpus / options.num_devices,
@@ -154,9 +154,9 @@ def _spanning(
 
 
 def _left(
-    ray: Any, reference: Any, group: TrialGroup, run: RunFolder, deaths: Counter[tuple[str, str]], begun: _Begun
+    ray: Any, reference: Any, *, group: TrialGroup, deaths: Counter[tuple[str, str]], begun: _Begun
 ) -> list[TrialGroup]:
-    """A task ended: tells how; gives what is to start again, each trial by itself, as its worker or node died."""
+    """Reports a task that ended; gives the trials to start again, each by itself, as its worker or node died."""
     failures = ray.exceptions
     lost = (failures.NodeDiedError, failures.ObjectLostError)  # with the node that held it, the task's answer is lost
     died = (failures.WorkerCrashedError, failures.OutOfMemoryError, GroupDiedError, *lost)
@@ -176,7 +176,7 @@ def _left(
                 again.append(alone)
             else:
                 reason = f"its Ray {what} died {allowed} times: {str(error).splitlines()[0]}"
-                begun.end(spec, record_death(run, spec, reason))
+                begun.end(spec, record_death(begun.run, spec, reason=reason))
     except failures.RayTaskError as error:  # a full disk, say: what ends a sweep here ends it there
         raise error.cause from None
     return again
@@ -197,16 +197,16 @@ class _Begun:
     """
 
     def __init__(self, run: RunFolder, listen: Listener) -> None:
-        self._run, self._listen = run, listen
+        self.run, self._listen = run, listen
         self._keys: set[str] = set()
 
     def look(self, specs: Iterable[TrialSpec]) -> None:
-        """Tells what the trials under way noted in their folders."""
+        """Reports what the trials under way noted in their folders."""
         with contextlib.suppress(InterlawError):  # storage that is away for a while ends no sweep
-            self._run.fetch()
+            self.run.fetch()
         now = time.time()
         for spec in specs:
-            values = self._run.trial(spec.key).progress()
+            values = self.run.trial(spec.key).progress()
             if "step" in values and abs(now - values["updated"]) < STALE_SECONDS:
                 self._start(spec)
                 self._listen(Event(kind="progress", key=spec.key, values=values))
@@ -216,13 +216,13 @@ class _Begun:
         self._keys.discard(spec.key)
 
     def end(self, spec: TrialSpec, record: Record | None) -> None:
-        """Tells how a trial ended."""
+        """Reports how a trial ended."""
         self._start(spec)
         self._keys.discard(spec.key)
-        self._listen(Event(kind="ended", key=spec.key, values=ending(record)))
+        self._listen(Event(kind="ended", key=spec.key, record=record))
 
     def _start(self, spec: TrialSpec) -> None:
-        """Tells once that a trial started."""
+        """Reports once that a trial started."""
         if spec.key not in self._keys:
             self._keys.add(spec.key)
             self._listen(Event(kind="started", key=spec.key))

@@ -29,19 +29,19 @@ GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
 Rate = Annotated[float, Field(gt=0)]
 
 
-def _told(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _in_words(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The same reader; pydantic gathers its complaint with the others instead of ending at it."""
 
     def parsed(value: Any) -> Any:
         try:
             return parse(value)
         except InterlawError as error:
-            raise PydanticCustomError("told", "{words}", {"words": str(error)}) from error
+            raise PydanticCustomError("in_words", "{words}", {"words": str(error)}) from error
 
     return parsed
 
 
-Size = Annotated[int, BeforeValidator(_told(parse_size))]
+Size = Annotated[int, BeforeValidator(_in_words(parse_size))]
 
 
 def _amount(value: Any) -> Any:
@@ -50,7 +50,7 @@ def _amount(value: Any) -> Any:
     return value if is_part else parse_size(value)
 
 
-Amount = Annotated[int | float, BeforeValidator(_told(_amount))]
+Amount = Annotated[int | float, BeforeValidator(_in_words(_amount))]
 OneOrMore = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)  # one name: a list of one
 
 
@@ -139,9 +139,9 @@ class TrainingPart(Optimization):
         names = ("learning_rate", "learning_rates", "base_width", "base_depth")
         given = {name for name in names if getattr(self, name) is not None}
         if given != wanted:
-            found = " and ".join(sorted(given)) or "none of them"
+            keys = " and ".join(sorted(given)) or "none of them"
             treatments = " and ".join(self.treatment)
-            raise ValueError(f"treatment {treatments} takes {' and '.join(sorted(wanted))}, not {found}")
+            raise ValueError(f"treatment {treatments} takes {' and '.join(sorted(wanted))}, not {keys}")
         ratios = [after / before for before, after in pairwise(self.learning_rates or ())]
         if ratios and (min(ratios) <= 1 or max(ratios) / min(ratios) > GRID_TOLERANCE):  # a search extends them by it
             raise ValueError("learning_rates must grow at equal ratios, such as [1e-3, 2e-3, 4e-3]")
@@ -219,8 +219,8 @@ class Recipe(Strict):
     """
 
     name: str = Field(min_length=1, max_length=200)
-    family: Annotated[str, AfterValidator(_told(_family))] = "gpt"
-    depths: Annotated[tuple[int, ...], BeforeValidator(_told(_depths))] = Field(min_length=1)
+    family: Annotated[str, AfterValidator(_in_words(_family))] = "gpt"
+    depths: Annotated[tuple[int, ...], BeforeValidator(_in_words(_depths))] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     shape: dict[str, int | bool | float] = Field(default_factory=dict)
     budget: BudgetPart
@@ -269,7 +269,7 @@ def parse_recipe(text: str, *, source: str) -> Recipe:
         source: Its name, for messages.
 
     Raises:
-        InterlawError: One line that names the key, what was expected and what was found.
+        InterlawError: One line that names the key, the expected value and the given one.
     """
     try:
         document = tomllib.loads(text)
@@ -290,14 +290,16 @@ def read_recipe(path: str | Path) -> tuple[Recipe, str]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        found = f"nothing at {str(path)!r}" if isinstance(error, FileNotFoundError) else f"{str(path)!r}: {error}"
+        reason = f"nothing at {str(path)!r}" if isinstance(error, FileNotFoundError) else f"{str(path)!r}: {error}"
         raise InterlawError(
-            f"expected a recipe file, found {found}; give the path of a TOML recipe{near_path(path)}"
+            f"expected a recipe file, found {reason}; give the path of a TOML recipe{near_path(path)}"
         ) from error
     return parse_recipe(text, source=str(path)), text
 
 
-MOST_PROBLEMS = 8  # told at once: more do not help, and the message stays one line that can be read
+MOST_PROBLEMS = 8  # in one message: more do not help, and the message stays one line that can be read
+
+SHOWN = 60  # characters of a value: half a line of a terminal
 
 
 def _explain(error: ValidationError) -> str:
@@ -306,8 +308,8 @@ def _explain(error: ValidationError) -> str:
     lists = {place[:-1] for place in places}  # one whose only item is wrong is "too short" as well
     problems = [problem for place, problem in places.items() if place not in lists or problem["type"] != "too_short"]
     problems.reverse()
-    told = "; ".join(_problem(problem) for problem in problems[:MOST_PROBLEMS])
-    return told + (f" (and {len(problems) - MOST_PROBLEMS} more)" if len(problems) > MOST_PROBLEMS else "")
+    shown = "; ".join(_problem(problem) for problem in problems[:MOST_PROBLEMS])
+    return shown + (f" (and {len(problems) - MOST_PROBLEMS} more)" if len(problems) > MOST_PROBLEMS else "")
 
 
 def _place(problem: ErrorDetails) -> tuple[str, ...]:
@@ -317,24 +319,24 @@ def _place(problem: ErrorDetails) -> tuple[str, ...]:
 
 
 def _problem(problem: ErrorDetails) -> str:
-    """One problem: the key, what was expected, what was found."""
+    """One problem: the key, the expected value, the given one."""
     parts = _place(problem)
     place = ".".join(parts) or "the recipe"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         near = did_you_mean(parts[-1], _keys(parts[:-1]))
         return f"unknown key {place!r}, remove it or fix its spelling{near}"
-    if problem["type"] == "told":  # complete as it is
+    if problem["type"] == "in_words":  # complete as it is
         return f"{place}: {message}"
     if problem["type"] == "missing":
         return f"missing key {place!r}, add it"
     if problem["type"] == "tuple_type":
-        found = str(problem["input"])[:60]
-        item = json.dumps(found, ensure_ascii=False) if isinstance(problem["input"], str) else found
-        return f"{place}: expected a list, found {found!r}, write a list: [{item}]"
+        given = str(problem["input"])[:SHOWN]
+        item = json.dumps(given, ensure_ascii=False) if isinstance(problem["input"], str) else given
+        return f"{place}: expected a list, found {given!r}, write a list: [{item}]"
     words, _, remedy = f"{message[0].lower()}{message[1:]}".partition("; ")
-    if not isinstance(problem["input"], dict):  # of a part as a whole the message says what was found
-        words += f", found {str(problem['input'])[:60]!r}"
+    if not isinstance(problem["input"], dict):  # of a part as a whole the message names the keys
+        words += f", found {str(problem['input'])[:SHOWN]!r}"
     return f"{place}: {words}; {remedy}" if remedy else f"{place}: {words}, change it"
 
 

@@ -97,7 +97,7 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
             run_group(
                 TrialGroup(specs=(spec,), stacked=recorded.provenance.get("stacked") is True),
                 [again],
-                Conditions(
+                conditions=Conditions(
                     device=device or str(recorded.provenance.get("device", "cpu")),
                     compiled=recorded.provenance.get("compiled") is True,
                 ),

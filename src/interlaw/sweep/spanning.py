@@ -37,8 +37,8 @@ class GroupDiedError(Exception):
 def span_trial(
     spec: TrialSpec,
     location: str,
-    conditions: Conditions,
     *,
+    conditions: Conditions,
     patience_seconds: float,
     num_devices: int,
     num_cpus: float,
@@ -111,10 +111,10 @@ def _work(config: dict[str, Any]) -> None:
     if distributed.get_rank():
         _follow(spec, conditions.device)
     else:
-        _lead(spec, config["location"], conditions, patience_seconds=config["patience_seconds"])
+        _lead(spec, config["location"], conditions=conditions, patience_seconds=config["patience_seconds"])
 
 
-def _lead(spec: TrialSpec, location: str, conditions: Conditions, *, patience_seconds: float) -> None:
+def _lead(spec: TrialSpec, location: str, *, conditions: Conditions, patience_seconds: float) -> None:
     """The first process: the trial as ever, but on slices."""
     trial = open_run(location).trial(spec.key)
     begun = False
@@ -129,7 +129,7 @@ def _lead(spec: TrialSpec, location: str, conditions: Conditions, *, patience_se
         spec,
         trial,
         # a batch is divided among the devices, and not cut beyond that
-        replace(conditions, memory_limit=sys.maxsize),
+        conditions=replace(conditions, memory_limit=sys.maxsize),
         patience_seconds=patience_seconds,
         slicing=slicing,
     )

@@ -64,9 +64,14 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
     }
     sections = [
         "# A sweep of equal-budget shapes. Keys behind '#' show their defaults or an optional choice.",
-        _section("", Recipe, _defaults(Recipe, without={"shape", *parts}), document),
-        _section("shape", shape, _sizes(shape, without={"depth", "width", *task.decides}), document.get("shape", {})),
-        *(_section(title, part, _defaults(part), document[title]) for title, part in parts.items()),
+        _section("", Recipe, defaults=_defaults(Recipe, without={"shape", *parts}), given=document),
+        _section(
+            "shape",
+            shape,
+            defaults=_sizes(shape, without={"depth", "width", *task.decides}),
+            given=document.get("shape", {}),
+        ),
+        *(_section(title, part, defaults=_defaults(part), given=document[title]) for title, part in parts.items()),
     ]
     text = "\n".join(sections) + "\n"
     parse_recipe(text, source="the starting recipe")
@@ -102,12 +107,12 @@ def _document(family: str, corpus: str | None) -> dict[str, Any]:
     return document
 
 
-def _section(title: str, kind: type, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+def _section(title: str, kind: type, *, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """One table of the recipe: each key with its comment."""
     notes = attribute_notes(kind)
     lines = [f"\n[{title}]"] if title else []
     for name, default in defaults.items():
-        lines += _entry(name, notes.get(name, ""), given.get(name, PydanticUndefined), default)
+        lines += _entry(name, notes.get(name, ""), given=given.get(name, PydanticUndefined), default=default)
     return "\n".join(lines)
 
 
@@ -124,7 +129,7 @@ def _sizes(shape: type[Shape], *, without: Collection[str]) -> dict[str, Any]:
     return {one.name: None if one.default is MISSING else one.default or None for one in chosen}
 
 
-def _entry(name: str, note: str, given: Any, default: Any) -> list[str]:
+def _entry(name: str, note: str, *, given: Any, default: Any) -> list[str]:
     """The comment, then the key with its value; a key that is not set stands behind a '#'."""
     comment = textwrap.wrap(note, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
     if given is not PydanticUndefined:
@@ -152,8 +157,8 @@ def attribute_notes(model: type) -> dict[str, str]:
     """
     notes: dict[str, str] = {}
     for kind in reversed(model.__mro__):
-        _, found, listed = (inspect.cleandoc(kind.__doc__ or "")).partition("Attributes:\n")
-        body = re.split(r"\n\S", listed)[0] if found else ""
+        _, heading, listed = (inspect.cleandoc(kind.__doc__ or "")).partition("Attributes:\n")
+        body = re.split(r"\n\S", listed)[0] if heading else ""
         for entry in re.split(r"\n(?= {4}\S)", "\n" + body):
             name, separator, note = entry.strip().partition(": ")
             if separator and name.isidentifier():

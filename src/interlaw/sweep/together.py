@@ -58,7 +58,7 @@ class TrialGroup(Strict):
 
 
 def group_trials(
-    missing: Sequence[TrialSpec], plan: Sequence[TrialSpec], conditions: Conditions, *, num_workers: int = 1
+    missing: Sequence[TrialSpec], plan: Sequence[TrialSpec], *, conditions: Conditions, num_workers: int = 1
 ) -> list[TrialGroup]:
     """What is to be run, in groups and in the given order.
 
@@ -107,8 +107,8 @@ def _gains(spec: TrialSpec, conditions: Conditions) -> bool:
 def run_group(
     group: TrialGroup,
     folders: Sequence[TrialFolder],
-    conditions: Conditions,
     *,
+    conditions: Conditions,
     patience_seconds: float = LOCK_PATIENCE_SECONDS,
     progress: Callable[[str], Progress],
     ended: Ended,
@@ -120,7 +120,7 @@ def run_group(
         folders: Their folders.
         conditions: How they run.
         patience_seconds: How long to wait for another process that holds a trial.
-        progress: What to tell of a trial's progress, by its key.
+        progress: What takes a trial's progress, by its key.
         ended: Told of each trial's record as it is written; None when another process holds the trial.
 
     Raises:
@@ -129,7 +129,7 @@ def run_group(
     if not group.stacked:
         for spec, folder in zip(group.specs, folders, strict=True):
             options = {"patience_seconds": patience_seconds, "progress": progress(spec.key)}
-            ended(spec, run_trial(spec, folder, conditions, **options))  # type: ignore[arg-type]
+            ended(spec, run_trial(spec, folder, conditions=conditions, **options))  # type: ignore[arg-type]
         return
     with ExitStack() as held:
         taken = []
@@ -146,7 +146,7 @@ def run_group(
             _train_stacked(taken, conditions)
         except StorageError:
             raise
-        except Exception as error:  # one of them is at fault, or memory is: each by itself will tell
+        except Exception as error:  # one of them is at fault, or memory is: each by itself will show which
             notes = {"not_stacked": f"{type(error).__name__}: {error}"}
         for one in taken:
             ended(one.spec, one.folder.record() or one.finish(notes=notes))  # a record: of one that diverged
@@ -180,7 +180,7 @@ def _train_stacked(taken: Sequence[Attempt], conditions: Conditions) -> None:
     how = {"processes": 1, "stacked": True, **at_once, "predicted_bytes": len(members) * needed.peak_bytes(part)}
     for (one, replica), result in zip(members, results, strict=True):
         with storage_faults(one.folder.path):
-            record = one.keep_training(replica.model, task, result, how)
+            record = one.keep_training(replica.model, task, result=result, how=how)
             if result.status != "done":
                 one.folder.write_record(record)
                 one.folder.tidy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from interlaw.sweep.search import vertex
 from interlaw.tasks import Task
 from interlaw.training import Axis, CoordinateCheck, TrainSettings, check_coordinates, scale_initial_weights, train
 
-CHECK_STEPS = 8
+CHECK_STEPS = 8  # judgement: movement that grows with the shape shows within a few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,16 +137,12 @@ def rate_curves(
     for parametrization in parametrizations:
         for axis, sizes in _axes(widths, depths):
             for size, shape in zip(sizes, bench.shapes(axis, sizes), strict=True):
+                task, settings = open_task(shape), partial(bench.settings, parametrization, steps=steps)
                 losses = [
-                    [
-                        _val_loss(
-                            shape, open_task(shape), bench.settings(parametrization, steps=steps, rate=rate, seed=seed)
-                        )
-                        for rate in sorted(rates)
-                    ]
+                    [_val_loss(shape, task, settings=settings(rate=rate, seed=seed)) for rate in sorted(rates)]
                     for seed in seeds
                 ]
-                yield _curve(parametrization, axis, size, sorted(rates), losses)
+                yield _curve(parametrization, axis, size=size, rates=sorted(rates), losses=losses)
 
 
 def _axes(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[Axis, Sequence[int]]]:
@@ -155,7 +151,7 @@ def _axes(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[Axis, Sequ
     return [(axis, sizes) for axis, sizes in axes if len(sizes) > 1]
 
 
-def _val_loss(shape: Shape, task: Task, settings: TrainSettings) -> float:
+def _val_loss(shape: Shape, task: Task, *, settings: TrainSettings) -> float:
     """Trains a shape; its validation loss, or inf when it diverged."""
     model = build_model(shape, seed=settings.seed)
     scale_initial_weights(model, settings)
@@ -163,7 +159,7 @@ def _val_loss(shape: Shape, task: Task, settings: TrainSettings) -> float:
     return result.val_loss if result.status == "done" else math.inf
 
 
-def _curve(parametrization: str, axis: Axis, size: int, rates: list[float], losses: list[list[float]]) -> RateCurve:
+def _curve(parametrization: str, axis: Axis, *, size: int, rates: list[float], losses: list[list[float]]) -> RateCurve:
     """The curve of the mean over seeds, whose losses are rows."""
     mean = [sum(column) / len(column) for column in zip(*losses, strict=True)]
     best_rate, at_edge = _best_rate(rates, mean)

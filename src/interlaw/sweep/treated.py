@@ -15,7 +15,7 @@ from interlaw.tasks import Units
 
 # what a treatment decides, and the seed; everything else must be the same
 _DECIDED = {"learning_rate", "parametrization", "base_width", "base_depth", "seed"}
-_SHOWN = 40
+_SHOWN = 40  # characters of a value: four fit a line of a message
 
 ShapeName = tuple[float, str]  # nominal budget and, in words, the shape
 Facts = Mapping[str, Any]
@@ -93,12 +93,12 @@ def _require_alike(planned: Mapping[str, Mapping[ShapeName, Facts]]) -> None:
     (first, theirs), *others = planned.items()
     for second, ours in others:
         for name in (name for name in theirs if name in ours):
-            _require_equal(first, theirs[name], second, ours[name], shape=name)
+            _require_equal({first: theirs[name], second: ours[name]}, shape=name)
         alone = sorted(theirs.keys() ^ ours.keys())
         if not alone:
             continue
         if not theirs.keys() & ours.keys():  # a family or a budget of another kind says more than its shapes
-            _require_equal(first, next(iter(theirs.values())), second, next(iter(ours.values())), shape=None)
+            _require_equal({first: next(iter(theirs.values())), second: next(iter(ours.values()))}, shape=None)
         amount, shape = alone[0]
         holder = first if alone[0] in theirs else second
         more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
@@ -108,18 +108,19 @@ def _require_alike(planned: Mapping[str, Mapping[ShapeName, Facts]]) -> None:
         )
 
 
-def _require_equal(first: str, theirs: Facts, second: str, ours: Facts, *, shape: ShapeName | None) -> None:
+def _require_equal(by_treatment: Mapping[str, Facts], *, shape: ShapeName | None) -> None:
     """Two treatments of one shape agree in every fact."""
+    (first, theirs), (second, ours) = by_treatment.items()
     differ = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
     if not differ:
         return
-    found = " and ".join(
+    differences = " and ".join(
         f"{name} {str(theirs.get(name))[:_SHOWN]} under {first} but {str(ours.get(name))[:_SHOWN]} under {second}"
         for name in differ[:2]
     )
     more = f" and {len(differ) - 2} more" if len(differ) > 2 else ""
     place = "" if shape is None else f" for {shape[1].partition(' ')[0]} of budget {shape[0]}"
     raise InterlawError(
-        f"expected runs that differ in training.treatment alone, found {found}{more}{place}; the difference would not "
-        "be the treatment's: give runs trained alike"
+        f"expected runs that differ in training.treatment alone, found {differences}{more}{place}; the "
+        "difference would not be the treatment's: give runs trained alike"
     )

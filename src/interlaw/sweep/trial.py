@@ -34,7 +34,7 @@ from interlaw.training import (
 if TYPE_CHECKING:  # it takes a second to import, for trials on several devices alone
     from interlaw.training import SlicedTask
 
-PROGRESS_SECONDS = 0.5
+PROGRESS_SECONDS = 0.5  # judgement: a watcher sees movement, and writing costs nothing beside a step
 LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
 MEMORY_ADVICE = "use fewer --workers, a lower --memory-limit so that batches are cut, or a smaller batch or context"
 
@@ -45,8 +45,8 @@ Slicing = Callable[[Task, nn.Module], "SlicedTask"]
 def run_trial(
     spec: TrialSpec,
     folder: TrialFolder,
-    conditions: Conditions | None = None,
     *,
+    conditions: Conditions | None = None,
     patience_seconds: float = LOCK_PATIENCE_SECONDS,
     progress: Progress | None = None,
     slicing: Slicing | None = None,
@@ -124,10 +124,10 @@ class Attempt:
         require_room(params=shape.params, limit_bytes=limit)
         task = self.spec.task.open(device=device)
         model = build_model(shape, seed=self.spec.training.seed, device="cpu" if slicing else device)
-        record = self.trained_before(model) or self._train(model, task, slicing, limit_bytes=limit)
+        record = self.trained_before(model) or self._train(model, task, slicing=slicing, limit_bytes=limit)
         if record.status != "done":
             return record
-        return measured(self.spec, record, model.to(device), task, memory_limit=limit)
+        return measured(self.spec, record, model=model.to(device), task=task, memory_limit=limit)
 
     def trained_before(self, model: nn.Module) -> Record | None:
         """The record of a training that ended, its weights put into the model; None when it is to be trained."""
@@ -140,7 +140,7 @@ class Attempt:
             return None
         return record
 
-    def _train(self, model: nn.Module, task: Task, slicing: Slicing | None, *, limit_bytes: int) -> Record:
+    def _train(self, model: nn.Module, task: Task, *, slicing: Slicing | None, limit_bytes: int) -> Record:
         """Trains and tests; the record so far."""
         training = self.spec.training
         scale_initial_weights(model, training)
@@ -167,9 +167,9 @@ class Attempt:
         if sliced:
             sliced.restore(model)
         how = {"processes": distributed.get_world_size() if sliced else 1, "stacked": False, **at_once, **predicted}
-        return self.keep_training(model, task, result, how)
+        return self.keep_training(model, task, result=result, how=how)
 
-    def keep_training(self, model: nn.Module, task: Task, result: TrainResult, how: Mapping[str, Any]) -> Record:
+    def keep_training(self, model: nn.Module, task: Task, *, result: TrainResult, how: Mapping[str, Any]) -> Record:
         """Writes down what training left behind, before anything is measured: curve, weights, and its record so far."""
         shape, is_done, conditions = self.spec.make_shape(), result.status == "done", self.conditions
         machine = {**provenance(conditions.device), "compiled": conditions.compiled, **how}
@@ -199,7 +199,7 @@ class Attempt:
         return record
 
     def reporter(self) -> Callable[[TrainState], None]:
-        """Notes progress in the trial's folder, and tells the caller, at most every `PROGRESS_SECONDS`."""
+        """Notes progress in the trial's folder, and reports it, at most every `PROGRESS_SECONDS`."""
         last = 0.0
 
         def report(state: TrainState) -> None:

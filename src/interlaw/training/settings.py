@@ -46,7 +46,7 @@ class Optimization(Strict):
     """
 
     final_fraction: Part = 0.1  # as Hoffmann et al. 2022 (arXiv 2203.15556) and Brown et al. 2020 (2005.14165)
-    weight_decay: NotNegative = 0.01  # that of torch.optim.AdamW and of Loshchilov & Hutter's code
+    weight_decay: NotNegative = 0.01  # that of torch.optim.AdamW
     decays: Literal["matrices", "all"] = "matrices"
     keeps: Literal["last", "best"] = "last"
     beta1: Memory = 0.9  # this, the next and clip: as Brown et al. 2020, appendix B

@@ -47,7 +47,7 @@ def test_every_ended_trial_is_written_once(run: RunFolder, tmp_path: Path, monke
     (done,), (diverged,) = keys(run, "done"), keys(run, "diverged")
     folder = tmp_path / "logs"
     for _ in range(2):
-        logbook = Logbook(run, folder, ["notebook", "notebook"])
+        logbook = Logbook(run, folder, names=["notebook", "notebook"])
         logbook.listen(Event(kind="started", key=done))
         logbook.listen(Event(kind="ended", key=done, values={"status": "done"}))
         logbook.listen(Event(kind="ended", key=done, values={"status": "done"}))
@@ -58,7 +58,7 @@ def test_every_ended_trial_is_written_once(run: RunFolder, tmp_path: Path, monke
 
 
 def test_without_trackers_nothing_is_written(run: RunFolder, tmp_path: Path) -> None:
-    logbook = Logbook(run, tmp_path / "logs", [])
+    logbook = Logbook(run, tmp_path / "logs", names=[])
     logbook.listen(Event(kind="ended", key=run.trials()[0].key, values={"status": "done"}))
     logbook.close()
     assert not (tmp_path / "logs").exists()
@@ -92,7 +92,7 @@ def test_tensorboard_reads_them(run: RunFolder, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="tensorboard is not installed (pip install 'interlaw[tensorboard]')")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    Logbook(run, tmp_path / "logs", ["tensorboard"]).close()
+    Logbook(run, tmp_path / "logs", names=["tensorboard"]).close()
     folders = sorted((tmp_path / "logs" / "tensorboard").iterdir())
     assert [folder.name.rpartition("-")[0] for folder in folders] == [
         f"50000-{trial.depth}x{trial.width}-fixed-seed0"
@@ -111,7 +111,7 @@ def test_tensorboard_reads_them(run: RunFolder, tmp_path: Path) -> None:
 def test_wandb_keeps_them_offline(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="wandb is not installed (pip install 'interlaw[wandb]')")
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    Logbook(run, tmp_path / "logs", ["wandb"]).close()
+    Logbook(run, tmp_path / "logs", names=["wandb"]).close()
     files = list((tmp_path / "logs" / "wandb").rglob("run-*.wandb"))
     assert len(files) == 2
     content = next(file for file in files if keys(run, "done")[0] in file.name).read_bytes()
@@ -124,7 +124,7 @@ def test_wandb_keeps_them_offline(run: RunFolder, tmp_path: Path, monkeypatch: p
 def test_mlflow_reads_them(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed (pip install 'interlaw[mlflow]')")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    Logbook(run, tmp_path / "logs", ["mlflow"]).close()
+    Logbook(run, tmp_path / "logs", names=["mlflow"]).close()
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'logs' / 'mlflow' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("synthetic")
     found = {each.data.tags["interlaw.key"]: each for each in client.search_runs([experiment.experiment_id])}

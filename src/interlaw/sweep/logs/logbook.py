@@ -55,7 +55,7 @@ class Logbook:
         names: Keys of `LOGGERS`; with none, nothing is written.
     """
 
-    def __init__(self, run: RunFolder, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, run: RunFolder, folder: Path, *, names: Sequence[str]) -> None:
         require_loggers(names)
         self._run = run
         self._folder = folder

@@ -8,7 +8,7 @@ from typing import Any
 
 from interlaw.runs import RunFolder, TrialFolder, load_curve, run_name, trial_row
 
-# of a run table's columns, those that were chosen; the numbers among the others were found
+# of a run table's columns, those that were chosen; the numbers among the others are results
 SETTINGS = (
     "family",
     "budget",
@@ -29,6 +29,8 @@ SETTINGS = (
     "seed",
 )
 
+KEY_SHOWN = 6  # hexadecimal digits: enough among the trials of one shape and seed
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialLog:
@@ -41,7 +43,7 @@ class TrialLog:
         status: `done`, `diverged` or `failed`.
         settings: What was chosen.
         curve: Rows of step, units, train_loss, val_loss, learning_rate; values that are not finite are missing.
-        figures: What was found: losses, interaction with standard errors, seconds.
+        figures: Results: losses, interaction with standard errors, seconds.
     """
 
     key: str
@@ -61,16 +63,16 @@ def trial_log(run: RunFolder, trial: TrialFolder) -> TrialLog | None:
     spec = trial.spec()
     row = trial_row(spec, record, name=run_name(run))
     chosen = {name: row[name] for name in SETTINGS if row.get(name) is not None}
-    found = {name: value for name, value in row.items() if name not in SETTINGS and _is_finite(value)}
+    results = {name: value for name, value in row.items() if name not in SETTINGS and _is_finite(value)}
     curve: list[Any] = load_curve(trial).to_dict(orient="records")
     return TrialLog(
         key=trial.key,
-        name=f"{row['budget']}-{row['depth']}x{row['width']}-{row['treatment']}-seed{row['seed']}-{trial.key[:6]}",
+        name=f"{row['budget']}-{row['depth']}x{row['width']}-{row['treatment']}-seed{row['seed']}-{trial.key[:KEY_SHOWN]}",
         run=str(row["name"]),
         status=record.status,
         settings=chosen,
         curve=tuple({name: value for name, value in each.items() if _is_finite(value)} for each in curve),
-        figures={name: float(value) for name, value in found.items()},
+        figures={name: float(value) for name, value in results.items()},
     )
 
 
