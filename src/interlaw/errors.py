@@ -1,4 +1,4 @@
-"""What a user can fix, as exceptions: each says what was expected, what was found and what to do."""
+"""What a user can fix, as exceptions: each says what was expected, what is there and what to do."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     spelled = {str(name).casefold(): str(name) for name in known}
     asked = str(word).casefold()
     ending = [name for name in spelled if name.endswith(f".{asked}")]
-    near = ending or difflib.get_close_matches(asked, spelled, n=1, cutoff=0.6)
+    near = ending or difflib.get_close_matches(asked, spelled, n=1)
     return f"; did you mean {spelled[near[0]]!r}?" if near else ""
 
 
-def require_among(what: str, found: object, known: Collection[object], *, advice: str = "choose one of them") -> None:
+def require_among(what: str, given: object, *, known: Collection[object], advice: str = "choose one of them") -> None:
     """Refuses a name that is not known.
 
     Raises:
-        InterlawError: With the known names, the one that was found, and the known one that is spelled most like it.
+        InterlawError: With the known names, the given one, and the known one that is spelled most like it.
     """
-    if found not in known:
+    if given not in known:
         names = ", ".join(map(str, known)) or "none"
-        raise InterlawError(f"expected {what} among {names}, found {found!r}; {advice}{did_you_mean(found, known)}")
+        raise InterlawError(f"expected {what} among {names}, found {given!r}; {advice}{did_you_mean(given, known)}")
 
 
 def near_path(path: str | Path) -> str:
@@ -94,9 +94,9 @@ def near_path(path: str | Path) -> str:
 
 
 def one_line(error: BaseException, *, last: bool = False) -> str:
-    """What a library's error says: its first or last line, at most 160 characters; its kind where it says nothing."""
+    """What a library's error says: its first or last line, shortened; its kind where it says nothing."""
     said = str(error).strip().splitlines() or [type(error).__name__]
-    return said[-1 if last else 0].strip()[:160]
+    return said[-1 if last else 0].strip()[: 2 * _SHOWN]
 
 
 def first_problem(error: ValidationError) -> str:

@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -42,21 +42,21 @@ def save(path: Path, content: bytes) -> None:
         raise InterlawError(f"expected to write {str(path)!r}, found: {error.strerror}; name another place") from error
 
 
-def read_object(path: Path, *, wanted: str) -> dict[str, Any]:
+def read_object(path: Path, *, wanted: str) -> Json:
     """The JSON object that a file holds; `wanted` names the file in a refusal.
 
     Raises:
         InterlawError: It is missing, no JSON, or no object.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise InterlawError(f"expected {wanted}, found nothing at {path}; check the path") from None
     except (ValueError, RecursionError) as error:
         raise InterlawError(f"expected {path} to be JSON, found {error}; give {wanted}") from None
-    if not isinstance(found, dict):
-        raise InterlawError(f"expected {path} to hold a JSON object, found {type(found).__name__}; give {wanted}")
-    return found
+    if not isinstance(document, dict):
+        raise InterlawError(f"expected {path} to hold a JSON object, found {type(document).__name__}; give {wanted}")
+    return document
 
 
 def packaged_rows(package: str, name: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ A command of another package builds on the names below: the options that several
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> int:
         result = app(arguments or ["--help"], standalone_mode=False)
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, Abort):
-        return 130
+        return 128 + signal.SIGINT  # as a shell reports a program that Ctrl-C ended
     except Exception as error:
         message, status = _ending(error, arguments)
         tell_mistake(message)
@@ -85,17 +86,17 @@ def _refused(error: TyperException) -> str:
     message, cause = error.format_message(), error.__cause__
     if not isinstance(cause, ValidationError):
         return message
-    message, found = message.replace("Value error, ", "").rstrip("."), cause.errors()[0]["input"]
+    message, given = message.replace("Value error, ", "").rstrip("."), cause.errors()[0]["input"]
     choices = message.partition("is not one of ")[2]
     if choices:
-        return message + did_you_mean(found, re.findall("'([^']+)'", choices))
-    return message if repr(found) in message else f"{message}, found {found!r}"
+        return message + did_you_mean(given, re.findall("'([^']+)'", choices))
+    return message if repr(given) in message else f"{message}, found {given!r}"
 
 
 def _as_an_option(error: TyperException, arguments: list[str]) -> str:
     """The end of a message about an argument too many: the option that takes a file of its kind, or nothing."""
-    found = re.search(r"unexpected extra argument\S* \((.+)\)", error.format_message())
-    extra = found[1] if found else ""
+    match = re.search(r"unexpected extra argument\S* \((.+)\)", error.format_message())
+    extra = match[1] if match else ""
     option = "--inputs" if extra.endswith(".npy") else "--text"
     takes = option in options_of(arguments).values()
     return f"; did you mean {option} {extra}?" if extra in arguments and Path(extra).exists() and takes else ""

@@ -126,7 +126,7 @@ def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
     """The parametrizations asked for."""
     chosen = tuple(dict.fromkeys(treatments or training.RULES))
     for name in chosen:
-        require_among("--treatment", name, training.RULES.names())
+        require_among("--treatment", name, known=training.RULES.names())
     return chosen
 
 

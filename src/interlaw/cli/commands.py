@@ -70,7 +70,7 @@ class Built(Mapping[str, Any]):
     """
 
     def __init__(self) -> None:
-        self._built: dict[str, Any] = {}
+        self._built: dict[str, object] = {}
         self.broken: dict[str, InterlawError] = {}
 
     def __getitem__(self, name: str) -> Any:

@@ -8,16 +8,18 @@ import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.machine import free_bytes, num_cores, total_bytes
+from interlaw.plain import Json
 
 PACKAGE = "interlaw"
 # extras for those who work on the package itself: a user misses none of them
 OWN = ("dev", "docs", "notebooks", "dist", "browser", "cluster-tests")
+GIB = 2**30  # bytes
 NAMES = ("chromium", "google-chrome")
 
 
@@ -29,14 +31,14 @@ def doctor(
 
     Memory too, and for each extra which packages it lacks.
     """
-    found = examine(torch=not quick)
+    here = examine(torch=not quick)
     if as_json:
-        print_json(found)
+        print_json(here)
         return
-    show(found)
+    show(here)
 
 
-def examine(*, torch: bool = True) -> dict[str, Any]:
+def examine(*, torch: bool = True) -> Json:
     """Everything that the command prints."""
     here = Path.cwd()
     return {
@@ -58,7 +60,7 @@ def examine(*, torch: bool = True) -> dict[str, Any]:
     }
 
 
-def torch_devices() -> dict[str, Any]:
+def torch_devices() -> Json:
     """What torch can compute on, and with how many threads."""
     import torch
 
@@ -80,7 +82,7 @@ def packages(extra: str) -> list[dict[str, str | None]]:
     """The packages that an extra asks for beyond the base (or the base itself), each with the version that is here."""
     from packaging.requirements import Requirement
 
-    found: dict[str, dict[str, str | None]] = {}
+    wants: dict[str, dict[str, str | None]] = {}
     for line in metadata.requires(PACKAGE) or []:
         wanted = Requirement(line)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
@@ -89,13 +91,13 @@ def packages(extra: str) -> list[dict[str, str | None]]:
             continue
         if wanted.name == PACKAGE:  # an extra made of others
             for part in wanted.extras:
-                found |= {str(each["name"]): each for each in packages(part)}
+                wants |= {str(each["name"]): each for each in packages(part)}
             continue
         version = _version(wanted.name)
         fits = version is not None and wanted.specifier.contains(version, prereleases=True)
         state = "missing" if version is None else "ok" if fits else "too old or too new"
-        found[wanted.name] = {"name": wanted.name, "wanted": str(wanted.specifier), "found": version, "state": state}
-    return list(found.values())
+        wants[wanted.name] = {"name": wanted.name, "wanted": str(wanted.specifier), "found": version, "state": state}
+    return list(wants.values())
 
 
 def _version(name: str) -> str | None:
@@ -106,7 +108,7 @@ def _version(name: str) -> str | None:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether a file can be made in the folder, found by making one."""
+    """Whether a file can be made in the folder: makes one."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -114,33 +116,33 @@ def is_writable(folder: Path) -> bool:
         return False
 
 
-def show(found: dict[str, Any]) -> None:
+def show(here: Json) -> None:
     """Prints it for people."""
     console = make_console(stderr=False)
-    for name, value in _facts(found):
+    for name, value in _facts(here):
         console.print(f"{name:<10} {value}")
     console.print()
-    parts = [("base", found["packages"], f"pip install {PACKAGE}")]
-    parts += [(extra, wanted, f"pip install '{PACKAGE}[{extra}]'") for extra, wanted in found["extras"].items()]
+    parts = [("base", here["packages"], f"pip install {PACKAGE}")]
+    parts += [(extra, wanted, f"pip install '{PACKAGE}[{extra}]'") for extra, wanted in here["extras"].items()]
     console.print_rows(
         ("part", "state", "to complete it"), [(name, *_state(wanted, remedy)) for name, wanted, remedy in parts]
     )
     console.print("\nFor work on the package itself (CONTRIBUTING.md):")
-    own = found["own_extras"].items()
+    own = here["own_extras"].items()
     console.print_rows(
         ("", ""), [(extra, _state(wanted, "")[0].replace("missing", "not here:")) for extra, wanted in own]
     )
 
 
-def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
-    writable = "writable" if found["folder_writable"] else "NOT writable: choose --out elsewhere"
-    torch = found["torch"]
+def _facts(here: Json) -> list[tuple[str, str]]:
+    writable = "writable" if here["folder_writable"] else "NOT writable: choose --out elsewhere"
+    torch = here["torch"]
     facts = [
-        ("interlaw", f"{found['interlaw']}, Python {found['python']} ({found['executable']})"),
-        ("system", f"{found['system']}, {found['cores']} cores"),
-        ("memory", f"{_size(found['memory_free_bytes'])} free of {_size(found['memory_bytes'])}"),
-        ("folder", f"{found['folder']}: {writable}, {_size(found['folder_free_bytes'])} free"),
-        ("chromium", found["chromium"] or "not found: only the browser tests need it (make browser-test)"),
+        ("interlaw", f"{here['interlaw']}, Python {here['python']} ({here['executable']})"),
+        ("system", f"{here['system']}, {here['cores']} cores"),
+        ("memory", f"{_size(here['memory_free_bytes'])} free of {_size(here['memory_bytes'])}"),
+        ("folder", f"{here['folder']}: {writable}, {_size(here['folder_free_bytes'])} free"),
+        ("chromium", here["chromium"] or "not found: only the browser tests need it (make browser-test)"),
     ]
     if torch is not None:
         names = [f"{each['device']} {each['name']}, {_size(each['memory_bytes'])}" for each in torch["devices"]]
@@ -158,4 +160,4 @@ def _state(wanted: list[dict[str, str | None]], remedy: str) -> tuple[str, str]:
 
 def _size(number: int) -> str:
     """Bytes for people."""
-    return f"{number / 2**30:.1f} GiB"
+    return f"{number / GIB:.1f} GiB"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import interlaw
 
+SHOWN = 200  # characters of what an error says, two lines of a terminal; the file holds all
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -34,14 +35,14 @@ def fault_message(error: Exception, arguments: list[str], *, package: str) -> st
         arguments: The command line.
         package: Whose command it is.
     """
-    said = " ".join(str(error).split())[:200]
+    said = " ".join(str(error).split())[:SHOWN]
     return (
         f"this is a fault of {package}, not of yours: {type(error).__name__}{f': {said}' if said else ''}; "
-        f"{_saved(error, arguments, package)}"
+        f"{_saved(error, arguments, package=package)}"
     )
 
 
-def _saved(error: Exception, arguments: list[str], package: str) -> str:
+def _saved(error: Exception, arguments: list[str], *, package: str) -> str:
     """Where the traceback lies, and what to do with it."""
     document = "\n".join(
         (

@@ -20,6 +20,8 @@ from interlaw.cli.output import make_console
 from interlaw.size import format_size
 
 SILENCE_SECONDS = 30.0  # a log that says nothing for longer looks like a program that hangs
+BAR_WIDTH = 24  # characters: a trial's line then fits a terminal of 100
+LEAST_SECONDS = 1e-9  # of training, where the clock has not advanced: the pace must not divide by zero
 
 
 class LiveSweep:
@@ -42,7 +44,7 @@ class LiveSweep:
         self._tokens = {trial.key: trial.units for trial in trials}
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
@@ -91,7 +93,7 @@ class LiveSweep:
             self._lines[event.key] = self._progress.add_task(self._names[event.key], total=None, note="")
         elif event.kind == "progress":
             values = event.values
-            pace = self._tokens[event.key] * values["step"] / values["steps"] / max(values["seconds"], 1e-9)
+            pace = self._tokens[event.key] * values["step"] / values["steps"] / max(values["seconds"], LEAST_SECONDS)
             note = f"loss {values['train_loss']:.3f}  {pace:,.0f} tokens/s"
             self._progress.update(self._lines[event.key], completed=values["step"], total=values["steps"], note=note)
             self._running[event.key] = f"step {values['step']} of {values['steps']}, {note}"

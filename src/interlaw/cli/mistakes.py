@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 # where an option's name is not that of the argument
 OTHER_NAMES = {"vocab_size": "--vocab", "num_kv_heads": "--kv-heads", "num_candidates": "--count", "dtype": "--float32"}
-# name=value and the option where both are named; a quotation, which stays; a bare name, told by its underscore
+# name=value and the option where both are named; a quotation, which stays; a bare name, known by its underscore
 WORDS = re.compile(
     r"""(?<![\w./-])(?<!--column\ )
     (?P<name>[a-z][a-z_]*)=(?:'(?P<quoted>[^']*)'|(?P<plain>[\w.]*\w)?)(?:\ \(--[a-z0-9-]+\))?
-    |(?<!\w)'(?P<told>[a-z]+(?:_[a-z]+)+)'
+    |(?<!\w)'(?P<alone>[a-z]+(?:_[a-z]+)+)'
     |(?<!\w)'[^']*'|"[^"]*"|`[^`]*`
     |(?<![\w./-])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w./=(-])
     """,
@@ -38,11 +38,11 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     """
     known = {**{name: option for name, option in OTHER_NAMES.items() if option in options.values()}, **options}
 
-    def renamed(found: re.Match[str]) -> str:
-        option = known.get(found["name"] or found["bare"] or found["told"])
+    def renamed(match: re.Match[str]) -> str:
+        option = known.get(match["name"] or match["bare"] or match["alone"])
         if option is None:
-            return found[0]
-        value = found["quoted"] or found["plain"]
+            return match[0]
+        value = match["quoted"] or match["plain"]
         return option if value is None or option == OTHER_NAMES["dtype"] else f"{option} {value}"
 
     return WORDS.sub(renamed, message)

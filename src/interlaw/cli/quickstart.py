@@ -20,6 +20,7 @@ from interlaw.size import counted, format_size
 
 RECIPE = "quickstart.toml"
 RUNS = Path("runs")
+COMMON_SIZE = 1e9  # parameters: within what most public sweeps reach
 SAME_KIND = "byte-level"  # the packaged sweep whose networks differ from the quickstart's in size and training alone
 
 
@@ -51,10 +52,10 @@ def quickstart(
 
     plan = partial(sweep.prepare_run, recipe, written, out=out, folder=Path.cwd())
     outcome = drive(plan, partial(sweep.run_trials, num_workers=workers, device=device))
-    if not outcome["done"]:
+    if not outcome.done:
         raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
-    if outcome["unmeasured"]:
-        missing = counted(outcome["unmeasured"], "trial")
+    if outcome.unmeasured:
+        missing = counted(outcome.unmeasured, "trial")
         console.print(f"{missing} could not be measured; `interlaw status {out}` says why")
     table = runs.load_table(out)
     with busy("fitting the law and drawing the report"):
@@ -83,10 +84,11 @@ def larger_evidence() -> str:
     """Where R* lies in a public sweep of the same kind of network, and in all of them at a common size."""
     same_kind = [one for one in recommendation.measured_optima() if one.sweep == SAME_KIND and one.counts]
     first, last = (f"{one.ratio:.3f} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
-    pooled = recommendation.measured_pool().predict(1e9)
+    pooled = recommendation.measured_pool().predict(COMMON_SIZE)
     return (
         f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters ({own_name()} fit "
-        f"public:{SAME_KIND}); public sweeps together say {pooled.ratio:.3f} at 1B ({own_name()} evidence)"
+        f"public:{SAME_KIND}); public sweeps together say {pooled.ratio:.3f} at "
+        f"{format_size(COMMON_SIZE)} ({own_name()} evidence)"
     )
 
 

@@ -13,7 +13,7 @@ from interlaw.cli.visible import visible
 from interlaw.errors import WorkFailedError
 from interlaw.machine import require_device
 
-SHOWN = 10
+SHOWN = 10  # differences: with the verdict they fit a small terminal
 
 
 def rerun(
@@ -31,26 +31,26 @@ def rerun(
     if device is not None:
         require_device(device)
     with make_console().status(f"running {visible(PurePath(trial).name)} again"):
-        found = sweep.rerun_trial(
+        result = sweep.rerun_trial(
             trial, tolerance=sweep.RERUN_TOLERANCE if tolerance is None else tolerance, device=device
         )
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        show(found)
-    if found.verdict == "different":
-        raise WorkFailedError(f"the rerun of {found.key} differs from its record by more than {found.tolerance:g}")
+        show(result)
+    if result.verdict == "different":
+        raise WorkFailedError(f"the rerun of {result.key} differs from its record by more than {result.tolerance:g}")
 
 
-def show(found: sweep.Rerun) -> None:
+def show(result: sweep.Rerun) -> None:
     """Prints the verdict, what differs most, and which versions differ."""
     console = make_console(stderr=False)
-    same = found.num_compared - len(found.differences)
-    console.print(f"{found.key}: {found.verdict}; {same} of {found.num_compared} figures and weights are bit-equal")
-    for one in found.differences[:SHOWN]:
+    same = result.num_compared - len(result.differences)
+    console.print(f"{result.key}: {result.verdict}; {same} of {result.num_compared} figures and weights are bit-equal")
+    for one in result.differences[:SHOWN]:
         values = "" if one.recorded is None and one.rerun is None else f"  {one.recorded} recorded, {one.rerun} now"
         console.print(f"  {one.name}{values}  relative difference {one.relative:.2g}")
-    if len(found.differences) > SHOWN:
-        console.print(f"  and {len(found.differences) - SHOWN} more")
-    for name, (recorded, here) in found.versions.items():
+    if len(result.differences) > SHOWN:
+        console.print(f"  and {len(result.differences) - SHOWN} more")
+    for name, (recorded, here) in result.versions.items():
         console.print(f"  {name}: {recorded} recorded, {here} here")

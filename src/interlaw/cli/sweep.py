@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -80,7 +81,7 @@ def sweep(
     if executor != "ray":
         machine.require_device(device)
     parsed, text = sweeps.read_recipe(recipe)
-    tell_text_elsewhere(parsed, recipe.parent)
+    note_text_elsewhere(parsed, recipe.parent)
     if limit is not None:
         sweeps.require_smallest_fits(sweeps.plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
     if dry_run:
@@ -103,12 +104,33 @@ def sweep(
         print_json(outcome)
     require_success(outcome, out)
     if not as_json:
-        done, planned, own = outcome["done"], outcome["planned"], own_name()
-        goal = f"{own} fit {out}" if done == planned else f"another process runs the others; {own} status {out}"
-        make_console().print(f"{done} of {planned} done; next: {goal}")
+        own, is_whole = own_name(), outcome.done == outcome.planned
+        goal = f"{own} fit {out}" if is_whole else f"another process runs the others; {own} status {out}"
+        make_console().print(f"{outcome.done} of {outcome.planned} done; next: {goal}")
 
 
-def tell_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the trials of a run ended: counts of them, and where they are.
+
+    Attributes:
+        planned: All of the plan.
+        done: Those that ended well.
+        failed: Those that failed or diverged.
+        unmeasured: Those that ended well and lack a view.
+        skipped: Those that had ended before.
+        run_dir: The run's folder or URL.
+    """
+
+    planned: int
+    done: int
+    failed: int
+    unmeasured: int
+    skipped: int
+    run_dir: str
+
+
+def note_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
     """Names the text that a recipe reads from outside its own folder: whoever wrote it may be somebody else."""
     corpus = getattr(recipe.task, "corpus", tasks.EMBEDDED)
     if corpus == tasks.EMBEDDED or corpus.startswith("datasets:"):
@@ -118,16 +140,16 @@ def tell_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
         make_console().print(f"the recipe's text lies outside its folder: reading {place}")
 
 
-def require_success(outcome: dict[str, Any], out: str) -> None:
+def require_success(outcome: Outcome, out: str) -> None:
     """Says that trials failed, or ended well but could not be measured."""
-    all_trials = outcome["done"] + outcome["failed"]
-    if outcome["failed"]:
+    all_trials = outcome.done + outcome.failed
+    if outcome.failed:
         raise WorkFailedError(
-            f"{outcome['failed']} of {all_trials} trials failed or diverged; `interlaw status {out}` says why"
+            f"{outcome.failed} of {all_trials} trials failed or diverged; `interlaw status {out}` says why"
         )
-    if outcome["unmeasured"]:
+    if outcome.unmeasured:
         raise WorkFailedError(
-            f"{outcome['unmeasured']} of {all_trials} trials have a loss but could not be measured; "
+            f"{outcome.unmeasured} of {all_trials} trials have a loss but could not be measured; "
             f"`interlaw status {out}` says why, --retry failed measures them again"
         )
 
@@ -145,7 +167,7 @@ def drive(
     run_missing: Callable[..., None],
     *,
     log: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Outcome:
     """Plans and runs in rounds until nothing is missing, under a live picture; counts how the trials ended.
 
     One round is all, unless the plan grows with what has ended (treatment `search`). A round that ends nothing new is
@@ -165,7 +187,7 @@ def drive(
     logbook = sweeps.Logbook(run, logs, names=log)
     ended = before = set(run.records())
     if not ended:
-        tell_uneven(trials)
+        note_uneven(trials)
     while len(ended) < len(trials):
         try:
             with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
@@ -181,17 +203,17 @@ def drive(
     logbook.close()
     records = run.records().values()
     done = sum(record.status == "done" for record in records)
-    return {
-        "planned": len(trials),
-        "done": done,
-        "failed": len(records) - done,
-        "unmeasured": sum(bool(record.unmeasured) for record in records),
-        "skipped": len(before),
-        "run_dir": run.location,
-    }
+    return Outcome(
+        planned=len(trials),
+        done=done,
+        failed=len(records) - done,
+        unmeasured=sum(bool(record.unmeasured) for record in records),
+        skipped=len(before),
+        run_dir=run.location,
+    )
 
 
-def tell_uneven(trials: Sequence[runs.TrialSpec]) -> None:
+def note_uneven(trials: Sequence[runs.TrialSpec]) -> None:
     """Names each budget in parameters whose shapes differ much in size, before time is spent on it."""
     sizes: dict[float, list[int]] = {}
     for trial in trials:
@@ -202,8 +224,8 @@ def tell_uneven(trials: Sequence[runs.TrialSpec]) -> None:
         if max(counts) > (1 + UNEVEN) * min(counts):
             make_console().print(
                 f"note: budget {format_size(amount)}: its shapes have {min(counts):,} to {max(counts):,} parameters, "
-                "and a fit may not tell shape from size; a smaller head_dim or multiple_of, or a larger budget, makes "
-                "them more equal"
+                "and a fit may not separate shape from size; a smaller head_dim or multiple_of, or a larger budget, "
+                "makes them more equal"
             )
 
 
@@ -226,7 +248,7 @@ def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_
         flops = sum(row["flops"] for row in rows)
         print_json({"trials": rows, "train_flops": flops, "first_round_only": first_round, "device": device})
         return
-    tell_uneven(trials)
+    note_uneven(trials)
     console = make_console(stderr=False)
     for row in rows:
         console.print(
@@ -240,4 +262,4 @@ def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_
     )
     if searching:
         rounds = "the search's first round alone" if first_round else "the search's rounds so far"
-        console.print(f"{rounds}: further rates, then a final trial a seed, are planned from what is found")
+        console.print(f"{rounds}: further rates, then a final trial a seed, are planned from the losses")

@@ -176,7 +176,7 @@ def with_intervals(measurement: Interaction, kind: str, *, level: float | None =
         >>> with_intervals(measured, "bootstrap-t").aofe.value == measured.aofe.value
         True
     """
-    require_among("an interval", kind, INTERVALS)
+    require_among("an interval", kind, known=INTERVALS)
     if measurement.grams is None:
         raise InterlawError("expected a measurement with its Gram matrices, found none; keep its .npz beside its .json")
     level = measurement.settings["level"] if level is None else level

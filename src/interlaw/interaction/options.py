@@ -123,12 +123,12 @@ class Options:
     @property
     def record(self) -> View:
         """What the view is."""
-        require_among("a view", self.view, VIEWS.names())
+        require_among("a view", self.view, known=VIEWS.names())
         return VIEWS[self.view]
 
     def _require_use(self) -> None:
         """Refuses names that are not known, and options that mean nothing to the view."""
-        require_among("an interval", self.interval, INTERVALS)
+        require_among("an interval", self.interval, known=INTERVALS)
         for name in self.record.useless:
             if getattr(self, name) not in HARMLESS.get(name, (None, False)):
                 raise _without_use(self, name)

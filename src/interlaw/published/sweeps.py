@@ -82,5 +82,5 @@ def find_sweep(name: str) -> Sweep:
         22
     """
     wanted = name.removeprefix(PREFIX)
-    require_among("a packaged sweep", wanted, SWEEPS.names(), advice=f"`interlaw fit {PREFIX}` lists them")
+    require_among("a packaged sweep", wanted, known=SWEEPS.names(), advice=f"`interlaw fit {PREFIX}` lists them")
     return SWEEPS[wanted]

@@ -45,7 +45,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuses unknown devices and impossible shares."""
-        require_among("a device", self.device, PEAK_FLOPS)
+        require_among("a device", self.device, known=PEAK_FLOPS)
         if not 0 < self.utilization <= 1:
             raise InterlawError(
                 f"expected a utilization above 0 and up to 1, found {self.utilization}; 0.4 means 40% of the peak"

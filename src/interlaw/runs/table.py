@@ -71,7 +71,7 @@ def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
         return table
     chosen = view or measured[0]
     advice = "choose one of them" if measured else "leave it out"
-    require_among("a measured view", chosen, measured, advice=advice)
+    require_among("a measured view", chosen, known=measured, advice=advice)
     names = {name: name.removeprefix(f"{chosen}_") for name in table.columns if name.startswith(f"{chosen}_")}
     named = pd.Series(chosen, index=table.index, name="view")
     return pd.concat([table.rename(columns=names), named], axis=1)

@@ -35,7 +35,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         """Checks kind, amount and what the kind needs."""
-        require_among("a budget kind", self.kind, get_args(BudgetKind))
+        require_among("a budget kind", self.kind, known=get_args(BudgetKind))
         if self.amount < 1:
             raise InterlawError(f"expected a budget of at least 1, found {self.amount}; choose a positive one")
         if self.kind == "train_flops" and not 0 < self.tokens_per_param < math.inf:

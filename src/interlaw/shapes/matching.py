@@ -83,7 +83,7 @@ def make_shape(family: str, *, depth: int, width: int, **settings: Any) -> Shape
     shape_class = require_family(family)
     allowed = [name for name in inspect.signature(shape_class).parameters if name not in ("depth", "width")]
     for name in settings:
-        require_among(f"settings of {family}", name, allowed, advice="remove or rename it")
+        require_among(f"settings of {family}", name, known=allowed, advice="remove or rename it")
     return shape_class(depth=depth, width=width, **settings)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from torch import nn
 
@@ -13,6 +12,7 @@ from interlaw.tasks import Task
 from interlaw.training import free_cache, is_out_of_memory
 
 ADVICE = "use fewer --workers or a lower --memory-limit; --retry failed measures again without training again"
+SHOWN = 200  # characters of an allocator's message: its sizes stand at its beginning
 
 
 def measured(spec: TrialSpec, record: Record, *, model: nn.Module, task: Task, memory_limit: int) -> Record:
@@ -38,15 +38,13 @@ def measured(spec: TrialSpec, record: Record, *, model: nn.Module, task: Task, m
         except Exception as error:  # the loss stands, whatever went wrong here
             unmeasured[view.view] = reason_of(error, advice=ADVICE)
             free_cache()
-    changed: dict[str, Any] = {
-        "measurements": measurements,
-        "unmeasured": unmeasured,
-        "measure_seconds": record.measure_seconds + time.monotonic() - started,
-    }
-    return record.model_copy(update=changed)
+    seconds = record.measure_seconds + time.monotonic() - started
+    return record.model_copy(
+        update={"measurements": measurements, "unmeasured": unmeasured, "measure_seconds": seconds}
+    )
 
 
 def reason_of(error: Exception, *, advice: str, where: str = "") -> str:
     """What went wrong, in one line; where memory ran out, with advice."""
     reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    return f"out of memory{where} ({reason[:200]}): {advice}" if is_out_of_memory(error) else reason
+    return f"out of memory{where} ({reason[:SHOWN]}): {advice}" if is_out_of_memory(error) else reason

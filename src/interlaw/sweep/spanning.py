@@ -14,9 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -29,9 +28,22 @@ from interlaw.sweep.trial import run_trial
 from interlaw.tasks import Task
 from interlaw.training import SlicedTask, scale_initial_weights, train
 
+WATCH_SECONDS = 1.0  # judgement: far below the minute for which others wait for an orphan
+
 
 class GroupDiedError(Exception):
     """A process of the group died, or raised; the trial can resume from its checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Share:
+    """What each process of a group is given; the spec as JSON."""
+
+    spec: str
+    location: str
+    conditions: Conditions
+    patience_seconds: float
+    threads: int
 
 
 def span_trial(
@@ -64,16 +76,17 @@ def span_trial(
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    share = _Share(
+        spec=spec.model_dump_json(),
+        location=location,
+        conditions=conditions,
+        patience_seconds=patience_seconds,
+        threads=max(1, int(num_cpus)),
+    )
     notes = tempfile.mkdtemp(prefix="interlaw-group-")
     trainer = TorchTrainer(
         _work,
-        train_loop_config={
-            "spec": spec.model_dump_json(),
-            "location": location,
-            "conditions": conditions,
-            "patience_seconds": patience_seconds,
-            "threads": max(1, int(num_cpus)),
-        },
+        train_loop_config={"share": share},
         torch_config=TorchConfig(backend="gloo" if conditions.device == "cpu" else "nccl"),
         scaling_config=ScalingConfig(
             num_workers=num_devices,
@@ -98,20 +111,20 @@ def span_trial(
     return None if record is None else record.model_dump_json()
 
 
-def _work(config: dict[str, Any]) -> None:
+def _work(config: dict[str, _Share]) -> None:
     """One process of the group, in Ray Train's hands."""
     from ray.train.torch import get_device
 
     end_with_node()
-    torch.set_num_threads(config["threads"])
-    spec = TrialSpec.model_validate_json(config["spec"])
-    conditions: Conditions = config["conditions"]
+    share = config["share"]
+    torch.set_num_threads(share.threads)
+    spec, conditions = TrialSpec.model_validate_json(share.spec), share.conditions
     if conditions.device != "cpu":
         conditions = replace(conditions, device=str(get_device()))
     if distributed.get_rank():
         _follow(spec, conditions.device)
     else:
-        _lead(spec, config["location"], conditions=conditions, patience_seconds=config["patience_seconds"])
+        _lead(spec, share.location, conditions=conditions, patience_seconds=share.patience_seconds)
 
 
 def _lead(spec: TrialSpec, location: str, *, conditions: Conditions, patience_seconds: float) -> None:
@@ -173,7 +186,7 @@ def end_with_node() -> None:
 
     def watch() -> None:
         while is_alive(node):
-            time.sleep(1.0)
+            time.sleep(WATCH_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from interlaw.errors import InterlawError
 from interlaw.models import ARCHITECTURES, network_of
+from interlaw.plain import Json
 from interlaw.shapes import Shape, require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
 from interlaw.tasks import TASKS
@@ -88,10 +89,10 @@ def packaged_recipe(name: str) -> str:
     return (resources.files("interlaw") / "recipes" / name).read_text(encoding="utf-8")
 
 
-def _document(family: str, corpus: str | None) -> dict[str, Any]:
+def _document(family: str, corpus: str | None) -> Json:
     """The packaged recipe of the family's kind, under this family and text."""
     base = BASES.get(family, LANGUAGE_MODEL)
-    document: dict[str, Any] = tomllib.loads(packaged_recipe(base))
+    document: Json = tomllib.loads(packaged_recipe(base))
     document["task"].setdefault("kind", "text")
     if corpus is not None:
         if document["task"]["kind"] != "text":
@@ -116,14 +117,14 @@ def _section(title: str, kind: type, *, defaults: Mapping[str, Any], given: Mapp
     return "\n".join(lines)
 
 
-def _defaults(model: type[BaseModel], *, without: Collection[str] = ()) -> dict[str, Any]:
+def _defaults(model: type[BaseModel], *, without: Collection[str] = ()) -> Json:
     """The keys of a part and their defaults, its own before those that it inherits."""
     keys = sorted(model.model_fields, key=lambda name: name not in model.__annotations__)
     kept = [name for name in keys if name not in without]
     return {name: model.model_fields[name].get_default(call_default_factory=True) for name in kept}
 
 
-def _sizes(shape: type[Shape], *, without: Collection[str]) -> dict[str, Any]:
+def _sizes(shape: type[Shape], *, without: Collection[str]) -> Json:
     """The family's other sizes; those that the data decide are left out."""
     chosen = [one for one in fields(shape) if one.init and not one.name.startswith("_") and one.name not in without]
     return {one.name: None if one.default is MISSING else one.default or None for one in chosen}

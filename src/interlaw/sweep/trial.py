@@ -15,6 +15,7 @@ from safetensors.torch import load
 from torch import distributed, nn
 
 from interlaw.models import build_model
+from interlaw.plain import Json
 from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.measuring import measured, reason_of
@@ -38,7 +39,7 @@ PROGRESS_SECONDS = 0.5  # judgement: a watcher sees movement, and writing costs 
 LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
 MEMORY_ADVICE = "use fewer --workers, a lower --memory-limit so that batches are cut, or a smaller batch or context"
 
-Progress = Callable[[dict[str, Any]], None]
+Progress = Callable[[Json], None]
 Slicing = Callable[[Task, nn.Module], "SlicedTask"]
 
 

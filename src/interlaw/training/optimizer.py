@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,16 +27,19 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Ada
             is_decayed = parameter.dim() >= 2 or settings.decays == "all"
             decay = factors[name].decay * settings.weight_decay if is_decayed else 0.0
             members.setdefault((decay, factors[name].rate, factors[name].epsilon), []).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": parameters, "weight_decay": decay, "rate_factor": rate, "eps": EPSILON * epsilon}
+    captured, peak = is_capturable(next(model.parameters())), settings.learning_rate
+    groups = [
+        {
+            "params": parameters,
+            "lr": torch.tensor(peak, device=parameters[0].device) if captured else peak,
+            "weight_decay": decay,
+            "rate_factor": rate,
+            "eps": EPSILON * epsilon,
+        }
         for (decay, rate, epsilon), parameters in members.items()
     ]
     betas = (settings.beta1, settings.beta2)
-    captured = is_capturable(next(model.parameters()))
-    if captured:
-        for group in groups:
-            group["lr"] = torch.tensor(settings.learning_rate, device=group["params"][0].device)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True, capturable=captured)
+    return torch.optim.AdamW(groups, betas=betas, fused=True, capturable=captured)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

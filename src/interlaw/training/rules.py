@@ -90,7 +90,7 @@ _STANDARD_TREATMENTS = {"fixed": "learning_rate", "search": "learning_rates"}
 
 def require_rule(name: str) -> Rule:
     """The rule of a parametrization."""
-    require_among("a parametrization", name, RULES.names())
+    require_among("a parametrization", name, known=RULES.names())
     return RULES[name]
 
 

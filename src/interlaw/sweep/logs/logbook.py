@@ -39,7 +39,7 @@ def require_loggers(names: Sequence[str]) -> None:
         MissingExtraError: For one whose package is missing.
     """
     for name in names:
-        require_among("--log", name, LOGGERS.names())
+        require_among("--log", name, known=LOGGERS.names())
         LOGGERS[name](Path())
 
 
