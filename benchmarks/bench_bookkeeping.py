@@ -7,15 +7,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import psutil
 from tests.recipes import write_recipe
 
+from benchmarks.row import Row
 from interlaw.files import write_atomically
-from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, load_table, provenance
-from interlaw.sweep import prepare_run, read_recipe, run_status, run_trials
+from interlaw.runs import Record, RunFolder, TrialSpec, load_table, provenance
+from interlaw.sweep import Event, prepare_run, read_recipe, run_status, run_trials
+from interlaw.sweep.trial import Attempt
 
 TRIALS = 1000
 ESTIMATE = {"value": 0.25, "stderr": 0.01, "low": 0.23, "high": 0.27}
@@ -23,7 +24,7 @@ QUANTITIES = ("energy", "diagonal_energy", "aofe", "aofe_ratio", "aofe_scale_fre
 MEASURED = dict.fromkeys((*QUANTITIES, "mean_cos2", "null", "excess"), ESTIMATE)
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """Seconds against a target of one second; the cost of a trial against reading and writing its files alone."""
     with tempfile.TemporaryDirectory() as scratch:
         path = write_recipe(
@@ -53,14 +54,7 @@ def run() -> list[dict[str, Any]]:
             ("table of 1,000 trials", "s", _seconds(lambda: load_table(out)), None, 2),
         ]
     return [
-        {
-            "name": name,
-            "unit": unit,
-            "ours": ours,
-            "baseline": base,
-            "ratio": base and ours / base,
-            "target": f"< {target} {unit}",
-        }
+        Row(name=name, unit=unit, ours=ours, baseline=base, target=f"< {target} {unit}")
         for name, unit, ours, base, target in rows
     ]
 
@@ -80,13 +74,13 @@ def _drive(folder: RunFolder, trials: list[TrialSpec]) -> tuple[float, float]:
     ended = [0]
     warm = [0]
 
-    def listen(event: Any) -> None:
+    def listen(event: Event) -> None:
         ended[0] += event.kind == "ended"
         if event.kind == "ended" and ended[0] == TRIALS // 10:
             gc.collect()
             warm[0] = psutil.Process().memory_info().rss
 
-    with patch("interlaw.sweep.trial._run", _nothing):
+    with patch("interlaw.sweep.trial.Attempt._run", _nothing):
         started = time.perf_counter()
         run_trials(folder, trials, executor="local", listen=listen)
         took = time.perf_counter() - started
@@ -94,10 +88,10 @@ def _drive(folder: RunFolder, trials: list[TrialSpec]) -> tuple[float, float]:
     return took, (psutil.Process().memory_info().rss - warm[0]) / 2**20
 
 
-def _nothing(spec: TrialSpec, folder: TrialFolder, **options: Any) -> Record:
+def _nothing(attempt: Attempt, slicing: object) -> Record:
     """A trial's result without the trial."""
-    shape = spec.make_shape()
-    folder.write_curve(
+    spec, shape = attempt.spec, attempt.spec.make_shape()
+    attempt.folder.write_curve(
         [{"step": i, "units": i, "train_loss": 1.0, "val_loss": 1.0, "learning_rate": 0.1} for i in range(5)]
     )
     return Record(

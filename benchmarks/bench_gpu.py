@@ -10,13 +10,14 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks.row import Row
 from interlaw.interaction import measure
 from interlaw.models import build_model
 from interlaw.shapes import GPTShape, make_shape, match_shapes
@@ -51,9 +52,9 @@ BUDGETS = ("300k", "600k", "1M", "1.3M", "1.6M", "2M", "2.3M", "2.7M", "3M")
 NONE_AT_HAND = "skipped: no CUDA device"
 
 
-def run(device: str = "cuda") -> Iterator[dict[str, Any]]:
+def run(device: str = "cuda") -> Iterator[Row]:
     """All rows."""
-    rows: dict[str, Callable[[str], dict[str, Any]]] = {
+    makers: dict[str, Callable[[str], Row]] = {
         "GPU: 12 shapes x 3 seeds of 1M together, against a plain eager loop": packed,
         **{
             f"GPU: a 1M GPT of depth {depth}, steps of 3 seeds stacked in a graph, against plain eager ones": partial(
@@ -70,17 +71,11 @@ def run(device: str = "cuda") -> Iterator[dict[str, Any]]:
         "GPU: the byte sweep of 0.3M to 3M, 12 depths, 90 bytes a parameter": byte_sweep,
         "GPU: measuring a 125M Llama, loss view, against forward + backward": measured,
     }
-    for name, found in rows.items():
+    for name, make in makers.items():
         if torch.cuda.is_available():
-            yield {"name": name, **found(device)}
+            yield replace(make(device), name=name)
         else:
-            yield {"name": f"{name} ({NONE_AT_HAND})", **row("", target="-")}
-
-
-def row(unit: str, *, target: str, ours: float | None = None, baseline: float | None = None) -> dict[str, Any]:
-    """One line of the table, but for its name."""
-    ratio = ours / baseline if ours is not None and baseline else None
-    return {"unit": unit, "ours": ours, "baseline": baseline, "ratio": ratio, "target": target}
+            yield Row(name=f"{name} ({NONE_AT_HAND})", unit="", target="-")
 
 
 def packed(
@@ -92,7 +87,7 @@ def packed(
     head_dim: int = 32,
     steps: int = 1000,
     plain_steps: int = 60,
-) -> dict[str, Any]:
+) -> Row:
     """Tokens a second of a sweep, starts included, and of a plain loop over its shapes, one after another."""
     precision = "bfloat16"
     text = SWEEP.format(
@@ -107,7 +102,7 @@ def packed(
     shapes = {trial.make_shape().depth: trial.make_shape() for trial in trials}
     seconds = sum(plain_seconds(shape, device, steps=plain_steps) for shape in shapes.values())  # type: ignore[arg-type]
     plain = len(shapes) * plain_steps * 32 * context / seconds
-    return row("tokens/s", ours=together, baseline=plain, target=">= 10")
+    return Row(name="", unit="tokens/s", ours=together, baseline=plain, target=">= 10")
 
 
 def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int = 32) -> float:
@@ -139,14 +134,14 @@ def stacked(
     batch_size: int = 32,
     steps: int = 300,
     plain_steps: int = 20,
-) -> dict[str, Any]:
+) -> Row:
     """Milliseconds of a step of one network: of three that differ in seed, together; and of one in a plain loop."""
     (shape,) = match_shapes(
         family="gpt", params=parse_size(params), depths=[depth], rule="nearest", context=context, head_dim=head_dim
     )
     task = TextTask(open_corpus(), context=context, device=device)
     pace = Pace(steps)
-    settings = settings_of(steps, batch_size, "bfloat16")
+    settings = settings_of(steps=steps, batch_size=batch_size, precision="bfloat16")
     train_together(
         [
             Replica(
@@ -159,8 +154,8 @@ def stacked(
         task,
     )
     plain = plain_seconds(shape, device, steps=plain_steps, batch_size=batch_size) / plain_steps  # type: ignore[arg-type]
-    found = row("ms", ours=1e3 * pace.seconds / 3, baseline=1e3 * plain, target="-")
-    return {**found, "ratio": found["baseline"] / found["ours"]}
+    ours = pace.seconds / 3
+    return Row(name="", unit="ms", ours=1e3 * ours, baseline=1e3 * plain, ratio=plain / ours, target="-")
 
 
 class Pace:
@@ -181,7 +176,7 @@ class Pace:
         return (self._readings[-1][1] - begun[1]) / (self._readings[-1][0] - begun[0])
 
 
-def settings_of(steps: int, batch_size: int, precision: Precision) -> TrainSettings:
+def settings_of(*, steps: int, batch_size: int, precision: Precision) -> TrainSettings:
     """Training with as little beside its steps as may be."""
     return TrainSettings(
         steps=steps,
@@ -206,14 +201,15 @@ def share(
     steps: int = 60,
     size: int = 8192,
     compiled: bool = True,
-) -> dict[str, Any]:
+) -> Row:
     """Model FLOP/s of training in bfloat16, compiled, over the rate of a product of the given size."""
     (shape,) = match_shapes(
         family="gpt", params=parse_size(params), depths=[depth], rule="nearest", context=context, head_dim=head_dim
     )
     rate = tokens_per_second(shape, device, batch_size=batch_size, steps=steps, compiled=compiled)  # type: ignore[arg-type]
-    return row(
-        "TFLOP/s",
+    return Row(
+        name="",
+        unit="TFLOP/s",
         ours=rate * shape.flops_per_token / 1e12,
         baseline=product_flops_per_second(device, size=size) / 1e12,
         target=f">= {target}",
@@ -232,7 +228,7 @@ def tokens_per_second(
     """Of the package's own loop."""
     task = TextTask(open_corpus(), context=shape.context, device=device)
     pace = Pace(steps)
-    settings = settings_of(steps, batch_size, precision)
+    settings = settings_of(steps=steps, batch_size=batch_size, precision=precision)
     train(build_model(shape, device=device), task, settings=settings, report=pace.note, compiled=compiled)
     return batch_size * shape.context / pace.seconds
 
@@ -258,7 +254,7 @@ def byte_sweep(
     head_dim: int = 4,
     batch_size: int = 64,
     steps: int = 150,
-) -> dict[str, Any]:
+) -> Row:
     """Minutes of the whole sweep one trial at a time, foretold from a few steps of some of its shapes."""
     pace = {}
     for budget in map(parse_size, timed):
@@ -269,12 +265,14 @@ def byte_sweep(
     for budget in map(parse_size, BUDGETS):
         near = min(pace, key=lambda other: abs(math.log(other / budget)))
         seconds += DEPTHS_A_BUDGET * BYTES_A_PARAMETER * budget * pace[near]  # the next larger or smaller one's
-    return row(f"minutes, foretold from {len(timed) * len(depths)} shapes", ours=seconds / 60, target="< 10")
+    return Row(
+        name="", unit=f"minutes, foretold from {len(timed) * len(depths)} shapes", ours=seconds / 60, target="< 10"
+    )
 
 
 def measured(
     device: str, *, depth: int = 12, width: int = 768, vocab_size: int = 32_000, context: int = 512, samples: int = 64
-) -> dict[str, Any]:
+) -> Row:
     """Tokens a second of the loss view, intervals included, and of forward and backward over the same batches."""
     shape = make_shape(
         "hf:llama", depth=depth, width=width, head_dim=min(64, width), vocab_size=vocab_size, context=context
@@ -295,7 +293,7 @@ def measured(
         work()
         wait_for(device)
         rates.append(samples * context / (time.perf_counter() - started))
-    return row("tokens/s", ours=rates[0], baseline=rates[1], target=">= .75")
+    return Row(name="", unit="tokens/s", ours=rates[0], baseline=rates[1], target=">= .75")
 
 
 def wait_for(device: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from benchmarks import frobenius_interaction
 from benchmarks.peak_interaction import peak
 from benchmarks.projected_interaction import CONTEXT, paper_contributions, seconds, sequences, trained_gpt
+from benchmarks.row import Row
 from interlaw.interaction import NULLS, jackknife, measure, measure_layers, plugin
 from interlaw.interaction.grams import Grams
 from interlaw.interaction.routes import DenseAccumulator, accumulator
@@ -23,7 +23,7 @@ REFERENCE = 20_000
 QUANTITIES = ("aofe_ratio", "aofe")
 
 
-def run(*, reference: int = REFERENCE) -> Iterator[dict[str, Any]]:
+def run(*, reference: int = REFERENCE) -> Iterator[Row]:
     """All rows."""
     torch.set_num_threads(1)
     yield from projected(reference=reference)
@@ -34,19 +34,14 @@ def run(*, reference: int = REFERENCE) -> Iterator[dict[str, Any]]:
     yield from frobenius()
 
 
-def row(name: str, *, ours: float, baseline: float | None, unit: str, target: str) -> dict[str, Any]:
-    """One line of the table."""
-    ratio = ours / baseline if baseline else None
-    return {"name": name, "ours": ours, "baseline": baseline, "ratio": ratio, "target": target, "unit": unit}
-
-
-def projected(*, reference: int) -> Iterator[dict[str, Any]]:
+def projected(*, reference: int) -> Iterator[Row]:
     """Time to the error of the paper's procedure with the number of double-backward probes that suits it best.
 
-    Errors are root mean squares: the spread over sequences as the jackknife finds it, and for the plug-in its bias too.
-    Both procedures see the same sequences, for the population is heavy-tailed and other sequences would decide the
-    comparison; a few draws of 512 would leave the spread itself uncertain by a third. Ours starts anew in each half and
-    is repeated over seeds of its probes. A reference of many clusters checks that it is not somewhere else altogether.
+    Errors are root mean squares: the spread over sequences as the jackknife estimates it, and for the plug-in its bias
+    too. Both procedures see the same sequences, for the population is heavy-tailed and other sequences would decide the
+    comparison; a few draws of 512 would leave the spread itself uncertain by a third. Ours starts again in each half
+    and is repeated over seeds of its probes. A reference of many clusters checks that it is not somewhere else
+    altogether.
     """
     model, null, truth = trained_gpt(), NULLS["projected"], reference_energies(reference)
     pool = sequences(POOL, CONTEXT, seed=1)
@@ -61,31 +56,31 @@ def projected(*, reference: int) -> Iterator[dict[str, Any]]:
     each = seconds(start) / SEEDS / POOL
     for probes, plain, *_ in theirs:
         label = f"projected: time of a sequence, against {probes} double-backward probes"
-        yield row(label, ours=1e3 * each, baseline=1e3 * plain, unit="ms", target="-")
+        yield Row(name=label, ours=1e3 * each, baseline=1e3 * plain, unit="ms", target="-")
     for name in QUANTITIES:
         variance = sum(getattr(one, name).stderr ** 2 for one in ours) / len(ours) * POOL / 2
         for count in PAPER_SEQUENCES:
-            found = []
+            costs = []
             for probes, plain, spread, averaged in theirs:
                 bias = (averaged[name] - spread[name].value) * POOL / count
                 error = float(spread[name].stderr ** 2 * POOL / count + bias**2) ** 0.5
-                found.append((variance / error**2 * each / (plain * count), probes, error, plain * count))
-            ratio, probes, error, baseline = max(found)  # the number of probes that leaves us the least
+                costs.append((variance / error**2 * each / (plain * count), probes, error, plain * count))
+            ratio, probes, error, baseline = max(costs)  # the number of probes that leaves us the least
             label = (
                 f"projected, {name}: time to the error of {count} sequences with {probes} probes (the best of "
                 f"{', '.join(map(str, PAPER_PROBES))}), {error / truth[name]:.2%}, with {variance / error**2:.0f}"
             )
-            yield row(label, ours=ratio * baseline, baseline=baseline, unit="s", target="at most 0.5")
+            yield Row(name=label, ours=ratio * baseline, baseline=baseline, unit="s", target="at most 0.5")
         away = sum(getattr(one, name).value for one in ours) / len(ours) - truth[name]
         label = f"projected, {name}: standard errors from the value of {reference} sequences"
-        yield row(label, ours=abs(away) / (variance / POOL) ** 0.5, baseline=None, unit="", target="about 1")
+        yield Row(name=label, ours=abs(away) / (variance / POOL) ** 0.5, baseline=None, unit="", target="about 1")
 
 
 @cache
 def reference_energies(count: int) -> dict[str, float]:
     """What many clusters say."""
-    found = measure(trained_gpt(), sequences(count, CONTEXT, seed=2), view="projected")
-    return {name: getattr(found, name).value for name in QUANTITIES}
+    many = measure(trained_gpt(), sequences(count, CONTEXT, seed=2), view="projected")
+    return {name: getattr(many, name).value for name in QUANTITIES}
 
 
 def grams_of_matrices(matrices: Tensor) -> Grams:
@@ -96,7 +91,7 @@ def grams_of_matrices(matrices: Tensor) -> Grams:
     return into.grams()
 
 
-def loss() -> dict[str, Any]:
+def loss() -> Row:
     """The loss view, intervals included, against forward and backward over the same batches."""
     model = trained_gpt()
     ids = sequences(512, CONTEXT + 1, seed=3)
@@ -110,22 +105,26 @@ def loss() -> dict[str, Any]:
         model.zero_grad()
 
     ours, baseline = (best_of(work) for work in (lambda: measure(model, ids, view="loss"), plain))
-    return row(
-        "loss view, 512 sequences, against forward + backward", ours=ours, baseline=baseline, unit="s", target="1.3"
+    return Row(
+        name="loss view, 512 sequences, against forward + backward",
+        ours=ours,
+        baseline=baseline,
+        unit="s",
+        target="1.3",
     )
 
 
-def layers() -> dict[str, Any]:
+def layers() -> Row:
     """Every linear layer from the same passes, against one measurement a layer; the loss view of the trained GPT."""
     model, ids = trained_gpt(), sequences(64, CONTEXT + 1, seed=3)
     names = [layer.name for layer in measure_layers(model, ids, view="loss") if layer.kind == "Linear"]
     ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), repeats=2)
     apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=2)
     label = f"{len(names)} linear layers, loss view, 64 sequences, against one measurement a layer"
-    return row(label, ours=ours, baseline=apart, unit="s", target="below 1")
+    return Row(name=label, ours=ours, baseline=apart, unit="s", target="below 1")
 
 
-def mlps() -> list[dict[str, Any]]:
+def mlps() -> list[Row]:
     """The input view of a network of 64 inputs against torch.func.vmap(jacrev), which stops at the matrix."""
     rows = []
     for outputs, ours, words in (
@@ -137,33 +136,33 @@ def mlps() -> list[dict[str, Any]]:
     ):
         (fast, small), (slow, large) = peak(ours, outputs), peak("vmap(jacrev)", outputs)
         name = f"input view, {outputs} output{'s' if outputs > 1 else ''}, {words}"
-        rows.append(row(f"{name}: time", ours=fast, baseline=slow, unit="s", target="below 1"))
-        rows.append(row(f"{name}: peak extra memory", ours=small, baseline=large, unit="MB", target="below 1"))
+        rows.append(Row(name=f"{name}: time", ours=fast, baseline=slow, unit="s", target="below 1"))
+        rows.append(Row(name=f"{name}: peak extra memory", ours=small, baseline=large, unit="MB", target="below 1"))
     return rows
 
 
-def token() -> dict[str, Any]:
+def token() -> Row:
     """Peak extra memory of the token view on 65,536 coordinates, against the matrix that it never forms."""
     _, extra = peak("token", 256)
     matrix = 65_536**2 * 4 / 2**20
-    return row(
-        "token view, D = 65,536, 512 sequences: memory", ours=extra, baseline=matrix, unit="MB", target="2000 MB"
+    return Row(
+        name="token view, D = 65,536, 512 sequences: memory", ours=extra, baseline=matrix, unit="MB", target="2000 MB"
     )
 
 
-def frobenius() -> list[dict[str, Any]]:
+def frobenius() -> list[Row]:
     """Error of ||G||_F^2 against Hutchinson's estimator (curvlinops' own where installed) at equal products."""
     return [
-        row(f"||G||_F^2 of {name}: error", ours=ours, baseline=theirs, unit="relative", target="-")
+        Row(name=f"||G||_F^2 of {name}: error", ours=ours, baseline=theirs, unit="relative", target="-")
         for name, ours, theirs in frobenius_interaction.compare()
     ]
 
 
-def best_of(work: Any, repeats: int = 5) -> float:
+def best_of(work: Callable[[], object], repeats: int = 5) -> float:
     """Least processor time of a few runs."""
-    found = []
+    took = []
     for _ in range(repeats):
         start = time.process_time()
         work()
-        found.append(time.process_time() - start)
-    return min(found)
+        took.append(time.process_time() - start)
+    return min(took)

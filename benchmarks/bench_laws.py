@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 from scipy import optimize
 
+from benchmarks.row import Row
 from interlaw.laws import fit_law
 from interlaw.laws.forms import features_of, joint
 from interlaw.laws.solve import solve
@@ -15,7 +15,7 @@ from interlaw.laws.solve import solve
 NUM_DRAWS = 200
 
 
-def table(num_budgets: int, num_shapes: int, num_seeds: int) -> dict[str, np.ndarray]:
+def table(num_budgets: int, num_shapes: int, *, num_seeds: int) -> dict[str, np.ndarray]:
     """Runs of a known law with interaction measured on each."""
     rng = np.random.default_rng(0)
     budget, depth, seed = (
@@ -41,7 +41,7 @@ def table(num_budgets: int, num_shapes: int, num_seeds: int) -> dict[str, np.nda
 
 def bootstrap_seconds() -> tuple[float, float]:
     """Processor seconds for 200 weighted refits of the joint law to 100 shapes: batched, and one SciPy call a draw."""
-    runs = table(10, 10, 1)
+    runs = table(10, 10, num_seeds=1)
     features, loss = features_of(params=runs["params"], depth=runs["depth"], width=runs["width"]), runs["loss"]
     form = joint(features)
     solution = solve(form, features, loss=loss)
@@ -61,35 +61,19 @@ def bootstrap_seconds() -> tuple[float, float]:
     return middle - begin, time.process_time() - middle
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """Rows for the table of benchmarks."""
     rows = []
     for shape in ((5, 8, 2), (20, 25, 20), (20, 500, 1)):
-        runs = table(*shape)
+        runs = table(*shape[:2], num_seeds=shape[2])
         begin = time.process_time()
         fit_law(runs)
         name = f"fit_law, {len(runs['loss']):,} rows ({' x '.join(map(str, shape))} budgets, shapes, seeds)"
         seconds = time.process_time() - begin
-        rows.append(
-            {
-                "name": name,
-                "unit": "s of processor",
-                "ours": seconds,
-                "baseline": None,
-                "ratio": None,
-                "target": "seconds",
-            }
-        )
+        rows.append(Row(name=name, unit="s of processor", ours=seconds, target="seconds"))
     ours, baseline = bootstrap_seconds()
     name = f"joint law, {NUM_DRAWS} bootstrap refits; baseline: SciPy in a loop"
     rows.append(
-        {
-            "name": name,
-            "unit": "s of processor",
-            "ours": ours,
-            "baseline": baseline,
-            "ratio": baseline / ours,
-            "target": "> 1",
-        }
+        Row(name=name, unit="s of processor", ours=ours, baseline=baseline, ratio=baseline / ours, target="> 1")
     )
     return rows

@@ -12,10 +12,11 @@ from typing import Any
 from tests.report.synthetic import write_run
 from tests.report.visits import CHROMIUM, QUIET, Visit
 
+from benchmarks.row import Row
 from interlaw.report import write_explorer, write_report
 
-SMALL: dict[str, Any] = {"budgets": (50_000, 100_000), "depths": (1, 2, 4), "seeds": (0, 1)}
-LARGE: dict[str, Any] = {
+SMALL = {"budgets": (50_000, 100_000), "depths": (1, 2, 4), "seeds": (0, 1)}
+LARGE = {
     "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),
     "depths": tuple(range(1, 21)),
     "seeds": (0, 1, 2, 3, 4),
@@ -28,7 +29,7 @@ TIMES = 3
 TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s of processor", "< 4 s"), "opening": ("s of processor", "< 1.5 s")}
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """One row a figure; nothing but a line on stderr where no browser is here."""
     missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
     if CHROMIUM is None or missing:
@@ -43,7 +44,7 @@ def run() -> list[dict[str, Any]]:
             f"report of {len(list((large / 'trials').iterdir())):,} trials": _timed(lambda: write_report(large)),
             "explorer": _timed(lambda: write_explorer(folder / "explorer.html")),
         }
-        return [row for name, (path, seconds) in made.items() for row in _rows(name, path, seconds)]
+        return [row for name, (path, seconds) in made.items() for row in _rows(name, path, seconds=seconds)]
 
 
 def _timed(make: Any) -> tuple[Path, float]:
@@ -52,16 +53,16 @@ def _timed(make: Any) -> tuple[Path, float]:
     return path, time.process_time() - started
 
 
-def _rows(name: str, path: Path, seconds: float) -> list[dict[str, Any]]:
+def _rows(name: str, path: Path, *, seconds: float) -> list[Row]:
     """What a page weighs, what it takes to make and to open (the fastest of a few), and what axe-core says."""
     opening, failed, passed = _visited(path)
-    found = {"weight": path.stat().st_size / 1e6, "making": seconds, "opening": opening}
-    rows = [_row(f"{name}: {what}", value, *TARGETS[what]) for what, value in found.items()]
-    return [*rows, _row(f"{name}: axe violations, of {passed + failed} rules", failed, "rules", "0")]
-
-
-def _row(name: str, value: float, unit: str, target: str) -> dict[str, Any]:
-    return {"name": name, "unit": unit, "ours": value, "baseline": None, "ratio": None, "target": target}
+    figures = {"weight": path.stat().st_size / 1e6, "making": seconds, "opening": opening}
+    rows = [
+        Row(name=f"{name}: {what}", unit=TARGETS[what][0], ours=value, target=TARGETS[what][1])
+        for what, value in figures.items()
+    ]
+    rules = f"{name}: axe violations, of {passed + failed} rules"
+    return [*rows, Row(name=rules, unit="rules", ours=failed, target="0")]
 
 
 def _visited(path: Path) -> tuple[float, int, int]:

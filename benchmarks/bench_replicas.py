@@ -10,11 +10,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import torch
 
+from benchmarks.row import Row
 from interlaw.machine import num_cores
 from interlaw.models import build_model
 from interlaw.shapes import Shape, make_shape
@@ -52,18 +52,18 @@ views = []
 """
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """Processor time of a step of all replicas, together and one after another; then of a whole sweep."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = [_row(*case) for case in CASES]
+        rows = [_row(family, sizes, num_replicas=count, steps=steps) for family, sizes, count, steps in CASES]
     finally:
         torch.set_num_threads(threads)
     return [*rows, *_sweep_rows()]
 
 
-def _row(family: str, sizes: dict[str, int], num_replicas: int, steps: int) -> dict[str, Any]:
+def _row(family: str, sizes: dict[str, int], *, num_replicas: int, steps: int) -> Row:
     """One row of the table; the plain loop is timed on one network before and after, and its faster time is taken."""
     shape = make_shape(family, **sizes)
     task = _noise(shape)
@@ -89,31 +89,24 @@ def _row(family: str, sizes: dict[str, int], num_replicas: int, steps: int) -> d
 
     before, ours, after = _seconds(alone), _seconds(together), _seconds(alone)
     baseline = num_replicas * min(before, after)
-    return {
-        "name": f"{num_replicas} replicas of {family} {shape.depth}x{shape.width}, {shape.params:,} parameters",
-        "unit": "ms of processor a step of all",
-        "ours": 1e3 * ours / steps,
-        "baseline": 1e3 * baseline / steps,
-        "ratio": baseline / ours,
-        "target": "above 1",
-    }
+    return Row(
+        name=f"{num_replicas} replicas of {family} {shape.depth}x{shape.width}, {shape.params:,} parameters",
+        unit="ms of processor a step of all",
+        ours=1e3 * ours / steps,
+        baseline=1e3 * baseline / steps,
+        ratio=baseline / ours,
+        target="above 1",
+    )
 
 
-def _sweep_rows() -> list[dict[str, Any]]:
+def _sweep_rows() -> list[Row]:
     """A sweep of 80 trials by processes, their start included: wall and processor time, together and one at a time."""
     ours = _sweep_seconds()
     with patch.object(together, "FEWEST", 1_000):  # more than any group has: none is stacked
         baseline = _sweep_seconds()
     name = f"a sweep of 8 shapes x 10 seeds of 20k MLPs, {num_cores()} workers"
     return [
-        {
-            "name": name,
-            "unit": f"s, {clock}",
-            "ours": mine,
-            "baseline": plain,
-            "ratio": plain / mine,
-            "target": "above 1",
-        }
+        Row(name=name, unit=f"s, {clock}", ours=mine, baseline=plain, ratio=plain / mine, target="above 1")
         for clock, mine, plain in zip(("wall", "processor"), ours, baseline, strict=True)
     ]
 

@@ -8,16 +8,17 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tests.report.synthetic import write_run
 
+from benchmarks.row import Row
+
 INTERLAW = str(Path(sys.executable).with_name("interlaw"))
 TEXT = Path(__file__).parents[1] / "README.md"
 TIMES = 2
-RUN_24: dict[str, Any] = {"budgets": (50_000, 100_000), "depths": (1, 2, 3, 4, 6, 8), "seeds": (0, 1)}
-RUN_1000: dict[str, Any] = {
+RUN_24 = {"budgets": (50_000, 100_000), "depths": (1, 2, 3, 4, 6, 8), "seeds": (0, 1)}
+RUN_1000 = {
     "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),
     "depths": tuple(range(1, 21)),
     "seeds": (0, 1, 2, 3, 4),
@@ -38,7 +39,7 @@ model(**words(lines, padding=True, return_tensors="pt")).last_hidden_state.sum()
 """
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """One row a command: the best of a few runs."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -60,21 +61,17 @@ def run() -> list[dict[str, Any]]:
 
             plain = PLAIN.format(model=str(MODEL_DIR), text=str(TEXT))
             commands["measure, MiniLM of six layers"] = (["measure", str(MODEL_DIR), "--text", str(TEXT)], plain, 4)
-        return [_row(name, folder, *command) for name, command in commands.items()]
+        return [
+            _row(name, folder, command=command, plain=plain, target=target)
+            for name, (command, plain, target) in commands.items()
+        ]
 
 
-def _row(name: str, folder: Path, command: list[str], plain: str, target: float) -> dict[str, Any]:
+def _row(name: str, folder: Path, *, command: list[str], plain: str, target: float) -> Row:
     """The command, and a plain script beside it where one is given."""
     ours = _seconds([INTERLAW, *command], folder)
     baseline = _seconds([sys.executable, "-c", plain], folder) if plain else None
-    return {
-        "name": f"interlaw {name}",
-        "unit": "s of processor",
-        "ours": ours,
-        "baseline": baseline,
-        "ratio": baseline and ours / baseline,
-        "target": f"< {target} s",
-    }
+    return Row(name=f"interlaw {name}", unit="s of processor", ours=ours, baseline=baseline, target=f"< {target} s")
 
 
 def _seconds(command: list[str], folder: Path) -> float:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.row import Row
 from interlaw.interaction import measure
 from interlaw.machine import num_cores
 from interlaw.models import GPT, build_model
 from interlaw.runs import MeasureSpec
 from interlaw.shapes import GPTShape, match_shapes
-from interlaw.sweep import MeasurePart, Recipe, TrainingPart, parse_recipe, prepare_run, run_trials
+from interlaw.sweep import MeasurePart, Recipe, TrainingPart, packaged_recipe, parse_recipe, prepare_run, run_trials
 from interlaw.tasks import TextTask, open_corpus
 from interlaw.training import TrainSettings, TrainState, evaluate, footprint, train
 
@@ -81,7 +81,7 @@ class Windows(Dataset[tuple[Tensor, Tensor]]):
         return window[:-1], window[1:]
 
 
-def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
+def plain_tokens_per_second(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int) -> float:
     """The baseline: median over blocks of steps."""
     model = GPT(shape)
     for block in model.blocks:
@@ -101,7 +101,7 @@ def plain_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, st
     return steps * batch_size * shape.context / (time.process_time() - started)
 
 
-def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, steps: int = STEPS) -> float:
+def our_tokens_per_second(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int = STEPS) -> float:
     """The package's own loop; its final test is left out, as the baseline has none."""
     times: list[float] = []
 
@@ -120,21 +120,21 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, batch_size: int, step
     return steps * batch_size * shape.context / (times[WARM_UP + steps - 1] - times[WARM_UP - 1])
 
 
-def compare(name: str, shape: GPTShape, batch_size: int, target: str, *, steps: int = STEPS) -> dict[str, Any]:
+def compare(name: str, shape: GPTShape, *, batch_size: int, target: str, steps: int = STEPS) -> Row:
     """Both in turn, several times; the median of the ratios."""
     task = TextTask(open_corpus(), context=shape.context)
+    how = {"batch_size": batch_size, "steps": steps}
     pairs = [
-        (our_tokens_per_second(shape, task, batch_size, steps), plain_tokens_per_second(shape, task, batch_size, steps))
-        for _ in range(ROUNDS)
+        (our_tokens_per_second(shape, task, **how), plain_tokens_per_second(shape, task, **how)) for _ in range(ROUNDS)
     ]
-    return {
-        "name": name,
-        "unit": "tokens/s",
-        "ours": statistics.median(ours for ours, _ in pairs),
-        "baseline": statistics.median(plain for _, plain in pairs),
-        "ratio": statistics.median(ours / plain for ours, plain in pairs),
-        "target": target,
-    }
+    return Row(
+        name=name,
+        unit="tokens/s",
+        ours=statistics.median(ours for ours, _ in pairs),
+        baseline=statistics.median(plain for _, plain in pairs),
+        ratio=statistics.median(ours / plain for ours, plain in pairs),
+        target=target,
+    )
 
 
 def quickstart_recipe() -> Recipe:
@@ -163,24 +163,24 @@ def gemm_flops_per_second(size: int = 2048, products: int = 20) -> float:
     return products * 2 * size**3 / (time.process_time() - started)
 
 
-def utilisation(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
+def utilisation(shape: GPTShape, batch_size: int, *, target: str) -> Row:
     """Model FLOP/s of training over the rate of a plain product, measured in turn."""
     task = TextTask(open_corpus(), context=shape.context)
     pairs = [
-        (our_tokens_per_second(shape, task, batch_size) * shape.flops_per_token, gemm_flops_per_second())
+        (our_tokens_per_second(shape, task, batch_size=batch_size) * shape.flops_per_token, gemm_flops_per_second())
         for _ in range(ROUNDS)
     ]
-    return {
-        "name": f"training, GPT {shape.depth}x{shape.width}, head_dim {shape.head_dim}: model FLOP/s over 2048^3 GEMM",
-        "unit": "GFLOP/s",
-        "ours": statistics.median(ours for ours, _ in pairs) / 1e9,
-        "baseline": statistics.median(gemm for _, gemm in pairs) / 1e9,
-        "ratio": statistics.median(ours / gemm for ours, gemm in pairs),
-        "target": target,
-    }
+    return Row(
+        name=f"training, GPT {shape.depth}x{shape.width}, head_dim {shape.head_dim}: model FLOP/s over 2048^3 GEMM",
+        unit="GFLOP/s",
+        ours=statistics.median(ours for ours, _ in pairs) / 1e9,
+        baseline=statistics.median(gemm for _, gemm in pairs) / 1e9,
+        ratio=statistics.median(ours / gemm for ours, gemm in pairs),
+        target=target,
+    )
 
 
-def trainer_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
+def trainer_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int) -> float:
     """GPT2LMHeadModel of the same sizes through transformers' own Trainer, from nothing to the last step."""
     from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
@@ -221,7 +221,7 @@ def trainer_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int
         return time.process_time() - started
 
 
-def our_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) -> float:
+def our_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int) -> float:
     """The same steps through the package's loop, from nothing to the last step."""
     started = time.process_time()
     settings = TrainSettings(
@@ -231,26 +231,23 @@ def our_seconds(shape: GPTShape, task: TextTask, batch_size: int, steps: int) ->
     return time.process_time() - started
 
 
-def against_trainer(shape: GPTShape, batch_size: int, target: str) -> dict[str, Any]:
+def against_trainer(shape: GPTShape, batch_size: int, *, target: str) -> Row:
     """Both in turn; the first pair loads what the library needs and is left out."""
     name = f"training, GPT {shape.depth}x{shape.width}, against transformers' GPT-2 and Trainer"
     if find_spec("accelerate") is None:  # the Trainer asks for it
-        nothing = dict.fromkeys(("ours", "baseline", "ratio"))
-        return {"name": f"{name} (skipped: accelerate is not installed)", "unit": "", **nothing, "target": target}
+        return Row(name=f"{name} (skipped: accelerate is not installed)", unit="", target=target)
     task = TextTask(open_corpus(), context=shape.context)
-    pairs = [
-        (our_seconds(shape, task, batch_size, TRAINER_STEPS), trainer_seconds(shape, task, batch_size, TRAINER_STEPS))
-        for _ in range(ROUNDS)
-    ][1:]
+    how = {"batch_size": batch_size, "steps": TRAINER_STEPS}
+    pairs = [(our_seconds(shape, task, **how), trainer_seconds(shape, task, **how)) for _ in range(ROUNDS)][1:]
     tokens = TRAINER_STEPS * batch_size * shape.context
-    return {
-        "name": name,
-        "unit": "tokens/s",
-        "ours": statistics.median(tokens / ours for ours, _ in pairs),
-        "baseline": statistics.median(tokens / theirs for _, theirs in pairs),
-        "ratio": statistics.median(theirs / ours for ours, theirs in pairs),
-        "target": target,
-    }
+    return Row(
+        name=name,
+        unit="tokens/s",
+        ours=statistics.median(tokens / ours for ours, _ in pairs),
+        baseline=statistics.median(tokens / theirs for _, theirs in pairs),
+        ratio=statistics.median(theirs / ours for ours, theirs in pairs),
+        target=target,
+    )
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -264,15 +261,15 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def side_costs(
-    name: str, shape: GPTShape, batch_size: int, tokens: float, part: TrainingPart, *, steps: int = SMALL_STEPS
-) -> list[dict[str, Any]]:
+    name: str, shape: GPTShape, *, batch_size: int, tokens: float, part: TrainingPart, steps: int = SMALL_STEPS
+) -> list[Row]:
     """Evaluating and measuring against training alone, for a trial of so many tokens: each piece timed by itself.
 
     The samples are those that a recipe gets which does not name their number.
     """
     task = TextTask(open_corpus(), context=shape.context)
     model = build_model(shape)
-    training = tokens / our_tokens_per_second(shape, task, batch_size, steps)
+    training = tokens / our_tokens_per_second(shape, task, batch_size=batch_size, steps=steps)
     trained_samples = round(tokens / shape.context)
     settings = TrainSettings(steps=1, batch_size=batch_size, learning_rate=1e-3)
     at_once = footprint(model, task, settings=settings).evaluation_batch(batch_size)
@@ -290,19 +287,12 @@ def side_costs(
     evaluating = part.evaluations * judge("validation", judged.evaluation_samples) + judge("test", judged.test_samples)
     measuring = sum(look(view) for view in MeasurePart().specs(trained_samples=trained_samples))
     return [
-        {
-            "name": f"{what} a trial, {name}",
-            "unit": "s",
-            "ours": seconds,
-            "baseline": training,
-            "ratio": seconds / training,
-            "target": target,
-        }
+        Row(name=f"{what} a trial, {name}", unit="s", ours=seconds, baseline=training, target=target)
         for what, seconds, target in (("evaluating", evaluating, "< 0.03"), ("measuring", measuring, "< 0.05"))
     ]
 
 
-def orchestration() -> list[dict[str, Any]]:
+def orchestration() -> list[Row]:
     """Wall time of a sweep of 12 trials on all cores, against its trials' own time by workers, and their training."""
     workers = num_cores()
     text = SWEEP.format(seeds=list(range(6)))
@@ -317,7 +307,7 @@ def orchestration() -> list[dict[str, Any]]:
         busy = training + sum(record.measure_seconds for record in records if record)
     name = f"a sweep of {len(trials)} trials, {workers} workers: wall time over "
     return [
-        {"name": name + what, "unit": "s", "ours": wall, "baseline": base, "ratio": wall / base, "target": target}
+        Row(name=name + what, unit="s", ours=wall, baseline=base, target=target)
         for what, base, target in (
             ("its trials' own by workers", busy / workers, "near 1"),
             ("the sum of its trials' training", training, f"near {1 / workers:.2g}"),
@@ -325,7 +315,7 @@ def orchestration() -> list[dict[str, Any]]:
     ]
 
 
-def run() -> Iterator[dict[str, Any]]:
+def run() -> Iterator[Row]:
     """Training speed against plain loops and what is not training, on one thread; then the sweep around it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -336,16 +326,19 @@ def run() -> Iterator[dict[str, Any]]:
     yield from orchestration()
 
 
-def _on_one_thread() -> Iterator[dict[str, Any]]:
+def _on_one_thread() -> Iterator[Row]:
     largest, batch_size = largest_of_quickstart()
     quickstart = quickstart_recipe().training
     wide = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
     square = GPTShape(depth=5, width=128, vocab_size=256, context=256, head_dim=32)
     name = f"training, quickstart's largest GPT {largest.depth}x{largest.width}"
-    yield compare(name, largest, batch_size, "-", steps=SMALL_STEPS)
-    yield compare("training, GPT 5x120, context 256, batch 16, head_dim 4", wide, 16, ">= 3.5")
-    yield utilisation(square, 16, ">= 0.5, aim 0.65")
-    yield against_trainer(square, 16, ">= 1.3")
-    yield from side_costs("quickstart", largest, batch_size, largest.params * quickstart.tokens_per_param, quickstart)
-    yield from side_costs("GPT 5x120, 20 tokens a parameter", wide, 16, 20 * wide.params, PLAIN, steps=STEPS)
-    yield from side_costs("GPT 8x16 of the fair sweep", FAIR, 4, 10 * 25_000, PLAIN)
+    yield compare(name, largest, batch_size=batch_size, target="-", steps=SMALL_STEPS)
+    label = "training, GPT 5x120, context 256, batch 16, head_dim 4"
+    yield compare(label, wide, batch_size=16, target=">= 3.5")
+    yield utilisation(square, 16, target=">= 0.5, aim 0.65")
+    yield against_trainer(square, 16, target=">= 1.3")
+    tokens = largest.params * (quickstart.tokens_per_param or 0)
+    yield from side_costs("quickstart", largest, batch_size=batch_size, tokens=tokens, part=quickstart)
+    label = "GPT 5x120, 20 tokens a parameter"
+    yield from side_costs(label, wide, batch_size=16, tokens=20 * wide.params, part=PLAIN, steps=STEPS)
+    yield from side_costs("GPT 8x16 of the fair sweep", FAIR, batch_size=4, tokens=10 * 25_000, part=PLAIN)

@@ -153,11 +153,11 @@ def test_whether_a_folder_and_its_locks_are_shared(tmp_path: Path, monkeypatch: 
 
 def test_a_node_that_does_not_share_is_named(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    cluster._require_seen("shared", run, "10.0.0.7")
+    cluster._require_seen("shared", run, node="10.0.0.7")
     with pytest.raises(InterlawError, match=r"expected .* on every node, found a node without it \(10\.0\.0\.7\)"):
-        cluster._require_seen("missing", run, "10.0.0.7")
+        cluster._require_seen("missing", run, node="10.0.0.7")
     with pytest.raises(InterlawError, match=r"expected locks in .* found none on 10\.0\.0\.7; mount the storage"):
-        cluster._require_seen("unlocked", run, "10.0.0.7")
+        cluster._require_seen("unlocked", run, node="10.0.0.7")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

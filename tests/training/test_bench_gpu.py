@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 import torch
 from benchmarks import bench_gpu
+from benchmarks.row import Row
 
 SMALL: dict[str, Any] = {"context": 16, "head_dim": 4}
 
 
-def checked(row: dict[str, Any]) -> None:
+def checked(row: Row) -> None:
     """The ratio says how many times as fast ours is, also where a row gives times."""
-    assert row["ours"] > 0
-    ours, baseline = (row["baseline"], row["ours"]) if row["unit"] == "ms" else (row["ours"], row["baseline"])
-    assert row["baseline"] is None or row["ratio"] == pytest.approx(ours / baseline)
+    assert row.ours is not None
+    assert row.ours > 0
+    if row.baseline is not None:
+        speed = row.baseline / row.ours if row.unit == "ms" else row.ours / row.baseline
+        assert row.ratio == pytest.approx(speed)
 
 
 def test_each_row_runs_small() -> None:
@@ -38,4 +41,4 @@ def test_without_an_accelerator_rows_say_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     rows = list(bench_gpu.run())
     assert len(rows) == 8
-    assert all(row["name"].endswith("(skipped: no CUDA device)") and row["ours"] is None for row in rows)
+    assert all(row.name.endswith("(skipped: no CUDA device)") and row.ours is None for row in rows)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -72,34 +73,45 @@ def run_on_ray(
         if options.num_devices > 1:
             # the group's processes take the resources, the task only waits for them
             task = ray.remote(_spanning).options(num_cpus=0, max_retries=0)
-            waiting = deque(TrialGroup(specs=(spec,)) for spec in missing)
+            groups = [TrialGroup(specs=(spec,)) for spec in missing]
         else:
             task = ray.remote(_trials).options(num_cpus=options.num_cpus, num_gpus=options.num_gpus, max_retries=0)
-            at_once = num_workers or room(ray, options)
-            waiting = deque(group_trials(missing, plan, conditions=conditions, num_workers=at_once))
-        how = {"options": options, "conditions": conditions}
-        deaths: Counter[tuple[str, str]] = Counter()
-        pending: dict[Any, TrialGroup] = {}
-        begun = _Begun(run, listen)
-        next_look = time.monotonic()
-        try:
-            while waiting or pending:
-                limit = num_workers or room(ray, options) + (AHEAD if options.num_devices == 1 else 0)
-                while waiting and len(pending) < max(limit, 1):
-                    group = waiting.popleft()
-                    # the process before this one may be an orphan that still holds the trial
-                    again = any(key == spec.key for spec in group.specs for key, _ in deaths)
-                    patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
-                    document = group.model_dump_json()
-                    pending[task.remote(document, location, patience_seconds=patience, **how)] = group
-                done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
-                for reference in done:
-                    waiting.extendleft(_left(ray, reference, group=pending.pop(reference), deaths=deaths, begun=begun))
-                if time.monotonic() >= next_look:
-                    begun.look(spec for group in pending.values() for spec in group.specs)
-                    next_look = time.monotonic() + run.look_seconds
-        finally:
-            _cancel(ray, list(pending))
+            groups = group_trials(missing, plan, conditions=conditions, num_workers=num_workers or room(ray, options))
+        ahead = AHEAD if options.num_devices == 1 else 0
+        _drive(
+            ray,
+            groups,
+            submit=partial(task.remote, location=location, options=options, conditions=conditions),
+            most=lambda: num_workers or max(1, room(ray, options) + ahead),
+            begun=_Begun(run, listen),
+        )
+
+
+def _drive(
+    ray: Any, groups: Iterable[TrialGroup], *, submit: Callable[..., Any], most: Callable[[], int], begun: _Begun
+) -> None:
+    """Keeps as many tasks as `most` says submitted until all groups have ended; cancels what is left otherwise."""
+    waiting = deque(groups)
+    deaths: Counter[tuple[str, str]] = Counter()
+    pending: dict[Any, TrialGroup] = {}
+    next_look = time.monotonic()
+    try:
+        while waiting or pending:
+            limit = most()
+            while waiting and len(pending) < limit:
+                group = waiting.popleft()
+                # the process before this one may be an orphan that still holds the trial
+                again = any(key == spec.key for spec in group.specs for key, _ in deaths)
+                patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
+                pending[submit(group.model_dump_json(), patience_seconds=patience)] = group
+            done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
+            for reference in done:
+                waiting.extendleft(_left(ray, reference, group=pending.pop(reference), deaths=deaths, begun=begun))
+            if time.monotonic() >= next_look:
+                begun.look(spec for group in pending.values() for spec in group.specs)
+                next_look = time.monotonic() + begun.run.look_seconds
+    finally:
+        _cancel(ray, list(pending))
 
 
 @contextlib.contextmanager

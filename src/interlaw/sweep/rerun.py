@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load
 
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.runs import Record, TrialFolder, intact, is_url, provenance
+from interlaw.runs import Record, TrialFolder, TrialSpec, intact, is_url
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, run_group
 
@@ -88,27 +88,9 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
     spec, recorded = folder.spec(), folder.record()
     if recorded is None:
         raise InterlawError(f"expected a trial that has ended in {str(path)!r}, found no record.json; finish its sweep")
-    threads, before = recorded.provenance.get("threads"), torch.get_num_threads()
     with tempfile.TemporaryDirectory(prefix="interlaw-rerun-") as scratch:
         again = TrialFolder(Path(scratch) / folder.key)
-        ended: list[Record | None] = []
-        torch.set_num_threads(threads if isinstance(threads, int) and threads > 0 else before)
-        try:
-            run_group(
-                TrialGroup(specs=(spec,), stacked=recorded.provenance.get("stacked") is True),
-                [again],
-                conditions=Conditions(
-                    device=device or str(recorded.provenance.get("device", "cpu")),
-                    compiled=recorded.provenance.get("compiled") is True,
-                ),
-                progress=lambda key: lambda values: None,
-                ended=lambda spec, record: ended.append(record),
-            )
-            (record,) = ended
-            here = provenance(device or "cpu") if record is None else record.provenance
-        finally:
-            torch.set_num_threads(before)
-        assert record is not None  # nobody else knows the scratch folder
+        record = _run_again(spec, again, recorded=recorded, device=device)
         if record.status == "failed" and recorded.status != "failed":
             raise WorkFailedError(f"the rerun of {folder.key} failed: {record.reason}")
         pairs = [*_figures(recorded, record), *_weights(folder, again)]
@@ -121,11 +103,33 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
         num_compared=len(pairs),
         differences=tuple(differences),
         versions={
-            name: (recorded.provenance.get(name), here.get(name))
+            name: (recorded.provenance.get(name), record.provenance.get(name))
             for name in (*_VERSIONS, *_CONDITIONS)
-            if recorded.provenance.get(name) != here.get(name)
+            if recorded.provenance.get(name) != record.provenance.get(name)
         },
     )
+
+
+def _run_again(spec: TrialSpec, folder: TrialFolder, *, recorded: Record, device: str | None) -> Record:
+    """Runs the trial in a folder of its own, as its record says that it was run."""
+    how, before = recorded.provenance, torch.get_num_threads()
+    conditions = Conditions(device=device or str(how.get("device", "cpu")), compiled=how.get("compiled") is True)
+    threads = how.get("threads")
+    ended: list[Record | None] = []
+    torch.set_num_threads(threads if isinstance(threads, int) and threads > 0 else before)
+    try:
+        run_group(
+            TrialGroup(specs=(spec,), stacked=how.get("stacked") is True),
+            [folder],
+            conditions=conditions,
+            progress=lambda key: lambda values: None,
+            ended=lambda spec, record: ended.append(record),
+        )
+    finally:
+        torch.set_num_threads(before)
+    (record,) = ended
+    assert record is not None  # nobody else knows the folder
+    return record
 
 
 def _figures(recorded: Record, rerun: Record) -> Iterator[Difference]:

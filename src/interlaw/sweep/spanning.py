@@ -16,6 +16,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -73,8 +74,7 @@ def span_trial(
     Raises:
         GroupDiedError: When a process of the group ended before the trial did.
     """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train import TrainingFailedError
 
     share = _Share(
         spec=spec.model_dump_json(),
@@ -83,22 +83,11 @@ def span_trial(
         patience_seconds=patience_seconds,
         threads=max(1, int(num_cpus)),
     )
-    notes = tempfile.mkdtemp(prefix="interlaw-group-")
-    trainer = TorchTrainer(
-        _work,
-        train_loop_config={"share": share},
-        torch_config=TorchConfig(backend="gloo" if conditions.device == "cpu" else "nccl"),
-        scaling_config=ScalingConfig(
-            num_workers=num_devices,
-            use_gpu=num_gpus > 0,
-            resources_per_worker={"CPU": num_cpus, **({"GPU": num_gpus} if num_gpus else {})},
-        ),
-        # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
-        run_config=RunConfig(name=spec.key, storage_path=notes, failure_config=FailureConfig(max_failures=0)),
-    )
+    notes = tempfile.mkdtemp(prefix=f"interlaw-{spec.key}-")
+    resources = {"CPU": num_cpus, **({"GPU": num_gpus} if num_gpus else {})}
     died = ""
     try:
-        trainer.fit()
+        _trainer(share, notes, num_devices=num_devices, resources=resources).fit()
     except TrainingFailedError as error:
         died = str(error).strip().splitlines()[-1]
     finally:
@@ -109,6 +98,25 @@ def span_trial(
     if record is None and died:
         raise GroupDiedError(died)
     return None if record is None else record.model_dump_json()
+
+
+def _trainer(share: _Share, notes: str, *, num_devices: int, resources: dict[str, float]) -> Any:
+    """Ray Train's hold on a group of processes, each with these resources; what it notes goes to a folder."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    return TorchTrainer(
+        _work,
+        train_loop_config={"share": share},
+        torch_config=TorchConfig(backend="gloo" if share.conditions.device == "cpu" else "nccl"),
+        scaling_config=ScalingConfig(
+            num_workers=num_devices,
+            use_gpu="GPU" in resources,
+            resources_per_worker=resources,
+        ),
+        # a death is for the driver to count, and what a group leaves behind lies in the trial's folder
+        run_config=RunConfig(name=Path(notes).name, storage_path=notes, failure_config=FailureConfig(max_failures=0)),
+    )
 
 
 def _work(config: dict[str, _Share]) -> None:
