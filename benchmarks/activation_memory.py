@@ -1,6 +1,6 @@
 """Is the counted memory of activations what training takes? `python benchmarks/activation_memory.py`, a minute.
 
-A process a length trains one sequence of it (forward and backward, float32, transformers' own network) and tells its
+A process a length trains one sequence of it (forward and backward, float32, transformers' own network) and prints its
 largest resident memory. The rise from one length to the next, a token, is that of the activations alone.
 """
 

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.chance_interaction` prints tables with Monte Carlo errors (five minutes on one core).
 
-Only contributions A = v v^T are drawn. Bases: v = Q L z with Q Haar-random, drawn anew in each trial, so that the
+Only contributions A = v v^T are drawn. Bases: v = Q L z with Q Haar-random, drawn again in each trial, so that the
 excess over chance is that of the basis alone. Documents: 16 windows each, v = sqrt(c) u + sqrt(1-c) w with u the
 document's and w the window's own, both L z; G = L L^T. Bias: mean of the estimates less the truth, over their standard
 deviation. Heavy clusters: how often the warning of one cluster that carries too much is given, and how often the
@@ -112,13 +112,13 @@ def bias_of_ratio(population: str, *, samples: int, trials: int, seed: int = 0) 
     def ratio(V: Tensor) -> Tensor:
         return unbiased(grams_of_few(V), null=haar_null)["aofe_ratio"]
 
-    found = torch.cat(
+    ratios = torch.cat(
         [
             torch.vmap(ratio)(draw(count * samples, generator).unflatten(0, (count, samples)))
             for count in (min(AT_ONCE, trials - done) for done in range(0, trials, AT_ONCE))
         ]
     )
-    return float((found.mean() - energies(G).aofe_ratio) / found.std()), trials**-0.5
+    return float((ratios.mean() - energies(G).aofe_ratio) / ratios.std()), trials**-0.5
 
 
 def warned(population: str, *, samples: int, trials: int, seed: int = 0) -> tuple[int, int, int]:
@@ -145,14 +145,14 @@ def main() -> None:
     """Prints the tables."""
     trials = 400
     for dim, decay, samples in ((16, 0.5, 64), (64, 0.5, 128), (64, 1.0, 128), (64, 1.0, 512)):
-        found = called_special(dim, decay, samples=samples, trials=trials)
+        shares = called_special(dim, decay, samples=samples, trials=trials)
         print(
             f"D {dim}, decay {decay}, N {samples}: random basis called special",
-            {k: shown(v, trials) for k, v in found.items()},
+            {k: shown(v, trials) for k, v in shares.items()},
         )
     for documents in (8, 16, 32):
-        found = covered_with_documents(documents=documents, trials=trials)
-        print(f"{documents} documents of {WINDOWS}: ratio covered", {k: shown(v, trials) for k, v in found.items()})
+        shares = covered_with_documents(documents=documents, trials=trials)
+        print(f"{documents} documents of {WINDOWS}: ratio covered", {k: shown(v, trials) for k, v in shares.items()})
     few_and_heavy()
 
 

@@ -136,11 +136,14 @@ def by_bootstrap(studentized: bool) -> Callable[[Tensor], Ends]:
     """Bootstrap intervals, sample by sample."""
 
     def ends(samples: Tensor) -> Ends:
-        found: list[dict[str, Estimate]] = [
+        estimates: list[dict[str, Estimate]] = [
             bootstrap(grams_of_few(V), null=haar_null, studentized=studentized, replicates=599) for V in samples
         ]
         return {
-            name: (torch.tensor([one[name].low for one in found]), torch.tensor([one[name].high for one in found]))
+            name: (
+                torch.tensor([one[name].low for one in estimates]),
+                torch.tensor([one[name].high for one in estimates]),
+            )
             for name in QUANTITIES
         }
 
@@ -167,9 +170,9 @@ def coverage(
         count = min(AT_ONCE, trials - done)
         samples = draw(count * n, generator).unflatten(0, (count, n))
         for kind, row in hits.items():
-            found = KINDS[kind](samples)
+            ends = KINDS[kind](samples)
             for name in QUANTITIES:
-                low, high = found[name]
+                low, high = ends[name]
                 row[name] += float(((low <= truth[name]) & (truth[name] <= high)).sum()) / trials
     return hits
 

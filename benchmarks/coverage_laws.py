@@ -120,7 +120,7 @@ QUIET = ("in the family", "additive law")  # asked at a third of the noise, too
 
 
 def one_budget(
-    curve: str, num_shapes: int, seeds: int, noise: float, draw: int, kind: str = "normal"
+    curve: str, num_shapes: int, *, seeds: int, noise: float, draw: int, kind: str = "normal"
 ) -> dict[str, Array]:
     """A budget of 2M parameters over R = 0.004 to 0.25; odd draws are mirrored."""
     rng = np.random.default_rng(draw)
@@ -143,19 +143,19 @@ def one_budget(
 
 
 def status_shares(
-    curve: str, num_shapes: int, seeds: int, noise: float, *, draws: int, kind: str = "normal"
+    curve: str, num_shapes: int, *, seeds: int, noise: float, draws: int, kind: str = "normal"
 ) -> dict[str, float]:
     """Share of draws of each status; `held`, of intervals that hold the middle of the grid, where one curve has R*."""
-    found: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
     held: list[bool] = []
     for draw in range(draws):
-        shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds, noise, draw, kind)))
+        shapes = group_shapes(read_runs(one_budget(curve, num_shapes, seeds=seeds, noise=noise, draw=draw, kind=kind)))
         star = fit_budget(shapes, shapes.frame, settings=SETTINGS, rng=np.random.default_rng(draw)).r_star
-        found[star.status] += 1
+        statuses[star.status] += 1
         if star.status != "flat":
-            held.append(_holds(star.low, star.high, float(np.exp(shapes.frame["log_ratio"].mean()))))
+            held.append(_holds(star.low, star.high, truth=float(np.exp(shapes.frame["log_ratio"].mean()))))
     return {
-        **{status: found[status] / draws for status in STATUSES},
+        **{status: statuses[status] / draws for status in STATUSES},
         "held": float(np.mean(held)) if held else float("nan"),
     }
 
@@ -196,15 +196,16 @@ def coverage(name: str, *, noise: float, draws: int) -> dict[str, tuple[float, i
         for fit in budgets:
             star, best = fit.r_star, truth.best(fit.budget)
             if star.status in ("optimum", "open", "edge"):
-                held["R*"].append(_holds(star.low, star.high, best))
+                held["R*"].append(_holds(star.low, star.high, truth=best))
             if star.value is not None:
                 away.append(np.log(star.value / best))
         stability = judge_stability(budgets, confidence=CONFIDENCE)
         if stability.low is not None:
-            held["gamma, over optima"].append(_holds(stability.low, stability.high, gamma))
+            held["gamma, over optima"].append(_holds(stability.low, stability.high, truth=gamma))
         law = fit_joint_law(shapes, budgets, confidence=CONFIDENCE, num_bootstrap=300, rng=rng, compare=False)
         if law is not None and law.status == "optimum":
-            held["gamma, jointly"].append(_holds(law.parameters["gamma"].low, law.parameters["gamma"].high, gamma))
+            joint = law.parameters["gamma"]
+            held["gamma, jointly"].append(_holds(joint.low, joint.high, truth=gamma))
     bias = float(np.exp(np.mean(away)) - 1) if away else float("nan")
     return {
         **{what: (float(np.mean(each)) if each else float("nan"), len(each)) for what, each in held.items()},
@@ -231,10 +232,10 @@ def surface_coverage(curve: str, *, noise: float, draws: int) -> tuple[Counter[s
     for draw in range(draws):
         loss = mean * np.exp(noise * np.random.default_rng(draw).normal(size=len(mean)))
         columns = {"params": params, "depth": depth, "width": width, "loss": loss}
-        (found,) = surface_optima(columns, sizes=[SURFACE_SIZE], num_bootstrap=300, seed=draw)
-        statuses[found.status] += 1
-        if found.status in ("optimum", "open"):
-            held.append(_holds(found.low, found.high, SURFACE_BEST))
+        (star,) = surface_optima(columns, sizes=[SURFACE_SIZE], num_bootstrap=300, seed=draw)
+        statuses[star.status] += 1
+        if star.status in ("optimum", "open"):
+            held.append(_holds(star.low, star.high, truth=SURFACE_BEST))
     return statuses, held
 
 
@@ -245,13 +246,13 @@ def print_surfaces() -> None:
     )
     for curve in ("flat", "falls throughout", "falls, then level", "falls ever slower", "well"):
         for noise in (0.0015, 0.0045):
-            found, held = surface_coverage(curve, noise=noise, draws=COVERAGE_DRAWS)
-            cells = [_share(found[status] / COVERAGE_DRAWS, COVERAGE_DRAWS) for status in STATUSES]
+            statuses, held = surface_coverage(curve, noise=noise, draws=COVERAGE_DRAWS)
+            cells = [_share(statuses[status] / COVERAGE_DRAWS, COVERAGE_DRAWS) for status in STATUSES]
             last = _share(float(np.mean(held)), len(held)) if curve == "well" else "-"
             print(f"| {curve} | {noise:.2%} | {' | '.join(cells)} | {last} |", flush=True)
 
 
-def _holds(low: float | None, high: float | None, truth: float) -> bool:
+def _holds(low: float | None, high: float | None, *, truth: float) -> bool:
     return (low is None or low <= truth) and (high is None or truth <= high)
 
 
@@ -265,16 +266,16 @@ def main() -> None:
     print("| truth | noise | R* held | bias of R* | gamma, over optima | gamma, jointly |\n|---|---|---|---|---|---|")
     for name in TRUTHS:
         for noise in (0.001, 0.003) if name in QUIET else (0.003,):
-            found = coverage(name, noise=noise, draws=COVERAGE_DRAWS)
-            cells = [_share(*found[what]) for what in ("R*", "gamma, over optima", "gamma, jointly")]  # type: ignore[misc]
-            print(f"| {name} | {noise:.1%} | {cells[0]} | {found['bias']:+.1%} | {cells[1]} | {cells[2]} |", flush=True)
+            of = coverage(name, noise=noise, draws=COVERAGE_DRAWS)
+            cells = [_share(*of[what]) for what in ("R*", "gamma, over optima", "gamma, jointly")]  # type: ignore[misc]
+            print(f"| {name} | {noise:.1%} | {cells[0]} | {of['bias']:+.1%} | {cells[1]} | {cells[2]} |", flush=True)
     print(f"\n| loss of a budget | noise | shapes, seeds | {' | '.join(STATUSES)} | R* held |")
     print("|---|---|---|" + "---|" * len(STATUSES) + "---|")
     for curve in CURVES:
         for kind in NOISES:
             for num_shapes, seeds in GRIDS if kind == "normal" else GRIDS[-4:]:
                 for noise in (0.001, 0.004) if kind == "normal" else (0.002,):
-                    shares = status_shares(curve, num_shapes, seeds, noise, draws=STATUS_DRAWS, kind=kind)
+                    shares = status_shares(curve, num_shapes, seeds=seeds, noise=noise, draws=STATUS_DRAWS, kind=kind)
                     cells = " | ".join(_share(shares[status], STATUS_DRAWS) for status in STATUSES)
                     star = _share(shares["held"], STATUS_DRAWS) if curve == "minimum in the middle" else "-"
                     print(f"| {curve} | {noise:.1%} {kind} | {num_shapes}, {seeds} | {cells} | {star} |", flush=True)

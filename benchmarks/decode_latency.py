@@ -23,8 +23,8 @@ PROMPT, DECODED, ROUNDS = 64, 16, 12
 def main() -> None:
     torch.set_num_threads(1)
     budget = Budget(kind="params", amount=PARAMS)
-    found = {shape.width: shape for shape in equal_budget_shapes(Dimensions(family="llama"), budget)}
-    shapes = [found[width] for width in WIDTHS]
+    by_width = {shape.width: shape for shape in equal_budget_shapes(Dimensions(family="llama"), budget)}
+    shapes = [by_width[width] for width in WIDTHS]
     belief = believe(PARAMS)
     networks = [build(shape, device=torch.device("cpu"), dtype=torch.float32)[0].eval() for shape in shapes]
     least = [{0: math.inf, DECODED: math.inf} for _ in shapes]

@@ -58,7 +58,7 @@ def compare(*, trials: int = 100) -> list[tuple[str, float, float]]:
     """(situation, our error, Hutchinson's error) at an equal number of products."""
     torch.manual_seed(0)
     whose = implementation()
-    found = []
+    errors = []
     J = jacobians(1)[0]
     G = J.T @ J
     for products in (16, 32, 62):
@@ -68,7 +68,7 @@ def compare(*, trials: int = 100) -> list[tuple[str, float, float]]:
 
         mine = relative_error(ours, float(G.square().sum()), trials=trials)
         theirs = relative_error(lambda k=products: float(hutchinson(G, k // 2)), float(G.square().sum()), trials=trials)
-        found.append((f"one given matrix, {products} products, against {whose}", mine, theirs))
+        errors.append((f"one given matrix, {products} products, against {whose}", mine, theirs))
     truth = OUTPUTS**2 * float((torch.arange(1, DIM + 1, dtype=torch.float64) ** -2).sum())
     for matvecs in (1, 4):
         products = 2 * matvecs * SAMPLES
@@ -80,14 +80,14 @@ def compare(*, trials: int = 100) -> list[tuple[str, float, float]]:
             sample = jacobians(SAMPLES)
             return float(hutchinson(torch.einsum("nci,ncj->ij", sample, sample) / SAMPLES, matvecs))
 
-        found.append(
+        errors.append(
             (
                 f"a population, {products} products, against {whose}",
                 relative_error(fresh, truth, trials=max(8, trials // 5)),
                 relative_error(theirs_sampled, truth, trials=trials),
             )
         )
-    return found
+    return errors
 
 
 def probed(J: Tensor) -> Tensor:

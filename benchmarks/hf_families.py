@@ -54,11 +54,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
     names = sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
-    found = {}
+    verdicts = {}
     for name in names:
-        found[name] = judged(name)
-        print(name, *found[name], file=sys.stderr, flush=True)
-    totals = {kind: [name for name in names if found[name][0] == kind] for kind in ("exact", "inexact", "refused")}
+        verdicts[name] = judged(name)
+        print(name, *verdicts[name], file=sys.stderr, flush=True)
+    totals = {kind: [name for name in names if verdicts[name][0] == kind] for kind in ("exact", "inexact", "refused")}
     lines = [
         "# Causal architectures of transformers as shape families",
         "",
@@ -77,7 +77,7 @@ def main() -> None:
     for kind, title in (("inexact", "Counted again"), ("refused", "Refused, and why")):
         if totals[kind]:
             lines += [f"## {title}", "", "| NAME | |", "|---|---|"]
-            lines += [f"| `{name}` | {found[name][1].replace('|', ' ')} |" for name in totals[kind]] + [""]
+            lines += [f"| `{name}` | {verdicts[name][1].replace('|', ' ')} |" for name in totals[kind]] + [""]
     text = "\n".join(lines)
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(text, encoding="utf-8")

@@ -54,7 +54,7 @@ def autoregressive(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
     return rng.standard_normal(size) @ np.linalg.cholesky(0.8 ** np.abs(np.subtract.outer(steps, steps))).T
 
 
-def scatter(kind: str, rng: np.random.Generator, seeds: int) -> Array:
+def scatter(kind: str, rng: np.random.Generator, *, seeds: int) -> Array:
     """Noise of runs, (budgets, seeds, shapes)."""
     size = (NUM_BUDGETS, seeds, len(DEPTH))
     normal = rng.standard_normal(size)
@@ -121,7 +121,8 @@ def unrelated(
     def draw(rng: np.random.Generator) -> Contexts:
         shared = 2 * rng.standard_normal((NUM_BUDGETS, seeds, 1)) if kind.startswith("a seed shifts") else 0.0
         sides = [
-            smooth(rng, length=length, alike=alike) + noise * (scatter(kind, rng, seeds) + shared) for _ in range(2)
+            smooth(rng, length=length, alike=alike) + noise * (scatter(kind, rng, seeds=seeds) + shared)
+            for _ in range(2)
         ]
         return contexts_of(*sides)
 
@@ -168,14 +169,14 @@ def two_treatments(kind: str = "independent", *, seeds: int = NUM_SEEDS, shared:
     def draw(rng: np.random.Generator) -> Contexts:
         sides = []
         for _ in range(2):
-            common, *own = (scatter(kind, rng, seeds) for _ in range(3))
+            common, *own = (scatter(kind, rng, seeds=seeds) for _ in range(3))
             noise = [shared**0.5 * common + (1 - shared) ** 0.5 * each for each in own]
             sides.append(np.concatenate([smooth(rng, length=1.0, alike=True) + NOISE * each for each in noise]))
         joined = contexts_of(*sides)
         budget = np.tile(np.arange(NUM_BUDGETS), 2)
         size = np.log(1e6 * 3.0**budget)
-        found = joined.contexts.assign(group=np.repeat([0, 1], NUM_BUDGETS), budget=budget.astype(float), size=size)
-        return replace(joined, contexts=found)
+        contexts = joined.contexts.assign(group=np.repeat([0, 1], NUM_BUDGETS), budget=budget.astype(float), size=size)
+        return replace(joined, contexts=contexts)
 
     return draw
 
@@ -184,7 +185,7 @@ def related(r: float) -> Draw:
     """Noise of loss and quantity correlated by r within shapes."""
 
     def draw(rng: np.random.Generator) -> Contexts:
-        first, second = (scatter("independent", rng, NUM_SEEDS) for _ in range(2))
+        first, second = (scatter("independent", rng, seeds=NUM_SEEDS) for _ in range(2))
         noise = (first, r * first + np.sqrt(1 - r**2) * second)
         return contexts_of(*(smooth(rng, length=1.0, alike=True) + NOISE * each for each in noise))
 
@@ -198,7 +199,7 @@ def related_shapes(r: float) -> Draw:
         first, second = rng.standard_normal((2, NUM_BUDGETS, 1, len(DEPTH)))
         own = (first, r * first + np.sqrt(1 - r**2) * second)
         sides = [
-            smooth(rng, length=2.0, alike=True) + NOISE * (each + scatter("independent", rng, NUM_SEEDS))
+            smooth(rng, length=2.0, alike=True) + NOISE * (each + scatter("independent", rng, seeds=NUM_SEEDS))
             for each in own
         ]
         return contexts_of(*sides)
@@ -237,7 +238,7 @@ def optima(
 
 
 def optima_of_treatments(
-    sources: int, budgets: int, treatments: int, *, follows: float = 0.0, shared: float = 0.8
+    sources: int, budgets: int, *, treatments: int, follows: float = 0.0, shared: float = 0.8
 ) -> Callable[[np.random.Generator], tuple[Contexts, Array]]:
     """Log R* under several treatments of each budget, which share so much of their scatter."""
 
@@ -261,8 +262,8 @@ def tracked(draw: Callable[[np.random.Generator], tuple[Contexts, Array]], *, dr
     rng = np.random.default_rng(0)
     worlds = (draw(rng) for _ in range(draws))
     return [
-        tracking(world, found, view="", confidence=0.9, num_permutations=PERMUTATIONS, rng=rng)
-        for world, found in worlds
+        tracking(world, interaction, view="", confidence=0.9, num_permutations=PERMUTATIONS, rng=rng)
+        for world, interaction in worlds
     ]
 
 
@@ -296,8 +297,8 @@ def wrongly_named(gap: float, *, seeds: int, draws: int) -> tuple[float, float]:
         noise = rng.standard_normal((2, NUM_BUDGETS, seeds, len(DEPTH)))
         base = contexts_of(np.ones(noise.shape[1:]), np.ones(noise.shape[1:]))
         world = measuring(base, aofe=(worse + noise[0]).ravel(), aofe_ratio=(-worse + noise[1]).ravel())
-        for found in interaction_intervals(world, "", seed=int(rng.integers(2**31))):
-            shapes = () if found is None else found.front_probability
+        for interval in interaction_intervals(world, "", seed=int(rng.integers(2**31))):
+            shapes = () if interval is None else interval.front_probability
             sure = np.array([(shape.probability or 0) >= SURE for shape in shapes])
             wrong.append(bool((sure & ~front).any()))
             right.append(float((sure & front).sum() / front.sum()))
@@ -360,18 +361,19 @@ def main(draws: int = 1000) -> None:
     }
     for sources, budgets in ((8, 1), (4, 3), (2, 4), (1, 10)):
         name = f"{sources} sources x {budgets} budgets x 3 treatments that share 80%"
-        worlds[f"{name}, independent"] = optima_of_treatments(sources, budgets, 3)
-        worlds[f"{name}, R* follows"] = optima_of_treatments(sources, budgets, 3, follows=1.0)
+        worlds[f"{name}, independent"] = optima_of_treatments(sources, budgets, treatments=3)
+        worlds[f"{name}, R* follows"] = optima_of_treatments(sources, budgets, treatments=3, follows=1.0)
     print_table("T3, tracking", ((name, tracked(draw, draws=draws)) for name, draw in worlds.items()))
     print("\n| C4 of interaction: 6 budgets over 1.5 decades | stays put | moves |\n|---|---|---|")
     for gamma in (0.0, 0.1, 0.3):
         for spread in (0.05, 0.2):
             put, moves = drift_verdicts(gamma, scatter_of_optima=spread, budgets=6, draws=draws)
             print(f"| gamma {gamma:g}, log R* scatters by {spread:g} | {put:.3f} | {moves:.3f} |")
-    print("\n| front, 6 seeds: a step between shapes in standard errors | a wrong shape named | found |\n|---|---|---|")
+    head = "front, 6 seeds: a step between shapes in standard errors"
+    print(f"\n| {head} | a wrong shape named | a right one named |\n|---|---|---|")
     for gap in (0.25, 0.5, 1.0, 2.0, 4.0):
-        wrong, found = wrongly_named(gap, seeds=NUM_SEEDS, draws=draws // 4)
-        print(f"| {gap:g} | {wrong:.3f} | {found:.2f} |", flush=True)
+        wrong, right = wrongly_named(gap, seeds=NUM_SEEDS, draws=draws // 4)
+        print(f"| {gap:g} | {wrong:.3f} | {right:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,9 +43,9 @@ def levels(layout: str, *, shared: float, draws: int, seed: int = 0) -> dict[str
         common, own = rng.normal(size=len(names))[group], rng.normal(size=len(models))
         score = math.sqrt(shared) * common + math.sqrt(1 - shared) * own
         for name, held in controls.items():
-            found = correlate(distance, score, families=families, controls=held)
-            if found.low is not None:
-                left_out.setdefault(name, []).append(found.differs)
+            association = correlate(distance, score, families=families, controls=held)
+            if association.low is not None:
+                left_out.setdefault(name, []).append(association.differs)
     return {name: float(np.mean(each)) for name, each in left_out.items()}
 
 
@@ -59,12 +59,12 @@ def coverage(truth: float, *, shared: float, draws: int, seed: int = 0) -> float
     for _ in range(draws):
         common, own = rng.normal(size=(len(names), 2))[group], rng.normal(size=(len(group), 2))
         x, y = ((math.sqrt(shared) * common + math.sqrt(1 - shared) * own) @ mix.T).T
-        found = correlate(x, y, families=families)
-        held.append(found.low is not None and found.high is not None and found.low <= truth <= found.high)
+        one = correlate(x, y, families=families)
+        held.append(one.low is not None and one.high is not None and one.low <= truth <= one.high)
     return float(np.mean(held))
 
 
-def pool_coverage(spread: float, slope: float, bend: float, *, draws: int, seed: int = 0) -> dict[float, float]:
+def pool_coverage(spread: float, slope: float, *, bend: float, draws: int, seed: int = 0) -> dict[float, float]:
     """Share of new data sets whose R* lies in the pool's 90% interval, by size N.
 
     log R* of a data set is a line in log N: its level differs between data sets by `spread`, its slope by `bend`.
@@ -94,8 +94,8 @@ def pool_coverage(spread: float, slope: float, bend: float, *, draws: int, seed:
         pooled = pool(seen)
         for size, each in held.items():
             level, own = line()
-            found = pooled.predict(size)
-            each.append(math.log(found.low) <= level + own * math.log(size / 1e8) <= math.log(found.high))
+            one = pooled.predict(size)
+            each.append(math.log(one.low) <= level + own * math.log(size / 1e8) <= math.log(one.high))
     return {size: float(np.mean(each)) for size, each in held.items()}
 
 
@@ -106,8 +106,10 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for layout in LAYOUTS:
         for shared in (0.0, 0.5, 0.9):
-            found = levels(layout, shared=shared, draws=DRAWS)
-            cells = (f"{found[name]:.1%}" if name in found else "-" for name in ("plain", "given N", "given N, tokens"))
+            shares = levels(layout, shared=shared, draws=DRAWS)
+            cells = (
+                f"{shares[name]:.1%}" if name in shares else "-" for name in ("plain", "given N", "given N, tokens")
+            )
             print(f"| {layout} | {shared:.0%} | {' | '.join(cells)} |")
     held = [f"{coverage(truth, shared=0.5, draws=DRAWS):.1%}" for truth in (-0.6, 0.6)]
     print(f"\n95% intervals that hold a correlation of -.6: {held[0]}, of +.6: {held[1]}")
@@ -115,7 +117,7 @@ def main() -> None:
     print("| spread between data sets | slope | spread of slopes | 10M | 100M | 1B | 10B |")
     print("|---|---|---|---|---|---|---|")
     for world in WORLDS:
-        shares = " | ".join(f"{share:.0%}" for share in pool_coverage(*world, draws=DRAWS).values())
+        shares = " | ".join(f"{share:.0%}" for share in pool_coverage(*world[:2], bend=world[2], draws=DRAWS).values())
         print(f"| {' | '.join(f'{one:g}' for one in world)} | {shares} |")
 
 

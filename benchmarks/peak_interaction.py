@@ -61,10 +61,10 @@ WORK: dict[str, Callable[[int], None]] = {
 def peak(name: str, size: int, *, timed: bool = True) -> tuple[float, float]:
     """Mean processor seconds of later runs (0 when not timed) and peak extra MB of a first one, in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (name, size, timed))
+        return pool.apply(_measured, (name, size), {"timed": timed})
 
 
-def _measured(name: str, size: int, timed: bool) -> tuple[float, float]:
+def _measured(name: str, size: int, *, timed: bool) -> tuple[float, float]:
     torch.set_num_threads(1)
     # Libraries load their own memory on first use; that is not the work's.
     warm = nn.Linear(8, 8)

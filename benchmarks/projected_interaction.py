@@ -57,7 +57,7 @@ def paper_contributions(model: nn.Module, ids: Tensor, *, probes: int = 64, batc
     P = P / PROJECTED_OUTPUTS**0.5
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    found = []
+    contributions = []
     for batch in ids.split(batch_size):
         embedded = model.get_input_embeddings().weight[batch].detach().requires_grad_(True)
         handle = model.get_input_embeddings().register_forward_hook(lambda module, args, output, h=embedded: h)
@@ -70,8 +70,8 @@ def paper_contributions(model: nn.Module, ids: Tensor, *, probes: int = 64, batc
         for _ in range(probes):
             (image,) = torch.autograd.grad(g, v, torch.randn_like(embedded), retain_graph=True)
             A += image[:, :, None] * image[:, None, :] / probes
-        found.append(A)
-    return torch.cat(found)
+        contributions.append(A)
+    return torch.cat(contributions)
 
 
 def seconds(start: float) -> float:

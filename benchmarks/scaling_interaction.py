@@ -23,14 +23,14 @@ Points = dict[int, float]
 Work = Callable[[], object]
 
 
-def vectors(count: int, dim: int, outputs: int, **options: object) -> Work:
+def vectors(count: int, dim: int, *, outputs: int, **options: object) -> Work:
     """The input view of a network of two layers of 256."""
     model = nn.Sequential(nn.Linear(dim, 256), nn.GELU(), nn.Linear(256, outputs))
     x = torch.randn(count, dim)
     return lambda: measure(model, x, **options)  # type: ignore[arg-type]
 
 
-def gpt(depth: int, view: str, count: int = 64, context: int = 64) -> Work:
+def gpt(depth: int, view: str, *, count: int = 64, context: int = 64) -> Work:
     """A GPT of width 64 on random bytes."""
     model = GPT(GPTShape(depth=depth, width=64, context=context, vocab_size=256, head_dim=16))
     ids = torch.randint(0, 256, (count, context + (view == "loss")))
@@ -39,17 +39,17 @@ def gpt(depth: int, view: str, count: int = 64, context: int = 64) -> Work:
 
 SWEEPS: dict[str, dict[str, tuple[tuple[int, ...], Callable[[int], Work]]]] = {
     "samples N": {
-        "D = 64, one probe, Gram": ((256, 512, 1024, 2048, 4096), lambda n: vectors(n, 64, 200, route="gram")),
-        "D = 64, one probe, dense": ((1024, 4096, 16384, 65536), lambda n: vectors(n, 64, 200, route="dense")),
-        "D = 4096, one probe, Gram": ((256, 512, 1024, 2048), lambda n: vectors(n, 4096, 200, route="gram")),
+        "D = 64, one probe, Gram": ((256, 512, 1024, 2048, 4096), lambda n: vectors(n, 64, outputs=200, route="gram")),
+        "D = 64, one probe, dense": ((1024, 4096, 16384, 65536), lambda n: vectors(n, 64, outputs=200, route="dense")),
+        "D = 4096, one probe, Gram": ((256, 512, 1024, 2048), lambda n: vectors(n, 4096, outputs=200, route="gram")),
     },
     "coordinates D": {
-        "N = 512, one probe": ((256, 1024, 4096, 16384), lambda d: vectors(512, d, 200)),
-        "N = 512, 16 outputs exactly": ((64, 256, 1024), lambda d: vectors(512, d, 16)),
+        "N = 512, one probe": ((256, 1024, 4096, 16384), lambda d: vectors(512, d, outputs=200)),
+        "N = 512, 16 outputs exactly": ((64, 256, 1024), lambda d: vectors(512, d, outputs=16)),
     },
     "outputs C": {
-        "N = 512, D = 64, one probe": ((100, 400, 1600, 6400), lambda c: vectors(512, 64, c)),
-        "N = 512, D = 64, every output": ((16, 64, 256), lambda c: vectors(512, 64, c, probes="exact")),
+        "N = 512, D = 64, one probe": ((100, 400, 1600, 6400), lambda c: vectors(512, 64, outputs=c)),
+        "N = 512, D = 64, every output": ((16, 64, 256), lambda c: vectors(512, 64, outputs=c, probes="exact")),
     },
     "depth": {
         "loss, 64 sequences of 64": ((1, 2, 4, 8), lambda depth: gpt(depth, "loss")),
@@ -70,26 +70,26 @@ def main(figure: str | None = None) -> None:
     """Prints one line a sweep; draws them if a file is named."""
     torch.set_num_threads(1)
     print("| cost against | setting | sizes | seconds | exponent |\n|---|---|---|---|---|")
-    found: dict[str, dict[str, Points]] = {}
+    timed: dict[str, dict[str, Points]] = {}
     for variable, lines in SWEEPS.items():
-        found[variable] = {}
+        timed[variable] = {}
         for name, (sizes, make) in lines.items():
-            points = found[variable][name] = {size: best_of(make(size), repeats=3) for size in sizes}
+            points = timed[variable][name] = {size: best_of(make(size), repeats=3) for size in sizes}
             times = ", ".join(f"{value:.2g}" for value in points.values())
             print(
                 f"| {variable} | {name} | {', '.join(map(str, sizes))} | {times} | {exponent(points):.2f} |", flush=True
             )
     if figure is not None:
-        write_chart(figure, drawing(found))
+        write_chart(figure, drawing(timed))
 
 
-def drawing(found: dict[str, dict[str, Points]]) -> Drawing:
+def drawing(timed: dict[str, dict[str, Points]]) -> Drawing:
     """A panel a variable on logarithmic axes; the line's larger half, whose slope is the exponent, is solid."""
     panels = tuple(
         Panel(chart=chart(lines, variable), title=f"Against {variable}", width=430, height=240)
-        for variable, lines in found.items()
+        for variable, lines in timed.items()
     )
-    steepest = max(exponent(points) for lines in found.values() for points in lines.values())
+    steepest = max(exponent(points) for lines in timed.values() for points in lines.values())
     return Drawing(
         message=f"The cost of a measurement grows with a power of at most {steepest:.1f}",
         caption="Processor seconds on one thread. Solid: the larger half, whose slope is the exponent.",

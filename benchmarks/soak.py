@@ -54,7 +54,7 @@ def a_cluster(wanted: bool) -> Iterator[Nodes | None]:
 
 
 def main() -> int:
-    """Soaks for the given time; status 1 when something was found."""
+    """Soaks for the given time; status 1 when something is not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)

@@ -35,14 +35,14 @@ def stopped(population: str, rel_error: float, *, trials: int, seed: int = 0) ->
     (G, draw), _ = POPULATIONS[population]
     truth = energies(G).aofe_ratio
     generator, model = torch.Generator().manual_seed(seed), HalfSquare()
-    found = dict.fromkeys(("coverage", "met", "clusters"), 0.0)
+    shares = dict.fromkeys(("coverage", "met", "clusters"), 0.0)
     for _ in range(trials):
         x = draw(MOST, generator).squeeze(2)
         one = measure(model, x, rel_error=rel_error, batch_size=64)
-        found["coverage"] += (one.aofe_ratio.low <= truth <= one.aofe_ratio.high) / trials
-        found["met"] += bool(one.target_met) / trials
-        found["clusters"] += one.num_clusters / trials
-    return found
+        shares["coverage"] += (one.aofe_ratio.low <= truth <= one.aofe_ratio.high) / trials
+        shares["met"] += bool(one.target_met) / trials
+        shares["clusters"] += one.num_clusters / trials
+    return shares
 
 
 def main() -> None:
@@ -51,11 +51,11 @@ def main() -> None:
         "| population | rel_error | trials | coverage of aofe_ratio | target met | mean N |\n|---|---|---|---|---|---|"
     )
     for population, rel_error in SETTINGS:
-        found = stopped(population, rel_error, trials=TRIALS)
+        shares = stopped(population, rel_error, trials=TRIALS)
         name = population.rpartition(", N")[0]
         print(
-            f"| {name} | {rel_error} | {TRIALS} | {100 * found['coverage']:.1f} | {100 * found['met']:.0f}% | "
-            f"{found['clusters']:.0f} |",
+            f"| {name} | {rel_error} | {TRIALS} | {100 * shares['coverage']:.1f} | {100 * shares['met']:.0f}% | "
+            f"{shares['clusters']:.0f} |",
             flush=True,
         )
 

@@ -55,7 +55,7 @@ def test_treatments_that_share_their_seeds_do_not_fool_it(kind: str) -> None:
 
 @pytest.mark.slow
 def test_treatments_of_a_budget_count_once_in_tracking() -> None:
-    high, low, _ = rejections(tracked(optima_of_treatments(4, 3, 3), draws=DRAWS))
+    high, low, _ = rejections(tracked(optima_of_treatments(4, 3, treatments=3), draws=DRAWS))
     assert max(high, low) <= 0.08 + ERROR
 
 

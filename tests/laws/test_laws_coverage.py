@@ -12,12 +12,12 @@ WITHOUT_OPTIMUM = list(CURVES)[:5]
 @pytest.mark.parametrize("curve", WITHOUT_OPTIMUM)
 def test_a_loss_without_an_optimum_is_seldom_called_one(curve: str) -> None:
     """60 draws of 7 shapes, 3 seeds: 6%, and three standard errors of 60 draws."""
-    assert status_shares(curve, 7, 3, 0.004, draws=60)["optimum"] <= 0.06 + 3 * np.sqrt(0.06 * 0.94 / 60)
+    assert status_shares(curve, 7, seeds=3, noise=0.004, draws=60)["optimum"] <= 0.06 + 3 * np.sqrt(0.06 * 0.94 / 60)
 
 
 def test_a_clear_minimum_is_found() -> None:
-    assert status_shares("minimum in the middle", 7, 3, 0.004, draws=40)["optimum"] >= 0.95
-    assert status_shares("minimum at three quarters", 7, 3, 0.001, draws=40)["optimum"] >= 0.95
+    assert status_shares("minimum in the middle", 7, seeds=3, noise=0.004, draws=40)["optimum"] >= 0.95
+    assert status_shares("minimum at three quarters", 7, seeds=3, noise=0.001, draws=40)["optimum"] >= 0.95
 
 
 def test_truths_have_their_minimum_where_they_say() -> None:
