@@ -13,9 +13,10 @@ import sys
 from interlaw.recommendation.cost import ENTRY_BYTES, LOGIT_BYTES, activation_bytes_per_token
 from interlaw.shapes import LlamaShape
 
-VOCAB = 8192
+VOCAB = 8192  # small beside the widths: logits must not hide the layers
+# depth, width: 19M to 28M parameters in layers, ratios that differ twentyfold
 SHAPES = {f"{depth} x {width}": (depth, width) for depth, width in ((4, 768), (8, 512), (24, 256))}
-LENGTHS = (512, 1536)
+LENGTHS = (512, 1536)  # tokens; the fixed part of memory falls out of their difference
 FLOAT_BYTES = 4  # what a CPU trains in
 
 

@@ -18,7 +18,8 @@ from interlaw.runs import Record, RunFolder, TrialSpec, load_table, provenance
 from interlaw.sweep import Event, prepare_run, read_recipe, run_status, run_trials
 from interlaw.sweep.trial import Attempt
 
-TRIALS = 1000
+TRIALS = 1000  # of a large sweep
+# any numbers: what is timed is how they are written and read
 ESTIMATE = {"value": 0.25, "stderr": 0.01, "low": 0.23, "high": 0.27}
 QUANTITIES = ("energy", "diagonal_energy", "aofe", "aofe_ratio", "aofe_scale_free", "trace", "participation_ratio")
 MEASURED = dict.fromkeys((*QUANTITIES, "mean_cos2", "null", "excess"), ESTIMATE)

@@ -18,8 +18,8 @@ from interlaw.interaction.grams import Grams
 from interlaw.interaction.routes import DenseAccumulator, accumulator
 
 PAPER_SEQUENCES, PAPER_PROBES = (256, 512), (1, 4, 64)  # 512 and 64 are the paper's own
-POOL, SEEDS = 2048, 4
-REFERENCE = 20_000
+POOL, SEEDS = 2048, 4  # sequences that all procedures see, and repeats of the probes
+REFERENCE = 20_000  # sequences: the error of the reference is a third of that of the pool
 QUANTITIES = ("aofe_ratio", "aofe")
 
 

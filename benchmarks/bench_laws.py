@@ -12,7 +12,7 @@ from interlaw.laws import fit_law
 from interlaw.laws.forms import features_of, joint
 from interlaw.laws.solve import solve
 
-NUM_DRAWS = 200
+NUM_DRAWS = 200  # a loop over SciPy takes seconds for so many
 
 
 def table(num_budgets: int, num_shapes: int, *, num_seeds: int) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from tests.report.visits import CHROMIUM, QUIET, Visit
 from benchmarks.row import Row
 from interlaw.report import write_explorer, write_report
 
+# 12 and 1,000 trials, as the targets say
 SMALL = {"budgets": (50_000, 100_000), "depths": (1, 2, 4), "seeds": (0, 1)}
 LARGE = {
     "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),
@@ -24,7 +25,7 @@ LARGE = {
 # figures in view are drawn after the load: the first screen stands when its figure does
 ALL_DRAWN = "body[data-drawn=all]"
 FIRST = ".first svg.marks, #cost svg.marks"
-TIMES = 3
+TIMES = 3  # the fastest counts: what else the machine does only adds
 # name of a figure: unit, target
 TARGETS = {"weight": ("MB", "< 6 MB"), "making": ("s of processor", "< 4 s"), "opening": ("s of processor", "< 1.5 s")}
 

@@ -29,13 +29,15 @@ from interlaw.sweep import MeasurePart, Recipe, TrainingPart, packaged_recipe, p
 from interlaw.tasks import TextTask, open_corpus
 from interlaw.training import TrainSettings, TrainState, evaluate, footprint, train
 
-ROUNDS = 3
-WARM_UP = 1
+ROUNDS = 3  # in turn, so that a slow minute of the machine meets both; the median counts
+WARM_UP = 1  # steps that allocate
 SMALL_STEPS, STEPS = 40, 5  # of a GPT 5x120 one step takes seconds
 TRAINER_STEPS = 10  # more: its start counts
 LONG_SECONDS = 5.0  # what takes so long is not timed twice
 MOST_TIMED = 64  # samples that are judged or measured; the time of more is in proportion
+# a shape of the packaged recipe fair.toml
 FAIR = GPTShape(depth=8, width=16, vocab_size=256, context=64, head_dim=4)
+# Hoffmann et al.'s 20 tokens a parameter; the rate does not change the time
 PLAIN = TrainingPart(learning_rate=1e-3, tokens_per_param=20)
 SWEEP = """
 name = "orchestration"

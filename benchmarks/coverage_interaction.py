@@ -17,7 +17,7 @@ from interlaw.interaction import Estimate, Grams, bootstrap, energies, haar_null
 from interlaw.interaction.grams import leave_one_out, unbiased
 from interlaw.interaction.scales import interval, student_quantile
 
-DIM = 16
+DIM = 16  # coordinates: small, so that a thousand trials take seconds
 TRIALS, BOOTSTRAP_TRIALS, AT_ONCE = 4000, 500, 250
 QUANTITIES = ("aofe_ratio", "aofe", "aofe_scale_free", "mean_cos2", "excess_ratio")
 Draw = Callable[[int, torch.Generator], Tensor]

@@ -22,7 +22,7 @@ from interlaw.laws.surface import surface_optima
 from interlaw.laws.table import read_runs
 
 Array = NDArray[np.float64]
-CONFIDENCE = 0.9
+CONFIDENCE = 0.9  # the default of `fit_law`
 RATE_COST = 0.01  # of a rate off by a factor e: the best rate falls with the root of the depth
 SETTINGS = Settings(delta=0.01, confidence=CONFIDENCE, window=0.1, num_bootstrap=300, num_permutations=100)
 STATUS_DRAWS, COVERAGE_DRAWS = 400, 200

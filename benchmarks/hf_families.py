@@ -19,6 +19,7 @@ from interlaw.models.hf_counts import count
 
 DEPTHS, WIDTHS = (2, 3, 4, 5, 6, 8, 12, 16), (128, 256)
 DEEPER = tuple(depth + 2 for depth in DEPTHS)  # of architectures that have three layers at least
+# small, and large enough that most architectures can be made
 SIZES = {"head_dim": 32, "vocab_size": 256, "context": 64}
 
 

@@ -25,6 +25,7 @@ from interlaw.laws.within_shapes import within_shapes
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Contexts]
+# shapes of a budget, as in the packaged recipes
 DEPTH = np.array([2, 3, 4, 5, 6, 8, 10, 12], dtype=np.float64)
 LOG_RATIO = 1.5 * np.log(DEPTH) - 5  # widths of equal budget fall with the root of the depth
 NUM_BUDGETS, NUM_SEEDS, PERMUTATIONS = 3, 6, 300

@@ -18,6 +18,7 @@ DRAWS = 400  # Monte Carlo error about 1 point
 LAYOUTS = ("0.4-2.5B", "2.5-5B", "5-10B", "all")
 # spread of log R* between data sets; common slope of log R* on log N; spread of the slopes between data sets
 WORLDS = ((0.15, 0.0, 0.0), (0.25, 0.0, 0.0), (0.4, 0.0, 0.0), (0.25, -0.15, 0.0), (0.4, -0.15, 0.1), (0.0, 0.0, 0.15))
+# parameters: the sizes of the printed table
 ASKED = (1e7, 1e8, 1e9, 1e10)
 
 

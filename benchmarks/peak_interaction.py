@@ -14,7 +14,7 @@ from interlaw.interaction import agop, measure
 from interlaw.models import GPT
 from interlaw.shapes import GPTShape
 
-SAMPLES = 512
+SAMPLES = 512  # as in docs/benchmarks.md
 
 
 def mlp(num_outputs: int) -> nn.Module:

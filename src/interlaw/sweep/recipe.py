@@ -24,7 +24,7 @@ from interlaw.tasks import TASKS, AnyTaskPart, Strict, TextTaskPart
 from interlaw.training import Count, Moved, Natural, Optimization, Part, Seed, TrainSettings, treatment_keys
 
 MOST = 10**12  # of steps, samples a step, tokens a parameter: beyond it is a slip of the hand
-GRID_TOLERANCE = 1.2  # 1e-3, 3e-3, 1e-2 passes
+GRID_TOLERANCE = 1.2  # of the largest ratio of neighbours over the least: 1e-3, 3e-3, 1e-2 passes
 
 Rate = Annotated[float, Field(gt=0)]
 
@@ -116,16 +116,16 @@ class TrainingPart(Optimization):
         test_samples: Test samples at the end, likewise.
     """
 
-    batch_size: Annotated[Count, Field(le=MOST)] = 16
+    batch_size: Annotated[Count, Field(le=MOST)] = 16  # judgement: 8 to 64 suit networks of 0.1M to 10M parameters
     steps: Annotated[Count, Field(le=MOST)] | None = None
     tokens_per_param: float | None = Field(default=None, gt=0, le=MOST)
     treatment: Annotated[tuple[Treatment, ...], OneOrMore] = Field(default=("fixed",), min_length=1)
     base_width: Count | None = None
     base_depth: Count | None = None
     learning_rate: Rate | None = None
-    learning_rates: tuple[Rate, ...] | None = Field(default=None, min_length=3)
+    learning_rates: tuple[Rate, ...] | None = Field(default=None, min_length=3)  # for a parabola
     search_seeds: Count = 1
-    warmup_fraction: Part = 0.05
+    warmup_fraction: Part = 0.05  # judgement: 0.01 to 0.1 are usual
     warmup_steps: Natural | None = None
     evaluation_samples: Count | None = None
     test_samples: Count | None = None
@@ -218,7 +218,7 @@ class Recipe(Strict):
         intervention: A term beside the loss, where there is one.
     """
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=200)  # a heading of reports, not a text
     family: Annotated[str, AfterValidator(_in_words(_family))] = "gpt"
     depths: Annotated[tuple[int, ...], BeforeValidator(_in_words(_depths))] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
