@@ -61,8 +61,3 @@ def test_developers_extras_stand_apart_and_are_not_called_missing(
 
 def test_an_extra_made_of_others() -> None:
     assert {"transformers", "scikit-learn", "pytest"} <= {each["name"] for each in doctor.packages("dev")}
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    assert doctor.is_writable(tmp_path)
-    assert not doctor.is_writable(tmp_path / "none")

@@ -9,56 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 import interlaw
-from interlaw.cli.check_parametrization import check_parametrization
-from interlaw.cli.compare import compare
-from interlaw.cli.compare_treatments import compare_treatments
-from interlaw.cli.demo import demo
-from interlaw.cli.diff import diff
-from interlaw.cli.doctor import doctor
-from interlaw.cli.evidence import evidence
-from interlaw.cli.explore import explore
-from interlaw.cli.export import export
-from interlaw.cli.fit import fit
-from interlaw.cli.init import init
-from interlaw.cli.layers import layers
-from interlaw.cli.measure import measure
 from interlaw.cli.output import tell_mistake
-from interlaw.cli.quickstart import quickstart
-from interlaw.cli.recommend import recommend
-from interlaw.cli.report import report
-from interlaw.cli.rerun import rerun
-from interlaw.cli.shapes import shapes
-from interlaw.cli.status import status
-from interlaw.cli.sweep import sweep
-from interlaw.cli.watch import watch
 from interlaw.errors import InterlawError, one_line
 from interlaw.registry import Registry
 
-OWN: tuple[Callable[..., None], ...] = (
-    quickstart,
-    demo,
-    init,
-    shapes,
-    measure,
-    diff,
-    layers,
-    sweep,
-    status,
-    watch,
-    export,
-    rerun,
-    fit,
-    report,
-    recommend,
-    evidence,
-    explore,
-    compare,
-    compare_treatments,
-    check_parametrization,
-    doctor,
+# in the order of the help; each stands in the module of its name, which is imported when the command is called
+OWN = (
+    "quickstart demo init shapes measure diff layers sweep status watch export rerun fit report recommend evidence "
+    "explore compare compare-treatments check-parametrization doctor"
 )
 COMMANDS: Registry[Callable[..., None]] = Registry(
-    "interlaw.commands", {function.__name__.replace("_", "-"): function for function in OWN}
+    "interlaw.commands",
+    {name: f"interlaw.cli.{part}:{part}" for name in OWN.split() for part in [name.replace("-", "_")]},
 )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +50,7 @@ def examine(*, torch: bool = True) -> Json:
         "memory_bytes": total_bytes(),
         "memory_free_bytes": free_bytes(),
         "folder": str(here),
-        "folder_writable": is_writable(here),
+        "folder_writable": os.access(here, os.W_OK),
         "folder_free_bytes": shutil.disk_usage(here).free,
         "chromium": next((path for name in NAMES if (path := shutil.which(name))), None),
         "torch": torch_devices() if torch else None,
@@ -107,15 +107,6 @@ def _version(name: str) -> str | None:
         return None
 
 
-def is_writable(folder: Path) -> bool:
-    """Whether a file can be made in the folder: makes one."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
 def show(here: Json) -> None:
     """Prints it for people."""
     console = make_console(stderr=False)
@@ -142,7 +133,7 @@ def _facts(here: Json) -> list[tuple[str, str]]:
         ("system", f"{here['system']}, {here['cores']} cores"),
         ("memory", f"{_size(here['memory_free_bytes'])} free of {_size(here['memory_bytes'])}"),
         ("folder", f"{here['folder']}: {writable}, {_size(here['folder_free_bytes'])} free"),
-        ("chromium", here["chromium"] or "not found: only the browser tests need it (make browser-test)"),
+        ("chromium", here["chromium"] or "none: only the browser tests need it (make browser-test)"),
     ]
     if torch is not None:
         names = [f"{each['device']} {each['name']}, {_size(each['memory_bytes'])}" for each in torch["devices"]]
