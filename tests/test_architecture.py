@@ -13,9 +13,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "interlaw"
 PAPER = Path(__file__).parents[1] / "paper" / "interlaw_paper"
 STAGES = (
     "errors",
+    "plain",
     "files",
     "charted",
-    "plain",
     "machine",
     "size",
     "registry",

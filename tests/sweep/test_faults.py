@@ -1,4 +1,4 @@
-"""Faults of disk, clock, corpus and company: each ends in one line or one record, and the next sweep mends it."""
+"""Faults of disk, clock, corpus and company: each ends in one line or one record, and the next sweep fixes it."""
 
 from __future__ import annotations
 

@@ -85,6 +85,32 @@ def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.Monkey
     assert cost == sorted(cost, reverse=True)  # so that the end is not waited for
 
 
+@pytest.mark.slow  # three fresh interpreters
+def test_a_worker_that_dies_disturbs_no_other(tmp_path: Path) -> None:
+    """Pools of libraries end all workers, or lose what the others do."""
+    path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 3000}, measure={"views": []})
+    recipe, text = read_recipe(path)
+    run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
+    started: list[str] = []
+    under_way: set[str] = set()
+    killed: list[int | None] = []
+
+    def listen(event: Event) -> None:
+        if event.kind == "started":
+            started.append(event.key)
+        if event.kind == "progress":
+            under_way.add(event.key)
+        if len(under_way) == 2 and not killed:
+            worker = multiprocessing.active_children()[0]
+            killed.append(worker.pid)
+            worker.kill()
+
+    run_trials(run, trials, executor="processes", num_workers=2, checkpoint_seconds=0.1, listen=listen)
+    assert len(killed) == 1
+    assert sorted(started.count(trial.key) for trial in trials) == [1, 2]
+    assert {record and record["status"] for record in records(run).values()} == {"done"}
+
+
 def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results differ in their last bits with the threads, which are the cores divided by the workers: a sweep that
     goes on with its last trial must take as many of each as before."""
