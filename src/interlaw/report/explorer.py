@@ -124,7 +124,7 @@ def read_question(asked: Mapping[str, str]) -> Question:
         InterlawError: A field that the form does not have, or a text that is no number where one is meant.
     """
     for name in asked:
-        require_among("a field", name, FIELDS, advice="leave it out")
+        require_among("a field", name, known=FIELDS, advice="leave it out")
     try:
         return Question.model_validate(dict(asked))
     except ValidationError as error:
