@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from interlaw.laws.claim import LEVEL, Claim, ask
+from interlaw.laws.claim import Claim, ask
 from interlaw.laws.contexts import Contexts
 from interlaw.laws.drift import interaction_drift
 from interlaw.laws.interaction_interval import SURE, interaction_intervals, pareto_front
 from interlaw.laws.off_the_curve import off_the_curve
+from interlaw.laws.settings import LEVEL
 from interlaw.laws.tracking import tracking
 from interlaw.laws.within_shapes import within_shapes
 
@@ -281,7 +282,7 @@ def drift_verdicts(gamma: float, *, scatter_of_optima: float, budgets: int, draw
     for _ in range(draws):
         world, _ = optima(1, budgets)(rng)
         values = gamma * world.contexts["size"].to_numpy() + scatter_of_optima * rng.standard_normal(budgets)
-        own, _ = interaction_drift(world, values, np.ones(budgets), view="", confidence=0.9)
+        own, _ = interaction_drift(world, values, inside=np.ones(budgets), view="", confidence=0.9)
         verdicts.append(own.verdict)
     return verdicts.count("holds") / draws, verdicts.count("opposite") / draws
 

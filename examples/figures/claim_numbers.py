@@ -168,7 +168,7 @@ def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.Dat
     read = []
     for part in parts:
         runs = read_runs(part.table, treatment=part.treatment)
-        read.append(read_contexts(runs, group_shapes(runs), part.fit.budgets))
+        read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])
     ratio, inside = efficient_ratio(contexts, view or next(iter(contexts.interaction)))
     return pd.DataFrame(

@@ -25,7 +25,8 @@ DEPTHS = (2, 3, 4, 5, 6, 8, 10, 12)
 
 def contexts_of(table: dict[str, np.ndarray]) -> Contexts:
     runs = read_runs(table)
-    return read_contexts(runs, group_shapes(runs), fit_law(table, num_bootstrap=100, num_permutations=100).budgets)
+    budgets = fit_law(table, num_bootstrap=100, num_permutations=100).budgets
+    return read_contexts(runs, group_shapes(runs), budgets=budgets)
 
 
 def asked_of(base: Contexts, **columns: np.ndarray) -> Contexts:
@@ -156,7 +157,7 @@ def test_treatments_of_one_budget_count_as_one_context(sweep) -> None:
         found = np.tile(interaction, treatments) + 0.4 * group
         options = {"view": "", "confidence": 0.9}
         claim = tracking(contexts, found, num_permutations=200, rng=np.random.default_rng(0), **options)
-        return claim, *interaction_drift(contexts, found, np.ones(len(group)), **options)
+        return claim, *interaction_drift(contexts, found, inside=np.ones(len(group)), **options)
 
     for one, three in zip(asked(1), asked(3), strict=True):
         assert (three.dof, three.verdict) == (one.dof, one.verdict)
@@ -172,7 +173,7 @@ def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(swe
     values = 0.05 * size + group + 0.02 * rng.normal(size=8)
     loss = values - 0.4 * size
     contexts = asked_of(base, source=group, group=group, budget=size, log_r_star=loss)
-    own, difference = interaction_drift(contexts, values, np.ones(8), view="loss", confidence=0.9)
+    own, difference = interaction_drift(contexts, values, inside=np.ones(8), view="loss", confidence=0.9)
     design = np.column_stack([group == 0, group == 1, size]).astype(float)
     theta, squares = np.linalg.lstsq(design, values, rcond=None)[:2]
     stderr = np.sqrt(squares[0] / 5 * np.linalg.inv(design.T @ design)[2, 2])
@@ -184,22 +185,25 @@ def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(swe
     assert difference.verdict == "opposite"
     assert "of the loss view as the budget grows: moves, against the claim" in difference.sentence
     # two groups leave no degree of freedom to three budgets
-    few, _ = interaction_drift(
-        contexts, values, np.isin(np.arange(8), (0, 1, 4)).astype(float), view="", confidence=0.9
-    )
+    inside = np.isin(np.arange(8), (0, 1, 4)).astype(float)
+    few, _ = interaction_drift(contexts, values, inside=inside, view="", confidence=0.9)
     assert "budgets that have it inside their grid: 3, where 4 are needed" in few.sentence
 
 
 def test_permutations_stay_within_their_group_and_move_equal_labels_alike() -> None:
     groups = np.array([2, 0, 2, 1, 0, 2, 1, 3])
-    orders = np.concatenate(list(orders_within(groups, np.arange(8), 500, np.random.default_rng(0))))
+    orders = np.concatenate(
+        list(orders_within(groups, np.arange(8), num_permutations=500, rng=np.random.default_rng(0)))
+    )
     assert orders.shape == (500, 8)
     assert (groups[orders] == groups).all()
     assert (np.sort(orders, axis=1) == np.arange(8)).all()
     shares = [(orders[:, 0] == entry).mean() for entry in (0, 2, 5)]  # three places, each in a third of the draws
     np.testing.assert_allclose(shares, 1 / 3, atol=3 * np.sqrt(2 / 9 / 500))
     twice = np.concatenate(
-        list(orders_within(np.repeat([0, 1], 4), np.tile(range(4), 2), 50, np.random.default_rng(0)))
+        list(
+            orders_within(np.repeat([0, 1], 4), np.tile(range(4), 2), num_permutations=50, rng=np.random.default_rng(0))
+        )
     )
     assert (twice[:, 4:] == twice[:, :4] + 4).all()
     assert len(np.unique(twice, axis=0)) > 10

@@ -125,7 +125,7 @@ def test_a_copied_row_counts_once_and_a_repeated_seed_twice() -> None:
 def test_budgets_are_inferred_from_nearly_equal_parameters() -> None:
     table = {"params": [1e6, 1.04e6, 2e6, 1.97e6], "depth": [1, 2, 1, 2], "width": [9] * 4, "loss": [1.0] * 4}
     found = read_runs(table)
-    assert "no column budget: runs within 5%" in found.told[0]
+    assert "no column budget: runs within 5%" in found.notes[0]
     np.testing.assert_allclose(found.frame["budget"], np.sqrt([1.04e12, 1.04e12, 3.94e12, 3.94e12]))
 
 

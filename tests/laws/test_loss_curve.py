@@ -125,7 +125,7 @@ def test_few_shapes_turn_where_any_of_three_curves_does() -> None:
     curve = fitted(y, z, num_bootstrap=3000)
     assert abs(curve.minimum()) > 0.05
     assert np.quantile(curve.turns, 0.05) < 0 < np.quantile(curve.turns, 0.95)
-    turns = _lopsided(np.full(3000, 9.0), np.tile(y, (3000, 1)), z, np.random.default_rng(0))
+    turns = _lopsided(np.full(3000, 9.0), np.tile(y, (3000, 1)), x=z, rng=np.random.default_rng(0))
     assert 0.30 < (np.abs(turns) < 1e-9).mean() < 0.37  # the curve itself; its mirror image lies elsewhere
     assert 0.30 < (turns == 9.0).mean() < 0.37  # the parabola's
     falling = fitted(2 - 0.05 * z, z, noise=1e-6)

@@ -23,7 +23,7 @@ def test_the_last_row_of_each_run_is_taken_and_told() -> None:
         found = read_runs(runs(**TRAINED, **{name: values}))
         assert found.frame["loss"].tolist() == [2.0, 1.9]
         assert found.left_out.checkpoints == 2
-        assert "2 rows are earlier checkpoints of a run, which are not seeds" in " ".join(found.told)
+        assert "2 rows are earlier checkpoints of a run, which are not seeds" in " ".join(found.notes)
 
 
 def test_seeds_at_the_same_tokens_all_stay() -> None:
@@ -60,7 +60,7 @@ def test_rows_are_copies_only_where_every_column_agrees() -> None:
     found = read_runs(table)
     assert len(found.frame["loss"]) == 3
     assert found.left_out.duplicates == 1
-    assert "1 rows repeat another row exactly" in " ".join(found.told)
+    assert "1 rows repeat another row exactly" in " ".join(found.notes)
 
 
 def rates(num: int, seed: int = 0) -> dict[str, object]:
@@ -93,13 +93,13 @@ def test_several_rates_without_a_validation_loss_are_refused() -> None:
 def test_unequal_searches_and_one_rate_for_all_are_told() -> None:
     assert "searched over 1 to 8 learning rates" in " ".join(fit_law(rates(8), num_permutations=100).warnings)
     one = runs(loss=[2.2, 2.1, 2.0, 1.9], learning_rate=[1e-3] * 4, seed=[0, 1, 0, 1])
-    assert "one learning rate (0.001) for all shapes" in " ".join(read_runs(one).told)
+    assert "one learning rate (0.001) for all shapes" in " ".join(read_runs(one).notes)
     follows = one | {"treatment": ["mup"] * 4}
-    assert "one learning rate" not in " ".join(read_runs(follows).told), "the rate follows the shape"
+    assert "one learning rate" not in " ".join(read_runs(follows).notes), "the rate follows the shape"
     own = runs(loss=[2.2, 2.1, 2.0, 1.9], learning_rate=[1e-3, 1e-3, 3e-3, 3e-3], seed=[0, 1, 0, 1])
-    assert not any("learning rate" in sentence for sentence in read_runs(own).told)
+    assert not any("learning rate" in sentence for sentence in read_runs(own).notes)
     silent = runs(loss=[2.2, 2.1, 2.0, 1.9], seed=[0, 1, 0, 1])
-    assert "no column learning_rate" in " ".join(read_runs(silent).told)
+    assert "no column learning_rate" in " ".join(read_runs(silent).notes)
 
 
 def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
@@ -111,7 +111,7 @@ def test_an_inferred_budget_holds_what_the_rule_nearest_misses() -> None:
     found = read_runs(table)
     assert [len(np.unique(found.frame["budget"].iloc[rows])) for rows in (slice(0, 4), slice(4, 6))] == [1, 1]
     assert len(np.unique(found.frame["budget"])) == 2
-    assert "--budget-tolerance" in " ".join(found.told)
+    assert "--budget-tolerance" in " ".join(found.notes)
     assert len(np.unique(read_runs(table, budget_tolerance=0.03).frame["budget"])) == 5
     assert len(np.unique(read_runs(table, budget_tolerance=0.9).frame["budget"])) == 1
     with pytest.raises(InterlawError, match="budget_tolerance= between 0 and 1, found 2"):
@@ -123,5 +123,5 @@ def test_seeds_that_no_two_shapes_share_pair_nothing(sweep, seed) -> None:
     table = sweep(seeds=3, noise=0.002)
     runs = read_runs({**table, "seed": seed(len(table["loss"])).astype(float)})
     assert "seed" not in runs.frame
-    assert any("the column seed pairs no runs" in told for told in runs.told)
+    assert any("the column seed pairs no runs" in note for note in runs.notes)
     assert "seed" in read_runs(table).frame

@@ -105,7 +105,7 @@ def test_tables_are_read_together_as_each_was_fitted(sweep) -> None:
         }
         tables.append({**table, "aofe": table["loss"], "aofe_ratio": table["loss"] / 10})
     parts = [
-        FittedTable(source=str(i), treatment=None, table=t, fit=fit_law(t, **OPTIONS, **options), reading=options)
+        FittedTable(source=str(i), treatment=None, table=t, fit=fit_law(t, **OPTIONS, **options), **options)
         for i, t in enumerate(tables)
     ]
     assert [len(part.fit.budgets) for part in parts] == [2, 2]

@@ -112,7 +112,8 @@ def fit_together(
             treatment=treatment,
             table=table,
             fit=laws.fit_law(table, treatment=treatment, **options),
-            reading={name: options.get(name) for name in ("budget_tolerance", "last_step")},
+            budget_tolerance=options.get("budget_tolerance"),
+            last_step=bool(options.get("last_step")),
         )
         for source, table in tables.items()
         for treatment in _treatments(table, settings.get("treatment"))

@@ -9,7 +9,6 @@ from .interaction_interval import SURE as SURE
 from .joint_law import JointLaw as JointLaw
 from .joint_law import LinePoint as LinePoint
 from .law_fit import LawFit as LawFit
-from .loss_curve import POWER as POWER
 from .published import LAWS as LAWS
 from .published import SIZE_TOLERANCE as SIZE_TOLERANCE
 from .published import PublishedLaw as PublishedLaw
@@ -18,6 +17,9 @@ from .published import published_slopes as published_slopes
 from .result import STATUS_WORDS as STATUS_WORDS
 from .result import BudgetFit as BudgetFit
 from .result import InteractionInterval as InteractionInterval
+from .settings import LEVEL as LEVEL
+from .settings import POWER as POWER
+from .settings import Settings as Settings
 from .stability import Stability as Stability
 from .stability import equivalence as equivalence
 from .surface import SurfaceOptimum as SurfaceOptimum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -14,61 +14,26 @@ from interlaw.errors import InterlawError
 from interlaw.laws.grouping import ShapeMeans, size_effect
 from interlaw.laws.loss_curve import LossCurve, around_best, fit_curve, near_minimum, tolerance_ends
 from interlaw.laws.r_star import decide_r_star
-from interlaw.laws.result import (
-    BestShape,
-    BudgetFit,
-    Curve,
-    LossInterval,
-    Point,
-    RStar,
-    SeedNoise,
-)
+from interlaw.laws.result import BestShape, BudgetFit, Curve, LossInterval, Point, RStar, SeedNoise
 from interlaw.laws.rows import BoolArray, FloatArray, IntArray
+from interlaw.laws.settings import Settings
 from interlaw.size import format_size
 
-NUM_CURVE_POINTS = 41
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the user chose; see `fit_law`."""
-
-    delta: float = 0.01
-    confidence: float = 0.9
-    window: float = 0.1
-    num_bootstrap: int = 1000
-    num_permutations: int = 1000
-    given: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuses what is out of range."""
-        if not 0 < self.delta < 1:
-            raise InterlawError(f"expected delta= between 0 and 1 (a relative loss), found {self.delta}: 0.01 means 1%")
-        if not 0.5 <= self.confidence < 1:
-            raise InterlawError(f"expected confidence= from 0.5 to below 1, found {self.confidence}: 0.9 is usual")
-        if not self.window > 0:
-            raise InterlawError(
-                f"expected window= above 0, found {self.window}: 0.1 uses shapes within 10% of the best"
-            )
-        if self.num_bootstrap < 100 or self.num_permutations < 100:
-            raise InterlawError(
-                f"expected at least 100 bootstrap draws and permutations, found {self.num_bootstrap} and "
-                f"{self.num_permutations}: fewer give intervals of noise"
-            )
+NUM_CURVE_POINTS = 41  # of a curve that is drawn: any number from 30 to 100 looks smooth
 
 
 def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng: np.random.Generator) -> BudgetFit:
     """Fit the shapes `own` of one budget (sorted by ratio); its interaction is left to `interaction_interval`."""
     x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
     curve, used = budget_curve(shapes, own, settings=settings, rng=rng)
-    effect, noise = size_effect(own), _seed_noise(shapes, own, settings)
+    effect, noise = size_effect(own), _seed_noise(shapes, own, confidence=settings.confidence)
     if settings.given:
         r_star = _given(own)
     else:
-        # of one budget, sizes may shift the loss by no more than seeds can tell apart
+        # of one budget, sizes may shift the loss by no more than the seeds leave unseen
         alone = shapes.frame["budget"].nunique() == 1
         limit = min(settings.delta, noise.delta) if alone and noise is not None else settings.delta
-        r_star = decide_r_star(x, y, curve, confidence=settings.confidence, size_effect=effect, limit=limit)
+        r_star = decide_r_star(x, y, curve=curve, confidence=settings.confidence, size_effect=effect, limit=limit)
     interval = _loss_interval(curve, delta=settings.delta) if curve is not None and r_star.value is not None else None
     params, spent = own["params"].to_numpy(), own["spent"].to_numpy()
     return BudgetFit(
@@ -77,14 +42,14 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
         budget_spread=float(spent.max() / spent.min() - 1),
         num_shapes=len(own),
         num_runs=int(own["num_runs"].sum()),
-        best=_best_shape(own, y, noise),
-        measured_best=_best_shape(own, own["loss"].to_numpy(), noise),
+        best=_best_shape(own, y, noise=noise),
+        measured_best=_best_shape(own, own["loss"].to_numpy(), noise=noise),
         r_star=r_star,
         loss_interval=interval,
         seed_noise=noise,
         size_effect=effect,
         interaction_interval=None,
-        curve=None if curve is None else _curve(curve, settings.confidence),
+        curve=None if curve is None else _curve(curve, confidence=settings.confidence),
         points=points_of(
             own, in_window=np.isin(np.arange(len(own)), used), within_delta=y <= (1 + settings.delta) * y.min()
         ),
@@ -106,8 +71,9 @@ def budget_curve(
 ) -> tuple[LossCurve | None, IntArray]:
     """The curve through the shapes near the minimum of one budget (None with fewer than three), and which they are."""
     x, y = own["log_ratio"].to_numpy(), own["adjusted"].to_numpy()
+    # the ends of the loss interval must lie well inside the shapes that the curve is fitted to
     used = near_minimum(y, window=max(settings.window, 3 * settings.delta))
-    if len(np.unique(np.round(x, 12))) < 3:
+    if len(np.unique(np.round(x, 12))) < 3:  # a parabola needs three ratios; those equal to 12 digits are one
         return None, used
     curve = fit_curve(
         x[used],
@@ -120,7 +86,7 @@ def budget_curve(
     return curve, used
 
 
-def _best_shape(own: pd.DataFrame, loss: FloatArray, noise: SeedNoise | None) -> BestShape:
+def _best_shape(own: pd.DataFrame, loss: FloatArray, *, noise: SeedNoise | None) -> BestShape:
     """The shape with the lowest of these losses, one a row."""
     row = own.iloc[np.argmin(loss)]
     limit = 0.0 if noise is None else noise.delta
@@ -143,14 +109,12 @@ def _loss_interval(curve: LossCurve, *, delta: float) -> LossInterval:
     )
 
 
-def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> SeedNoise | None:
-    """The seed noise, and the unbroken run of shapes around the best that it cannot tell from it; None without repeats.
-
-    `delta` is the relative difference of two means that a one-sided t test takes for seed noise.
-    """
+def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, *, confidence: float) -> SeedNoise | None:
+    """The seed noise, and the unbroken run of shapes that differ from the best by no more; None without repeats."""
     if not shapes.noise_dof:
         return None
-    quantile = float(special.stdtrit(shapes.noise_dof, settings.confidence))
+    # the relative difference of two means that a one-sided t test takes for seed noise
+    quantile = float(special.stdtrit(shapes.noise_dof, confidence))
     delta = quantile * shapes.relative_noise * float(np.sqrt(2 / np.median(own["num_runs"])))
     inside = around_best(own["adjusted"].to_numpy(), tolerance=delta)
     low, high = np.exp(own["log_ratio"].to_numpy()[inside[[0, -1]]])
@@ -159,7 +123,7 @@ def _seed_noise(shapes: ShapeMeans, own: pd.DataFrame, settings: Settings) -> Se
     )
 
 
-def _curve(curve: LossCurve, confidence: float) -> Curve:
+def _curve(curve: LossCurve, *, confidence: float) -> Curve:
     x = np.linspace(curve.x.min(), curve.x.max(), NUM_CURVE_POINTS)
     band = curve.band(x, confidence=confidence)
     middle = curve.minimum()
@@ -167,7 +131,7 @@ def _curve(curve: LossCurve, confidence: float) -> Curve:
     polynomial = Polynomial(curve.coefficients)
     return Curve(
         curvature=float(polynomial.deriv(2)(middle - curve.centre)) / 2 if turns else float(curve.coefficients[2]),
-        skew=float(curve.coefficients[3]) if len(curve.coefficients) == 4 else 0.0,
+        skew=float(curve.coefficients[3]) if len(curve.coefficients) == 4 else 0.0,  # a cubic's
         log_ratio_min=middle if turns else None,
         loss_min=float(polynomial(middle - curve.centre)) if turns else None,
         rmse=curve.rmse,

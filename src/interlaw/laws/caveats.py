@@ -13,7 +13,7 @@ from interlaw.laws.scales import to_scale
 from interlaw.laws.table import MEASURED, Runs
 from interlaw.size import UNEVEN, counted, format_size
 
-MOST_LISTED = 6  # shapes or budgets in one sentence
+MOST_LISTED = 6  # shapes or budgets in one sentence, which then fits two lines
 
 
 def listed(names: Sequence[str]) -> str:
@@ -29,13 +29,13 @@ def collect_warnings(
     left_out = runs.left_out
     if left_out.bias:
         yield left_out.bias + (f"; no run left of {', '.join(left_out.lost_shapes)}" if left_out.lost_shapes else "")
-    yield from runs.told
+    yield from runs.notes
     if runs.rate_edges:
         yield f"{runs.rate_edges} shapes were best at the lowest or highest learning rate tried: they are not tuned yet"
     if not shapes.noise_dof and len(shapes.frame) > len(budgets):
         yield (
-            "no shape was run with two seeds: the seed noise is unknown, ties cannot be told from gains, and errors "
-            "that neighbouring shapes share would pass for a curve"
+            "no shape was run with two seeds: the seed noise is unknown, ties cannot be distinguished from gains, and "
+            "errors that neighbouring shapes share would pass for a curve"
         )
     given = all(fit.r_star.status == "given" for fit in budgets)
     ladder = len(budgets) > 1 and not given and all(fit.num_shapes == 1 for fit in budgets)
@@ -47,7 +47,7 @@ def collect_warnings(
     elif ladder:
         yield (
             "one shape a budget: a ladder of models says nothing about the best shape of a budget; run several "
-            "shapes of each, or pass given= (--given) if each row is an optimum that was found elsewhere"
+            "shapes of each, or pass given= (--given) if each row is an optimum that was measured elsewhere"
         )
     else:
         yield from _without_optimum(budgets)
@@ -68,7 +68,7 @@ def _without_optimum(budgets: tuple[BudgetFit, ...]) -> Iterator[str]:
 
 def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:
     name, lowest = f"budget {format_size(fit.budget)}", fit.measured_best
-    if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:
+    if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:  # no cubic term
         yield (
             f"{name}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its minimum is 10 to 30% "
             "off in R"
@@ -107,7 +107,7 @@ def _of_law(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> Iterator[st
     if law.status != "optimum":
         meaning = {
             "edge": "its best ratio lies outside most budgets' grids",
-            "flat": "its curvature cannot be told from 0",
+            "flat": "its curvature cannot be distinguished from 0",
             "not converged": f"only {law.num_agreeing} of {law.num_starts} starts reached its lowest cost"
             if law.num_agreeing < 2
             else "the search for its parameters did not come to rest",

@@ -13,9 +13,8 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from interlaw.laws.loss_curve import POWER
+from interlaw.laws.settings import LEVEL, POWER
 
-LEVEL = 0.05  # of each one-sided test, after Holm's correction
 NEGLIGIBLE = 0.2  # a correlation this small explains at most 4% of the variance
 MANY_UNITS = 12  # from here on Student's quantiles are within 7% of the normal ones
 MIN_DOF = 7  # with fewer, even the largest correlation is seen with less than `POWER`
@@ -77,8 +76,8 @@ class Claim:
         """The sentence; without quantity and view where nothing could be tested, as the reason is that of all."""
         if self.verdict != "not testable" or self.quantity not in CLAIMED:
             return self.sentence
-        about = opening(self.test, self.quantity, self.view)
-        return opening(self.test, "", "") + self.sentence.removeprefix(about)
+        about = opening(self.test, quantity=self.quantity, view=self.view)
+        return opening(self.test) + self.sentence.removeprefix(about)
 
 
 def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:
@@ -88,7 +87,7 @@ def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:
 
 def not_testable(asked: Claim, reason: str) -> Claim:
     """A claim that the data cannot be asked about, with the reason."""
-    about = opening(asked.test, asked.quantity, asked.view)
+    about = opening(asked.test, quantity=asked.quantity, view=asked.view)
     return replace(asked, sentence=f"{about}: not testable, {reason}.")
 
 
@@ -142,11 +141,11 @@ def judge(claim: Claim) -> Claim:
     return replace(claim, verdict=verdict, sentence=_sentence(claim, verdict))
 
 
-def opening(test: str, quantity: str, view: str) -> str:
+def opening(test: str, *, quantity: str = "", view: str = "") -> str:
     """What a sentence is about: the test, the quantity and the view, as far as they are known.
 
     Example:
-        >>> opening("within-shapes", "aofe_ratio", "loss")
+        >>> opening("within-shapes", quantity="aofe_ratio", view="loss")
         'Over seeds of one shape, AOFE-ratio of the loss view'
     """
     where = f" of the {view} view" if view else ""
@@ -166,7 +165,7 @@ _SUBJECTS = {
 
 
 def _sentence(claim: Claim, verdict: str) -> str:
-    about = opening(claim.test, claim.quantity, claim.view)
+    about = opening(claim.test, quantity=claim.quantity, view=claim.view)
     numbers = f"r = {claim.effect:+.2f} ({claim.low:+.2f} to {claim.high:+.2f}), "
     seen = f"a higher value goes with a {'higher' if (claim.effect or 0) > 0 else 'lower'} loss"
     if claim.test == "tracking":

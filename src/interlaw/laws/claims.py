@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from interlaw.laws.contexts import Contexts, join, read_contexts
 from interlaw.laws.drift import interaction_drift, pooled_loss_drift
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.off_the_curve import off_the_curve
+from interlaw.laws.settings import Settings
 from interlaw.laws.table import Columns, read_runs
 from interlaw.laws.tracking import efficient_ratio, tracking
 from interlaw.laws.within_shapes import within_shapes
@@ -28,27 +29,30 @@ def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int
     """The claims about interaction, most useful first; p-values adjusted over quantities and views of each test."""
     if not contexts.interaction:
         return tuple(not_testable(ask(claim, test), "interaction was not measured") for claim, test in _UNMEASURED)
-    options: dict[str, Any] = {"confidence": confidence, "num_permutations": num_permutations}
-    found: list[Claim] = []
+    claims: list[Claim] = []
     for stream, (name, test) in enumerate({"within-shapes": within_shapes, "off-the-curve": off_the_curve}.items()):
-        each = [
+        tested = [
             test(
                 contexts,
                 asked=ask("C2", name, quantity=str(quantity), view=view),
+                confidence=confidence,
+                num_permutations=num_permutations,
                 rng=np.random.default_rng([seed, stream]),
-                **options,
             )
             for view, quantities in contexts.interaction.items()
             for quantity in quantities
         ]
-        found.extend(adjust(each))
+        claims.extend(adjust(tested))
     ratios = {view: efficient_ratio(contexts, view) for view in contexts.interaction}
     rng = np.random.default_rng([seed, 2])
-    tracked = [tracking(contexts, where, view=view, rng=rng, **options) for view, (where, _) in ratios.items()]
-    found.extend(adjust(tracked))
+    tracked = [
+        tracking(contexts, where, view=view, confidence=confidence, num_permutations=num_permutations, rng=rng)
+        for view, (where, _) in ratios.items()
+    ]
+    claims.extend(adjust(tracked))
     for view, (where, inside) in ratios.items():
-        found.extend(interaction_drift(contexts, where, inside, view=view, confidence=confidence))
-    return tuple(found)
+        claims.extend(interaction_drift(contexts, where, inside=inside, view=view, confidence=confidence))
+    return tuple(claims)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +63,22 @@ class FittedTable:
         source: A name; treatments of one source share it.
         treatment: The treatment that was fitted; None where the table holds one.
         table: The table.
-        fit: What `fit_law` found of it.
-        reading: `budget_tolerance` and `last_step`, where it was fitted with any.
+        fit: What `fit_law` says of it.
+        budget_tolerance: As it was fitted.
+        last_step: Likewise.
     """
 
     source: str
     treatment: str | None
     table: Columns
     fit: LawFit
-    reading: Mapping[str, Any] = field(default_factory=dict)
+    budget_tolerance: float | None = None
+    last_step: bool = False
 
 
-def judge_together(parts: Sequence[FittedTable], *, num_permutations: int = 1000, seed: int = 0) -> tuple[Claim, ...]:
+def judge_together(
+    parts: Sequence[FittedTable], *, num_permutations: int = Settings.num_permutations, seed: int = 0
+) -> tuple[Claim, ...]:
     """The claims of several fitted tables: every budget of every source and treatment is a context.
 
     Runs are compared within their shape, shapes within their context; R* is compared over contexts. Confidence is that
@@ -88,8 +96,13 @@ def judge_together(parts: Sequence[FittedTable], *, num_permutations: int = 1000
         raise InterlawError("expected at least one fitted table, found none; name a run")
     read = []
     for part in parts:
-        runs = read_runs(part.table, treatment=part.treatment, **part.reading)
-        read.append(read_contexts(runs, group_shapes(runs), part.fit.budgets))
+        runs = read_runs(
+            part.table,
+            treatment=part.treatment,
+            budget_tolerance=part.budget_tolerance,
+            last_step=part.last_step,
+        )
+        read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])
     confidence = parts[0].fit.confidence
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)

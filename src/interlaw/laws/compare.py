@@ -9,10 +9,12 @@ import numpy as np
 
 from interlaw.laws.forms import additive, aspect, joint, size_only
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import TINY
 from interlaw.laws.solve import Solution, solve
 
-NUM_FOLDS = 5
-MIN_BUDGETS_TO_EXTRAPOLATE = 4
+NUM_FOLDS = 5  # a convention; fewer leave too little to fit, more cost time (Breiman and Spector 1992)
+MIN_BUDGETS = 3  # E + A N^-alpha has three parameters
+MIN_BUDGETS_TO_EXTRAPOLATE = MIN_BUDGETS + 1  # with the largest held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ def compare_forms(solved: Sequence[Solution], *, rng: np.random.Generator) -> tu
     problem = solved[0].problem
     features, loss, budget = problem.features, problem.loss, problem.features["level"]
     num_budgets = len(np.unique(budget))
-    if num_budgets < 3:
+    if num_budgets < MIN_BUDGETS:
         return ()
     forms = [
         size_only(),
@@ -56,7 +58,7 @@ def compare_forms(solved: Sequence[Solution], *, rng: np.random.Generator) -> tu
         additive(features),
         aspect(features),
     ]
-    usable = [form for form in forms if len(loss) >= form.num_parameters + 3]
+    usable = [form for form in forms if len(loss) >= form.num_parameters + 3]  # AICc has a value
     folds = rng.permutation(len(loss)) % min(NUM_FOLDS, len(loss))
     kept = [(folds != fold) for fold in np.unique(folds)]
     if num_budgets >= MIN_BUDGETS_TO_EXTRAPOLATE:
@@ -97,4 +99,4 @@ def corrected_aic(solution: Solution) -> float | None:
     n, k = len(solution.problem.loss), solution.form.num_parameters + 1
     if n - k - 1 <= 0:
         return None
-    return n * float(np.log(max(2 * solution.cost, 1e-300) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+    return n * float(np.log(max(2 * solution.cost, TINY) / n)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)

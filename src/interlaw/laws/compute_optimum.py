@@ -15,7 +15,8 @@ import numpy as np
 
 from interlaw.errors import InterlawError
 from interlaw.laws.rows import FloatArray
-from interlaw.laws.surface import LEVEL, QUADRATIC, design
+from interlaw.laws.settings import Settings
+from interlaw.laws.surface import QUADRATIC, TAILS, design, inflated
 
 FLOPS_PER_PARAM_AND_TOKEN = 6  # two forward, four backward (Kaplan et al. 2001.08361, section 2.1)
 
@@ -45,7 +46,7 @@ class ComputeOptimum:
 
 
 def compute_optima(
-    columns: Mapping[str, Any], *, num_bootstrap: int = 1000, seed: int = 0
+    columns: Mapping[str, Any], *, num_bootstrap: int = Settings.num_bootstrap, seed: int = 0
 ) -> tuple[ComputeOptimum, ...]:
     """The best size, data and ratio of each budget in training FLOPs.
 
@@ -66,31 +67,31 @@ def compute_optima(
     n, r, y = np.log(data["params"]), np.log(data["depth"] / data["width"]), np.log(data["loss"])
     rng = np.random.default_rng(seed)
     return tuple(
-        _optimum(float(flops), n[rows], r[rows], y[rows], num_bootstrap=num_bootstrap, rng=rng)
+        _optimum(float(flops), n=n[rows], r=r[rows], y=y[rows], num_bootstrap=num_bootstrap, rng=rng)
         for flops in np.unique(data["budget"])
         for rows in [data["budget"] == flops]
     )
 
 
 def _optimum(
-    flops: float, n: FloatArray, r: FloatArray, y: FloatArray, *, num_bootstrap: int, rng: np.random.Generator
+    flops: float, *, n: FloatArray, r: FloatArray, y: FloatArray, num_bootstrap: int, rng: np.random.Generator
 ) -> ComputeOptimum:
-    shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})
+    shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})  # the rest is rounding
+    # three degrees of freedom, as a surface without budgets has, and three sizes and ratios, as a parabola needs
     if shapes < len(QUADRATIC) + 3 or min(len(np.unique(np.round(axis, 6))) for axis in (n, r)) < 3:
         return ComputeOptimum(flops=flops, status="too_few_shapes", num_shapes=shapes)
     a, b = n - n.mean(), r - r.mean()
-    X = design(a, b, None, QUADRATIC)
-    solver = np.linalg.pinv(X)
-    leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, 0.99)
+    X = design(a, b, form=QUADRATIC)
+    solver = np.asarray(np.linalg.pinv(X), dtype=np.float64)
     residual, dof = y - X @ (solver @ y), len(y) - len(QUADRATIC)
     signs = rng.choice([-1.0, 1.0], size=(len(y), num_bootstrap))
-    noise = (residual / np.sqrt(1 - leverage))[:, None] * signs * np.sqrt(dof / rng.chisquare(dof, num_bootstrap))
+    noise = inflated(residual, X=X, solver=solver)[:, None] * signs * np.sqrt(dof / rng.chisquare(dof, num_bootstrap))
     best = _least((solver @ y)[:, None])[:, 0]
     draws = _least((solver @ y)[:, None] + solver @ noise)
     spans = [(axis.min(), axis.max()) for axis in (a, b)]
     if not all(low < value < high for value, (low, high) in zip(best, spans, strict=True)):
         return ComputeOptimum(flops=flops, status="edge", num_shapes=shapes)
-    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    ends = np.quantile(draws, TAILS, axis=1)
     if not all(low < ends[0, i] and ends[1, i] < high for i, (low, high) in enumerate(spans)):
         return ComputeOptimum(flops=flops, status="open", num_shapes=shapes)
     size, ratio = (

@@ -43,7 +43,9 @@ class Contexts:
 
     def means(self, values: pd.Series[float]) -> FloatArray:
         """Mean of each shape over its measured runs, (m,); NaN where none was measured."""
-        return group_means(np.asarray(values, dtype=np.float64), self.runs["shape"].to_numpy(), len(self.shapes))
+        return group_means(
+            np.asarray(values, dtype=np.float64), self.runs["shape"].to_numpy(), num_groups=len(self.shapes)
+        )
 
     def by_shape(self, values: pd.Series[float], variance: pd.Series[float]) -> pd.DataFrame:
         """The shapes with `mean` and `count` of their measured runs, and `error`: the mean error variance of a run.
@@ -62,7 +64,7 @@ def labels(rows: pd.DataFrame, *names: str) -> IntArray:
     return np.unique(rows[list(names)].to_numpy(), axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def read_contexts(runs: Runs, shapes: ShapeMeans, budgets: Sequence[BudgetFit]) -> Contexts:
+def read_contexts(runs: Runs, shapes: ShapeMeans, *, budgets: Sequence[BudgetFit]) -> Contexts:
     """The contexts of one fitted table: its budgets."""
     frame, own, log_loss = runs.frame, shapes.frame, np.log(runs.frame["loss"].to_numpy())
     levels, context = np.unique(own["budget"], return_inverse=True)
@@ -121,9 +123,9 @@ def _interaction(runs: Runs) -> tuple[dict[str, pd.DataFrame], dict[str, pd.Data
         view = name.removesuffix("_aofe_ratio")
         if view != name and f"{view}_aofe" in names and view != runs.view:
             prefixes[f"{view}_"] = view
-    found = {view: _quantities(runs.cells, prefix) for prefix, view in prefixes.items()}
-    measured = [view for view, (values, _) in found.items() if len(values.columns)]
-    return {view: found[view][0] for view in measured}, {view: found[view][1] for view in measured}
+    read = {view: _quantities(runs.cells, prefix) for prefix, view in prefixes.items()}
+    measured = [view for view, (values, _) in read.items() if len(values.columns)]
+    return {view: read[view][0] for view in measured}, {view: read[view][1] for view in measured}
 
 
 def _quantities(cells: pd.DataFrame, prefix: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -140,5 +142,5 @@ def _quantities(cells: pd.DataFrame, prefix: str) -> tuple[pd.DataFrame, pd.Data
         if f"{prefix}aofe_scale_free" not in cells:
             values["aofe_scale_free"] = values["aofe"] / column("trace") ** 2
     scaled = pd.DataFrame({name: to_scale(name, values[name]) for name in CLAIMED}).dropna(axis=1, how="all")
-    errors = {name: error_on_scale(name, values[name], column(f"{name}_stderr")) for name in map(str, scaled)}
+    errors = {name: error_on_scale(name, values[name], stderr=column(f"{name}_stderr")) for name in map(str, scaled)}
     return scaled, pd.DataFrame(errors)

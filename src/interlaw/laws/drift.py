@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from scipy import special
 
-from interlaw.laws.claim import LEVEL, Claim, ask, not_testable, opening
+from interlaw.laws.claim import Claim, ask, not_testable, opening
 from interlaw.laws.contexts import Contexts, labels
 from interlaw.laws.grouping import averages
-from interlaw.laws.loss_curve import POWER
 from interlaw.laws.rows import FloatArray
-from interlaw.laws.stability import MIN_BUDGETS, MIN_DECADES, Stability, equivalence, interval_text
+from interlaw.laws.settings import LEVEL, POWER
+from interlaw.laws.stability import LEAST_STDERR, MIN_BUDGETS, MIN_DECADES, Stability, equivalence, interval_text
 
 _WORDS = {"holds": "stays put, as claimed", "opposite": "moves, against the claim", "cannot tell": "cannot tell"}
 
@@ -39,27 +39,29 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
 def pooled_loss_drift(contexts: Contexts, *, confidence: float) -> Claim:
     """C4 of the loss over the contexts of several sources: one intercept a group, one slope."""
     asked = ask("C4", "equivalence", quantity="r_star_loss")
-    return _slope_test(asked, contexts, contexts.contexts["log_r_star"].to_numpy(), confidence=confidence)
+    return _slope_test(asked, contexts, values=contexts.contexts["log_r_star"].to_numpy(), confidence=confidence)
 
 
 def interaction_drift(
-    contexts: Contexts, efficient: FloatArray, inside: FloatArray, *, view: str, confidence: float
+    contexts: Contexts, efficient: FloatArray, *, inside: FloatArray, view: str, confidence: float
 ) -> tuple[Claim, ...]:
     """C4 of the most efficient R, and of its distance from R* of the loss, over contexts that have them in their grid.
 
     Least squares with one intercept a group (source and treatment) and one slope; the scatter about it is the error,
-    that of finding either R in it. Treatments of one source share seeds, so a budget of a source is one unit, the mean
-    of its treatments. For the difference each context is its own pair: an error that both share does not count.
+    that of estimating either R in it. Treatments of one source share seeds, so a budget of a source is one unit, the
+    mean of its treatments. For the difference each context is its own pair: an error that both share does not count.
     """
     own = np.where(inside > 0, efficient, np.nan)
     values = {"r_star_interaction": own, "r_star_difference": own - contexts.contexts["log_r_star"].to_numpy()}
     return tuple(
-        _slope_test(ask("C4", "equivalence", quantity=quantity, view=view), contexts, each, confidence=confidence)
+        _slope_test(
+            ask("C4", "equivalence", quantity=quantity, view=view), contexts, values=each, confidence=confidence
+        )
         for quantity, each in values.items()
     )
 
 
-def _slope_test(asked: Claim, contexts: Contexts, values: FloatArray, *, confidence: float) -> Claim:
+def _slope_test(asked: Claim, contexts: Contexts, *, values: FloatArray, confidence: float) -> Claim:
     known = contexts.contexts.assign(value=values).dropna(subset="value")
     size = known["size"].to_numpy()
     decades = float(np.ptp(size) / np.log(10)) if len(size) else 0.0
@@ -73,11 +75,11 @@ def _slope_test(asked: Claim, contexts: Contexts, values: FloatArray, *, confide
     x, y = (averages(each - averages(each, group)[group], unit) for each in (size, known["value"].to_numpy()))
     slope = float(x @ y / (x @ x))
     left = y - slope * x
-    stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), 1e-12)
+    stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), LEAST_STDERR)
     enough = decades >= MIN_DECADES
     test = equivalence("0", 0.0, slope=slope, stderr=stderr, dof=dof, confidence=confidence, enough_span=enough)
     verdict = {"same": "holds", "different": "opposite"}.get(test.verdict, "cannot tell")
-    reason = interval_text(slope, test.difference_low, test.difference_high)
+    reason = interval_text(slope, low=test.difference_low, high=test.difference_high)
     if asked.quantity != "r_star_loss":
         reason += f", its error the scatter of {budgets} budgets about the line"
     if not enough:
@@ -104,7 +106,8 @@ def _claim(
     reason: str,
 ) -> Claim:
     seen = float(special.stdtrit(dof, 1 - LEVEL) + special.stdtrit(dof, POWER)) * stderr
-    power = f" A gamma of {seen:.2f} would be told from 0 with {POWER:.0%} power." if verdict == "cannot tell" else ""
+    about = opening("equivalence", quantity=asked.quantity, view=asked.view)
+    power = f" A gamma of {seen:.2f} would be seen with {POWER:.0%} power." if verdict == "cannot tell" else ""
     return replace(
         asked,
         effect=interval[0],
@@ -115,5 +118,5 @@ def _claim(
         dof=dof,
         detectable=seen,
         verdict=verdict,
-        sentence=f"{opening('equivalence', asked.quantity, asked.view)}: {_WORDS[verdict]}; {reason}.{power}",
+        sentence=f"{about}: {_WORDS[verdict]}; {reason}.{power}",
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw.errors import InterlawError
-from interlaw.laws.budget_fit import Settings, fit_budget, points_of
+from interlaw.laws.budget_fit import fit_budget, points_of
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
@@ -19,6 +19,7 @@ from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.law_fit import LawFit
 from interlaw.laws.published import published_slopes
 from interlaw.laws.result import BudgetFit, InteractionInterval
+from interlaw.laws.settings import Settings
 from interlaw.laws.stability import Slope, Stability, compare_routes, joint_slope, judge_stability, optima_slope
 from interlaw.laws.table import Columns, read_runs
 
@@ -48,7 +49,7 @@ def fit_law(
     Per budget the loss near its minimum is a parabola in log R, R = depth / width, with a cubic term where six shapes
     or more allow it (least squares on shape means; bootstrap over shapes). The loss interval is
     {R : L(R) <= (1 + delta) min L}. The interaction interval is the R-range of the shapes that are Pareto-optimal for
-    (high aofe_ratio, low aofe) with probability .9, found without the loss. With two budgets or more a joint law binds
+    (high aofe_ratio, low aofe) with probability .9; the loss plays no part. With two budgets or more a joint law binds
     them.
 
     Args:
@@ -65,7 +66,7 @@ def fit_law(
         budget_tolerance: Runs within it of each other's parameters share a budget, where the table names none; None
             lets it grow with what rounding widths must miss.
         last_step: Keep the last row of each shape where rows differ in tokens and nothing names their run.
-        given: Each row is the optimum of its budget, found elsewhere: only the slope over budgets is tested.
+        given: Each row is the optimum of its budget, measured elsewhere: only the slope over budgets is tested.
         losses_of: A fit with the same settings, such as that of another view: what it says of the losses is taken over
             where the losses are the same, so that a further view costs little.
 
@@ -104,8 +105,8 @@ def fit_law(
     shapes = group_shapes(runs)
     if seed < 0:
         raise InterlawError(f"expected a seed of at least 0, found {seed}; choose another")
-    budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed)
-    contexts = read_contexts(runs, shapes, budgets)
+    budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed=seed)
+    contexts = read_contexts(runs, shapes, budgets=budgets)
     intervals = interaction_intervals(contexts, runs.view, seed=seed)
     budgets = tuple(_with_interaction(fit, interval) for fit, interval in zip(budgets, intervals, strict=True))
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
@@ -127,19 +128,19 @@ def fit_law(
 Losses = tuple[tuple[BudgetFit, ...], JointLaw | None, Stability]
 
 
-def _fit_losses(shapes: ShapeMeans, settings: Settings, seed: int) -> Losses:
+def _fit_losses(shapes: ShapeMeans, settings: Settings, *, seed: int) -> Losses:
     """What the losses say, whatever was measured beside them: budgets, the joint law, how stable R* is."""
     rng = np.random.default_rng(seed)
-    budgets, law = _fitted(shapes, settings, rng, num_draws=settings.num_bootstrap)
+    budgets, law = _fitted(shapes, settings, rng=rng, num_draws=settings.num_bootstrap)
     sizes = [fit.params_mean for fit in budgets]
     published = published_slopes(min(sizes), max(sizes))
     stability = judge_stability(budgets, confidence=settings.confidence, published=published)
-    windows = () if settings.given else _other_windows(shapes, settings, rng)
+    windows = () if settings.given else _other_windows(shapes, settings, rng=rng)
     return budgets, law, compare_routes(stability, joint=joint_slope(law, window=settings.window), windows=windows)
 
 
 def _fitted(
-    shapes: ShapeMeans, settings: Settings, rng: np.random.Generator, *, num_draws: int, compare: bool = True
+    shapes: ShapeMeans, settings: Settings, *, rng: np.random.Generator, num_draws: int, compare: bool = True
 ) -> tuple[tuple[BudgetFit, ...], JointLaw | None]:
     """The budgets, and the joint law with so many draws unless the optima are given."""
     budgets = tuple(fit_budget(shapes, own, settings=settings, rng=rng) for own in shapes.by_budget())
@@ -165,25 +166,25 @@ def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
     return tuple(budgets), fit.law, fit.stability
 
 
-def _other_windows(shapes: ShapeMeans, settings: Settings, rng: np.random.Generator) -> tuple[Slope, ...]:
+def _other_windows(shapes: ShapeMeans, settings: Settings, *, rng: np.random.Generator) -> tuple[Slope, ...]:
     """Gamma of other windows by both routes, where there is one: near is another law than far from the minimum."""
-    found: list[Slope | None] = []
+    slopes: list[Slope | None] = []
     for window in OTHER_WINDOWS:
         other = replace(settings, window=window, num_bootstrap=min(settings.num_bootstrap, WINDOW_DRAWS))
         budgets, law = _fitted(
-            shapes, other, rng, num_draws=min(settings.num_bootstrap, JOINT_WINDOW_DRAWS), compare=False
+            shapes, other, rng=rng, num_draws=min(settings.num_bootstrap, JOINT_WINDOW_DRAWS), compare=False
         )
         over_optima = judge_stability(budgets, confidence=settings.confidence)
-        found += [optima_slope(over_optima, window=window), joint_slope(law, window=window)]
-    return tuple(each for each in found if each is not None)
+        slopes += [optima_slope(over_optima, window=window), joint_slope(law, window=window)]
+    return tuple(each for each in slopes if each is not None)
 
 
 def _with_interaction(budget: BudgetFit, interval: InteractionInterval | None) -> BudgetFit:
     """The budget with its interaction interval, and each point's place on the front."""
     if interval is None:
         return budget
-    found = {(shape.depth, shape.width): shape for shape in interval.front_probability}
-    points = [(point, found.get((point.depth, point.width))) for point in budget.points]
+    front = {(shape.depth, shape.width): shape for shape in interval.front_probability}
+    points = [(point, front.get((point.depth, point.width))) for point in budget.points]
     return replace(
         budget,
         interaction_interval=interval,

@@ -127,7 +127,8 @@ def joint(features: Features, *, gamma: bool = True, skew: bool = True, scaled: 
     """
     ratio = features["ratio"]
     low, high = float(ratio.min()), float(ratio.max())
-    length = max(high - low, 1.0)
+    length = max(high - low, 1.0)  # a factor e of R at least: a narrower grid may have its optimum as far outside
+    # gamma starts on both sides of none; published slopes lie far inside +-3, and a bound that is met becomes a warning
     free = {
         "alpha": _EXPONENT,
         "log_ratio": Free((low + length / 4, low + length / 2, high - length / 4), (low - length, high + length)),
@@ -156,7 +157,7 @@ def joint(features: Features, *, gamma: bool = True, skew: bool = True, scaled: 
 def joint_levels(features: Features) -> Form:
     """Each budget its own curve, bound together by R*(N) = c N^gamma alone: for two or three budgets.
 
-    L = level_i + kappa_i z^2 + skew_i z^3 in budget i; too few budgets tell E, A and alpha apart, and a curvature
+    L = level_i + kappa_i z^2 + skew_i z^3 in budget i; too few budgets separate E, A and alpha, and a curvature
     that wrongly stays the same over budgets moves R* by tens of per cent. `features["level"]` numbers the budgets.
     """
     levels = np.unique(features["level"]).astype(int)
@@ -186,6 +187,7 @@ def additive(features: Features) -> Form:
     return Form(
         name="additive",
         formula="E + A w^-a + B l^-b" + (" + C D^-c" if len(names) == 3 else ""),
+        # width and depth grow as N^(1/3) at one ratio: three times the exponents of N
         nonlinear=dict.fromkeys("abc"[: len(names)], Free((0.3, 1.0), _EXPONENT.bounds)),
         linear=dict.fromkeys("EABC"[: len(names) + 1], True),
         basis=basis,
@@ -212,8 +214,8 @@ def aspect(features: Features) -> Form:
         formula=f"(E + A N^-alpha{' + B D^-beta' if tokens else ''}) (1 + eps (w/l)^gamma)",
         nonlinear={
             **dict.fromkeys(("alpha", "beta") if tokens else ("alpha",), _EXPONENT),
-            "eps": Free((0.01, 0.1), (0.0, 10.0)),
-            "gamma": Free((-1.0, 1.0), (-3.0, 3.0)),
+            "eps": Free((0.01, 0.1), (0.0, 10.0)),  # a shape costs 1 to 10% of the loss, and not ten times the loss
+            "gamma": Free((-1.0, 1.0), (-3.0, 3.0)),  # of either sign; the bounds only keep the search near
         },
         linear=dict.fromkeys("EAB" if tokens else "EA", True),
         basis=basis,

@@ -74,7 +74,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     run_shape = run_shape.reshape(-1)
 
     def mean(values: FloatArray) -> FloatArray:
-        return group_means(values, run_shape, len(shapes))
+        return group_means(values, run_shape, num_groups=len(shapes))
 
     budget, ratio, depth, width = shapes.T
     means = {name: mean(columns[name]) for name in ("params", "spent", "loss", "train_tokens") if name in columns}
@@ -82,7 +82,8 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     log_loss = np.log(columns["loss"])
     spread = log_loss - mean(log_loss)[run_shape]
     dof = int(len(log_loss) - len(shapes))
-    slope = _size_slope(budget, spent, ratio, loss, None if runs.spends_tokens else means.get("train_tokens"))
+    tokens = None if runs.spends_tokens else means.get("train_tokens")
+    slope = _size_slope(budget, spent=spent, ratio=ratio, loss=loss, tokens=tokens)
     shift = 0.0 if slope is None else -slope * _miss(budget, spent)
     own = {"budget": budget, "depth": depth, "width": width, "ratio": ratio, "log_ratio": np.log(ratio)}
     frame = pd.DataFrame(own | means).assign(
@@ -95,7 +96,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     return ShapeMeans(frame=frame, run_shape=run_shape, relative_noise=noise if dof else 0.0, noise_dof=dof)
 
 
-def group_means(values: FloatArray, groups: IntArray, num_groups: int) -> FloatArray:
+def group_means(values: FloatArray, groups: IntArray, *, num_groups: int) -> FloatArray:
     """Mean of the known values of each group, 0 to num_groups - 1; NaN where none is known."""
     finite = np.isfinite(values)
     counts = np.bincount(groups[finite], minlength=num_groups)
@@ -115,16 +116,11 @@ def _miss(budget: FloatArray, spent: FloatArray) -> FloatArray:
 
 
 def _size_slope(
-    budget: FloatArray, spent: FloatArray, ratio: FloatArray, loss: FloatArray, tokens: FloatArray | None
+    budget: FloatArray, *, spent: FloatArray, ratio: FloatArray, loss: FloatArray, tokens: FloatArray | None
 ) -> FloatArray | None:
-    """D log L / d log spent of each shape: small shapes cannot be matched exactly, and are moved along it.
-
-    It comes from a least-squares surface over the whole sweep, quadratic in log ratio and linear (up to three budgets)
-    or quadratic in log spent. One budget cannot tell size from shape: None.
-    Where tokens that the count leaves out grow with the budget but not with the sizes within it, that slope is of both,
-    and only the share of the sizes is taken: equal exponents of parameters and tokens, near what Hoffmann et al. 2022
-    (arXiv 2203.15556) find (0.34 and 0.28).
-    """
+    """D log L / d log spent of each shape, by a surface over the sweep; None where one budget mixes size and shape."""
+    # small shapes cannot be matched exactly, and are moved along this slope. The surface is quadratic in log ratio and
+    # linear in log spent, or quadratic where there are more budgets than a line and its error need.
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)
     degree = 1 if len(levels) < 4 else 2
@@ -134,11 +130,13 @@ def _size_slope(
     surface = np.column_stack([np.ones_like(loss), shape, shape**2, *(offset**power for power in range(1, degree + 1))])
     coefficients = np.linalg.lstsq(surface, np.log(loss), rcond=None)[0]
     slope = coefficients[3] + (2 * coefficients[4] * offset if degree == 2 else 0.0)
-    return np.asarray(np.broadcast_to(slope * _share_of_size(which, size, tokens), loss.shape), dtype=np.float64)
+    return np.asarray(np.broadcast_to(slope * _share_of_size(size, tokens, which=which), loss.shape), dtype=np.float64)
 
 
-def _share_of_size(which: IntArray, size: FloatArray, tokens: FloatArray | None) -> float:
+def _share_of_size(size: FloatArray, tokens: FloatArray | None, *, which: IntArray) -> float:
     """(1 + growth of tokens with size within budgets) / (1 + growth between budgets); 1 without tokens."""
+    # tokens that the count leaves out and that grow with the budget, but not with the sizes within it, have their part
+    # in the slope; equal exponents of both are near the .34 and .28 of Hoffmann et al. 2022 (arXiv 2203.15556)
     if tokens is None:
         return 1.0
     data = np.log(tokens)

@@ -14,6 +14,7 @@ from interlaw.laws.contexts import Contexts
 from interlaw.laws.partial import Projection
 from interlaw.laws.result import FrontShape, InteractionInterval, PooledInterval
 from interlaw.laws.rows import BoolArray, FloatArray, IntArray
+from interlaw.laws.settings import TINY
 from interlaw.laws.within_shapes import shapes_and_seeds
 
 PAIR = ["aofe_ratio", "aofe"]
@@ -56,15 +57,15 @@ def interaction_intervals(contexts: Contexts, view: str, *, seed: int) -> list[I
     known = values[PAIR[0]].notna()
     covariance, dof = _seed_covariance(contexts.by_run()[known], values[known].to_numpy().T)
     ratio, energy = (contexts.by_shape(values[name], contexts.variance[view][name]) for name in PAIR)
-    rng = np.random.default_rng([seed, 3])
-    found: list[InteractionInterval | None] = []
+    rng = np.random.default_rng([seed, 3])  # streams 0 to 2 are those of the claims
+    intervals: list[InteractionInterval | None] = []
     for context, budget in enumerate(contexts.contexts["budget"]):
         rows = ratio[(ratio["context"] == context) & (ratio["count"] > 0)]
         if len(rows) < MIN_SHAPES:
-            found.append(None)
+            intervals.append(None)
             continue
         means, errors = (np.stack([rows[name], energy.loc[rows.index, name]], axis=-1) for name in ("mean", "error"))
-        draws = _draws(means, covariance, dof, errors, rows["count"].to_numpy(), rng)
+        draws = _draws(means, covariance=covariance, dof=dof, errors=errors, counts=rows["count"].to_numpy(), rng=rng)
         drawn = [None] * len(rows) if draws is None else pareto_front(*np.moveaxis(draws, -1, 0)).mean(axis=0).tolist()
         shapes = tuple(
             FrontShape(
@@ -79,8 +80,8 @@ def interaction_intervals(contexts: Contexts, view: str, *, seed: int) -> list[I
                 rows.to_dict("records"), pareto_front(*means.T).tolist(), drawn, strict=True
             )
         )
-        found.append(_named(shapes, has_seeds=dof > 0))
-    return found
+        intervals.append(_named(shapes, has_seeds=dof > 0))
+    return intervals
 
 
 def _seed_covariance(runs: pd.DataFrame, values: FloatArray) -> tuple[FloatArray, int]:
@@ -95,6 +96,7 @@ def _seed_covariance(runs: pd.DataFrame, values: FloatArray) -> tuple[FloatArray
 
 def _draws(
     means: FloatArray,
+    *,
     covariance: FloatArray,
     dof: int,
     errors: FloatArray,
@@ -113,7 +115,7 @@ def _draws(
     normal[..., 1] = together * normal[..., 0] + np.sqrt(max(0.0, 1 - together**2)) * normal[..., 1]
     error = scale**2 / counts[:, None]
     middle = means.mean(axis=0)
-    spreads = np.maximum(((means - middle) ** 2).sum(axis=0) / (len(means) - 1), 1e-300)
+    spreads = np.maximum(((means - middle) ** 2).sum(axis=0) / (len(means) - 1), TINY)
     kept = np.maximum(0.0, 1 - error.mean(axis=0) / spreads)
     centre = middle + kept * (means - middle)
     heavy = np.sqrt(dof / rng.chisquare(dof, NUM_DRAWS)) if dof > 0 else np.ones(NUM_DRAWS)
@@ -144,9 +146,9 @@ def _named(shapes: tuple[FrontShape, ...], *, has_seeds: bool) -> InteractionInt
     )
 
 
-def pool_intervals(found: Sequence[InteractionInterval | None]) -> PooledInterval | None:
+def pool_intervals(intervals: Sequence[InteractionInterval | None]) -> PooledInterval | None:
     """The interval over all budgets: geometric means of the ends, where every measured budget has one."""
-    measured = [each for each in found if each is not None]
+    measured = [each for each in intervals if each is not None]
     if not measured:
         return None
     named = [(each.low, each.high) for each in measured if each.low is not None and each.high is not None]

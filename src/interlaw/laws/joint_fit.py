@@ -13,18 +13,20 @@ from interlaw.laws.compare import compare_forms
 from interlaw.laws.dependence import dependence
 from interlaw.laws.forms import features_of, joint, joint_levels
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.joint_law import Curvature, JointLaw, Parameter
+from interlaw.laws.joint_law import JointLaw, Parameter
 from interlaw.laws.loss_curve import pooled_error
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import LEVEL, ROUNDING, TINY
 from interlaw.laws.solve import Solution, solve_alike
 
 MIN_BUDGETS_FOR_POWER = 4  # E + A N^-alpha goes through any three levels: a fourth can contradict it
+DRAWN_BEYOND = 10  # times the budgets, on either side: the size that a reader wants to know next
 NUM_LINE_POINTS = 25  # of a nearly straight line in log-log: enough to draw it
 # A form so far behind in AIC (likelihood ratio e^-10) is the best of no draw; refitting it doubles the time.
 MOST_BEHIND = 20.0
 # Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.
-MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000
+MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000  # judgements: the most memory is 4 MB a parameter
 
 
 def fit_joint_law(
@@ -55,14 +57,13 @@ def fit_joint_law(
     features = features_of(params=params, depth=rows["depth"].to_numpy(), width=rows["width"].to_numpy(), tokens=tokens)
     features["level"] = which.astype(np.float64)
     forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
-    if len(budgets) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= 1e-9 * loss.mean():
+    if len(budgets) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= ROUNDING * loss.mean():
         return None
     solved = solve_alike(forms, features, loss=loss)
     noise = shapes.noise_of_means(rows), shapes.noise_dof
     refits = bootstrap(solved, noise=noise, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     reference = float(np.exp(np.log(params).mean()))
-    curvatures = refits.curvatures(means, reference)
-    if curvatures is None:
+    if not refits.keep_above_zero(means, reference):
         return None
     solution, parameters = refits.solution, refits.parameters(reference)
     law = JointLaw(
@@ -73,7 +74,6 @@ def fit_joint_law(
         reference_params=reference,
         params_low=float(means.min()),
         params_high=float(means.max()),
-        curvatures=tuple(curvatures),
         covariance=_covariance(refits.optimum[1:]),
         z_quantile=float(special.ndtri((1 + confidence) / 2)),
         line=(),
@@ -86,7 +86,7 @@ def fit_joint_law(
         converged_draws=refits.converged,
         at_bounds=solution.at_bounds,
     )
-    sizes = np.geomspace(law.params_low / 10, law.params_high * 10, NUM_LINE_POINTS)
+    sizes = np.geomspace(law.params_low / DRAWN_BEYOND, law.params_high * DRAWN_BEYOND, NUM_LINE_POINTS)
     return replace(law, line=tuple(law.ratio(float(size)) for size in sizes))
 
 
@@ -127,34 +127,18 @@ class Refits:
             values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
         return {name: self.estimate(value) for name, value in values.items()}
 
-    def curvatures(self, means: FloatArray, reference: float) -> list[Curvature] | None:
-        """Kappa over the loss at R* of each budget.
+    def keep_above_zero(self, means: FloatArray, reference: float) -> bool:
+        """Whether the law has a loss above 0 at R* of each budget, and so have most of at least two refits."""
+        levels = [self._level(i, float(np.log(params / reference))) for i, params in enumerate(means)]
+        return len(self.thetas) > 2 and all(level[0] > 0 and (level[1:] > 0).mean() > 0.5 for level in levels)
 
-        None where no refit converged, where most fall to no loss there, or where the law itself falls without end.
-        """
-        if len(self.thetas) < 3:
-            return None
-        curvatures = []
-        for i, params in enumerate(means):
-            level, kappa, skew = self._well(i, float(np.log(params / reference)))
-            seen = level > 0  # a draw without a floor may reach loss 0 here
-            if not seen[0] or seen[1:].mean() <= 0.5:
-                return None
-            bend = self.estimate(kappa[seen] / level[seen])
-            slant = float(skew[0] / kappa[0]) if kappa[0] > 0 else 0.0
-            curvatures.append(Curvature(params=float(params), skew=slant, **vars(bend)))
-        return curvatures
-
-    def _well(self, i: int, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Loss at R*, kappa and skew of budget i whose log N / N0 is `size`, each (1 + k,)."""
+    def _level(self, i: int, size: float) -> FloatArray:
+        """Loss at R* of budget i whose log N / N0 is `size`, (1 + k,); a draw without a floor may reach 0."""
         form = self.solution.form
         if "alpha" not in form.names:
-            level, kappa, skew = form.columns(self.thetas, f"level_{i}", f"kappa_{i}", f"skew_{i}").T
-            return level, kappa, skew
-        floor, slope, alpha, kappa, skew = form.columns(self.thetas, "E", "A", "alpha", "kappa", "skew").T
-        shrunk = np.exp(-alpha * size)
-        scale = shrunk if form.name == "joint, scaled" else 1.0
-        return floor + slope * shrunk, kappa * scale, skew * scale
+            return form.columns(self.thetas, f"level_{i}")[:, 0]
+        floor, slope, alpha = form.columns(self.thetas, "E", "A", "alpha").T
+        return np.asarray(floor + slope * np.exp(-alpha * size), dtype=np.float64)
 
 
 def bootstrap(
@@ -181,11 +165,11 @@ def bootstrap(
     weights = rng.exponential(size=(num_draws, num_shapes))
     costs, optima, kept = [], [], chosen.theta[None]
     for each in solved:
-        if num_shapes * np.log(max(each.cost, 1e-300) / max(chosen.cost, 1e-300)) >= MOST_BEHIND:
+        if num_shapes * np.log(max(each.cost, TINY) / max(chosen.cost, TINY)) >= MOST_BEHIND:
             continue
         thetas, cost, met = each.problem.polish(np.tile(each.theta, (num_draws, 1)), weights=weights)
         dof = num_shapes - each.form.num_parameters
-        error, _ = pooled_error(each.rmse_log, dof, *noise)  # residuals and the seed noise of a mean together
+        error, _ = pooled_error((each.rmse_log, dof), noise)  # residuals and the seed noise of a mean together
         short = error / each.rmse_log if each.rmse_log > 0 else 1.0
         along = dependence(each, budget=budget, confidence=confidence)
         widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
@@ -206,8 +190,8 @@ def bootstrap(
 
 def _covariance(draws: FloatArray) -> tuple[tuple[float, float], tuple[float, float]]:
     """Covariance of two parameters from the middle 90% of their draws: a few wild refits do not widen it. (k, 2)."""
-    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    first, second = (high - low) / (2 * special.ndtri(0.95))
+    low, high = np.quantile(draws, [LEVEL, 1 - LEVEL], axis=0)
+    first, second = (high - low) / (2 * special.ndtri(1 - LEVEL))
     varies = bool(np.all(np.ptp(draws, axis=0) > 0))  # a parameter on its bound is the same in every draw
     correlation = float(np.corrcoef(pd.DataFrame(draws).rank(), rowvar=False)[0, 1]) if varies else 0.0  # Spearman's
     both = float(first * second * correlation)

@@ -1,4 +1,4 @@
-"""The joint law as a value: its parameters with intervals, R*(N) as a line with a band, the penalty of any shape."""
+"""The joint law as a value: its parameters with intervals, and R*(N) as a line with a band."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlaw.laws.compare import RivalForm
+
+SAME_SIZE = 1.001  # sizes that differ by less are one: they are written with three or four digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +32,6 @@ class LinePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curvature:
-    """kappa / L at R* of one budget, with interval; `skew` is the cubic coefficient over the quadratic one."""
-
-    params: float
-    value: float
-    low: float
-    high: float
-    skew: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class JointLaw:
     """L(N, R) = E + A N^-alpha + kappa z^2 + skew z^3, z = log R - log R*(N), R*(N) = c N^gamma = R0 (N / N0)^gamma.
 
@@ -57,7 +48,6 @@ class JointLaw:
         reference_params: N0, the geometric mean of N over the shapes used.
         params_low: Smallest budget fitted (mean parameters).
         params_high: Largest.
-        curvatures: Of each budget, ascending: kappa / L at R*, with interval.
         covariance: Bootstrap covariance of (log R0, gamma).
         z_quantile: What `ratio` multiplies the standard deviation by.
         line: R*(N) from a tenth of the smallest budget to ten times the largest.
@@ -78,7 +68,6 @@ class JointLaw:
     reference_params: float
     params_low: float
     params_high: float
-    curvatures: tuple[Curvature, ...]
     covariance: tuple[tuple[float, float], tuple[float, float]]
     z_quantile: float
     line: tuple[LinePoint, ...]
@@ -102,26 +91,5 @@ class JointLaw:
             ratio=float(np.exp(middle)),
             low=float(np.exp(middle - reach)),
             high=float(np.exp(middle + reach)),
-            extrapolated=not (self.params_low * 0.999 <= params <= self.params_high * 1.001),
+            extrapolated=not (self.params_low / SAME_SIZE <= params <= self.params_high * SAME_SIZE),
         )
-
-    def curvature(self, params: float) -> Curvature:
-        """Relative curvature of the fitted budget nearest in size."""
-        return min(self.curvatures, key=lambda each: abs(np.log(each.params / params)))
-
-    def penalty(self, params: float, ratio: float) -> tuple[float, float, float]:
-        """Relative loss above the minimum at depth / width = `ratio`: (value, low, high).
-
-        curvature z^2 max(1 + skew z, 1/2), both of the nearest fitted budget; the floor keeps a cubic from promising
-        gains beyond its data. The interval combines the ends of the curvature's and of R*'s interval, so it is wider
-        than each alone; its low end is 0 where R lies inside R*'s.
-        """
-        best, well = self.ratio(params), self.curvature(params)
-
-        def above(end: float, curvature: float) -> float:
-            away = float(np.log(ratio / end))
-            return max(curvature, 0.0) * away**2 * max(1 + well.skew * away, 0.5)
-
-        ends = [above(end, curvature) for end in (best.low, best.high) for curvature in (well.low, well.high)]
-        inside = best.low <= ratio <= best.high
-        return above(best.ratio, well.value), 0.0 if inside else min(ends), max(*ends, above(best.ratio, well.high))

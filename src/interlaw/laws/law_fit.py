@@ -18,10 +18,10 @@ from interlaw.laws.result import BudgetFit, PooledInterval
 from interlaw.laws.stability import Stability
 from interlaw.laws.table import LeftOut
 from interlaw.laws.verdicts import status_text, verdict
-from interlaw.plain import plain
+from interlaw.plain import Json, plain
 from interlaw.size import format_size
 
-MOST_LINES, WIDTH = 15, 118
+MOST_LINES, WIDTH = 15, 118  # what a prompt shows without scrolling, in a terminal of 120 columns
 MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the largest
 
 
@@ -59,7 +59,7 @@ class LawFit(Charted):
     left_out: LeftOut
     view: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain dicts, lists, numbers, strings and None."""
         return dict(plain(self))
 
@@ -69,15 +69,16 @@ class LawFit(Charted):
 
     def __str__(self) -> str:
         """The verdict's three lines, the largest budgets and how many notes there are: at most 15 lines."""
-        found = []
+        lines: list[str] = []
         for label, words in verdict(self).lines:
-            found += textwrap.wrap(f"{label}: {words}", WIDTH, subsequent_indent="  ", max_lines=3, placeholder=" ...")
+            # of three lines each: the budgets and the notes take the other six
+            lines += textwrap.wrap(f"{label}: {words}", WIDTH, subsequent_indent="  ", max_lines=3, placeholder=" ...")
         shown = self.budgets[-MOST_BUDGETS:]
         hidden = len(self.budgets) - len(shown)
-        found += [f"{format_size(each.budget):>6}  R* {_star(each)}, best {_best(each)}" for each in shown]
+        lines += [f"{format_size(each.budget):>6}  R* {_star(each)}, best {_best(each)}" for each in shown]
         notes = f"{len(self.warnings)} notes in .warnings" if self.warnings else "no notes"
         more = f"; {hidden} smaller budgets in .to_frame()" if hidden else ""
-        return "\n".join([*found[: MOST_LINES - 1], f"{notes}{more}; every test in verdict(fit).details"])
+        return "\n".join([*lines[: MOST_LINES - 1], f"{notes}{more}; every test in verdict(fit).details"])
 
     __repr__ = __str__
 
@@ -104,7 +105,7 @@ class LawFit(Charted):
             ) from error
 
 
-def _row(budget: BudgetFit) -> dict[str, Any]:
+def _row(budget: BudgetFit) -> Json:
     star, near = budget.r_star, budget.loss_interval
     return {
         "budget": budget.budget,

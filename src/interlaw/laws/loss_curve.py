@@ -11,8 +11,8 @@ import numpy as np
 from scipy import special
 
 from interlaw.laws.rows import FloatArray, IntArray
+from interlaw.laws.settings import POWER, ROUNDING, TINY
 
-POWER = 0.8  # of the effect that a design is said to be able to see
 MIN_CUBIC_SHAPES = 6  # a cubic has four coefficients: two degrees of freedom are left for its error
 MIN_WINDOW_SHAPES = MIN_CUBIC_SHAPES  # so that a curve near the minimum may be lopsided, where the budget has as many
 # exp(rise x) + exp(-fall x): the law A w^-a + B l^-b of arXiv 2602.05970 (a = 0.98, b = 1.2) at equal size has
@@ -74,7 +74,7 @@ class LossCurve:
         num_terms = len(self.coefficients) - 1
         left = float(((self.y - self.predict(self.x)) ** 2).sum())
         explained = float(((self.y - self.y.mean()) ** 2).sum()) - left
-        return float(special.fdtrc(num_terms, self.error_dof, explained / num_terms / max(self.error**2, 1e-300)))
+        return float(special.fdtrc(num_terms, self.error_dof, explained / num_terms / max(self.error**2, TINY)))
 
     def detectable(self, *, confidence: float) -> float:
         """How far a parabola must rise from the middle of the shapes to their ends, relative to the loss, for
@@ -137,29 +137,31 @@ def fit_curve(
         rng: Source of randomness.
     """
     centre = float(x.mean())
-    size = 4 if len(x) >= MIN_CUBIC_SHAPES else 3
+    size = 4 if len(x) >= MIN_CUBIC_SHAPES else 3  # coefficients of a cubic, or of a parabola
     design = np.vander(x - centre, size, increasing=True)
     solve = np.linalg.pinv(design)
     coefficients = solve @ y
     fitted = design @ coefficients
     dof = len(x) - size
-    leverage = np.clip(np.einsum("ij,ji->i", design, solve), 0, 1 - 1e-9)
+    leverage = np.clip(np.einsum("ij,ji->i", design, solve), 0, 1 - ROUNDING)
     residuals = (y - fitted) / np.sqrt(1 - leverage) if dof else np.zeros_like(y)
     rmse = float(np.sqrt(((y - fitted) ** 2).sum() / dof)) if dof else 0.0
-    error, error_dof = pooled_error(rmse, dof, noise, noise_dof)
+    error, error_dof = pooled_error((rmse, dof), (noise, noise_dof))
     if error > rmse:
-        errors = rng.normal(scale=error, size=(num_bootstrap, len(x))) * _spread(error_dof, num_bootstrap, rng)
+        errors = rng.normal(scale=error, size=(num_bootstrap, len(x))) * _spread(
+            error_dof, num_draws=num_bootstrap, rng=rng
+        )
     elif dof:
         picks = rng.integers(len(x), size=(num_bootstrap, len(x)))
         signs = rng.choice([-1.0, 1.0], size=picks.shape)
-        errors = residuals[picks] * signs * _spread(dof, num_bootstrap, rng)
+        errors = residuals[picks] * signs * _spread(dof, num_draws=num_bootstrap, rng=rng)
     else:
         errors = np.empty((0, len(x)))
     drawn = fitted + errors
     draws = drawn @ solve.T
     turns = minima(draws, x - centre)
     if size == 3 and len(draws):
-        turns = _lopsided(turns, drawn, x - centre, rng)
+        turns = _lopsided(turns, drawn, x=x - centre, rng=rng)
     return LossCurve(
         x=x,
         y=y,
@@ -173,7 +175,7 @@ def fit_curve(
     )
 
 
-def _lopsided(turns: FloatArray, drawn: FloatArray, x: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _lopsided(turns: FloatArray, drawn: FloatArray, *, x: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Where draws turn when a third each are fitted by a parabola and by the two curves of `LOPSIDED`."""
     pick = rng.integers(3, size=len(drawn))  # three coefficients cannot show which side is steeper
     turns = turns.copy()
@@ -188,24 +190,25 @@ def _lopsided(turns: FloatArray, drawn: FloatArray, x: FloatArray, rng: np.rando
     return turns
 
 
-def pooled_error(rmse: float, dof: int, noise: float, noise_dof: int) -> tuple[float, int]:
-    """The standard deviation that intervals rest on, and its degrees of freedom.
+def pooled_error(residual: tuple[float, int], seeds: tuple[float, int]) -> tuple[float, int]:
+    """The standard deviation that intervals rest on; each argument is one with its degrees of freedom, as the result.
 
     Means that happen to lie on a curve are no surer than their seeds: residuals smaller than the seed noise are pooled
     with it. Larger ones show what no seed explains, and stand alone.
 
     Example:
-        >>> pooled_error(0.02, 4, 0.01, 16)
+        >>> pooled_error((0.02, 4), (0.01, 16))
         (0.02, 4)
-        >>> pooled_error(0.0, 4, 0.01, 12)
+        >>> pooled_error((0.0, 4), (0.01, 12))
         (0.00866..., 16)
     """
+    (rmse, dof), (noise, noise_dof) = residual, seeds
     if noise <= rmse:
-        return rmse, dof
+        return residual
     return float(np.sqrt((dof * rmse**2 + noise_dof * noise**2) / (dof + noise_dof))), dof + noise_dof
 
 
-def _spread(dof: int, num_draws: int, rng: np.random.Generator) -> FloatArray:
+def _spread(dof: int, *, num_draws: int, rng: np.random.Generator) -> FloatArray:
     """How far a noise level known from so many degrees of freedom may be off, one factor a draw, (num_draws, 1)."""
     return np.asarray(np.sqrt(dof / rng.chisquare(dof, size=(num_draws, 1))), dtype=np.float64)
 
@@ -213,7 +216,7 @@ def _spread(dof: int, num_draws: int, rng: np.random.Generator) -> FloatArray:
 def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:
     """Where each curve of a batch (k, p) turns upwards: (k,).
 
-    A parabola's vertex may lie anywhere; a cubic's is looked for among the shapes x. Without one: -inf or +inf, the
+    A parabola's vertex may lie anywhere; a cubic's counts among the shapes x alone. Without one: -inf or +inf, the
     side on which the curve is lower.
     """
     b, c = coefficients[:, 1], coefficients[:, 2]
@@ -222,10 +225,10 @@ def minima(coefficients: FloatArray, x: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         # The root with positive second derivative, written so that d -> 0 gives the parabola's vertex.
         turning = -b / (c + np.sqrt(np.maximum(inside, 0.0)))
-    found = inside > 0
-    found &= (turning >= x.min()) & (turning <= x.max()) if coefficients.shape[1] == 4 else c > 0
+    turns = inside > 0
+    turns &= (turning >= x.min()) & (turning <= x.max()) if coefficients.shape[1] == 4 else c > 0
     ends = coefficients @ np.vander([x.min(), x.max()], coefficients.shape[1], increasing=True).T
-    return np.where(found, turning, np.where(ends[:, 0] < ends[:, 1], -np.inf, np.inf))
+    return np.where(turns, turning, np.where(ends[:, 0] < ends[:, 1], -np.inf, np.inf))
 
 
 def tolerance_ends(curve: LossCurve, *, delta: float) -> tuple[float, float]:

@@ -51,7 +51,7 @@ def off_the_curve(
                 x,
                 noise=(rows["error"] / rows["count"]).to_numpy(),
                 project=curves,
-                orders=_orders(rows, num_permutations, rng),
+                orders=_orders(rows, count=num_permutations, rng=rng),
                 confidence=confidence,
                 asked=asked,
             )
@@ -60,15 +60,13 @@ def off_the_curve(
 
 
 def _curves(rows: pd.DataFrame, degree: int, *, beyond: int = 0) -> Projection:
-    """Polynomials per context, and log size within contexts where it varies.
-
-    `beyond` more degrees are taken, but at most half of what the curve leaves in each context.
-    """
+    """Polynomials per context, and log size within contexts where it varies; `beyond` degrees more if half is left."""
     log_ratio, size = rows["log_ratio"].to_numpy(), rows["log_spent"].to_numpy(copy=True)
     blocks = []
     for at in rows_of(rows["context"].to_numpy()):
         size[at] -= size[at].mean()
-        middle, half = (log_ratio[at].max() + log_ratio[at].min()) / 2, max(np.ptp(log_ratio[at]) / 2, 1e-12)
+        middle, half = (log_ratio[at].max() + log_ratio[at].min()) / 2, np.ptp(log_ratio[at]) / 2 or 1.0
+        # at most half of what the curve leaves in a context: the other half is what it is compared with
         top = degree + min(beyond, max(1, (len(at) - degree - 1) // 2))
         blocks.append((at, chebyshev.chebvander((log_ratio[at] - middle) / half, top)))
     varies = bool(len(size)) and float(np.abs(size).max()) > 1e-6  # parameters equal to one in a million are equal
@@ -78,7 +76,7 @@ def _curves(rows: pd.DataFrame, degree: int, *, beyond: int = 0) -> Projection:
 def _is_rough(rows: pd.DataFrame, degree: int, *, curves: Projection, residuals: FloatArray, rng: Generator) -> bool:
     """Whether the residuals of the loss or of the quantity, (2, n), put no more than their share on low degrees."""
     further = _curves(rows, degree, beyond=NUM_LEADING)
-    orders = np.concatenate(list(_orders(rows, NUM_SMOOTH, rng)))
+    orders = np.concatenate(list(_orders(rows, count=NUM_SMOOTH, rng=rng)))
 
     def share(values: FloatArray) -> FloatArray:
         return np.asarray(1 - (further(values) ** 2).sum(axis=-1) / (values**2).sum(axis=-1), dtype=np.float64)
@@ -88,11 +86,9 @@ def _is_rough(rows: pd.DataFrame, degree: int, *, curves: Projection, residuals:
     )
 
 
-def _orders(rows: pd.DataFrame, count: int, rng: Generator) -> Iterator[IntArray]:
-    """Permutations within contexts, equal depths alike; a second shape of a depth in its context moves by itself.
-
-    Curves of neighbouring budgets leave a polynomial in the same way. Permuted apart, one such coincidence would count
-    once a budget.
-    """
+def _orders(rows: pd.DataFrame, *, count: int, rng: Generator) -> Iterator[IntArray]:
+    """Permutations within contexts, equal depths alike; a second shape of a depth in its context moves by itself."""
+    # curves of neighbouring budgets leave a polynomial in the same way: permuted apart, one such coincidence would
+    # count once a budget
     alike = labels(rows.assign(earlier=rows.groupby(["context", "depth"]).cumcount()), "depth", "earlier")
-    return orders_within(rows["context"].to_numpy(), alike, count, rng)
+    return orders_within(rows["context"].to_numpy(), alike, num_permutations=count, rng=rng)

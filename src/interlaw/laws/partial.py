@@ -10,6 +10,7 @@ from scipy import special
 
 from interlaw.laws.claim import CLAIMED, Claim, detectable
 from interlaw.laws.rows import FloatArray, IntArray
+from interlaw.laws.settings import ROUNDING, TINY
 
 CHUNK = 2_000_000  # numbers of a block of permutations: 16 MB in float64
 
@@ -31,7 +32,7 @@ class Projection:
         self.dof = size - sum(basis.shape[1] for _, basis in self.blocks)
         if across is not None:
             left = self(across.T).T
-            kept = np.linalg.norm(left, axis=0) > 1e-9 * np.linalg.norm(across, axis=0)
+            kept = np.linalg.norm(left, axis=0) > ROUNDING * np.linalg.norm(across, axis=0)
             self.across = _orthonormal(left[:, kept])
             self.dof -= self.across.shape[1]
 
@@ -51,10 +52,10 @@ class Projection:
 
 
 def _orthonormal(design: FloatArray) -> FloatArray:
-    """Columns that span the design's; a column that others determine to 1e-9 of its length adds nothing."""
+    """Columns that span the design's; a column that others determine to `ROUNDING` of its length adds nothing."""
     lengths = np.linalg.norm(design, axis=0)
     left, singular, _ = np.linalg.svd(design[:, lengths > 0] / lengths[lengths > 0], full_matrices=False)
-    return np.asarray(left[:, singular > 1e-9 * max(1.0, singular.max(initial=0.0))], dtype=np.float64)
+    return np.asarray(left[:, singular > ROUNDING * max(1.0, singular.max(initial=0.0))], dtype=np.float64)
 
 
 def rows_of(labels: IntArray) -> list[IntArray]:
@@ -63,7 +64,7 @@ def rows_of(labels: IntArray) -> list[IntArray]:
 
 
 def orders_within(
-    groups: IntArray, alike: IntArray, num_permutations: int, rng: np.random.Generator
+    groups: IntArray, alike: IntArray, *, num_permutations: int, rng: np.random.Generator
 ) -> Iterator[IntArray]:
     """Blocks of permutations (p, n) that move entries within their group only, entries of one label `alike` alike.
 
@@ -127,17 +128,17 @@ def correlate(
     def both(values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Correlation of each row with `left`, and the statistic that is compared."""
         lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(left)
-        correlations = np.clip(values @ left / np.maximum(lengths, 1e-300), -1, 1)
+        correlations = np.clip(values @ left / np.maximum(lengths, TINY), -1, 1)
         return correlations, correlations if sums is None else sums.studentised(values * left)
 
     effect, observed = (float(each[0]) for each in both(right[None]))
     drawn = [both(project(right[order])) for order in orders]
     permuted, statistics = (np.concatenate(each) for each in zip(*drawn, strict=True))
     sign = CLAIMED[asked.quantity][0] if asked.quantity in CLAIMED else 1
-    error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units)
+    error = 0.0 if independent is None or units is None else Clusters(independent).error(left, right, units=units)
     spread = max(1 / np.sqrt(project.dof - 2), float(permuted.std()), error)
     reliability = float(1 - project.dof * noise.mean() / (right @ right)) if np.isfinite(noise).all() else None
-    found = answered(
+    answer = answered(
         asked,
         effect=effect,
         error=spread,
@@ -148,7 +149,7 @@ def correlate(
         units=units,
     )
     return replace(
-        found,
+        answer,
         reliability=None if reliability is None else max(0.0, reliability),
         corrected=None if not reliability or reliability < 0 else effect / float(np.sqrt(reliability)),
     )
@@ -170,7 +171,10 @@ def answered(
     The inverse hyperbolic tangent of the effect has the standard error `error` (Fisher 1921). The tails are shares of
     the permuted statistics at least as high, and at least as low, the observed one counted among them.
     """
-    middle, reach = np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9)), special.ndtri((1 + confidence) / 2) * error
+    middle, reach = (
+        np.arctanh(np.clip(effect, -1 + ROUNDING, 1 - ROUNDING)),
+        special.ndtri((1 + confidence) / 2) * error,
+    )
     slack = 1e-12  # equal up to rounding counts as equal
     tails = (permuted >= observed - slack).sum(), (permuted <= observed + slack).sum()
     p_value, p_opposite = (float((1 + tail) / (1 + len(permuted))) for tail in tails)
@@ -196,9 +200,9 @@ class Clusters:
     def studentised(self, values: FloatArray) -> FloatArray:
         """sum_k c_k / sqrt(sum_k c_k^2) of each row of values, (p, n), with c_k the sum over cluster k."""
         sums = np.add.reduceat(values[:, self.order], self.starts, axis=1)
-        return np.asarray(sums.sum(axis=1) / np.maximum(np.linalg.norm(sums, axis=1), 1e-300), dtype=np.float64)
+        return np.asarray(sums.sum(axis=1) / np.maximum(np.linalg.norm(sums, axis=1), TINY), dtype=np.float64)
 
-    def error(self, left: FloatArray, right: FloatArray, units: int) -> float:
+    def error(self, left: FloatArray, right: FloatArray, *, units: int) -> float:
         """Standard error of the correlation of two vectors of residuals from the scatter of the clusters' sums."""
         sums = np.add.reduceat((left * right)[self.order], self.starts)
         scatter = float(np.linalg.norm(sums - sums.mean())) * np.sqrt(len(sums) / units)
@@ -207,4 +211,4 @@ class Clusters:
 
 def is_constant(values: FloatArray, residuals: FloatArray) -> bool:
     """Whether the nuisance explains the values to rounding: nothing is left to correlate."""
-    return bool(np.linalg.norm(residuals) <= 1e-9 * max(float(np.linalg.norm(values)), 1e-300))
+    return bool(np.linalg.norm(residuals) <= ROUNDING * max(float(np.linalg.norm(values)), TINY))

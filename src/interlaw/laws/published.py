@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import scipy
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from interlaw.errors import InterlawError
 from interlaw.files import packaged_rows
+from interlaw.plain import Json
 from interlaw.registry import Registry
 
 Trust = Literal["P", "D", "S"]
@@ -115,17 +116,20 @@ class PublishedLaw:
 
 def _levine(params: float) -> float:
     """Width = exp(5.039 + 0.0555 depth) with N = 12 depth width^2, solved for depth."""
-    depth = scipy.optimize.brentq(lambda d: np.log(12 * d) + 2 * (5.039 + 0.0555 * d) - np.log(params), 1e-9, 1000.0)
-    return float(depth / np.exp(5.039 + 0.0555 * depth))
+    start, slope = 5.039, 0.0555  # arXiv 2006.12467, equation 11
+    # the left side rises with depth: any bracket of all depths does
+    depth = scipy.optimize.brentq(lambda d: np.log(12 * d) + 2 * (start + slope * d) - np.log(params), 1e-9, 1000.0)
+    return float(depth / np.exp(start + slope * depth))
 
 
 def _depth_scaling(params: float) -> float:
     """Depth of least 333 w^-0.977 + 1284 (100 depth)^-1.20 at w = sqrt(N / (12 depth))."""
 
     def excess(log_depth: float) -> float:
-        depth = np.exp(log_depth)
+        depth = np.exp(log_depth)  # the factors and exponents are those of the code of arXiv 2602.05970
         return float(333 * (params / 12 / depth) ** (-0.977 / 2) + 1284 * (100 * depth) ** -1.20)
 
+    # from .05 to 8,000 layers: any bounds of all depths do
     depth = float(np.exp(scipy.optimize.minimize_scalar(excess, bounds=(-3.0, 9.0), method="bounded").x))
     return float(depth / (params / 12 / depth) ** 0.5)
 
@@ -136,7 +140,7 @@ _FORMULAS: dict[str, Callable[[float], float]] = {"levine": _levine, "depth_scal
 
 def _packaged() -> Iterator[PublishedLaw]:
     """The project's table; lists stand in one cell, 3e5:0.01;6e5:0.02."""
-    rows: list[dict[str, Any]] = [*packaged_rows("interlaw.laws", "published.csv")]
+    rows: list[Json] = [*packaged_rows("interlaw.laws", "published.csv")]
     for row in rows:
         row["formula"] = _FORMULAS[row["formula"]] if "formula" in row else None
         row["measured_at"] = row["measured_at"].split(";") if "measured_at" in row else ()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy import special
 
-from interlaw.laws.loss_curve import POWER, LossCurve
+from interlaw.laws.loss_curve import LossCurve
 from interlaw.laws.result import RStar
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import NORMAL_MEDIAN, POWER, ROUNDING
 
 # Of losses that fall and then stay level, at most 6% are called an optimum (docs/law.md); each point less hides two to
 # four per cent of the minima that lie one shape from the end of a grid of seven with one seed.
@@ -20,7 +20,7 @@ _MISSING = {"low": "lower", "high": "upper"}
 
 
 def decide_r_star(
-    x: FloatArray, y: FloatArray, curve: LossCurve | None, *, confidence: float, size_effect: float, limit: float
+    x: FloatArray, y: FloatArray, *, curve: LossCurve | None, confidence: float, size_effect: float, limit: float
 ) -> RStar:
     """Ask in turn: is there room for an error bar, does R not mirror N, does the loss differ from a constant, does it
     turn inside the grid, and does the interval of the turn end inside the grid on both sides.
@@ -44,56 +44,60 @@ def decide_r_star(
             f"{limit:.2%}): R only mirrors the size"
         )
         return RStar(status="not_comparable", reason=reason)
-    if curve is None or (len(x) < 4 and not len(curve.draws)):
+    if curve is None or (len(x) < 4 and not len(curve.draws)):  # a parabola goes through any three
         reason = f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
         return RStar(status="too_few_shapes", reason=reason)
-    if np.ptp(y) <= 1e-9 * y.mean():
+    if np.ptp(y) <= ROUNDING * y.mean():
         return RStar(status="flat", reason="every shape has the same loss: nothing to choose between")
     if curve.flatness() > 1 - confidence:
         return _flat(x, curve, confidence=confidence)
-    return _turn(x, y, curve, confidence=confidence)
+    return _turn(x, y, curve=curve, confidence=confidence)
 
 
 def _flat(x: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
     """No difference, with the smallest one that these shapes could show."""
-    found = RStar(status="flat", reason="", detectable=curve.detectable(confidence=confidence))
+    star = RStar(status="flat", reason="", detectable=curve.detectable(confidence=confidence))
     where, ends = "the loss", "the grid"
     if len(curve.x) < len(x):  # shapes far above the best differ, and are no part of the curve
         where, ends = "from R = {:.3g} to {:.3g} the loss".format(*np.exp(curve.x[[0, -1]])), "that range"
     reason = (
-        f"{where} varies by no more than its noise; a rise of {found.detectable_text} from the middle to the ends of "
+        f"{where} varies by no more than its noise; a rise of {star.detectable_text} from the middle to the ends of "
         f"{ends} would be seen in {POWER:.0%} of such sweeps"
     )
-    return replace(found, reason=reason)
+    return replace(star, reason=reason)
 
 
-def _turn(x: FloatArray, y: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
+def _turn(x: FloatArray, y: FloatArray, *, curve: LossCurve, confidence: float) -> RStar:
     """`edge`, `open` or `optimum` of a curve that is not flat."""
-    vertex, draws = curve.minimum(), curve.turns
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], method="closest_observation")
-    bounds: dict[str, Any] = {"low": _bound(low, x), "high": _bound(high, x)}
-
-    def found(status: str, reason: str, **other: Any) -> RStar:
-        return RStar(status=status, reason=reason, log_stderr=_spread(draws), **bounds, **other)
-
+    vertex, tail = curve.minimum(), (1 - confidence) / 2
+    ends = np.quantile(curve.turns, [tail, 1 - tail], method="closest_observation")
+    bounds = {side: _bound(end, x) for side, end in zip(("low", "high"), ends, strict=True)}
+    star = RStar(
+        status="optimum",
+        reason="the loss turns inside the grid",
+        low=bounds["low"],
+        high=bounds["high"],
+        log_stderr=_spread(curve.turns),
+    )
     if not x[0] < vertex < x[-1]:
         edge = "low" if vertex <= x[0] else "high"
-        return found("edge", f"the loss still falls towards {_TOWARDS[edge]} where the grid ends", edge=edge)
-    missing = [side for side, bound in bounds.items() if bound is None or not _rises(x, y, curve, vertex, side)]
-    bounds |= dict.fromkeys(missing)
-    if missing:
-        words = " or ".join(_MISSING[side] for side in missing)
-        reason = f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid"
-        return found("open", reason, open_side="both" if len(missing) == 2 else missing[0])
-    return found("optimum", "the loss turns inside the grid", value=float(np.exp(vertex)))
+        reason = f"the loss still falls towards {_TOWARDS[edge]} where the grid ends"
+        return replace(star, status="edge", reason=reason, edge=edge)
+    missing = [side for side, bound in bounds.items() if bound is None or not _rises(x, y, curve=curve, side=side)]
+    if not missing:
+        return replace(star, value=float(np.exp(vertex)))
+    words = " or ".join(_MISSING[side] for side in missing)
+    reason = f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid"
+    side = "both" if len(missing) == 2 else missing[0]
+    return replace(star, status="open", reason=reason, open_side=side, **dict.fromkeys(missing))
 
 
-def _rises(x: FloatArray, y: FloatArray, curve: LossCurve, vertex: float, side: str) -> bool:
+def _rises(x: FloatArray, y: FloatArray, *, curve: LossCurve, side: str) -> bool:
     """Whether the shapes from the turn to one end rise by themselves: a one-sided t test on their parabola."""
     # a loss that falls and then stays level makes any polynomial turn; the shapes on the level part do not rise
     if curve.error_dof < 1 or not curve.error > 0:
         return True
+    vertex = curve.minimum()
     nearest = int(np.argmin(np.abs(x - vertex)))
     rows = slice(min(nearest, len(x) - 2), None) if side == "high" else slice(None, max(nearest, 1) + 1)
     beyond = x[rows] - vertex if side == "high" else vertex - x[rows]
@@ -111,5 +115,9 @@ def _bound(log_ratio: float, x: FloatArray) -> float | None:
 def _spread(draws: FloatArray) -> float | None:
     """Standard deviation from the quartiles, which a few draws without a minimum do not move."""
     quarter, three_quarters = np.quantile(draws, [0.25, 0.75], method="closest_observation")
-    spread = float(three_quarters - quarter) / 1.349 if np.isfinite([quarter, three_quarters]).all() else np.inf
+    spread = (
+        float(three_quarters - quarter) / (2 * NORMAL_MEDIAN)
+        if np.isfinite([quarter, three_quarters]).all()
+        else np.inf
+    )
     return spread if np.isfinite(spread) else None

@@ -82,10 +82,10 @@ class RStar:
 
     Statuses, in the order in which they are decided:
 
-    - `given`: the user says that the shape is an optimum, found elsewhere;
+    - `given`: the user says that the shape is an optimum, measured elsewhere;
     - `too_few_shapes`: no room for an error bar;
     - `not_comparable`: sizes rise or fall with R by so much that R only mirrors N;
-    - `flat`: an F test cannot tell the curve from a constant;
+    - `flat`: an F test cannot distinguish the curve from a constant;
     - `edge`: the curve does not turn inside the grid;
     - `open`: it turns, but the data set no bound of the minimum on one side, or on neither;
     - `optimum`: both bounds lie inside the grid.
@@ -115,14 +115,14 @@ class RStar:
 
     @property
     def detectable_text(self) -> str:
-        """The detectable rise in per cent: 120%, 2.1%, or 0.31%."""
+        """The detectable rise in two or three digits: 120%, 2.1%, or 0.31%."""
         rise = self.detectable or 0.0
         return f"{rise:.{0 if rise >= 0.1 else 1 if rise >= 0.01 else 2}%}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedNoise:
-    """Seed noise as a relative standard deviation of the loss, and the shapes that it cannot tell from the best."""
+    """Seed noise as a relative standard deviation of the loss; `low` to `high` are the shapes within it of the best."""
 
     relative: float
     dof: int

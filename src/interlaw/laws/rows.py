@@ -23,7 +23,7 @@ LEAST_TOLERANCE, MOST_TOLERANCE = 0.05, 0.25
 
 
 def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The last row of each run, and what to tell; rows of one run at several steps are known by tokens that differ.
+    """The last row of each run, and what to say of it; rows of a run at several steps differ in tokens.
 
     Args:
         rows: `budget`, `depth`, `width` and, where the table has them, `run` (its name), `seed`, `learning_rate`, one
@@ -31,7 +31,7 @@ def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFra
         last_step: Take the last row of each shape and rate even where nothing names the run.
 
     Raises:
-        InterlawError: Rows of a shape differ in tokens, and neither a run's name nor a seed tells which are seeds.
+        InterlawError: Rows of a shape differ in tokens, and neither a run's name nor a seed says which are seeds.
     """
     progress = next((name for name in PROGRESS if name in rows), None)
     if progress is None:
@@ -43,16 +43,16 @@ def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFra
         first, count = rows[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
         raise InterlawError(
             f"expected one row a run, found {count} rows of {first['depth']:g} x {first['width']:g} at different "
-            "tokens, and neither a column run nor seed to tell checkpoints from seeds: add one, or keep the last row "
-            "of each shape with last_step= (--last-step)"
+            "tokens, and neither a column run nor seed to separate checkpoints from seeds: add one, or keep the last "
+            "row of each shape with last_step= (--last-step)"
         )
     dropped = int(earlier.sum())
-    told = f"{dropped} rows are earlier checkpoints of a run, which are not seeds: the last of each run is used"
-    return rows[~earlier], (told,) if dropped else ()
+    note = f"{dropped} rows are earlier checkpoints of a run, which are not seeds: the last of each run is used"
+    return rows[~earlier], (note,) if dropped else ()
 
 
 def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, tuple[str, ...], int]:
-    """Rows at each shape's rate of lowest mean validation loss, what to tell, and how many chose the end of the rates.
+    """Rows at each shape's rate of lowest mean validation loss, what to say, and how many chose the end of the rates.
 
     Args:
         rows: The rows to choose among.
@@ -75,20 +75,20 @@ def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, 
     ends = several.groupby(SHAPE)["learning_rate"].agg(["min", "max"])
     chosen = several[SHAPE].join(best.rename("rate"), on=SHAPE)["rate"]
     kept = rows[(rows["learning_rate"] == chosen.reindex(rows.index)) | (counts <= 1)]
-    told = []
+    notes = []
     if counts.min() < counts.max():
-        told.append(
+        notes.append(
             f"shapes were searched over {counts.min()} to {counts.max()} learning rates: those with more of them win "
             "by that alone"
         )
     used = kept["learning_rate"].unique()
     num_shapes = len(rows.drop_duplicates(SHAPE))
     if len(used) == 1 and np.isfinite(used).all() and num_shapes > 1 and counts.max() == 1 and not transferred:
-        told.append(
+        notes.append(
             f"one learning rate ({used[0]:g}) for all shapes: R* and gamma are those at this rate, where a shape that "
             "another rate suits looks worse"
         )
-    return kept, tuple(told), int(ends.eq(best, axis=0).any(axis=1).sum())
+    return kept, tuple(notes), int(ends.eq(best, axis=0).any(axis=1).sum())
 
 
 def _validation(rows: pd.DataFrame) -> pd.Series[float]:
@@ -106,8 +106,8 @@ def without_copies(rows: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFram
     alike = rows.index[rows.duplicated([*SHAPE, "loss"], keep=False)]
     texts = {str(name): text_of(values) for name, values in cells.loc[alike].items()}
     copies = alike[pd.DataFrame(texts).duplicated()]
-    told = f"{len(copies)} rows repeat another row exactly and were counted once"
-    return rows.drop(copies), (told,) if len(copies) else ()
+    note = f"{len(copies)} rows repeat another row exactly and were counted once"
+    return rows.drop(copies), (note,) if len(copies) else ()
 
 
 def text_of(cells: pd.Series[Any]) -> NDArray[np.str_]:
@@ -116,9 +116,9 @@ def text_of(cells: pd.Series[Any]) -> NDArray[np.str_]:
 
 
 def shared_seeds(rows: pd.DataFrame) -> tuple[bool, tuple[str, ...]]:
-    """Whether seeds pair runs of several shapes, and what to tell where they do not.
+    """Whether seeds pair runs of several shapes, and what to say where they do not.
 
-    A number that every run bears, or that no two shapes of a budget share, pairs nothing.
+    A number that every run has, or that no two shapes of a budget share, pairs nothing.
     """
     if "seed" not in rows or not np.isfinite(rows["seed"]).all():
         return False, ()
@@ -163,5 +163,5 @@ def _step(width: FloatArray) -> float:
 
 
 def _rounding(step: float, width: FloatArray) -> float:
-    miss = min(step / float(width.min()), 0.5)
+    miss = min(step / float(width.min()), 0.5)  # half a width off: the limit below is reached long before
     return float(np.clip((1 + miss) / (1 - miss) - 1, LEAST_TOLERANCE, MOST_TOLERANCE))

@@ -20,14 +20,14 @@ _WITHOUT = {
 
 
 def state_column(names: Iterable[str]) -> str | None:
-    """The column that tells how runs ended: `status`, or `state` as W&B and Optuna call it; capitals do not matter.
+    """The column that says how runs ended: `status`, or `state` as W&B and Optuna call it; capitals do not matter.
 
     Example:
         >>> state_column(["Name", "State", "loss"]), state_column(["loss"])
         ('State', None)
     """
-    found = {name.lower(): name for name in reversed(list(names))}
-    return found.get("status", found.get("state"))
+    spelled = {name.lower(): name for name in reversed(list(names))}
+    return spelled.get("status", spelled.get("state"))
 
 
 def states_of(words: NDArray[np.str_], *, column: str) -> NDArray[np.str_]:

@@ -27,7 +27,7 @@ def to_scale(quantity: str, value: FloatArray) -> FloatArray:
     return np.where(np.isfinite(scaled), scaled, np.nan)
 
 
-def error_on_scale(quantity: str, value: FloatArray, stderr: FloatArray) -> FloatArray:
+def error_on_scale(quantity: str, value: FloatArray, *, stderr: FloatArray) -> FloatArray:
     """Error variance on the scale, to first order."""
     with np.errstate(invalid="ignore", divide="ignore"):
         if quantity == "aofe_ratio":

@@ -15,13 +15,14 @@ import scipy
 
 from interlaw.laws.forms import Features, Form
 from interlaw.laws.rows import BoolArray, FloatArray
+from interlaw.laws.settings import HUBER_MULTIPLE, NORMAL_MEDIAN, ROUNDING, TINY
 
-HUBER_MULTIPLE = 1.345  # of the residual scale: 95% efficient under normal noise (Huber 1964)
 SMALLEST_SCALE = 1e-6  # of log loss: below the rounding of printed losses, so that a perfect fit has a scale
 MAX_STEPS = 200  # where the cost turns linear, steps shrink by a constant factor; squares need a dozen
 MAX_STARTS = 6  # judgement: more take longer; `num_agreeing` says whether several reached the same minimum
 CHUNK_ENTRIES = 4_000_000  # of one array, 32 MB in float64: a judgement about memory, no result depends on it
-NO_LOSS = 1e-300  # a law may predict none, or less, far from what it was fitted to
+NO_LOSS = TINY  # a law may predict none, or less, far from what it was fitted to
+DIFFERENCE = 1e-6  # of a nonlinear parameter, for a central difference: near the cube root of float64's precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +61,15 @@ class Problem:
         weights = np.ones((len(thetas), len(self.loss))) if weights is None else weights
         size = max(1, CHUNK_ENTRIES // (len(self.loss) * self.form.num_parameters))
         parts = [self._polish(thetas[i : i + size], weights[i : i + size]) for i in range(0, len(thetas), size)]
-        found, costs, met = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return found, costs, met
+        polished, costs, met = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return polished, costs, met
 
     def _polish(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         low, high = self.form.limits
         thetas = np.clip(thetas, low, high)
         # Levenberg-Marquardt with Marquardt's first damping. How damping moves decides how many steps are taken, not
         # which minimum they end in. Steps end where parameters change by 1e-7 or the cost by 1e-9 of itself, finer than
-        # any number that is shown, or where even a damping of 1e9 finds nothing lower.
+        # any number that is shown, or where even a damping of 1e9 leads to nothing lower.
         damping = np.full(len(thetas), 1e-3)
         costs = self._cost(thetas, weights)
         met = np.zeros(len(thetas), dtype=bool)
@@ -78,7 +79,7 @@ class Problem:
                 break
             gradient, hessian = self._normal(thetas[active], weights[active])
             pinned = ((thetas[active] <= low) & (gradient > 0)) | ((thetas[active] >= high) & (gradient < 0))
-            step = _step(gradient, hessian, damping[active], pinned)
+            step = _step(gradient, hessian, damping=damping[active], pinned=pinned)
             trial = np.where(pinned, thetas[active], np.clip(thetas[active] + step, low, high))
             new = self._cost(trial, weights[active])
             better = new <= costs[active]
@@ -103,7 +104,7 @@ class Problem:
     def _normal(self, thetas: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Gradient (B, p) and Gauss-Newton matrix (B, p, p) of the weighted Huber cost."""
         jacobian, residuals = self.log_jacobian(thetas)
-        robust = weights * np.minimum(1.0, self.huber_delta / np.maximum(np.abs(residuals), 1e-300))
+        robust = weights * np.minimum(1.0, self.huber_delta / np.maximum(np.abs(residuals), TINY))
         weighted = jacobian * robust[..., None]
         transposed = weighted.transpose(0, 2, 1)
         return (transposed @ residuals[..., None])[..., 0], transposed @ jacobian
@@ -116,8 +117,9 @@ class Problem:
         columns = []
         for i in range(q):
             step = np.zeros(thetas.shape[1])
-            step[i] = 1e-6
-            columns.append((form.predict(thetas + step, features) - form.predict(thetas - step, features)) / 2e-6)
+            step[i] = DIFFERENCE
+            rise = form.predict(thetas + step, features) - form.predict(thetas - step, features)
+            columns.append(rise / (2 * DIFFERENCE))
         jacobian = np.concatenate([np.stack(columns, axis=-1), basis], axis=-1) / predicted[..., None]
         return jacobian, np.log(predicted) - self.log_loss
 
@@ -141,9 +143,9 @@ class Problem:
         # A negative copy of each free column lets non-negative least squares give it either sign.
         doubled = np.column_stack([design, -design[:, ~must]])
         triangle = np.asarray(np.linalg.qr(np.column_stack([doubled, ones]), mode="r"), dtype=np.float64)
-        found = scipy.optimize.nnls(triangle[:, :-1], triangle[:, -1])[0]
-        result = found[: len(must)].copy()
-        result[~must] -= found[len(must) :]
+        doubles = scipy.optimize.nnls(triangle[:, :-1], triangle[:, -1])[0]
+        result = doubles[: len(must)].copy()
+        result[~must] -= doubles[len(must) :]
         return result
 
 
@@ -206,11 +208,16 @@ def solve_alike(
 def _search(problem: Problem) -> tuple[FloatArray, float]:
     """Least squares from the promising starts, (starts, p), and the scale of the best one's residuals."""
     thetas = problem.promising()
-    found, costs, _ = problem.polish(thetas)
+    polished, costs, _ = problem.polish(thetas)
     leader = int(np.argmin(costs))
     if not np.isfinite(costs[leader]):
         return thetas, 0.01  # no start has a finite cost: 1% of the loss, so that the robust polish can still try
-    return found, max(float(np.median(np.abs(problem.residuals(found[leader])))) / 0.6745, SMALLEST_SCALE)
+    return polished, max(median_scale(problem.residuals(polished[leader])), SMALLEST_SCALE)
+
+
+def median_scale(residuals: FloatArray) -> float:
+    """The standard deviation of normal residuals by the median of their sizes, which outliers do not move."""
+    return float(np.median(np.abs(residuals))) / NORMAL_MEDIAN
 
 
 def _robust(problem: Problem, thetas: FloatArray) -> Solution:
@@ -224,7 +231,7 @@ def _robust(problem: Problem, thetas: FloatArray) -> Solution:
     theta = polished[best]
     dof = num_shapes - form.num_parameters
     low, high = form.limits
-    on_bound = (theta <= low + 1e-9) | (theta >= high - 1e-9)
+    on_bound = (theta <= low + ROUNDING) | (theta >= high - ROUNDING)
     return Solution(
         problem=problem,
         theta=theta,
@@ -237,10 +244,11 @@ def _robust(problem: Problem, thetas: FloatArray) -> Solution:
     )
 
 
-def _step(gradient: FloatArray, hessian: FloatArray, damping: FloatArray, pinned: BoolArray) -> FloatArray:
+def _step(gradient: FloatArray, hessian: FloatArray, *, damping: FloatArray, pinned: BoolArray) -> FloatArray:
     p = gradient.shape[1]
     diagonal = np.einsum("bii->bi", hessian)
-    scale = np.sqrt(np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, keepdims=True) + 1e-300))
+    # a parameter that the shapes hardly move, by the square of a millionth of the others, is scaled as if by so much
+    scale = np.sqrt(np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, keepdims=True) + TINY))
     scaled = hessian / scale[:, :, None] / scale[:, None, :]
     scaled = np.where(pinned[:, :, None] | pinned[:, None, :], 0.0, scaled)
     scaled += np.eye(p) * (np.maximum(damping, 1e-12)[:, None, None] + pinned[:, :, None])

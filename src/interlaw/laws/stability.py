@@ -15,8 +15,11 @@ from scipy import special
 from interlaw.laws.joint_law import JointLaw
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import ROUNDING
 
-MARGIN = 0.1  # R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
+MARGIN = 0.1  # of gamma: R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
+LEAST_STDERR = 1e-12  # of budgets that lie on a line exactly: a test divides by it
+LEAST_LOG_STDERR = 1e-6  # of log R* of one budget: a weight is one over its square
 MIN_DECADES = 0.999  # a tenfold span, whatever its rounding
 MIN_BUDGETS = 3  # a line through two has no error
 VERDICTS = {"same": "stable", "different": "moves", "cannot tell": "cannot tell"}  # of a test against no change
@@ -50,7 +53,7 @@ class Slope:
 
     def __str__(self) -> str:
         """Gamma with its interval."""
-        return interval_text(self.gamma, self.low, self.high)
+        return interval_text(self.gamma, low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +88,16 @@ class Stability:
     others: tuple[Slope, ...] = ()
 
 
-def judged(low: float, high: float) -> str:
-    """`same` for an interval within `MARGIN` of 0, even one that leaves out 0; `different` for others that do."""
-    if low > -MARGIN and high < MARGIN:
+def judged(low: float, high: float, *, margin: float = MARGIN) -> str:
+    """`same` for an interval within the margin of 0, even one that leaves out 0; `different` for others that do.
+
+    Asked the other way round, every true difference would end as `different` once the runs are many, however small.
+
+    Example:
+        >>> judged(0.01, 0.05), judged(0.01, 0.3), judged(-0.01, 0.3)
+        ('same', 'different', 'cannot tell')
+    """
+    if low > -margin and high < margin:
         return "same"
     return "different" if low > 0 or high < 0 else "cannot tell"
 
@@ -103,14 +113,14 @@ def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None
     design = np.column_stack([np.ones_like(x), x - x.mean()])
     dof = len(x) - 2
     weights = np.ones_like(y) if errors is None else 1 / errors**2
-    coefficients, residuals = _weighted(design, y, weights)
+    coefficients, residuals = _weighted(design, y, weights=weights)
     if dof < 1:
         return float(coefficients[1]), np.inf, 0
     if errors is not None:
         leverage = np.linalg.solve(design.T @ (weights[:, None] * design), design.T @ (weights[:, None] ** 2 * design))
         excess = float((weights * residuals**2).sum() - dof) / float(weights.sum() - np.trace(leverage))
         weights = 1 / (errors**2 + max(excess, 0.0))
-        coefficients, residuals = _weighted(design, y, weights)
+        coefficients, residuals = _weighted(design, y, weights=weights)
     scatter = float((weights * residuals**2).sum() / dof)
     if errors is not None:
         scatter = max(scatter, 1.0)  # optima that lie on a line by luck are no surer than each of them
@@ -118,7 +128,7 @@ def meta_slope(x: FloatArray, y: FloatArray, *, errors: FloatArray | None = None
     return float(coefficients[1]), float(np.sqrt(variance)), dof
 
 
-def _weighted(design: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _weighted(design: FloatArray, y: FloatArray, *, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     root = np.sqrt(weights)
     coefficients = np.asarray(np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0], dtype=np.float64)
     return coefficients, y - design @ coefficients
@@ -163,8 +173,8 @@ def equivalence(
 
 def _inside(count: int) -> str:
     """How many budgets have an optimum, in words."""
-    found = {0: "no budget has", 1: "only one budget has"}.get(count, f"{count} budgets have")
-    return f"{found} an optimum inside {'its' if count < 2 else 'their'} grid"
+    subject = {0: "no budget has", 1: "only one budget has"}.get(count, f"{count} budgets have")
+    return f"{subject} an optimum inside {'its' if count < 2 else 'their'} grid"
 
 
 def judge_stability(
@@ -175,7 +185,7 @@ def judge_stability(
 ) -> Stability:
     """Regress log R* on log N over the budgets with an optimum inside their grid, and test the slope.
 
-    Given optima, found elsewhere, stand for themselves.
+    Given optima, measured elsewhere, stand for themselves.
 
     Args:
         budgets: Fitted budgets.
@@ -192,7 +202,7 @@ def judge_stability(
         verdict="cannot tell",
         reason=f"{_inside(len(sizes))}; a slope needs at least two",
     )
-    if len(sizes) < 2 or decades < 1e-6:
+    if len(sizes) < 2 or decades < ROUNDING:
         return unknown
     slope, stderr, dof = meta_slope(sizes, ratios, errors=errors)
     if dof < 1:
@@ -207,7 +217,7 @@ def judge_stability(
             name,
             target,
             slope=slope,
-            stderr=max(stderr, 1e-12),
+            stderr=max(stderr, LEAST_STDERR),
             dof=dof,
             confidence=confidence,
             enough_span=enough,
@@ -216,8 +226,8 @@ def judge_stability(
         for name, (target, source) in targets.items()
     )
     verdict = VERDICTS[tests[0].verdict]
-    left_out = _leave_one_out(sizes, ratios, errors)
-    reason = _reason(verdict, interval_text(slope, low, high), enough=enough, decades=decades)
+    left_out = _leave_one_out(sizes, ratios, errors=errors)
+    reason = _reason(verdict, interval_text(slope, low=low, high=high), enough=enough, decades=decades)
     if verdict == "moves" and len(left_out) and left_out.min() < 0 < left_out.max():
         reason += f"; yet leaving one budget out it lies between {left_out.min():+.2f} and {left_out.max():+.2f}"
     return replace(unknown, gamma=slope, low=low, high=high, verdict=verdict, reason=reason, tests=tests)
@@ -229,21 +239,21 @@ def compare_routes(stability: Stability, *, joint: Slope | None, windows: Sequen
     The verdict becomes `cannot tell` where the joint law's interval is disjoint from that over the optima, or where by
     either route another window says the opposite or puts gamma outside the interval.
     """
-    told = replace(stability, others=(*((joint,) if joint else ()), *windows))
+    compared = replace(stability, others=(*((joint,) if joint else ()), *windows))
     changed = _changed(joint, windows, route=JOINT)
     own = optima_slope(stability, window=0.0)
     if own is None:
         if joint is None:
-            return told
+            return compared
         alone = f"{stability.reason}; the joint law alone says {joint}"
-        return replace(told, reason=f"{alone}, but {changed}" if changed else alone)
+        return replace(compared, reason=f"{alone}, but {changed}" if changed else alone)
     if joint is not None and (joint.high < own.low or own.high < joint.low):
         reason = f"over the optima {stability.reason}, yet the joint law says {joint}: the two exclude each other"
-        return replace(told, verdict="cannot tell", reason=reason)
+        return replace(compared, verdict="cannot tell", reason=reason)
     for words in (_changed(own, windows, route=OPTIMA), changed and f"the joint law's gamma is no sounder: {changed}"):
         if words:
-            return replace(told, verdict="cannot tell", reason=f"{stability.reason}; yet {words}")
-    return told
+            return replace(compared, verdict="cannot tell", reason=f"{stability.reason}; yet {words}")
+    return compared
 
 
 def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> str:
@@ -259,7 +269,7 @@ def _changed(slope: Slope | None, windows: Sequence[Slope], *, route: str) -> st
     return ""
 
 
-def interval_text(gamma: float, low: float, high: float) -> str:
+def interval_text(gamma: float, *, low: float, high: float) -> str:
     """Gamma with its interval, as every sentence says it."""
     return f"gamma = {gamma:+.2f} ({low:+.2f} to {high:+.2f})"
 
@@ -281,37 +291,34 @@ def optima_slope(stability: Stability, *, window: float) -> Slope | None:
     return Slope(route=OPTIMA, window=window, gamma=gamma, low=low, high=high, verdict=stability.verdict)
 
 
-def _leave_one_out(sizes: FloatArray, ratios: FloatArray, errors: FloatArray | None) -> FloatArray:
-    """Slope without each budget in turn; empty with fewer than four."""
-    if len(sizes) < 4:
+def _leave_one_out(sizes: FloatArray, ratios: FloatArray, *, errors: FloatArray | None) -> FloatArray:
+    """Slope without each budget in turn; empty where fewer than `MIN_BUDGETS` would be left."""
+    if len(sizes) <= MIN_BUDGETS:
         return np.empty(0)
     kept = ~np.eye(len(sizes), dtype=bool)
     return np.array([meta_slope(sizes[k], ratios[k], errors=None if errors is None else errors[k])[0] for k in kept])
 
 
 def _optima(budgets: Sequence[BudgetFit]) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Log N, log R* and its standard error for the budgets that have one; no errors for optima found elsewhere."""
+    """Log N, log R* and its standard error for the budgets that have one; no errors for optima measured elsewhere."""
     given = all(fit.r_star.status == "given" for fit in budgets)
-    found = [fit for fit in budgets if given or fit.r_star.status == "optimum"]
-    sizes = np.log([fit.params_mean for fit in found])
-    ratios = np.log([fit.best.ratio if given else fit.r_star.value or np.nan for fit in found])
-    return sizes, ratios, None if given else _pooled_errors(found)
+    optima = [fit for fit in budgets if given or fit.r_star.status == "optimum"]
+    sizes = np.log([fit.params_mean for fit in optima])
+    ratios = np.log([fit.best.ratio if given else fit.r_star.value or np.nan for fit in optima])
+    return sizes, ratios, None if given else _pooled_errors(optima)
 
 
-def _pooled_errors(found: Sequence[BudgetFit]) -> FloatArray:
-    """Each budget's standard error of log R*, its few residuals replaced by the relative noise of all budgets together.
-
-    A budget of seven shapes knows its own noise only from four degrees of freedom; weights made of that would favour
-    the budgets that happen to look quiet.
-    """
-    errors = np.array([fit.r_star.log_stderr or 0.0 for fit in found])
-    curves = [fit.curve for fit in found if fit.curve is not None]
+def _pooled_errors(optima: Sequence[BudgetFit]) -> FloatArray:
+    """Each budget's standard error of log R*, its few residuals replaced by the relative noise of all budgets."""
+    # a budget of seven shapes knows its own noise only from four degrees of freedom; weights made of that would favour
+    # the budgets that happen to look quiet
+    errors = np.array([fit.r_star.log_stderr or 0.0 for fit in optima])
+    curves = [fit.curve for fit in optima if fit.curve is not None]
     noise = np.array([(curve.error or curve.rmse) / (curve.loss_min or np.nan) for curve in curves])
     freedom = np.array([curve.error_dof or curve.num_shapes - curve.num_coefficients for curve in curves])
-    if not curves or len(curves) < len(found) or not (freedom > 0).all() or not (noise > 0).all():
-        return np.asarray(np.maximum(errors, 1e-6), dtype=np.float64)
-    pooled = np.sqrt((freedom * noise**2).sum() / freedom.sum())
-    return np.asarray(np.maximum(errors * pooled / noise, 1e-6), dtype=np.float64)
+    if curves and len(curves) == len(optima) and (freedom > 0).all() and (noise > 0).all():
+        errors = errors * np.sqrt((freedom * noise**2).sum() / freedom.sum()) / noise
+    return np.asarray(np.maximum(errors, LEAST_LOG_STDERR), dtype=np.float64)
 
 
 def _reason(verdict: str, interval: str, *, enough: bool, decades: float) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,19 @@ from interlaw.errors import InterlawError
 from interlaw.laws.forms import OWN_TOKENS, own_tokens
 from interlaw.laws.grouping import averages
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import HUBER_MULTIPLE, LEVEL, NUM_GRID_POINTS, ROUNDING, TINY, Settings
+from interlaw.laws.solve import median_scale
 
 # Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
-QUADRATIC = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
+SIZE_ONLY = ((0, 0), (1, 0), (2, 0))
+QUADRATIC = (*SIZE_ONLY, (0, 1), (0, 2), (1, 1))
 FORMS = (QUADRATIC, (*QUADRATIC, (0, 3)), (*QUADRATIC, (1, 2)))
 WINDOWS = (2.0, 3.0, 4.0)  # factors of N; the narrowest that holds enough shapes: a wider surface is no quadratic
 MIN_SHAPES = 10  # three degrees of freedom beyond the largest form
-LEVEL = 0.9
-_HUBER = 1.345  # 95% efficient under normal errors (Huber 1981)
-_GRID = 401
-_FLAT = 0.05  # level of the F test against a surface without R
+MIN_RATIOS = 5  # a cubic and one degree of freedom
+TOKEN_TERMS = 4  # t, t^2, n t and r t of a design
+TAILS = (1 - Settings.confidence) / 2, (1 + Settings.confidence) / 2
+MOST_LEVERAGE = 0.99  # a residual is inflated tenfold at most: that of a shape which its own fit goes through is noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,11 @@ class Shapes:
 
 
 def surface_optima(
-    columns: Mapping[str, Any], *, sizes: Sequence[float] | None = None, num_bootstrap: int = 1000, seed: int = 0
+    columns: Mapping[str, Any],
+    *,
+    sizes: Sequence[float] | None = None,
+    num_bootstrap: int = Settings.num_bootstrap,
+    seed: int = 0,
 ) -> tuple[SurfaceOptimum, ...]:
     """R* over a table's sizes.
 
@@ -99,7 +107,7 @@ def surface_optima(
     shapes = read_shapes(columns)
     if sizes is None:
         low, high = shapes.n.min() + np.log(WINDOWS[0]), shapes.n.max() - np.log(WINDOWS[0])
-        sizes = [float(np.exp(n)) for n in np.arange(low, high + 1e-9, np.log(2))]
+        sizes = [float(np.exp(n)) for n in np.arange(low, high + ROUNDING, np.log(2))]
     rng = np.random.default_rng(seed)
     return tuple(optimum_at(shapes, size, num_bootstrap=num_bootstrap, rng=rng) for size in sizes)
 
@@ -133,44 +141,44 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     place = next((i for i, count in enumerate(counts) if count >= MIN_SHAPES), len(WINDOWS) - 1)
     rows = away <= np.log(WINDOWS[place])
 
-    def result(status: str, **found: Any) -> SurfaceOptimum:
-        size, window = float(params), WINDOWS[place]
-        return SurfaceOptimum(params=size, num_shapes=counts[place], window=window, status=status, **found)
-
+    result = partial(SurfaceOptimum, params=float(params), num_shapes=counts[place], window=WINDOWS[place])
     n, r, y = shapes.n[rows] - np.log(params), shapes.r[rows], shapes.y[rows]
     t = None if shapes.t is None else shapes.t[rows]
-    extra = 0 if t is None else 4
-    if counts[place] < MIN_SHAPES + extra or len(np.unique(np.round(r, 6))) < 5 or n.min() > 0 or n.max() < 0:
-        return result("too_few_shapes")
+    needed = MIN_SHAPES + (0 if t is None else TOKEN_TERMS)
+    num_ratios = len(np.unique(np.round(r, 6)))  # equal to a millionth is equal
+    if counts[place] < needed or num_ratios < MIN_RATIOS or n.min() > 0 or n.max() < 0:
+        return result(status="too_few_shapes")
     centre = float(r.mean())
-    grid = np.linspace(r.min() - centre, r.max() - centre, _GRID)
-    designs = [design(n, r - centre, t, form) for form in FORMS]
+    grid = np.linspace(r.min() - centre, r.max() - centre, NUM_GRID_POINTS)
+    designs = [design(n, r - centre, t=t, form=form) for form in FORMS]
     fits = [_fit(X, y) for X in designs]
-    if _is_flat(n, y, t, designs[0], fits[0]):
-        return result("flat", rms=fits[0].rms)
+    if _is_flat(n, y, t=t, X=designs[0], full=fits[0]):
+        return result(status="flat", rms=fits[0].rms)
     zeros = np.zeros_like(grid)
-    slices = [design(zeros, grid, None if t is None else zeros, form) for form in FORMS]  # at N0
+    slices = [design(zeros, grid, t=None if t is None else zeros, form=form) for form in FORMS]  # at N0
     least = [int(np.argmin(at @ fit.b)) for at, fit in zip(slices, fits, strict=True)]
     draws = np.concatenate(
         [np.argmin(at @ fit.draws(num_bootstrap, rng), axis=0) for at, fit in zip(slices, fits, strict=True)]
     )
-    inside = [0 < place < _GRID - 1 for place in least]
+    inside = [0 < place < NUM_GRID_POINTS - 1 for place in least]
     if sum(inside) < 2:  # two of three forms do not turn
-        return result("edge", rms=fits[0].rms)
+        return result(status="edge", rms=fits[0].rms)
     low, high = (
-        float(np.exp(np.interp(end, np.arange(_GRID), grid) + centre)) if 0 < end < _GRID - 1 else None
-        for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        float(np.exp(np.interp(end, np.arange(NUM_GRID_POINTS), grid) + centre))
+        if 0 < end < NUM_GRID_POINTS - 1
+        else None
+        for end in np.quantile(draws, TAILS)
     )
     if low is None or high is None:
-        return result("open", low=low, high=high, rms=fits[0].rms)
+        return result(status="open", low=low, high=high, rms=fits[0].rms)
     best = np.mean([grid[place] for place, turns in zip(least, inside, strict=True) if turns])
     return result(
-        "optimum",
+        status="optimum",
         ratio=float(np.exp(best + centre)),
         low=low,
         high=high,
-        log_stderr=float(np.log(high / low) / (2 * special.ndtri((1 + LEVEL) / 2))),
-        curvature=float(fits[0].b[4]),
+        log_stderr=float(np.log(high / low) / (2 * special.ndtri(TAILS[1]))),
+        curvature=float(fits[0].b[QUADRATIC.index((0, 2))]),
         rms=fits[0].rms,
     )
 
@@ -200,28 +208,34 @@ def _fit(X: FloatArray, y: FloatArray) -> _Fit:
     for _ in range(20):  # converges in fewer; each step is a small solve
         solver = np.linalg.pinv(X * w[:, None] ** 0.5) * w**0.5
         e = y - X @ (solver @ y)
-        scale = max(float(np.median(np.abs(e))) / 0.6745, 1e-12)
-        w = np.minimum(1.0, _HUBER * scale / np.maximum(np.abs(e), 1e-300))
+        scale = max(median_scale(e), 1e-12)  # of log loss, where every shape lies on the surface
+        w = np.minimum(1.0, HUBER_MULTIPLE * scale / np.maximum(np.abs(e), TINY))
     dof = len(y) - X.shape[1]
-    leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, 0.99)
     # Huber's scale: clipped residuals are too small by the share of them that is clipped
     rms = float(np.sqrt((w * e) @ (w * e) / dof) / max(float((w >= 1).mean()), 0.5))
-    return _Fit(solver @ y, w, solver, e / np.sqrt(1 - leverage), rms, dof)
+    return _Fit(solver @ y, w, solver, inflated(e, X=X, solver=solver), rms, dof)
 
 
-def _is_flat(n: FloatArray, y: FloatArray, t: FloatArray | None, X: FloatArray, full: _Fit) -> bool:
+def inflated(residual: FloatArray, *, X: FloatArray, solver: FloatArray) -> FloatArray:
+    """Residuals over sqrt(1 - leverage): as large as the errors that they are left of, (n,)."""
+    leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, MOST_LEVERAGE)
+    return np.asarray(residual / np.sqrt(1 - leverage), dtype=np.float64)
+
+
+def _is_flat(n: FloatArray, y: FloatArray, *, t: FloatArray | None, X: FloatArray, full: _Fit) -> bool:
     """Whether the terms of R gain no more than chance: F test against the surface without them, at the same weights."""
-    smaller = design(n, np.zeros_like(n), t, ((0, 0), (1, 0), (2, 0)))
+    smaller = design(n, np.zeros_like(n), t=t, form=SIZE_ONLY)
     root = np.sqrt(full.w)
     rest, all_terms = (
         float(((root * y - root[:, None] * A @ np.linalg.lstsq(root[:, None] * A, root * y, rcond=None)[0]) ** 2).sum())
         for A in (smaller, X)
     )
     added = X.shape[1] - smaller.shape[1]
-    return bool(special.fdtrc(added, full.dof, max(0.0, rest - all_terms) / added / max(full.rms, 1e-150) ** 2) > _FLAT)
+    ratio = max(0.0, rest - all_terms) / added / max(full.rms, 1e-150) ** 2  # whose square is no underflow
+    return bool(special.fdtrc(added, full.dof, ratio) > LEVEL)
 
 
-def design(n: FloatArray, r: FloatArray, t: FloatArray | None, form: Sequence[tuple[int, int]]) -> FloatArray:
+def design(n: FloatArray, r: FloatArray, *, t: FloatArray | None = None, form: Sequence[tuple[int, int]]) -> FloatArray:
     """Columns of a form at shapes."""
     columns = [n**i * r**j for i, j in form]
     if t is not None:

@@ -78,7 +78,7 @@ class Runs:
             shapes share one) and the interaction columns (NaN where a run was not measured).
         cells: The same rows as the table has them, every column.
         spends_tokens: What is spent counts the tokens too: training FLOPs.
-        told: What was done with the rows that a reader would want to know, a sentence each.
+        notes: What was done with the rows that a reader would want to know, a sentence each.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
         left_out: What was dropped.
         view: The view of the interaction columns, by the table's own account; empty when it does not say.
@@ -87,7 +87,7 @@ class Runs:
     frame: pd.DataFrame
     cells: pd.DataFrame
     spends_tokens: bool
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
     rate_edges: int
     left_out: LeftOut
     view: str
@@ -128,7 +128,7 @@ def read_runs(
         _check_positive(columns[name][done])
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
-    columns, told = _with_budgets(columns, tolerance=budget_tolerance)
+    columns, inferred = _with_budgets(columns, tolerance=budget_tolerance)
     run_name = next((name for name in RUN_NAMES if name in cells), None)
     named = {} if run_name is None else {"run": text_of(cells[run_name][done])}
     treatments = set(text_of(cells["treatment"])) if "treatment" in cells else set()
@@ -143,7 +143,7 @@ def read_runs(
         frame=kept.filter(items=["budget", *REQUIRED, "spent", "train_tokens", "seed", *MEASURED]),
         cells=cells.loc[kept.index],
         spends_tokens="budget_kind" in cells and "train_flops" in text_of(cells["budget_kind"]),
-        told=(*told, *late, *searched, *copied, *unshared),
+        notes=(*inferred, *late, *searched, *copied, *unshared),
         rate_edges=edges + _searched_edges(kept),
         left_out=LeftOut(
             num_rows=len(status),
@@ -160,16 +160,16 @@ def read_runs(
 
 
 def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The columns with the budget of each row, and what to tell where it was inferred."""
+    """The columns with the budget of each row, and what to say where it was inferred."""
     if "budget" in columns:
         return columns, ()
     params, width = (columns[name].to_numpy() for name in ("params", "width"))
     budget, widest = infer_budgets(params, width, tolerance=tolerance)
-    told = (
+    note = (
         f"the table has no column budget: runs within {widest:.0%} of each other's parameters count as one budget "
         "(budget_tolerance= or --budget-tolerance sets it)"
     )
-    return columns.assign(budget=budget), (told,)
+    return columns.assign(budget=budget), (note,)
 
 
 def _cells(table: Columns) -> pd.DataFrame:
@@ -199,27 +199,27 @@ def _column(values: Any) -> pd.Series[Any]:
 
 def _one_view(cells: pd.DataFrame) -> str:
     """The view that the column of that name says; empty without one."""
-    found = sorted(set(text_of(cells["view"]))) if "view" in cells else [""]
-    if len(found) > 1:
-        raise InterlawError(f"expected interaction of one view, found {', '.join(found)} in column view; keep one")
-    return str(found[0])
+    views = sorted(set(text_of(cells["view"]))) if "view" in cells else [""]
+    if len(views) > 1:
+        raise InterlawError(f"expected interaction of one view, found {', '.join(views)} in column view; keep one")
+    return str(views[0])
 
 
 def _of_treatment(cells: pd.DataFrame, treatment: str | None) -> pd.DataFrame:
     """The rows of one learning-rate treatment."""
     values = text_of(cells["treatment"]) if "treatment" in cells else np.array([])
-    found = sorted(set(values))
-    if treatment is None and len(found) < 2:
+    treatments = sorted(set(values))
+    if treatment is None and len(treatments) < 2:
         return cells
     if treatment is None:
         raise InterlawError(
-            f"expected one learning-rate treatment, found {', '.join(found)}: shapes compared across treatments "
+            f"expected one learning-rate treatment, found {', '.join(treatments)}: shapes compared across treatments "
             "confound shape with tuning; choose one with treatment= (--treatment)"
         )
-    if not found:
+    if not treatments:
         raise InterlawError(f"expected a column treatment to choose {treatment!r} from, found none: leave it out")
-    if treatment not in found:
-        raise InterlawError(f"expected treatment to be one of {', '.join(found)}, found {treatment!r}")
+    if treatment not in treatments:
+        raise InterlawError(f"expected treatment to be one of {', '.join(treatments)}, found {treatment!r}")
     return cells.take(np.flatnonzero(values == treatment))
 
 
@@ -271,7 +271,7 @@ def _bias(columns: pd.DataFrame, done: BoolArray) -> str:
         return ""
     kept = ratio[done]
     share_deep = float((missing > np.median(kept)).mean())
-    if share_deep >= 2 / 3:
+    if share_deep >= 2 / 3:  # judgement: what lies so often on one side is named by it
         side = "mostly deeper and narrower than the kept ones: the optimum may be pulled towards shallow shapes"
     elif share_deep <= 1 / 3:
         side = "mostly wider and shallower than the kept ones: the optimum may be pulled towards deep shapes"

@@ -9,14 +9,14 @@ from interlaw.laws.contexts import Contexts, labels
 from interlaw.laws.grouping import averages
 from interlaw.laws.partial import Clusters, Projection, answered, orders_within
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import NUM_GRID_POINTS
 
 MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation is seen with 80% power
 MIN_SOURCES = 3  # to studentise over
 MIN_WITHIN = 5  # degrees of freedom that the means of sources must leave; below, sources are compared with each other
 MIN_SPREAD = 0.1  # standard deviation of log R*: optima within 10% of each other have nothing to track
 MIN_SHAPES = 6  # a cubic with two residuals
-DEGREE = 3
-NUM_POINTS = 401  # of the grid in log R: steps of 1% over a range of a factor 50
+DEGREE = 3  # as of the loss curves: the two sides of the top may differ
 
 
 def efficient_ratio(contexts: Contexts, view: str) -> tuple[FloatArray, FloatArray]:
@@ -36,10 +36,10 @@ def efficient_ratio(contexts: Contexts, view: str) -> tuple[FloatArray, FloatArr
             continue
         score = np.mean([-CLAIMED[name][0] * _standardised(rows[name].to_numpy()) for name in measured], axis=0)
         x = rows["log_ratio"].to_numpy()
-        grid = np.linspace(x.min(), x.max(), NUM_POINTS)
+        grid = np.linspace(x.min(), x.max(), NUM_GRID_POINTS)
         curve = np.polynomial.Polynomial.fit(x, score, DEGREE)
         top = int(np.argmax(curve(grid)))
-        ratios[one], inside[one] = grid[top], 0 < top < NUM_POINTS - 1
+        ratios[one], inside[one] = grid[top], 0 < top < NUM_GRID_POINTS - 1
     return ratios, inside
 
 
@@ -63,7 +63,7 @@ def tracking(
     source may share a shift, so its means are taken out and pairings permuted within sources, where they have budgets
     enough. Else the statistic is studentised over sources: sum_s g_s / sqrt(sum_s g_s^2), g the mean distance to all
     contexts minus the distance to the own, D = sum |difference| up to a constant. The treatments of a budget share its
-    seeds, so they count as one context, their mean. The error of finding R of interaction is part of the scatter of
+    seeds, so they count as one context, their mean. The error of estimating R of interaction is part of the scatter of
     contexts.
     """
     asked = ask("C3", "tracking", quantity="efficiency", view=view)
@@ -90,12 +90,14 @@ def tracking(
     if min(loss.std(), interaction.std()) < MIN_SPREAD:
         return not_testable(asked, "R* is nearly the same in all contexts: there is nothing to track")
     sums = Clusters(clusters)
-    orders = np.concatenate(list(orders_within(source * 0 if many else source, rows, num_permutations, rng)))
+    orders = np.concatenate(
+        list(orders_within(source * 0 if many else source, rows, num_permutations=num_permutations, rng=rng))
+    )
     units = int(clusters.max())
     return answered(
         asked,
         effect=float(np.corrcoef(loss, interaction)[0, 1]),
-        error=max(1 / np.sqrt(drift.dof - 2), sums.error(loss, interaction, units)),
+        error=max(1 / np.sqrt(drift.dof - 2), sums.error(loss, interaction, units=units)),
         observed=sums.studentised(_gains(loss, interaction[None]))[0],
         permuted=sums.studentised(_gains(loss, drift(interaction[orders]))),
         confidence=confidence,

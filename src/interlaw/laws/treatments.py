@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from math import log
 
 import numpy as np
 import pandas as pd
 
 from interlaw.errors import InterlawError
-from interlaw.laws.budget_fit import Settings, budget_curve
+from interlaw.laws.budget_fit import budget_curve
 from interlaw.laws.claim import Claim
 from interlaw.laws.claims import FittedTable, judge_together
 from interlaw.laws.fit import fit_law
@@ -18,15 +18,17 @@ from interlaw.laws.grouping import group_shapes
 from interlaw.laws.loss_curve import LossCurve, grid
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import Settings
+from interlaw.laws.stability import judged
 from interlaw.laws.table import Columns, read_runs
-from interlaw.plain import plain
+from interlaw.plain import Json, plain
 
 SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class TreatedBudget(BudgetFit):
-    """One budget under one treatment: what `fit_law` finds of it."""
+    """One budget under one treatment: what `fit_law` says of it."""
 
     treatment: str
 
@@ -42,8 +44,8 @@ class TreatmentDifference:
         factor: R*(second) / R*(first); None unless both are optima inside the grid.
         low: Lower end of its interval; None where the data set no bound.
         high: Upper end, likewise.
-        verdict: `moves` (the interval leaves out 1), `same` (it lies within a factor of `SAME_FACTOR`) or
-            `cannot tell`.
+        verdict: `same` (the interval lies within a factor of `SAME_FACTOR`, even one that leaves out 1), `moves` (it
+            leaves out 1) or `cannot tell`.
         loss_change: Lowest loss on the curve, second relative to first, minus 1; negative where the second is better.
         loss_change_low: Lower end of its interval.
         loss_change_high: Upper end.
@@ -84,7 +86,7 @@ class TreatmentComparison:
     warnings: tuple[str, ...]
     confidence: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Everything as plain values for JSON."""
         return dict(plain(self))
 
@@ -143,18 +145,19 @@ def compare_treatments(
             f"expected final trials of {', '.join(sorted(missing))}, found none: finish the sweep first"
         )
     parts: list[FittedTable] = []
-    found: dict[tuple[float, str], tuple[TreatedBudget, LossCurve | None]] = {}
-    settings: dict[str, Any] = {"confidence": confidence, "seed": seed, "num_bootstrap": num_bootstrap}
+    treated: dict[tuple[float, str], tuple[TreatedBudget, LossCurve | None]] = {}
+    settings = Settings(confidence=confidence, num_bootstrap=num_bootstrap)
     for treatment in treatments:
-        fit = fit_law(final, treatment=treatment, **settings)
+        fit = fit_law(final, treatment=treatment, confidence=confidence, seed=seed, num_bootstrap=num_bootstrap)
         parts.append(FittedTable(source="", treatment=treatment, table=final, fit=fit))
-        for each, curve in zip(fit.budgets, _curves(final, treatment, **settings), strict=True):
-            found[each.budget, treatment] = TreatedBudget(treatment=treatment, **vars(each)), curve
-    levels = sorted({budget for budget, _ in found})
-    pairs = [[found.get((level, each)) for each in pair] for level in levels for pair in combinations(treatments, 2)]
+        curves = _curves(final, treatment, settings=settings, seed=seed)
+        for each, curve in zip(fit.budgets, curves, strict=True):
+            treated[each.budget, treatment] = TreatedBudget(treatment=treatment, **vars(each)), curve
+    levels = sorted({budget for budget, _ in treated})
+    pairs = [[treated.get((level, each)) for each in pair] for level in levels for pair in combinations(treatments, 2)]
     return TreatmentComparison(
         treatments=treatments,
-        budgets=tuple(found[level, each][0] for level in levels for each in treatments if (level, each) in found),
+        budgets=tuple(treated[level, each][0] for level in levels for each in treatments if (level, each) in treated),
         differences=tuple(_difference(one, two, confidence=confidence) for one, two in pairs if one and two),
         costs=tuple(_cost(runs[runs["treatment"] == treatment], treatment) for treatment in treatments),
         claims=judge_together(parts, num_permutations=num_bootstrap, seed=seed),
@@ -163,12 +166,9 @@ def compare_treatments(
     )
 
 
-def _curves(
-    table: pd.DataFrame, treatment: str, *, confidence: float, num_bootstrap: int, seed: int
-) -> list[LossCurve | None]:
+def _curves(table: pd.DataFrame, treatment: str, *, settings: Settings, seed: int) -> list[LossCurve | None]:
     """The loss curve of each budget, with draws of its own."""
     shapes = group_shapes(read_runs(table, treatment=treatment))
-    settings = Settings(confidence=confidence, num_bootstrap=num_bootstrap)
     rng = np.random.default_rng([seed, *treatment.encode()])
     return [budget_curve(shapes, own, settings=settings, rng=rng)[0] for own in shapes.by_budget()]
 
@@ -178,11 +178,16 @@ def _difference(
 ) -> TreatmentDifference:
     """One pair in one budget."""
     (first, curve), (second, other) = one, two
-    names: dict[str, Any] = {"budget": first.budget, "first": first.treatment, "second": second.treatment}
     a, b = first.r_star.value, second.r_star.value
-    factor = None if a is None or b is None else b / a
+    unknown = TreatmentDifference(
+        budget=first.budget,
+        first=first.treatment,
+        second=second.treatment,
+        factor=None if a is None or b is None else b / a,
+        verdict="cannot tell",
+    )
     if curve is None or other is None or not len(curve.draws) or not len(other.draws):
-        return TreatmentDifference(**names, factor=factor, verdict="cannot tell")
+        return unknown
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     # of log R*(second) - log R*(first) over paired draws, each known to lie between two ends
     (first_low, first_high), (second_low, second_high) = _minimum_bounds(curve), _minimum_bounds(other)
@@ -193,12 +198,12 @@ def _difference(
     change = other.predict(grid(other)).min() / curve.predict(grid(curve)).min() - 1
     drawn = other.predict_draws(grid(other)).min(axis=1) / curve.predict_draws(grid(curve)).min(axis=1) - 1
     change_low, change_high = np.quantile(drawn, tails)
-    return TreatmentDifference(
-        **names,
-        factor=factor,
+    verdict = judged(low, high, margin=log(SAME_FACTOR))
+    return replace(
+        unknown,
         low=None if np.isinf(low) else float(np.exp(low)),
         high=None if np.isinf(high) else float(np.exp(high)),
-        verdict=_verdict(low, high),
+        verdict="moves" if verdict == "different" else verdict,
         loss_change=float(change),
         loss_change_low=float(change_low),
         loss_change_high=float(change_high),
@@ -210,14 +215,6 @@ def _minimum_bounds(curve: LossCurve) -> tuple[FloatArray, FloatArray]:
     drawn, first, last = curve.turns, curve.x[0], curve.x[-1]
     low = np.where(drawn < first, -np.inf, np.minimum(drawn, last))
     return low, np.where(drawn > last, np.inf, np.maximum(drawn, first))
-
-
-def _verdict(low: float, high: float) -> str:
-    """In words: away from no change, surely small, or neither."""
-    if low > 0 or high < 0:
-        return "moves"
-    margin = float(np.log(SAME_FACTOR))
-    return "same" if -margin < low and high < margin else "cannot tell"
 
 
 def _cost(runs: pd.DataFrame, treatment: str) -> TreatmentCost:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar
-from interlaw.laws.stability import JOINT
+from interlaw.laws.stability import JOINT, MIN_BUDGETS, interval_text
 from interlaw.size import format_size
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
 
+MOST_STEPS = 3  # as many as a reader takes on
 _MET = 0.02  # sizes whose mean is as near to the budget move the loss by less than anyone asks of a shape
 
 
@@ -66,9 +67,9 @@ def status_text(star: RStar) -> str:
 def _best(fit: LawFit) -> str:
     if all(each.r_star.status == "given" for each in fit.budgets):
         return f"{len(fit.budgets)} optima are given, and nothing here checks them. {_moves(fit)}"
-    found = [each for each in fit.budgets if each.r_star.status == "optimum"]
+    optima = [each for each in fit.budgets if each.r_star.status == "optimum"]
     largest = fit.budgets[-1]
-    if not found:
+    if not optima:
         best = (largest.best.depth, largest.best.width)
         near = [f"{point.depth} x {point.width}" for point in largest.near_best if (point.depth, point.width) != best]
         within = f"{100 * fit.delta:.2g}% of it"
@@ -78,7 +79,7 @@ def _best(fit: LawFit) -> str:
             f"but {largest.r_star.reason}. "
             + (f"Within {within}: {listed(near)}." if near else f"No other shape is within {within}.")
         )
-    most = found[-1]
+    most = optima[-1]
     extra = "" if most is largest else f" At {_budget(largest)} there is no optimum: {largest.r_star.reason}."
     return (
         f"At {_budget(most)} the loss is lowest near R = depth / width = {most.r_star.value:.3g} "
@@ -106,7 +107,7 @@ def _moves(fit: LawFit) -> str:
     return {
         "stable": "The best ratio stays put as the budget grows.",
         "moves": "The best ratio moves as the budget grows.",
-        "cannot tell": "Whether the best ratio stays put as the budget grows cannot be told.",
+        "cannot tell": "These runs cannot tell whether the best ratio stays put as the budget grows.",
     }[fit.stability.verdict]
 
 
@@ -139,15 +140,15 @@ def _interaction(fit: LawFit) -> str:
         for verdict, opening in _OPENINGS.items()
         if any(claim.verdict == verdict for claim in tested)
     ]
-    untold = [claim for claim in tested if claim.verdict == "cannot tell"]
-    if untold:
-        parts.append(f"{len(untold)} of {len(tested)} tests cannot tell{_power(untold)}.")
+    unsure = [claim for claim in tested if claim.verdict == "cannot tell"]
+    if unsure:
+        parts.append(f"{len(unsure)} of {len(tested)} tests cannot tell{_power(unsure)}.")
     return " ".join(parts)
 
 
-def _power(untold: Sequence[Claim]) -> str:
+def _power(unsure: Sequence[Claim]) -> str:
     """The correlation that the sharpest of the tests would have shown; a perfect one is out of reach of them all."""
-    sharpest = min((claim.detectable for claim in untold if claim.detectable is not None), default=None)
+    sharpest = min((claim.detectable for claim in unsure if claim.detectable is not None), default=None)
     if sharpest is None:
         return ""
     if sharpest > 0.995:  # reads 1.00
@@ -166,7 +167,7 @@ def _named(claim: Claim) -> str:
 
 
 def _next(fit: LawFit) -> str:
-    """The runs that would settle most, at most three."""
+    """The runs that would settle most, at most `MOST_STEPS`."""
     if all(each.r_star.status == "given" for each in fit.budgets):
         return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
     steps = _wider_grids(fit)
@@ -179,21 +180,21 @@ def _next(fit: LawFit) -> str:
         steps.append(_more_budgets(fit))
     if not steps:
         return "Nothing more is needed to answer these questions; a larger budget would test the law."
-    return f"Run {'; '.join(steps[:3])}."
+    return f"Run {'; '.join(steps[:MOST_STEPS])}."
 
 
 def _wider_grids(fit: LawFit) -> list[str]:
     """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
     steps = []
     for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
-        found = [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
-        bottom = [each for each in found if side == "low" and min(point.depth for point in each.points) <= 1]
+        beyond = [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
+        bottom = [each for each in beyond if side == "low" and min(point.depth for point in each.points) <= 1]
         if bottom:
             steps.append(
                 f"larger budgets, longer training or another learning rate than at {_sizes(bottom)}, where no shape "
                 "is shallower than one layer"
             )
-        rest = [each for each in found if each not in bottom]
+        rest = [each for each in beyond if each not in bottom]
         if rest:
             steps.append(f"{name} shapes at {_sizes(rest)}")
     return steps
@@ -209,7 +210,7 @@ _LACKS = {
 
 def _more_budgets(fit: LawFit) -> str:
     smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
-    if fit.stability.num_budgets < 3:
+    if fit.stability.num_budgets < MIN_BUDGETS:
         return "at least three budgets with an optimum inside their grid"
     if fit.stability.decades < 1:
         return f"a budget of {format_size(10 * smallest)} or more, for a tenfold span"
@@ -218,18 +219,16 @@ def _more_budgets(fit: LawFit) -> str:
 
 def _details(fit: LawFit) -> tuple[str, ...]:
     """The numbers of the tests, one sentence each."""
-    found = [f"gamma = d log R* / d log N: {fit.stability.reason}."]
+    sentences = [f"gamma = d log R* / d log N: {fit.stability.reason}."]
     if fit.law is not None and fit.law.status == "optimum":
         gamma = fit.law.parameters["gamma"]
-        found.append(
-            f"The joint law of all runs says gamma = {gamma.value:+.2f} ({gamma.low:+.2f} to {gamma.high:+.2f})"
-            + _windows(fit)
-        )
+        interval = interval_text(gamma.value, low=gamma.low, high=gamma.high)
+        sentences.append(f"The joint law of all runs says {interval}{_windows(fit)}")
     pooled = fit.interaction_interval
     if pooled is not None:
         where = f"R = {pooled.low:.3g} to {pooled.high:.3g}" if pooled.low and pooled.high else pooled.reason
-        found.append(f"The interaction interval, found without the loss: {pooled.status}; {where}.")
-    return (*found, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
+        sentences.append(f"The interaction interval, in which the loss plays no part: {pooled.status}; {where}.")
+    return (*sentences, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
 
 
 def _windows(fit: LawFit) -> str:

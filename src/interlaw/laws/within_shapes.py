@@ -53,7 +53,7 @@ def within_shapes(
     if is_constant(y, plain(y)) or is_constant(x, plain(x)):
         return not_testable(asked, "the loss or the quantity is the same for every seed")
     cluster = labels(runs, *BUDGET, "group", "seed") if seed else None
-    left, right = (_weights(blocks, cluster, each) for each in (y, x))
+    left, right = (_weights(each, blocks, cluster=cluster) for each in (y, x))
     alike = labels(runs, *ONE_SHAPE, *seed)  # under all treatments of a source: they are permuted together
     return correlate(
         y * left,
@@ -61,7 +61,7 @@ def within_shapes(
         noise=runs["variance"].to_numpy() * right**2,
         project=_weighted(blocks, right),
         project_loss=_weighted(blocks, left),
-        orders=orders_within(runs["shape"].to_numpy(), alike, num_permutations, rng),
+        orders=orders_within(runs["shape"].to_numpy(), alike, num_permutations=num_permutations, rng=rng),
         confidence=confidence,
         asked=asked,
         clusters=cluster,
@@ -70,13 +70,11 @@ def within_shapes(
     )
 
 
-def _weights(blocks: list[tuple[IntArray, FloatArray]], cluster: IntArray | None, values: FloatArray) -> FloatArray:
-    """One over the noise of each run's seed in its context, relative to the others, (n,); ones without seeds.
-
-    Variances and two-way means are estimated in turn: residuals over one minus their leverage (the equations of
-    restricted maximum likelihood). Log variances are then drawn together as far as chance explains their spread
-    (Smyth 2004): equal seeds keep nearly equal weights.
-    """
+def _weights(values: FloatArray, blocks: list[tuple[IntArray, FloatArray]], *, cluster: IntArray | None) -> FloatArray:
+    """One over the noise of each run's seed in its context, relative to the others, (n,); ones without seeds."""
+    # variances and two-way means are estimated in turn: residuals over one minus their leverage (the equations of
+    # restricted maximum likelihood). Log variances are then drawn together as far as chance explains their spread
+    # (Smyth 2004): equal seeds keep nearly equal weights
     weights = np.ones(len(values))
     if cluster is None:
         return weights
@@ -84,7 +82,9 @@ def _weights(blocks: list[tuple[IntArray, FloatArray]], cluster: IntArray | None
         project = _weighted(blocks, weights)
         left = (project(values * weights) / weights) ** 2
         dof = np.maximum(np.bincount(cluster, weights=1 - project.leverage()), 1.0)
-        log_variance = np.log(np.maximum(np.bincount(cluster, weights=left) / dof, 1e-6 * left.mean()))
+        variance = np.bincount(cluster, weights=left) / dof
+        # no seed counts as less noisy than a thousandth of the others: a single run lies on its own mean
+        log_variance = np.log(np.maximum(variance, 1e-6 * left.mean()))
         log_variance += np.log(dof / 2) - special.digamma(dof / 2)
         chance = special.polygamma(1, dof / 2)
         spread = max(0.0, float(log_variance.var(ddof=1) - chance.mean())) if len(dof) > 1 else 0.0
