@@ -61,6 +61,9 @@ def test_equal_minima_are_the_same_and_loud_noise_cannot_tell() -> None:
     assert quiet.verdict == "same"
     loud = compare(table({"fixed": 0.012, "completep": 0.014}, noise=0.05)).differences[0]
     assert loud.verdict == "cannot tell"
+    sure = compare(table({"fixed": 0.012, "completep": 0.014}, noise=1e-3)).differences[0]
+    assert sure.low > 1  # there is a difference, and it is smaller than any that matters
+    assert sure.verdict == "same"
 
 
 def test_a_minimum_beyond_the_grid_bounds_the_difference_on_one_side() -> None:
