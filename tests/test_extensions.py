@@ -36,16 +36,21 @@ samples = 8
 """
 
 
+def install(site: Path, name: str, entry_points: str) -> None:
+    """Another package's facts, as an installer leaves them."""
+    facts = site / f"{name}-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(entry_points)
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a process in which the other package is installed."""
     site = tmp_path_factory.mktemp("site")
     for name in ("elsewhere.py", "sweep.csv"):
         shutil.copy(ELSEWHERE / name, site / name)
-    facts = site / "elsewhere-1.0.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
-    shutil.copy(ELSEWHERE / "entry_points.txt", facts / "entry_points.txt")
+    install(site, "elsewhere", (ELSEWHERE / "entry_points.txt").read_text())
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -143,6 +148,28 @@ def test_commands_that_cannot_be_loaded_are_left_out_of_the_list(installed: dict
     assert said.startswith("interlaw: expected elsewhere_missing:run")
     completing = {**installed, "_INTERLAW_COMPLETE": "complete_bash", "COMP_WORDS": "interlaw gre", "COMP_CWORD": "1"}
     assert asked(completing)[1:] == ("greet\n", "")
+
+
+def test_what_two_packages_declare_is_refused_with_both_names(installed: dict[str, str], tmp_path: Path) -> None:
+    """A command and a view of one name in two packages: neither is taken, whichever was installed last."""
+    install(
+        tmp_path,
+        "nowhere",
+        "[interlaw.commands]\ngreet = elsewhere:greet\n[interlaw.views]\nlast-position = elsewhere:LAST_POSITION\n",
+    )
+    both = {**installed, "PYTHONPATH": os.pathsep.join([str(tmp_path), installed["PYTHONPATH"]])}
+    status, shown, said = asked(both, "greet", "you")
+    wrong = "expected one package to declare 'greet' in interlaw.commands, found elsewhere and nowhere"
+    assert (status, shown, said) == (2, "", f"interlaw: {wrong}; remove all but one\n")
+    status, shown, said = asked(both, "--help")
+    assert (status, "greet " in shown) == (0, False)
+    assert f"interlaw: left out the command 'greet': {wrong}" in said
+    code = "from interlaw.interaction import VIEWS; print('last-position' in VIEWS); VIEWS['last-position']"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=both, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True\n"
+    assert "declare 'last-position' in interlaw.views, found elsewhere and nowhere; remove all but one" in done.stderr
 
 
 def test_our_own_command_keeps_its_name(installed: dict[str, str]) -> None:

@@ -16,9 +16,9 @@ class Registry(MutableMapping[str, T]):
     """Names of a kind of thing, also of those that installed packages declare as entry points of its group.
 
     `registry[name] = value` adds to this process alone. An entry point (`name = "package.module:value"` under the
-    group in the other package's pyproject.toml) is found in every process, so also by the command line and by a
+    group in the other package's pyproject.toml) is there in every process, so also for the command line and for a
     sweep's workers. Iterating shows what this process knows; `names` also lists the entry points, and
-    `everything` loads them.
+    `everything` loads them. What this package brings keeps its name; one that two packages declare is refused.
 
     Args:
         group: Group of the entry points.
@@ -42,29 +42,32 @@ class Registry(MutableMapping[str, T]):
 
         Raises:
             KeyError: Nothing does.
-            InterlawError: What an installed package declares cannot be loaded.
+            InterlawError: What an installed package declares cannot be loaded, or another package declares it too.
         """
         if name in self._known:
             known = self._known[name]
             own: T = known.load() if isinstance(known, EntryPoint) else known
             return own
-        found = _declared(self.group)[name]
+        declared, package = _declared(self.group)[name], self.package_of(name)
+        if len(declared) > 1:
+            raise InterlawError(
+                f"expected one package to declare {name!r} in {self.group}, found {package}; remove all but one"
+            )
         try:
-            value: T = found.load()
+            value: T = declared[0].load()
         except InterlawError:
             raise
         except (Exception, SystemExit) as error:  # another package's module may do anything when it is imported
-            package = self.package_of(name)
             raise InterlawError(
-                f"expected {found.value}, which {package} declares in {self.group}, to load, found "
+                f"expected {declared[0].value}, which {package} declares in {self.group}, to load, found "
                 f"{type(error).__name__}: {one_line(error)}; update or remove {package}"
             ) from error
         return value
 
     def package_of(self, name: str) -> str:
-        """The installed package that declares the name; interlaw for what this process knows without it."""
-        found = None if name in self._known else _declared(self.group).get(name)
-        return found.dist.name if found and found.dist else "interlaw"
+        """The installed package that declares the name, or all that do; interlaw for what this process knows itself."""
+        declared = [] if name in self._known else _declared(self.group).get(name, [])
+        return " and ".join(sorted(each.dist.name for each in declared if each.dist)) or "interlaw"
 
     def __setitem__(self, name: str, value: T) -> None:
         self._known[name] = value
@@ -92,9 +95,12 @@ class Registry(MutableMapping[str, T]):
 
 
 @cache
-def _declared(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group by name."""
-    return {found.name: found for found in _installed().select(group=group)}
+def _declared(group: str) -> dict[str, list[EntryPoint]]:
+    """The entry points of a group by name: several where packages contradict each other."""
+    declared: dict[str, list[EntryPoint]] = {}
+    for each in _installed().select(group=group):
+        declared.setdefault(each.name, []).append(each)
+    return declared
 
 
 @cache

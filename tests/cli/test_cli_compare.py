@@ -122,6 +122,16 @@ def test_a_model_from_its_config_and_score_comes_first_and_is_written(tmp_path: 
     fails("one --config for --score or --name, found 0", "--score", "31")
 
 
+def test_what_is_written_into_a_table_of_few_columns_is_read_again(tmp_path: Path) -> None:
+    config, table = tmp_path / "config.json", tmp_path / "few.csv"
+    config.write_text(json.dumps(CONFIG))
+    table.write_text("name,protocol,variant,mmlu_pro\nQwen2-7B,5-shot log-likelihood,base,50\n")
+    run("--config", str(config), "--name", "mine", "--score", "31.5", "--write", str(table))
+    text = unwrapped(run("--models", str(table)))
+    assert "added: Qwen2-7B 28x3584" in text
+    assert "added: mine 24x2048, R = 0.0117 below the interval, 31.50 (5-shot log-likelihood, base)" in text
+
+
 def test_another_protocol_is_kept_apart_and_said(tmp_path: Path) -> None:
     results = tmp_path / "r.json"
     results.write_text(

@@ -17,7 +17,6 @@ from interlaw.cli.recommend import recommend
 from interlaw.cli.rerun import rerun
 from interlaw.cli.shapes import shapes
 from interlaw.recommendation.dimensions import CONTEXT, MULTIPLE_OF
-from interlaw.recommendation.recommendation import DELTA
 from interlaw.sweep.rerun import RERUN_TOLERANCE
 
 LAW, SHAPE = signature(laws.fit_law).parameters, signature(recommendation.recommend).parameters
@@ -49,7 +48,6 @@ def test_defaults_are_the_librarys(command: Callable[..., None], library: dict[s
 @pytest.mark.parametrize(
     ("command", "option", "default"),
     [
-        (recommend, "delta", DELTA),
         (recommend, "context", CONTEXT),
         (shapes, "multiple_of", MULTIPLE_OF),
         (rerun, "tolerance", RERUN_TOLERANCE),

@@ -176,7 +176,9 @@ def test_the_answer_says_the_verdict_what_could_be_seen_and_what_goes_along() ->
     assert "not testable at 2.5-5B and 5-10B (0 of 16 models and 0 of 26 models lie inside)" in claim
     bins = [found(built_in(), size) for size in ("0.4-2.5B", "2.5-5B", "5-10B")]
     could = [f"{one.given_params.detectable:.2f}" for one in bins]
-    assert ratio.startswith("At equal size it cannot be told whether R goes with the score. The 14, 11 and 15 families")
+    assert ratio.startswith(
+        "At equal size these models cannot tell whether R goes with the score. The 14, 11 and 15 families"
+    )
     assert f"{could[0]}, {could[1]} and {could[2]} (80% power)" in ratio
     assert f"{found(built_in(), '5-10B', 'log_tokens').pearson.text()} at 5-10B" in tokens
     assert "2.5" not in tokens  # intervals that hold 0
@@ -191,4 +193,4 @@ def test_the_answer_names_a_plain_effect() -> None:
     claim, ratio, tokens = compare_models(rows, interval=(0.03, 0.065)).answer()
     assert "score better: supports at 0.4-2.5B" in claim
     assert ratio.startswith("At equal size R goes with the score: +0.9")
-    assert tokens == "It cannot be told whether training tokens go with the score."
+    assert tokens == "These models cannot tell whether training tokens go with the score."

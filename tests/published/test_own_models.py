@@ -105,6 +105,29 @@ def test_a_score_beside_a_config_makes_a_whole_row(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "empty.csv") == (row,)
 
 
+def test_columns_that_a_table_lacks_are_added_and_its_cells_stay(tmp_path: Path) -> None:
+    row = row_from_config(write(tmp_path / "tall" / "config.json", LLAMA), scored=(31.5, "5-shot", "base"))
+    lines = ["name,family,depth,width,params_total", '"Ann, ""the"" first",  A ,2, 64 ,1e6', "", "Bob,B,4,128,2000000"]
+    for end, mark in (("\n", ""), ("\r\n", "\ufeff")):
+        table = tmp_path / "few.csv"
+        table.write_bytes((mark + end.join(lines)).encode())  # as spreadsheets write it; the last line has no end
+        append_rows(table, [row])
+        header, first, blank, second, own, rest = table.read_bytes().decode().split(end)
+        added = header.removeprefix(mark + lines[0] + ",").split(",")
+        assert header.startswith(mark + lines[0] + ",")
+        assert "mmlu_pro" in added
+        assert "release" not in added  # nothing to write in it
+        assert (first, blank, second) == (lines[1] + "," * len(added), "", lines[3] + "," * len(added))
+        assert (own.split(",")[0], rest) == (row.name, "")
+        wider = table.read_bytes()
+        append_rows(table, [row])
+        assert table.read_bytes().startswith(wider)
+    table.write_text('name,setting\n"Qwen2-7B","a line\nand another"\n')  # a cell in two lines is one cell
+    append_rows(table, [row])
+    assert '"Qwen2-7B","a line\nand another",,' in table.read_text()
+    assert read_rows(table)[-1] == row
+
+
 def test_a_table_survives_a_full_disk(tmp_path: Path) -> None:
     table = tmp_path / "mine.csv"
     row = row_from_config(write(tmp_path / "tall" / "config.json", LLAMA))

@@ -66,7 +66,7 @@ def test_a_faster_shape_says_how_much_and_one_too_large_says_why(
     )
     assert timing._with_reason(other, pick).reasons == ("decodes 50% faster here", "9% less")
     monkeypatch.setattr(timing, "free_bytes", lambda device: 1000)
-    assert "is not timed: training takes" in timing._timed(pick, lambda words: None, "1 of 1").unmeasured
+    assert "is not timed: training takes" in timing._timed(pick, say=lambda words: None, place="1 of 1").unmeasured
 
 
 def test_the_frontier_joins_what_no_other_beats(timed: tuple[Recommendation, list[str]]) -> None:

@@ -69,7 +69,7 @@ def compare(
     if score is not None or name is not None:
         added = [own_row(config or [], name=name, score=score, protocol=used, variant=variant), *tables]
     else:
-        added = [*tables, *added_rows(tables, lm_eval or [], config or [], task=task, variant=variant)]
+        added = [*tables, *added_rows(tables, results=lm_eval or [], configs=config or [], task=task, variant=variant)]
     rows = (*added, *published.published_rows())
     with busy("comparing the published models"):
         comparison = published.compare_models(
@@ -114,9 +114,9 @@ def own_row(
 
 def added_rows(
     tables: list[published.PublishedRow],
+    *,
     results: list[Path],
     configs: list[Path],
-    *,
     task: str | None,
     variant: published.Variant,
 ) -> Iterator[published.PublishedRow]:

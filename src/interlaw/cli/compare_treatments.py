@@ -19,9 +19,9 @@ def compare_treatments(
         list[Path],
         typer.Argument(metavar="DIR...", help="Runs that differ in training.treatment, or one with several."),
     ],
-    confidence: Confidence = 0.9,
+    confidence: Confidence = laws.Settings.confidence,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    resamples: Resamples = 1000,
+    resamples: Resamples = laws.Settings.num_bootstrap,
     figure: FigureFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,10 +46,10 @@ def show(comparison: laws.TreatmentComparison) -> None:
     rows = []
     for each in comparison.budgets:
         star, best = each.r_star, each.best
-        found = (shown(star.value, ".3g"), shown_span(star.low, star.high, form=".3g"), star.reason)
+        minimum = (shown(star.value, ".3g"), shown_span(star.low, star.high, form=".3g"), star.reason)
         shape = (f"{best.depth} x {best.width}", f"{best.loss:.4f}", f"{best.adjusted:.4f}")
-        rows.append((format_size(each.budget), each.treatment, *shape, *found))
-    heads = ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "found")
+        rows.append((format_size(each.budget), each.treatment, *shape, *minimum))
+    heads = ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "reason")
     console.print_rows(heads, rows, title="R* under each treatment")
     console.print()
     rows = []

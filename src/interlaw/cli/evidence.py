@@ -41,41 +41,42 @@ def evidence(
         if out is not None:
             save(out, recommendation.write_optima(fitted).encode())
             tell_written(out)
-    found = recommendation.gather_evidence(optima)
-    write_figure(figure, lambda: report.draw_evidence(found))
+    gathered = recommendation.gather_evidence(optima)
+    write_figure(figure, lambda: report.draw_evidence(gathered))
     if as_json:
-        print_json(found.to_dict())
+        print_json(gathered.to_dict())
         return
-    show(found)
+    show(gathered)
 
 
-def show(found: recommendation.Evidence) -> None:
+def show(gathered: recommendation.Evidence) -> None:
     """Prints the pool first, then what counts, and what stands beside it and why, in 80 columns."""
     console = make_console(stderr=False)
-    here, votes = found.pool.predict(1e9), len(found.coverage)
-    inside = sum(one.inside for one in found.coverage) / votes
+    # at 1B, a size that most readers have in mind
+    here, votes = gathered.pool.predict(1e9), len(gathered.coverage)
+    inside = sum(one.inside for one in gathered.coverage) / votes
     console.say(
         f"R* at 1B: {here.ratio:.3f} (90% for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from {votes} "
-        f"data sets that differ by a factor of {math.exp(found.pool.tau):.2f} about their mean.",
+        f"data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
         f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their 90% interval. So few "
-        f"data sets show only that it covers at least {found.sure_coverage:.0%}; it may be wider than needed.",
+        f"data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
     )
     console.print()
     pooled = [
         (format_size(one.params), f"{one.ratio:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.ratio * 1024:.0f}")
-        for one in found.pooled
+        for one in gathered.pooled
     ]
     console.print_rows(("N", "pooled R*", "90% predictive interval", "depth at width 1024"), pooled)
     console.print()
     measured = [
         (source.name, format_size(one.params), f"{one.ratio:.4f}", one.interval(), one.route)
-        for source in found.sources
+        for source in gathered.sources
         if source.counts
         for one in source.optima
         if one.counts
     ]
     console.print_rows(("measured (one vote a data set)", "N", "R*", "68%", "by"), measured)
-    silent = [f"{source.name}: {source.silence}" for source in found.sources if source.silence]
+    silent = [f"{source.name}: {source.silence}" for source in gathered.sources if source.silence]
     if silent:
         console.print()
         console.say("Measured, no vote:")
@@ -83,7 +84,7 @@ def show(found: recommendation.Evidence) -> None:
     console.print()
     beside = [
         (source.name, source.standing, ", ".join(f"{r:.4f} at {format_size(n)}" for n, r in source.ends) or "no ratio")
-        for source in found.sources
+        for source in gathered.sources
         if not source.optima
     ]
     console.print_rows(("beside (no vote)", "standing", "R at N"), beside)

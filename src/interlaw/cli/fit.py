@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from interlaw import interaction, laws, published, runs
 from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
-from interlaw.cli.options import Confidence, Resamples, given_options
+from interlaw.cli.options import Confidence, Resamples
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
@@ -32,11 +32,11 @@ def fit(
             help="A run, a table (csv, tsv, jsonl, parquet; - for a pipe), or public:NAME; several for one test.",
         ),
     ],
-    delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = 0.01,
-    confidence: Confidence = 0.9,
+    delta: Annotated[float, typer.Option(help="Tolerance of the loss interval, relative.")] = laws.Settings.delta,
+    confidence: Confidence = laws.Settings.confidence,
     window: Annotated[
         float, typer.Option(help="The curve uses shapes whose loss is within this fraction of the best.")
-    ] = 0.1,
+    ] = laws.Settings.window,
     budget_tolerance: Annotated[
         float | None,
         typer.Option(help="Sizes this close (relative) share a budget, if the table has none. Default: by the widths."),
@@ -56,10 +56,10 @@ def fit(
         list[str] | None, typer.Option(metavar="NAME=THEIRS", help="Their column for ours: --column loss=eval/loss.")
     ] = None,
     given: Annotated[
-        bool, typer.Option("--given", help="Each row is the optimum of its budget, found elsewhere.")
+        bool, typer.Option("--given", help="Each row is the optimum of its budget, measured elsewhere.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutations.")] = 0,
-    resamples: Resamples = 1000,
+    resamples: Resamples = laws.Settings.num_bootstrap,
     out: Annotated[Path | None, typer.Option(metavar="FIT.json", help="Also write the fit, for recommend.")] = None,
     details: Annotated[bool, typer.Option("--details", help="Print the joint law, rival forms, every test.")] = False,
     as_json: AsJson = False,
@@ -68,14 +68,40 @@ def fit(
 
     With intervals, both efficient intervals, and whether they stay put as the budget grows.
     """
-    names = inspect.signature(laws.fit_law).parameters
-    settings = given_options(ctx, names, num_bootstrap=resamples, num_permutations=resamples)
+    fitted = partial(
+        laws.fit_law,
+        delta=delta,
+        confidence=confidence,
+        window=window,
+        budget_tolerance=budget_tolerance,
+        last_step=last_step,
+        given=given,
+        seed=seed,
+        num_bootstrap=resamples,
+        num_permutations=resamples,
+    )
     if len(sources) > 1:
         twice = sorted({name for name in sources if sources.count(name) > 1})
         if twice:
             raise InterlawError(f"expected each run or table once, found {', '.join(twice)} twice; leave one out")
+        if out is not None:
+            raise InterlawError(
+                f"expected one run or table with --out, found {len(sources)}; fit the one to be kept alone"
+            )
         tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
-        fit_together(tables, settings=settings, out=out, as_json=as_json)
+        parts = [
+            laws.FittedTable(
+                source=name,
+                treatment=one,
+                table=table,
+                fit=fitted(table, treatment=one),
+                budget_tolerance=budget_tolerance,
+                last_step=last_step,
+            )
+            for name, table in tables.items()
+            for one in _treatments(table, treatment)
+        ]
+        show_together(parts, laws.judge_together(parts, num_permutations=resamples, seed=seed), as_json=as_json)
         return
     source = sources[0]
     if source == "public:":
@@ -83,7 +109,7 @@ def fit(
         return
     table = read_source(source, view=view, columns=column or [])
     with busy("fitting the law"):
-        law = laws.fit_law(table, **settings)
+        law = fitted(table, treatment=treatment)
     write_json(law.to_dict(), out)
     beside = surfaces(table, law, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
     if as_json:
@@ -95,30 +121,8 @@ def fit(
         show_details(law)
 
 
-def fit_together(
-    tables: Mapping[str, pd.DataFrame], *, settings: Mapping[str, Any], out: Path | None, as_json: bool
-) -> None:
-    """Prints one line a table and treatment, then the claims over all.
-
-    Raises:
-        InterlawError: A file for one fit was asked for, or a treatment that no table has.
-    """
-    if out is not None:
-        raise InterlawError(f"expected one run or table with --out, found {len(tables)}; fit the one to be kept alone")
-    options = {name: value for name, value in settings.items() if name != "treatment"}
-    parts = [
-        laws.FittedTable(
-            source=source,
-            treatment=treatment,
-            table=table,
-            fit=laws.fit_law(table, treatment=treatment, **options),
-            budget_tolerance=options.get("budget_tolerance"),
-            last_step=bool(options.get("last_step")),
-        )
-        for source, table in tables.items()
-        for treatment in _treatments(table, settings.get("treatment"))
-    ]
-    claims = laws.judge_together(parts, num_permutations=settings["num_permutations"], seed=settings["seed"])
+def show_together(parts: Sequence[laws.FittedTable], claims: Sequence[laws.Claim], *, as_json: bool) -> None:
+    """Prints one line a table and treatment, then the claims over all."""
     if as_json:
         fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
         print_json({"fits": fits, "claims": claims})
@@ -134,8 +138,8 @@ def _treatments(table: pd.DataFrame, chosen: str | None) -> list[str | None]:
     """The treatments to fit one by one: the chosen one, all where there are several, else none by name."""
     if chosen is not None or "treatment" not in table.columns:
         return [chosen]
-    found = sorted(set(table["treatment"].astype(str)))
-    return [*found] if len(found) > 1 else [None]
+    treatments = sorted(set(table["treatment"].astype(str)))
+    return [*treatments] if len(treatments) > 1 else [None]
 
 
 def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:

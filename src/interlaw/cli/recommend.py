@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from interlaw import laws, recommendation, report
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
-from interlaw.cli.options import DecoderOption, Tied, Vocabulary, given_options
+from interlaw.cli.options import DecoderOption, Tied, Vocabulary
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
@@ -40,8 +39,8 @@ def recommend(
         str | None, typer.Option(metavar="FIT|DIR|TABLE", help="Your own evidence: a fit's JSON, a run, or a table.")
     ] = None,
     delta: Annotated[
-        float | None, typer.Option(help="List shapes within this of the pick's predicted loss; .005 when not given.")
-    ] = None,
+        float, typer.Option(help="List shapes within this of the pick's predicted loss, relative.")
+    ] = recommendation.DELTA,
     interval: Annotated[str | None, typer.Option(help="Choose from R = LOW-HIGH instead.")] = None,
     head_dim: Annotated[
         int | None, typer.Option(help="Width of a head; the one that splits best when not given.")
@@ -49,12 +48,22 @@ def recommend(
     heads_per_kv: Annotated[int | None, typer.Option(help="Most query heads that share a key-value head.")] = None,
     tied: Tied = None,
     multiple_of: Annotated[int | None, typer.Option(help="Width and d_ff are multiples of this.")] = None,
-    tolerance: Annotated[float, typer.Option(min=0, max=0.5, help="Largest relative miss of the budget.")] = 0.05,
-    num_candidates: Annotated[int, typer.Option("--count", help="Shapes to list at most.")] = 5,
-    device: Annotated[str, typer.Option(help="What trains it, for the days: h100, a100, ...")] = "h100",
-    devices: Annotated[int, typer.Option(help="How many of them.")] = 1,
-    utilization: Annotated[float, typer.Option(help="Share of their peak that training reaches.")] = 0.4,
-    batch: Annotated[int, typer.Option(help="Sequences a device trains at a time, for the memory.")] = 1,
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Largest relative miss of the budget.")
+    ] = recommendation.TOLERANCE,
+    num_candidates: Annotated[
+        int, typer.Option("--count", help="Shapes to list at most.")
+    ] = recommendation.NUM_CANDIDATES,
+    device: Annotated[
+        str, typer.Option(help="What trains it, for the days: h100, a100, ...")
+    ] = recommendation.Plan.device,
+    devices: Annotated[int, typer.Option(help="How many of them.")] = recommendation.Plan.num_devices,
+    utilization: Annotated[
+        float, typer.Option(help="Share of their peak that training reaches.")
+    ] = recommendation.Plan.utilization,
+    batch: Annotated[
+        int, typer.Option(help="Sequences a device trains at a time, for the memory.")
+    ] = recommendation.Plan.batch,
     measure: Annotated[bool, typer.Option("--measure", help="Time each shape on this machine.")] = False,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="With --measure: predicted loss against latency.")
@@ -73,16 +82,31 @@ def recommend(
     if pick is not None and export is None:
         raise InterlawError("expected --export DIR with --pick, found none; name the folder, or remove --pick")
     fit = read_fit(law) if law is not None else None
-    asked = given_options(
-        ctx,
-        inspect.signature(recommendation.recommend).parameters,
-        interval=None if interval is None else parse_interval(interval),
-        plan=recommendation.Plan(device=device, num_devices=devices, utilization=utilization, batch=batch),
-    )
+    chosen = None if interval is None else parse_interval(interval)
+    plan = recommendation.Plan(device=device, num_devices=devices, utilization=utilization, batch=batch)
     with counting(family):
-        result = recommendation.recommend(**asked, fit=fit)
+        result = recommendation.recommend(
+            params=params,
+            flops=flops,
+            family=family,
+            vocab_size=vocab_size,
+            context=context,
+            tokens=tokens,
+            tokens_per_param=tokens_per_param,
+            fit=fit,
+            delta=delta,
+            interval=chosen,
+            head_dim=head_dim,
+            heads_per_kv=heads_per_kv,
+            tied=tied,
+            multiple_of=multiple_of,
+            parallel=parallel,
+            plan=plan,
+            tolerance=tolerance,
+            num_candidates=num_candidates,
+        )
     if measure:
-        result = recommendation.timed(result, say=tell)
+        result = recommendation.timed(result, say=show_progress)
     if figure is not None:
         draw(result, figure, measured=measure)
     written = write_config(result, export, pick=1 if pick is None else pick) if export is not None else None
@@ -108,7 +132,7 @@ def draw(result: recommendation.Recommendation, figure: Path, *, measured: bool)
     write_figure(figure, lambda: report.draw_frontier(result))
 
 
-def tell(words: str) -> None:
+def show_progress(words: str) -> None:
     """What is being timed, to the terminal."""
     make_console().print(words)
 

@@ -133,7 +133,7 @@ class Wanted:
         depths = (
             recommendation.depths_around(dimensions, self.budget) if self.depths is None else parse_depths(self.depths)
         )
-        return recommendation.shapes_by_depth(dimensions, self.budget, depths, rule=self.rule)
+        return recommendation.shapes_by_depth(dimensions, self.budget, depths=depths, rule=self.rule)
 
     def changes(self, worst: matching.Shape) -> Iterator[tuple[str, Wanted]]:
         """What may bring a shape closer to its budget, the mildest first."""

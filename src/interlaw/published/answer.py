@@ -31,7 +31,7 @@ def _claim(bins: Sequence[Association], interval: tuple[float, float]) -> str:
 def _ratio(bins: Sequence[Association]) -> str:
     """R given size, and the effect that the families of each bin could have shown."""
     shown = [one for one in bins if one.given_params.differs]
-    lead = "it cannot be told whether R goes with the score"
+    lead = "these models cannot tell whether R goes with the score"
     if shown:
         lead = f"R goes with the score: {_values(shown, 'given_params')}"
     families = _and([str(one.given_params.num_families) for one in bins])
@@ -46,7 +46,7 @@ def _tokens(bins: Sequence[Association]) -> str:
     """Training tokens, which differ between models far more than R."""
     shown = [one for one in bins if one.pearson.differs]
     if not shown:
-        return "It cannot be told whether training tokens go with the score."
+        return "These models cannot tell whether training tokens go with the score."
     return f"Training tokens go with the score: {_values(shown, 'pearson')}."
 
 

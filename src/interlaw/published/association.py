@@ -28,7 +28,7 @@ class Association:
             with, `log_params` and `log_tokens`. None is held constant against itself.
         num_models: Models in the bin.
         num_families: Their families.
-        num_at_chance: Models whose score cannot be told from guessing.
+        num_at_chance: Models whose score is no better than guessing.
         num_in_interval: Models whose R lies inside the claimed interval.
         pearson: Pearson's correlation with the score.
         spearman: Spearman's.
@@ -73,11 +73,7 @@ def predictors(interval: tuple[float, float]) -> dict[str, Callable[[PublishedRo
 
 
 def associate(
-    size_bin: str,
-    predictor: str,
-    models: Sequence[PublishedRow],
-    *,
-    interval: tuple[float, float],
+    size_bin: str, predictor: str, *, models: Sequence[PublishedRow], interval: tuple[float, float]
 ) -> Association:
     """One predictor in a size bin, or in `all`, that holds at least one of the models."""
     inside = [model for model in models if size_bin in (model.size_bin, ALL_SIZES)]

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from interlaw.plain import Json
 from interlaw.published.answer import answer
 from interlaw.published.association import ALL_SIZES, Association, associate, predictors
 from interlaw.published.correlation import effective_number
@@ -15,6 +15,8 @@ from interlaw.published.placement import PAPER_INTERVAL, position, require_inter
 from interlaw.published.row import SIZE_BINS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, scores_by_model
 from interlaw.published.table import check_consistent
+
+FEWEST_ALIKE = 3  # models of equal R: two may be one recipe at two sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Comparison:
     Attributes:
         interval: The claimed interval of R.
         associations: One per size bin and predictor.
-        shared_ratios: Groups of at least three models of equal R, largest first.
+        shared_ratios: Groups of at least `FEWEST_ALIKE` models of equal R, largest first.
         models: The models compared, one row each.
         replicates: By a model's name, its further scores under the protocol: how well the protocol repeats.
         warnings: What a reader must know, in words.
@@ -53,7 +55,7 @@ class Comparison:
         """What R has to do with the score, in three sentences: the claim, R at equal size, training tokens."""
         return answer(self.associations, self.interval)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The keys of the command's JSON."""
         return {
             "answer": self.answer(),
@@ -111,7 +113,7 @@ def compare_models(
     scores = scores_by_model(rows, protocol=protocol, variant=variant)
     models = tuple(ones[0] for ones in scores.values())
     associations = tuple(
-        associate(one, name, models, interval=interval)
+        associate(one, name, models=models, interval=interval)
         for one in (*SIZE_BINS, ALL_SIZES)
         for name in predictors(interval)
         if any(one in (model.size_bin, ALL_SIZES) for model in models)
@@ -126,7 +128,7 @@ def compare_models(
     )
 
 
-def shared_ratios(models: Sequence[PublishedRow], *, at_least: int = 3) -> tuple[SharedRatio, ...]:
+def shared_ratios(models: Sequence[PublishedRow], *, at_least: int = FEWEST_ALIKE) -> tuple[SharedRatio, ...]:
     """Groups of models of one size bin that share R exactly, the largest group first."""
     groups: dict[tuple[str, float], list[PublishedRow]] = {}
     for model in sorted(models, key=lambda model: model.score):

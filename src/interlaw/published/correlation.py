@@ -17,11 +17,10 @@ from interlaw.laws import POWER
 
 Array = NDArray[np.float64]
 
-# Judgement: with fewer, no correlation that models have could be told from chance. A family is one independent unit.
-MIN_MODELS = 5
-MIN_FAMILIES = 3
+# Judgements: with fewer, no correlation that models have is seen above chance. A family is one independent unit.
+MIN_MODELS, MIN_FAMILIES = 5, 3
 LEVEL = 0.95  # of intervals over families: a convention
-_SINGULAR = 1e-9
+_SINGULAR = 1e-9  # relative: a column that varies, or differs from the others, by less is rounding
 _NEARLY_ONE = 0.999  # z of 1 is infinite
 
 
@@ -113,7 +112,7 @@ def correlate(
     left = without[np.isfinite(without)]
     return Correlation(
         value=value,
-        **(_uncertainty(value, without, effective) if len(left) == len(names) >= MIN_FAMILIES else {}),
+        **(_uncertainty(value, without, effective=effective) if len(left) == len(names) >= MIN_FAMILIES else {}),
         num_models=len(X),
         num_families=len(names),
         effective_families=effective,
@@ -134,7 +133,7 @@ def effective_number(sizes: Iterable[int]) -> float:
     return sum(sizes) ** 2 / (sum(size**2 for size in sizes) or 1)
 
 
-def _uncertainty(value: float, without: Array, effective: float) -> dict[str, float]:
+def _uncertainty(value: float, without: Array, *, effective: float) -> dict[str, float]:
     """Interval, p-value and detectable correlation by the values that leave out a family each."""
     z, *each = np.arctanh(np.clip([value, *without], -_NEARLY_ONE, _NEARLY_ONE))
     error = math.sqrt((len(each) - 1) * np.var(each))
@@ -148,12 +147,8 @@ def _uncertainty(value: float, without: Array, effective: float) -> dict[str, fl
 
 
 def _partial(X: Array, *, ranks: bool) -> float:
-    """The correlation of columns 0 and 1 given the rest.
-
-    NaN where a column is constant, the controls determine another column, or there are fewer than MIN_MODELS models
-    (plus one a control): the correlation of three points given one control is always 1 or -1.
-    """
-    controls = X.shape[1] - 2
+    """The correlation of columns 0 and 1 given the rest; NaN for a constant or determined column, or too few models."""
+    controls = X.shape[1] - 2  # a model more for each: three points given one control always correlate by 1 or -1
     if len(X) < MIN_MODELS + controls or (np.ptp(X, axis=0) <= _SINGULAR * abs(X).max(axis=0)).any():
         return math.nan
     if ranks:

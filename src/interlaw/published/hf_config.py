@@ -8,6 +8,7 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.files import read_object
+from interlaw.plain import Json
 from interlaw.published.row import PublishedRow
 from interlaw.published.table import validated_row
 from interlaw.shapes import Shape, make_shape
@@ -23,6 +24,7 @@ _NAMES = {
     "vocab_size": ("vocab_size",),
     "tied_embeddings": ("tie_word_embeddings",),
 }
+MOST_SHOWN = 40  # characters of a wrong value: the message stays one line
 _COUNTED = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
 # Key-value heads where config.json leaves them to its class (transformers 4.50 to 5.23); Llama has one a head.
 _KV_HEADS = {"mistral": 8, "qwen2": 32}
@@ -60,7 +62,7 @@ def row_from_config(
         if not isinstance(value, int) and (field in ("depth", "width") or value is not None):
             raise InterlawError(
                 f"expected one of {', '.join(_NAMES[field])} in {path} as a whole number, found "
-                f"{'none' if value is None else repr(value)[:40]}; give a model's config.json"
+                f"{'none' if value is None else repr(value)[:MOST_SHOWN]}; give a model's config.json"
             )
     counted = params or _count(config, cells)
     if counted is None:
@@ -73,7 +75,7 @@ def row_from_config(
             f"expected a configuration whose parameters can be counted ({', '.join(_COUNTED)}, or any decoder that "
             f"transformers builds), found {kind}; put the model in a CSV with params_total"
         )
-    row: dict[str, Any] = {field: value for field, value in cells.items() if value is not None}
+    row: Json = {field: value for field, value in cells.items() if value is not None}
     if scored is not None:
         row |= dict(zip(("mmlu_pro", "protocol", "variant"), scored, strict=True))
         row |= {"score_source": "given by the user", "shape_source": str(path)}

@@ -7,13 +7,14 @@ so is a run cut short with `--limit`: none of these is ever set beside another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.files import read_object
+from interlaw.plain import Json
 from interlaw.published.hf_config import row_from_config
 from interlaw.published.row import SCORE_FIELDS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL
@@ -24,7 +25,16 @@ _TASKS = {
     "leaderboard_mmlu_pro": ("acc,none", HOMOGENEOUS_PROTOCOL.removeprefix("5-shot ")),
     "mmlu_pro": ("exact_match,custom-extract", "CoT generation"),
 }
-_METRICS = ("acc", "exact_match", "acc_norm", "pass@1", "f1", "em", "mc2", "inst_level_strict_acc")  # first found first
+_METRICS = (
+    "acc",
+    "exact_match",
+    "acc_norm",
+    "pass@1",
+    "f1",
+    "em",
+    "mc2",
+    "inst_level_strict_acc",
+)  # the first that is there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,17 +129,17 @@ def rows_from_lm_eval(
     return tuple(rows)
 
 
-def _only_metric(figures: Mapping[str, Any], task: str, *, path: Path) -> str:
+def _only_metric(figures: Json, task: str, *, path: Path) -> str:
     """The metric to read when none was named: `acc,none`, or the old schema's `acc`, or the same behind one filter."""
     for metric in _METRICS:
-        found = [name for name in figures if name.partition(",")[0] == metric]
-        plain = [name for name in found if name in (metric, f"{metric},none")]
-        if len(plain or found) == 1:
-            return (plain or found)[0]
-        if found:
+        filtered = [name for name in figures if name.partition(",")[0] == metric]
+        plain = [name for name in filtered if name in (metric, f"{metric},none")]
+        if len(plain or filtered) == 1:
+            return (plain or filtered)[0]
+        if filtered:
             raise InterlawError(
-                f"expected one {metric} of {task} in {path}, found {', '.join(found)}; name one as "
-                f"--task {task}:{found[0]}"
+                f"expected one {metric} of {task} in {path}, found {', '.join(filtered)}; name one as "
+                f"--task {task}:{filtered[0]}"
             )
     raise InterlawError(
         f"expected a metric such as {', '.join(_METRICS[:3])} of {task} in {path}, found {_choices(figures)}; name one "
@@ -137,12 +147,12 @@ def _only_metric(figures: Mapping[str, Any], task: str, *, path: Path) -> str:
     )
 
 
-def _choices(figures: Mapping[str, Any]) -> str:
+def _choices(figures: Json) -> str:
     """The metrics of a task, without their standard errors."""
     return ", ".join(name for name in figures if "stderr" not in name and name != "alias") or "none"
 
 
-def _score(payload: Mapping[str, Any], task: str, *, asked: str | None, path: Path) -> HarnessScore:
+def _score(payload: Json, task: str, *, asked: str | None, path: Path) -> HarnessScore:
     """One task's figures; a missing or failed metric is an error, never a zero."""
     figures = _object(payload["results"][task])
     known, kind = _TASKS.get(task, (None, None))
@@ -171,7 +181,7 @@ def _score(payload: Mapping[str, Any], task: str, *, asked: str | None, path: Pa
     )
 
 
-def _shots(payload: Mapping[str, Any], task: str) -> str:
+def _shots(payload: Json, task: str) -> str:
     """Shots of a task, or of its parts where the task is a group; `unknown` where the file does not say."""
     table = _object(payload.get("n-shot"))
     parts = _object(payload.get("group_subtasks")).get(task)
@@ -180,12 +190,12 @@ def _shots(payload: Mapping[str, Any], task: str) -> str:
     return str(shots.pop()) if len(shots) == 1 else "unknown"
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any) -> Json:
     """A JSON object, or an empty one where the file has something else."""
     return value if isinstance(value, dict) else {}
 
 
-def _model_name(payload: Mapping[str, Any], config: Mapping[str, Any], *, path: Path) -> str:
+def _model_name(payload: Json, config: Json, *, path: Path) -> str:
     """The model as the harness was given it, from whichever place this version wrote it to."""
     arguments = config.get("model_args")
     if isinstance(arguments, str):

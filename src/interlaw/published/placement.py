@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.published.row import PublishedRow
 
 # Byte-level sweep of arXiv 2605.27989: these R are within 2 % of the best test loss at every budget from 1M to 10M.
 PAPER_INTERVAL = (0.020, 0.065)
+NUM_NEAREST = 3  # as many as stand in one line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Placement:
         row: The row.
         position: `below`, `inside` or `above` the claimed interval of R.
         compared: Whether its score is one of the comparison's (same protocol and variant).
-        nearest: The three compared models nearest in log N and log R, other than itself.
+        nearest: The `NUM_NEAREST` compared models nearest in log N and log R, other than itself.
     """
 
     row: PublishedRow
@@ -30,7 +31,7 @@ class Placement:
     compared: bool
     nearest: tuple[PublishedRow, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """What the command's JSON says of it."""
         row = self.row
         return {
@@ -87,7 +88,9 @@ def place_rows(
     )
 
 
-def nearest_models(row: PublishedRow, models: Iterable[PublishedRow], *, count: int = 3) -> tuple[PublishedRow, ...]:
+def nearest_models(
+    row: PublishedRow, models: Iterable[PublishedRow], *, count: int = NUM_NEAREST
+) -> tuple[PublishedRow, ...]:
     """The models nearest to one in the plane of log N and log R, nearest first.
 
     Distance is sqrt((log N / N')^2 + (log R / R')^2): a factor of two in size weighs as much as one in ratio.

@@ -15,7 +15,7 @@ _QUANTITY = re.compile(
 )
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 # MMLU-Pro has 12,032 questions with up to ten options; guessing reads about 11 % with raw accuracy. A score within
-# three binomial standard errors of that cannot be told from guessing.
+# three binomial standard errors of that is no better than guessing.
 CHANCE_PERCENT = 11.0
 NUM_QUESTIONS = 12_032
 # What a row says of its score; everything else is of the model, whatever its scores.
@@ -138,7 +138,7 @@ class PublishedRow(BaseModel):
 
     @property
     def at_chance(self) -> bool:
-        """Whether there is a score, and it cannot be told from guessing (see `chance_ceiling`)."""
+        """Whether there is a score, and it is no better than guessing (see `chance_ceiling`)."""
         return self.score <= chance_ceiling()
 
     @property

@@ -29,20 +29,20 @@ def scores_by_model(
     Raises:
         InterlawError: When no row has that protocol and variant; the message lists what there is.
     """
-    found: dict[str, list[PublishedRow]] = {}
+    scores: dict[str, list[PublishedRow]] = {}
     others: Counter[tuple[str, str]] = Counter()
     for row in rows:
         if row.mmlu_pro is None:
             continue
         if (row.protocol, row.variant) == (protocol, variant):
-            found.setdefault(row.name, []).append(row)
+            scores.setdefault(row.name, []).append(row)
         others[str(row.protocol), str(row.variant)] += 1
-    if not found:
+    if not scores:
         held = ", ".join(f"{name!r} {of} ({count})" for (name, of), count in sorted(others.items()))
         raise InterlawError(
             f"expected scores with protocol {protocol!r} and variant {variant!r}, found none; the table holds: {held}"
         )
-    return found
+    return scores
 
 
 def published_models(

@@ -71,26 +71,42 @@ def validated_row(cells: Mapping[str, object], *, where: str) -> PublishedRow:
 
 
 def append_rows(path: Path, rows: Iterable[PublishedRow]) -> None:
-    """Appends rows to a user's table, or begins one; a crash leaves the old table, and other columns are refused.
+    """Appends rows to a user's table, or begins one; a crash leaves the old table, and unknown columns are refused.
+
+    Columns that the table lacks and the rows fill are added at its right, empty for the rows that are there; the cells
+    of these stay as they are, byte for byte.
 
     Raises:
         InterlawError: The file has other columns, or cannot be read or written.
     """
-    names = list(PublishedRow.model_fields)
+    names, cells = list(PublishedRow.model_fields), [row.model_dump() for row in rows]
     try:
-        old = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        old = path.read_bytes().decode() if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise InterlawError(f"expected to read {path}, found: {one_line(error)}; name another file") from error
-    old = old or ",".join(names)
-    header = next(csv.reader(old.splitlines()[:1]))
+    first, *others = _records(old.lstrip("\r\n") if old.strip() else ",".join(names) + "\n")
+    header = next(csv.reader([first.removeprefix("\ufeff")]))  # the mark that spreadsheets begin a file with
     if other := sorted(set(header) - set(names)):
         raise InterlawError(
             f"expected a table with the columns {', '.join(names)} in {path}, found {other[0]!r}; name another file"
         )
+    end = "\r\n" if first.endswith("\r\n") else "\n"
+    added = [name for name in names if name not in header and any(row[name] is not None for row in cells)]
     text = io.StringIO()
-    writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
-    writer.writerows(row.model_dump() for row in rows)
-    save(path, f"{old}\n{text.getvalue()}".encode())
+    for record, more in ((first, added), *((each, [""] * len(added)) for each in others)):
+        body = record.rstrip("\r\n")
+        text.write(",".join([body, *more]) if body else "")
+        text.write(record[len(body) :] or end)  # the last line may lack its end
+    csv.DictWriter(text, [*header, *added], extrasaction="ignore", lineterminator=end).writerows(cells)
+    save(path, text.getvalue().encode())
+
+
+def _records(text: str) -> list[str]:
+    """The rows of a table of text, each with its end of line; a cell in quotes may hold such ends too."""
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines)
+    ends = [reader.line_num for _ in reader]
+    return ["".join(lines[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def check_consistent(rows: Iterable[PublishedRow]) -> None:

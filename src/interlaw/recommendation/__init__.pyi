@@ -6,6 +6,9 @@ from .candidate import Candidate as Candidate
 from .candidate import Timing as Timing
 from .cost import Plan as Plan
 from .cost import count_cost as count_cost
+from .dimensions import DELTA as DELTA
+from .dimensions import NUM_CANDIDATES as NUM_CANDIDATES
+from .dimensions import TOLERANCE as TOLERANCE
 from .dimensions import Dimensions as Dimensions
 from .dimensions import equal_budget_shapes as equal_budget_shapes
 from .dimensions import splits_over as splits_over

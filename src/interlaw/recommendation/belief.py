@@ -114,9 +114,12 @@ def believe(params: float, *, fit: LawFit | None = None) -> Belief:
     weights = {OWN: share, **{name: (1 - share) * weight for name, weight in prediction.weights.items()}}
     if own.curvature is not None:
         kappa = own.curvature**share * kappa ** (1 - share)
+    ratio, low, high = interval_about(mean, log_sd)
     return Belief(
         params=params,
-        **interval_about(mean, log_sd),
+        ratio=ratio,
+        low=low,
+        high=high,
         log_sd=log_sd,
         tau=prediction.tau,
         beyond=prediction.beyond,
@@ -151,7 +154,7 @@ def own_vote(fit: LawFit, params: float, *, drift: float) -> OwnVote | None:
     spanned = min(sizes) <= params <= max(sizes)
     if fit.law is not None and fit.law.status == "optimum" and spanned:
         point = fit.law.ratio(params)
-        y, stderr, gap = math.log(point.ratio), log_stderr_of(point.low, point.high, fit.confidence), 0.0
+        y, stderr, gap = math.log(point.ratio), log_stderr_of(point.low, point.high, confidence=fit.confidence), 0.0
     bent = [one for one in optima if one.curvature is not None]
     return OwnVote(
         log_ratio=y,

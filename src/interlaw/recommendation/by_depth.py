@@ -8,16 +8,16 @@ import numpy as np
 
 from interlaw.errors import InterlawError
 from interlaw.recommendation.belief import believe
-from interlaw.recommendation.dimensions import WIDEST, Dimensions, equal_budget_shapes
+from interlaw.recommendation.dimensions import FAR_OFF, WIDEST, Dimensions, equal_budget_shapes
 from interlaw.shapes import Budget, Shape
 from interlaw.size import format_size
 
 # Depths are offered that are predicted to lose up to this much: the range of a sweep that should show a minimum.
 SWEPT_LOSS = 0.03
-NUM_DEPTHS = 12
+NUM_DEPTHS = 12  # a judgement: twice the six shapes that a lopsided curve needs; any number from 8 to 16 does
 
 
-def shapes_by_depth(dimensions: Dimensions, budget: Budget, depths: Iterable[int], *, rule: str) -> list[Shape]:
+def shapes_by_depth(dimensions: Dimensions, budget: Budget, *, depths: Iterable[int], rule: str) -> list[Shape]:
     """One shape a depth: the widest within the budget, or the one that misses it least.
 
     Args:
@@ -29,7 +29,7 @@ def shapes_by_depth(dimensions: Dimensions, budget: Budget, depths: Iterable[int
     Raises:
         InterlawError: A depth has no width within the budget.
     """
-    return [_one(dimensions, budget, depth, rule=rule) for depth in depths]
+    return [_one(dimensions, budget, depth=depth, rule=rule) for depth in depths]
 
 
 def depths_around(dimensions: Dimensions, budget: Budget) -> list[int]:
@@ -37,7 +37,7 @@ def depths_around(dimensions: Dimensions, budget: Budget) -> list[int]:
 
     They are depths at which some width meets the budget well.
     """
-    shapes = [shape for shape in equal_budget_shapes(dimensions, budget) if abs(budget.error(shape)) < 0.5]
+    shapes = [shape for shape in equal_budget_shapes(dimensions, budget) if abs(budget.error(shape)) < FAR_OFF]
     if not shapes:
         raise InterlawError(
             f"expected a budget that some {dimensions.family} of these dimensions spends, found "
@@ -52,18 +52,18 @@ def depths_around(dimensions: Dimensions, budget: Budget) -> list[int]:
     return sorted({min(meeting, key=lambda depth: abs(np.log(depth / one))) for one in wanted})
 
 
-def _one(dimensions: Dimensions, budget: Budget, depth: int, *, rule: str) -> Shape:
+def _one(dimensions: Dimensions, budget: Budget, *, depth: int, rule: str) -> Shape:
     """Widths from narrow to wide until one spends half as much again."""
-    found: list[Shape] = []
+    shapes: list[Shape] = []
     for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
-        shape = dimensions.spending(width, depth, budget)
+        shape = dimensions.spending(width, depth, budget=budget)
         if shape is not None:
-            found.append(shape)
-            if budget.error(shape) > 0.5:
+            shapes.append(shape)
+            if budget.error(shape) > FAR_OFF:
                 break
-    fitting = [shape for shape in found if rule == "nearest" or budget.error(shape) <= 0]
+    fitting = [shape for shape in shapes if rule == "nearest" or budget.error(shape) <= 0]
     if not fitting:
-        smallest = min(found, key=budget.spent, default=None)
+        smallest = min(shapes, key=budget.spent, default=None)
         spends = "none" if smallest is None else f"that the narrowest spends {budget.spent(smallest):,}"
         raise InterlawError(
             f"expected a {dimensions.family} of depth {depth} within {format_size(budget.amount)} {budget.kind}, found "

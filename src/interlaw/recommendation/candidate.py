@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
+from interlaw.plain import Json
 from interlaw.recommendation.belief import Penalty
 from interlaw.recommendation.cost import Cost
 from interlaw.recommendation.dimensions import splits_over
@@ -72,7 +72,7 @@ class Candidate:
         row = self.shape.to_dict()
         return f"{row['num_heads']}/{row.get('num_kv_heads') or row['num_heads']}x{row['head_dim']}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Shape, costs and evidence as plain values."""
         return {
             **self.shape.to_dict(),
@@ -87,7 +87,7 @@ class Candidate:
         }
 
 
-def reasons(shape: Shape, cost: Cost, pick: Shape, picked: Cost) -> Iterator[str]:
+def reasons(shape: Shape, cost: Cost, *, pick: Shape, picked: Cost) -> Iterator[str]:
     """What speaks for a shape against the pick: latency, cache, splitting, cost of training; nothing for the pick."""
     counts = (
         (shape.depth, pick.depth, "fewer layers to run one after another: lower latency"),

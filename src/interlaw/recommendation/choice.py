@@ -25,9 +25,9 @@ FARTHEST = 0.25
 def choose_shapes(
     dimensions: Dimensions,
     budget: Budget,
+    *,
     belief: Belief,
     interval: RatioInterval,
-    *,
     tolerance: float,
     delta: float,
     count: int,
@@ -47,7 +47,7 @@ def choose_shapes(
         count: How many to offer at most.
 
     Returns:
-        The pick, then others from shallow to deep; and what to say about how they were found.
+        The pick, then others from shallow to deep; and what to say about how they were chosen.
 
     Raises:
         InterlawError: When nothing comes within a quarter of the budget.
@@ -56,12 +56,12 @@ def choose_shapes(
     for step, tried in _granularities(dimensions):
         shapes = list(equal_budget_shapes(tried, budget))
         everything += shapes
-        fitting = [shape for shape in shapes if _miss(shape, budget, interval, tolerance=tolerance) == 0]
+        fitting = [shape for shape in shapes if _miss(shape, budget, interval=interval, tolerance=tolerance) == 0]
         if fitting:
             coarse = (
                 f"no shape in multiples of {MULTIPLE_OF} meets the budget inside the interval: these are in {step}s"
             )
-            chosen = _spread(fitting, tried, belief, delta=delta, count=count)
+            chosen = _spread(fitting, tried, belief=belief, delta=delta, count=count)
             return chosen, (coarse,) if tried is not dimensions else ()
     first = {(shape.depth, shape.width): shape for shape in reversed(everything)}
     near = [shape for shape in first.values() if abs(budget.error(shape)) <= FARTHEST]
@@ -73,12 +73,12 @@ def choose_shapes(
             f"vocabulary of {dimensions.vocab_size:,}; raise the budget, or lower vocab_size, parallel=, head_dim or "
             f"multiple_of"
         )
-    near.sort(key=lambda shape: _miss(shape, budget, interval, tolerance=tolerance))
+    near.sort(key=lambda shape: _miss(shape, budget, interval=interval, tolerance=tolerance))
     sentence = (
         f"no shape of these dimensions meets the budget within {tolerance:.0%} inside the interval: the nearest are "
         f"listed; allow a smaller --multiple-of or --head-dim, or a larger --tolerance"
     )
-    return tuple(near[: min(count, 2)]), (sentence,)
+    return tuple(near[: min(count, 2)]), (sentence,)  # one on either side, at best
 
 
 def _granularities(dimensions: Dimensions) -> Iterator[tuple[int, Dimensions]]:
@@ -89,14 +89,14 @@ def _granularities(dimensions: Dimensions) -> Iterator[tuple[int, Dimensions]]:
             yield step, replace(dimensions, multiple_of=step, head_dim=step)
 
 
-def _miss(shape: Shape, budget: Budget, interval: RatioInterval, *, tolerance: float) -> float:
+def _miss(shape: Shape, budget: Budget, *, interval: RatioInterval, tolerance: float) -> float:
     """How far a shape lies outside the interval (in log R) and the tolerance; 0 within both."""
     outside = max(0.0, math.log(interval.low / shape.ratio), math.log(shape.ratio / interval.high))
     return outside + max(0.0, abs(budget.error(shape)) - tolerance)
 
 
 def _spread(
-    shapes: list[Shape], dimensions: Dimensions, belief: Belief, *, delta: float, count: int
+    shapes: list[Shape], dimensions: Dimensions, *, belief: Belief, delta: float, count: int
 ) -> tuple[Shape, ...]:
     """The pick, then the best shape of each part of the range of R within delta of it."""
 
@@ -107,7 +107,7 @@ def _spread(
     most = belief.penalty(pick.ratio).value + delta
     close = [shape for shape in shapes if belief.penalty(shape.ratio).value <= most]
     ratios = np.log([shape.ratio for shape in close])
-    edges = np.linspace(ratios.min(), ratios.max() + 1e-9, count + 1)
+    edges = np.linspace(ratios.min(), ratios.max(), count + 1)
     parts = np.clip(np.searchsorted(edges, ratios, side="right") - 1, 0, count - 1)
     kept = {}
     for part in range(count):

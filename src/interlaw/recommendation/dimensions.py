@@ -9,16 +9,20 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.shapes import DECODERS, FAMILIES, Budget, Shape, make_shape, near_family, require_family
 
 VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
-MULTIPLE_OF = 64
+MULTIPLE_OF = 64  # matrix units multiply tiles of so many entries or a divisor of it: other widths leave some idle
+# Shapes whose predicted losses differ by less are one choice: at these sizes seeds differ by about as much.
+DELTA = 0.005
+TOLERANCE = 0.05  # of the budget: so much of N moves the loss by about as much (published exponents are near .1)
+NUM_CANDIDATES = 5  # what one looks at; more differ by less than is known
+FAR_OFF = 0.5  # relative: one that misses its budget by as much is no shape of it
 TIED_BELOW = 4e9  # parameters: published models of up to 4B mostly tie their head (Qwen3-4B does, Qwen3-8B does not)
 HEADS_PER_KV = {"qwen2": 8}  # Qwen2.5 shares a key-value head between 5 to 8 queries; Llama 3 and most others between 4
-OTHER_HEADS_PER_KV = 4
+OTHER_HEADS_PER_KV = 4  # as the comment above says
 # The default configuration of transformers is none that was trained; Qwen3-0.6B, 1.7B and 8B have an MLP of 3 x width.
 D_FF_RATIO = {"hf:qwen3": 3.0}
 SPLITS = (8, 4, 2)  # devices of a node over which tensors are commonly divided
@@ -26,7 +30,7 @@ KV_HEADS = (2, 4, 8)  # published models have 2 to 8: fewer leave devices idle, 
 HEAD_DIMS = (64, 128, 96, 80, 112)  # attention kernels are made for 64 and 128, and know the others
 WIDE = 2048  # from this width on, heads of 128 are usual
 NARROW_HEADS = 8  # a model with fewer heads attends to few things at a time
-WIDEST = 65_536
+WIDEST = 65_536  # five times the widest decoder published (GPT-3: 12,288)
 # depth / width beyond any that was measured or chosen (0.25); deeper networks take long to count, a layer at a time
 DEEPEST = 0.5
 BEYOND = 1.2  # times the deepest: a line through two shallow shapes is no further off
@@ -70,10 +74,10 @@ class Dimensions:
                 f"expected a family of {', '.join(DECODERS)} or hf:NAME, found {self.family!r}; choose one"
                 f"{near_family(self.family, DECODERS)}"
             )
-        own = family_facts(self.family).defaults
-        for name, other in (("vocab_size", VOCAB_SIZE), ("context", CONTEXT)):
+        own = family_facts(self.family)
+        for name in ("vocab_size", "context"):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, own.get(name, other))
+                object.__setattr__(self, name, getattr(own, name))
         for name in ("vocab_size", "context", "head_dim", "heads_per_kv", "num_kv_heads", "multiple_of", "parallel"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -90,11 +94,11 @@ class Dimensions:
         if heads is None:
             return None
         facts = family_facts(self.family)
-        settings: dict[str, Any] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
+        settings: dict[str, float | None] = {"vocab_size": self.vocab_size, "context": self.context, "tied": tied}
         settings["head_dim"] = heads[0]
         if facts.grouped and heads[1] != width // heads[0]:
             settings["num_kv_heads"] = heads[1]
-        if "d_ff_multiple_of" in facts.defaults:
+        if facts.rounds_d_ff:
             settings["d_ff_multiple_of"] = self.step()
         ratio = D_FF_RATIO.get(self.family) if self.d_ff_ratio is None else self.d_ff_ratio
         if ratio is not None:
@@ -102,7 +106,7 @@ class Dimensions:
         shape = make_shape(self.family, depth=depth, width=width, **settings)
         return shape if (getattr(shape, "d_ff", None) or 0) % self.parallel == 0 else None
 
-    def spending(self, width: int, depth: int, budget: Budget) -> Shape | None:
+    def spending(self, width: int, depth: int, *, budget: Budget) -> Shape | None:
         """The same with the head tied as asked, else where the budget buys a small model; never for gpt."""
         if self.tied is not None or self.family == "gpt":  # the paper's GPT has its own head
             return self.shape(width, depth, tied=bool(self.tied))
@@ -152,7 +156,7 @@ class Dimensions:
             return self.num_kv_heads if heads % self.num_kv_heads == 0 else 0
         most = min(self.heads_per_kv or HEADS_PER_KV.get(self.family, OTHER_HEADS_PER_KV), heads)
         if self.heads_per_kv is None:
-            few = 8 % self.parallel and self.parallel < 8  # 3, 5, 6 or 7 devices
+            few = SPLITS[0] % self.parallel and self.parallel < SPLITS[0]  # 3, 5, 6 or 7 devices
             usual = (self.parallel, 2 * self.parallel) if few else KV_HEADS
             fitting = [kv for kv in usual if heads % kv == 0 and kv % self.parallel == 0 and heads // kv <= 2 * most]
             if fitting or heads < 2 * most * KV_HEADS[-1]:
@@ -161,12 +165,21 @@ class Dimensions:
         return heads // group if 2 * group >= most else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FamilyFacts:
-    """What a family can be told: whether queries share key-value heads, and its own defaults by setting."""
+    """What a family's shapes allow.
+
+    Attributes:
+        grouped: Whether queries may share key-value heads.
+        rounds_d_ff: Whether d_ff can be rounded to multiples.
+        vocab_size: Entries of its own token table.
+        context: Its own longest sequence.
+    """
 
     grouped: bool
-    defaults: dict[str, Any]
+    rounds_d_ff: bool
+    vocab_size: int
+    context: int
 
 
 @cache
@@ -176,20 +189,20 @@ def family_facts(family: str) -> FamilyFacts:
     Raises:
         InterlawError: No such family, or a mixture of experts.
     """
-    shape_class = require_family(family)
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(shape_class).parameters.items()
-        if name not in ("depth", "width")
-    }
-    grouped = "num_kv_heads" in defaults
+    own = {name: each.default for name, each in inspect.signature(require_family(family)).parameters.items()}
+    grouped, vocab_size = "num_kv_heads" in own, own.get("vocab_size", VOCAB_SIZE)
     if family.startswith("hf:"):
-        defaults |= {"vocab_size": _own_vocabulary(family), "context": CONTEXT}
-        try:
+        vocab_size = _own_vocabulary(family)
+        try:  # any small shape says whether its configuration has key-value heads
             make_shape(family, depth=1, width=128, head_dim=64, num_kv_heads=1)
         except InterlawError:
             grouped = False
-    return FamilyFacts(grouped, defaults)
+    return FamilyFacts(
+        grouped=grouped,
+        rounds_d_ff="d_ff_multiple_of" in own,
+        vocab_size=vocab_size,
+        context=CONTEXT if family.startswith("hf:") else own.get("context", CONTEXT),
+    )
 
 
 def _own_vocabulary(family: str) -> int:
@@ -221,7 +234,7 @@ def splits_over(shape: Shape) -> int:
         8
     """
     row = shape.to_dict()
-    counts = [row["num_heads"] or 1, row.get("num_kv_heads") or row["num_heads"] or 1, row["d_ff"] or 8]
+    counts = [row["num_heads"] or 1, row.get("num_kv_heads") or row["num_heads"] or 1, row["d_ff"] or SPLITS[0]]
     return min(_split(int(count)) for count in counts)
 
 
@@ -233,17 +246,19 @@ def equal_budget_shapes(dimensions: Dimensions, budget: Budget) -> Iterator[Shap
         budget: The budget to meet.
     """
     for width in range(dimensions.step(), WIDEST + 1, dimensions.step()):
-        shallow = dimensions.spending(width, 1, budget)
+        shallow = dimensions.spending(width, 1, budget=budget)
         if shallow is None:
             continue
-        if budget.error(shallow) > 0.5:  # one layer spends half as much again, and wider ones more
+        if budget.error(shallow) > FAR_OFF:  # and wider ones spend more
             return
-        shape = _nearest_depth(partial(dimensions.spending, width, budget=budget), budget, round(DEEPEST * width))
+        shape = _nearest_depth(
+            partial(dimensions.spending, width, budget=budget), budget, deepest=round(DEEPEST * width)
+        )
         if shape is not None:
             yield shape
 
 
-def _nearest_depth(shape_at: Callable[[int], Shape | None], budget: Budget, deepest: int) -> Shape | None:
+def _nearest_depth(shape_at: Callable[[int], Shape | None], budget: Budget, *, deepest: int) -> Shape | None:
     """The depth whose spending is nearest the budget; None where that is beyond the deepest."""
     # spending, or its root where tokens grow with the parameters, is nearly a line in depth: it names a depth, and its
     # neighbours are tried, since each trial may make a network of that depth
@@ -251,16 +266,16 @@ def _nearest_depth(shape_at: Callable[[int], Shape | None], budget: Budget, deep
 
     @cache
     def shape(depth: int) -> Shape:
-        found = shape_at(depth)
-        assert found is not None  # heads fit a width or do not, whatever the depth
-        return found
+        sized = shape_at(depth)
+        assert sized is not None  # heads fit a width or do not, whatever the depth
+        return sized
 
     def line(other: int) -> float:
         """The depth at which a line through depth 1 and another one meets the budget."""
         first, second = (budget.spent(shape(depth)) ** power for depth in (1, other))
         return float(1 + (budget.amount**power - first) / (second - first) * (other - 1))
 
-    guess, low, high = line(2), 1, max(3, deepest + 1)
+    guess, low, high = line(2), 1, max(3, deepest + 1)  # two depths and one between them
     if guess > BEYOND * deepest:
         return None
     while high - low > 1:

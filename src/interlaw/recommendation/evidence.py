@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 from scipy import special
 
-from interlaw.laws import STATUS_WORDS, published_laws
+from interlaw.laws import LEVEL, STATUS_WORDS, published_laws
+from interlaw.plain import Json
 from interlaw.published import packaged_sweeps
 from interlaw.recommendation.optima import Optimum, by_dataset, measured_optima
 from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
@@ -59,10 +59,10 @@ class Source:
         """Why a data set has no vote, in words; empty where it has one."""
         if self.counts or not self.optima:
             return ""
-        found = "; or ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
-        return found if self.votes else f"no language model; {found}"
+        said = "; or ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
+        return said if self.votes else f"no language model; {said}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """All attributes as plain values."""
         return {**asdict(self), "counts": self.counts, "silence": self.silence}
 
@@ -90,9 +90,9 @@ class Evidence:
         A data set counts as covered where all its optima are. Whether an interval is too wide cannot be seen so.
         """
         covered = sum(one.inside == 1 for one in self.coverage)
-        return float(special.betaincinv(covered, len(self.coverage) - covered + 1, 0.05)) if covered else 0.0
+        return float(special.betaincinv(covered, len(self.coverage) - covered + 1, LEVEL)) if covered else 0.0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The keys of the command's JSON."""
         return {
             "sources": [source.to_dict() for source in self.sources],
@@ -129,8 +129,8 @@ def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[
         sizes: N at which to show the pool.
 
     Example:
-        >>> found = gather_evidence(sizes=[1e9]).pooled[0]
-        >>> found.low < found.ratio < found.high
+        >>> at_1b = gather_evidence(sizes=[1e9]).pooled[0]
+        >>> at_1b.low < at_1b.ratio < at_1b.high
         True
     """
     pooled = measured_pool() if optima is None else pool(by_dataset(optima))

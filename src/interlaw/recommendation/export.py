@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.shapes import GPTShape, LlamaShape, Qwen2Shape, Shape
 
 # OPT's table of positions has two rows that no position uses; its other parts are our GPT's.
 _OPT_UNUSED_POSITIONS = 2
 
 
-def hf_config(shape: Shape) -> dict[str, Any]:
+def hf_config(shape: Shape) -> Json:
     """What `config.json` must say for `AutoModelForCausalLM.from_config` to build this shape, parameter for parameter.
 
     A `gpt` becomes an OPT without linear biases, which has the same matrices, norms and learned positions; two rows of
@@ -39,9 +38,9 @@ def hf_config(shape: Shape) -> dict[str, Any]:
     )
 
 
-def _llama(shape: LlamaShape) -> dict[str, Any]:
+def _llama(shape: LlamaShape) -> Json:
     """Llama's and Qwen2's keys; the bias of queries, keys and values is Qwen2's own."""
-    config: dict[str, Any] = {
+    config: Json = {
         "architectures": ["Qwen2ForCausalLM" if isinstance(shape, Qwen2Shape) else "LlamaForCausalLM"],
         "model_type": shape.family,
         "vocab_size": shape.vocab_size,
@@ -60,14 +59,14 @@ def _llama(shape: LlamaShape) -> dict[str, Any]:
     return config
 
 
-def _own(shape: Shape) -> dict[str, Any]:
+def _own(shape: Shape) -> Json:
     """A family of transformers: its own configuration, what is not said as the library's default."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     from interlaw.models import config_of
 
     config = config_of(shape)  # type: ignore[arg-type]
-    found: dict[str, Any] = {**config.to_diff_dict(), "model_type": config.model_type, "use_cache": True}
+    values: Json = {**config.to_diff_dict(), "model_type": config.model_type, "use_cache": True}
     # sizes that happen to be the library's defaults are said, too: defaults change
     for name, value in config.to_dict().items():
         if (
@@ -75,15 +74,15 @@ def _own(shape: Shape) -> dict[str, Any]:
             and not isinstance(value, bool)
             and (name.startswith("num_") or name.endswith("size"))
         ):
-            found[name] = value
+            values[name] = value
     return {
         "architectures": [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[config.model_type]],
-        **{name: value for name, value in sorted(found.items()) if not name.startswith("_") and value is not None},
+        **{name: value for name, value in sorted(values.items()) if not name.startswith("_") and value is not None},
         "tie_word_embeddings": bool(shape.to_dict()["tied"]),
     }
 
 
-def _opt(shape: GPTShape) -> dict[str, Any]:
+def _opt(shape: GPTShape) -> Json:
     """OPT's keys for a pre-LayerNorm decoder with learned positions and no linear biases."""
     if shape.context <= _OPT_UNUSED_POSITIONS:
         raise InterlawError(

@@ -52,7 +52,7 @@ def _end(ratio: float) -> str:
 def basis(cost: Cost, *, dimensions: Dimensions, plan: Plan) -> str:
     """What the columns of the table rest on."""
     of, num_parallel = dimensions.family, dimensions.parallel
-    own = of.startswith("hf:") and dimensions.vocab_size == family_facts(of).defaults["vocab_size"]
+    own = of.startswith("hf:") and dimensions.vocab_size == family_facts(of).vocab_size
     hint = f" (--devices {num_parallel} counts all {num_parallel})" if plan.num_devices < num_parallel else ""
     return (
         f"shape is layers x width; {of}, vocabulary {dimensions.vocab_size:,}"

@@ -1,4 +1,4 @@
-"""Measured optima: where R* was found between shapes that were trained, a row a size, and how each was found.
+"""Measured optima: where R* lies between shapes that were trained, a row a size, and by which route.
 
 The packaged table is what `fit_optima` gives for the packaged sweeps (`interlaw evidence --refit` makes it again).
 """
@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 from scipy import special
 
 from interlaw.files import packaged_rows
-from interlaw.laws import published_laws
+from interlaw.laws import Settings, published_laws
 from interlaw.published import Sweep, packaged_sweeps
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ def published_optima() -> tuple[Optimum, ...]:
     )
 
 
-def fit_optima(sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = 1000) -> tuple[Optimum, ...]:
+def fit_optima(
+    sweeps: Sequence[Sweep] | None = None, *, num_bootstrap: int = Settings.num_bootstrap
+) -> tuple[Optimum, ...]:
     """Fits sweeps again: by budget, then as a surface, then by the joint law, the first route that gives an optimum.
 
     Args:
@@ -122,10 +124,15 @@ def write_optima(optima: Sequence[Optimum]) -> str:
 def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]:
     """R* of every budget of a fit; of those with too few shapes, by the joint law where it has one inside the grid."""
     for budget in law.budgets:
-        found = _of_curve(budget, law.confidence)
-        if budget.num_shapes < ENOUGH_SHAPES:
-            found |= _of_joint_law(budget, law)
-        yield Optimum(sweep=sweep, dataset=dataset, params=float(budget.params_mean), **found)
+        own = Optimum(
+            sweep=sweep,
+            dataset=dataset,
+            route="budget",
+            params=float(budget.params_mean),
+            status=str(budget.r_star.status),
+        )
+        own = _by_curve(own, budget, confidence=law.confidence)
+        yield _by_joint_law(own, budget, law=law) if budget.num_shapes < ENOUGH_SHAPES else own
 
 
 def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
@@ -135,50 +142,61 @@ def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
     table = sweep.table()
     columns = {str(name): table[name].to_numpy() for name in table.columns if name not in _UNUSED}
     if "budget" not in columns:
-        for found in surface_optima(columns, num_bootstrap=num_bootstrap):
-            yield Optimum(sweep=sweep.name, dataset=sweep.dataset, **_of_surface(found))
+        for place in surface_optima(columns, num_bootstrap=num_bootstrap):
+            yield _by_surface(place, sweep=sweep)
         return
+    # the fewest permutations that are allowed: no claim is read here
     law = fit_law(columns, num_bootstrap=num_bootstrap, num_permutations=100)
     sizes = [budget.params_mean for budget in law.budgets]
     surface = surface_optima(columns, sizes=sizes, num_bootstrap=num_bootstrap)
     each = optima_of_fit(law, sweep=sweep.name, dataset=sweep.dataset)
-    for budget, one, found in zip(law.budgets, each, surface, strict=True):
-        asks = budget.num_shapes < ENOUGH_SHAPES and found.status == "optimum"
-        yield replace(one, **_of_surface(found)) if asks else one
+    for budget, one, place in zip(law.budgets, each, surface, strict=True):
+        asks = budget.num_shapes < ENOUGH_SHAPES and place.status == "optimum"
+        yield _by_surface(place, sweep=sweep) if asks else one
 
 
-def _of_surface(found: SurfaceOptimum) -> dict[str, Any]:
-    names = ("params", "status", "ratio", "log_stderr", "curvature")
-    return {"route": "surface", **{name: getattr(found, name) for name in names}}
+def _by_surface(place: SurfaceOptimum, *, sweep: Sweep) -> Optimum:
+    return Optimum(
+        sweep=sweep.name,
+        dataset=sweep.dataset,
+        route="surface",
+        params=place.params,
+        status=place.status,
+        ratio=place.ratio,
+        log_stderr=place.log_stderr,
+        curvature=place.curvature,
+    )
 
 
-def _of_curve(budget: BudgetFit, confidence: float) -> dict[str, Any]:
+def _by_curve(own: Optimum, budget: BudgetFit, *, confidence: float) -> Optimum:
     """By the curve of the budget's own shapes."""
     star, curve = budget.r_star, budget.curve
-    found: dict[str, Any] = {"route": "budget", "status": str(star.status)}
     if star.status != "optimum":
-        return found
+        return own
     if star.value is None or star.low is None or star.high is None:
-        return {**found, "status": "open"}
-    found |= {"ratio": float(star.value), "log_stderr": log_stderr_of(star.low, star.high, confidence)}
-    if curve is not None and curve.loss_min is not None and curve.curvature > 0:
-        found["curvature"] = float(curve.curvature / curve.loss_min)
-    return found
+        return replace(own, status="open")
+    bent = curve is not None and curve.loss_min is not None and curve.curvature > 0
+    return replace(
+        own,
+        ratio=float(star.value),
+        log_stderr=log_stderr_of(star.low, star.high, confidence=confidence),
+        curvature=float(curve.curvature / curve.loss_min) if bent and curve and curve.loss_min else None,
+    )
 
 
-def _of_joint_law(budget: BudgetFit, law: LawFit) -> dict[str, Any]:
-    """By the law over budgets, where it has an optimum that lies between the shapes of this budget; else nothing."""
+def _by_joint_law(own: Optimum, budget: BudgetFit, *, law: LawFit) -> Optimum:
+    """By the law over budgets, where it has an optimum that lies between the shapes of this budget; else as it was."""
     if law.law is None or law.law.status != "optimum":
-        return {}
+        return own
     point = law.law.ratio(budget.params_mean)
     tried = [shape.ratio for shape in budget.points]
     if not min(tried) < point.low < point.high < max(tried):
-        return {}
-    stderr = log_stderr_of(point.low, point.high, law.confidence)
-    return {"route": "joint", "status": "optimum", "ratio": float(point.ratio), "log_stderr": stderr}
+        return own
+    stderr = log_stderr_of(point.low, point.high, confidence=law.confidence)
+    return replace(own, route="joint", status="optimum", ratio=float(point.ratio), log_stderr=stderr)
 
 
-def log_stderr_of(low: float, high: float, confidence: float) -> float:
+def log_stderr_of(low: float, high: float, *, confidence: float) -> float:
     """Standard error of a logarithm whose interval is normal."""
     return math.log(high / low) / (2 * float(special.ndtri((1 + confidence) / 2)))
 
@@ -188,5 +206,5 @@ def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:
     silent = {sweep.dataset for sweep in packaged_sweeps() if not sweep.votes}
     voting = sorted((one for one in optima if one.counts and one.dataset not in silent), key=lambda one: one.params)
     names = dict.fromkeys(one.dataset for one in optima)
-    found = {name: tuple(one for one in voting if one.dataset == name) for name in names}
-    return {name: ones for name, ones in found.items() if ones}
+    by_name = {name: tuple(one for one in voting if one.dataset == name) for name in names}
+    return {name: ones for name, ones in by_name.items() if ones}

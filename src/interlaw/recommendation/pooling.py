@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from interlaw.errors import InterlawError
+from interlaw.laws import Settings
 from interlaw.recommendation.optima import Optimum
 
 Array = NDArray[np.float64]
 DataSets = Mapping[str, Sequence[Optimum]]
-LEVEL = 0.9
-UPPER = (1 + LEVEL) / 2
+UPPER = (1 + Settings.confidence) / 2  # quantile at the upper end of an interval
 NUM_TAUS = 100  # ends of the 90% interval move by less than 1% with more
 # data sets that agree differ in log R* by more than .0001, and none by 100; steps of .4%
 TAUS_TRIED = np.concatenate([[0.0], np.geomspace(1e-4, 1e2, 4000)])
@@ -99,18 +99,22 @@ class Pool:
             params: N.
             variance: Of log R* as the new sweep would estimate it, to compare the interval with an estimate.
         """
-        y, v = _votes(self.datasets, math.log(params), self.carry)
+        y, v = _votes(self.datasets, math.log(params), carry=self.carry)
         w = 1 / (v + self.tau**2)
         sizes = [one.params for optima in self.datasets.values() for one in optima]
         outside = max(0.0, math.log(params / max(sizes)), math.log(min(sizes) / params))
         student = special.stdtrit(len(y) - 1, UPPER) / special.ndtri(UPPER)
         mean_variance = student**2 / (1 / (v + self.taus[:, None] ** 2)).sum(axis=1)
         sd = np.sqrt(self.taus**2 + (self.carry * outside) ** 2 + mean_variance + variance)
+        # beyond five times the largest spread next to nothing of the mixture lies
         reach = optimize.brentq(lambda x: special.ndtr(x / sd).mean() - UPPER, 0.0, 5 * sd.max())
         log_sd = float(reach / special.ndtri(UPPER))
+        ratio, low, high = interval_about(float(w @ y / w.sum()), log_sd)
         return Prediction(
             params=params,
-            **interval_about(float(w @ y / w.sum()), log_sd),
+            ratio=ratio,
+            low=low,
+            high=high,
             log_sd=log_sd,
             tau=self.tau,
             beyond=math.exp(outside),
@@ -119,15 +123,15 @@ class Pool:
 
     def leave_one_out(self) -> tuple[Coverage, ...]:
         """Each data set against the predictive interval of the others, pooled again; its own error is allowed for."""
-        found = []
+        coverage = []
         for name, optima in self.datasets.items():
             others = pool({other: ones for other, ones in self.datasets.items() if other != name})
             inside = []
             for one in optima:
                 interval = others.predict(one.params, variance=one.estimate[1] ** 2)
                 inside.append(math.log(interval.low) <= one.estimate[0] <= math.log(interval.high))
-            found.append(Coverage(dataset=name, num_optima=len(optima), inside=sum(inside) / len(inside)))
-        return tuple(found)
+            coverage.append(Coverage(dataset=name, num_optima=len(optima), inside=sum(inside) / len(inside)))
+        return tuple(coverage)
 
 
 def pool(datasets: DataSets) -> Pool:
@@ -137,10 +141,10 @@ def pool(datasets: DataSets) -> Pool:
         InterlawError: Fewer than three data sets.
 
     Example:
-        >>> def found(name, ratio):
+        >>> def measured(name, ratio):
         ...     return (Optimum(sweep=name, dataset=name, route="budget", params=1e8, status="optimum",
         ...                     ratio=ratio, log_stderr=0.1),)
-        >>> pooled = pool({name: found(name, ratio) for name, ratio in (("a", 0.02), ("b", 0.03), ("c", 0.045))})
+        >>> pooled = pool({name: measured(name, ratio) for name, ratio in (("a", 0.02), ("b", 0.03), ("c", 0.045))})
         >>> round(pooled.predict(1e8).ratio, 3)
         0.03
     """
@@ -151,14 +155,16 @@ def pool(datasets: DataSets) -> Pool:
     sizes = sorted({one.params for optima in datasets.values() for one in optima})
     dof = len(datasets) - 1
     levels = np.array([dof, *special.chdtri(dof, (np.arange(NUM_TAUS) + 0.5) / NUM_TAUS)])
-    tau, *taus = np.max([_spreads(*_votes(datasets, math.log(params), carry), levels) for params in sizes], axis=0)
+    tau, *taus = np.max(
+        [_spreads(*_votes(datasets, math.log(params), carry=carry), levels=levels) for params in sizes], axis=0
+    )
     return Pool(datasets=datasets, carry=carry, tau=float(tau), taus=np.array(taus))
 
 
-def interval_about(mean: float, log_sd: float) -> dict[str, float]:
-    """`ratio`, `low` and `high` of a log R* that is normal."""
+def interval_about(mean: float, log_sd: float) -> tuple[float, float, float]:
+    """Median R*, and the lower and upper end of its interval, of a log R* that is normal."""
     reach = float(special.ndtri(UPPER)) * log_sd
-    return {"ratio": math.exp(mean), "low": math.exp(mean - reach), "high": math.exp(mean + reach)}
+    return math.exp(mean), math.exp(mean - reach), math.exp(mean + reach)
 
 
 def _slope(optima: Sequence[Optimum]) -> float | None:
@@ -170,7 +176,7 @@ def _slope(optima: Sequence[Optimum]) -> float | None:
     return float(np.polyfit(n, y, 1, w=1 / stderr)[0])
 
 
-def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[Array, Array]:
+def _votes(datasets: DataSets, log_params: float, *, carry: float) -> tuple[Array, Array]:
     """(y_i, v_i) of every data set at a size."""
     votes = []
     for optima in datasets.values():
@@ -181,10 +187,9 @@ def _votes(datasets: DataSets, log_params: float, carry: float) -> tuple[Array, 
     return y, v
 
 
-def _spreads(y: Array, v: Array, levels: Array) -> Array:
+def _spreads(y: Array, v: Array, *, levels: Array) -> Array:
     """Tau at which Q, the weighted squares about the mean, falls to each level; 0 where it starts below."""
     w = 1 / (v + TAUS_TRIED[:, None] ** 2)
     mean = w @ y / w.sum(axis=1)
     squares = (w * (y - mean[:, None]) ** 2).sum(axis=1)
-    found: Array = np.interp(-levels, -squares, TAUS_TRIED)
-    return found
+    return np.asarray(np.interp(-levels, -squares, TAUS_TRIED), dtype=np.float64)

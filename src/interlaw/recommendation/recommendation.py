@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interlaw.charted import Charted
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.published import PAPER_INTERVAL, PublishedRow, require_interval
 from interlaw.recommendation.belief import Belief, RatioInterval, believe
 from interlaw.recommendation.candidate import Candidate, reasons, worth_listing
 from interlaw.recommendation.choice import choose_shapes
 from interlaw.recommendation.cost import Plan, count_cost
-from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, splits_over
+from interlaw.recommendation.dimensions import (
+    DELTA,
+    NUM_CANDIDATES,
+    TOLERANCE,
+    Dimensions,
+    equal_budget_shapes,
+    splits_over,
+)
 from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.wording import table, wrapped
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, choose_budget
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, Budget, Shape, choose_budget
 from interlaw.size import format_size, parse_size
 
 if TYPE_CHECKING:
@@ -26,9 +35,8 @@ if TYPE_CHECKING:
 
     from interlaw.laws import LawFit
 
-LARGEST = 1e13
-# Shapes whose predicted losses differ by less are one choice: at these sizes seeds differ by about as much.
-DELTA = 0.005
+LARGEST = 1e13  # parameters: beyond any network that was trained, so a slip of the unit
+MOST_LINES = 15  # what a prompt shows without scrolling
 # A ratio in the middle of the published ones, to see how many parameters a budget in FLOPs buys.
 MIDDLING = 0.02
 
@@ -45,7 +53,7 @@ class Recommendation(Charted):
         delta: That tolerance.
         plan: Where it is trained.
         candidates: The pick first, then from shallow to deep.
-        caveats: What to know of how they were found, in words.
+        caveats: What to know of how they were chosen, in words.
         fit: The user's own law, whether or not it counts.
     """
 
@@ -97,7 +105,7 @@ class Recommendation(Charted):
         )
         return (*self.caveats, *said)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The keys of the command's JSON."""
         return {
             "pick": self.pick.to_dict(),
@@ -155,8 +163,8 @@ class Recommendation(Charted):
         return wrapped([rests_on, *(f"note: {one}" for one in self.warnings)])
 
     def __str__(self) -> str:
-        """The answer, in at most 15 lines."""
-        return "\n".join(self.answer()[:15])
+        """The answer, in at most `MOST_LINES` lines."""
+        return "\n".join(self.answer()[:MOST_LINES])
 
     __repr__ = __str__
 
@@ -178,7 +186,7 @@ def recommend(
     tokens: str | float | None = None,
     tokens_per_param: float | None = None,
     fit: LawFit | None = None,
-    delta: float | None = None,
+    delta: float = DELTA,
     interval: tuple[float, float] | None = None,
     head_dim: int | None = None,
     heads_per_kv: int | None = None,
@@ -186,8 +194,8 @@ def recommend(
     multiple_of: int | None = None,
     parallel: int = 1,
     plan: Plan | None = None,
-    tolerance: float = 0.05,
-    num_candidates: int = 5,
+    tolerance: float = TOLERANCE,
+    num_candidates: int = NUM_CANDIDATES,
 ) -> Recommendation:
     """Depth and width for a budget: a pick, others of nearly the same loss with what speaks for them, the evidence.
 
@@ -198,9 +206,9 @@ def recommend(
         vocab_size: Entries of the token table, a number or a size such as "32k"; the family's default when not given.
         context: Longest sequence, in tokens.
         tokens: Training tokens, such as "20B"; or give `tokens_per_param`.
-        tokens_per_param: Training tokens per total parameter; 20 when neither is given.
+        tokens_per_param: Training tokens per total parameter; `CHINCHILLA_TOKENS_PER_PARAM` when neither is given.
         fit: Your own law (`fit_law`), combined with the pooled sweeps by precision; not used without an optimum.
-        delta: Others are offered whose predicted loss is within this of the pick's, relative; .005 when not given.
+        delta: Others are offered whose predicted loss is within this of the pick's, relative.
         interval: Choose from this interval of R instead; predicted losses stay those of the evidence.
         head_dim: Width of a head; see `Dimensions` for what happens when this and the next three are not given.
         heads_per_kv: Most query heads that share a key-value head.
@@ -219,17 +227,16 @@ def recommend(
         TypeError: `fit` is no fit.
 
     Example:
-        >>> found = recommend(params="350M", family="llama", vocab_size="32k", parallel=4)
-        >>> print(found.pick.name, found.pick.parallel)
+        >>> pick = recommend(params="350M", family="llama", vocab_size="32k", parallel=4).pick
+        >>> print(pick.name, pick.parallel)
         29 x 1024 4
     """
     if fit is not None and type(fit).__name__ != "LawFit":  # by name: loading the class takes as long as an answer
         raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
-    delta = DELTA if delta is None else delta
     _require_number("tolerance", tolerance, most=0.5, hint="0.05 means five per cent")
     _require_number("delta", delta, most=1, hint="0.005 means half a per cent of the loss")
     _require_number("num_candidates", num_candidates, most=math.inf, hint="5 is usual")
-    budget, per_param = _budget(params, flops, tokens, tokens_per_param)
+    budget, tokens_of = _budget(params, flops, tokens=tokens, tokens_per_param=tokens_per_param)
     dimensions = Dimensions(
         family=family,
         vocab_size=None if vocab_size is None else parse_size(vocab_size),
@@ -246,10 +253,9 @@ def recommend(
         low, high = require_interval(interval)
         ratios = RatioInterval(low=low, high=high, statement="the interval you gave", given=True)
     shapes, caveats = choose_shapes(
-        dimensions, budget, belief, ratios, tolerance=tolerance, delta=delta, count=num_candidates
+        dimensions, budget, belief=belief, interval=ratios, tolerance=tolerance, delta=delta, count=num_candidates
     )
-    total = None if tokens is None else parse_size(tokens)
-    costs = [count_cost(each, tokens=total or round(per_param * each.params), plan=plan) for each in shapes]
+    costs = [count_cost(each, tokens=tokens_of(each), plan=plan) for each in shapes]
     described = [
         Candidate(
             shape=shape,
@@ -258,7 +264,7 @@ def recommend(
             cost=cost,
             penalty=belief.penalty(shape.ratio),
             parallel=max(parallel, splits_over(shape)),
-            reasons=tuple(reasons(shape, cost, shapes[0], costs[0])),
+            reasons=tuple(reasons(shape, cost, pick=shapes[0], picked=costs[0])),
         )
         for shape, cost in zip(shapes, costs, strict=True)
     ]
@@ -276,18 +282,24 @@ def recommend(
 
 
 def _budget(
-    params: str | float | None, flops: str | float | None, tokens: str | float | None, tokens_per_param: float | None
-) -> tuple[Budget, float]:
-    """The budget, and the tokens per parameter (of no use where tokens are given)."""
+    params: str | float | None,
+    flops: str | float | None,
+    *,
+    tokens: str | float | None,
+    tokens_per_param: float | None,
+) -> tuple[Budget, Callable[[Shape], int]]:
+    """The budget, and the training tokens of a shape."""
     if tokens is not None and (flops is not None or tokens_per_param is not None):
         other = "flops" if flops is not None else "tokens_per_param"
         raise InterlawError(f"expected tokens or {other}, found both; give one of them")
     per_param = CHINCHILLA_TOKENS_PER_PARAM if tokens_per_param is None else tokens_per_param
     _require_number("tokens_per_param", per_param, most=math.inf, hint="20 is usual")
     if (params is None) == (flops is None):
-        found = "none" if params is None else "both"
-        raise InterlawError(f"expected exactly one budget (params= or flops=), found {found}; give one")
-    return choose_budget(params=params, flops=flops, tokens_per_param=per_param), per_param
+        given = "none" if params is None else "both"
+        raise InterlawError(f"expected exactly one budget (params= or flops=), found {given}; give one")
+    budget = choose_budget(params=params, flops=flops, tokens_per_param=per_param)
+    total = None if tokens is None else parse_size(tokens)
+    return budget, lambda shape: total or round(per_param * shape.params)
 
 
 def _size(dimensions: Dimensions, budget: Budget) -> float:
@@ -296,6 +308,7 @@ def _size(dimensions: Dimensions, budget: Budget) -> float:
     if budget.kind != "params":
         buys = list(equal_budget_shapes(dimensions, budget))
         middle = min(buys, key=lambda shape: abs(math.log(shape.ratio / MIDDLING)), default=None)
+        # without a shape to ask: C = 6 N D (Kaplan et al. 2001.08361)
         size = math.sqrt(size / 6 / (budget.tokens_per_param or 1.0)) if middle is None else float(middle.params)
     if size > LARGEST:
         raise InterlawError(

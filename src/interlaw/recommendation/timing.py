@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PROMPT = 128  # tokens: long enough that reading is bound by arithmetic, short enough for a CPU
 DECODED = 16  # tokens a repeat
-REPEATS = 3
+REPEATS = 3  # of each, of which the median counts: one interruption moves none
 TRAINING_BYTES = 16  # a parameter in float32, its gradient and AdamW's two moments
 _SHARE_OF_FREE = 0.8  # the rest is for activations
 
@@ -42,7 +42,9 @@ def timed(result: Recommendation, *, say: Say) -> Recommendation:
     """
     require_timing(result.candidates)
     number = len(result.candidates)
-    pick, *others = (_timed(one, say, f"{place} of {number}") for place, one in enumerate(result.candidates, start=1))
+    pick, *others = (
+        _timed(one, say=say, place=f"{place} of {number}") for place, one in enumerate(result.candidates, start=1)
+    )
     return replace(result, candidates=(pick, *(_with_reason(one, pick) for one in others)))
 
 
@@ -64,7 +66,7 @@ def require_timing(candidates: Sequence[Candidate]) -> None:
         )
 
 
-def _timed(candidate: Candidate, say: Say, place: str) -> Candidate:
+def _timed(candidate: Candidate, *, say: Say, place: str) -> Candidate:
     shape = candidate.shape
     needed, free = TRAINING_BYTES * shape.params, int(_SHARE_OF_FREE * free_bytes(default_device()))
     if needed > free:
@@ -95,7 +97,7 @@ def time_shape(
         prompt: Tokens of a training sequence and of the prompt.
         decoded: Tokens written after it.
         repeats: Times each.
-        say: Told what is being timed.
+        say: Takes a line of what is being timed.
     """
     import torch
 
@@ -107,17 +109,18 @@ def time_shape(
     tokens = torch.randint(vocab, (1, prompt), generator=torch.Generator().manual_seed(0)).to(device)
     say("training")
     network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
-    step = _median(lambda: _train(network, optimizer, tokens), repeats)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)  # of any rate: nothing is learned
+    step = _median(lambda: _train(network, optimizer=optimizer, tokens=tokens), repeats)
     optimizer.state.clear()  # its moments are as large as the network
     network.zero_grad(set_to_none=True)
     network.eval()
     say("reading and decoding")
     with torch.inference_mode():
         prefill = _median(lambda: network(tokens, use_cache=True), repeats)
-        decode = _median(lambda: _decode(network, tokens, decoded), repeats)
+        decode = _median(lambda: _decode(network, tokens, count=decoded), repeats)
     return Timing(
         train_tokens_per_second=prompt / step,
+        # milliseconds
         prefill_ms_per_token=1000 * prefill / prompt,
         decode_ms_per_token=1000 * (decode - prefill) / decoded if decode > prefill else math.nan,
         device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
@@ -139,19 +142,19 @@ def build(shape: Shape, *, device: torch.device, dtype: torch.dtype) -> tuple[An
     return network, int(config.vocab_size), int(config.max_position_embeddings)
 
 
-def _train(network: Any, optimizer: torch.optim.Optimizer, tokens: torch.Tensor) -> None:
+def _train(network: Any, *, optimizer: torch.optim.Optimizer, tokens: torch.Tensor) -> None:
     """One step on one sequence."""
     network(tokens, labels=tokens, use_cache=False).loss.backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
 
-def _decode(network: Any, tokens: torch.Tensor, count: int) -> None:
+def _decode(network: Any, tokens: torch.Tensor, *, count: int) -> None:
     """Reads the prompt, then writes so many tokens one by one."""
-    found = network(tokens, use_cache=True)
+    output = network(tokens, use_cache=True)
     for _ in range(count):
-        last = found.logits[:, -1:].argmax(dim=-1)
-        found = network(last, past_key_values=found.past_key_values, use_cache=True)
+        last = output.logits[:, -1:].argmax(dim=-1)
+        output = network(last, past_key_values=output.past_key_values, use_cache=True)
 
 
 def _median(run: Callable[[], object], repeats: int) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from interlaw.recommendation.candidate import Candidate
 from interlaw.size import format_size
 
-COLUMNS = 80
+COLUMNS = 80  # of the narrowest terminal that is usual
 
 
 def wrapped(sentences: Iterable[str], *, indent: int = 0) -> list[str]:
