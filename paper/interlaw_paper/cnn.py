@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.outcome import Scale
+from interlaw_paper.experiments import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep, best_row
 
-FLAT = 0.05
+FLAT = 0.05  # relative loss: a judgement, for the published minimum is flat by eye
 
 
 def judge(result: Result, scale: Scale) -> list[Agreement]:

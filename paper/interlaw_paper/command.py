@@ -14,45 +14,17 @@ from interlaw.cli import AsJson, TrainDevice, Workers, among, drive, load_torch,
 from interlaw.errors import WorkFailedError
 from interlaw.machine import default_device, require_device
 
-# as `paper.EXPERIMENTS` and `paper.SCALES` have them, for the shell's completion, which must not wait for torch
-EXPERIMENTS = (
-    "double-descent",
-    "mlp",
-    "gpt-depth",
-    "gpt-budgets",
-    "gru",
-    "cnn",
-    "waves",
-    "targets",
-    "hundredfold",
-    "searched",
-    "students",
-    "growth",
-    "lengths",
-    "small-gpts",
-    "rates",
-    "mlp-again",
-    "push",
-    "push-again",
-    "push-gpt",
-    "push-gpt-again",
-    "peak",
-    "nfa",
-    "open-models",
-)
-SCALES = ("tiny", "paper", "decisive")
-
 
 def reproduce(
     name: Annotated[
-        str, typer.Argument(help="An experiment; a wrong name lists them.", autocompletion=among(EXPERIMENTS))
+        str, typer.Argument(help="An experiment; a wrong name lists them.", autocompletion=among(paper.EXPERIMENTS))
     ],
     out: Annotated[Path, typer.Option(help="The experiment's folder; resumed when it exists.")],
     scale: Annotated[
         str,
         typer.Option(
             help="tiny: minutes on two cores; paper: as published; decisive: docs/design.md.",
-            autocompletion=among(SCALES),
+            autocompletion=among(paper.SCALES),
         ),
     ] = "tiny",
     text: Annotated[

@@ -10,20 +10,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from interlaw.interaction import energies, measure
+from interlaw.plain import Json
 from interlaw.report import write_chart
 from interlaw.sweep import InterventionPart
 from interlaw.tasks import draw_sparse_rows
 from interlaw_paper.agreement import Agreement, claim, compare, published_figures
 from interlaw_paper.bottleneck_training import BottleneckSettings, as_model, mean_losses, train_bottlenecks
 from interlaw_paper.double_descent_figure import draw_loss_and_interaction
+from interlaw_paper.experiments import Experiment, Scale
 from interlaw_paper.folder import keep, read_kept
-from interlaw_paper.outcome import Driver, Outcome, Scale
+from interlaw_paper.outcome import Driver, Outcome
 
 NAME = "double-descent"
 MEASURED = ("aofe", "aofe_scale_free", "aofe_ratio", "trace", "null_ratio", "excess_ratio")
@@ -32,7 +33,7 @@ DIFFERS = "other random data; each step draws min(T, 2048) rows with replacement
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """What decides the numbers of one size, beside the settings.
+    """What decides the numbers of one size, beside the settings: as published, but for the seed.
 
     Attributes:
         dim: Coordinates of a point.
@@ -67,6 +68,7 @@ class Program:
 
 
 PROGRAMS: dict[Scale, Program] = {
+    # the peak and both sides of it, in minutes
     "tiny": Program(sizes=(3, 10, 30, 100, 200, 500, 1000)),
     "paper": Program(sizes=(3, 5, 8, 10, 15, 30, 50, 100, 200, 500, 1000, 1395, 1946, 2714, 3786, 5282)),
 }
@@ -75,7 +77,7 @@ PROGRAMS: dict[Scale, Program] = {
 def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
     """Trains what is missing, compares with the published figures and draws."""
     program = PROGRAMS[scale]
-    rows: list[dict[str, Any]] = []
+    rows: list[Json] = []
     for size in program.sizes:
         rows.extend(train_size(size, program=program, out=out, driver=driver))
     figure = write_chart(out / "loss-and-interaction.png", draw_loss_and_interaction(rows))
@@ -94,7 +96,7 @@ def run_double_descent(*, scale: Scale, out: Path, driver: Driver) -> Outcome:
     )
 
 
-def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> list[dict[str, Any]]:
+def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> list[Json]:
     """One row a seed for one number of training points; read from OUT when it is there.
 
     Raises:
@@ -109,15 +111,15 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     if kept is not None:
         return kept
     started = time.monotonic()
-    train = draw_sparse_rows(size, dim=data.dim, density=data.density, seed=_seed(data, size, 0))
-    test = draw_sparse_rows(data.test_points, dim=data.dim, density=data.density, seed=_seed(data, size, 1))
+    train = draw_sparse_rows(size, dim=data.dim, density=data.density, seed=_seed(data, size=size, part=0))
+    test = draw_sparse_rows(data.test_points, dim=data.dim, density=data.density, seed=_seed(data, size=size, part=1))
     P = train_bottlenecks(train, seeds=seeds, settings=settings, push=program.push)
     seconds = time.monotonic() - started
     rows = []
     losses, train_losses = mean_losses(P, test), mean_losses(P, train)
     for index, seed in enumerate(seeds):
         model = as_model(P[index])
-        found = measure(model, test.dense().double(), view="bottleneck")
+        measured = measure(model, test.dense().double(), view="bottleneck")
         weights = energies(model.weight.detach().T @ model.weight.detach())  # type: ignore[operator]
         rows.append(
             {
@@ -126,8 +128,8 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
                 "loss": float(losses[index]),
                 "train_loss": float(train_losses[index]),
                 "seconds": seconds,
-                **{name: found.estimates[name].value for name in MEASURED},
-                **{f"plugin_{name}": found.plugin[name] for name in ("aofe", "aofe_ratio")},
+                **{name: measured.estimates[name].value for name in MEASURED},
+                **{f"plugin_{name}": measured.plugin[name] for name in ("aofe", "aofe_ratio")},
                 **{f"weights_{name}": weights[name] for name in ("aofe", "aofe_ratio")},
             }
         )
@@ -137,7 +139,7 @@ def train_size(size: int, *, program: Program, out: Path, driver: Driver) -> lis
     return rows
 
 
-def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
+def agreement(rows: Sequence[Json]) -> list[Agreement]:
     """Loss, AOFE and AOFE-ratio at each published size that was run, and where both peak."""
     lines = []
     columns = {"test loss": "loss", "AOFE": "plugin_aofe", "AOFE-ratio": "plugin_aofe_ratio"}
@@ -161,6 +163,9 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
     return lines
 
 
-def _seed(data: Dataset, size: int, part: int) -> int:
+def _seed(data: Dataset, *, size: int, part: int) -> int:
     """A seed of its own for the training (0) and test (1) points of each size."""
     return int(np.random.SeedSequence([data.data_seed, size, part]).generate_state(1)[0])
+
+
+EXPERIMENT = Experiment(run=run_double_descent)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from interlaw.plain import Json
 from interlaw.report import Drawing, Panel, look, marks
 
-LEAST_AOFE = 1e-4
+LEAST_AOFE = 1e-4  # drawn in place of less: an estimate without bias may come out below 0
 PANELS = (
     (("loss",), "test loss"),
     (("aofe", "weights_aofe"), "off-diagonal energy (AOFE)"),
@@ -38,7 +40,7 @@ def draw_loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """Loss and, of AGOP and W^T W, off-diagonal energy and its share; bands from least to largest seed."""
     numbers = loss_and_interaction(rows)
     panels = tuple(
-        Panel(chart=_lines(numbers, names, label), title=label, width=420, height=200) for names, label in PANELS
+        Panel(chart=_lines(numbers, names, label=label), title=label, width=420, height=200) for names, label in PANELS
     )
     peak = numbers["train_points"][int(np.argmax(numbers["loss"][1:])) + 1] if len(numbers["loss"]) > 1 else 0
     message = f"After the smallest sets the test loss peaks at {peak:g} training points"
@@ -46,12 +48,11 @@ def draw_loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     return Drawing(message=message, caption=caption, panels=panels, columns=1)
 
 
-def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: str) -> Any:
+def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], *, label: str) -> Any:
     sizes = numbers["train_points"]
     log = names[0] == "aofe"
-    # without bias an energy near zero may come out below it: drawn at the floor
     floor = LEAST_AOFE if log else -math.inf
-    values: list[dict[str, Any]] = [
+    values: list[Json] = [
         {
             "size": size,
             "of": "W^T W" if name.startswith("weights") else "AGOP",
@@ -67,11 +68,11 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], label: 
     axis = marks.log_axis if log else marks.linear_axis
     key = marks.legend(column=90) if len(names) > 1 else None
     color = marks.told_apart("of", ("AGOP", "W^T W"), looks=(look.FIT, look.BEST), key=key)
-    place: dict[str, Any] = {"x": "size", "color": color}
+    drawn = partial(marks.marks, values, x="size", color=color)
     return marks.layered(
         marks.log_axis("size", "training points", limits=look.padded(sizes, log=True, margin=0.02)),
         axis("value", label, limits=limits),
-        marks.marks(values, "area", **place, y="low", y2="high", opacity=0.2),
-        marks.marks(values, "line", **place, y="value", strokeWidth=1.8),
-        marks.marks(values, "point", **place, y="value", said=True, filled=True, size=22, opacity=1),
+        drawn("area", y="low", y2="high", opacity=0.2),
+        drawn("line", y="value", strokeWidth=1.8),
+        drawn("point", y="value", said=True, filled=True, size=22, opacity=1),
     )

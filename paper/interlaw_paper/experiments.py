@@ -5,32 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal, get_args
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw_paper.cnn import CNN_SCAN
-from interlaw_paper.designed import (
-    GROWTH,
-    HUNDREDFOLD,
-    LENGTHS,
-    MLP_AGAIN,
-    RATES,
-    SEARCHED,
-    SMALL_GPTS,
-    STUDENTS,
-    TARGETS,
-    WAVES,
-)
-from interlaw_paper.double_descent import run_double_descent
-from interlaw_paper.folder import experiment_folder
-from interlaw_paper.gpt import GPT_BUDGETS, GPT_DEPTH
-from interlaw_paper.gru import GRU_STUDENTS
-from interlaw_paper.mlp import MLP_SCAN
-from interlaw_paper.nfa import run_nfa
-from interlaw_paper.open_models import run_open_models
-from interlaw_paper.outcome import Driver, Outcome, Scale, write_outcome
-from interlaw_paper.peak import run_peak
-from interlaw_paper.push import PUSH, PUSH_AGAIN, PUSH_GPT, PUSH_GPT_AGAIN
+from interlaw.registry import Registry
+
+if TYPE_CHECKING:
+    from interlaw_paper.outcome import Driver, Outcome
+
+Scale = Literal["tiny", "paper", "decisive"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+RUN_AS_SWEEP = frozenset({"workers", "device"})  # options of what the driver's sweep carries out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +33,35 @@ class Experiment:
     scales: tuple[Scale, ...] = ("tiny", "paper")
 
 
-DESIGNED = (WAVES, TARGETS, HUNDREDFOLD, SEARCHED, STUDENTS, GROWTH, LENGTHS, SMALL_GPTS, RATES, MLP_AGAIN)
-SWEEPS = (MLP_SCAN, GPT_DEPTH, GPT_BUDGETS, GRU_STUDENTS, CNN_SCAN, *DESIGNED)
-_SWEEP, _TEXT = frozenset({"workers", "device"}), frozenset({"text"})
-EXPERIMENTS: dict[str, Experiment] = {
-    "double-descent": Experiment(run=run_double_descent),
-    **{
-        each.name: Experiment(run=each, options=_SWEEP | (_TEXT if each.reads_text else set()), scales=(*each.differs,))
-        for each in SWEEPS
-    },
-    **{
-        each.name: Experiment(run=each, options=_SWEEP, scales=("decisive",))
-        for each in (PUSH, PUSH_AGAIN, PUSH_GPT, PUSH_GPT_AGAIN)
-    },
-    "peak": Experiment(run=run_peak, scales=("decisive",)),
-    "nfa": Experiment(run=run_nfa, options=_TEXT | {"device"}),
-    "open-models": Experiment(run=run_open_models, options=_TEXT | {"device", "models"}),
+# where each stands, loaded when it is run: names are offered to a shell, which must not wait for torch
+_PLACES = {
+    "double-descent": "double_descent:EXPERIMENT",
+    "mlp": "mlp:MLP_SCAN.experiment",
+    "gpt-depth": "gpt:GPT_DEPTH.experiment",
+    "gpt-budgets": "gpt:GPT_BUDGETS.experiment",
+    "gru": "gru:GRU_STUDENTS.experiment",
+    "cnn": "cnn:CNN_SCAN.experiment",
+    "waves": "designed:WAVES.experiment",
+    "targets": "designed:TARGETS.experiment",
+    "hundredfold": "designed:HUNDREDFOLD.experiment",
+    "searched": "designed:SEARCHED.experiment",
+    "students": "designed:STUDENTS.experiment",
+    "growth": "designed:GROWTH.experiment",
+    "lengths": "designed:LENGTHS.experiment",
+    "small-gpts": "designed:SMALL_GPTS.experiment",
+    "rates": "designed:RATES.experiment",
+    "mlp-again": "designed:MLP_AGAIN.experiment",
+    "push": "push:PUSH.experiment",
+    "push-again": "push:PUSH_AGAIN.experiment",
+    "push-gpt": "push:PUSH_GPT.experiment",
+    "push-gpt-again": "push:PUSH_GPT_AGAIN.experiment",
+    "peak": "peak:EXPERIMENT",
+    "nfa": "nfa:EXPERIMENT",
+    "open-models": "open_models:EXPERIMENT",
 }
+EXPERIMENTS: Registry[Experiment] = Registry(
+    "interlaw_paper.experiments", {name: f"interlaw_paper.{place}" for name, place in _PLACES.items()}
+)
 
 
 def reproduce(
@@ -90,8 +87,10 @@ def reproduce(
         InterlawError: No such experiment or scale, an option that it does not read, or a folder of something else.
         WorkFailedError: No trial ended well.
     """
-    given: dict[str, Any] = {"text": text} if text else {}
-    given |= {"models": models} if models else {}
+    from interlaw_paper.folder import experiment_folder
+    from interlaw_paper.outcome import write_outcome
+
+    given = {option: value for option, value in (("text", text), ("models", models)) if value}
     require_options(name, {*given} | ({"device"} if driver.device != "cpu" else set()))
     experiment = EXPERIMENTS[name]
     if scale not in experiment.scales:

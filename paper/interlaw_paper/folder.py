@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 
 from interlaw.errors import InterlawError
 from interlaw.files import write_atomically
+from interlaw.plain import Json
 from interlaw.runs import Document, storage_faults
 
 MARK = "experiment.json"
@@ -36,8 +37,8 @@ class _Kept(Document):
     what: ClassVar[str] = "figures of this experiment"
     remedy: ClassVar[str] = "delete the file and run again"
 
-    stamp: dict[str, Any]
-    rows: list[dict[str, Any]]
+    stamp: Json
+    rows: list[Json]
 
 
 @contextmanager
@@ -50,9 +51,9 @@ def experiment_folder(out: Path, *, experiment: str, scale: str) -> Iterator[Non
     ours = _Owner(experiment=experiment, scale=scale)
     if out.exists() and not out.is_dir():
         raise InterlawError(f"expected a folder for --out, found the file {str(out)!r}; name another place")
-    found = _owner(out)
-    if found not in (None, ours):
-        words = f"{found.experiment} ({found.scale})" if isinstance(found, _Owner) else found
+    owner = _owner(out)
+    if owner not in (None, ours):
+        words = f"{owner.experiment} ({owner.scale})" if isinstance(owner, _Owner) else owner
         raise InterlawError(
             f"expected a new folder or one of {experiment} ({scale}), found one of {words} in {str(out)!r}; "
             "choose another --out"
@@ -77,7 +78,7 @@ def keep(place: Path, *, stamp: Mapping[str, Any], rows: Sequence[Mapping[str, A
     write_atomically(place, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def read_kept(place: Path, *, stamp: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def read_kept(place: Path, *, stamp: Mapping[str, Any]) -> list[Json] | None:
     """The rows of a part that was kept, or None when there is none.
 
     Raises:

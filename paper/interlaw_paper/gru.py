@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.outcome import Scale
+from interlaw_paper.experiments import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep
 
-LEAST_SHAPES = 3
+LEAST_SHAPES = 3  # two points always correlate by 1 or -1
 OURS = "features scaled to unit variance; the AOFE-ratio estimated without bias"
 
 
@@ -18,7 +18,7 @@ def judge(result: Result, scale: Scale) -> list[Agreement]:
     """Published: Pearson's r of AOFE-ratio and loss is +.87 to +.98 in teacher-student sweeps."""
     table = result.table
     r = correlation(table["aofe_ratio"].tolist(), table["loss"].tolist())
-    within = None if r is None else bool(0.87 <= r <= 0.98) if scale == "paper" else r > 0
+    within = None if r is None else bool(0.87 <= r <= 0.98) if scale == "paper" else r > 0  # the published range
     return [
         claim(
             "correlation of AOFE-ratio and loss over shapes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ def draw_layer_lines(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     table = pd.DataFrame(rows)
     models = table.groupby("model", sort=False)
     panels = tuple(
-        Panel(chart=_chart(records(found)), title=str(model), width=380, height=280) for model, found in models
+        Panel(chart=_chart(records(layers)), title=str(model), width=380, height=280) for model, layers in models
     )
     steps = models["step"]
     start, end = (table[table["step"] == steps.transform(which)]["nfa"].mean() for which in ("min", "max"))
@@ -34,20 +35,20 @@ def _chart(rows: Sequence[Mapping[str, Any]]) -> Any:
     # symlog: the first point stands at step 0
     x = marks.linear_axis("step", "step", limits=(0, last), values=_powers(last), format="d")
     x["scale"] = {"type": "symlog", "constant": 10, "domain": [0, last]}
-    place: dict[str, Any] = {"x": "step", "y": "nfa", "color": color}
+    drawn = partial(marks.marks, values, x="step", y="nfa", color=color)
     return marks.layered(
         x,
         marks.linear_axis(
             "nfa", "cosine of W^T W and AGOP", limits=look.padded([0.0, 1.0, *(row["nfa"] for row in values)])
         ),
-        marks.marks(values, "line", **place, strokeWidth=1.6),
-        marks.marks(values, "point", **place, said=True, filled=True, size=16, opacity=1),
+        drawn("line", strokeWidth=1.6),
+        drawn("point", said=True, filled=True, size=16, opacity=1),
     )
 
 
 def _powers(last: int) -> list[int]:
     """0 and the powers of ten up to the last step."""
-    found = [0]
-    while (step := 10 ** len(found)) <= last:
-        found.append(step)
-    return found
+    steps = [0]
+    while (step := 10 ** len(steps)) <= last:
+        steps.append(step)
+    return steps

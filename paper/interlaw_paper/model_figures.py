@@ -14,15 +14,16 @@ from interlaw.errors import InterlawError
 from interlaw.interaction import VIEWS as RECORDS
 from interlaw.interaction import measure, superposition
 from interlaw.models import Pretrained, load_pretrained, text_batches
+from interlaw.plain import Json
 from interlaw.tasks import Corpus
 
-SEQUENCES = 64
-CONTEXT = 128
+SEQUENCES, CONTEXT = 64, 128  # judgements: 8,192 tokens, a minute a small model on two cores
 VIEWS = ("projected", "loss")
-QUANTITIES = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio", "participation_ratio")
+FITTED = ("aofe", "aofe_ratio", "null_ratio", "excess_ratio")  # what a law reads
+QUANTITIES = (*FITTED, "participation_ratio")
 
 
-def model_figures(name: str, *, corpus: Corpus, device: str) -> dict[str, Any]:
+def model_figures(name: str, *, corpus: Corpus, device: str) -> Json:
     """Sizes, loss, interaction and superposition of one model, by column.
 
     Raises:
@@ -38,9 +39,9 @@ def model_figures(name: str, *, corpus: Corpus, device: str) -> dict[str, Any]:
     for view in VIEWS:
         with_targets = RECORDS[view].with_targets
         inputs = batches if with_targets else [{key: ids[:, :-1] for key, ids in batch.items()} for batch in batches]
-        found = measure(loaded.model, inputs, view=view).to_dict()
-        found |= {"null_ratio": found["null"], "excess_ratio": found["excess"]}
-        row |= {f"{view}_{quantity}": found[quantity]["value"] for quantity in QUANTITIES}
+        measured = measure(loaded.model, inputs, view=view).to_dict()
+        measured |= {"null_ratio": measured["null"], "excess_ratio": measured["excess"]}
+        row |= {f"{view}_{quantity}": measured[quantity]["value"] for quantity in QUANTITIES}
     tokens = superposition(loaded.model.get_input_embeddings())  # type: ignore[operator]
     return row | {"embedding_aofe": tokens.aofe, "embedding_aofe_ratio": tokens.aofe_ratio}
 
@@ -59,7 +60,7 @@ def text_loss(loaded: Pretrained, batches: Sequence[dict[str, Tensor]]) -> dict[
     return {"loss_per_token": nats / tokens, "bits_per_byte": nats / math.log(2) / num_bytes}
 
 
-def _sizes(loaded: Pretrained) -> dict[str, Any]:
+def _sizes(loaded: Pretrained) -> Json:
     """Depth, width and parameters, every tensor once."""
     config: Any = loaded.model.config
     depth, width = int(config.num_hidden_layers), int(config.hidden_size)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from torch import nn
@@ -17,17 +16,19 @@ from torch import nn
 from interlaw.errors import WorkFailedError
 from interlaw.interaction import VIEWS, measure_layers
 from interlaw.models import build_model
+from interlaw.plain import Json
 from interlaw.report import write_chart
 from interlaw.shapes import GPTShape, MLPShape, Shape
 from interlaw.tasks import Task, TaskPart, TextTaskPart, VectorTaskSpec
 from interlaw.training import TrainSettings, TrainState, train
 from interlaw_paper.agreement import Agreement, claim
+from interlaw_paper.experiments import Experiment, Scale
 from interlaw_paper.folder import keep, read_kept
 from interlaw_paper.layers_figure import draw_layer_lines
-from interlaw_paper.outcome import Driver, Outcome, Scale
+from interlaw_paper.outcome import Driver, Outcome
 
 NAME = "nfa"
-PROPORTIONAL = 0.9
+PROPORTIONAL = 0.9  # a judgement: the published statement names no number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Subject:
     settings: TrainSettings
     view: str
     samples: int
-    num_stops: int = 5
+    num_stops: int = 5  # from a sixteenth of the training on
 
     def stops(self) -> list[int]:
         """Steps at which the layers are measured: the start, and fractions 1, 1/2, 1/4... of the end."""
@@ -58,23 +59,31 @@ class Subject:
         return sorted({0, *(steps // 2**halvings for halvings in range(self.num_stops))})
 
 
-def _mlp(depth: int, width: int, steps: int, train_points: int) -> Subject:
+def _mlp(*, depth: int, width: int, steps: int) -> Subject:
+    """A network that fits 20,000 points; rate, batch and samples are judgements, and train in minutes."""
     settings = TrainSettings(steps=steps, batch_size=256, learning_rate=1e-3, beta2=0.999, blow_up=1e6)
-    task = VectorTaskSpec(train=train_points)
+    task = VectorTaskSpec(train=20_000)
     return Subject(
         label="mlp", shape=MLPShape(depth=depth, width=width), task=task, settings=settings, view="input", samples=512
     )
 
 
-def _gpt(depth: int, width: int, steps: int, context: int, batch_size: int) -> Subject:
+def _gpt(*, depth: int, width: int, steps: int, context: int, batch_size: int) -> Subject:
+    """A byte-level network with the published heads of 4; the rest is likewise."""
     settings = TrainSettings(steps=steps, batch_size=batch_size, learning_rate=3e-3, warmup_steps=steps // 20)
     shape = GPTShape(depth=depth, width=width, context=context, head_dim=4)
     return Subject(label="gpt", shape=shape, task=TextTaskPart(), settings=settings, view="loss", samples=64)
 
 
 SUBJECTS: dict[Scale, tuple[Subject, ...]] = {
-    "tiny": (_mlp(3, 48, 1500, 20_000), _gpt(2, 32, 300, 64, 16)),
-    "paper": (_mlp(6, 152, 20_000, 20_000), _gpt(5, 120, 1200, 256, 64)),
+    "tiny": (
+        _mlp(depth=3, width=48, steps=1500),
+        _gpt(depth=2, width=32, steps=300, context=64, batch_size=16),
+    ),
+    "paper": (
+        _mlp(depth=6, width=152, steps=20_000),
+        _gpt(depth=5, width=120, steps=1200, context=256, batch_size=64),
+    ),
 }
 
 
@@ -90,7 +99,7 @@ def run_nfa(*, scale: Scale, out: Path, driver: Driver, text: str | None = None)
     Raises:
         WorkFailedError: When a training diverged.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Json] = []
     for subject in SUBJECTS[scale]:
         rows.extend(watch(subject, out=out, driver=driver, text=text))
     picture = write_chart(out / "layers.png", draw_layer_lines(rows))
@@ -107,7 +116,7 @@ def run_nfa(*, scale: Scale, out: Path, driver: Driver, text: str | None = None)
     )
 
 
-def watch(subject: Subject, *, out: Path, driver: Driver, text: str | None = None) -> list[dict[str, Any]]:
+def watch(subject: Subject, *, out: Path, driver: Driver, text: str | None = None) -> list[Json]:
     """One row a layer and stop; read from OUT when it is there.
 
     Raises:
@@ -125,12 +134,12 @@ def watch(subject: Subject, *, out: Path, driver: Driver, text: str | None = Non
         return kept
     task = spec.open(device=driver.device)
     model = build_model(subject.shape, seed=subject.settings.seed, device=driver.device)
-    rows = _measured(subject, model, task, step=0)
+    rows = _measured(subject, model=model, task=task, step=0)
     stops = subject.stops()
 
     def look(state: TrainState) -> None:
         if state.step in stops:
-            rows.extend(_measured(subject, model, task, step=state.step))
+            rows.extend(_measured(subject, model=model, task=task, step=state.step))
             driver.note(f"{subject.label}: step {state.step} of {subject.settings.steps}")
 
     result = train(model, task, settings=subject.settings, report=look)
@@ -141,7 +150,7 @@ def watch(subject: Subject, *, out: Path, driver: Driver, text: str | None = Non
     return rows
 
 
-def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
+def agreement(rows: Sequence[Json]) -> list[Agreement]:
     """The ansatz, a network: do its layers end nearly proportional, or at least nearer to it than they began?"""
     lines = []
     for label, own in pd.DataFrame(rows).groupby("model", sort=False):
@@ -163,7 +172,7 @@ def agreement(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
     return lines
 
 
-def _measured(subject: Subject, model: nn.Module, task: Task, *, step: int) -> list[dict[str, Any]]:
+def _measured(subject: Subject, *, model: nn.Module, task: Task, step: int) -> list[Json]:
     """Every layer at one stop."""
     training = model.training
     probes = task.probes(num_samples=subject.samples, with_targets=VIEWS[subject.view].with_targets)
@@ -182,3 +191,6 @@ def _measured(subject: Subject, model: nn.Module, task: Task, *, step: int) -> l
         }
         for layer in layers
     ]
+
+
+EXPERIMENT = Experiment(run=run_nfa, options=frozenset({"text", "device"}))

@@ -15,15 +15,17 @@ from interlaw.errors import InterlawError
 from interlaw.files import packaged_rows
 from interlaw.laws import LawFit, fit_law
 from interlaw.models import pretrained_fingerprint
+from interlaw.plain import Json
 from interlaw.size import parse_size
 from interlaw.tasks import EMBEDDED, Corpus, open_corpus
+from interlaw_paper.experiments import Experiment, Scale
 from interlaw_paper.folder import keep, read_kept
-from interlaw_paper.model_figures import CONTEXT, QUANTITIES, SEQUENCES, model_figures
-from interlaw_paper.outcome import Driver, Outcome, Scale
+from interlaw_paper.model_figures import CONTEXT, FITTED, SEQUENCES, model_figures
+from interlaw_paper.outcome import Driver, Outcome
 from interlaw_paper.shape_sweep import claimed_signs
 
 NAME = "open-models"
-LEAST_MODELS = 6
+LEAST_MODELS = 6  # what a lopsided loss curve needs
 
 
 def run_open_models(
@@ -118,7 +120,7 @@ def require_text(text: str) -> Corpus:
     return corpus
 
 
-def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> dict[str, Any]:
+def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> Json:
     """One model's row, `status` done or failed with a reason; read from OUT when it is there.
 
     Raises:
@@ -127,7 +129,7 @@ def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> di
     try:
         weights = pretrained_fingerprint(name)
     except Exception as error:  # gated, offline, damaged: that model's result; the others continue
-        return _failed(name, error, driver)
+        return _failed(name, error, driver=driver)
     stamp = {"model": name, "weights": weights, "text": corpus.digest, "sequences": SEQUENCES, "context": CONTEXT}
     place = out / "models" / f"{name.strip('/').replace('/', '--')}.json"
     kept = read_kept(place, stamp=stamp)
@@ -136,13 +138,13 @@ def measure_model(name: str, *, corpus: Corpus, out: Path, driver: Driver) -> di
     try:
         row = {"model": name, "status": "done", **model_figures(name, corpus=corpus, device=driver.device)}
     except Exception as error:  # out of memory, a view that it does not allow: likewise
-        return _failed(name, error, driver)
+        return _failed(name, error, driver=driver)
     keep(place, stamp=stamp, rows=[row])
     driver.note(f"{name}: {row['bits_per_byte']:.4f} bits a byte")
     return row
 
 
-def fitted(rows: Sequence[dict[str, Any]]) -> LawFit | None:
+def fitted(rows: Sequence[Json]) -> LawFit | None:
     """The law of the models in the projected view, where there are enough of them.
 
     With enough Gemstones they alone are fitted, in the size groups that they were made in: within a group only the
@@ -157,13 +159,13 @@ def fitted(rows: Sequence[dict[str, Any]]) -> LawFit | None:
         table["budget"] = [tier_of(row["model"]) for row in rows]
     table |= {name: [row[name] for row in rows] for name in ("params", "depth", "width")}
     table["loss"] = [row["bits_per_byte"] for row in rows]
-    table |= {quantity: [row[f"projected_{quantity}"] for row in rows] for quantity in QUANTITIES[:4]}
+    table |= {quantity: [row[f"projected_{quantity}"] for row in rows] for quantity in FITTED}
     return fit_law(table)
 
 
-def _failed(name: str, error: Exception, driver: Driver) -> dict[str, Any]:
+def _failed(name: str, error: Exception, *, driver: Driver) -> Json:
     """The row of a model without figures."""
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    reason = " ".join(str(error).split())[:300] or type(error).__name__  # three lines of a table's cell
     driver.note(f"{name}: not measured, {reason}")
     return {"model": name, "status": "failed", "reason": reason}
 
@@ -171,3 +173,6 @@ def _failed(name: str, error: Exception, driver: Driver) -> dict[str, Any]:
 def _known() -> list[dict[str, str]]:
     """The models that the package names."""
     return packaged_rows("interlaw_paper", "models.csv")
+
+
+EXPERIMENT = Experiment(run=run_open_models, options=frozenset({"text", "device", "models"}))

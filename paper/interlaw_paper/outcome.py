@@ -1,4 +1,4 @@
-"""What an experiment hands back, and how it is told of progress."""
+"""What an experiment hands back, and how its work is carried out."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import pandas as pd
 
 from interlaw.files import write_atomically
 from interlaw.laws import Claim
-from interlaw.plain import plain
+from interlaw.plain import Json, plain
 from interlaw.report import SheetPart, plain_page, table_of
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw_paper.agreement import HEADS, Agreement, remarks
+from interlaw_paper.experiments import Scale
 
-Scale = Literal["tiny", "paper", "decisive"]
-SCALES: tuple[Scale, ...] = get_args(Scale)
 Plan = Callable[[], tuple[RunFolder, list[TrialSpec]]]
 
 
@@ -62,9 +60,9 @@ class Outcome:
     notes: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    table: tuple[dict[str, Any], ...] = ()
+    table: tuple[Json, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The form of `outcome.json` and of `--json`."""
         return dict(plain(self))
 
@@ -86,7 +84,7 @@ class Outcome:
         return "\n".join(parts) + "\n"
 
 
-def records(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+def records(table: pd.DataFrame) -> tuple[Json, ...]:
     """The rows of a table as an outcome holds them."""
     return tuple({str(name): value for name, value in row.items()} for row in table.to_dict(orient="records"))
 

@@ -17,12 +17,13 @@ from interlaw.sweep import InterventionPart
 from interlaw.training import Moved
 from interlaw_paper.agreement import Agreement, claim
 from interlaw_paper.double_descent import Program, train_size
-from interlaw_paper.outcome import Driver, Outcome, Scale, records
+from interlaw_paper.experiments import Experiment, Scale
+from interlaw_paper.outcome import Driver, Outcome, records
 from interlaw_paper.push import CONFIDENCE, both_ways, interval, judged, measured_effects
 
 NAME = "peak"
 PEAK = 500  # training points where the published loss peaks
-BESIDE = (200, 1000)
+BESIDE = (200, 1000)  # its neighbours among the published sizes
 ARMS: tuple[tuple[Moved, float], ...] = (("interaction", 0.1), ("trace", 0.0003), ("interaction", 0.01))  # from a pilot
 DRAWS = (0, 1, 2, 3, 4)  # of data and first weights; a draw is one unit
 BASE = Program(sizes=(PEAK, *BESIDE))
@@ -88,3 +89,6 @@ def heights(rows: pd.DataFrame) -> np.ndarray:
     """Log loss at the peak less the mean log loss beside it, a value a draw."""
     loss = np.log(rows.pivot(index="draw", columns="train_points", values="loss"))
     return np.asarray(loss[PEAK] - loss[list(BESIDE)].mean(axis=1))
+
+
+EXPERIMENT = Experiment(run=run_peak, scales=("decisive",))

@@ -18,7 +18,8 @@ from scipy import stats
 
 from interlaw.training import Moved
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.outcome import Driver, Outcome, Scale, records
+from interlaw_paper.experiments import RUN_AS_SWEEP, Experiment, Scale
+from interlaw_paper.outcome import Driver, Outcome, records
 from interlaw_paper.shape_sweep import Part, lost_of, run_part
 
 MARGIN = 0.01  # of the loss: what a law's interval is drawn at
@@ -103,6 +104,11 @@ class Push:
     arms: tuple[tuple[Moved, float], ...]
     recipe: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What `reproduce` runs."""
+        return Experiment(run=self, options=RUN_AS_SWEEP, scales=("decisive",))
 
     def parts(self) -> tuple[Part, ...]:
         """The plain runs, then each arm."""

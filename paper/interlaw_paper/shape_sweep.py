@@ -18,7 +18,8 @@ from interlaw.report import write_report
 from interlaw.runs import RunFolder, TrialSpec, load_table, require_run, view_table
 from interlaw.sweep import packaged_recipe, parse_recipe, prepare_run
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.outcome import Driver, Outcome, Scale, records
+from interlaw_paper.experiments import RUN_AS_SWEEP, Experiment, Scale
+from interlaw_paper.outcome import Driver, Outcome, records
 from interlaw_paper.text_read import TextRead, text_read
 
 EMBEDDED_TEXT = 'corpus = "stdlib"'
@@ -92,6 +93,12 @@ class ShapeSweep:
     differs: Mapping[Scale, str]
     judge: Judge = lambda result, scale: []
     reads_text: bool = False
+
+    @property
+    def experiment(self) -> Experiment:
+        """What `reproduce` runs."""
+        options = RUN_AS_SWEEP | ({"text"} if self.reads_text else frozenset())
+        return Experiment(run=self, options=options, scales=(*self.differs,))
 
     def __call__(self, *, scale: Scale, out: Path, driver: Driver, text: str | None = None) -> Outcome:
         """Runs what is missing, compares and writes a report a part.

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import isfunction
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.laws import fit_law
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw.sweep import parse_recipe, plan_trials, run_trials
-from interlaw_paper import SWEEPS, Driver
+from interlaw_paper import EXPERIMENTS, Driver
 from interlaw_paper import cnn as cnn_experiment
 from interlaw_paper import gpt as gpt_experiment
 from interlaw_paper import gru as gru_experiment
@@ -43,6 +44,15 @@ SMALL_MLP = Part(
         ('variant = "full"', 'variant = "full"\ntrain = 64\nvalidation = 32\ntest = 32'),
     ),
 )
+
+
+def test_every_experiment_goes_by_its_own_name() -> None:
+    named = {name: each.run for name, each in EXPERIMENTS.everything().items() if not isfunction(each.run)}
+    assert len(named) > 15
+    assert {name: each.name for name, each in named.items()} == {name: name for name in named}
+
+
+SWEEPS = [each.run for each in EXPERIMENTS.everything().values() if isinstance(each.run, ShapeSweep)]
 
 
 @pytest.mark.parametrize(
