@@ -76,14 +76,8 @@ def _gpt(*, depth: int, width: int, steps: int, context: int, batch_size: int) -
 
 
 SUBJECTS: dict[Scale, tuple[Subject, ...]] = {
-    "tiny": (
-        _mlp(depth=3, width=48, steps=1500),
-        _gpt(depth=2, width=32, steps=300, context=64, batch_size=16),
-    ),
-    "paper": (
-        _mlp(depth=6, width=152, steps=20_000),
-        _gpt(depth=5, width=120, steps=1200, context=256, batch_size=64),
-    ),
+    "tiny": (_mlp(depth=3, width=48, steps=1500), _gpt(depth=2, width=32, steps=300, context=64, batch_size=16)),
+    "paper": (_mlp(depth=6, width=152, steps=20_000), _gpt(depth=5, width=120, steps=1200, context=256, batch_size=64)),
 }
 
 

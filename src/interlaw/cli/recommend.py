@@ -82,7 +82,6 @@ def recommend(
     if pick is not None and export is None:
         raise InterlawError("expected --export DIR with --pick, found none; name the folder, or remove --pick")
     fit = read_fit(law) if law is not None else None
-    chosen = None if interval is None else parse_interval(interval)
     plan = recommendation.Plan(device=device, num_devices=devices, utilization=utilization, batch=batch)
     with counting(family):
         result = recommendation.recommend(
@@ -95,7 +94,7 @@ def recommend(
             tokens_per_param=tokens_per_param,
             fit=fit,
             delta=delta,
-            interval=chosen,
+            interval=None if interval is None else parse_interval(interval),
             head_dim=head_dim,
             heads_per_kv=heads_per_kv,
             tied=tied,

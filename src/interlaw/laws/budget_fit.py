@@ -47,7 +47,6 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
         r_star=r_star,
         loss_interval=interval,
         seed_noise=noise,
-        size_effect=effect,
         interaction_interval=None,
         curve=None if curve is None else _curve(curve, confidence=settings.confidence),
         points=points_of(
@@ -131,8 +130,6 @@ def _curve(curve: LossCurve, *, confidence: float) -> Curve:
     polynomial = Polynomial(curve.coefficients)
     return Curve(
         curvature=float(polynomial.deriv(2)(middle - curve.centre)) / 2 if turns else float(curve.coefficients[2]),
-        skew=float(curve.coefficients[3]) if len(curve.coefficients) == 4 else 0.0,  # a cubic's
-        log_ratio_min=middle if turns else None,
         loss_min=float(polynomial(middle - curve.centre)) if turns else None,
         rmse=curve.rmse,
         error=curve.error,

@@ -97,10 +97,7 @@ def judge_together(
     read = []
     for part in parts:
         runs = read_runs(
-            part.table,
-            treatment=part.treatment,
-            budget_tolerance=part.budget_tolerance,
-            last_step=part.last_step,
+            part.table, treatment=part.treatment, budget_tolerance=part.budget_tolerance, last_step=part.last_step
         )
         read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
     contexts = join(read, sources=[part.source for part in parts])

@@ -178,17 +178,15 @@ class InteractionInterval:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The fitted curve, ready to draw: loss_min + curvature z^2 + skew z^3 with z = log ratio - log_ratio_min.
+    """The fitted curve, ready to draw, and its curvature at the minimum: half the second derivative in log ratio.
 
-    `skew` is 0 with fewer than six shapes. `log_ratio_min`, `loss_min` are None where the curve does not turn; a vertex
-    outside the grid is no optimum. `ratio`, `loss` and the pointwise band `low`, `high` (None without noise estimate)
-    hold one entry a drawn point. `error` is the standard deviation of a shape's loss behind every interval, known from
-    `error_dof` degrees of freedom: `rmse`, the residuals', or what the seeds show where that is more.
+    `loss_min` is None where the curve does not turn; a vertex outside the grid is no optimum. `ratio`, `loss` and the
+    pointwise band `low`, `high` (None without noise estimate) hold one entry a drawn point. `error` is the standard
+    deviation of a shape's loss behind every interval, known from `error_dof` degrees of freedom: `rmse`, the
+    residuals', or what the seeds show where that is more.
     """
 
     curvature: float
-    skew: float
-    log_ratio_min: float | None
     loss_min: float | None
     rmse: float
     num_shapes: int
@@ -206,7 +204,6 @@ class BudgetFit:
     """Everything about one budget.
 
     `loss_interval` is None unless the budget has an optimum; then `near_best` says which shapes are within delta.
-    `size_effect` is the largest shift of log L that sizes make because they rise or fall with R.
     """
 
     budget: float
@@ -219,7 +216,6 @@ class BudgetFit:
     r_star: RStar
     loss_interval: LossInterval | None
     seed_noise: SeedNoise | None
-    size_effect: float
     interaction_interval: InteractionInterval | None
     curve: Curve | None
     points: tuple[Point, ...]

@@ -8,11 +8,9 @@ from interlaw.errors import InterlawError
 
 LEVEL = 0.05  # of each one-sided test, of claims after Holm's correction: a convention
 POWER = 0.8  # of the effect that a design is said to be able to see: a convention (Cohen 1988)
-HUBER_MULTIPLE = (
-    1.345  # of the residual scale, where a cost turns linear: 95% efficient under normal noise (Huber 1964)
-)
+HUBER_MULTIPLE = 1.345  # of the residual scale, where a cost turns linear: 95% efficient for normal noise (Huber 1964)
 NORMAL_MEDIAN = 0.6745  # the median of |z|, z standard normal: half the distance between its quartiles
-NUM_GRID_POINTS = 401  # of a grid in log R: steps of 1% over a range of a factor 50, finer than any interval of R*
+GRID_POINTS = 401  # of a grid in log R: steps of 1% over a range of a factor 50, finer than any interval of R*
 ROUNDING = 1e-9  # relative: what differs by less is equal; sums of thousands of float64 terms err by 1e-13 or so
 TINY = 1e-300  # takes the place of 0 in a quotient or a logarithm; nothing that is measured is as small
 

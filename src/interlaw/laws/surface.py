@@ -21,7 +21,7 @@ from interlaw.errors import InterlawError
 from interlaw.laws.forms import OWN_TOKENS, own_tokens
 from interlaw.laws.grouping import averages
 from interlaw.laws.rows import FloatArray
-from interlaw.laws.settings import HUBER_MULTIPLE, LEVEL, NUM_GRID_POINTS, ROUNDING, TINY, Settings
+from interlaw.laws.settings import GRID_POINTS, HUBER_MULTIPLE, LEVEL, ROUNDING, TINY, Settings
 from interlaw.laws.solve import median_scale
 
 # Powers of (n, r): a quadratic, one that is lopsided, one whose curvature moves with size.
@@ -149,7 +149,7 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     if counts[place] < needed or num_ratios < MIN_RATIOS or n.min() > 0 or n.max() < 0:
         return result(status="too_few_shapes")
     centre = float(r.mean())
-    grid = np.linspace(r.min() - centre, r.max() - centre, NUM_GRID_POINTS)
+    grid = np.linspace(r.min() - centre, r.max() - centre, GRID_POINTS)
     designs = [design(n, r - centre, t=t, form=form) for form in FORMS]
     fits = [_fit(X, y) for X in designs]
     if _is_flat(n, y, t=t, X=designs[0], full=fits[0]):
@@ -160,13 +160,11 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     draws = np.concatenate(
         [np.argmin(at @ fit.draws(num_bootstrap, rng), axis=0) for at, fit in zip(slices, fits, strict=True)]
     )
-    inside = [0 < place < NUM_GRID_POINTS - 1 for place in least]
+    inside = [0 < place < GRID_POINTS - 1 for place in least]
     if sum(inside) < 2:  # two of three forms do not turn
         return result(status="edge", rms=fits[0].rms)
     low, high = (
-        float(np.exp(np.interp(end, np.arange(NUM_GRID_POINTS), grid) + centre))
-        if 0 < end < NUM_GRID_POINTS - 1
-        else None
+        float(np.exp(np.interp(end, np.arange(GRID_POINTS), grid) + centre)) if 0 < end < GRID_POINTS - 1 else None
         for end in np.quantile(draws, TAILS)
     )
     if low is None or high is None:

@@ -9,7 +9,7 @@ from interlaw.laws.contexts import Contexts, labels
 from interlaw.laws.grouping import averages
 from interlaw.laws.partial import Clusters, Projection, answered, orders_within
 from interlaw.laws.rows import FloatArray
-from interlaw.laws.settings import NUM_GRID_POINTS
+from interlaw.laws.settings import GRID_POINTS
 
 MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation is seen with 80% power
 MIN_SOURCES = 3  # to studentise over
@@ -36,10 +36,10 @@ def efficient_ratio(contexts: Contexts, view: str) -> tuple[FloatArray, FloatArr
             continue
         score = np.mean([-CLAIMED[name][0] * _standardised(rows[name].to_numpy()) for name in measured], axis=0)
         x = rows["log_ratio"].to_numpy()
-        grid = np.linspace(x.min(), x.max(), NUM_GRID_POINTS)
+        grid = np.linspace(x.min(), x.max(), GRID_POINTS)
         curve = np.polynomial.Polynomial.fit(x, score, DEGREE)
         top = int(np.argmax(curve(grid)))
-        ratios[one], inside[one] = grid[top], 0 < top < NUM_GRID_POINTS - 1
+        ratios[one], inside[one] = grid[top], 0 < top < GRID_POINTS - 1
     return ratios, inside
 
 

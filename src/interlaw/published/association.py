@@ -28,7 +28,6 @@ class Association:
             with, `log_params` and `log_tokens`. None is held constant against itself.
         num_models: Models in the bin.
         num_families: Their families.
-        num_at_chance: Models whose score is no better than guessing.
         num_in_interval: Models whose R lies inside the claimed interval.
         pearson: Pearson's correlation with the score.
         spearman: Spearman's.
@@ -46,7 +45,6 @@ class Association:
     predictor: str
     num_models: int
     num_families: int
-    num_at_chance: int
     num_in_interval: int
     pearson: Correlation
     spearman: Correlation
@@ -96,7 +94,6 @@ def associate(
         predictor=predictor,
         num_models=len(inside),
         num_families=len(set(families)),
-        num_at_chance=int(chance.sum()),
         num_in_interval=num_in_interval,
         pearson=pearson,
         spearman=against(ranks=True),

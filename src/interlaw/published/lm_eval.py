@@ -25,16 +25,8 @@ _TASKS = {
     "leaderboard_mmlu_pro": ("acc,none", HOMOGENEOUS_PROTOCOL.removeprefix("5-shot ")),
     "mmlu_pro": ("exact_match,custom-extract", "CoT generation"),
 }
-_METRICS = (
-    "acc",
-    "exact_match",
-    "acc_norm",
-    "pass@1",
-    "f1",
-    "em",
-    "mc2",
-    "inst_level_strict_acc",
-)  # the first that is there
+# of which the first that is there is read
+_METRICS = ("acc", "exact_match", "acc_norm", "pass@1", "f1", "em", "mc2", "inst_level_strict_acc")
 
 
 @dataclass(frozen=True, kw_only=True)

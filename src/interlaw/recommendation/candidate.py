@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from interlaw.plain import Json
-from interlaw.recommendation.belief import Penalty
+from interlaw.recommendation.belief import Belief, Penalty, RatioInterval
 from interlaw.recommendation.cost import Cost
 from interlaw.recommendation.dimensions import splits_over
-from interlaw.shapes import Shape
+from interlaw.shapes import Budget, Shape
 
 NOTABLE = 0.1  # a cost that differs by less is no reason to take another shape
 
@@ -87,7 +87,31 @@ class Candidate:
         }
 
 
-def reasons(shape: Shape, cost: Cost, *, pick: Shape, picked: Cost) -> Iterator[str]:
+def describe(
+    shapes: Sequence[Shape],
+    costs: Sequence[Cost],
+    *,
+    budget: Budget,
+    belief: Belief,
+    interval: RatioInterval,
+    parallel: int,
+) -> list[Candidate]:
+    """Each shape with its cost, its predicted loss and what speaks for it against the first, the pick."""
+    return [
+        Candidate(
+            shape=shape,
+            budget_error=budget.error(shape),
+            inside=interval.position(shape.ratio) == "inside",
+            cost=cost,
+            penalty=belief.penalty(shape.ratio),
+            parallel=max(parallel, splits_over(shape)),
+            reasons=tuple(_reasons(shape, cost, pick=shapes[0], picked=costs[0])),
+        )
+        for shape, cost in zip(shapes, costs, strict=True)
+    ]
+
+
+def _reasons(shape: Shape, cost: Cost, *, pick: Shape, picked: Cost) -> Iterator[str]:
     """What speaks for a shape against the pick: latency, cache, splitting, cost of training; nothing for the pick."""
     counts = (
         (shape.depth, pick.depth, "fewer layers to run one after another: lower latency"),

@@ -21,8 +21,8 @@ TOLERANCE = 0.05  # of the budget: so much of N moves the loss by about as much 
 NUM_CANDIDATES = 5  # what one looks at; more differ by less than is known
 FAR_OFF = 0.5  # relative: one that misses its budget by as much is no shape of it
 TIED_BELOW = 4e9  # parameters: published models of up to 4B mostly tie their head (Qwen3-4B does, Qwen3-8B does not)
-HEADS_PER_KV = {"qwen2": 8}  # Qwen2.5 shares a key-value head between 5 to 8 queries; Llama 3 and most others between 4
-OTHER_HEADS_PER_KV = 4  # as the comment above says
+# Qwen2.5 shares a key-value head between 5 to 8 queries; Llama 3 and most others between 4
+HEADS_PER_KV, OTHER_HEADS_PER_KV = {"qwen2": 8}, 4
 # The default configuration of transformers is none that was trained; Qwen3-0.6B, 1.7B and 8B have an MLP of 3 x width.
 D_FF_RATIO = {"hf:qwen3": 3.0}
 SPLITS = (8, 4, 2)  # devices of a node over which tensors are commonly divided
@@ -167,14 +167,7 @@ class Dimensions:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyFacts:
-    """What a family's shapes allow.
-
-    Attributes:
-        grouped: Whether queries may share key-value heads.
-        rounds_d_ff: Whether d_ff can be rounded to multiples.
-        vocab_size: Entries of its own token table.
-        context: Its own longest sequence.
-    """
+    """Whether queries may share key-value heads, and d_ff be rounded to multiples; the family's own sizes."""
 
     grouped: bool
     rounds_d_ff: bool

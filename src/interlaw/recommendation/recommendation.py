@@ -13,17 +13,10 @@ from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.published import PAPER_INTERVAL, PublishedRow, require_interval
 from interlaw.recommendation.belief import Belief, RatioInterval, believe
-from interlaw.recommendation.candidate import Candidate, reasons, worth_listing
+from interlaw.recommendation.candidate import Candidate, describe, worth_listing
 from interlaw.recommendation.choice import choose_shapes
 from interlaw.recommendation.cost import Plan, count_cost
-from interlaw.recommendation.dimensions import (
-    DELTA,
-    NUM_CANDIDATES,
-    TOLERANCE,
-    Dimensions,
-    equal_budget_shapes,
-    splits_over,
-)
+from interlaw.recommendation.dimensions import DELTA, NUM_CANDIDATES, TOLERANCE, Dimensions, equal_budget_shapes
 from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.wording import table, wrapped
@@ -256,18 +249,7 @@ def recommend(
         dimensions, budget, belief=belief, interval=ratios, tolerance=tolerance, delta=delta, count=num_candidates
     )
     costs = [count_cost(each, tokens=tokens_of(each), plan=plan) for each in shapes]
-    described = [
-        Candidate(
-            shape=shape,
-            budget_error=budget.error(shape),
-            inside=ratios.position(shape.ratio) == "inside",
-            cost=cost,
-            penalty=belief.penalty(shape.ratio),
-            parallel=max(parallel, splits_over(shape)),
-            reasons=tuple(reasons(shape, cost, pick=shapes[0], picked=costs[0])),
-        )
-        for shape, cost in zip(shapes, costs, strict=True)
-    ]
+    described = describe(shapes, costs, budget=budget, belief=belief, interval=ratios, parallel=parallel)
     return Recommendation(
         budget=budget,
         dimensions=dimensions,
