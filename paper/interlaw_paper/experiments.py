@@ -103,7 +103,7 @@ def reproduce(
 
 
 def require_options(name: str, given: Iterable[str]) -> None:
-    """Refuses an unknown experiment, and options that it would not heed.
+    """Refuses an unknown experiment, and options that it does not read.
 
     Raises:
         InterlawError: Either.

@@ -69,7 +69,7 @@ def _mlp(*, depth: int, width: int, steps: int) -> Subject:
 
 
 def _gpt(*, depth: int, width: int, steps: int, context: int, batch_size: int) -> Subject:
-    """A byte-level network with the published heads of 4; the rest is likewise."""
+    """A byte-level network with the published heads of 4; the rest is chosen in the same way."""
     settings = TrainSettings(steps=steps, batch_size=batch_size, learning_rate=3e-3, warmup_steps=steps // 20)
     shape = GPTShape(depth=depth, width=width, context=context, head_dim=4)
     return Subject(label="gpt", shape=shape, task=TextTaskPart(), settings=settings, view="loss", samples=64)

@@ -27,7 +27,7 @@ def busy(words: str) -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keeps Python's collector out of a load: for a sixth of its time it would look through modules that stay."""
+    """Keeps Python's collector out of a load, where it would spend a sixth of the time on modules that stay."""
     gc.disable()
     try:
         yield

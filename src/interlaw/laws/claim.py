@@ -73,7 +73,7 @@ class Claim:
 
     @property
     def gist(self) -> str:
-        """The sentence; without quantity and view where nothing could be tested, as the reason is that of all."""
+        """The sentence; without quantity and view where nothing could be tested: all of them share the reason."""
         if self.verdict != "not testable" or self.quantity not in CLAIMED:
             return self.sentence
         about = opening(self.test, quantity=self.quantity, view=self.view)
@@ -86,7 +86,7 @@ def ask(claim: str, test: str, *, quantity: str = "", view: str = "") -> Claim:
 
 
 def not_testable(asked: Claim, reason: str) -> Claim:
-    """A claim that the data cannot be asked about, with the reason."""
+    """A claim that the data cannot test, with the reason."""
     about = opening(asked.test, quantity=asked.quantity, view=asked.view)
     return replace(asked, sentence=f"{about}: not testable, {reason}.")
 

@@ -1,4 +1,4 @@
-"""Every claim of the paper that a table, several, or several treatments can be asked about: C2 twice, C3, C4."""
+"""Every claim of the paper that one table, several tables or several treatments can test: C2 twice, C3, C4."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FittedTable:
         table: The table.
         fit: What `fit_law` says of it.
         budget_tolerance: As it was fitted.
-        last_step: Likewise.
+        last_step: As it was fitted.
     """
 
     source: str

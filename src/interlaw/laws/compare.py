@@ -94,7 +94,7 @@ def _compare(solution: Solution, weights: FloatArray, *, extrapolate: bool) -> R
 def corrected_aic(solution: Solution) -> float | None:
     """N log(2 cost / n) + 2 k + 2 k (k + 1) / (n - k - 1), k counting the noise level too (Hurvich and Tsai 1989).
 
-    The Huber cost stands for the sum of squares (Ronchetti 1997): one outlier decides no form.
+    The Huber cost stands for the sum of squares (Ronchetti 1997): so one outlier does not decide the form.
     """
     n, k = len(solution.problem.loss), solution.form.num_parameters + 1
     if n - k - 1 <= 0:

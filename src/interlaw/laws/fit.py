@@ -129,7 +129,7 @@ Losses = tuple[tuple[BudgetFit, ...], JointLaw | None, Stability]
 
 
 def _fit_losses(shapes: ShapeMeans, settings: Settings, *, seed: int) -> Losses:
-    """What the losses say, whatever was measured beside them: budgets, the joint law, how stable R* is."""
+    """What depends on the losses alone: budgets, the joint law, how stable R* is."""
     rng = np.random.default_rng(seed)
     budgets, law = _fitted(shapes, settings, rng=rng, num_draws=settings.num_bootstrap)
     sizes = [fit.params_mean for fit in budgets]

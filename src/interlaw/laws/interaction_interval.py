@@ -1,6 +1,6 @@
 """The interaction interval: the shapes that are surely Pareto-optimal for (high aofe_ratio, low aofe).
 
-The loss is no argument of anything here.
+Nothing here reads the loss.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from interlaw.laws.within_shapes import shapes_and_seeds
 
 PAIR = ["aofe_ratio", "aofe"]
 SURE = 0.9  # probability from which a shape counts as on the front
-MIN_SHAPES = 3  # of two shapes at least one is on the front, whatever they measure
+MIN_SHAPES = 3  # of two shapes at least one is always on the front
 NUM_DRAWS = 2000  # standard error of a probability of .9: .007
 
 

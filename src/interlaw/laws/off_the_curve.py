@@ -28,9 +28,9 @@ def off_the_curve(
     Residuals of the quantity are permuted within contexts, alike for shapes of the same depth in all of them, and the
     curves are taken out again. Where sizes differ within contexts, one slope on log size is taken out, too.
 
-    Residuals can be permuted only where those of the loss or those of the quantity are no smooth function of R any
-    more: what a cubic leaves of two unrelated smooth curves is a quartic twice, which agrees or disagrees strongly. So
-    the degree rises until one of the two remainders is rough; where none is, the claim is not testable.
+    Residuals can be permuted only where those of the loss, or those of the quantity, are not a smooth function of R:
+    what a cubic leaves of two unrelated smooth curves are two quartics, which agree or disagree strongly. So the degree
+    rises until one of the two remainders is rough; where neither is, the claim is not testable.
     """
     values, variance = contexts.interaction[asked.view], contexts.variance[asked.view]
     known = contexts.by_shape(values[asked.quantity], variance[asked.quantity]).dropna(subset="mean")

@@ -88,7 +88,7 @@ class PublishedLaw:
         """R*(N); None where the source states no level.
 
         A table is interpolated in log-log and keeps its end values beyond its ends, where it says nothing (`covers`);
-        formulas are evaluated wherever they are asked.
+        a formula is evaluated at any N.
         """
         if not params > 0:
             raise InterlawError(f"expected a positive number of parameters, found {params}: give a size such as 350e6")

@@ -102,8 +102,8 @@ def compare_treatments(
 
     Each treatment's loss curve has its own bootstrap over shapes (`fit_law`); a difference is taken between draws of
     the two curves as if their errors were independent. Paired seeds make the errors agree a little, so the intervals
-    are on the wide side. A drawn minimum beyond the grid counts as anywhere beyond it: ends that hang on such draws are
-    open.
+    are on the wide side. A drawn minimum beyond the grid counts as anywhere beyond it: ends that depend on such draws
+    are open.
 
     Args:
         table: As for `fit_law`, with a column `treatment` of at least two values; `stage` and `train_flops` are used

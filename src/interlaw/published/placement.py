@@ -48,7 +48,7 @@ class Placement:
 
 
 def position(ratio: float, interval: tuple[float, float]) -> str:
-    """Where R lies to an interval: `below` is shallower and wider, `above` deeper and narrower, else `inside`."""
+    """Where R lies: `below` the interval is shallower and wider, `above` it deeper and narrower, else `inside`."""
     return "below" if ratio < interval[0] else "above" if ratio > interval[1] else "inside"
 
 

@@ -18,7 +18,7 @@ _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 # three binomial standard errors of that is no better than guessing.
 CHANCE_PERCENT = 11.0
 NUM_QUESTIONS = 12_032
-# What a row says of its score; everything else is of the model, whatever its scores.
+# What a row says of its score; everything else describes the model.
 SCORE_FIELDS = ("variant", "protocol", "mmlu_pro", "setting", "score_source")
 
 

@@ -60,14 +60,14 @@ def _llama(shape: LlamaShape) -> Json:
 
 
 def _own(shape: Shape) -> Json:
-    """A family of transformers: its own configuration, what is not said as the library's default."""
+    """A family of transformers: its own configuration; what is not written takes the library's default."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     from interlaw.models import config_of
 
     config = config_of(shape)  # type: ignore[arg-type]
     values: Json = {**config.to_diff_dict(), "model_type": config.model_type, "use_cache": True}
-    # sizes that happen to be the library's defaults are said, too: defaults change
+    # sizes that happen to be the library's defaults are written too, because defaults change
     for name, value in config.to_dict().items():
         if (
             isinstance(value, int)

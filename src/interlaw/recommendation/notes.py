@@ -45,7 +45,7 @@ def reason(pick: Candidate, *, belief: Belief, given: bool, parallel: int) -> st
 
 
 def _end(ratio: float) -> str:
-    """An end of the interval; so far from all that was measured that three decimals say nothing, its order of size."""
+    """An end of the interval: three decimals, or two digits where it lies far from all that was measured."""
     return f"{ratio:.3f}" if 0.001 <= ratio < 10 else f"{ratio:.2g}"
 
 
@@ -132,7 +132,7 @@ def _head_costs(shape: Shape, dimensions: Dimensions) -> Iterator[str]:
 
 
 def _paper(interval: RatioInterval) -> str:
-    """How the interval lies to the paper's."""
+    """How the interval compares with the paper's."""
     low, high = PAPER_INTERVAL
     if interval.high < low:
         relation = "lies above it (deeper): following that claim means leaving the interval"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A published optimum comes without an interval. R* by another form of the curve is off by 10 to 30% (docs/law.md).
 PUBLISHED_STDERR = 0.3
-# A budget with as many shapes has a curve of its own, and what that says stands; below, shapes of all sizes are asked.
+# A budget of so many shapes is read from its own curve; one of fewer from the shapes of all sizes.
 ENOUGH_SHAPES = 5
 # Interaction plays no part here, and its tests take most of a fit's time.
 _UNUSED = ("aofe", "aofe_ratio")
