@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from interlaw import laws, recommendation, report
+from interlaw import laws, recommendation, report, shapes
 from interlaw.cli.compare import parse_interval
 from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
@@ -16,8 +16,9 @@ from interlaw.cli.options import DecoderOption, Tied, Vocabulary
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
-from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM
 from interlaw.size import counted, format_size
+
+LONGEST = f"Longest sequence in tokens; {recommendation.CONTEXT}, of gpt {shapes.GPTShape.context}."
 
 
 def recommend(
@@ -26,12 +27,12 @@ def recommend(
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
     family: Annotated[str, DecoderOption] = "llama",
     vocab_size: Vocabulary = None,
-    context: Annotated[int | None, typer.Option(help="Longest sequence in tokens; 4096, of gpt 256.")] = None,
+    context: Annotated[int | None, typer.Option(help=LONGEST)] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens, such as 20B.")] = None,
     tokens_per_param: Annotated[
         float | None,
         typer.Option(
-            help=f"Training tokens per parameter instead; {CHINCHILLA_TOKENS_PER_PARAM:g} when neither is given."
+            help=f"Training tokens per parameter instead; {shapes.CHINCHILLA_TOKENS_PER_PARAM:g} when neither is given."
         ),
     ] = None,
     parallel: Annotated[int, typer.Option(help="Devices over which heads, key-value heads and d_ff must split.")] = 1,
@@ -48,9 +49,7 @@ def recommend(
     heads_per_kv: Annotated[int | None, typer.Option(help="Most query heads that share a key-value head.")] = None,
     tied: Tied = None,
     multiple_of: Annotated[int | None, typer.Option(help="Width and d_ff are multiples of this.")] = None,
-    tolerance: Annotated[
-        float, typer.Option(min=0, max=0.5, help="Largest relative miss of the budget.")
-    ] = recommendation.TOLERANCE,
+    tolerance: Annotated[float, typer.Option(help="Largest relative miss of the budget.")] = recommendation.TOLERANCE,
     num_candidates: Annotated[
         int, typer.Option("--count", help="Shapes to list at most.")
     ] = recommendation.NUM_CANDIDATES,

@@ -6,6 +6,7 @@ from .candidate import Candidate as Candidate
 from .candidate import Timing as Timing
 from .cost import Plan as Plan
 from .cost import count_cost as count_cost
+from .dimensions import CONTEXT as CONTEXT
 from .dimensions import DELTA as DELTA
 from .dimensions import NUM_CANDIDATES as NUM_CANDIDATES
 from .dimensions import TOLERANCE as TOLERANCE

@@ -16,7 +16,14 @@ from interlaw.recommendation.belief import Belief, RatioInterval, believe
 from interlaw.recommendation.candidate import Candidate, describe, worth_listing
 from interlaw.recommendation.choice import choose_shapes
 from interlaw.recommendation.cost import Plan, count_cost
-from interlaw.recommendation.dimensions import DELTA, NUM_CANDIDATES, TOLERANCE, Dimensions, equal_budget_shapes
+from interlaw.recommendation.dimensions import (
+    DELTA,
+    FAR_OFF,
+    NUM_CANDIDATES,
+    TOLERANCE,
+    Dimensions,
+    equal_budget_shapes,
+)
 from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.wording import table, wrapped
@@ -226,7 +233,7 @@ def recommend(
     """
     if fit is not None and type(fit).__name__ != "LawFit":  # by name: loading the class takes as long as an answer
         raise TypeError(f"expected fit=fit_law(table), a LawFit, found {type(fit).__name__}")
-    _require_number("tolerance", tolerance, most=0.5, hint="0.05 means five per cent")
+    _require_number("tolerance", tolerance, most=FAR_OFF, hint="0.05 means five per cent")
     _require_number("delta", delta, most=1, hint="0.005 means half a per cent of the loss")
     _require_number("num_candidates", num_candidates, most=math.inf, hint="5 is usual")
     budget, tokens_of = _budget(params, flops, tokens=tokens, tokens_per_param=tokens_per_param)
