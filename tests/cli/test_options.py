@@ -34,7 +34,7 @@ MEASURED = subject.NamedOptions.__annotations__
     ],
 )
 def test_no_option_is_dropped(command: Callable[..., None], names: set[str], own: str) -> None:
-    assert {*signature(command).parameters} - names == {"ctx", "as_json", *own.split()}
+    assert {*signature(command).parameters} - names - {"ctx"} == {"as_json", *own.split()}
 
 
 @pytest.mark.parametrize(("command", "library"), [(fit, LAW), (recommend, SHAPE)])

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 def fit(
-    ctx: typer.Context,
     sources: Annotated[
         list[str],
         typer.Argument(

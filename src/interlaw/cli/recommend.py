@@ -22,7 +22,6 @@ LONGEST = f"Longest sequence in tokens; {recommendation.CONTEXT}, of gpt {shapes
 
 
 def recommend(
-    ctx: typer.Context,
     params: Annotated[str | None, typer.Option(help="Budget in total parameters, such as 350M.")] = None,
     flops: Annotated[str | None, typer.Option(help="Budget in training FLOPs, such as 1e20, instead.")] = None,
     family: Annotated[str, DecoderOption] = "llama",

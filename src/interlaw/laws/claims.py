@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,16 +32,11 @@ def judge_claims(contexts: Contexts, *, confidence: float, num_permutations: int
         return tuple(not_testable(ask(claim, test), "interaction was not measured") for claim, test in _UNMEASURED)
     claims: list[Claim] = []
     for stream, (name, test) in enumerate({"within-shapes": within_shapes, "off-the-curve": off_the_curve}.items()):
+        put = partial(test, contexts, confidence=confidence, num_permutations=num_permutations)
         tested = [
-            test(
-                contexts,
-                asked=ask("C2", name, quantity=str(quantity), view=view),
-                confidence=confidence,
-                num_permutations=num_permutations,
-                rng=np.random.default_rng([seed, stream]),
-            )
+            put(asked=ask("C2", name, quantity=quantity, view=view), rng=np.random.default_rng([seed, stream]))
             for view, quantities in contexts.interaction.items()
-            for quantity in quantities
+            for quantity in map(str, quantities)
         ]
         claims.extend(adjust(tested))
     ratios = {view: efficient_ratio(contexts, view) for view in contexts.interaction}

@@ -25,15 +25,9 @@ def loss_drift(stability: Stability, *, confidence: float) -> Claim:
     dof = max(1, stability.num_budgets - 2)
     stderr = (stability.high - stability.low) / 2 / float(special.stdtrit(dof, (1 + confidence) / 2))
     verdict = {"stable": "holds", "moves": "opposite"}.get(stability.verdict, "cannot tell")
-    return _claim(
-        asked,
-        interval=(stability.gamma, stability.low, stability.high),
-        stderr=stderr,
-        dof=dof,
-        p_value=stability.tests[0].p_value if stability.tests else None,
-        verdict=verdict,
-        reason=stability.reason,
-    )
+    p_value = stability.tests[0].p_value if stability.tests else None
+    tested = replace(asked, effect=stability.gamma, low=stability.low, high=stability.high, p_value=p_value)
+    return _worded(replace(tested, verdict=verdict), stderr=stderr, dof=dof, reason=stability.reason)
 
 
 def pooled_loss_drift(contexts: Contexts, *, confidence: float) -> Claim:
@@ -84,39 +78,14 @@ def _slope_test(asked: Claim, contexts: Contexts, *, values: FloatArray, confide
         reason += f", its error the scatter of {budgets} budgets about the line"
     if not enough:
         reason += f", over a factor {10**decades:.3g} in size where 10 is needed"
-    return _claim(
-        asked,
-        interval=(slope, test.difference_low, test.difference_high),
-        stderr=stderr,
-        dof=dof,
-        p_value=test.p_value,
-        verdict=verdict,
-        reason=reason,
-    )
+    tested = replace(asked, effect=slope, low=test.difference_low, high=test.difference_high, p_value=test.p_value)
+    return _worded(replace(tested, verdict=verdict), stderr=stderr, dof=dof, reason=reason)
 
 
-def _claim(
-    asked: Claim,
-    *,
-    interval: tuple[float, float, float],
-    stderr: float,
-    dof: int,
-    p_value: float | None,
-    verdict: str,
-    reason: str,
-) -> Claim:
+def _worded(claim: Claim, *, stderr: float, dof: int, reason: str) -> Claim:
+    """A judged claim with the gamma that it could have seen, and its sentence."""
     seen = float(special.stdtrit(dof, 1 - LEVEL) + special.stdtrit(dof, POWER)) * stderr
-    about = opening("equivalence", quantity=asked.quantity, view=asked.view)
-    power = f" A gamma of {seen:.2f} would be seen with {POWER:.0%} power." if verdict == "cannot tell" else ""
-    return replace(
-        asked,
-        effect=interval[0],
-        low=interval[1],
-        high=interval[2],
-        p_value=p_value,
-        p_adjusted=p_value,
-        dof=dof,
-        detectable=seen,
-        verdict=verdict,
-        sentence=f"{about}: {_WORDS[verdict]}; {reason}.{power}",
-    )
+    power = f" A gamma of {seen:.2f} would be seen with {POWER:.0%} power." if claim.verdict == "cannot tell" else ""
+    about = opening("equivalence", quantity=claim.quantity, view=claim.view)
+    sentence = f"{about}: {_WORDS[claim.verdict]}; {reason}.{power}"
+    return replace(claim, p_adjusted=claim.p_value, dof=dof, detectable=seen, sentence=sentence)

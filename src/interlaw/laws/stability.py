@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import special
@@ -212,19 +213,9 @@ def judge_stability(
     low, high = slope - reach, slope + reach
     enough = decades >= MIN_DECADES
     targets = {"no change": (0.0, ""), **(published or {})}
-    tests = tuple(
-        equivalence(
-            name,
-            target,
-            slope=slope,
-            stderr=max(stderr, LEAST_STDERR),
-            dof=dof,
-            confidence=confidence,
-            enough_span=enough,
-            source=source,
-        )
-        for name, (target, source) in targets.items()
-    )
+    stderr = max(stderr, LEAST_STDERR)
+    against = partial(equivalence, slope=slope, stderr=stderr, dof=dof, confidence=confidence, enough_span=enough)
+    tests = tuple(against(name, target, source=source) for name, (target, source) in targets.items())
     verdict = VERDICTS[tests[0].verdict]
     left_out = _leave_one_out(sizes, ratios, errors=errors)
     reason = _reason(verdict, interval_text(slope, low=low, high=high), enough=enough, decades=decades)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interlaw.published import position
@@ -106,8 +106,9 @@ def believe(params: float, *, fit: LawFit | None = None) -> Belief:
     pool = measured_pool()
     prediction, kappa = pool.predict(params), measured_curvature().predict(params).ratio
     own = None if fit is None else own_vote(fit, params, drift=pool.carry)
+    pooled = Belief(**vars(prediction), curvature=kappa)
     if own is None:
-        return Belief(**vars(prediction), curvature=kappa)
+        return pooled
     log_sd = (1 / own.variance + 1 / prediction.log_sd**2) ** -0.5
     share = log_sd**2 / own.variance
     mean = share * own.log_ratio + (1 - share) * math.log(prediction.ratio)
@@ -115,18 +116,8 @@ def believe(params: float, *, fit: LawFit | None = None) -> Belief:
     if own.curvature is not None:
         kappa = own.curvature**share * kappa ** (1 - share)
     ratio, low, high = interval_about(mean, log_sd)
-    return Belief(
-        params=params,
-        ratio=ratio,
-        low=low,
-        high=high,
-        log_sd=log_sd,
-        tau=prediction.tau,
-        beyond=prediction.beyond,
-        weights=weights,
-        curvature=kappa,
-        extrapolated=own.extrapolated,
-    )
+    combined = replace(pooled, ratio=ratio, low=low, high=high, log_sd=log_sd, weights=weights)
+    return replace(combined, curvature=kappa, extrapolated=own.extrapolated)
 
 
 @dataclass(frozen=True)
