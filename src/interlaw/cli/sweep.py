@@ -15,7 +15,7 @@ from interlaw import sweep as sweeps
 from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
-from interlaw.errors import WorkFailedError
+from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.size import UNEVEN, counted, format_size, parse_size
 
 
@@ -80,6 +80,9 @@ def sweep(
     sweeps.require_supported(conditions, executor=executor, ray=ray)
     if executor != "ray":
         machine.require_device(device)
+    elif ray.num_gpus and device == "cpu":
+        asked = resources_per_trial
+        raise InterlawError(f"expected a device of the GPUs asked for with {asked!r}, found cpu; add --device cuda")
     parsed, text = sweeps.read_recipe(recipe)
     note_text_elsewhere(parsed, recipe.parent)
     if limit is not None:

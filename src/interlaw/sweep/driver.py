@@ -117,10 +117,6 @@ def require_supported(
             "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, "
             f"found {executor!r}; remove them"
         )
-    if ray.num_gpus and conditions.device == "cpu":
-        raise InterlawError(
-            f"expected a device of the {ray.num_gpus:g} GPUs asked for each trial, found cpu; add --device cuda"
-        )
     # a batch is divided among the devices, and not cut beyond that
     if ray.num_devices > 1 and (conditions.memory_limit is not None or conditions.compiled):
         raise InterlawError(
