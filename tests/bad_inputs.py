@@ -345,6 +345,10 @@ CASES = [
         "--address, --resources-per-trial and --devices-per-trial belong to --executor ray, found 'processes'",
     ),
     (
+        "sweep {d}/good.toml --out {d}/out --executor ray --resources-per-trial gpu=1 --device cpu",
+        "expected a device of the GPUs asked for with 'gpu=1', found cpu; add --device cuda",
+    ),
+    (
         "sweep {d}/good.toml --out {d}/out --executor ray --devices-per-trial 2 --compile",
         "--memory-limit and --compile belong to trials on one device, found --devices-per-trial 2",
     ),
