@@ -111,14 +111,12 @@ def _reach(address: str) -> None:
 
 
 def _start(ray: Any) -> None:
-    """Starts a cluster on this machine that listens on loopback alone, and that only its token opens.
-
-    Ray puts a node on loopback where it expects no others: on macOS and Windows. Here it does so too.
-    """
+    """Starts a cluster on this machine that listens on loopback alone, and that only its token opens."""
     if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
         # else Ray writes one to the home folder, where others on this machine can read it
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    # Ray has no public way to choose the interface (ray-project/ray issue 22732; the switch came with pull request
+    # Ray puts a node on loopback where it expects no others: on macOS and Windows. Here it does so too. It has no
+    # public way to choose the interface (ray-project/ray issue 22732; the switch came with pull request
     # 31166). Needed up to 2.60, the version in constraints.txt; may go once `ray.init` takes the interface.
     constants = ray._private.ray_constants
     before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False

@@ -203,10 +203,9 @@ def _cancel(ray: Any, references: list[Any]) -> None:
 
 
 class _Begun:
-    """Which trials have started, by their folders, and who hears of it.
+    """Which trials have started, by their folders, and who hears of it."""
 
-    Ray does not say when a task leaves the queue, and most of what is submitted waits in it.
-    """
+    # Ray does not say when a task leaves the queue, and most of what is submitted waits in it
 
     def __init__(self, run: RunFolder, listen: Listener) -> None:
         self.run, self._listen = run, listen

@@ -1,7 +1,8 @@
 """Trials in worker processes of this machine, with a fixed number of threads each.
 
-The processes are managed here: of the pools of libraries, some end all workers when one is killed, and none takes a
-worker's word while it works, so that each needs as much code around it (docs/log.md).
+The processes are managed here. Of the pools of libraries (docs/log.md), concurrent.futures and loky end all workers
+when one is killed, pebble's pool of one ends when its worker is killed while it has nothing to do, and none carries
+what a worker says while it works.
 """
 
 from __future__ import annotations
