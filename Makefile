@@ -55,14 +55,14 @@ reproduction-page: setup
 	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
 
 # Every picture of the documentation again, from committed tables and packaged data: two minutes of one core. report.png needs
-# Chromium. Not drawn here, since they need runs or timings: docs/images/measuring-cost.png (python -m
-# benchmarks.scaling_interaction FILE) and the page of `interlaw demo` (examples/figures/demo_page.py RUN).
+# Chromium. Not made here, since it needs a run: the page of `interlaw demo` (examples/figures/demo_page.py RUN).
 # a link of the model's name, which its figure takes for a title
 MINILM := all-MiniLM-L6-v2
 figures: setup
 	$(BIN)/python examples/figures/claims.py
 	$(BIN)/python examples/figures/report_picture.py docs/results/fair.csv docs
 	$(BIN)/python examples/figures/neural_interaction.py docs/images
+	$(BIN)/python -m benchmarks.scaling_interaction docs/images/measuring-cost.png docs/benchmarks.md
 	$(BIN)/interlaw evidence --figure docs/images/evidence.png
 	$(BIN)/interlaw compare --figure docs/images/published-scores.png
 	$(BIN)/interlaw check-parametrization --treatment standard --treatment completep --base-width 24 --base-depth 2 \

@@ -1,6 +1,7 @@
 """Cost of a measurement against N, D, C and depth: `python -m benchmarks scaling`.
 
-`python -m benchmarks.scaling_interaction FIGURE.png` draws it as well.
+`python -m benchmarks.scaling_interaction FIGURE.png` draws it as well; with the page of an earlier table, such as
+docs/benchmarks.md, behind the figure's name it draws that and measures nothing.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -19,6 +21,7 @@ from interlaw.report import Drawing, Panel, look, write_chart
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.shapes import GPTShape
 
+HEADER = "| cost against | setting | sizes | seconds | exponent |"
 Points = dict[int, float]
 Work = Callable[[], object]
 
@@ -66,30 +69,48 @@ def exponent(points: Points) -> float:
     return sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
 
 
-def main(figure: str | None = None) -> None:
+def main(figure: str | None = None, table: str | None = None) -> None:
     """Prints one line a sweep; draws them if a file is named."""
-    torch.set_num_threads(1)
-    print("| cost against | setting | sizes | seconds | exponent |\n|---|---|---|---|---|")
-    timed: dict[str, dict[str, Points]] = {}
-    for variable, lines in SWEEPS.items():
-        timed[variable] = {}
-        for name, (sizes, make) in lines.items():
-            points = timed[variable][name] = {size: best_of(make(size), repeats=3) for size in sizes}
-            times = ", ".join(f"{value:.2g}" for value in points.values())
-            print(
-                f"| {variable} | {name} | {', '.join(map(str, sizes))} | {times} | {exponent(points):.2f} |", flush=True
-            )
+    times = timed() if table is None else read_table(Path(table))
     if figure is not None:
-        write_chart(figure, drawing(timed))
+        print(write_chart(figure, drawing(times)))
 
 
-def drawing(timed: dict[str, dict[str, Points]]) -> Drawing:
+def timed() -> dict[str, dict[str, Points]]:
+    """Every sweep by variable and setting, measured and printed."""
+    torch.set_num_threads(1)
+    print(HEADER + "\n|---|---|---|---|---|")
+    times: dict[str, dict[str, Points]] = {}
+    for variable, lines in SWEEPS.items():
+        for name, (sizes, make) in lines.items():
+            points = {size: best_of(make(size), repeats=3) for size in sizes}
+            times.setdefault(variable, {})[name] = points
+            seconds = ", ".join(f"{value:.2g}" for value in points.values())
+            cells = (variable, name, ", ".join(map(str, sizes)), seconds, f"{exponent(points):.2f}")
+            print(f"| {' | '.join(cells)} |", flush=True)
+    return times
+
+
+def read_table(page: Path) -> dict[str, dict[str, Points]]:
+    """The sweeps of a printed table; its times have two digits."""
+    _, _, rows = page.read_text(encoding="utf-8").partition(HEADER + "\n")
+    times: dict[str, dict[str, Points]] = {}
+    for line in rows.splitlines()[1:]:
+        if not line.startswith("|"):
+            break
+        variable, name, sizes, seconds, _ = (cell.strip() for cell in line.strip("|").split("|"))
+        points = zip(map(int, sizes.split(", ")), map(float, seconds.split(", ")), strict=True)
+        times.setdefault(variable, {})[name] = dict(points)
+    return times
+
+
+def drawing(times: dict[str, dict[str, Points]]) -> Drawing:
     """A panel a variable on logarithmic axes; the line's larger half, whose slope is the exponent, is solid."""
     panels = tuple(
-        Panel(chart=chart(lines, variable), title=f"Against {variable}", width=430, height=240)
-        for variable, lines in timed.items()
+        Panel(chart=chart(lines, variable), title=f"Against {variable}", **look.OF_TWO)
+        for variable, lines in times.items()
     )
-    steepest = max(exponent(points) for lines in timed.values() for points in lines.values())
+    steepest = max(exponent(points) for lines in times.values() for points in lines.values())
     return Drawing(
         message=f"The cost of a measurement grows with a power of at most {steepest:.1f}",
         caption="Processor seconds on one thread. Solid: the larger half, whose slope is the exponent.",
@@ -107,7 +128,7 @@ def chart(lines: dict[str, Points], variable: str) -> Spec:
         kept = list(points)[-max(2, len(points) // 2 + 1) :]
         for size, seconds in points.items():
             values.append({"setting": named[name], "size": size, "seconds": seconds, "large": size in kept})
-    key = legend(column=430, labelLimit=400)
+    key = legend(labelLimit=400)
     color, shape = (told_apart("setting", named.values(), looks=looks, key=key) for looks in (look.SERIES, look.SHAPES))
     sizes = sorted({value["size"] for value in values})
     large = [value for value in values if value["large"]]
@@ -115,11 +136,11 @@ def chart(lines: dict[str, Points], variable: str) -> Spec:
     return layered(
         log_axis("size", variable, limits=look.padded(sizes, log=True), ticks=sizes, format="~d"),
         log_axis("seconds", "processor seconds", limits=look.padded([value["seconds"] for value in values], log=True)),
-        marks(values, "line", **place, strokeDash=[2, 3]),
-        marks(large, "line", **place, strokeWidth=2),
-        marks(values, "point", **place, shape=shape, filled=True, size=45, opacity=1),
+        marks(values, "line", **place, strokeDash=look.DASHES[2]),
+        marks(large, "line", **place, strokeWidth=look.BOLD),
+        marks(values, "point", **place, shape=shape, filled=True, size=look.DOT),
     )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    main(*sys.argv[1:])

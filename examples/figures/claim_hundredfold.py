@@ -159,7 +159,7 @@ def bounded() -> pd.DataFrame:
 def by_layers(found: pd.DataFrame) -> Spec:
     """A shade for each number of layers of the targets."""
     names = sorted(found["layers"].unique())
-    return told_apart("layers", names, looks=ramp(len(names)), key=legend("layers of sines", column=60))
+    return told_apart("layers", names, looks=ramp(len(names)), key=legend("layers of sines"))
 
 
 def optima_panel(found: pd.DataFrame, y: Spec) -> Panel:
@@ -167,7 +167,9 @@ def optima_panel(found: pd.DataFrame, y: Spec) -> Panel:
     rows = found.assign(params=found["budget"], ratio=found["loss"]).to_dict("records")
     place: Spec = {"x": "params", "y": "ratio", "color": by_layers(found)}
     chart = layered(
-        size_axis(padded(found["budget"], log=True), sorted(found["budget"].unique())),
+        size_axis(
+            padded(found["budget"], log=True), {size: format_size(size) for size in sorted(found["budget"].unique())}
+        ),
         y,
         marks(rows, "rule", x="params", y="low", y2="high", color=FAINT),
         marks(rows, "line", **place, detail="source", strokeWidth=1.5, opacity=0.7),

@@ -118,7 +118,7 @@ def peak_panel() -> Panel:
     order, rows = sorted(means["size"].unique()), means.to_dict("records")
     arm = {**name_axis("arm", list(LABELS.values()), labelLimit=260), "scale": {"paddingInner": 0.4}}
     place: Spec = {"y": arm, "yOffset": {"field": "size", "type": "nominal", "sort": order}}
-    place["color"] = told_apart("size", order, looks=ramp(len(order)), key=legend("training points", column=60))
+    place["color"] = told_apart("size", order, looks=ramp(len(order)), key=legend("training points"))
     chart = layered(
         log_axis("mean", "test loss", limits=padded([*means["low"], *means["high"]], log=True)),
         arm,

@@ -17,8 +17,14 @@ import interlaw as il
 from interlaw.interaction import NULLS, grams_of, jackknife, plugin
 from interlaw.report import Drawing, Panel, look, write_chart
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart, when
+from interlaw.size import format_ratio, format_size
 
-SIDE, ARROWS = 30, 6  # of a function's picture: cells a side, arrows a side
+SIDE, ARROWS = 30, 6  # of a function's picture: cells a side, arrows a side; more arrows would touch
+LONGEST = 0.3  # of the longest arrow, in units of the inputs: the distance between two arrows
+STAGES = {0: "Before training", 30: "After 30 steps", 1000: "After 1000 steps"}  # the loss no longer falls at the last
+RELATED = 4  # coordinates of a group
+GAP = 60  # between two shapes, in units of width: their words do not touch
+SQUARE, LOW = look.Size(width=190, height=190), look.Size(width=190, height=120)  # four in a row of a page
 
 
 class Function(nn.Module):
@@ -71,46 +77,44 @@ def function_chart(model: Function) -> Spec:
     ]
     places = torch.cartesian_prod(middle, middle).requires_grad_()
     (gradient,) = torch.autograd.grad(model(places).sum(), places)
-    reach = 0.3 / float(gradient.norm(dim=1).max())
+    reach = LONGEST / float(gradient.norm(dim=1).max())
     arrows = [
         {
             "a": a - reach * da / 2, "b": b - reach * db / 2, "a2": a + reach * da / 2, "b2": b + reach * db / 2,
             "angle": math.degrees(math.atan2(da, db)),
         }
         for (a, b), (da, db) in zip(places.tolist(), gradient.tolist(), strict=True)
-        if math.hypot(da, db) > 1e-6
+        if math.hypot(da, db) > 1e-6  # a gradient of nothing has no direction
     ]  # fmt: skip
     heights = [cell["f"] for cell in cells]
-    shade = shaded("f", [min(heights), max(heights)], colours=[look.SURFACE, "#98a4b1"], key=None)
+    shade = shaded("f", [min(heights), max(heights)], colours=[look.SURFACE, "#98a4b1"], key=None, interpolate="rgb")
     turned = {"field": "angle", "type": "quantitative", "scale": None}
-    ends: Spec = {"x": "a2", "y": "b2", "shape": "triangle", "filled": True, "size": 45, "opacity": 1}
+    ends: Spec = {"x": "a2", "y": "b2", "shape": "triangle", "filled": True, "size": look.DOT}
     return layered(
         *(linear_axis(name, name, limits=(-1, 1), values=[-1, 0, 1], format="d") for name in ("a", "b")),
         marks(cells, "rect", x="a", x2="a2", y="b", y2="b2", color=shade),
-        marks(arrows, "rule", x="a", x2="a2", y="b", y2="b2", color=look.FIT, strokeWidth=1.8),
+        marks(arrows, "rule", x="a", x2="a2", y="b", y2="b2", color=look.FIT, strokeWidth=look.LINE),
         marks(arrows, "point", **ends, angle=turned, color=look.FIT),
     )
 
 
 def draw_functions() -> Drawing:
     """Four functions of two inputs: their gradients above, the average of their outer products below."""
-    line = torch.linspace(-1, 1, 60)
+    line = torch.linspace(-1, 1, 60)  # as fine as the two digits of the numbers that are shown
     grid = torch.cartesian_prod(line, line)
     above, below = [], []
     for title, formula in FORMULAS.items():
         model = Function(formula)
         matrix = il.agop(model, grid, view="input")
         ratio = max(il.energies(matrix).aofe_ratio, 0.0)
-        above.append(Panel(chart=function_chart(model), title=title, width=190, height=190))
-        below.append(
-            Panel(chart=matrix_chart(matrix, numbers=True), title=f"AOFE-ratio {ratio:.2f}", width=190, height=120)
-        )
+        above.append(Panel(chart=function_chart(model), title=title, **SQUARE))
+        below.append(Panel(chart=matrix_chart(matrix, numbers=True), title=f"AOFE-ratio {ratio:.2f}", **LOW))
     return Drawing(
         message="Interaction is what two inputs do together",
         caption="Above: a function of two inputs, dark where it is large, with its gradients. Below: the average outer "
         "product of the gradients (AGOP); AOFE-ratio is the share of its energy outside the diagonal.",
         panels=(*above, *below),
-        columns=4,
+        columns=len(FORMULAS),
         shared=False,
     )
 
@@ -118,16 +122,17 @@ def draw_functions() -> Drawing:
 def draw_learning() -> Drawing:
     """The AGOP of a small network before and after it learns a target with two hidden directions."""
     torch.manual_seed(0)
-    inputs = torch.randn(4096, 16)
+    inputs = torch.randn(4096, 16)  # so many that the network learns the target, not the points
     first, second = torch.zeros(16), torch.zeros(16)
     first[2:6], second[9:13] = 0.5, torch.tensor([0.5, -0.5, 0.5, -0.5])
     target = ((inputs @ first).tanh() + 0.5 * (inputs @ second).square())[:, None]
     model = nn.Sequential(nn.Linear(16, 128), nn.GELU(), nn.Linear(128, 128), nn.GELU(), nn.Linear(128, 1))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
-    stages = {0: "Before training", 30: "After 30 steps", 1000: "After 1000 steps"}
+
     panels = []
-    for step in range(1001):
-        if step in stages:
+    for step in range(max(STAGES) + 1):
+        if step in STAGES:
+            # points that it was not trained on, as many as make the interval small
             fresh = torch.randn(1024, 16, generator=torch.Generator().manual_seed(1))
             result = il.measure(model, fresh, view="input")
             ratio = result.aofe_ratio
@@ -135,7 +140,7 @@ def draw_learning() -> Drawing:
                 f"AOFE-ratio {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), by chance {result.null_ratio:.2f}"
             )
             chart = matrix_chart(il.agop(model, fresh, view="input"))
-            panels.append(Panel(chart=chart, title=stages[step], note=note, width=260, height=260))
+            panels.append(Panel(chart=chart, title=STAGES[step], note=note, width=260, height=260))
         batch = torch.randint(0, len(inputs), (256,))
         loss = (model(inputs[batch]) - target[batch]).square().mean()
         optimizer.zero_grad()
@@ -156,8 +161,8 @@ def draw_traps() -> Drawing:
         caption="Left: 256 coordinates, related in fours; the dashed line is the truth. Right: the AOFE-ratio of a "
         "random basis, by the number of coordinates (for a GPT: its width) and the effective rank.",
         panels=(
-            Panel(chart=samples_chart(), title="A plain average of few samples reads too high", width=430, height=260),
-            Panel(chart=chance_chart(), title="Chance alone gives much", width=430, height=260),
+            Panel(chart=samples_chart(), title="A plain average of few samples reads too high", **look.OF_TWO),
+            Panel(chart=chance_chart(), title="Chance alone gives much", **look.OF_TWO),
         ),
         columns=2,
         shared=False,
@@ -167,10 +172,10 @@ def draw_traps() -> Drawing:
 def samples_chart() -> Spec:
     """The AOFE-ratio by the plain average and by pairs of samples, against the truth."""
     null, counts = NULLS["haar"], [32, 64, 128, 256, 512, 1024]
-    # 64 groups of 4 coordinates: related within a group, not between groups
-    root = torch.block_diag(*[0.6 * torch.eye(4) + 0.2] * 64)
+    # 64 groups of coordinates: related within a group, not between groups
+    root = torch.block_diag(*[0.6 * torch.eye(RELATED) + 0.2] * 64)
     truth = il.energies(root @ root.T).aofe_ratio
-    factors = (torch.randn(max(counts), 256, generator=torch.Generator().manual_seed(0)) @ root)[:, :, None]
+    factors = (torch.randn(max(counts), len(root), generator=torch.Generator().manual_seed(0)) @ root)[:, :, None]
     values = []
     for count in counts:
         grams = grams_of(factors[:count])
@@ -178,15 +183,15 @@ def samples_chart() -> Spec:
         plain = plugin(grams, null=null).aofe_ratio
         values.append({"samples": count, "ratio": plain, "low": None, "high": None, "how": NAIVE})
         values.append({"samples": count, "ratio": fair.value, "low": fair.low, "high": fair.high, "how": FAIR})
-    color = told_apart("how", (NAIVE, FAIR), looks=(look.BEST, look.FIT), key=legend(column=210))
+    color = told_apart("how", (NAIVE, FAIR), looks=(look.BEST, look.FIT), key=legend())
     place: Spec = {"x": "samples", "color": color}
     return layered(
-        log_axis("samples", "samples", limits=(28, 1170), ticks=counts),
-        linear_axis("ratio", "AOFE-ratio", limits=(0.0, 1.03)),
-        marks([{"ratio": truth}], "rule", y="ratio", color=look.MUTED, strokeDash=[5, 4]),
-        marks(values, "rule", **place, y="low", y2="high", where="datum.low !== null", strokeWidth=1.6),
-        marks(values, "line", **place, y="ratio", strokeWidth=1.6),
-        marks(values, "point", **place, y="ratio", filled=True, size=45, opacity=1),
+        log_axis("samples", "samples", limits=look.padded(counts, log=True), ticks=counts),
+        linear_axis("ratio", "AOFE-ratio", limits=look.padded([0.0, 1.0])),
+        marks([{"ratio": truth}], "rule", y="ratio", color=look.MUTED, strokeDash=look.DASHES[1]),
+        marks(values, "rule", **place, y="low", y2="high", where="datum.low !== null", strokeWidth=look.LINE),
+        marks(values, "line", **place, y="ratio", strokeWidth=look.LINE),
+        marks(values, "point", **place, y="ratio", filled=True, size=look.DOT),
     )
 
 
@@ -201,13 +206,13 @@ def chance_chart() -> Spec:
         if width >= rank
     ]
     names = [str(rank) for rank in ranks]
-    color = told_apart("rank", names, looks=look.ramp(len(names)), key=legend("effective rank", column=60))
+    color = told_apart("rank", names, looks=look.ramp(len(names)), key=legend("effective rank"))
     place: Spec = {"x": "width", "y": "ratio", "color": color}
     return layered(
-        log_axis("width", "coordinates", limits=(7, 2340), ticks=widths),
-        linear_axis("ratio", "AOFE-ratio by chance", limits=(0.0, 1.03)),
-        marks(values, "line", **place, strokeWidth=1.6),
-        marks(values, "point", **place, filled=True, size=24, opacity=1),
+        log_axis("width", "coordinates", limits=look.padded(widths, log=True), ticks=widths),
+        linear_axis("ratio", "AOFE-ratio by chance", limits=look.padded([0.0, 1.0])),
+        marks(values, "line", **place, strokeWidth=look.LINE),
+        marks(values, "point", **place, filled=True, size=look.SMALL),
     )
 
 
@@ -216,7 +221,8 @@ def draw_shapes() -> Drawing:
     shapes = il.match_shapes(family="gpt", params="3M", depths=[1, 2, 4, 8, 16, 24], head_dim=4)
     values, left = [], 0.0
     for shape in shapes:
-        words = [f"{shape.depth} x {shape.width}", f"R = {shape.ratio:.4f}", f"{shape.params / 1e6:.2f}M"]
+        size = format_size(shape.params, padded=True)
+        words = [f"{shape.depth} x {shape.width}", f"R = {format_ratio(shape.ratio)}", size]
         values.append(
             {
                 "left": left,
@@ -227,15 +233,15 @@ def draw_shapes() -> Drawing:
                 "middle": left + shape.width / 2,
             }
         )
-        left += shape.width + 60
-    x = {**linear_axis("left", None, limits=(-20, left)), "axis": None}
+        left += shape.width + GAP
+    x = {**linear_axis("left", None, limits=(-GAP, left)), "axis": None}
     chart = layered(
         x,
-        linear_axis("layers", "layers", limits=(0, 32), values=[0, 8, 16, 24]),
-        marks(values, "rect", x="left", x2="right", y="layers", y2="floor", color=look.FIT, opacity=0.8),
-        marks(values, "text", x="middle", y="layers", text="words", baseline="bottom", dy=-32),
+        linear_axis("layers", "layers", limits=(0, 32), values=[0, 8, 16, 24]),  # room for the words of the deepest
+        marks(values, "rect", x="left", x2="right", y="layers", y2="floor", color=look.FIT),
+        marks(values, "text", x="middle", y="layers", text="words", baseline="bottom", dy=-32),  # three lines
     )
-    panel = Panel(chart=chart, title="Shapes of 3 million parameters", width=900, height=240)
+    panel = Panel(chart=chart, title="Shapes of 3 million parameters", width=900, height=240)  # a page's width
     caption = "Each rectangle is a GPT of 3M parameters: as wide as its layers, as high as it has layers."
     return Drawing(message="One budget, many shapes", caption=caption, panels=(panel,))
 

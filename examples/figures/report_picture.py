@@ -24,7 +24,7 @@ from interlaw.runs import measured_views
 from interlaw.tasks import Units
 
 PANELS = ("loss-against-ratio", "interaction-plane")
-WIDTH, MARGIN = 1280, 20
+WIDTH, HEIGHT, MARGIN = 1280, 900, 20  # pixels: a window of a laptop, and white around the picture
 
 
 def results_of_table(path: Path) -> RunResults:
@@ -61,7 +61,7 @@ def picture(html: str, out: Path) -> None:
         address = Path(folder) / "page.html"
         address.write_text(html, encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        shown = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        shown = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         shown.goto(address.as_uri())
         shown.locator("body[data-drawn=all]").wait_for(state="attached")
         shown.locator("#controls").evaluate("each => { each.hidden = true; }")

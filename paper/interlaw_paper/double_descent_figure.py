@@ -66,7 +66,7 @@ def _lines(numbers: Mapping[str, Sequence[float]], names: Sequence[str], *, labe
     ]
     limits = look.padded([value[end] for value in values for end in ("low", "high")], log=log)
     axis = marks.log_axis if log else marks.linear_axis
-    key = marks.legend(column=90) if len(names) > 1 else None
+    key = marks.legend() if len(names) > 1 else None
     color = marks.told_apart("of", ("AGOP", "W^T W"), looks=(look.FIT, look.BEST), key=key)
     drawn = partial(marks.marks, values, x="size", color=color)
     return marks.layered(

@@ -30,7 +30,7 @@ def _chart(rows: Sequence[Mapping[str, Any]]) -> Any:
     values = [{**row, "said": f"{row['layer']}, step {row['step']}: {row['nfa']:.3f}"} for row in rows]
     last = max(value["step"] for value in values)
     names = list(dict.fromkeys(row["layer"] for row in rows))
-    key = marks.legend("layer", column=170, symbolType="stroke")
+    key = marks.legend("layer", symbolType="stroke")
     color = marks.told_apart("layer", names, looks=look.ramp(len(names)), key=key)
     # symlog: the first point stands at step 0
     x = marks.linear_axis("step", "step", limits=(0, last), values=_powers(last), format="d")

@@ -52,22 +52,60 @@ def parse_size(text: str | int | float) -> int:
     return round(Fraction(match[1]) * _UNITS[match[2]])  # exact, where a float would drop digits beyond the 16th
 
 
-def format_size(number: float) -> str:
+def format_size(number: float, *, padded: bool = False) -> str:
     """Writes a count the short way, with at most three significant digits.
+
+    Args:
+        number: The count.
+        padded: Whether to keep zeros at the end, as columns do: always three digits from 100 to the last unit.
 
     Example:
         >>> format_size(3_000_000), format_size(49_600), format_size(512), format_size(999_800)
         ('3M', '49.6k', '512', '1M')
         >>> format_size(2.02e19)  # millions of T: a unit does not help any more
         '2.02e19'
+        >>> format_size(3_000_000, padded=True), format_size(350_000, padded=True)
+        ('3.00M', '350k')
     """
+    form = "#.3g" if padded else ".3g"
     if abs(number) >= 1e18:  # a million T
-        return f"{number:.3g}".replace("e+", "e")
+        return f"{number:{form}}".replace("e+", "e")
     for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         # with three digits .9995 rounds to the next unit's 1.00, and 999.5 of T to 1e+03
         if abs(number) >= 0.9995 * scale:
-            return f"{number / scale:.3g}{unit}" if abs(number) < 999.5 * scale else f"{number / scale:.0f}{unit}"
-    return f"{number:.3g}"
+            few = abs(number) < 999.5 * scale
+            return f"{number / scale:{form}}".rstrip(".") + unit if few else f"{number / scale:.0f}{unit}"
+    return f"{number:{form}}".rstrip(".")
+
+
+def format_bytes(count: float) -> str:
+    """A number of bytes with a decimal unit and three digits, so that a column of them lines up.
+
+    Example:
+        >>> format_bytes(41_000), format_bytes(29_700), format_bytes(512)
+        ('41.0kB', '29.7kB', '512B')
+    """
+    return f"{format_size(count, padded=True).replace('B', 'G')}B"
+
+
+def format_ratio(ratio: float) -> str:
+    """R = depth / width as every table, sentence and figure writes it: to four decimals, finer than any R* is known.
+
+    Example:
+        >>> format_ratio(1 / 12), format_ratio(0.125), format_ratio(1 / 4096)
+        ('0.0833', '0.1250', '0.00024')
+    """
+    return f"{ratio:.4f}" if abs(ratio) >= 0.001 or ratio == 0 else f"{ratio:.2g}"  # below it four decimals say little
+
+
+def format_share(share: float) -> str:
+    """A tolerance or another small share in per cent, without zeros that say nothing.
+
+    Example:
+        >>> format_share(0.01), format_share(0.005)
+        ('1%', '0.5%')
+    """
+    return f"{100 * share:.2g}%"
 
 
 def counted(number: int, what: str) -> str:

@@ -68,7 +68,7 @@ def test_continuous_integration_runs_what_check_runs() -> None:
 
 
 def test_one_command_draws_every_committed_picture() -> None:
-    """Each is named in the commands of `make figures`, or in the scripts that these run; one needs timings."""
+    """Each is named in the commands of `make figures`, or in the scripts that these run."""
     commands = make_commands("figures")
     scripts = sorted(set(re.findall(r"examples/figures/\w+\.py", commands)))
     assert len(scripts) == 3
@@ -76,8 +76,7 @@ def test_one_command_draws_every_committed_picture() -> None:
     listed = subprocess.run(["git", "ls-files", "docs/*.png"], cwd=ROOT, capture_output=True, text=True, check=True)
     pictures = [Path(line).stem for line in listed.stdout.splitlines()]
     assert len(pictures) > 15
-    assert [each for each in pictures if each not in named] == ["measuring-cost"]
-    assert "measuring-cost.png" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [each for each in pictures if each not in named] == []
 
 
 def test_an_audit_out_of_reach_of_its_advisories_says_so_and_fails_nothing() -> None:

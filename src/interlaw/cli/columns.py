@@ -8,19 +8,10 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from interlaw.report import holds_numbers, is_number
+
 GAP = 2  # blanks between columns: one also stands inside names
 LEAST = 14  # a name of this many characters, shortened in its middle, is still told from its neighbours
-_NUMBERS = re.compile(r"[-+~<>=%.,:\d\seExX()/?*]*\d[-+~<>=%.,:\d\seExX()/?*kKMBTG]*|-|")
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell holds numbers alone: `0.021`, `12x768`, `+1.2%`, `0.02 to 0.05`, or nothing.
-
-    Example:
-        >>> [is_number(cell) for cell in ("1,234", "0.02 to 0.05", "12x768", "-", "layers.11", "flat")]
-        [True, True, True, True, False, False]
-    """
-    return _NUMBERS.fullmatch(re.sub(r"\b(to|of|below|above)\b", "", cell)) is not None
 
 
 def shortened(name: str, width: int) -> str:
@@ -48,7 +39,7 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: i
     columns = [[head, *(row[place] for row in rows)] for place, head in enumerate(heads)]
     numeric = [all(is_number(cell) for cell in column[1:]) for column in columns]
     widths = _shrunk(columns, numeric, width=width)
-    aligned = [_holds_numbers(column[1:]) for column in columns]
+    aligned = [holds_numbers(column[1:]) for column in columns]
     lines: list[tuple[str, bool]] = []
     for group in _groups(widths, width):
         for place in range(len(rows) + 1):
@@ -62,12 +53,6 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, width: i
                 ]
                 lines.append(((" " * GAP).join(parts).rstrip(), place == 0))
     return lines
-
-
-def _holds_numbers(cells: Sequence[str]) -> bool:
-    """Whether most of the cells that say something are numbers."""
-    said = [is_number(cell) for cell in cells if cell not in ("", "-")]
-    return 2 * sum(said) > len(said)
 
 
 def _shrunk(columns: list[list[str]], numeric: list[bool], *, width: int) -> list[int]:

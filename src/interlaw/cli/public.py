@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interlaw import laws, published
+from interlaw import laws, published, report
 from interlaw.cli.output import make_console, print_json
-from interlaw.size import format_size
+from interlaw.size import format_ratio, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +53,13 @@ def show_surfaces(surfaces: Mapping[str, Sequence[Any]]) -> None:
     for one in surfaces.get("surface", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
-            said = f"R* {one.ratio:.4f} ({HELD}: {one.low:.4f} to {one.high:.4f})"
+            said = f"R* {format_ratio(one.ratio)} ({HELD}: {report.span(one.low, one.high)})"
         console.print(f"surface through {one.num_shapes} shapes near {format_size(one.params)}: {said}")
     for one in surfaces.get("compute_optimal", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
             size, low, high = map(format_size, one.params)
-            said = (
-                f"N* {size} ({low} to {high}), D* {format_size(one.tokens[0])} tokens, "
-                "R* {:.4f} ({:.4f} to {:.4f})".format(*one.ratio)
-            )
-        console.print(f"{one.flops:.3g} FLOPs: {said}")
+            ratio, *ends = one.ratio
+            best = f"R* {format_ratio(ratio)} ({report.span(*ends)})"
+            said = f"N* {size} ({low} to {high}), D* {format_size(one.tokens[0])} tokens, {best}"
+        console.print(f"{format_size(one.flops)} FLOPs: {said}")

@@ -31,5 +31,4 @@ from .recommendation import recommend as recommend
 from .timing import Say as Say
 from .timing import require_timing as require_timing
 from .timing import timed as timed
-from .wording import format_bytes as format_bytes
 from .wording import wrapped as wrapped

@@ -12,9 +12,8 @@ from interlaw.recommendation.candidate import Candidate
 from interlaw.recommendation.cost import Cost, Plan
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
 from interlaw.recommendation.opinions import SIMILAR_SIZE_FACTOR
-from interlaw.recommendation.wording import format_bytes
 from interlaw.shapes import Shape
-from interlaw.size import format_size
+from interlaw.size import format_bytes, format_size
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit

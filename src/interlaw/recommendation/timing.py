@@ -18,9 +18,8 @@ from interlaw.machine import default_device, free_bytes
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
 from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
-from interlaw.recommendation.wording import format_bytes
 from interlaw.shapes import Shape
-from interlaw.size import format_size
+from interlaw.size import format_bytes, format_size
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from interlaw.recommendation.candidate import Candidate
-from interlaw.size import format_size
+from interlaw.size import format_bytes, format_size
 
 COLUMNS = 80  # of the narrowest terminal that is usual
 
@@ -48,8 +48,3 @@ def _row(one: Candidate, *, timed: bool) -> list[str]:
     times = one.measured
     speeds = (times.train_tokens_per_second, times.prefill_ms_per_token, times.decode_ms_per_token)
     return [*cells, *(f"{speed:.3g}" for speed in speeds)]
-
-
-def format_bytes(count: float) -> str:
-    """A number of bytes with a decimal unit."""
-    return f"{format_size(count).replace('B', 'G')}B"

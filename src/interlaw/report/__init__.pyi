@@ -27,6 +27,8 @@ from .score_figure import draw_scores as draw_scores
 from .server import ExplorerServer as ExplorerServer
 from .server import LoopbackServer as LoopbackServer
 from .server import ReportServer as ReportServer
+from .tables import holds_numbers as holds_numbers
+from .tables import is_number as is_number
 from .tables import table_of as table_of
 from .tracking_figure import draw_tracking as draw_tracking
 from .transfer_figure import draw_checks as draw_checks

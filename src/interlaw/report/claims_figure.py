@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from interlaw.laws import Claim
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import FAINT, MUTED, VERDICTS, padded
+from interlaw.report.look import BOLD, FAINT, FAINTLY, LARGE, MUTED, OF_TWO, VERDICTS, padded
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, name_axis, told_apart, when
 from interlaw.report.results import Analysis, RunResults
 
@@ -72,27 +72,27 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
         return None
     names = list(dict.fromkeys(row["test"] for row in values))
     ends = [row[end] for row in values for end in ("effect", "low", "high", "unseen_low", "unseen_high")]
-    rows = name_axis("test", names, labelLimit=320, ticks=False, domain=False)
+    rows = name_axis("test", names, ticks=False, domain=False)
     unseen = [row for row in values if row["unseen_high"] is not None]
     chart = layered(
-        linear_axis("effect", "effect", limits=padded([*ends, 0.0]), tickCount=6, grid=True),
+        linear_axis("effect", "effect", limits=padded([*ends, 0.0]), grid=True),
         rows,
-        marks(unseen, "bar", x="unseen_low", x2="unseen_high", y=rows, color=FAINT, opacity=0.35),
+        marks(unseen, "bar", x="unseen_low", x2="unseen_high", y=rows, color=FAINT, opacity=FAINTLY),
         *effect_layers(values, rows),
     )
-    panel = Panel(chart=chart, title="The paper's claims, tested", width=460, height=ROW * len(names) + 20)
+    panel = Panel(chart=chart, title="The paper's claims, tested", width=OF_TWO["width"], height=ROW * (len(names) + 1))
     return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))
 
 
 def effect_layers(values: Sequence[Json], rows: Spec) -> list[Spec]:
     """Effects with their intervals, each in its row, in the colour of its verdict; hollow where it cannot tell."""
-    verdict = told_apart("verdict", VERDICTS, looks=list(VERDICTS.values()), key=legend(column=100))
+    verdict = told_apart("verdict", VERDICTS, looks=list(VERDICTS.values()), key=legend())
     known = [row for row in values if row["low"] is not None and row["high"] is not None]
     filled = when("datum.verdict == 'cannot tell'", 0, other=1)
-    dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": 70, "strokeWidth": 2, "opacity": 1}
+    dot: Spec = {"stroke": verdict, "fill": verdict, "fillOpacity": filled, "size": LARGE, "strokeWidth": BOLD}
     return [
         marks([{"effect": 0.0}], "rule", x="effect", color=MUTED),
-        marks(known, "rule", x="low", x2="high", y=rows, color=verdict, strokeWidth=2),
+        marks(known, "rule", x="low", x2="high", y=rows, color=verdict, strokeWidth=BOLD),
         marks(values, "point", x="effect", y=rows, said=True, **dot),
     ]
 

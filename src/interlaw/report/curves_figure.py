@@ -8,11 +8,11 @@ from typing import Any
 
 from interlaw.plain import Json
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
-from interlaw.report.look import padded, ramp
+from interlaw.report.look import THIN, padded, ramp
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
-from interlaw.report.wording import budget_text, shape_name
+from interlaw.report.wording import budget_text, number, shape_name
 from interlaw.size import counted
 from interlaw.tasks import Units
 
@@ -72,7 +72,7 @@ def _message(curves: Sequence[Json]) -> str:
 
 
 def _chart(members: Sequence[Json], depths: Sequence[int], *, losses: tuple[float, float], units: Units) -> Spec:
-    limits = padded([unit for curve in members for unit in curve["units"] if unit > 0], log=True, margin=0.02)
+    limits = padded([unit for curve in members for unit in curve["units"] if unit > 0], log=True)
     values = [
         {
             "units": curve["units"],
@@ -82,16 +82,17 @@ def _chart(members: Sequence[Json], depths: Sequence[int], *, losses: tuple[floa
             "key": curve["key"],
             "shape": shape_key(curve["budget"], depth=curve["depth"], width=curve["width"]),
             "said": f"{shape_name(curve['depth'], curve['width'])}, seed {curve['seed']}: "
-            f"{curve['val_loss'][-1]:.4g} at the end",
+            f"{number(curve['val_loss'][-1])} at the end",
         }
         for curve in members
     ]
-    key = legend("layers", column=45, symbolType="stroke")
-    color = told_apart("depth", [str(depth) for depth in depths], looks=ramp(len(depths)), key=key)
-    line: Spec = {"color": color, "opacity": chosen_opacity(0.9, else_value=0.1), "detail": "key", "strokeWidth": 1.4}
+    names = [str(depth) for depth in depths]
+    key = legend("layers", symbolType="stroke")
+    color = told_apart("depth", names, looks=ramp(len(depths)), key=key)
+    line: Spec = {"color": color, "opacity": chosen_opacity(), "detail": "key", "strokeWidth": THIN}
     shown: Spec = {"x": "units", "y": "loss", "said": True, "where": SEED_ON, "flatten": ("units", "loss")}
     return layered(
-        log_axis("units", f"training {units.data}", limits=limits, most=5, format=".3~s"),
+        log_axis("units", f"training {units.data}", limits=limits, format=".3~s"),
         log_axis("loss", f"validation loss ({units.loss})", limits=losses),
         marks(values, "line", **shown, **line, clip=True, cursor="pointer"),
     )

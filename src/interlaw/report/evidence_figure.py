@@ -11,13 +11,27 @@ from interlaw.plain import Json
 from interlaw.recommendation import Evidence, Source
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
-from interlaw.report.look import DASHES, FIT, SHAPES, SURFACE, dataset_colours, padded
-from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
-from interlaw.size import format_size
+from interlaw.report.look import (
+    ALONE,
+    BOLD,
+    DASHES,
+    FIT,
+    HAIR,
+    LARGE,
+    SHAPES,
+    SURFACE,
+    THIN,
+    TINT,
+    dataset_colours,
+    padded,
+)
+from interlaw.report.marks import LINE_SYMBOLS, Spec, layered, legend, log_axis, marks, told_apart
+from interlaw.size import format_ratio, format_size
 
 SPAN = (3e5, 3e10)  # sizes shown: those measured, and as far as the pool is asked
-NUM_SIZES = 41
+NUM_SIZES = 41  # of the line: eight a decade draw a smooth one
 # Lines without a vote that name a ratio, and what the legend says of their standing.
+BILLION = 1e9  # the size of which the title speaks: what most who choose a shape train
 BESIDE = {"claim": "one seed", "chosen": "chosen", "convention": "convention"}
 
 
@@ -30,7 +44,7 @@ def evidence_rows(evidence: Evidence) -> dict[str, list[Json]]:
             "ratio": one.ratio,
             "low": one.ratio * math.exp(-one.log_stderr),
             "high": one.ratio * math.exp(one.log_stderr),
-            "said": f"{source.name}, {format_size(one.params)}: R* = {one.ratio:.4f} ({one.route})",
+            "said": f"{source.name}, {format_size(one.params)}: R* = {format_ratio(one.ratio)} ({one.route})",
         }
         for source in evidence.sources
         if source.counts
@@ -58,29 +72,32 @@ def _line_name(source: Source) -> str:
 
 def draw_evidence(evidence: Evidence) -> Drawing:
     """One panel: dots that vote, the pool's band, dashed lines that do not vote."""
-    here = evidence.pool.predict(1e9)
-    message = f"At 1B the pool expects R* = {here.ratio:.3f}, and knows it to a factor of {here.high / here.ratio:.1f}"
+    here = evidence.pool.predict(BILLION)
+    message = (
+        f"At 1B the pool expects R* = {format_ratio(here.ratio)}, and knows it to a factor of "
+        f"{here.high / here.ratio:.1f}"
+    )
     caption = (
         "Dots: measured optima with 68% intervals, one vote a data set. Blue: their pool with the 90% interval for a "
         "sweep not yet seen. Dashed, without a vote: best shapes of one seed, chosen shapes, conventions."
     )
-    panel = Panel(chart=_chart(evidence_rows(evidence)), title="R* against size", width=560, height=360)
+    panel = Panel(chart=_chart(evidence_rows(evidence)), title="R* against size", **ALONE)
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
 def _chart(values: dict[str, list[Json]]) -> Spec:
     lines = {row["line"]: row["name"] for row in values["beside"]}
     limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
-    key = legend("without a vote", column=200, symbolType="stroke", symbolSize=400)
+    key = legend("without a vote", **LINE_SYMBOLS)
     line, dash = (
         told_apart("line", lines, looks=looks, key=key) for looks in (dataset_colours(lines.values()), DASHES[1:])
     )
     return layered(
         size_axis(SPAN),
         log_axis("ratio", "R = depth / width", limits=limits),
-        marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=0.12),
-        marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=2),
-        marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=1.4),
+        marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=TINT),
+        marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=BOLD),
+        marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=THIN),
         *optima_layers(values["optima"]),
     )
 
@@ -89,10 +106,10 @@ def optima_layers(values: Sequence[Json]) -> list[Spec]:
     """Optima with their intervals, told apart by `dataset`."""
     names = list(dict.fromkeys(row["dataset"] for row in values))
     colour, form = (
-        told_apart("dataset", names, looks=looks, key=legend(column=120)) for looks in (dataset_colours(names), SHAPES)
+        told_apart("dataset", names, looks=looks, key=legend()) for looks in (dataset_colours(names), SHAPES)
     )
-    dot: Spec = {"color": colour, "shape": form, "size": 60, "filled": True, "opacity": 1, "stroke": SURFACE}
+    dot: Spec = {"color": colour, "shape": form, "size": LARGE, "filled": True, "stroke": SURFACE}
     return [
-        marks(values, "rule", x="params", y="low", y2="high", color=colour, strokeWidth=1.2),
-        marks(values, "point", x="params", y="ratio", said=True, strokeWidth=0.8, **dot),
+        marks(values, "rule", x="params", y="low", y2="high", color=colour, strokeWidth=THIN),
+        marks(values, "point", x="params", y="ratio", said=True, strokeWidth=HAIR, **dot),
     ]

@@ -14,13 +14,13 @@ from interlaw import __version__, laws, recommendation
 from interlaw.errors import InterlawError, require_among
 from interlaw.files import save
 from interlaw.plain import Json
-from interlaw.recommendation import Recommendation, format_bytes
+from interlaw.recommendation import Recommendation
 from interlaw.report.document import document, drawn, templates
 from interlaw.report.recommendation_figure import candidate_key, draw_frontier, draw_predictions, frontier_rows
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name, span
 from interlaw.shapes import DECODERS
-from interlaw.size import format_size
+from interlaw.size import format_bytes, format_share, format_size
 
 NAME = "explorer.html"
 SCRIPTS = ("page.js", "explore.js")
@@ -203,7 +203,7 @@ def lead(result: Recommendation) -> str:
     pick, interval = result.pick.shape, result.interval
     return (
         f"For {format_size(result.params)} parameters: {shape_name(pick.depth, pick.width)}. Shapes of R = "
-        f"{span(interval.low, interval.high)} are predicted within {100 * result.delta:.2g}% of the least loss."
+        f"{span(interval.low, interval.high)} are predicted within {format_share(result.delta)} of the least loss."
     )
 
 
@@ -221,7 +221,7 @@ def candidates_table(result: Recommendation) -> Table:
             "Loss (%)": f"{100 * each.penalty.value:.2f}",
             **{title: getattr(each.measured, name, None) for name, title in times.items()},
             "Its range (%)": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
-            "FLOPs": format_size(each.cost.train_flops),
+            "FLOPs": format_size(each.cost.train_flops, padded=True),
             "In the range": "yes" if each.inside else "no",
         }
         for each in result.candidates
@@ -230,12 +230,11 @@ def candidates_table(result: Recommendation) -> Table:
         {"shape": candidate_key(each), **({"pick": "yes"} if place == 0 else {})}
         for place, each in enumerate(result.candidates)
     ]
-    right = ("Heads", "Cache", "Off budget", "Loss (%)", "Its range (%)", "FLOPs")
     caption = (
         "The pick first. Heads: query/key-value x width; cache: keys and values of one token; loss: predicted, above "
         "the best shape of the budget; FLOPs: of the whole training"
     )
-    return table_of(rows, caption=caption, marks=marks, right=right)
+    return table_of(rows, caption=caption, marks=marks)
 
 
 def laws_table(result: Recommendation) -> Table:
@@ -259,7 +258,7 @@ def models_table(result: Recommendation) -> Table:
     rows = [
         {
             "Model": point.name,
-            "Parameters": format_size(point.params_total),
+            "Parameters": point.params_total,
             "Layers x width": f"{point.depth} x {point.width}",
             "R": point.ratio,
             "MMLU-Pro (%)": point.mmlu_pro,

@@ -13,7 +13,7 @@ from typing import Any
 
 from interlaw.plain import Json, plain
 from interlaw.registry import Registry
-from interlaw.report.look import VEGA_CONFIG
+from interlaw.report.look import LETTER, OF_THREE, TINT, TITLE_LETTER, VEGA_CONFIG
 from interlaw.report.marks import Spec, when
 from interlaw.report.results import Analysis, RunResults, by_treatment
 
@@ -24,7 +24,7 @@ IS_CHOSEN = "(!chosen || datum.shape == chosen) && (!trial || !datum.key || datu
 BUDGET_ON, SEED_ON = (f"indexof(off_{each}s, datum.{each}) < 0" for each in ("budget", "seed"))
 DIGITS = 6  # of the plotted numbers of a page: finer than any screen
 BETWEEN = 60  # pixels that axes and gaps take of a panel's place
-LETTER = 6.1  # pixels of one letter of a subtitle, about
+LEAST_LETTERS = 30  # of a line: a narrow figure becomes wider by its title rather than tall by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class Panel:
     title: str
     note: str = ""
     belongs: Mapping[str, Any] = field(default_factory=dict)
-    width: int = 300
-    height: int = 260
+    width: int = OF_THREE["width"]
+    height: int = OF_THREE["height"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Drawing:
     message: str
     caption: str
     panels: tuple[Panel, ...]
-    columns: int = 3
+    columns: int = 3  # panels of 300 pixels fill the page of about 1000
     shared: bool = True
     aligned: bool = True
 
@@ -99,9 +99,9 @@ def params(room: float | None = None) -> list[Spec]:
     return [across, *({"name": name, "value": value} for name, value in PARAMS.items())]
 
 
-def chosen_opacity(value: float = 1.0, *, else_value: float = 0.15) -> Spec:
+def chosen_opacity() -> Spec:
     """Opacity of a mark that stands for a shape or a trial: faint while another one is chosen."""
-    return when(IS_CHOSEN, value, other=else_value)
+    return when(IS_CHOSEN, 1.0, other=TINT)
 
 
 def specification(drawing: Drawing) -> Spec:
@@ -116,12 +116,10 @@ def specification(drawing: Drawing) -> Spec:
         ]
     width = columns * (panels[0].width + BETWEEN)
     title = {
-        "text": lines_of(drawing.message, width, letter=8.2),
-        "subtitle": lines_of(drawing.caption, width),
-        "fontSize": 16,
-        "subtitleFontSize": 11,
-        "subtitlePadding": 6,
-        "offset": 16,
+        "text": lines_of(drawing.message, width, letter=TITLE_LETTER),
+        "subtitle": lines_of(drawing.caption, width, letter=LETTER),
+        # a third larger than a panel's title, with a line's room below
+        **{"fontSize": 16, "subtitleFontSize": 11, "subtitlePadding": 6, "offset": 16},
     }
     together: Spec = charts[0] if len(charts) == 1 else {"concat": charts, "columns": columns}
     if not drawing.aligned:
@@ -147,9 +145,9 @@ def _chart(panel: Panel) -> Spec:
     return chart
 
 
-def lines_of(text: str, width: float, *, letter: float = LETTER) -> list[str]:
+def lines_of(text: str, width: float, *, letter: float) -> list[str]:
     """Lines that fit so many pixels."""
-    return textwrap.wrap(text, max(30, int(width / letter))) or [""]
+    return textwrap.wrap(text, max(LEAST_LETTERS, int(width / letter))) or [""]
 
 
 def once_a_treatment(

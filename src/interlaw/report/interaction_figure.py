@@ -7,11 +7,12 @@ from pathlib import Path
 from interlaw.interaction import Interaction
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import BEST, FIT, MUTED
+from interlaw.report.look import BEST, BOLD, FIT, LARGE, MUTED, OF_TWO
 from interlaw.report.marks import layered, linear_axis, marks, name_axis, told_apart
 from interlaw.report.wording import number
 
 MEASURED, CHANCE, PLAIN = "AOFE-ratio", "by chance", "plain average"
+ROW = 40  # pixels: three rows do not look lost on a page
 
 
 def interaction_rows(result: Interaction) -> list[Json]:
@@ -36,14 +37,14 @@ def draw_interaction(result: Interaction) -> Drawing:
     known = [row for row in values if row["low"] is not None]
     limits = (min(0.0, *ends), max(1.0, *ends))
     chart = layered(
-        linear_axis(
-            "value", "share of the energy outside the diagonal", limits=limits, format=".1f", tickCount=6, grid=True
-        ),
+        linear_axis("value", "share of the energy outside the diagonal", limits=limits, format=".1f", grid=True),
         names,
-        marks(known, "rule", x="low", x2="high", y=names, said=True, color=color, strokeWidth=3),
-        marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=90, opacity=1),
+        marks(known, "rule", x="low", x2="high", y=names, said=True, color=color, strokeWidth=BOLD),
+        marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=LARGE),
     )
-    panel = Panel(chart=chart, title="AOFE-ratio, chance and plain average", width=460, height=120)
+    panel = Panel(
+        chart=chart, title="AOFE-ratio, chance and plain average", width=OF_TWO["width"], height=ROW * len(values)
+    )
     excess = result.excess
     side = "above" if excess.low > 0 else "below" if excess.high < 0 else "not told apart from"
     whose = Path(result.model).name if result.model else "The network"

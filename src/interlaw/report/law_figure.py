@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from interlaw import laws
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel
-from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, SURFACE
-from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, star_ends, star_note
+from interlaw.report.look import (
+    ALONE,
+    BAR,
+    BEST,
+    BROAD,
+    FAINT,
+    FIT,
+    GOOD,
+    HALF,
+    INTERACTION,
+    LARGE,
+    LINE,
+    MUTED,
+    SURFACE,
+    THIN,
+    TINT,
+)
+from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, seen_interval, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
 from interlaw.report.wording import budget_text, shape_name, span
-from interlaw.size import format_size
+from interlaw.size import UNEVEN, format_share, format_size
 
-MARGIN = 1.6  # of both axes, as a factor
-BESIDE = 8  # pixels between the bar of R* and the green bar
-POWERS = [10.0**power for power in range(2, 14)]  # ticks of an axis over many sizes
-SIZE_LABEL = "replace(format(datum.value, '.3~s'), 'G', 'B')"  # 300k, 3M, 1B
+MARGIN = 1.6  # of both axes, as a factor: room for the marks of the first and last budget
+BESIDE = 8  # pixels between the bar of R* and the green bar: half of the gold bar, and a gap
+NUM_SIZES = 21  # of the law's line, which is straight: its band is not
+POWERS = {10.0**power: format_size(10.0**power) for power in range(2, 14)}  # ticks of an axis over many sizes
+MOST_SIZES = 8  # ticks: more would overlap in a panel of 300 pixels
 
 
 def grid_of(fit: laws.BudgetFit) -> tuple[float, float]:
@@ -32,7 +50,7 @@ def law_line(fit: laws.LawFit) -> tuple[laws.LinePoint, ...]:
     optima = [each.params_mean for each in fit.budgets if each.r_star.value is not None]
     if fit.law is None or fit.law.status != "optimum" or len(optima) < 2:
         return ()
-    return tuple(fit.law.ratio(float(size)) for size in np.geomspace(optima[0], optima[-1], 21))
+    return tuple(fit.law.ratio(float(size)) for size in np.geomspace(optima[0], optima[-1], NUM_SIZES))
 
 
 def law_message(fit: laws.LawFit) -> str:
@@ -49,23 +67,23 @@ def law_message(fit: laws.LawFit) -> str:
 def draw_law(fit: laws.LawFit) -> Drawing:
     """The fit's own budgets: R*, intervals, the joint law."""
     ends = [end for each in fit.budgets for end in grid_of(each)]
-    sizes = [each.params_mean for each in fit.budgets]
+    sizes = {each.params_mean: size_text(each) for each in fit.budgets}
     tried = [{**_place(each), **dict(zip(("low", "high"), grid_of(each), strict=True))} for each in fit.budgets]
     chart = layered(
-        size_axis((sizes[0] / MARGIN, sizes[-1] * MARGIN), sizes),
+        size_axis((min(sizes) / MARGIN, max(sizes) * MARGIN), sizes),
         log_axis("ratio", "R = depth / width", limits=(min(ends) / MARGIN, max(ends) * MARGIN)),
         *line_layers(law_line(fit)),
-        marks(tried, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=1.4),
+        marks(tried, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=THIN),
         *_near(fit.budgets),
         *star_layers(fit.budgets),
     )
     caption = (
         "Orange diamond and bar: R* with its interval, an arrow where no bound is known; hollow triangle: the loss "
         "still falls at that end of the grid; hollow circle: best shape tried, no optimum. Gold: loss within "
-        f"{100 * fit.delta:.2g}% of the best; green: efficient interaction; grey: shapes tried; blue: the law of all "
-        "budgets together with its interval, drawn between budgets that have an optimum."
+        f"{format_share(fit.delta)} of the best; green: efficient interaction; grey: shapes tried; blue: the law of "
+        "all budgets together with its interval, drawn between budgets that have an optimum."
     )
-    panel = Panel(chart=chart, title="Best depth / width against budget", width=520, height=340)
+    panel = Panel(chart=chart, title="Best depth / width against budget", **ALONE)
     return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
 
 
@@ -80,11 +98,17 @@ def draw_fit(fit: laws.LawFit) -> Drawing:
     return replace(loss, message=law.message, panels=(*loss.panels, last))
 
 
-def size_axis(limits: tuple[float, float], ticks: Sequence[float] = POWERS) -> Spec:
+def size_text(fit: laws.BudgetFit) -> str:
+    """The size of a budget's shapes: the budget itself where they were matched to it in parameters."""
+    is_nominal = abs(fit.budget / fit.params_mean - 1) < UNEVEN
+    return format_size(fit.budget if is_nominal else fit.params_mean)
+
+
+def size_axis(limits: tuple[float, float], ticks: Mapping[float, str] = POWERS) -> Spec:
     """N, in words such as 3M, at the budgets themselves or at powers of ten."""
     inside = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
-    kept = inside[:: max(1, -(-len(inside) // 8))]
-    return log_axis("params", "N, parameters", limits=limits, ticks=kept, labelExpr=SIZE_LABEL)
+    kept = inside[:: math.ceil(len(inside) / MOST_SIZES) or 1]
+    return log_axis("params", "N, parameters", limits=limits, ticks=kept, labels=[ticks[tick] for tick in kept])
 
 
 def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:
@@ -93,7 +117,7 @@ def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:
         return []
     values = [{"params": each.params, "ratio": each.ratio, "low": each.low, "high": each.high} for each in line]
     return [
-        marks(values, "area", x="params", y="low", y2="high", color=FIT, opacity=0.14, clip=True),
+        marks(values, "area", x="params", y="low", y2="high", color=FIT, opacity=TINT, clip=True),
         marks(values, "line", x="params", y="ratio", color=FIT, clip=True),
     ]
 
@@ -107,18 +131,18 @@ def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     gold, green = [], []
     for fit in fits:
         interval, interaction = fit.loss_interval, fit.interaction_interval
-        of, size = _place(fit), format_size(fit.params_mean)
+        of, size = _place(fit), size_text(fit)
         if interval is not None and fit.r_star.value is not None:
             said = f"{size}: loss as good as the best at R = {span(interval.low, interval.high)}"
             gold.append({**of, "low": interval.low, "high": interval.high, "said": said})
         if interaction is not None and interaction.low is not None and interaction.high is not None:
             said = f"{size}: efficient interaction at R = {span(interaction.low, interaction.high)}"
-            wide = 1.03 if interaction.low == interaction.high else 1.0
-            green.append({**of, "low": interaction.low / wide, "high": interaction.high * wide, "said": said})
+            low, high = seen_interval(interaction.low, interaction.high)
+            green.append({**of, "low": low, "high": high, "said": said})
     shown: Spec = {"x": "params", "y": "low", "y2": "high", "said": True, "where": BUDGET_ON}
     return [
-        marks(gold, "rule", **shown, color=GOOD, opacity=0.4, strokeWidth=14),
-        marks(green, "rule", **shown, color=INTERACTION, strokeWidth=5, xOffset=-BESIDE, x2Offset=-BESIDE),
+        marks(gold, "rule", **shown, color=GOOD, opacity=HALF, strokeWidth=BROAD),
+        marks(green, "rule", **shown, color=INTERACTION, strokeWidth=BAR, xOffset=-BESIDE, x2Offset=-BESIDE),
     ]
 
 
@@ -127,7 +151,7 @@ def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     optima, hollow = [], []
     for fit in fits:
         star, of, (low, high) = fit.r_star, _place(fit), grid_of(fit)
-        said = f"{format_size(fit.params_mean)}: {star_note(fit)}"
+        said = f"{size_text(fit)}: {star_note(fit)}"
         if star.value is not None:
             optima.append({**of, **star_ends(fit, (low, high)), "ratio": star.value, "said": said})
             continue
@@ -139,9 +163,9 @@ def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     shown: Spec = {"x": "params", "y": "ratio", "said": True, "where": BUDGET_ON}
     as_named = {"type": "nominal", "scale": None, "legend": None}
     looks: Spec = {"shape": {"field": "form", **as_named}, "stroke": {"field": "colour", **as_named}}
-    empty: Spec = {**looks, "fill": SURFACE, "fillOpacity": 1, "size": 90, "strokeWidth": 1.8}
+    empty: Spec = {**looks, "fill": SURFACE, "fillOpacity": 1, "size": LARGE, "strokeWidth": LINE}
     return [
         *interval_bars(optima, along="y", across="params", color=BEST, where=BUDGET_ON),
-        marks(optima, "point", **shown, **{**DIAMOND, "size": 90}),
+        marks(optima, "point", **shown, **{**DIAMOND, "size": LARGE}),
         marks(hollow, "point", **shown, **empty),
     ]

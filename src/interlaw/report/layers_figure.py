@@ -14,14 +14,29 @@ from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import DASHES, INK, SERIES, SHAPES, SIGNED_RAMP, SURFACE
+from interlaw.report.look import (
+    DASHES,
+    DOT,
+    HAIR,
+    HALF,
+    INK,
+    LINE,
+    SERIES,
+    SHAPES,
+    SIGNED_RAMP,
+    SMALL,
+    SURFACE,
+    THIN,
+    padded,
+)
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, shaded, told_apart, when
 from interlaw.size import counted
 
 BEFORE, AFTER = "in", "out"
+DARK = 0.6  # of the scale: from here on light print reads better on a cell than dark print
 MOST_NUMBERED = 16  # columns of a heat map with room for numbers in their cells
 CELL = 24  # pixels of a row
-LEAST_HEIGHT = 150  # of lines
+LEAST_HEIGHT = 150  # pixels of a panel of lines, so that they do not lie on each other
 WIDTH = 280  # so that two columns with the names of roles fit a page of 900 pixels
 
 CAPTION = (
@@ -117,7 +132,7 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
     # the end of the scale of both excesses: the largest magnitude, rounded up to a tenth
     excesses = [abs(row[name]) for row in rows for name in ("excess", "weights_excess")]
     largest = max((each for each in excesses if not math.isnan(each)), default=0.0)
-    reach = max(0.1, math.ceil(10 * largest) / 10)
+    reach = max(0.1, math.ceil(10 * largest) / 10)  # a scale of less would paint noise
     height = CELL * len(_roles(rows))
     panels = []
     for (heat, heading), (name, (chance, title)) in zip(HEATS.items(), LINES.items(), strict=True):
@@ -161,8 +176,8 @@ def _heat(rows: Sequence[Mapping[str, Any]], name: str, *, most: float) -> Spec:
     color = shaded(name, [-most, most], colours=SIGNED_RAMP, key=key, interpolate="rgb")
     role = {"field": "role", "type": "nominal", "sort": roles, "title": None}
     place: Spec = {"x": _depth_axis(depths), "y": role}
-    cells = marks(values, "rect", **place, said=True, color=color, stroke=SURFACE, strokeWidth=1.5)
-    strong = when(f"abs(datum.{name}) > {0.6 * most}", SURFACE, other=INK)
+    cells = marks(values, "rect", **place, said=True, color=color, stroke=SURFACE, strokeWidth=LINE)
+    strong = when(f"abs(datum.{name}) > {DARK * most}", SURFACE, other=INK)
     numbers = marks(values, "text", **place, text="label", color=strong, fontSize=10)
     layers = [cells, numbers] if len(depths) <= MOST_NUMBERED else [cells]
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
@@ -173,19 +188,19 @@ def _lines(rows: Sequence[Mapping[str, Any]], name: str, *, chance: str) -> Spec
     roles, depths, values = _roles(rows), _depths(rows), _known(rows, name)
     for row in values if chance else ():
         row["said"] += f" (by chance {row[chance]:.3f})"
-    key = legend(column=140) if len(roles) > 1 else None
+    key = legend() if len(roles) > 1 else None
     color, dash, form = (told_apart("role", roles, looks=looks, key=key) for looks in (SERIES, DASHES, SHAPES))
     least = min(0.0, *(row[name] for row in values))
     x = _depth_axis(depths)
     place: Spec = {"x": x, "color": color}
-    size = 36 if len(depths) <= MOST_NUMBERED else 14
+    size = DOT if len(depths) <= MOST_NUMBERED else SMALL
     return layered(
         x,
-        linear_axis(name, None, limits=(least - 0.03, 1.03), format=".1f"),
-        marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=1.6),
-        *([marks(values, "rule", **place, y="low", y2="high", strokeWidth=1.4, opacity=0.6)] * (chance == "null")),
-        *([marks(values, "line", **place, y=chance, strokeWidth=0.8, opacity=0.8)] if chance else []),
-        marks(values, "point", **place, y=name, said=True, shape=form, filled=True, size=size, opacity=1),
+        linear_axis(name, None, limits=padded([least, 1.0]), format=".1f"),
+        marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=LINE),
+        *([marks(values, "rule", **place, y="low", y2="high", strokeWidth=THIN, opacity=HALF)] * (chance == "null")),
+        *([marks(values, "line", **place, y=chance, strokeWidth=HAIR, opacity=HALF)] if chance else []),
+        marks(values, "point", **place, y=name, said=True, shape=form, filled=True, size=size),
     )
 
 

@@ -8,7 +8,7 @@ from interlaw.interaction import Layers, LayersDifference
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.layers_figure import short_names, split_name
-from interlaw.report.look import INK, SERIES, SHAPES
+from interlaw.report.look import DOT, FLAT, HALF, INK, LINE, OF_THREE, SERIES, SHAPES, THIN, padded
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, told_apart
 from interlaw.size import counted
 
@@ -63,22 +63,21 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
     roles = list(dict.fromkeys(row["role"] for row in values))
     by_block = len(roles) > 1 and all(row["place"] == int(row["place"]) for row in values)
     reach = [0.0, *(end for row in values for end in (row["low"], row["high"]))]
-    margin = 0.05 * (max(reach) - min(reach))
     most = max(1.0, *(row["place"] for row in values))
     x = linear_axis(
         "place",
         "block" if by_block else "place in the network (0: first, 1: last)",
-        limits=(-0.04 * most, 1.04 * most),
+        limits=padded([0.0, most]),
         grid=False,
-        **({"format": "d", "values": list(range(int(most) + 1))} if by_block else {"format": ".1f", "tickCount": 5}),
+        **({"format": "d", "values": list(range(int(most) + 1))} if by_block else {"format": ".1f"}),
     )
-    y = linear_axis("excess", "above chance", limits=(min(reach) - margin, max(reach) + margin))
+    y = linear_axis("excess", "above chance", limits=padded(reach))
     panels = tuple(
         Panel(
             chart=_panel([row for row in values if row["role"] == role], list(sides), x=x, y=y),
             title=role,
-            width=260 if len(roles) > 1 else 640,
-            height=170,
+            width=OF_THREE["width"] if len(roles) > 1 else FLAT["width"],
+            height=FLAT["height"],
         )
         for role in roles
     )
@@ -87,16 +86,16 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
 
 def _panel(values: list[Json], names: list[str], *, x: Spec, y: Spec) -> Spec:
     """The layers of one role."""
-    key = legend(column=220)
+    key = legend()
     color, form = (told_apart("network", names, looks=looks, key=key) for looks in (SERIES, SHAPES))
     place: Spec = {"x": "place", "color": color}
     return layered(
         x,
         y,
-        marks([{"zero": 0.0}], "rule", y="zero", color=INK, strokeWidth=1),
-        marks(values, "line", **place, y="excess", strokeWidth=1.6),
-        marks(values, "rule", **place, y="low", y2="high", strokeWidth=1.4, opacity=0.6),
-        marks(values, "point", **place, y="excess", said=True, shape=form, filled=True, size=40, opacity=1),
+        marks([{"zero": 0.0}], "rule", y="zero", color=INK, strokeWidth=THIN),
+        marks(values, "line", **place, y="excess", strokeWidth=LINE),
+        marks(values, "rule", **place, y="low", y2="high", strokeWidth=THIN, opacity=HALF),
+        marks(values, "point", **place, y="excess", said=True, shape=form, filled=True, size=DOT),
     )
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import SERIES
-from interlaw.report.marks import Spec, layered, legend, linear_axis, marks
+from interlaw.report.look import FLAT, SERIES, SMALL
+from interlaw.report.marks import Spec, layered, legend, legend_columns, linear_axis, marks
 from interlaw.report.wording import number
 
-MARKS: dict[str, Spec] = {"line": {}, "point": {"filled": True, "size": 14, "opacity": 1}}
+MARKS: dict[str, Spec] = {"line": {}, "point": {"filled": True, "size": SMALL}}
+LONGEST = "100k parameters, 12 x 1024, seed 10"  # a name about as long as they get
 NOW = "now"  # the data's name, by which the page's script puts in what the server says
 
 
@@ -57,7 +58,7 @@ def live_drawing() -> Drawing:
         "field": "trial",
         "type": "nominal",
         "scale": {"range": list(SERIES)},
-        "legend": legend("trial", column=220, symbolType="stroke"),
+        "legend": legend("trial", columns=legend_columns([LONGEST]), symbolType="stroke"),
     }
     shown: Spec = {"x": "share", "y": "loss", "color": color, "tooltip": {"field": "said", "type": "nominal"}}
     loss = linear_axis("loss", "training loss", limits=(0.0, 1.0), format="~g")
@@ -67,6 +68,6 @@ def live_drawing() -> Drawing:
         loss,
         *({**marks([], kind, **shown, **look), "data": {"name": NOW}} for kind, look in MARKS.items()),
     )
-    panel = Panel(chart=chart, title="Training losses of what runs now", width=600, height=200)
+    panel = Panel(chart=chart, title="Training losses of what runs now", **FLAT)
     caption = "Losses seen while this page is open."
     return Drawing(message="Trials that run now", caption=caption, panels=(panel,))

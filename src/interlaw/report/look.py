@@ -5,8 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import cycle
+from typing import TypedDict
 
 from interlaw.plain import Json
+
+
+class Size(TypedDict):
+    """Pixels of a panel."""
+
+    width: int
+    height: int
+
 
 # Roles carry colour, not budgets: measured, fitted, best, as good as the best, efficient in interaction.
 INK = "#1d2733"
@@ -45,11 +54,23 @@ DATASETS = {
 }
 # One colour a verdict on a claim.
 VERDICTS = {"holds": INTERACTION, "opposite": BEST, "negligible": FIT, "cannot tell": MUTED}
+# Pixels drawn and left out, in turn: each pattern is told from the others at the length of a legend's symbol.
 DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [3, 5], [12, 3], [5, 2, 1, 2, 1, 2])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 
+# By taste, the same in every figure: half or twice of each reads as well. Pixels across lines, square pixels of marks.
+HAIR, THIN, LINE, BOLD, BAR, BROAD = 0.8, 1.2, 1.6, 2.2, 6, 14
+SMALL, DOT, LARGE = 25, 45, 75  # square pixels
+TINT, FAINTLY, HALF = 0.18, 0.3, 0.5  # opacity of bands behind the data, and of what stands beside it
+# A panel in a file, pixels: one that stands alone, one of two and one of three in a row of about 1000, a flat one.
+ALONE: Size = {"width": 560, "height": 340}
+OF_TWO, OF_THREE = Size(width=440, height=320), Size(width=300, height=260)
+FLAT = Size(width=560, height=200)
+TITLE_LETTER, LETTER = 8.2, 6.1  # pixels that a letter takes at 16 bold and at 11, on average over English text
+
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
+# Letters of 11 to 13 pixels read at arm's length, on a page and on a slide; the gaps are a letter or two.
 CONFIG: Json = {
     "background": SURFACE,
     "font": FONT,
@@ -61,6 +82,7 @@ CONFIG: Json = {
         "domainColor": MUTED, "tickColor": MUTED, "gridColor": GRID, "labelColor": MUTED, "titleColor": INK,
         "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True,
     },
+    "point": {"opacity": 1},
     "axisX": {"grid": False},
     "axisY": {"domain": False, "ticks": False},
     # a label within 7 pixels of the top stays below it: else its panel's title stands higher than its neighbours'
@@ -105,7 +127,7 @@ def power_of_ten(tick: float) -> str:
 
 
 def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:
-    """The range of some values with a margin on both sides, in the axis' own measure.
+    """The range of some values with a margin on both sides, in the axis' own measure; 6% hold a mark of any size.
 
     Example:
         >>> padded([0.0, 1.0], margin=0.1), padded([1.0, 100.0], log=True, margin=0.5)
@@ -113,7 +135,7 @@ def padded(values: Iterable[float | None], *, log: bool = False, margin: float =
     """
     known = [value for value in values if value is not None and math.isfinite(value) and (value > 0 or not log)]
     low, high = min(known), max(known)
-    if low == high:
+    if low == high:  # half of it to each side, so that ticks have room
         half = 0.5 * (abs(low) or 1.0)
         return (low / 1.5, high * 1.5) if log else (low - half, high + half)
     if log:
@@ -123,10 +145,11 @@ def padded(values: Iterable[float | None], *, log: bool = False, margin: float =
 
 
 TICKS = 5  # of a linear axis, about
+LOG_TICKS = 6  # of a logarithmic one at most: more labels meet in a panel of 300 pixels
 NARROW = 4  # a factor that holds few numbers of a series such as 1, 2, 5
 
 
-def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
+def nice_ticks(low: float, high: float, *, most: int = LOG_TICKS) -> list[float]:
     """Round numbers inside [low, high] for a logarithmic axis: even steps where it is narrow.
 
     Example:
@@ -137,11 +160,11 @@ def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
         power = 10.0 ** math.floor(math.log10((high - low) / most))
         for factor in (1, 2, 5, 10, 20):
             step = factor * power
-            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)  # rounding may miss an end
             if last - first + 1 <= most:
                 return [float(f"{place * step:.6g}") for place in range(first, last + 1)]
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):  # of a decade, ever fewer
         ticks = [float(f"{step * 10.0**power:.3g}") for power in decades for step in steps]
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) <= most:
@@ -159,7 +182,7 @@ def ramp(count: int) -> list[str]:
     """
     if count == 1:
         return [DEPTH_RAMP[-1]]
-    stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]
+    stops = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in DEPTH_RAMP]  # #rrggbb
     shades = []
     for place in range(count):
         at = place / (count - 1) * (len(stops) - 1)

@@ -12,24 +12,46 @@ import numpy as np
 from interlaw import laws
 from interlaw.plain import Json
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
-from interlaw.report.look import BEST, FIT, GOOD, INK, INTERACTION, MUTED, SURFACE
+from interlaw.report.look import (
+    BAR,
+    BEST,
+    BOLD,
+    DASHES,
+    DOT,
+    FIT,
+    GOOD,
+    INK,
+    INTERACTION,
+    LARGE,
+    LINE,
+    MUTED,
+    OF_THREE,
+    OF_TWO,
+    SURFACE,
+    THIN,
+    TINT,
+)
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
+from interlaw.size import format_ratio, format_share
 
 # the scale reaches over at least this above the best mean, twice what the fit takes in, and over at least this part of
 # each panel's shapes; what lies above is an arrow at the top, so that one bad shape does not flatten the rest
 LEAST_REACH, LEAST_SHOWN = 0.2, 0.75
+LEAST_SPAN = 0.01  # of the best loss: a scale of less would show the noise of seeds as differences
 TURNS = ("optimum", "open")  # what is said of an R* whose curve is drawn: it turns inside the grid
 ROOM_BELOW = 0.3  # of the reach above: for R* with its interval and the interaction bar
 ROOM_ABOVE = 0.04  # so that the highest mark stands inside its panel
+MARGIN = 1.35  # of the axis of R beyond the shapes tried, as a factor: room for bars that have no bound
+FEW_TICKS = 5  # of R, whose labels are long
 DIGIT = 0.02  # of the axis that a digit of a number of layers takes: 6 of a panel's 300 pixels
 BEYOND = "triangle-up"  # what lies above the scale
 SIGN = {"field": "sign", "type": "nominal", "scale": None}
 NUMBER: Spec = {"baseline": "bottom", "fontSize": 10, "color": MUTED}
 # the mark of R* in every figure
 DIAMOND: Spec = {
-    "shape": "diamond", "size": 70, "filled": True, "color": BEST, "stroke": SURFACE, "strokeWidth": 1, "opacity": 1,
+    "shape": "diamond", "size": LARGE, "filled": True, "color": BEST, "stroke": SURFACE, "strokeWidth": THIN,
 }  # fmt: skip
 
 
@@ -90,16 +112,16 @@ def loss_limits(panels: Sequence[LossPanel]) -> list[Limits]:
     losses = [[loss / low - 1 for _, loss in panel.places] for panel, low in zip(panels, best, strict=True)]
     means = [[point.adjusted / low - 1 for point in panel.fit.points] for panel, low in zip(panels, best, strict=True)]
     wanted = max(LEAST_REACH, *(float(np.quantile(each, LEAST_SHOWN, method="higher")) for each in means))
-    above = max(0.01, min(wanted, max(map(max, losses))))
+    above = max(LEAST_SPAN, min(wanted, max(map(max, losses))))
     lowest = min(panel.lowest / low for panel, low in zip(panels, best, strict=True))
-    below = max(ROOM_BELOW * above, 1.1 * (1 - lowest))
+    below = max(ROOM_BELOW * above, (1 + ROOM_BELOW) * (1 - lowest))
     return [Limits(floor=low * (1 - below), top=low * (1 + (1 + ROOM_ABOVE) * above)) for low in best]
 
 
 def ratio_limits(panels: Sequence[LossPanel]) -> tuple[float, float]:
     """The axis of R that all panels share."""
     ratios = [ratio for panel in panels for ratio, _ in panel.places]
-    return float(f"{min(ratios) / 1.35:.4g}"), float(f"{max(ratios) * 1.35:.4g}")
+    return float(f"{min(ratios) / MARGIN:.4g}"), float(f"{max(ratios) * MARGIN:.4g}")
 
 
 def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
@@ -111,17 +133,22 @@ def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
             return "No budget shows a best depth / width inside the shapes tried"
         where = "" if turned == len(fits) else f" at {turned} of {len(fits)} budgets"
         return f"The loss turns inside the shapes tried{where}, but R* is not bounded on both sides"
-    where = f"R = {number(stars[0], digits=2)}" if len(stars) == 1 else f"R = {min(stars):.2g} to {max(stars):.2g}"
+    where = f"R = {format_ratio(stars[0]) if len(stars) == 1 else span(min(stars), max(stars))}"
     missing = len(fits) - len(stars)
     rest = f"; {missing} of {len(fits)} budgets {'show' if missing > 1 else 'shows'} no optimum" if missing else ""
     return f"Loss is lowest at {where}{rest}"
+
+
+def seen_interval(low: float, high: float) -> tuple[float, float]:
+    """An interval of R as a bar that can be seen: a single shape is 2% wide to each side."""
+    return (low, high) if low < high else (low / 1.02, high * 1.02)
 
 
 def star_note(fit: laws.BudgetFit | laws.TreatedBudget) -> str:
     """R* with its interval, or why there is none, in a few words."""
     star = fit.r_star
     if star.value is not None:
-        return f"R* = {number(star.value, digits=2)} ({span(star.low, star.high, form='.2g')})"
+        return f"R* = {format_ratio(star.value)} ({span(star.low, star.high)})"
     return f"no R*: {laws.status_text(star)}"
 
 
@@ -145,7 +172,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
             title=panel.budget_text,
             note=star_note(panel.fit),
             belongs={"budget": panel.fit.budget},
-            **({"width": 460, "height": 300} if len(panels) == 1 else {}),
+            **(OF_TWO if len(panels) == 1 else OF_THREE),
         )
         for panel, of_panel in zip(panels, limits, strict=True)
     )
@@ -162,7 +189,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
     if any(_reaches_beyond(panel, of_panel.top) for panel, of_panel in zip(panels, limits, strict=True)):
         caption.append("triangles at the top: means, seeds and curves that lie above the scale; bands are cut there")
     if delta is not None:
-        caption.append(f"gold: loss within {100 * delta:.2g}% of the best")
+        caption.append(f"gold: loss within {format_share(delta)} of the best")
     named = [panel.fit.interaction_interval for panel in panels]
     if any(each is not None and each.low is not None for each in named):
         caption.append("green bar: shapes with the most efficient interaction, chosen without the loss")
@@ -176,7 +203,7 @@ def _reaches_beyond(panel: LossPanel, top: float) -> bool:
 
 def _chart(panel: LossPanel, limits: Limits, *, x_limits: tuple[float, float], loss_unit: str) -> Spec:
     return layered(
-        log_axis("ratio", "R = depth / width", limits=x_limits, most=5),
+        log_axis("ratio", "R = depth / width", limits=x_limits, most=FEW_TICKS),
         linear_axis("loss", f"test loss ({loss_unit})", limits=limits),
         *_intervals(panel.fit, limits, x_limits=x_limits),
         *_curve(panel.fit, limits.top),
@@ -193,15 +220,15 @@ def _intervals(fit: laws.BudgetFit, limits: Limits, *, x_limits: tuple[float, fl
     interval, interaction = fit.loss_interval, fit.interaction_interval
     layers = []
     if interval is not None and fit.r_star.value is not None:
-        said = f"loss within {100 * interval.delta:.2g}% of the best: R = {span(interval.low, interval.high)}"
+        said = f"loss within {format_share(interval.delta)} of the best: R = {span(interval.low, interval.high)}"
         band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
-        layers.append(marks([band], "rect", x="low", x2="high", said=True, color=GOOD, opacity=0.2))
+        layers.append(marks([band], "rect", x="low", x2="high", said=True, color=GOOD, opacity=TINT))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
-        floor = limits.floor + 0.03 * (limits.top - limits.floor)
+        floor = limits.floor + ROOM_ABOVE * (limits.top - limits.floor)  # on the floor, not through it
         said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
-        wide = 1.02 if interaction.low == interaction.high else 1.0
-        bar = {"low": interaction.low / wide, "high": interaction.high * wide, "loss": floor, "said": said}
-        layers.append(marks([bar], "rule", x="low", x2="high", y="loss", said=True, color=INTERACTION, strokeWidth=6))
+        low, high = seen_interval(interaction.low, interaction.high)
+        bar = {"low": low, "high": high, "loss": floor, "said": said}
+        layers.append(marks([bar], "rule", x="low", x2="high", y="loss", said=True, color=INTERACTION, strokeWidth=BAR))
     return layers
 
 
@@ -210,20 +237,20 @@ def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
     curve = fit.curve
     if curve is None or fit.r_star.status not in TURNS:
         means = [{"ratio": point.ratio, "loss": min(point.adjusted, top)} for point in fit.points]
-        return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=1, clip=True)]
+        return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=THIN, clip=True)]
     columns = {"ratio": curve.ratio, "loss": curve.loss}
     if curve.low is not None and curve.high is not None:
         columns |= {"low": curve.low, "high": curve.high}
     values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    dash = [1, 0] if fit.r_star.value is not None else [6, 4]
+    dash = DASHES[0 if fit.r_star.value is not None else 1]
     beyond = [{"ratio": ratio, "loss": top} for ratio in _crossings(fit, top)]
     return [
         *(
-            [marks(values, "area", x="ratio", y="low", y2="high", color=FIT, opacity=0.16, clip=True)]
+            [marks(values, "area", x="ratio", y="low", y2="high", color=FIT, opacity=TINT, clip=True)]
             * ("low" in columns)
         ),
-        marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=2.2, strokeDash=dash, clip=True),
-        marks(beyond, "point", x="ratio", y="loss", shape="triangle-up", filled=True, color=FIT, size=60, opacity=1),
+        marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=BOLD, strokeDash=dash, clip=True),
+        marks(beyond, "point", x="ratio", y="loss", shape="triangle-up", filled=True, color=FIT, size=LARGE),
     ]
 
 
@@ -251,8 +278,8 @@ def _seeds(panel: LossPanel, top: float) -> Spec:
         }
         for seed in panel.seeds
     ]
-    size = when("datum.sign == 'stroke'", 110, other=40)
-    stroke: Spec = {"shape": SIGN, "size": size, "strokeWidth": 1.6, "color": MUTED, "cursor": "pointer"}
+    size = when("datum.sign == 'stroke'", 2 * LARGE, other=DOT)  # a dash is as long as two marks
+    stroke: Spec = {"shape": SIGN, "size": size, "strokeWidth": LINE, "color": MUTED, "cursor": "pointer"}
     words = {"field": "said", "type": "nominal"}  # to the pointer alone: a reader by keyboard walks the means
     return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=words, opacity=chosen_opacity(), **stroke)
 
@@ -261,7 +288,8 @@ def _means(fit: laws.BudgetFit, top: float) -> Spec:
     """Means as dots; what lies above the scale as a triangle at its top."""
     values = []
     for point in fit.points:
-        corrected = f"; {number(point.adjusted)} at equal size" if abs(point.adjusted / point.loss - 1) > 1e-4 else ""
+        loss, adjusted = number(point.loss), number(point.adjusted)
+        at_equal_size = "" if adjusted == loss else f"; {adjusted} at equal size"
         name = shape_name(point.depth, point.width)
         values.append({
             "ratio": point.ratio,
@@ -269,9 +297,9 @@ def _means(fit: laws.BudgetFit, top: float) -> Spec:
             "sign": "circle" if point.adjusted <= top else BEYOND,
             "used": point.in_window,
             "shape": shape_key(fit.budget, depth=point.depth, width=point.width),
-            "said": f"{name}: loss {number(point.loss)}, mean of {point.num_runs}{corrected}",
+            "said": f"{name}: loss {loss}, mean of {point.num_runs}{at_equal_size}",
         })  # fmt: skip
-    dot: Spec = {"shape": SIGN, "size": 48, "stroke": INK, "strokeWidth": 1.5, "fillOpacity": 1, "cursor": "pointer"}
+    dot: Spec = {"shape": SIGN, "size": DOT, "stroke": INK, "strokeWidth": LINE, "fillOpacity": 1, "cursor": "pointer"}
     look: Spec = {"fill": when("datum.used", INK, other=SURFACE), "opacity": chosen_opacity(), **dot}
     return marks(values, "point", x="ratio", y="loss", said=True, **look)
 

@@ -7,15 +7,17 @@ that the page of a thousand trials needed. Altair comes in where a notebook asks
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any, Literal, TypeAlias
 
 from interlaw.plain import Json
-from interlaw.report.look import TICKS, nice_ticks, power_of_ten
+from interlaw.report.look import BOLD, LARGE, LETTER, LOG_TICKS, TICKS, nice_ticks, power_of_ten
 
 Spec: TypeAlias = Json  # of Vega-Lite: a chart, a layer, an axis or a channel
-LEGEND_COLUMN = 150  # pixels that a column of a legend takes, about
+LINE_SYMBOLS: Spec = {"symbolType": "stroke", "symbolSize": 400}  # of a legend: 20 pixels long, so that dashes show
+SYMBOL = 40  # pixels of a legend's symbol and the gaps on both sides; a line's symbol is as long as 20
 # what a place needs beside its field; the second end of an interval has the measure of the first
 PLACES = {
     **dict.fromkeys(("x", "y", "order"), "quantitative"),
@@ -86,18 +88,19 @@ def log_axis(
     title: str,
     *,
     limits: tuple[float, float],
-    most: int = 6,
+    most: int = LOG_TICKS,
     ticks: Sequence[float] = (),
+    labels: Sequence[str] = (),
     **axis: Any,
 ) -> Spec:
     """A logarithmic axis with at most so many round ticks, or with the given ones; long numbers as powers of ten."""
     shown = list(ticks) or nice_ticks(*limits, most=most)
-    if not {"format", "labelExpr"} & set(axis):
-        if limits[0] >= 1e-4 and limits[1] <= 1e5:  # with at most four zeros
+    if "format" not in axis:
+        if not labels and limits[0] >= 1e-4 and limits[1] <= 1e5:  # with at most four zeros
             axis["format"] = "~g"
         else:
-            labels = json.dumps([power_of_ten(tick) for tick in shown], ensure_ascii=False)
-            axis["labelExpr"] = f"{labels}[indexof({json.dumps(shown)}, datum.value)]"
+            words = json.dumps(list(labels) or [power_of_ten(tick) for tick in shown], ensure_ascii=False)
+            axis["labelExpr"] = f"{words}[indexof({json.dumps(shown)}, datum.value)]"
     return {
         "field": field,
         "type": "quantitative",
@@ -126,17 +129,23 @@ def name_axis(field: str, names: Sequence[str], **axis: Any) -> Spec:
     }
 
 
-def legend(title: str | None = None, *, column: int = LEGEND_COLUMN, **options: Any) -> Spec:
-    """A legend below its panel that never reaches beyond it; `room` is a parameter of every chart: pixels across."""
-    columns = {"expr": f"max(1, floor(room / {column}))"}
-    return {"title": title, "orient": "bottom", "direction": "horizontal", "columns": columns, **options}
+def legend(title: str | None = None, **options: Any) -> Spec:
+    """A legend below its panel."""
+    return {"title": title, "orient": "bottom", "direction": "horizontal", **options}
+
+
+def legend_columns(names: Iterable[str]) -> Spec:
+    """As many columns of names as fit the panel; `room` is a parameter of every chart: pixels across."""
+    column = SYMBOL + math.ceil(LETTER * max(map(len, names)))
+    return {"expr": f"max(1, floor(room / {column}))"}
 
 
 def told_apart(field: str, names: Iterable[str], *, looks: Sequence[Any], key: Spec | None = None) -> Spec:
     """A channel that tells names apart: colours, forms or dashes, from the start again where they end."""
     domain = list(names)
     scale = {"domain": domain, "range": list(islice(cycle(looks), len(domain)))}
-    return {"field": field, "type": "nominal", "scale": scale, "sort": None, "legend": key}
+    shown = None if key is None else {"columns": legend_columns(domain), **key}
+    return {"field": field, "type": "nominal", "scale": scale, "sort": None, "legend": shown}
 
 
 def shaded(field: str, domain: Sequence[float], *, colours: Sequence[str], key: Spec | None, **scale: Any) -> Spec:
@@ -160,7 +169,7 @@ def interval_bars(
     along: Literal["x", "y"],
     across: str,
     color: str | Spec,
-    width: float = 2.2,
+    width: float = BOLD,
     where: str = "",
 ) -> list[Spec]:
     """Intervals as bars with caps; an arrow where the data set no bound.
@@ -187,5 +196,5 @@ def interval_bars(
     look: Spec = {"where": where, "color": color}
     return [
         marks(values, "rule", **places, **look, said=True, strokeWidth=width),
-        marks(ends, "point", **at_end, **look, shape=sign, size=60, opacity=1, filled=True),
+        marks(ends, "point", **at_end, **look, shape=sign, size=LARGE, filled=True),
     ]

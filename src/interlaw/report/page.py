@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
@@ -27,6 +29,7 @@ from interlaw.report.sections import (
 from interlaw.report.tables import Table, table_of
 from interlaw.report.treatments_figure import difference_texts
 from interlaw.report.wording import budget_text
+from interlaw.runs import table_as
 from interlaw.size import counted, format_size
 
 DEMO = "demo.html"  # one target of the experiment `waves` (docs/design.md), written by examples/figures/demo_page.py
@@ -154,12 +157,11 @@ def controls(results: RunResults) -> Json:
     }
 
 
-def trial_columns(results: RunResults) -> dict[str, list[Any]]:
-    """The run table by column, as it is exported; a column of one value holds it once."""
-    columns = {str(name): results.table[name].tolist() for name in results.table.columns}
-    return {
-        name: values if any(value != values[0] for value in values) else values[:1] for name, values in columns.items()
-    }
+def trial_columns(results: RunResults) -> dict[str, list[str]]:
+    """The run table by column, each cell as it is exported to CSV; a column of one value holds it once."""
+    lines = io.StringIO(table_as(results.table, form="csv").decode(), newline="")
+    columns = ((name, list(cells)) for name, *cells in zip(*csv.reader(lines), strict=True))
+    return {name: cells if len(set(cells)) > 1 else cells[:1] for name, cells in columns}
 
 
 def trials_table(results: RunResults) -> Table:

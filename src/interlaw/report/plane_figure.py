@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,21 @@ from typing import Any
 from interlaw.laws import SURE as DECIDED
 from interlaw.plain import Json
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel, chosen_opacity
-from interlaw.report.look import FAINT, INK, INTERACTION, LOSS_RAMP, MUTED, SHAPES, SURFACE, padded
+from interlaw.report.look import (
+    DASHES,
+    FAINT,
+    HAIR,
+    INK,
+    INTERACTION,
+    LINE,
+    LOSS_RAMP,
+    MUTED,
+    OF_TWO,
+    SHAPES,
+    SMALL,
+    SURFACE,
+    padded,
+)
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
 from interlaw.report.results import Analysis, RunResults
@@ -25,7 +40,8 @@ CAPTION = (
 )
 KNOWN, SURE = "datum.null !== null", f"datum.probability >= {DECIDED}"
 MARK_SIZES = (30, 150)  # square pixels, from the least R to the largest
-RING = 2.2  # the area of a ring over that of its mark
+RING = 2.2  # the area of a ring over that of its mark: a gap of a pixel or two
+LEAST_LOSS = 1e-3  # above the best: a scale of less would paint noise
 
 
 def plane_rows(analysis: Analysis) -> list[Json]:
@@ -66,10 +82,10 @@ def plane_rows(analysis: Analysis) -> list[Json]:
 def _said(row: Mapping[str, Any]) -> str:
     words = [
         f"{row['of']}: {shape_name(row['depth'], row['width'])}",
-        f"AOFE {number(row['aofe'], digits=3)}, AOFE-ratio {number(row['aofe_ratio'])}",
+        f"AOFE {number(row['aofe'])}, AOFE-ratio {number(row['aofe_ratio'])}",
     ]
     if row["null"] is not None:
-        words.append(f"by chance {number(row['null'])}, above it {number(row['excess'], digits=3)}")
+        words.append(f"by chance {number(row['null'])}, above it {number(row['excess'])}")
     if row["probability"] is not None:
         words.append(f"efficient in {row['probability']:.0%} of the draws of seed and measurement error")
     return "\n".join([*words, f"loss {row['loss']:.2%} above the budget's best"])
@@ -98,20 +114,17 @@ def draw_plane(rows: Sequence[Json], *, view: str) -> Drawing:
     charts = {f"AOFE-ratio and chance ({view})": _measured(rows)}
     if above:
         charts[f"AOFE-ratio above chance ({view})"] = _above_chance(above)
-    panels = tuple(
-        Panel(chart=chart, title=title, belongs={"view": view}, width=420, height=320)
-        for title, chart in charts.items()
-    )
+    panels = tuple(Panel(chart=chart, title=title, belongs={"view": view}, **OF_TWO) for title, chart in charts.items())
     caption = CAPTION.format(decided=DECIDED)
     return Drawing(message=plane_message(rows), caption=caption, panels=panels, columns=2)
 
 
 def _measured(rows: Sequence[Json]) -> Spec:
     looks = _looks(rows)
-    hollow: Spec = {"stroke": MUTED, "fill": SURFACE, "fillOpacity": 1, "strokeWidth": 0.8, "size": 26}
+    hollow: Spec = {"stroke": MUTED, "fill": SURFACE, "fillOpacity": 1, "strokeWidth": HAIR, "size": SMALL}
     sizes = {**looks["size"], "scale": {**looks["size"]["scale"], "range": [RING * size for size in MARK_SIZES]}}
-    ring: Spec = {"stroke": INTERACTION, "strokeWidth": 1.6, "filled": False, "opacity": 1, "size": sizes}
-    line: Spec = {"color": INTERACTION, "strokeWidth": 1.8, "detail": "budget", "order": "aofe"}
+    ring: Spec = {"stroke": INTERACTION, "strokeWidth": LINE, "filled": False, "size": sizes}
+    line: Spec = {"color": INTERACTION, "strokeWidth": LINE, "detail": "budget", "order": "aofe"}
     return layered(
         _across(rows),
         linear_axis(
@@ -131,7 +144,7 @@ def _above_chance(rows: Sequence[Json]) -> Spec:
     return layered(
         _across(rows),
         linear_axis("excess", "AOFE-ratio above chance", limits=padded([0.0, *(row["excess"] for row in rows)])),
-        marks([zero], "rule", y="excess", said=True, color=MUTED, strokeDash=[4, 4]),
+        marks([zero], "rule", y="excess", said=True, color=MUTED, strokeDash=DASHES[1]),
         _shapes(rows, "excess", looks=_looks(rows)),
     )
 
@@ -144,10 +157,10 @@ def _shapes(rows: Sequence[Json], height: str, *, looks: Spec) -> Spec:
     """A mark a shape."""
     key = legend("test loss above the budget's best", format=".0%", gradientLength={"expr": "min(160, room)"})
     look: Spec = {
-        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), 1e-3)], colours=LOSS_RAMP, key=key),
+        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), LEAST_LOSS)], colours=LOSS_RAMP, key=key),
         "opacity": chosen_opacity(),
         "stroke": INK,
-        "strokeWidth": 0.8,
+        "strokeWidth": HAIR,
         "fillOpacity": 1,
         "cursor": "pointer",
     }
@@ -160,11 +173,12 @@ def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
     names = [format_size(budget) for budget in sorted({row["budget"] for row in rows})]
     scale = {
         "type": "log",
-        "domain": [min(ratios), max(max(ratios), min(ratios) * 1.001)],
+        "domain": [min(ratios), max(max(ratios), math.nextafter(min(ratios), 1))],  # of one shape it has ends too
         "range": list(MARK_SIZES),
     }
     return {
-        "shape": told_apart("of", names, looks=SHAPES, key=legend("budget", column=70)),
+        # filled as the shapes are: a hollow mark is the level by chance
+        "shape": told_apart("of", names, looks=SHAPES, key=legend("budget", symbolFillColor=MUTED)),
         "size": {"field": "ratio", "type": "quantitative", "scale": scale, "legend": None},
     }
 

@@ -11,12 +11,13 @@ from interlaw.plain import Json
 from interlaw.published import PublishedRow, published_models
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import law_line, line_layers, size_axis, star_layers
-from interlaw.report.look import DASHES, FAINT, MUTED, dataset_colours, padded
-from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_apart
+from interlaw.report.look import ALONE, BOLD, DASHES, DOT, FAINT, HAIR, MUTED, SMALL, dataset_colours, padded
+from interlaw.report.marks import LINE_SYMBOLS, Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import Analysis, RunResults
-from interlaw.report.wording import number, shape_name
-from interlaw.size import format_size
+from interlaw.report.wording import shape_name, span
+from interlaw.size import format_ratio, format_size
 
+NUM_SIZES = 41  # of a law's line: enough for a curve to look smooth
 CAPTION = (
     "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense language "
     "models. Orange: R* of this run with its interval."
@@ -32,7 +33,9 @@ def published_lines() -> list[Json]:
     lines = []
     for law in laws.published_laws():
         stated = [size for size, _ in law.points]
-        sizes = stated if len(stated) > 1 else np.unique(np.geomspace(law.params_low, law.params_high, 41)).tolist()
+        sizes = (
+            stated if len(stated) > 1 else np.unique(np.geomspace(law.params_low, law.params_high, NUM_SIZES)).tolist()
+        )
         pairs = [(size, ratio) for size in sizes if (ratio := law.ratio(size)) is not None]
         if pairs:
             params, ratios = map(list, zip(*pairs, strict=True))
@@ -51,7 +54,7 @@ def draw_published(fit: laws.LawFit) -> Drawing:
         sizes=[each.params_mean for each in fit.budgets],
         ratios=[end for end in stars if end],
     )
-    panel = Panel(chart=chart, title="Beside published laws and models", width=640, height=380)
+    panel = Panel(chart=chart, title="Beside published laws and models", **ALONE)
     return Drawing(message=_message(optima), caption=CAPTION, panels=(panel,))
 
 
@@ -65,7 +68,7 @@ def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[floa
     ]
     all_ratios = [*ratios, *(model.ratio for model in models), *(ratio for line in lines for ratio in line["ratio"])]
     return layered(
-        size_axis(padded(all_sizes, log=True, margin=0.02)),
+        size_axis(padded(all_sizes, log=True)),
         log_axis("ratio", "R = depth / width", limits=padded(all_ratios, log=True)),
         _model_dots(models),
         *_law_lines(lines),
@@ -77,7 +80,7 @@ def _message(fits: Sequence[laws.BudgetFit]) -> str:
     stars = [each.r_star.value for each in fits if each.r_star.value is not None]
     if not stars:
         return "Published laws name different ratios; this run names none"
-    where = number(stars[0], digits=2) if len(stars) == 1 else f"{min(stars):.2g} to {max(stars):.2g}"
+    where = format_ratio(stars[0]) if len(stars) == 1 else span(min(stars), max(stars))
     return f"R* of this run ({where}) beside what others published"
 
 
@@ -85,13 +88,13 @@ def _law_lines(values: Sequence[Json]) -> list[Spec]:
     """Lines told apart by colour and by dashes; a single size is a square."""
     names = [line["law"] for line in values]
     dots = [{**row, "params": row["params"][0], "ratio": row["ratio"][0]} for row in values if len(row["params"]) == 1]
-    key = legend("published law", column=190, symbolType="stroke", symbolSize=400)
+    key = legend("published law", **LINE_SYMBOLS)
     color = told_apart("law", names, looks=dataset_colours(names), key=key)
     dash = told_apart("law", names, looks=DASHES, key=key)
     shown: Spec = {"x": "params", "y": "ratio", "color": color, "said": True}
     return [
-        marks(values, "line", **shown, flatten=("params", "ratio"), strokeDash=dash, strokeWidth=2),
-        marks(dots, "point", **shown, shape="square", filled=True, size=50, opacity=1),
+        marks(values, "line", **shown, flatten=("params", "ratio"), strokeDash=dash, strokeWidth=BOLD),
+        marks(dots, "point", **shown, shape="square", filled=True, size=DOT),
     ]
 
 
@@ -105,7 +108,7 @@ def _model_dots(models: Sequence[PublishedRow]) -> Spec:
         }
         for model in models
     ]
-    dot: Spec = {"color": FAINT, "stroke": MUTED, "strokeWidth": 0.5, "size": 22, "opacity": 1}
+    dot: Spec = {"color": FAINT, "stroke": MUTED, "strokeWidth": HAIR, "size": SMALL}
     return marks(values, "circle", x="params", y="ratio", said=True, **dot)
 
 

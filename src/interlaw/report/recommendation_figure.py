@@ -9,14 +9,42 @@ from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.recommendation import Candidate, Recommendation
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import BEST, FAINT, GOOD, INK, MUTED, SURFACE, padded
+from interlaw.report.look import (
+    BEST,
+    BROAD,
+    FAINT,
+    GOOD,
+    HAIR,
+    HALF,
+    INK,
+    LARGE,
+    LINE,
+    MUTED,
+    OF_TWO,
+    SURFACE,
+    THIN,
+    TINT,
+    padded,
+)
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.published_figure import among_published
 from interlaw.report.wording import shape_name, span
 from interlaw.size import format_size
 
+NAMED = 0.15  # of an axis: what the name of a shape needs beside its mark
+ROOM = 0.04  # of an axis below 0: so that marks at 0 are whole
+# numbers clear of a mark of 10 pixels, and of the bar through it
+ABOVE: Spec = {"dy": -13, "fontSize": 11, "color": MUTED}
+ABOVE_RIGHT: Spec = {"dx": 13, "dy": -9, "fontSize": 10, "color": MUTED}
 PICKED = when("datum.pick", BEST, other=INK)  # the colour of a shape: the pick stands out
-SHAPE: Spec = {"size": 80, "stroke": SURFACE, "strokeWidth": 1, "fillOpacity": 1, "cursor": "pointer", "fill": PICKED}
+SHAPE: Spec = {
+    "size": LARGE,
+    "stroke": SURFACE,
+    "strokeWidth": THIN,
+    "fillOpacity": 1,
+    "cursor": "pointer",
+    "fill": PICKED,
+}
 
 
 def candidate_rows(result: Recommendation) -> list[Json]:
@@ -62,8 +90,8 @@ def draw_predictions(result: Recommendation) -> Drawing:
         "published models."
     )
     panels: tuple[Panel, ...] = (
-        Panel(chart=_cost(result), title="Predicted loss above the best shape", width=440, height=320),
-        Panel(chart=_among(result), title="Beside published laws and models", width=440, height=320),
+        Panel(chart=_cost(result), title="Predicted loss above the best shape", **OF_TWO),
+        Panel(chart=_among(result), title="Beside published laws and models", **OF_TWO),
     )
     return Drawing(message=message, caption=caption, panels=panels, columns=2)
 
@@ -76,10 +104,10 @@ def _cost(result: Recommendation) -> Spec:
         log_axis(
             "ratio", "R = depth / width", limits=padded([*band.values(), *(row["ratio"] for row in values)], log=True)
         ),
-        linear_axis("penalty", "predicted loss above the best (%)", limits=(-0.04 * top, top)),
-        marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
-        *interval_bars(values, along="y", across="ratio", color=MUTED, width=1.2),
-        marks(values, "text", x="ratio", y="penalty", text="depth", dx=13, dy=-9, fontSize=10, color=MUTED),
+        linear_axis("penalty", "predicted loss above the best (%)", limits=(-ROOM * top, top)),
+        marks([band], "rect", x="low", x2="high", color=GOOD, opacity=TINT),
+        *interval_bars(values, along="y", across="ratio", color=MUTED, width=THIN),
+        marks(values, "text", x="ratio", y="penalty", text="depth", **ABOVE_RIGHT),
         marks(values, "point", x="ratio", y="penalty", said=True, **SHAPE),
     )
 
@@ -87,9 +115,9 @@ def _cost(result: Recommendation) -> Spec:
 def _among(result: Recommendation) -> Spec:
     values = candidate_rows(result)
     bar = {"params": result.params, "low": result.interval.low, "high": result.interval.high}
-    dot: Spec = {"shape": "diamond", "size": 60, "stroke": SURFACE, "strokeWidth": 0.8, "fillOpacity": 1}
+    dot: Spec = {"shape": "diamond", "size": LARGE, "stroke": SURFACE, "strokeWidth": HAIR, "fillOpacity": 1}
     return among_published(
-        marks([bar], "rule", x="params", y="low", y2="high", color=GOOD, opacity=0.5, strokeWidth=14),
+        marks([bar], "rule", x="params", y="low", y2="high", color=GOOD, opacity=HALF, strokeWidth=BROAD),
         marks(values, "point", x="params", y="ratio", said=True, fill=PICKED, cursor="pointer", **dot),
         sizes=[result.params],
         ratios=[row["ratio"] for row in values],
@@ -145,18 +173,19 @@ def draw_frontier(result: Recommendation) -> Drawing:
         f"{format_size(result.params)} {result.dimensions.family}, one sequence after a prompt of {times.prompt} "
         f"tokens, {times.dtype} on {times.device}. Orange: the pick; line: shapes that no other beats in both."
     )
-    panel = Panel(chart=_frontier(values), title="Predicted loss against measured latency", width=440, height=300)
+    panel = Panel(chart=_frontier(values), title="Predicted loss against measured latency", **OF_TWO)
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
 def _frontier(values: list[Json]) -> Spec:
-    limits = padded([row["latency"] for row in values], margin=0.12)
-    _, top = padded([0.0, *(row["penalty"] for row in values)], margin=0.15)
+    # so that the names of the outer shapes stay inside
+    limits = padded([row["latency"] for row in values], margin=NAMED)
+    _, top = padded([0.0, *(row["penalty"] for row in values)], margin=NAMED)
     best = [row for row in values if row["frontier"]]
     return layered(
-        linear_axis("latency", "decoding one token (ms)", limits=limits, tickCount=6),
+        linear_axis("latency", "decoding one token (ms)", limits=limits),
         linear_axis("penalty", "predicted loss above the best (%)", limits=(0.0, top), format=".2f"),
-        marks(best, "line", x="latency", y="penalty", color=FAINT, strokeWidth=1.5),
-        marks(values, "text", x="latency", y="penalty", text="shape", dy=-13, fontSize=11, color=MUTED),
+        marks(best, "line", x="latency", y="penalty", color=FAINT, strokeWidth=LINE),
+        marks(values, "text", x="latency", y="penalty", text="shape", **ABOVE),
         marks(values, "point", x="latency", y="penalty", said=True, **SHAPE),
     )

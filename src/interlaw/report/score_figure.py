@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from interlaw.errors import InterlawError
 from interlaw.published import SIZE_BINS, PublishedRow
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import FIT, GOOD, MUTED, SURFACE, padded
+from interlaw.report.look import DOT, FIT, GOOD, MUTED, SURFACE, THIN, TINT, padded
 from interlaw.report.marks import Spec, layered, linear_axis, log_axis, marks, when
 from interlaw.report.wording import number, shape_name, span
 from interlaw.size import counted
@@ -37,8 +37,6 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
         Panel(
             chart=_chart(models, interval, x_limits=x_limits, y_limits=(0.0, high)),
             title=f"{size}, {counted(len(models), 'model')}",
-            width=260,
-            height=240,
         )
         for size, models in bins.items()
     )
@@ -63,17 +61,17 @@ def _chart(
             "ratio": model.ratio,
             "score": model.score,
             "guess": model.at_chance,
-            "said": f"{model.name}: {shape_name(model.depth, model.width)}, MMLU-Pro {number(model.score, digits=3)}%"
+            "said": f"{model.name}: {shape_name(model.depth, model.width)}, MMLU-Pro {number(model.score)}%"
             + (", no better than guessing" if model.at_chance else ""),
         }
         for model in models
     ]
     band = {"low": interval[0], "high": interval[1]}
-    dot: Spec = {"size": 45, "strokeWidth": 1.3, "fillOpacity": 0.85, "opacity": 1}
+    dot: Spec = {"size": DOT, "strokeWidth": THIN, "fillOpacity": 1}
     dot |= {"fill": when("datum.guess", SURFACE, other=FIT), "stroke": when("datum.guess", MUTED, other=FIT)}
     return layered(
-        log_axis("ratio", "R = depth / width", limits=x_limits, most=5),
+        log_axis("ratio", "R = depth / width", limits=x_limits),
         linear_axis("score", "MMLU-Pro (%)", limits=y_limits),
-        marks([band], "rect", x="low", x2="high", color=GOOD, opacity=0.2),
+        marks([band], "rect", x="low", x2="high", color=GOOD, opacity=TINT),
         marks(values, "point", x="ratio", y="score", said=True, **dot),
     )

@@ -12,9 +12,9 @@ from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import budget_text, number, shape_name, span
-from interlaw.size import format_size
+from interlaw.size import format_ratio, format_share, format_size
 
-MOST_REASONS = 20
+MOST_REASONS = 20  # rows of a table: a screen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def _so_far(lines: tuple[tuple[str, str], ...], num_pending: int) -> tuple[tuple
 def budget_table(results: RunResults, analyses: Sequence[Analysis]) -> Table:
     """One row a budget: R*, the best shape, the loss interval, and each view's interaction interval."""
     fit, measured = analyses[0].fit, [each for each in analyses if each.view]
-    interval, near = f"{fit.confidence:.0%} interval", f"R within {100 * fit.delta:.2g}% of the best loss"
+    interval, near = f"{fit.confidence:.0%} interval", f"R within {format_share(fit.delta)} of the best loss"
     rows = [
         {
             "Budget": budget_text(each.budget, results.budget_kind),
@@ -79,7 +79,7 @@ def budget_table(results: RunResults, analyses: Sequence[Analysis]) -> Table:
         for place, each in enumerate(fit.budgets)
     ]
     caption = f"Budgets: R = depth / width; losses: {results.units.loss}"
-    return table_of(rows, caption=caption, right=(interval,))
+    return table_of(rows, caption=caption)
 
 
 def _loss_interval_text(fit: BudgetFit) -> str:
@@ -87,9 +87,9 @@ def _loss_interval_text(fit: BudgetFit) -> str:
     if interval is None:
         return "shapes " + ", ".join(f"{point.depth} x {point.width}" for point in fit.near_best)
     if interval.low == interval.high and not (interval.low_open or interval.high_open):
-        return f"{number(interval.low, digits=3)}, the best shape alone"
+        return f"{format_ratio(interval.low)}, the best shape alone"
     ends = [(interval.low, interval.low_open), (interval.high, interval.high_open)]
-    return " to ".join(number(end, digits=3) + (" (end of the grid)" if is_open else "") for end, is_open in ends)
+    return " to ".join(format_ratio(end) + (" (end of the grid)" if is_open else "") for end, is_open in ends)
 
 
 def _interaction_text(fit: BudgetFit) -> str:
@@ -99,7 +99,7 @@ def _interaction_text(fit: BudgetFit) -> str:
     if interval.low is None or interval.high is None:
         return f"not determined: {interval.reason}"
     if interval.low == interval.high:
-        return f"a single shape, R = {number(interval.low, digits=3)}"
+        return f"a single shape, R = {format_ratio(interval.low)}"
     return span(interval.low, interval.high)
 
 
@@ -181,7 +181,7 @@ def measurement_table(results: RunResults) -> tuple[Table, list[str]]:
             "Plain average minus this AOFE-ratio": f"{sum(bias) / len(bias):+.2g}",
         })  # fmt: skip
         estimators.append(f"{view}: {_shared(measured, 'estimator')}")
-    return table_of(rows, caption="One row a view, over all trials", right=tuple(rows[0])[2:]), estimators
+    return table_of(rows, caption="One row a view, over all trials"), estimators
 
 
 def _shared(records: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -207,7 +207,7 @@ def provenance_table(results: RunResults) -> Table:
         "training time": f"{results.table['seconds'].sum():.0f} s over all trials",
     }
     rows = [{"What": name, "Value": value} for name, value in facts.items()]
-    return table_of(rows, caption="Versions and machine, as each trial recorded them")
+    return table_of(rows, caption="Versions and machine, as each trial recorded them", words=("Value",))
 
 
 def commands(results: RunResults) -> str:

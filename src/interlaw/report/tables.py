@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from interlaw.size import format_ratio
+
 FEW_DIGITS = 4  # of the smallest number that a column is meant to show well
-MOST_DECIMALS = 6
+MOST_DECIMALS = 6  # of a column: more are longer than the same number with a power of ten
+RATIOS = ("ratio", "R", "R*")  # columns that hold R, which has a format of its own
+_NUMBERS = re.compile(r"[-+~<>=%.,:\d\seExX()/?*]*\d[-+~<>=%.,:\d\seExX()/?*kKMBTG]*|[-–]|")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ def table_of(
     *,
     caption: str,
     titles: Mapping[str, str] | None = None,
-    right: Sequence[str] = (),
+    words: Sequence[str] = (),
     **options: Any,
 ) -> Table:
     """A table of plain values: columns of numbers are formatted and aligned.
@@ -59,17 +64,38 @@ def table_of(
         rows: Values by heading, or by the name of a column where there are `titles`.
         caption: The table's caption.
         titles: Column to heading, for a table that a script asks for its columns.
-        right: Further columns that hold numbers, already as texts.
+        words: Columns that begin at the left although most of their cells may be numbers.
         options: Further fields of `Table`.
     """
     columns, cells = [], []
     for key in titles or (rows[0] if rows else ()):
         of_column = [row[key] for row in rows]
-        numeric = all(isinstance(value, int | float) or value is None for value in of_column)
+        if key in RATIOS:
+            texts = ["–" if _missing(value) else format_ratio(value) for value in of_column]
+        elif all(isinstance(value, int | float) or value is None for value in of_column):
+            texts = number_texts(of_column)
+        else:
+            texts = [str(value) for value in of_column]
         named = {"title": titles[key], "name": key} if titles else {"title": key}
-        columns.append(Column(**named, right=numeric or key in right))
-        cells.append(number_texts(of_column) if numeric else [str(value) for value in of_column])
+        columns.append(Column(**named, right=key not in words and holds_numbers(texts)))
+        cells.append(texts)
     return Table(caption=caption, columns=columns, rows=list(zip(*cells, strict=True)), **options)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds numbers alone: `0.021`, `12x768`, `+1.2%`, `0.02 to 0.05`, or nothing.
+
+    Example:
+        >>> [is_number(cell) for cell in ("1,234", "0.02 to 0.05", "12x768", "-", "layers.11", "flat")]
+        [True, True, True, True, False, False]
+    """
+    return _NUMBERS.fullmatch(re.sub(r"\b(to|of|below|above)\b", "", cell)) is not None
+
+
+def holds_numbers(cells: Sequence[str]) -> bool:
+    """Whether most of the cells that say something are numbers, so that their column ends at the right."""
+    said = [is_number(cell) for cell in cells if cell not in ("", "-", "–")]
+    return 2 * sum(said) > len(said)
 
 
 def number_texts(values: Sequence[float | int | None]) -> list[str]:
@@ -85,7 +111,7 @@ def number_texts(values: Sequence[float | int | None]) -> list[str]:
     sizes = sorted(abs(value) for value in known if value)
     least, most = sizes[0], sizes[-1]
     decimals = max(0, FEW_DIGITS - 1 - math.floor(math.log10(least)))
-    # a column that reaches over so many powers of ten is read with powers of ten
+    # six decades side by side are read more easily with powers of ten
     if most / least > 1e6 or decimals > MOST_DECIMALS + 2:
         return ["–" if _missing(value) else f"{value:.2e}" for value in values]
     texts = ["–" if _missing(value) else f"{value:,.{min(decimals, MOST_DECIMALS)}f}" for value in values]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import FIT, INTERACTION, MUTED, padded
+from interlaw.report.look import DASHES, DOT, FIT, FLAT, INTERACTION, MUTED, SMALL, TINT, padded
 from interlaw.report.marks import Spec, layered, linear_axis, marks, told_apart
 from interlaw.report.wording import number
 from interlaw.tracking import TrackedPoint, Tracker
@@ -43,7 +43,7 @@ def draw_tracking(tracker: Tracker) -> Drawing:
     views = list(dict.fromkeys(point.view for point in tracker.points if not point.reason))
     steps = [point.step for point in tracker.points] + list(tracker.losses)
     limits = (min(steps), max(*steps, min(steps) + 1))
-    x = linear_axis("step", "optimizer steps", limits=limits, tickCount=6, tickMinStep=1, format="~s")
+    x = linear_axis("step", "optimizer steps", limits=limits, tickMinStep=1, format="~s")
     panels = [_view_panel(tracker, view, x=x) for view in views]
     if tracker.losses:
         panels.append(_loss_panel(tracker.losses, x))
@@ -59,16 +59,16 @@ def _view_panel(tracker: Tracker, view: str, *, x: Spec) -> Panel:
     ends = [row.get(name) for row in values for name in ("value", "low", "high")]
     known, chance = ([row for row in values if row["what"] == what] for what in (MEASURED, CHANCE))
     color = told_apart("what", (MEASURED, CHANCE), looks=(INTERACTION, MUTED), key={"title": None})
-    dash = told_apart("what", (MEASURED, CHANCE), looks=([1, 0], [6, 3]))
+    dash = told_apart("what", (MEASURED, CHANCE), looks=DASHES)
     chart = layered(
         x,
         linear_axis("value", "share of energy off the diagonal", limits=padded(ends)),
-        marks(chance, "area", x="step", y="low", y2="high", color=MUTED, opacity=0.15),
-        marks(known, "area", x="step", y="low", y2="high", color=INTERACTION, opacity=0.18),
+        marks(chance, "area", x="step", y="low", y2="high", color=MUTED, opacity=TINT),
+        marks(known, "area", x="step", y="low", y2="high", color=INTERACTION, opacity=TINT),
         marks(values, "line", x="step", y="value", color=color, strokeDash=dash),
-        marks(values, "point", x="step", y="value", said=True, color=color, filled=True, size=45, opacity=1),
+        marks(values, "point", x="step", y="value", said=True, color=color, filled=True, size=DOT),
     )
-    return Panel(chart=chart, title=f"interaction, {view} view", width=560, height=220)
+    return Panel(chart=chart, title=f"interaction, {view} view", **FLAT)
 
 
 def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
@@ -79,9 +79,9 @@ def _loss_panel(losses: dict[int, float], x: Spec) -> Panel:
         x,
         linear_axis("loss", "training loss", limits=padded(losses.values())),
         marks(values, "line", x="step", y="loss", color=FIT),
-        marks(values, "point", x="step", y="loss", said=True, color=FIT, filled=True, size=30, opacity=1),
+        marks(values, "point", x="step", y="loss", said=True, color=FIT, filled=True, size=SMALL),
     )
-    return Panel(chart=chart, title="training loss", width=560, height=180)
+    return Panel(chart=chart, title="training loss", **FLAT)
 
 
 def _said(step: int, what: str, *, value: float) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import BEST, FIT, SHAPES, padded, ramp
+from interlaw.report.look import BEST, BOLD, DASHES, DOT, FAINTLY, FIT, HALF, LINE, SHAPES, THIN, padded, ramp
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, told_apart, when
 from interlaw.report.wording import treatment_text
 from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
 
-MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows
+MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows: beyond, no one would train
+BELOW = -0.5  # per cent: where the ticks of single seeds stand, clear of the curves
 
 
 def movement_rows(check: CoordinateCheck) -> list[Json]:
@@ -40,7 +41,6 @@ def draw_checks(checks: Sequence[CoordinateCheck]) -> Drawing:
             chart=_check_chart(check, moved, steps=steps),
             title=f"{treatment_text(check.parametrization)}, over {check.axis}",
             note=f"slopes {check.stream_slope:+.2f} (last block) and {check.outputs_slope:+.2f} (outputs)",
-            height=220,
         )
         for check in checks
     )
@@ -57,16 +57,16 @@ def _check_chart(check: CoordinateCheck, moved: tuple[float, float], *, steps: i
     last = [row for row in values if row["step"] == steps]
     names = ("last block", "outputs")
     color, shape = (
-        told_apart("what", names, looks=(FIT, BEST), key=legend(column=100)),
+        told_apart("what", names, looks=(FIT, BEST), key=legend()),
         told_apart("what", names, looks=SHAPES),
     )
     place: Spec = {"x": "size", "y": "moved", "color": color}
     return layered(
         log_axis("size", check.axis, limits=padded(check.sizes, log=True), ticks=check.sizes, format="d"),
         log_axis("moved", "movement (root mean square)", limits=moved),
-        marks(values, "line", **place, where=f"datum.step < {steps}", detail="step", strokeWidth=1, opacity=0.25),
-        marks(last, "line", **place, strokeWidth=2),
-        marks(last, "point", **place, said=True, shape=shape, filled=True, size=50, opacity=1),
+        marks(values, "line", **place, where=f"datum.step < {steps}", detail="step", strokeWidth=THIN, opacity=FAINTLY),
+        marks(last, "line", **place, strokeWidth=BOLD),
+        marks(last, "point", **place, said=True, shape=shape, filled=True, size=DOT),
     )
 
 
@@ -81,7 +81,7 @@ def draw_rate_curves(curves: Sequence[RateCurve]) -> Drawing:
         factors.append(max(rates) / min(rates))
         title = f"{treatment_text(parametrization)}, over {axis}"
         note = f"best rates from {min(rates):.2g} to {max(rates):.2g}"
-        panels.append(Panel(chart=_rate_chart(chosen), title=title, note=note, height=240))
+        panels.append(Panel(chart=_rate_chart(chosen), title=title, note=note))
     message = f"The best learning rate differs between shapes by a factor of up to {max(factors):.2g}"
     caption = (
         "Loss above each shape's best against the learning rate; lines that leave the panel rise further. "
@@ -113,7 +113,7 @@ def rate_rows(curve: RateCurve) -> list[Json]:
 
 def _rate_chart(curves: Sequence[RateCurve]) -> Spec:
     sizes = [str(curve.size) for curve in curves]
-    key = legend("size", column=60)
+    key = legend("size")
     color, shape = (
         told_apart("size", sizes, looks=ramp(len(sizes)), key=key),
         told_apart("size", sizes, looks=SHAPES, key=key),
@@ -121,19 +121,19 @@ def _rate_chart(curves: Sequence[RateCurve]) -> Spec:
     values = [row for curve in curves for row in rate_rows(curve)]
     best = [{"rate": curve.best_rate, "size": str(curve.size), "edge": curve.at_edge} for curve in curves]
     seeds = [
-        {"rate": rate, "size": str(curve.size), "excess": -0.5} for curve in curves for rate in curve.seed_best_rates
+        {"rate": rate, "size": str(curve.size), "excess": BELOW} for curve in curves for rate in curve.seed_best_rates
     ]
     limits = padded([rate for curve in curves for rate in curve.rates], log=True)
     near = [row for row in values if row["excess"] <= MOST_EXCESS]
-    dash = when("datum.edge", [2, 3], other=[1, 0])
+    dash = when("datum.edge", DASHES[2], other=DASHES[0])
     place: Spec = {"x": "rate", "y": "excess", "color": color}
     return layered(
         log_axis("rate", "learning rate", limits=limits, ticks=curves[0].rates, format=".1~e"),
-        linear_axis("excess", "loss above the shape's best (%)", limits=(-0.9, MOST_EXCESS), format="d"),
-        marks(best, "rule", x="rate", color=color, strokeDash=dash, strokeWidth=1.2, opacity=0.6),
-        marks(values, "line", **place, strokeWidth=1.8, clip=True),
-        marks(near, "point", **place, said=True, shape=shape, filled=True, size=35, opacity=1),
-        marks(seeds, "tick", **place, thickness=1.5, size=8),
+        linear_axis("excess", "loss above the shape's best (%)", limits=(2 * BELOW, MOST_EXCESS), format="d"),
+        marks(best, "rule", x="rate", color=color, strokeDash=dash, strokeWidth=THIN, opacity=HALF),
+        marks(values, "line", **place, strokeWidth=LINE, clip=True),
+        marks(near, "point", **place, said=True, shape=shape, filled=True, size=DOT),
+        marks(seeds, "tick", **place, thickness=LINE, size=TICK),
     )
 
 

@@ -7,7 +7,22 @@ from collections.abc import Mapping, Sequence
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel, chosen_opacity
-from interlaw.report.look import FAINT, MUTED, SERIES, SHAPES, SURFACE, nice_ticks, padded
+from interlaw.report.look import (
+    BOLD,
+    DOT,
+    FAINT,
+    FAINTLY,
+    LARGE,
+    LINE,
+    MUTED,
+    OF_TWO,
+    SERIES,
+    SHAPES,
+    SURFACE,
+    TINT,
+    nice_ticks,
+    padded,
+)
 from interlaw.report.loss_figure import shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
@@ -15,7 +30,9 @@ from interlaw.report.wording import budget_text, number, shape_name, span, treat
 from interlaw.tasks import Units
 
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
-ROW = 0.075  # of the axis: the height of one interval below the curves
+ROOM = 0.06  # of the curves' reach: between them and the strip, and above them
+ROW = 0.075  # of the axis: the height of one interval below the curves, about 20 pixels
+CORNER: Spec = {"align": "left", "baseline": "bottom", "dy": -4, "color": MUTED}  # a gap of 4 pixels below
 VERDICTS = {"moves": "R* moves", "same": "the same choice of shape", "cannot tell": "cannot be told apart"}
 
 
@@ -31,8 +48,7 @@ def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units:
             ),
             title=budget_text(size, budget_kind),
             belongs={"budget": size},
-            width=340,
-            height=300,
+            **OF_TWO,
         )
         for size in sizes
     )
@@ -63,8 +79,8 @@ def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str
         if each.factor is None:
             said = "no two optima to compare"
         else:
-            interval = span(each.low, each.high)
-            said = f"R* times {number(each.factor, digits=3)} ({interval}): {VERDICTS.get(each.verdict, each.verdict)}"
+            interval = span(each.low, each.high, form=".4g")
+            said = f"R* times {number(each.factor)} ({interval}): {VERDICTS.get(each.verdict, each.verdict)}"
         gain = "" if each.loss_change is None else f"; lowest loss {each.loss_change:+.2%}"
         sentences.append(where + said + gain)
     return sentences
@@ -75,15 +91,15 @@ def _chart(
 ) -> Spec:
     losses = [point.adjusted for each in treated for point in each.points]
     low, high = min(losses), min(max(losses), min(losses) * (1 + CEILING))
-    reach = max(high - low, 1e-3 * low)
+    reach = max(high - low, LEAST_SPAN * low)
     room = ROW * (len(treated) + 1)
-    strip = low - 0.05 * reach
+    strip = low - ROOM * reach
     floor = strip - reach * room / (1 - room)
-    y_limits = (floor, high + 0.08 * reach)
+    y_limits = (floor, high + ROOM * reach)
     rung = (strip - floor) / len(names)
     # colour and form by treatment, one legend for both
-    key = legend("learning rate", column=110)
     shown = [treatment_text(name) for name in names]
+    key = legend("learning rate")
     color, shape = (told_apart("treatment", shown, looks=looks, key=key) for looks in (SERIES, SHAPES))
     heights = {name: floor + rung * (place + 0.5) for place, name in enumerate(reversed(names))}
     optima, edges = _stars(treated, x_limits, heights=heights)
@@ -91,20 +107,18 @@ def _chart(
     banded = [row for row in curves if row["low"] is not None]
     dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color}
     ground = [{"low": floor, "high": strip, "name": "R*"}]
-    sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": 70, "opacity": 1}
+    sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": LARGE}
     return layered(
         log_axis("ratio", "R = depth / width", limits=x_limits),
         linear_axis("loss", f"test loss ({units.loss})", limits=y_limits, values=nice_ticks(strip, y_limits[1])),
-        marks(ground, "rect", y="low", y2="high", color=FAINT, opacity=0.25),
-        marks(
-            ground, "text", x={"value": 6}, y="low", text="name", align="left", baseline="bottom", dy=-4, color=MUTED
-        ),
-        marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=0.1, clip=True),
-        marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=2, clip=True),
-        marks(points, "point", **dot, shape=shape, size=45, filled=True, cursor="pointer", opacity=chosen_opacity(0.9)),
+        marks(ground, "rect", y="low", y2="high", color=FAINT, opacity=FAINTLY),
+        marks(ground, "text", x={"value": 6}, y="low", text="name", **CORNER),
+        marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=TINT, clip=True),
+        marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=BOLD, clip=True),
+        marks(points, "point", **dot, shape=shape, size=DOT, filled=True, cursor="pointer", opacity=chosen_opacity()),
         *interval_bars(optima, along="x", across="loss", color=color),
         marks(optima, "point", **dot, **sign, filled=True),
-        marks(edges, "point", **dot, **sign, fill=SURFACE, strokeWidth=1.8),
+        marks(edges, "point", **dot, **sign, fill=SURFACE, strokeWidth=LINE),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from interlaw.size import format_size
+from interlaw.size import counted, format_ratio, format_size
 
 KINDS = {
     "params": "parameters",
@@ -44,21 +44,22 @@ def number(value: Any, *, digits: int = 4) -> str:
     """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
-    if float(value).is_integer() and abs(value) < 1e15:
+    if float(value).is_integer() and abs(value) < 1e15:  # beyond, a float holds no exact whole number
         return f"{int(value):,}"
     return f"{value:.{digits}g}"
 
 
-def span(low: float | None, high: float | None, *, form: str = ".3g", unknown: str = "no bound inside the grid") -> str:
-    """An interval; an end that the data do not set is said in words.
+def span(low: float | None, high: float | None, *, form: str = "", unknown: str = "no bound inside the grid") -> str:
+    """An interval, of R when no form is given; an end that the data do not set is said in words.
 
     Example:
         >>> span(0.01, 0.05), span(None, 0.05), span(0.01, 0.05, form=".3f"), span(None, None, unknown="-")
-        ('0.01 to 0.05', 'below 0.05', '0.010 to 0.050', '-')
+        ('0.0100 to 0.0500', 'below 0.0500', '0.010 to 0.050', '-')
     """
-    if low is None or high is None:
-        return unknown if low == high else f"below {high:{form}}" if low is None else f"above {low:{form}}"
-    return f"{low:{form}} to {high:{form}}"
+    if low is None and high is None:
+        return unknown
+    first, last = ("" if end is None else f"{end:{form}}" if form else format_ratio(end) for end in (low, high))
+    return f"{first} to {last}" if first and last else f"above {first}" if first else f"below {last}"
 
 
 def shape_name(depth: int, width: int) -> str:
@@ -66,6 +67,6 @@ def shape_name(depth: int, width: int) -> str:
 
     Example:
         >>> shape_name(1, 64), shape_name(4, 32)
-        ('1 layer x 64, R = 0.0156', '4 layers x 32, R = 0.125')
+        ('1 layer x 64, R = 0.0156', '4 layers x 32, R = 0.1250')
     """
-    return f"{depth} {'layer' if depth == 1 else 'layers'} x {width}, R = {depth / width:.3g}"
+    return f"{counted(depth, 'layer')} x {width}, R = {format_ratio(depth / width)}"

@@ -13,13 +13,13 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import fsspec
-from fsspec.implementations.dirfs import DirFileSystem
+from typing import TYPE_CHECKING, Any
 
 from interlaw.errors import InterlawError, MissingExtraError, one_line
 from interlaw.plain import Json
+
+if TYPE_CHECKING:
+    from fsspec.implementations.dirfs import DirFileSystem
 
 # after so long without a sign of life a trial's holder is taken for dead: six beats, far more than clocks differ by
 LEASE_SECONDS = 30.0
@@ -190,6 +190,9 @@ def lease_number(name: str) -> int:
 
 @functools.cache
 def _files(url: str) -> DirFileSystem:
+    import fsspec  # runs in folders do without
+    from fsspec.implementations.dirfs import DirFileSystem
+
     try:
         files, root = fsspec.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:

@@ -207,12 +207,9 @@ def _curve_columns(text: str) -> dict[str, list[float]]:
 def table_as(table: pd.DataFrame, *, form: str) -> bytes:
     """The table as csv, parquet or jsonl."""
     if form == "csv":
-        return (
-            table.map(_not_a_formula)
-            .rename(columns=_not_a_formula)
-            .to_csv(index=False, lineterminator="\n")
-            .encode("utf-8", "backslashreplace")
-        )
+        texts = {name: table[name].map(_not_a_formula) for name in table.select_dtypes(exclude="number")}
+        named = table.assign(**texts).rename(columns=_not_a_formula)
+        return named.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace")
     if form == "parquet":
         content: bytes = table.to_parquet(index=False)
         return content

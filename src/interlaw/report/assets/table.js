@@ -3,7 +3,9 @@
 
 const trials = DATA.trials;
 const tableRows = all("#trials tbody tr");
-for (const [name, values] of Object.entries(trials)) if (values.length === 1) trials[name] = Array(tableRows.length).fill(values[0]);
+for (const [name, cells] of Object.entries(trials)) if (cells.length === 1) trials[name] = Array(tableRows.length).fill(cells[0]);
+// A cell as a number where it is one; null where it is empty.
+const valueOf = (cell) => (cell === "" ? null : Number.isNaN(Number(cell)) ? cell : Number(cell));
 const COMPARE = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
 const PAUSE_MS = 120; // between the last key and the search
 const CHUNK = 100; // rows that come at once; as many again each time the reader reaches the end
@@ -24,8 +26,7 @@ function matcher(words) {
   const tests = words.trim().split(/\s+/).filter(Boolean).map((word) => {
     const [, name, sign, value] = /^(\w+)(<=|>=|<|>|=)(.+)$/.exec(word) ?? [];
     if (!name || !(name in trials)) return (row) => wordsOf(row).includes(word.toLowerCase());
-    const wanted = Number.isNaN(Number(value)) ? value : Number(value);
-    return (row) => trials[name][row] !== null && COMPARE[sign](trials[name][row], wanted);
+    return (row) => trials[name][row] !== "" && COMPARE[sign](valueOf(trials[name][row]), valueOf(value));
   });
   return (row) => tests.every((test) => test(row));
 }
@@ -34,7 +35,7 @@ function matcher(words) {
 function sortRows() {
   if (state.sort === sortedBy) return;
   const rows = trials.key.map((_, row) => row);
-  const values = trials[state.sort.replace(/^-/, "")];
+  const values = trials[state.sort.replace(/^-/, "")]?.map(valueOf);
   const sign = state.sort.startsWith("-") ? -1 : 1;
   const compare = (a, b) => {
     if (values[a] === null || values[b] === null) return (values[a] === null) - (values[b] === null);
@@ -83,14 +84,11 @@ function applyFind() {
   drawTable();
 }
 
+// The cells are those of `interlaw export`: they only need the quotes of CSV again.
 function csv() {
-  const columns = Object.keys(trials);
-  // a text that a spreadsheet would take for a formula stays a text
-  const plain = (value) => (typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value));
-  const words = { true: "True", false: "False" }; // as `interlaw export` writes them
-  const cell = (value) => (typeof value === "boolean" ? words[value] : value === null ? "" : /[",\n\r]/.test(plain(value)) ? `"${plain(value).replaceAll('"', '""')}"` : plain(value));
-  const lines = visibleRows().map((row) => columns.map((column) => cell(trials[column][row])).join(","));
-  return [columns.join(","), ...lines].join("\n") + "\n";
+  const quoted = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  const lines = visibleRows().map((row) => Object.values(trials).map((cells) => cells[row]));
+  return [Object.keys(trials), ...lines].map((cells) => `${cells.map(quoted).join(",")}\n`).join("");
 }
 
 const headingButton = (words, label = words) => {
