@@ -23,7 +23,7 @@ from interlaw.report.look import (
     nice_ticks,
     padded,
 )
-from interlaw.report.loss_figure import shape_key, star_ends, star_note
+from interlaw.report.loss_figure import LEAST_SPAN, shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span, treatment_text
