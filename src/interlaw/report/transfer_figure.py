@@ -13,6 +13,7 @@ from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
 
 MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows: beyond, no one would train
+TICK = 8  # pixels: as long as a mark is wide
 BELOW = -0.5  # per cent: where the ticks of single seeds stand, clear of the curves
 
 

@@ -207,8 +207,8 @@ def _curve_columns(text: str) -> dict[str, list[float]]:
 def table_as(table: pd.DataFrame, *, form: str) -> bytes:
     """The table as csv, parquet or jsonl."""
     if form == "csv":
-        texts = {name: table[name].map(_not_a_formula) for name in table.select_dtypes(exclude="number")}
-        named = table.assign(**texts).rename(columns=_not_a_formula)
+        texts = table.select_dtypes(exclude="number").map(_not_a_formula)
+        named = table.assign(**{str(name): texts[name] for name in texts}).rename(columns=_not_a_formula)
         return named.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace")
     if form == "parquet":
         content: bytes = table.to_parquet(index=False)
