@@ -14,7 +14,7 @@ from tests.report.synthetic import write_run
 from torch import nn
 
 import interlaw as il
-from interlaw.report import chart_of
+from interlaw.report import chart_of, look
 from interlaw.report.interaction_figure import draw_interaction, interaction_rows
 from interlaw.runs import view_table
 
@@ -71,7 +71,9 @@ def test_a_fit(fit: il.LawFit) -> None:
     assert len(chart["concat"]) == len(fit.budgets) + 1
     for budget, panel in zip(fit.budgets, chart["concat"], strict=False):
         dots = [
-            layer for layer in panel["layer"] if layer["mark"]["type"] == "point" and layer["mark"].get("size") == 48
+            layer
+            for layer in panel["layer"]
+            if layer["mark"]["type"] == "point" and layer["mark"].get("size") == look.DOT
         ]
         losses = [row["loss"] for row in rows_of(chart, dots[0])]
         assert losses == [point.adjusted for point in budget.points]
