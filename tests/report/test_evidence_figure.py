@@ -25,7 +25,7 @@ def test_the_plotted_numbers_are_the_evidence() -> None:
     middle = values["pool"][len(values["pool"]) // 2]
     again = found.pool.predict(middle["params"])
     assert (middle["ratio"], middle["low"], middle["high"]) == (again.ratio, again.low, again.high)
-    assert draw_evidence(found).message.startswith(f"At 1B the pool expects R* = {found.pooled[0].ratio:.3f}")
+    assert draw_evidence(found).message.startswith(f"At 1B the pool expects R* = {found.pooled[0].ratio:.4f}")
 
 
 def test_lines_are_told_apart_and_a_data_set_has_one_colour() -> None:

@@ -126,7 +126,8 @@ def specification(drawing: Drawing) -> Spec:
         together["align"] = "none"
     if not drawing.shared:
         together["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
-    whole: Spec = plain({**together, "title": title, "params": params(width), "config": VEGA_CONFIG})
+    room = width if drawing.shared else panels[0].width  # of a legend that each panel has, or one that all share
+    whole: Spec = plain({**together, "title": title, "params": params(room), "config": VEGA_CONFIG})
     return whole
 
 

@@ -130,6 +130,7 @@ def _measured(rows: Sequence[Json]) -> Spec:
         linear_axis(
             "aofe_ratio", "AOFE-ratio", limits=padded([row[name] for row in rows for name in ("aofe_ratio", "null")])
         ),
+        _key(looks),
         marks(rows, "rule", x="aofe", y="aofe_ratio", y2="null", where=f"{BUDGET_ON} && {KNOWN}", color=FAINT),
         marks(rows, "point", x="aofe", y="null", where=f"{BUDGET_ON} && {KNOWN}", shape=looks["shape"], **hollow),
         marks(rows, "line", x="aofe", y="aofe_ratio", where=f"{BUDGET_ON} && datum.front", **line),
@@ -145,8 +146,14 @@ def _above_chance(rows: Sequence[Json]) -> Spec:
         _across(rows),
         linear_axis("excess", "AOFE-ratio above chance", limits=padded([0.0, *(row["excess"] for row in rows)])),
         marks([zero], "rule", y="excess", said=True, color=MUTED, strokeDash=DASHES[1]),
-        _shapes(rows, "excess", looks=_looks(rows)),
+        _key(looks := _looks(rows)),
+        _shapes(rows, "excess", looks=looks),
     )
+
+
+def _key(looks: Spec) -> Spec:
+    """Nothing drawn: the first layer gives the legend its look, filled as shapes are, for hollow marks mean chance."""
+    return marks([], "point", shape=looks["shape"], fill=MUTED, stroke=INK)
 
 
 def _across(rows: Sequence[Mapping[str, Any]]) -> Spec:
@@ -177,8 +184,7 @@ def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
         "range": list(MARK_SIZES),
     }
     return {
-        # filled as the shapes are: a hollow mark is the level by chance
-        "shape": told_apart("of", names, looks=SHAPES, key=legend("budget", symbolFillColor=MUTED)),
+        "shape": told_apart("of", names, looks=SHAPES, key=legend("budget")),
         "size": {"field": "ratio", "type": "quantitative", "scale": scale, "legend": None},
     }
 
