@@ -16,6 +16,7 @@ from interlaw.plain import Json
 from interlaw.report.look import BOLD, LARGE, LETTER, LOG_TICKS, TICKS, nice_ticks, power_of_ten
 
 Spec: TypeAlias = Json  # of Vega-Lite: a chart, a layer, an axis or a channel
+NO_ROWS: tuple[Json, ...] = ()  # of layers that only say how axes and legends look
 LINE_SYMBOLS: Spec = {"symbolType": "stroke", "symbolSize": 400}  # of a legend: 20 pixels long, so that dashes show
 SYMBOL = 40  # pixels of a legend's symbol and the gaps on both sides; a line's symbol is as long as 20
 # what a place needs beside its field; the second end of an interval has the measure of the first
@@ -80,7 +81,7 @@ def marks(
 
 def layered(x: Spec, y: Spec, *layers: Spec, **options: Any) -> Spec:
     """Layers over one pair of axes, the first below; of axes of numbers they name only the field."""
-    return {"layer": [marks([], "point", x=x, y=y), *layers], **options}
+    return {"layer": [marks(NO_ROWS, "point", x=x, y=y), *layers], **options}
 
 
 def log_axis(

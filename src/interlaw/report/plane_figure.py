@@ -26,7 +26,7 @@ from interlaw.report.look import (
     padded,
 )
 from interlaw.report.loss_figure import shape_key
-from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
+from interlaw.report.marks import NO_ROWS, Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import number, shape_name
 from interlaw.size import counted, format_size
@@ -153,7 +153,7 @@ def _above_chance(rows: Sequence[Json]) -> Spec:
 
 def _key(looks: Spec) -> Spec:
     """Nothing drawn: the first layer gives the legend its look, filled as shapes are, for hollow marks mean chance."""
-    return marks([], "point", shape=looks["shape"], fill=MUTED, stroke=INK)
+    return marks(NO_ROWS, "point", shape=looks["shape"], fill=MUTED, stroke=INK)
 
 
 def _across(rows: Sequence[Mapping[str, Any]]) -> Spec:
