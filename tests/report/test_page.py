@@ -135,7 +135,7 @@ def test_carries_the_run_table_as_it_is(run: Path, written: Path) -> None:
     carried = numbers(read(written))["trials"]
     assert list(carried) == [str(name) for name in table.columns]
     assert carried["key"] == table["key"].tolist()
-    assert [value for value in carried["loss"] if value is not None] == table["loss"].dropna().tolist()
+    assert [float(cell) for cell in carried["loss"] if cell] == table["loss"].dropna().tolist()
     rows = [attributes for tag, attributes in read(written).tags if tag == "tr" and "data-key" in attributes]
     assert [row["data-key"] for row in rows] == carried["key"]
 

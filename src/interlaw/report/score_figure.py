@@ -68,7 +68,7 @@ def _chart(
     ]
     band = {"low": interval[0], "high": interval[1]}
     dot: Spec = {"size": DOT, "strokeWidth": THIN, "fillOpacity": 1}
-    dot |= {"fill": when("datum.guess", SURFACE, other=FIT), "stroke": when("datum.guess", MUTED, other=FIT)}
+    dot |= {"fill": when("datum.guess", SURFACE, other=FIT), "stroke": when("datum.guess", MUTED, other=SURFACE)}
     return layered(
         log_axis("ratio", "R = depth / width", limits=x_limits),
         linear_axis("score", "MMLU-Pro (%)", limits=y_limits),
