@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from interlaw import recommendation, report
+from interlaw import laws, recommendation, report
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
@@ -54,19 +54,20 @@ def show(gathered: recommendation.Evidence) -> None:
     console = make_console(stderr=False)
     # at 1B, a size that most readers have in mind
     here, votes = gathered.pool.predict(1e9), len(gathered.coverage)
+    level = f"{laws.Settings.confidence:.0%}"
     inside = sum(one.inside for one in gathered.coverage) / votes
     console.say(
-        f"R* at 1B: {here.ratio:.3f} (90% for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from {votes} "
-        f"data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
-        f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their 90% interval. So few "
-        f"data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
+        f"R* at 1B: {here.ratio:.3f} ({level} for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from "
+        f"{votes} data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
+        f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their {level} interval. So "
+        f"few data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
     )
     console.print()
     pooled = [
         (format_size(one.params), f"{one.ratio:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.ratio * 1024:.0f}")
         for one in gathered.pooled
     ]
-    console.print_rows(("N", "pooled R*", "90% predictive interval", "depth at width 1024"), pooled)
+    console.print_rows(("N", "pooled R*", f"{level} predictive interval", "depth at width 1024"), pooled)
     console.print()
     measured = [
         (source.name, format_size(one.params), f"{one.ratio:.4f}", one.interval(), one.route)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interlaw import laws, published, report
+from interlaw import laws, published, recommendation, report
 from interlaw.cli.output import make_console, print_json
 from interlaw.size import format_ratio, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-# With this many shapes a budget has a curve of its own; below, in every budget, a table is a grid of sizes.
-_ENOUGH = 5
 
 
 def list_sweeps(*, as_json: bool) -> None:
@@ -39,7 +35,8 @@ def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str,
     columns = {str(name): used[name].to_numpy() for name in used.columns}
     if "budget_kind" in table.columns and set(table["budget_kind"]) == {"train_flops"}:
         return {"compute_optimal": laws.compute_optima(columns)}
-    if "budget" in table.columns or any(budget.num_shapes >= _ENOUGH for budget in law.budgets):
+    # without a budget that has a curve of its own, a table is a grid of sizes
+    if "budget" in table.columns or any(budget.num_shapes >= recommendation.ENOUGH_SHAPES for budget in law.budgets):
         return {}
     return {"surface": laws.surface_optima(columns)}
 

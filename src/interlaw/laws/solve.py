@@ -251,6 +251,7 @@ def _step(gradient: FloatArray, hessian: FloatArray, *, damping: FloatArray, pin
     scale = np.sqrt(np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, keepdims=True) + TINY))
     scaled = hessian / scale[:, :, None] / scale[:, None, :]
     scaled = np.where(pinned[:, :, None] | pinned[:, None, :], 0.0, scaled)
+    # never without damping: two parameters that do the same make the matrix singular
     scaled += np.eye(p) * (np.maximum(damping, 1e-12)[:, None, None] + pinned[:, :, None])
     right = np.where(pinned, 0.0, -gradient / scale)
     return np.asarray(np.linalg.solve(scaled, right[:, :, None])[:, :, 0] / scale, dtype=np.float64)

@@ -7,6 +7,7 @@ import numpy as np
 from interlaw.laws.claim import CLAIMED, Claim, ask, not_testable
 from interlaw.laws.contexts import Contexts, labels
 from interlaw.laws.grouping import averages
+from interlaw.laws.loss_curve import MIN_CUBIC_SHAPES
 from interlaw.laws.partial import Clusters, Projection, answered, orders_within
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import GRID_POINTS
@@ -15,7 +16,6 @@ MIN_CONTEXTS = 8  # mean and drift leave six of them: with fewer no correlation 
 MIN_SOURCES = 3  # to studentise over
 MIN_WITHIN = 5  # degrees of freedom that the means of sources must leave; below, sources are compared with each other
 MIN_SPREAD = 0.1  # standard deviation of log R*: optima within 10% of each other have nothing to track
-MIN_SHAPES = 6  # a cubic with two residuals
 DEGREE = 3  # as of the loss curves: the two sides of the top may differ
 
 
@@ -32,7 +32,7 @@ def efficient_ratio(contexts: Contexts, view: str) -> tuple[FloatArray, FloatArr
     complete = contexts.shapes.assign(**measured).dropna(subset=[*measured])
     for one in range(num_contexts):
         rows = complete[complete["context"] == one]
-        if len(rows) < MIN_SHAPES:
+        if len(rows) < MIN_CUBIC_SHAPES:
             continue
         score = np.mean([-CLAIMED[name][0] * _standardised(rows[name].to_numpy()) for name in measured], axis=0)
         x = rows["log_ratio"].to_numpy()
@@ -72,7 +72,7 @@ def tracking(
     source, unit = labels(known, "source"), labels(known, "source", "budget")
     count = len(set(unit))
     if count < MIN_CONTEXTS:
-        what = f"contexts (budget, task) with an optimum of the loss and {MIN_SHAPES} measured shapes"
+        what = f"contexts (budget, task) with an optimum of the loss and {MIN_CUBIC_SHAPES} measured shapes"
         return not_testable(asked, f"{what}: {count}, where {MIN_CONTEXTS} are needed")
     num_sources = int(source.max()) + 1
     many = num_sources >= MIN_SOURCES and count - 1 - num_sources < MIN_WITHIN

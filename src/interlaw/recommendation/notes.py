@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from interlaw.laws import Settings
 from interlaw.published import PAPER_INTERVAL, PublishedRow
 from interlaw.recommendation.belief import Belief, RatioInterval, about_fit
 from interlaw.recommendation.candidate import Candidate
@@ -37,9 +38,9 @@ def reason(pick: Candidate, *, belief: Belief, given: bool, parallel: int) -> st
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
     return (
-        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} (90%: {_end(belief.low)} to "
-        f"{_end(belief.high)}). Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits hardware best: "
-        f"{heads}{split}"
+        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} ({Settings.confidence:.0%}: "
+        f"{_end(belief.low)} to {_end(belief.high)}). Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits "
+        f"hardware best: {heads}{split}"
     )
 
 
