@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,10 @@ def _optimum(
     flops: float, *, n: FloatArray, r: FloatArray, y: FloatArray, num_bootstrap: int, rng: np.random.Generator
 ) -> ComputeOptimum:
     shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})  # the rest is rounding
+    optimum = partial(ComputeOptimum, flops=flops, num_shapes=shapes)
     # three degrees of freedom, as a surface without budgets has, and three sizes and ratios, as a parabola needs
     if shapes < len(QUADRATIC) + 3 or min(len(np.unique(np.round(axis, 6))) for axis in (n, r)) < 3:
-        return ComputeOptimum(flops=flops, status="too_few_shapes", num_shapes=shapes)
+        return optimum(status="too_few_shapes")
     a, b = n - n.mean(), r - r.mean()
     X = design(a, b, form=QUADRATIC)
     solver = np.asarray(np.linalg.pinv(X), dtype=np.float64)
@@ -90,22 +92,20 @@ def _optimum(
     draws = _least((solver @ y)[:, None] + solver @ noise)
     spans = [(axis.min(), axis.max()) for axis in (a, b)]
     if not all(low < value < high for value, (low, high) in zip(best, spans, strict=True)):
-        return ComputeOptimum(flops=flops, status="edge", num_shapes=shapes)
+        return optimum(status="edge")
     ends = np.quantile(draws, TAILS, axis=1)
     if not all(low < ends[0, i] and ends[1, i] < high for i, (low, high) in enumerate(spans)):
-        return ComputeOptimum(flops=flops, status="open", num_shapes=shapes)
+        return optimum(status="open")
     size, ratio = (
         tuple(float(np.exp(value + axis.mean())) for value in (best[i], ends[0, i], ends[1, i]))
         for i, axis in enumerate((n, r))
     )
     scale = flops / FLOPS_PER_PARAM_AND_TOKEN
-    return ComputeOptimum(
-        flops=flops,
+    return optimum(
         params=(size[0], size[1], size[2]),
         tokens=(scale / size[0], scale / size[2], scale / size[1]),
         ratio=(ratio[0], ratio[1], ratio[2]),
         status="optimum",
-        num_shapes=shapes,
     )
 
 

@@ -124,13 +124,8 @@ def write_optima(optima: Sequence[Optimum]) -> str:
 def optima_of_fit(law: LawFit, *, sweep: str, dataset: str) -> Iterator[Optimum]:
     """R* of every budget of a fit; of those with too few shapes, by the joint law where it has one inside the grid."""
     for budget in law.budgets:
-        own = Optimum(
-            sweep=sweep,
-            dataset=dataset,
-            route="budget",
-            params=float(budget.params_mean),
-            status=str(budget.r_star.status),
-        )
+        size, status = budget.params_mean, budget.r_star.status
+        own = Optimum(sweep=sweep, dataset=dataset, route="budget", params=size, status=status)
         own = _by_curve(own, budget, confidence=law.confidence)
         yield _by_joint_law(own, budget, law=law) if budget.num_shapes < ENOUGH_SHAPES else own
 
