@@ -6,7 +6,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from interlaw.interaction.forward_mode import ForwardMode, attend, load_formulas, normalise, transform
+from interlaw.interaction.output_side import ForwardMode, attend, load_formulas, normalise, transform
 
 load_formulas()  # torch's own derivatives need them, and loading them warns
 
@@ -56,7 +56,7 @@ def test_shared_keys() -> None:
 
 def test_the_mode_takes_calls_without_dropout_and_only_while_active(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("interlaw.interaction.forward_mode.attend", lambda *args, **named: calls.append(named))
+    monkeypatch.setattr("interlaw.interaction.output_side.attend", lambda *args, **named: calls.append(named))
     with ForwardMode():
         F.scaled_dot_product_attention(QUERY, KEY, VALUE, is_causal=True)
         F.scaled_dot_product_attention(QUERY, KEY, VALUE, dropout_p=0.5)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import QUANTITIES, agop, measure, measure_layers
-from interlaw.interaction.groups import group_codes
+from interlaw.interaction.batches import group_codes
 
 GROUPS = [0, 0, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5]
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction import agop, energies, measure, measure_layers
-from interlaw.interaction.layers import agreement, superposition
+from interlaw.interaction.network import agreement, superposition
 
 
 def cosine(A: torch.Tensor, B: torch.Tensor) -> float:

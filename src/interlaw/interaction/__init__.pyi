@@ -5,6 +5,7 @@ from .difference import compare_layers as compare_layers
 from .difference import same_clusters as same_clusters
 from .flow import agop as agop
 from .flow import measure as measure
+from .flow import measure_layers as measure_layers
 from .grams import LEAST_CLUSTERS as LEAST_CLUSTERS
 from .grams import LEVEL as LEVEL
 from .grams import NULLS as NULLS
@@ -20,11 +21,10 @@ from .known_views import VIEWS as VIEWS
 from .layers import LayerInteraction as LayerInteraction
 from .layers import Layers as Layers
 from .layers import list_layers as list_layers
-from .layers import measure_layers as measure_layers
-from .layers import superposition as superposition
 from .matrix import Energies as Energies
 from .matrix import energies as energies
 from .matrix import plugin as plugin
+from .network import superposition as superposition
 from .options import MatrixOptions as MatrixOptions
 from .options import MeasureOptions as MeasureOptions
 from .options import Options as Options

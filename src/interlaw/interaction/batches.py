@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -32,10 +33,12 @@ class Batch:
     Attributes:
         inputs: What the model is called with; the first axis counts clusters.
         targets: (n, T) the token after each token of the inputs, `IGNORED` where there is none; for a view of the loss.
+        groups: (n,) the number of each sample's group, where samples form groups.
     """
 
     inputs: Inputs
     targets: Tensor | None = None
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of clusters."""
@@ -51,9 +54,10 @@ class Batch:
 
     def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with every tensor changed."""
-        given, targets = self.inputs, self.targets
+        given = self.inputs
         inputs = change(given) if isinstance(given, Tensor) else {name: change(value) for name, value in given.items()}
-        return Batch(inputs=inputs, targets=None if targets is None else change(targets))
+        targets, groups = (None if each is None else change(each) for each in (self.targets, self.groups))
+        return Batch(inputs=inputs, targets=targets, groups=groups)
 
     def pieces(self, size: int) -> Iterator[Batch]:
         """The batch in parts of at most `size` clusters."""
@@ -78,6 +82,12 @@ class Batch:
         return None if isinstance(self.inputs, Tensor) else self.inputs.get("attention_mask")
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are; the CPU for a model without any."""
+    tensor = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
 class Batches:
     """The inputs in batches, on the model's device and in the precision of the measurement; to be read once.
 
@@ -85,7 +95,9 @@ class Batches:
         inputs: A tensor whose first axis counts clusters, or an iterable of batches.
         device: Where the model is.
         dtype: Precision of real-valued inputs; their own when None.
-        most: At most so many clusters.
+        most: At most so many samples.
+        groups: One label a sample, for samples that depend on each other: all of a document, a subject or an image are
+            one cluster. Where all samples are there, those of a group are put after each other.
         with_targets: Each batch becomes its tokens but the last, and the token after each as its target.
 
     Attributes:
@@ -108,12 +120,13 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype | None = None,
         most: int | None = None,
+        groups: object = None,
         with_targets: bool = False,
     ) -> None:
-        self._inputs = inputs
+        self._inputs, self._groups = (inputs, None) if groups is None else _in_order(inputs, group_codes(groups), most)
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
-        self.expected = min(counts, default=None)
+        self.expected = min(counts, default=None) if self._groups is None else int(self._groups[-1]) + 1
         self._device = device
         self._dtype = dtype
         self._most = most
@@ -126,14 +139,23 @@ class Batches:
         for inputs in self._as_given():
             for piece in Batch(inputs=inputs).pieces(LARGEST):
                 kept = piece if self._most is None else piece.take(0, self._most - done)
+                labels = None if self._groups is None else self._groups[done : done + len(kept)]
                 done += len(kept)
+                self._require_labels(done, ended=False)
                 self._digests += _rows(kept.inputs)
-                moved = Batch(inputs=_moved(kept.inputs, self._device, self._dtype))
+                moved = Batch(inputs=_moved(kept.inputs, device=self._device, dtype=self._dtype), groups=labels)
                 yield _shifted(moved) if self._with_targets else moved
                 if done == self._most:
                     return
         if not done:
             raise InterlawError("expected at least one sample, found none; check the inputs")
+        self._require_labels(done, ended=True)
+
+    def _require_labels(self, samples: int, *, ended: bool) -> None:
+        """Refuses other than one label a sample; there may be more while samples are still to come."""
+        labels = samples if self._groups is None else len(self._groups)
+        if samples > labels or (ended and samples < labels):
+            raise _not_one_each(labels, samples)
 
     def _as_given(self) -> Iterator[Inputs]:
         """The batches, checked."""
@@ -208,10 +230,63 @@ def _checked(batch: object) -> Inputs:
     raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}{hint}")
 
 
-def _moved(inputs: Inputs, device: torch.device, dtype: torch.dtype | None) -> Any:
+def group_codes(groups: object) -> list[int]:
+    """A number for each sample's group, in the order in which groups first appear.
+
+    Example:
+        >>> group_codes(["a", "b", "a"])
+        [0, 1, 0]
+    """
+    labels = groups.tolist() if hasattr(groups, "tolist") else groups
+    if isinstance(labels, str | bytes) or not isinstance(labels, Sequence) or not labels:
+        raise InterlawError(
+            f"expected groups as one label a sample, found {type(groups).__name__}; give a list such as [0, 0, 1, 1]"
+        )
+    known: dict[object, int] = {}
+    return [known.setdefault(label, len(known)) for label in labels]
+
+
+def _in_order(inputs: object, codes: list[int], most: int | None) -> tuple[object, Tensor]:
+    """The samples of a group after each other, where all are there, and the number of each sample's group."""
+    order = sorted(range(len(codes)), key=codes.__getitem__)
+    ordered = torch.tensor(sorted(codes)[:most])
+    if order == list(range(len(codes))):
+        return inputs, ordered
+    whole = _joined(inputs)
+    if whole is None:
+        raise InterlawError(
+            "expected the samples of a group after each other, found a group that comes back after another; sort "
+            "inputs and groups"
+        )
+    if _length(whole) != len(codes):
+        raise _not_one_each(len(codes), _length(whole))
+    return whole[order] if isinstance(whole, Tensor) else [
+        {name: value[order] for name, value in whole.items()}
+    ], ordered
+
+
+def _not_one_each(labels: int, samples: int) -> InterlawError:
+    """The refusal of labels whose number is not that of the samples."""
+    return InterlawError(
+        f"expected one group a sample, found {labels} groups for {samples} samples; give a label for each sample"
+    )
+
+
+def _joined(inputs: object) -> Inputs | None:
+    """A tensor, or a list of batches of one shape, as one batch; None where that cannot be."""
+    batches: list[Any] = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    if all(isinstance(batch, Tensor) for batch in batches):
+        return torch.cat(batches) if len({batch.shape[1:] for batch in batches}) == 1 else None
+    if not all(isinstance(batch, dict) and all(isinstance(v, Tensor) for v in batch.values()) for batch in batches):
+        return None
+    shapes = {frozenset((name, value.shape[1:]) for name, value in batch.items()) for batch in batches}
+    return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]} if len(shapes) == 1 else None
+
+
+def _moved(inputs: Inputs, *, device: torch.device, dtype: torch.dtype | None) -> Any:
     """The inputs on a device, without a history; those made in inference mode are copied, autograd cannot save them."""
     if not isinstance(inputs, Tensor):
-        return {name: _moved(value, device, dtype) for name, value in inputs.items()}
+        return {name: _moved(value, device=device, dtype=dtype) for name, value in inputs.items()}
     moved = inputs.detach().to(device)
     moved = moved.clone() if moved.is_inference() else moved
     return moved.to(dtype) if dtype is not None and moved.is_floating_point() else moved
@@ -226,7 +301,7 @@ def _shifted(batch: Batch) -> Batch:
                 f"the loss view needs token ids (batch, time) with time at least 2, found {inputs.dtype} of shape "
                 f"{tuple(inputs.shape)}; pass ids, or use the input view"
             )
-        return Batch(inputs=inputs[:, :-1], targets=inputs[:, 1:].long())
+        return replace(batch, inputs=inputs[:, :-1], targets=inputs[:, 1:].long())
     ids = inputs.get("input_ids")
     if ids is None:
         raise InterlawError(f"the loss view needs a batch with 'input_ids', found {sorted(inputs)}")
@@ -246,7 +321,7 @@ def _shifted(batch: Batch) -> Batch:
         for name, value in inputs.items()
         if name != "labels"
     }
-    return Batch(inputs=cut, targets=targets)
+    return replace(batch, inputs=cut, targets=targets)
 
 
 def _rows(inputs: Inputs) -> Iterator[bytes]:

@@ -6,10 +6,10 @@ Around it the network stands still: its weights are frozen, and put back as they
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, Unpack
 
@@ -18,26 +18,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch, Batches
-from interlaw.interaction.grams import (
-    LEAST_CLUSTERS,
-    NULLS,
-    Grams,
-    fourth_moment,
-    heavy_shift,
-    jackknife,
-    spread_over_bases,
-    widened,
-)
-from interlaw.interaction.groups import grouped, in_order
+from interlaw.interaction.batches import Batch, Batches, device_of
+from interlaw.interaction.grams import NULLS, fourth_moment, heavy_shift, jackknife, spread_over_bases, widened
 from interlaw.interaction.intervals import with_intervals
-from interlaw.interaction.layout import Place
+from interlaw.interaction.known_views import VIEWS
+from interlaw.interaction.layers import LayerInteraction, Layers
+from interlaw.interaction.layout import Place, layer_place
 from interlaw.interaction.matrix import plugin
-from interlaw.interaction.network import device_of, frozen, precision_of, require_module
+from interlaw.interaction.network import agreement, find_layers, frozen, kernel_of, superposition, unknown_kinds
 from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
-from interlaw.interaction.place import Places, readout
+from interlaw.interaction.place import Places, Readout
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.routes import Contribution, Total
+from interlaw.interaction.routes import Total
 from interlaw.interaction.soundness import require_padding_unread, require_sound
 
 # Clusters before the precision is asked for the first time, and how much longer until the next: a quarter keeps the
@@ -45,20 +37,23 @@ from interlaw.interaction.soundness import require_padding_unread, require_sound
 FIRST_CHECK, CHECK_GROWTH = 64, 1.25
 STEP = 64  # clusters at once where something is decided, or much is kept, between pieces
 
-FLAT = (
-    "expected a derivative at '{layer}', found all zeros, so that the ratio is undefined; measure trained weights, "
-    "another layer, or tiny derivatives with dtype=torch.float64"
-)
 NOTHING_IN_COMMON = (
     "expected samples with a direction in common at '{layer}', found {clusters} with nearly none; give more samples"
 )
-BEYOND = "expected derivatives whose squares the precision can hold, found larger ones; use dtype=torch.float64"
 HEAVY = (
     "one cluster more or less like one of the {groups} would move the ratio by {shift:.1f} standard errors: its "
     "interval may miss; give more samples, or look for one unlike the others"
 )
 
-ZEROS = "expected outputs to divide by their root mean square, found all zeros; leave scale out"
+
+class NoDerivativeError(InterlawError):
+    """Every derivative at a place is zero, so that the ratio is undefined."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(
+            f"expected a derivative at '{layer}', found all zeros, so that the ratio is undefined; measure trained "
+            "weights, another layer, or tiny derivatives with dtype=torch.float64"
+        )
 
 
 def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions]) -> Interaction:
@@ -114,7 +109,7 @@ def measure(model: nn.Module, inputs: object, **options: Unpack[MeasureOptions])
 
     Source: Sun et al. 2026, arXiv 2605.27989; U-statistics: Hoeffding 1948.
     """
-    gathered = gather(model, inputs, options_from(options))
+    gathered = gather(model, inputs, options=options_from(options))
     (name,) = gathered.totals
     return gathered.result(name)
 
@@ -132,9 +127,72 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
         True
     """
     beside = ("groups", "route", "level", "interval", "rel_error", "name")
-    gathered = gather(model, inputs, options_from(options, without=beside, probes="exact"), route="matrix")
+    asked = options_from(options, without=beside, probes="exact")
+    gathered = gather(model, inputs, options=asked, route="matrix")
     (total,) = gathered.totals.values()
-    return (total.kept.mean() / gathered.mean_square).to(precision_of(model, gathered.options.dtype))
+    return (total.kept.mean() / gathered.mean_square).to(_precision(model, asked.dtype))
+
+
+def measure_layers(
+    model: nn.Module, inputs: object, *, layers: Sequence[str] | None = None, **options: Unpack[MeasureOptions]
+) -> Layers:
+    """Measures every linear, convolution and embedding layer from the same forward and backward passes.
+
+    Layers that the outputs do not depend on, that do not run once in a forward pass, or whose input has no part for
+    each sample (a table of positions, an expert's tokens) are left out: `left_out` of the result says why.
+
+    Args:
+        model: The network.
+        inputs: As in `measure`.
+        layers: Names of the modules; all of the known kinds when None.
+        **options: As in `measure`, without `layer`; `view` is "input" for J^T J of the outputs, "loss" for gradients of
+            the summed next-token loss.
+
+    Raises:
+        InterlawError: No layer can be measured, one of `layers` cannot, another view, or what `measure` raises.
+
+    Example:
+        >>> import torch
+        >>> linear = torch.nn.Linear(3, 4, bias=False)
+        >>> (layer,) = measure_layers(torch.nn.Sequential(linear), torch.randn(5, 3))
+        >>> round(layer.nfa, 4)  # for a linear network G is W^T W
+        1.0
+    """
+    asked = options_from(options, without=("layer",))
+    if not asked.record.layers:
+        known = " or ".join(repr(name) for name, view in VIEWS.everything().items() if view.layers)
+        raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
+
+    def find(batch: Batch) -> list[Place]:
+        return [layer_place(*named) for named in find_layers(model, layers).items()]
+
+    gathered = gather(model, inputs, options=asked, find=find, optional=layers is None)
+    places, results = gathered.places, {}
+    for name in list(places.kept):
+        try:
+            results[name] = gathered.result(name)
+        except NoDerivativeError:
+            places.leave_out({name: "its derivative is all zeros"})
+    weights = {name: kernel_of(place.module) for name, place in places.kept.items()}
+    places.leave_out(
+        {name: "its weights are all zeros" for name, W in weights.items() if W is None or not bool(W.any())}
+    )
+    rows = []
+    for name, place in places.kept.items():
+        assert place.module is not None
+        nfa, centered = agreement(place.module, gathered.totals[name].kept.mean())
+        rows.append(
+            LayerInteraction(
+                name=name,
+                kind=type(place.module).__name__,
+                interaction=results[name],
+                superposition=superposition(place.module),
+                nfa=nfa,
+                nfa_centered=centered,
+            )
+        )
+    unknown = {} if layers else unknown_kinds(model, {*places.kept, *places.left_out})
+    return Layers(rows, left_out={**places.left_out, **unknown})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,30 +217,21 @@ class Gathered:
     mean_square: float
     target_met: bool | None
 
-    @cached_property
-    def grams(self) -> dict[str, Grams]:
-        """By place, K and H."""
-        return {name: divided(total.kept.grams(), self.mean_square) for name, total in self.totals.items()}
-
-    def is_flat(self, name: str) -> bool:
-        """Whether every derivative at a place is zero, so that a ratio is undefined."""
-        return not bool(self.grams[name].trace.sum() > 0)
-
     def result(self, name: str) -> Interaction:
         """The measurement at a place."""
-        grams, options, total = self.grams[name], self.options, self.totals[name]
-        null, groups = NULLS[options.record.null], len(grams.counts)
+        options, total, by = self.options, self.totals[name], self.mean_square
+        grams, null = total.grams(by=by), NULLS[options.record.null]
         estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
         ratio = estimates["aofe_ratio"]
-        if self.is_flat(name):
-            raise InterlawError(FLAT.format(layer=name))
+        if not bool(grams.trace.sum() > 0):
+            raise NoDerivativeError(name)
         if not math.isfinite(ratio.value + ratio.stderr):
             raise InterlawError(NOTHING_IN_COMMON.format(layer=name, clusters=grams.num_clusters))
         energy, participation = estimates["energy"].value, estimates["participation_ratio"].value
         m2 = energy * (1 - participation / grams.dim)
-        m4 = fourth_moment(total.quarters(by=self.mean_square))
+        m4 = fourth_moment([G / by for G in total.quarters])
         spread = spread_over_bases(energy=energy, m2=m2, m4=m4, dim=grams.dim)
-        probes, shift = total.num_probes, heavy_shift(grams)
+        groups, probes, shift = len(grams.counts), total.num_probes, heavy_shift(grams)
         drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
         settings = {
             option: getattr(options, option) for option in ("positions", "center", "scale", "level", "rel_error")
@@ -209,40 +258,18 @@ class Gathered:
             num_samples=self.num_samples,
             target_met=self.target_met,
             model=options.name or type(self.places.model).__name__,
-            dtype=str(precision_of(self.places.model, options.dtype)).removeprefix("torch."),
+            dtype=str(_precision(self.places.model, options.dtype)).removeprefix("torch."),
             **estimates,
         )
         plain = options.interval == "jackknife"
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
 
 
-class Squares:
-    """The mean square of the outputs of a whole sample: one constant for every position, as the paper's code has it."""
-
-    def __init__(self) -> None:
-        self._sum, self._count = 0.0, 0
-        self._last: Batch | None = None
-
-    def add(self, y: Tensor, batch: Batch) -> None:
-        """Takes the outputs of a batch once, however many passes its probes need."""
-        if batch is not self._last:
-            self._last = batch
-            self._sum += float(y.detach().double().square().sum())
-            self._count += y.numel()
-
-    @property
-    def mean(self) -> float:
-        """The mean; 1 where nothing was taken."""
-        if self._count and not self._sum > 0:
-            raise InterlawError(ZEROS)
-        return self._sum / self._count if self._count else 1.0
-
-
 def gather(
     model: nn.Module,
     inputs: object,
-    options: Options,
     *,
+    options: Options,
     find: Callable[[Batch], list[Place]] | None = None,
     optional: bool = False,
     route: str | None = None,
@@ -257,93 +284,80 @@ def gather(
         optional: Whether places that cannot be measured are left out, rather than refused.
         route: "matrix" gathers G alone; the options' own when None.
     """
-    require_module(model)
-    totals: dict[str, Total] = {}
-    squares, view = Squares(), options.record
-    done, read, check_at = 0, 0, FIRST_CHECK
-    positions = options.positions or view.positions
-    batches, codes = _samples_of(model, inputs, options)
-    expected = max(codes) + 1 if codes else batches.expected
+    batches, view, totals = _batches(model, inputs, options), options.record, dict[str, Total]()
+    read, check_at, ended = 0, FIRST_CHECK, True
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
         ahead = iter(batches)
         first = next(ahead)
-        if find is not None:
-            named = find(first)
-        else:
-            named = [] if view.place is None else [view.place(model, first, options.layer)]
+        named = (find or partial(view.find, model, layer=options.layer))(first)
         stack.enter_context(frozen(model, options.dtype))
+        positions = options.positions or view.positions
         places = Places(model, named, optional=optional, last_only=positions == "last")
-        size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if places.kept else STEP)
+        size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if named else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
-        checked = require_sound(places, first, causal=view.with_targets, most=size)
-        places.survey(first, most=size)
-        seen = squares.add if options.scale == "rms" else None
-        outputs = readout(positions=positions, center=options.center, outputs=options.outputs, seen=seen)
+        try:
+            places.survey(first, most=size)
+        finally:  # what is wrong with the network is a better reason to refuse it than what the survey met
+            checked = require_sound(places, first, causal=view.with_targets, most=size)
 
-        def contributions() -> Iterator[dict[str, Contribution]]:
-            nonlocal read, checked
-            contribute = view.start(options, outputs)
+        def pieces() -> Iterator[Batch]:
+            nonlocal checked
             for batch in chain([first], ahead):
                 checked = checked or require_padding_unread(places, batch)
                 places.survey(batch, most=size)
-                for piece in batch.pieces(size):
-                    parts = contribute(places, piece)
-                    read += len(piece)
-                    if options.progress is not None:
-                        options.progress(read)
-                    yield parts
+                yield from batch.pieces(size)
 
-        for parts in contributions() if codes is None else grouped(contributions(), codes):
+        squared = options.scale == "rms"
+        outputs = Readout(positions=positions, center=options.center, outputs=options.outputs, squared=squared)
+        contribute = view.start(options, outputs)
+        for piece in pieces():
+            parts = contribute(places, piece)
+            read += len(piece)
+            if options.progress is not None:
+                options.progress(read)
             for name, part in parts.items():
                 if name not in totals:
-                    totals[name] = Total(part, expected=expected, route=route or options.route)
-                totals[name].add(part)
-            done += len(part.weights)
-            if options.rel_error is not None and done >= check_at:
-                if reached(totals, options):
+                    totals[name] = Total(expected=batches.expected, route=route or options.route)
+                totals[name].add(part, piece.groups)
+            if options.rel_error is not None and totals[name].done >= check_at:
+                if _are_precise(totals, options):
+                    ended = False
                     break
-                check_at = int(done * CHECK_GROWTH)
+                check_at = int(totals[name].done * CHECK_GROWTH)
+    for total in totals.values():
+        total.finish(whole=ended)
     return Gathered(
         options=options,
         places=places,
         totals=totals,
         inputs=batches.digest(read),
         num_samples=read,
-        mean_square=squares.mean,
-        target_met=None if options.rel_error is None else reached(totals, options),
+        mean_square=outputs.mean_square,
+        target_met=None if options.rel_error is None else _are_precise(totals, options),
     )
 
 
-def _samples_of(model: nn.Module, inputs: object, options: Options) -> tuple[Batches, list[int] | None]:
-    """The inputs in batches, groups one after another, and the group of each sample; None where each is a cluster."""
-    ordered, codes = (inputs, None) if options.groups is None else in_order(inputs, options.groups)
-    batches = Batches(
-        ordered,
+def _batches(model: nn.Module, inputs: object, options: Options) -> Batches:
+    """The inputs in batches, as the options ask for them."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
+    return Batches(
+        inputs,
         device=device_of(model),
         dtype=options.dtype,
         most=options.max_clusters,
+        groups=options.groups,
         with_targets=options.record.with_targets,
     )
-    return batches, codes and codes[: options.max_clusters]
 
 
-def divided(grams: Grams, by: float) -> Grams:
-    """K, H and traces of G / by."""
-    squared = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")
-    if not bool(grams.energy.isfinite().all()):
-        raise InterlawError(BEYOND)
-    return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by / by for name in squared})
-
-
-def reached(totals: dict[str, Total], options: Options) -> bool:
+def _are_precise(totals: dict[str, Total], options: Options) -> bool:
     """Whether the interval of every AOFE-ratio is as narrow as asked for."""
-    assert options.rel_error is not None
-    for total in totals.values():
-        grams = total.kept.grams()
-        if len(grams.counts) < LEAST_CLUSTERS:
-            return False
-        ratio = jackknife(grams, null=NULLS[options.record.null], level=options.level)["aofe_ratio"]
-        if max(ratio.high - ratio.value, ratio.value - ratio.low) > options.rel_error * abs(ratio.value):
-            return False
-    return True
+    null, rel_error = NULLS[options.record.null], options.rel_error or 0.0
+    return all(total.is_precise(rel_error, null=null, level=options.level) for total in totals.values())
+
+
+def _precision(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
+    """Of the derivatives."""
+    return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype

@@ -19,7 +19,7 @@ VIEWS: Registry[View] = Registry(
         "bottleneck": "interlaw.interaction.bottleneck:BOTTLENECK",
         "projected": "interlaw.interaction.output_side:PROJECTED",
         "output": "interlaw.interaction.output_side:OUTPUT",
-        "token": "interlaw.interaction.token_view:TOKEN",
+        "token": "interlaw.interaction.views:TOKEN",
     },
 )
 """An installed package adds a view by an entry point of this group."""

@@ -8,24 +8,18 @@ inputs, so that W^T W = E E^T (V x V), which is never formed: its functionals fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from interlaw.charted import Charted
-from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch, Batches
-from interlaw.interaction.flow import Gathered, gather
-from interlaw.interaction.grams import haar_null
-from interlaw.interaction.known_views import VIEWS
-from interlaw.interaction.layout import Place
-from interlaw.interaction.matrix import Energies, energies_from
-from interlaw.interaction.network import device_of, explained, find_layers, kernel_of, layer_place
-from interlaw.interaction.options import MeasureOptions, options_from
+from interlaw.interaction.batches import Batches, device_of
+from interlaw.interaction.matrix import Energies
+from interlaw.interaction.network import explained, find_layers, kernel_of
 from interlaw.interaction.result import Interaction
 from interlaw.size import counted
 
@@ -118,130 +112,6 @@ class Layers(Charted, tuple[LayerInteraction, ...]):
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
         return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
-
-
-def measure_layers(
-    model: nn.Module, inputs: object, *, layers: Sequence[str] | None = None, **options: Unpack[MeasureOptions]
-) -> Layers:
-    """Measures every linear, convolution and embedding layer from the same forward and backward passes.
-
-    Layers that the outputs do not depend on, that do not run once in a forward pass, or whose input has no part for
-    each sample (a table of positions, an expert's tokens) are left out: `left_out` of the result says why.
-
-    Args:
-        model: The network.
-        inputs: As in `measure`.
-        layers: Names of the modules; all of the known kinds when None.
-        **options: As in `measure`, without `layer`; `view` is "input" for J^T J of the outputs, "loss" for gradients of
-            the summed next-token loss.
-
-    Raises:
-        InterlawError: No layer can be measured, one of `layers` cannot, another view, or what `measure` raises.
-
-    Example:
-        >>> import torch
-        >>> linear = torch.nn.Linear(3, 4, bias=False)
-        >>> (layer,) = measure_layers(torch.nn.Sequential(linear), torch.randn(5, 3))
-        >>> round(layer.nfa, 4)  # for a linear network G is W^T W
-        1.0
-    """
-    asked = options_from(options, without=("layer",))
-    if not asked.record.layers:
-        known = " or ".join(repr(name) for name, view in VIEWS.everything().items() if view.layers)
-        raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
-
-    def find(batch: Batch) -> list[Place]:
-        return [layer_place(*named) for named in find_layers(model, layers).items()]
-
-    gathered = gather(model, inputs, asked, find=find, optional=layers is None)
-    places = gathered.places
-    places.leave_out({name: "its derivative is all zeros" for name in places.kept if gathered.is_flat(name)})
-    weights = {name: kernel_of(place.module) for name, place in places.kept.items()}
-    places.leave_out(
-        {name: "its weights are all zeros" for name, W in weights.items() if W is None or not bool(W.any())}
-    )
-    results = [gathered.result(name) for name in places.kept]
-    unknown = {} if layers else _unknown_kinds(model, {*places.kept, *places.left_out})
-    return Layers([_row(gathered, result) for result in results], left_out={**places.left_out, **unknown})
-
-
-def _unknown_kinds(model: nn.Module, chosen: set[str]) -> dict[str, str]:
-    """Matrices that are in no layer of a known kind, such as the fused weights of experts, and why they have no row."""
-    reasons = {}
-    for name, module in model.named_modules():
-        matrices = [p for p in module.parameters(recurse=False) if p.dim() > 1]
-        if matrices and name not in chosen:
-            what = "a table of positions" if isinstance(module, nn.Embedding) else f"a {type(module).__name__}"
-            count = sum(p.numel() for p in matrices)
-            reasons[name or type(module).__name__] = (
-                f"its {count:,} weights are those of {what}, which is no linear, convolution or token embedding layer"
-            )
-    return reasons
-
-
-def _row(gathered: Gathered, interaction: Interaction) -> LayerInteraction:
-    """One row: interaction from K and H, superposition from the weights, agreement from both."""
-    name = interaction.layer
-    module = gathered.places.kept[name].module
-    assert module is not None
-    nfa, centered = agreement(module, gathered.totals[name].kept.mean())
-    return LayerInteraction(
-        name=name,
-        kind=type(module).__name__,
-        interaction=interaction,
-        superposition=superposition(module),
-        nfa=nfa,
-        nfa_centered=centered,
-    )
-
-
-def superposition(module: nn.Module) -> Energies:
-    """Energies of W^T W, of E E^T for an embedding.
-
-    Example:
-        >>> import torch
-        >>> layer = torch.nn.Linear(2, 2)
-        >>> with torch.no_grad():
-        ...     _ = layer.weight.copy_(torch.eye(2))
-        >>> superposition(layer).aofe  # two features, a direction each
-        0.0
-    """
-    W = kernel_of(module)
-    assert W is not None
-    W = W.double()
-    C = W.T @ W
-    diagonal = W.square().sum(1) if isinstance(module, nn.Embedding) else C.diagonal()
-    # Energy and trace of E E^T are those of E^T E: both have the same eigenvalues.
-    return energies_from(C.square().sum(), diagonal.square().sum(), C.trace(), dim=len(diagonal), null=haar_null)
-
-
-def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:
-    """Cosine of W^T W and G, plain and after the mean entry of each is taken away.
-
-    For an embedding G is taken at its output, and E E^T is compared with E G E^T, the AGOP at one-hot inputs.
-
-    Source: Radhakrishnan et al. 2022, arXiv 2212.13881 (the ansatz, and correlation as its measure).
-    """
-    W = kernel_of(module)
-    assert W is not None
-    W, G = W.double(), G.double()
-    if not isinstance(module, nn.Embedding):
-        first, second = W.T @ W, G
-        products = (first * second).sum(), first.square().sum(), second.square().sum()
-        sums, size = (first.sum(), second.sum()), first.numel()
-    else:
-        C, total = W.T @ W, W.sum(0)
-        CG = C @ G
-        # <E E^T, E G E^T> = tr(C C G) and ||E G E^T||^2 = tr(C G C G); sums of entries are 1^T E . E^T 1.
-        products = (CG * C).sum(), C.square().sum(), (CG * CG.T).sum()
-        sums, size = (total @ total, total @ G @ total), len(W) ** 2
-    plain = products[0] / (products[1] * products[2]).sqrt()
-    inner, *squares = (
-        product - a * b / size for product, a, b in zip(products, (sums[0], *sums), (sums[1], *sums), strict=True)
-    )
-    spread = (squares[0] * squares[1]).clamp(min=0).sqrt()
-    # One coordinate has no spread of entries: the correlation is undefined and reads 0.
-    return float(plain), float(inner / spread) if float(spread) > 0 else 0.0
 
 
 def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = None) -> list[dict[str, Any]]:

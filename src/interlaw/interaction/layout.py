@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -38,6 +40,24 @@ class Place:
     module: nn.Module | None = None
     output: bool = False
     columns: Callable[[Tensor], Tensor] = by_position
+
+
+def layer_place(name: str, module: nn.Module) -> Place:
+    """What a layer's weights act on: its input; the output of an embedding, and a convolution's patches."""
+    if isinstance(module, CONVOLUTIONS):
+        return Place(name=name, module=module, output=True, columns=partial(by_patch, module))
+    return Place(name=name, module=module, output=isinstance(module, nn.Embedding), columns=by_last_axis)
+
+
+def by_last_axis(g: Tensor) -> Tensor:
+    """A gradient at a linear layer or a table as columns (n, D, positions), D what its weights act on."""
+    return g.reshape(len(g), -1, g.shape[-1]).mT
+
+
+def by_patch(conv: Any, g: Tensor) -> Tensor:
+    """A gradient at a convolution's output as columns at its patches, (n, C_in * kernel, patches)."""
+    columns: Tensor = conv.weight.detach().flatten(1).T.to(g.dtype) @ g.flatten(2)
+    return columns
 
 
 Arrange = Callable[[Tensor, int], Tensor | None]

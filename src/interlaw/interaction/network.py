@@ -10,7 +10,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from itertools import chain
 from typing import Any
 from unittest import mock
@@ -20,8 +19,10 @@ from torch import Tensor, nn
 from torch.utils import checkpoint
 
 from interlaw.errors import InterlawError, did_you_mean, one_line
-from interlaw.interaction.batches import Batch, real_names
-from interlaw.interaction.layout import CONVOLUTIONS, Place
+from interlaw.interaction.batches import Batch, device_of, real_names
+from interlaw.interaction.grams import haar_null
+from interlaw.interaction.layout import Place
+from interlaw.interaction.matrix import Energies, energies_from
 
 # what torch says -> what the user reads
 CURES = {
@@ -54,24 +55,7 @@ CURES = {
 }
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's weights are; the CPU for a model without any."""
-    tensor = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if tensor is None else tensor.device
-
-
-def precision_of(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
-    """Precision of the derivatives."""
-    return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype
-
-
-def require_module(model: object) -> None:
-    """Refuses what cannot be measured at all, such as a name or a path."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")
-
-
-def find_place(model: nn.Module, batch: Batch, layer: str | None) -> Place:
+def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
     """The place of a measurement: a named module's input, else the input, else the embeddings of integer input.
 
     `layer` is a name as in `model.named_modules()`; "embeddings" and "input" name the other two places.
@@ -114,24 +98,6 @@ def token_table(model: nn.Module) -> nn.Module | None:
     return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
 
 
-def layer_place(name: str, module: nn.Module) -> Place:
-    """What a layer's weights act on: its input; the output of an embedding, and a convolution's patches."""
-    if isinstance(module, CONVOLUTIONS):
-        return Place(name=name, module=module, output=True, columns=partial(by_patch, module))
-    return Place(name=name, module=module, output=isinstance(module, nn.Embedding), columns=by_last_axis)
-
-
-def by_last_axis(g: Tensor) -> Tensor:
-    """A gradient at a linear layer or a table as columns (n, D, positions), D what its weights act on."""
-    return g.reshape(len(g), -1, g.shape[-1]).mT
-
-
-def by_patch(conv: Any, g: Tensor) -> Tensor:
-    """A gradient at a convolution's output as columns at its patches, (n, C_in * kernel, patches)."""
-    columns: Tensor = conv.weight.detach().flatten(1).T.to(g.dtype) @ g.flatten(2)
-    return columns
-
-
 def find_layers(model: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
     """Linear, convolution and embedding layers by name; all of them when None."""
     known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
@@ -161,6 +127,69 @@ def kernel_of(module: nn.Module | None) -> Tensor | None:
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups == 1:
         return weight.detach().flatten(1)
     return None
+
+
+def unknown_kinds(model: nn.Module, chosen: set[str]) -> dict[str, str]:
+    """Matrices that are in no layer of a known kind, such as the fused weights of experts, and why they have no row."""
+    reasons = {}
+    for name, module in model.named_modules():
+        matrices = [p for p in module.parameters(recurse=False) if p.dim() > 1]
+        if matrices and name not in chosen:
+            what = "a table of positions" if isinstance(module, nn.Embedding) else f"a {type(module).__name__}"
+            count = sum(p.numel() for p in matrices)
+            reasons[name or type(module).__name__] = (
+                f"its {count:,} weights are those of {what}, which is no linear, convolution or token embedding layer"
+            )
+    return reasons
+
+
+def superposition(module: nn.Module) -> Energies:
+    """Energies of W^T W, of E E^T for an embedding.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(2, 2)
+        >>> with torch.no_grad():
+        ...     _ = layer.weight.copy_(torch.eye(2))
+        >>> superposition(layer).aofe  # two features, a direction each
+        0.0
+    """
+    W = kernel_of(module)
+    assert W is not None
+    W = W.double()
+    C = W.T @ W
+    diagonal = W.square().sum(1) if isinstance(module, nn.Embedding) else C.diagonal()
+    # Energy and trace of E E^T are those of E^T E: both have the same eigenvalues.
+    return energies_from(C.square().sum(), diagonal.square().sum(), C.trace(), dim=len(diagonal), null=haar_null)
+
+
+def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:
+    """Cosine of W^T W and G, plain and after the mean entry of each is taken away.
+
+    For an embedding G is taken at its output, and E E^T is compared with E G E^T, the AGOP at one-hot inputs.
+
+    Source: Radhakrishnan et al. 2022, arXiv 2212.13881 (the ansatz, and correlation as its measure).
+    """
+    W = kernel_of(module)
+    assert W is not None
+    W, G = W.double(), G.double()
+    if not isinstance(module, nn.Embedding):
+        first, second = W.T @ W, G
+        products = (first * second).sum(), first.square().sum(), second.square().sum()
+        sums, size = (first.sum(), second.sum()), first.numel()
+    else:
+        C, total = W.T @ W, W.sum(0)
+        CG = C @ G
+        # <E E^T, E G E^T> = tr(C C G) and ||E G E^T||^2 = tr(C G C G); sums of entries are 1^T E . E^T 1.
+        products = (CG * C).sum(), C.square().sum(), (CG * CG.T).sum()
+        sums, size = (total @ total, total @ G @ total), len(W) ** 2
+    plain = products[0] / (products[1] * products[2]).sqrt()
+    inner, *squares = (
+        product - a * b / size for product, a, b in zip(products, (sums[0], *sums), (sums[1], *sums), strict=True)
+    )
+    spread = (squares[0] * squares[1]).clamp(min=0).sqrt()
+    # One coordinate has no spread of entries: the correlation is undefined and reads 0.
+    return float(plain), float(inner / spread) if float(spread) > 0 else 0.0
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 import torch
 from torch import nn
@@ -27,13 +27,21 @@ Contribute = Callable[[Places, Batch], dict[str, Contribution]]
 """A view at work: batches in order, what they add at every place out; it may remember what it has seen."""
 
 
+@runtime_checkable
+class FindPlace(Protocol):
+    """From a model, a batch and the option `layer` to where h lives."""
+
+    def __call__(self, model: nn.Module, batch: Batch, /, *, layer: str | None) -> Place:
+        """The place."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
     """One answer to which matrix G is meant; `VIEWS` holds them by name.
 
     Attributes:
         start: From the options, and the outputs that they read, to what makes contributions of batches.
-        place: Where h lives, from the model, a batch and the option `layer`; None where nothing is differentiated.
+        place: Where h lives; None where nothing is differentiated.
         null: The ratio by chance, a name in `NULLS`.
         positions: Which outputs of sequences count unless the options say so: "all" or the "last".
         useless: Options that mean nothing to it.
@@ -47,13 +55,17 @@ class View:
     """
 
     start: Callable[[Options, Outputs], Contribute]
-    place: Callable[[nn.Module, Batch, str | None], Place] | None = find_place
+    place: FindPlace | None = find_place
     null: str = "haar"
     positions: str = "all"
     useless: tuple[str, ...] = ()
     with_targets: bool = False
     layers: bool = False
     cost: float = 1.0
+
+    def find(self, model: nn.Module, batch: Batch, *, layer: str | None) -> list[Place]:
+        """Its place in a model, where it has one."""
+        return [] if self.place is None else [self.place(model, batch, layer=layer)]
 
 
 class MatrixOptions(TypedDict, total=False):

@@ -38,6 +38,8 @@ NOT_FINITE = (
     "with dtype=torch.float32"
 )
 
+ZEROS = "expected outputs to divide by their root mean square, found all zeros; leave scale out"
+
 Edit = Callable[[Place, Tensor], Tensor]
 Outputs = Callable[[Any, Batch], Tensor]
 Cotangents = Callable[[Tensor], Iterable[Tensor]]
@@ -137,7 +139,7 @@ class Places:
             return
         seen: dict[str, list[Tensor]] = {}
         # All outputs, even where a view reads a part of them: they depend on the same samples.
-        for gradients in self.gradients(few, lambda output, _: output_tensor(output), _halves, arranged=False):
+        for gradients in self.gradients(few, EVERY_OUTPUT, _halves, arranged=False):
             for name, g in gradients.items():
                 seen.setdefault(name, []).append(g)
         reasons = {}
@@ -318,34 +320,48 @@ def named_output(output: Any, name: str) -> Any:
     return output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
 
 
-def readout(
-    *, positions: str, center: bool, outputs: Sequence[int] | None, seen: Callable[[Tensor, Batch], None] | None
-) -> Outputs:
+class Readout:
     """From what a model returns to the outputs y (n, C) that are differentiated, one row a cluster.
 
     Args:
         positions: For outputs (n, T, C): "last" or "all".
         center: Subtract from each position's outputs their mean.
         outputs: Indices of those that count; all when None.
-        seen: Told of the outputs before some are chosen, padding left out.
+        squared: Whether the mean square of the outputs is kept, padding left out, before some are chosen.
     """
 
-    def read(output: Any, batch: Batch) -> Tensor:
+    def __init__(self, *, positions: str, center: bool, outputs: Sequence[int] | None, squared: bool) -> None:
+        self._positions, self._center, self._outputs, self._squared = positions, center, outputs, squared
+        self._sum, self._count = 0.0, 0
+        self._last: Batch | None = None
+
+    def __call__(self, output: Any, batch: Batch) -> Tensor:
+        """Y of a batch."""
         y, mask = output_tensor(output), batch.mask
-        if y.dim() >= 3 and positions == "last":
+        if y.dim() >= 3 and self._positions == "last":
             y = _last(y, mask)
         real = mask.bool() if y.dim() == 3 and mask is not None and mask.shape == y.shape[:2] else None
-        if center:
+        if self._center:
             y = y - y.mean(-1, keepdim=True)
-        if seen is not None:
-            seen(y if real is None else y[real], batch)
-        if outputs is not None:
-            y = y[..., _chosen(outputs, y.shape[-1])]
+        if self._squared and batch is not self._last:  # once, however many passes its probes need
+            counted, self._last = y if real is None else y[real], batch
+            self._sum += float(counted.detach().double().square().sum())
+            self._count += counted.numel()
+        if self._outputs is not None:
+            y = y[..., _chosen(self._outputs, y.shape[-1])]
         if real is not None:
             y = y * real[:, :, None].to(y.dtype)
         return y.flatten(1) if y.dim() > 1 else y[:, None]
 
-    return read
+    @property
+    def mean_square(self) -> float:
+        """One constant for the whole sample, as the paper's code has it; 1 where it is not kept."""
+        if self._count and not self._sum > 0:
+            raise InterlawError(ZEROS)
+        return self._sum / self._count if self._count else 1.0
+
+
+EVERY_OUTPUT = Readout(positions="all", center=False, outputs=None, squared=False)
 
 
 def _last(y: Tensor, mask: Tensor | None) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.coactivation import CoactivationAccumulator, coactivation_cost
-from interlaw.interaction.grams import SUMS, Grams, Slices, grams_from
+from interlaw.interaction.grams import LEAST_CLUSTERS, SUMS, Grams, Null, Slices, grams_from, jackknife
 
 DENSE_GROUPS = 256  # on the dense route, each a D x D matrix: Student's quantile has long settled by then
 # Fewer groups than this make the interval of the dense route wide: the Gram route is taken then.
@@ -27,6 +28,8 @@ DENSE_BYTES = 2**28
 CHUNK_ELEMENTS = 2**25
 # Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
 EXPECTED_CLUSTERS = 512
+SQUARED = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")  # of `Grams`: they grow as G squared
+BEYOND = "expected derivatives whose squares the precision can hold, found larger ones; use dtype=torch.float64"
 MOST_MULTIPLIED = 256  # coordinates of matrices that are multiplied for the spread over bases, which is small beyond
 
 
@@ -269,43 +272,89 @@ class Total:
     """What batches add to G at one place, by the cheaper route: chosen for the clusters expected, again as more come.
 
     Args:
-        part: The first contribution; it is not added.
         expected: Number of clusters, where it is known.
         route: The route where it is given: "gram", "dense" or "matrix".
+
+    Attributes:
+        done: Clusters added so far.
+        num_probes: Random vectors per cluster.
+        quarters: G of every fourth group, four times, once `finish` was called: independent estimates; none of few
+            groups or many coordinates.
     """
 
-    def __init__(self, part: Contribution, *, expected: int | None, route: str | None) -> None:
-        self._free = route is None
-        self._done, self._choose_at = 0, EXPECTED_CLUSTERS
-        self.num_probes = 0
-        chosen = route or _cheaper(expected or EXPECTED_CLUSTERS, part)
-        self.kept = _empty(chosen, part)
+    def __init__(self, *, expected: int | None, route: str | None) -> None:
+        self._expected, self._route = expected or EXPECTED_CLUSTERS, route
+        self._choose_at = EXPECTED_CLUSTERS
+        self._kept: Accumulator | None = None
+        self._waiting: tuple[Contribution, list[int]] | None = None
+        self.done = self.num_probes = 0
+        self.quarters: list[Tensor] = []
 
-    def add(self, part: Contribution) -> None:
-        """Adds a contribution of either form."""
-        if part.dim != self.kept.dim:
+    def add(self, part: Contribution, groups: Tensor | None = None) -> None:
+        """Adds a contribution of either form; of groups those that are whole, as the next one begins."""
+        if groups is None:
+            self._add(part)
+            return
+        labels = groups.tolist()
+        if self._waiting is not None:
+            part, labels = self._waiting[0].followed_by(part), self._waiting[1] + labels
+        *runs, _ = (len(list(run)) for _, run in groupby(labels))
+        whole = sum(runs)
+        if runs:
+            self._add(part.take(0, whole).pooled(runs))
+        self._waiting = part.take(whole, None), labels[whole:]
+
+    def finish(self, *, whole: bool) -> None:
+        """Keeps the quarters; the last group, which no other follows, is added if it is whole."""
+        if self._waiting is not None and whole:
+            part, labels = self._waiting
+            self._add(part.pooled([len(labels)]))
+        if self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= 4:
+            self.quarters = [self.kept.mean(every=4, start=start) for start in range(4)]
+
+    def _add(self, part: Contribution) -> None:
+        """Adds a contribution of whole clusters."""
+        if self._kept is None:
+            self._kept = _empty(self._route or _cheaper(self._expected, part), part)
+        if part.dim != self._kept.dim:
             raise InterlawError(
-                f"expected {self.kept.dim} coordinates in every batch, found {part.dim}; cut the sequences to one "
+                f"expected {self._kept.dim} coordinates in every batch, found {part.dim}; cut the sequences to one "
                 "length"
             )
         if part.are_matrices:
-            assert isinstance(self.kept, DenseAccumulator)
-            self.kept.add_matrices(part.content, part.weights)
+            assert isinstance(self._kept, DenseAccumulator)
+            self._kept.add_matrices(part.content, part.weights)
         else:
-            self.kept.add(part.content, part.weights)
+            self._kept.add(part.content, part.weights)
         self.num_probes = part.num_probes
-        self._done += len(part.weights)
-        if self._free and self._done >= self._choose_at:
-            self._choose_at = 2 * self._done  # should as many follow as there were
-            if isinstance(self.kept, GramAccumulator) and _cheaper(self._choose_at, part) == "dense":
+        self.done += len(part.weights)
+        if self._route is None and self.done >= self._choose_at:
+            self._choose_at = 2 * self.done  # should as many follow as there were
+            if isinstance(self._kept, GramAccumulator) and _cheaper(self._choose_at, part) == "dense":
                 dense = _empty("dense", part)
-                self.kept.hand_over(dense)
-                self.kept = dense
+                self._kept.hand_over(dense)
+                self._kept = dense
 
-    def quarters(self, *, by: float) -> list[Tensor]:
-        """G / by of every fourth group, four times: independent estimates; none of few groups or many coordinates."""
-        enough = self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= 4
-        return [self.kept.mean(every=4, start=start) / by for start in range(4)] if enough else []
+    @property
+    def kept(self) -> Accumulator:
+        """What was added, by its route."""
+        assert self._kept is not None
+        return self._kept
+
+    def grams(self, *, by: float) -> Grams:
+        """K, H and traces of G / by."""
+        grams = self.kept.grams()
+        if not bool(grams.energy.isfinite().all()):
+            raise InterlawError(BEYOND)
+        return replace(grams, trace=grams.trace / by, **{name: getattr(grams, name) / by / by for name in SQUARED})
+
+    def is_precise(self, rel_error: float, *, null: Null, level: float) -> bool:
+        """Whether the interval of the AOFE-ratio reaches at most this fraction of it to either side."""
+        grams = self.kept.grams()
+        if len(grams.counts) < LEAST_CLUSTERS:
+            return False
+        ratio = jackknife(grams, null=null, level=level)["aofe_ratio"]
+        return max(ratio.high - ratio.value, ratio.value - ratio.low) <= rel_error * abs(ratio.value)
 
 
 def _cheaper(num_clusters: int, part: Contribution) -> str:

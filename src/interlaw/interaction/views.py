@@ -1,4 +1,4 @@
-"""The views of the input side, G = E[J^T J]: `input`, `patch`, `convolution` and `loss`.
+"""The views of the input side, G = E[J^T J]: `input`, `patch`, `convolution`, `loss` and `token`.
 
 Legend: J = dy/dh the Jacobian of the outputs y (C) at the activation h; r random signs with E[r r^T] = I, so that
 E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
@@ -17,14 +17,17 @@ from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch, real_input
-from interlaw.interaction.layout import CONVOLUTIONS, Place
-from interlaw.interaction.network import layer_place
+from interlaw.interaction.layout import CONVOLUTIONS, Place, layer_place
+from interlaw.interaction.network import find_place
 from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Outputs, Places, named_output, output_tensor
 from interlaw.interaction.routes import Contribution
 
 # As many exact gradients as a batch of them costs about what the Gram matrices of one probe each would.
 EXACT_OUTPUTS = 64
+
+# Coordinates of all clusters that are unfolded at once: enough for fast products, little beside the activations.
+SLICE_COORDINATES = 2**14
 
 OF_OUTPUTS = ("probes", "positions", "outputs", "center", "scale")
 """Options about the outputs whose Jacobian is taken; a loss and a closed form have no choice of them."""
@@ -140,7 +143,7 @@ def losses(output: Any, batch: Batch) -> Tensor:
     return each.view(targets.shape).sum(1)
 
 
-def patches_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
+def patches_of(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
     """The input of the model (of the named convolution where there is a name), its gradient cut into patches.
 
     It is cut as the named convolution (the model's first one when None) cuts an image, with zeros past the border.
@@ -162,7 +165,7 @@ def patches_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
     return Place(name=name, module=None if layer is None else conv, columns=partial(_unfolded, conv, each))
 
 
-def convolution_of(model: nn.Module, batch: Batch, layer: str | None) -> Place:
+def convolution_of(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
     """The patches (C_in * kernel) that the named convolution is fed, the model's first one when None.
 
     The gradient at a patch is W^T delta with delta the gradient at the convolution's output there; for a linear
@@ -249,7 +252,56 @@ def ones(like: Tensor) -> Tensor:
     return torch.ones(len(like), dtype=torch.float64, device=like.device)
 
 
+def token_view(options: Options, read: Outputs) -> Contribute:
+    """Kept per sequence is the gradient g at the embeddings; its coordinates are the rows of the table times g."""
+    draw = cotangents_of(options)
+
+    def contribute(places: Places, batch: Batch) -> dict[str, Contribution]:
+        (place,) = places.kept.values()
+        assert place.module is not None
+        probes = 0
+
+        def cotangents(y: Tensor) -> Iterable[Tensor]:
+            nonlocal probes
+            drawn, _, probes = draw(y)
+            return drawn
+
+        gradients = [found[place.name] for found in places.gradients(batch, read, cotangents)]
+        stored = torch.stack([g.flatten(1) for g in gradients], 2)
+        table = embedding_table(place.module)
+        time, width = gradients[0].shape[1:]
+        step = max(1, SLICE_COORDINATES // len(table))
+
+        def slices(compact: Tensor) -> Iterator[Tensor]:
+            by_position = compact.reshape(len(compact), time, width, -1)
+            for start in range(0, time, step):
+                # (n, t, width, r) and (V, width) -> (n, t * V, r)
+                piece = torch.einsum("ntwr,vw->ntvr", by_position[:, start : start + step], table.to(compact))
+                yield piece.flatten(1, 2)
+
+        dim = time * len(table)
+        part = Contribution(content=stored, weights=ones(stored), dim=dim, num_probes=probes, slices=slices)
+        return {place.name: part}
+
+    return contribute
+
+
+def at_embeddings(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
+    """The token embeddings, also where the batch holds real numbers."""
+    return find_place(model, batch, layer="embeddings")
+
+
+def embedding_table(module: nn.Module) -> Tensor:
+    """What the embedding module makes of every token id, scaling included: (V, width)."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor):
+        raise InterlawError(f"the token view needs an embedding table, {type(module).__name__} has no weight")
+    table: Tensor = module(torch.arange(len(weight), device=weight.device)).detach()
+    return table
+
+
 INPUT = View(start=input_view, layers=True)
 LOSS = View(start=loss_view, with_targets=True, layers=True, useless=OF_OUTPUTS)
 PATCH = View(start=input_view, place=patches_of)
 CONVOLUTION = View(start=input_view, place=convolution_of)
+TOKEN = View(start=token_view, place=at_embeddings, positions="last", useless=("layer",))
