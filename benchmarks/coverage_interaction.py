@@ -123,7 +123,7 @@ def plain_jackknife(samples: Tensor) -> Ends:
 def own_jackknife(samples: Tensor) -> Ends:
     """The package's default."""
     values, reaches = with_reaches(samples)
-    return {name: interval(name, values, reaches) for name in QUANTITIES}
+    return {name: interval(name, values, reaches=reaches) for name in QUANTITIES}
 
 
 def with_reaches(samples: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -147,7 +147,7 @@ def test_without_a_derivative_samples_cannot_be_told_from_tokens() -> None:
 
 def lone(module: nn.Module, h: Tensor) -> Tensor:
     place = Place(name="here", module=module)
-    return Places(module, [place]).samples_first(place, h, 1)
+    return Places(module, [place]).samples_first(place, h, n=1)
 
 
 def test_shapes_of_a_lone_sample() -> None:

@@ -57,7 +57,7 @@ def test_haar_null_is_the_mean_ratio_over_random_bases() -> None:
         G = Q @ np.diag(spectrum) @ Q.T
         ratios.append(1 - (np.diag(G) ** 2).sum() / (G**2).sum())
     energy, squared = (spectrum**2).sum(), spectrum.sum() ** 2
-    null = float(haar_null(6, torch.tensor(energy), torch.tensor(squared)))
+    null = float(haar_null(torch.tensor(energy), torch.tensor(squared), dim=6))
     assert null == pytest.approx(np.mean(ratios), abs=3 * np.std(ratios) / math.sqrt(4000))
 
 
@@ -83,5 +83,5 @@ def test_projected_null_recovers_the_rank_before_projection(rotated: bool) -> No
 
 def test_projected_null_of_one_output_is_zero_and_rank_is_at_least_one() -> None:
     one = torch.tensor(4.0)
-    assert float(projected_null(1, one, one)) == 0
-    assert float(projected_null(3, one, one)) == pytest.approx(2 / 5)
+    assert float(projected_null(one, one, dim=1)) == 0
+    assert float(projected_null(one, one, dim=3)) == pytest.approx(2 / 5)

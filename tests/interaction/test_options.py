@@ -88,7 +88,7 @@ def test_a_view_is_added_from_outside_by_one_line() -> None:
     """The gradient of the summed outputs, one vector a sample."""
 
     def summed(options: Options, _: Any) -> Callable[[Any, Any], dict[str, Any]]:
-        return InputSide(options, lambda output, batch: output.sum(1), lambda y: ([torch.ones_like(y)], 1, 0))
+        return InputSide(options, lambda output, batch: output.sum(1), draw=lambda y: ([torch.ones_like(y)], 1, 0))
 
     VIEWS["summed"] = View(start=summed, useless=("probes",), layers=True)
     try:

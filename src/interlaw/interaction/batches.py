@@ -101,7 +101,7 @@ class Batches:
         with_targets: Each batch becomes its tokens but the last, and the token after each as its target.
 
     Attributes:
-        expected: How many clusters there will be; None where only reading tells.
+        expected: How many clusters there will be; None where only reading shows it.
 
     Example:
         >>> import torch
@@ -123,7 +123,9 @@ class Batches:
         groups: object = None,
         with_targets: bool = False,
     ) -> None:
-        self._inputs, self._groups = (inputs, None) if groups is None else _in_order(inputs, group_codes(groups), most)
+        self._inputs, self._groups = (
+            (inputs, None) if groups is None else _in_order(inputs, group_codes(groups), most=most)
+        )
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
         self.expected = min(counts, default=None) if self._groups is None else int(self._groups[-1]) + 1
@@ -246,7 +248,7 @@ def group_codes(groups: object) -> list[int]:
     return [known.setdefault(label, len(known)) for label in labels]
 
 
-def _in_order(inputs: object, codes: list[int], most: int | None) -> tuple[object, Tensor]:
+def _in_order(inputs: object, codes: list[int], *, most: int | None) -> tuple[object, Tensor]:
     """The samples of a group after each other, where all are there, and the number of each sample's group."""
     order = sorted(range(len(codes)), key=codes.__getitem__)
     ordered = torch.tensor(sorted(codes)[:most])

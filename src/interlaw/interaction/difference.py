@@ -123,6 +123,7 @@ def same_clusters(a: Interaction, b: Interaction) -> bool:
 
 def _short(one: Interaction) -> str:
     """A few characters of the digest of the inputs, and how they were grouped."""
+    # 8 of 64 characters: two inputs share them once in four billion pairs
     return f"{(one.inputs or 'unknown')[:8]} ({one.num_clusters} in {one.num_groups} groups)"
 
 
@@ -141,7 +142,7 @@ class LayersDifference:
     level: float
 
     def count(self) -> tuple[int, int, int]:
-        """Layers where a is larger, where b is, and where neither can be told to be."""
+        """Layers where a is larger, where b is, and where neither is known to be."""
         larger = sum(one.low > 0 for one in self.layers.values())
         smaller = sum(one.high < 0 for one in self.layers.values())
         return larger, smaller, len(self.layers) - larger - smaller
@@ -160,8 +161,8 @@ def compare_layers(a: Layers, b: Layers, *, level: float = LEVEL) -> LayersDiffe
 
     The mean's error comes from leaving out one group of samples in all layers at once, since layers share their
     samples. As in a measurement's `excess`, intervals also hold the spread over random bases: two networks that differ
-    in their seed alone are told apart no more often than the level says. Layers are compared one by one where both
-    networks have the same names; else there is no telling which belongs to which.
+    in their seed alone differ no more often than the level says. Layers are compared one by one where both
+    networks have the same names; else it is not known which belongs to which.
 
     Args:
         a: The layers of a network.
@@ -175,8 +176,8 @@ def compare_layers(a: Layers, b: Layers, *, level: float = LEVEL) -> LayersDiffe
         >>> import torch
         >>> from interlaw.interaction import measure_layers
         >>> x = torch.randn(16, 3)
-        >>> found = measure_layers(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh()), x)
-        >>> compare_layers(found, found).mean.value
+        >>> layers = measure_layers(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh()), x)
+        >>> compare_layers(layers, layers).mean.value
         0.0
 
     Source: Welch 1947 (degrees of freedom of independent samples).
@@ -186,13 +187,14 @@ def compare_layers(a: Layers, b: Layers, *, level: float = LEVEL) -> LayersDiffe
     together = 1 - (1 - level) / len(a)
     alike = {row.name for row in a} | set(a.left_out) == {row.name for row in b} | set(b.left_out)
     others = {row.name: row.interaction for row in b} if alike else {}
-    found = {}
+    differences = {}
     for row in a:
         other = others.get(row.name)
         if other is not None:
             paired = same_clusters(row.interaction, other)
-            found[row.name] = compare(row.interaction, other, paired=paired, across=True, level=together)["excess"]
-    return LayersDifference(mean=_mean_difference(a, b, level=level), layers=found, level=level)
+            compared = compare(row.interaction, other, paired=paired, across=True, level=together)
+            differences[row.name] = compared["excess"]
+    return LayersDifference(mean=_mean_difference(a, b, level=level), layers=differences, level=level)
 
 
 def _mean_difference(a: Layers, b: Layers, *, level: float) -> Estimate:
@@ -206,11 +208,12 @@ def _mean_difference(a: Layers, b: Layers, *, level: float) -> Estimate:
     means = [fmean(row.interaction.excess_ratio for row in side) for side in (a, b)]
     # at its largest, as if all layers of a network had one basis
     bases = math.hypot(*(fmean(row.interaction.basis_spread or 0.0 for row in side) for side in (a, b)))
-    return _difference(means[0] - means[1], *error, bases=bases, level=level)
+    return _difference(means[0] - means[1], error, bases=bases, level=level)
 
 
-def _difference(value: float, stderr: float, degrees: float, *, bases: float, level: float) -> Estimate:
+def _difference(value: float, error: tuple[float, float], *, bases: float, level: float) -> Estimate:
     """A difference with Student's interval, which also holds a spread over bases."""
+    stderr, degrees = error
     reach = student_quantile(0.5 + level / 2, degrees=degrees) * stderr
     plain = Estimate(value=value, stderr=stderr, low=value - reach, high=value + reach)
     return widened(plain, bases, level=level) if bases else plain

@@ -284,7 +284,7 @@ def gather(
         optional: Whether places that cannot be measured are left out, rather than refused.
         route: "matrix" gathers G alone; the options' own when None.
     """
-    batches, view, totals = _batches(model, inputs, options), options.record, dict[str, Total]()
+    batches, view, totals = _batches(model, inputs, options=options), options.record, dict[str, Total]()
     read, check_at, ended = 0, FIRST_CHECK, True
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
@@ -338,7 +338,7 @@ def gather(
     )
 
 
-def _batches(model: nn.Module, inputs: object, options: Options) -> Batches:
+def _batches(model: nn.Module, inputs: object, *, options: Options) -> Batches:
     """The inputs in batches, as the options ask for them."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, then its inputs: measure(model, x); found {type(model).__name__}")

@@ -37,6 +37,9 @@ LEVEL = 0.95  # coverage of an interval, as most of science reports it
 # Columns of all V in a block of pairs: 4096 x 4096 inner products take 64 MiB in float32.
 BLOCK_COLUMNS = 2**12
 MAX_GROUPS = 1024  # of K and H on the Gram route, 8 MB each; a jackknife over more groups has the same error
+# The largest of N influences grows as log N; that of twins matters for few. Both numbers were fitted: of 2,000 normal
+# samples of 8 to 256 clusters 3 to 6% exceed them, in the worst of three populations (docs/estimators.md).
+HEAVY_AT, HEAVY_FEW = 1.38, 10
 ALL_OF_IT = 0.95  # a cluster whose loss moves the ratio by so many errors carries nine tenths of the variance
 # A pair needs two clusters, and an error of a mean over pairs a third to leave out.
 LEAST_CLUSTERS = 3
@@ -44,8 +47,8 @@ LEAST_CLUSTERS = 3
 Slices = Callable[[Tensor], Iterator[Tensor]]
 """Stored factors (n, s, r) -> their coordinates slice by slice, each (n, d_slice, r); slices tile the D coordinates."""
 
-Null = Callable[[int, Tensor, Tensor], Tensor]
-"""(D, energy, squared trace) -> ratio by chance, for tensors of any one shape."""
+Null = Callable[..., Tensor]
+"""(energy, squared trace, dim=D) -> ratio by chance, for tensors of any one shape."""
 
 
 SUMS = ("trace", "self_energy", "self_diagonal", "self_trace", "counts", "weights")  # of `Grams`, one entry a group
@@ -83,7 +86,7 @@ class Grams:
         return int(self.counts.sum())
 
 
-def grams_from(factors: Float[Tensor, "n s r"], weights: Float[Tensor, " n"], slices: Slices, *, dim: int) -> Grams:
+def grams_from(factors: Float[Tensor, "n s r"], weights: Float[Tensor, " n"], *, slices: Slices, dim: int) -> Grams:
     """K, H and traces of factors, no D x D matrix formed; more than `MAX_GROUPS` clusters are pooled."""
     size = -(-len(factors) // MAX_GROUPS)
     energy, diagonal, (trace, self_energy, self_diagonal) = _inner_products(factors, slices, size=size)
@@ -94,18 +97,16 @@ def grams_from(factors: Float[Tensor, "n s r"], weights: Float[Tensor, " n"], sl
 
 
 def _inner_products(factors: Tensor, slices: Slices, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """K and H pooled by `size` clusters, and of each cluster tr A_n, ||A_n||^2, ||diag A_n||^2; all in float64.
-
-    Worked out block by block, so that neither an N x N nor an (N r) x (N r) matrix is ever whole.
-    """
+    """K and H pooled by `size` clusters, and of each cluster tr A_n, ||A_n||^2, ||diag A_n||^2; all in float64."""
     n, _, rank = factors.shape
+    # block by block, so that neither an N x N nor an (N r) x (N r) matrix is ever whole
     block = max(1, BLOCK_COLUMNS // rank // size) * size
     groups = -(-n // size)
     energy = torch.empty(groups, groups, dtype=torch.float64, device=factors.device)
-    diagonal, alone = torch.empty_like(energy), energy.new_empty(3, n)
+    diagonal, alone = torch.empty_like(energy), energy.new_empty(3, n)  # the three of each cluster
     starts = range(0, n, block)
     for i, j in ((i, j) for i in starts for j in starts if i <= j):
-        K, H, traces = _block(factors[i : i + block], factors[j : j + block], slices)
+        K, H, traces = _block(factors[i : i + block], factors[j : j + block], slices=slices)
         if i == j:
             alone[:, i : i + block] = torch.stack([traces, K.diagonal(), H.diagonal()])
         for pooled, values in ((energy, K), (diagonal, H)):
@@ -116,7 +117,7 @@ def _inner_products(factors: Tensor, slices: Slices, *, size: int) -> tuple[Tens
     return energy, diagonal, alone
 
 
-def _block(left: Tensor, right: Tensor, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
+def _block(left: Tensor, right: Tensor, *, slices: Slices) -> tuple[Tensor, Tensor, Tensor]:
     """K and H between two blocks of clusters, and their traces where the blocks are one."""
     (n, _, rank), m = left.shape, len(right)
     inner = diagonal = None
@@ -159,7 +160,7 @@ class Totals:
 
 def unbiased(grams: Grams, *, null: Null) -> dict[str, Tensor]:
     """Every quantity from pairs of different clusters; energies and trace are unbiased, ratios of them consistent."""
-    return from_totals(grams, totals(grams), null)
+    return from_totals(grams, totals(grams), null=null)
 
 
 def totals(grams: Grams) -> Totals:
@@ -176,7 +177,7 @@ def totals(grams: Grams) -> Totals:
     )
 
 
-def from_totals(grams: Grams, sums: Totals, null: Null) -> dict[str, Tensor]:
+def from_totals(grams: Grams, sums: Totals, *, null: Null) -> dict[str, Tensor]:
     """Divides once: sums over pairs become means, per unit of weight squared."""
     scale = sums.pairs * (sums.weight / sums.count) ** 2
     return derive(
@@ -199,7 +200,7 @@ def derive(
     aofe = energy - diagonal_energy
     pairs = trace_squared - diagonal_energy
     ratio = aofe / energy
-    chance = null(dim, energy, trace_squared)
+    chance = null(energy, trace_squared, dim=dim)
     return {
         "energy": energy,
         "diagonal_energy": diagonal_energy,
@@ -214,26 +215,26 @@ def derive(
     }
 
 
-def haar_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
+def haar_null(energy: Tensor, trace_squared: Tensor, *, dim: int) -> Tensor:
     """Expected AOFE-ratio of a spectrum in a uniformly random orthonormal basis, (D - PR) / (D + 2).
 
     For a Haar-random orthogonal Q the diagonal of Q G Q^T has E[(q^T G q)^2] = ((tr G)^2 + 2 ||G||^2) / (D (D + 2)),
     and the energy does not change.
 
     Args:
-        dim: D.
         energy: ||G||_F^2.
         trace_squared: (tr G)^2.
+        dim: D.
 
     Example:
         >>> import torch
-        >>> float(haar_null(4, torch.tensor(4.0), torch.tensor(16.0)))  # the identity stays diagonal in every basis
+        >>> float(haar_null(torch.tensor(4.0), torch.tensor(16.0), dim=4))  # the identity stays diagonal in every basis
         0.0
     """
     return (dim - trace_squared / energy) / (dim + 2)
 
 
-def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
+def projected_null(energy: Tensor, trace_squared: Tensor, *, dim: int) -> Tensor:
     """Expected AOFE-ratio after a Gaussian projection to m outputs, (m - 1) / (m + 1 + PR).
 
     M = P G P^T with entries of P drawn from N(0, 1/m) has E||M||^2 = ((m + 1) ||G||^2 + (tr G)^2) / m and
@@ -241,9 +242,9 @@ def projected_null(dim: int, energy: Tensor, trace_squared: Tensor) -> Tensor:
     the two moments of M.
 
     Args:
-        dim: m.
         energy: ||M||_F^2.
         trace_squared: (tr M)^2.
+        dim: m.
     """
     # The moments hold on average over P; for one P of a matrix of rank one PR may come out just below 1, its least.
     energy_before = (dim * energy - trace_squared) / (dim + 1 - 2 / dim)
@@ -276,6 +277,7 @@ def spread_over_bases(*, energy: float, m2: float, m4: float, dim: int) -> float
         return 0.0
     # The true m4 lies between those of equal eigenvalues and of a single one; a noisy estimate may not.
     m4 = min(max(m4, m2**2 / dim), m2**2)
+    # the moments of the docstring: of e^2, of e^4, of e^2 q^T M^2 q, and of e_q^2 e_p^2
     second = 2 * m2 / (dim * (dim + 2))
     fourth = (12 * m2**2 + 48 * m4) / (dim * (dim + 2) * (dim + 4) * (dim + 6))
     mixed = (2 * m2**2 + 8 * m4) / (dim * (dim + 2) * (dim + 4))
@@ -294,7 +296,7 @@ def fourth_moment(quarters: Sequence[Float[Tensor, "d d"]]) -> float:
 
 def leave_one_out(grams: Grams, *, null: Null) -> dict[str, Tensor]:
     """Every quantity with one group of clusters left out, for each group in turn: (G,) each."""
-    return from_totals(grams, totals_without_each(grams), null)
+    return from_totals(grams, totals_without_each(grams), null=null)
 
 
 def totals_without_each(grams: Grams) -> Totals:
@@ -347,7 +349,7 @@ def jackknife(grams: Grams, *, null: Null, level: float = LEVEL) -> dict[str, Es
     stderrs = dict(zip(values, (spread * ((groups - 1) / groups)).sqrt().cpu(), strict=True))
     values = {name: value.cpu() for name, value in values.items()}
     reaches = {name: quantile * error for name, error in stderrs.items()}
-    ends = {name: interval(name, values, reaches) for name in values}
+    ends = {name: interval(name, values, reaches=reaches) for name in values}
     return {
         name: Estimate(
             value=float(value), stderr=float(stderrs[name]), low=float(ends[name][0]), high=float(ends[name][1])
@@ -370,7 +372,7 @@ def heavy_shift(grams: Grams) -> float:
     """How far one cluster more, like one of these, or one less moves the AOFE-ratio, in jackknife errors; 0 if not far.
 
     Pairs of different clusters say nothing of a direction that one alone has: neither the ratio nor its error holds it.
-    With a twin it would count, so a large shift tells that the interval may miss.
+    With a twin it would count, so after a large shift the interval may miss.
     """
     whole, without, groups = totals(grams), totals_without_each(grams), len(grams.counts)
     pairs = ((whole.energy, grams.energy, grams.self_energy), (whole.diagonal, grams.diagonal, grams.self_diagonal))
@@ -380,9 +382,7 @@ def heavy_shift(grams: Grams) -> float:
     error = (away.square().sum() * ((groups - 1) / groups)).sqrt()
     added = float((diagonal / energy - whole.diagonal / whole.energy).abs().max() / error)
     removed = float(away.max() / error)
-    # The largest of N influences grows as log N; that of twins matters for few. The factors are such that 3 to 6% of
-    # normal samples of 8 to 256 clusters exceed it (docs/estimators.md).
-    allowed = 1.38 * math.log(groups) / math.sqrt(groups) * (1 + (10 / groups) ** 2)
+    allowed = HEAVY_AT * math.log(groups) / math.sqrt(groups) * (1 + (HEAVY_FEW / groups) ** 2)
     return max(added, removed) if added > allowed or removed > min(allowed, ALL_OF_IT) else 0.0
 
 

@@ -29,10 +29,7 @@ from interlaw.interaction.grams import (
     widened,
 )
 from interlaw.interaction.result import Interaction
-from interlaw.interaction.scales import PLAIN, Estimate, Scale, at_an_end, own_scale, student_quantile
-
-# An odd number one below a round one: its (1 + number) quantiles at 95% and 99% fall on replicates.
-REPLICATES = 999
+from interlaw.interaction.scales import PLAIN, REPLICATES, Estimate, Scale, at_an_end, own_scale, student_quantile
 
 
 def bootstrap(
@@ -66,14 +63,16 @@ def bootstrap(
     draws = torch.randint(0, groups, (replicates, groups), generator=torch.Generator().manual_seed(seed))
     w = torch.zeros(replicates, groups, dtype=torch.float64).scatter_add_(1, draws, torch.ones(draws.shape).double())
     w = w.to(grams.counts.device)
-    resampled = from_totals(grams, totals_of(grams, w), null)
-    without = from_totals(grams, without_each_copy(grams, w), null) if studentized else {}
+    resampled = from_totals(grams, totals_of(grams, w), null=null)
+    without = from_totals(grams, without_each_copy(grams, w), null=null) if studentized else {}
     tails = torch.tensor([0.5 - level / 2, 0.5 + level / 2], dtype=torch.float64, device=w.device)
     scales = _scales(values, quantile=student_quantile(0.5 + level / 2, degrees=groups - 1))
     estimates = {}
     for name, estimate in values.items():
         if studentized:
-            low, high = _studentized(scales[name], estimate, resampled[name], without[name], w, tails)
+            low, high = _studentized(
+                scales[name], estimate, resampled=resampled[name], without=without[name], w=w, tails=tails
+            )
         else:
             low, high = torch.quantile(resampled[name], tails).tolist()
         estimates[name] = Estimate(value=estimate.value, stderr=estimate.stderr, low=low, high=high)
@@ -85,8 +84,8 @@ def totals_of(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
     c, t = grams.counts, grams.trace
     count, trace = w @ c, w @ t
     return Totals(
-        energy=_pairs(w, grams.energy, grams.self_energy),
-        diagonal=_pairs(w, grams.diagonal, grams.self_diagonal),
+        energy=_pairs(w, grams.energy, own=grams.self_energy),
+        diagonal=_pairs(w, grams.diagonal, own=grams.self_diagonal),
         trace=trace,
         trace_pairs=trace**2 - w**2 @ t**2 + w @ (t**2 - grams.self_trace),
         pairs=count**2 - w**2 @ c**2 + w @ (c**2 - c),
@@ -95,7 +94,7 @@ def totals_of(grams: Grams, w: Float[Tensor, "b g"]) -> Totals:
     )
 
 
-def _pairs(w: Tensor, cross: Tensor, own: Tensor) -> Tensor:
+def _pairs(w: Tensor, cross: Tensor, *, own: Tensor) -> Tensor:
     """Weighted sum over pairs: between groups, and inside each copy of a group."""
     apart = cross - torch.diag(cross.diagonal())
     return ((w @ apart) * w).sum(1) + w @ (cross.diagonal() - own)
@@ -131,11 +130,11 @@ def _scales(estimates: Mapping[str, Estimate], *, quantile: float) -> dict[str, 
     """The scale of each quantity, chosen as the jackknife's intervals choose it."""
     values = {name: torch.tensor(one.value, dtype=torch.float64) for name, one in estimates.items()}
     reaches = {name: torch.tensor(quantile * one.stderr, dtype=torch.float64) for name, one in estimates.items()}
-    return {name: PLAIN if at_an_end(name, values, reaches) else own_scale(name) for name in estimates}
+    return {name: PLAIN if at_an_end(name, values, reaches=reaches) else own_scale(name) for name in estimates}
 
 
 def _studentized(
-    scale: Scale, estimate: Estimate, resampled: Tensor, without: Tensor, w: Tensor, tails: Tensor
+    scale: Scale, estimate: Estimate, *, resampled: Tensor, without: Tensor, w: Tensor, tails: Tensor
 ) -> tuple[float, float]:
     """The bootstrap-t interval on the quantity's scale."""
     groups = w.shape[1]

@@ -98,8 +98,8 @@ def layouts_of(module: nn.Module | None) -> tuple[Arrange, ...]:
 NO_ROWS = "no row for each of them"
 
 
-def no_layout(h: Tensor, n: int, place: Place, said: str) -> InterlawError:
-    """The refusal of an activation whose samples cannot be told apart."""
+def no_layout(h: Tensor, n: int, *, place: Place, said: str) -> InterlawError:
+    """The refusal of an activation whose samples cannot be separated."""
     return InterlawError(
         f"expected a part of '{place.name}' for each of {n} samples, found shape {tuple(h.shape)} and {said}; name "
         "another layer, and put samples on the first axis of inputs and outputs"

@@ -58,7 +58,7 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
 
     Args:
         G: Symmetric D x D matrix.
-        null: Chance level of the ratio as a function of (D, energy, squared trace); a random basis by default.
+        null: Chance level of the ratio as a function of (energy, squared trace, dim=D); a random basis by default.
 
     Raises:
         TypeError: G is no tensor of real numbers.
@@ -87,17 +87,17 @@ def energies(G: Float[Tensor, "rows columns"], *, null: Null = haar_null) -> Ene
         )
     if float((G - G.T).abs().max()) > MOST_ASYMMETRY * scale:
         raise InterlawError("expected a symmetric matrix; pass W.T @ W or an AGOP, not W itself")
-    return energies_from(G.square().sum(), G.diagonal().square().sum(), G.trace(), dim=len(G), null=null)
+    return energies_from(G.square().sum(), G.diagonal().square().sum(), trace=G.trace(), dim=len(G), null=null)
 
 
 def plugin(grams: Grams, *, null: Null) -> Energies:
     """Energies of the averaged matrix itself, the usual estimate, biased upward by (E||A||^2 - ||G||^2) / N."""
     weight = grams.weights.sum()
     energy, diagonal = (pairs.sum() / weight**2 for pairs in (grams.energy, grams.diagonal))
-    return energies_from(energy, diagonal, grams.trace.sum() / weight, dim=grams.dim, null=null)
+    return energies_from(energy, diagonal, trace=grams.trace.sum() / weight, dim=grams.dim, null=null)
 
 
-def energies_from(energy: Tensor, diagonal_energy: Tensor, trace: Tensor, *, dim: int, null: Null) -> Energies:
+def energies_from(energy: Tensor, diagonal_energy: Tensor, *, trace: Tensor, dim: int, null: Null) -> Energies:
     """All quantities of a matrix from ||G||_F^2, ||diag G||_F^2 and tr G."""
     values = derive(energy, diagonal_energy, trace=trace, trace_squared=trace.square(), dim=dim, null=null)
     return Energies(dim=dim, **{name: float(value) for name, value in values.items()})

@@ -24,6 +24,8 @@ from interlaw.interaction.grams import haar_null
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
 
+# Names in a message, and changes: enough of them to see the kind. Any number from 3 to 10 does.
+SHOWN, CHANGED = 8, 3
 # what torch says -> what the user reads
 CURES = {
     "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
@@ -65,7 +67,7 @@ def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
     if layer not in (None, "embeddings"):
         modules = {name: module for name, module in model.named_modules() if name}
         if layer not in modules:
-            known = ", ".join(list(modules)[:8])
+            known = ", ".join(list(modules)[:SHOWN])
             raise InterlawError(
                 f"expected the name of a module, found '{layer}'; this model has {known}, ..."
                 f"{did_you_mean(layer, modules)}"
@@ -110,7 +112,7 @@ def find_layers(model: nn.Module, names: Sequence[str] | None) -> dict[str, nn.M
         near = did_you_mean(missing[0], known) if missing else ""
         raise InterlawError(
             f"expected linear, convolution or embedding layers, found {missing or 'none'}; "
-            f"this model has {', '.join(list(known)[:8]) or 'none of them'}{near}"
+            f"this model has {', '.join(list(known)[:SHOWN]) or 'none of them'}{near}"
         )
     return known if names is None else {name: known[name] for name in names}
 
@@ -160,7 +162,7 @@ def superposition(module: nn.Module) -> Energies:
     C = W.T @ W
     diagonal = W.square().sum(1) if isinstance(module, nn.Embedding) else C.diagonal()
     # Energy and trace of E E^T are those of E^T E: both have the same eigenvalues.
-    return energies_from(C.square().sum(), diagonal.square().sum(), C.trace(), dim=len(diagonal), null=haar_null)
+    return energies_from(C.square().sum(), diagonal.square().sum(), trace=C.trace(), dim=len(diagonal), null=haar_null)
 
 
 def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:
@@ -266,7 +268,7 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
                 stack.callback(setattr, owner, name, getattr(owner, name))
                 setattr(owner, name, value)
             yield
-    except InterlawError as error:  # a change may be its cause, and is then told instead
+    except InterlawError as error:  # a change may be its cause, and is then reported instead
         refused = error
     finally:
         first.remove()
@@ -279,7 +281,7 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
         for module in switched:
             module.training = modes[module]
     if changed or switched:
-        some = [*changed, *(f"the mode of a {type(module).__name__}" for module in switched)][:3]
+        some = [*changed, *(f"the mode of a {type(module).__name__}" for module in switched)][:CHANGED]
         raise InterlawError(
             f"expected a network that a forward pass leaves as it is, found that it changes {', '.join(some)}; call "
             "model.eval(), or measure a copy that does not do this"
@@ -289,11 +291,9 @@ def _standing_still(model: nn.Module) -> Iterator[None]:
 
 
 def _plain_settings(model: nn.Module) -> Iterator[tuple[Any, str, Any]]:
-    """What is set differently during a measurement: owner, name and value.
-
-    Caches of keys and values, some of which write in place, against the derivative; outputs of Hugging Face networks
-    without names, as hidden states would pass for logits; hooks on gradients, which replace the derivative by another.
-    """
+    """What is set differently during a measurement: owner, name and value."""
+    # caches of keys and values, some of which write in place, against the derivative; outputs of Hugging Face networks
+    # without names, as hidden states would pass for logits; hooks on gradients, which replace the derivative
     for module in model.modules():
         config = getattr(module, "config", None)
         for name, value in (("use_cache", False), ("return_dict", True)):
@@ -306,10 +306,8 @@ def _plain_settings(model: nn.Module) -> Iterator[tuple[Any, str, Any]]:
 
 @contextmanager
 def _without_checkpoints() -> Iterator[None]:
-    """Keeps activations where the model would compute them again: a second forward pass has hooks of its own.
-
-    The model may hold `checkpoint` by any name, so what it calls is replaced (torch 2.6 to 2.13 have both names).
-    """
+    """Keeps activations where the model would compute them again: a second forward pass has hooks of its own."""
+    # The model may hold `checkpoint` by any name, so what it calls is replaced (torch 2.6 to 2.13 have both names).
 
     def once(*args: object, **kwargs: object) -> Iterator[None]:
         yield

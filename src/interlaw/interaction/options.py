@@ -181,7 +181,7 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     *((name, known.__contains__, f"{name} to be one of {known}", "leave it out") for name, known in CHOICES.items()),
     (
         "seed",
-        lambda v: isinstance(v, Integral) and -(2**63) <= int(v) < 2**64,
+        lambda v: isinstance(v, Integral) and -(2**63) <= int(v) < 2**64,  # what a generator of torch takes
         "a whole number as seed",
         "0 will do, 64 bits are the most",
     ),

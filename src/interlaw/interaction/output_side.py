@@ -42,11 +42,10 @@ from interlaw.interaction.routes import Contribution
 from interlaw.interaction.views import ones, random_signs, unit_cotangents
 
 # As the paper's code has it: 64 outputs of a matrix drawn with this seed.
-PROJECTED_OUTPUTS = 64
-PROJECTION_SEED = 42
-# Directions taken exactly: as many as carry four fifths of the trace, and no more than 8 gradients a sequence.
-COVERED_TRACE = 0.8
-MOST_DIRECTIONS = 8
+PROJECTED_OUTPUTS, PROJECTION_SEED = 64, 42
+# Directions taken exactly: as many as carry four fifths of the trace, and no more than 8 gradients a sequence; from one
+# direction to these the ratio costs the same (docs/estimators.md).
+COVERED_TRACE, MOST_DIRECTIONS = 0.8, 8
 # Sequences before the first directions are known: fewer leave them to chance, more leave the noise in.
 FIRST_REFRESH = 16
 WIDEST_MATRICES = 256  # more outputs than this are measured by their images alone, never as m x m matrices
@@ -135,7 +134,7 @@ class Probed:
 
         def tangent(h: Tensor) -> Tensor:
             if not drawn:
-                drawn.extend(random_signs(h, count, self._generator))
+                drawn.extend(random_signs(h, count, generator=self._generator))
             return drawn.pop()
 
         images = [_jacobian_vector(places, batch, outputs=self._outputs, tangent=tangent) for _ in range(count)]
@@ -179,8 +178,8 @@ def _jacobian_vector(
     n = len(batch)
 
     def dual(place: Place, h: Tensor) -> Tensor:
-        u = tangent(places.samples_first(place, h, n)).flatten()
-        order = places.samples_first(place, torch.arange(h.numel(), device=h.device).reshape(h.shape), n).flatten()
+        u = tangent(places.samples_first(place, h, n=n)).flatten()
+        order = places.samples_first(place, torch.arange(h.numel(), device=h.device).reshape(h.shape), n=n).flatten()
         back = torch.empty_like(u).index_copy(0, order, u).reshape(h.shape)
         moving: Tensor = forward_ad.make_dual(h.detach(), back)  # type: ignore[no-untyped-call]
         return moving
@@ -202,7 +201,7 @@ def _along(W: Tensor, y: Tensor) -> Iterator[Tensor]:
 def _rows(places: Places, batch: Batch, *, outputs: Outputs, cotangents: Cotangents) -> Tensor:
     """Rows of B along the cotangents: (n, k, coordinates of h)."""
     (name,) = places.kept
-    gradients = [at[name].flatten(1) for at in places.gradients(batch, outputs, cotangents)]
+    gradients = [at[name].flatten(1) for at in places.gradients(batch, outputs, cotangents=cotangents)]
     return torch.stack(gradients, 1)
 
 
@@ -312,7 +311,7 @@ def normalise(
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
-    eps: float = 1e-5,
+    eps: float = 1e-5,  # as `layer_norm` has it
 ) -> Tensor:
     """What `layer_norm` computes, for the same arguments."""
     if _moves(weight) or _moves(bias):
@@ -373,5 +372,8 @@ class _Linear(torch.autograd.Function):
         return F.linear(dx, weight)
 
 
-PROJECTED = View(start=projected_view, null="projected", positions="last", cost=4.5)
-OUTPUT = View(start=output_view, positions="last", cost=4.5)
+COST = (
+    4.5  # of a sample, in samples of training: a forward-mode pass, and about three gradients of the leading directions
+)
+PROJECTED = View(start=projected_view, null="projected", positions="last", cost=COST)
+OUTPUT = View(start=output_view, positions="last", cost=COST)

@@ -1,6 +1,6 @@
-"""h at one place of a network or at many: its samples are told apart, outputs are read, gradients are taken.
+"""h at one place of a network or at many: the samples in it are separated, outputs are read, gradients are taken.
 
-Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. The derivative tells how the
+Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. The derivative shows how the
 samples lie in h: the outputs of one sample depend on that sample's part alone.
 
 Legend: h the activation of a batch of n samples; T tokens of one sample; y the outputs; r a cotangent; J = dy/dh.
@@ -31,7 +31,7 @@ CACHED_BYTES = 2**25  # on a processor, activations beyond its caches are slower
 LEAST_PIECE = 16  # on a processor: fewer samples leave each operation too short for its overhead
 MOST_COLUMNS = 64  # a position of a sample: more outputs than this are summed up or probed
 
-FEW = 4  # samples of the trial that tells them apart: two halves, and more than one sample in each
+FEW = 4  # samples of the trial that separates them: two halves, and more than one sample in each
 
 NOT_FINITE = (
     "{bad} of {all} clusters of a batch have a Jacobian with NaN or infinite entries; check the inputs, or measure "
@@ -48,22 +48,22 @@ Cotangents = Callable[[Tensor], Iterable[Tensor]]
 def layout_by_derivative(gradients: Sequence[Tensor], n: int, *, place: Place) -> Arrange:
     """The layout in which the outputs of some of n samples have no derivative at the others.
 
-    Told by gradients at h of outputs of the first n // 2 samples alone, then of outputs of the rest alone.
+    Judged by gradients at h of outputs of the first n // 2 samples alone, then of outputs of the rest alone.
     """
     fitting = [arrange for arrange in layouts_of(place.module) if arrange(gradients[0], n) is not None]
     # A NaN is no sign of dependence: it is met as an error of its own where gradients are used.
     touched = [g.abs() > 0 for g in gradients]
     if len(fitting) > 1 and not all(bool(one.any()) for one in touched):
         raise InterlawError(
-            f"expected outputs that depend on '{place.name}', found no derivative in the first {n} samples, by which "
-            "to tell samples from tokens; put other samples first"
+            f"expected outputs that depend on '{place.name}', found no derivative in the first {n} samples, which "
+            "would separate samples from tokens; put other samples first"
         )
     others = (slice(n // 2, n), slice(0, n // 2))
     for arrange in fitting:
         arranged = [arrange(one, n) for one in touched]
         if not any(h is not None and bool(h[other].any()) for h, other in zip(arranged, others, strict=True)):
             return arrange
-    raise no_layout(gradients[0], n, place, "outputs of one that depend on another" if fitting else NO_ROWS)
+    raise no_layout(gradients[0], n, place=place, said="outputs of one that depend on another" if fitting else NO_ROWS)
 
 
 class Places:
@@ -116,13 +116,14 @@ class Places:
 
         def watch(place: Place, h: Tensor) -> Tensor:
             with suppress(InterlawError):  # a place without a part for each sample is left out later
-                seen.append(place.columns(self.samples_first(place, h, 1)))
+                seen.append(place.columns(self.samples_first(place, h, n=1)))
             return leaf(place, h)
 
         weights = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
         with saved_tensors_hooks(count, lambda tensor: tensor):
             output = output_tensor(self.run(batch.take(0, 1), watch, once=False))
         activations = sum(size for pointer, size in saved.items() if pointer not in weights)
+        # the outputs themselves, their gradient, and a probe
         activations += 3 * output.numel() * output.element_size()
         dim, positions = seen[0].shape[1:] if seen else (0, 0)
         contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)
@@ -133,13 +134,13 @@ class Places:
         return max(1, min(len(batch), fits))
 
     def survey(self, batch: Batch, *, most: int) -> None:
-        """Tells the samples apart at every place, at the first batch of several; in a few of them, `most` at most."""
+        """Separates the samples at every place, at the first batch of several; in a few of them, `most` at most."""
         few = batch.take(0, min(FEW, most))
         if self._layouts or not self._places or len(few) == 1:
             return
         seen: dict[str, list[Tensor]] = {}
         # All outputs, even where a view reads a part of them: they depend on the same samples.
-        for gradients in self.gradients(few, EVERY_OUTPUT, _halves, arranged=False):
+        for gradients in self.gradients(few, EVERY_OUTPUT, cotangents=_halves, arranged=False):
             for name, g in gradients.items():
                 seen.setdefault(name, []).append(g)
         reasons = {}
@@ -150,17 +151,17 @@ class Places:
                 reasons[name] = str(error)
         self.leave_out(reasons)
 
-    def samples_first(self, place: Place, h: Tensor, n: int) -> Tensor:
+    def samples_first(self, place: Place, h: Tensor, *, n: int) -> Tensor:
         """H with its samples on the first axis: as the survey said, else, for a lone sample, as the shape says."""
         known = self._layouts.get(place.name)
         for arrange in [known] if known else layouts_of(place.module):
             arranged = arrange(h, n)
             if arranged is not None:
                 return arranged
-        raise no_layout(h, n, place, NO_ROWS)
+        raise no_layout(h, n, place=place, said=NO_ROWS)
 
     def gradients(
-        self, batch: Batch, outputs: Outputs, cotangents: Cotangents, *, arranged: bool = True
+        self, batch: Batch, outputs: Outputs, *, cotangents: Cotangents, arranged: bool = True
     ) -> Iterator[dict[str, Tensor]]:
         """J^T r at every place for every cotangent r, from one forward pass.
 
@@ -199,12 +200,12 @@ class Places:
             inside = [edges[name] for name in names]
             with explained():
                 taken = torch.autograd.grad(y, inside, current, retain_graph=following is not None, allow_unused=True)
-            gradients, reasons = {}, {}
+            gradients, reasons, n = {}, {}, len(batch)
             for name, g in zip(names, taken, strict=True):
                 try:
                     if g is None:
                         raise InterlawError("the outputs do not depend on it")
-                    gradients[name] = self.samples_first(self._places[name], g, len(batch)) if arranged else g
+                    gradients[name] = self.samples_first(self._places[name], g, n=n) if arranged else g
                 except InterlawError as error:
                     reasons[name] = str(error)
             self.leave_out(reasons)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.matrix import energies
+from interlaw.interaction.scales import REPLICATES
 
 MAX_DIM = 1024  # a draw factorises a D x D matrix: 1,000 draws take minutes at this size, and hours beyond
 
@@ -35,7 +36,7 @@ class RotationTest:
     seed: int
 
 
-def rotation_test(G: Float[Tensor, "rows columns"], *, draws: int = 999, seed: int = 0) -> RotationTest:
+def rotation_test(G: Float[Tensor, "rows columns"], *, draws: int = REPLICATES, seed: int = 0) -> RotationTest:
     """Compares the AOFE-ratio of G with that of Q G Q^T for Haar-random orthogonal Q.
 
     The p-value is (1 + number of bases at least as far from the null's mean) / (1 + draws): exact for a G whose basis

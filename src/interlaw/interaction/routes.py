@@ -26,9 +26,10 @@ HANDLING = 64
 DENSE_BYTES = 2**28
 # Entries of D x D matrices that are formed at once: 128 MiB in float32.
 CHUNK_ELEMENTS = 2**25
-# Clusters to be expected of a stream that does not tell: the route is chosen for them, and chosen again after so many.
+# Clusters expected of a stream of unknown length: the route is chosen for them, and chosen again after so many.
 EXPECTED_CLUSTERS = 512
 SQUARED = ("energy", "diagonal", "self_energy", "self_diagonal", "self_trace")  # of `Grams`: they grow as G squared
+FOUR = 4  # independent estimates of G: as many factors as tr M^4 has, so that it is unbiased
 BEYOND = "expected derivatives whose squares the precision can hold, found larger ones; use dtype=torch.float64"
 MOST_MULTIPLIED = 256  # coordinates of matrices that are multiplied for the spread over bases, which is small beyond
 
@@ -121,7 +122,7 @@ class DenseAccumulator:
 
     def _append(self, matrix: Tensor, scalars: Tensor) -> None:
         """Adds one cluster to the open group, or opens the next; merges neighbours when there are too many."""
-        if self._scalars and int(self._scalars[-1][4]) < self._group_size:
+        if self._scalars and int(self._scalars[-1][SUMS.index("counts")]) < self._group_size:
             self._sums[-1] += matrix
             self._scalars[-1] += scalars
             return
@@ -189,11 +190,11 @@ class GramAccumulator:
 
     def grams(self) -> Grams:
         """The inner products of everything added so far."""
-        return grams_from(_same_rank(self._factors), torch.cat(self._weights), self._slices, dim=self.dim)
+        return grams_from(_same_rank(self._factors), torch.cat(self._weights), slices=self._slices, dim=self.dim)
 
 
 class MatrixAccumulator(DenseAccumulator):
-    """Keeps G alone, one D x D matrix: its entries, and nothing to tell their errors by."""
+    """Keeps G alone, one D x D matrix: its entries, and no errors."""
 
     route = "matrix"
 
@@ -309,8 +310,8 @@ class Total:
         if self._waiting is not None and whole:
             part, labels = self._waiting
             self._add(part.pooled([len(labels)]))
-        if self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= 4:
-            self.quarters = [self.kept.mean(every=4, start=start) for start in range(4)]
+        if self.kept.dim <= MOST_MULTIPLIED and self.kept.num_groups >= FOUR:
+            self.quarters = [self.kept.mean(every=FOUR, start=start) for start in range(FOUR)]
 
     def _add(self, part: Contribution) -> None:
         """Adds a contribution of whole clusters."""
@@ -381,7 +382,7 @@ def _side_by_side(factors: Tensor, slices: Slices) -> Tensor:
 
 def max_groups(dim: int) -> int:
     """How many D x D float64 matrices fit the memory set aside for the dense route, and no more than pay off."""
-    return min(DENSE_GROUPS, DENSE_BYTES // (8 * dim**2))
+    return min(DENSE_GROUPS, DENSE_BYTES // (torch.float64.itemsize * dim**2))
 
 
 def _whole(factors: Tensor) -> Iterator[Tensor]:

@@ -13,9 +13,12 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+# Of what is drawn at random, one below a round number: its (1 + number) quantiles at 95% and 99% fall on replicates.
+REPLICATES = 999
+
 BETWEEN_0_AND_1 = ("aofe_ratio", "null_ratio", "mean_cos2", "aofe_scale_free")
 SIGNED = ("excess_ratio",)
-# quantity -> the one that tells whether both may be 0: AOFE and what follows from it vanish together, and the ratio
+# quantity -> the one that decides whether both may be 0: AOFE and what follows from it vanish together, and the ratio
 # does not grow with the scale of the outputs, so that one large cluster does not make it look uncertain
 VANISHES_WITH = {
     "aofe": "aofe_ratio",
@@ -25,7 +28,7 @@ VANISHES_WITH = {
     "null_ratio": "null_ratio",
 }
 
-# The logit of a quantity at the end of its range: beyond any ratio that float64 sums over pairs can tell from 0 or 1.
+# The logit of a quantity at the end of its range: beyond any ratio that float64 sums over pairs separate from 0 or 1.
 EDGE = 1e-9
 # exp of it is near the largest float64; an interval on the log scale may reach further.
 MOST_LOG = 700.0
@@ -107,7 +110,7 @@ def own_scale(name: str) -> Scale:
     return LOGIT if name in BETWEEN_0_AND_1 else PLAIN if name in SIGNED else LOG
 
 
-def at_an_end(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Tensor]) -> Tensor:
+def at_an_end(name: str, values: Mapping[str, Tensor], *, reaches: Mapping[str, Tensor]) -> Tensor:
     """Whether a quantity needs the plain scale: its estimate lies outside its range, or it may truly be 0.
 
     Args:
@@ -117,7 +120,7 @@ def at_an_end(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Ten
 
     Example:
         >>> ratio, reach = torch.tensor([0.4, 0.4, -0.1]), torch.tensor([0.1, 0.5, 0.05])
-        >>> at_an_end("aofe_ratio", {"aofe_ratio": ratio}, {"aofe_ratio": reach}).tolist()
+        >>> at_an_end("aofe_ratio", {"aofe_ratio": ratio}, reaches={"aofe_ratio": reach}).tolist()
         [False, True, True]
     """
     most = 1.0 if name in BETWEEN_0_AND_1 else torch.inf
@@ -126,9 +129,10 @@ def at_an_end(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Ten
     return outside if decides is None else outside | (values[decides] <= reaches[decides])
 
 
-def interval(name: str, values: Mapping[str, Tensor], reaches: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+def interval(name: str, values: Mapping[str, Tensor], *, reaches: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Both ends of the interval of a quantity; arguments as in `at_an_end`."""
-    value, reach, scale, plain = values[name], reaches[name], own_scale(name), at_an_end(name, values, reaches)
+    value, reach, scale = values[name], reaches[name], own_scale(name)
+    plain = at_an_end(name, values, reaches=reaches)
     middle, way = scale.there(value), reach * scale.slope(value)
     low, high = (torch.where(plain, value + sign * reach, scale.back(middle + sign * way)) for sign in (-1, 1))
     return low, high

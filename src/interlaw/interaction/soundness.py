@@ -21,13 +21,14 @@ from interlaw.interaction.layout import Place
 from interlaw.interaction.network import token_table
 from interlaw.interaction.place import Places, leaf, output_tensor, pattern
 
-# An operator on numbers of 8 bits tells inputs apart that differ by this share; many of its outputs then change, while
+# An operator on numbers of 8 bits gives other outputs for inputs that differ by this share; many of them change, while
 # of a decision (a mask, the choice of an expert) few do.
 NUDGE, LEAST_CHANGE = 0.1, 0.25
 # So little is seen in what a layer passes on, also in 32 bits, and turns hardly any decision made from it.
 TOUCH = 1e-4
 # Of the largest derivative at tokens that may be seen: convolutions by Fourier transform leak rounding errors.
 LEAK = 1e-4
+NAMED = 4  # of the layers at fault, in a message: enough to see which kind they are; any number from 3 to 8 does
 CUTS = 6  # places of a sequence where "earlier" ends: a prefix, a block or the last tokens may see what follows
 # Of the mean size of outputs: so little do they differ between batch sizes, which round otherwise, in at least 32 bits
 # and in 16; dropout, batch statistics and experts that are full change them by more.
@@ -101,7 +102,7 @@ def _require_one_output(places: Places, batch: Batch) -> None:
 
 
 def require_padding_unread(places: Places, batch: Batch) -> bool:
-    """Refuses a network whose outputs at real tokens depend on padding; whether there was a padded sample to tell by.
+    """Refuses a network whose outputs at real tokens depend on padding; whether a sample with padding was there.
 
     No mask reaches a Fourier transform or a convolution, and positions count padding on the left unless they are given.
     """
@@ -131,29 +132,31 @@ def _require_derivatives(places: Places, batch: Batch) -> None:
     """Refuses modules whose outputs follow their inputs while their derivative says that they do not."""
     suspects = _constants(places, batch)
     with torch.no_grad():
-        names = [each.name for each in suspects if _follows_its_inputs(each) and _reaches_outputs(each, places, batch)]
+        names = [
+            each.name for each in suspects if _follows_its_inputs(each) and _reaches_outputs(each, places, batch=batch)
+        ]
     if names:
         raise InterlawError(
-            f"expected layers that have a derivative, found none in {', '.join(names[:4])}"
-            f"{', ...' if len(names) > 4 else ''} (quantised, or under no_grad or detach), whose outputs change with "
-            "their inputs; measure the network before it was quantised, or name a layer behind them"
+            f"expected layers that have a derivative, found none in {', '.join(names[:NAMED])}"
+            f"{', ...' if len(names) > NAMED else ''} (quantised, or under no_grad or detach), whose outputs change "
+            "with their inputs; measure the network before it was quantised, or name a layer behind them"
         )
 
 
 def _constants(places: Places, batch: Batch) -> list[_Constant]:
     """The innermost modules that a gradient enters and none leaves."""
-    found: dict[str, _Constant] = {}
+    constants: dict[str, _Constant] = {}
     ran: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
             outputs = [tensor for tensor in _tensors(output) if tensor.is_floating_point()]
             entered = [tensor for tensor in _tensors((args, kwargs)) if tensor.requires_grad]
-            inside = any(other.startswith(f"{name}.") for other in found)
+            inside = any(other.startswith(f"{name}.") for other in constants)
             whole = any(other.startswith(f"{name}.") for other in ran)  # quantised layers have parts that never run
             ran.append(name)
             if entered and outputs and not inside and not _has_derivative(outputs, entered, any_is_enough=whole):
-                found[name] = _Constant(name, module, args, kwargs, outputs)
+                constants[name] = _Constant(name, module, args, kwargs, outputs)
 
         return after
 
@@ -162,7 +165,7 @@ def _constants(places: Places, batch: Batch) -> list[_Constant]:
             if name:
                 stack.callback(module.register_forward_hook(watch(name), with_kwargs=True).remove)
         places.run(batch, leaf)
-    return list(found.values())
+    return list(constants.values())
 
 
 def _has_derivative(outputs: list[Tensor], entered: list[Tensor], *, any_is_enough: bool) -> bool:
@@ -173,10 +176,11 @@ def _has_derivative(outputs: list[Tensor], entered: list[Tensor], *, any_is_enou
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch says of some operators what is said here by name
-            found = torch.autograd.grad(ways, entered, [pattern(y) for y in ways], retain_graph=True, allow_unused=True)
+            probes = [pattern(y) for y in ways]
+            gradients = torch.autograd.grad(ways, entered, probes, retain_graph=True, allow_unused=True)
     except RuntimeError:  # refused where all gradients are taken, with its cure
         return True
-    return any(g is not None and bool(g.any()) for g in found)
+    return any(g is not None and bool(g.any()) for g in gradients)
 
 
 def _follows_its_inputs(suspect: _Constant) -> bool:
@@ -198,7 +202,7 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
     )
 
 
-def _reaches_outputs(suspect: _Constant, places: Places, batch: Batch) -> bool:
+def _reaches_outputs(suspect: _Constant, places: Places, *, batch: Batch) -> bool:
     """Whether the network's outputs follow those of a module: not where it only ranks tokens or experts to choose."""
 
     def touched(module: nn.Module, args: object, output: Any) -> Any:
@@ -245,10 +249,8 @@ def _require_logits(places: Places, batch: Batch) -> None:
 
 
 def _require_causal(model: nn.Module, batch: Batch, *, most: int) -> None:
-    """Refuses a next-token loss of a network whose logits depend on later tokens, the targets among them.
-
-    Copies of one sample run together; each asks for the logits before a place of its own.
-    """
+    """Refuses a next-token loss of a network whose logits depend on later tokens, the targets among them."""
+    # copies of one sample run together; each asks for the logits before a place of its own
     table = token_table(model)
     if table is None or batch.targets is None or batch.targets.shape[1] < 2:
         return
@@ -262,7 +264,8 @@ def _require_causal(model: nn.Module, batch: Batch, *, most: int) -> None:
     def before_the_cuts(y: Tensor) -> list[Tensor]:
         return [pattern(y[0]) * asked]
 
-    for gradients in places.gradients(batch.repeated(count), lambda output, _: output_tensor(output), before_the_cuts):
+    copies = batch.repeated(count)
+    for gradients in places.gradients(copies, lambda output, _: output_tensor(output), cotangents=before_the_cuts):
         g = gradients.get("embeddings")
         if g is None or g.dim() != 3 or g.shape[1] < time:
             return

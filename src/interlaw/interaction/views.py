@@ -43,7 +43,7 @@ class InputSide:
     """
 
     def __init__(
-        self, options: Options, outputs: Outputs, draw: Callable[[Tensor], tuple[Iterable[Tensor], int, int]]
+        self, options: Options, outputs: Outputs, *, draw: Callable[[Tensor], tuple[Iterable[Tensor], int, int]]
     ) -> None:
         self._route = options.route
         self._outputs = outputs
@@ -60,16 +60,16 @@ class InputSide:
 
         gathered: dict[str, GradientColumns] = {}
         weights: dict[str, Tensor] = {}
-        for gradients in places.gradients(batch, self._outputs, cotangents):
+        for gradients in places.gradients(batch, self._outputs, cotangents=cotangents):
             kept = places.kept
             for name in kept.keys() & gradients.keys():
-                columns = of_tokens(kept[name], kept[name].columns(gradients[name]), batch)
+                columns = of_tokens(kept[name], kept[name].columns(gradients[name]), batch=batch)
                 weights.setdefault(name, count_positions(columns, batch))
                 gathered.setdefault(name, GradientColumns(count, route=self._route)).add(columns)
         return {name: gathered[name].contribution(weights[name], num_probes=probes) for name in places.kept}
 
 
-def of_tokens(place: Place, columns: Tensor, batch: Batch) -> Tensor:
+def of_tokens(place: Place, columns: Tensor, *, batch: Batch) -> Tensor:
     """Columns of the tokens of the batch: not of a prompt of its own that a network embeds before them."""
     tokens = batch.num_tokens if place.name == "embeddings" else None
     return columns if tokens is None or columns.shape[2] <= tokens else columns[:, :, -tokens:]
@@ -115,12 +115,12 @@ class GradientColumns:
 
 def input_view(options: Options, read: Outputs) -> Contribute:
     """G over the features of h, for every output or for random cotangents."""
-    return InputSide(options, read, cotangents_of(options))
+    return InputSide(options, read, draw=cotangents_of(options))
 
 
 def loss_view(options: Options, _: Outputs) -> Contribute:
     """G = E[g g^T], g the gradient of the summed next-token loss at one token; the sequence is the cluster."""
-    return InputSide(options, losses, lambda y: ([torch.ones_like(y)], 1, 0))
+    return InputSide(options, losses, draw=lambda y: ([torch.ones_like(y)], 1, 0))
 
 
 def losses(output: Any, batch: Batch) -> Tensor:
@@ -162,7 +162,7 @@ def patches_of(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
             )
     dim = channels * math.prod(sides)
     each = torch.eye(dim).view(dim, channels, *sides)
-    return Place(name=name, module=None if layer is None else conv, columns=partial(_unfolded, conv, each))
+    return Place(name=name, module=None if layer is None else conv, columns=partial(_unfolded, conv, each=each))
 
 
 def convolution_of(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
@@ -194,11 +194,9 @@ def _convolution(model: nn.Module, layer: str | None) -> tuple[str, Any]:
     return name, convolutions[name]
 
 
-def _unfolded(conv: Any, each: Tensor, g: Tensor) -> Tensor:
-    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches); `each` picks one entry of them.
-
-    A convolution, as torch unfolds images of two sides alone.
-    """
+def _unfolded(conv: Any, g: Tensor, *, each: Tensor) -> Tensor:
+    """A gradient at an image as columns at its patches, (n, C_in * kernel, patches); `each` picks one entry of them."""
+    # a convolution, as torch unfolds images of two sides alone; by channels in and out, then one to three sides
     unfold = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[each.dim()]
     return unfold(g, each.to(g), stride=conv.stride, padding=conv.padding, dilation=conv.dilation).flatten(2)
 
@@ -211,7 +209,7 @@ def cotangents_of(options: Options) -> Callable[[Tensor], tuple[Iterable[Tensor]
         if options.probes == "exact" or (options.probes is None and y.shape[1] <= EXACT_OUTPUTS):
             return unit_cotangents(y), y.shape[1], 0
         probes = int(options.probes or 1)
-        return (r / probes**0.5 for r in random_signs(y, probes, generator)), probes, probes
+        return (r / probes**0.5 for r in random_signs(y, probes, generator=generator)), probes, probes
 
     return draw
 
@@ -224,7 +222,7 @@ def unit_cotangents(y: Tensor) -> Iterator[Tensor]:
         yield unit
 
 
-def random_signs(like: Tensor, count: int, generator: torch.Generator) -> Sequence[Tensor]:
+def random_signs(like: Tensor, count: int, *, generator: torch.Generator) -> Sequence[Tensor]:
     """`count` tensors of random signs in the shape of `like`.
 
     Drawn on the CPU and cluster by cluster, so that a seed means the same on every device and in every batching.
@@ -266,7 +264,7 @@ def token_view(options: Options, read: Outputs) -> Contribute:
             drawn, _, probes = draw(y)
             return drawn
 
-        gradients = [found[place.name] for found in places.gradients(batch, read, cotangents)]
+        gradients = [at[place.name] for at in places.gradients(batch, read, cotangents=cotangents)]
         stored = torch.stack([g.flatten(1) for g in gradients], 2)
         table = embedding_table(place.module)
         time, width = gradients[0].shape[1:]
