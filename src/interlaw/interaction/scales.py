@@ -132,7 +132,6 @@ def at_an_end(name: str, values: Mapping[str, Tensor], *, reaches: Mapping[str, 
 def interval(name: str, values: Mapping[str, Tensor], *, reaches: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Both ends of the interval of a quantity; arguments as in `at_an_end`."""
     value, reach, scale = values[name], reaches[name], own_scale(name)
-    plain = at_an_end(name, values, reaches=reaches)
-    middle, way = scale.there(value), reach * scale.slope(value)
+    plain, middle, way = at_an_end(name, values, reaches=reaches), scale.there(value), reach * scale.slope(value)
     low, high = (torch.where(plain, value + sign * reach, scale.back(middle + sign * way)) for sign in (-1, 1))
     return low, high
