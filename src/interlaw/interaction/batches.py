@@ -123,9 +123,10 @@ class Batches:
         groups: object = None,
         with_targets: bool = False,
     ) -> None:
-        self._inputs, self._groups = (
-            (inputs, None) if groups is None else _in_order(inputs, group_codes(groups), most=most)
-        )
+        self._inputs: object = inputs
+        self._groups: Tensor | None = None
+        if groups is not None:
+            self._inputs, self._groups = _in_order(inputs, group_codes(groups), most=most)
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
         self.expected = min(counts, default=None) if self._groups is None else int(self._groups[-1]) + 1

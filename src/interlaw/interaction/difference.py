@@ -79,7 +79,7 @@ def compare(
             error = _welch((first.stderr, a.num_groups), (second.stderr, b.num_groups))
         # each network's basis is drawn by itself, so that variances add
         bases = math.hypot(a.basis_spread or 0.0, b.basis_spread or 0.0) if name == "excess" else 0.0
-        differences[name] = _difference(first.value - second.value, *error, bases=bases, level=level)
+        differences[name] = _difference(first.value - second.value, error, bases=bases, level=level)
     return differences
 
 
