@@ -167,12 +167,13 @@ def measure_layers(
         return [layer_place(*named) for named in find_layers(model, layers).items()]
 
     gathered = gather(model, inputs, options=asked, find=find, optional=layers is None)
-    places, results = gathered.places, {}
-    for name in list(places.kept):
+    places, results, flat = gathered.places, {}, {}
+    for name in places.kept:
         try:
             results[name] = gathered.result(name)
         except NoDerivativeError:
-            places.leave_out({name: "its derivative is all zeros"})
+            flat[name] = "its derivative is all zeros"
+    places.leave_out(flat)
     weights = {name: kernel_of(place.module) for name, place in places.kept.items()}
     places.leave_out(
         {name: "its weights are all zeros" for name, W in weights.items() if W is None or not bool(W.any())}
