@@ -222,7 +222,7 @@ def test_the_excess_judges_before_the_ratio(
         name: Estimate(value=sum(ends) / 2, stderr=0.1, low=ends[0], high=ends[1])
         for name, ends in (("excess", excess), ("aofe_ratio", ratio))
     }
-    assert re.match(expected, in_a_sentence(one, one, differences, level=0.95))
+    assert re.match(expected, in_a_sentence(one, one, differences=differences, level=0.95))
 
 
 def test_two_models_layer_by_layer(

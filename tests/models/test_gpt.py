@@ -75,7 +75,7 @@ def test_attention_and_its_gradients_equal_those_written_out(head_dim: int, time
     future = torch.ones(time, time, dtype=torch.bool).triu(1)
     scores = (query @ key.mT / math.sqrt(head_dim)).masked_fill(future, -math.inf)
     expected = scores.softmax(-1) @ value
-    found = causal_attention(query, key, value)
+    found = causal_attention(query, key=key, value=value)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     for ours, theirs in zip(
         torch.autograd.grad((found * weight).sum(), parts),

@@ -111,7 +111,7 @@ def test_one_file_is_cut_by_place_at_line_ends(tmp_path: Path) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("a\nåß漢🜁"), min_size=1, max_size=400))
 def test_cuts_never_split_a_character_and_lose_nothing(text: str) -> None:
-    pieces = split_document("text", text.encode(), False)
+    pieces = split_document("text", text.encode(), by_document=False)
     assert b"".join(piece for _, piece in pieces) == text.encode()
     assert [split for split, _ in pieces] == [split for split in SPLITS if split in dict(pieces)]
     for _, piece in pieces:
@@ -121,7 +121,7 @@ def test_cuts_never_split_a_character_and_lose_nothing(text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=1, max_size=300))
 def test_cuts_of_arbitrary_bytes_lose_nothing(content: bytes) -> None:
-    assert b"".join(piece for _, piece in split_document("text", content, False)) == content
+    assert b"".join(piece for _, piece in split_document("text", content, by_document=False)) == content
 
 
 def test_hidden_and_binary_files_are_left_out(tmp_path: Path) -> None:

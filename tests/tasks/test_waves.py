@@ -17,7 +17,7 @@ def test_target_is_the_formula() -> None:
     matrices = draw_matrices(3, hidden=4, layers=3, gain=1.5, generator=generator)
     last = torch.randn(4, generator=generator)
     x = torch.randn(7, 3, generator=generator)
-    found = waves(x, matrices, last)
+    found = waves(x, matrices, last=last)
     for n, point in enumerate(x.double().numpy()):
         h = point
         for matrix in matrices:

@@ -50,32 +50,32 @@ def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:
     import torch
 
     dtype = torch.float32 if ctx.params["float32"] else None
-    found = given_options(ctx, subject.NamedOptions.__annotations__, dtype=dtype, **other)
-    return cast("subject.NamedOptions", found)
+    given = given_options(ctx, subject.NamedOptions.__annotations__, dtype=dtype, **other)
+    return cast("subject.NamedOptions", given)
 
 
 def measured(
     work: Callable[..., Result],
     model: str,
+    *,
     inputs: Path | None,
     options: subject.NamedOptions,
-    *,
-    told: set[str] | None = None,
+    printed: set[str] | None = None,
     **beside: Any,
 ) -> tuple[subject.Named, Result]:
     """Loads MODEL, reads its inputs and does the work on them, with a bar that shows how far it is.
 
-    Prints what people should know and `told` lacks; `beside` is for `interlaw.subject.open_named`.
+    Prints what people should know and was not `printed` yet; `beside` is for `interlaw.subject.open_named`.
     """
     with busy(f"loading {model} and what it reads"), uncollected():
-        named = subject.open_named(model, inputs, options, **beside)
-    told = set() if told is None else told
+        named = subject.open_named(model, inputs, options=options, **beside)
+    printed = set() if printed is None else printed
     lines = [f"note: {note}" for note in named.subject.notes]
     lines += [] if named.given.text is None else [f"text: {named.given.text}"]
     for line in [*lines, *(f"note: {note}" for note in named.given.notes)]:
-        if line not in told:
+        if line not in printed:
             make_console().print(line)
-        told.add(line)
+        printed.add(line)
     with progress_bar(named.given.inputs) as advance:
         return named, work(named.subject.model, named.given.inputs, **named.options, progress=advance)
 

@@ -13,9 +13,11 @@ from interlaw.cli.output import AsJson, make_console, print_json, write_figure
 from interlaw.errors import InterlawError, WorkFailedError, require_among
 
 RECIPE = "fair.toml"
-FACTORS = (1, 2, 4, 8)
+FACTORS = (1, 2, 4, 8)  # of the base: judgement, three doublings show a slope
 _MULTIPLES = ", ".join(map(str, FACTORS))
-STEPS = 400
+STEPS = 400  # of a rate curve: judgement, long enough for rates to differ and short enough to wait for
+# an optimum needs a rate on both sides; no network trains at a thousand, which is a slip of the pen
+FEWEST_RATES, HIGHEST_RATE = 3, 1e3
 
 
 def check_parametrization(
@@ -50,11 +52,11 @@ def check_parametrization(
     """
     if figure is not None:
         report.require_figure_name(figure)
-    bench = _bench(recipe, base_width, base_depth)
+    bench = _bench(recipe, width=base_width, depth=base_depth)
     sizes: dict[str, Any] = {
         "parametrizations": _chosen(treatment),
-        "widths": _sizes(widths, "--widths", bench.base_width),
-        "depths": _sizes(depths, "--depths", bench.base_depth),
+        "widths": _sizes(widths, "--widths", base=bench.base_width),
+        "depths": _sizes(depths, "--depths", base=bench.base_depth),
     }
     peak = rate or bench.recipe.training.learning_rate
     if peak is None:
@@ -78,8 +80,8 @@ def check_parametrization(
         check for check in checks if check.axis in training.RULES[check.parametrization].axes and not check.is_flat
     ]
     if broken:
-        found = ", ".join(f"{check.parametrization} over {check.axis}" for check in broken)
-        raise WorkFailedError(f"activations do not move alike: {found}; do not carry one learning rate across shapes")
+        where = ", ".join(f"{check.parametrization} over {check.axis}" for check in broken)
+        raise WorkFailedError(f"activations do not move alike: {where}; do not carry one learning rate across shapes")
 
 
 def show(checks: list[training.CoordinateCheck], curves: list[sweep.RateCurve]) -> None:
@@ -113,13 +115,13 @@ def show(checks: list[training.CoordinateCheck], curves: list[sweep.RateCurve]) 
         )  # fmt: skip
 
 
-def _bench(recipe: Path | None, base_width: int | None, base_depth: int | None) -> sweep.Bench:
+def _bench(recipe: Path | None, *, width: int | None, depth: int | None) -> sweep.Bench:
     """The recipe's bench, or that of the small GPTs shipped with the package."""
     if recipe is None:
         parsed, folder = sweep.parse_recipe(sweep.packaged_recipe(RECIPE), source=RECIPE), Path.cwd()
     else:
         parsed, folder = sweep.read_recipe(recipe)[0], recipe.parent
-    return sweep.make_bench(parsed, folder=folder, width=base_width, depth=base_depth)
+    return sweep.make_bench(parsed, folder=folder, width=width, depth=depth)
 
 
 def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ def _chosen(treatments: list[str] | None) -> tuple[str, ...]:
     return chosen
 
 
-def _sizes(text: str | None, option: str, base: int) -> tuple[int, ...]:
+def _sizes(text: str | None, option: str, *, base: int) -> tuple[int, ...]:
     """Numbers between commas, or multiples of the base."""
     if text is None:
         return tuple(base * factor for factor in FACTORS)
@@ -143,9 +145,9 @@ def _sizes(text: str | None, option: str, base: int) -> tuple[int, ...]:
 def _rates(text: str) -> tuple[float, ...]:
     """At least three positive rates between commas."""
     try:
-        found = tuple(sorted({float(part) for part in text.split(",")}))
+        rates = tuple(sorted({float(part) for part in text.split(",")}))
     except ValueError:
-        found = ()
-    if len(found) < 3 or not all(0 < rate < 1e3 for rate in found):
+        rates = ()
+    if len(rates) < FEWEST_RATES or not all(0 < rate < HIGHEST_RATE for rate in rates):
         raise InterlawError(f"expected --rates such as 2e-3,4e-3,8e-3, found {text!r}; give at least three")
-    return found
+    return rates

@@ -62,23 +62,23 @@ def diff(
         return
     if figure is not None:
         raise InterlawError("expected --layers with --figure, found --figure alone; add --layers")
-    told: set[str] = set()  # the text of both is one
+    printed: set[str] = set()  # the text of both is one
     first, second = (
         interaction.load(name)
         if Path(name).suffix == ".json"
-        else arguments.measured(interaction.measure, name, inputs, options, told=told)[1]
+        else arguments.measured(interaction.measure, name, inputs=inputs, options=options, printed=printed)[1]
         for name in (a, b)
     )
     alike = (first.layer, first.dim) == (second.layer, second.dim)
     differences = interaction.compare(
         first, second, paired=interaction.same_clusters(first, second), across=not alike, level=level
     )
-    sentence = in_a_sentence(first, second, differences, level=level)
+    sentence = in_a_sentence(first, second, differences=differences, level=level)
     if as_json:
-        found = {"a": first.to_dict(), "b": second.to_dict(), "differences": differences, "sentence": sentence}
-        print_json(found)
+        document = {"a": first.to_dict(), "b": second.to_dict(), "differences": differences, "sentence": sentence}
+        print_json(document)
         return
-    _show(first, second, differences, level=level)
+    _show(first, second, differences=differences, level=level)
     console = make_console(stderr=False)
     console.print(sentence)
     if not alike or first.model != second.model:
@@ -102,9 +102,16 @@ def _diff_layers(
             f"expected two models and no --layer with --layers, found {saved[0] if saved else '--layer'}; "
             "name the models themselves, and leave --layer out"
         )
-    told: set[str] = set()
+    printed: set[str] = set()
     (first, a), (second, b) = (
-        arguments.measured(interaction.measure_layers, name, inputs, options, told=told, most=subject.MOST_BY_LAYER)
+        arguments.measured(
+            interaction.measure_layers,
+            name,
+            inputs=inputs,
+            options=options,
+            printed=printed,
+            most=subject.MOST_BY_LAYER,
+        )
         for name in names
     )
     titles = (subject.title_of(first.subject, names[0]), subject.title_of(second.subject, names[1]))
@@ -117,40 +124,40 @@ def _diff_layers(
         rows = {"a": [row.to_dict() for row in a], "b": [row.to_dict() for row in b]}
         print_json({**rows, "differences": difference.to_dict(), "sentence": sentence, "figure": str(figure)})
         return
-    _show_layers(a, b, difference)
+    _show_layers(a, b, difference=difference)
     make_console(stderr=False).print(sentence)
 
 
-def _show_layers(a: interaction.Layers, b: interaction.Layers, difference: interaction.LayersDifference) -> None:
+def _show_layers(a: interaction.Layers, b: interaction.Layers, *, difference: interaction.LayersDifference) -> None:
     """One row a layer of either model, in the order of the network."""
     first, second = ({row.name: row.interaction.excess_ratio for row in side} for side in (a, b))
     rows = []
     for name in dict.fromkeys([*first, *second]):
         one = difference.layers.get(name)
-        told = ("-", "-") if one is None else (f"{one.value:+.4f}", shown_span(one.low, one.high, form="+.4f"))
-        rows.append((name, shown(first.get(name), "+.4f"), shown(second.get(name), "+.4f"), *told))
+        apart = ("-", "-") if one is None else (f"{one.value:+.4f}", shown_span(one.low, one.high, form="+.4f"))
+        rows.append((name, shown(first.get(name), "+.4f"), shown(second.get(name), "+.4f"), *apart))
     make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
 
 
 def in_a_sentence(
     a: interaction.Interaction,
     b: interaction.Interaction,
-    differences: dict[str, interaction.Estimate],
     *,
+    differences: dict[str, interaction.Estimate],
     level: float,
 ) -> str:
     """Which has more interaction beyond what chance gives each; the ratio itself, which says less, stands second."""
     excess, ratio = differences["excess"], differences["aofe_ratio"]
-    told_apart = not excess.low <= 0 <= excess.high
+    differ = not excess.low <= 0 <= excess.high
     said = (
         f"{'A' if excess.value > 0 else 'B'} has the larger interaction above chance"
-        if told_apart
+        if differ
         else "the two cannot be told apart in interaction above chance"
     )
     names = (a.model or "A", b.model or "B")
     values = [f"{one.excess_ratio:+.4f} in {name}" for one, name in zip((a, b), names, strict=True)]
     second = f"the AOFE-ratio itself is {a.aofe_ratio.value:.4f} and {b.aofe_ratio.value:.4f} ({_span(ratio)})"
-    if not told_apart and not ratio.low <= 0 <= ratio.high:
+    if not differ and not ratio.low <= 0 <= ratio.high:
         second += ", a difference that chance alone can give"
     return (
         f"{said}: the AOFE-ratio's excess over chance is {' and '.join(values)} "
@@ -166,8 +173,8 @@ def _span(one: interaction.Estimate) -> str:
 def _show(
     a: interaction.Interaction,
     b: interaction.Interaction,
-    differences: dict[str, interaction.Estimate],
     *,
+    differences: dict[str, interaction.Estimate],
     level: float,
 ) -> None:
     """One row a quantity: both values and their difference."""

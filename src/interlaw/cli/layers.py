@@ -47,27 +47,27 @@ def layers(
         report.require_figure_name(figure)
     options = arguments.chosen(ctx, groups=None, layer=None)
     work, most = partial(interaction.measure_layers, layers=layer or None), subject.MOST_BY_LAYER
-    named, found = arguments.measured(work, model, inputs, options, most=most, groups=groups)
+    named, measured = arguments.measured(work, model, inputs=inputs, options=options, most=most, groups=groups)
     whose = f"{subject.title_of(named.subject, model)}, {named.options['view']} view"
-    write_figure(figure, lambda: report.draw_layers(found, whose=whose))
-    for name, reason in found.left_out.items():
+    write_figure(figure, lambda: report.draw_layers(measured, whose=whose))
+    for name, reason in measured.left_out.items():
         make_console().print(f"note: '{name}' is left out: {reason}")
-    written = {"layers": [row.to_dict() for row in found], "left_out": found.left_out}
+    written = {"layers": [row.to_dict() for row in measured], "left_out": measured.left_out}
     write_json(written, out)
     if as_json:
         print_json(written)
     else:
-        show(found)
+        show(measured)
 
 
-def show(found: tuple[interaction.LayerInteraction, ...]) -> None:
+def show(measured: tuple[interaction.LayerInteraction, ...]) -> None:
     """Prints one row a layer."""
     heads = (
         *("layer", "kind", "dim", "AOFE-ratio", "by chance", "above chance", "interval"),
         *("of W^T W", "by chance", "NFA", "centred"),
     )
     rows = []
-    for row in found:
+    for row in measured:
         own, excess, weights = row.interaction, row.interaction.excess, row.superposition
         of_weights = (weights.aofe_ratio, weights.null_ratio, row.nfa, row.nfa_centered)
         ratio, chance, *others = (f"{level:.3f}" for level in (own.aofe_ratio.value, own.null_ratio, *of_weights))

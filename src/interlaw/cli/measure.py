@@ -78,7 +78,7 @@ def measure(
     if places:
         show_places(model, options, inputs=inputs, as_json=as_json)
         return
-    named, result = arguments.measured(interaction.measure, model, inputs, options, groups=groups)
+    named, result = arguments.measured(interaction.measure, model, inputs=inputs, options=options, groups=groups)
     if rotate:
         result = with_rotation_test(result, named)
     if out is not None:

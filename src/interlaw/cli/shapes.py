@@ -145,7 +145,7 @@ class Wanted:
             if name in self.settings and (self.is_decoder or name == "num_kv_heads"):
                 without = {each: value for each, value in self.settings.items() if each != name}
                 yield f"no {option} {self.settings[name]}", replace(here, settings=without)
-        for smaller in (64, 32, 16, 8):
+        for smaller in (64, 32, 16, 8):  # powers of two down to the least that hardware likes
             finer = {**self.settings, "head_dim": smaller} if head_dim > smaller else self.settings
             if self.is_decoder and 8 < smaller < (self.multiple_of or 64):
                 heads = f" --head-dim {smaller}" if finer is not self.settings else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, leave_one_out, 
 from interlaw.interaction.layers import Layers
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.scales import Estimate, student_quantile
+from interlaw.plain import Json
 
 # settings that make two G of one kind
 KIND = ("null", "positions", "outputs", "center", "scale")
@@ -147,7 +147,7 @@ class LayersDifference:
         smaller = sum(one.high < 0 for one in self.layers.values())
         return larger, smaller, len(self.layers) - larger - smaller
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The numbers by name, ready for JSON."""
         return {
             "mean_excess": self.mean.to_dict(),

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from interlaw.interaction.batches import Batches, device_of
 from interlaw.interaction.matrix import Energies
 from interlaw.interaction.network import explained, find_layers, kernel_of
 from interlaw.interaction.result import Interaction
+from interlaw.plain import Json
 from interlaw.size import counted
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LayerInteraction:
     nfa: float
     nfa_centered: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """One row, ready for JSON."""
         return {
             "layer": self.name,
@@ -114,7 +115,7 @@ class Layers(Charted, tuple[LayerInteraction, ...]):
         return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
-def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = None) -> list[dict[str, Any]]:
+def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = None) -> list[Json]:
     """The places where a network can be measured: name, class, width of what its weights act on, and calls.
 
     Args:

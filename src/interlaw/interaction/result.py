@@ -15,6 +15,7 @@ from interlaw.interaction.grams import QUANTITIES, Grams
 from interlaw.interaction.matrix import Energies
 from interlaw.interaction.rotation import RotationTest
 from interlaw.interaction.scales import Estimate
+from interlaw.plain import Json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ class Interaction(Charted):
         notes = "".join(f"<p>note: {escape(warning)}</p>" for warning in self.warnings)
         return f"<p>{escape(title)}</p>{self.to_frame().to_html(float_format='{:.4g}'.format)}{notes}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Everything but the Gram matrices, ready for JSON."""
         written = asdict(replace(self, grams=None))
         del written["grams"]

@@ -61,6 +61,6 @@ def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cp
         with torch.device("meta"):
             meta: nn.Module = build(shape)
         return meta
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator before we draw anew
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator before we draw again
         model: nn.Module = build(shape, generator=torch.Generator().manual_seed(seed))
     return model.to(device)

@@ -19,6 +19,7 @@ class CNNBlock(nn.Module):
     def __init__(self, shape: CNNShape) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(shape.num_groups, shape.width)
+        # 3 x 3, as `CNNShape` counts them
         self.conv1 = nn.Conv2d(shape.width, shape.width, 3, padding=1)
         self.norm2 = nn.GroupNorm(shape.num_groups, shape.width)
         self.conv2 = nn.Conv2d(shape.width, shape.width, 3, padding=1)

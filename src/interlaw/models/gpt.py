@@ -21,6 +21,7 @@ _BLOCK = 32  # queries
 
 def causal_attention(
     query: Float[Tensor, "batch heads time head_dim"],
+    *,
     key: Float[Tensor, "batch heads time head_dim"],
     value: Float[Tensor, "batch heads time head_dim"],
 ) -> Float[Tensor, "batch heads time head_dim"]:
@@ -58,7 +59,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(batch, time, 3, width // self.head_dim, self.head_dim)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if keep == time:
-            mixed = causal_attention(query, key, value)
+            mixed = causal_attention(query, key=key, value=value)
         else:
             seen = torch.ones(keep, time, dtype=torch.bool, device=x.device).tril(time - keep)
             mixed = F.scaled_dot_product_attention(query[:, :, time - keep :], key, value, attn_mask=seen)

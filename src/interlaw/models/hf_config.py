@@ -11,19 +11,21 @@ import torch
 from interlaw.errors import InterlawError, one_line
 from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
+from interlaw.plain import Json
 
 _AT_PADDING = ("camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl")
-_FIXED: dict[str, dict[str, Any]] = {
+_FIXED: dict[str, Json] = {
     **{name: {"pad_token_id": -1} for name in _AT_PADDING},  # their first position is the token of padding, and one
     "xlm": {"causal": True, "pad_token_id": -1},
     "xmod": {"default_language": "en_XX", "pad_token_id": -1},
     "gemma3n_text": {"num_kv_shared_layers": 0},
+    # the library's own base of rotary positions
     "cohere_compass_text": {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10_000.0}}},
 }
 _NO_TOKEN = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
 
 
-def _together(shape: HFSizes) -> dict[str, Any]:
+def _together(shape: HFSizes) -> Json:
     """Settings that follow from the sizes where the library does not derive them itself; `...` drops one."""
     depth = shape.depth
     match shape.family.removeprefix(f"{PREFIX}:"):
@@ -58,7 +60,7 @@ def config_of(shape: HFSizes) -> Any:
 
     known = names_of(shape.family)
     decoder = ("decoder_layers", "decoder_attention_heads", "decoder_ffn_dim") if known.decoder else ()
-    sizes: dict[str, Any] = {
+    sizes: Json = {
         "vocab_size": shape.vocab_size,
         "hidden_size": shape.width,
         "num_hidden_layers": shape.depth,
@@ -86,9 +88,10 @@ def config_of(shape: HFSizes) -> Any:
 
 
 def _refusal(shape: HFSizes, error: Exception) -> InterlawError:
-    """The library makes no network of a shape: no size may help, which two others tell."""
+    """The library makes no network of a shape: no size may help, which two others show."""
     said = one_line(error, last=True)
     what = f"transformers makes no {shape.family} of depth {shape.depth} and width {shape.width} ({said})"
+    # small, and of other depths and numbers of heads: what fails here too does not depend on the sizes
     for depth, width in ((4, 8 * shape.head_dim), (6, 24 * shape.head_dim)):
         other = replace(shape, depth=depth, width=width, num_kv_heads=0, d_ff=shape.d_ff and 4 * width)
         with suppress(Exception), torch.device("meta"):  # whatever it is, these sizes do not help

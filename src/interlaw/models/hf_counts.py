@@ -1,6 +1,6 @@
 """What is counted of a Hugging Face network or configuration, and the polynomial through a few counts.
 
-FLOPs of attention grow with the square of the length, in the layers that have it. The network itself tells: a tiny one
+FLOPs of attention grow with the square of the length, in the layers that have it. The network itself shows it: a tiny one
 is run at three lengths, and the FLOPs of its matrix products are counted. Their second difference is that of attention
 alone; a state-space or convolution layer has none. Windows, which the library computes in full and masks, are read off
 the settings.
@@ -42,7 +42,7 @@ def count(network: Any) -> Counts:
     )
 
 
-def newton(values: Sequence[int], u: int, v: Fraction) -> Fraction:
+def newton(values: Sequence[int], *, u: int, v: Fraction) -> Fraction:
     """The polynomial through values at (1, 1), (2, 1), (3, 1) and, where d_ff varies, (1, 2), (2, 2)."""
     a, b, c = values[:3]
     base = Fraction(a + (u - 1) * (b - a)) + Fraction((u - 1) * (u - 2), 2) * (c - 2 * b + a)
@@ -72,10 +72,10 @@ def count_config(values: Mapping[str, Any]) -> tuple[int, int] | None:
     try:
         config = CONFIG_MAPPING[kind](**sizes)
         with torch.device("meta"):
-            found = count(AutoModelForCausalLM.from_config(config))
+            counts = count(AutoModelForCausalLM.from_config(config))
     except Exception:  # each architecture checks its sizes in its own way; what it refuses cannot be counted
         return None
-    return found.params, found.params_non_embedding
+    return counts.params, counts.params_non_embedding
 
 
 def flops_of_a_pair(network: Any) -> float:
@@ -85,24 +85,24 @@ def flops_of_a_pair(network: Any) -> float:
         network: A causal language model with at least 24 tokens and positions, on a device with numbers.
     """
     network.eval().set_attn_implementation("eager")  # fused attention does not count its products everywhere
-    found = []
+    flops = []
     for length in _LENGTHS:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(input_ids=torch.arange(length)[None])
-        found.append(counter.get_total_flops())
+        flops.append(counter.get_total_flops())
     step = _LENGTHS[1] - _LENGTHS[0]
-    return max(0.0, float(found[2] - 2 * found[1] + found[0]) / (2 * step**2))
+    return max(0.0, float(flops[2] - 2 * flops[1] + flops[0]) / (2 * step**2))
 
 
 def mean_visible(config: Any, context: int) -> float:
     """Positions that a token sees, averaged over tokens and over the layers that have attention."""
     kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or ["all"]
     with_attention = [kind for kind in kinds if "attention" in str(kind) or kind in ("global", "local", "all")]
-    seen = [_visible(config, str(kind), context) for kind in with_attention if "linear" not in str(kind)]
+    seen = [_visible(config, str(kind), context=context) for kind in with_attention if "linear" not in str(kind)]
     return sum(seen) / len(seen) if seen else (context + 1) / 2
 
 
-def _visible(config: Any, kind: str, context: int) -> float:
+def _visible(config: Any, kind: str, *, context: int) -> float:
     """Positions that a token sees in one layer."""
     if kind == "chunked_attention" and isinstance(config.attention_chunk_size, int):
         return (min(context, config.attention_chunk_size) + 1) / 2

@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
-from typing import Any
 
 from interlaw.errors import InterlawError, one_line
 from interlaw.models.hf_config import config_of, make_network, meta_network
 from interlaw.models.hf_counts import Counts, count, flops_of_a_pair, mean_visible, newton
 from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
+from interlaw.plain import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class HFShape(HFSizes):
             group = 0 if self.num_kv_heads == self.num_heads else self.num_kv_heads
             unit = replace(self._unit, depth=1, num_kv_heads=group)
             for depths in ((1, 2), (self.depth,)):  # the second counts networks of every depth: where the first fails
-                if _holds(unit, group, depths, self.depth):
-                    return _grown(self, unit, group, depths)
+                if _holds(unit, group, depths=depths, depth=self.depth):
+                    return _grown(self, unit, group=group, depths=depths)
         return count(meta_network(self))
 
     @property
@@ -90,18 +90,21 @@ def hf_family(name: str) -> type[HFShape]:
     return type("HFShape", (HFShape,), {"family": family, "__module__": __name__, "__doc__": HFShape.__doc__})
 
 
+TINY = 64  # tokens and positions of the network whose FLOPs are counted: more than the longest of its three lengths
+
+
 @cache
 def _attention(unit: HFShape) -> float:
     """Forward FLOPs of attention for a pair of positions and a unit of width, over all layers."""
     said: Exception | None = None
     for factor in (1, 8):  # some architectures need a few heads to run
         width = factor * unit.width
-        sizes: dict[str, Any] = {
+        sizes: Json = {
             "d_ff": unit.d_ff and width,
             "num_kv_heads": factor * unit.num_kv_heads,
-            "vocab_size": 64,
+            "vocab_size": TINY,
         }
-        tiny = replace(unit, width=width, context=max(64, unit.context), **sizes)
+        tiny = replace(unit, width=width, context=max(TINY, unit.context), **sizes)
         try:
             return flops_of_a_pair(make_network(tiny)) / width
         except Exception as error:  # kernels, inputs or sizes that the architecture asks for
@@ -117,28 +120,28 @@ def _attention(unit: HFShape) -> float:
 _NODES = ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2))
 
 
-def _scaled(unit: HFShape, group: int, u: int, v: int) -> HFShape:
+def _scaled(unit: HFShape, group: int, *, u: int, v: int) -> HFShape:
     return replace(unit, width=u * unit.width, num_kv_heads=group, d_ff=unit.d_ff and v * unit.width)
 
 
 @cache
 def _nodes(unit: HFShape, group: int) -> list[Counts]:
     """Counts of the least networks of a depth."""
-    return [count(meta_network(_scaled(unit, group, u, v))) for u, v in _NODES[: 5 if unit.d_ff else 3]]
+    return [count(meta_network(_scaled(unit, group, u=u, v=v))) for u, v in _NODES[: 5 if unit.d_ff else 3]]
 
 
-def _grown(shape: HFShape, unit: HFShape, group: int, depths: tuple[int, ...]) -> Counts:
+def _grown(shape: HFShape, unit: HFShape, *, group: int, depths: tuple[int, ...]) -> Counts:
     """The polynomials at a shape, in whole numbers, on a straight line through one depth or two."""
     u, v = shape.width // unit.width, Fraction(shape.d_ff or 0, unit.width)
     nodes = (_nodes(replace(unit, depth=depth, num_kv_heads=group), group) for depth in (depths[0], depths[-1]))
-    first, last = ([newton(each, u, v) for each in zip(*counts, strict=True)] for counts in nodes)
+    first, last = ([newton(each, u=u, v=v) for each in zip(*counts, strict=True)] for counts in nodes)
     return Counts(*(round(a + (shape.depth - depths[0]) * (b - a)) for a, b in zip(first, last, strict=True)))
 
 
 @cache
-def _holds(unit: HFShape, group: int, depths: tuple[int, ...], depth: int) -> bool:
+def _holds(unit: HFShape, group: int, *, depths: tuple[int, ...], depth: int) -> bool:
     """Whether a further network of a depth has the counts that it should; not where small ones cannot be made."""
-    beyond = _scaled(replace(unit, depth=depth), group, 5, 3)
+    beyond = _scaled(replace(unit, depth=depth), group, u=5, v=3)  # wider than every node
     with suppress(InterlawError):
-        return _grown(beyond, unit, group, depths) == count(meta_network(beyond))
+        return _grown(beyond, unit, group=group, depths=depths) == count(meta_network(beyond))
     return False

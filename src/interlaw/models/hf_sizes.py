@@ -9,6 +9,7 @@ from typing import Any
 
 from interlaw.errors import InterlawError
 from interlaw.models.hf_settings import names_of
+from interlaw.plain import Json
 from interlaw.shapes import LlamaShape, Shape, require_heads
 
 
@@ -31,6 +32,7 @@ class HFSizes(Shape, ABC):
         InterlawError: When a size does not fit, or the architecture has no such setting.
     """
 
+    # Llama 2's vocabulary, GPT-2's context and heads
     vocab_size: int = 32_000
     context: int = 1024
     head_dim: int = 64
@@ -80,7 +82,7 @@ class HFSizes(Shape, ABC):
         """Query heads: width / head_dim."""
         return self.width // self.head_dim
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """The defining fields; num_kv_heads and d_ff only where they are not the default."""
         fields = asdict(self)
         if self.num_kv_heads == self.num_heads:

@@ -22,8 +22,8 @@ from interlaw.models.windows import chosen_of, windows_of
 
 CONTEXT_LIMIT = 512  # tokens a sequence unless more are asked for: what a processor measures in seconds
 # A short text is cut into so many sequences, which an interval needs, but into none of fewer tokens.
-LEAST_SEQUENCES = 32
-SHORTEST_CONTEXT = 8
+LEAST_SEQUENCES, SHORTEST_CONTEXT = 32, 8
+LONGEST_NOTE = 300  # characters of a warning of the library: two or three lines, which hold its point
 _READ = {".safetensors", ".bin", ".pt", ".json", ".model", ".txt"}
 LEAST_VOCABULARY = 2  # tokens: a tokenizer made without its files knows one, for what it does not know
 
@@ -141,10 +141,8 @@ def load_config(name: str, *, trust_remote_code: bool = False) -> Any:
 
 @contextlib.contextmanager
 def _quiet(name: str, said: list[str] | None = None) -> Iterator[None]:
-    """The library's long report of what a file lacks becomes one line. A download shows how far it is.
-
-    Its other warnings are kept in `said`. A folder needs no hub, and without a network no time is lost on it.
-    """
+    """The library's long report of what a file lacks becomes one line; its other warnings are kept in `said`."""
+    # a download shows how far it is; a folder needs no hub, and without a network no time is lost on it
     from transformers.utils import logging as library
 
     before, bars = library.get_verbosity(), library.is_progress_bar_enabled()
@@ -177,7 +175,7 @@ class _Heard(logging.Handler):
         """Called for each record of the library."""
         message = record.getMessage().strip()
         if self.said is not None and "LOAD REPORT" not in message and "Some weights" not in message:
-            self.said.append(f"transformers says: {message.splitlines()[0][:300]}")
+            self.said.append(f"transformers says: {message.splitlines()[0][:LONGEST_NOTE]}")
 
 
 def _not_loaded(name: str, error: Exception) -> InterlawError:
@@ -265,16 +263,14 @@ def token_ids(text: str, *, tokenizer: str) -> list[int]:
 def _lines(
     loaded: Pretrained, text: str, *, num_sequences: int, context: int | None, seed: int | None
 ) -> list[dict[str, Tensor]]:
-    """One line a sequence; padded on the right to the longest.
-
-    A tokenizer without a token for padding pads with its end token, or with any: the mask hides it.
-    """
+    """One line a sequence; padded on the right to the longest."""
     every = [line for line in text.splitlines() if line.strip()]
     lines = [every[index] for index in chosen_of(len(every), most=num_sequences, seed=seed)]
     if not lines:
         raise InterlawError("expected lines of text, found none; an encoder reads one line a sequence")
     tokenizer, longest = loaded.tokenizer, context or min(loaded.context, CONTEXT_LIMIT)
     rows = [torch.tensor(row) for row in tokenizer(lines, truncation=True, max_length=longest)["input_ids"] if row]
+    # without a token for padding its end token, or any: the mask hides it
     named = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
     padding = next(token for token in named if token is not None)
     mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
@@ -282,15 +278,13 @@ def _lines(
 
 
 def _context(model: Any, tokenizer: Any) -> int:
-    """Longest sequence that the model's positions and its tokenizer allow.
-
-    A table of positions that starts at an offset (RoBERTa's at its padding token + 1) has as many places less.
-    """
+    """Longest sequence that the model's positions and its tokenizer allow."""
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "context_length")
     limits = [value for name in names if isinstance(value := getattr(config, name, None), int)]
     for name, table in model.named_modules():
         if isinstance(table, nn.Embedding) and name.endswith(("position_embeddings", "embed_positions")):
+            # one that starts at an offset (RoBERTa's at its padding token + 1) has as many places less
             limits.append(table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1))
     limits += [tokenizer.model_max_length] if tokenizer is not None else []
     return min([limit for limit in limits if limit > 0], default=CONTEXT_LIMIT)

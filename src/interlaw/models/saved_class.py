@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlaw.plain import Json
+
 # heads whose output is no single tensor, or whose inputs are no plain sequences: the network below them is taken
 _SEVERAL_OUTPUTS = ("ForQuestionAnswering", "ForPreTraining", "ForMultipleChoice", "DoubleHeadsModel")
 
 
 def classes_of(config: Any, *, trust_remote_code: bool) -> list[tuple[Any, str]]:
-    """The classes to try, best first, each with what to tell of it; the first that finds all its weights is right.
+    """The classes to try, best first, each with a note about it; the first that gets all its weights is right.
 
     Args:
         config: The model's settings.
@@ -38,7 +40,7 @@ def classes_of(config: Any, *, trust_remote_code: bool) -> list[tuple[Any, str]]
     return [(kind, f"config.json {reason}; read as {what}") for kind, what in _guesses(config)]
 
 
-def _remote_kind(auto_map: dict[str, Any], named: str) -> Any:
+def _remote_kind(auto_map: Json, named: str) -> Any:
     """The auto class behind which the model's own code has the class that was saved."""
     import transformers
 

@@ -23,7 +23,7 @@ class BottleneckShape(Shape):
     """
 
     family: ClassVar[str] = "bottleneck"
-    input_size: int = 1000
+    input_size: int = 1000  # as the paper's double descent
 
     def __post_init__(self) -> None:
         """There is one bottleneck."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 from interlaw.shapes.shape import Shape
 
 _KERNEL = 9  # 3 x 3
+MOST_GROUPS = 8  # of a normalisation: judgement, as few as keep several channels in each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class CNNShape(Shape):
     """
 
     family: ClassVar[str] = "cnn"
+    # of the task `images`: 32 x 32 RGB, 42 of 64 patches of 16 pixels masked
     channels: int = 3
     image_size: int = 32
     supervised: int = 672
@@ -35,7 +37,7 @@ class CNNShape(Shape):
     @property
     def num_groups(self) -> int:
         """Groups of a GroupNorm: the largest divisor of the width up to 8."""
-        return max(groups for groups in range(1, 9) if self.width % groups == 0)
+        return max(groups for groups in range(1, MOST_GROUPS + 1) if self.width % groups == 0)
 
     @property
     def params_non_embedding(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.shapes.shape import Shape, require_heads
 
 
@@ -35,6 +36,7 @@ class GPTShape(Shape):
 
     family: ClassVar[str] = "gpt"
     decoder: ClassVar[bool] = True
+    # bytes, and the paper's context; heads so wide that a CPU is not slow
     vocab_size: int = 256
     context: int = 256
     head_dim: int = 16
@@ -85,7 +87,7 @@ class GPTShape(Shape):
         attention = self.depth * 2 * d * (self.context + 1)
         return 3 * (2 * matrices + attention)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """The defining fields; d_ff only where it is not the default 4 x width."""
         fields = super().settings()
         if self.d_ff == 4 * self.width:

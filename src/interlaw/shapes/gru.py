@@ -27,6 +27,7 @@ class GRUShape(Shape):
 
     family: ClassVar[str] = "gru"
     input_size: int = 1
+    # as the task `sequences`, whose teacher has 64 units and whose sequences 80 steps
     output_size: int = 64
     time: int = 80
 

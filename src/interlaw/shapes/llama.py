@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.shapes.shape import Shape, require_heads
+
+HAIR = 1e-9  # of a multiple: above what rounding leaves, below any step of the width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class LlamaShape(Shape):
 
     family: ClassVar[str] = "llama"
     decoder: ClassVar[bool] = True
+    # Llama 2's vocabulary and context; heads as in Llama 3.2 1B
     vocab_size: int = 32_000
     context: int = 4096
     head_dim: int = 64
@@ -57,7 +61,7 @@ class LlamaShape(Shape):
 
     def _default_d_ff(self) -> int:
         """d_ff_ratio x width, rounded up to a multiple; a hair below a multiple is float noise, not a larger one."""
-        return max(1, math.ceil(self.d_ff_ratio * self.width / self.d_ff_multiple_of - 1e-9)) * self.d_ff_multiple_of
+        return max(1, math.ceil(self.d_ff_ratio * self.width / self.d_ff_multiple_of - HAIR)) * self.d_ff_multiple_of
 
     @classmethod
     def width_step(cls, settings: Mapping[str, Any]) -> int:
@@ -110,7 +114,7 @@ class LlamaShape(Shape):
         attention = self.depth * 2 * self.width * (self.context + 1)
         return 3 * (2 * matrices + attention)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """The defining fields; d_ff and num_kv_heads only where they are not the defaults that the width gives."""
         fields = super().settings()
         if self.d_ff == self._default_d_ff():

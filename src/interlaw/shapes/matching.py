@@ -49,9 +49,9 @@ def require_family(family: str) -> type[Shape]:
     """
     prefix, _, name = family.partition(":")
     if prefix in FAMILIES:
-        found: Any = FAMILIES[prefix]
-        if isinstance(found, type) != bool(name):
-            shape_class: type[Shape] = found(name) if name else found
+        entry: Any = FAMILIES[prefix]
+        if isinstance(entry, type) != bool(name):
+            shape_class: type[Shape] = entry(name) if name else entry
             return shape_class
     known = [name for name in FAMILIES.names() if name != PREFIX]
     raise InterlawError(

@@ -25,7 +25,7 @@ class MLPShape(Shape):
     """
 
     family: ClassVar[str] = "mlp"
-    input_size: int = 64
+    input_size: int = 64  # as the paper's MLP scan
     output_size: int = 1
 
     @property

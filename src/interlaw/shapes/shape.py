@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +78,13 @@ class Shape(ABC):
         """Whether counts that were read off networks of other sizes are right; a closed form needs no check."""
         return True
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """The fields that define this shape, without what follows from them."""
         return asdict(self)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The shape with its counts, as plain values for a table row."""
-        row: dict[str, Any] = {"family": self.family, **asdict(self)}
+        row: Json = {"family": self.family, **asdict(self)}
         row["num_heads"] = self.num_heads
         row.setdefault("d_ff", None)
         row["params"] = self.params

@@ -25,6 +25,8 @@ LEAST_TOKENS = 2  # a sequence: with one alone there is nothing to predict or to
 # What separates documents in files of many, as most tokenizers of language models write it.
 END_OF_TEXT = "<|endoftext|>"
 LONGEST_NAME = 255  # characters of a file's name on usual file systems
+QUOTED = 30  # characters of a text in a message: half a line, which the user knows again
+DEFAULT_BYTES = 2**19  # of the default text: 2,048 windows of 256 bytes
 DEFAULT_TEXT = "the held-out part of the standard library"
 
 
@@ -97,14 +99,14 @@ def read_inputs(
         read = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
         read = read if context is None else read[:, : context + targets]
     elif not (subject.reads_tokens or (text is not None and subject.has_table)):
-        found = "" if text is None else ", found text="
+        both = "" if text is None else ", found text="
         raise InterlawError(
-            f"expected inputs='FILE.npy' for a model that reads no tokens{found}; save an array of inputs"
+            f"expected inputs='FILE.npy' for a model that reads no tokens{both}; save an array of inputs"
         )
     else:
         documents = [embedded_text()] if text is None else documents_of(Path(text))
         read = sequences_of(subject, "".join(documents), samples=at_most, context=context, targets=targets, seed=seed)
-        of_documents = windows_by_document(subject, documents, read, samples=at_most, targets=targets, seed=seed)
+        of_documents = windows_by_document(subject, documents, whole=read, samples=at_most, targets=targets, seed=seed)
         read, labels = of_documents or (read, None)
         beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
         was_read = f"{text or DEFAULT_TEXT}{beside}"
@@ -128,8 +130,11 @@ def require_sizes(samples: int | None, context: int | None) -> None:
             )
 
 
+EVERY = 10**9  # windows of a document: more than any document has
+
+
 def windows_by_document(
-    subject: Subject, documents: list[str], whole: Any, *, samples: int, targets: bool, seed: int
+    subject: Subject, documents: list[str], *, whole: Any, samples: int, targets: bool, seed: int
 ) -> tuple[Any, list[int]] | None:
     """Windows that cross no document, as long as those of the whole text, and the document of each.
 
@@ -143,7 +148,7 @@ def windows_by_document(
     rows, labels = [], []
     for number, document in enumerate(documents):
         with suppress(InterlawError):  # a document shorter than a window has none
-            every = sequences_of(subject, document, samples=10**9, context=context, targets=targets, seed=seed)
+            every = sequences_of(subject, document, samples=EVERY, context=context, targets=targets, seed=seed)
             rows.append(_ids(every))
             labels += [number] * len(rows[-1])
     if len(rows) < interaction.LEAST_CLUSTERS:
@@ -219,7 +224,7 @@ def read_array(path: Path) -> Tensor:
         array = np.load(path, allow_pickle=False)
     except Exception as error:  # numpy raises many kinds over a damaged header
         raise InterlawError(
-            f"expected a NumPy array in {path}, found {_found(error)}; write it with numpy.save"
+            f"expected a NumPy array in {path}, found {_instead(error)}; write it with numpy.save"
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim < 1:
         raise InterlawError(f"expected an array of numbers in {path}, found {getattr(array, 'dtype', type(array))}")
@@ -252,7 +257,7 @@ def require_text(path: Path) -> Path:
     if not exists and (len(written) > LONGEST_NAME or not written.isprintable()):
         raise InterlawError(
             f"expected the path of a text file or a folder, found {len(written):,} characters that begin with "
-            f"{written[:30]!r}; text= takes a path: write the text into a file, and give its path"
+            f"{written[:QUOTED]!r}; text= takes a path: write the text into a file, and give its path"
         )
     return path
 
@@ -272,14 +277,16 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InterlawError(
-            f"expected a text file at {path}, found {_found(error)}; check the path{near_path(path)}"
+            f"expected a text file at {path}, found {_instead(error)}; check the path{near_path(path)}"
         ) from error
 
 
-def _found(error: Exception) -> str:
+def _instead(error: Exception) -> str:
     return "nothing" if isinstance(error, FileNotFoundError) else str(getattr(error, "strerror", None) or error)
 
 
 def embedded_text() -> str:
     """The held-out part of the text that every machine has, a few hundred kilobytes of it."""
-    return bytes(tasks.open_corpus(tasks.EMBEDDED).tokens("validation")[: 2**19]).decode("utf-8", errors="replace")
+    return bytes(tasks.open_corpus(tasks.EMBEDDED).tokens("validation")[:DEFAULT_BYTES]).decode(
+        "utf-8", errors="replace"
+    )

@@ -77,8 +77,8 @@ def measure(
         3
     """
     if not isinstance(model, str | Path):
-        return interaction.measure(model, inputs, **_of_network(options, "measure", model))
-    named = open_named(model, inputs, options)
+        return interaction.measure(model, inputs, **_of_network(options, function="measure", model=model))
+    named = open_named(model, inputs, options=options)
     measured = interaction.measure(named.subject.model, named.given.inputs, **named.options)
     return replace(measured, warnings=(*_notes(named, options), *measured.warnings))
 
@@ -111,22 +111,23 @@ def measure_layers(
         1
     """
     if not isinstance(model, str | Path):
-        return interaction.measure_layers(model, inputs, layers=layers, **_of_network(options, "measure_layers", model))
-    named = open_named(model, inputs, options, most=MOST_BY_LAYER)
-    found = interaction.measure_layers(named.subject.model, named.given.inputs, layers=layers, **named.options)
+        own = _of_network(options, function="measure_layers", model=model)
+        return interaction.measure_layers(model, inputs, layers=layers, **own)
+    named = open_named(model, inputs, options=options, most=MOST_BY_LAYER)
+    measured = interaction.measure_layers(named.subject.model, named.given.inputs, layers=layers, **named.options)
     notes = _notes(named, options)
     rows = (
         replace(row, interaction=replace(row.interaction, warnings=(*notes, *row.interaction.warnings)))
-        for row in found
+        for row in measured
     )
-    return interaction.Layers(rows, left_out=found.left_out)
+    return interaction.Layers(rows, left_out=measured.left_out)
 
 
 def open_named(
     name: str | Path,
     inputs: object,
-    options: NamedOptions,
     *,
+    options: NamedOptions,
     most: int = MOST_SAMPLES,
     groups: Path | None = None,
 ) -> Named:
@@ -168,7 +169,7 @@ def open_named(
     return Named(subject=subject, given=given, options=cast("MeasureOptions", {**beside, **how}))
 
 
-def _of_network(options: NamedOptions, function: str, model: object) -> MeasureOptions:
+def _of_network(options: NamedOptions, *, function: str, model: object) -> MeasureOptions:
     """The options of a given network; refuses what only a named model has a use for."""
     given = [key for key in Reading.__annotations__ if options.get(key) is not None and options.get(key) is not False]
     if given:

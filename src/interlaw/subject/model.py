@@ -95,8 +95,8 @@ def require_possible(name: str) -> None:
     path = Path(name)
     folder = path.parent
     if not path.is_dir() and name != path.name and any((folder / each).is_file() for each in IN_A_FOLDER):
-        found = "the file" if path.exists() else "nothing at"
-        raise InterlawError(f"expected a trial's or model's folder, found {found} {name!r}; give the folder {folder}")
+        what = "the file" if path.exists() else "nothing at"
+        raise InterlawError(f"expected a trial's or model's folder, found {what} {name!r}; give the folder {folder}")
     if path.exists() or (name.count("/") < 2 and not name.startswith((".", "/"))):
         return
     raise InterlawError(
@@ -112,6 +112,9 @@ def _some_trials(run: Path) -> str:
     return f"name one of the {len(ended)} that ended, such as {ended[0]} (`interlaw export {run}` lists them)"
 
 
+NAMED = 3  # modules in a note: enough to see which kind they are
+
+
 def leave_training(model: nn.Module) -> tuple[str, ...]:
     """Puts a network into eval mode; a note where that changes what it computes."""
     kinds = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
@@ -120,5 +123,5 @@ def leave_training(model: nn.Module) -> tuple[str, ...]:
     model.eval()
     if not changed:
         return ()
-    some = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+    some = ", ".join(changed[:NAMED]) + (", ..." if len(changed) > NAMED else "")
     return (f"the network came in train mode; measured in eval mode, which matters to {some}",)

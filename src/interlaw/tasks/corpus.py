@@ -22,6 +22,7 @@ from interlaw.hub import hub_or_cache
 
 SPLITS = ("train", "validation", "test")
 EMBEDDED = "stdlib"
+LONGEST_SOURCE = 200  # characters of a wrong path in a message
 _HELD_OUT = 0.05  # of the text, for validation, and as much again for the test
 _SPLIT_BY_DOCUMENT_FROM = 20  # of fewer documents, 5% may be none
 _LAYOUT = 1  # raised whenever the same text would give other token files
@@ -131,10 +132,10 @@ def open_corpus(
     encoder, documents = _encoder(tokenizer), _documents(source, text_column)
     stamp = json.dumps([_LAYOUT, tokenizer, _tokenizer_print(tokenizer), documents.stamp])
     key = hashlib.sha256(stamp.encode()).hexdigest()
-    folder = (cache or default_cache()) / "corpora" / key[:24]
+    folder = (cache or default_cache()) / "corpora" / key[:24]  # 96 bits of the digest: no two corpora share them
     if not (folder / "corpus.json").exists():
         try:
-            _write(folder, source, tokenizer, documents, encoder)
+            _write(folder, source, tokenizer=tokenizer, documents=documents, encoder=encoder)
         except OSError as error:
             raise InterlawError(
                 f"expected to write token files to {folder.parent}, found: {error.strerror}; "
@@ -160,7 +161,7 @@ def _open_token_files(folder: Path, source: str) -> Corpus:
     return corpus
 
 
-def _write(folder: Path, source: str, tokenizer: str, documents: Documents, encoder: Encoder) -> None:
+def _write(folder: Path, source: str, *, tokenizer: str, documents: Documents, encoder: Encoder) -> None:
     """Writes the token files beside their place, then moves them there in one step."""
     encode, vocab_size, separator = encoder
     names = [name for name, content in documents.read() if content]
@@ -180,7 +181,9 @@ def _write(folder: Path, source: str, tokenizer: str, documents: Documents, enco
             files = {split: stack.enter_context((place / f"{split}.bin").open("wb")) for split in SPLITS}
             for name, content in documents.read():
                 own = [(name.partition("/")[0], content)] if content else []
-                for split, piece in own if documents.are_split else split_document(name, content, by_document):
+                for split, piece in (
+                    own if documents.are_split else split_document(name, content, by_document=by_document)
+                ):
                     # an end-of-text token stands for one byte
                     num_bytes[split] += len(piece) + len(separator)
                     np.concatenate([encode(name, piece), separator]).astype(dtype).tofile(files[split])
@@ -201,16 +204,17 @@ def _write(folder: Path, source: str, tokenizer: str, documents: Documents, enco
                 raise
 
 
-def split_document(name: str, content: bytes, by_document: bool) -> list[tuple[str, bytes]]:
+def split_document(name: str, content: bytes, *, by_document: bool) -> list[tuple[str, bytes]]:
     """Which split a document belongs to; few documents are cut by position instead, near a line end."""
     if not content:
         return []
     if by_document:
+        # the first 64 bits of a digest as a number from 0 to 1, the same on every machine
         place = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big") / 2**64
         split = "test" if place < _HELD_OUT else "validation" if place < 2 * _HELD_OUT else "train"
         return [(split, content)]
     cuts = [round(len(content) * (1 - 2 * _HELD_OUT)), round(len(content) * (1 - _HELD_OUT))]
-    for i, cut in enumerate(cuts):
+    for i, cut in enumerate(cuts):  # a line end that is at most a quarter of the part away
         line_end = content.rfind(b"\n", 0, cut) + 1
         cuts[i] = (
             line_end if cut - line_end < len(content) * _HELD_OUT / 4 and line_end else _character_start(content, cut)
@@ -221,7 +225,7 @@ def split_document(name: str, content: bytes, by_document: bool) -> list[tuple[s
 
 def _character_start(content: bytes, cut: int) -> int:
     """Moves a cut back to where a UTF-8 character starts."""
-    while cut > 0 and cut < len(content) and content[cut] & 0xC0 == 0x80:
+    while cut > 0 and cut < len(content) and content[cut] & 0xC0 == 0x80:  # 10xxxxxx, the inside of a character
         cut -= 1
     return cut
 
@@ -249,8 +253,8 @@ def _documents(source: str, text_column: str) -> Documents:
         root = Path(source)
         if not _exists(root):
             raise InterlawError(
-                f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path {source[:200]!r}; "
-                f"check the path{near_path(root)}"
+                f"expected a corpus file, folder, 'stdlib' or 'datasets:NAME', found no such path "
+                f"{source[:LONGEST_SOURCE]!r}; check the path{near_path(root)}"
             )
         paths = [root] if root.is_file() else [path for path in root.rglob("*") if _is_plain_file(path, root)]
         root = root.parent if root.is_file() else root
@@ -264,7 +268,7 @@ def _documents(source: str, text_column: str) -> Documents:
                 raise InterlawError(
                     f"expected to read {path}, found {error.strerror}; change its permissions or leave it out"
                 ) from error
-            if b"\0" not in content[:8192]:
+            if b"\0" not in content[:8192]:  # as git decides what is binary
                 yield name, content
 
     stats = [(name, path.stat()) for name, path in named]
@@ -279,11 +283,9 @@ def _is_plain_file(path: Path, root: Path) -> bool:
 
 
 def _dataset_documents(name: str, text_column: str) -> Documents:
-    """The rows of a Hugging Face dataset; a local folder is read without the network.
-
-    Its rows are often single lines of one document: dealt out one by one they would put neighbours into different
-    splits. So the dataset's own splits are kept, and no other rows are read, when it has all three.
-    """
+    """The rows of a Hugging Face dataset; a local folder is read without the network."""
+    # Rows are often single lines of one document: dealt out one by one they would put neighbours into different
+    # splits. So the dataset's own splits are kept, and no other rows are read, when it has all three.
     with brought_by("hf", f"the corpus datasets:{name}"):
         import datasets
     local = Path(name).is_dir()
@@ -325,7 +327,7 @@ def _encoder(tokenizer: str) -> Encoder:
     """The one of a tokenizer, or of bytes."""
     if tokenizer == "bytes":
         newline = np.frombuffer(b"\n", dtype=np.uint8)
-        return Encoder(lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, newline)
+        return Encoder(lambda _, content: np.frombuffer(content, dtype=np.uint8), 256, newline)  # a token a byte
     from interlaw.models import load_tokenizer  # with torch, which a corpus of bytes does without
 
     loaded = load_tokenizer(tokenizer)

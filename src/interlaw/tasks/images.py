@@ -15,6 +15,7 @@ from interlaw.tasks.task import sent
 
 GREY = 0.5  # the middle of the range of a pixel
 Batch = tuple[Float[Tensor, "batch inputs rows columns"], Float[Tensor, "batch channels rows columns"]]
+HELD_OUT_STREAMS = 100  # apart from the streams of training batches
 _SPLIT_SEEDS = {"validation": 1, "test": 2}  # so that their masks, and their scenes, are not alike
 
 
@@ -57,11 +58,11 @@ class ImageTask:
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: images and masks, a pure function of the arguments."""
         source = np.random.Generator(np.random.Philox(key=[seed, step]))
-        return self._masked(self._draw("train", size, source), source)
+        return self._masked(self._draw("train", size, source=source), source)
 
     def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
         """Held-out images with fixed masks."""
-        images = self._draw(split, num_samples, None)
+        images = self._draw(split, num_samples, source=None)
         source = np.random.Generator(np.random.Philox(key=[_SPLIT_SEEDS[split], 0]))
         inputs, targets = self._masked(images, source)
         for first in range(0, len(inputs), batch_size):
@@ -87,15 +88,15 @@ class ImageTask:
 
     def figures(self, loss: float) -> dict[str, float]:
         """Peak signal-to-noise ratio on the masked pixels, in decibels."""
-        return {"psnr": -10 * float(np.log10(max(loss, 1e-30)))}
+        return {"psnr": -10 * float(np.log10(max(loss, 1e-30)))}  # 300 decibels for a loss of 0
 
-    def _draw(self, split: str, count: int, source: np.random.Generator | None) -> Tensor:
+    def _draw(self, split: str, count: int, *, source: np.random.Generator | None) -> Tensor:
         """Images (n, channels, size, size) of a split: by the random source, or the first ones where it is None."""
         if self._digits is not None:
             digits = self._digits[split]
             return digits[:count] if source is None else digits[source.integers(0, len(digits), size=count)]
         if source is None:
-            source = np.random.Generator(np.random.Philox(key=[self.data_seed, 100 + _SPLIT_SEEDS[split]]))
+            source = np.random.Generator(np.random.Philox(key=[self.data_seed, HELD_OUT_STREAMS + _SPLIT_SEEDS[split]]))
         return draw_pictures(count, size=self.image_size, source=source)
 
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:

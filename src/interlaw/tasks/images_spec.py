@@ -12,7 +12,8 @@ from interlaw.tasks.spec import Units, WholeTask
 if TYPE_CHECKING:
     from interlaw.tasks.images import ImageTask
 
-DIGIT_SIZE = 8  # pixels along a side of scikit-learn's digits
+DIGIT_SIZE, DIGIT_CHANNELS = 8, 1  # pixels along a side of scikit-learn's digits, in grey
+PICTURE_SIZE, PICTURE_CHANNELS = 32, 3  # CIFAR's sizes
 MASKED = 0.65  # share of the patches
 
 
@@ -29,7 +30,7 @@ class ImageTaskSpec(WholeTask):
 
     kind: Literal["images"] = "images"
     images: Literal["procedural", "digits"] = "procedural"
-    patch: int = Field(default=4, ge=1)
+    patch: int = Field(default=4, ge=1)  # 64 of them in a picture
     data_seed: int = Field(default=0, ge=0)
 
     @property
@@ -48,12 +49,12 @@ class ImageTaskSpec(WholeTask):
     @property
     def image_size(self) -> int:
         """Pixels along a side."""
-        return DIGIT_SIZE if self.images == "digits" else 32
+        return DIGIT_SIZE if self.images == "digits" else PICTURE_SIZE
 
     @property
     def channels(self) -> int:
         """Channels of an image."""
-        return 1 if self.images == "digits" else 3
+        return DIGIT_CHANNELS if self.images == "digits" else PICTURE_CHANNELS
 
     @property
     def num_masked(self) -> int:

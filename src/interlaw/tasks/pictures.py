@@ -10,6 +10,7 @@ from torch import Tensor
 from interlaw.errors import brought_by
 
 NUM_BLOBS = 8  # of a scene: they overlap, and leave edges to be restored
+BRIGHTEST = 16  # value of a pixel of the digits
 _HELD_OUT = 0.1  # of 1797 digits: 180 for validation, as many for the test
 
 
@@ -24,6 +25,7 @@ def draw_pictures(count: int, *, size: int = 32, source: np.random.Generator) ->
     place = (np.arange(size, dtype=np.float32) + 0.5) / size
     y, x = place[:, None], place[None, :]
     color = (count, 3, 1, 1)
+    # from faint to strong, so that few scenes are clamped; any ranges of this kind do
     level, slope_x, slope_y = source.uniform(0.3, 0.7, color), *source.uniform(-0.4, 0.4, (2, *color))
     image = level + slope_x * (x - 0.5) + slope_y * (y - 0.5)
     for _ in range(NUM_BLOBS):
@@ -48,7 +50,7 @@ def split_digits(*, seed: int = 0) -> dict[str, Float[Tensor, "n 1 8 8"]]:
     """
     with brought_by("images", "the digits"):
         from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-    images = torch.from_numpy(load_digits().images.astype(np.float32) / 16)[:, None]
+    images = torch.from_numpy(load_digits().images.astype(np.float32) / BRIGHTEST)[:, None]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     held_out = round(_HELD_OUT * len(images))
     parts = {"test": order[:held_out], "validation": order[held_out : 2 * held_out], "train": order[2 * held_out :]}

@@ -24,6 +24,7 @@ class DrawnTask(WholeTask, ABC):
     """
 
     unit: ClassVar[str] = "sample"
+    # judgement: trained in minutes, and the test's mean squared error is known to 2%
     train: int = Field(default=20_000, ge=1)
     validation: int = Field(default=4096, ge=1)
     test: int = Field(default=8192, ge=1)
@@ -67,7 +68,7 @@ class VectorTaskSpec(DrawnTask):
 
     kind: Literal["vectors"] = "vectors"
     variant: Literal["full", "product", "hermite"] = "full"
-    dim: int = Field(default=64, ge=2)
+    dim: int = Field(default=64, ge=2)  # as the paper's MLP scan
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -47,7 +47,7 @@ class RegressionTask:
         chosen = []
         for epoch in range(first // count, (last - 1) // count + 1):
             begin, end = max(first, epoch * count), min(last, (epoch + 1) * count)
-            chosen.append(self._epoch(seed, epoch, inputs)[begin - epoch * count : end - epoch * count])
+            chosen.append(self._epoch(seed, epoch, inputs=inputs)[begin - epoch * count : end - epoch * count])
         index = torch.cat(chosen)
         return inputs[index], targets[index]
 
@@ -78,7 +78,7 @@ class RegressionTask:
         """Share of the test targets' variance that is explained."""
         return {"explained_variance": 1 - loss / float(self.splits["test"][1].var(dim=0, correction=0).mean())}
 
-    def _epoch(self, seed: int, epoch: int, inputs: Tensor) -> Tensor:
+    def _epoch(self, seed: int, epoch: int, *, inputs: Tensor) -> Tensor:
         """The order of an epoch, where the inputs lie; each seed's last one is kept, for several may train in turn."""
         if seed not in self._orders or self._orders[seed][0] != epoch:
             source = np.random.Generator(np.random.Philox(key=[seed, epoch]))

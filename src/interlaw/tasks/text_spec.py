@@ -15,6 +15,8 @@ from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec, Units
 if TYPE_CHECKING:
     from interlaw.tasks.text import TextTask
 
+SHOWN = 12  # characters of a digest in a message: two texts share them by no chance
+
 
 class TextTaskSpec(TaskSpec):
     """Next-token prediction on a corpus.
@@ -55,7 +57,7 @@ class TextTaskSpec(TaskSpec):
         corpus = open_corpus(self.corpus, tokenizer=self.tokenizer, text_column=self.text_column)
         if corpus.digest != self.digest:
             raise InterlawError(
-                f"expected corpus {self.corpus} with digest {self.digest[:12]}, found {corpus.digest[:12]}; "
+                f"expected corpus {self.corpus} with digest {self.digest[:SHOWN]}, found {corpus.digest[:SHOWN]}; "
                 "restore the text, or plan the sweep again in another folder"
             )
         return TextTask(corpus, context=self.context, device=device)

@@ -71,6 +71,7 @@ def target(x: Float[Tensor, "n dim"], directions: Directions, *, variant: str = 
         directions: What is read of them.
         variant: `product` keeps the first term, `hermite` the second, `full` all.
     """
+    # the weights of the formula above, which are the paper's
     product = 0.55 * x[:, 0] * x[:, 1]
     along_u, along_v = x @ directions.u, x @ directions.v
     hermite = 0.55 * (0.8 * (along_u**2 - 1) + 0.35 * (along_v**4 - 6 * along_v**2 + 3))

@@ -1,6 +1,6 @@
 """Regression on a random network of sines: bounded, as hard as one likes, judged against the target without noise.
 
-The low-rank regression of arXiv 2605.27989 cannot tell shapes apart once they are all at the noise of its labels, and
+The low-rank regression of arXiv 2605.27989 cannot order shapes once they are all at the noise of its labels, and
 the heavy tails of its Hermite terms make one seed in three an outlier. Here the target is bounded and held-out
 targets carry no noise, so that a loss goes down as long as the network gets better.
 
@@ -31,7 +31,7 @@ def draw_splits(
     matrices = draw_matrices(dim, hidden=hidden, layers=layers, gain=gain, generator=generator)
     last = torch.randn(hidden, generator=generator)
     points = {split: torch.randn(count, dim, generator=generator) for split, count in counts.items()}
-    targets = {split: waves(x, matrices, last) for split, x in points.items()}
+    targets = {split: waves(x, matrices, last=last) for split, x in points.items()}
     scale = targets["train"].std(correction=0)
     targets = {split: y / scale for split, y in targets.items()}
     targets["train"] = targets["train"] + noise * torch.randn(counts["train"], generator=generator)
@@ -49,12 +49,12 @@ def draw_matrices(dim: int, *, hidden: int, layers: int, gain: float, generator:
     ]
 
 
-def waves(x: Float[Tensor, "n dim"], matrices: Sequence[Tensor], last: Tensor) -> Float[Tensor, " n"]:
+def waves(x: Float[Tensor, "n dim"], matrices: Sequence[Tensor], *, last: Tensor) -> Float[Tensor, " n"]:
     """The target y = a . sin(W_k^T ... sin(W_1^T x)), before scaling.
 
     Example:
         >>> x = torch.tensor([[math.pi / 2, 0.0]])
-        >>> waves(x, [torch.eye(2)], torch.tensor([3.0, 5.0])).tolist()
+        >>> waves(x, [torch.eye(2)], last=torch.tensor([3.0, 5.0])).tolist()
         [3.0]
     """
     h = x
