@@ -105,6 +105,35 @@ def test_a_published_law_and_a_sweep_are_found(installed: dict[str, str]) -> Non
     assert {law["key"]: law["ratio"] for law in recommended["laws"]}["elsewhere"] == pytest.approx(0.02 * 350**-0.25)
 
 
+def test_a_family_of_another_package_is_stacked_and_started(installed: dict[str, str], tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    plain = RECIPE.replace('treatment = "narrow"\n', "").replace("base_width = 8\n", "")
+    recipe.write_text(plain.replace("depths = [1, 2]", "depths = [1]\nseeds = [0, 1, 2]"))
+    swept, _ = answers(
+        installed,
+        ["sweep", recipe, "--out", tmp_path / "run"],
+        ["init", tmp_path / "start.toml", "--family", "ladder"],
+    )
+    assert (swept["done"], swept["failed"]) == (3, 0)
+    records = [json.loads(path.read_text()) for path in (tmp_path / "run" / "trials").glob("*/record.json")]
+    assert [record["provenance"]["stacked"] for record in records] == [True] * 3
+    assert 'family = "ladder"' in (tmp_path / "start.toml").read_text()
+
+
+def test_a_decoder_of_another_package_is_recommended(installed: dict[str, str], tmp_path: Path) -> None:
+    recommended, shapes = answers(
+        installed,
+        ["recommend", "--params", "350M", "--family", "loft", "--export", tmp_path],
+        ["shapes", "--family", "loft", "--params", "350M", "--depths", "20"],
+    )
+    assert {candidate["family"] for candidate in recommended["candidates"]} == {"loft"}
+    assert json.loads((tmp_path / "config.json").read_text())["rope_theta"] == 5e5
+    assert shapes["shapes"][0]["width"] % 64 == 0
+    status, _, said = asked(installed, "recommend", "--params", "350M", "--family", "lofts")
+    assert status == 2
+    assert "gpt, llama, qwen2, loft or hf:NAME, found 'lofts'" in said
+
+
 def asked(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of one command."""
     code = "import sys; sys.argv[0] = 'interlaw'; from interlaw.cli import main; main()"

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import interlaw
-from interlaw.cli import app, completion, run
+from interlaw.cli import app, run
 from interlaw.interaction import VIEWS
 from interlaw.shapes import FAMILIES
 
@@ -44,10 +44,6 @@ def offered(*words: str) -> list[str]:
 )
 def test_the_shell_offers_what_an_option_takes(words: tuple[str, ...], expected: list[str]) -> None:
     assert sorted(offered(*words)) == expected
-
-
-def test_names_offered_are_those_that_work() -> None:
-    assert set(completion.LAYER_VIEWS) == {name for name, view in VIEWS.items() if view.layers}
 
 
 def test_every_command_speaks_json() -> None:

@@ -18,7 +18,7 @@ from interlaw.laws import PublishedLaw
 from interlaw.models import Roles
 from interlaw.published import Sweep
 from interlaw.report import Drawing, Figure, Panel
-from interlaw.shapes import Shape
+from interlaw.shapes import LlamaShape, Shape
 from interlaw.sweep.logs import TrialLog
 from interlaw.tasks import RegressionTask, TaskKind, TaskPart, TaskPlan, TaskSpec
 from interlaw.training import Factors, Rule
@@ -50,6 +50,9 @@ class Ladder(nn.Module):
 class LadderShape(Shape):
     family: ClassVar[str] = "ladder"
     network: ClassVar[Any] = Ladder
+    starter: ClassVar[str] = "mlp-tiny.toml"
+    stackable: ClassVar[bool] = True
+    stacked_on_cpu: ClassVar[int] = 1_000
     input_size: int = 4
 
     @property
@@ -63,6 +66,17 @@ class LadderShape(Shape):
     @property
     def flops_per_token(self) -> int:
         return 6 * self.params
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoftShape(LlamaShape):
+    """A decoder with another name and narrower heads."""
+
+    family: ClassVar[str] = "loft"
+    head_dim: int = 32
+
+    def to_hf(self) -> dict[str, Any]:
+        return {**super().to_hf(), "rope_theta": 5e5}
 
 
 class SignsTask(TaskPart, TaskSpec):

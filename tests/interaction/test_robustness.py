@@ -361,7 +361,7 @@ def test_the_model_is_restored_after_a_failure() -> None:
 def test_pieces_are_sized_by_what_a_sample_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, ids = build("gpt", 50)
     batch = Batch(inputs=ids)
-    places = Places(model, [find_place(model, batch, None)])
+    places = Places(model, [find_place(model, batch, layer=None)])
     with frozen(model):
         monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
         assert places.at_once(batch) == 50
@@ -390,7 +390,7 @@ def test_pieces_on_a_processor_fit_its_caches(monkeypatch: pytest.MonkeyPatch) -
     model, ids = build("gpt", 50)
     monkeypatch.setattr("interlaw.interaction.place.free_bytes", lambda device: 10**12)
     batch = Batch(inputs=ids)
-    places = Places(model, [find_place(model, batch, None)])
+    places = Places(model, [find_place(model, batch, layer=None)])
     with frozen(model):
         monkeypatch.setattr("interlaw.interaction.place.CACHED_BYTES", 200_000)
         assert LEAST_PIECE < places.at_once(batch) < 50

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlaw.errors import InterlawError
-from interlaw.recommendation.dimensions import DECODERS, Dimensions, equal_budget_shapes, splits_over
-from interlaw.shapes import Budget, GPTShape, LlamaShape, Shape, require_family
+from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes, splits_over
+from interlaw.shapes import DECODERS, Budget, GPTShape, LlamaShape, Shape, require_family
 
 
 def dimensions(**changes: Any) -> Dimensions:

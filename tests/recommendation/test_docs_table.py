@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from interlaw.published import compare_models, published_rows
-from interlaw.recommendation import hf_config, recommend
+from interlaw.recommendation import recommend
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -49,7 +49,7 @@ def picks(family: str) -> list[Any]:
 def test_transformers_builds_every_pick_of_the_page_to_the_parameter(family: str) -> None:
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     for shape in picks(family):
-        config = hf_config(shape)
+        config = shape.to_hf()
         with torch.device("meta"):
             model = transformers.AutoModelForCausalLM.from_config(
                 transformers.AutoConfig.for_model(config.pop("model_type"), **config)

@@ -9,7 +9,7 @@ import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.laws import LawFit, fit_law
-from interlaw.recommendation import Plan, Recommendation, hf_config, measured_pool, recommend
+from interlaw.recommendation import Plan, Recommendation, measured_pool, recommend
 from interlaw.recommendation.choice import ROUGHNESS_LOSS
 from interlaw.recommendation.dimensions import Dimensions, equal_budget_shapes
 from interlaw.recommendation.notes import _factor
@@ -236,7 +236,7 @@ def test_impossible_wishes_are_refused(changes: dict[str, Any], message: str) ->
 
 def built(shape: Shape) -> int:
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
-    config = hf_config(shape)
+    config = shape.to_hf()
     model_type = config.pop("model_type")
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(model_type, **config))
@@ -270,8 +270,8 @@ def test_tied_gpt_is_built_too() -> None:
 
 def test_what_cannot_be_exported_is_refused() -> None:
     with pytest.raises(InterlawError, match="a context above 2 to export, found 2"):
-        hf_config(GPTShape(depth=1, width=16, context=2))
+        GPTShape(depth=1, width=16, context=2).to_hf()
     other = next(shape for shape in match_shapes(family="mlp", params=10_000, depths=[2]))
     assert not isinstance(other, GPTShape | LlamaShape)
     with pytest.raises(InterlawError, match="a gpt, llama, qwen2 or hf:NAME to export, found mlp"):
-        hf_config(other)
+        other.to_hf()

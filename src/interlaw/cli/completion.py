@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 
 from interlaw import shapes
 
-LAYER_VIEWS = ("input", "loss")
-
 
 def among(names: Iterable[str]) -> Callable[[str], list[str]]:
     """Offers those of the names that begin as what was typed (`incomplete`: typer knows the parameter by its name).

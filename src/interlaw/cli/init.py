@@ -19,7 +19,7 @@ from interlaw.files import save
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The recipe to write.")] = Path("recipe.toml"),
     text: OwnText = None,
-    family: Annotated[str, typer.Option(help="gpt, mlp, cnn, gru, or hf:NAME.", autocompletion=families)] = "gpt",
+    family: Annotated[str, typer.Option(help="A family with a network, or hf:NAME.", autocompletion=families)] = "gpt",
     as_json: AsJson = False,
 ) -> None:
     """Write a recipe to start from.

@@ -10,7 +10,7 @@ import typer
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
-from interlaw.cli.completion import LAYER_VIEWS, among
+from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, make_console, print_json, shown_span, write_figure, write_json
 
 
@@ -21,7 +21,10 @@ def layers(
     inputs: arguments.Inputs = None,
     groups: arguments.Groups = None,
     view: Annotated[
-        str | None, typer.Option(help=f"{' or '.join(LAYER_VIEWS)}.", autocompletion=among(LAYER_VIEWS))
+        str | None,
+        typer.Option(
+            help="As in measure, of those that can be taken at every layer.", autocompletion=among(interaction.VIEWS)
+        ),
     ] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: arguments.Samples = None,

@@ -147,7 +147,7 @@ def write_config(result: recommendation.Recommendation, folder: Path, *, pick: i
     """Writes config.json for one candidate; never over a different one."""
     if not 1 <= pick <= len(result.candidates):
         raise InterlawError(f"expected --pick from 1 to {len(result.candidates)}, found {pick}; choose one of the list")
-    text = json.dumps(recommendation.hf_config(result.candidates[pick - 1].shape), indent=2) + "\n"
+    text = json.dumps(result.candidates[pick - 1].shape.to_hf(), indent=2) + "\n"
     path = folder / "config.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InterlawError(

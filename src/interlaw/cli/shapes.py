@@ -22,6 +22,7 @@ from interlaw.size import format_size, parse_depths, parse_size
 SETTINGS = (
     "vocab_size", "context", "head_dim", "num_kv_heads", "d_ff_ratio", "input_size", "output_size", "channels", "tied",
 )  # fmt: skip
+SUITED = [name for name in matching.DECODERS if matching.FAMILIES[name].suits_hardware]
 FAR = 0.05  # judgement: half of the unevenness at which size matters as much as shape (`size.UNEVEN`)
 VERY_FAR = 0.2  # beside JSON only a miss of this size is worth a word
 
@@ -49,7 +50,8 @@ def shapes(
         Literal["largest", "nearest"], typer.Option(help="largest: widest within the budget; nearest: least miss.")
     ] = "largest",
     multiple_of: Annotated[
-        int | None, typer.Option(min=1, help="Widths are multiples of this; 64 for llama, qwen2 and hf:, else 1.")
+        int | None,
+        typer.Option(min=1, help=f"Widths are multiples of this; 64 for {', '.join(SUITED)} and hf:, else 1."),
     ] = None,
     vocab_size: Vocabulary = None,
     context: Annotated[int | None, typer.Option(help="Context length in tokens.")] = None,
@@ -110,7 +112,7 @@ class Wanted:
     @property
     def is_decoder(self) -> bool:
         """Whether it takes `recommend`'s dimensions; every other family has a matching rule of its own."""
-        return self.family in ("llama", "qwen2") or self.family.startswith("hf:")
+        return matching.require_family(self.family).suits_hardware
 
     def match(self) -> list[matching.Shape]:
         """The shapes, one a depth."""

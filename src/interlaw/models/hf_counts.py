@@ -1,9 +1,9 @@
 """What is counted of a Hugging Face network or configuration, and the polynomial through a few counts.
 
-FLOPs of attention grow with the square of the length, in the layers that have it. The network itself shows it: a tiny one
-is run at three lengths, and the FLOPs of its matrix products are counted. Their second difference is that of attention
-alone; a state-space or convolution layer has none. Windows, which the library computes in full and masks, are read off
-the settings.
+FLOPs of attention grow with the square of the length, in the layers that have it. The network itself shows it: a tiny
+one is run at three lengths, and the FLOPs of its matrix products are counted. Their second difference is that of
+attention alone; a state-space or convolution layer has none. Windows, which the library computes in full and masks, are
+read off the settings.
 """
 
 from __future__ import annotations

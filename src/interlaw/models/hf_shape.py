@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
+from typing import ClassVar
 
 from interlaw.errors import InterlawError, one_line
 from interlaw.models.hf_config import config_of, make_network, meta_network
@@ -20,10 +21,15 @@ from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 from interlaw.plain import Json
 
+STACKABLE = ("llama",)  # architectures whose replicas are tested to end as alone
+
 
 @dataclass(frozen=True, kw_only=True)
 class HFShape(HFSizes):
     """A causal language model of the Hugging Face library with its counts; a subclass names the architecture."""
+
+    decoder: ClassVar[bool] = True
+    suits_hardware: ClassVar[bool] = True
 
     @cached_property
     def _unit(self) -> HFShape:
@@ -65,6 +71,23 @@ class HFShape(HFSizes):
         attention = a_pair * mean_visible(config_of(self), self.context) if a_pair else 0.0
         return 3 * (2 * matrices + round(attention))
 
+    def to_hf(self) -> Json:
+        """The architecture's own configuration; what is not written takes the library's default."""
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+        config = config_of(self)
+        keys: Json = {**config.to_diff_dict(), "model_type": config.model_type, "use_cache": True}
+        # sizes that happen to be the library's defaults are written too, because defaults change
+        for name, value in config.to_dict().items():
+            is_size = name.startswith("num_") or name.endswith("size")
+            if is_size and isinstance(value, int) and not isinstance(value, bool):
+                keys[name] = value
+        return {
+            "architectures": [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[config.model_type]],
+            **{name: value for name, value in sorted(keys.items()) if not name.startswith("_") and value is not None},
+            "tie_word_embeddings": bool(self.tied),
+        }
+
     def is_exact(self) -> bool:
         """Whether its counts are the network's own; where not, they are taken from networks from now on."""
         exact = count(meta_network(self)) == self._counts
@@ -87,7 +110,8 @@ def hf_family(name: str) -> type[HFShape]:
     """
     family = f"{PREFIX}:{name}"
     names_of(family)
-    return type("HFShape", (HFShape,), {"family": family, "__module__": __name__, "__doc__": HFShape.__doc__})
+    own = {"family": family, "stackable": name in STACKABLE, "__module__": __name__, "__doc__": HFShape.__doc__}
+    return type("HFShape", (HFShape,), own)
 
 
 TINY = 64  # tokens and positions of the network whose FLOPs are counted: more than the longest of its three lengths

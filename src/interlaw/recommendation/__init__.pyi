@@ -18,7 +18,6 @@ from .evidence import Source as Source
 from .evidence import gather_evidence as gather_evidence
 from .evidence import measured_curvature as measured_curvature
 from .evidence import measured_pool as measured_pool
-from .export import hf_config as hf_config
 from .optima import ENOUGH_SHAPES as ENOUGH_SHAPES
 from .optima import Optimum as Optimum
 from .optima import fit_optima as fit_optima

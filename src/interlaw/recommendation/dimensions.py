@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from interlaw.errors import InterlawError
-from interlaw.shapes import DECODERS, FAMILIES, Budget, Shape, make_shape, near_family, require_family
+from interlaw.shapes import FAMILIES, Budget, Shape, is_decoder, make_shape, near_family, require_family
 
 VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
 MULTIPLE_OF = 64  # matrix units multiply tiles of so many entries or a divisor of it: other widths leave some idle
@@ -68,11 +68,11 @@ class Dimensions:
 
     def __post_init__(self) -> None:
         """Refuses sizes below one and families that are no decoders, and fills in the family's own sizes."""
-        known = self.family in FAMILIES and getattr(FAMILIES[self.family], "decoder", False)  # hf is a function
-        if ":" not in self.family and not known:
+        if ":" not in self.family and not is_decoder(self.family):
+            known = [name for name in FAMILIES.names() if is_decoder(name)]
             raise InterlawError(
-                f"expected a family of {', '.join(DECODERS)} or hf:NAME, found {self.family!r}; choose one"
-                f"{near_family(self.family, DECODERS)}"
+                f"expected a family of {', '.join(known)} or hf:NAME, found {self.family!r}; choose one"
+                f"{near_family(self.family, known)}"
             )
         own = family_facts(self.family)
         for name in ("vocab_size", "context"):
@@ -107,8 +107,8 @@ class Dimensions:
         return shape if (getattr(shape, "d_ff", None) or 0) % self.parallel == 0 else None
 
     def spending(self, width: int, depth: int, *, budget: Budget) -> Shape | None:
-        """The same with the head tied as asked, else where the budget buys a small model; never for gpt."""
-        if self.tied is not None or self.family == "gpt":  # the paper's GPT has its own head
+        """The same with the head tied as asked, else where the budget buys a small model and the family ties it."""
+        if self.tied is not None or require_family(self.family).own_head:
             return self.shape(width, depth, tied=bool(self.tied))
         if budget.kind == "params":
             return self.shape(width, depth, tied=budget.amount < TIED_BELOW)

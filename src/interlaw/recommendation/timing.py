@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from interlaw.errors import InterlawError, MissingExtraError
 from interlaw.machine import default_device, free_bytes
 from interlaw.recommendation.candidate import NOTABLE, Candidate, Timing
-from interlaw.recommendation.export import hf_config
 from interlaw.recommendation.recommendation import Recommendation
 from interlaw.shapes import Shape
 from interlaw.size import format_bytes, format_size
@@ -92,7 +91,7 @@ def time_shape(
     """Builds the network from its configuration and times it; medians over repeats, a first one left out.
 
     Args:
-        shape: A shape that `hf_config` can say.
+        shape: A shape that the Hugging Face library can build (`Shape.to_hf`).
         prompt: Tokens of a training sequence and of the prompt.
         decoded: Tokens written after it.
         repeats: Times each.
@@ -133,7 +132,7 @@ def build(shape: Shape, *, device: torch.device, dtype: torch.dtype) -> tuple[An
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    values = hf_config(shape)
+    values = shape.to_hf()
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(0)

@@ -29,6 +29,8 @@ class CNNShape(Shape):
     """
 
     family: ClassVar[str] = "cnn"
+    starter: ClassVar[str] = "cnn-tiny.toml"
+    stackable: ClassVar[bool] = True
     # of the task `images`: 32 x 32 RGB, 42 of 64 patches of 16 pixels masked
     channels: int = 3
     image_size: int = 32

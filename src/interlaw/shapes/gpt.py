@@ -13,6 +13,9 @@ from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.shapes.shape import Shape, require_heads
 
+# OPT's table of positions has two rows that no position uses; its other parts are our GPT's.
+_OPT_UNUSED_POSITIONS = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class GPTShape(Shape):
@@ -36,6 +39,8 @@ class GPTShape(Shape):
 
     family: ClassVar[str] = "gpt"
     decoder: ClassVar[bool] = True
+    own_head: ClassVar[bool] = True  # as the paper's
+    stackable: ClassVar[bool] = True
     # bytes, and the paper's context; heads so wide that a CPU is not slow
     vocab_size: int = 256
     context: int = 256
@@ -93,3 +98,33 @@ class GPTShape(Shape):
         if self.d_ff == 4 * self.width:
             del fields["d_ff"]
         return fields
+
+    def to_hf(self) -> Json:
+        """An OPT without linear biases, which has the same matrices, norms and learned positions.
+
+        Two rows of OPT's table of positions are never used, so its longest sequence is two tokens shorter.
+
+        Raises:
+            InterlawError: No token is left of such a sequence.
+        """
+        if self.context <= _OPT_UNUSED_POSITIONS:
+            raise InterlawError(
+                f"expected a context above {_OPT_UNUSED_POSITIONS} to export, found {self.context}; raise it"
+            )
+        return {
+            "architectures": ["OPTForCausalLM"],
+            "model_type": "opt",
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.width,
+            "word_embed_proj_dim": self.width,
+            "ffn_dim": self.d_ff,
+            "num_hidden_layers": self.depth,
+            "num_attention_heads": self.num_heads,
+            "max_position_embeddings": self.context - _OPT_UNUSED_POSITIONS,
+            "activation_function": "gelu",
+            "do_layer_norm_before": True,
+            "enable_bias": False,
+            "layer_norm_elementwise_affine": True,
+            "dropout": 0.0,
+            "tie_word_embeddings": self.tied,
+        }

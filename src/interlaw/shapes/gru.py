@@ -26,6 +26,9 @@ class GRUShape(Shape):
     """
 
     family: ClassVar[str] = "gru"
+    starter: ClassVar[str] = "gru-tiny.toml"
+    stackable: ClassVar[bool] = True
+    stacked_on_cpu: ClassVar[int] = 60_000  # measured: benchmarks/bench_replicas.py
     input_size: int = 1
     # as the task `sequences`, whose teacher has 64 units and whose sequences 80 steps
     output_size: int = 64

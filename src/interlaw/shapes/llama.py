@@ -38,6 +38,7 @@ class LlamaShape(Shape):
 
     family: ClassVar[str] = "llama"
     decoder: ClassVar[bool] = True
+    suits_hardware: ClassVar[bool] = True
     # Llama 2's vocabulary and context; heads as in Llama 3.2 1B
     vocab_size: int = 32_000
     context: int = 4096
@@ -123,6 +124,31 @@ class LlamaShape(Shape):
             del fields["num_kv_heads"]
         return fields
 
+    def to_hf(self) -> Json:
+        """Llama's keys.
+
+        Example:
+            >>> config = LlamaShape(depth=2, width=128, num_kv_heads=1).to_hf()
+            >>> config["model_type"], config["num_hidden_layers"], config["num_key_value_heads"]
+            ('llama', 2, 1)
+        """
+        return {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.width,
+            "intermediate_size": self.d_ff,
+            "num_hidden_layers": self.depth,
+            "num_attention_heads": self.num_heads,
+            "num_key_value_heads": self.num_kv_heads,
+            "head_dim": self.head_dim,
+            "hidden_act": "silu",
+            "max_position_embeddings": self.context,
+            "tie_word_embeddings": self.tied,
+            "attention_bias": False,
+            "mlp_bias": False,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Qwen2Shape(LlamaShape):
@@ -148,3 +174,8 @@ class Qwen2Shape(LlamaShape):
     def _attention_biases(self) -> int:
         """Entries of one layer's attention biases: queries, keys and values."""
         return self.width + 2 * self.kv_width
+
+    def to_hf(self) -> Json:
+        """Llama's keys but for the biases, which are Qwen2's own."""
+        own = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
+        return {name: value for name, value in {**super().to_hf(), **own}.items() if not name.endswith("_bias")}

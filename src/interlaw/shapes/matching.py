@@ -33,7 +33,7 @@ FAMILIES: Registry[type[Shape]] = Registry(
     },
 )
 
-# families that `recommend` sizes by vocabulary, context and heads
+# families of this package that `recommend` sizes by vocabulary, context and heads: known without loading another
 DECODERS = tuple(name for name, shape_class in FAMILIES.items() if shape_class.decoder)
 
 Rule = Literal["largest", "nearest"]
@@ -58,6 +58,18 @@ def require_family(family: str) -> type[Shape]:
         f"expected a family of {', '.join(known)} or {PREFIX}:NAME, found {family!r}; choose one of them"
         f"{near_family(family, known)}"
     )
+
+
+def is_decoder(family: str) -> bool:
+    """Whether `recommend` sizes the family; one that is not known is none.
+
+    Example:
+        >>> is_decoder("llama"), is_decoder("mlp"), is_decoder("hf")
+        (True, False, False)
+    """
+    with suppress(InterlawError):
+        return require_family(family).decoder
+    return False
 
 
 def near_family(family: str, known: Iterable[str]) -> str:

@@ -25,6 +25,9 @@ class MLPShape(Shape):
     """
 
     family: ClassVar[str] = "mlp"
+    starter: ClassVar[str] = "mlp-tiny.toml"
+    stackable: ClassVar[bool] = True
+    stacked_on_cpu: ClassVar[int] = 60_000  # measured: benchmarks/bench_replicas.py
     input_size: int = 64  # as the paper's MLP scan
     output_size: int = 1
 

@@ -21,6 +21,11 @@ class Shape(ABC):
         family: Its name.
         network: Called with a shape and a `generator`, builds the network; None where the package's own table names it.
         decoder: Whether it is a language model that `recommend` sizes by vocabulary, context and heads.
+        suits_hardware: Whether `interlaw shapes` sizes it as `recommend` does, by what suits hardware.
+        own_head: Whether `recommend` leaves its head untied unless it is asked to tie it.
+        starter: The packaged recipe that `interlaw init` starts from.
+        stackable: Whether its networks train together over stacked weights; a test must show that each ends as alone.
+        stacked_on_cpu: Parameters of the largest one that trains faster so on a CPU.
         depth: Residual blocks: transformer layers, MLP or CNN blocks, recurrent layers.
         width: d_model, hidden units or channels.
     """
@@ -29,6 +34,11 @@ class Shape(ABC):
     # what builds the network, for a family that is not one of `interlaw.models.ARCHITECTURES`
     network: ClassVar[Callable[..., Any] | None] = None
     decoder: ClassVar[bool] = False
+    suits_hardware: ClassVar[bool] = False
+    own_head: ClassVar[bool] = False
+    starter: ClassVar[str] = "quickstart.toml"
+    stackable: ClassVar[bool] = False
+    stacked_on_cpu: ClassVar[int] = 0
     depth: int
     width: int
 
@@ -81,6 +91,16 @@ class Shape(ABC):
     def settings(self) -> Json:
         """The fields that define this shape, without what follows from them."""
         return asdict(self)
+
+    def to_hf(self) -> Json:
+        """What `config.json` must say for the Hugging Face library to build it, parameter for parameter.
+
+        Raises:
+            InterlawError: The library has no such network.
+        """
+        raise InterlawError(
+            f"expected a gpt, llama, qwen2 or hf:NAME to export, found {self.family}; choose one of these families"
+        )
 
     def to_dict(self) -> Json:
         """The shape with its counts, as plain values for a table row."""

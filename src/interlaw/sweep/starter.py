@@ -20,15 +20,12 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from interlaw.errors import InterlawError
-from interlaw.models import ARCHITECTURES, network_of
+from interlaw.models import ARCHITECTURES
 from interlaw.plain import Json
 from interlaw.shapes import Shape, require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
 from interlaw.tasks import TASKS
 
-# the packaged recipe that a family starts from; every other family is a language model
-BASES = {"mlp": "mlp-tiny.toml", "cnn": "cnn-tiny.toml", "gru": "gru-tiny.toml"}
-LANGUAGE_MODEL = "quickstart.toml"
 HF = "hf:"  # prefix of the families that the Hugging Face library builds
 COMMENT_WIDTH = 100  # characters: a comment and its key fit an editor's window
 
@@ -48,9 +45,7 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
         'gpt'
     """
     shape = require_family(family)
-    if family in ARCHITECTURES or family.startswith(HF):
-        network_of(shape)
-    else:
+    if shape.network is None and family not in ARCHITECTURES and not family.startswith(HF):
         raise InterlawError(
             f"expected a family that can be trained here ({', '.join(ARCHITECTURES)}, or hf:NAME), found {family!r}; "
             f"choose {HF}{family} for the architecture of the Hugging Face library"
@@ -91,8 +86,7 @@ def packaged_recipe(name: str) -> str:
 
 def _document(family: str, corpus: str | None) -> Json:
     """The packaged recipe of the family's kind, under this family and text."""
-    base = BASES.get(family, LANGUAGE_MODEL)
-    document: Json = tomllib.loads(packaged_recipe(base))
+    document: Json = tomllib.loads(packaged_recipe(require_family(family).starter))
     document["task"].setdefault("kind", "text")
     if corpus is not None:
         if document["task"]["kind"] != "text":

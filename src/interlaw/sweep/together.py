@@ -28,11 +28,6 @@ from interlaw.training import (
 
 FEWEST = 3  # two replicas cost as much as two trainings: batched operators take longer to start
 MOST = 16  # beyond it the gain is small, and a group holds one worker for long
-# on a CPU: the largest network of a family that was measured to train faster stacked (benchmarks/bench_replicas.py);
-# the products of larger ones keep the processor busy by themselves, convolutions and fused attention lose
-LARGEST_ON_CPU = {"mlp": 60_000, "gru": 60_000}
-# on an accelerator: the families whose replicas are tested to end as alone
-STACKABLE = frozenset({"gpt", "mlp", "cnn", "gru", "hf:llama"})
 
 Ended = Callable[[TrialSpec, "Record | None"], None]
 
@@ -98,10 +93,12 @@ def _kind(spec: TrialSpec) -> str:
 
 def _gains(spec: TrialSpec, conditions: Conditions) -> bool:
     """Whether trials of this kind gain by training together on the device."""
-    if conditions.compiled or not can_be_stacked(spec.training) or spec.family not in STACKABLE:
+    shape = spec.make_shape()
+    if conditions.compiled or not can_be_stacked(spec.training) or not shape.stackable:
         return False
+    # on a CPU the products of larger networks keep the processor busy; convolutions and fused attention lose
     on_cpu = torch.device(conditions.device).type == "cpu"
-    return not on_cpu or spec.make_shape().params <= LARGEST_ON_CPU.get(spec.family, 0)
+    return not on_cpu or shape.params <= shape.stacked_on_cpu
 
 
 def run_group(
