@@ -94,11 +94,11 @@ class Places:
         return {name: place for name, place in self._places.items() if name not in self.left_out}
 
     def leave_out(self, reasons: Mapping[str, str]) -> None:
-        """Notes places that cannot be measured."""
-        self.left_out.update(reasons)
-        if reasons and not (self._optional and self.kept):
+        """Notes places that cannot be measured; refuses them where none would be left."""
+        if reasons and not (self._optional and self.kept.keys() - reasons):
             name, reason = next(iter(reasons.items()))
             raise InterlawError(f"expected a place that can be measured, found '{name}': {reason}; name another")
+        self.left_out.update(reasons)
 
     def at_once(self, batch: Batch, *, limit_bytes: int | None = None) -> int:
         """How many samples fit: a share of the free memory, or of a limit below it, over what one sample needs.
