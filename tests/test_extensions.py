@@ -107,7 +107,9 @@ def test_a_published_law_and_a_sweep_are_found(installed: dict[str, str]) -> Non
 
 def test_a_family_of_another_package_is_stacked_and_started(installed: dict[str, str], tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    plain = RECIPE.replace('treatment = "narrow"\n', "").replace("base_width = 8\n", "").replace("1e-2", "1e-3")
+    plain = (
+        RECIPE.replace('treatment = "narrow"\n', "").replace("base_width = 8\n", "").replace("size = 8", "size = 64")
+    )
     recipe.write_text(plain.replace("depths = [1, 2]", "depths = [1]\nseeds = [0, 1, 2]"))
     swept, _ = answers(
         installed,
