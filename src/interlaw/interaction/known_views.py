@@ -23,3 +23,7 @@ VIEWS: Registry[View] = Registry(
     },
 )
 """An installed package adds a view by an entry point of this group."""
+
+# What is measured unless another view is asked for: of a network that predicts the next token, the view that carries
+# the law first and the cheaper one last; of any network.
+OF_NEXT_TOKENS, OF_ANY_NETWORK = ("projected", "loss"), "input"

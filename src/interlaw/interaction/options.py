@@ -15,7 +15,7 @@ from interlaw.errors import InterlawError, did_you_mean, require_among
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
 from interlaw.interaction.intervals import INTERVALS
-from interlaw.interaction.known_views import VIEWS
+from interlaw.interaction.known_views import OF_ANY_NETWORK, VIEWS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import find_place
 from interlaw.interaction.place import Outputs, Places
@@ -105,7 +105,7 @@ class Options:
         InterlawError: An option has no such value, or the view has no use for it.
     """
 
-    view: str = "input"
+    view: str = OF_ANY_NETWORK
     layer: str | None = None
     probes: Probes = None
     seed: int = 0

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from interlaw.errors import InterlawError, one_line, require_among
+from interlaw.interaction import OF_ANY_NETWORK, OF_NEXT_TOKENS
 from interlaw.plain import Json
 from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.record import Record
@@ -22,7 +23,7 @@ _PARTS = {"value": "", "stderr": "_stderr", "low": "_low", "high": "_high"}
 _NAMED = {"null": "null_ratio", "excess": "excess_ratio"}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # the view that carries the law: the one of the paper's sweep of language models, else of its scans
-_PREFERRED = ("projected", "loss", "input")
+_PREFERRED = (*OF_NEXT_TOKENS, OF_ANY_NETWORK)
 
 
 def load_table(path: str | Path) -> pd.DataFrame:

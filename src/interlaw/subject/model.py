@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from interlaw import models, runs
+from interlaw import interaction, models, runs
 from interlaw.errors import InterlawError, near_path
 from interlaw.machine import default_device, require_device
 
@@ -49,7 +49,7 @@ class Subject:
     @property
     def default_view(self) -> str:
         """Loss for a language model, input for everything else."""
-        return "loss" if self.predicts_tokens else "input"
+        return interaction.OF_NEXT_TOKENS[-1] if self.predicts_tokens else interaction.OF_ANY_NETWORK
 
 
 def title_of(subject: Subject, name: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from interlaw.errors import InterlawError, did_you_mean, near_path
-from interlaw.interaction import VIEWS
+from interlaw.interaction import OF_NEXT_TOKENS, VIEWS
 from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
 from interlaw.shapes import require_family
@@ -192,7 +192,7 @@ class MeasurePart(Strict):
         seed: Seed of the probes.
     """
 
-    views: tuple[str, ...] = ("projected", "loss")
+    views: tuple[str, ...] = OF_NEXT_TOKENS
     samples: int | None = Field(default=None, ge=2)
     seed: int = 0
 
