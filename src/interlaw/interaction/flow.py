@@ -309,8 +309,7 @@ def gather(
                 places.survey(batch, most=size)
                 yield from batch.pieces(size)
 
-        squared = options.scale == "rms"
-        outputs = Readout(positions=positions, center=options.center, outputs=options.outputs, squared=squared)
+        outputs = Readout(positions=positions, center=options.center, outputs=options.outputs, scale=options.scale)
         contribute = view.start(options, outputs)
         for piece in pieces():
             parts = contribute(places, piece)

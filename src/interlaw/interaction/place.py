@@ -328,11 +328,11 @@ class Readout:
         positions: For outputs (n, T, C): "last" or "all".
         center: Subtract from each position's outputs their mean.
         outputs: Indices of those that count; all when None.
-        squared: Whether the mean square of the outputs is kept, padding left out, before some are chosen.
+        scale: "rms" keeps the mean square of the outputs, padding left out, before some are chosen.
     """
 
-    def __init__(self, *, positions: str, center: bool, outputs: Sequence[int] | None, squared: bool) -> None:
-        self._positions, self._center, self._outputs, self._squared = positions, center, outputs, squared
+    def __init__(self, *, positions: str, center: bool, outputs: Sequence[int] | None, scale: str | None) -> None:
+        self._positions, self._center, self._outputs, self._squared = positions, center, outputs, scale == "rms"
         self._sum, self._count = 0.0, 0
         self._last: Batch | None = None
 
@@ -362,7 +362,7 @@ class Readout:
         return self._sum / self._count if self._count else 1.0
 
 
-EVERY_OUTPUT = Readout(positions="all", center=False, outputs=None, squared=False)
+EVERY_OUTPUT = Readout(positions="all", center=False, outputs=None, scale=None)
 
 
 def _last(y: Tensor, mask: Tensor | None) -> Tensor:
