@@ -33,7 +33,7 @@ def offered(*words: str) -> list[str]:
         (("shapes", "--rule", "n"), ["nearest"]),
         (("measure", "--view", ""), sorted(VIEWS)),
         (("fit", "--view", "p"), ["patch", "projected"]),
-        (("layers", "--view", ""), ["input", "loss"]),
+        (("layers", "--view", ""), sorted(VIEWS)),
         (("sweep", "--executor", ""), ["local", "processes", "ray"]),
         (("recommend", "--family", "q"), ["qwen2"]),
         (("reproduce", "gpt"), ["gpt-budgets", "gpt-depth"]),
