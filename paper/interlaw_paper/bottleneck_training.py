@@ -163,7 +163,7 @@ def rate_at(step: int, settings: BottleneckSettings) -> float:
     """
     warmup = max(1, int(settings.steps * settings.warmup_fraction))
     if step < warmup:
-        return settings.learning_rate * (0.1 + 0.9 * step / warmup)
+        return settings.learning_rate * (0.1 + 0.9 * step / warmup)  # as published
     past = (step - warmup) / max(1, settings.steps - warmup)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * past))
 

@@ -39,7 +39,7 @@ def loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[fl
 def draw_loss_and_interaction(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """Loss and, of AGOP and W^T W, off-diagonal energy and its share; bands from least to largest seed."""
     numbers = loss_and_interaction(rows)
-    panels = tuple(
+    panels = tuple(  # pixels, as all sizes of this file: chosen by eye
         Panel(chart=_lines(numbers, names, label=label), title=label, width=420, height=200) for names, label in PANELS
     )
     peak = numbers["train_points"][int(np.argmax(numbers["loss"][1:])) + 1] if len(numbers["loss"]) > 1 else 0

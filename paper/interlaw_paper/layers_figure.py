@@ -16,7 +16,7 @@ def draw_layer_lines(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """A panel a network, a line a layer."""
     table = pd.DataFrame(rows)
     models = table.groupby("model", sort=False)
-    panels = tuple(
+    panels = tuple(  # pixels, as all sizes of this file: chosen by eye
         Panel(chart=_chart(records(layers)), title=str(model), width=380, height=280) for model, layers in models
     )
     steps = models["step"]

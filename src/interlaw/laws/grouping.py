@@ -124,6 +124,7 @@ def _size_slope(
     levels, which = np.unique(budget, return_inverse=True)
     size = np.log(spent)
     degree = 1 if len(levels) < 4 else 2  # a parabola through three budgets would have no error
+    # the surface has 3 + degree coefficients, and needs a shape more for an error
     if len(levels) < 2 or len(loss) < 4 + degree or np.ptp(_miss(budget, spent)) < NEGLIGIBLE:
         return None
     offset, shape = size - size.mean(), np.log(ratio) - np.log(ratio).mean()

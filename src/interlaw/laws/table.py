@@ -271,7 +271,7 @@ def _bias(columns: pd.DataFrame, done: BoolArray) -> str:
         return ""
     kept = ratio[done]
     share_deep = float((missing > np.median(kept)).mean())
-    if share_deep >= 2 / 3:  # judgement: what lies so often on one side is named by it
+    if share_deep >= 2 / 3:  # judgement, as the third below: what lies so often on one side is named by it
         side = "mostly deeper and narrower than the kept ones: the optimum may be pulled towards shallow shapes"
     elif share_deep <= 1 / 3:
         side = "mostly wider and shallower than the kept ones: the optimum may be pulled towards deep shapes"

@@ -112,7 +112,7 @@ def notes(
 
 
 def _factor(value: float) -> str:
-    """A factor as people write it."""
+    """A factor as people write it; of more than three digits the rest says nothing."""
     return f"{value:.0f}" if value < 1000 else "more than 1000"
 
 
