@@ -12,16 +12,11 @@ from typing import Any
 from tests.report.synthetic import write_run
 from tests.report.visits import CHROMIUM, QUIET, Visit
 
+from benchmarks.bench_starting import RUN_1000
 from benchmarks.row import Row
 from interlaw.report import write_explorer, write_report
 
-# 12 and 1,000 trials, as the targets say
-SMALL = {"budgets": (50_000, 100_000), "depths": (1, 2, 4), "seeds": (0, 1)}
-LARGE = {
-    "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),
-    "depths": tuple(range(1, 21)),
-    "seeds": (0, 1, 2, 3, 4),
-}
+RUN_12 = {"budgets": (50_000, 100_000), "depths": (1, 2, 4), "seeds": (0, 1)}
 # figures in view are drawn after the load: the first screen stands when its figure does
 ALL_DRAWN = "body[data-drawn=all]"
 FIRST = ".first svg.marks, #cost svg.marks"
@@ -39,7 +34,7 @@ def run() -> list[Row]:
         return []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        small, large = write_run(folder / "small", **SMALL), write_run(folder / "large", **LARGE)
+        small, large = write_run(folder / "small", **RUN_12), write_run(folder / "large", **RUN_1000)
         made = {
             "report of 12 trials": _timed(lambda: write_report(small)),
             f"report of {len(list((large / 'trials').iterdir())):,} trials": _timed(lambda: write_report(large)),

@@ -18,7 +18,7 @@ INTERLAW = str(Path(sys.executable).with_name("interlaw"))
 # what is measured on: text that every checkout has
 TEXT = Path(__file__).parents[1] / "README.md"
 TIMES = 2  # the first run also fills the disk's cache; the faster one counts
-# 24 and 1,000 trials
+# runs of so many trials
 RUN_24 = {"budgets": (50_000, 100_000), "depths": (1, 2, 3, 4, 6, 8), "seeds": (0, 1)}
 RUN_1000 = {
     "budgets": tuple(int(50_000 * 1.6**i) for i in range(10)),

@@ -48,6 +48,7 @@ def rare() -> Population:
     return (1 - RARE) * L @ L.T + RARE * size**2 * u @ u.T, draw
 
 
+# decays of the spectrum from slow to steep, and tails from none to heavy
 POPULATIONS: dict[str, Population] = {
     "normal, slow decay": gaussian(root(0.5)),
     "normal, fast decay": gaussian(root(1.0)),

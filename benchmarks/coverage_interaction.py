@@ -67,6 +67,7 @@ def log_normal(sigma: float) -> tuple[Tensor, Draw]:
     return L @ L.T, draw
 
 
+# each with its number of clusters N: few, and twice as many
 POPULATIONS: dict[str, tuple[tuple[Tensor, Draw], int]] = {
     "Gaussian, slow decay, N 64": (gaussian(root(0.5)), 64),
     "Gaussian, slow decay, N 128": (gaussian(root(0.5)), 128),

@@ -40,6 +40,7 @@ def gpt(depth: int, view: str, *, count: int = 64, context: int = 64) -> Work:
     return lambda: measure(model, ids, view=view)
 
 
+# sizes: from where fixed costs end to a few seconds
 SWEEPS: dict[str, dict[str, tuple[tuple[int, ...], Callable[[int], Work]]]] = {
     "samples N": {
         "D = 64, one probe, Gram": ((256, 512, 1024, 2048, 4096), lambda n: vectors(n, 64, outputs=200, route="gram")),
