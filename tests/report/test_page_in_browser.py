@@ -10,7 +10,7 @@ import pytest
 from tests.report.synthetic import write_run
 from tests.report.visits import Visit
 
-from interlaw.report import write_report
+from interlaw.report import look, write_report
 from interlaw.runs import load_table, table_as
 
 pytestmark = pytest.mark.browser
@@ -72,7 +72,7 @@ def test_clicking_a_shape_marks_it_everywhere(visit: Any) -> None:
     for figure in ("loss-against-ratio", "interaction-plane", "learning-curves"):
         assert page.signal(figure, "chosen") == shape, figure
     faint = page.marks("interaction-plane", "AOFE-ratio").evaluate_all("all => all.map(m => m.getAttribute('opacity'))")
-    assert sorted(set(faint)) == ["0.15", "1"]
+    assert sorted(set(faint)) == [str(look.TINT), "1"]
     assert "Depth: " in page.page.locator("#choice").inner_text()
     page.page.keyboard.press("Escape")
     assert page.count(".chosen") == 0

@@ -126,7 +126,7 @@ def name_axis(field: str, names: Sequence[str], **axis: Any) -> Spec:
         "field": field,
         "type": "nominal",
         "sort": list(names),
-        "axis": {"title": None, "labelFlush": False, **axis},
+        "axis": {"title": None, "labelFlush": False, "labelLimit": 0, **axis},  # names are never cut
     }
 
 

@@ -77,7 +77,9 @@ def table_of(
         else:
             texts = [str(value) for value in of_column]
         named = {"title": titles[key], "name": key} if titles else {"title": key}
-        columns.append(Column(**named, right=key not in words and holds_numbers(texts)))
+        # words say why a number is missing: one number is enough to make a column one of numbers
+        right = key not in words and any(is_number(text) for text in texts if text)
+        columns.append(Column(**named, right=right))
         cells.append(texts)
     return Table(caption=caption, columns=columns, rows=list(zip(*cells, strict=True)), **options)
 
