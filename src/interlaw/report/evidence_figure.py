@@ -9,22 +9,9 @@ import numpy as np
 
 from interlaw.plain import Json
 from interlaw.recommendation import Evidence, Source
+from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
-from interlaw.report.look import (
-    ALONE,
-    BOLD,
-    DASHES,
-    FIT,
-    HAIR,
-    LARGE,
-    SHAPES,
-    SURFACE,
-    THIN,
-    TINT,
-    dataset_colours,
-    padded,
-)
 from interlaw.report.marks import LINE_SYMBOLS, Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.size import format_ratio, format_size
 
@@ -81,23 +68,26 @@ def draw_evidence(evidence: Evidence) -> Drawing:
         "Dots: measured optima with 68% intervals, one vote a data set. Blue: their pool with the 90% interval for a "
         "sweep not yet seen. Dashed, without a vote: best shapes of one seed, chosen shapes, conventions."
     )
-    panel = Panel(chart=_chart(evidence_rows(evidence)), title="R* against size", **ALONE)
+    panel = Panel(chart=_chart(evidence_rows(evidence)), title="R* against size", **look.ALONE)
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
 def _chart(values: dict[str, list[Json]]) -> Spec:
     lines = {row["line"]: row["name"] for row in values["beside"]}
-    limits = padded([row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True)
+    limits = look.padded(
+        [row[end] for row in [*values["optima"], *values["pool"]] for end in ("low", "high")], log=True
+    )
     key = legend("without a vote", **LINE_SYMBOLS)
     line, dash = (
-        told_apart("line", lines, looks=looks, key=key) for looks in (dataset_colours(lines.values()), DASHES[1:])
+        told_apart("line", lines, looks=looks, key=key)
+        for looks in (look.dataset_colours(lines.values()), look.DASHES[1:])
     )
     return layered(
         size_axis(SPAN),
         log_axis("ratio", "R = depth / width", limits=limits),
-        marks(values["pool"], "area", x="params", y="low", y2="high", color=FIT, opacity=TINT),
-        marks(values["pool"], "line", x="params", y="ratio", color=FIT, strokeWidth=BOLD),
-        marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=THIN),
+        marks(values["pool"], "area", x="params", y="low", y2="high", color=look.FIT, opacity=look.TINT),
+        marks(values["pool"], "line", x="params", y="ratio", color=look.FIT, strokeWidth=look.BOLD),
+        marks(values["beside"], "line", x="params", y="ratio", stroke=line, strokeDash=dash, strokeWidth=look.THIN),
         *optima_layers(values["optima"]),
     )
 
@@ -106,10 +96,10 @@ def optima_layers(values: Sequence[Json]) -> list[Spec]:
     """Optima with their intervals, told apart by `dataset`."""
     names = list(dict.fromkeys(row["dataset"] for row in values))
     colour, form = (
-        told_apart("dataset", names, looks=looks, key=legend()) for looks in (dataset_colours(names), SHAPES)
+        told_apart("dataset", names, looks=looks, key=legend()) for looks in (look.dataset_colours(names), look.SHAPES)
     )
-    dot: Spec = {"color": colour, "shape": form, "size": LARGE, "filled": True, "stroke": SURFACE}
+    dot: Spec = {"color": colour, "shape": form, "size": look.LARGE, "filled": True, "stroke": look.SURFACE}
     return [
-        marks(values, "rule", x="params", y="low", y2="high", color=colour, strokeWidth=THIN),
-        marks(values, "point", x="params", y="ratio", said=True, strokeWidth=HAIR, **dot),
+        marks(values, "rule", x="params", y="low", y2="high", color=colour, strokeWidth=look.THIN),
+        marks(values, "point", x="params", y="ratio", said=True, strokeWidth=look.HAIR, **dot),
     ]

@@ -9,24 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from interlaw import laws
+from interlaw.report import look
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel
-from interlaw.report.look import (
-    ALONE,
-    BAR,
-    BEST,
-    BROAD,
-    FAINT,
-    FIT,
-    GOOD,
-    HALF,
-    INTERACTION,
-    LARGE,
-    LINE,
-    MUTED,
-    SURFACE,
-    THIN,
-    TINT,
-)
 from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, seen_interval, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
 from interlaw.report.wording import budget_text, shape_name, span
@@ -73,7 +57,7 @@ def draw_law(fit: laws.LawFit) -> Drawing:
         size_axis((min(sizes) / MARGIN, max(sizes) * MARGIN), sizes),
         log_axis("ratio", "R = depth / width", limits=(min(ends) / MARGIN, max(ends) * MARGIN)),
         *line_layers(law_line(fit)),
-        marks(tried, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=FAINT, strokeWidth=THIN),
+        marks(tried, "rule", x="params", y="low", y2="high", where=BUDGET_ON, color=look.FAINT, strokeWidth=look.THIN),
         *_near(fit.budgets),
         *star_layers(fit.budgets),
     )
@@ -83,7 +67,7 @@ def draw_law(fit: laws.LawFit) -> Drawing:
         f"{format_share(fit.delta)} of the best; green: efficient interaction; grey: shapes tried; blue: the law of "
         "all budgets together with its interval, drawn between budgets that have an optimum."
     )
-    panel = Panel(chart=chart, title="Best depth / width against budget", **ALONE)
+    panel = Panel(chart=chart, title="Best depth / width against budget", **look.ALONE)
     return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
 
 
@@ -117,8 +101,8 @@ def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:
         return []
     values = [{"params": each.params, "ratio": each.ratio, "low": each.low, "high": each.high} for each in line]
     return [
-        marks(values, "area", x="params", y="low", y2="high", color=FIT, opacity=TINT, clip=True),
-        marks(values, "line", x="params", y="ratio", color=FIT, clip=True),
+        marks(values, "area", x="params", y="low", y2="high", color=look.FIT, opacity=look.TINT, clip=True),
+        marks(values, "line", x="params", y="ratio", color=look.FIT, clip=True),
     ]
 
 
@@ -141,8 +125,8 @@ def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
             green.append({**of, "low": low, "high": high, "said": said})
     shown: Spec = {"x": "params", "y": "low", "y2": "high", "said": True, "where": BUDGET_ON}
     return [
-        marks(gold, "rule", **shown, color=GOOD, opacity=HALF, strokeWidth=BROAD),
-        marks(green, "rule", **shown, color=INTERACTION, strokeWidth=BAR, xOffset=-BESIDE, x2Offset=-BESIDE),
+        marks(gold, "rule", **shown, color=look.GOOD, opacity=look.HALF, strokeWidth=look.BROAD),
+        marks(green, "rule", **shown, color=look.INTERACTION, strokeWidth=look.BAR, xOffset=-BESIDE, x2Offset=-BESIDE),
     ]
 
 
@@ -158,14 +142,14 @@ def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
         best = f"; best shape tried: {shape_name(fit.best.depth, fit.best.width)}"
         at = {"low": low, "high": high}.get(star.edge or "", fit.best.ratio)
         form = {"low": "triangle-down", "high": "triangle-up"}.get(star.edge or "", "circle")
-        colour = MUTED if form == "circle" else BEST
+        colour = look.MUTED if form == "circle" else look.BEST
         hollow.append({**of, "ratio": at, "form": form, "colour": colour, "said": said + best})
     shown: Spec = {"x": "params", "y": "ratio", "said": True, "where": BUDGET_ON}
     as_named = {"type": "nominal", "scale": None, "legend": None}
     looks: Spec = {"shape": {"field": "form", **as_named}, "stroke": {"field": "colour", **as_named}}
-    empty: Spec = {**looks, "fill": SURFACE, "fillOpacity": 1, "size": LARGE, "strokeWidth": LINE}
+    empty: Spec = {**looks, "fill": look.SURFACE, "fillOpacity": 1, "size": look.LARGE, "strokeWidth": look.LINE}
     return [
-        *interval_bars(optima, along="y", across="params", color=BEST, where=BUDGET_ON),
-        marks(optima, "point", **shown, **{**DIAMOND, "size": LARGE}),
+        *interval_bars(optima, along="y", across="params", color=look.BEST, where=BUDGET_ON),
+        marks(optima, "point", **shown, **{**DIAMOND, "size": look.LARGE}),
         marks(hollow, "point", **shown, **empty),
     ]

@@ -13,22 +13,8 @@ from typing import Any
 from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction
 from interlaw.plain import Json
+from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import (
-    DASHES,
-    DOT,
-    HAIR,
-    HALF,
-    INK,
-    LINE,
-    SERIES,
-    SHAPES,
-    SIGNED_RAMP,
-    SMALL,
-    SURFACE,
-    THIN,
-    padded,
-)
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, shaded, told_apart, when
 from interlaw.size import counted
 
@@ -173,11 +159,11 @@ def _heat(rows: Sequence[Mapping[str, Any]], name: str, *, most: float) -> Spec:
     roles, depths = _roles(rows), _depths(rows)
     values = [{**row, "label": f"{row[name]:z.2f}"} for row in _known(rows, name)]
     key = {"title": None, "orient": "right", "gradientLength": CELL * len(roles) - 10, "values": [-most, 0, most]}
-    color = shaded(name, [-most, most], colours=SIGNED_RAMP, key=key, interpolate="rgb")
+    color = shaded(name, [-most, most], colours=look.SIGNED_RAMP, key=key, interpolate="rgb")
     role = {"field": "role", "type": "nominal", "sort": roles, "title": None}
     place: Spec = {"x": _depth_axis(depths), "y": role}
-    cells = marks(values, "rect", **place, said=True, color=color, stroke=SURFACE, strokeWidth=LINE)
-    strong = when(f"abs(datum.{name}) > {DARK * most}", SURFACE, other=INK)
+    cells = marks(values, "rect", **place, said=True, color=color, stroke=look.SURFACE, strokeWidth=look.LINE)
+    strong = when(f"abs(datum.{name}) > {DARK * most}", look.SURFACE, other=look.INK)
     numbers = marks(values, "text", **place, text="label", color=strong, fontSize=10)
     layers = [cells, numbers] if len(depths) <= MOST_NUMBERED else [cells]
     return {"layer": layers, "resolve": {"scale": {"color": "independent"}}}
@@ -189,17 +175,22 @@ def _lines(rows: Sequence[Mapping[str, Any]], name: str, *, chance: str) -> Spec
     for row in values if chance else ():
         row["said"] += f" (by chance {row[chance]:.3f})"
     key = legend() if len(roles) > 1 else None
-    color, dash, form = (told_apart("role", roles, looks=looks, key=key) for looks in (SERIES, DASHES, SHAPES))
+    color, dash, form = (
+        told_apart("role", roles, looks=looks, key=key) for looks in (look.SERIES, look.DASHES, look.SHAPES)
+    )
     least = min(0.0, *(row[name] for row in values))
     x = _depth_axis(depths)
     place: Spec = {"x": x, "color": color}
-    size = DOT if len(depths) <= MOST_NUMBERED else SMALL
+    size = look.DOT if len(depths) <= MOST_NUMBERED else look.SMALL
     return layered(
         x,
-        linear_axis(name, None, limits=padded([least, 1.0]), format=".1f"),
-        marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=LINE),
-        *([marks(values, "rule", **place, y="low", y2="high", strokeWidth=THIN, opacity=HALF)] * (chance == "null")),
-        *([marks(values, "line", **place, y=chance, strokeWidth=HAIR, opacity=HALF)] if chance else []),
+        linear_axis(name, None, limits=look.padded([least, 1.0]), format=".1f"),
+        marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=look.LINE),
+        *(
+            [marks(values, "rule", **place, y="low", y2="high", strokeWidth=look.THIN, opacity=look.HALF)]
+            * (chance == "null")
+        ),
+        *([marks(values, "line", **place, y=chance, strokeWidth=look.HAIR, opacity=look.HALF)] if chance else []),
         marks(values, "point", **place, y=name, said=True, shape=form, filled=True, size=size),
     )
 

@@ -11,26 +11,8 @@ import numpy as np
 
 from interlaw import laws
 from interlaw.plain import Json
+from interlaw.report import look
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
-from interlaw.report.look import (
-    BAR,
-    BEST,
-    BOLD,
-    DASHES,
-    DOT,
-    FIT,
-    GOOD,
-    INK,
-    INTERACTION,
-    LARGE,
-    LINE,
-    MUTED,
-    OF_THREE,
-    OF_TWO,
-    SURFACE,
-    THIN,
-    TINT,
-)
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
 from interlaw.report.wording import budget_text, number, shape_name, span
@@ -48,10 +30,11 @@ FEW_TICKS = 5  # of R, whose labels are long
 DIGIT = 0.02  # of the axis that a digit of a number of layers takes: 6 of a panel's 300 pixels
 BEYOND = "triangle-up"  # what lies above the scale
 SIGN = {"field": "sign", "type": "nominal", "scale": None}
-NUMBER: Spec = {"baseline": "bottom", "fontSize": 10, "color": MUTED}
+NUMBER: Spec = {"baseline": "bottom", "fontSize": 10, "color": look.MUTED}
 # the mark of R* in every figure
 DIAMOND: Spec = {
-    "shape": "diamond", "size": LARGE, "filled": True, "color": BEST, "stroke": SURFACE, "strokeWidth": THIN,
+    "shape": "diamond", "size": look.LARGE, "filled": True, "color": look.BEST,
+    "stroke": look.SURFACE, "strokeWidth": look.THIN,
 }  # fmt: skip
 
 
@@ -172,7 +155,7 @@ def draw_loss(panels: Sequence[LossPanel], *, loss_unit: str, confidence: float)
             title=panel.budget_text,
             note=star_note(panel.fit),
             belongs={"budget": panel.fit.budget},
-            **(OF_TWO if len(panels) == 1 else OF_THREE),
+            **(look.OF_TWO if len(panels) == 1 else look.OF_THREE),
         )
         for panel, of_panel in zip(panels, limits, strict=True)
     )
@@ -222,13 +205,15 @@ def _intervals(fit: laws.BudgetFit, limits: Limits, *, x_limits: tuple[float, fl
     if interval is not None and fit.r_star.value is not None:
         said = f"loss within {format_share(interval.delta)} of the best: R = {span(interval.low, interval.high)}"
         band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
-        layers.append(marks([band], "rect", x="low", x2="high", said=True, color=GOOD, opacity=TINT))
+        layers.append(marks([band], "rect", x="low", x2="high", said=True, color=look.GOOD, opacity=look.TINT))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
         floor = limits.floor + ROOM_ABOVE * (limits.top - limits.floor)  # on the floor, not through it
         said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
         low, high = seen_interval(interaction.low, interaction.high)
         bar = {"low": low, "high": high, "loss": floor, "said": said}
-        layers.append(marks([bar], "rule", x="low", x2="high", y="loss", said=True, color=INTERACTION, strokeWidth=BAR))
+        layers.append(
+            marks([bar], "rule", x="low", x2="high", y="loss", said=True, color=look.INTERACTION, strokeWidth=look.BAR)
+        )
     return layers
 
 
@@ -237,20 +222,20 @@ def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
     curve = fit.curve
     if curve is None or fit.r_star.status not in TURNS:
         means = [{"ratio": point.ratio, "loss": min(point.adjusted, top)} for point in fit.points]
-        return [marks(means, "line", x="ratio", y="loss", color=MUTED, strokeWidth=THIN, clip=True)]
+        return [marks(means, "line", x="ratio", y="loss", color=look.MUTED, strokeWidth=look.THIN, clip=True)]
     columns = {"ratio": curve.ratio, "loss": curve.loss}
     if curve.low is not None and curve.high is not None:
         columns |= {"low": curve.low, "high": curve.high}
     values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    dash = DASHES[0 if fit.r_star.value is not None else 1]
+    dash = look.DASHES[0 if fit.r_star.value is not None else 1]
     beyond = [{"ratio": ratio, "loss": top} for ratio in _crossings(fit, top)]
     return [
         *(
-            [marks(values, "area", x="ratio", y="low", y2="high", color=FIT, opacity=TINT, clip=True)]
+            [marks(values, "area", x="ratio", y="low", y2="high", color=look.FIT, opacity=look.TINT, clip=True)]
             * ("low" in columns)
         ),
-        marks(values, "line", x="ratio", y="loss", color=FIT, strokeWidth=BOLD, strokeDash=dash, clip=True),
-        marks(beyond, "point", x="ratio", y="loss", shape="triangle-up", filled=True, color=FIT, size=LARGE),
+        marks(values, "line", x="ratio", y="loss", color=look.FIT, strokeWidth=look.BOLD, strokeDash=dash, clip=True),
+        marks(beyond, "point", x="ratio", y="loss", shape="triangle-up", filled=True, color=look.FIT, size=look.LARGE),
     ]
 
 
@@ -278,8 +263,8 @@ def _seeds(panel: LossPanel, top: float) -> Spec:
         }
         for seed in panel.seeds
     ]
-    size = when("datum.sign == 'stroke'", 2 * LARGE, other=DOT)  # a dash is as long as two marks
-    stroke: Spec = {"shape": SIGN, "size": size, "strokeWidth": LINE, "color": MUTED, "cursor": "pointer"}
+    size = when("datum.sign == 'stroke'", 2 * look.LARGE, other=look.DOT)  # a dash is as long as two marks
+    stroke: Spec = {"shape": SIGN, "size": size, "strokeWidth": look.LINE, "color": look.MUTED, "cursor": "pointer"}
     words = {"field": "said", "type": "nominal"}  # to the pointer alone: a reader by keyboard walks the means
     return marks(values, "point", x="ratio", y="loss", where=SEED_ON, tooltip=words, opacity=chosen_opacity(), **stroke)
 
@@ -299,9 +284,16 @@ def _means(fit: laws.BudgetFit, top: float) -> Spec:
             "shape": shape_key(fit.budget, depth=point.depth, width=point.width),
             "said": f"{name}: loss {loss}, mean of {point.num_runs}{at_equal_size}",
         })  # fmt: skip
-    dot: Spec = {"shape": SIGN, "size": DOT, "stroke": INK, "strokeWidth": LINE, "fillOpacity": 1, "cursor": "pointer"}
-    look: Spec = {"fill": when("datum.used", INK, other=SURFACE), "opacity": chosen_opacity(), **dot}
-    return marks(values, "point", x="ratio", y="loss", said=True, **look)
+    dot: Spec = {
+        "shape": SIGN,
+        "size": look.DOT,
+        "stroke": look.INK,
+        "strokeWidth": look.LINE,
+        "fillOpacity": 1,
+        "cursor": "pointer",
+    }
+    filled = when("datum.used", look.INK, other=look.SURFACE)
+    return marks(values, "point", x="ratio", y="loss", said=True, fill=filled, opacity=chosen_opacity(), **dot)
 
 
 def depth_rows(fit: laws.BudgetFit, x_limits: tuple[float, float]) -> list[Json]:
@@ -325,8 +317,8 @@ def _star(fit: laws.BudgetFit, x_limits: tuple[float, float], *, floor: float) -
     height = (floor + least) / 2
     row = {"ratio": star.value, "loss": height, "least": least, "said": star_note(fit)}
     return [
-        *interval_bars([{**row, **star_ends(fit, x_limits)}], along="x", across="loss", color=BEST),
-        marks([row], "rule", x="ratio", y="loss", y2="least", color=BEST),
+        *interval_bars([{**row, **star_ends(fit, x_limits)}], along="x", across="loss", color=look.BEST),
+        marks([row], "rule", x="ratio", y="loss", y2="least", color=look.BEST),
         marks([row], "point", x="ratio", y="least", said=True, **DIAMOND),
     ]
 

@@ -9,22 +9,8 @@ from typing import Any
 
 from interlaw.laws import SURE as DECIDED
 from interlaw.plain import Json
+from interlaw.report import look
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel, chosen_opacity
-from interlaw.report.look import (
-    DASHES,
-    FAINT,
-    HAIR,
-    INK,
-    INTERACTION,
-    LINE,
-    LOSS_RAMP,
-    MUTED,
-    OF_TWO,
-    SHAPES,
-    SMALL,
-    SURFACE,
-    padded,
-)
 from interlaw.report.loss_figure import shape_key
 from interlaw.report.marks import NO_ROWS, Spec, layered, legend, linear_axis, log_axis, marks, shaded, told_apart
 from interlaw.report.results import Analysis, RunResults
@@ -114,24 +100,34 @@ def draw_plane(rows: Sequence[Json], *, view: str) -> Drawing:
     charts = {f"AOFE-ratio and chance ({view})": _measured(rows)}
     if above:
         charts[f"AOFE-ratio above chance ({view})"] = _above_chance(above)
-    panels = tuple(Panel(chart=chart, title=title, belongs={"view": view}, **OF_TWO) for title, chart in charts.items())
+    panels = tuple(
+        Panel(chart=chart, title=title, belongs={"view": view}, **look.OF_TWO) for title, chart in charts.items()
+    )
     caption = CAPTION.format(decided=DECIDED)
     return Drawing(message=plane_message(rows), caption=caption, panels=panels, columns=2)
 
 
 def _measured(rows: Sequence[Json]) -> Spec:
     looks = _looks(rows)
-    hollow: Spec = {"stroke": MUTED, "fill": SURFACE, "fillOpacity": 1, "strokeWidth": HAIR, "size": SMALL}
+    hollow: Spec = {
+        "stroke": look.MUTED,
+        "fill": look.SURFACE,
+        "fillOpacity": 1,
+        "strokeWidth": look.HAIR,
+        "size": look.SMALL,
+    }
     sizes = {**looks["size"], "scale": {**looks["size"]["scale"], "range": [RING * size for size in MARK_SIZES]}}
-    ring: Spec = {"stroke": INTERACTION, "strokeWidth": LINE, "filled": False, "size": sizes}
-    line: Spec = {"color": INTERACTION, "strokeWidth": LINE, "detail": "budget", "order": "aofe"}
+    ring: Spec = {"stroke": look.INTERACTION, "strokeWidth": look.LINE, "filled": False, "size": sizes}
+    line: Spec = {"color": look.INTERACTION, "strokeWidth": look.LINE, "detail": "budget", "order": "aofe"}
     return layered(
         _across(rows),
         linear_axis(
-            "aofe_ratio", "AOFE-ratio", limits=padded([row[name] for row in rows for name in ("aofe_ratio", "null")])
+            "aofe_ratio",
+            "AOFE-ratio",
+            limits=look.padded([row[name] for row in rows for name in ("aofe_ratio", "null")]),
         ),
         _key(looks),
-        marks(rows, "rule", x="aofe", y="aofe_ratio", y2="null", where=f"{BUDGET_ON} && {KNOWN}", color=FAINT),
+        marks(rows, "rule", x="aofe", y="aofe_ratio", y2="null", where=f"{BUDGET_ON} && {KNOWN}", color=look.FAINT),
         marks(rows, "point", x="aofe", y="null", where=f"{BUDGET_ON} && {KNOWN}", shape=looks["shape"], **hollow),
         marks(rows, "line", x="aofe", y="aofe_ratio", where=f"{BUDGET_ON} && datum.front", **line),
         _shapes(rows, "aofe_ratio", looks=looks),
@@ -144,8 +140,8 @@ def _above_chance(rows: Sequence[Json]) -> Spec:
     zero = {"excess": 0.0, "said": "what chance gives"}
     return layered(
         _across(rows),
-        linear_axis("excess", "AOFE-ratio above chance", limits=padded([0.0, *(row["excess"] for row in rows)])),
-        marks([zero], "rule", y="excess", said=True, color=MUTED, strokeDash=DASHES[1]),
+        linear_axis("excess", "AOFE-ratio above chance", limits=look.padded([0.0, *(row["excess"] for row in rows)])),
+        marks([zero], "rule", y="excess", said=True, color=look.MUTED, strokeDash=look.DASHES[1]),
         _key(looks := _looks(rows)),
         _shapes(rows, "excess", looks=looks),
     )
@@ -153,25 +149,25 @@ def _above_chance(rows: Sequence[Json]) -> Spec:
 
 def _key(looks: Spec) -> Spec:
     """Nothing drawn: the first layer gives the legend its look, filled as shapes are, for hollow marks mean chance."""
-    return marks(NO_ROWS, "point", shape=looks["shape"], fill=MUTED, stroke=INK)
+    return marks(NO_ROWS, "point", shape=looks["shape"], fill=look.MUTED, stroke=look.INK)
 
 
 def _across(rows: Sequence[Mapping[str, Any]]) -> Spec:
-    return log_axis("aofe", "AOFE, off-diagonal energy", limits=padded([row["aofe"] for row in rows], log=True))
+    return log_axis("aofe", "AOFE, off-diagonal energy", limits=look.padded([row["aofe"] for row in rows], log=True))
 
 
 def _shapes(rows: Sequence[Json], height: str, *, looks: Spec) -> Spec:
     """A mark a shape."""
     key = legend("test loss above the budget's best", format=".0%", gradientLength={"expr": "min(160, room)"})
-    look: Spec = {
-        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), LEAST_LOSS)], colours=LOSS_RAMP, key=key),
+    mark: Spec = {
+        "fill": shaded("loss", [0, max(*(row["loss"] for row in rows), LEAST_LOSS)], colours=look.LOSS_RAMP, key=key),
         "opacity": chosen_opacity(),
-        "stroke": INK,
-        "strokeWidth": HAIR,
+        "stroke": look.INK,
+        "strokeWidth": look.HAIR,
         "fillOpacity": 1,
         "cursor": "pointer",
     }
-    return marks(rows, "point", x="aofe", y=height, where=BUDGET_ON, said=True, **looks, **look)
+    return marks(rows, "point", x="aofe", y=height, where=BUDGET_ON, said=True, **looks, **mark)
 
 
 def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
@@ -184,7 +180,7 @@ def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
         "range": list(MARK_SIZES),
     }
     return {
-        "shape": told_apart("of", names, looks=SHAPES, key=legend("budget")),
+        "shape": told_apart("of", names, looks=look.SHAPES, key=legend("budget")),
         "size": {"field": "ratio", "type": "quantitative", "scale": scale, "legend": None},
     }
 

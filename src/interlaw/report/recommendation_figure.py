@@ -8,24 +8,8 @@ from dataclasses import replace
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.recommendation import Candidate, Recommendation
+from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import (
-    BEST,
-    BROAD,
-    FAINT,
-    GOOD,
-    HAIR,
-    HALF,
-    INK,
-    LARGE,
-    LINE,
-    MUTED,
-    OF_TWO,
-    SURFACE,
-    THIN,
-    TINT,
-    padded,
-)
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.published_figure import among_published
 from interlaw.report.wording import shape_name, span
@@ -34,13 +18,13 @@ from interlaw.size import format_size
 NAMED = 0.15  # of an axis: what the name of a shape needs beside its mark
 ROOM = 0.04  # of an axis below 0: so that marks at 0 are whole
 # numbers clear of a mark of 10 pixels, and of the bar through it
-ABOVE: Spec = {"dy": -13, "fontSize": 11, "color": MUTED}
-ABOVE_RIGHT: Spec = {"dx": 13, "dy": -9, "fontSize": 10, "color": MUTED}
-PICKED = when("datum.pick", BEST, other=INK)  # the colour of a shape: the pick stands out
+ABOVE: Spec = {"dy": -13, "fontSize": 11, "color": look.MUTED}
+ABOVE_RIGHT: Spec = {"dx": 13, "dy": -9, "fontSize": 10, "color": look.MUTED}
+PICKED = when("datum.pick", look.BEST, other=look.INK)  # the colour of a shape: the pick stands out
 SHAPE: Spec = {
-    "size": LARGE,
-    "stroke": SURFACE,
-    "strokeWidth": THIN,
+    "size": look.LARGE,
+    "stroke": look.SURFACE,
+    "strokeWidth": look.THIN,
     "fillOpacity": 1,
     "cursor": "pointer",
     "fill": PICKED,
@@ -90,8 +74,8 @@ def draw_predictions(result: Recommendation) -> Drawing:
         "published models."
     )
     panels: tuple[Panel, ...] = (
-        Panel(chart=_cost(result), title="Predicted loss above the best shape", **OF_TWO),
-        Panel(chart=_among(result), title="Beside published laws and models", **OF_TWO),
+        Panel(chart=_cost(result), title="Predicted loss above the best shape", **look.OF_TWO),
+        Panel(chart=_among(result), title="Beside published laws and models", **look.OF_TWO),
     )
     return Drawing(message=message, caption=caption, panels=panels, columns=2)
 
@@ -99,14 +83,16 @@ def draw_predictions(result: Recommendation) -> Drawing:
 def _cost(result: Recommendation) -> Spec:
     values = candidate_rows(result)
     band = {"low": result.interval.low, "high": result.interval.high}
-    _, top = padded([0.0, *(row["high"] for row in values)])
+    _, top = look.padded([0.0, *(row["high"] for row in values)])
     return layered(
         log_axis(
-            "ratio", "R = depth / width", limits=padded([*band.values(), *(row["ratio"] for row in values)], log=True)
+            "ratio",
+            "R = depth / width",
+            limits=look.padded([*band.values(), *(row["ratio"] for row in values)], log=True),
         ),
         linear_axis("penalty", "predicted loss above the best (%)", limits=(-ROOM * top, top)),
-        marks([band], "rect", x="low", x2="high", color=GOOD, opacity=TINT),
-        *interval_bars(values, along="y", across="ratio", color=MUTED, width=THIN),
+        marks([band], "rect", x="low", x2="high", color=look.GOOD, opacity=look.TINT),
+        *interval_bars(values, along="y", across="ratio", color=look.MUTED, width=look.THIN),
         marks(values, "text", x="ratio", y="penalty", text="depth", **ABOVE_RIGHT),
         marks(values, "point", x="ratio", y="penalty", said=True, **SHAPE),
     )
@@ -115,9 +101,17 @@ def _cost(result: Recommendation) -> Spec:
 def _among(result: Recommendation) -> Spec:
     values = candidate_rows(result)
     bar = {"params": result.params, "low": result.interval.low, "high": result.interval.high}
-    dot: Spec = {"shape": "diamond", "size": LARGE, "stroke": SURFACE, "strokeWidth": HAIR, "fillOpacity": 1}
+    dot: Spec = {
+        "shape": "diamond",
+        "size": look.LARGE,
+        "stroke": look.SURFACE,
+        "strokeWidth": look.HAIR,
+        "fillOpacity": 1,
+    }
     return among_published(
-        marks([bar], "rule", x="params", y="low", y2="high", color=GOOD, opacity=HALF, strokeWidth=BROAD),
+        marks(
+            [bar], "rule", x="params", y="low", y2="high", color=look.GOOD, opacity=look.HALF, strokeWidth=look.BROAD
+        ),
         marks(values, "point", x="params", y="ratio", said=True, fill=PICKED, cursor="pointer", **dot),
         sizes=[result.params],
         ratios=[row["ratio"] for row in values],
@@ -173,19 +167,19 @@ def draw_frontier(result: Recommendation) -> Drawing:
         f"{format_size(result.params)} {result.dimensions.family}, one sequence after a prompt of {times.prompt} "
         f"tokens, {times.dtype} on {times.device}. Orange: the pick; line: shapes that no other beats in both."
     )
-    panel = Panel(chart=_frontier(values), title="Predicted loss against measured latency", **OF_TWO)
+    panel = Panel(chart=_frontier(values), title="Predicted loss against measured latency", **look.OF_TWO)
     return Drawing(message=message, caption=caption, panels=(panel,))
 
 
 def _frontier(values: list[Json]) -> Spec:
     # so that the names of the outer shapes stay inside
-    limits = padded([row["latency"] for row in values], margin=NAMED)
-    _, top = padded([0.0, *(row["penalty"] for row in values)], margin=NAMED)
+    limits = look.padded([row["latency"] for row in values], margin=NAMED)
+    _, top = look.padded([0.0, *(row["penalty"] for row in values)], margin=NAMED)
     best = [row for row in values if row["frontier"]]
     return layered(
         linear_axis("latency", "decoding one token (ms)", limits=limits),
         linear_axis("penalty", "predicted loss above the best (%)", limits=(0.0, top), format=".2f"),
-        marks(best, "line", x="latency", y="penalty", color=FAINT, strokeWidth=LINE),
+        marks(best, "line", x="latency", y="penalty", color=look.FAINT, strokeWidth=look.LINE),
         marks(values, "text", x="latency", y="penalty", text="shape", **ABOVE),
         marks(values, "point", x="latency", y="penalty", said=True, **SHAPE),
     )

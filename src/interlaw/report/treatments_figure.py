@@ -6,23 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from interlaw.laws import TreatedBudget, TreatmentComparison, TreatmentDifference
 from interlaw.plain import Json
+from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel, chosen_opacity
-from interlaw.report.look import (
-    BOLD,
-    DOT,
-    FAINT,
-    FAINTLY,
-    LARGE,
-    LINE,
-    MUTED,
-    OF_TWO,
-    SERIES,
-    SHAPES,
-    SURFACE,
-    TINT,
-    nice_ticks,
-    padded,
-)
 from interlaw.report.loss_figure import LEAST_SPAN, shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
@@ -32,7 +17,7 @@ from interlaw.tasks import Units
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
 ROOM = 0.06  # of the curves' reach: between them and the strip, and above them
 ROW = 0.075  # of the axis: the height of one interval below the curves, about 20 pixels
-CORNER: Spec = {"align": "left", "baseline": "bottom", "dy": -4, "color": MUTED}  # a gap of 4 pixels below
+CORNER: Spec = {"align": "left", "baseline": "bottom", "dy": -4, "color": look.MUTED}  # a gap of 4 pixels below
 VERDICTS = {"moves": "R* moves", "same": "the same choice of shape", "cannot tell": "cannot be told apart"}
 
 
@@ -40,7 +25,7 @@ def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units:
     """Curves and shape means above, R* with its interval below, for each budget."""
     sizes = sorted({each.budget for each in comparison.budgets})
     names = list(dict.fromkeys(each.treatment for each in comparison.budgets))
-    x_limits = padded([point.ratio for each in comparison.budgets for point in each.points], log=True)
+    x_limits = look.padded([point.ratio for each in comparison.budgets for point in each.points], log=True)
     drawn = tuple(
         Panel(
             chart=_chart(
@@ -48,7 +33,7 @@ def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units:
             ),
             title=budget_text(size, budget_kind),
             belongs={"budget": size},
-            **OF_TWO,
+            **look.OF_TWO,
         )
         for size in sizes
     )
@@ -100,25 +85,27 @@ def _chart(
     # colour and form by treatment, one legend for both
     shown = [treatment_text(name) for name in names]
     key = legend("learning rate")
-    color, shape = (told_apart("treatment", shown, looks=looks, key=key) for looks in (SERIES, SHAPES))
+    color, shape = (told_apart("treatment", shown, looks=looks, key=key) for looks in (look.SERIES, look.SHAPES))
     heights = {name: floor + rung * (place + 0.5) for place, name in enumerate(reversed(names))}
     optima, edges = _stars(treated, x_limits, heights=heights)
     curves, points = _curves(treated), _points(treated, high)
     banded = [row for row in curves if row["low"] is not None]
     dot: Spec = {"x": "ratio", "y": "loss", "said": True, "color": color}
     ground = [{"low": floor, "high": strip, "name": "R*"}]
-    sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": LARGE}
+    sign: Spec = {"shape": {"field": "sign", "type": "nominal", "scale": None}, "size": look.LARGE}
     return layered(
         log_axis("ratio", "R = depth / width", limits=x_limits),
-        linear_axis("loss", f"test loss ({units.loss})", limits=y_limits, values=nice_ticks(strip, y_limits[1])),
-        marks(ground, "rect", y="low", y2="high", color=FAINT, opacity=FAINTLY),
+        linear_axis("loss", f"test loss ({units.loss})", limits=y_limits, values=look.nice_ticks(strip, y_limits[1])),
+        marks(ground, "rect", y="low", y2="high", color=look.FAINT, opacity=look.FAINTLY),
         marks(ground, "text", x={"value": 6}, y="low", text="name", **CORNER),
-        marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=TINT, clip=True),
-        marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=BOLD, clip=True),
-        marks(points, "point", **dot, shape=shape, size=DOT, filled=True, cursor="pointer", opacity=chosen_opacity()),
+        marks(banded, "area", x="ratio", y="low", y2="high", color=color, opacity=look.TINT, clip=True),
+        marks(curves, "line", x="ratio", y="loss", color=color, strokeWidth=look.BOLD, clip=True),
+        marks(
+            points, "point", **dot, shape=shape, size=look.DOT, filled=True, cursor="pointer", opacity=chosen_opacity()
+        ),
         *interval_bars(optima, along="x", across="loss", color=color),
         marks(optima, "point", **dot, **sign, filled=True),
-        marks(edges, "point", **dot, **sign, fill=SURFACE, strokeWidth=LINE),
+        marks(edges, "point", **dot, **sign, fill=look.SURFACE, strokeWidth=look.LINE),
     )
 
 
