@@ -86,7 +86,8 @@ def draw_forest() -> Drawing:
     found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     table = pd.concat(found, ignore_index=True)
     table["runs"] = table["runs"] + ", " + table["view"]
-    order = list(dict.fromkeys(table["runs"]))
+    kinds = ("MLPs", "GRU", "GPTs")
+    order = sorted(dict.fromkeys(table["runs"]), key=lambda name: kinds.index(name.replace(",", " ").split()[0]))
     panels = tuple(
         forest_panel(table[table["quantity"] == name], name, order, is_first=name == "aofe_scale_free")
         for name in CLAIMED
@@ -105,8 +106,8 @@ def over_lengths() -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
     growth = numbers.final("growth").sort_values("budget", kind="stable")
     yield "GPTs", growth, growth["budget"].map("{:g} tokens a parameter".format)
     if (numbers.RESULTS / "lengths.csv").exists():
-        table = numbers.final("lengths")
-        for networks, rows in table.groupby("family", sort=False):
+        table = numbers.final("lengths").sort_values("train_tokens", kind="stable")  # the shortest first
+        for networks, rows in table.groupby("family"):
             yield {"mlp": "MLPs", "gru": "GRU students"}[str(networks)], rows, rows["part"].str.rpartition("-")[2]
 
 

@@ -200,7 +200,7 @@ def chance_chart() -> Spec:
     null, widths, ranks = NULLS["haar"], [2**power for power in range(3, 12)], [1, 4, 16, 64]
     one = torch.tensor(1.0)
     values = [
-        {"width": width, "rank": str(rank), "ratio": float(null(width, one, torch.tensor(float(rank))))}
+        {"width": width, "rank": str(rank), "ratio": float(null(one, torch.tensor(float(rank)), dim=width))}
         for rank in ranks
         for width in widths
         if width >= rank
