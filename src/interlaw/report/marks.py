@@ -135,13 +135,13 @@ def legend(title: str | None = None, **options: Any) -> Spec:
     return {"title": title, "orient": "bottom", "direction": "horizontal", **options}
 
 
-def legend_columns(names: Iterable[str]) -> Spec:
+def legend_columns(names: Iterable[object]) -> Spec:
     """As many columns of names as fit the panel; `room` is a parameter of every chart: pixels across."""
-    column = SYMBOL + math.ceil(LETTER * max(map(len, names)))
+    column = SYMBOL + math.ceil(LETTER * max(len(str(name)) for name in names))
     return {"expr": f"max(1, floor(room / {column}))"}
 
 
-def told_apart(field: str, names: Iterable[str], *, looks: Sequence[Any], key: Spec | None = None) -> Spec:
+def told_apart(field: str, names: Iterable[object], *, looks: Sequence[Any], key: Spec | None = None) -> Spec:
     """A channel that tells names apart: colours, forms or dashes, from the start again where they end."""
     domain = list(names)
     scale = {"domain": domain, "range": list(islice(cycle(looks), len(domain)))}
