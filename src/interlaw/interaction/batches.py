@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, one_line
 
 Inputs = Tensor | dict[str, Tensor]
 
@@ -24,6 +26,35 @@ FORMS = (
 LARGEST = 4096
 # What torch's cross entropy leaves out.
 IGNORED = -100
+# what torch says -> what the user reads
+CURES = {
+    "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
+        "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "
+        'attn_implementation="eager", or measure with probes="exact"'
+    ),
+    "tensor for argument .*indices": "expected token ids of 32 or 64 bits, found {said}; pass ids.long()",
+    "same dtype|scalar type": (
+        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32, which holds "
+        "for both while measuring"
+    ),
+    "Inference tensors": (
+        "expected tensors that autograd can follow, found some that the model made under torch.inference_mode(); build "
+        "the model outside of it"
+    ),
+    "inplace|in-place": (
+        "an in-place operation overwrote what the derivative needs ({said}); replace it by one that returns a new "
+        "tensor"
+    ),
+    r"cannot be multiplied|must match the (existing )?size|size mismatch|[Ee]xpected (\dD|input)|normalized_shape|"
+    r"to have \d+ channels|invalid for input of size": (
+        "expected inputs of the shape that the model takes, found {said}; check their axes, the first of which counts "
+        "samples"
+    ),
+    "index out of range": (
+        "expected token ids below the rows of the model's table and no more tokens than it has positions, found one "
+        "beyond them; use its own tokenizer, or shorter sequences"
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +95,11 @@ class Batch:
         for start in range(0, len(self), size):
             yield self.take(start, start + size)
 
-    def fed_to(self, model: nn.Module, **options: Any) -> Any:
-        """What the model returns for it; labels are not for the model."""
-        if isinstance(self.inputs, Tensor):
-            return model(self.inputs, **options)
-        return model(**{name: value for name, value in self.inputs.items() if name != "labels"}, **options)
+    def fed_to(self, model: nn.Module, *, edit: Callable[[Any], Tensor] | None = None, **options: Any) -> Any:
+        """What the model returns for it, its one real-valued tensor edited; labels are not for the model."""
+        inputs = self.inputs if edit is None else _edited(self.inputs, edit)
+        with explained(type(model).__name__):
+            return model(inputs, **options) if isinstance(inputs, Tensor) else model(**_unlabelled(inputs), **options)
 
     @property
     def num_tokens(self) -> int | None:
@@ -80,6 +111,29 @@ class Batch:
     def mask(self) -> Tensor | None:
         """The (n, T) mask of real tokens, where the batch has one."""
         return None if isinstance(self.inputs, Tensor) else self.inputs.get("attention_mask")
+
+
+@contextmanager
+def explained(model: str = "") -> Iterator[None]:
+    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure.
+
+    Args:
+        model: The network, where nothing else runs inside: every error is then reported as its own.
+    """
+    try:
+        yield
+    except (InterlawError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        for pattern, expected in CURES.items():
+            if isinstance(error, RuntimeError | IndexError) and re.search(pattern, str(error)):
+                raise InterlawError(expected.format(said=one_line(error))) from error
+        if not model:
+            raise
+        raise InterlawError(
+            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {one_line(error)}; "
+            "call it yourself with one of the batches"
+        ) from error
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -130,7 +184,7 @@ class Batches:
         lengths = [len(inputs)] if isinstance(inputs, Tensor) and inputs.dim() else []
         counts = lengths + ([] if most is None else [most])
         self.expected = min(counts, default=None) if self._groups is None else int(self._groups[-1]) + 1
-        self._device = device
+        self.device = device
         self._dtype = dtype
         self._most = most
         self._with_targets = with_targets
@@ -146,7 +200,7 @@ class Batches:
                 done += len(kept)
                 self._require_labels(done, ended=False)
                 self._digests += _rows(kept.inputs)
-                moved = Batch(inputs=_moved(kept.inputs, device=self._device, dtype=self._dtype), groups=labels)
+                moved = Batch(inputs=_moved(kept.inputs, device=self.device, dtype=self._dtype), groups=labels)
                 yield _shifted(moved) if self._with_targets else moved
                 if done == self._most:
                     return
@@ -185,12 +239,17 @@ def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
     return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in beside]
 
 
-def edit_input(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
+def _edited(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
     """The inputs with their one real-valued tensor edited."""
     if isinstance(inputs, Tensor):
         return edit(inputs)
     name = _only_real(inputs)
     return {**inputs, name: edit(inputs[name])}
+
+
+def _unlabelled(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs without labels, which are not for the model."""
+    return {name: value for name, value in inputs.items() if name != "labels"}
 
 
 def real_input(inputs: Inputs) -> Tensor:

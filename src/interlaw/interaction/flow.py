@@ -130,7 +130,7 @@ def agop(model: nn.Module, inputs: object, **options: Unpack[MatrixOptions]) -> 
     asked = options_from(options, without=beside, probes="exact")
     gathered = gather(model, inputs, options=asked, route="matrix")
     (total,) = gathered.totals.values()
-    return (total.kept.mean() / gathered.mean_square).to(_precision(model, asked.dtype))
+    return (total.kept.mean() / gathered.mean_square).to(gathered.dtype)
 
 
 def measure_layers(
@@ -206,6 +206,7 @@ class Gathered:
         totals: By place, what was gathered; G is its `kept.mean()`, over the mean square of the outputs where asked.
         inputs: Digest of the samples.
         num_samples: How many they were.
+        dtype: Precision of the derivatives.
         mean_square: Of the outputs, where G is over it; else 1.
         target_met: Whether the precision asked for was reached; None when none was asked for.
     """
@@ -215,6 +216,7 @@ class Gathered:
     totals: dict[str, Total]
     inputs: str
     num_samples: int
+    dtype: torch.dtype
     mean_square: float
     target_met: bool | None
 
@@ -259,7 +261,7 @@ class Gathered:
             num_samples=self.num_samples,
             target_met=self.target_met,
             model=options.name or type(self.places.model).__name__,
-            dtype=str(_precision(self.places.model, options.dtype)).removeprefix("torch."),
+            dtype=str(self.dtype).removeprefix("torch."),
             **estimates,
         )
         plain = options.interval == "jackknife"
@@ -292,7 +294,7 @@ def gather(
         ahead = iter(batches)
         first = next(ahead)
         named = (find or partial(view.find, model, layer=options.layer))(first)
-        stack.enter_context(frozen(model, options.dtype))
+        stack.enter_context(frozen(model, device=batches.device, dtype=options.dtype))
         positions = options.positions or view.positions
         places = Places(model, named, optional=optional, last_only=positions == "last")
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if named else STEP)
@@ -333,6 +335,7 @@ def gather(
         totals=totals,
         inputs=batches.digest(read),
         num_samples=read,
+        dtype=options.dtype or next((p.dtype for p in model.parameters()), torch.float32),
         mean_square=outputs.mean_square,
         target_met=None if options.rel_error is None else _are_precise(totals, options),
     )
@@ -356,8 +359,3 @@ def _are_precise(totals: dict[str, Total], options: Options) -> bool:
     """Whether the interval of every AOFE-ratio is as narrow as asked for."""
     null, rel_error = NULLS[options.record.null], options.rel_error or 0.0
     return all(total.is_precise(rel_error, null=null, level=options.level) for total in totals.values())
-
-
-def _precision(model: nn.Module, dtype: torch.dtype | None) -> torch.dtype:
-    """Of the derivatives."""
-    return next((p.dtype for p in model.parameters()), torch.float32) if dtype is None else dtype

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from interlaw.charted import Charted
 from interlaw.interaction.batches import Batches, device_of
 from interlaw.interaction.matrix import Energies
-from interlaw.interaction.network import explained, find_layers, kernel_of
+from interlaw.interaction.network import find_layers, kernel_of
 from interlaw.interaction.result import Interaction
 from interlaw.plain import Json
 from interlaw.size import counted
@@ -133,7 +133,6 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
         for name, module in layers.items():
             stack.callback(module.register_forward_pre_hook(lambda *_, name=name: calls.update([name])).remove)
         if batch is not None:
-            stack.enter_context(explained(type(model).__name__))
             next(iter(Batches([batch], device=device_of(model)))).fed_to(model)
     return [
         {

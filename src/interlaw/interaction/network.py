@@ -5,7 +5,6 @@ Plainly means without compiled code, checkpoints, caches, hooks on gradients and
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -18,43 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
-from interlaw.errors import InterlawError, did_you_mean, one_line
-from interlaw.interaction.batches import Batch, device_of, real_names
+from interlaw.errors import InterlawError, did_you_mean
+from interlaw.interaction.batches import Batch, explained, real_names
 from interlaw.interaction.grams import haar_null
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
 
 # Names in a message, and changes: enough of them to see the kind. Any number from 3 to 10 does.
 SHOWN, CHANGED = 8, 3
-# what torch says -> what the user reads
-CURES = {
-    "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
-        "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "
-        'attn_implementation="eager", or measure with probes="exact"'
-    ),
-    "tensor for argument .*indices": "expected token ids of 32 or 64 bits, found {said}; pass ids.long()",
-    "same dtype|scalar type": (
-        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32, which holds "
-        "for both while measuring"
-    ),
-    "Inference tensors": (
-        "expected tensors that autograd can follow, found some that the model made under torch.inference_mode(); build "
-        "the model outside of it"
-    ),
-    "inplace|in-place": (
-        "an in-place operation overwrote what the derivative needs ({said}); replace it by one that returns a new "
-        "tensor"
-    ),
-    r"cannot be multiplied|must match the (existing )?size|size mismatch|[Ee]xpected (\dD|input)|normalized_shape|"
-    r"to have \d+ channels|invalid for input of size": (
-        "expected inputs of the shape that the model takes, found {said}; check their axes, the first of which counts "
-        "samples"
-    ),
-    "index out of range": (
-        "expected token ids below the rows of the model's table and no more tokens than it has positions, found one "
-        "beyond them; use its own tokenizer, or shorter sequences"
-    ),
-}
 
 
 def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
@@ -195,11 +165,12 @@ def agreement(module: nn.Module, G: Tensor) -> tuple[float, float]:
 
 
 @contextmanager
-def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]:
+def frozen(model: nn.Module, *, device: torch.device, dtype: torch.dtype | None = None) -> Iterator[None]:
     """Freezes the weights, so that no graph outlives a batch, and allows gradients; all restored afterwards.
 
     Args:
         model: The network.
+        device: Where its weights are.
         dtype: Precision of weights and derivatives for the time being; the weights' own when None.
 
     Raises:
@@ -219,7 +190,7 @@ def frozen(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]
                 if tensor.is_floating_point():
                     stack.callback(setattr, tensor, "data", tensor.data)
                     tensor.data = tensor.data.to(dtype)
-        stack.enter_context(torch.autocast(device_of(model).type, enabled=False))  # the precision is `dtype`
+        stack.enter_context(torch.autocast(device.type, enabled=False))  # the precision is `dtype`
         stack.enter_context(torch.enable_grad())
         stack.enter_context(explained())
         yield
@@ -359,26 +330,3 @@ def _require_independent_samples(model: nn.Module) -> None:
             f"expected samples that do not affect each other, found batch normalisation in train mode: "
             f"{', '.join(mixing)}; call model.eval()"
         )
-
-
-@contextmanager
-def explained(model: str = "") -> Iterator[None]:
-    """Turns torch's errors about missing derivatives and unfit inputs into ones that name the cure.
-
-    Args:
-        model: The network, where nothing else runs inside: every error is then reported as its own.
-    """
-    try:
-        yield
-    except (InterlawError, torch.OutOfMemoryError, MemoryError):
-        raise
-    except Exception as error:
-        for pattern, expected in CURES.items():
-            if isinstance(error, RuntimeError | IndexError) and re.search(pattern, str(error)):
-                raise InterlawError(expected.format(said=one_line(error))) from error
-        if not model:
-            raise
-        raise InterlawError(
-            f"expected inputs that {model} takes, found that it ends with {type(error).__name__}: {one_line(error)}; "
-            "call it yourself with one of the batches"
-        ) from error

@@ -35,7 +35,6 @@ from torch.overrides import TorchFunctionMode
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.layout import Place
-from interlaw.interaction.network import explained
 from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Cotangents, Outputs, Places, require_finite
 from interlaw.interaction.routes import Contribution
@@ -184,7 +183,7 @@ def _jacobian_vector(
         moving: Tensor = forward_ad.make_dual(h.detach(), back)  # type: ignore[no-untyped-call]
         return moving
 
-    with torch.no_grad(), forward_ad.dual_level(), differentiable(), explained():
+    with torch.no_grad(), forward_ad.dual_level(), differentiable():
         y = outputs(places.run(batch, dual), batch)
         image: Tensor | None = forward_ad.unpack_dual(y).tangent  # type: ignore[no-untyped-call]
         if image is None:

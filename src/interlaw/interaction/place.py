@@ -20,9 +20,8 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge, saved_tensors_
 from torch.utils.hooks import RemovableHandle
 
 from interlaw.errors import InterlawError
-from interlaw.interaction.batches import Batch, edit_input
+from interlaw.interaction.batches import Batch
 from interlaw.interaction.layout import NO_ROWS, Arrange, Place, layouts_of, no_layout
-from interlaw.interaction.network import explained
 from interlaw.machine import free_bytes
 
 # Of the free memory; allocators keep some, and what is counted is a lower bound.
@@ -179,8 +178,7 @@ class Places:
             edges[place.name] = get_gradient_edge(copy)
             return copy
 
-        with explained():
-            y = outputs(self.run(batch, tap), batch)
+        y = outputs(self.run(batch, tap), batch)
         if len(y) != len(batch):
             raise InterlawError(
                 f"expected one row of outputs per sample, found {len(y)} rows for {len(batch)} samples; put the batch "
@@ -198,8 +196,7 @@ class Places:
             following = next(ahead, None)
             names = list(self.kept)
             inside = [edges[name] for name in names]
-            with explained():
-                taken = torch.autograd.grad(y, inside, current, retain_graph=following is not None, allow_unused=True)
+            taken = torch.autograd.grad(y, inside, current, retain_graph=following is not None, allow_unused=True)
             gradients, reasons, n = {}, {}, len(batch)
             for name, g in zip(names, taken, strict=True):
                 try:
@@ -226,18 +223,18 @@ class Places:
             runs[place.name] += 1
             return edit(place, _require_float(h, place.name))
 
-        inputs = batch.repeated(1).inputs  # copies: a network may write into them
+        at_input: Callable[[Any], Tensor] | None = None
         with ExitStack() as stack:
             for place in self.kept.values():
                 here = partial(there, place)
                 if place.module is None:
-                    inputs = edit_input(inputs, here)
+                    at_input = here
                 else:
                     stack.callback(_hook(place, here).remove)
             ends_together = batch.mask is None or bool(batch.mask[:, -1].all())
             options = {"logits_to_keep": 1} if self._last_only and ends_together else {}
-            with explained(type(self.model).__name__):
-                output = Batch(inputs=inputs).fed_to(self.model, **options)
+            # copies: a network may write into them
+            output = batch.repeated(1).fed_to(self.model, edit=at_input, **options)
         never = "no forward pass runs it (of an encoder-decoder measure model.get_encoder())"
         often = {name: n for name, n in runs.items() if once and n != 1}
         self.leave_out({name: f"it runs {n} times in a forward pass" if n else never for name, n in often.items()})
