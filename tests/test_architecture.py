@@ -260,6 +260,19 @@ def test_names_say_what_they_hold() -> None:
     ] == []
 
 
+def test_no_name_is_found() -> None:
+    """The word says nothing of what a name holds."""
+    names = [
+        (place(path), name)
+        for path in FILES + GUESTS
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Name | ast.arg | ast.FunctionDef)
+        for name in [node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else node.name]
+        if name.strip("_").partition("_")[0] == "found"
+    ]
+    assert names == []
+
+
 def test_the_pipeline_does_not_know_the_paper() -> None:
     assert [place(path) for path in FILES for name in imports(parsed(path)) if name.startswith("interlaw_paper")] == []
 

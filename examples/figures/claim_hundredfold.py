@@ -156,31 +156,31 @@ def bounded() -> pd.DataFrame:
     return optima.assign(layers=optima["source"].str.extract(r"layers-(\d)")[0])[optima["status"] == "optimum"]
 
 
-def by_layers(found: pd.DataFrame) -> Spec:
+def by_layers(optima: pd.DataFrame) -> Spec:
     """A shade for each number of layers of the targets."""
-    names = sorted(found["layers"].unique())
+    names = sorted(optima["layers"].unique())
     return told_apart("layers", names, looks=ramp(len(names)), key=legend("layers of sines"))
 
 
-def optima_panel(found: pd.DataFrame, y: Spec) -> Panel:
+def optima_panel(optima: pd.DataFrame, y: Spec) -> Panel:
     """R* of every target against parameters, a line a target where optima are bounded."""
-    rows = found.assign(params=found["budget"], ratio=found["loss"]).to_dict("records")
-    place: Spec = {"x": "params", "y": "ratio", "color": by_layers(found)}
+    rows = optima.assign(params=optima["budget"], ratio=optima["loss"]).to_dict("records")
+    place: Spec = {"x": "params", "y": "ratio", "color": by_layers(optima)}
     chart = layered(
         size_axis(
-            padded(found["budget"], log=True), {size: format_size(size) for size in sorted(found["budget"].unique())}
+            padded(optima["budget"], log=True), {size: format_size(size) for size in sorted(optima["budget"].unique())}
         ),
         y,
         marks(rows, "rule", x="params", y="low", y2="high", color=FAINT),
         marks(rows, "line", **place, detail="source", strokeWidth=1.5, opacity=0.7),
         marks(rows, "circle", **place, size=60, opacity=0.9),
     )
-    return Panel(chart=chart, title=f"MLPs, {counted(found['source'].nunique(), 'target')}", width=330, height=300)
+    return Panel(chart=chart, title=f"MLPs, {counted(optima['source'].nunique(), 'target')}", width=330, height=300)
 
 
 def tracking_panel(limits: tuple[float, float]) -> Panel:
     """R of the most efficient interaction against R* of the loss, a point a context with an optimum."""
-    found = bounded()
+    optima = bounded()
     place: Spec = {"x": "loss", "y": "interaction"}
     chart = layered(
         log_axis("loss", "R* of the lowest loss", limits=limits),
@@ -193,9 +193,9 @@ def tracking_panel(limits: tuple[float, float]) -> Panel:
             color=FAINT,
             strokeDash=[4, 3],
         ),
-        marks(found.to_dict("records"), "circle", **place, color=by_layers(found), size=70, opacity=0.9),
+        marks(optima.to_dict("records"), "circle", **place, color=by_layers(optima), size=70, opacity=0.9),
     )
-    return Panel(chart=chart, title=f"{counted(len(found), 'context')} with an optimum")
+    return Panel(chart=chart, title=f"{counted(len(optima), 'context')} with an optimum")
 
 
 def made(rng: np.random.Generator, slope_of_all: float = 0.0) -> pd.DataFrame:
@@ -234,8 +234,8 @@ def level(draws: int) -> None:
         told, counts = [], []
         for _ in range(draws):
             parts = made(rng, true).groupby("part")
-            found = np.array([gamma(optima_of(fit_law(own, window=WINDOW, num_bootstrap=200))) for _, own in parts])
-            known = found[np.isfinite(found)]
+            slopes = np.array([gamma(optima_of(fit_law(own, window=WINDOW, num_bootstrap=200))) for _, own in parts])
+            known = slopes[np.isfinite(slopes)]
             counts.append(len(known))
             if len(known) >= LEAST_TARGETS:
                 told.append(interval(known))

@@ -141,9 +141,9 @@ def as_one(name: str) -> list[FittedTable]:
 
 def effects(claims: Sequence[Claim], *, runs: str) -> pd.DataFrame:
     """The effects of T1 as rows of a forest."""
-    found = [each for each in claims if each.test == "within-shapes" and each.effect is not None]
+    tests = [each for each in claims if each.test == "within-shapes" and each.effect is not None]
     names = ("quantity", "view", "effect", "low", "high", "verdict", "detectable", "dof", "p_adjusted", "p_opposite")
-    return pd.DataFrame([{"runs": runs, **{name: getattr(each, name) for name in names}} for each in found])
+    return pd.DataFrame([{"runs": runs, **{name: getattr(each, name) for name in names}} for each in tests])
 
 
 def lengths(table: pd.DataFrame, names: pd.Series) -> dict[str, list[FittedTable]]:
@@ -231,20 +231,20 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_over_targets(found: pd.DataFrame, name: str) -> tuple[float, float, float]:
+def mean_over_targets(gained: pd.DataFrame, name: str) -> tuple[float, float, float]:
     """Mean gain, a target one unit, with its 90% t interval."""
-    return interval(found.groupby("part")[name].mean().to_numpy())
+    return interval(gained.groupby("part")[name].mean().to_numpy())
 
 
 def public_optima() -> pd.DataFrame:
     """R* of every packaged sweep, with its standard error in log R."""
-    found = [each for each in measured_optima() if each.status == "optimum" and each.route != "published"]
+    optima = [each for each in measured_optima() if each.status == "optimum" and each.route != "published"]
     return pd.DataFrame(
         {
-            "dataset": [each.dataset for each in found],
-            "params": [each.params for each in found],
-            "ratio": [each.ratio for each in found],
-            "stderr": [each.log_stderr for each in found],
+            "dataset": [each.dataset for each in optima],
+            "params": [each.params for each in optima],
+            "ratio": [each.ratio for each in optima],
+            "stderr": [each.log_stderr for each in optima],
         }
     )
 
@@ -299,19 +299,19 @@ def scored_models() -> tuple[pd.DataFrame, str]:
     association = next(
         each for each in comparison.associations if (each.bin, each.predictor) == ("all", "claim_distance")
     )
-    found = association.given_params
-    if found.value is None or found.detectable is None:
+    known = association.given_params
+    if known.value is None or known.detectable is None:
         raise ValueError("expected families enough for an interval, found too few; add models")
-    needed = families_needed(found.value, detectable=found.detectable, now=found.num_families)
+    needed = families_needed(known.value, detectable=known.detectable, now=known.num_families)
     words = (
-        f"distance from the claimed interval and score, given size: r = {found.value:+.2f} ({found.low:+.2f} to "
-        f"{found.high:+.2f}); {found.num_models} models of {found.num_families} families; {needed}"
+        f"distance from the claimed interval and score, given size: r = {known.value:+.2f} ({known.low:+.2f} to "
+        f"{known.high:+.2f}); {known.num_models} models of {known.num_families} families; {needed}"
     )
     return models.assign(beyond=beyond), words
 
 
 def families_needed(value: float, *, detectable: float, now: int) -> str:
-    """What these families could show with 80% power, and how many would show the value found, and .2.
+    """What these families could show with 80% power, and how many would show the value seen, and .2.
 
     The standard error of Fisher's z falls with the root of the number of families.
     """
@@ -332,7 +332,7 @@ def regrets(own: Mapping[str, Sequence[FittedTable]]) -> tuple[pd.DataFrame, pd.
     Returns:
         Loss at R* times each of `FACTORS`, and at the R of each of `RULES`, one row each.
     """
-    found = measured_pool()
+    pool = measured_pool()
     names = ("gemstones-hot", "gemstones-cooldown", "gemstones-half-rate", "byte-level")
     fits = [(sweep.dataset, fit_law(sweep.table())) for sweep in map(find_sweep, names)]
     curves, ruled = [], []
@@ -351,7 +351,7 @@ def regrets(own: Mapping[str, Sequence[FittedTable]]) -> tuple[pd.DataFrame, pd.
 
             name = {"sweep": source, "params": budget.budget, "worth": worth}
             curves += [{**name, "factor": each, "cost": cost(budget.r_star.value * each)} for each in FACTORS]
-            asked = (1 / 64, 0.036, found.predict(budget.params_mean).ratio)
+            asked = (1 / 64, 0.036, pool.predict(budget.params_mean).ratio)
             ruled += [
                 {**name, "rule": rule, "ratio": ratio, "cost": cost(ratio)}
                 for rule, ratio in zip(RULES, asked, strict=True)

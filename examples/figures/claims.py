@@ -20,7 +20,7 @@ import pandas as pd
 from claim_pushes import draw_push
 from scipy import stats
 
-from interlaw.laws import judge_together
+from interlaw.laws import Claim, judge_together
 from interlaw.published import PAPER_INTERVAL
 from interlaw.report import Drawing, Panel, span, write_chart
 from interlaw.report.claims_figure import effect_layers
@@ -56,16 +56,16 @@ def main() -> None:
 
 def draw_forest() -> Drawing:
     """C2: the correlation of each quantity with the loss over seeds of one shape, in every set of runs."""
-    found = []
+    forests = []
     for name, label in (("waves", "MLPs, 3 targets, searched rates"), ("targets", "MLPs, 6 targets, CompleteP")):
         if parts := numbers.fits_of(name):
-            found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+            forests.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     students = numbers.fits_of("students")
     for label, parts in (
         (hundredfold.label(), hundredfold.targets()),
         (f"GRU students, {counted(len(students), 'teacher')}", students),
     ):
-        found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+        forests.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
     if numbers.fits_of("targets"):
         print_targets(numbers.towards_targets(numbers.final("targets")))
     for networks, table, names in over_lengths():
@@ -73,18 +73,18 @@ def draw_forest() -> Drawing:
         for length, parts in numbers.lengths(table, names).items():
             label = f"{networks}, {length}"
             at[length] = numbers.effects(say("C2", judge_together(parts), runs=label), runs=label)
-        found.append(at.pop("all lengths"))
+        forests.append(at.pop("all lengths"))
         print(
             f"C2  {networks}: the first length less the last\n"
             + numbers.change(pd.concat(at.values())).round(3).to_string()
         )
     if (numbers.RESULTS / "small-gpts.csv").exists():
         label = "GPTs, 9 shapes, 3 budgets"
-        found.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
+        forests.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
     parts = numbers.fitted(numbers.final("fair"), by="treatment")
     label = "GPTs, 3 treatments"
-    found.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
-    table = pd.concat(found, ignore_index=True)
+    forests.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
+    table = pd.concat(forests, ignore_index=True)
     table["runs"] = table["runs"] + ", " + table["view"]
     kinds = ("MLPs", "GRU", "GPTs")
     order = sorted(dict.fromkeys(table["runs"]), key=lambda name: kinds.index(name.replace(",", " ").split()[0]))
@@ -111,10 +111,10 @@ def over_lengths() -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
             yield {"mlp": "MLPs", "gru": "GRU students"}[str(networks)], rows, rows["part"].str.rpartition("-")[2]
 
 
-def print_targets(found: pd.DataFrame) -> None:
+def print_targets(targets: pd.DataFrame) -> None:
     """Whether the loss falls towards the target's own interaction, and the sign test over targets."""
-    print(found.round(3).to_string())
-    for name, rows in found.groupby("quantity"):
+    print(targets.round(3).to_string())
+    for name, rows in targets.groupby("quantity"):
         agree = int((np.sign(rows["side"]) == np.sign(rows["r"])).sum())
         p_value = stats.binomtest(agree, len(rows), alternative="greater").pvalue
         print(f"C2  {name}: the loss falls towards the target in {agree} of {len(rows)} targets, p = {p_value:.3g}")
@@ -296,12 +296,12 @@ def print_regrets(curves: pd.DataFrame, ruled: pd.DataFrame) -> None:
     print("C6  loss above the best, and the training compute that it is worth, per cent\n" + means.round(2).to_string())
 
 
-def say(claim: str, found: tuple, *, runs: str) -> tuple:
+def say(claim: str, claims: tuple[Claim, ...], *, runs: str) -> tuple[Claim, ...]:
     """Prints the sentences of some claims and hands them on."""
-    for each in found:
+    for each in claims:
         if each.claim == claim or (claim == "C3" and each.claim == "C4"):
             print(f"{each.claim}  {runs}: {each.sentence}")
-    return found
+    return claims
 
 
 CLAIMS: dict[str, tuple[str, Callable[[], Drawing]]] = {

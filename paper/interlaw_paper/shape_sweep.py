@@ -211,7 +211,7 @@ def recipe_text(part: Part, *, scale: Scale, text: str | None = None) -> str:
 
 def _set(written: str, pattern: str, value: str) -> str:
     """The recipe with another value in the one line that begins like the pattern; a comment behind it stays."""
-    changed, times = re.subn("^" + pattern, lambda found: found[1] + value, written, flags=re.MULTILINE)
+    changed, times = re.subn("^" + pattern, lambda match: match[1] + value, written, flags=re.MULTILINE)
     if times != 1:
         raise ValueError(
             f"expected one line of the recipe like {pattern}, found {times}; correct the part or the recipe"
@@ -230,11 +230,11 @@ def claimed_signs(fit: LawFit, *, label: str = "") -> list[Agreement]:
     """The paper's claim on how AOFE-ratio and AOFE go with the loss (claim C2), by the test that the runs allow."""
     lines = []
     for quantity, words in CLAIMS.items():
-        found = tested(fit, quantity)
-        if found is None:
+        test = tested(fit, quantity)
+        if test is None:
             continue
-        ours = None if found.p_value is None else found.sentence
-        holds = {"holds": True, "opposite": False}.get(found.verdict)
+        ours = None if test.p_value is None else test.sentence
+        holds = {"holds": True, "opposite": False}.get(test.verdict)
         rule = "a correlation of the claimed sign, size and shape held fixed, p <= .05 after Holm's correction"
         lines.append(claim(f"{label} {words}".strip(), published="claimed", ours=ours, holds=holds, rule=rule))
     return lines
@@ -242,8 +242,8 @@ def claimed_signs(fit: LawFit, *, label: str = "") -> list[Agreement]:
 
 def tested(fit: LawFit, quantity: str) -> Claim | None:
     """The claim on one quantity of the fit's view: over seeds of one shape, else off the smooth curve in R."""
-    found = [each for each in fit.claims if (each.claim, each.quantity, each.view) == ("C2", quantity, fit.view)]
-    return next((each for each in found if each.p_value is not None), found[0] if found else None)
+    tests = [each for each in fit.claims if (each.claim, each.quantity, each.view) == ("C2", quantity, fit.view)]
+    return next((each for each in tests if each.p_value is not None), tests[0] if tests else None)
 
 
 def best_row(table: pd.DataFrame, column: str = "loss") -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ def show(comparison: laws.TreatmentComparison) -> None:
     console.print()
     for cost in comparison.costs:
         tried = f", {cost.num_search_trials} of them to find rates" if cost.num_search_trials else ""
-        flops = "" if cost.train_flops is None else f", {cost.train_flops:.2g} training FLOPs"
+        flops = "" if cost.train_flops is None else f", {format_size(cost.train_flops)} training FLOPs"
         share = (
             f" ({cost.search_flops / cost.train_flops:.0%} for rates)" if cost.search_flops and cost.train_flops else ""
         )

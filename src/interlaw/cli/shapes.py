@@ -16,6 +16,7 @@ from interlaw.cli.loading import counting
 from interlaw.cli.options import Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
+from interlaw.plain import Json
 from interlaw.size import format_size, parse_depths, parse_size
 
 # the sizes of a shape beside depth and width
@@ -182,7 +183,7 @@ def misses(wanted: Wanted, matched: list[matching.Shape], *, far: float) -> Iter
     )
 
 
-def _draw(rows: list[dict[str, Any]]) -> None:
+def _draw(rows: list[Json]) -> None:
     """The table for people, at most 80 columns."""
     heads = ("depth", "width", "heads/kv", "d_ff", "params", "non-emb.", "FLOPs/tok", "R", "error")
     cells = [
@@ -192,8 +193,8 @@ def _draw(rows: list[dict[str, Any]]) -> None:
             f"{row['num_heads']}/{row.get('num_kv_heads') or row['num_heads']}" if row["num_heads"] else "-",
             str(row["d_ff"] or "-"),
             f"{row['params']:,}",
-            format_size(row["params_non_embedding"]),
-            format_size(row["flops_per_token"]),
+            format_size(row["params_non_embedding"], padded=True),
+            format_size(row["flops_per_token"], padded=True),
             f"{row['ratio']:.4f}",
             f"{row['budget_error']:+.1%}",
         )

@@ -260,8 +260,12 @@ def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_
         )
     left = [row for row in rows if not row["ended"]]
     console.print(
-        f"{counted(len(rows), 'trial')}, {sum(row['flops'] for row in rows):.3g} training FLOPs, on {device}"
-        + (f"; {len(rows) - len(left)} ended, {sum(row['flops'] for row in left):.3g} FLOPs left" if ended else "")
+        f"{counted(len(rows), 'trial')}, {format_size(sum(row['flops'] for row in rows))} training FLOPs, on {device}"
+        + (
+            f"; {len(rows) - len(left)} ended, {format_size(sum(row['flops'] for row in left))} FLOPs left"
+            if ended
+            else ""
+        )
     )
     if searching:
         rounds = "the search's first round alone" if first_round else "the search's rounds so far"
