@@ -429,7 +429,7 @@ CASES = [
     ("recommend --params 350M --interval .5-.1", "expected an interval 0 < low < high, found 0.5 to 0.1"),
     ("recommend --params 350M --tokens-per-param 0", "expected --tokens-per-param above 0, found 0.0; 20 is usual"),
     ("recommend --params 350M --heads-per-kv 0", "expected --heads-per-kv to be at least 1, found 0"),
-    ("recommend --params 350M --tolerance -1", "'--tolerance': Input should be greater than or equal to 0, found '-1'"),
+    ("recommend --params 350M --tolerance -1", "expected --tolerance above 0 and at most 0.5, found -1.0"),
     ("recommend --params 350M --count 0", "expected --count above 0, found 0; 5 is usual"),
     ("recommend --params 350M --law {d}/nowhere.json", "expected a fit, ... found nothing at"),
     (

@@ -11,6 +11,7 @@ from pathlib import Path
 import fsspec
 import pandas as pd
 import pytest
+from fsspec.implementations.dirfs import DirFileSystem
 from tests.recipes import write_recipe
 
 from interlaw.cli import run as command
@@ -213,7 +214,7 @@ def test_storage_that_goes_away_at_the_start_loses_no_checkpoint(monkeypatch: py
 
     trial = open_run(URL).trial("0123")
     with monkeypatch.context() as patch:
-        patch.setattr(storage.DirFileSystem, "cat", gone)
+        patch.setattr(DirFileSystem, "cat", gone)
         with pytest.raises(InterlawError, match=r"expected storage at .*, found: reset by peer"), trial.lock():
             pass
     assert Storage(URL).names() == ["trials/0123/checkpoint/step-000000001-x.safetensors"]
@@ -279,7 +280,7 @@ def test_memory_is_for_this_process_alone(path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["memory://", "sftp://host/", "s3:///"])
 def test_a_run_is_a_folder_in_the_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage.fsspec, "url_to_fs", lambda url, **options: (fsspec.filesystem("memory"), "/"))
+    monkeypatch.setattr(fsspec, "url_to_fs", lambda url, **options: (fsspec.filesystem("memory"), "/"))
     storage._files.cache_clear()
     with pytest.raises(InterlawError, match=f"expected a folder in the storage, found the storage itself, '{url}'"):
         Storage(url).names()
@@ -294,7 +295,7 @@ def test_s3_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(url: str, **options: object) -> None:
         raise ImportError("Install s3fs to access S3")
 
-    monkeypatch.setattr(storage.fsspec, "url_to_fs", missing)
+    monkeypatch.setattr(fsspec, "url_to_fs", missing)
     with pytest.raises(MissingExtraError, match=r"storage at 's3://no/where' needs the extra 'remote'"):
         require_run("s3://no/where")
     with pytest.raises(InterlawError, match="expected storage that fsspec can open, found 'gs://no/where': Install"):
@@ -305,6 +306,6 @@ def test_storage_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(*_: object, **__: object) -> list[str]:
         raise PermissionError("Access Denied")
 
-    monkeypatch.setattr(storage.DirFileSystem, "find", refuse)
+    monkeypatch.setattr(DirFileSystem, "find", refuse)
     with pytest.raises(InterlawError, match="expected storage at 'memory://x', found: Access Denied; check its name"):
         require_run("memory://x")
