@@ -126,7 +126,8 @@ def tell_searched() -> None:
         both = np.log(own[column] / carried[column])
         if column == "loss":
             both = both[(own["status"] == "optimum") & (carried["status"] == "optimum")]
-        mean, low, high = interval(both.dropna().groupby("source").mean().to_numpy())
+        both = both.dropna()
+        mean, low, high = interval(both.groupby("source").mean().to_numpy())
         print(f"C3  log {which}, own rates over carried: {mean:+.3f} ({low:+.3f} to {high:+.3f}), {len(both)} contexts")
     index = ["part", "budget", "depth", "seed"]
     losses = [np.log(table(name).set_index(index)["loss"]) for name in (SEARCHED, NAME)]
