@@ -88,14 +88,29 @@ def format_bytes(count: float) -> str:
     return f"{format_size(count, padded=True).replace('B', 'G')}B"
 
 
-def format_ratio(ratio: float) -> str:
-    """R = depth / width as every table, sentence and figure writes it: to four decimals, finer than any R* is known.
+def format_ratio(ratio: float | None) -> str:
+    """R = depth / width as every table, sentence and figure writes it: four decimals, finer than any R* is known.
+
+    None, an R that is unknown, is a dash.
 
     Example:
-        >>> format_ratio(1 / 12), format_ratio(0.125), format_ratio(1 / 4096)
-        ('0.0833', '0.1250', '0.00024')
+        >>> format_ratio(1 / 12), format_ratio(0.125), format_ratio(1 / 4096), format_ratio(250)
+        ('0.0833', '0.1250', '0.00024', '250')
     """
-    return f"{ratio:.4f}" if abs(ratio) >= 0.001 or ratio == 0 else f"{ratio:.2g}"  # below it four decimals say little
+    if ratio is None:
+        return "-"
+    # an R that no network has is the end of an interval far outside the sizes measured: two digits say enough
+    return f"{ratio:.4f}" if 0.001 <= ratio < 10 else f"{ratio:.2g}"
+
+
+def format_range(low: float | None, high: float | None) -> str:
+    """R from one end to the other.
+
+    Example:
+        >>> format_range(0.02, 0.065)
+        '0.0200 to 0.0650'
+    """
+    return f"{format_ratio(low)} to {format_ratio(high)}"
 
 
 def format_share(share: float) -> str:

@@ -59,7 +59,7 @@ def test_the_verdict_in_the_readme_is_that_of_the_packaged_report() -> None:
 
 def test_the_optima_of_larger_networks_in_the_readme_are_those_at_the_end_of_the_quickstart() -> None:
     said = larger_evidence()
-    smallest, largest, _ = re.findall(r"0\.\d{3}", said)
+    smallest, largest, _ = re.findall(r"0\.\d{4}", said)
     assert [size in said for size in ("at 573k", "at 2.94M", "at 1B")] == [True] * 3
     told = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"R\\* = {smallest}, and at 3M at {largest} (" in told

@@ -287,7 +287,7 @@ def test_a_range_is_flat_where_the_ends_of_the_grid_are_not() -> None:
     table = {"params": np.full(11, 2e6), "depth": depth, "width": depth / np.exp(x), "loss": loss}
     star = fit_law(table, num_bootstrap=200).budgets[0].r_star
     assert star.status == "flat"
-    assert star.reason.startswith("from R = 0.00605 to 0.165 the loss varies by no more than its noise")
+    assert star.reason.startswith("from R = 0.0060 to 0.1653 the loss varies by no more than its noise")
     assert "from the middle to the ends of that range" in star.reason
 
 

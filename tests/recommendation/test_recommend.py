@@ -145,7 +145,7 @@ def test_a_flops_budget_is_spent() -> None:
 
 def test_disagreement_is_said() -> None:
     assert said(recommend(params="7B"), "lie below the interval (shallower)")
-    assert said(recommend(params="350M"), "shares R = 0.020 to")
+    assert said(recommend(params="350M"), "shares R = 0.0200 to")
     assert said(recommend(params="350M", interval=(0.1, 0.2)), "lies below it (shallower)")
     assert said(recommend(params="350M", interval=(0.002, 0.01)), "lies above it (deeper)")
     assert said(recommend(params="350M"), "the evidence leaves R* open by a factor of")

@@ -14,7 +14,7 @@ from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
 from interlaw.errors import InterlawError
-from interlaw.size import counted
+from interlaw.size import counted, format_ratio
 
 
 def compare(
@@ -153,8 +153,8 @@ def show(comparison: published.Comparison, placements: Sequence[published.Placem
     console.print_rows(("size", "R ~ score", "given N", "given N and tokens"), rows)
     console.print()
     groups = (
-        f"{group.num_models} models of {group.bin} share R = {group.ratio:.4f} and score {group.lowest:.2f} to "
-        f"{group.highest:.2f}"
+        f"{group.num_models} models of {group.bin} share R = {format_ratio(group.ratio)} and score "
+        f"{group.lowest:.2f} to {group.highest:.2f}"
         for group in comparison.shared_ratios[:2]
     )
     console.say(
@@ -187,7 +187,7 @@ def show_details(comparison: published.Comparison) -> None:
             row.name,
             row.family,
             f"{row.depth}x{row.width}",
-            f"{row.ratio:.4f}",
+            format_ratio(row.ratio),
             f"{row.params_total:,}",
             row.train_tokens or "?",
             f"{row.score:.2f}",
@@ -205,5 +205,5 @@ def placed(placement: published.Placement) -> str:
     near = ", ".join(f"{model.name} {model.score:.1f}" for model in placement.nearest)
     score = "no score" if row.mmlu_pro is None else f"{row.mmlu_pro:.2f} ({row.protocol}, {row.variant})"
     left_out = "" if placement.compared or row.mmlu_pro is None else "; not compared: protocol, variant or row differs"
-    where = f"{row.depth}x{row.width}, R = {row.ratio:.4f} {placement.position} the interval"
+    where = f"{row.depth}x{row.width}, R = {format_ratio(row.ratio)} {placement.position} the interval"
     return f"added: {row.name} {where}, {score}{left_out}; nearest: {near}"

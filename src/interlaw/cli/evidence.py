@@ -13,7 +13,7 @@ from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import save
-from interlaw.size import format_size
+from interlaw.size import format_range, format_ratio, format_size
 
 
 def evidence(
@@ -57,20 +57,25 @@ def show(gathered: recommendation.Evidence) -> None:
     level = f"{laws.Settings.confidence:.0%}"
     inside = sum(one.inside for one in gathered.coverage) / votes
     console.say(
-        f"R* at 1B: {here.ratio:.3f} ({level} for a sweep not yet seen: {here.low:.3f} to {here.high:.3f}), from "
-        f"{votes} data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
+        f"R* at 1B: {format_ratio(here.ratio)} ({level} for a sweep not yet seen: {format_range(here.low, here.high)}),"
+        f" from {votes} data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
         f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their {level} interval. So "
         f"few data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
     )
     console.print()
     pooled = [
-        (format_size(one.params), f"{one.ratio:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.ratio * 1024:.0f}")
+        (
+            format_size(one.params),
+            format_ratio(one.ratio),
+            format_range(one.low, one.high),
+            f"{one.ratio * 1024:.0f}",
+        )
         for one in gathered.pooled
     ]
     console.print_rows(("N", "pooled R*", f"{level} predictive interval", "depth at width 1024"), pooled)
     console.print()
     measured = [
-        (source.name, format_size(one.params), f"{one.ratio:.4f}", one.interval(), one.route)
+        (source.name, format_size(one.params), format_ratio(one.ratio), one.interval(), one.route)
         for source in gathered.sources
         if source.counts
         for one in source.optima
@@ -84,7 +89,11 @@ def show(gathered: recommendation.Evidence) -> None:
         console.say(*silent, indent=2)
     console.print()
     beside = [
-        (source.name, source.standing, ", ".join(f"{r:.4f} at {format_size(n)}" for n, r in source.ends) or "no ratio")
+        (
+            source.name,
+            source.standing,
+            ", ".join(f"{format_ratio(r)} at {format_size(n)}" for n, r in source.ends) or "no ratio",
+        )
         for source in gathered.sources
         if not source.optima
     ]

@@ -17,7 +17,7 @@ from interlaw.cli.options import Confidence, Resamples
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
-from interlaw.size import format_size
+from interlaw.size import format_ratio, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +203,7 @@ def _row(budget: laws.BudgetFit) -> tuple[str, ...]:
         f"{budget.best.depth}x{budget.best.width}",
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
-        laws.status_text(star) if star.value is None else f"{star.value:.4f}",
+        laws.status_text(star) if star.value is None else format_ratio(star.value),
         shown_span(star.low, star.high, form=".4f"),
         "-" if near is None else _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
         "-" if interaction is None else _interaction(interaction),
@@ -219,8 +219,8 @@ def _interaction(interval: laws.InteractionInterval) -> str:
 
 def _span(low: float, high: float, *, low_open: bool = False, high_open: bool = False) -> str:
     """A range of shapes, its open ends marked; a single shape by its own ratio."""
-    ends = f"{low:.4f}{'<' if low_open else ''} to {high:.4f}{'>' if high_open else ''}"
-    return ends if low < high else f"{low:.4f}{'<' if low_open else ''}{'>' if high_open else ''}"
+    ends = f"{format_ratio(low)}{'<' if low_open else ''} to {format_ratio(high)}{'>' if high_open else ''}"
+    return ends if low < high else f"{format_ratio(low)}{'<' if low_open else ''}{'>' if high_open else ''}"
 
 
 def show_details(law: laws.LawFit) -> None:

@@ -16,7 +16,7 @@ from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.cli.sweep import drive
 from interlaw.errors import WorkFailedError
 from interlaw.machine import default_device
-from interlaw.size import counted, format_size
+from interlaw.size import counted, format_ratio, format_size
 
 RECIPE = "quickstart.toml"
 RUNS = Path("runs")
@@ -83,11 +83,11 @@ def quickstart(
 def larger_evidence() -> str:
     """Where R* lies in a public sweep of the same kind of network, and in all of them at a common size."""
     same_kind = [one for one in recommendation.measured_optima() if one.sweep == SAME_KIND and one.counts]
-    first, last = (f"{one.ratio:.3f} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
+    first, last = (f"{format_ratio(one.ratio)} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
     pooled = recommendation.measured_pool().predict(COMMON_SIZE)
     return (
         f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters ({own_name()} fit "
-        f"public:{SAME_KIND}); public sweeps together say {pooled.ratio:.3f} at "
+        f"public:{SAME_KIND}); public sweeps together say {format_ratio(pooled.ratio)} at "
         f"{format_size(COMMON_SIZE)} ({own_name()} evidence)"
     )
 

@@ -16,7 +16,7 @@ from interlaw.cli.options import DecoderOption, Tied, Vocabulary
 from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
-from interlaw.size import counted, format_size
+from interlaw.size import counted, format_ratio, format_size
 
 LONGEST = f"Longest sequence in tokens; {recommendation.CONTEXT}, of gpt {shapes.GPTShape.context}."
 
@@ -164,7 +164,7 @@ def show_evidence(result: recommendation.Recommendation) -> None:
     for one in result.laws:
         law, covers = one.law, f"{format_size(one.law.params_low)} to {format_size(one.law.params_high)}"
         good = "" if law.ratio_high is None else f"{law.ratio_low:g} to {law.ratio_high:g}"
-        ratio = "" if one.ratio is None else f"{one.ratio:.4f}"
+        ratio = "" if one.ratio is None else format_ratio(one.ratio)
         covers += "" if one.covered else " (not N)"
         lines.append((law.name, law.standing, ratio, good, covers, law.trust, law.source))
     console.print_rows(("line", "standing", "R*", "good R", "covers", "trust", "source"), lines)
@@ -175,7 +175,7 @@ def show_evidence(result: recommendation.Recommendation) -> None:
             model.name,
             format_size(model.params_total),
             f"{model.depth} x {model.width}",
-            f"{model.ratio:.4f}",
+            format_ratio(model.ratio),
             result.interval.position(model.ratio),
             "" if model.mmlu_pro is None else f"{model.mmlu_pro:.1f}" + (" (guessing)" if model.at_chance else ""),
         )

@@ -17,7 +17,7 @@ from interlaw.cli.options import Tied, Vocabulary, given_options
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
-from interlaw.size import format_size, parse_depths, parse_size
+from interlaw.size import format_ratio, format_size, parse_depths, parse_size
 
 # the sizes of a shape beside depth and width
 SETTINGS = (
@@ -195,7 +195,7 @@ def _draw(rows: list[Json]) -> None:
             f"{row['params']:,}",
             format_size(row["params_non_embedding"], padded=True),
             format_size(row["flops_per_token"], padded=True),
-            f"{row['ratio']:.4f}",
+            format_ratio(row["ratio"]),
             f"{row['budget_error']:+.1%}",
         )
         for row in rows

@@ -16,7 +16,7 @@ from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
 from interlaw.cli.output import AsJson, make_console, own_name, print_json
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.size import UNEVEN, counted, format_size, parse_size
+from interlaw.size import UNEVEN, counted, format_ratio, format_size, parse_size
 
 
 def sweep(
@@ -255,8 +255,8 @@ def show_plan(trials: list[runs.TrialSpec], ended: set[str], *, device: str, as_
     console = make_console(stderr=False)
     for row in rows:
         console.print(
-            f"{row['key']}  {row['depth']}x{row['width']}  R {row['ratio']:.4f}  {row['params']:,} parameters  "
-            f"seed {row['seed']}  {row['steps']} steps{'  ended' if row['ended'] else ''}",
+            f"{row['key']}  {row['depth']}x{row['width']}  R {format_ratio(row['ratio'])}  {row['params']:,} "
+            f"parameters  seed {row['seed']}  {row['steps']} steps{'  ended' if row['ended'] else ''}",
         )
     left = [row for row in rows if not row["ended"]]
     console.print(

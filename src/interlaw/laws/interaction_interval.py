@@ -16,6 +16,7 @@ from interlaw.laws.result import FrontShape, InteractionInterval, PooledInterval
 from interlaw.laws.rows import BoolArray, FloatArray, IntArray
 from interlaw.laws.settings import TINY
 from interlaw.laws.within_shapes import shapes_and_seeds
+from interlaw.size import format_ratio
 
 PAIR = ["aofe_ratio", "aofe"]
 SURE = 0.9  # probability from which a shape counts as on the front
@@ -133,7 +134,7 @@ def _named(shapes: tuple[FrontShape, ...], *, has_seeds: bool) -> InteractionInt
     elif not sure:
         reason = f"no shape is on the front with probability {SURE:g}"
     elif sure[-1] - sure[0] >= len(sure):
-        listed = ", ".join(f"{shapes[i].ratio:.3g}" for i in sure)
+        listed = ", ".join(format_ratio(shapes[i].ratio) for i in sure)
         reason = f"the shapes that are surely on the front (R = {listed}) are no neighbours"
     ratios = [shapes[i].ratio for i in sure]
     return InteractionInterval(

@@ -19,7 +19,7 @@ from interlaw.laws.stability import Stability
 from interlaw.laws.table import LeftOut
 from interlaw.laws.verdicts import status_text, verdict
 from interlaw.plain import Json, plain
-from interlaw.size import format_size
+from interlaw.size import format_range, format_ratio, format_size
 
 MOST_LINES, WIDTH = 15, 118  # what a prompt shows without scrolling, in a terminal of 120 columns
 MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the largest
@@ -127,8 +127,8 @@ def _row(budget: BudgetFit) -> Json:
 def _star(budget: BudgetFit) -> str:
     star = budget.r_star
     if star.status != "optimum" or star.value is None:
-        return f"{star.value:.3g} (given)" if star.value is not None else f"unknown ({status_text(star)})"
-    return f"{star.value:.3g} ({star.low:.3g} to {star.high:.3g})"
+        return f"{format_ratio(star.value)} (given)" if star.value is not None else f"unknown ({status_text(star)})"
+    return f"{format_ratio(star.value)} ({format_range(star.low, star.high)})"
 
 
 def _best(budget: BudgetFit) -> str:

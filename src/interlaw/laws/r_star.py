@@ -11,6 +11,7 @@ from interlaw.laws.loss_curve import LossCurve
 from interlaw.laws.result import RStar
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import NORMAL_MEDIAN, POWER, ROUNDING
+from interlaw.size import format_ratio
 
 # Of losses that fall and then stay level, at most 6% are called an optimum (docs/law.md); each point less hides two to
 # four per cent of the minima that lie one shape from the end of a grid of seven with one seed.
@@ -59,7 +60,7 @@ def _flat(x: FloatArray, curve: LossCurve, *, confidence: float) -> RStar:
     star = RStar(status="flat", reason="", detectable=curve.detectable(confidence=confidence))
     where, ends = "the loss", "the grid"
     if len(curve.x) < len(x):  # shapes far above the best differ, and are no part of the curve
-        where, ends = "from R = {:.3g} to {:.3g} the loss".format(*np.exp(curve.x[[0, -1]])), "that range"
+        where, ends = "from R = {} to {} the loss".format(*map(format_ratio, np.exp(curve.x[[0, -1]]))), "that range"
     reason = (
         f"{where} varies by no more than its noise; a rise of {star.detectable_text} from the middle to the ends of "
         f"{ends} would be seen in {POWER:.0%} of such sweeps"
@@ -87,7 +88,9 @@ def _turn(x: FloatArray, y: FloatArray, *, curve: LossCurve, confidence: float) 
     if not missing:
         return replace(star, value=float(np.exp(vertex)))
     words = " or ".join(_MISSING[side] for side in missing)
-    reason = f"the loss turns near R = {np.exp(vertex):.3g}, but the data set no {words} bound inside the grid"
+    reason = (
+        f"the loss turns near R = {format_ratio(np.exp(vertex))}, but the data set no {words} bound inside the grid"
+    )
     side = "both" if len(missing) == 2 else missing[0]
     return replace(star, status="open", reason=reason, open_side=side, **dict.fromkeys(missing))
 

@@ -10,7 +10,7 @@ from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT, MIN_BUDGETS, interval_text
-from interlaw.size import format_size
+from interlaw.size import format_range, format_ratio, format_size
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -75,15 +75,15 @@ def _best(fit: LawFit) -> str:
         within = f"{100 * fit.delta:.2g}% of it"
         return (
             f"No best shape can be named. At {_budget(largest)} the lowest loss "
-            f"{_how(largest)} is that of {_shape(largest.best)} (R = depth / width = {largest.best.ratio:.3g}), "
-            f"but {largest.r_star.reason}. "
+            f"{_how(largest)} is that of {_shape(largest.best)} (R = depth / width = "
+            f"{format_ratio(largest.best.ratio)}), but {largest.r_star.reason}. "
             + (f"Within {within}: {listed(near)}." if near else f"No other shape is within {within}.")
         )
     most = optima[-1]
     extra = "" if most is largest else f" At {_budget(largest)} there is no optimum: {largest.r_star.reason}."
     return (
-        f"At {_budget(most)} the loss is lowest near R = depth / width = {most.r_star.value:.3g} "
-        f"({fit.confidence:.0%} interval {most.r_star.low:.3g} to {most.r_star.high:.3g}); the best shape "
+        f"At {_budget(most)} the loss is lowest near R = depth / width = {format_ratio(most.r_star.value)} "
+        f"({fit.confidence:.0%} interval {format_range(most.r_star.low, most.r_star.high)}); the best shape "
         f"{_how(most)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
         f"{_tolerance(most)}{extra} {_moves(fit)}"
     )
@@ -94,7 +94,7 @@ def _tolerance(budget: BudgetFit) -> str:
     if near is None:
         return ""
     ends = [
-        f"{end:.3g}" + (" (the end of the grid)" if is_open else "")
+        format_ratio(end) + (" (the end of the grid)" if is_open else "")
         for end, is_open in ((near.low, near.low_open), (near.high, near.high_open))
     ]
     return f" R = {ends[0]} to {ends[1]} costs at most {100 * near.delta:.2g}%."
@@ -226,7 +226,7 @@ def _details(fit: LawFit) -> tuple[str, ...]:
         sentences.append(f"The joint law of all runs says {interval}{_windows(fit)}")
     pooled = fit.interaction_interval
     if pooled is not None:
-        where = f"R = {pooled.low:.3g} to {pooled.high:.3g}" if pooled.low and pooled.high else pooled.reason
+        where = f"R = {format_range(pooled.low, pooled.high)}" if pooled.low and pooled.high else pooled.reason
         sentences.append(f"The interaction interval, in which the loss plays no part: {pooled.status}; {where}.")
     return (*sentences, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
 

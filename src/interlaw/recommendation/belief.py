@@ -15,6 +15,7 @@ from interlaw.published import position
 from interlaw.recommendation.evidence import measured_curvature, measured_pool
 from interlaw.recommendation.optima import ENOUGH_SHAPES, Optimum, log_stderr_of, optima_of_fit
 from interlaw.recommendation.pooling import Prediction, interval_about
+from interlaw.size import format_ratio
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -92,7 +93,7 @@ class Belief(Prediction):
         return RatioInterval(
             low=self.ratio / reach,
             high=self.ratio * reach,
-            statement=f"predicted loss within {delta:.1%} of the least, were R* = {self.ratio:.4f}",
+            statement=f"predicted loss within {delta:.1%} of the least, were R* = {format_ratio(self.ratio)}",
         )
 
 

@@ -14,7 +14,7 @@ from interlaw.recommendation.cost import Cost, Plan
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
 from interlaw.recommendation.opinions import SIMILAR_SIZE_FACTOR
 from interlaw.shapes import Shape
-from interlaw.size import format_bytes, format_size
+from interlaw.size import format_bytes, format_range, format_ratio, format_size
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -38,15 +38,10 @@ def reason(pick: Candidate, *, belief: Belief, given: bool, parallel: int) -> st
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
     return (
-        f"{who} put R* at {belief.ratio:.3f} for {format_size(belief.params)} ({Settings.confidence:.0%}: "
-        f"{_end(belief.low)} to {_end(belief.high)}). Of the shapes {among}{asked}, R = {pick.shape.ratio:.4f} fits "
-        f"hardware best: {heads}{split}"
+        f"{who} put R* at {format_ratio(belief.ratio)} for {format_size(belief.params)} ({Settings.confidence:.0%}: "
+        f"{format_range(belief.low, belief.high)}). Of the shapes {among}{asked}, R = {format_ratio(pick.shape.ratio)} "
+        f"fits hardware best: {heads}{split}"
     )
-
-
-def _end(ratio: float) -> str:
-    """An end of the interval: three decimals, or two digits where it lies far from all that was measured."""
-    return f"{ratio:.3f}" if 0.001 <= ratio < 10 else f"{ratio:.2g}"
 
 
 def basis(cost: Cost, *, dimensions: Dimensions, plan: Plan) -> str:
@@ -74,7 +69,10 @@ def notes(
 ) -> Iterator[str]:
     """How far to trust it, what a choice costs, and who disagrees."""
     if interval.given:
-        yield f"you gave the interval; the evidence puts R* at {belief.ratio:.4f}, which the predicted losses follow"
+        yield (
+            f"you gave the interval; the evidence puts R* at {format_ratio(belief.ratio)}, which the predicted losses "
+            "follow"
+        )
     yield from about_fit(fit, belief)
     if belief.high / belief.low > WIDE_FACTOR:
         yield (
@@ -139,5 +137,5 @@ def _paper(interval: RatioInterval) -> str:
     elif interval.low > high:
         relation = "lies below it (shallower): following that claim means leaving the interval"
     else:
-        relation = f"shares R = {max(low, interval.low):.3f} to {min(high, interval.high):.3f} with it"
+        relation = f"shares R = {format_range(max(low, interval.low), min(high, interval.high))} with it"
     return f"the interval of arXiv 2605.27989, R = {low:g} to {high:g} (byte-level, up to 10M parameters), {relation}"

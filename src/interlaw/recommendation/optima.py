@@ -17,6 +17,7 @@ from scipy import special
 from interlaw.files import packaged_rows
 from interlaw.laws import Settings, published_laws
 from interlaw.published import Sweep, packaged_sweeps
+from interlaw.size import format_range
 
 if TYPE_CHECKING:
     from interlaw.laws import BudgetFit, LawFit, SurfaceOptimum
@@ -68,7 +69,7 @@ class Optimum:
     def interval(self) -> str:
         """R* a standard error of its logarithm up and down, in words."""
         y, stderr = self.estimate
-        return f"{math.exp(y - stderr):.4f} to {math.exp(y + stderr):.4f}"
+        return format_range(math.exp(y - stderr), math.exp(y + stderr))
 
 
 @cache

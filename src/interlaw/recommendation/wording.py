@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from interlaw.recommendation.candidate import Candidate
-from interlaw.size import format_bytes, format_size
+from interlaw.size import format_bytes, format_ratio, format_size
 
 COLUMNS = 80  # of the narrowest terminal that is usual
 
@@ -34,7 +34,7 @@ def _row(one: Candidate, *, timed: bool) -> list[str]:
     cost, days = one.cost, one.cost.train_days
     cells = [
         one.name,
-        f"{one.shape.ratio:.4f}",
+        format_ratio(one.shape.ratio),
         f"+{one.penalty.value:.1%}",
         format_size(one.shape.params),
         one.heads,
