@@ -72,7 +72,7 @@ class Target(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """One value a point."""
-        return waves(x, self.matrices, self.last)[:, None]
+        return waves(x, self.matrices, last=self.last)[:, None]
 
 
 def target_of(layers: int, dim: int) -> dict[str, float]:
@@ -155,7 +155,10 @@ def lengths(table: pd.DataFrame, names: pd.Series) -> dict[str, list[FittedTable
 
 
 def change(effects: pd.DataFrame) -> pd.DataFrame:
-    """What an effect at the first length has above that at the last, in Fisher's z, with its 90% interval."""
+    """What an effect at the first length has above that at the last, in Fisher's z, with its 90% interval.
+
+    Taken as if the lengths were independent; they share seeds and the first part of the data: its level is not known.
+    """
     ends = effects[effects["runs"].isin([effects["runs"].iloc[0], effects["runs"].iloc[-1]])]
     z = ends.assign(z=np.arctanh(ends["effect"]), error=(np.arctanh(ends["high"]) - np.arctanh(ends["low"])) / 2)
     first, last = (z[z["runs"] == name].set_index(["view", "quantity"]) for name in ends["runs"].unique())

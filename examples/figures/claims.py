@@ -78,9 +78,8 @@ def draw_forest() -> Drawing:
             f"C2  {networks}: the first length less the last\n"
             + numbers.change(pd.concat(at.values())).round(3).to_string()
         )
-    if (numbers.RESULTS / "small-gpts.csv").exists():
-        label = "GPTs, 9 shapes, 3 budgets"
-        forests.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
+    label = "GPTs, 9 shapes, 3 budgets"
+    forests.append(numbers.effects(say("C2", judge_together(numbers.as_one("small-gpts")), runs=label), runs=label))
     parts = numbers.fitted(numbers.final("fair"), by="treatment")
     label = "GPTs, 3 treatments"
     forests.append(numbers.effects(say("C2", judge_together(parts), runs=label), runs=label))
@@ -105,10 +104,9 @@ def over_lengths() -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
     """The networks trained for several lengths, the shortest first, and the length of each."""
     growth = numbers.final("growth").sort_values("budget", kind="stable")
     yield "GPTs", growth, growth["budget"].map("{:g} tokens a parameter".format)
-    if (numbers.RESULTS / "lengths.csv").exists():
-        table = numbers.final("lengths").sort_values("train_tokens", kind="stable")  # the shortest first
-        for networks, rows in table.groupby("family"):
-            yield {"mlp": "MLPs", "gru": "GRU students"}[str(networks)], rows, rows["part"].str.rpartition("-")[2]
+    table = numbers.final("lengths").sort_values("train_tokens", kind="stable")  # the shortest first
+    for networks, rows in table.groupby("family"):
+        yield {"mlp": "MLPs", "gru": "GRU students"}[str(networks)], rows, rows["part"].str.rpartition("-")[2]
 
 
 def print_targets(targets: pd.DataFrame) -> None:
@@ -147,13 +145,12 @@ def draw_tracking() -> Drawing:
     print(numbers.contexts_of(parts).round(4).to_string())
     hundredfold.tell()
     say("C3", judge_together(hundredfold.targets()), runs=hundredfold.label())
-    if (numbers.RESULTS / "searched.csv").exists():
-        hundredfold.tell_searched()
-        say(
-            "C3",
-            judge_together(hundredfold.targets(hundredfold.SEARCHED)),
-            runs=hundredfold.label(hundredfold.SEARCHED),
-        )
+    hundredfold.tell_searched()
+    say(
+        "C3",
+        judge_together(hundredfold.targets(hundredfold.SEARCHED)),
+        runs=hundredfold.label(hundredfold.SEARCHED),
+    )
     print_gpts("small-gpts")
     shapes = numbers.shapes_of(hundredfold.table())
     rows, color = shapes.to_dict("records"), told_apart("chosen", CHOSEN, looks=(BEST, INTERACTION), key=legend())
@@ -206,8 +203,7 @@ def draw_optima() -> Drawing:
     )
     return Drawing(
         message="R* falls as language models grow; on MLPs it stays put",
-        caption="90% intervals. Grey, left: the range that the paper's budgets share, "
-        f"{span(*PAPER_INTERVAL, form='.3f')}.",
+        caption=f"90% intervals. Grey, left: the range that the paper's budgets share, {span(*PAPER_INTERVAL)}.",
         panels=(
             Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
@@ -239,7 +235,7 @@ def draw_models() -> Drawing:
         marks(joined.to_dict("records"), "point", x="ratio", y="beyond", filled=True, color=MUTED, size=22, opacity=1),
     )
     return Drawing(
-        message="Over all sizes, models near the claimed interval score worse; given size, it cannot be told",
+        message="Over all sizes, models near the claimed interval score worse; given size, it these models cannot tell",
         caption="Grey: models; blue rings: means of their families; gold: the claimed interval. "
         f"{words.partition(';')[0].capitalize()}.",
         panels=(Panel(chart=chart, title="Published models", width=700, height=340),),

@@ -89,7 +89,7 @@ def format_bytes(count: float) -> str:
 
 
 def format_ratio(ratio: float | None) -> str:
-    """R = depth / width as every table, sentence and figure writes it: four decimals, finer than any R* is known.
+    """R = depth / width as tables, sentences and figures of the package write it: finer than any R* is known.
 
     None, an R that is unknown, is a dash.
 

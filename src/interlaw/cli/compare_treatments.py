@@ -11,7 +11,7 @@ import typer
 from interlaw import laws, report, sweep
 from interlaw.cli.options import Confidence, FigureFile, Resamples
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
-from interlaw.size import counted, format_size
+from interlaw.size import counted, format_ratio, format_size
 
 
 def compare_treatments(
@@ -46,7 +46,7 @@ def show(comparison: laws.TreatmentComparison) -> None:
     rows = []
     for each in comparison.budgets:
         star, best = each.r_star, each.best
-        minimum = (shown(star.value, ".3g"), shown_span(star.low, star.high, form=".3g"), star.reason)
+        minimum = (format_ratio(star.value), shown_span(star.low, star.high, form=".4f"), star.reason)
         shape = (f"{best.depth} x {best.width}", f"{best.loss:.4f}", f"{best.adjusted:.4f}")
         rows.append((format_size(each.budget), each.treatment, *shape, *minimum))
     heads = ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "reason")

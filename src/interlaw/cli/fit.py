@@ -17,7 +17,7 @@ from interlaw.cli.options import Confidence, Resamples
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
-from interlaw.size import format_ratio, format_size
+from interlaw.size import format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,7 +187,7 @@ def show(law: laws.LawFit) -> None:
     console.print()
     heads = (
         *("budget", "shapes", "runs", "best shape", "loss", "at equal size", "R*", f"{law.confidence:.0%}"),
-        *(f"R within {100 * law.delta:.2g}%", "interaction interval"),
+        *(f"R within {format_share(law.delta)}", "interaction interval"),
     )
     console.print_rows(heads, map(_row, law.budgets))
     for warning in law.warnings:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from interlaw.errors import InterlawError
+from interlaw.laws.loss_curve import inflated
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import Settings
-from interlaw.laws.surface import QUADRATIC, TAILS, design, inflated
+from interlaw.laws.surface import MOST_LEVERAGE, QUADRATIC, TAILS, design
 
 FLOPS_PER_PARAM_AND_TOKEN = 6  # two forward, four backward (Kaplan et al. 2001.08361, section 2.1)
 
@@ -87,7 +88,11 @@ def _optimum(
     solver = np.asarray(np.linalg.pinv(X), dtype=np.float64)
     residual, dof = y - X @ (solver @ y), len(y) - len(QUADRATIC)
     signs = rng.choice([-1.0, 1.0], size=(len(y), num_bootstrap))
-    noise = inflated(residual, X=X, solver=solver)[:, None] * signs * np.sqrt(dof / rng.chisquare(dof, num_bootstrap))
+    noise = (
+        inflated(residual, X=X, solver=solver, most=MOST_LEVERAGE)[:, None]
+        * signs
+        * np.sqrt(dof / rng.chisquare(dof, num_bootstrap))
+    )
     best = _least((solver @ y)[:, None])[:, 0]
     draws = _least((solver @ y)[:, None] + solver @ noise)
     spans = [(axis.min(), axis.max()) for axis in (a, b)]

@@ -63,7 +63,7 @@ def fit_joint_law(
     noise = shapes.noise_of_means(rows), shapes.noise_dof
     refits = bootstrap(solved, noise=noise, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
     reference = float(np.exp(np.log(params).mean()))
-    if not refits.keep_above_zero(means, reference):
+    if not refits.stay_above_zero(means, reference):
         return None
     solution, parameters = refits.solution, refits.parameters(reference)
     law = JointLaw(
@@ -127,7 +127,7 @@ class Refits:
             values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
         return {name: self.estimate(value) for name, value in values.items()}
 
-    def keep_above_zero(self, means: FloatArray, reference: float) -> bool:
+    def stay_above_zero(self, means: FloatArray, reference: float) -> bool:
         """Whether the law has a loss above 0 at R* of each budget, and so have most of at least two refits."""
         levels = [self._level(i, float(np.log(params / reference))) for i, params in enumerate(means)]
         return len(self.thetas) > 2 and all(level[0] > 0 and (level[1:] > 0).mean() > 0.5 for level in levels)

@@ -139,12 +139,11 @@ def fit_curve(
     centre = float(x.mean())
     size = 4 if len(x) >= MIN_CUBIC_SHAPES else 3  # coefficients of a cubic, or of a parabola
     design = np.vander(x - centre, size, increasing=True)
-    solve = np.linalg.pinv(design)
+    solve = np.asarray(np.linalg.pinv(design), dtype=np.float64)
     coefficients = solve @ y
     fitted = design @ coefficients
     dof = len(x) - size
-    leverage = np.clip(np.einsum("ij,ji->i", design, solve), 0, 1 - ROUNDING)
-    residuals = (y - fitted) / np.sqrt(1 - leverage) if dof else np.zeros_like(y)
+    residuals = inflated(y - fitted, X=design, solver=solve, most=1 - ROUNDING) if dof else np.zeros_like(y)
     rmse = float(np.sqrt(((y - fitted) ** 2).sum() / dof)) if dof else 0.0
     error, error_dof = pooled_error((rmse, dof), (noise, noise_dof))
     if error > rmse:
@@ -188,6 +187,12 @@ def _lopsided(turns: FloatArray, drawn: FloatArray, *, x: FloatArray, rng: np.ra
         last = drawn[rows][:, 0] < drawn[rows][:, -1]
         turns[rows] = np.where((up > 0) & (down > 0), inner, np.where(last, -np.inf, np.inf))
     return turns
+
+
+def inflated(residual: FloatArray, *, X: FloatArray, solver: FloatArray, most: float) -> FloatArray:
+    """Residuals over sqrt(1 - leverage), of `most` at most: as large as the errors that they are left of, (n,)."""
+    leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, most)
+    return np.asarray(residual / np.sqrt(1 - leverage), dtype=np.float64)
 
 
 def pooled_error(residual: tuple[float, int], seeds: tuple[float, int]) -> tuple[float, int]:

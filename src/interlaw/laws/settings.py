@@ -21,7 +21,7 @@ class Settings:
 
     delta: float = 0.01  # a judgement: what most would pay for a shape that runs faster
     confidence: float = 0.9  # an interval holds what neither of two one-sided tests at `LEVEL` excludes
-    window: float = 0.1  # a judgement; every verdict is asked again with half of it and half as much again
+    window: float = 0.1  # a judgement; gamma is asked again at `fit.OTHER_WINDOWS`
     num_bootstrap: int = 1000  # an end of a 90% interval then varies by .07 of a standard error
     num_permutations: int = 1000  # a p-value of .05 then has the standard error .007
     given: bool = False

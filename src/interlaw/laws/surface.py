@@ -20,6 +20,7 @@ from scipy import special
 from interlaw.errors import InterlawError
 from interlaw.laws.forms import OWN_TOKENS, own_tokens
 from interlaw.laws.grouping import averages
+from interlaw.laws.loss_curve import inflated
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import GRID_POINTS, HUBER_MULTIPLE, LEVEL, ROUNDING, TINY, Settings
 from interlaw.laws.solve import median_scale
@@ -31,9 +32,9 @@ FORMS = (QUADRATIC, (*QUADRATIC, (0, 3)), (*QUADRATIC, (1, 2)))
 WINDOWS = (2.0, 3.0, 4.0)  # factors of N; the narrowest that holds enough shapes: a wider surface is no quadratic
 MIN_SHAPES = 10  # three degrees of freedom beyond the largest form
 MIN_RATIOS = 5  # a cubic and one degree of freedom
+MOST_LEVERAGE = 0.99  # a residual is inflated tenfold at most: that of a shape which its own fit goes through is noise
 TOKEN_TERMS = 4  # t, t^2, n t and r t of a design
 TAILS = (1 - Settings.confidence) / 2, (1 + Settings.confidence) / 2
-MOST_LEVERAGE = 0.99  # a residual is inflated tenfold at most: that of a shape which its own fit goes through is noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,13 +212,7 @@ def _fit(X: FloatArray, y: FloatArray) -> _Fit:
     dof = len(y) - X.shape[1]
     # Huber's scale: clipped residuals are too small by the share of them that is clipped
     rms = float(np.sqrt((w * e) @ (w * e) / dof) / max(float((w >= 1).mean()), 0.5))
-    return _Fit(solver @ y, w, solver, inflated(e, X=X, solver=solver), rms, dof)
-
-
-def inflated(residual: FloatArray, *, X: FloatArray, solver: FloatArray) -> FloatArray:
-    """Residuals over sqrt(1 - leverage): as large as the errors that they are left of, (n,)."""
-    leverage = np.clip(np.einsum("ij,ji->i", X, solver), 0.0, MOST_LEVERAGE)
-    return np.asarray(residual / np.sqrt(1 - leverage), dtype=np.float64)
+    return _Fit(solver @ y, w, solver, inflated(e, X=X, solver=solver, most=MOST_LEVERAGE), rms, dof)
 
 
 def _is_flat(n: FloatArray, y: FloatArray, *, t: FloatArray | None, X: FloatArray, full: _Fit) -> bool:

@@ -10,7 +10,7 @@ from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar
 from interlaw.laws.stability import JOINT, MIN_BUDGETS, interval_text
-from interlaw.size import format_range, format_ratio, format_size
+from interlaw.size import format_range, format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
@@ -72,7 +72,7 @@ def _best(fit: LawFit) -> str:
     if not optima:
         best = (largest.best.depth, largest.best.width)
         near = [f"{point.depth} x {point.width}" for point in largest.near_best if (point.depth, point.width) != best]
-        within = f"{100 * fit.delta:.2g}% of it"
+        within = f"{format_share(fit.delta)} of it"
         return (
             f"No best shape can be named. At {_budget(largest)} the lowest loss "
             f"{_how(largest)} is that of {_shape(largest.best)} (R = depth / width = "
@@ -97,7 +97,7 @@ def _tolerance(budget: BudgetFit) -> str:
         format_ratio(end) + (" (the end of the grid)" if is_open else "")
         for end, is_open in ((near.low, near.low_open), (near.high, near.high_open))
     ]
-    return f" R = {ends[0]} to {ends[1]} costs at most {100 * near.delta:.2g}%."
+    return f" R = {ends[0]} to {ends[1]} costs at most {format_share(near.delta)}."
 
 
 def _moves(fit: LawFit) -> str:

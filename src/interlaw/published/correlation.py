@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 # Judgements: with fewer, no correlation that models have is seen above chance. A family is one independent unit.
 MIN_MODELS, MIN_FAMILIES = 5, 3
-LEVEL = 0.95  # of intervals over families: a convention
+CONFIDENCE = 0.95  # of intervals over families: a convention
 _SINGULAR = 1e-9  # relative: a column that varies, or differs from the others, by less is rounding
 _NEARLY_ONE = 0.999  # z of 1 is infinite
 
@@ -137,7 +137,7 @@ def _uncertainty(value: float, without: Array, *, effective: float) -> dict[str,
     """Interval, p-value and detectable correlation by the values that leave out a family each."""
     z, *each = np.arctanh(np.clip([value, *without], -_NEARLY_ONE, _NEARLY_ONE))
     error = math.sqrt((len(each) - 1) * np.var(each))
-    reach, power = special.stdtrit(effective - 1, [(1 + LEVEL) / 2, POWER]) * error
+    reach, power = special.stdtrit(effective - 1, [(1 + CONFIDENCE) / 2, POWER]) * error
     return {
         "low": min(value, float(np.tanh(z - reach))),
         "high": max(value, float(np.tanh(z + reach))),

@@ -17,7 +17,7 @@ VOCAB_SIZE, CONTEXT = 32_000, 4096  # of a family that does not say its own
 MULTIPLE_OF = 64  # matrix units multiply tiles of so many entries or a divisor of it: other widths leave some idle
 # Shapes whose predicted losses differ by less are one choice: at these sizes seeds differ by about as much.
 DELTA = 0.005
-TOLERANCE = 0.05  # of the budget: so much of N moves the loss by about as much (published exponents are near .1)
+TOLERANCE = 0.05  # of the budget: 5% of N moves the loss by about DELTA (published exponents are near .1)
 NUM_CANDIDATES = 5  # what one looks at; more differ by less than is known
 FAR_OFF = 0.5  # relative: one that misses its budget by as much is no shape of it
 TIED_BELOW = 4e9  # parameters: published models of up to 4B mostly tie their head (Qwen3-4B does, Qwen3-8B does not)

@@ -171,12 +171,14 @@ def _by_curve(own: Optimum, budget: BudgetFit, *, confidence: float) -> Optimum:
         return own
     if star.value is None or star.low is None or star.high is None:
         return replace(own, status="open")
-    bent = curve is not None and curve.loss_min is not None and curve.curvature > 0
+    bend = None
+    if curve is not None and curve.loss_min and curve.curvature > 0:
+        bend = float(curve.curvature / curve.loss_min)
     return replace(
         own,
         ratio=float(star.value),
         log_stderr=log_stderr_of(star.low, star.high, confidence=confidence),
-        curvature=float(curve.curvature / curve.loss_min) if bent and curve and curve.loss_min else None,
+        curvature=bend,
     )
 
 
