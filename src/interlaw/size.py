@@ -95,12 +95,12 @@ def format_ratio(ratio: float | None) -> str:
 
     Example:
         >>> format_ratio(1 / 12), format_ratio(0.125), format_ratio(1 / 4096), format_ratio(250)
-        ('0.0833', '0.1250', '0.00024', '250')
+        ('0.0833', '0.1250', '0.000244', '250')
     """
     if ratio is None:
         return "-"
-    # an R that no network has is the end of an interval far outside the sizes measured: two digits say enough
-    return f"{ratio:.4f}" if 0.001 <= ratio < 10 else f"{ratio:.2g}"
+    # an R that no network has is the end of an interval far outside the sizes measured: three digits say enough
+    return f"{ratio:.4f}" if 0.001 <= ratio < 10 else f"{ratio:.3g}"
 
 
 def format_range(low: float | None, high: float | None) -> str:

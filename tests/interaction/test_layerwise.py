@@ -194,7 +194,7 @@ def test_layers_without_derivative_or_weights_are_left_out() -> None:
     nn.init.zeros_(model[2].weight)
     found = measure_layers(model, torch.randn(6, 3))
     assert [layer.name for layer in found] == ["4"]
-    assert found.left_out == {"0": "its derivative is all zeros", "2": "its derivative is all zeros"}
+    assert found.left_out == {"0": "its derivative is all zeros", "2": "its weights are all zeros"}
     nn.init.zeros_(model[4].weight)
     with pytest.raises(InterlawError, match="a place that can be measured, found '0': its derivative is all zeros"):
         measure_layers(model, torch.randn(6, 3))

@@ -22,7 +22,7 @@ from interlaw.interaction import measure, measure_layers
 
 FOLDER = Path(interlaw.interaction.__file__).parent
 SHORT = 4  # lines of a function that a reader takes in with the call
-FILES, RETURNS = 8, 3  # at most, so that a reader still knows where he came from
+FILES, RETURNS = 8, 4  # at most, so that a reader still knows where he came from
 
 
 @cache

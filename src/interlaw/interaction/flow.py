@@ -6,7 +6,7 @@ Around it the network stands still: its weights are frozen, and put back as they
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -168,16 +168,16 @@ def measure_layers(
 
     gathered = gather(model, inputs, options=asked, find=find, optional=layers is None)
     places, results, flat = gathered.places, {}, {}
+    weights = {name: kernel_of(place.module) for name, place in places.kept.items()}
+    places.leave_out(
+        {name: "its weights are all zeros" for name, W in weights.items() if W is None or not bool(W.any())}
+    )
     for name in places.kept:
         try:
             results[name] = gathered.result(name)
         except NoDerivativeError:
             flat[name] = "its derivative is all zeros"
     places.leave_out(flat)
-    weights = {name: kernel_of(place.module) for name, place in places.kept.items()}
-    places.leave_out(
-        {name: "its weights are all zeros" for name, W in weights.items() if W is None or not bool(W.any())}
-    )
     rows = []
     for name, place in places.kept.items():
         assert place.module is not None
@@ -299,21 +299,12 @@ def gather(
         places = Places(model, named, optional=optional, last_only=positions == "last")
         size = options.batch_size or (places.at_once(first, limit_bytes=options.memory_limit) if named else STEP)
         size = size if options.rel_error is None and len(places.kept) <= 1 else min(size, STEP)
-        try:
-            places.survey(first, most=size)
-        finally:  # what is wrong with the network is a better reason to refuse it than what the survey met
-            checked = require_sound(places, first, causal=view.with_targets, most=size)
-
-        def pieces() -> Iterator[Batch]:
-            nonlocal checked
-            for batch in chain([first], ahead):
-                checked = checked or require_padding_unread(places, batch)
-                places.survey(batch, most=size)
-                yield from batch.pieces(size)
-
+        # before the survey, which would take a cut-off network for layers that feed nothing
+        checked = require_sound(places, first, causal=view.with_targets, most=size)
+        places.survey(first, most=size)
         outputs = Readout(positions=positions, center=options.center, outputs=options.outputs, scale=options.scale)
         contribute = view.start(options, outputs)
-        for piece in pieces():
+        for piece in _pieces(places, chain([first], ahead), checked=checked, size=size):
             parts = contribute(places, piece)
             read += len(piece)
             if options.progress is not None:
@@ -322,11 +313,11 @@ def gather(
                 if name not in totals:
                     totals[name] = Total(expected=batches.expected, route=route or options.route)
                 totals[name].add(part, piece.groups)
-            if options.rel_error is not None and totals[name].done >= check_at:
-                if _are_precise(totals, options):
+            if options.rel_error is not None and (done := min(total.done for total in totals.values())) >= check_at:
+                if _are_precise(totals, options, rel_error=options.rel_error):
                     ended = False
                     break
-                check_at = int(totals[name].done * CHECK_GROWTH)
+                check_at = int(done * CHECK_GROWTH)
     for total in totals.values():
         total.finish(whole=ended)
     return Gathered(
@@ -337,7 +328,7 @@ def gather(
         num_samples=read,
         dtype=options.dtype or next((p.dtype for p in model.parameters()), torch.float32),
         mean_square=outputs.mean_square,
-        target_met=None if options.rel_error is None else _are_precise(totals, options),
+        target_met=(None if options.rel_error is None else _are_precise(totals, options, rel_error=options.rel_error)),
     )
 
 
@@ -355,7 +346,15 @@ def _batches(model: nn.Module, inputs: object, *, options: Options) -> Batches:
     )
 
 
-def _are_precise(totals: dict[str, Total], options: Options) -> bool:
+def _pieces(places: Places, batches: Iterable[Batch], *, checked: bool, size: int) -> Iterator[Batch]:
+    """The batches in pieces of a size, each batch surveyed first; `checked`: whether padding was seen to be unread."""
+    for batch in batches:
+        checked = checked or require_padding_unread(places, batch)
+        places.survey(batch, most=size)
+        yield from batch.pieces(size)
+
+
+def _are_precise(totals: dict[str, Total], options: Options, *, rel_error: float) -> bool:
     """Whether the interval of every AOFE-ratio is as narrow as asked for."""
-    null, rel_error = NULLS[options.record.null], options.rel_error or 0.0
+    null = NULLS[options.record.null]
     return all(total.is_precise(rel_error, null=null, level=options.level) for total in totals.values())
