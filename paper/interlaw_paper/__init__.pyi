@@ -2,10 +2,10 @@ from .agreement import HEADS as HEADS
 from .agreement import Agreement as Agreement
 from .agreement import remarks as remarks
 from .experiments import EXPERIMENTS as EXPERIMENTS
-from .experiments import SCALES as SCALES
 from .experiments import Experiment as Experiment
 from .experiments import reproduce as reproduce
 from .experiments import require_options as require_options
 from .outcome import Driver as Driver
 from .outcome import Outcome as Outcome
 from .outcome import Plan as Plan
+from .scale import SCALES as SCALES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.experiments import Scale
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep, best_row
 
 FLAT = 0.05  # relative loss: a judgement, for the published minimum is flat by eye

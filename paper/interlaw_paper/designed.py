@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from interlaw_paper.experiments import Scale
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, ShapeSweep
 
 OURS: Mapping[Scale, str] = {"decisive": "an experiment of ours"}

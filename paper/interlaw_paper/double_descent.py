@@ -22,9 +22,10 @@ from interlaw.tasks import draw_sparse_rows
 from interlaw_paper.agreement import Agreement, claim, compare, published_figures
 from interlaw_paper.bottleneck_training import BottleneckSettings, as_model, mean_losses, train_bottlenecks
 from interlaw_paper.double_descent_figure import draw_loss_and_interaction
-from interlaw_paper.experiments import Experiment, Scale
+from interlaw_paper.experiments import Experiment
 from interlaw_paper.folder import keep, read_kept
 from interlaw_paper.outcome import Driver, Outcome
+from interlaw_paper.scale import Scale
 
 NAME = "double-descent"
 MEASURED = ("aofe", "aofe_scale_free", "aofe_ratio", "trace", "null_ratio", "excess_ratio")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from interlaw.errors import InterlawError, did_you_mean
 from interlaw.registry import Registry
+from interlaw_paper.scale import Scale
 
 if TYPE_CHECKING:
     from interlaw_paper.outcome import Driver, Outcome
 
-Scale = Literal["tiny", "paper", "decisive"]
-SCALES: tuple[Scale, ...] = get_args(Scale)
 RUN_AS_SWEEP = frozenset({"workers", "device"})  # options of what the driver's sweep carries out
 
 

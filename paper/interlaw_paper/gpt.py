@@ -7,7 +7,7 @@ import pandas as pd
 from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL
 from interlaw_paper.agreement import Agreement, claim, compare, published_figures
-from interlaw_paper.experiments import Scale
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep, best_row
 
 BAND, SMALLEST_OF_BAND = 0.02, 1_000_000  # as published: 2% of the best loss, budgets from 1M on

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.experiments import Scale
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep
 
 LEAST_SHAPES = 3  # two points always correlate by 1 or -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.experiments import Scale
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep, best_row
 
 

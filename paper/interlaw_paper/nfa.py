@@ -22,10 +22,11 @@ from interlaw.shapes import GPTShape, MLPShape, Shape
 from interlaw.tasks import Task, TaskPart, TextTaskPart, VectorTaskSpec
 from interlaw.training import TrainSettings, TrainState, train
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.experiments import Experiment, Scale
+from interlaw_paper.experiments import Experiment
 from interlaw_paper.folder import keep, read_kept
 from interlaw_paper.layers_figure import draw_layer_lines
 from interlaw_paper.outcome import Driver, Outcome
+from interlaw_paper.scale import Scale
 
 NAME = "nfa"
 PROPORTIONAL = 0.9  # a judgement: the published statement names no number

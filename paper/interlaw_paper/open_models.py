@@ -18,10 +18,11 @@ from interlaw.models import pretrained_fingerprint
 from interlaw.plain import Json
 from interlaw.size import parse_size
 from interlaw.tasks import EMBEDDED, Corpus, open_corpus
-from interlaw_paper.experiments import Experiment, Scale
+from interlaw_paper.experiments import Experiment
 from interlaw_paper.folder import keep, read_kept
 from interlaw_paper.model_figures import CONTEXT, FITTED, SEQUENCES, model_figures
 from interlaw_paper.outcome import Driver, Outcome
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import claimed_signs
 
 NAME = "open-models"

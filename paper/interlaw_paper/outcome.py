@@ -16,7 +16,7 @@ from interlaw.plain import Json, plain
 from interlaw.report import SheetPart, plain_page, table_of
 from interlaw.runs import RunFolder, TrialSpec
 from interlaw_paper.agreement import HEADS, Agreement, remarks
-from interlaw_paper.experiments import Scale
+from interlaw_paper.scale import Scale
 
 Plan = Callable[[], tuple[RunFolder, list[TrialSpec]]]
 

@@ -17,9 +17,10 @@ from interlaw.sweep import InterventionPart
 from interlaw.training import Moved
 from interlaw_paper.agreement import Agreement, claim
 from interlaw_paper.double_descent import Program, train_size
-from interlaw_paper.experiments import Experiment, Scale
+from interlaw_paper.experiments import Experiment
 from interlaw_paper.outcome import Driver, Outcome, records
 from interlaw_paper.push import CONFIDENCE, both_ways, interval, judged, measured_effects
+from interlaw_paper.scale import Scale
 
 NAME = "peak"
 PEAK = 500  # training points where the published loss peaks

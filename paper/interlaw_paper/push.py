@@ -18,8 +18,9 @@ from scipy import stats
 
 from interlaw.training import Moved
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.experiments import RUN_AS_SWEEP, Experiment, Scale
+from interlaw_paper.experiments import RUN_AS_SWEEP, Experiment
 from interlaw_paper.outcome import Driver, Outcome, records
+from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, lost_of, run_part
 
 MARGIN = 0.01  # of the loss: what a law's interval is drawn at

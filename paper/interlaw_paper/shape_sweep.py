@@ -18,8 +18,9 @@ from interlaw.report import write_report
 from interlaw.runs import RunFolder, TrialSpec, load_table, require_run, view_table
 from interlaw.sweep import packaged_recipe, parse_recipe, prepare_run
 from interlaw_paper.agreement import Agreement, claim
-from interlaw_paper.experiments import RUN_AS_SWEEP, Experiment, Scale
+from interlaw_paper.experiments import RUN_AS_SWEEP, Experiment
 from interlaw_paper.outcome import Driver, Outcome, records
+from interlaw_paper.scale import Scale
 from interlaw_paper.text_read import TextRead, text_read
 
 EMBEDDED_TEXT = 'corpus = "stdlib"'

@@ -1,3 +1,4 @@
+from .asked import options_from as options_from
 from .difference import SCALE as SCALE
 from .difference import LayersDifference as LayersDifference
 from .difference import compare as compare
@@ -31,7 +32,6 @@ from .options import MatrixOptions as MatrixOptions
 from .options import MeasureOptions as MeasureOptions
 from .options import Options as Options
 from .options import View as View
-from .options import options_from as options_from
 from .result import Interaction as Interaction
 from .rotation import RotationTest as RotationTest
 from .rotation import require_small as require_small

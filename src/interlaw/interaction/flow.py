@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
+from interlaw.interaction.asked import options_from
 from interlaw.interaction.batches import Batch, Batches, device_of
 from interlaw.interaction.grams import NULLS, fourth_moment, heavy_shift, jackknife, spread_over_bases, widened
 from interlaw.interaction.intervals import with_intervals
@@ -26,7 +27,7 @@ from interlaw.interaction.layers import LayerInteraction, Layers
 from interlaw.interaction.layout import Place, layer_place
 from interlaw.interaction.matrix import plugin
 from interlaw.interaction.network import agreement, find_layers, frozen, kernel_of, superposition, unknown_kinds
-from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options, options_from
+from interlaw.interaction.options import MatrixOptions, MeasureOptions, Options
 from interlaw.interaction.place import Places, Readout
 from interlaw.interaction.result import Interaction
 from interlaw.interaction.routes import Total
@@ -159,7 +160,7 @@ def measure_layers(
         1.0
     """
     asked = options_from(options, without=("layer",))
-    if not asked.record.layers:
+    if not VIEWS[asked.view].layers:
         known = " or ".join(repr(name) for name, view in VIEWS.everything().items() if view.layers)
         raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
 
@@ -223,7 +224,7 @@ class Gathered:
     def result(self, name: str) -> Interaction:
         """The measurement at a place."""
         options, total, by = self.options, self.totals[name], self.mean_square
-        grams, null = total.grams(by=by), NULLS[options.record.null]
+        grams, null = total.grams(by=by), NULLS[VIEWS[options.view].null]
         estimates: dict[str, Any] = dict(jackknife(grams, null=null, level=options.level))
         ratio = estimates["aofe_ratio"]
         if not bool(grams.trace.sum() > 0):
@@ -254,7 +255,7 @@ class Gathered:
             basis_spread=spread,
             warnings=(HEAVY.format(groups=groups, shift=shift),) if shift > 0 else (),
             plugin=plugin(grams, null=null),
-            settings={**settings, "interval": "jackknife", "null": options.record.null},
+            settings={**settings, "interval": "jackknife", "null": VIEWS[options.view].null},
             route=total.kept.route,
             grams=grams,
             inputs=self.inputs,
@@ -287,7 +288,7 @@ def gather(
         optional: Whether places that cannot be measured are left out, rather than refused.
         route: "matrix" gathers G alone; the options' own when None.
     """
-    batches, view, totals = _batches(model, inputs, options=options), options.record, dict[str, Total]()
+    batches, view, totals = _batches(model, inputs, options=options), VIEWS[options.view], dict[str, Total]()
     read, check_at, ended = 0, FIRST_CHECK, True
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))  # autograd follows no tensor that is made in it
@@ -342,7 +343,7 @@ def _batches(model: nn.Module, inputs: object, *, options: Options) -> Batches:
         dtype=options.dtype,
         most=options.max_clusters,
         groups=options.groups,
-        with_targets=options.record.with_targets,
+        with_targets=VIEWS[options.view].with_targets,
     )
 
 
@@ -356,5 +357,5 @@ def _pieces(places: Places, batches: Iterable[Batch], *, checked: bool, size: in
 
 def _are_precise(totals: dict[str, Total], options: Options, *, rel_error: float) -> bool:
     """Whether the interval of every AOFE-ratio is as narrow as asked for."""
-    null = NULLS[options.record.null]
+    null = NULLS[VIEWS[options.view].null]
     return all(total.is_precise(rel_error, null=null, level=options.level) for total in totals.values())

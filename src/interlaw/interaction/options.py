@@ -1,21 +1,20 @@
-"""What is measured: a view says which matrix G is meant, other options say how; all are checked before a batch."""
+"""What is measured: a view says which matrix G is meant, other options say how."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 import torch
 from torch import nn
 
-from interlaw.errors import InterlawError, did_you_mean, require_among
+from interlaw.errors import InterlawError, require_among
 from interlaw.interaction.batches import Batch
 from interlaw.interaction.grams import LEAST_CLUSTERS, LEVEL
 from interlaw.interaction.intervals import INTERVALS
-from interlaw.interaction.known_views import OF_ANY_NETWORK, VIEWS
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import find_place
 from interlaw.interaction.place import Outputs, Places
@@ -50,6 +49,7 @@ class View:
         cost: Of a sample, in samples of training (a forward and a backward pass each).
 
     Example:
+        >>> from interlaw.interaction import VIEWS
         >>> VIEWS["loss"].with_targets, VIEWS["projected"].positions
         (True, 'last')
     """
@@ -102,10 +102,10 @@ class Options:
     """One measurement's options and their defaults; `measure` documents each.
 
     Raises:
-        InterlawError: An option has no such value, or the view has no use for it.
+        InterlawError: An option has no such value.
     """
 
-    view: str = OF_ANY_NETWORK
+    view: str
     layer: str | None = None
     probes: Probes = None
     seed: int = 0
@@ -130,33 +130,8 @@ class Options:
         for name, fits, expected, remedy in VALUES:
             if not fits(getattr(self, name)):
                 raise InterlawError(f"expected {expected}, found {getattr(self, name)!r}; {remedy}")
-        self._require_use()
-
-    @property
-    def record(self) -> View:
-        """What the view is."""
-        require_among("a view", self.view, known=VIEWS.names())
-        return VIEWS[self.view]
-
-    def _require_use(self) -> None:
-        """Refuses names that are not known, and options that mean nothing to the view."""
         require_among("an interval", self.interval, known=INTERVALS)
-        for name in self.record.useless:
-            if getattr(self, name) not in HARMLESS.get(name, (None, False)):
-                raise _without_use(self, name)
 
-
-def _without_use(options: Options, name: str) -> InterlawError:
-    """The refusal of an option, with the views that have a use for it."""
-    others = ", ".join(other for other, view in VIEWS.everything().items() if name not in view.useless)
-    return InterlawError(
-        f"the {options.view} view has no use for {name}, found {getattr(options, name)!r}; leave it out, or use one of "
-        f"the views {others}"
-    )
-
-
-# Options that a view has no use for may still say what it does anyway.
-HARMLESS: dict[str, tuple[object, ...]] = {"layer": (None, "embeddings"), "probes": (None, "exact")}
 
 CHOICES = {"scale": (None, "rms"), "positions": (None, "last", "all"), "route": (None, "gram", "dense")}
 
@@ -210,20 +185,3 @@ VALUES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
     ),
     ("outputs", lambda v: v is None or len(v) > 0, "at least one output", "leave outputs out to take all"),
 )
-
-
-def options_from(given: Mapping[str, Any], *, without: Sequence[str] = (), **fixed: Any) -> Options:
-    """The options of a public function from its keywords.
-
-    Args:
-        given: The keywords.
-        without: Options that the function does not take.
-        fixed: Defaults of its own.
-
-    Raises:
-        TypeError: A keyword is none of them.
-    """
-    known = [one.name for one in fields(Options) if one.name not in without]
-    for name in (name for name in given if name not in known):
-        raise TypeError(f"expected options among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
-    return Options(**{**fixed, **given})
