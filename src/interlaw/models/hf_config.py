@@ -9,49 +9,12 @@ from typing import Any
 import torch
 
 from interlaw.errors import InterlawError, one_line
+from interlaw.models.hf_known import known_of
 from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 from interlaw.plain import Json
 
-_AT_PADDING = ("camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl")
-_FIXED: dict[str, Json] = {
-    **{name: {"pad_token_id": -1} for name in _AT_PADDING},  # their first position is the token of padding, and one
-    "xlm": {"causal": True, "pad_token_id": -1},
-    "xmod": {"default_language": "en_XX", "pad_token_id": -1},
-    "gemma3n_text": {"num_kv_shared_layers": 0},
-    # the library's own base of rotary positions
-    "cohere_compass_text": {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10_000.0}}},
-}
 _NO_TOKEN = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
-
-
-def _together(shape: HFSizes) -> Json:
-    """Settings that follow from the sizes where the library does not derive them itself; `...` drops one."""
-    depth = shape.depth
-    match shape.family.removeprefix(f"{PREFIX}:"):
-        case "mamba2":  # heads fill the expanded width, 2 x hidden_size
-            return {"num_heads": 2 * shape.width // shape.head_dim}
-        case "gpt_neo":  # the library's own pattern: global and local attention in turn
-            kinds = [[["global", "local"], depth // 2], [["global"], depth % 2]]
-            return {"attention_types": [kind for kind in kinds if kind[1]]}
-        case "falcon":  # new_decoder_architecture reads the number of key-value heads
-            return {"num_kv_heads": shape.num_kv_heads, "multi_query": False}
-        case "zamba2":  # as in the published models: five state-space layers, then one with the shared attention
-            return {"layers_block_type": ["hybrid" if i % 6 == min(5, depth - 1) else "mamba" for i in range(depth)]}
-        case "lfm2_moe":  # as in the published model: attention in the third of four layers
-            return {"layer_types": ["full_attention" if i % 4 == min(2, depth - 1) else "conv" for i in range(depth)]}
-        case "reformer":  # the library's own pattern, at plain positions
-            return {
-                "attn_layers": (["local", "lsh"] * depth)[:depth],
-                "num_hidden_layers": ...,
-                "axial_pos_embds": False,
-            }
-        case "cwm":  # whose special tokens must be numbers, as those of the next
-            return {"bos_token_id": shape.vocab_size - 1}
-        case "modernbert-decoder":
-            return dict.fromkeys((*_NO_TOKEN, "cls_token_id", "sep_token_id"), shape.vocab_size - 1)
-        case name:
-            return _FIXED.get(name, {})
 
 
 def config_of(shape: HFSizes) -> Any:
@@ -71,7 +34,7 @@ def config_of(shape: HFSizes) -> Any:
         **_NO_TOKEN,
         **dict.fromkeys(known.dropouts, 0.0),
         **dict(zip(decoder, (shape.depth, shape.num_heads, shape.d_ff or 4 * shape.width), strict=False)),
-        **_together(shape),
+        **known_of(shape.family).settings(shape),
     }
     if known.d_ff is not None:
         sizes[known.d_ff] = shape.d_ff

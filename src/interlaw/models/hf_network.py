@@ -7,20 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interlaw.models.hf_config import make_network
+from interlaw.models.hf_known import known_of
 from interlaw.models.hf_shape import HFShape
 from interlaw.models.roles import Roles
 from interlaw.models.windows import require_within
-
-# the modules that add to the residual stream, of architectures whose initial weights are known to be plain
-_WRITERS = {
-    "hf:gpt2": ("c_proj",),
-    "hf:gpt_neox": ("attention.dense", "dense_4h_to_h"),
-    "hf:llama": ("o_proj", "down_proj"),
-    "hf:mistral": ("o_proj", "down_proj"),
-    "hf:qwen2": ("o_proj", "down_proj"),
-    "hf:qwen3": ("o_proj", "down_proj"),
-}
-_DEPTH_SCALED = ("hf:gpt2",)
 
 
 class HFNetwork(nn.Module):
@@ -39,15 +29,16 @@ class HFNetwork(nn.Module):
 
     def _roles(self) -> Roles | None:
         """The roles of the parameters, where the architecture's are known."""
-        if self.shape.family not in _WRITERS:
+        known = known_of(self.shape.family)
+        if not known.writers:
             return None
         head = self.network.get_output_embeddings()
         names = dict(self.named_modules())
         return Roles(
             inputs=tuple(name for name, module in names.items() if isinstance(module, nn.Embedding)),
             outputs=tuple(name for name, module in names.items() if module is head),
-            writers=_WRITERS[self.shape.family],
-            depth_scaled=self.shape.family in _DEPTH_SCALED,
+            writers=known.writers,
+            depth_scaled=known.depth_scaled,
         )
 
     def get_input_embeddings(self) -> nn.Module:

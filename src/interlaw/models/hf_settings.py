@@ -10,7 +10,6 @@ from interlaw.errors import InterlawError, brought_by, one_line
 
 PREFIX = "hf"
 _D_FF_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
-_LOOK_AHEAD = ("cpmant", "xlnet")  # whatever their settings
 
 
 class Names(NamedTuple):
@@ -38,8 +37,6 @@ def names_of(family: str) -> Names:
             f"expected a causal language model of transformers after '{PREFIX}:', such as llama, qwen2, gpt2 or "
             f"gpt_neox, found {name!r}; choose one by its model_type"
         )
-    if name in _LOOK_AHEAD:
-        raise InterlawError(f"{family} sees the tokens that it is to predict, so it cannot be trained; choose another")
     default: Any = None
     try:
         default = CONFIG_MAPPING[name]()

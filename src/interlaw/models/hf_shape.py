@@ -17,11 +17,10 @@ from typing import ClassVar
 from interlaw.errors import InterlawError, one_line
 from interlaw.models.hf_config import config_of, make_network, meta_network
 from interlaw.models.hf_counts import Counts, count, flops_of_a_pair, mean_visible, newton
+from interlaw.models.hf_known import known_of
 from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 from interlaw.plain import Json
-
-STACKABLE = ("llama",)  # architectures whose replicas are tested to end as alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +105,15 @@ def hf_family(name: str) -> type[HFShape]:
 
     Raises:
         MissingExtraError: The library is not installed.
-        InterlawError: It has no causal language model of that name.
+        InterlawError: It has no causal language model of that name, or one that looks ahead.
     """
     family = f"{PREFIX}:{name}"
+    known = known_of(family)
+    if known.looks_ahead:
+        raise InterlawError(f"{family} sees the tokens that it is to predict, so it cannot be trained; choose another")
     names_of(family)
-    own = {"family": family, "stackable": name in STACKABLE, "__module__": __name__, "__doc__": HFShape.__doc__}
-    return type("HFShape", (HFShape,), own)
+    facts = {"family": family, "stackable": known.stackable, "usual_d_ff_ratio": known.d_ff_ratio}
+    return type("HFShape", (HFShape,), {**facts, "__module__": __name__, "__doc__": HFShape.__doc__})
 
 
 TINY = 64  # tokens and positions of the network whose FLOPs are counted: more than the longest of its three lengths

@@ -21,10 +21,6 @@ TOLERANCE = 0.05  # of the budget: 5% of N moves the loss by about DELTA (publis
 NUM_CANDIDATES = 5  # what one looks at; more differ by less than is known
 FAR_OFF = 0.5  # relative: one that misses its budget by as much is no shape of it
 TIED_BELOW = 4e9  # parameters: published models of up to 4B mostly tie their head (Qwen3-4B does, Qwen3-8B does not)
-# Qwen2.5 shares a key-value head between 5 to 8 queries; Llama 3 and most others between 4
-HEADS_PER_KV, OTHER_HEADS_PER_KV = {"qwen2": 8}, 4
-# The default configuration of transformers is none that was trained; Qwen3-0.6B, 1.7B and 8B have an MLP of 3 x width.
-D_FF_RATIO = {"hf:qwen3": 3.0}
 SPLITS = (8, 4, 2)  # devices of a node over which tensors are commonly divided
 KV_HEADS = (2, 4, 8)  # published models have 2 to 8: fewer leave devices idle, more cost cache
 HEAD_DIMS = (64, 128, 96, 80, 112)  # attention kernels are made for 64 and 128, and know the others
@@ -100,7 +96,7 @@ class Dimensions:
             settings["num_kv_heads"] = heads[1]
         if facts.rounds_d_ff:
             settings["d_ff_multiple_of"] = self.step()
-        ratio = D_FF_RATIO.get(self.family) if self.d_ff_ratio is None else self.d_ff_ratio
+        ratio = facts.d_ff_ratio if self.d_ff_ratio is None else self.d_ff_ratio
         if ratio is not None:
             settings["d_ff_ratio"] = ratio
         shape = make_shape(self.family, depth=depth, width=width, **settings)
@@ -150,11 +146,12 @@ class Dimensions:
 
     def _kv_heads(self, heads: int) -> int:
         """Key-value heads of so many heads; 0 where groups do not fit."""
-        if not family_facts(self.family).grouped:
+        facts = family_facts(self.family)
+        if not facts.grouped:
             return heads
         if self.num_kv_heads is not None:
             return self.num_kv_heads if heads % self.num_kv_heads == 0 else 0
-        most = min(self.heads_per_kv or HEADS_PER_KV.get(self.family, OTHER_HEADS_PER_KV), heads)
+        most = min(self.heads_per_kv or facts.heads_per_kv, heads)
         if self.heads_per_kv is None:
             few = SPLITS[0] % self.parallel and self.parallel < SPLITS[0]  # 3, 5, 6 or 7 devices
             usual = (self.parallel, 2 * self.parallel) if few else KV_HEADS
@@ -167,10 +164,12 @@ class Dimensions:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyFacts:
-    """Whether queries may share key-value heads, and d_ff be rounded to multiples; the family's own sizes."""
+    """Whether queries may share key-value heads, and d_ff be rounded to multiples; the family's usual sizes."""
 
     grouped: bool
     rounds_d_ff: bool
+    heads_per_kv: int
+    d_ff_ratio: float | None
     vocab_size: int
     context: int
 
@@ -182,7 +181,8 @@ def family_facts(family: str) -> FamilyFacts:
     Raises:
         InterlawError: No such family, or a mixture of experts.
     """
-    own = {name: each.default for name, each in inspect.signature(require_family(family)).parameters.items()}
+    shape_class = require_family(family)
+    own = {name: each.default for name, each in inspect.signature(shape_class).parameters.items()}
     grouped, vocab_size = "num_kv_heads" in own, own.get("vocab_size", VOCAB_SIZE)
     if family.startswith("hf:"):
         vocab_size = _own_vocabulary(family)
@@ -193,6 +193,8 @@ def family_facts(family: str) -> FamilyFacts:
     return FamilyFacts(
         grouped=grouped,
         rounds_d_ff="d_ff_multiple_of" in own,
+        heads_per_kv=shape_class.usual_heads_per_kv,
+        d_ff_ratio=shape_class.usual_d_ff_ratio,
         vocab_size=vocab_size,
         context=CONTEXT if family.startswith("hf:") else own.get("context", CONTEXT),
     )

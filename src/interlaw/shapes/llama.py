@@ -167,6 +167,7 @@ class Qwen2Shape(LlamaShape):
     """
 
     family: ClassVar[str] = "qwen2"
+    usual_heads_per_kv: ClassVar[int] = 8  # Qwen2.5 shares one between 5 to 8
     d_ff_ratio: float = 16 / 3
     d_ff_multiple_of: int = 128
 

@@ -23,6 +23,8 @@ class Shape(ABC):
         decoder: Whether it is a language model that `recommend` sizes by vocabulary, context and heads.
         suits_hardware: Whether `interlaw shapes` sizes it as `recommend` does, by what suits hardware.
         own_head: Whether `recommend` leaves its head untied unless it is asked to tie it.
+        usual_heads_per_kv: Query heads that published models let share a key-value head; `recommend` takes no more.
+        usual_d_ff_ratio: Hidden units over the width that `recommend` takes; the family's default when None.
         starter: The packaged recipe that `interlaw init` starts from.
         stackable: Whether its networks train together over stacked weights; a test must show that each ends as alone.
         stacked_on_cpu: Parameters of the largest one that trains faster so on a CPU.
@@ -36,6 +38,8 @@ class Shape(ABC):
     decoder: ClassVar[bool] = False
     suits_hardware: ClassVar[bool] = False
     own_head: ClassVar[bool] = False
+    usual_heads_per_kv: ClassVar[int] = 4  # Llama 3 and most others
+    usual_d_ff_ratio: ClassVar[float | None] = None
     starter: ClassVar[str] = "quickstart.toml"
     stackable: ClassVar[bool] = False
     stacked_on_cpu: ClassVar[int] = 0
