@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import typer
 
 from interlaw import published, report
-from interlaw.cli.diff import refuse_two_models
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
@@ -90,6 +89,15 @@ def compare(
     show(comparison, placements)
     if details:
         show_details(comparison)
+
+
+def refuse_two_models(names: list[str]) -> None:
+    """Points to `diff` who asks `compare` for two models."""
+    if names:
+        raise InterlawError(
+            f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "
+            "`interlaw diff A B` compares two models of your own"
+        )
 
 
 def parse_interval(text: str) -> tuple[float, float]:

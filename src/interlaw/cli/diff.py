@@ -62,12 +62,19 @@ def diff(
         return
     if figure is not None:
         raise InterlawError("expected --layers with --figure, found --figure alone; add --layers")
+    _diff((a, b), options, inputs, level=level, as_json=as_json)
+
+
+def _diff(
+    names: tuple[str, str], options: subject.NamedOptions, inputs: Path | None, *, level: float, as_json: bool
+) -> None:
+    """Both models or saved measurements as a whole: a table and one sentence."""
     printed: set[str] = set()  # the text of both is one
     first, second = (
         interaction.load(name)
         if Path(name).suffix == ".json"
         else arguments.measured(interaction.measure, name, inputs=inputs, options=options, printed=printed)[1]
-        for name in (a, b)
+        for name in names
     )
     alike = (first.layer, first.dim) == (second.layer, second.dim)
     differences = interaction.compare(
@@ -190,12 +197,3 @@ def _show(
             (name, *(f"{value:.5g}" for value in values), shown_span(difference.low, difference.high, form=".5g"))
         )
     console.print_rows(("quantity", "A", "B", "A - B", f"{level:.0%} interval"), rows)
-
-
-def refuse_two_models(names: list[str]) -> None:
-    """Points to `diff` who asks `compare` for two models."""
-    if names:
-        raise InterlawError(
-            f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "
-            "`interlaw diff A B` compares two models of your own"
-        )

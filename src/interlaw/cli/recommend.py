@@ -80,7 +80,6 @@ def recommend(
     if pick is not None and export is None:
         raise InterlawError("expected --export DIR with --pick, found none; name the folder, or remove --pick")
     fit = read_fit(law) if law is not None else None
-    plan = recommendation.Plan(device=device, num_devices=devices, utilization=utilization, batch=batch)
     with counting(family):
         result = recommendation.recommend(
             params=params,
@@ -98,7 +97,7 @@ def recommend(
             tied=tied,
             multiple_of=multiple_of,
             parallel=parallel,
-            plan=plan,
+            plan=recommendation.Plan(device=device, num_devices=devices, utilization=utilization, batch=batch),
             tolerance=tolerance,
             num_candidates=num_candidates,
         )
@@ -109,14 +108,19 @@ def recommend(
     written = write_config(result, export, pick=1 if pick is None else pick) if export is not None else None
     if as_json:
         print_json({**result.to_dict(), **({"config": written} if written else {})})
-        return
+    else:
+        show(result, details=details)
+        if written:
+            tell_written(written)
+
+
+def show(result: recommendation.Recommendation, *, details: bool) -> None:
+    """Prints the answer, its notes and, where asked for, the evidence."""
     console = make_console(stderr=False)
     for line in (*result.answer(), *result.notes()):
         console.print(line)
     if details:
         show_evidence(result)
-    if written:
-        tell_written(written)
 
 
 def draw(result: recommendation.Recommendation, figure: Path, *, measured: bool) -> None:

@@ -74,42 +74,23 @@ def sweep(
     """
     sweeps.require_loggers(log or [])
     ray = sweeps.parse_resources(resources_per_trial, address=address, num_devices=devices_per_trial)
-    device = device or (("cuda" if ray.num_gpus else "cpu") if executor == "ray" else machine.default_device())
-    limit = None if memory_limit is None else parse_size(memory_limit)
-    conditions = sweeps.Conditions(device=device, memory_limit=limit, compiled=compiled, in_flight=in_flight)
-    sweeps.require_supported(conditions, executor=executor, ray=ray)
-    if executor != "ray":
-        machine.require_device(device)
-    elif ray.num_gpus and device == "cpu":
-        asked = resources_per_trial
-        raise InterlawError(f"expected a device of the GPUs asked for with {asked!r}, found cpu; add --device cuda")
-    parsed, text = sweeps.read_recipe(recipe)
-    note_text_elsewhere(parsed, recipe.parent)
-    if limit is not None:
-        sweeps.require_smallest_fits(sweeps.plan_trials(parsed, folder=recipe.parent), limit_bytes=limit)
+    conditions = sweeps.Conditions(
+        device=device or usual_device(executor, ray),
+        memory_limit=None if memory_limit is None else parse_size(memory_limit),
+        compiled=compiled,
+        in_flight=in_flight,
+    )
+    require_conditions(conditions, executor=executor, ray=ray, resources=resources_per_trial)
+    parsed, text = checked_recipe(recipe, memory_limit=conditions.memory_limit)
     if dry_run:
         _, trials, ended = sweeps.plan_run(parsed, out=out, folder=recipe.parent)
-        show_plan(trials, ended, device=device, as_json=as_json)
+        show_plan(trials, ended, device=conditions.device, as_json=as_json)
         return
-
     if retry is not None:
         forget_failures(runs.open_run(out))
     plan = partial(sweeps.prepare_run, parsed, text, out=out, folder=recipe.parent)
-    run_missing = partial(
-        sweeps.run_trials,
-        executor=executor,
-        num_workers=workers,
-        conditions=conditions,
-        ray=ray,
-    )
-    outcome = drive(plan, run_missing, log=log or [])
-    if as_json:
-        print_json(outcome)
-    require_success(outcome, out)
-    if not as_json:
-        own, is_whole = own_name(), outcome.done == outcome.planned
-        goal = f"{own} fit {out}" if is_whole else f"another process runs the others; {own} status {out}"
-        make_console().print(f"{outcome.done} of {outcome.planned} done; next: {goal}")
+    run_missing = partial(sweeps.run_trials, executor=executor, num_workers=workers, conditions=conditions, ray=ray)
+    conclude(drive(plan, run_missing, log=log or []), out, as_json=as_json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +114,33 @@ class Outcome:
     run_dir: str
 
 
+def usual_device(executor: sweeps.Executor, ray: sweeps.RayOptions) -> str:
+    """Where trials train unless a device is named: on what a Ray cluster gives them, or on the best of this machine."""
+    if executor == "ray":
+        return "cuda" if ray.num_gpus else "cpu"
+    return machine.default_device()
+
+
+def require_conditions(
+    conditions: sweeps.Conditions, *, executor: sweeps.Executor, ray: sweeps.RayOptions, resources: str
+) -> None:
+    """Refuses conditions that the executor cannot meet, or a device that is not there."""
+    sweeps.require_supported(conditions, executor=executor, ray=ray)
+    if executor != "ray":
+        machine.require_device(conditions.device)
+    elif ray.num_gpus and conditions.device == "cpu":
+        raise InterlawError(f"expected a device of the GPUs asked for with {resources!r}, found cpu; add --device cuda")
+
+
+def checked_recipe(place: Path, *, memory_limit: int | None) -> tuple[sweeps.Recipe, str]:
+    """A recipe and its text; says which data lies elsewhere, and refuses one whose least trial needs more memory."""
+    recipe, text = sweeps.read_recipe(place)
+    note_text_elsewhere(recipe, place.parent)
+    if memory_limit is not None:
+        sweeps.require_smallest_fits(sweeps.plan_trials(recipe, folder=place.parent), limit_bytes=memory_limit)
+    return recipe, text
+
+
 def note_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
     """Names the text that a recipe reads from outside its own folder: whoever wrote it may be somebody else."""
     corpus = getattr(recipe.task, "corpus", tasks.EMBEDDED)
@@ -141,6 +149,17 @@ def note_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
     place = (folder / corpus).resolve()
     if not place.is_relative_to(folder.resolve()):
         make_console().print(f"the recipe's text lies outside its folder: reading {place}")
+
+
+def conclude(outcome: Outcome, out: str, *, as_json: bool) -> None:
+    """Prints how a sweep ended and what comes next; raises WorkFailedError where trials did not end well."""
+    if as_json:
+        print_json(outcome)
+    require_success(outcome, out)
+    if not as_json:
+        own, is_whole = own_name(), outcome.done == outcome.planned
+        goal = f"{own} fit {out}" if is_whole else f"another process runs the others; {own} status {out}"
+        make_console().print(f"{outcome.done} of {outcome.planned} done; next: {goal}")
 
 
 def require_success(outcome: Outcome, out: str) -> None:
