@@ -164,7 +164,7 @@ def test_families_whose_networks_are_made_say_so_while_they_are_counted(monkeypa
 
 def test_an_interval_far_from_all_that_was_measured_keeps_its_digits() -> None:
     """Three decimals would print the lower end as 0.000."""
-    low, high = re.search(r"\(90%: (\S+) to\s+([\d.]+)\)", run("--params", "10T")).groups()
+    low, high = re.search(r"\(90%: (\S+)\s+to\s+([\d.]+)\)", run("--params", "10T")).groups()
     assert 0 < float(low) < 0.001 < 1 < float(high)
 
 
