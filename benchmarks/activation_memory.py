@@ -16,13 +16,16 @@ from interlaw.shapes import LlamaShape
 VOCAB = 8192  # small beside the widths: logits must not hide the layers
 # depth, width: 19M to 28M parameters in layers, ratios that differ twentyfold
 SHAPES = {f"{depth} x {width}": (depth, width) for depth, width in ((4, 768), (8, 512), (24, 256))}
+CONTEXT = 2048  # above the lengths that are run
 LENGTHS = (512, 1536)  # tokens; the fixed part of memory falls out of their difference
 FLOAT_BYTES = 4  # what a CPU trains in
 
 
 def shape_of(name: str) -> LlamaShape:
     depth, width = SHAPES[name]
-    return LlamaShape(depth=depth, width=width, head_dim=64, num_kv_heads=2, vocab_size=VOCAB, context=2048, tied=True)
+    return LlamaShape(
+        depth=depth, width=width, head_dim=64, num_kv_heads=2, vocab_size=VOCAB, context=CONTEXT, tied=True
+    )
 
 
 def peak_bytes(name: str, length: int) -> int:

@@ -18,7 +18,10 @@ from interlaw.runs import Record, RunFolder, TrialSpec, load_table, provenance
 from interlaw.sweep import Event, prepare_run, read_recipe, run_status, run_trials
 from interlaw.sweep.trial import Attempt
 
-TRIALS = 1000  # of a large sweep
+DEPTHS, SEEDS = 10, 100
+TRIALS = DEPTHS * SEEDS  # of a large sweep
+WARM_UP = 100  # trials after which the driver has loaded what it needs: it grows with trials from then on
+PLAIN_TRIALS, PLAIN_BYTES = 100, 6000  # whose files are written alone; a record or a curve is about as large
 # any numbers: what is timed is how they are written and read
 ESTIMATE = {"value": 0.25, "stderr": 0.01, "low": 0.23, "high": 0.27}
 QUANTITIES = ("energy", "diagonal_energy", "aofe", "aofe_ratio", "aofe_scale_free", "trace", "participation_ratio")
@@ -29,7 +32,7 @@ def run() -> list[Row]:
     """Seconds against a target of one second; the cost of a trial against reading and writing its files alone."""
     with tempfile.TemporaryDirectory() as scratch:
         path = write_recipe(
-            Path(scratch), top={"depths": "1-10", "seeds": list(range(TRIALS // 10))}, budget={"amounts": ["90k"]}
+            Path(scratch), top={"depths": f"1-{DEPTHS}", "seeds": list(range(SEEDS))}, budget={"amounts": ["90k"]}
         )
         recipe, text = read_recipe(path)
         out = path.parent / "run"
@@ -71,13 +74,13 @@ def _seconds(work: Callable[[], object], *, repeats: int = 3) -> float:
 
 
 def _drive(folder: RunFolder, trials: list[TrialSpec]) -> tuple[float, float]:
-    """Seconds, and mebibytes that the process grew by, over trials that train nothing; the first hundred warm up."""
+    """Seconds of trials that train nothing, and mebibytes that the process grew by after the first of them."""
     ended = [0]
     warm = [0]
 
     def listen(event: Event) -> None:
         ended[0] += event.kind == "ended"
-        if event.kind == "ended" and ended[0] == TRIALS // 10:
+        if event.kind == "ended" and ended[0] == WARM_UP:
             gc.collect()
             warm[0] = psutil.Process().memory_info().rss
 
@@ -112,12 +115,12 @@ def _nothing(attempt: Attempt, slicing: object) -> Record:
 
 def _files_alone(scratch: Path) -> float:
     """Seconds to write and flush the two files of a trial, with plain calls."""
-    content = b"x" * 6000
+    content = b"x" * PLAIN_BYTES
     started = time.perf_counter()
-    for index in range(TRIALS // 10):
+    for index in range(PLAIN_TRIALS):
         for name in ("record.json", "curve.csv"):
             write_atomically(scratch / "plain" / str(index) / name, content)
-    return (time.perf_counter() - started) / (TRIALS // 10)
+    return (time.perf_counter() - started) / PLAIN_TRIALS
 
 
 def _resume(prepare: Callable[[], tuple[RunFolder, list[TrialSpec]]]) -> None:

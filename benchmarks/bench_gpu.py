@@ -29,15 +29,15 @@ from interlaw.training import Precision, Replica, TrainSettings, TrainState, tra
 SWEEP = """
 name = "packed"
 depths = "{depths}"
-seeds = [0, 1, 2]
+seeds = {seeds}
 [shape]
 context = {context}
 head_dim = {head_dim}
 [budget]
 amounts = ["{params}"]
 [training]
-learning_rate = 1e-3
-batch_size = 32
+learning_rate = {rate}
+batch_size = {batch_size}
 steps = {steps}
 precision = "{precision}"
 evaluations = 1
@@ -49,19 +49,20 @@ views = []
 # the published sweep (recipe gpt-budgets-paper) up to 3M: 12 depths a budget
 BYTES_A_PARAMETER, DEPTHS_A_BUDGET = 90, 12
 BUDGETS = ("300k", "600k", "1M", "1.3M", "1.6M", "2M", "2.3M", "2.7M", "3M")
+RATE = 1e-3  # it does not change the time
+SEEDS = 3  # of each shape: the fewest that show how much they differ
+BATCH = 32  # sequences of the small networks, as in recipe gpt-depth-paper
+WARM_UP = 5  # steps of a plain loop that allocate
+PLAIN_PART = 8  # sequences of the Llama that a plain pass takes at a time: half a gigabyte of logits
+STACKED = f"steps of {SEEDS} seeds stacked in a graph, against plain eager ones"
 NONE_AT_HAND = "skipped: no CUDA device"
 
 
 def run(device: str = "cuda") -> Iterator[Row]:
     """All rows."""
     makers: dict[str, Callable[[str], Row]] = {
-        "GPU: 12 shapes x 3 seeds of 1M together, against a plain eager loop": packed,
-        **{
-            f"GPU: a 1M GPT of depth {depth}, steps of 3 seeds stacked in a graph, against plain eager ones": partial(
-                stacked, depth=depth
-            )
-            for depth in (2, 6, 12)
-        },
+        f"GPU: 12 shapes x {SEEDS} seeds of 1M together, against a plain eager loop": packed,
+        **{f"GPU: a 1M GPT of depth {depth}, {STACKED}": partial(stacked, depth=depth) for depth in (2, 6, 12)},
         "GPU: GPT of 10M, model FLOP/s over a bfloat16 product": lambda where: share(
             where, "10M", depth=8, target=".35"
         ),
@@ -89,9 +90,16 @@ def packed(
     plain_steps: int = 60,
 ) -> Row:
     """Tokens a second of a sweep, starts included, and of a plain loop over its shapes, one after another."""
-    precision = "bfloat16"
     text = SWEEP.format(
-        params=params, depths=depths, context=context, head_dim=head_dim, steps=steps, precision=precision
+        params=params,
+        depths=depths,
+        seeds=list(range(SEEDS)),
+        context=context,
+        head_dim=head_dim,
+        rate=RATE,
+        batch_size=BATCH,
+        steps=steps,
+        precision="bfloat16",
     )
     with tempfile.TemporaryDirectory() as folder:
         recipe = parse_recipe(text, source="benchmark")
@@ -101,22 +109,22 @@ def packed(
         together = sum(trial.record().units for trial in planned.trials()) / (time.perf_counter() - started)  # type: ignore[union-attr]
     shapes = {trial.make_shape().depth: trial.make_shape() for trial in trials}
     seconds = sum(plain_seconds(shape, device, steps=plain_steps) for shape in shapes.values())  # type: ignore[arg-type]
-    plain = len(shapes) * plain_steps * 32 * context / seconds
+    plain = len(shapes) * plain_steps * BATCH * context / seconds
     return Row(name="", unit="tokens/s", ours=together, baseline=plain, target=">= 10")
 
 
-def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int = 32) -> float:
+def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int = BATCH) -> float:
     """An eager loop as one writes it: it reads every loss; the first steps are not counted."""
     task = TextTask(open_corpus(), context=shape.context, device=device)
     model = build_model(shape, device=device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     started = time.perf_counter()
-    for step in range(-5, steps):
+    for step in range(-WARM_UP, steps):
         if step == 0:
             started = time.perf_counter()
         optimizer.zero_grad()
         with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
-            loss = task.loss(model, task.batch(seed=0, step=step + 5, size=batch_size))
+            loss = task.loss(model, task.batch(seed=0, step=step + WARM_UP, size=batch_size))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -131,7 +139,7 @@ def stacked(
     params: str = "1M",
     context: int = 256,
     head_dim: int = 32,
-    batch_size: int = 32,
+    batch_size: int = BATCH,
     steps: int = 300,
     plain_steps: int = 20,
 ) -> Row:
@@ -149,12 +157,12 @@ def stacked(
                 settings=settings.model_copy(update={"seed": seed}),
                 report=None if seed else pace.note,
             )
-            for seed in range(3)
+            for seed in range(SEEDS)
         ],
         task,
     )
     plain = plain_seconds(shape, device, steps=plain_steps, batch_size=batch_size) / plain_steps  # type: ignore[arg-type]
-    ours = pace.seconds / 3
+    ours = pace.seconds / SEEDS
     return Row(name="", unit="ms", ours=1e3 * ours, baseline=1e3 * plain, ratio=plain / ours, target="-")
 
 
@@ -181,7 +189,7 @@ def settings_of(*, steps: int, batch_size: int, precision: Precision) -> TrainSe
     return TrainSettings(
         steps=steps,
         batch_size=batch_size,
-        learning_rate=1e-3,
+        learning_rate=RATE,
         evaluations=3,
         evaluation_samples=1,
         test_samples=1,
@@ -281,7 +289,7 @@ def measured(
     ids = torch.randint(vocab_size, (samples, context + 1), generator=torch.Generator().manual_seed(0)).to(device)
 
     def plain() -> None:
-        for part in ids.split(8):
+        for part in ids.split(PLAIN_PART):
             nn.functional.cross_entropy(model(part[:, :-1]).flatten(0, 1), part[:, 1:].flatten()).backward()
         model.zero_grad()
 

@@ -21,6 +21,9 @@ PAPER_SEQUENCES, PAPER_PROBES = (256, 512), (1, 4, 64)  # 512 and 64 are the pap
 POOL, SEEDS = 2048, 4  # sequences that all procedures see, and repeats of the probes
 REFERENCE = 20_000  # sequences: the error of the reference is a third of that of the pool
 QUANTITIES = ("aofe_ratio", "aofe")
+SEQUENCES, LAYER_SEQUENCES = 512, 64  # of the loss view: a second or two; by layer, each layer is measured apart too
+PLAIN_PART = 64  # sequences that a plain pass takes at a time
+TIMES, FEW_TIMES = 5, 2  # the fastest counts: what else the machine does only adds; of what takes seconds, fewer
 
 
 def run(*, reference: int = REFERENCE) -> Iterator[Row]:
@@ -94,19 +97,19 @@ def grams_of_matrices(matrices: Tensor) -> Grams:
 def loss() -> Row:
     """The loss view, intervals included, against forward and backward over the same batches."""
     model = trained_gpt()
-    ids = sequences(512, CONTEXT + 1, seed=3)
+    ids = sequences(SEQUENCES, CONTEXT + 1, seed=3)
 
     def plain() -> None:
         for parameter in model.parameters():
             parameter.requires_grad_(True)
-        for x in ids.split(64):
+        for x in ids.split(PLAIN_PART):
             logits = model(x[:, :-1])
             torch.nn.functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten()).backward()
         model.zero_grad()
 
     ours, baseline = (best_of(work) for work in (lambda: measure(model, ids, view="loss"), plain))
     return Row(
-        name="loss view, 512 sequences, against forward + backward",
+        name=f"loss view, {SEQUENCES} sequences, against forward + backward",
         ours=ours,
         baseline=baseline,
         unit="s",
@@ -116,11 +119,11 @@ def loss() -> Row:
 
 def layers() -> Row:
     """Every linear layer from the same passes, against one measurement a layer; the loss view of the trained GPT."""
-    model, ids = trained_gpt(), sequences(64, CONTEXT + 1, seed=3)
+    model, ids = trained_gpt(), sequences(LAYER_SEQUENCES, CONTEXT + 1, seed=3)
     names = [layer.name for layer in measure_layers(model, ids, view="loss") if layer.kind == "Linear"]
-    ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), repeats=2)
-    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=2)
-    label = f"{len(names)} linear layers, loss view, 64 sequences, against one measurement a layer"
+    ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), repeats=FEW_TIMES)
+    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=FEW_TIMES)
+    label = f"{len(names)} linear layers, loss view, {LAYER_SEQUENCES} sequences, against one measurement a layer"
     return Row(name=label, ours=ours, baseline=apart, unit="s", target="below 1")
 
 
@@ -158,7 +161,7 @@ def frobenius() -> list[Row]:
     ]
 
 
-def best_of(work: Callable[[], object], repeats: int = 5) -> float:
+def best_of(work: Callable[[], object], repeats: int = TIMES) -> float:
     """Least processor time of a few runs."""
     took = []
     for _ in range(repeats):

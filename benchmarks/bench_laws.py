@@ -12,6 +12,9 @@ from interlaw.laws import fit_law
 from interlaw.laws.forms import features_of, joint
 from interlaw.laws.solve import solve
 
+# budgets, shapes, seeds: of a usual sweep, and 10,000 runs with many seeds or many shapes
+TABLES = ((5, 8, 2), (20, 25, 20), (20, 500, 1))
+REFITTED = (10, 10)  # budgets and shapes of the table that the bootstrap draws from
 NUM_DRAWS = 200  # a loop over SciPy takes seconds for so many
 
 
@@ -40,8 +43,8 @@ def table(num_budgets: int, num_shapes: int, *, num_seeds: int) -> dict[str, np.
 
 
 def bootstrap_seconds() -> tuple[float, float]:
-    """Processor seconds for 200 weighted refits of the joint law to 100 shapes: batched, and one SciPy call a draw."""
-    runs = table(10, 10, num_seeds=1)
+    """Processor seconds for weighted refits of the joint law to 100 shapes: batched, and one SciPy call a draw."""
+    runs = table(*REFITTED, num_seeds=1)
     features, loss = features_of(params=runs["params"], depth=runs["depth"], width=runs["width"]), runs["loss"]
     form = joint(features)
     solution = solve(form, features, loss=loss)
@@ -64,7 +67,7 @@ def bootstrap_seconds() -> tuple[float, float]:
 def run() -> list[Row]:
     """Rows for the table of benchmarks."""
     rows = []
-    for shape in ((5, 8, 2), (20, 25, 20), (20, 500, 1)):
+    for shape in TABLES:
         runs = table(*shape[:2], num_seeds=shape[2])
         begin = time.process_time()
         fit_law(runs)

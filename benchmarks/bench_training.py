@@ -24,7 +24,7 @@ from interlaw.interaction import measure
 from interlaw.machine import num_cores
 from interlaw.models import GPT, build_model
 from interlaw.runs import MeasureSpec
-from interlaw.shapes import GPTShape, match_shapes
+from interlaw.shapes import CHINCHILLA_TOKENS_PER_PARAM, GPTShape, match_shapes
 from interlaw.sweep import MeasurePart, Recipe, TrainingPart, packaged_recipe, parse_recipe, prepare_run, run_trials
 from interlaw.tasks import TextTask, open_corpus
 from interlaw.training import TrainSettings, TrainState, evaluate, footprint, train
@@ -35,10 +35,15 @@ SMALL_STEPS, STEPS = 40, 5  # of a GPT 5x120 one step takes seconds
 TRAINER_STEPS = 10  # more: its start counts
 LONG_SECONDS = 5.0  # what takes so long is not timed twice
 MOST_TIMED = 64  # samples that are judged or measured; the time of more is in proportion
-# a shape of the packaged recipe fair.toml
+RATE = 1e-3  # it does not change the time
+# as small as the published byte models, with their heads; and one whose products suit the processor
+WIDE = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
+SQUARE = GPTShape(depth=5, width=128, vocab_size=256, context=256, head_dim=32)
+BATCH = 16  # of both, as in recipe gpt-budgets-tiny
+# a shape of the packaged recipe fair.toml, with its batch, and its 10 tokens for each of 25,000 parameters
 FAIR = GPTShape(depth=8, width=16, vocab_size=256, context=64, head_dim=4)
-# Hoffmann et al.'s 20 tokens a parameter; the rate does not change the time
-PLAIN = TrainingPart(learning_rate=1e-3, tokens_per_param=20)
+FAIR_BATCH, FAIR_TOKENS = 4, 10 * 25_000
+PLAIN = TrainingPart(learning_rate=RATE, tokens_per_param=CHINCHILLA_TOKENS_PER_PARAM)
 SWEEP = """
 name = "orchestration"
 depths = [2, 4]
@@ -88,7 +93,7 @@ def plain_tokens_per_second(shape: GPTShape, task: TextTask, *, batch_size: int,
     model = GPT(shape)
     for block in model.blocks:
         block.attention.forward = explicit_attention.__get__(block.attention)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=False, foreach=False)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, fused=False, foreach=False)
     loader = iter(DataLoader(Windows(task.corpus.tokens("train"), shape.context), batch_size=batch_size, shuffle=True))
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
@@ -113,7 +118,7 @@ def our_tokens_per_second(shape: GPTShape, task: TextTask, *, batch_size: int, s
     settings = TrainSettings(
         steps=WARM_UP + steps + 1,
         batch_size=batch_size,
-        learning_rate=1e-3,
+        learning_rate=RATE,
         evaluations=1,
         evaluation_samples=1,
         test_samples=1,
@@ -210,7 +215,7 @@ def trainer_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: 
             output_dir=folder,
             max_steps=steps,
             per_device_train_batch_size=batch_size,
-            learning_rate=1e-3,
+            learning_rate=RATE,
             lr_scheduler_type="cosine",
             logging_strategy="no",
             save_strategy="no",
@@ -227,7 +232,7 @@ def our_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int)
     """The same steps through the package's loop, from nothing to the last step."""
     started = time.process_time()
     settings = TrainSettings(
-        steps=steps, batch_size=batch_size, learning_rate=1e-3, evaluations=1, evaluation_samples=1, test_samples=1
+        steps=steps, batch_size=batch_size, learning_rate=RATE, evaluations=1, evaluation_samples=1, test_samples=1
     )
     train(build_model(shape), task, settings=settings)
     return time.process_time() - started
@@ -273,7 +278,7 @@ def side_costs(
     model = build_model(shape)
     training = tokens / our_tokens_per_second(shape, task, batch_size=batch_size, steps=steps)
     trained_samples = round(tokens / shape.context)
-    settings = TrainSettings(steps=1, batch_size=batch_size, learning_rate=1e-3)
+    settings = TrainSettings(steps=1, batch_size=batch_size, learning_rate=RATE)
     at_once = footprint(model, task, settings=settings).evaluation_batch(batch_size)
 
     def judge(split: str, samples: int) -> float:
@@ -285,7 +290,7 @@ def side_costs(
         inputs = task.probes(num_samples=few, with_targets=view.view == "loss")
         return view.samples / few * timed(lambda: measure(model, inputs, view=view.view))
 
-    judged = part.settings(steps=trained_samples // part.batch_size, learning_rate=1e-3)
+    judged = part.settings(steps=trained_samples // part.batch_size, learning_rate=RATE)
     evaluating = part.evaluations * judge("validation", judged.evaluation_samples) + judge("test", judged.test_samples)
     measuring = sum(look(view) for view in MeasurePart().specs(trained_samples=trained_samples))
     return [
@@ -331,16 +336,16 @@ def run() -> Iterator[Row]:
 def _on_one_thread() -> Iterator[Row]:
     largest, batch_size = largest_of_quickstart()
     quickstart = quickstart_recipe().training
-    wide = GPTShape(depth=5, width=120, vocab_size=256, context=256, head_dim=4)
-    square = GPTShape(depth=5, width=128, vocab_size=256, context=256, head_dim=32)
     name = f"training, quickstart's largest GPT {largest.depth}x{largest.width}"
     yield compare(name, largest, batch_size=batch_size, target="-", steps=SMALL_STEPS)
     label = "training, GPT 5x120, context 256, batch 16, head_dim 4"
-    yield compare(label, wide, batch_size=16, target=">= 3.5")
-    yield utilisation(square, 16, target=">= 0.5, aim 0.65")
-    yield against_trainer(square, 16, target=">= 1.3")
+    yield compare(label, WIDE, batch_size=BATCH, target=">= 3.5")
+    yield utilisation(SQUARE, BATCH, target=">= 0.5, aim 0.65")
+    yield against_trainer(SQUARE, BATCH, target=">= 1.3")
     tokens = largest.params * (quickstart.tokens_per_param or 0)
     yield from side_costs("quickstart", largest, batch_size=batch_size, tokens=tokens, part=quickstart)
     label = "GPT 5x120, 20 tokens a parameter"
-    yield from side_costs(label, wide, batch_size=16, tokens=20 * wide.params, part=PLAIN, steps=STEPS)
-    yield from side_costs("GPT 8x16 of the fair sweep", FAIR, batch_size=4, tokens=10 * 25_000, part=PLAIN)
+    yield from side_costs(
+        label, WIDE, batch_size=BATCH, tokens=CHINCHILLA_TOKENS_PER_PARAM * WIDE.params, part=PLAIN, steps=STEPS
+    )
+    yield from side_costs("GPT 8x16 of the fair sweep", FAIR, batch_size=FAIR_BATCH, tokens=FAIR_TOKENS, part=PLAIN)

@@ -20,6 +20,7 @@ from torch import Tensor
 from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, root, tokens
 from interlaw.interaction import bootstrap, energies, grams_of, haar_null, jackknife
 from interlaw.interaction.grams import (
+    LEVEL,
     fourth_moment,
     heavy_shift,
     spread_over_bases,
@@ -32,6 +33,8 @@ WINDOWS = 16  # of a document
 SHARED = 0.5  # of the variance of a window's direction
 RARE, HEAVY = 0.03, 10.0  # share of clusters with a direction of their own, and their energy over that of the others
 AT_ONCE = 500  # trials in memory
+TRIALS = 400  # a share of 5% then has the Monte Carlo error 1.1 points
+REPLICATES = 199  # of a bootstrap: with one more, 2.5% of them is a whole number
 
 Population = tuple[Tensor, Callable[[int, torch.Generator], Tensor]]
 
@@ -77,7 +80,7 @@ def called_special(dim: int, decay: float, *, samples: int, trials: int, seed: i
         m2 = energy * (1 - one["participation_ratio"].value / dim)
         quarters = [(part @ part.mT).mean(0) for part in (V[start::4] for start in range(4))]
         spread = spread_over_bases(energy=energy, m2=m2, m4=fourth_moment(quarters), dim=dim)
-        wide = widened(one["excess_ratio"], spread, level=0.95)
+        wide = widened(one["excess_ratio"], spread, level=LEVEL)
         hits["clusters"] += not one["excess_ratio"].low <= 0 <= one["excess_ratio"].high
         hits["with bases"] += not wide.low <= 0 <= wide.high
     return {name: count / trials for name, count in hits.items()}
@@ -100,7 +103,7 @@ def covered_with_documents(*, documents: int, trials: int, dim: int = 16, seed: 
         for name, one in (
             ("windows", jackknife(grams_of(V), null=haar_null)),
             ("documents", jackknife(grouped, null=haar_null)),
-            ("documents, bootstrap-t", bootstrap(grouped, null=haar_null, replicates=199)),
+            ("documents, bootstrap-t", bootstrap(grouped, null=haar_null, replicates=REPLICATES)),
         ):
             hits[name] += one["aofe_ratio"].low <= truth <= one["aofe_ratio"].high
     return {name: count / trials for name, count in hits.items()}
@@ -144,16 +147,15 @@ def shown(share: float, trials: int) -> str:
 
 def main() -> None:
     """Prints the tables."""
-    trials = 400
     for dim, decay, samples in ((16, 0.5, 64), (64, 0.5, 128), (64, 1.0, 128), (64, 1.0, 512)):
-        shares = called_special(dim, decay, samples=samples, trials=trials)
+        shares = called_special(dim, decay, samples=samples, trials=TRIALS)
         print(
             f"D {dim}, decay {decay}, N {samples}: random basis called special",
-            {k: shown(v, trials) for k, v in shares.items()},
+            {k: shown(v, TRIALS) for k, v in shares.items()},
         )
     for documents in (8, 16, 32):
-        shares = covered_with_documents(documents=documents, trials=trials)
-        print(f"{documents} documents of {WINDOWS}: ratio covered", {k: shown(v, trials) for k, v in shares.items()})
+        shares = covered_with_documents(documents=documents, trials=TRIALS)
+        print(f"{documents} documents of {WINDOWS}: ratio covered", {k: shown(v, TRIALS) for k, v in shares.items()})
     few_and_heavy()
 
 

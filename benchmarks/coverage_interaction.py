@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 
 from interlaw.interaction import Estimate, Grams, bootstrap, energies, haar_null
-from interlaw.interaction.grams import leave_one_out, unbiased
+from interlaw.interaction.grams import LEVEL, leave_one_out, unbiased
 from interlaw.interaction.scales import interval, student_quantile
 
 DIM = 16  # coordinates: small, so that a thousand trials take seconds
-TRIALS, BOOTSTRAP_TRIALS, AT_ONCE = 4000, 500, 250
+TRIALS, BOOTSTRAP_TRIALS = 4000, 500  # a share of 95% then has the Monte Carlo error .3 points, and 1 point
+AT_ONCE = 250  # trials in memory
+REPLICATES = 599  # of a bootstrap: with one more, 2.5% of them is a whole number
+TOKENS, SHARED = 32, 0.5  # of a sequence; the part of their variance that they share
 QUANTITIES = ("aofe_ratio", "aofe", "aofe_scale_free", "mean_cos2", "excess_ratio")
 Draw = Callable[[int, torch.Generator], Tensor]
 Ends = dict[str, tuple[Tensor, Tensor]]
@@ -50,8 +53,8 @@ def tokens() -> tuple[Tensor, Draw]:
 
     def draw(n: int, g: torch.Generator) -> Tensor:
         shared = torch.randn(n, DIM, 1, generator=g, dtype=torch.float64)
-        own = torch.randn(n, DIM, 32, generator=g, dtype=torch.float64)
-        return L @ (0.5**0.5 * shared + 0.5**0.5 * own) / 32**0.5
+        own = torch.randn(n, DIM, TOKENS, generator=g, dtype=torch.float64)
+        return L @ (SHARED**0.5 * shared + (1 - SHARED) ** 0.5 * own) / TOKENS**0.5
 
     return L @ L.T, draw
 
@@ -73,7 +76,7 @@ POPULATIONS: dict[str, tuple[tuple[Tensor, Draw], int]] = {
     "Gaussian, slow decay, N 128": (gaussian(root(0.5)), 128),
     "Gaussian, fast decay, N 64": (gaussian(root(1.0)), 64),
     "Gaussian, fast decay, N 128": (gaussian(root(1.0)), 128),
-    "32 dependent tokens, N 64": (tokens(), 64),
+    f"{TOKENS} dependent tokens, N 64": (tokens(), 64),
     "identity, N 128": (gaussian(torch.eye(DIM, dtype=torch.float64)), 128),
     "diagonal, N 64": (gaussian(near_diagonal(0.0)), 64),
     "diagonal, N 128": (gaussian(near_diagonal(0.0)), 128),
@@ -129,7 +132,7 @@ def own_jackknife(samples: Tensor) -> Ends:
 
 def with_reaches(samples: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     values, errors = torch.vmap(jackknifed)(samples)
-    quantile = student_quantile(0.975, degrees=samples.shape[1] - 1)
+    quantile = student_quantile((1 + LEVEL) / 2, degrees=samples.shape[1] - 1)
     return values, {name: quantile * error for name, error in errors.items()}
 
 
@@ -138,7 +141,7 @@ def by_bootstrap(studentized: bool) -> Callable[[Tensor], Ends]:
 
     def ends(samples: Tensor) -> Ends:
         estimates: list[dict[str, Estimate]] = [
-            bootstrap(grams_of_few(V), null=haar_null, studentized=studentized, replicates=599) for V in samples
+            bootstrap(grams_of_few(V), null=haar_null, studentized=studentized, replicates=REPLICATES) for V in samples
         ]
         return {
             name: (

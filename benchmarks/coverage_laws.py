@@ -23,10 +23,9 @@ from interlaw.laws.surface import surface_optima
 from interlaw.laws.table import read_runs
 
 Array = NDArray[np.float64]
-CONFIDENCE = 0.9  # the default of `fit_law`
+CONFIDENCE, DRAWS = Settings.confidence, 300  # fewer draws than by default
 RATE_COST = 0.01  # of a rate off by a factor e: the best rate falls with the root of the depth
-# the defaults of `fit_law` with fewer draws: levels then scatter by what the printed errors say
-SETTINGS = Settings(delta=0.01, confidence=CONFIDENCE, window=0.1, num_bootstrap=300, num_permutations=100)
+SETTINGS = Settings(num_bootstrap=DRAWS, num_permutations=100)  # nothing here is permuted: 100 is the least
 STATUS_DRAWS, COVERAGE_DRAWS = 400, 200  # errors of shares of at most 0.025 and 0.035
 STATUSES = ("optimum", "open", "edge", "flat")
 
@@ -205,7 +204,7 @@ def coverage(name: str, *, noise: float, draws: int) -> dict[str, tuple[float, i
         stability = judge_stability(budgets, confidence=CONFIDENCE)
         if stability.low is not None:
             held["gamma, over optima"].append(_holds(stability.low, stability.high, truth=gamma))
-        law = fit_joint_law(shapes, budgets, confidence=CONFIDENCE, num_bootstrap=300, rng=rng, compare=False)
+        law = fit_joint_law(shapes, budgets, confidence=CONFIDENCE, num_bootstrap=DRAWS, rng=rng, compare=False)
         if law is not None and law.status == "optimum":
             joint = law.parameters["gamma"]
             held["gamma, jointly"].append(_holds(joint.low, joint.high, truth=gamma))
@@ -236,7 +235,7 @@ def surface_coverage(curve: str, *, noise: float, draws: int) -> tuple[Counter[s
     for draw in range(draws):
         loss = mean * np.exp(noise * np.random.default_rng(draw).normal(size=len(mean)))
         columns = {"params": params, "depth": depth, "width": width, "loss": loss}
-        (star,) = surface_optima(columns, sizes=[SURFACE_SIZE], num_bootstrap=300, seed=draw)
+        (star,) = surface_optima(columns, sizes=[SURFACE_SIZE], num_bootstrap=DRAWS, seed=draw)
         statuses[star.status] += 1
         if star.status in ("optimum", "open"):
             held.append(_holds(star.low, star.high, truth=SURFACE_BEST))

@@ -13,11 +13,12 @@ import torch
 
 from interlaw.recommendation import Dimensions, believe, equal_budget_shapes
 from interlaw.recommendation.timing import _decode, build
-from interlaw.shapes import Budget
+from interlaw.shapes import Budget, LlamaShape
 
 # the widths at which some depth meets the budget within 2.2%
 PARAMS, WIDTHS = 60_000_000, (960, 640, 512, 384, 256)
-PROMPT, DECODED, ROUNDS = 64, 16, 12
+PROMPT, DECODED = 64, 16  # tokens: a short question, and enough decoded for a mean
+ROUNDS = 12  # the fastest counts: what else the machine does only adds
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     belief = believe(PARAMS)
     networks = [build(shape, device=torch.device("cpu"), dtype=torch.float32)[0].eval() for shape in shapes]
     least = [{0: math.inf, DECODED: math.inf} for _ in shapes]
-    tokens = torch.randint(32_000, (1, PROMPT), generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(LlamaShape.vocab_size, (1, PROMPT), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         for _ in range(ROUNDS):
             for network, own in zip(networks, least, strict=True):

@@ -20,7 +20,7 @@ from interlaw.laws.contexts import Contexts
 from interlaw.laws.drift import interaction_drift
 from interlaw.laws.interaction_interval import SURE, interaction_intervals, pareto_front
 from interlaw.laws.off_the_curve import off_the_curve
-from interlaw.laws.settings import LEVEL
+from interlaw.laws.settings import LEVEL, Settings
 from interlaw.laws.tracking import tracking
 from interlaw.laws.within_shapes import within_shapes
 
@@ -30,6 +30,7 @@ Draw = Callable[[np.random.Generator], Contexts]
 DEPTH = np.array([2, 3, 4, 5, 6, 8, 10, 12], dtype=np.float64)
 LOG_RATIO = 1.5 * np.log(DEPTH) - 5  # widths of equal budget fall with the root of the depth
 NUM_BUDGETS, NUM_SEEDS, PERMUTATIONS = 3, 6, 300
+CONFIDENCE, DRAWS = Settings.confidence, 1000  # a share of 5% then has the Monte Carlo error .7 points
 NOISE = 0.1  # of a run, where the curves have unit variance: 5% of log L against 0.5% of it, say
 
 KINDS = (
@@ -213,7 +214,7 @@ def asked(test: Callable[..., Claim], draw: Draw, *, draws: int) -> list[Claim]:
     """The claims of many sweeps."""
     rng = np.random.default_rng(0)
     named = ask("C2", test.__name__.replace("_", "-"), quantity="aofe")
-    options = {"asked": named, "confidence": 0.9, "num_permutations": PERMUTATIONS}
+    options = {"asked": named, "confidence": CONFIDENCE, "num_permutations": PERMUTATIONS}
     worlds = (draw(rng) for _ in range(draws))
     return [test(world, rng=rng, **options) for world in worlds]
 
@@ -264,7 +265,7 @@ def tracked(draw: Callable[[np.random.Generator], tuple[Contexts, Array]], *, dr
     rng = np.random.default_rng(0)
     worlds = (draw(rng) for _ in range(draws))
     return [
-        tracking(world, interaction, view="", confidence=0.9, num_permutations=PERMUTATIONS, rng=rng)
+        tracking(world, interaction, view="", confidence=CONFIDENCE, num_permutations=PERMUTATIONS, rng=rng)
         for world, interaction in worlds
     ]
 
@@ -282,7 +283,7 @@ def drift_verdicts(gamma: float, *, scatter_of_optima: float, budgets: int, draw
     for _ in range(draws):
         world, _ = optima(1, budgets)(rng)
         values = gamma * world.contexts["size"].to_numpy() + scatter_of_optima * rng.standard_normal(budgets)
-        own, _ = interaction_drift(world, values, inside=np.ones(budgets), view="", confidence=0.9)
+        own, _ = interaction_drift(world, values, inside=np.ones(budgets), view="", confidence=CONFIDENCE)
         verdicts.append(own.verdict)
     return verdicts.count("holds") / draws, verdicts.count("opposite") / draws
 
@@ -319,7 +320,7 @@ def print_table(head: str, rows: Iterable[tuple[str, list[Claim]]]) -> None:
         )
 
 
-def main(draws: int = 1000) -> None:
+def main(draws: int = DRAWS) -> None:
     """Prints every table."""
     levels = ((f"{kind}, {seeds} seeds", unrelated(kind, seeds=seeds)) for seeds in (6, 3) for kind in KINDS)
     print_table("T1, within shapes", ((name, asked(within_shapes, draw, draws=draws)) for name, draw in levels))
@@ -380,5 +381,5 @@ def main(draws: int = 1000) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=DRAWS)
     main(parser.parse_args().draws)

@@ -11,13 +11,14 @@ import math
 
 import numpy as np
 
-from interlaw.published import correlate, published_models
+from interlaw.published import PAPER_INTERVAL, correlate, published_models
 from interlaw.recommendation import Optimum, measured_pool, pool
 
 DRAWS = 400  # Monte Carlo error about 1 point
 LAYOUTS = ("0.4-2.5B", "2.5-5B", "5-10B", "all")
 # spread of log R* between data sets; common slope of log R* on log N; spread of the slopes between data sets
 WORLDS = ((0.15, 0.0, 0.0), (0.25, 0.0, 0.0), (0.4, 0.0, 0.0), (0.25, -0.15, 0.0), (0.4, -0.15, 0.1), (0.0, 0.0, 0.15))
+SHARES, TRUE = (0.0, 0.5, 0.9), (-0.6, 0.6)  # of a family in the variance; correlations that are there, either way
 # parameters: the sizes of the printed table
 ASKED = (1e7, 1e8, 1e9, 1e10)
 
@@ -34,7 +35,7 @@ def levels(layout: str, *, shared: float, draws: int, seed: int = 0) -> dict[str
     models = [one for one in published_models() if one.mmlu_pro is not None and layout in (one.size_bin, "all")]
     families = [one.family_key for one in models]
     names, group = np.unique(families, return_inverse=True)
-    distance = np.array([abs(math.log(one.ratio) - 0.5 * math.log(0.020 * 0.065)) for one in models])
+    distance = np.array([abs(math.log(one.ratio) - 0.5 * math.log(math.prod(PAPER_INTERVAL))) for one in models])
     size = np.log([one.params_total for one in models])
     tokens = np.log([one.tokens or math.nan for one in models])
     controls = {"plain": [], "given N": [size], "given N, tokens": [size, tokens]}
@@ -106,13 +107,13 @@ def main() -> None:
     print("| size | shared within a family | plain | given N | given N, tokens |")
     print("|---|---|---|---|---|")
     for layout in LAYOUTS:
-        for shared in (0.0, 0.5, 0.9):
+        for shared in SHARES:
             shares = levels(layout, shared=shared, draws=DRAWS)
             cells = (
                 f"{shares[name]:.1%}" if name in shares else "-" for name in ("plain", "given N", "given N, tokens")
             )
             print(f"| {layout} | {shared:.0%} | {' | '.join(cells)} |")
-    held = [f"{coverage(truth, shared=0.5, draws=DRAWS):.1%}" for truth in (-0.6, 0.6)]
+    held = [f"{coverage(truth, shared=SHARES[1], draws=DRAWS):.1%}" for truth in TRUE]
     print(f"\n95% intervals that hold a correlation of -.6: {held[0]}, of +.6: {held[1]}")
     print(f"\nShare of 90% intervals of the pool that hold R* of a data set not seen, {DRAWS} draws\n")
     print("| spread between data sets | slope | spread of slopes | 10M | 100M | 1B | 10B |")

@@ -18,19 +18,21 @@ from interlaw.models import GPT
 from interlaw.shapes import GPTShape
 from interlaw.tasks import open_corpus
 
-DEPTH, WIDTH, CONTEXT = 4, 64, 64
+DEPTH, WIDTH, CONTEXT, HEAD_DIM, BYTES = 4, 64, 64, 16, 256  # small: the plain procedure must end in minutes
+# enough for the network to have learned what follows what; a warm-up of a tenth
+STEPS, WARM_UP, RATE, BATCH = 500, 50, 3e-3, 32
 
 
 @cache
-def trained_gpt(steps: int = 500) -> nn.Module:
+def trained_gpt(steps: int = STEPS) -> nn.Module:
     """Depth 4, width 64, context 64, trained on the bytes of the embedded corpus."""
-    shape = GPTShape(depth=DEPTH, width=WIDTH, context=CONTEXT, vocab_size=256, head_dim=16)
+    shape = GPTShape(depth=DEPTH, width=WIDTH, context=CONTEXT, vocab_size=BYTES, head_dim=HEAD_DIM)
     model = GPT(shape, generator=torch.Generator().manual_seed(0))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * min(1, step / 50) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-        x = sequences(32, CONTEXT + 1, seed=step, split="train")
+            group["lr"] = RATE * min(1, step / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        x = sequences(BATCH, CONTEXT + 1, seed=step, split="train")
         loss = nn.functional.cross_entropy(model(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -53,7 +55,7 @@ def sequences(count: int, length: int, *, seed: int, split: str = "validation") 
 
 def paper_contributions(model: nn.Module, ids: Tensor, *, probes: int = 64, batch_size: int = 64) -> Tensor:
     """A_n = mean over probes of (P J u)(P J u)^T, each J u by differentiating the gradient once more: (n, m, m)."""
-    P = torch.randn(PROJECTED_OUTPUTS, 256, generator=torch.Generator().manual_seed(PROJECTION_SEED))
+    P = torch.randn(PROJECTED_OUTPUTS, BYTES, generator=torch.Generator().manual_seed(PROJECTION_SEED))
     P = P / PROJECTED_OUTPUTS**0.5
     for parameter in model.parameters():
         parameter.requires_grad_(False)

@@ -22,21 +22,23 @@ from interlaw.report.marks import Spec, layered, legend, log_axis, marks, told_a
 from interlaw.shapes import GPTShape
 
 HEADER = "| cost against | setting | sizes | seconds | exponent |"
+HIDDEN, WIDTH, HEAD_DIM, BYTES = 256, 64, 16, 256  # of the networks: small beside what is varied
+TIMES = 3  # the fastest counts: what else the machine does only adds
 Points = dict[int, float]
 Work = Callable[[], object]
 
 
 def vectors(count: int, dim: int, *, outputs: int, **options: object) -> Work:
-    """The input view of a network of two layers of 256."""
-    model = nn.Sequential(nn.Linear(dim, 256), nn.GELU(), nn.Linear(256, outputs))
+    """The input view of a network of one hidden layer."""
+    model = nn.Sequential(nn.Linear(dim, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, outputs))
     x = torch.randn(count, dim)
     return lambda: measure(model, x, **options)  # type: ignore[arg-type]
 
 
 def gpt(depth: int, view: str, *, count: int = 64, context: int = 64) -> Work:
-    """A GPT of width 64 on random bytes."""
-    model = GPT(GPTShape(depth=depth, width=64, context=context, vocab_size=256, head_dim=16))
-    ids = torch.randint(0, 256, (count, context + (view == "loss")))
+    """A GPT on random bytes."""
+    model = GPT(GPTShape(depth=depth, width=WIDTH, context=context, vocab_size=BYTES, head_dim=HEAD_DIM))
+    ids = torch.randint(0, BYTES, (count, context + (view == "loss")))
     return lambda: measure(model, ids, view=view)
 
 
@@ -84,7 +86,7 @@ def timed() -> dict[str, dict[str, Points]]:
     times: dict[str, dict[str, Points]] = {}
     for variable, lines in SWEEPS.items():
         for name, (sizes, make) in lines.items():
-            points = {size: best_of(make(size), repeats=3) for size in sizes}
+            points = {size: best_of(make(size), repeats=TIMES) for size in sizes}
             times.setdefault(variable, {})[name] = points
             seconds = ", ".join(f"{value:.2g}" for value in points.values())
             cells = (variable, name, ", ".join(map(str, sizes)), seconds, f"{exponent(points):.2f}")
