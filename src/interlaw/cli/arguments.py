@@ -12,7 +12,7 @@ import typer
 from interlaw import subject
 from interlaw.cli.loading import busy, uncollected
 from interlaw.cli.options import given_options
-from interlaw.cli.output import make_console
+from interlaw.cli.output import make_console, tell
 
 Result = TypeVar("Result")
 
@@ -74,7 +74,7 @@ def measured(
     lines += [] if named.given.text is None else [f"text: {named.given.text}"]
     for line in [*lines, *(f"note: {note}" for note in named.given.notes)]:
         if line not in printed:
-            make_console().print(line)
+            tell(line)
         printed.add(line)
     with progress_bar(named.given.inputs) as advance:
         return named, work(named.subject.model, named.given.inputs, **named.options, progress=advance)

@@ -11,7 +11,7 @@ import typer
 from interlaw import published, report
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell, write_figure
 from interlaw.errors import InterlawError
 from interlaw.size import counted, format_ratio
 
@@ -60,9 +60,7 @@ def compare(
     """
     refuse_two_models(names or [])
     if resamples is not None:  # an option of earlier versions, which scripts still give
-        make_console().print(
-            "note: compare draws nothing at random any more; --resamples changes nothing, leave it out"
-        )
+        tell("note: compare draws nothing at random any more; --resamples changes nothing, leave it out")
     used = protocol or published.HOMOGENEOUS_PROTOCOL
     tables = [row for path in models or [] for row in published.read_rows(path)]
     if score is not None or name is not None:
@@ -79,7 +77,7 @@ def compare(
         )
     if write is not None:
         published.append_rows(write, added)
-        make_console().print(f"wrote {counted(len(added), 'row')} to {write}")
+        tell(f"wrote {counted(len(added), 'row')} to {write}")
     placements = published.place_rows(added, comparison.models, interval=comparison.interval)
     points = published.published_models(rows, protocol=used, variant=variant)
     write_figure(figure, lambda: report.draw_scores(points, interval=comparison.interval))

@@ -10,7 +10,7 @@ import typer
 
 from interlaw import laws, report, sweep
 from interlaw.cli.options import Confidence, FigureFile, Resamples
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell, write_figure
 from interlaw.size import counted, format_ratio, format_size
 
 
@@ -69,7 +69,7 @@ def show(comparison: laws.TreatmentComparison) -> None:
         console.print(f"- {cost.treatment}: {counted(cost.num_trials, 'trial')}{tried}{flops}{share}")
     show_claims(comparison.claims)
     for warning in comparison.warnings:
-        make_console().print(f"! {warning}")
+        tell(f"! {warning}")
 
 
 def show_claims(claims: Sequence[laws.Claim]) -> None:

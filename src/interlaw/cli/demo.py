@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from interlaw import report
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, print_json, tell
 from interlaw.files import save
 
 
@@ -25,6 +25,6 @@ def demo(
     if as_json:
         print_json({"page": str(out)})
     elif webbrowser.open(out.resolve().as_uri()):
-        make_console().print(f"wrote {out} and opened it")
+        tell(f"wrote {out} and opened it")
     else:
-        make_console().print(f"wrote {out}; open it in a browser")
+        tell(f"wrote {out}; open it in a browser")

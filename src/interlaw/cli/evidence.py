@@ -10,7 +10,7 @@ import typer
 
 from interlaw import laws, recommendation, report
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, tell, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import save
 from interlaw.size import format_range, format_ratio, format_size
@@ -35,7 +35,7 @@ def evidence(
         raise InterlawError("expected --refit with --out, found --out alone; add --refit")
     optima = None
     if refit:
-        make_console().print("fitting every packaged sweep")
+        tell("fitting every packaged sweep")
         fitted = recommendation.fit_optima()
         optima = (*fitted, *recommendation.published_optima())
         if out is not None:

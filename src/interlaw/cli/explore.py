@@ -11,8 +11,8 @@ import typer
 from interlaw import report
 from interlaw.cli.loading import counting
 from interlaw.cli.options import DecoderOption, Port
-from interlaw.cli.output import AsJson, make_console, print_json
-from interlaw.cli.recommend import read_fit, show_progress
+from interlaw.cli.output import AsJson, make_console, print_json, tell
+from interlaw.cli.recommend import read_fit
 from interlaw.cli.watch import serve
 from interlaw.errors import InterlawError
 
@@ -45,7 +45,7 @@ def explore(
     asked = {name: value for name, value in (("params", params), ("family", family)) if value is not None}
     if out is not None:
         with counting(family or ""):
-            page = report.write_explorer(out, asked=asked, fit=fit, measure=show_progress if measure else None)
+            page = report.write_explorer(out, asked=asked, fit=fit, measure=tell if measure else None)
         if as_json:
             print_json({"explorer": page})
         else:

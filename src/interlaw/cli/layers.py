@@ -11,7 +11,7 @@ import typer
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
 from interlaw.cli.completion import among
-from interlaw.cli.output import AsJson, make_console, print_json, shown_span, write_figure, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, shown_span, tell, write_figure, write_json
 
 
 def layers(
@@ -54,7 +54,7 @@ def layers(
     whose = f"{subject.title_of(named.subject, model)}, {named.options['view']} view"
     write_figure(figure, lambda: report.draw_layers(measured, whose=whose))
     for name, reason in measured.left_out.items():
-        make_console().print(f"note: '{name}' is left out: {reason}")
+        tell(f"note: '{name}' is left out: {reason}")
     written = {"layers": [row.to_dict() for row in measured], "left_out": measured.left_out}
     write_json(written, out)
     if as_json:

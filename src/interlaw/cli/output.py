@@ -50,10 +50,15 @@ def write_figure(path: Path | None, draw: Callable[[], Any]) -> None:
         tell_written(report.write_chart(path, draw()))
 
 
+def tell(line: str) -> None:
+    """One line for people, on stderr."""
+    make_console().print(line)
+
+
 def tell_written(*paths: str | Path, replaced: bool = False) -> None:
     """Says what was written, on stderr, and whether another file stood there."""
     for path in paths:
-        make_console().print(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
+        tell(f"wrote {path}{', in place of the one that was there' if replaced else ''}")
 
 
 def tell_mistake(message: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from interlaw import laws, published, recommendation, report
-from interlaw.cli.output import make_console, print_json
+from interlaw.cli.output import make_console, print_json, tell
 from interlaw.size import format_ratio, format_size
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def list_sweeps(*, as_json: bool) -> None:
         console.print(sweep.name, style="bold")
         licence = f"{sweep.source} (licence: {sweep.licence})"
         console.say(sweep.title, f"counts: {sweep.counts}", licence, indent=2)
-    make_console().print("fit one: interlaw fit public:NAME")
+    tell("fit one: interlaw fit public:NAME")
 
 
 def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str, Sequence[Any]]:

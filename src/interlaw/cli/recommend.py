@@ -13,7 +13,7 @@ from interlaw.cli.compare import parse_interval
 from interlaw.cli.fit import read_source
 from interlaw.cli.loading import counting
 from interlaw.cli.options import DecoderOption, Tied, Vocabulary
-from interlaw.cli.output import AsJson, make_console, print_json, tell_written, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, tell, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
 from interlaw.size import counted, format_ratio, format_size
@@ -102,7 +102,7 @@ def recommend(
             num_candidates=num_candidates,
         )
     if measure:
-        result = recommendation.timed(result, say=show_progress)
+        result = recommendation.timed(result, say=tell)
     if figure is not None:
         draw(result, figure, measured=measure)
     written = write_config(result, export, pick=1 if pick is None else pick) if export is not None else None
@@ -128,21 +128,16 @@ def draw(result: recommendation.Recommendation, figure: Path, *, measured: bool)
     num_timed = sum(one.measured is not None for one in result.candidates)
     if measured and num_timed < 2:
         words = f"warning: no figure of {counted(num_timed, 'timed shape')}; list more with a larger --delta or --count"
-        make_console().print(words)
+        tell(words)
         return
     write_figure(figure, lambda: report.draw_frontier(result))
-
-
-def show_progress(words: str) -> None:
-    """What is being timed, to the terminal."""
-    make_console().print(words)
 
 
 def read_fit(source: str | Path) -> laws.LawFit:
     """A fit's JSON as it is; a run's folder or a table fitted now."""
     if not str(source).endswith(".json"):
         table = read_source(source, view=None, columns=[])
-        make_console().print(f"fitting {source}")
+        tell(f"fitting {source}")
         return laws.fit_law(table)
     return laws.LawFit.from_dict(read_object(Path(source), wanted="a fit, as interlaw fit RUNS --out FIT.json writes"))
 

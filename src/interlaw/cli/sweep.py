@@ -14,7 +14,7 @@ from interlaw import machine, runs, tasks
 from interlaw import sweep as sweeps
 from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
-from interlaw.cli.output import AsJson, make_console, own_name, print_json
+from interlaw.cli.output import AsJson, make_console, own_name, print_json, tell
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.size import UNEVEN, counted, format_ratio, format_size, parse_size
 
@@ -148,7 +148,7 @@ def note_text_elsewhere(recipe: sweeps.Recipe, folder: Path) -> None:
         return
     place = (folder / corpus).resolve()
     if not place.is_relative_to(folder.resolve()):
-        make_console().print(f"the recipe's text lies outside its folder: reading {place}")
+        tell(f"the recipe's text lies outside its folder: reading {place}")
 
 
 def conclude(outcome: Outcome, out: str, *, as_json: bool) -> None:
@@ -159,7 +159,7 @@ def conclude(outcome: Outcome, out: str, *, as_json: bool) -> None:
     if not as_json:
         own, is_whole = own_name(), outcome.done == outcome.planned
         goal = f"{own} fit {out}" if is_whole else f"another process runs the others; {own} status {out}"
-        make_console().print(f"{outcome.done} of {outcome.planned} done; next: {goal}")
+        tell(f"{outcome.done} of {outcome.planned} done; next: {goal}")
 
 
 def require_success(outcome: Outcome, out: str) -> None:
@@ -215,7 +215,7 @@ def drive(
             with LiveSweep(trials, already_done=len(ended), listen=logbook.listen) as live:
                 run_missing(run, trials, listen=live.listen)
         except KeyboardInterrupt:
-            make_console().print("stopped; run the same command again to resume")
+            tell("stopped; run the same command again to resume")
             raise
         earlier = ended
         run, trials = plan()
@@ -244,7 +244,7 @@ def note_uneven(trials: Sequence[runs.TrialSpec]) -> None:
             sizes.setdefault(trial.budget.amount, []).append(count)
     for amount, counts in sizes.items():
         if max(counts) > (1 + UNEVEN) * min(counts):
-            make_console().print(
+            tell(
                 f"note: budget {format_size(amount)}: its shapes have {min(counts):,} to {max(counts):,} parameters, "
                 "and a fit may not separate shape from size; a smaller head_dim or multiple_of, or a larger budget, "
                 "makes them more equal"

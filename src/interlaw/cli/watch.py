@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from interlaw import report
 from interlaw.cli.options import Port, RunPlace
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, print_json, tell
 
 
 def watch(
@@ -29,6 +29,6 @@ def serve(server: report.LoopbackServer, address: str, *, said: str, as_json: bo
         print_json({"address": address, "port": server.server_port})
         sys.stdout.flush()
     else:
-        make_console().print(f"{address} {said}")
+        tell(f"{address} {said}")
     with suppress(KeyboardInterrupt):
         server.serve_forever()
