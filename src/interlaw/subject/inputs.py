@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -88,29 +88,38 @@ def read_inputs(
             f"the loss view needs next-token logits, found {type(subject.model).__name__}, which has none; use a model "
             "with a language-model head, or view='input'"
         )
-    labels: list[Any] | None = None
-    was_read: str | None = None
     if isinstance(inputs, str | Path):
-        whole = read_array(Path(inputs))
-        read: Any = whole[:at_most]
-        if groups is not None:
-            labels = read_labels(groups, count=len(whole))[:at_most]
+        given = _from_array(Path(inputs), groups, most=at_most)
     elif subject.trial is not None and text is None:
-        read = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
-        read = read if context is None else read[:, : context + targets]
-    elif not (subject.reads_tokens or (text is not None and subject.has_table)):
+        probes = subject.trial.task.open().probes(num_samples=at_most, with_targets=targets)
+        given = Given(inputs=probes if context is None else probes[:, : context + targets])
+    elif subject.reads_tokens or (text is not None and subject.has_table):
+        given = _from_text(subject, text, samples=at_most, context=context, targets=targets, seed=seed)
+    else:
         both = "" if text is None else ", found text="
         raise InterlawError(
             f"expected inputs='FILE.npy' for a model that reads no tokens{both}; save an array of inputs"
         )
-    else:
-        documents = [embedded_text()] if text is None else documents_of(Path(text))
-        read = sequences_of(subject, "".join(documents), samples=at_most, context=context, targets=targets, seed=seed)
-        of_documents = windows_by_document(subject, documents, whole=read, samples=at_most, targets=targets, seed=seed)
-        read, labels = of_documents or (read, None)
-        beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
-        was_read = f"{text or DEFAULT_TEXT}{beside}"
-    return Given(inputs=read, groups=labels, text=was_read, notes=fewer_than(read, samples))
+    return replace(given, notes=fewer_than(given.inputs, samples))
+
+
+def _from_array(path: Path, groups: Path | None, *, most: int) -> Given:
+    """The first samples of a file of numbers, and their groups."""
+    whole = read_array(path)
+    labels = None if groups is None else read_labels(groups, count=len(whole))[:most]
+    return Given(inputs=whole[:most], groups=labels)
+
+
+def _from_text(
+    subject: Subject, text: str | Path | None, *, samples: int, context: int | None, targets: bool, seed: int
+) -> Given:
+    """Sequences of a text, grouped by document where it has enough of them."""
+    documents = [embedded_text()] if text is None else documents_of(Path(text))
+    whole = sequences_of(subject, "".join(documents), samples=samples, context=context, targets=targets, seed=seed)
+    of_documents = windows_by_document(subject, documents, whole=whole, samples=samples, targets=targets, seed=seed)
+    read, labels = of_documents or (whole, None)
+    beside = "" if labels is None else f", {len(set(labels))} documents, each of them one cluster"
+    return Given(inputs=read, groups=labels, text=f"{text or DEFAULT_TEXT}{beside}")
 
 
 def require_one_source(text: str | Path | None, inputs: object) -> None:
