@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from interlaw.published import PAPER_INTERVAL, correlate, published_models
+from interlaw.published import PAPER_INTERVAL, centre_of, correlate, published_models
 from interlaw.recommendation import Optimum, measured_pool, pool
 
 DRAWS = 400  # Monte Carlo error about 1 point
@@ -35,7 +35,7 @@ def levels(layout: str, *, shared: float, draws: int, seed: int = 0) -> dict[str
     models = [one for one in published_models() if one.mmlu_pro is not None and layout in (one.size_bin, "all")]
     families = [one.family_key for one in models]
     names, group = np.unique(families, return_inverse=True)
-    distance = np.array([abs(math.log(one.ratio) - 0.5 * math.log(math.prod(PAPER_INTERVAL))) for one in models])
+    distance = np.array([abs(math.log(one.ratio / centre_of(PAPER_INTERVAL))) for one in models])
     size = np.log([one.params_total for one in models])
     tokens = np.log([one.tokens or math.nan for one in models])
     controls = {"plain": [], "given N": [size], "given N, tokens": [size, tokens]}

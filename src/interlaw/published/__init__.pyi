@@ -11,6 +11,7 @@ from .lm_eval import read_lm_eval as read_lm_eval
 from .lm_eval import rows_from_lm_eval as rows_from_lm_eval
 from .placement import PAPER_INTERVAL as PAPER_INTERVAL
 from .placement import Placement as Placement
+from .placement import centre_of as centre_of
 from .placement import place_rows as place_rows
 from .placement import position as position
 from .placement import require_interval as require_interval

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from interlaw.published.correlation import Array, Correlation, correlate
+from interlaw.published.placement import centre_of
 from interlaw.published.row import PublishedRow
 
 ALL_SIZES = "all"
@@ -60,11 +61,11 @@ class Association:
 
 def predictors(interval: tuple[float, float]) -> dict[str, Callable[[PublishedRow], float]]:
     """The properties of a model that are set against its score."""
-    centre = 0.5 * (math.log(interval[0]) + math.log(interval[1]))
+    centre = centre_of(interval)
     return {
         "ratio": lambda row: row.ratio,
         "log_ratio": lambda row: math.log(row.ratio),
-        "claim_distance": lambda row: abs(math.log(row.ratio) - centre),
+        "claim_distance": lambda row: abs(math.log(row.ratio / centre)),
         "log_params": lambda row: math.log(row.params_total),
         "log_tokens": lambda row: math.log(row.tokens) if row.tokens else math.nan,
     }

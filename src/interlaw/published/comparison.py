@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from interlaw.plain import Json
 from interlaw.published.answer import answer
 from interlaw.published.association import ALL_SIZES, Association, associate, predictors
 from interlaw.published.correlation import effective_number
-from interlaw.published.placement import PAPER_INTERVAL, position, require_interval
+from interlaw.published.placement import PAPER_INTERVAL, centre_of, position, require_interval
 from interlaw.published.row import SIZE_BINS, PublishedRow, Variant
 from interlaw.published.selection import HOMOGENEOUS_PROTOCOL, scores_by_model
 from interlaw.published.table import check_consistent
@@ -61,7 +60,7 @@ class Comparison:
             "answer": self.answer(),
             "claim": {
                 "interval": list(self.interval),
-                "centre": math.sqrt(self.interval[0] * self.interval[1]),
+                "centre": centre_of(self.interval),
                 "predicts": "claim_distance correlates negatively with the score",
             },
             "associations": [asdict(association) for association in self.associations],

@@ -15,6 +15,16 @@ PAPER_INTERVAL = (0.020, 0.065)
 NUM_NEAREST = 3  # as many as stand in one line
 
 
+def centre_of(interval: tuple[float, float]) -> float:
+    """The middle of an interval of R in its logarithm, which the paper's claim calls best.
+
+    Example:
+        >>> round(centre_of(PAPER_INTERVAL), 4)
+        0.0361
+    """
+    return math.sqrt(interval[0] * interval[1])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """One row that a user added.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from interlaw.laws import PublishedLaw, published_laws
 from interlaw.plain import Json
-from interlaw.published import PAPER_INTERVAL, PublishedRow, published_models
+from interlaw.published import PAPER_INTERVAL, PublishedRow, centre_of, published_models
 
 PAPER = "sun2026"
 SIMILAR_SIZE_FACTOR = 1.5  # of N: over it the steepest published slope, -.5, moves R* by a fifth
@@ -56,7 +56,7 @@ def law_opinions(params: float) -> tuple[LawOpinion, ...]:
         nearest, covered = min(max(params, law.params_low), law.params_high), law.covers(params)
         ratio = law.ratio(nearest)
         if law.key == PAPER:
-            ratio, covered = math.sqrt(PAPER_INTERVAL[0] * PAPER_INTERVAL[1]), True
+            ratio, covered = centre_of(PAPER_INTERVAL), True
         opinions.append(LawOpinion(law=law, ratio=ratio, covered=covered))
     return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
 
