@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
-from interlaw import subject
+from interlaw import interaction, subject
+from interlaw.cli.completion import among
 from interlaw.cli.loading import busy, uncollected
 from interlaw.cli.options import given_options
 from interlaw.cli.output import make_console, tell
@@ -43,6 +44,11 @@ Context = Annotated[int | None, typer.Option(min=2, help="Tokens a sequence.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one when not given.")]
 Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-precision weights in float32.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
+
+
+def of_views(text: str) -> Any:
+    """An option that names a view: its help text, and the names that the shell offers."""
+    return typer.Option(help=text, autocompletion=among(interaction.VIEWS))
 
 
 def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:

@@ -9,7 +9,6 @@ import typer
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
-from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell_written
 from interlaw.errors import InterlawError
 
@@ -27,11 +26,7 @@ def diff(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     view: Annotated[
-        str | None,
-        typer.Option(
-            help=f"{', '.join(list(interaction.VIEWS)[:3])}, ...; as in measure.",
-            autocompletion=among(interaction.VIEWS),
-        ),
+        str | None, arguments.of_views(f"{', '.join(list(interaction.VIEWS)[:3])}, ...; as in measure.")
     ] = None,
     layer: arguments.Layer = None,
     samples: arguments.Samples = None,

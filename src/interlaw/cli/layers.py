@@ -10,7 +10,6 @@ import typer
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
-from interlaw.cli.completion import among
 from interlaw.cli.output import AsJson, make_console, print_json, shown_span, tell, write_figure, write_json
 
 
@@ -20,12 +19,7 @@ def layers(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     groups: arguments.Groups = None,
-    view: Annotated[
-        str | None,
-        typer.Option(
-            help="As in measure, of those that can be taken at every layer.", autocompletion=among(interaction.VIEWS)
-        ),
-    ] = None,
+    view: Annotated[str | None, arguments.of_views("As in measure, of those that can be taken at every layer.")] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: arguments.Samples = None,
     probes: arguments.Probes = None,

@@ -10,7 +10,6 @@ import typer
 
 from interlaw import interaction, subject
 from interlaw.cli import arguments
-from interlaw.cli.completion import among
 from interlaw.cli.loading import busy, uncollected
 from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell_written
 from interlaw.errors import InterlawError
@@ -23,13 +22,7 @@ def measure(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     groups: arguments.Groups = None,
-    view: Annotated[
-        str | None,
-        typer.Option(
-            help=f"{', '.join(interaction.VIEWS)}; see docs/measuring.md.",
-            autocompletion=among(interaction.VIEWS),
-        ),
-    ] = None,
+    view: Annotated[str | None, arguments.of_views(f"{', '.join(interaction.VIEWS)}; see docs/measuring.md.")] = None,
     layer: arguments.Layer = None,
     samples: arguments.Samples = None,
     probes: arguments.Probes = None,
