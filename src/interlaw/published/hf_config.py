@@ -25,9 +25,9 @@ _NAMES = {
     "tied_embeddings": ("tie_word_embeddings",),
 }
 MOST_SHOWN = 40  # characters of a wrong value: the message stays one line
-_COUNTED = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
-# Key-value heads where config.json leaves them to its class (transformers 4.50 to 5.23); Llama has one a head.
-_KV_HEADS = {"mistral": 8, "qwen2": 32}
+# model_type: the family whose closed form counts it, and its key-value heads where config.json leaves them to its class
+# (transformers 4.50 to 5.23); Llama has one a head.
+_COUNTED = {"llama": ("llama", None), "mistral": ("llama", 8), "qwen2": ("qwen2", 32)}
 
 
 def row_from_config(
@@ -84,7 +84,7 @@ def row_from_config(
 
 def _count(config: Mapping[str, Any], cells: Mapping[str, Any]) -> int | None:
     """Parameters by closed form, where the configuration describes a layer that has one."""
-    family = _COUNTED.get(str(config.get("model_type")))
+    family, kv_heads = _COUNTED.get(str(config.get("model_type")), (None, None))
     heads = cells["num_heads"]
     needed = (heads, cells["d_ff"], cells["vocab_size"])
     if family is None or not all(isinstance(value, int) and value > 0 for value in needed):
@@ -100,7 +100,7 @@ def _count(config: Mapping[str, Any], cells: Mapping[str, Any]) -> int | None:
         depth=cells["depth"],
         width=cells["width"],
         head_dim=cells["width"] // heads,
-        num_kv_heads=cells["num_kv_heads"] or _KV_HEADS.get(str(config.get("model_type")), heads),
+        num_kv_heads=cells["num_kv_heads"] or kv_heads or heads,
         d_ff=cells["d_ff"],
         vocab_size=cells["vocab_size"],
         tied=bool(cells["tied_embeddings"]),
