@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interlaw.laws.claim import CLAIMED
-from interlaw.laws.grouping import ShapeMeans, averages, group_means
+from interlaw.laws.grouping import ShapeMeans, averages
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import error_on_scale, to_scale
@@ -43,9 +43,7 @@ class Contexts:
 
     def means(self, values: pd.Series[float]) -> FloatArray:
         """Mean of each shape over its measured runs, (m,); NaN where none was measured."""
-        return group_means(
-            np.asarray(values, dtype=np.float64), self.runs["shape"].to_numpy(), num_groups=len(self.shapes)
-        )
+        return averages(values.to_numpy(), self.runs["shape"].to_numpy())
 
     def by_shape(self, values: pd.Series[float], variance: pd.Series[float]) -> pd.DataFrame:
         """The shapes with `mean` and `count` of their measured runs, and `error`: the mean error variance of a run.

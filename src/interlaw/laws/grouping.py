@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -72,10 +73,7 @@ def group_shapes(runs: Runs) -> ShapeMeans:
         np.column_stack([columns["budget"], depth / width, depth, width]), axis=0, return_inverse=True
     )
     run_shape = run_shape.reshape(-1)
-
-    def mean(values: FloatArray) -> FloatArray:
-        return group_means(values, run_shape, num_groups=len(shapes))
-
+    mean = partial(averages, groups=run_shape)
     budget, ratio, depth, width = shapes.T
     means = {name: mean(columns[name]) for name in ("params", "spent", "loss", "train_tokens") if name in columns}
     spent, loss = means["spent"], means["loss"]
@@ -96,17 +94,12 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     return ShapeMeans(frame=frame, run_shape=run_shape, relative_noise=noise if dof else 0.0, noise_dof=dof)
 
 
-def group_means(values: FloatArray, groups: IntArray, *, num_groups: int) -> FloatArray:
-    """Mean of the known values of each group, 0 to num_groups - 1; NaN where none is known."""
-    finite = np.isfinite(values)
-    counts = np.bincount(groups[finite], minlength=num_groups)
-    sums = np.bincount(groups[finite], weights=values[finite], minlength=num_groups)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
 def averages(values: FloatArray | IntArray, groups: IntArray) -> FloatArray:
-    """Mean of the values of each group, 0 to the largest; all are known and no group is empty."""
-    return np.asarray(np.bincount(groups, weights=values) / np.bincount(groups), dtype=np.float64)
+    """Mean of the known values of each group, 0 to the largest; NaN where none is known."""
+    known, size = np.isfinite(values), int(groups.max(initial=-1)) + 1
+    counts = np.bincount(groups[known], minlength=size)
+    sums = np.bincount(groups[known], weights=values[known], minlength=size)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _miss(budget: FloatArray, spent: FloatArray) -> FloatArray:
