@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
-
 import numpy as np
 import pandas as pd
 from numpy.polynomial import Polynomial
@@ -15,7 +12,7 @@ from interlaw.laws.grouping import ShapeMeans, size_effect
 from interlaw.laws.loss_curve import LossCurve, around_best, fit_curve, near_minimum, tolerance_ends
 from interlaw.laws.r_star import decide_r_star
 from interlaw.laws.result import BestShape, BudgetFit, Curve, LossInterval, Point, RStar, SeedNoise
-from interlaw.laws.rows import BoolArray, FloatArray, IntArray
+from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.settings import Settings
 from interlaw.size import format_size
 
@@ -49,9 +46,7 @@ def fit_budget(shapes: ShapeMeans, own: pd.DataFrame, *, settings: Settings, rng
         seed_noise=noise,
         interaction_interval=None,
         curve=None if curve is None else _curve(curve, confidence=settings.confidence),
-        points=points_of(
-            own, in_window=np.isin(np.arange(len(own)), used), within_delta=y <= (1 + settings.delta) * y.min()
-        ),
+        points=_points(own, used=used, limit=(1 + settings.delta) * y.min()),
     )
 
 
@@ -143,8 +138,9 @@ def _curve(curve: LossCurve, *, confidence: float) -> Curve:
     )
 
 
-def points_of(own: pd.DataFrame, **marks: Sequence[bool] | BoolArray) -> tuple[Point, ...]:
-    """A point a shape, with `in_window` and `within_delta` of each; what was not measured is None."""
-    names = [field.name for field in fields(Point)]
-    rows = own.astype({"depth": int, "width": int}).assign(**marks).to_dict("records")
-    return tuple(Point(**{name: row[name] for name in names if pd.notna(row.get(name))}) for row in rows)
+def _points(own: pd.DataFrame, *, used: IntArray, limit: float) -> tuple[Point, ...]:
+    """A point a shape: whether the curve used it, and whether its loss is within the limit."""
+    names = ["depth", "width", "ratio", "params", "loss", "adjusted", "num_runs"]
+    rows = own[names].astype({"depth": int, "width": int})
+    rows = rows.assign(in_window=np.isin(np.arange(len(own)), used), within_delta=own["adjusted"] <= limit)
+    return tuple(Point(**{str(name): value for name, value in row.items()}) for row in rows.to_dict("records"))

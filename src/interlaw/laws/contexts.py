@@ -43,7 +43,7 @@ class Contexts:
 
     def means(self, values: pd.Series[float]) -> FloatArray:
         """Mean of each shape over its measured runs, (m,); NaN where none was measured."""
-        return averages(values.to_numpy(), self.runs["shape"].to_numpy())
+        return averages(np.asarray(values, dtype=np.float64), self.runs["shape"].to_numpy())
 
     def by_shape(self, values: pd.Series[float], variance: pd.Series[float]) -> pd.DataFrame:
         """The shapes with `mean` and `count` of their measured runs, and `error`: the mean error variance of a run.

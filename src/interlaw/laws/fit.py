@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from interlaw.errors import InterlawError
-from interlaw.laws.budget_fit import fit_budget, points_of
+from interlaw.laws.budget_fit import fit_budget
 from interlaw.laws.caveats import collect_warnings
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
@@ -22,11 +23,13 @@ from interlaw.laws.result import BudgetFit, InteractionInterval
 from interlaw.laws.settings import Settings
 from interlaw.laws.stability import Slope, Stability, compare_routes, joint_slope, judge_stability, optima_slope
 from interlaw.laws.table import Columns, read_runs
+from interlaw.plain import Json
 
 # Half and half again of the default window: what a reader might have chosen as well.
 OTHER_WINDOWS = (0.05, 0.15)
 WINDOW_DRAWS = 300  # for a standard error, not for the ends of an interval
 JOINT_WINDOW_DRAWS = 100  # each is a fit of all shapes; the ends of this interval only name a verdict
+MEASURED_OF_POINT = ("aofe", "aofe_ratio", "aofe_scale_free", "excess_ratio")
 
 
 def fit_law(
@@ -108,7 +111,7 @@ def fit_law(
     budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed=seed)
     contexts = read_contexts(runs, shapes, budgets=budgets)
     intervals = interaction_intervals(contexts, runs.view, seed=seed)
-    budgets = tuple(_with_interaction(fit, interval) for fit, interval in zip(budgets, intervals, strict=True))
+    budgets = tuple(map(_with_interaction, budgets, shapes.by_budget(), intervals))
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
     return LawFit(
         budgets=budgets,
@@ -152,18 +155,13 @@ def _fitted(
 
 
 def _taken_over(fit: LawFit | None, shapes: ShapeMeans) -> Losses | None:
-    """The same of a fit of the same losses, with these shapes' measurements at its points; None of other losses."""
+    """The same of a fit of the same losses; None of other losses."""
     if fit is None:
         return None
     names = ["depth", "width", "loss", "num_runs"]
     known = [[each.budget, *(getattr(point, name) for name in names)] for each in fit.budgets for point in each.points]
-    if known != shapes.frame[["budget", *names]].to_numpy().tolist():
-        return None
-    budgets = []
-    for each, own in zip(fit.budgets, shapes.by_budget(), strict=True):
-        marks = {name: [getattr(point, name) for point in each.points] for name in ("in_window", "within_delta")}
-        budgets.append(replace(each, points=points_of(own, **marks), interaction_interval=None))
-    return tuple(budgets), fit.law, fit.stability
+    same = known == shapes.frame[["budget", *names]].to_numpy().tolist()
+    return (fit.budgets, fit.law, fit.stability) if same else None
 
 
 def _other_windows(shapes: ShapeMeans, settings: Settings, *, rng: np.random.Generator) -> tuple[Slope, ...]:
@@ -179,17 +177,13 @@ def _other_windows(shapes: ShapeMeans, settings: Settings, *, rng: np.random.Gen
     return tuple(each for each in slopes if each is not None)
 
 
-def _with_interaction(budget: BudgetFit, interval: InteractionInterval | None) -> BudgetFit:
-    """The budget with its interaction interval, and each point's place on the front."""
-    if interval is None:
-        return budget
-    front = {(shape.depth, shape.width): shape for shape in interval.front_probability}
-    points = [(point, front.get((point.depth, point.width))) for point in budget.points]
-    return replace(
-        budget,
-        interaction_interval=interval,
-        points=tuple(
-            point if shape is None else replace(point, pareto=shape.measured, front_probability=shape.probability)
-            for point, shape in points
-        ),
-    )
+def _with_interaction(budget: BudgetFit, own: pd.DataFrame, interval: InteractionInterval | None) -> BudgetFit:
+    """The budget with its interaction interval; each point with what was measured and its place on the front."""
+    front = {(shape.depth, shape.width): shape for shape in (interval.front_probability if interval else ())}
+    points = []
+    for point, row in zip(budget.points, own.to_dict("records"), strict=True):
+        measured: Json = {name: row[name] if pd.notna(row.get(name)) else None for name in MEASURED_OF_POINT}
+        shape = front.get((point.depth, point.width))
+        pareto, probability = (shape.measured, shape.probability) if shape else (None, None)
+        points.append(replace(point, **measured, pareto=pareto, front_probability=probability))
+    return replace(budget, interaction_interval=interval, points=tuple(points))
