@@ -9,7 +9,7 @@ Read the files in this order; each imports only files before it:
     claims     what interaction has to do with it    claim, contexts, partial, within_shapes, off_the_curve, tracking,
                                                      drift, interaction_interval
     summary    every record together, in words       claims, caveats, verdicts, law_fit, fit, treatments
-    beside it  tables without equal budgets          surface, compute_optimum
+    beside it  tables without equal budgets          surface
 """
 
 import lazy_loader

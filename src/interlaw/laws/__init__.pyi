@@ -2,8 +2,6 @@ from .claim import Claim as Claim
 from .claims import FittedTable as FittedTable
 from .claims import judge_together as judge_together
 from .compare import RivalForm as RivalForm
-from .compute_optimum import ComputeOptimum as ComputeOptimum
-from .compute_optimum import compute_optima as compute_optima
 from .fit import fit_law as fit_law
 from .interaction_interval import SURE as SURE
 from .joint_law import JointLaw as JointLaw
@@ -22,7 +20,9 @@ from .settings import POWER as POWER
 from .settings import Settings as Settings
 from .stability import Stability as Stability
 from .stability import equivalence as equivalence
+from .surface import ComputeOptimum as ComputeOptimum
 from .surface import SurfaceOptimum as SurfaceOptimum
+from .surface import compute_optima as compute_optima
 from .surface import surface_optima as surface_optima
 from .table import read_runs as read_runs
 from .treatments import TreatedBudget as TreatedBudget

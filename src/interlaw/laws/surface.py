@@ -1,10 +1,12 @@
-r"""R* from a table without equal budgets: log L as a smooth surface over log N and log R near one size.
+r"""R* from tables without equal budgets in parameters: log L as a smooth surface over log N and log R.
 
 Legend: n = log N - log N0, r = log R - mean, t = log D beyond what follows from n; X design, W weights, b coefficients.
 
     log L = b0 + b1 n + b2 n^2 + b3 r + b4 r^2 + b5 n r  [+ b6 r^3 | + b6 n r^2]  [+ t, t^2, n t, r t]
 
-The three forms count alike: where they disagree, the interval is wider. A wild bootstrap draws from each.
+Near one size (`surface_optima`) the three forms count alike: where they disagree, the interval is wider. A wild
+bootstrap draws from each. In a budget of C = 6 N D training FLOPs (`compute_optima`) D follows from N, N0 is the mean,
+and the quadratic is least at  [2 b2, b5; b5, 2 b4] (n, r) = -(b1, b3).
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ MIN_SHAPES = 10  # three degrees of freedom beyond the largest form
 MIN_RATIOS = 5  # a cubic and one degree of freedom
 MOST_LEVERAGE = 0.99  # a residual is inflated tenfold at most: that of a shape which its own fit goes through is noise
 TOKEN_TERMS = 4  # t, t^2, n t and r t of a design
+FLOPS_PER_PARAM_AND_TOKEN = 6  # two forward, four backward (Kaplan et al. 2001.08361, section 2.1)
 TAILS = (1 - Settings.confidence) / 2, (1 + Settings.confidence) / 2
 
 
@@ -65,6 +68,30 @@ class SurfaceOptimum:
     rms: float | None = None
     num_shapes: int
     window: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeOptimum:
+    """The best shape of one budget in training FLOPs.
+
+    Each of `params`, `tokens`, `ratio` is (value, low, high), with a 90% interval, or None unless `status` is
+    `optimum`: the surface has a minimum, and the intervals of size and ratio are bounded inside the grid.
+
+    Attributes:
+        flops: C.
+        params: N*(C).
+        tokens: D*(C) = C / (6 N*).
+        ratio: R*(C).
+        status: `optimum`, `open`, `edge` or `too_few_shapes`.
+        num_shapes: Shapes of the budget.
+    """
+
+    flops: float
+    params: tuple[float, float, float] | None = None
+    tokens: tuple[float, float, float] | None = None
+    ratio: tuple[float, float, float] | None = None
+    status: str
+    num_shapes: int
 
 
 @dataclass(frozen=True)
@@ -111,6 +138,34 @@ def surface_optima(
         sizes = [float(np.exp(n)) for n in np.arange(low, high + ROUNDING, np.log(2))]
     rng = np.random.default_rng(seed)
     return tuple(optimum_at(shapes, size, num_bootstrap=num_bootstrap, rng=rng) for size in sizes)
+
+
+def compute_optima(
+    columns: Mapping[str, Any], *, num_bootstrap: int = Settings.num_bootstrap, seed: int = 0
+) -> tuple[ComputeOptimum, ...]:
+    """The best size, data and ratio of each budget in training FLOPs.
+
+    Args:
+        columns: `budget` (FLOPs of the whole training), `params`, `depth`, `width`, `loss`, one value a run.
+        num_bootstrap: Wild bootstrap draws.
+        seed: Of the draws.
+
+    Raises:
+        InterlawError: A column is missing.
+
+    Source: the IsoFLOP profiles of Hoffmann et al. 2022 (arXiv 2203.15556, approach 2), with R beside N.
+    """
+    missing = [name for name in ("budget", "params", "depth", "width", "loss") if name not in columns]
+    if missing:
+        raise InterlawError(f"expected the column {missing[0]} in a table of FLOPs budgets, found none; add it")
+    data = {name: np.asarray(columns[name], dtype=float) for name in ("budget", "params", "depth", "width", "loss")}
+    n, r, y = np.log(data["params"]), np.log(data["depth"] / data["width"]), np.log(data["loss"])
+    rng = np.random.default_rng(seed)
+    return tuple(
+        _optimum_of(float(flops), n=n[rows], r=r[rows], y=y[rows], num_bootstrap=num_bootstrap, rng=rng)
+        for flops in np.unique(data["budget"])
+        for rows in [data["budget"] == flops]
+    )
 
 
 def read_shapes(columns: Mapping[str, Any]) -> Shapes:
@@ -182,6 +237,45 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     )
 
 
+def _optimum_of(
+    flops: float, *, n: FloatArray, r: FloatArray, y: FloatArray, num_bootstrap: int, rng: np.random.Generator
+) -> ComputeOptimum:
+    shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})  # the rest is rounding
+    result = partial(ComputeOptimum, flops=flops, num_shapes=shapes)
+    # three degrees of freedom, as a surface without budgets has, and three sizes and ratios, as a parabola needs
+    if shapes < len(QUADRATIC) + 3 or min(len(np.unique(np.round(axis, 6))) for axis in (n, r)) < 3:
+        return result(status="too_few_shapes")
+    a, b = n - n.mean(), r - r.mean()
+    fit = _fit(design(a, b, form=QUADRATIC), y, most_steps=1)
+    best, draws = _least(fit.b[:, None])[:, 0], _least(fit.draws(num_bootstrap, rng))
+    spans = [(axis.min(), axis.max()) for axis in (a, b)]
+    if not all(low < value < high for value, (low, high) in zip(best, spans, strict=True)):
+        return result(status="edge")
+    ends = np.quantile(draws, TAILS, axis=1)
+    if not all(low < ends[0, i] and ends[1, i] < high for i, (low, high) in enumerate(spans)):
+        return result(status="open")
+    size, ratio = (
+        tuple(float(np.exp(value + axis.mean())) for value in (best[i], ends[0, i], ends[1, i]))
+        for i, axis in enumerate((n, r))
+    )
+    scale = flops / FLOPS_PER_PARAM_AND_TOKEN
+    return result(
+        params=(size[0], size[1], size[2]),
+        tokens=(scale / size[0], scale / size[2], scale / size[1]),
+        ratio=(ratio[0], ratio[1], ratio[2]),
+        status="optimum",
+    )
+
+
+def _least(b: FloatArray) -> FloatArray:
+    """(n, r) of the minimum of each column of coefficients; infinite where the surface has none."""
+    determinant = 4 * b[2] * b[4] - b[5] ** 2
+    bowl = (determinant > 0) & (b[2] > 0)
+    safe = np.where(bowl, determinant, 1.0)
+    n, r = (b[5] * b[3] - 2 * b[4] * b[1]) / safe, (b[5] * b[1] - 2 * b[2] * b[3]) / safe
+    return np.where(bowl, np.stack([n, r]), np.inf)
+
+
 @dataclass(frozen=True)
 class _Fit:
     """A robust least-squares fit: coefficients, its weights, and what a wild bootstrap needs to draw others."""
@@ -197,14 +291,14 @@ class _Fit:
         """Coefficients of wild bootstrap draws, one a column, with the tails of so few degrees of freedom."""
         signs = rng.choice([-1.0, 1.0], size=(len(self.residual), count))
         scale = np.sqrt(self.dof / rng.chisquare(self.dof, size=count))
-        drawn: FloatArray = self.b[:, None] + self.solver @ (self.residual[:, None] * signs) * scale
+        drawn: FloatArray = self.b[:, None] + self.solver @ (self.residual[:, None] * signs * scale)
         return drawn
 
 
-def _fit(X: FloatArray, y: FloatArray) -> _Fit:
-    """Huber's M-estimate by reweighting; residuals are inflated by their leverage."""
+def _fit(X: FloatArray, y: FloatArray, *, most_steps: int = 20) -> _Fit:
+    """Huber's M-estimate by reweighting (one step: least squares); residuals are inflated by their leverage."""
     w = np.ones(len(y))
-    for _ in range(20):  # converges in fewer; each step is a small solve
+    for _ in range(most_steps):  # converges in fewer than 20; each step is a small solve
         solver = np.linalg.pinv(X * w[:, None] ** 0.5) * w**0.5
         e = y - X @ (solver @ y)
         scale = max(median_scale(e), 1e-12)  # of log loss, where every shape lies on the surface
