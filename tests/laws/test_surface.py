@@ -124,6 +124,12 @@ def test_a_budget_in_flops_gives_size_data_and_ratio() -> None:
     assert abs(np.mean(covered) - 0.9) < 0.07  # 160 intervals, not all independent
 
 
+def test_the_seeds_of_a_shape_count_once_in_a_budget_in_flops() -> None:
+    rows = isoflops(0)
+    four = {name: column * 4 for name, column in rows.items()}
+    assert compute_optima(four, num_bootstrap=200) == compute_optima(rows, num_bootstrap=200)
+
+
 def test_a_budget_in_flops_without_a_minimum_inside_gives_nothing() -> None:
     rows = isoflops(0)
     falling = {**rows, "loss": [1 / params for params in rows["params"]]}

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from interlaw.errors import InterlawError
@@ -146,7 +147,8 @@ def compute_optima(
     """The best size, data and ratio of each budget in training FLOPs.
 
     Args:
-        columns: `budget` (FLOPs of the whole training), `params`, `depth`, `width`, `loss`, one value a run.
+        columns: `budget` (FLOPs of the whole training), `params`, `depth`, `width`, `loss`, one value a run. A shape
+            counts once, with the mean log loss of its runs: seeds share what the surface misses of their shape.
         num_bootstrap: Wild bootstrap draws.
         seed: Of the draws.
 
@@ -155,16 +157,15 @@ def compute_optima(
 
     Source: the IsoFLOP profiles of Hoffmann et al. 2022 (arXiv 2203.15556, approach 2), with R beside N.
     """
-    missing = [name for name in ("budget", "params", "depth", "width", "loss") if name not in columns]
+    names = ["budget", "params", "depth", "width"]
+    missing = [name for name in (*names, "loss") if name not in columns]
     if missing:
         raise InterlawError(f"expected the column {missing[0]} in a table of FLOPs budgets, found none; add it")
-    data = {name: np.asarray(columns[name], dtype=float) for name in ("budget", "params", "depth", "width", "loss")}
-    n, r, y = np.log(data["params"]), np.log(data["depth"] / data["width"]), np.log(data["loss"])
+    runs = pd.DataFrame({name: np.asarray(columns[name], dtype=float) for name in (*names, "loss")})
+    shapes = runs.assign(log_loss=np.log(runs["loss"])).groupby(names, sort=False)["log_loss"].mean().reset_index()
     rng = np.random.default_rng(seed)
     return tuple(
-        _optimum_of(float(flops), n=n[rows], r=r[rows], y=y[rows], num_bootstrap=num_bootstrap, rng=rng)
-        for flops in np.unique(data["budget"])
-        for rows in [data["budget"] == flops]
+        _optimum_of(float(flops), own, num_bootstrap=num_bootstrap, rng=rng) for flops, own in shapes.groupby("budget")
     )
 
 
@@ -237,9 +238,10 @@ def optimum_at(shapes: Shapes, params: float, *, num_bootstrap: int, rng: np.ran
     )
 
 
-def _optimum_of(
-    flops: float, *, n: FloatArray, r: FloatArray, y: FloatArray, num_bootstrap: int, rng: np.random.Generator
-) -> ComputeOptimum:
+def _optimum_of(flops: float, own: pd.DataFrame, *, num_bootstrap: int, rng: np.random.Generator) -> ComputeOptimum:
+    """The quadratic surface through the shapes of one budget, and where it is least."""
+    n, r = np.log(own["params"].to_numpy()), np.log((own["depth"] / own["width"]).to_numpy())
+    y = own["log_loss"].to_numpy()
     shapes = len({(round(a, 9), round(b, 9)) for a, b in zip(n, r, strict=True)})  # the rest is rounding
     result = partial(ComputeOptimum, flops=flops, num_shapes=shapes)
     # three degrees of freedom, as a surface without budgets has, and three sizes and ratios, as a parabola needs
