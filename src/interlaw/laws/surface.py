@@ -165,7 +165,8 @@ def compute_optima(
     shapes = runs.assign(log_loss=np.log(runs["loss"])).groupby(names, sort=False)["log_loss"].mean().reset_index()
     rng = np.random.default_rng(seed)
     return tuple(
-        _optimum_of(float(flops), own, num_bootstrap=num_bootstrap, rng=rng) for flops, own in shapes.groupby("budget")
+        _optimum_of(float(flops), shapes[shapes["budget"] == flops], num_bootstrap=num_bootstrap, rng=rng)
+        for flops in np.unique(shapes["budget"])
     )
 
 
