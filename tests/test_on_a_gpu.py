@@ -165,7 +165,7 @@ from interlaw.training import TrainSettings, train
 shape = make_shape("gpt", depth=2, width=64, head_dim=16, context=64)
 task = TextTask(open_corpus(), context=64, device="cuda")
 settings = TrainSettings(steps=60, batch_size=16, learning_rate=3e-3, evaluations=2, test_samples=64)
-found = train(build_model(shape, device="cuda"), task, settings, compiled=True)
+found = train(build_model(shape, device="cuda"), task, settings=settings, compiled=True)
 print(found.graph, found.loss)
 """
 
