@@ -11,7 +11,7 @@ import typer
 
 import interlaw
 from interlaw.cli import app, run
-from interlaw.interaction import VIEWS
+from interlaw.interaction import OF_EVERY_LAYER, VIEWS
 from interlaw.shapes import FAMILIES
 
 
@@ -33,7 +33,7 @@ def offered(*words: str) -> list[str]:
         (("shapes", "--rule", "n"), ["nearest"]),
         (("measure", "--view", ""), sorted(VIEWS)),
         (("fit", "--view", "p"), ["patch", "projected"]),
-        (("layers", "--view", ""), sorted(VIEWS)),
+        (("layers", "--view", ""), sorted(name for name, view in VIEWS.items() if view.layers)),
         (("sweep", "--executor", ""), ["local", "processes", "ray"]),
         (("recommend", "--family", "q"), ["qwen2"]),
         (("reproduce", "gpt"), ["gpt-budgets", "gpt-depth"]),
@@ -44,6 +44,12 @@ def offered(*words: str) -> list[str]:
 )
 def test_the_shell_offers_what_an_option_takes(words: tuple[str, ...], expected: list[str]) -> None:
     assert sorted(offered(*words)) == expected
+
+
+def test_layers_names_the_views_that_every_layer_has() -> None:
+    assert list(OF_EVERY_LAYER) == [name for name, view in VIEWS.items() if view.layers]
+    (view,) = (one for one in typer.main.get_group(app).commands["layers"].params if one.name == "view")
+    assert getattr(view, "help", None) == f"{' or '.join(OF_EVERY_LAYER)}; as in measure."
 
 
 def test_every_command_speaks_json() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -46,9 +46,9 @@ Float32 = Annotated[bool, typer.Option("--float32", help="Differentiate low-prec
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with a hub model.")]
 
 
-def of_views(text: str) -> Any:
+def of_views(text: str, names: Iterable[str] = interaction.VIEWS) -> Any:
     """An option that names a view: its help text, and the names that the shell offers."""
-    return typer.Option(help=text, autocompletion=among(interaction.VIEWS))
+    return typer.Option(help=text, autocompletion=among(names))
 
 
 def chosen(ctx: typer.Context, **other: Any) -> subject.NamedOptions:

@@ -19,7 +19,10 @@ def layers(
     text: arguments.Text = None,
     inputs: arguments.Inputs = None,
     groups: arguments.Groups = None,
-    view: Annotated[str | None, arguments.of_views("As in measure, of those that can be taken at every layer.")] = None,
+    view: Annotated[
+        str | None,
+        arguments.of_views(f"{' or '.join(interaction.OF_EVERY_LAYER)}; as in measure.", interaction.OF_EVERY_LAYER),
+    ] = None,
     layer: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this layer; repeat for more.")] = None,
     samples: arguments.Samples = None,
     probes: arguments.Probes = None,

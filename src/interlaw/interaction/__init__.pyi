@@ -18,7 +18,9 @@ from .grams import projected_null as projected_null
 from .intervals import INTERVALS as INTERVALS
 from .intervals import bootstrap as bootstrap
 from .intervals import with_intervals as with_intervals
+from .known_views import CHEAPEST as CHEAPEST
 from .known_views import OF_ANY_NETWORK as OF_ANY_NETWORK
+from .known_views import OF_EVERY_LAYER as OF_EVERY_LAYER
 from .known_views import OF_NEXT_TOKENS as OF_NEXT_TOKENS
 from .known_views import VIEWS as VIEWS
 from .layers import LayerInteraction as LayerInteraction

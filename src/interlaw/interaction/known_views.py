@@ -24,6 +24,10 @@ VIEWS: Registry[View] = Registry(
 )
 """An installed package adds a view by an entry point of this group."""
 
-# What is measured unless another view is asked for: of a network that predicts the next token, the view that carries
-# the law first and the cheaper one last; of any network.
-OF_NEXT_TOKENS, OF_ANY_NETWORK = ("projected", "loss"), "input"
+# What is measured unless another view is asked for: of any network; of one that predicts the next token, the view that
+# carries the law and the one that costs least; the latter alone where a person waits, or a training.
+OF_ANY_NETWORK = "input"
+CHEAPEST = "loss"  # one gradient a sequence
+OF_NEXT_TOKENS = ("projected", CHEAPEST)
+# Those whose record has `layers`: named here too, so that the command line knows them without torch.
+OF_EVERY_LAYER = (OF_ANY_NETWORK, CHEAPEST)

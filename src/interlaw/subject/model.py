@@ -49,7 +49,7 @@ class Subject:
     @property
     def default_view(self) -> str:
         """Loss for a language model, input for everything else."""
-        return interaction.OF_NEXT_TOKENS[-1] if self.predicts_tokens else interaction.OF_ANY_NETWORK
+        return interaction.CHEAPEST if self.predicts_tokens else interaction.OF_ANY_NETWORK
 
 
 def title_of(subject: Subject, name: str) -> str:

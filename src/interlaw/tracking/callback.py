@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from interlaw import models
 from interlaw.errors import InterlawError, brought_by
-from interlaw.interaction import OF_NEXT_TOKENS, MeasureOptions
+from interlaw.interaction import CHEAPEST, MeasureOptions
 from interlaw.subject import Subject, read_inputs, require_sizes
 from interlaw.tracking.tracker import EVERY, Tracker, track
 
@@ -66,7 +66,7 @@ class InteractionCallback:
     def __init__(
         self,
         *,
-        views: str | Sequence[str] = OF_NEXT_TOKENS[-1],
+        views: str | Sequence[str] = CHEAPEST,
         every: int = EVERY,
         text: str | Path | None = None,
         inputs: object = None,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from interlaw.charted import Charted
 from interlaw.errors import InterlawError
-from interlaw.interaction import OF_NEXT_TOKENS, Interaction, MeasureOptions, measure, options_from
+from interlaw.interaction import CHEAPEST, Interaction, MeasureOptions, measure, options_from
 from interlaw.subject import Given, Subject
 from interlaw.tracking.undisturbed import undisturbed
 
@@ -213,7 +213,7 @@ def _default_view(model: nn.Module, inputs: object) -> str:
     """That of a named model; whole numbers are tokens, whatever the network says of itself."""
     first = next(iter(inputs), None) if isinstance(inputs, list) else inputs
     if isinstance(first, Tensor) and not first.is_floating_point():
-        return OF_NEXT_TOKENS[-1]
+        return CHEAPEST
     return Subject(model=model).default_view
 
 
