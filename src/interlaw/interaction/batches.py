@@ -1,4 +1,8 @@
-"""Inputs as the user has them, as a stream of batches: a tensor, or an iterable of tensors or of dicts of tensors."""
+"""Inputs as the user has them (a tensor, or an iterable of tensors or of dicts of tensors) as a stream of batches.
+
+A batch is fed to the network here, so torch's errors about inputs are put into the user's words here too.
+Legend: n clusters (samples, or sequences) of a batch; T tokens of a sequence.
+"""
 
 from __future__ import annotations
 
@@ -218,9 +222,7 @@ class Batches:
         """The batches, checked."""
         inputs = self._inputs
         if isinstance(inputs, Tensor):
-            if inputs.dim() and len(inputs):
-                yield _checked(inputs)
-            return
+            inputs = [inputs] if inputs.dim() else []
         if isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
             raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}")
         for given in inputs:

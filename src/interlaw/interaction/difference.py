@@ -16,7 +16,7 @@ from interlaw.interaction.result import Interaction
 from interlaw.interaction.scales import Estimate, student_quantile
 from interlaw.plain import Json
 
-# settings that make two G of one kind
+# settings that make two matrices G of one kind
 KIND = ("null", "positions", "outputs", "center", "scale")
 # what two measurements estimate where these differ
 ESTIMANDS = {
@@ -35,7 +35,7 @@ SCALE = (
 def compare(
     a: Interaction, b: Interaction, *, paired: bool = False, across: bool = False, level: float = LEVEL
 ) -> dict[str, Estimate]:
-    """A - b for every quantity, with a Student interval.
+    """The difference a - b of every quantity, with a Student interval.
 
     Degrees of freedom are Welch's where the measurements are independent, the groups' less one where they are paired.
     As in a measurement, the interval of the excess also holds the spread over random bases, paired or not: samples that
@@ -129,7 +129,7 @@ def _short(one: Interaction) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LayersDifference:
-    """A - b of the AOFE-ratio's excess over chance.
+    """The difference a - b of the AOFE-ratio's excess over chance.
 
     Attributes:
         mean: Of the mean over all layers of each network.
@@ -157,7 +157,7 @@ class LayersDifference:
 
 
 def compare_layers(a: Layers, b: Layers, *, level: float = LEVEL) -> LayersDifference:
-    """A - b of the excess over chance, in each layer and on average over layers.
+    """The difference a - b of the excess over chance, in each layer and on average over layers.
 
     The mean's error comes from leaving out one group of samples in all layers at once, since layers share their
     samples. As in a measurement's `excess`, intervals also hold the spread over random bases: two networks that differ

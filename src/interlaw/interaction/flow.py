@@ -1,6 +1,10 @@
-"""The flow: options, batches, places, a view's contributions, K and H, estimates; the same for one place and for many.
+"""`measure`, `agop` and `measure_layers`, which are one flow, for one place or for many.
 
-Around it the network stands still: its weights are frozen, and put back as they were.
+Options, batches, places, a view's contributions, K and H, estimates. Around it the network stands still: its weights
+are frozen, and put back as they were.
+
+Legend: h the activation at a place, y the outputs (C of them), J = dy/dh; A_n what cluster n adds, D x D; G = E[A_n];
+K and H the inner products of the A_n and of their diagonals; W a layer's weights.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Resampling is a reweighting of rows and columns.
 
-Legend: w_bg how often replicate b drew group g. Copies of one group are never paired with each other, so that a
-replicate remains a U-statistic over pairs of different clusters.
+Legend: w_bg how often replicate b drew group g; c_g and t_g clusters and trace of a group. Copies of one group are
+never paired with each other, so that a replicate remains a U-statistic over pairs of different clusters.
 """
 
 from __future__ import annotations

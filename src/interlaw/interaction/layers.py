@@ -1,8 +1,7 @@
-"""Layer by layer in one pass: interaction at every layer's input, superposition of its weights, and how they agree.
+"""What a measurement of every layer is: a row for each, the table of them, and the list of layers there are.
 
-Legend: W (out x in) a layer's weights; G (in x in) the AGOP at its input; the Neural Feature Ansatz says that W^T W is
-proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881). E (V x d) an embedding table read as a layer on one-hot
-inputs, so that W^T W = E E^T (V x V), which is never formed: its functionals follow from C = E^T E.
+Legend: W (out x in) a layer's weights, E an embedding's table; G (in x in) the AGOP at the layer's input. The Neural
+Feature Ansatz says that W^T W is proportional to G (Radhakrishnan et al. 2022, arXiv 2212.13881).
 """
 
 from __future__ import annotations
@@ -121,6 +120,10 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
     Args:
         model: The network.
         batch: Inputs of one sample, for the number of calls in a forward pass; not counted when None.
+
+    Raises:
+        InterlawError: There is no layer, or the network does not take the batch.
+        TypeError: `batch` is neither a tensor nor a dict of tensors.
 
     Example:
         >>> import torch

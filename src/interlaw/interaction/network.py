@@ -1,6 +1,11 @@
-"""The network that is measured: where in it h may live; it runs plainly, stays as it was, and says what it refuses.
+"""The network that is measured: its places and layers, what the weights of a layer say, and how it is run.
 
-Plainly means without compiled code, checkpoints, caches, hooks on gradients and automatic changes of precision.
+`frozen` runs it plainly (without compiled code, checkpoints, caches, hooks on gradients and automatic changes of
+precision), leaves it as it was, and refuses what cannot be measured so.
+
+Legend: h the activation at a place; W (out x in) the weights of a layer; G (in x in) the AGOP at its input. E (V x d)
+an embedding table of V tokens, read as a layer on one-hot inputs, so that W^T W = E E^T (V x V). That matrix is never
+formed: what is asked of it follows from C = E^T E (d x d).
 """
 
 from __future__ import annotations
@@ -129,7 +134,7 @@ def superposition(module: nn.Module) -> Energies:
     W = kernel_of(module)
     assert W is not None
     W = W.double()
-    C = W.T @ W
+    C = W.T @ W  # of an embedding W is E, and C stands for E E^T
     diagonal = W.square().sum(1) if isinstance(module, nn.Embedding) else C.diagonal()
     # Energy and trace of E E^T are those of E^T E: both have the same eigenvalues.
     return energies_from(C.square().sum(), diagonal.square().sum(), trace=C.trace(), dim=len(diagonal), null=haar_null)

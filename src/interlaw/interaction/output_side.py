@@ -1,8 +1,8 @@
 """The views of the output side, G = E[B B^T]: `output` takes the outputs as they are, `projected` through a fixed P.
 
-Legend: J = dy/dh at all coordinates of h, the whole embedded sequence; P the fixed projection (m x V); B = J or P J;
-u random signs with E[u u^T] = I, so that E[(B u)(B u)^T] = B B^T = A_n; W the top eigenvectors (m x k) of the mean seen
-so far.
+Legend: n sequences; h the whole embedded sequence, all of its coordinates; y the C outputs; J = dy/dh; P the fixed
+projection (m x C); B = J or P J, with m rows; u random signs with E[u u^T] = I, so that E[(B u)(B u)^T] = B B^T = A_n;
+p such probes a sequence; W the top eigenvectors (m x k) of the mean seen so far.
 
 One forward-mode product B u per sequence is unbiased but noisy. Most of that noise lies along the few directions that
 carry G, and reverse mode gives those exactly at little cost: W^T A_n W = (W^T B)(W^T B)^T needs k gradients. So
@@ -10,7 +10,8 @@ carry G, and reverse mode gives those exactly at little cost: W^T A_n W = (W^T B
 keeps the expectation A_n for any W that does not depend on sequence n; W comes from earlier sequences only.
 
 B u is a forward-mode derivative. Attention, layer normalisation and linear maps have a fast one here, where torch's is
-slow or missing: dX the tangent of X; S = Q K^T / sqrt(d) + mask the scores, a = softmax(S) the weights:
+slow or missing: dX the tangent of X; Q, K, V queries and keys (of width d) and values;
+S = Q K^T / sqrt(d) + mask the scores, a = softmax(S) the weights:
 da = a * (dS - sum(a * dS)), dS = dQ K^T + Q dK^T, d(a V) = da V + a dV;
 z = (x - mean x) / std x the normalised input: dz = (dx - mean dx - z mean(z * dx)) / std x.
 """
@@ -38,12 +39,12 @@ from interlaw.interaction.layout import Place
 from interlaw.interaction.options import Contribute, Options, View
 from interlaw.interaction.place import Cotangents, Outputs, Places, require_finite
 from interlaw.interaction.routes import Contribution
-from interlaw.interaction.views import ones, random_signs, unit_cotangents
+from interlaw.interaction.views import is_summed, ones, random_signs, unit_cotangents
 
 # As the paper's code has it: 64 outputs of a matrix drawn with this seed.
 PROJECTED_OUTPUTS, PROJECTION_SEED = 64, 42
-# Directions taken exactly: as many as carry four fifths of the trace, and no more than 8 gradients a sequence; from one
-# direction to these the ratio costs the same (docs/estimators.md).
+# Directions taken exactly: as many as carry four fifths of the trace, and no more than 8, each a gradient a sequence.
+# The choice matters little: with 1 to 6 of them a ratio of one precision costs about the same (docs/estimators.md).
 COVERED_TRACE, MOST_DIRECTIONS = 0.8, 8
 # Sequences before the first directions are known: fewer leave them to chance, more leave the noise in.
 FIRST_REFRESH = 16
@@ -65,7 +66,7 @@ def output_view(options: Options, outputs: Outputs) -> Contribute:
         (name,) = places.kept
         rows = _rows(places, batch, outputs=outputs, cotangents=unit_cotangents)
         _, dim, coordinates = rows.shape
-        multiplied = options.route != "gram" and coordinates > dim
+        multiplied = is_summed(coordinates, dim=dim, route=options.route)
         content = rows @ rows.mT if multiplied else rows
         return {name: Contribution(content=content, weights=ones(rows), dim=dim, are_matrices=multiplied)}
 
@@ -80,7 +81,7 @@ def _project(y: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _projection(num_outputs: int) -> Tensor:
-    """P, m x V."""
+    """P, m x C."""
     generator = torch.Generator().manual_seed(PROJECTION_SEED)
     # the default dtype may be another, whose numbers are not these
     drawn = torch.randn(PROJECTED_OUTPUTS, num_outputs, generator=generator, dtype=torch.float32)
@@ -272,7 +273,7 @@ class _Attention(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, guarded: bool, scale: float
     ) -> Tensor:
-        """A V; where `guarded`, a query that may see nothing gets zeros."""
+        """The mixed values a V; where `guarded`, a query that may see nothing gets zeros."""
         query = query * scale
         scores = query @ key.mT
         if mask is not None:
@@ -326,7 +327,7 @@ class _Normalisation(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float
     ) -> Tensor:
-        """W z + b."""
+        """The weight times z, and the bias."""
         z, _, inverse = torch.native_layer_norm(x, shape, None, None, eps)
         ctx.save_for_forward(z, inverse, weight)
         ctx.axes = tuple(range(-len(shape), 0))
@@ -335,7 +336,7 @@ class _Normalisation(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
-        """W dz."""
+        """The weight times dz."""
         z, inverse, weight = ctx.saved_tensors
         mean, along = dx.mean(ctx.axes, keepdim=True), (z * dx).mean(ctx.axes, keepdim=True)
         dz = (dx - mean).sub_(z * along).mul_(inverse.to(dx.dtype))
@@ -360,18 +361,18 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """W x + b."""
+        """The weight times x, and the bias."""
         ctx.save_for_forward(weight)
         return F.linear(x, weight, bias)
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor, *_: Any) -> Tensor:
-        """W dx."""
+        """The weight times dx."""
         (weight,) = ctx.saved_tensors
         return F.linear(dx, weight)
 
 
-# Of a sample, in samples of training: measured with the leading directions taken exactly.
+# A sample costs as much as training on so many; measured, with the leading directions taken exactly.
 COST = 4.5
 PROJECTED = View(start=projected_view, null="projected", positions="last", cost=COST)
 OUTPUT = View(start=output_view, positions="last", cost=COST)

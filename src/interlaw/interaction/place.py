@@ -3,7 +3,8 @@
 Hooks hand the network a copy of h, so that the gradient at the copy is that place's alone. The derivative shows how the
 samples lie in h: the outputs of one sample depend on that sample's part alone.
 
-Legend: h the activation of a batch of n samples; T tokens of one sample; y the outputs; r a cotangent; J = dy/dh.
+Legend: h the activation of a batch of n samples; T tokens of one sample; y the outputs (C of them); r a cotangent;
+J = dy/dh.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Places:
         model: The network.
         places: Where to measure.
         optional: Whether places that cannot be measured are left out, rather than refused.
-        last_only: Whether the outputs are read at the last token alone. A model that takes `logits_to_keep`, as the
-            Hugging Face library's do, is then asked to work out nothing else: a large vocabulary costs little.
+        last_only: Whether the outputs are read at the last token alone. A model that takes `logits_to_keep`, as those
+            of the Hugging Face library do, then gives the logits of that token alone: a large vocabulary costs little.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Places:
         if self._layouts or not self._places or len(few) == 1:
             return
         seen: dict[str, list[Tensor]] = {}
-        # All outputs, even where a view reads a part of them: they depend on the same samples.
+        # All outputs but those of padding, even where a view reads a part of them: they depend on the same samples.
         for gradients in self.gradients(few, EVERY_OUTPUT, cotangents=_halves, arranged=False):
             for name, g in gradients.items():
                 seen.setdefault(name, []).append(g)
@@ -151,7 +152,7 @@ class Places:
         self.leave_out(reasons)
 
     def samples_first(self, place: Place, h: Tensor, *, n: int) -> Tensor:
-        """H with its samples on the first axis: as the survey said, else, for a lone sample, as the shape says."""
+        """The activation, samples on its first axis: as the survey said, else, for a lone sample, as its shape says."""
         known = self._layouts.get(place.name)
         for arrange in [known] if known else layouts_of(place.module):
             arranged = arrange(h, n)
@@ -283,7 +284,7 @@ def require_finite(values: Tensor) -> Tensor:
 
 
 def leaf(place: Place, h: Tensor) -> Tensor:
-    """H as if the network began there."""
+    """The activation as if the network began there."""
     return h.detach().requires_grad_(True).clone()
 
 
@@ -334,7 +335,7 @@ class Readout:
         self._last: Batch | None = None
 
     def __call__(self, output: Any, batch: Batch) -> Tensor:
-        """Y of a batch."""
+        """The outputs of a batch."""
         y, mask = output_tensor(output), batch.mask
         if y.dim() >= 3 and self._positions == "last":
             y = _last(y, mask)

@@ -66,7 +66,7 @@ class Scale:
         name: What it is called.
         there: From the quantity to the scale; values outside the range are moved to its edge.
         back: From the scale to the quantity.
-        slope: D there / d value: turns a standard error of the quantity into one on the scale.
+        slope: The derivative of `there`: turns a standard error of the quantity into one on the scale.
     """
 
     name: str

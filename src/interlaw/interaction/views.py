@@ -1,7 +1,8 @@
 """The views of the input side, G = E[J^T J]: `input`, `patch`, `convolution`, `loss` and `token`.
 
-Legend: J = dy/dh the Jacobian of the outputs y (C) at the activation h; r random signs with E[r r^T] = I, so that
-E[(J^T r)(J^T r)^T] = J^T J; T positions (tokens, patches) of one cluster.
+Legend: n clusters of a batch, T positions (tokens, patches) of one; D coordinates of the activation h at a position;
+J = dy/dh the Jacobian of the outputs y (C) at h; r random signs with E[r r^T] = I, so that E[(J^T r)(J^T r)^T] = J^T J;
+g a gradient; V rows of a table of tokens; W a convolution's weights.
 """
 
 from __future__ import annotations
@@ -83,8 +84,7 @@ class GradientColumns:
     """
 
     def __init__(self, count: int, *, route: str | None) -> None:
-        self._count, self._taken = count, 0
-        self._sums = route != "gram"
+        self._count, self._taken, self._route = count, 0, route
         self._dim = 0
         self._kept: list[Tensor] = []
         self._matrices: Tensor | None = None
@@ -96,7 +96,7 @@ class GradientColumns:
         dim, width = columns.shape[1:]
         self._dim = dim
         full = width * len(self._kept) >= dim or self._taken == self._count
-        if self._sums and width * self._count > dim and full:
+        if full and is_summed(width * self._count, dim=dim, route=self._route):
             summed = torch.cat(self._kept, 2)
             if self._matrices is None:
                 self._matrices = summed @ summed.mT
@@ -111,6 +111,11 @@ class GradientColumns:
         return Contribution(
             content=content, weights=weights, dim=self._dim, are_matrices=are_matrices, num_probes=num_probes
         )
+
+
+def is_summed(num_columns: int, *, dim: int, route: str | None) -> bool:
+    """Whether a cluster's columns are kept as the D x D matrix that they sum up to: of more than D it is the smaller."""
+    return route != "gram" and num_columns > dim
 
 
 def input_view(options: Options, read: Outputs) -> Contribute:
@@ -251,7 +256,11 @@ def ones(like: Tensor) -> Tensor:
 
 
 def token_view(options: Options, read: Outputs) -> Contribute:
-    """Kept per sequence is the gradient g at the embeddings; its coordinates are the rows of the table times g."""
+    """G = E[A_n] over one-hot inputs: A_n = J^T J summed over the outputs of one sequence, the mean over sequences.
+
+    J is taken at all T x V coordinates of the one-hot sequence, so positions are coordinates and none is averaged.
+    Of each sequence only the gradient g at its embeddings is kept; coordinate (t, v) is row v of the table times g_t.
+    """
     draw = cotangents_of(options)
 
     def contribute(places: Places, batch: Batch) -> dict[str, Contribution]:
