@@ -14,9 +14,11 @@ from interlaw.models.windows import require_within
 from interlaw.shapes import GPTShape
 
 INIT_STD = 0.02  # GPT-2's
-_NARROW = 8  # heads so wide or less are attended in blocks on a CPU,
-_BLOCKED = range(65, 513)  # for contexts of this length: what autograd keeps of the blocks grows with its square
-_BLOCK = 32  # queries
+# On a CPU, heads of at most this width are attended in blocks,
+_NARROW = 8
+# for contexts of these lengths: what autograd keeps of the blocks grows with the square of the length.
+_BLOCKED = range(65, 513)
+_BLOCK = 32  # queries; 16 and 64 are as fast within noise (docs/log.md)
 
 
 def causal_attention(
@@ -27,8 +29,8 @@ def causal_attention(
 ) -> Float[Tensor, "batch heads time head_dim"]:
     """Sums of the values so far, weighted by the softmax of query times key / sqrt(head_dim).
 
-    Torch's fused kernel, unless its products are so small that it is slow: for narrow heads on a CPU all heads go
-    together, a block of queries at a time against the keys up to it, in half to two thirds of the time.
+    By torch's fused kernel, but for narrow heads on a CPU: their products are so small that the kernel is slow. There
+    a block of queries of all heads is multiplied with the keys up to it, in half to two thirds of the time.
     """
     time, head_dim = query.shape[2:]
     if query.device.type != "cpu" or head_dim > _NARROW or time not in _BLOCKED:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from interlaw.shapes.shape import Shape
 
 _KERNEL = 9  # 3 x 3
-MOST_GROUPS = 8  # of a normalisation: judgement, as few as keep several channels in each
+MOST_GROUPS = 8  # of a normalisation. Judgement: from a width of 16 on each has at least two channels
 
 
 @dataclass(frozen=True, kw_only=True)

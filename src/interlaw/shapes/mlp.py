@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from interlaw.shapes.shape import Shape
+from interlaw.shapes.shape import MOST_STACKED_ON_CPU, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class MLPShape(Shape):
     family: ClassVar[str] = "mlp"
     starter: ClassVar[str] = "mlp-tiny.toml"
     stackable: ClassVar[bool] = True
-    stacked_on_cpu: ClassVar[int] = 60_000  # measured: benchmarks/bench_replicas.py
+    stacked_on_cpu: ClassVar[int] = MOST_STACKED_ON_CPU
     input_size: int = 64  # as the paper's MLP scan
     output_size: int = 1
 

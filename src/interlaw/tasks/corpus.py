@@ -25,6 +25,7 @@ EMBEDDED = "stdlib"
 LONGEST_SOURCE = 200  # characters of a wrong path in a message
 _HELD_OUT = 0.05  # of the text, for validation, and as much again for the test
 _SPLIT_BY_DOCUMENT_FROM = 20  # of fewer documents, 5% may be none
+_LOOKED_AT = 8192  # first bytes of a file; it is binary, and left out, if one of them is zero
 _LAYOUT = 1  # raised whenever the same text would give other token files
 _NOT_SOURCE = {"site-packages", "__pycache__", "test", "tests", "idle_test", "encodings", "pydoc_data", "lib2to3"}
 
@@ -268,7 +269,7 @@ def _documents(source: str, text_column: str) -> Documents:
                 raise InterlawError(
                     f"expected to read {path}, found {error.strerror}; change its permissions or leave it out"
                 ) from error
-            if b"\0" not in content[:8192]:  # as git decides what is binary
+            if b"\0" not in content[:_LOOKED_AT]:
                 yield name, content
 
     stats = [(name, path.stat()) for name, path in named]

@@ -21,10 +21,8 @@ def draw_splits(counts: Mapping[str, int], *, teacher: GRUShape, seed: int) -> S
     generator = torch.Generator().manual_seed(seed)
     noise = {split: torch.randn(count, teacher.time, 1, generator=generator) for split, count in counts.items()}
     features = {split: last_states(layers, x) for split, x in noise.items()}
-    mean, std = (
-        features["train"].mean(0),
-        features["train"].std(0, correction=0).clamp(min=1e-12),
-    )  # a feature that never moves stays 0
+    mean, std = features["train"].mean(0), features["train"].std(0, correction=0)
+    std = std.clamp(min=1e-12)  # a constant feature has no spread to divide by
     return {split: (x, (features[split] - mean) / std) for split, x in noise.items()}
 
 

@@ -15,7 +15,7 @@ from interlaw.tasks.spec import TaskPart, TaskPlan, TaskSpec, Units
 if TYPE_CHECKING:
     from interlaw.tasks.text import TextTask
 
-SHOWN = 12  # characters of a digest in a message: two texts share them by no chance
+SHOWN = 12  # characters of a digest in a message: enough to tell two texts apart
 
 
 class TextTaskSpec(TaskSpec):

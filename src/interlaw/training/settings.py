@@ -87,7 +87,8 @@ class TrainSettings(Optimization):
     evaluation_samples: Count = VALIDATION_SAMPLES
     test_samples: Count = TEST_SAMPLES
     parametrization: str = STANDARD
-    base_width: Count = 64  # this and the next: no effect under `standard`; recipes must say them under the others
+    # of no effect unless the rule follows the axis; a recipe must say the base size where it does
+    base_width: Count = 64
     base_depth: Count = 2
     intervention: Intervention = "none"
     strength: Annotated[float, Field(allow_inf_nan=True)] = 0.0
