@@ -114,7 +114,7 @@ class GradientColumns:
 
 
 def is_summed(num_columns: int, *, dim: int, route: str | None) -> bool:
-    """Whether a cluster's columns are kept as the D x D matrix that they sum up to: of more than D it is the smaller."""
+    """Whether a cluster's columns are kept as the D x D matrix of their products: of more than D it is the smaller."""
     return route != "gram" and num_columns > dim
 
 
