@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from interlaw.errors import InterlawError, brought_by, one_line
 
 PREFIX = "hf"
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 _D_FF_NAMES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 
 
@@ -17,6 +18,8 @@ class Names(NamedTuple):
 
     d_ff: str | None
     d_ff_ratio: float
+    vocab_size: int | None
+    num_experts: int
     grouped: bool
     own_head_dim: bool
     rotary_dim: bool
@@ -40,7 +43,8 @@ def names_of(family: str) -> Names:
     default: Any = None
     try:
         default = CONFIG_MAPPING[name]()
-        known = {**default.to_dict(), **dict.fromkeys(default.attribute_map)}
+        settings = default.to_dict()
+        known = {**settings, **dict.fromkeys(default.attribute_map)}
         width, _ = int(default.hidden_size), int(default.num_hidden_layers)
         d_ff = next((key for key in _D_FF_NAMES if key in known), None)
         hidden = getattr(default, d_ff) if d_ff else None
@@ -52,10 +56,13 @@ def names_of(family: str) -> Names:
         raise InterlawError(
             f"{family} has no one width and depth in its settings ({one_line(error, last=True)}); choose {other}"
         ) from error
+    parts = [settings, *(value for value in settings.values() if isinstance(value, dict))]
     hidden = hidden[0] if isinstance(hidden, list | tuple) and hidden else hidden
     return Names(
         d_ff=d_ff,
         d_ff_ratio=(hidden or 4 * width) / width if d_ff else 4.0,
+        vocab_size=settings.get("vocab_size"),
+        num_experts=max((part[key] for part in parts for key in _EXPERTS if isinstance(part.get(key), int)), default=0),
         grouped="num_key_value_heads" in known,
         own_head_dim="head_dim" in known and "qk_rope_head_dim" not in known,  # there it is that of a part of a head
         rotary_dim=isinstance(known.get("rotary_dim"), int),

@@ -21,6 +21,7 @@ from interlaw.models.hf_known import known_of
 from interlaw.models.hf_settings import PREFIX, names_of
 from interlaw.models.hf_sizes import HFSizes
 from interlaw.plain import Json
+from interlaw.shapes import LlamaShape, Usual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +112,15 @@ def hf_family(name: str) -> type[HFShape]:
     known = known_of(family)
     if known.looks_ahead:
         raise InterlawError(f"{family} sees the tokens that it is to predict, so it cannot be trained; choose another")
-    names_of(family)
-    facts = {"family": family, "stackable": known.stackable, "usual_d_ff_ratio": known.d_ff_ratio}
+    names = names_of(family)
+    usual = Usual(
+        vocab_size=names.vocab_size,
+        context=LlamaShape.context,
+        d_ff_ratio=known.d_ff_ratio,
+        grouped=names.grouped,
+        num_experts=names.num_experts,
+    )
+    facts = {"family": family, "stackable": known.stackable, "usual": usual}
     return type("HFShape", (HFShape,), {**facts, "__module__": __name__, "__doc__": HFShape.__doc__})
 
 

@@ -30,7 +30,6 @@ WIDEST = 65_536  # five times the widest decoder published (GPT-3: 12,288)
 # depth / width beyond any that was measured or chosen (0.25); deeper networks take long to count, a layer at a time
 DEEPEST = 0.5
 BEYOND = 1.2  # times the deepest: a line through two shallow shapes is no further off
-_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,40 +178,24 @@ def family_facts(family: str) -> FamilyFacts:
     """Read off the family's shape class.
 
     Raises:
-        InterlawError: No such family, or a mixture of experts.
+        InterlawError: No such family, or a mixture of experts, whose active part is unknown.
     """
     shape_class = require_family(family)
     own = {name: each.default for name, each in inspect.signature(shape_class).parameters.items()}
-    grouped, vocab_size = "num_kv_heads" in own, own.get("vocab_size", VOCAB_SIZE)
-    if family.startswith("hf:"):
-        vocab_size = _own_vocabulary(family)
-        try:  # any small shape says whether its configuration has key-value heads
-            make_shape(family, depth=1, width=128, head_dim=64, num_kv_heads=1)
-        except InterlawError:
-            grouped = False
-    return FamilyFacts(
-        grouped=grouped,
-        rounds_d_ff="d_ff_multiple_of" in own,
-        heads_per_kv=shape_class.usual_heads_per_kv,
-        d_ff_ratio=shape_class.usual_d_ff_ratio,
-        vocab_size=vocab_size,
-        context=CONTEXT if family.startswith("hf:") else own.get("context", CONTEXT),
-    )
-
-
-def _own_vocabulary(family: str) -> int:
-    """Entries of an architecture's own token table; a mixture of experts, whose active part is unknown, is refused."""
-    from transformers import CONFIG_MAPPING
-
-    default = CONFIG_MAPPING[family.removeprefix("hf:")]().to_dict()
-    parts = [default, *(value for value in default.values() if isinstance(value, dict))]
-    experts = max(part.get(name) or 0 for part in parts for name in _EXPERTS)
-    if experts > 1:
+    usual = shape_class.usual
+    if usual.num_experts > 1:
         raise InterlawError(
-            f"expected a dense family, found {family} with {experts} experts; choose its dense relative (hf:qwen3 for "
-            f"hf:qwen3_moe, say) and give --params the parameters that are active per token"
+            f"expected a dense family, found {family} with {usual.num_experts} experts; choose its dense relative "
+            "(hf:qwen3 for hf:qwen3_moe, say) and give --params the parameters that are active per token"
         )
-    return int(default.get("vocab_size") or VOCAB_SIZE)
+    return FamilyFacts(
+        grouped="num_kv_heads" in own and usual.grouped,
+        rounds_d_ff="d_ff_multiple_of" in own,
+        heads_per_kv=usual.heads_per_kv,
+        d_ff_ratio=usual.d_ff_ratio,
+        vocab_size=usual.vocab_size or own.get("vocab_size", VOCAB_SIZE),
+        context=usual.context or own.get("context", CONTEXT),
+    )
 
 
 def _split(heads: int) -> int:

@@ -17,4 +17,5 @@ from .matching import near_family as near_family
 from .matching import require_family as require_family
 from .mlp import MLPShape as MLPShape
 from .shape import Shape as Shape
+from .shape import Usual as Usual
 from .shape import require_heads as require_heads

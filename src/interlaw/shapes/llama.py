@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
-from interlaw.shapes.shape import Shape, require_heads
+from interlaw.shapes.shape import Shape, Usual, require_heads
 
 HAIR = 1e-9  # of a multiple: above what rounding leaves, below any step of the width
 
@@ -167,7 +167,7 @@ class Qwen2Shape(LlamaShape):
     """
 
     family: ClassVar[str] = "qwen2"
-    usual_heads_per_kv: ClassVar[int] = 8  # Qwen2.5 shares one between 5 to 8
+    usual: ClassVar[Usual] = Usual(heads_per_kv=8)  # Qwen2.5 shares one between 5 to 8
     d_ff_ratio: float = 16 / 3
     d_ff_multiple_of: int = 128
 

@@ -18,6 +18,27 @@ MOST_STACKED_ON_CPU = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
+class Usual:
+    """What published models of a family of decoders have; the default of its own size where it is None.
+
+    Attributes:
+        vocab_size: Entries of the token table.
+        context: Longest sequence, in tokens.
+        d_ff_ratio: Hidden units of the MLP over the width.
+        heads_per_kv: The most query heads that share a key-value head.
+        grouped: Whether they may share one, in a family that has `num_kv_heads`.
+        num_experts: Of a mixture; 0 of a dense network.
+    """
+
+    vocab_size: int | None = None
+    context: int | None = None
+    d_ff_ratio: float | None = None
+    heads_per_kv: int = 4  # Llama 3 and most others
+    grouped: bool = True
+    num_experts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shape(ABC):
     """Depth and width of one network of a family; a subclass adds the family's other sizes and its counts.
 
@@ -27,8 +48,7 @@ class Shape(ABC):
         decoder: Whether it is a language model that `recommend` sizes by vocabulary, context and heads.
         suits_hardware: Whether `interlaw shapes` sizes it as `recommend` does, by what suits hardware.
         own_head: Whether `recommend` leaves its head untied unless it is asked to tie it.
-        usual_heads_per_kv: Query heads that published models let share a key-value head; `recommend` takes no more.
-        usual_d_ff_ratio: Hidden units over the width that `recommend` takes; the family's default when None.
+        usual: What `recommend` takes where nothing is asked for.
         starter: The packaged recipe that `interlaw init` starts from.
         stackable: Whether its networks train together over stacked weights; a test must show that each ends as alone.
         stacked_on_cpu: Parameters of the largest one that is trained so on a CPU.
@@ -42,8 +62,7 @@ class Shape(ABC):
     decoder: ClassVar[bool] = False
     suits_hardware: ClassVar[bool] = False
     own_head: ClassVar[bool] = False
-    usual_heads_per_kv: ClassVar[int] = 4  # Llama 3 and most others
-    usual_d_ff_ratio: ClassVar[float | None] = None
+    usual: ClassVar[Usual] = Usual()
     starter: ClassVar[str] = "quickstart.toml"
     stackable: ClassVar[bool] = False
     stacked_on_cpu: ClassVar[int] = 0
