@@ -26,15 +26,25 @@ def options_from(given: Mapping[str, Any], *, without: Sequence[str] = (), **fix
         TypeError: A keyword is none of them.
         InterlawError: An option has no such value, or the view has no use for it.
     """
+    _require_known(given, without)
+    options = Options(**{"view": OF_ANY_NETWORK, **fixed, **given})
+    _require_use(options)
+    return options
+
+
+def _require_known(given: Mapping[str, Any], without: Sequence[str]) -> None:
+    """Refuses a keyword that is no option, or one that the function does not take."""
     known = [one.name for one in fields(Options) if one.name not in without]
     for name in (name for name in given if name not in known):
         raise TypeError(f"expected options among {', '.join(known)}, found '{name}'{did_you_mean(name, known)}")
-    options = Options(**{"view": OF_ANY_NETWORK, **fixed, **given})
+
+
+def _require_use(options: Options) -> None:
+    """Refuses a view that is not known, and options that mean nothing to the view."""
     require_among("a view", options.view, known=VIEWS.names())
     for name in VIEWS[options.view].useless:
         if getattr(options, name) not in HARMLESS.get(name, (None, False)):
             raise _without_use(options, name)
-    return options
 
 
 def _without_use(options: Options, name: str) -> InterlawError:
