@@ -12,7 +12,7 @@ from torch import nn
 from interlaw.errors import InterlawError
 from interlaw.models import build_model
 from interlaw.shapes import MLPShape
-from interlaw.tasks import VectorTaskSpec
+from interlaw.tasks import ImageTaskSpec, VectorTaskSpec
 from interlaw.tasks.samples import RegressionTask
 from interlaw.tasks.vectors import NOISE, RANK, draw_directions, target
 
@@ -47,6 +47,13 @@ def test_variance_in_closed_form(variant: str, variance: float) -> None:
     x = torch.randn(400_000, 8, generator=torch.Generator().manual_seed(1))
     squares = target(x, directions, variant=variant).double().square()
     assert abs(float(squares.mean()) - variance) < 4 * float(squares.std()) / math.sqrt(len(squares))
+
+
+def test_seeds_of_64_bits_have_batches_of_their_own() -> None:
+    vectors, images = VectorTaskSpec(dim=4, train=100, validation=6, test=5).open(), ImageTaskSpec().open()
+    for task in (vectors, images):
+        first, other = (task.batch(seed=seed, step=0, size=8)[0] for seed in (2**64 - 1, 2**64 - 2))
+        assert not torch.equal(first, other)
 
 
 def test_data_follow_the_seed_alone() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.tasks.pictures import draw_pictures, split_digits
-from interlaw.tasks.task import sent
+from interlaw.tasks.task import numbers_from, sent
 
 GREY = 0.5  # the middle of the range of a pixel
 Batch = tuple[Float[Tensor, "batch inputs rows columns"], Float[Tensor, "batch channels rows columns"]]
@@ -57,14 +57,13 @@ class ImageTask:
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: images and masks, a pure function of the arguments."""
-        source = np.random.Generator(np.random.Philox(key=[seed, step]))
+        source = numbers_from(seed, step)
         return self._masked(self._draw("train", size, source=source), source)
 
     def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
         """Held-out images with fixed masks."""
         images = self._draw(split, num_samples, source=None)
-        source = np.random.Generator(np.random.Philox(key=[_SPLIT_SEEDS[split], 0]))
-        inputs, targets = self._masked(images, source)
+        inputs, targets = self._masked(images, numbers_from(_SPLIT_SEEDS[split], 0))
         for first in range(0, len(inputs), batch_size):
             yield inputs[first : first + batch_size], targets[first : first + batch_size]
 
@@ -96,7 +95,7 @@ class ImageTask:
             digits = self._digits[split]
             return digits[:count] if source is None else digits[source.integers(0, len(digits), size=count)]
         if source is None:
-            source = np.random.Generator(np.random.Philox(key=[self.data_seed, HELD_OUT_STREAMS + _SPLIT_SEEDS[split]]))
+            source = numbers_from(self.data_seed, HELD_OUT_STREAMS + _SPLIT_SEEDS[split])
         return draw_pictures(count, size=self.image_size, source=source)
 
     def _masked(self, images: Tensor, source: np.random.Generator) -> Batch:

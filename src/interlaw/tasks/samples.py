@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.errors import InterlawError
-from interlaw.tasks.task import sent
+from interlaw.tasks.task import numbers_from, sent
 
 Batch = tuple[Tensor, Tensor]
 Splits = dict[str, Batch]
@@ -81,7 +80,6 @@ class RegressionTask:
     def _epoch(self, seed: int, epoch: int, *, inputs: Tensor) -> Tensor:
         """The order of an epoch, where the inputs lie; each seed's last one is kept, for several may train in turn."""
         if seed not in self._orders or self._orders[seed][0] != epoch:
-            source = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-            order = torch.from_numpy(source.permutation(len(inputs)))
+            order = torch.from_numpy(numbers_from(seed, epoch).permutation(len(inputs)))
             self._orders[seed] = (epoch, sent(order, inputs.device))
         return self._orders[seed][1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +39,12 @@ class Task(Protocol):
 
     def figures(self, loss: float) -> dict[str, float]:
         """Further figures that follow from the test loss."""
+
+
+def numbers_from(seed: int, place: int) -> np.random.Generator:
+    """Random numbers that are a function of a seed of 64 bits and of a place, such as a step or an epoch."""
+    # as an array: NumPy takes a list with a number from 2^63 on for floats, which seeds share
+    return np.random.Generator(np.random.Philox(key=np.array([seed, place], dtype=np.uint64)))
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from interlaw.tasks.corpus import SPLITS, Corpus
-from interlaw.tasks.task import sent
+from interlaw.tasks.task import numbers_from, sent
 
 Batch = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]
 
@@ -56,8 +56,7 @@ class TextTask:
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """The training batch of a step: `size` windows at random places, the same for every model."""
         tokens = self._tokens["train"]
-        source = np.random.Generator(np.random.Philox(key=np.array([seed, step], dtype=np.uint64)))
-        starts = source.integers(0, len(tokens) - self.context, size=size)
+        starts = numbers_from(seed, step).integers(0, len(tokens) - self.context, size=size)
         return self._windows("train", starts)
 
     def evaluation(self, split: str, *, num_samples: int, batch_size: int) -> Iterator[Batch]:
