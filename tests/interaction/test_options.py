@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -18,6 +19,12 @@ NOT_FOR = {
     "bottleneck": {"layer": "head", "probes": 2, "positions": "all", "outputs": [0], "center": True, "scale": "rms"},
     "token": {"layer": "head"},
 }
+
+
+def test_measure_documents_every_view_and_option() -> None:
+    text = measure.__doc__ or ""
+    assert [view for view in VIEWS if f'"{view}"' not in text] == []
+    assert [one.name for one in fields(Options) if f"\n            {one.name}: " not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,10 @@ from torch import Tensor
 from interlaw.errors import InterlawError
 from interlaw.interaction.grams import LEVEL, NULLS, QUANTITIES, leave_one_out, widened
 from interlaw.interaction.layers import Layers
-from interlaw.interaction.result import Interaction
+from interlaw.interaction.result import KIND, Interaction
 from interlaw.interaction.scales import Estimate, student_quantile
 from interlaw.plain import Json
 
-# settings that make two matrices G of one kind
-KIND = ("null", "positions", "outputs", "center", "scale")
 # what two measurements estimate where these differ
 ESTIMANDS = {
     "view": "; a view is a matrix G of its own (a mean over tokens, or a sum over context and width), so neither its "

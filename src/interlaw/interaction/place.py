@@ -123,7 +123,6 @@ class Places:
         with saved_tensors_hooks(count, lambda tensor: tensor):
             output = output_tensor(self.run(batch.take(0, 1), watch, once=False))
         activations = sum(size for pointer, size in saved.items() if pointer not in weights)
-        # the outputs themselves, their gradient, and a probe
         activations += 3 * output.numel() * output.element_size()
         dim, positions = seen[0].shape[1:] if seen else (0, 0)
         contribution = 2 * output.element_size() * dim * min(dim, MOST_COLUMNS * positions)

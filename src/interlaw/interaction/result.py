@@ -20,12 +20,14 @@ from interlaw.plain import Json
 if TYPE_CHECKING:
     import pandas as pd
 
+# settings that make two matrices G of one kind
+KIND = ("null", "positions", "outputs", "center", "scale")
 NOTES = 4  # lines of notes in a print, which then has at most 15
 
 
 def _whole(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Refuses settings that a comparison would miss."""
-    missing = {"positions", "outputs", "center", "scale", "level", "null"} - settings.keys()
+    missing = {*KIND, "level"} - settings.keys()
     if missing:
         raise ValueError(f"settings without {', '.join(sorted(missing))}")
     return settings

@@ -49,7 +49,7 @@ def build_model(shape: Shape, *, seed: int = 0, device: torch.device | str = "cp
     """The network of a shape, its initial weights a function of the seed alone.
 
     Args:
-        shape: A shape of a family in `ARCHITECTURES`, or of a Hugging Face architecture.
+        shape: A shape of a family in `ARCHITECTURES`, of a Hugging Face architecture, or one that names its network.
         seed: Seed of the initial weights, drawn on the CPU whatever the device.
         device: Where the network ends up; "meta" allocates nothing and draws nothing.
 

@@ -90,8 +90,8 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """Decoder-only transformer with learned positions; see `GPTShape` for its sizes and counts.
 
-    Weights start as in GPT-2: normal with std 0.02, and 0.02 / sqrt(2 depth) for the two matrices that write to the
-    residual stream (Radford et al. 2019, section 2.3).
+    Weights start as in GPT-2: normal with std `INIT_STD`, divided by sqrt(2 depth) for the two matrices that write to
+    the residual stream (Radford et al. 2019, section 2.3).
 
     Args:
         shape: The sizes.

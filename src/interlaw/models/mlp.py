@@ -34,7 +34,7 @@ class MLP(nn.Module):
 
     Args:
         shape: The sizes.
-        generator: Source of the initial weights, normal with std 0.03; biases start at zero.
+        generator: Source of the initial weights, normal with std `INIT_STD`; biases start at zero.
     """
 
     roles = Roles(inputs=("enter",), outputs=("leave",), writers=("fc2",))

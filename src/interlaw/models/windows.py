@@ -1,4 +1,4 @@
-"""Which parts of a text are read: from its start on, or drawn from all of it, so that neighbours are rare."""
+"""Which parts of a text are read (from its start on, or drawn from all of it), and whether a network can read them."""
 
 from __future__ import annotations
 

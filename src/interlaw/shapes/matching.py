@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from interlaw.errors import InterlawError, did_you_mean, require_among
 from interlaw.registry import Registry
@@ -119,8 +119,8 @@ def choose_budget(
     Raises:
         InterlawError: When not exactly one amount is given.
     """
-    if count not in ("total", "non-embedding"):
-        raise InterlawError(f"expected count to be total or non-embedding, found {count!r}; choose one of them")
+    if count not in get_args(Count):
+        raise InterlawError(f"expected count to be {' or '.join(get_args(Count))}, found {count!r}; choose one of them")
     counted: BudgetKind = "params" if count == "total" else "params_non_embedding"
     amounts: dict[BudgetKind, str | float | None] = {
         counted: params,
@@ -149,8 +149,8 @@ def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, 
     Raises:
         InterlawError: When even the narrowest shape does not fit; the message names the nearest budget that does.
     """
-    if rule not in ("largest", "nearest"):
-        raise InterlawError(f"expected rule largest or nearest, found {rule!r}; choose one of them")
+    if rule not in get_args(Rule):
+        raise InterlawError(f"expected rule {' or '.join(get_args(Rule))}, found {rule!r}; choose one of them")
     narrowest = shape_at(step)
     smallest = budget.spent(narrowest)
     limit = budget.amount * (1 + NEAREST_TOLERANCE) if rule == "nearest" else budget.amount

@@ -68,7 +68,7 @@ def intervention_term(
 
 
 def _output_gradients(model: nn.Module, inputs: Tensor) -> Float[Tensor, "samples dim"]:
-    """Dy/dx of a network with one output a sample."""
+    """The gradient dy/dx of a network with one output a sample."""
     x = inputs.detach().requires_grad_()
     y = model(x)
     if y.numel() != len(inputs):
@@ -83,7 +83,7 @@ def _output_gradients(model: nn.Module, inputs: Tensor) -> Float[Tensor, "sample
 def _embedding_gradients(
     model: nn.Module, batch: tuple[Tensor, ...], *, loss: LossOf
 ) -> Float[Tensor, "samples tokens width"]:
-    """Dloss/dh of every token at the embeddings h, times the number of tokens: the scale of one token's loss."""
+    """The loss's gradient at the embeddings, times the number of tokens: then of the scale of one token's loss."""
     layer = getattr(model, "get_input_embeddings", None)
     if layer is None:
         raise InterlawError(

@@ -1,6 +1,6 @@
 """Several networks' weights as one matrix: their losses by batched products, AdamW and clipping in a few operations.
 
-Legend: K replicas, P trainable parameters of one; W (K, P) all weights; m, v (K, P) AdamW's moments.
+Legend: K replicas, P trainable parameters of one; W (K, P) all weights, g their gradients.
 """
 
 from __future__ import annotations
