@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlaw.recommendation import gather_evidence, recommend
-from interlaw.size import format_size
+from interlaw.size import format_range, format_ratio, format_size
 
 PAGE = Path(__file__).parent / "choosing-a-shape.md"
 SIZES = ("60M", "135M", "350M", "1B", "3B", "7B")
@@ -35,7 +35,7 @@ def answer(size: str, family: str, vocabulary: int) -> str:
     cells = [
         size,
         family.removeprefix("hf:"),
-        f"{belief.ratio:.3f} ({belief.low:.3f} to {belief.high:.3f})",
+        f"{format_ratio(belief.ratio)} ({format_range(belief.low, belief.high)})",
         f"**{answered.pick.name}**",
         ", ".join(one.name for one in answered.candidates[1:]) or "-",
         real if family == "llama" else "as above",
@@ -59,7 +59,7 @@ def pooled() -> Iterator[str]:
     yield "| N | R\\* | 90% predictive interval |"
     yield "|---:|---:|---|"
     for one in gather_evidence(sizes=POOLED).pooled:
-        yield f"| {format_size(one.params)} | {one.ratio:.3f} | {one.low:.3f} to {one.high:.3f} |"
+        yield f"| {format_size(one.params)} | {format_ratio(one.ratio)} | {format_range(one.low, one.high)} |"
 
 
 TABLES = {"answers": answers, "coverage": coverage, "pooled": pooled}

@@ -235,7 +235,7 @@ def draw_models() -> Drawing:
         marks(joined.to_dict("records"), "point", x="ratio", y="beyond", filled=True, color=MUTED, size=22, opacity=1),
     )
     return Drawing(
-        message="Over all sizes, models near the claimed interval score worse; given size, it these models cannot tell",
+        message="Over all sizes, models near the claimed interval score worse; given size, these models cannot tell",
         caption="Grey: models; blue rings: means of their families; gold: the claimed interval. "
         f"{words.partition(';')[0].capitalize()}.",
         panels=(Panel(chart=chart, title="Published models", width=700, height=340),),

@@ -36,6 +36,15 @@ def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: p
     assert examined(capsys, "--quick")["torch"] is None
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no folder here is closed to root but open by its permissions")
+def test_a_folder_that_takes_no_file_is_not_writable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/proc")
+    assert run(["doctor", "--quick"]) == 0
+    assert "/proc: NOT writable: choose --out elsewhere" in capsys.readouterr().out
+
+
 def test_what_is_missing_has_a_remedy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"transformers": None, "datasets": "0.1"}
     monkeypatch.setattr(doctor, "_version", lambda name: found.get(name, "999"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +50,7 @@ def examine(*, torch: bool = True) -> Json:
         "memory_bytes": total_bytes(),
         "memory_free_bytes": free_bytes(),
         "folder": str(here),
-        "folder_writable": os.access(here, os.W_OK),
+        "folder_writable": is_writable(here),
         "folder_free_bytes": shutil.disk_usage(here).free,
         "chromium": next((path for name in NAMES if (path := shutil.which(name))), None),
         "torch": torch_devices() if torch else None,
@@ -58,6 +58,15 @@ def examine(*, torch: bool = True) -> Json:
         "extras": {name: packages(name) for name in extras() if name not in OWN},
         "own_extras": {name: packages(name) for name in extras() if name in OWN},
     }
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a file can be made in the folder: permissions alone say yes on a file system that is read-only."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def torch_devices() -> Json:

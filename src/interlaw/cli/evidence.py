@@ -52,13 +52,12 @@ def evidence(
 def show(gathered: recommendation.Evidence) -> None:
     """Prints the pool first, then what counts, and what stands beside it and why, in 80 columns."""
     console = make_console(stderr=False)
-    # at 1B, a size that most readers have in mind
-    here, votes = gathered.pool.predict(1e9), len(gathered.coverage)
+    here, votes = gathered.pool.predict(recommendation.COMMON_SIZE), len(gathered.coverage)
     level = f"{laws.Settings.confidence:.0%}"
     inside = sum(one.inside for one in gathered.coverage) / votes
     console.say(
-        f"R* at 1B: {format_ratio(here.ratio)} ({level} for a sweep not yet seen: {format_range(here.low, here.high)}),"
-        f" from {votes} data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
+        f"R* at {format_size(here.params)}: {format_ratio(here.ratio)} ({level} for a sweep not yet seen: "
+        f"{format_range(here.low, here.high)}), from {votes} data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
         f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their {level} interval. So "
         f"few data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
     )

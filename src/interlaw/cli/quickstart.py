@@ -20,7 +20,6 @@ from interlaw.size import counted, format_ratio, format_size
 
 RECIPE = "quickstart.toml"
 RUNS = Path("runs")
-COMMON_SIZE = 1e9  # parameters: within what most public sweeps reach
 SAME_KIND = "byte-level"  # the packaged sweep whose networks differ from the quickstart's in size and training alone
 
 
@@ -84,11 +83,11 @@ def larger_evidence() -> str:
     """Where R* lies in a public sweep of the same kind of network, and in all of them at a common size."""
     same_kind = [one for one in recommendation.measured_optima() if one.sweep == SAME_KIND and one.counts]
     first, last = (f"{format_ratio(one.ratio)} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
-    pooled = recommendation.measured_pool().predict(COMMON_SIZE)
+    pooled = recommendation.measured_pool().predict(recommendation.COMMON_SIZE)
     return (
         f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters ({own_name()} fit "
         f"public:{SAME_KIND}); public sweeps together say {format_ratio(pooled.ratio)} at "
-        f"{format_size(COMMON_SIZE)} ({own_name()} evidence)"
+        f"{format_size(pooled.params)} ({own_name()} evidence)"
     )
 
 

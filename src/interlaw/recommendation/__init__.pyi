@@ -13,6 +13,7 @@ from .dimensions import TOLERANCE as TOLERANCE
 from .dimensions import Dimensions as Dimensions
 from .dimensions import equal_budget_shapes as equal_budget_shapes
 from .dimensions import splits_over as splits_over
+from .evidence import COMMON_SIZE as COMMON_SIZE
 from .evidence import Evidence as Evidence
 from .evidence import Source as Source
 from .evidence import gather_evidence as gather_evidence

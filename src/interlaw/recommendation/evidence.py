@@ -19,6 +19,7 @@ from interlaw.recommendation.pooling import Coverage, Pool, Prediction, pool
 CURVATURE_STDERR = 0.4
 # Sizes at which `interlaw evidence` prints the pool: half a decade apart, over the sizes that anyone trains.
 SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
+COMMON_SIZE = 1e9  # parameters: what most who choose a shape train; titles and first lines name R* there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[
         sizes: N at which to show the pool.
 
     Example:
-        >>> at_1b = gather_evidence(sizes=[1e9]).pooled[0]
+        >>> at_1b = gather_evidence(sizes=[COMMON_SIZE]).pooled[0]
         >>> at_1b.low < at_1b.ratio < at_1b.high
         True
     """

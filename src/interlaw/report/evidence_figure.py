@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from interlaw.plain import Json
-from interlaw.recommendation import Evidence, Source
+from interlaw.recommendation import COMMON_SIZE, Evidence, Source
 from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.law_figure import size_axis
@@ -18,7 +18,6 @@ from interlaw.size import format_ratio, format_size
 SPAN = (3e5, 3e10)  # sizes shown: those measured, and as far as the pool is asked
 NUM_SIZES = 41  # of the line: eight a decade draw a smooth one
 # Lines without a vote that name a ratio, and what the legend says of their standing.
-BILLION = 1e9  # the size of which the title speaks: what most who choose a shape train
 BESIDE = {"claim": "one seed", "chosen": "chosen", "convention": "convention"}
 
 
@@ -59,9 +58,9 @@ def _line_name(source: Source) -> str:
 
 def draw_evidence(evidence: Evidence) -> Drawing:
     """One panel: dots that vote, the pool's band, dashed lines that do not vote."""
-    here = evidence.pool.predict(BILLION)
+    here = evidence.pool.predict(COMMON_SIZE)
     message = (
-        f"At 1B the pool expects R* = {format_ratio(here.ratio)}, and knows it to a factor of "
+        f"At {format_size(COMMON_SIZE)} the pool expects R* = {format_ratio(here.ratio)}, and knows it to a factor of "
         f"{here.high / here.ratio:.1f}"
     )
     caption = (

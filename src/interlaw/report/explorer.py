@@ -61,7 +61,7 @@ class Question(BaseModel):
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
-        """What is typed last counts: the budget in parameters is filled in at first."""
+        """Training FLOPs, where given, are the budget: the parameters may be the form's first text, which nobody chose."""
         if self.flops is not None:
             self.params = None
         return self

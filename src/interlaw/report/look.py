@@ -83,6 +83,7 @@ CONFIG: Json = {
         "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True,
     },
     "point": {"opacity": 1},
+    "circle": {"opacity": 1},
     "axisX": {"grid": False},
     "axisY": {"domain": False, "ticks": False},
     # a label within 7 pixels of the top stays below it: else its panel's title stands higher than its neighbours'

@@ -64,7 +64,7 @@ def table_of(
         rows: Values by heading, or by the name of a column where there are `titles`.
         caption: The table's caption.
         titles: Column to heading, for a table that a script asks for its columns.
-        words: Columns that begin at the left although most of their cells may be numbers.
+        words: Columns that begin at the left although some of their cells may be numbers.
         options: Further fields of `Table`.
     """
     columns, cells = [], []
@@ -77,9 +77,7 @@ def table_of(
         else:
             texts = [str(value) for value in of_column]
         named = {"title": titles[key], "name": key} if titles else {"title": key}
-        # words say why a number is missing: one number is enough to make a column one of numbers
-        right = key not in words and any(is_number(text) for text in texts if text)
-        columns.append(Column(**named, right=right))
+        columns.append(Column(**named, right=key not in words and holds_numbers(texts)))
         cells.append(texts)
     return Table(caption=caption, columns=columns, rows=list(zip(*cells, strict=True)), **options)
 
@@ -95,9 +93,13 @@ def is_number(cell: str) -> bool:
 
 
 def holds_numbers(cells: Sequence[str]) -> bool:
-    """Whether most of the cells that say something are numbers, so that their column ends at the right."""
-    said = [is_number(cell) for cell in cells if cell not in ("", "-", "–")]
-    return 2 * sum(said) > len(said)
+    """Whether a column ends at the right: one number is enough, since words then say why the others are missing.
+
+    Example:
+        >>> holds_numbers(["0.02 to 0.05", "no bound", "-"]), holds_numbers(["flat", "-"])
+        (True, False)
+    """
+    return any(is_number(cell) for cell in cells if cell not in ("", "-", "–"))
 
 
 def number_texts(values: Sequence[float | int | None]) -> list[str]:

@@ -12,7 +12,7 @@ from interlaw.report.wording import treatment_text
 from interlaw.sweep import RateCurve
 from interlaw.training import CoordinateCheck
 
-MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows: beyond, no one would train
+MOST_EXCESS = 12.0  # per cent of loss above a shape's best that the axis shows: judgement, no one trains so far off it
 TICK = 8  # pixels: as long as a mark is wide
 BELOW = -0.5  # per cent: where the ticks of single seeds stand, clear of the curves
 

@@ -21,9 +21,9 @@ from interlaw.plain import Json
 if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem
 
-# after so long without a sign of life a trial's holder is taken for dead: six beats, far more than clocks differ by
-LEASE_SECONDS = 30.0
-BEAT_SECONDS = 5.0  # several signs may be lost before a lease runs out
+BEAT_SECONDS = 5.0  # from one sign of life of a trial's holder to the next
+# after so long without one the holder is taken for dead: several may be lost, and clocks differ by less
+LEASE_SECONDS = 6 * BEAT_SECONDS
 ASK_SECONDS = 0.25  # between two looks at a held lease: a request over the network takes about as long
 
 

@@ -49,8 +49,8 @@ def test_every_ended_trial_is_written_once(run: RunFolder, tmp_path: Path, monke
     for _ in range(2):
         logbook = Logbook(run, folder, names=["notebook", "notebook"])
         logbook.listen(Event(kind="started", key=done))
-        logbook.listen(Event(kind="ended", key=done, values={"status": "done"}))
-        logbook.listen(Event(kind="ended", key=done, values={"status": "done"}))
+        logbook.listen(Event(kind="ended", key=done, record=run.trial(done).record()))
+        logbook.listen(Event(kind="ended", key=done, record=run.trial(done).record()))
         logbook.close()
     written = [json.loads(line) for line in (folder / "notebook" / "all.jsonl").read_text().splitlines()]
     assert written == [[done, "done"], [diverged, "diverged"]]
@@ -59,7 +59,8 @@ def test_every_ended_trial_is_written_once(run: RunFolder, tmp_path: Path, monke
 
 def test_without_trackers_nothing_is_written(run: RunFolder, tmp_path: Path) -> None:
     logbook = Logbook(run, tmp_path / "logs", names=[])
-    logbook.listen(Event(kind="ended", key=run.trials()[0].key, values={"status": "done"}))
+    (done,) = keys(run, "done")
+    logbook.listen(Event(kind="ended", key=done, record=run.trial(done).record()))
     logbook.close()
     assert not (tmp_path / "logs").exists()
 
