@@ -10,7 +10,6 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -60,21 +59,17 @@ NONE_AT_HAND = "skipped: no CUDA device"
 
 def run(device: str = "cuda") -> Iterator[Row]:
     """All rows."""
-    makers: dict[str, Callable[[str], Row]] = {
+    makers: dict[str, Callable[..., Row]] = {
         f"GPU: 12 shapes x {SEEDS} seeds of 1M together, against a plain eager loop": packed,
         **{f"GPU: a 1M GPT of depth {depth}, {STACKED}": partial(stacked, depth=depth) for depth in (2, 6, 12)},
-        "GPU: GPT of 10M, model FLOP/s over a bfloat16 product": lambda where: share(
-            where, "10M", depth=8, target=".35"
-        ),
-        "GPU: GPT of 100M, model FLOP/s over a bfloat16 product": lambda where: share(
-            where, "100M", depth=12, target=".5"
-        ),
+        "GPU: GPT of 10M, model FLOP/s over a bfloat16 product": partial(share, params="10M", depth=8, target=".35"),
+        "GPU: GPT of 100M, model FLOP/s over a bfloat16 product": partial(share, params="100M", depth=12, target=".5"),
         "GPU: the byte sweep of 0.3M to 3M, 12 depths, 90 bytes a parameter": byte_sweep,
         "GPU: measuring a 125M Llama, loss view, against forward + backward": measured,
     }
     for name, make in makers.items():
         if torch.cuda.is_available():
-            yield replace(make(device), name=name)
+            yield make(device, name=name)
         else:
             yield Row(name=f"{name} ({NONE_AT_HAND})", unit="", target="-")
 
@@ -82,6 +77,7 @@ def run(device: str = "cuda") -> Iterator[Row]:
 def packed(
     device: str,
     *,
+    name: str,
     params: str = "1M",
     depths: str = "1-12",
     context: int = 256,
@@ -110,7 +106,7 @@ def packed(
     shapes = {trial.make_shape().depth: trial.make_shape() for trial in trials}
     seconds = sum(plain_seconds(shape, device, steps=plain_steps) for shape in shapes.values())  # type: ignore[arg-type]
     plain = len(shapes) * plain_steps * BATCH * context / seconds
-    return Row(name="", unit="tokens/s", ours=together, baseline=plain, target=">= 10")
+    return Row(name=name, unit="tokens/s", ours=together, baseline=plain, target=">= 10")
 
 
 def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int = BATCH) -> float:
@@ -135,6 +131,7 @@ def plain_seconds(shape: GPTShape, device: str, *, steps: int, batch_size: int =
 def stacked(
     device: str,
     *,
+    name: str,
     depth: int,
     params: str = "1M",
     context: int = 256,
@@ -163,7 +160,7 @@ def stacked(
     )
     plain = plain_seconds(shape, device, steps=plain_steps, batch_size=batch_size) / plain_steps  # type: ignore[arg-type]
     ours = pace.seconds / SEEDS
-    return Row(name="", unit="ms", ours=1e3 * ours, baseline=1e3 * plain, ratio=plain / ours, target="-")
+    return Row(name=name, unit="ms", ours=1e3 * ours, baseline=1e3 * plain, ratio=plain / ours, target="-")
 
 
 class Pace:
@@ -199,8 +196,9 @@ def settings_of(*, steps: int, batch_size: int, precision: Precision) -> TrainSe
 
 def share(
     device: str,
-    params: str,
     *,
+    name: str,
+    params: str,
     depth: int,
     target: str,
     context: int = 256,
@@ -216,7 +214,7 @@ def share(
     )
     rate = tokens_per_second(shape, device, batch_size=batch_size, steps=steps, compiled=compiled)  # type: ignore[arg-type]
     return Row(
-        name="",
+        name=name,
         unit="TFLOP/s",
         ours=rate * shape.flops_per_token / 1e12,
         baseline=product_flops_per_second(device, size=size) / 1e12,
@@ -256,6 +254,7 @@ def product_flops_per_second(device: str, *, size: int, repeats: int = 20) -> fl
 def byte_sweep(
     device: str,
     *,
+    name: str,
     timed: tuple[str, ...] = ("300k", "1M", "3M"),
     depths: tuple[int, ...] = (1, 4, 12, 24),
     context: int = 256,
@@ -274,12 +273,19 @@ def byte_sweep(
         near = min(pace, key=lambda other: abs(math.log(other / budget)))
         seconds += DEPTHS_A_BUDGET * BYTES_A_PARAMETER * budget * pace[near]  # the next larger or smaller one's
     return Row(
-        name="", unit=f"minutes, foretold from {len(timed) * len(depths)} shapes", ours=seconds / 60, target="< 10"
+        name=name, unit=f"minutes, foretold from {len(timed) * len(depths)} shapes", ours=seconds / 60, target="< 10"
     )
 
 
 def measured(
-    device: str, *, depth: int = 12, width: int = 768, vocab_size: int = 32_000, context: int = 512, samples: int = 64
+    device: str,
+    *,
+    name: str,
+    depth: int = 12,
+    width: int = 768,
+    vocab_size: int = 32_000,
+    context: int = 512,
+    samples: int = 64,
 ) -> Row:
     """Tokens a second of the loss view, intervals included, and of forward and backward over the same batches."""
     shape = make_shape(
@@ -301,7 +307,7 @@ def measured(
         work()
         wait_for(device)
         rates.append(samples * context / (time.perf_counter() - started))
-    return Row(name="", unit="tokens/s", ours=rates[0], baseline=rates[1], target=">= .75")
+    return Row(name=name, unit="tokens/s", ours=rates[0], baseline=rates[1], target=">= .75")
 
 
 def wait_for(device: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -64,10 +65,27 @@ SWEEPS: dict[str, dict[str, tuple[tuple[int, ...], Callable[[int], Work]]]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Seconds by size, and the exponent that the table prints: of more digits than its seconds have."""
+
+    points: Points
+    exponent: float
+
+    @property
+    def large(self) -> Points:
+        """Those that the exponent is of."""
+        return larger_half(self.points)
+
+
+def larger_half(points: Points) -> Points:
+    """The larger half of the sizes, where fixed costs matter least."""
+    return dict(list(points.items())[-max(2, len(points) // 2 + 1) :])
+
+
 def exponent(points: Points) -> float:
-    """Slope of log time on log size over the larger half, where fixed costs matter least."""
-    kept = list(points.items())[-max(2, len(points) // 2 + 1) :]
-    x, y = ([math.log(value) for value in column] for column in zip(*kept, strict=True))
+    """Slope of log time on log size."""
+    x, y = ([math.log(value) for value in column] for column in zip(*points.items(), strict=True))
     mx, my = sum(x) / len(x), sum(y) / len(y)
     return sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
 
@@ -79,41 +97,42 @@ def main(figure: str | None = None, table: str | None = None) -> None:
         print(write_chart(figure, drawing(times)))
 
 
-def timed() -> dict[str, dict[str, Points]]:
+def timed() -> dict[str, dict[str, Line]]:
     """Every sweep by variable and setting, measured and printed."""
     torch.set_num_threads(1)
     print(HEADER + "\n|---|---|---|---|---|")
-    times: dict[str, dict[str, Points]] = {}
+    times: dict[str, dict[str, Line]] = {}
     for variable, lines in SWEEPS.items():
         for name, (sizes, make) in lines.items():
             points = {size: best_of(make(size), repeats=TIMES) for size in sizes}
-            times.setdefault(variable, {})[name] = points
+            line = Line(points=points, exponent=exponent(larger_half(points)))
+            times.setdefault(variable, {})[name] = line
             seconds = ", ".join(f"{value:.2g}" for value in points.values())
-            cells = (variable, name, ", ".join(map(str, sizes)), seconds, f"{exponent(points):.2f}")
+            cells = (variable, name, ", ".join(map(str, sizes)), seconds, f"{line.exponent:.2f}")
             print(f"| {' | '.join(cells)} |", flush=True)
     return times
 
 
-def read_table(page: Path) -> dict[str, dict[str, Points]]:
-    """The sweeps of a printed table; its times have two digits."""
+def read_table(page: Path) -> dict[str, dict[str, Line]]:
+    """The sweeps of a printed table."""
     _, _, rows = page.read_text(encoding="utf-8").partition(HEADER + "\n")
-    times: dict[str, dict[str, Points]] = {}
+    times: dict[str, dict[str, Line]] = {}
     for line in rows.splitlines()[1:]:
         if not line.startswith("|"):
             break
-        variable, name, sizes, seconds, _ = (cell.strip() for cell in line.strip("|").split("|"))
+        variable, name, sizes, seconds, slope = (cell.strip() for cell in line.strip("|").split("|"))
         points = zip(map(int, sizes.split(", ")), map(float, seconds.split(", ")), strict=True)
-        times.setdefault(variable, {})[name] = dict(points)
+        times.setdefault(variable, {})[name] = Line(points=dict(points), exponent=float(slope))
     return times
 
 
-def drawing(times: dict[str, dict[str, Points]]) -> Drawing:
+def drawing(times: dict[str, dict[str, Line]]) -> Drawing:
     """A panel a variable on logarithmic axes; the line's larger half, whose slope is the exponent, is solid."""
     panels = tuple(
         Panel(chart=chart(lines, variable), title=f"Against {variable}", **look.OF_TWO)
         for variable, lines in times.items()
     )
-    steepest = max(exponent(points) for lines in times.values() for points in lines.values())
+    steepest = max(line.exponent for lines in times.values() for line in lines.values())
     return Drawing(
         message=f"The cost of a measurement grows with a power of at most {steepest:.1f}",
         caption="Processor seconds on one thread. Solid: the larger half, whose slope is the exponent.",
@@ -123,14 +142,14 @@ def drawing(times: dict[str, dict[str, Points]]) -> Drawing:
     )
 
 
-def chart(lines: dict[str, Points], variable: str) -> Spec:
+def chart(lines: dict[str, Line], variable: str) -> Spec:
     """One variable: a colour and a form for each setting."""
-    named = {name: f"{name}: exponent {exponent(points):.2f}" for name, points in lines.items()}
-    values = []
-    for name, points in lines.items():
-        kept = list(points)[-max(2, len(points) // 2 + 1) :]
-        for size, seconds in points.items():
-            values.append({"setting": named[name], "size": size, "seconds": seconds, "large": size in kept})
+    named = {name: f"{name}: exponent {line.exponent:.2f}" for name, line in lines.items()}
+    values = [
+        {"setting": named[name], "size": size, "seconds": seconds, "large": size in line.large}
+        for name, line in lines.items()
+        for size, seconds in line.points.items()
+    ]
     key = legend(labelLimit=400)
     color, shape = (told_apart("setting", named.values(), looks=looks, key=key) for looks in (look.SERIES, look.SHAPES))
     sizes = sorted({value["size"] for value in values})

@@ -6,6 +6,7 @@ import pandas as pd
 
 from interlaw.laws import LawFit
 from interlaw.published import PAPER_INTERVAL
+from interlaw.size import format_range, format_ratio
 from interlaw_paper.agreement import Agreement, claim, compare, published_figures
 from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep, best_row
@@ -17,13 +18,13 @@ def judge_depth(result: Result, scale: Scale) -> list[Agreement]:
     """Published: two sweeps at 3M put the best ratio at .023 and at .0058, the edge of the grid."""
     best = best_row(result.table)
     r_star = result.fit.budgets[-1].r_star
-    value = f", R* = {r_star.value:.3g}" if r_star.value is not None else f", {r_star.reason}"
+    value = f", R* = {format_ratio(r_star.value)}" if r_star.value is not None else f", {r_star.reason}"
     near = abs(best["ratio"] / 0.023 - 1) <= 0.5 or best["ratio"] <= 1.5 * 0.0058  # the published ratios
     return [
         claim(
             "ratio of the lowest test loss",
             published=".023 in one sweep at 3M, .0058 (the edge of the grid) in another",
-            ours=f"{best['ratio']:.4f} (depth {best['depth']}){value}",
+            ours=f"{format_ratio(best['ratio'])} (depth {best['depth']}){value}",
             holds=bool(near) if scale == "paper" else None,
             rule="within half of either, at the published budget",
         )
@@ -50,7 +51,7 @@ def _common_band(table: pd.DataFrame) -> Agreement:
     for _, rows in chosen.groupby("budget"):
         inside = rows[rows["loss"] <= (1 + BAND) * rows["loss"].min()]["ratio"]
         low, high = max(low, float(inside.min())), min(high, float(inside.max()))
-    ours = f"R = {low:.3f} to {high:.3f}" if low <= high else "no ratio is in every band"
+    ours = f"R = {format_range(low, high)}" if low <= high else "no ratio is in every band"
     overlaps = low <= high and low <= PAPER_INTERVAL[1] and high >= PAPER_INTERVAL[0]
     return claim(
         "ratios within 2% of the best loss at every budget",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from interlaw.size import format_ratio
 from interlaw_paper.agreement import Agreement, claim
 from interlaw_paper.scale import Scale
 from interlaw_paper.shape_sweep import Part, Result, ShapeSweep, best_row
@@ -19,7 +20,7 @@ def judge(result: Result, scale: Scale) -> list[Agreement]:
         claim(
             "depth of the lowest validation loss",
             published="13 to 16 (R = .12 to .17) at 0.3M parameters",
-            ours=f"{best['depth']} (R = {best['ratio']:.3f})",
+            ours=f"{best['depth']} (R = {format_ratio(best['ratio'])})",
             holds=13 <= best["depth"] <= 16 if scale == "paper" else None,
             rule="between 13 and 16, at the published budget",
             differs="; ".join(filter(None, [scale_differs, last])),

@@ -103,14 +103,19 @@ def format_ratio(ratio: float | None) -> str:
     return f"{ratio:.4f}" if 0.001 <= ratio < 10 else f"{ratio:.3g}"
 
 
-def format_range(low: float | None, high: float | None) -> str:
-    """R from one end to the other.
+def format_range(low: float | None, high: float | None, *, form: str = "") -> str:
+    """An interval, of R when no form is given; an end that the data do not set is said in words.
 
     Example:
-        >>> format_range(0.02, 0.065)
-        '0.0200 to 0.0650'
+        >>> format_range(0.02, 0.065), format_range(None, 0.05), format_range(None, None)
+        ('0.0200 to 0.0650', 'below 0.0500', '-')
+        >>> format_range(-0.01, 0.05, form="+.1%")
+        '-1.0% to +5.0%'
     """
-    return f"{format_ratio(low)} to {format_ratio(high)}"
+    if low is None and high is None:
+        return "-"
+    first, last = ("" if end is None else f"{end:{form}}" if form else format_ratio(end) for end in (low, high))
+    return f"{first} to {last}" if first and last else f"above {first}" if first else f"below {last}"
 
 
 def format_share(share: float) -> str:

@@ -200,7 +200,7 @@ def test_sequences_beyond_the_context_are_refused() -> None:
 
 def test_families_without_a_network_are_refused() -> None:
     with pytest.raises(
-        InterlawError, match=r"expected a family with a network .gpt.*, found 'llama'; choose one of them"
+        InterlawError, match=r"expected a family with a network .gpt.*, found 'llama'; choose hf:llama, of the Hug"
     ):
         build_model(LlamaShape(depth=1, width=64))
 

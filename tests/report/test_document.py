@@ -24,6 +24,12 @@ def test_what_is_written_stands_there_and_cannot_run() -> None:
     assert "default-src 'none'" in page
 
 
+def test_a_column_with_one_number_ends_at_the_right_and_one_of_dashes_and_words_does_not() -> None:
+    rows = [{"interval": "0.02 to 0.05", "status": "flat"}, {"interval": "no bound", "status": "–"}]
+    table = table_of(rows, caption="c")
+    assert [column.right for column in table.columns] == [True, False]
+
+
 def test_a_place_is_no_script() -> None:
     page = plain_page(title="t", intro="", parts=[SheetPart(title="x", links=("javascript:alert(1)", 'a"b.png'))])
     assert 'href="javascript%3Aalert%281%29"' in page

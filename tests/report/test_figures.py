@@ -8,12 +8,13 @@ from pathlib import Path
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 from tests.report.specifications import all_rows, layers, rows_of
 from tests.report.synthetic import BEST_RATIO, write_run
 
 from interlaw.errors import InterlawError
-from interlaw.laws import published_laws
+from interlaw.laws import fit_law, published_laws
 from interlaw.report import curves_figure, write_figures
 from interlaw.report.curves_figure import MOST_POINTS, learning_curves
 from interlaw.report.figure import (
@@ -28,7 +29,16 @@ from interlaw.report.figure import (
 from interlaw.report.figures import drawings
 from interlaw.report.law_figure import grid_of, law_line
 from interlaw.report.look import nice_ticks
-from interlaw.report.loss_figure import depth_rows, draw_loss, loss_limits, loss_message, loss_panels, ratio_limits
+from interlaw.report.loss_figure import (
+    depth_rows,
+    draw_loss,
+    loss_limits,
+    loss_message,
+    loss_panels,
+    ratio_limits,
+    star_note,
+)
+from interlaw.report.marks import layered, linear_axis, marks
 from interlaw.report.offline import whole
 from interlaw.report.page import page
 from interlaw.report.plane_figure import DECIDED, draw_plane, plane_message, plane_rows
@@ -267,6 +277,21 @@ def test_published_lines_stay_where_their_source_speaks() -> None:
         for params, ratio in zip(line["params"], line["ratio"], strict=True):
             assert law.params_low * (1 - 1e-9) <= params <= law.params_high * (1 + 1e-9)
             assert ratio == pytest.approx(law.ratio(params))
+
+
+@pytest.mark.parametrize("kind", ["point", "circle"])
+def test_dots_are_opaque_unless_a_figure_says_otherwise(kind: str) -> None:
+    dots = marks([{"x": 1.0, "y": 1.0}], kind, x="x", y="y", filled=True)
+    limits = (0.0, 2.0)
+    chart = layered(linear_axis("x", "x", limits=limits), linear_axis("y", "y", limits=limits), dots)
+    drawing = Drawing(message="m", caption="c", panels=(Panel(chart=chart, title="t"),))
+    assert 'opacity="0.7"' not in rendered(specification(drawing), form="svg").decode()
+
+
+def test_an_optimum_that_was_given_has_no_interval_and_none_is_promised() -> None:
+    table = pd.DataFrame({"budget": [1e6, 1e7], "params": [1e6, 1e7], "depth": [4, 6], "width": [64, 96]})
+    (first, _) = fit_law(table.assign(loss=[3.0, 2.5]), given=True).budgets
+    assert star_note(first) == "R* = 0.0625 (given)"
 
 
 def test_learning_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 from benchmarks import bench_gpu
 from benchmarks.row import Row
 
-SMALL: dict[str, Any] = {"context": 16, "head_dim": 4}
+NAMED = {"name": "a row"}
+SMALL: dict[str, Any] = {**NAMED, "context": 16, "head_dim": 4}
 
 
 def checked(row: Row) -> None:
@@ -23,12 +24,14 @@ def checked(row: Row) -> None:
 
 def test_each_row_runs_small() -> None:
     checked(
-        bench_gpu.share("cpu", "20k", depth=2, target=".1", batch_size=2, steps=9, size=64, compiled=False, **SMALL)
+        bench_gpu.share(
+            "cpu", params="20k", depth=2, target=".1", batch_size=2, steps=9, size=64, compiled=False, **SMALL
+        )
     )
     checked(bench_gpu.stacked("cpu", depth=1, params="10k", batch_size=2, steps=6, plain_steps=2, **SMALL))
     checked(bench_gpu.byte_sweep("cpu", timed=("10k",), depths=(1, 2), batch_size=2, steps=6, **SMALL))
-    checked(bench_gpu.measured("cpu", depth=1, width=16, vocab_size=64, context=16, samples=8))
-    (shape,) = bench_gpu.match_shapes(family="gpt", params=10_000, depths=[1], rule="nearest", **SMALL)
+    checked(bench_gpu.measured("cpu", **NAMED, depth=1, width=16, vocab_size=64, context=16, samples=8))
+    (shape,) = bench_gpu.match_shapes(family="gpt", params=10_000, depths=[1], rule="nearest", context=16, head_dim=4)
     assert bench_gpu.plain_seconds(shape, "cpu", steps=2, batch_size=2) > 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,8 @@ _MULTIPLES = ", ".join(map(str, FACTORS))
 STEPS = 400  # of a rate curve: judgement, long enough for rates to differ and short enough to wait for
 # an optimum needs a rate on both sides; no network trains at a thousand, which is a slip of the pen
 FEWEST_RATES, HIGHEST_RATE = 3, 1e3
+SOME_RATES = "2e-3,4e-3,8e-3"  # examples in help and refusals
+SOME_SIZES = {"--widths": "32,64,128", "--depths": "2,4,8"}
 
 
 def check_parametrization(
@@ -28,16 +30,16 @@ def check_parametrization(
         list[str] | None, typer.Option(help="standard, mup or completep; all three when not given.")
     ] = None,
     widths: Annotated[
-        str | None, typer.Option(help=f"Such as 32,64,128; the base times {_MULTIPLES} when not given.")
+        str | None, typer.Option(help=f"Such as {SOME_SIZES['--widths']}; the base times {_MULTIPLES} when not given.")
     ] = None,
     depths: Annotated[
-        str | None, typer.Option(help=f"Such as 2,4,8; the base times {_MULTIPLES} when not given.")
+        str | None, typer.Option(help=f"Such as {SOME_SIZES['--depths']}; the base times {_MULTIPLES} when not given.")
     ] = None,
     base_width: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
     base_depth: Annotated[int | None, typer.Option(help="The recipe's own when not given.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate at the base; the recipe's when not given.")] = None,
     rates: Annotated[
-        str | None, typer.Option(help="Also find each size's best rate among these, such as 2e-3,4e-3,8e-3.")
+        str | None, typer.Option(help=f"Also find each size's best rate among these, such as {SOME_RATES}.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="With --rates: training steps a rate.")] = None,
     seeds: Annotated[
@@ -62,16 +64,10 @@ def check_parametrization(
     if not tried and (steps or seeds):
         raise InterlawError("--steps and --seeds belong to --rates, found none; give --rates, or leave them out")
     checks = list(sweep.coordinate_checks(bench, parametrizations=chosen, widths=wide, depths=deep, rate=peak))
-    trained = sweep.rate_curves(
-        bench,
-        parametrizations=chosen,
-        widths=wide,
-        depths=deep,
-        rates=tried,
-        steps=steps or STEPS,
-        seeds=range(seeds or 1),
-    )
-    curves = list(trained) if tried else []
+    curves = []
+    if tried:
+        sizes: Any = {"parametrizations": chosen, "widths": wide, "depths": deep}
+        curves = list(sweep.rate_curves(bench, **sizes, rates=tried, steps=steps or STEPS, seeds=range(seeds or 1)))
     write_figure(figure, lambda: report.draw_checks(checks))
     if figure is not None and curves:
         beside = figure.with_name(f"{figure.stem}-rates{figure.suffix}")
@@ -143,16 +139,18 @@ def _sizes(text: str | None, option: str, *, base: int) -> tuple[int, ...]:
         return tuple(base * factor for factor in FACTORS)
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InterlawError(f"expected {option} such as 32,64,128, found {text!r}; write whole numbers between commas")
+        raise InterlawError(
+            f"expected {option} such as {SOME_SIZES[option]}, found {text!r}; write whole numbers between commas"
+        )
     return tuple(sorted({int(part) for part in parts}))
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    """At least three positive rates between commas."""
+    """Enough positive rates between commas."""
     try:
         rates = tuple(sorted({float(part) for part in text.split(",")}))
     except ValueError:
         rates = ()
     if len(rates) < FEWEST_RATES or not all(0 < rate < HIGHEST_RATE for rate in rates):
-        raise InterlawError(f"expected --rates such as 2e-3,4e-3,8e-3, found {text!r}; give at least three")
+        raise InterlawError(f"expected --rates such as {SOME_RATES}, found {text!r}; give at least {FEWEST_RATES}")
     return rates

@@ -11,9 +11,9 @@ import typer
 from interlaw import published, report
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell, write_figure
+from interlaw.cli.output import AsJson, make_console, print_json, shown, tell, write_figure
 from interlaw.errors import InterlawError
-from interlaw.size import counted, format_ratio
+from interlaw.size import counted, format_range, format_ratio
 
 
 def compare(
@@ -179,7 +179,7 @@ def show_details(comparison: published.Comparison) -> None:
             str(value.num_models),
             value.text(),
             shown(value.p_value, ".3f"),
-            shown_span(value.leave_out_low, value.leave_out_high, form="+.2f"),
+            format_range(value.leave_out_low, value.leave_out_high, form="+.2f"),
             value.most_influential or "",
         )
         for one in comparison.associations

@@ -10,8 +10,8 @@ import typer
 
 from interlaw import laws, report, sweep
 from interlaw.cli.options import Confidence, FigureFile, Resamples
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell, write_figure
-from interlaw.size import counted, format_ratio, format_size
+from interlaw.cli.output import AsJson, make_console, print_json, shown, tell, write_figure
+from interlaw.size import counted, format_range, format_ratio, format_size
 
 
 def compare_treatments(
@@ -46,7 +46,7 @@ def show(comparison: laws.TreatmentComparison) -> None:
     rows = []
     for each in comparison.budgets:
         star, best = each.r_star, each.best
-        minimum = (format_ratio(star.value), shown_span(star.low, star.high, form=".4f"), star.reason)
+        minimum = (format_ratio(star.value), format_range(star.low, star.high), star.reason)
         shape = (f"{best.depth} x {best.width}", f"{best.loss:.4f}", f"{best.adjusted:.4f}")
         rows.append((format_size(each.budget), each.treatment, *shape, *minimum))
     heads = ("budget", "treatment", "best shape", "loss", "at equal size", "R*", level, "reason")
@@ -54,8 +54,8 @@ def show(comparison: laws.TreatmentComparison) -> None:
     console.print()
     rows = []
     for one in comparison.differences:
-        moved = (shown(one.factor, ".2f"), shown_span(one.low, one.high, form=".3g"))
-        changed = (shown(one.loss_change, "+.1%"), shown_span(one.loss_change_low, one.loss_change_high, form="+.1%"))
+        moved = (shown(one.factor, ".2f"), format_range(one.low, one.high, form=".3g"))
+        changed = (shown(one.loss_change, "+.1%"), format_range(one.loss_change_low, one.loss_change_high, form="+.1%"))
         rows.append((format_size(one.budget), one.first, one.second, *moved, *changed, one.verdict))
     heads = ("budget", "from", "to", "R* times", level, "lowest loss", level, "verdict")
     console.print_rows(heads, rows, title="How it moves")

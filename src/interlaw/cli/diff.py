@@ -9,8 +9,9 @@ import typer
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell_written
+from interlaw.cli.output import AsJson, make_console, print_json, shown, tell_written
 from interlaw.errors import InterlawError
+from interlaw.size import format_range
 
 LAYERS_FIGURE = Path("diff.png")
 
@@ -136,7 +137,7 @@ def _show_layers(a: interaction.Layers, b: interaction.Layers, *, difference: in
     rows = []
     for name in dict.fromkeys([*first, *second]):
         one = difference.layers.get(name)
-        apart = ("-", "-") if one is None else (f"{one.value:+.4f}", shown_span(one.low, one.high, form="+.4f"))
+        apart = ("-", "-") if one is None else (f"{one.value:+.4f}", format_range(one.low, one.high, form="+.4f"))
         rows.append((name, shown(first.get(name), "+.4f"), shown(second.get(name), "+.4f"), *apart))
     make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
 
@@ -169,7 +170,7 @@ def in_a_sentence(
 
 def _span(one: interaction.Estimate) -> str:
     """A difference with its interval."""
-    return f"A - B: {one.value:+.4f}, {shown_span(one.low, one.high, form='+.4f')}"
+    return f"A - B: {one.value:+.4f}, {format_range(one.low, one.high, form='+.4f')}"
 
 
 def _show(
@@ -189,6 +190,6 @@ def _show(
     for name, difference in differences.items():
         values = (getattr(a, name).value, getattr(b, name).value, difference.value)
         rows.append(
-            (name, *(f"{value:.5g}" for value in values), shown_span(difference.low, difference.high, form=".5g"))
+            (name, *(f"{value:.5g}" for value in values), format_range(difference.low, difference.high, form=".5g"))
         )
     console.print_rows(("quantity", "A", "B", "A - B", f"{level:.0%} interval"), rows)

@@ -57,7 +57,8 @@ def show(gathered: recommendation.Evidence) -> None:
     inside = sum(one.inside for one in gathered.coverage) / votes
     console.say(
         f"R* at {format_size(here.params)}: {format_ratio(here.ratio)} ({level} for a sweep not yet seen: "
-        f"{format_range(here.low, here.high)}), from {votes} data sets that differ by a factor of {math.exp(gathered.pool.tau):.2f} about their mean.",
+        f"{format_range(here.low, here.high)}), from {votes} data sets that differ by a factor of "
+        f"{math.exp(gathered.pool.tau):.2f} about their mean.",
         f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their {level} interval. So "
         f"few data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
     )

@@ -14,10 +14,10 @@ from interlaw.cli.compare_treatments import show_claims
 from interlaw.cli.completion import among
 from interlaw.cli.loading import busy
 from interlaw.cli.options import Confidence, Resamples
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, shown, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
-from interlaw.size import format_ratio, format_share, format_size
+from interlaw.size import format_range, format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,7 +204,7 @@ def _row(budget: laws.BudgetFit) -> tuple[str, ...]:
         f"{budget.best.loss:.4f}",
         f"{budget.best.adjusted:.4f}",
         laws.status_text(star) if star.value is None else format_ratio(star.value),
-        shown_span(star.low, star.high, form=".4f"),
+        format_range(star.low, star.high),
         "-" if near is None else _span(near.low, near.high, low_open=near.low_open, high_open=near.high_open),
         "-" if interaction is None else _interaction(interaction),
     )
@@ -241,7 +241,7 @@ def show_details(law: laws.LawFit) -> None:
             console.print_rows(("form", "parameters", "AICc", "held-out", "held-out largest"), forms)
     tests = []
     for test in law.stability.tests:
-        between = shown_span(test.difference_low, test.difference_high, form="+.2f")
+        between = format_range(test.difference_low, test.difference_high, form="+.2f")
         tests.append((test.name, f"{test.slope:+.2f}", between, test.verdict, test.source))
     if tests:
         console.print_rows(("gamma against", "slope", "difference", "verdict", "source"), tests)

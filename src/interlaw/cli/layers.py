@@ -10,7 +10,8 @@ import typer
 
 from interlaw import interaction, report, subject
 from interlaw.cli import arguments
-from interlaw.cli.output import AsJson, make_console, print_json, shown_span, tell, write_figure, write_json
+from interlaw.cli.output import AsJson, make_console, print_json, tell, write_figure, write_json
+from interlaw.size import format_range
 
 
 def layers(
@@ -71,6 +72,6 @@ def show(measured: tuple[interaction.LayerInteraction, ...]) -> None:
         own, excess, weights = row.interaction, row.interaction.excess, row.superposition
         of_weights = (weights.aofe_ratio, weights.null_ratio, row.nfa, row.nfa_centered)
         ratio, chance, *others = (f"{level:.3f}" for level in (own.aofe_ratio.value, own.null_ratio, *of_weights))
-        above = (f"{excess.value:+.3f}", shown_span(excess.low, excess.high, form="+.3f"))
+        above = (f"{excess.value:+.3f}", format_range(excess.low, excess.high, form="+.3f"))
         rows.append((row.name, row.kind, str(own.dim), ratio, chance, *above, *others))
     make_console(stderr=False).print_rows(heads, rows)

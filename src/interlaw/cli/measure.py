@@ -11,9 +11,9 @@ import typer
 from interlaw import interaction, subject
 from interlaw.cli import arguments
 from interlaw.cli.loading import busy, uncollected
-from interlaw.cli.output import AsJson, make_console, print_json, shown, shown_span, tell_written
+from interlaw.cli.output import AsJson, make_console, print_json, shown, tell_written
 from interlaw.errors import InterlawError
-from interlaw.size import counted
+from interlaw.size import counted, format_range
 
 
 def measure(
@@ -140,7 +140,7 @@ def show(result: interaction.Interaction, *, of: str) -> None:
     level = f"{result.settings['level']:.0%} interval, {result.settings['interval']}"
     rows = []
     for name, one in result.estimates.items():
-        interval = shown_span(one.low, one.high, form=".5g")
+        interval = format_range(one.low, one.high, form=".5g")
         rows.append((name, f"{one.value:.5g}", f"{one.stderr:.2g}", interval, f"{result.plugin[name]:.5g}"))
     console.print_rows(("quantity", "value", "standard error", level, "plug-in"), rows)
     if result.basis_spread is not None:

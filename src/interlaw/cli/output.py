@@ -84,8 +84,3 @@ def shown(value: float | None, form: str) -> str:
         ('0.021', '-')
     """
     return "-" if value is None else f"{value:{form}}"
-
-
-def shown_span(low: float | None, high: float | None, *, form: str) -> str:
-    """An interval in its column's format."""
-    return report.span(low, high, form=form, unknown="-")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interlaw import laws, published, recommendation, report
+from interlaw import laws, published, recommendation
 from interlaw.cli.output import make_console, print_json, tell
-from interlaw.size import format_ratio, format_size
+from interlaw.size import format_range, format_ratio, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +50,13 @@ def show_surfaces(surfaces: Mapping[str, Sequence[Any]]) -> None:
     for one in surfaces.get("surface", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
-            said = f"R* {format_ratio(one.ratio)} ({HELD}: {report.span(one.low, one.high)})"
+            said = f"R* {format_ratio(one.ratio)} ({HELD}: {format_range(one.low, one.high)})"
         console.print(f"surface through {one.num_shapes} shapes near {format_size(one.params)}: {said}")
     for one in surfaces.get("compute_optimal", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
             size, low, high = map(format_size, one.params)
             ratio, *ends = one.ratio
-            best = f"R* {format_ratio(ratio)} ({report.span(*ends)})"
+            best = f"R* {format_ratio(ratio)} ({format_range(*ends)})"
             said = f"N* {size} ({low} to {high}), D* {format_size(one.tokens[0])} tokens, {best}"
         console.print(f"{format_size(one.flops)} FLOPs: {said}")

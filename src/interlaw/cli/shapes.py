@@ -111,13 +111,13 @@ class Wanted:
         return matching.choose_budget(**self.budgets)
 
     @property
-    def is_decoder(self) -> bool:
-        """Whether it takes `recommend`'s dimensions; every other family has a matching rule of its own."""
+    def suits_hardware(self) -> bool:
+        """Whether heads and widths are chosen as `recommend` does, by what suits hardware; else widths alone match."""
         return matching.require_family(self.family).suits_hardware
 
     def match(self) -> list[matching.Shape]:
         """The shapes, one a depth."""
-        if self.is_decoder:
+        if self.suits_hardware:
             return self._decoders()
         return matching.match_shapes(
             family=self.family,
@@ -145,17 +145,17 @@ class Wanted:
         if self.rule == "largest":
             yield "--rule nearest", replace(here, rule="nearest")
         for name, option in (("num_kv_heads", "--kv-heads"), ("head_dim", "--head-dim")):
-            if name in self.settings and (self.is_decoder or name == "num_kv_heads"):
+            if name in self.settings and (self.suits_hardware or name == "num_kv_heads"):
                 without = {each: value for each, value in self.settings.items() if each != name}
                 yield f"no {option} {self.settings[name]}", replace(here, settings=without)
         for smaller in (64, 32, 16, 8):  # powers of two down to the least that hardware likes
             finer = {**self.settings, "head_dim": smaller} if head_dim > smaller else self.settings
-            if self.is_decoder and 8 < smaller < (self.multiple_of or 64):
+            if self.suits_hardware and 8 < smaller < (self.multiple_of or 64):
                 heads = f" --head-dim {smaller}" if finer is not self.settings else ""
                 yield f"--multiple-of {smaller}{heads}", replace(here, multiple_of=smaller, settings=finer)
-            elif not self.is_decoder and finer is not self.settings:
+            elif not self.suits_hardware and finer is not self.settings:
                 yield f"--head-dim {smaller}", replace(here, settings=finer)
-            elif not self.is_decoder and smaller < (self.multiple_of or 1):
+            elif not self.suits_hardware and smaller < (self.multiple_of or 1):
                 yield f"--multiple-of {smaller}", replace(here, multiple_of=smaller)
 
 

@@ -38,9 +38,11 @@ def network_of(shape_class: type[Shape]) -> Callable[..., nn.Module]:
     if shape_class.network is not None:
         return shape_class.network
     if shape_class.family not in ARCHITECTURES:
+        family = shape_class.family
+        remedy = f"hf:{family}, of the Hugging Face library" if shape_class.decoder else "one of them"
         raise InterlawError(
-            f"expected a family with a network ({', '.join(ARCHITECTURES)}, or hf:NAME), found "
-            f"{shape_class.family!r}; choose one of them"
+            f"expected a family with a network ({', '.join(ARCHITECTURES)}, or hf:NAME), found {family!r}; "
+            f"choose {remedy}"
         )
     return ARCHITECTURES[shape_class.family]
 

@@ -18,9 +18,9 @@ from interlaw.recommendation import Recommendation
 from interlaw.report.document import document, drawn, templates
 from interlaw.report.recommendation_figure import candidate_key, draw_frontier, draw_predictions, frontier_rows
 from interlaw.report.tables import Table, table_of
-from interlaw.report.wording import shape_name, span
+from interlaw.report.wording import shape_name
 from interlaw.shapes import DECODERS
-from interlaw.size import format_bytes, format_share, format_size
+from interlaw.size import format_bytes, format_range, format_share, format_size
 
 NAME = "explorer.html"
 SCRIPTS = ("page.js", "explore.js")
@@ -61,7 +61,7 @@ class Question(BaseModel):
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
-        """Training FLOPs, where given, are the budget: the parameters may be the form's first text, which nobody chose."""
+        """Training FLOPs, where given, are the budget: the parameters may be the form's own first text."""
         if self.flops is not None:
             self.params = None
         return self
@@ -202,8 +202,9 @@ def lead(result: Recommendation) -> str:
     """The pick in a sentence."""
     pick, interval = result.pick.shape, result.interval
     return (
-        f"For {format_size(result.params)} parameters: {shape_name(pick.depth, pick.width)}. Shapes of R = "
-        f"{span(interval.low, interval.high)} are predicted within {format_share(result.delta)} of the least loss."
+        f"For {format_size(result.params)} parameters: {shape_name(pick.depth, pick.width)}. Shapes of "
+        f"R = {format_range(interval.low, interval.high)} are predicted within {format_share(result.delta)} of the "
+        "least loss."
     )
 
 
@@ -243,7 +244,7 @@ def laws_table(result: Recommendation) -> Table:
         {
             "Law": one.law.name,
             "R*": one.ratio,
-            "Good R": "" if one.law.ratio_high is None else span(one.law.ratio_low, one.law.ratio_high),
+            "Good R": "" if one.law.ratio_high is None else format_range(one.law.ratio_low, one.law.ratio_high),
             "Covers this size": "yes" if one.covered else "no",
             "What it says": one.law.statement,
             "Source": one.law.source,

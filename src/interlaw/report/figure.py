@@ -118,8 +118,10 @@ def specification(drawing: Drawing) -> Spec:
     title = {
         "text": lines_of(drawing.message, width, letter=TITLE_LETTER),
         "subtitle": lines_of(drawing.caption, width, letter=LETTER),
-        # a third larger than a panel's title, with a line's room below
-        **{"fontSize": 16, "subtitleFontSize": 11, "subtitlePadding": 6, "offset": 16},
+        "fontSize": 16,  # a third larger than a panel's title
+        "subtitleFontSize": 11,
+        "subtitlePadding": 6,
+        "offset": 16,  # a line's room below
     }
     together: Spec = charts[0] if len(charts) == 1 else {"concat": charts, "columns": columns}
     if not drawing.aligned:

@@ -13,8 +13,8 @@ from interlaw.report import look
 from interlaw.report.figure import BUDGET_ON, Drawing, Panel
 from interlaw.report.loss_figure import DIAMOND, LossPanel, draw_loss, seen_interval, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, log_axis, marks
-from interlaw.report.wording import budget_text, shape_name, span
-from interlaw.size import UNEVEN, format_share, format_size
+from interlaw.report.wording import budget_text, shape_name
+from interlaw.size import UNEVEN, format_range, format_share, format_size
 
 MARGIN = 1.6  # of both axes, as a factor: room for the marks of the first and last budget
 BESIDE = 8  # pixels between the bar of R* and the green bar: half of the gold bar, and a gap
@@ -41,11 +41,11 @@ def law_message(fit: laws.LawFit) -> str:
     """Whether R* moves with the budget."""
     stability = fit.stability
     if stability is None or stability.gamma is None:
-        return "R* is known at fewer than two budgets: whether it moves cannot be told"
+        return "R* is known at fewer than two budgets, which cannot tell whether it moves"
     slope = f"R* goes as N^{stability.gamma:.2f}"
-    interval = f" ({span(stability.low, stability.high, form='.2g')})" if stability.low is not None else ""
+    interval = f" ({format_range(stability.low, stability.high, form='.2g')})" if stability.low is not None else ""
     words = {"stable": "R* stays put", "moves": "R* moves with size"}
-    return f"{words.get(stability.verdict, 'Whether R* moves cannot be told')}: {slope}{interval}"
+    return f"{words.get(stability.verdict, 'These budgets cannot tell whether R* moves')}: {slope}{interval}"
 
 
 def draw_law(fit: laws.LawFit) -> Drawing:
@@ -117,10 +117,10 @@ def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
         interval, interaction = fit.loss_interval, fit.interaction_interval
         of, size = _place(fit), size_text(fit)
         if interval is not None and fit.r_star.value is not None:
-            said = f"{size}: loss as good as the best at R = {span(interval.low, interval.high)}"
+            said = f"{size}: loss as good as the best at R = {format_range(interval.low, interval.high)}"
             gold.append({**of, "low": interval.low, "high": interval.high, "said": said})
         if interaction is not None and interaction.low is not None and interaction.high is not None:
-            said = f"{size}: efficient interaction at R = {span(interaction.low, interaction.high)}"
+            said = f"{size}: efficient interaction at R = {format_range(interaction.low, interaction.high)}"
             low, high = seen_interval(interaction.low, interaction.high)
             green.append({**of, "low": low, "high": high, "said": said})
     shown: Spec = {"x": "params", "y": "low", "y2": "high", "said": True, "where": BUDGET_ON}

@@ -15,8 +15,8 @@ from interlaw.report import look
 from interlaw.report.figure import SEED_ON, Drawing, Panel, chosen_opacity
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.results import Analysis, RunResults
-from interlaw.report.wording import budget_text, number, shape_name, span
-from interlaw.size import format_ratio, format_share
+from interlaw.report.wording import budget_text, number, shape_name
+from interlaw.size import format_range, format_ratio, format_share
 
 # the scale reaches over at least this above the best mean, twice what the fit takes in, and over at least this part of
 # each panel's shapes; what lies above is an arrow at the top, so that one bad shape does not flatten the rest
@@ -116,7 +116,7 @@ def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
             return "No budget shows a best depth / width inside the shapes tried"
         where = "" if turned == len(fits) else f" at {turned} of {len(fits)} budgets"
         return f"The loss turns inside the shapes tried{where}, but R* is not bounded on both sides"
-    where = f"R = {format_ratio(stars[0]) if len(stars) == 1 else span(min(stars), max(stars))}"
+    where = f"R = {format_ratio(stars[0]) if len(stars) == 1 else format_range(min(stars), max(stars))}"
     missing = len(fits) - len(stars)
     rest = f"; {missing} of {len(fits)} budgets {'show' if missing > 1 else 'shows'} no optimum" if missing else ""
     return f"Loss is lowest at {where}{rest}"
@@ -131,7 +131,8 @@ def star_note(fit: laws.BudgetFit | laws.TreatedBudget) -> str:
     """R* with its interval, or why there is none, in a few words."""
     star = fit.r_star
     if star.value is not None:
-        return f"R* = {format_ratio(star.value)} ({span(star.low, star.high)})"
+        known = "given" if star.status == "given" else format_range(star.low, star.high)
+        return f"R* = {format_ratio(star.value)} ({known})"
     return f"no R*: {laws.status_text(star)}"
 
 
@@ -203,12 +204,13 @@ def _intervals(fit: laws.BudgetFit, limits: Limits, *, x_limits: tuple[float, fl
     interval, interaction = fit.loss_interval, fit.interaction_interval
     layers = []
     if interval is not None and fit.r_star.value is not None:
-        said = f"loss within {format_share(interval.delta)} of the best: R = {span(interval.low, interval.high)}"
+        near = format_range(interval.low, interval.high)
+        said = f"loss within {format_share(interval.delta)} of the best: R = {near}"
         band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
         layers.append(marks([band], "rect", x="low", x2="high", said=True, color=look.GOOD, opacity=look.TINT))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
         floor = limits.floor + ROOM_ABOVE * (limits.top - limits.floor)  # on the floor, not through it
-        said = f"efficient interaction: R = {span(interaction.low, interaction.high)}"
+        said = f"efficient interaction: R = {format_range(interaction.low, interaction.high)}"
         low, high = seen_interval(interaction.low, interaction.high)
         bar = {"low": low, "high": high, "loss": floor, "said": said}
         layers.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -137,12 +136,13 @@ def _measured(rows: Sequence[Json]) -> Spec:
 
 
 def _above_chance(rows: Sequence[Json]) -> Spec:
+    looks = _looks(rows)
     zero = {"excess": 0.0, "said": "what chance gives"}
     return layered(
         _across(rows),
         linear_axis("excess", "AOFE-ratio above chance", limits=look.padded([0.0, *(row["excess"] for row in rows)])),
         marks([zero], "rule", y="excess", said=True, color=look.MUTED, strokeDash=look.DASHES[1]),
-        _key(looks := _looks(rows)),
+        _key(looks),
         _shapes(rows, "excess", looks=looks),
     )
 
@@ -173,10 +173,11 @@ def _shapes(rows: Sequence[Json], height: str, *, looks: Spec) -> Spec:
 def _looks(rows: Sequence[Mapping[str, Any]]) -> Spec:
     """Form by budget, size by R."""
     ratios = [row["ratio"] for row in rows]
+    low, high = min(ratios), max(ratios)
     names = [format_size(budget) for budget in sorted({row["budget"] for row in rows})]
     scale = {
         "type": "log",
-        "domain": [min(ratios), max(max(ratios), math.nextafter(min(ratios), 1))],  # of one shape it has ends too
+        "domain": [low, high if high > low else 2 * low],  # a scale needs two ends, even of a single shape
         "range": list(MARK_SIZES),
     }
     return {

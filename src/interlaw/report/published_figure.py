@@ -14,8 +14,8 @@ from interlaw.report.law_figure import law_line, line_layers, size_axis, star_la
 from interlaw.report.look import ALONE, BOLD, DASHES, DOT, FAINT, HAIR, MUTED, SMALL, dataset_colours, padded
 from interlaw.report.marks import LINE_SYMBOLS, Spec, layered, legend, log_axis, marks, told_apart
 from interlaw.report.results import Analysis, RunResults
-from interlaw.report.wording import shape_name, span
-from interlaw.size import format_ratio, format_size
+from interlaw.report.wording import shape_name
+from interlaw.size import format_range, format_ratio, format_size
 
 NUM_SIZES = 41  # of a law's line: enough for a curve to look smooth
 CAPTION = (
@@ -80,7 +80,7 @@ def _message(fits: Sequence[laws.BudgetFit]) -> str:
     stars = [each.r_star.value for each in fits if each.r_star.value is not None]
     if not stars:
         return "Published laws name different ratios; this run names none"
-    where = format_ratio(stars[0]) if len(stars) == 1 else span(min(stars), max(stars))
+    where = format_ratio(stars[0]) if len(stars) == 1 else format_range(min(stars), max(stars))
     return f"R* of this run ({where}) beside what others published"
 
 

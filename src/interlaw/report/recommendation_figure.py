@@ -12,8 +12,8 @@ from interlaw.report import look
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.marks import Spec, interval_bars, layered, linear_axis, log_axis, marks, when
 from interlaw.report.published_figure import among_published
-from interlaw.report.wording import shape_name, span
-from interlaw.size import format_size
+from interlaw.report.wording import shape_name
+from interlaw.size import format_range, format_size
 
 NAMED = 0.15  # of an axis: what the name of a shape needs beside its mark
 ROOM = 0.04  # of an axis below 0: so that marks at 0 are whole
@@ -69,9 +69,9 @@ def draw_predictions(result: Recommendation) -> Drawing:
     pick = result.pick.shape
     message = f"{format_size(result.params)}: {shape_name(pick.depth, pick.width)} is the pick"
     caption = (
-        f"Gold: the recommended range, R = {span(result.interval.low, result.interval.high)}. Orange: the pick; other "
-        "dots: the other shapes, each with its range. Lines: published laws over the sizes they speak of; grey dots: "
-        "published models."
+        f"Gold: the recommended range, R = {format_range(result.interval.low, result.interval.high)}. Orange: the "
+        "pick; other dots: the other shapes, each with its range. Lines: published laws over the sizes they speak of; "
+        "grey dots: published models."
     )
     panels: tuple[Panel, ...] = (
         Panel(chart=_cost(result), title="Predicted loss above the best shape", **look.OF_TWO),

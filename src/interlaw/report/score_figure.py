@@ -9,8 +9,8 @@ from interlaw.published import SIZE_BINS, PublishedRow
 from interlaw.report.figure import Drawing, Panel
 from interlaw.report.look import DOT, FIT, GOOD, MUTED, SURFACE, THIN, TINT, padded
 from interlaw.report.marks import Spec, layered, linear_axis, log_axis, marks, when
-from interlaw.report.wording import number, shape_name, span
-from interlaw.size import counted
+from interlaw.report.wording import number, shape_name
+from interlaw.size import counted, format_range
 
 
 def scored_by_size(points: Sequence[PublishedRow]) -> dict[str, list[PublishedRow]]:
@@ -42,7 +42,7 @@ def draw_scores(points: Sequence[PublishedRow], *, interval: tuple[float, float]
     )
     inside = sum(interval[0] <= model.ratio <= interval[1] for model in scored)
     caption = (
-        f"Gold: the interval claimed to do better, R = {span(*interval)}. "
+        f"Gold: the interval claimed to do better, R = {format_range(*interval)}. "
         "Hollow: a score that cannot be told from guessing."
     )
     message = f"{inside} of {len(scored)} scored models lie inside the claimed interval of R"

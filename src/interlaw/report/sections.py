@@ -11,8 +11,8 @@ from typing import Any
 from interlaw.laws import BudgetFit, status_text, verdict
 from interlaw.report.results import Analysis, RunResults, by_treatment
 from interlaw.report.tables import Table, table_of
-from interlaw.report.wording import budget_text, number, shape_name, span
-from interlaw.size import format_ratio, format_share, format_size
+from interlaw.report.wording import budget_text, number, shape_name
+from interlaw.size import format_range, format_ratio, format_share, format_size
 
 MOST_REASONS = 20  # rows of a table: a screen
 
@@ -70,7 +70,7 @@ def budget_table(results: RunResults, analyses: Sequence[Analysis]) -> Table:
             "R*": each.r_star.value,
             interval: status_text(each.r_star)
             if each.r_star.value is None
-            else span(each.r_star.low, each.r_star.high),
+            else format_range(each.r_star.low, each.r_star.high),
             "Best shape at equal size": shape_name(each.best.depth, each.best.width),
             "Its loss": each.best.adjusted,
             near: _loss_interval_text(each),
@@ -100,7 +100,7 @@ def _interaction_text(fit: BudgetFit) -> str:
         return f"not determined: {interval.reason}"
     if interval.low == interval.high:
         return f"a single shape, R = {format_ratio(interval.low)}"
-    return span(interval.low, interval.high)
+    return format_range(interval.low, interval.high)
 
 
 def warnings_of(results: RunResults) -> list[str]:

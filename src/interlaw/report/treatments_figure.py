@@ -11,14 +11,19 @@ from interlaw.report.figure import Drawing, Panel, chosen_opacity
 from interlaw.report.loss_figure import LEAST_SPAN, shape_key, star_ends, star_note
 from interlaw.report.marks import Spec, interval_bars, layered, legend, linear_axis, log_axis, marks, told_apart
 from interlaw.report.results import RunResults
-from interlaw.report.wording import budget_text, number, shape_name, span, treatment_text
+from interlaw.report.wording import budget_text, number, shape_name, treatment_text
+from interlaw.size import format_range
 from interlaw.tasks import Units
 
 CEILING = 0.3  # losses above the panel's best by more than this are drawn at its top
 ROOM = 0.06  # of the curves' reach: between them and the strip, and above them
 ROW = 0.075  # of the axis: the height of one interval below the curves, about 20 pixels
 CORNER: Spec = {"align": "left", "baseline": "bottom", "dy": -4, "color": look.MUTED}  # a gap of 4 pixels below
-VERDICTS = {"moves": "R* moves", "same": "the same choice of shape", "cannot tell": "cannot be told apart"}
+VERDICTS = {
+    "moves": "R* moves",
+    "same": "the same choice of shape",
+    "cannot tell": "these runs cannot tell whether it moves",
+}
 
 
 def draw_treatments(comparison: TreatmentComparison, *, budget_kind: str, units: Units) -> Drawing:
@@ -52,7 +57,7 @@ def treatments_message(differences: Sequence[TreatmentDifference]) -> str:
         return f"The learning-rate treatment moves R* in {moved} of {len(verdicts)} comparisons"
     if verdicts and verdicts.count("same") == len(verdicts):
         return "R* is the same under every learning-rate treatment"
-    return "Whether the learning-rate treatment moves R* cannot be told"
+    return "These runs cannot tell whether the learning-rate treatment moves R*"
 
 
 def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str) -> list[str]:
@@ -64,7 +69,7 @@ def difference_texts(comparison: TreatmentComparison | None, *, budget_kind: str
         if each.factor is None:
             said = "no two optima to compare"
         else:
-            interval = span(each.low, each.high, form=".4g")
+            interval = format_range(each.low, each.high, form=".4g")
             said = f"R* times {number(each.factor)} ({interval}): {VERDICTS.get(each.verdict, each.verdict)}"
         gain = "" if each.loss_change is None else f"; lowest loss {each.loss_change:+.2%}"
         sentences.append(where + said + gain)

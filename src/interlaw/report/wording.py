@@ -49,19 +49,6 @@ def number(value: Any, *, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def span(low: float | None, high: float | None, *, form: str = "", unknown: str = "no bound inside the grid") -> str:
-    """An interval, of R when no form is given; an end that the data do not set is said in words.
-
-    Example:
-        >>> span(0.01, 0.05), span(None, 0.05), span(0.01, 0.05, form=".3f"), span(None, None, unknown="-")
-        ('0.0100 to 0.0500', 'below 0.0500', '0.010 to 0.050', '-')
-    """
-    if low is None and high is None:
-        return unknown
-    first, last = ("" if end is None else f"{end:{form}}" if form else format_ratio(end) for end in (low, high))
-    return f"{first} to {last}" if first and last else f"above {first}" if first else f"below {last}"
-
-
 def shape_name(depth: int, width: int) -> str:
     """A shape as a person reads it.
 

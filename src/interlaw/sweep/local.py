@@ -32,6 +32,7 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+DEATHS_ALLOWED = 3  # judgement: chance kills a worker once or twice; a trial that does so three times does so again
 
 
 def run_sequentially(groups: Sequence[TrialGroup], run: RunFolder, *, conditions: Conditions, listen: Listener) -> None:

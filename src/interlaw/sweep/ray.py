@@ -22,11 +22,10 @@ from interlaw.sweep.cluster import (
     trials_beside,
 )
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.local import Event, Listener, record_death
+from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, record_death
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS
-from interlaw.sweep.workers import DEATHS_ALLOWED
 
 NODE_DEATHS_ALLOWED = 20  # a node that is taken away is not the trial's fault
 ORPHAN_SECONDS = 60.0  # how long a process may outlive its node's death and hold its trial

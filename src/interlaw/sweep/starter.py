@@ -20,13 +20,12 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from interlaw.errors import InterlawError
-from interlaw.models import ARCHITECTURES
+from interlaw.models import network_of
 from interlaw.plain import Json
 from interlaw.shapes import Shape, require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
 from interlaw.tasks import TASKS
 
-HF = "hf:"  # prefix of the families that the Hugging Face library builds
 COMMENT_WIDTH = 100  # characters: a comment and its key fit an editor's window
 
 
@@ -45,11 +44,7 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
         'gpt'
     """
     shape = require_family(family)
-    if shape.network is None and family not in ARCHITECTURES and not family.startswith(HF):
-        raise InterlawError(
-            f"expected a family that can be trained here ({', '.join(ARCHITECTURES)}, or hf:NAME), found {family!r}; "
-            f"choose {HF}{family} for the architecture of the Hugging Face library"
-        )
+    network_of(shape)  # refuses a family that has none
     document = _document(family, corpus)
     task = TASKS[document["task"]["kind"]].part
     parts: dict[str, type[BaseModel]] = {

@@ -24,11 +24,9 @@ from interlaw.machine import num_cores
 from interlaw.runs import RunFolder, TrialSpec, open_run
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.flight import fly, sharing
-from interlaw.sweep.local import Event, Listener, record_death, run_sequentially
+from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, record_death, run_sequentially
 from interlaw.sweep.together import TrialGroup, group_trials
 from interlaw.sweep.trial import MEMORY_ADVICE
-
-DEATHS_ALLOWED = 3  # judgement: chance kills a worker once or twice; a trial that does so three times does so again
 
 Load = tuple[TrialGroup, ...]  # what a worker is given at a time
 
@@ -67,20 +65,20 @@ def run_in_processes(
         num_workers=num_workers,
         threads=min(torch.get_num_threads(), max(1, num_cores() // num_workers)),  # fewer where the user wants fewer
         conditions=conditions,
-        whole=tuple(group_trials(plan, plan, conditions=conditions)) if in_flight else (),
+        plan=tuple(group_trials(plan, plan, conditions=conditions)) if in_flight else (),
     )
     _Pool(setting, [tuple(share) for share in shares if share], run=run, listen=listen).finish()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Setting:
-    """What every worker is given when it starts; `whole` are the groups of the plan where several are in flight."""
+    """What every worker is given when it starts; `plan` are all groups of the sweep where several are in flight."""
 
     location: str
     num_workers: int
     threads: int
     conditions: Conditions
-    whole: Load
+    plan: tuple[TrialGroup, ...]
 
 
 class _Worker:
@@ -194,7 +192,6 @@ def _work(connection: Connection, setting: _Setting) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_driver, daemon=True).start()
     torch.set_num_threads(setting.threads)
-    run = open_run(setting.location)
 
     def send(event: Event) -> None:
         try:
@@ -204,7 +201,8 @@ def _work(connection: Connection, setting: _Setting) -> None:
 
     send(Event(kind="ready"))
     try:
-        conditions = sharing(setting.whole, setting.conditions, num_workers=setting.num_workers)
+        run = open_run(setting.location)
+        conditions = sharing(setting.plan, setting.conditions, num_workers=setting.num_workers)
         for load in _loads(connection):
             fly(load, conditions, work=lambda group: run_sequentially([group], run, conditions=conditions, listen=send))
     except InterlawError as error:
