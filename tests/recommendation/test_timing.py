@@ -64,7 +64,7 @@ def test_a_faster_shape_says_how_much_and_one_too_large_says_why(
         reasons=("30% fewer layers to run one after another: lower latency", "9% less"),
         measured=replace(pick.measured, decode_ms_per_token=pick.measured.decode_ms_per_token / 2),
     )
-    assert timing._with_reason(other, pick).reasons == ("decodes 50% faster here", "9% less")
+    assert timing._with_reason(other, pick).reasons == ("decodes in 50% less time here", "9% less")
     monkeypatch.setattr(timing, "free_bytes", lambda device: 1000)
     assert "is not timed: training takes" in timing._timed(pick, say=lambda words: None, place="1 of 1").unmeasured
 
@@ -90,5 +90,5 @@ def test_the_frontier_joins_what_no_other_beats(timed: tuple[Recommendation, lis
         better = [one for one in found if one["latency"] < row["latency"] and one["penalty"] <= row["penalty"]]
         assert row["frontier"] == (not better)
     drawn = draw_frontier(replace(result, candidates=candidates))
-    assert "faster than" in drawn.message
+    assert "less time than" in drawn.message
     assert not math.isnan(found[0]["penalty"])

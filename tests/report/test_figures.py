@@ -279,9 +279,9 @@ def test_published_lines_stay_where_their_source_speaks() -> None:
             assert ratio == pytest.approx(law.ratio(params))
 
 
-@pytest.mark.parametrize("kind", ["point", "circle"])
+@pytest.mark.parametrize("kind", ["point", "circle", "square", "tick"])
 def test_dots_are_opaque_unless_a_figure_says_otherwise(kind: str) -> None:
-    dots = marks([{"x": 1.0, "y": 1.0}], kind, x="x", y="y", filled=True)
+    dots = marks([{"x": 1.0, "y": 1.0}], kind, x="x", y="y")
     limits = (0.0, 2.0)
     chart = layered(linear_axis("x", "x", limits=limits), linear_axis("y", "y", limits=limits), dots)
     drawing = Drawing(message="m", caption="c", panels=(Panel(chart=chart, title="t"),))

@@ -49,7 +49,7 @@ def test_layers_without_blocks_and_names_that_would_be_the_same() -> None:
 def test_the_title_claims_an_excess_only_where_there_is_one(rows: tuple[LayerInteraction, ...]) -> None:
     found = layer_rows(rows)
     none = [{**row, "excess": 0.3, "excess_low": -0.1, "excess_high": 0.7} for row in found]
-    unsure = "a GPT: interaction cannot be told to be above chance in any layer"
+    unsure = "a GPT: no layer shows interaction above chance"
     assert layers_message(none, whose="a GPT") == unsure, "large, but its interval holds 0"
     one = [*none[:3], {**none[3], "excess": 0.12, "excess_low": 0.05, "excess_high": 0.19}, *none[4:]]
     said = layers_message(one, whose="a GPT")

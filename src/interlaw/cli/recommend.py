@@ -16,7 +16,7 @@ from interlaw.cli.options import DecoderOption, Tied, Vocabulary
 from interlaw.cli.output import AsJson, make_console, print_json, tell, tell_written, write_figure
 from interlaw.errors import InterlawError
 from interlaw.files import read_object, save
-from interlaw.size import counted, format_ratio, format_size
+from interlaw.size import counted, format_range, format_ratio, format_size
 
 LONGEST = f"Longest sequence in tokens; {recommendation.CONTEXT}, of gpt {shapes.GPTShape.context}."
 
@@ -162,7 +162,7 @@ def show_evidence(result: recommendation.Recommendation) -> None:
     lines = []
     for one in result.laws:
         law, covers = one.law, f"{format_size(one.law.params_low)} to {format_size(one.law.params_high)}"
-        good = "" if law.ratio_high is None else f"{law.ratio_low:g} to {law.ratio_high:g}"
+        good = "" if law.ratio_high is None else format_range(law.ratio_low, law.ratio_high)
         ratio = "" if one.ratio is None else format_ratio(one.ratio)
         covers += "" if one.covered else " (not N)"
         lines.append((law.name, law.standing, ratio, good, covers, law.trust, law.source))

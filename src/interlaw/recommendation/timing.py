@@ -82,7 +82,7 @@ def _with_reason(one: Candidate, pick: Candidate) -> Candidate:
         return one
     saved = 1 - one.measured.decode_ms_per_token / pick.measured.decode_ms_per_token
     kept = tuple(reason for reason in one.reasons if "lower latency" not in reason)
-    return replace(one, reasons=(f"decodes {saved:.0%} faster here", *kept)) if saved >= NOTABLE else one
+    return replace(one, reasons=(f"decodes in {saved:.0%} less time here", *kept)) if saved >= NOTABLE else one
 
 
 def time_shape(

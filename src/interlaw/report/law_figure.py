@@ -150,6 +150,6 @@ def star_layers(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
     empty: Spec = {**looks, "fill": look.SURFACE, "fillOpacity": 1, "size": look.LARGE, "strokeWidth": look.LINE}
     return [
         *interval_bars(optima, along="y", across="params", color=look.BEST, where=BUDGET_ON),
-        marks(optima, "point", **shown, **{**DIAMOND, "size": look.LARGE}),
+        marks(optima, "point", **shown, **DIAMOND),
         marks(hollow, "point", **shown, **empty),
     ]

@@ -55,7 +55,8 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[Json]:
     places = [split_name(row.name) for row in layers]
     numbered = [place for place, (_, number) in enumerate(places) if number is not None]
     first = numbered[0] if numbered else len(layers)
-    roles = dict(zip(names := list(dict.fromkeys(role for role, _ in places)), short_names(names), strict=True))
+    names = list(dict.fromkeys(role for role, _ in places))
+    roles = dict(zip(names, short_names(names), strict=True))
     rows = []
     for place, (row, (role, number)) in enumerate(zip(layers, places, strict=True)):
         measured, weights = row.interaction, row.superposition
@@ -135,7 +136,7 @@ def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
     """In how many layers interaction is above chance by its interval, and in which of them most."""
     above = [row for row in rows if row["excess_low"] > 0]
     if not above:
-        return f"{whose}: interaction cannot be told to be above chance in any layer"
+        return f"{whose}: no layer shows interaction above chance"
     most = max(above, key=lambda row: row["excess"])
     block = {BEFORE: "before the blocks", AFTER: "after the blocks"}
     where = f"{most['role']} {block.get(most['depth'], 'in block ' + most['depth'])}"
@@ -182,17 +183,13 @@ def _lines(rows: Sequence[Mapping[str, Any]], name: str, *, chance: str) -> Spec
     x = _depth_axis(depths)
     place: Spec = {"x": x, "color": color}
     size = look.DOT if len(depths) <= MOST_NUMBERED else look.SMALL
-    return layered(
-        x,
-        linear_axis(name, None, limits=look.padded([least, 1.0]), format=".1f"),
-        marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=look.LINE),
-        *(
-            [marks(values, "rule", **place, y="low", y2="high", strokeWidth=look.THIN, opacity=look.HALF)]
-            * (chance == "null")
-        ),
-        *([marks(values, "line", **place, y=chance, strokeWidth=look.HAIR, opacity=look.HALF)] if chance else []),
-        marks(values, "point", **place, y=name, said=True, shape=form, filled=True, size=size),
-    )
+    layers = [marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=look.LINE)]
+    if chance == "null":  # the level of the network's own interaction, which alone has an interval
+        layers.append(marks(values, "rule", **place, y="low", y2="high", strokeWidth=look.THIN, opacity=look.HALF))
+    if chance:
+        layers.append(marks(values, "line", **place, y=chance, strokeWidth=look.HAIR, opacity=look.HALF))
+    layers.append(marks(values, "point", **place, y=name, said=True, shape=form, filled=True, size=size))
+    return layered(x, linear_axis(name, None, limits=look.padded([least, 1.0]), format=".1f"), *layers)
 
 
 def _roles(rows: Iterable[Mapping[str, Any]]) -> list[str]:

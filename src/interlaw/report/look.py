@@ -82,8 +82,7 @@ CONFIG: Json = {
         "domainColor": MUTED, "tickColor": MUTED, "gridColor": GRID, "labelColor": MUTED, "titleColor": INK,
         "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True,
     },
-    "point": {"opacity": 1},
-    "circle": {"opacity": 1},
+    "mark": {"opacity": 1},  # Vega-Lite draws dots and ticks at .7, which looks faded
     "axisX": {"grid": False},
     "axisY": {"domain": False, "ticks": False},
     # a label within 7 pixels of the top stays below it: else its panel's title stands higher than its neighbours'

@@ -229,15 +229,13 @@ def _curve(fit: laws.BudgetFit, top: float) -> list[Spec]:
     if curve.low is not None and curve.high is not None:
         columns |= {"low": curve.low, "high": curve.high}
     values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    banded = values if "low" in columns else []
     dash = look.DASHES[0 if fit.r_star.value is not None else 1]
     beyond = [{"ratio": ratio, "loss": top} for ratio in _crossings(fit, top)]
     return [
-        *(
-            [marks(values, "area", x="ratio", y="low", y2="high", color=look.FIT, opacity=look.TINT, clip=True)]
-            * ("low" in columns)
-        ),
+        marks(banded, "area", x="ratio", y="low", y2="high", color=look.FIT, opacity=look.TINT, clip=True),
         marks(values, "line", x="ratio", y="loss", color=look.FIT, strokeWidth=look.BOLD, strokeDash=dash, clip=True),
-        marks(beyond, "point", x="ratio", y="loss", shape="triangle-up", filled=True, color=look.FIT, size=look.LARGE),
+        marks(beyond, "point", x="ratio", y="loss", shape=BEYOND, filled=True, color=look.FIT, size=look.LARGE),
     ]
 
 

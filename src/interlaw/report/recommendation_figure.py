@@ -161,7 +161,7 @@ def draw_frontier(result: Recommendation) -> Drawing:
     saved = 1 - fastest["latency"] / pick["latency"]
     message = f"{pick['shape']} decodes fastest of these shapes"
     if saved > 0:
-        message = f"{fastest['shape']} decodes {saved:.0%} faster than {pick['shape']}"
+        message = f"{fastest['shape']} decodes a token in {saved:.0%} less time than {pick['shape']}"
     times = next(one.measured for one in result.candidates if one.measured is not None)
     caption = (
         f"{format_size(result.params)} {result.dimensions.family}, one sequence after a prompt of {times.prompt} "

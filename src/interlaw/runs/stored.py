@@ -206,7 +206,7 @@ def _every_beat(work: Callable[[], None]) -> Iterator[None]:
 
 @functools.cache
 def working_copy(url: str) -> Path:
-    """A folder for this process's copy, removed when it ends."""
+    """A folder for this process's copy of a URL, the same at every call; removed when the process ends."""
     path = tempfile.mkdtemp(prefix="interlaw-run-")
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return Path(path)

@@ -21,7 +21,7 @@ JUDGED = 0.3
 # Judgement: fewer samples leave intervals too wide to compare shapes by. More cost time, and the error falls only with
 # the root of their number.
 LEAST_MEASURED, MOST_MEASURED = 32, 256
-LEAST_VALIDATION, LEAST_TEST = 16, 128  # a quarter of the most
+LEAST_VALIDATION, LEAST_TEST = VALIDATION_SAMPLES // 4, TEST_SAMPLES // 4
 
 
 def measured_samples(views: Sequence[str], *, trained_samples: int) -> int:

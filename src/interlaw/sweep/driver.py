@@ -157,13 +157,7 @@ def run_trials(
         raise InterlawError(
             f"expected storage that other processes reach, found {run.location!r}; choose it, or the executor local"
         )
-    missing = []
-    for trial in trials:
-        folder = run.trial(trial.key)
-        if folder.record() is None:
-            missing.append(trial)
-        else:
-            folder.tidy()  # its process may have died between the record and the tidying
+    missing = [trial for trial in trials if run.trial(trial.key).record() is None]
     missing.sort(key=planned_flops, reverse=True)
     if executor == "local" or not missing:
         run_sequentially(group_trials(missing, trials, conditions=how), run, conditions=how, listen=listen)

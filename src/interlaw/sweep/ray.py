@@ -27,12 +27,12 @@ from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS
 
-NODE_DEATHS_ALLOWED = 20  # a node that is taken away is not the trial's fault
-ORPHAN_SECONDS = 60.0  # how long a process may outlive its node's death and hold its trial
+NODE_DEATHS_ALLOWED = 20  # judgement: a node that is taken away is not the trial's fault; so many are no chance
+ORPHAN_SECONDS = 60.0  # judgement: how long a process may outlive its node's death and hold its trial
 CANCEL_SECONDS = 20.0  # judgement: Ray ends a task within a few
-# tasks beyond what the cluster holds now: a node that comes finds work, an autoscaler sees that there is some
+# judgement: tasks beyond what the cluster holds now, so that a node that comes finds work and an autoscaler sees some
 AHEAD = 32
-STALE_SECONDS = 15.0  # what was noted longer ago is of a trial that stands still
+STALE_SECONDS = 15.0  # judgement: what was noted longer ago is of a trial that stands still
 
 
 def run_on_ray(

@@ -131,8 +131,8 @@ class TrainingPart(Optimization):
     test_samples: Count | None = None
 
     @model_validator(mode="after")
-    def _one_length(self) -> TrainingPart:
-        """Exactly one of the two ways to say how long, and the base shape that the treatment asks for."""
+    def _as_treated(self) -> TrainingPart:
+        """The rates and the base shape that the treatments ask for, and no others."""
         if len(set(self.treatment)) != len(self.treatment):
             raise ValueError("treatment names a value twice")
         wanted = frozenset().union(*(treatment_keys(treatment) for treatment in self.treatment))

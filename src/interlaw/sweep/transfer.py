@@ -76,7 +76,7 @@ class RateCurve:
         size: The shape's width or depth.
         rates: Tried, ascending.
         losses: Validation loss of each, the mean over seeds; inf where a run diverged.
-        best_rate: The vertex of the parabola in log rate through the best and its neighbours.
+        best_rate: The vertex of the parabola in log rate through the best and its neighbours; at an edge, the best.
         at_edge: Whether the best rate is the first or the last one tried.
         seed_best_rates: The best rate of each seed alone: how far the vertex can be trusted.
     """

@@ -77,9 +77,11 @@ class Tracker(Charted):
             InterlawError: There is no view, no such view or option, or `every` is no positive whole number.
         """
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise InterlawError(f"expected every as a positive whole number of steps, found {every!r}")
+            raise InterlawError(
+                f"expected every as a positive whole number of steps, found {every!r}; give {EVERY}, say"
+            )
         if not given:
-            raise InterlawError('expected at least one view, found none; views=("loss",) measures that of the loss')
+            raise InterlawError('expected at least one view, found none; give views=("loss",), say')
         self._options: MeasureOptions = options or {}
         for view, own in given.items():
             options_from({**self._options, "view": view, "groups": own.groups})
