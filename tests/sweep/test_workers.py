@@ -14,6 +14,7 @@ import pytest
 import torch
 from tests.recipes import write_recipe
 
+from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder
 from interlaw.sweep import Conditions, Event, planned_flops, prepare_run, read_recipe, run_trials, workers
 
@@ -127,14 +128,15 @@ def test_threads_do_not_depend_on_how_much_is_missing(tmp_path: Path, monkeypatc
     assert asked == [12, 2, 1, 12]  # one process keeps several groups in flight on an accelerator
 
 
+def setting_at(folder: Path) -> workers._Setting:
+    threads = torch.get_num_threads()
+    return workers._Setting(location=str(folder), num_workers=1, threads=threads, conditions=Conditions(), plan=())
+
+
 def test_a_fault_of_the_work_is_not_taken_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pipe's end is an `OSError` too."""
     ours, theirs = multiprocessing.Pipe()
     ours.send(())
-    threads = torch.get_num_threads()
-    setting = workers._Setting(
-        location=str(tmp_path), num_workers=1, threads=threads, conditions=Conditions(), whole=()
-    )
 
     def fails(*arguments: Any, **options: Any) -> None:
         raise OSError("the file is gone")
@@ -142,7 +144,22 @@ def test_a_fault_of_the_work_is_not_taken_for_its_end(tmp_path: Path, monkeypatc
     monkeypatch.setattr("interlaw.sweep.workers.fly", fails)
     monkeypatch.setattr("signal.signal", lambda *arguments: None)
     with pytest.raises(OSError, match="the file is gone"):
-        workers._work(theirs, setting)
+        workers._work(theirs, setting_at(tmp_path))
+
+
+def test_a_run_that_cannot_be_opened_is_told_to_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exit without a word would be taken for a script that Python cannot read again."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def refuses(location: str) -> None:
+        raise InterlawError("the storage is away")
+
+    monkeypatch.setattr("interlaw.sweep.workers.open_run", refuses)
+    monkeypatch.setattr("signal.signal", lambda *arguments: None)
+    workers._work(theirs, setting_at(tmp_path))
+    events = [ours.recv(), ours.recv()]
+    assert [event.kind for event in events] == ["ready", "stopped"]
+    assert events[-1].values == {"reason": "the storage is away"}
 
 
 def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:
