@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from interlaw.laws.budget_fit import fit_budget
 from interlaw.laws.grouping import group_shapes
-from interlaw.laws.joint_fit import fit_joint_law
+from interlaw.laws.joint_law import fit_joint_law
 from interlaw.laws.settings import Settings
 from interlaw.laws.stability import judge_stability
 from interlaw.laws.surface import surface_optima

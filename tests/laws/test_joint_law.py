@@ -7,7 +7,7 @@ from interlaw.laws import fit_law
 from interlaw.laws.compare import corrected_aic
 from interlaw.laws.forms import features_of, joint
 from interlaw.laws.grouping import group_shapes
-from interlaw.laws.joint_fit import bootstrap
+from interlaw.laws.joint_law import bootstrap
 from interlaw.laws.solve import solve, solve_alike
 from interlaw.laws.table import read_runs
 

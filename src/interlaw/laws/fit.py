@@ -15,8 +15,7 @@ from interlaw.laws.contexts import read_contexts
 from interlaw.laws.drift import loss_drift
 from interlaw.laws.grouping import ShapeMeans, group_shapes
 from interlaw.laws.interaction_interval import interaction_intervals, pool_intervals
-from interlaw.laws.joint_fit import fit_joint_law
-from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.joint_law import JointLaw, fit_joint_law
 from interlaw.laws.law_fit import LawFit
 from interlaw.laws.published import published_slopes
 from interlaw.laws.result import BudgetFit, InteractionInterval

@@ -1,13 +1,31 @@
-"""The joint law as a value: its parameters with intervals, and R*(N) as a line with a band."""
+"""The joint law: the form that suits the number of budgets, its parameters with intervals, R*(N), and its rivals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
+from scipy import special
 
-from interlaw.laws.compare import RivalForm
+from interlaw.laws.compare import RivalForm, compare_forms
+from interlaw.laws.dependence import dependence
+from interlaw.laws.forms import features_of, joint, joint_levels
+from interlaw.laws.grouping import ShapeMeans
+from interlaw.laws.loss_curve import pooled_error
+from interlaw.laws.result import BudgetFit
+from interlaw.laws.rows import FloatArray
+from interlaw.laws.settings import LEVEL, ROUNDING, TINY
+from interlaw.laws.solve import Solution, solve_alike
 
+MIN_BUDGETS_FOR_POWER = 4  # E + A N^-alpha goes through any three levels: a fourth can contradict it
+DRAWN_BEYOND = 10  # times the budgets, on either side: the size that a reader wants to know next
+NUM_LINE_POINTS = 25  # of a nearly straight line in log-log: enough to draw it
+# A form so far behind in AIC (likelihood ratio e^-10) is the best of no draw; refitting it doubles the time.
+MOST_BEHIND = 20.0
+# Thousands of shapes need no thousand draws: between these, draws times shapes stays constant.
+MIN_DRAWS, MAX_DRAWN_SHAPES = 200, 500_000  # judgements: the most memory is 4 MB a parameter
 SAME_SIZE = 1.001  # sizes that differ by less are one: they are written with three or four digits
 
 
@@ -93,3 +111,185 @@ class JointLaw:
             high=float(np.exp(middle + reach)),
             extrapolated=not (self.params_low / SAME_SIZE <= params <= self.params_high * SAME_SIZE),
         )
+
+
+def fit_joint_law(
+    shapes: ShapeMeans,
+    budgets: tuple[BudgetFit, ...],
+    *,
+    confidence: float,
+    num_bootstrap: int,
+    rng: np.random.Generator,
+    compare: bool = True,
+) -> JointLaw | None:
+    """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
+
+    Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
+    spread is widened by sqrt(n / (n - p)) for the parameters fitted, up to the seed noise where residuals are smaller,
+    and for errors that neighbouring shapes share (`dependence`). Each draw takes the form that fits it best, so the
+    choice of form enters the intervals of R* and gamma.
+    `compare=False` leaves the rival forms out: no interval depends on them.
+    """
+    # the shapes in each budget's window: rows and points share their order
+    rows = shapes.frame[[point.in_window for fit in budgets for point in fit.points]]
+    means = np.array([fit.params_mean for fit in budgets])
+    which = np.unique(rows["budget"], return_inverse=True)[1]
+    powers = len(budgets) >= MIN_BUDGETS_FOR_POWER
+    params = rows["params"].to_numpy() if powers else means[which]
+    loss = rows["loss" if powers else "adjusted"].to_numpy()
+    tokens = rows["train_tokens"].to_numpy() if "train_tokens" in rows else None
+    features = features_of(params=params, depth=rows["depth"].to_numpy(), width=rows["width"].to_numpy(), tokens=tokens)
+    features["level"] = which.astype(np.float64)
+    forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
+    if len(budgets) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= ROUNDING * loss.mean():
+        return None
+    solved = solve_alike(forms, features, loss=loss)
+    noise = shapes.noise_of_means(rows), shapes.noise_dof
+    refits = bootstrap(solved, noise=noise, confidence=confidence, num_bootstrap=num_bootstrap, rng=rng)
+    reference = float(np.exp(np.log(params).mean()))
+    if not refits.stay_above_zero(means, reference):
+        return None
+    solution, parameters = refits.solution, refits.parameters(reference)
+    law = JointLaw(
+        form=solution.form.name,
+        formula=solution.form.formula,
+        status=_status(solution, parameters["kappa"]),
+        parameters=parameters,
+        reference_params=reference,
+        params_low=float(means.min()),
+        params_high=float(means.max()),
+        covariance=_covariance(refits.optimum[1:]),
+        z_quantile=float(special.ndtri((1 + confidence) / 2)),
+        line=(),
+        comparisons=compare_forms(solved, rng=rng) if compare else (),
+        num_shapes=len(rows),
+        rmse_log=solution.rmse_log,
+        huber_delta=solution.problem.huber_delta,
+        num_starts=solution.num_starts,
+        num_agreeing=solution.num_agreeing,
+        converged_draws=refits.converged,
+        at_bounds=solution.at_bounds,
+    )
+    sizes = np.geomspace(law.params_low / DRAWN_BEYOND, law.params_high * DRAWN_BEYOND, NUM_LINE_POINTS)
+    return replace(law, line=tuple(law.ratio(float(size)) for size in sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refits:
+    """The law and its bootstrap refits.
+
+    Attributes:
+        solution: The form that fits best.
+        thetas: Its parameters, then those of its refits that converged, (1 + k, p).
+        optimum: Its log R0 and gamma, then those of the form that fits each draw best, (1 + k', 2): the choice of form
+            is part of their intervals.
+        converged: Share of its refits that converged.
+        confidence: Level of the intervals.
+    """
+
+    solution: Solution
+    thetas: FloatArray
+    optimum: FloatArray
+    converged: float
+    confidence: float
+
+    def estimate(self, values: FloatArray) -> Parameter:
+        """A quantity of the law, first, with the percentile interval of the refits', (1 + k,)."""
+        low, high = np.quantile(values[1:], [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
+        return Parameter(value=float(values[0]), low=float(low), high=float(high))
+
+    def parameters(self, reference: float) -> dict[str, Parameter]:
+        """In natural units; kappa and skew in loss units at N0, or as means over free budgets."""
+        form, (log_ratio, gamma) = self.solution.form, self.optimum.T
+        values = {"gamma": gamma}
+        for name in ("kappa", "skew"):
+            own = [each for each in form.names if each.startswith(name)]
+            values[name] = form.columns(self.thetas, *own).mean(axis=1)
+        values |= {"ratio_at_reference": np.exp(log_ratio), "c": np.exp(log_ratio - gamma * np.log(reference))}
+        if "alpha" in form.names:
+            alpha, floor, slope = form.columns(self.thetas, "alpha", "E", "A").T
+            values |= {"E": floor, "A": slope * reference**alpha, "alpha": alpha}
+        return {name: self.estimate(value) for name, value in values.items()}
+
+    def stay_above_zero(self, means: FloatArray, reference: float) -> bool:
+        """Whether the law has a loss above 0 at R* of each budget, and so have most of at least two refits."""
+        levels = [self._level(i, float(np.log(params / reference))) for i, params in enumerate(means)]
+        return len(self.thetas) > 2 and all(level[0] > 0 and (level[1:] > 0).mean() > 0.5 for level in levels)
+
+    def _level(self, i: int, size: float) -> FloatArray:
+        """Loss at R* of budget i whose log N / N0 is `size`, (1 + k,); a draw without a floor may reach 0."""
+        form = self.solution.form
+        if "alpha" not in form.names:
+            return form.columns(self.thetas, f"level_{i}")[:, 0]
+        floor, slope, alpha = form.columns(self.thetas, "E", "A", "alpha").T
+        return np.asarray(floor + slope * np.exp(-alpha * size), dtype=np.float64)
+
+
+def bootstrap(
+    solved: Sequence[Solution],
+    *,
+    noise: tuple[float, int],
+    confidence: float,
+    num_bootstrap: int,
+    rng: np.random.Generator,
+) -> Refits:
+    """Refits of every form that may fit some draw best under the same exponential weights.
+
+    Args:
+        solved: The forms.
+        noise: Standard deviation of a shape's mean that seeds show, relative, and its degrees of freedom.
+        confidence: Level of the intervals.
+        num_bootstrap: Draws.
+        rng: Source of the weights.
+    """
+    chosen = min(solved, key=lambda each: each.cost)
+    budget = chosen.problem.features["level"]
+    num_shapes = len(budget)
+    num_draws = min(num_bootstrap, max(MIN_DRAWS, MAX_DRAWN_SHAPES // num_shapes))
+    weights = rng.exponential(size=(num_draws, num_shapes))
+    costs, optima, kept = [], [], chosen.theta[None]
+    for each in solved:
+        if num_shapes * np.log(max(each.cost, TINY) / max(chosen.cost, TINY)) >= MOST_BEHIND:
+            continue
+        thetas, cost, met = each.problem.polish(np.tile(each.theta, (num_draws, 1)), weights=weights)
+        dof = num_shapes - each.form.num_parameters
+        error, _ = pooled_error((each.rmse_log, dof), noise)  # residuals and the seed noise of a mean together
+        short = error / each.rmse_log if each.rmse_log > 0 else 1.0
+        along = dependence(each, budget=budget, confidence=confidence)
+        widened = each.theta + (thetas - each.theta) * short * np.sqrt(num_shapes / dof) * along
+        costs.append(np.where(met, cost, np.inf))
+        optima.append(each.form.columns(widened, "log_ratio", "gamma"))
+        if each is chosen:
+            kept = np.vstack([each.theta, widened[met]])
+    best = np.array(optima)[np.argmin(costs, axis=0), np.arange(num_draws)]
+    own = chosen.form.columns(chosen.theta, "log_ratio", "gamma")
+    return Refits(
+        solution=chosen,
+        thetas=kept,
+        optimum=np.vstack([own, best[np.isfinite(np.min(costs, axis=0))]]),
+        converged=(len(kept) - 1) / num_draws,
+        confidence=confidence,
+    )
+
+
+def _covariance(draws: FloatArray) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Covariance of two parameters from the middle 90% of their draws: a few wild refits do not widen it. (k, 2)."""
+    low, high = np.quantile(draws, [LEVEL, 1 - LEVEL], axis=0)
+    first, second = (high - low) / (2 * special.ndtri(1 - LEVEL))
+    varies = bool(np.all(np.ptp(draws, axis=0) > 0))  # a parameter on its bound is the same in every draw
+    correlation = float(np.corrcoef(pd.DataFrame(draws).rank(), rowvar=False)[0, 1]) if varies else 0.0  # Spearman's
+    both = float(first * second * correlation)
+    return (float(first * first), both), (both, float(second * second))
+
+
+def _status(solution: Solution, kappa: Parameter) -> str:
+    if not solution.converged:
+        return "not converged"
+    if kappa.low <= 0 or any(name.startswith("kappa") for name in solution.at_bounds):
+        return "flat"
+    features = solution.problem.features
+    ratio, level = features["ratio"], features["level"]
+    best = solution.value("log_ratio") + solution.value("gamma") * features["size"]
+    budgets = [level == one for one in np.unique(level)]
+    inside = [ratio[rows].min() <= best[rows].mean() <= ratio[rows].max() for rows in budgets]
+    return "optimum" if np.mean(inside) > 0.5 else "edge"
