@@ -190,6 +190,15 @@ def test_the_slope_of_interaction_is_least_squares_with_an_intercept_a_group(swe
     assert "budgets that have it inside their grid: 3, where 4 are needed" in few.sentence
 
 
+def test_the_slope_of_interaction_needs_budgets_of_several_sizes(sweep) -> None:
+    contexts = asked_of(
+        contexts_of(rough(sweep)), source=np.zeros(4), group=np.zeros(4), budget=np.arange(4), log_r_star=np.zeros(4)
+    )
+    contexts.contexts["size"] = 14.0
+    own, _ = interaction_drift(contexts, np.arange(4.0), inside=np.ones(4), view="", confidence=0.9)
+    assert own.sentence.endswith("not testable, 4 budgets have it inside their grid, all of one size.")
+
+
 def test_permutations_stay_within_their_group_and_move_equal_labels_alike() -> None:
     groups = np.array([2, 0, 2, 1, 0, 2, 1, 3])
     orders = np.concatenate(

@@ -146,6 +146,17 @@ def test_the_joint_law_alone_is_told_but_decides_nothing() -> None:
     assert "the joint law alone says gamma = -0.50 (-0.60 to -0.40)" in alone.reason
 
 
+@pytest.mark.parametrize("count", [3, 4])
+def test_budgets_of_one_size_have_no_slope_by_any_route(sweep, count: int) -> None:
+    """Budgets that differ in tokens alone: gamma of the joint law would be wherever its search starts."""
+    one = sweep(budgets=(1e6,) * count, seeds=2, noise=0.002)
+    fit = fit_law({**one, "budget": np.repeat(1e6 * 4.0 ** np.arange(count), 14)})
+    assert [each.r_star.status for each in fit.budgets] == ["optimum"] * count
+    assert (fit.law, fit.stability.gamma, fit.stability.others) == (None, None, ())
+    assert fit.stability.reason.startswith(f"{count} budgets have an optimum inside their grid, all of one size")
+    assert "no law over budgets: all budgets are of one size" in fit.warnings
+
+
 def test_the_published_optima_do_not_settle_the_slope() -> None:
     """Eleven best shapes of the byte-level sweep (arXiv 2605.27989): the smallest budget alone decides the sign."""
     shapes = [

@@ -56,6 +56,14 @@ def test_it_names_the_runs_that_would_settle_most(sweep) -> None:
     assert "a budget of 10M or more" in short
 
 
+def test_a_tenfold_span_is_one_of_parameters_from_the_smallest_budget_with_an_optimum(sweep) -> None:
+    short, edge = sweep(budgets=(1e6, 2e6, 4e6), seeds=2, noise=0.001), sweep(budgets=(1e5,), ratio=2.0, seeds=2)
+    wider = verdict(fit_law({name: np.concatenate([edge[name], short[name]]) for name in short})).next
+    assert wider.startswith("Run deeper and narrower shapes at 100k; a budget of 10M or more, for a tenfold span")
+    flops = verdict(fit_law({**short, "budget": 1e12 * short["params"]})).next
+    assert "a budget of 10M parameters or more, for a tenfold span" in flops
+
+
 def test_given_optima_are_called_so(sweep) -> None:
     said = verdict(fit_law(sweep(depths=(6,)), given=True))
     assert "5 optima are given, and nothing here checks them" in said.best

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from interlaw.laws.grouping import ShapeMeans
-from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.joint_law import JointLaw, one_size
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.scales import to_scale
 from interlaw.laws.table import MEASURED, Runs
@@ -101,7 +101,9 @@ def _of_measurements(runs: Runs, shapes: ShapeMeans) -> Iterator[str]:
 
 def _of_law(budgets: tuple[BudgetFit, ...], law: JointLaw | None) -> Iterator[str]:
     if law is None:
-        reason = "one budget" if len(budgets) == 1 else "too few shapes near the minima, or equal losses"
+        alike = "one budget" if len(budgets) == 1 else "all budgets are of one size"
+        known = one_size([fit.params_mean for fit in budgets])
+        reason = alike if known else "too few shapes near the minima, or equal losses"
         yield f"no law over budgets: {reason}"
         return
     if law.status != "optimum":

@@ -10,6 +10,7 @@ from scipy import special
 from interlaw.laws.claim import Claim, ask, not_testable, opening
 from interlaw.laws.contexts import Contexts, labels
 from interlaw.laws.grouping import averages
+from interlaw.laws.joint_law import one_size
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import LEVEL, POWER
 from interlaw.laws.stability import LEAST_STDERR, MIN_BUDGETS, MIN_DECADES, Stability, equivalence, interval_text
@@ -67,6 +68,8 @@ def _slope_test(asked: Claim, contexts: Contexts, *, values: FloatArray, confide
         reason = f"budgets that have it inside their grid: {budgets}, where {needed} are needed"
         return not_testable(asked, reason)
     x, y = (averages(each - averages(each, group)[group], unit) for each in (size, known["value"].to_numpy()))
+    if one_size(np.exp(x)):
+        return not_testable(asked, f"{budgets} budgets have it inside their grid, all of one size")
     slope = float(x @ y / (x @ x))
     left = y - slope * x
     stderr = max(float(np.sqrt(left @ left / dof / (x @ x))), LEAST_STDERR)

@@ -113,6 +113,11 @@ class JointLaw:
         )
 
 
+def one_size(params: Sequence[float] | FloatArray) -> bool:
+    """Whether sizes are equal, as those of budgets that differ in tokens alone: R* has no slope over them."""
+    return max(params) <= SAME_SIZE * min(params)
+
+
 def fit_joint_law(
     shapes: ShapeMeans,
     budgets: tuple[BudgetFit, ...],
@@ -122,7 +127,7 @@ def fit_joint_law(
     rng: np.random.Generator,
     compare: bool = True,
 ) -> JointLaw | None:
-    """Fit the joint law to the shapes near each budget's minimum; None with one budget or too few shapes.
+    """Fit the joint law to the shapes near each budget's minimum; None with budgets of one size or too few shapes.
 
     Bootstrap: every shape with all its runs gets an exponential weight (Rubin 1981), so no budget ever drops out; the
     spread is widened by sqrt(n / (n - p)) for the parameters fitted, up to the seed noise where residuals are smaller,
@@ -141,7 +146,7 @@ def fit_joint_law(
     features = features_of(params=params, depth=rows["depth"].to_numpy(), width=rows["width"].to_numpy(), tokens=tokens)
     features["level"] = which.astype(np.float64)
     forms = [joint(features), joint(features, scaled=True)] if powers else [joint_levels(features)]
-    if len(budgets) < 2 or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= ROUNDING * loss.mean():
+    if one_size(means) or len(rows) < forms[0].num_parameters + 2 or np.ptp(loss) <= ROUNDING * loss.mean():
         return None
     solved = solve_alike(forms, features, loss=loss)
     noise = shapes.noise_of_means(rows), shapes.noise_dof

@@ -13,10 +13,9 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from interlaw.laws.joint_law import JointLaw
+from interlaw.laws.joint_law import JointLaw, one_size
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
-from interlaw.laws.settings import ROUNDING
 
 MARGIN = 0.1  # of gamma: R* changes by less than a factor 10 ** 0.1 = 1.26 per tenfold budget
 LEAST_STDERR = 1e-12  # of budgets that lie on a line exactly: a test divides by it
@@ -73,7 +72,7 @@ class Stability:
             `cannot tell`.
         reason: One plain sentence.
         tests: Against 0 first, then against each published slope over the same N.
-        others: gamma by the joint law, and over the optima of other windows.
+        others: gamma by the joint law, and by both routes from other windows.
     """
 
     gamma: float | None = None
@@ -203,8 +202,10 @@ def judge_stability(
         verdict="cannot tell",
         reason=f"{_inside(len(sizes))}; a slope needs at least two",
     )
-    if len(sizes) < 2 or decades < ROUNDING:
+    if len(sizes) < 2:
         return unknown
+    if one_size(np.exp(sizes)):
+        return replace(unknown, reason=f"{_inside(len(sizes))}, all of one size, where a slope needs several")
     slope, stderr, dof = meta_slope(sizes, ratios, errors=errors)
     if dof < 1:
         reason = "two budgets give a slope without an error bar: run at least three"

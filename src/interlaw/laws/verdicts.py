@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
 from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar
-from interlaw.laws.stability import JOINT, MIN_BUDGETS, interval_text
+from interlaw.laws.stability import JOINT, MIN_BUDGETS, MIN_DECADES, interval_text
 from interlaw.size import format_range, format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
@@ -114,9 +114,13 @@ def _moves(fit: LawFit) -> str:
 def _budget(budget: BudgetFit) -> str:
     """The budget as the table has it; its mean parameters beside it where they are others."""
     amount = format_size(budget.budget)
-    if abs(budget.params_mean / budget.budget - 1) <= _MET:
+    if _counts_params(budget):
         return f"{amount} parameters"
     return f"budget {amount} (mean of {format_size(budget.params_mean)} parameters)"
+
+
+def _counts_params(budget: BudgetFit) -> bool:
+    return abs(budget.params_mean / budget.budget - 1) <= _MET
 
 
 def _how(budget: BudgetFit) -> str:
@@ -209,12 +213,14 @@ _LACKS = {
 
 
 def _more_budgets(fit: LawFit) -> str:
-    smallest, largest = fit.budgets[0].budget, fit.budgets[-1].budget
     if fit.stability.num_budgets < MIN_BUDGETS:
         return "at least three budgets with an optimum inside their grid"
-    if fit.stability.decades < 1:
-        return f"a budget of {format_size(10 * smallest)} or more, for a tenfold span"
-    return f"more budgets between {format_size(smallest)} and {format_size(largest)}, or beyond"
+    if fit.stability.decades < MIN_DECADES:
+        optima = [each for each in fit.budgets if each.r_star.status == "optimum"]
+        smallest = min(optima, key=lambda each: each.params_mean)
+        size, unit = (smallest.budget, "") if _counts_params(smallest) else (smallest.params_mean, " parameters")
+        return f"a budget of {format_size(10 * size)}{unit} or more, for a tenfold span"
+    return f"more budgets between {_sizes([fit.budgets[0]])} and {_sizes([fit.budgets[-1]])}, or beyond"
 
 
 def _details(fit: LawFit) -> tuple[str, ...]:
