@@ -33,7 +33,18 @@ from interlaw.size import counted
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 EXPERIMENTS = (
-    *("waves", "push", "push-again", "push-gpt", "push-gpt-again", "peak", "growth", "small-gpts", "students"),
+    *(
+        "waves",
+        "push",
+        "push-again",
+        "push-down",
+        "push-gpt",
+        "push-gpt-again",
+        "peak",
+        "growth",
+        "small-gpts",
+        "students",
+    ),
     *("targets", "hundredfold", "searched", "lengths", "rates", "mlp-again"),
 )
 CLAIMED = {"aofe_scale_free": "scale-free AOFE", "aofe": "AOFE", "aofe_ratio": "AOFE-ratio", "excess_ratio": "excess"}

@@ -52,6 +52,7 @@ _PLACES = {
     "mlp-again": "designed:MLP_AGAIN.experiment",
     "push": "push:PUSH.experiment",
     "push-again": "push:PUSH_AGAIN.experiment",
+    "push-down": "push:PUSH_DOWN.experiment",
     "push-gpt": "push:PUSH_GPT.experiment",
     "push-gpt-again": "push:PUSH_GPT_AGAIN.experiment",
     "peak": "peak:EXPERIMENT",

@@ -17,13 +17,16 @@ from interlaw_paper import Driver
 from interlaw_paper.push import (
     PUSH,
     PUSH_AGAIN,
+    PUSH_DOWN,
     PUSH_GPT,
     PUSH_GPT_AGAIN,
     Push,
+    changes,
     detectable,
     drives_loss,
     interval,
     judged,
+    judged_lowered,
     measured_effects,
 )
 from interlaw_paper.shape_sweep import Part, recipe_text
@@ -110,6 +113,53 @@ def test_too_few_pairs_give_no_effect() -> None:
 def seeds_of(part: Part, folder: Path) -> set[int]:
     recipe = parse_recipe(recipe_text(part, scale="decisive"), source="r")
     return {trial.training.seed for trial in plan_trials(recipe, folder=folder)}
+
+
+def test_pushes_downwards_run_block_by_block_on_seeds_of_their_own(tmp_path: Path) -> None:
+    parts = PUSH_DOWN.parts()
+    assert [part.label for part in parts[:4]] == [
+        "none-from-20",
+        "interaction+0.03-from-20",
+        "interaction+0.01-from-20",
+        "none-from-45",
+    ]
+    assert len(parts) == 45
+    used = {seed for push in (PUSH, PUSH_AGAIN) for seed in seeds_of(push.parts()[0], tmp_path)}
+    blocks = [seeds_of(part, tmp_path) for part in parts[::3]]
+    assert sum(map(len, blocks)) == len(set().union(*blocks)) == 375
+    assert not used & set().union(*blocks)
+    planned = plan_trials(parse_recipe(recipe_text(parts[1], scale="decisive"), source="r"), folder=tmp_path)
+    assert {(trial.training.intervention, trial.training.strength) for trial in planned} == {("interaction", 0.03)}
+    assert len(planned) == 50
+
+
+@pytest.mark.parametrize(
+    ("elasticity", "noise", "verdict"),
+    [
+        (0.5, 0.02, "agrees"),
+        (-0.5, 0.02, "does not agree"),
+        (0.0, 0.001, "does not agree"),  # it changes nothing
+        (0.0, 0.1, "not comparable"),
+    ],
+)
+def test_lowering_alone_is_judged_by_its_own_arm(elasticity: float, noise: float, verdict: str) -> None:
+    table = a_table(elasticity=elasticity, curvature=0.0, noise=noise, seed=3)
+    (line,) = judged_lowered(table[~(table["strength"] < 0) & (table["intervention"] != "trace")])
+    assert line.verdict == verdict
+    assert line.ours is not None
+    assert "scale-free AOFE -18%: loss" in line.ours  # exp(-.2) - 1
+    assert "16 pairs" in line.ours
+
+
+def test_changes_are_those_of_pairs_with_both_trials() -> None:
+    table = a_table(elasticity=0.2)
+    table = table[~((table["seed"] == 3) & table["intervention"].isna())]
+    pairs = changes(table, on="interaction", strength=0.1)
+    assert len(pairs) == 14
+    own = table[(table["depth"] == 4) & (table["seed"] == 5)]
+    plain = own[own["intervention"].isna()]["loss"].item()
+    arm = own[(own["intervention"] == "interaction") & (own["strength"] == 0.1)]["loss"].item()
+    assert pairs.loc[(4, 40, 5), "loss"] == pytest.approx(np.log(arm / plain), rel=1e-12)
 
 
 @pytest.mark.parametrize(
