@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -48,7 +48,7 @@ def shapes(
         ),
     ] = None,
     rule: Annotated[
-        Literal["largest", "nearest"], typer.Option(help="largest: widest within the budget; nearest: least miss.")
+        matching.MatchRule, typer.Option(help="largest: widest within the budget; nearest: least miss.")
     ] = "largest",
     multiple_of: Annotated[
         int | None,

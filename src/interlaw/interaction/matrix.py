@@ -1,4 +1,7 @@
-"""The energies of one symmetric matrix by their definition, for example of W^T W or of an AGOP."""
+"""The energies of one symmetric matrix by their definition, for example of W^T W or of an AGOP.
+
+Legend: G the matrix, D x D.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from .llama import LlamaShape as LlamaShape
 from .llama import Qwen2Shape as Qwen2Shape
 from .matching import DECODERS as DECODERS
 from .matching import FAMILIES as FAMILIES
+from .matching import MatchRule as MatchRule
 from .matching import choose_budget as choose_budget
 from .matching import is_decoder as is_decoder
 from .matching import make_shape as make_shape

@@ -36,7 +36,7 @@ FAMILIES: Registry[type[Shape]] = Registry(
 # families of this package that `recommend` sizes by vocabulary, context and heads: known without loading another
 DECODERS = tuple(name for name, shape_class in FAMILIES.items() if shape_class.decoder)
 
-Rule = Literal["largest", "nearest"]
+MatchRule = Literal["largest", "nearest"]
 Count = Literal["total", "non-embedding"]
 NEAREST_TOLERANCE = 0.5  # the nearest width of a deep network may miss a small budget by so much, not by more
 PREFIX = "hf"  # of the families that the Hugging Face library builds
@@ -137,7 +137,7 @@ def choose_budget(
     return Budget(kind=kind, amount=parse_size(amount), tokens_per_param=tokens_per_param)
 
 
-def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, rule: Rule = "largest") -> Shape:
+def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, rule: MatchRule = "largest") -> Shape:
     """The width, a multiple of `step`, whose shape meets the budget.
 
     Args:
@@ -149,8 +149,8 @@ def match_width(shape_at: Callable[[int], Shape], budget: Budget, *, step: int, 
     Raises:
         InterlawError: When even the narrowest shape does not fit; the message names the nearest budget that does.
     """
-    if rule not in get_args(Rule):
-        raise InterlawError(f"expected rule {' or '.join(get_args(Rule))}, found {rule!r}; choose one of them")
+    if rule not in get_args(MatchRule):
+        raise InterlawError(f"expected rule {' or '.join(get_args(MatchRule))}, found {rule!r}; choose one of them")
     narrowest = shape_at(step)
     smallest = budget.spent(narrowest)
     limit = budget.amount * (1 + NEAREST_TOLERANCE) if rule == "nearest" else budget.amount
@@ -181,7 +181,7 @@ def match_shapes(
     flops_per_token: str | float | None = None,
     flops: str | float | None = None,
     tokens_per_param: float = CHINCHILLA_TOKENS_PER_PARAM,
-    rule: Rule = "largest",
+    rule: MatchRule = "largest",
     multiple_of: int = 1,
     **settings: Any,
 ) -> list[Shape]:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -17,7 +17,7 @@ from interlaw.errors import InterlawError, did_you_mean, near_path
 from interlaw.interaction import OF_NEXT_TOKENS, VIEWS
 from interlaw.models import network_of
 from interlaw.runs import MeasureSpec, RecipeBudgetKind, Treatment
-from interlaw.shapes import require_family
+from interlaw.shapes import MatchRule, require_family
 from interlaw.size import parse_depths, parse_size
 from interlaw.sweep.affordable import judged_samples, measured_samples
 from interlaw.tasks import TASKS, AnyTaskPart, Strict, TextTaskPart
@@ -80,7 +80,7 @@ class BudgetPart(Strict):
     kind: RecipeBudgetKind = "params"
     amounts: tuple[Amount, ...] = Field(min_length=1)
     params: Size | None = None
-    rule: Literal["largest", "nearest"] = "nearest"
+    rule: MatchRule = "nearest"
     multiple_of: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")

@@ -1,5 +1,4 @@
-"""A term beside the loss that moves interaction itself, so that its effect on the loss can be separated from what
-usually changes with it.
+"""A term beside the loss that moves interaction, to tell its effect from that of what usually changes with it.
 
 Legend: g the gradients at a network's input, one a sample or token; A_1, A_2 the means of g g^T over the two halves of
 a batch.

@@ -92,12 +92,12 @@ def footprint(model: nn.Module, task: Task, *, settings: TrainSettings, stacked:
     """
     with attention_of_stacks(next(model.parameters()).device) if stacked else nullcontext():
         one, two = (_saved(model, task, settings=settings, size=size) for size in (1, 2))
-    per_sample = max(0, two[0] - one[0]) + _WORKSPACE * one[1]
+    forward = _WORKSPACE * one[1]
     params = sum(parameter.numel() for parameter in model.parameters())
     return Footprint(
         fixed_bytes=BYTES_PER_PARAM * params + max(0, 2 * one[0] - two[0]),
-        sample_bytes=per_sample,
-        forward_bytes=_WORKSPACE * one[1],
+        sample_bytes=max(0, two[0] - one[0]) + forward,
+        forward_bytes=forward,
     )
 
 
