@@ -22,14 +22,14 @@ from scipy import stats
 
 from interlaw.laws import Claim, judge_together
 from interlaw.published import PAPER_INTERVAL
-from interlaw.report import Drawing, Panel, span, write_chart
+from interlaw.report import Drawing, Panel, write_chart
 from interlaw.report.claims_figure import effect_layers
 from interlaw.report.evidence_figure import optima_layers
 from interlaw.report.law_figure import size_axis
 from interlaw.report.look import BEST, FAINT, FIT, GOOD, INTERACTION, MUTED, dataset_colours, padded
 from interlaw.report.marks import Spec, layered, legend, linear_axis, log_axis, marks, name_axis, told_apart
 from interlaw.runs import view_table
-from interlaw.size import counted
+from interlaw.size import counted, format_range
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 EXPERIMENTS = (
@@ -214,7 +214,8 @@ def draw_optima() -> Drawing:
     )
     return Drawing(
         message="R* falls as language models grow; on MLPs it stays put",
-        caption=f"90% intervals. Grey, left: the range that the paper's budgets share, {span(*PAPER_INTERVAL)}.",
+        caption="90% intervals. Grey, left: the range that the paper's budgets share, "
+        f"{format_range(*PAPER_INTERVAL)}.",
         panels=(
             Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
@@ -246,7 +247,7 @@ def draw_models() -> Drawing:
         marks(joined.to_dict("records"), "point", x="ratio", y="beyond", filled=True, color=MUTED, size=22, opacity=1),
     )
     return Drawing(
-        message="Over all sizes, models near the claimed interval score worse; given size, it these models cannot tell",
+        message="Over all sizes, models near the claimed interval score worse; given size, these models cannot tell",
         caption="Grey: models; blue rings: means of their families; gold: the claimed interval. "
         f"{words.partition(';')[0].capitalize()}.",
         panels=(Panel(chart=chart, title="Published models", width=700, height=340),),

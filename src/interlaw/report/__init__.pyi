@@ -34,4 +34,3 @@ from .tracking_figure import draw_tracking as draw_tracking
 from .transfer_figure import draw_checks as draw_checks
 from .transfer_figure import draw_rate_curves as draw_rate_curves
 from .treatments_figure import draw_treatments as draw_treatments
-from .wording import span as span

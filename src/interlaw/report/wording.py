@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from interlaw.size import counted, format_range, format_ratio, format_size
+from interlaw.size import counted, format_ratio, format_size
 
 KINDS = {
     "params": "parameters",
@@ -47,9 +47,6 @@ def number(value: Any, *, digits: int = 4) -> str:
     if float(value).is_integer() and abs(value) < 1e15:  # beyond, a float holds no exact whole number
         return f"{int(value):,}"
     return f"{value:.{digits}g}"
-
-
-span = format_range  # the figures of the claims still call it by this name
 
 
 def shape_name(depth: int, width: int) -> str:
