@@ -93,7 +93,7 @@ def page(results: RunResults, *, live: str = "") -> str:
         live=running,
         parts=parts,
         verdicts=verdicts(results),
-        hero=hero_cell(figures),
+        hero=hero_cell(figures, results),
         warnings=warnings_of(results),
         left_out=left_out_table(results),
         controls=controls(results),
@@ -108,11 +108,17 @@ def page(results: RunResults, *, live: str = "") -> str:
     )
 
 
-def hero_cell(figures: Sequence[PageFigure]) -> Cell:
+def hero_cell(figures: Sequence[PageFigure], results: RunResults) -> Cell:
     """The panel beside the verdict: R* against the budget where two name it, else the budget of which it speaks."""
     cells = {figure.name: figure.cells for figure in figures}
     budgets = cells["loss-against-ratio"]
-    known = [cell for cell in budgets if cell.panel.note.startswith("R* =")]
+    named = {
+        (each.treatment, fit.budget)
+        for each in results.analyses
+        for fit in each.fit.budgets
+        if fit.r_star.value is not None
+    }
+    known = [cell for cell in budgets if (cell.panel.belongs["treatment"], cell.panel.belongs["budget"]) in named]
     hero = cells["best-ratio"][0] if len(known) > 1 else known[0] if known else budgets[-1]
     return replace(hero, panel=replace(hero.panel, belongs={}), wide=True)  # shown whatever is switched off
 
