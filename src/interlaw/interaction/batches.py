@@ -81,13 +81,13 @@ class Batch:
 
     def take(self, start: int, stop: int) -> Batch:
         """Clusters start to stop."""
-        return self._changed(lambda tensor: tensor[start:stop])
+        return self.changed(lambda tensor: tensor[start:stop])
 
     def repeated(self, count: int) -> Batch:
         """Each cluster so many times."""
-        return self._changed(lambda tensor: tensor.repeat_interleave(count, 0))
+        return self.changed(lambda tensor: tensor.repeat_interleave(count, 0))
 
-    def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with every tensor changed."""
         given = self.inputs
         inputs = change(given) if isinstance(given, Tensor) else {name: change(value) for name, value in given.items()}

@@ -22,6 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import Batch
+from interlaw.interaction.entering import entering, replaced
 from interlaw.interaction.layout import NO_ROWS, Arrange, Place, layouts_of, no_layout
 from interlaw.machine import free_bytes
 
@@ -248,15 +249,8 @@ def _hook(place: Place, edit: Callable[[Any], Tensor]) -> RemovableHandle:
         return place.module.register_forward_hook(lambda module, args, output: edit(output))
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for index, value in enumerate(args):
-            if isinstance(value, Tensor):
-                return (*args[:index], edit(value), *args[index + 1 :]), kwargs
-        for key, value in kwargs.items():
-            if isinstance(value, Tensor):
-                return args, {**kwargs, key: edit(value)}
-        raise InterlawError(
-            f"expected '{place.name}' to take a tensor, found none among its arguments; name another module"
-        )
+        h = entering(args, kwargs, name=place.name)
+        return replaced((args, kwargs), h, by=edit(h))
 
     return place.module.register_forward_pre_hook(before, with_kwargs=True)
 

@@ -7,16 +7,17 @@ next-token loss whose predictor sees its targets, or gives no logits.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch
+from interlaw.interaction.entering import doubles_of, entering, tensors_in
 from interlaw.interaction.layout import Place
 from interlaw.interaction.network import token_table
 from interlaw.interaction.place import Places, leaf, output_tensor, pattern
@@ -63,6 +64,7 @@ def require_sound(places: Places, batch: Batch, *, causal: bool, most: int) -> b
     one, checked = batch.take(0, 1), True
     if places.kept:
         _require_derivatives(places, one)
+        _require_whole(places, one)
         _require_one_output(places, batch.take(0, min(CROWD, most)))
         checked = require_padding_unread(places, batch)
     if causal:
@@ -143,6 +145,41 @@ def _require_derivatives(places: Places, batch: Batch) -> None:
         )
 
 
+def _require_whole(places: Places, batch: Batch) -> None:
+    """Leaves out modules that get a view or a copy of their first tensor beside it: a derivative at the first alone."""
+    doubles: dict[str, list[str]] = {}
+
+    def watch(name: str) -> Callable[..., None]:
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            h = entering(args, kwargs, name=name)
+            if h.is_floating_point() and (found := doubles_of(h, args, kwargs)):
+                doubles[name] = found
+
+        return before
+
+    def traced(tensor: Tensor) -> Tensor:
+        return tensor.detach().requires_grad_().clone() if tensor.is_floating_point() else tensor.clone()
+
+    inside = [place for place in places.kept.values() if place.module is not None and not place.output]
+    if not inside:
+        return
+    with ExitStack() as stack:
+        for module in places.model.modules():
+            if isinstance(module, nn.Embedding):
+                stack.callback(module.register_forward_hook(lambda module, args, output: traced(output)).remove)
+        for place in inside:
+            hook = cast("nn.Module", place.module).register_forward_pre_hook(watch(place.name), with_kwargs=True)
+            stack.callback(hook.remove)
+        batch.changed(traced).fed_to(places.model)
+    places.leave_out(
+        {
+            name: f"{' and '.join(found)} hold a view or a copy of its first tensor, which a derivative at that one "
+            "would leave out (pass one tensor as all of them)"
+            for name, found in doubles.items()
+        }
+    )
+
+
 def _constants(places: Places, batch: Batch) -> list[_Constant]:
     """The innermost modules that a gradient enters and none leaves."""
     constants: dict[str, _Constant] = {}
@@ -150,8 +187,8 @@ def _constants(places: Places, batch: Batch) -> list[_Constant]:
 
     def watch(name: str) -> Callable[..., None]:
         def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            outputs = [tensor for tensor in _tensors(output) if tensor.is_floating_point()]
-            entered = [tensor for tensor in _tensors((args, kwargs)) if tensor.requires_grad]
+            outputs = [tensor for tensor in tensors_in(output) if tensor.is_floating_point()]
+            entered = [tensor for tensor in tensors_in((args, kwargs)) if tensor.requires_grad]
             inside = any(other.startswith(f"{name}.") for other in constants)
             whole = any(other.startswith(f"{name}.") for other in ran)  # quantised layers have parts that never run
             ran.append(name)
@@ -193,7 +230,7 @@ def _follows_its_inputs(suspect: _Constant) -> bool:
             return type(value)(map(nudged, value)) if type(value) in (tuple, list) else value
         return {name: nudged(item) for name, item in value.items()} if type(value) is dict else value
 
-    again = _tensors(suspect.module(*nudged(suspect.args), **nudged(suspect.kwargs)))
+    again = tensors_in(suspect.module(*nudged(suspect.args), **nudged(suspect.kwargs)))
     pairs = zip(suspect.outputs, [tensor for tensor in again if tensor.is_floating_point()], strict=False)
     return any(
         before.shape == after.shape and float((before != after).double().mean()) > LEAST_CHANGE
@@ -215,7 +252,7 @@ def _reaches_outputs(suspect: _Constant, places: Places, *, batch: Batch) -> boo
         )
 
     def runs() -> list[Tensor]:
-        return _tensors(places.run(batch, lambda place, h: h))
+        return tensors_in(places.run(batch, lambda place, h: h))
 
     before = runs()
     handle = suspect.module.register_forward_hook(touched)
@@ -224,18 +261,6 @@ def _reaches_outputs(suspect: _Constant, places: Places, *, batch: Batch) -> boo
     finally:
         handle.remove()
     return any(not torch.equal(one, other) for one, other in zip(before, after, strict=False))
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """The tensors in nested arguments or outputs."""
-    if isinstance(value, Tensor):
-        return [value]
-    items: Sequence[Any] = ()
-    if isinstance(value, dict):
-        items = list(value.values())
-    elif isinstance(value, tuple | list):
-        items = value
-    return [tensor for item in items for tensor in _tensors(item)]
 
 
 def _require_logits(places: Places, batch: Batch) -> None:
