@@ -67,7 +67,7 @@ def test_people_see_the_answer_in_a_few_lines() -> None:
     assert text.startswith("Claim that models near R = 0.02 to 0.065 score better: cannot tell at 0.4-2.5B")
     assert max(map(len, text.splitlines())) <= 80
     text = unwrapped(text)
-    assert "81 base models with a score by 5-shot log-likelihood, of 105 in the built-in table" in text
+    assert "81 base models with a score by 5-shot log-likelihood, of 105 in the built-in table; correlations" in text
     assert "+0.10 (" in text
     assert "14 models of 5-10B share R = 0.0078 and score 11.47 to 43.65" in text
     assert "note: 31 of 81 base models score no better than guessing" in text
@@ -103,6 +103,7 @@ def test_own_models_join_by_csv_config_and_results(tmp_path: Path) -> None:
         ("mine", "below", True),
     ]
     text = unwrapped(run(*options))
+    assert "of 105 in the built-in table and 2 rows of yours; correlations" in text
     assert "added: mine 24x2048, R = 0.0117 below the interval, 31.00 (5-shot log-likelihood, base); nearest:" in text
     alone = unwrapped(run("--config", str(config)))
     assert f"added: {tmp_path.name} 24x2048" in alone

@@ -146,10 +146,11 @@ def show(comparison: published.Comparison, placements: Sequence[published.Placem
     console = make_console(stderr=False)
     console.say(*map(placed, placements), *comparison.answer())
     first, known = comparison.associations[0], len({row.name for row in published.published_rows()})
+    yours = f" and {counted(len(placements), 'row')} of yours" if placements else ""
     console.print()
     console.say(
         f"{len(comparison.models)} {first.variant} models with a score by {first.protocol}, of {known} in the built-in "
-        "table and yours; correlations (95%, leaving out families in turn):"
+        f"table{yours}; correlations (95%, leaving out families in turn):"
     )
     rows = [
         (one.bin, *(each.text() for each in (one.pearson, one.given_params, one.given_params_and_tokens)))
