@@ -18,6 +18,15 @@ def test_evidence_prints_what_counts_apart_from_what_does_not(capsys: pytest.Cap
     assert max(map(len, shown.splitlines())) <= 80
 
 
+def test_own_experiments_are_shown_with_the_reason_for_no_vote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evidence"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "interlaw small-gpts 98.7k 1 of 1 0.0465" in lines
+    assert "interlaw hundredfold 49.8k 9 of 9 0.0993 to 0.2071" in lines
+    assert "interlaw students 20k 0 of 4 -" in lines
+    assert "not run to find R*: interlaw small-gpts, interlaw growth" in lines
+
+
 def test_evidence_as_json_has_sources_and_pool(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evidence", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+from collections import Counter
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from interlaw.errors import InterlawError
 from interlaw.published import find_sweep, packaged_sweeps
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 
 def test_every_table_has_its_source_and_licence_and_every_source_its_table() -> None:
     folder = files("interlaw.published").joinpath("sweeps")
     tables = {entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv")}
-    assert {sweep.name for sweep in packaged_sweeps()} == tables
+    assert {sweep.name.removesuffix(f"-{sweep.part}") for sweep in packaged_sweeps()} == tables
     for sweep in packaged_sweeps():
         assert sweep.source
         assert sweep.licence
@@ -21,16 +26,23 @@ def test_every_table_has_its_source_and_licence_and_every_source_its_table() -> 
 
 def test_tables_hold_numbers_only() -> None:
     folder = files("interlaw.published").joinpath("sweeps")
-    words = {"treatment": {"fixed", "search", "completep"}, "budget_kind": {"params_non_embedding"}}
-    for sweep in packaged_sweeps():
-        with folder.joinpath(f"{sweep.name}.csv").open(encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                for name, cell in row.items():
-                    assert cell in words[name] if name in words else float(cell) >= 0
+    words: dict[str, set[str]] = {
+        "treatment": {"fixed", "search", "completep"},
+        "budget_kind": {"params_non_embedding"},
+    }
+    words["part"] = {sweep.part for sweep in packaged_sweeps() if sweep.part}
+    for table in folder.iterdir():
+        if table.name.endswith(".csv"):
+            with table.open(encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    for name, cell in row.items():
+                        assert cell in words[name] if name in words else float(cell) >= 0
 
 
 def test_sizes_are_those_of_the_sources() -> None:
-    sizes = {sweep.name: len(sweep.table()) for sweep in packaged_sweeps()}
+    sizes: Counter[str] = Counter()
+    for sweep in packaged_sweeps():
+        sizes[sweep.name.removesuffix(f"-{sweep.part}")] += len(sweep.table())
     assert sizes == {
         "gemstones-hot": 22,
         "gemstones-cooldown": 20,
@@ -38,9 +50,37 @@ def test_sizes_are_those_of_the_sources() -> None:
         "mlfoundations-grid": 50,
         "byte-level": 123,
         "own-fair": 48,
-        "own-waves-2": 104,
-        "own-waves-3": 100,
+        "own-rates": 10,
+        "own-small-gpts": 162,
+        "own-growth": 30,
+        "own-waves": 308,
+        "own-targets": 448,
+        "own-hundredfold": 3564,
+        "own-searched": 1080,
+        "own-lengths": 324,
+        "own-students": 448,
     }
+
+
+def test_own_sweeps_are_the_tables_of_the_results() -> None:
+    folder = files("interlaw.published").joinpath("sweeps")
+    spec = importlib.util.spec_from_file_location("own_sweeps", DOCS / "own_sweeps.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, table in module.sweeps().items():
+        assert folder.joinpath(f"{name}.csv").read_text(encoding="utf-8") == module.as_text(table), name
+
+
+def test_a_part_of_a_table_is_a_sweep_of_its_own() -> None:
+    parts = [sweep for sweep in packaged_sweeps() if sweep.dataset == "interlaw hundredfold"]
+    assert len(parts) == 9
+    assert {sweep.window for sweep in parts} == {0.35}  # fixed in docs/design.md
+    assert not any(sweep.votes for sweep in parts)
+    first = find_sweep("public:own-hundredfold-2-draw-1").table()
+    assert sorted(set(first["budget"])) == [5000, 16000, 50000, 160000, 500000]
+    assert "part" not in first.columns
 
 
 def test_an_unknown_sweep_is_refused_with_the_nearest_name() -> None:

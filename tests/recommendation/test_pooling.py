@@ -67,8 +67,23 @@ def test_only_optima_count() -> None:
         pooled(optimum("a", 0.02), optimum("b", 0.02), edge)
 
 
-def test_other_networks_than_language_models_have_no_vote() -> None:
-    assert set(by_dataset([optimum("a", 0.02), optimum("interlaw waves", 0.2)])) == {"a"}
+def test_sweeps_that_do_not_vote_are_not_pooled() -> None:
+    silent = [optimum(name, 0.2) for name in ("interlaw waves", "interlaw hundredfold", "interlaw small-gpts")]
+    assert set(by_dataset([optimum("a", 0.02), *silent])) == {"a"}
+
+
+def test_own_experiments_stand_in_the_evidence_with_what_they_found() -> None:
+    sources = {source.name: source for source in gather_evidence(sizes=[1e9]).sources if source.silence}
+    assert {"interlaw waves", "interlaw targets", "interlaw searched", "interlaw students"} <= set(sources)
+    found = sources["interlaw hundredfold"].by_size
+    assert sum(one.num_tasks for one in found) == 37
+    assert sum(one.num_optima for one in found) == 32  # as docs/results/evidence.md says
+    small = sources["interlaw small-gpts"]
+    assert (small.votes, small.silence) == (False, "not run to find R*")
+    assert small.by_size[-1].low == small.by_size[-1].high == pytest.approx(0.0465, abs=0.0001)
+    assert small.by_size[0].low is None
+    (one_layer,) = [one for one in sources["interlaw waves"].optima if one.counts]
+    assert (one_layer.sweep, one_layer.ratio) == ("own-waves-1", pytest.approx(0.0836, abs=0.0001))
 
 
 def test_the_interval_is_wide_where_little_is_known() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from interlaw.cli.output import AsJson, make_console, print_json, tell, tell_wri
 from interlaw.errors import InterlawError
 from interlaw.files import save
 from interlaw.size import format_range, format_ratio, format_size
+
+if TYPE_CHECKING:
+    from interlaw.cli.console import PlainConsole
 
 
 def evidence(
@@ -82,11 +86,8 @@ def show(gathered: recommendation.Evidence) -> None:
         if one.counts
     ]
     console.print_rows(("measured (one vote a data set)", "N", "R*", "68%", "by"), measured)
-    silent = [f"{source.name}: {source.silence}" for source in gathered.sources if source.silence]
-    if silent:
-        console.print()
-        console.say("Measured, no vote:")
-        console.say(*silent, indent=2)
+    console.print()
+    show_silent(console, gathered.sources)
     console.print()
     beside = [
         (
@@ -98,3 +99,28 @@ def show(gathered: recommendation.Evidence) -> None:
         if not source.optima
     ]
     console.print_rows(("beside (no vote)", "standing", "R at N"), beside)
+
+
+def show_silent(console: PlainConsole, sources: Sequence[recommendation.Source]) -> None:
+    """Prints measured data sets without a vote: why, and what they say where tasks bound an optimum."""
+    silent = [source for source in sources if source.silence]
+    console.say("Measured, no vote:")
+    for reason in dict.fromkeys(source.silence for source in silent):
+        console.say(f"{reason}: {', '.join(one.name for one in silent if one.silence == reason)}", indent=2)
+    console.print()
+    rows = [
+        (
+            source.name,
+            format_size(one.params),
+            f"{one.num_optima} of {one.num_tasks}",
+            "-"
+            if one.low is None
+            else format_ratio(one.low)
+            if one.low == one.high
+            else format_range(one.low, one.high),
+        )
+        for source in silent
+        if not source.votes
+        for one in source.by_size
+    ]
+    console.print_rows(("measured, no vote", "N", "tasks with an optimum", "R*"), rows)

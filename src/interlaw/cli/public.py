@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from interlaw import laws, published, recommendation
@@ -19,10 +20,14 @@ def list_sweeps(*, as_json: bool) -> None:
         print_json({"sweeps": published.packaged_sweeps()})
         return
     console = make_console(stderr=False)
-    for sweep in published.packaged_sweeps():
-        console.print(sweep.name, style="bold")
+    # the tasks of one experiment stand together
+    for _, parts in groupby(published.packaged_sweeps(), key=lambda sweep: (sweep.dataset, sweep.title)):
+        sweep, *others = parts
+        for each in (sweep, *others):
+            console.print(each.name, style="bold")
         licence = f"{sweep.source} (licence: {sweep.licence})"
-        console.say(sweep.title, f"counts: {sweep.counts}", licence, indent=2)
+        window = [] if sweep.window is None else [f"designed with --window {sweep.window:g}"]
+        console.say(sweep.title, f"counts: {sweep.counts}", *window, licence, indent=2)
     tell("fit one: interlaw fit public:NAME")
 
 

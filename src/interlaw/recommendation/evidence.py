@@ -22,6 +22,28 @@ SIZES = tuple(float(f"{size:.2g}") for size in np.geomspace(1e6, 1e11, 11))
 COMMON_SIZE = 1e9  # parameters: what most who choose a shape train; titles and first lines name R* there
 
 
+SAME_SIZE = 1.1  # shapes of one budget on several tasks differ by less in N, budgets by more
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtSize:
+    """What the tasks of one data set say at one size.
+
+    Attributes:
+        params: N, the smallest of theirs.
+        num_tasks: How many have been asked.
+        num_optima: How many bound an optimum.
+        low: Smallest R* of these; None without any.
+        high: Largest.
+    """
+
+    params: float
+    num_tasks: int
+    num_optima: int
+    low: float | None
+    high: float | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """One data set or published line.
@@ -34,7 +56,8 @@ class Source:
         statement: What it says, in words.
         optima: Of a data set: what every sweep of it says at every size, optimum or not.
         line: Of a published line: (N, R) at the ends of its range and at the sizes it names.
-        votes: Whether it is of language models.
+        votes: Whether its optima are pooled, if it has any; `Sweep` has the rule.
+        reason: Why they are not, in words.
     """
 
     name: str
@@ -44,6 +67,7 @@ class Source:
     optima: tuple[Optimum, ...] = ()
     line: tuple[tuple[float, float], ...] = ()
     votes: bool = True
+    reason: str = ""
 
     @property
     def counts(self) -> bool:
@@ -60,8 +84,19 @@ class Source:
         """Why a data set has no vote, in words; empty where it has one."""
         if self.counts or not self.optima:
             return ""
-        said = "; or ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
-        return said if self.votes else f"no language model; {said}"
+        if not self.votes:
+            return self.reason
+        return "; or ".join(STATUS_WORDS[status] for status in dict.fromkeys(one.status for one in self.optima))
+
+    @property
+    def by_size(self) -> tuple[AtSize, ...]:
+        """What the tasks of a data set say, size by size."""
+        groups: list[list[Optimum]] = []
+        for one in sorted(self.optima, key=lambda one: one.params):
+            if not groups or one.params > SAME_SIZE * groups[-1][0].params:
+                groups.append([])
+            groups[-1].append(one)
+        return tuple(_at_size(group) for group in groups)
 
     def to_dict(self) -> Json:
         """All attributes as plain values."""
@@ -103,6 +138,13 @@ class Evidence:
             "coverage": [asdict(one) for one in self.coverage],
             "sure_coverage": self.sure_coverage,
         }
+
+
+def _at_size(optima: Sequence[Optimum]) -> AtSize:
+    """The optima of one size together."""
+    ratios = [one.ratio for one in optima if one.counts and one.ratio is not None]
+    low, high = (min(ratios), max(ratios)) if ratios else (None, None)
+    return AtSize(params=optima[0].params, num_tasks=len(optima), num_optima=len(ratios), low=low, high=high)
 
 
 @cache
@@ -154,9 +196,10 @@ def _datasets(optima: Sequence[Optimum]) -> Iterator[Source]:
             name=name,
             standing="measured",
             source=sweeps[0].source if sweeps else laws[name].source,
-            statement=said if len(sweeps) < 2 else f"{len(sweeps)} sweeps that share models and data",
+            statement=said if len({sweep.title for sweep in sweeps}) < 2 else f"{len(sweeps)} sweeps that share models",
             optima=tuple(one for one in optima if one.dataset == name),
             votes=all(sweep.votes for sweep in sweeps),
+            reason=next((sweep.silence for sweep in sweeps if not sweep.votes), ""),
         )
 
 

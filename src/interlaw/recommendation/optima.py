@@ -32,7 +32,7 @@ _UNUSED = ("aofe", "aofe_ratio")
 
 @dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """What one sweep says of R* at one size.
+    """What one sweep, on one task, says of R* at one size.
 
     Attributes:
         sweep: Name of the packaged sweep, or key of the published law.
@@ -141,8 +141,9 @@ def _fit(sweep: Sweep, *, num_bootstrap: int) -> Iterator[Optimum]:
         for place in surface_optima(columns, num_bootstrap=num_bootstrap):
             yield _by_surface(place, sweep=sweep)
         return
+    window = Settings.window if sweep.window is None else sweep.window
     # the fewest permutations that are allowed: no claim is read here
-    law = fit_law(columns, num_bootstrap=num_bootstrap, num_permutations=100)
+    law = fit_law(columns, window=window, num_bootstrap=num_bootstrap, num_permutations=100)
     sizes = [budget.params_mean for budget in law.budgets]
     surface = surface_optima(columns, sizes=sizes, num_bootstrap=num_bootstrap)
     each = optima_of_fit(law, sweep=sweep.name, dataset=sweep.dataset)
@@ -200,7 +201,7 @@ def log_stderr_of(low: float, high: float, *, confidence: float) -> float:
 
 
 def by_dataset(optima: Sequence[Optimum]) -> dict[str, tuple[Optimum, ...]]:
-    """The optima that count, each data set's own; those of other networks than language models have no vote."""
+    """The optima that count, each data set's own; those of sweeps that do not vote are left out."""
     silent = {sweep.dataset for sweep in packaged_sweeps() if not sweep.votes}
     voting = sorted((one for one in optima if one.counts and one.dataset not in silent), key=lambda one: one.params)
     names = dict.fromkeys(one.dataset for one in optima)
