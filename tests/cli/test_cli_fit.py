@@ -144,7 +144,7 @@ def test_one_treatment_at_a_time(tmp_path: Path) -> None:
 
 def test_several_tables_are_put_to_one_test(tmp_path: Path, path: Path) -> None:
     other = tmp_path / "other.csv"
-    treated = pd.concat([table().assign(treatment=name) for name in ("fixed", "search")])
+    treated = pd.concat([table().assign(treatment=name, loss=table()["loss"] * 1.1) for name in ("fixed", "search")])
     treated.to_csv(other, index=False)
     result = runner.invoke(app, [str(path), str(other), "--json", "--resamples", "100"])
     found = json.loads(result.stdout)

@@ -26,9 +26,9 @@ def test_missing_columns_are_named_with_the_remedy() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": [2.0, float("nan")]}, "positive finite loss .* found nan in row 1"),
-        ({"loss": [2.0, float("inf")]}, "found inf in row 1"),
-        ({"loss": [0.0, 1.0]}, "found 0.0 in row 0"),
+        ({"loss": [2.0, float("nan")]}, "positive finite loss .* found nan in row 2 below"),
+        ({"loss": [2.0, float("inf")]}, "found inf in row 2 below"),
+        ({"loss": [0.0, 1.0]}, "found 0.0 in row 1 below"),
         ({"depth": [0, 1]}, "positive finite depth"),
         ({"params": [1e6, -1]}, "positive finite params"),
         ({"budget": [1e6, None]}, "positive finite budget"),

@@ -42,7 +42,7 @@ def test_tokens_that_differ_without_a_name_or_seed_are_refused_with_the_remedy()
         read_runs(runs(**TRAINED))
     assert read_runs(runs(**TRAINED), last_step=True).frame["loss"].tolist() == [2.0, 1.9]
     steps = {"loss": TRAINED["loss"], "step": [1, 2, 1, 2]}
-    with pytest.raises(InterlawError, match="at different tokens"):
+    with pytest.raises(InterlawError, match="at different values of step"):
         read_runs(runs(**steps))
 
 

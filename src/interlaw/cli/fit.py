@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,6 +53,10 @@ def fit(
     column: Annotated[
         list[str] | None, typer.Option(metavar="NAME=THEIRS", help="Their column for ours: --column loss=eval/loss.")
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Each value is an experiment of its own: fit each, then one test of all."),
+    ] = None,
     given: Annotated[
         bool, typer.Option("--given", help="Each row is the optimum of its budget, measured elsewhere.")
     ] = False,
@@ -67,40 +70,27 @@ def fit(
 
     With intervals, both efficient intervals, and whether they stay put as the budget grows.
     """
-    fitted = partial(
-        laws.fit_law,
-        delta=delta,
-        confidence=confidence,
-        window=window,
-        budget_tolerance=budget_tolerance,
-        last_step=last_step,
-        given=given,
-        seed=seed,
-        num_bootstrap=resamples,
-        num_permutations=resamples,
-    )
-    if len(sources) > 1:
-        twice = sorted({name for name in sources if sources.count(name) > 1})
-        if twice:
-            raise InterlawError(f"expected each run or table once, found {', '.join(twice)} twice; leave one out")
-        if out is not None:
-            raise InterlawError(
-                f"expected one run or table with --out, found {len(sources)}; fit the one to be kept alone"
-            )
+    reading: dict[str, Any] = {
+        "treatment": treatment,
+        "budget_tolerance": budget_tolerance,
+        "last_step": last_step,
+    }
+    settings: dict[str, Any] = {
+        "delta": delta,
+        "confidence": confidence,
+        "window": window,
+        "given": given,
+        "seed": seed,
+        "num_bootstrap": resamples,
+        "num_permutations": resamples,
+    }
+    if len(sources) > 1 or split:
+        _require_several(sources, split=split or [], out=out)
         tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
-        parts = [
-            laws.FittedTable(
-                source=name,
-                treatment=one,
-                table=table,
-                fit=fitted(table, treatment=one),
-                budget_tolerance=budget_tolerance,
-                last_step=last_step,
-            )
-            for name, table in tables.items()
-            for one in _treatments(table, treatment)
-        ]
-        show_together(parts, laws.judge_together(parts, num_permutations=resamples, seed=seed), as_json=as_json)
+        with busy("fitting each table"):
+            parts = laws.fit_each(tables, split=split or [], **reading, **settings)
+            claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
+        show_together(parts, claims, as_json=as_json)
         return
     source = sources[0]
     if source == "public:":
@@ -108,9 +98,9 @@ def fit(
         return
     table = read_source(source, view=view, columns=column or [])
     with busy("fitting the law"):
-        law = fitted(table, treatment=treatment)
+        law = laws.fit_law(table, **reading, **settings)
     write_json(law.to_dict(), out)
-    beside = surfaces(table, law, treatment=treatment, budget_tolerance=budget_tolerance, last_step=last_step)
+    beside = surfaces(table, law, **reading)
     if as_json:
         print_json({**law.to_dict(), **beside})
         return
@@ -133,12 +123,14 @@ def show_together(parts: Sequence[laws.FittedTable], claims: Sequence[laws.Claim
     show_claims(claims)
 
 
-def _treatments(table: pd.DataFrame, chosen: str | None) -> list[str | None]:
-    """The treatments to fit one by one: the chosen one, all where there are several, else none by name."""
-    if chosen is not None or "treatment" not in table.columns:
-        return [chosen]
-    treatments = sorted(set(table["treatment"].astype(str)))
-    return [*treatments] if len(treatments) > 1 else [None]
+def _require_several(sources: Sequence[str], *, split: Sequence[str], out: Path | None) -> None:
+    """Refuses what several fits cannot do."""
+    twice = sorted({name for name in sources if sources.count(name) > 1})
+    if twice:
+        raise InterlawError(f"expected each run or table once, found {', '.join(twice)} twice; leave one out")
+    if out is not None:
+        said = f"{len(sources)}" if len(sources) > 1 else f"--split {split[0]}"
+        raise InterlawError(f"expected one run or table with --out, found {said}; fit the one to be kept alone")
 
 
 def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> pd.DataFrame:

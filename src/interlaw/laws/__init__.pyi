@@ -7,6 +7,7 @@ from .interaction_interval import SURE as SURE
 from .joint_law import JointLaw as JointLaw
 from .joint_law import LinePoint as LinePoint
 from .law_fit import LawFit as LawFit
+from .parts import fit_each as fit_each
 from .published import LAWS as LAWS
 from .published import SIZE_TOLERANCE as SIZE_TOLERANCE
 from .published import PublishedLaw as PublishedLaw

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from interlaw.laws.cells import MEASURED
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import JointLaw, one_size
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.scales import to_scale
-from interlaw.laws.table import MEASURED, Runs
+from interlaw.laws.table import Runs
 from interlaw.size import UNEVEN, counted, format_size
 
 MOST_LISTED = 6  # shapes or budgets in one sentence, which then fits two lines

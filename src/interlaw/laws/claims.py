@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interlaw.errors import InterlawError
+from interlaw.laws.cells import Columns
 from interlaw.laws.claim import Claim, adjust, ask, not_testable
 from interlaw.laws.contexts import Contexts, join, read_contexts
 from interlaw.laws.drift import interaction_drift, pooled_loss_drift
 from interlaw.laws.grouping import group_shapes
 from interlaw.laws.off_the_curve import off_the_curve
 from interlaw.laws.settings import Settings
-from interlaw.laws.table import Columns, read_runs
+from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio, tracking
 from interlaw.laws.within_shapes import within_shapes
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from interlaw.laws.cells import number_of
 from interlaw.laws.claim import CLAIMED
 from interlaw.laws.grouping import ShapeMeans, averages
 from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import error_on_scale, to_scale
-from interlaw.laws.table import Runs, number_of
+from interlaw.laws.table import Runs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import pandas as pd
 from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import fit_budget
 from interlaw.laws.caveats import collect_warnings
+from interlaw.laws.cells import Columns
 from interlaw.laws.claims import judge_claims
 from interlaw.laws.contexts import read_contexts
 from interlaw.laws.drift import loss_drift
@@ -21,7 +22,7 @@ from interlaw.laws.published import published_slopes
 from interlaw.laws.result import BudgetFit, InteractionInterval
 from interlaw.laws.settings import Settings
 from interlaw.laws.stability import Slope, Stability, compare_routes, joint_slope, judge_stability, optima_slope
-from interlaw.laws.table import Columns, read_runs
+from interlaw.laws.table import read_runs
 from interlaw.plain import Json
 
 # Half and half again of the default window: what a reader might have chosen as well.

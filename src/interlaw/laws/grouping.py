@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from interlaw.laws.cells import MEASURED
 from interlaw.laws.rows import FloatArray, IntArray
 from interlaw.laws.scales import from_scale, to_scale
-from interlaw.laws.table import MEASURED, Runs
+from interlaw.laws.table import Runs
 
 # Of log loss against log parameters where one budget cannot show it: the byte-level sweep of arXiv 2605.27989 falls
 # from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.

@@ -16,39 +16,44 @@ BoolArray = NDArray[np.bool_]
 
 SHAPE = ["budget", "depth", "width"]  # rows that agree in these are runs of one shape
 RUN_NAMES = ("run", "run_name", "run_id", "key", "trial")
-PROGRESS = ("train_tokens", "step", "steps")
+# what grows while a run trains, the coarsest first: steps may begin anew with each epoch
+PROGRESS = (
+    *("train_tokens", "tokens", "tokens_seen", "num_tokens", "total_tokens", "samples_seen", "epoch", "epochs"),
+    *("iter", "iters", "iteration", "iterations", "global_step", "train_step", "train_steps", "step", "steps"),
+)
 # Of inferred budgets: sizes that no matching rule rounded differ by less; those of the coarsest rule are kept apart
 # from the next budget, which is seldom within a quarter.
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.05, 0.25
 
 
 def last_checkpoints(rows: pd.DataFrame, *, last_step: bool) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The last row of each run, and what to say of it; rows of a run at several steps differ in tokens.
+    """The last row of each run, and what to say of it; rows of a run at several steps differ in what `PROGRESS` names.
 
     Args:
-        rows: `budget`, `depth`, `width` and, where the table has them, `run` (its name), `seed`, `learning_rate`, one
-            of `PROGRESS`; of runs that ended well.
+        rows: `budget`, `depth`, `width` and, where the table has them, `run` (its name), `seed`, `learning_rate`, and
+            those of `PROGRESS`; of runs that ended well.
         last_step: Take the last row of each shape and rate even where nothing names the run.
 
     Raises:
         InterlawError: Rows of a shape differ in tokens, and neither a run's name nor a seed says which are seeds.
     """
-    progress = next((name for name in PROGRESS if name in rows), None)
-    if progress is None:
-        return rows, ()
     names = ["run"] if "run" in rows else [name for name in ("seed", "learning_rate") if name in rows]
-    same = rows.groupby([*SHAPE, *names], dropna=False)[progress]
-    earlier = rows[progress] < same.transform("max")
-    if earlier.any() and "run" not in rows and "seed" not in rows and not last_step:
-        first, count = rows[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
-        raise InterlawError(
-            f"expected one row a run, found {count} rows of {first['depth']:g} x {first['width']:g} at different "
-            "tokens, and neither a column run nor seed to separate checkpoints from seeds: add one, or keep the last "
-            "row of each shape with last_step= (--last-step)"
-        )
-    dropped = int(earlier.sum())
+    last = rows
+    for progress in (name for name in PROGRESS if name in rows):
+        same = last.groupby([*SHAPE, *names], dropna=False)[progress]
+        earlier = last[progress] < same.transform("max")
+        if earlier.any() and "run" not in rows and "seed" not in rows and not last_step:
+            first, count = last[earlier].iloc[0], same.transform("size")[earlier].iloc[0]
+            different = "tokens" if progress == "train_tokens" else f"values of {progress}"
+            raise InterlawError(
+                f"expected one row a run, found {count} rows of {first['depth']:g} x {first['width']:g} at different "
+                f"{different}, and neither a column run nor seed to separate checkpoints from seeds: add one, or keep "
+                "the last row of each shape with last_step= (--last-step)"
+            )
+        last = last[~earlier]
+    dropped = len(rows) - len(last)
     note = f"{dropped} rows are earlier checkpoints of a run, which are not seeds: the last of each run is used"
-    return rows[~earlier], (note,) if dropped else ()
+    return last, (note,) if dropped else ()
 
 
 def best_rates(rows: pd.DataFrame, *, transferred: bool) -> tuple[pd.DataFrame, tuple[str, ...], int]:

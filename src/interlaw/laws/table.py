@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from interlaw.errors import InterlawError
+from interlaw.laws.cells import MEASURED, REQUIRED, Columns, cells_of, numbers_of, row_names
+from interlaw.laws.repeats import require_seeds
 from interlaw.laws.rows import (
-    PROGRESS,
     RUN_NAMES,
     SHAPE,
     BoolArray,
-    FloatArray,
     best_rates,
     infer_budgets,
     last_checkpoints,
@@ -28,17 +26,6 @@ from interlaw.size import format_size
 
 # treatments under which the rate follows the shape by a rule
 TRANSFERRED = {"mup", "completep"}
-REQUIRED = ("params", "depth", "width", "loss")
-MEASURED = ("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio")
-OPTIONAL = ("budget", "budget_spent", "seed", "learning_rate", "rate_at_edge", "val_loss", *PROGRESS, *MEASURED)
-
-
-class Columns(Protocol):
-    """Columns by name: a dict of sequences, a pandas DataFrame, anything that iterates its names and gives each."""
-
-    def __iter__(self) -> Iterator[Any]: ...
-
-    def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +88,8 @@ def read_runs(
     Args:
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
             present: `budget`, `budget_spent`, `budget_kind`, `status` (or `state`), `seed`, `learning_rate`,
-            `val_loss`, `rate_at_edge`, `treatment`, `train_tokens` (or `step`), `run`, `aofe`, `aofe_ratio`,
-            `null_ratio`, `excess_ratio`, `view`.
+            `val_loss`, `rate_at_edge`, `treatment`, `train_tokens` (or `tokens`, `epoch`, `step`), `run`, `aofe`,
+            `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
         treatment: The learning-rate treatment to keep, when the table holds several.
         budget_tolerance: Runs within it of each other's parameters share a budget, where the table has no `budget`;
             None lets it grow with what rounding widths must miss.
@@ -117,15 +104,13 @@ def read_runs(
         >>> read_runs({**columns, "status": ["finished", "crashed"]}).frame["depth"].tolist()
         [2.0]
     """
-    cells = _of_treatment(_cells(table), treatment)
+    every = cells_of(table)
+    cells = _of_treatment(every, treatment)
     state = state_column(map(str, cells))
     status = np.full(len(cells), "done") if state is None else states_of(text_of(cells[state]), column=state)
-    columns = pd.DataFrame(
-        {name: number_of(cells[name]) for name in (*REQUIRED, *OPTIONAL) if name in cells}, index=cells.index
-    )
+    columns = numbers_of(cells)
     done = status == "done"
-    for name in (*REQUIRED, *(name for name in ("budget", "budget_spent") if name in columns)):
-        _check_positive(columns[name][done])
+    _check_runs(columns[done], row_names(table, len(every)))
     if not done.any():
         raise InterlawError(f"expected runs with status done, found none among {len(status)}: the sweep has no result")
     columns, inferred = _with_budgets(columns, tolerance=budget_tolerance)
@@ -133,6 +118,7 @@ def read_runs(
     named = {} if run_name is None else {"run": text_of(cells[run_name][done])}
     treatments = set(text_of(cells["treatment"])) if "treatment" in cells else set()
     ended, late = last_checkpoints(columns[done].assign(**named), last_step=last_step)
+    taken = require_seeds(ended, cells)
     rated, searched, edges = best_rates(ended, transferred=treatments <= TRANSFERRED and bool(treatments))
     kept, copied = without_copies(rated, cells)
     has_seeds, unshared = shared_seeds(kept)
@@ -143,7 +129,7 @@ def read_runs(
         frame=kept.filter(items=["budget", *REQUIRED, "spent", "train_tokens", "seed", *MEASURED]),
         cells=cells.loc[kept.index],
         spends_tokens="budget_kind" in cells and "train_flops" in text_of(cells["budget_kind"]),
-        notes=(*inferred, *late, *searched, *copied, *unshared),
+        notes=(*inferred, *late, *taken, *searched, *copied, *unshared),
         rate_edges=edges + _searched_edges(kept),
         left_out=LeftOut(
             num_rows=len(status),
@@ -172,31 +158,6 @@ def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd
     return columns.assign(budget=budget), (note,)
 
 
-def _cells(table: Columns) -> pd.DataFrame:
-    """The table as it came, with every required column, one row a run."""
-    cells = {str(name): _column(table[name]) for name in table}
-    missing = [name for name in REQUIRED if name not in cells]
-    if cells and missing:
-        raise InterlawError(
-            f"expected columns {', '.join(REQUIRED)}; {', '.join(missing)} missing among {', '.join(cells)}; "
-            f"rename them, or map them with --column {missing[0]}=THEIRS"
-        )
-    num_rows = len(cells["loss"]) if cells else 0
-    if not num_rows:
-        raise InterlawError("expected at least one finished run, found an empty table: run a sweep first")
-    for name, values in cells.items():
-        if len(values) != num_rows:
-            raise InterlawError(f"expected {num_rows} values in column {name}, found {len(values)}: use one row a run")
-    return pd.DataFrame(cells)
-
-
-def _column(values: Any) -> pd.Series[Any]:
-    """Columns of pandas and NumPy as they are, cells of anything else one by one."""
-    if isinstance(values, pd.Series | np.ndarray) and values.ndim == 1:
-        return pd.Series(values).reset_index(drop=True)
-    return pd.Series([*values], dtype=object)
-
-
 def _one_view(cells: pd.DataFrame) -> str:
     """The view that the column of that name says; empty without one."""
     views = sorted(set(text_of(cells["view"]))) if "view" in cells else [""]
@@ -223,28 +184,25 @@ def _of_treatment(cells: pd.DataFrame, treatment: str | None) -> pd.DataFrame:
     return cells.take(np.flatnonzero(values == treatment))
 
 
-def number_of(cells: pd.Series[Any]) -> FloatArray:
-    """The cells of one column as numbers, NaN where they are unknown.
-
-    Raises:
-        InterlawError: A cell is no number.
-    """
-    try:
-        return np.where(cells.isna(), np.nan, cells.to_numpy(dtype=object)).astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InterlawError(f"expected numbers in column {cells.name}, found {error}: fix or drop those rows") from None
-
-
 def _positive(values: pd.Series[float]) -> pd.Series[bool]:
     return values.gt(0) & values.lt(np.inf)
 
 
-def _check_positive(values: pd.Series[float]) -> None:
-    bad = values[~_positive(values)]
-    if len(bad):
+def _check_runs(runs: pd.DataFrame, names: list[str]) -> None:
+    """Refuses values that no run can have; `names` says where each row of the table stands."""
+    for name in (*REQUIRED, *(name for name in ("budget", "budget_spent") if name in runs)):
+        bad = runs[~_positive(runs[name])]
+        if len(bad):
+            raise InterlawError(
+                f"expected positive finite {name} in every finished run, found {bad[name].iloc[0]} in "
+                f"{names[bad.index[0]]} ({len(bad)} such rows): drop them, or mark them with a column status=diverged"
+            )
+    small = runs[runs["params"] < runs["depth"] * runs["width"]]
+    if len(small):
+        of = small.iloc[0]
         raise InterlawError(
-            f"expected positive finite {values.name} in every finished run, found {bad.iloc[0]} in row {bad.index[0]} "
-            f"({len(bad)} such rows): drop them, or mark them with a column status=diverged"
+            f"expected at least depth x width parameters, found {of['params']:g} for {of['depth']:g} x {of['width']:g} "
+            f"in {names[small.index[0]]} ({len(small)} such rows); write params in units: 16000000 or 16M, not 16"
         )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from interlaw.errors import InterlawError
 from interlaw.laws.budget_fit import budget_curve
+from interlaw.laws.cells import Columns
 from interlaw.laws.claim import Claim
 from interlaw.laws.claims import FittedTable, judge_together
 from interlaw.laws.fit import fit_law
@@ -20,7 +21,7 @@ from interlaw.laws.result import BudgetFit
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import Settings
 from interlaw.laws.stability import judged
-from interlaw.laws.table import Columns, read_runs
+from interlaw.laws.table import read_runs
 from interlaw.plain import Json, plain
 
 SAME_FACTOR = 1.5  # R* within this factor of each other is the same choice of shape
