@@ -17,10 +17,8 @@ from torch import Tensor, nn
 from interlaw.interaction import measure
 from interlaw.laws import Claim, FittedTable, LawFit, fit_law
 from interlaw.laws.claim import CLAIMED
-from interlaw.laws.contexts import join, read_contexts
-from interlaw.laws.grouping import group_shapes
+from interlaw.laws.claims import read_together
 from interlaw.laws.scales import to_scale
-from interlaw.laws.table import read_runs
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, find_sweep, published_rows
 from interlaw.recommendation import measured_optima, measured_pool
@@ -168,11 +166,7 @@ def change(effects: pd.DataFrame) -> pd.DataFrame:
 
 def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.DataFrame:
     """R* of the loss and of the most efficient interaction in each context (target and budget)."""
-    read = []
-    for part in parts:
-        runs = read_runs(part.table, treatment=part.treatment)
-        read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
-    contexts = join(read, sources=[part.source for part in parts])
+    contexts = read_together(parts)
     ratio, inside = efficient_ratio(contexts, view or next(iter(contexts.interaction)))
     return pd.DataFrame(
         {

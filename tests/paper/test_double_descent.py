@@ -108,13 +108,13 @@ def test_numbers_of_the_picture() -> None:
         for size, loss in ((10, 2.0), (5, 1.0), (5, 3.0))
     ]
     found = loss_and_interaction(rows)
-    assert found["train_points"] == [5, 10]
-    assert found["loss"] == [2.0, 2.0]
-    assert found["loss_low"] == [1.0, 2.0]
-    assert found["loss_high"] == [3.0, 2.0]
-    assert found["weights_aofe"] == [20.0, 20.0]
-    assert found["weights_aofe_low"] == [10.0, 20.0]
-    assert found["weights_aofe_ratio"] == [0.25, 0.25]
+    assert [point["size"] for point in found["loss"]] == [5, 10]
+    assert [point["value"] for point in found["loss"]] == [2.0, 2.0]
+    assert [point["low"] for point in found["loss"]] == [1.0, 2.0]
+    assert [point["high"] for point in found["loss"]] == [3.0, 2.0]
+    assert [point["value"] for point in found["weights_aofe"]] == [20.0, 20.0]
+    assert [point["low"] for point in found["weights_aofe"]] == [10.0, 20.0]
+    assert [point["value"] for point in found["weights_aofe_ratio"]] == [0.25, 0.25]
 
 
 def test_the_experiment_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,17 @@ class FittedTable:
     last_step: bool = False
 
 
+def read_together(parts: Sequence[FittedTable]) -> Contexts:
+    """Every budget of every source and treatment, of the runs that their fits used."""
+    read = []
+    for part in parts:
+        runs = read_runs(
+            part.table, treatment=part.treatment, budget_tolerance=part.budget_tolerance, last_step=part.last_step
+        )
+        read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
+    return join(read, sources=[part.source for part in parts])
+
+
 def judge_together(
     parts: Sequence[FittedTable], *, num_permutations: int = Settings.num_permutations, seed: int = 0
 ) -> tuple[Claim, ...]:
@@ -91,13 +102,6 @@ def judge_together(
     """
     if not parts:
         raise InterlawError("expected at least one fitted table, found none; name a run")
-    read = []
-    for part in parts:
-        runs = read_runs(
-            part.table, treatment=part.treatment, budget_tolerance=part.budget_tolerance, last_step=part.last_step
-        )
-        read.append(read_contexts(runs, group_shapes(runs), budgets=part.fit.budgets))
-    contexts = join(read, sources=[part.source for part in parts])
-    confidence = parts[0].fit.confidence
+    contexts, confidence = read_together(parts), parts[0].fit.confidence
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
     return (*claims, pooled_loss_drift(contexts, confidence=confidence))

@@ -118,9 +118,5 @@ def _bound(log_ratio: float, x: FloatArray) -> float | None:
 def _spread(draws: FloatArray) -> float | None:
     """Standard deviation from the quartiles, which a few draws without a minimum do not move."""
     quarter, three_quarters = np.quantile(draws, [0.25, 0.75], method="closest_observation")
-    spread = (
-        float(three_quarters - quarter) / (2 * NORMAL_MEDIAN)
-        if np.isfinite([quarter, three_quarters]).all()
-        else np.inf
-    )
-    return spread if np.isfinite(spread) else None
+    bounded = np.isfinite([quarter, three_quarters]).all()
+    return float(three_quarters - quarter) / (2 * NORMAL_MEDIAN) if bounded else None
