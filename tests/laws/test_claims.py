@@ -69,7 +69,7 @@ def test_the_opposite_is_told_and_nothing_is_cannot_tell(sweep) -> None:
     assert "against the claim, a higher value goes with a lower loss" in found.sentence
     found = of(fit_law(measured(sweep, slope=0.0), num_bootstrap=100).claims, "within-shapes")
     assert found.verdict == "cannot tell"
-    assert f"|r| of {found.detectable:.2f} or more with 80% power" in found.sentence
+    assert f"Alone, this test would show |r| of {found.detectable:.2f} or more with 80% power" in found.sentence
 
 
 def test_a_small_effect_known_well_is_negligible(sweep) -> None:

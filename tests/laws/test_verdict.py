@@ -35,7 +35,7 @@ def test_claims_are_named_by_what_they_came_to_and_never_by_a_bare_no(sweep) -> 
     tied = {**table, "aofe": (table["loss"] / curve) ** 40, "aofe_ratio": 0.9 + 0.001 * rng.normal(size=len(curve))}
     said = verdict(fit_law(tied))
     assert "As claimed: AOFE (within shapes)" in said.interaction
-    assert "tests cannot tell; the sharpest would show |r| = 0." in said.interaction
+    assert "tests cannot tell; the sharpest, alone, would show |r| = 0." in said.interaction
     assert any(sentence.startswith("Over seeds of one shape, AOFE: as claimed") for sentence in said.details)
     against = verdict(fit_law({**tied, "aofe": 1 / tied["aofe"]}))
     assert "Against the claim: AOFE (within shapes)" in against.interaction

@@ -46,7 +46,8 @@ class Claim:
         p_value: One-sided, in the claimed direction; of C4, of two one-sided tests of |gamma| within the margin.
         p_adjusted: After Holm over the quantities and views of the same test.
         dof: Degrees of freedom behind the effect.
-        detectable: The effect, without its sign, that this design shows with 80% power at the 5% level.
+        detectable: The effect, without its sign, that this test shows with 80% power at the 5% level where it is the
+            only one; after Holm's correction over several it takes a larger one.
         verdict: `holds`, `opposite`, `negligible`, `cannot tell` or `not testable`.
         sentence: The verdict in plain words, with its numbers.
         p_opposite: One-sided p-value of the opposite direction, after Holm; None for C4.
@@ -177,7 +178,7 @@ def _sentence(claim: Claim, verdict: str) -> str:
     if verdict == "negligible":
         return f"{about}: next to no relation with the loss; {numbers}within {NEGLIGIBLE:g} of 0."
     if claim.detectable is not None and claim.detectable < 1:
-        power = f"This design shows |r| of {claim.detectable:.2f} or more with {POWER:.0%} power"
+        power = f"Alone, this test would show |r| of {claim.detectable:.2f} or more with {POWER:.0%} power"
     else:
         power = f"No r is shown with {POWER:.0%} power by so few"
     return f"{about}: cannot tell; {numbers}p = {claim.p_adjusted:.2g}. {power}."

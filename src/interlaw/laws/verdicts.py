@@ -157,7 +157,7 @@ def _power(unsure: Sequence[Claim]) -> str:
         return ""
     if sharpest > 0.995:  # reads 1.00
         return "; with so few seeds and shapes they would see no relation, however close"
-    return f"; the sharpest would show |r| = {sharpest:.2f} in 4 of 5 such runs"
+    return f"; the sharpest, alone, would show |r| = {sharpest:.2f} in 4 of 5 such runs"
 
 
 _OPENINGS = {"holds": "As claimed", "opposite": "Against the claim", "negligible": "Next to no relation with the loss"}
