@@ -1,18 +1,21 @@
 """How often the intervals of `interlaw compare` and of the pooled R* hold the truth, in layouts like the real ones.
 
-`python -m benchmarks evidence` prints two tables (two minutes). Compare: R, N, tokens and families of the built-in
+`python -m benchmarks evidence` prints three tables (two minutes). Compare: R, N, tokens and families of the built-in
 models, scores that have nothing to do with R; a 95% interval should leave out 0 in 5%. Pool: sizes and errors of the
-packaged optima; a 90% interval should hold R* of a data set not seen in 90%.
+packaged optima; a 90% interval should hold R* of a data set not seen in 90%. Carried: a data set predicted from the
+others' smaller sizes alone, along the pool's mean slope and with the level carried flat.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from interlaw.published import PAPER_INTERVAL, centre_of, correlate, published_models
 from interlaw.recommendation import Optimum, measured_pool, pool
+from interlaw.recommendation.pooling import FEWEST
 
 DRAWS = 400  # Monte Carlo error about 1 point
 LAYOUTS = ("0.4-2.5B", "2.5-5B", "5-10B", "all")
@@ -21,6 +24,7 @@ WORLDS = ((0.15, 0.0, 0.0), (0.25, 0.0, 0.0), (0.4, 0.0, 0.0), (0.25, -0.15, 0.0
 SHARES, TRUE = (0.0, 0.5, 0.9), (-0.6, 0.6)  # of a family in the variance; correlations that are there, either way
 # parameters: the sizes of the printed table
 ASKED = (1e7, 1e8, 1e9, 1e10)
+APART = (1, 2, 3, 5, 10)  # factors by which the sizes that are used lie below the size predicted, at least
 
 
 def levels(layout: str, *, shared: float, draws: int, seed: int = 0) -> dict[str, float]:
@@ -101,8 +105,45 @@ def pool_coverage(spread: float, slope: float, *, bend: float, draws: int, seed:
     return {size: float(np.mean(each)) for size, each in held.items()}
 
 
+def carried(apart: float) -> tuple[int, dict[str, tuple[float, float, float]]]:
+    """How far each data set's log R* lies from what the others' smaller sizes say of it.
+
+    Args:
+        apart: Sizes up to N / apart are used for a prediction at N, where three data sets or more have some.
+
+    Returns:
+        How many data sets are predicted; by rule the root mean square miss, the mean miss, and the share inside the 90%
+        interval, one vote a data set.
+    """
+    everything = measured_pool().datasets
+    misses: dict[str, dict[str, list[tuple[float, bool]]]] = {"slope": {}, "flat": {}}
+    for name, optima in everything.items():
+        for one in optima:
+            smaller = {
+                other: kept
+                for other, each in everything.items()
+                if other != name and (kept := tuple(own for own in each if own.params <= one.params / apart))
+            }
+            if len(smaller) < FEWEST:
+                continue
+            pooled = pool(smaller)
+            for rule, used in (("slope", pooled), ("flat", replace(pooled, trend=0.0))):
+                y, found = one.estimate[0], used.predict(one.params, variance=one.estimate[1] ** 2)
+                miss = y - math.log(found.ratio)
+                misses[rule].setdefault(name, []).append((miss, found.low <= math.exp(y) <= found.high))
+    told = {}
+    for rule, of in misses.items():
+        each = [np.array(found, dtype=float) for found in of.values()]
+        squares, means, inside = (
+            float(np.mean([of_one(found) for found in each]))
+            for of_one in (lambda f: (f[:, 0] ** 2).mean(), lambda f: f[:, 0].mean(), lambda f: f[:, 1].mean())
+        )
+        told[rule] = (math.sqrt(squares), means, inside)
+    return len(misses["slope"]), told
+
+
 def main() -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     print(f"Share of 95% intervals that leave out 0 though nothing is there, {DRAWS} draws; should be 5%\n")
     print("| size | shared within a family | plain | given N | given N, tokens |")
     print("|---|---|---|---|---|")
@@ -121,6 +162,13 @@ def main() -> None:
     for world in WORLDS:
         shares = " | ".join(f"{share:.0%}" for share in pool_coverage(*world[:2], bend=world[2], draws=DRAWS).values())
         print(f"| {' | '.join(f'{one:g}' for one in world)} | {shares} |")
+    print("\nA data set predicted from the others' smaller sizes: miss of log R*, its mean, share inside 90%\n")
+    print("| sizes smaller by | data sets | along the slope | carried flat |")
+    print("|---:|---:|---|---|")
+    for apart in APART:
+        number, told = carried(apart)
+        cells = (f"{miss:.2f} ({mean:+.2f}), {inside:.0%}" for miss, mean, inside in told.values())
+        print(f"| {apart} | {number} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ def test_evidence_prints_what_counts_apart_from_what_does_not(capsys: pytest.Cap
     assert shown.index("pooled R*") < votes < shown.index("Gemstones") < beside < shown.index("nanochat")
     assert "show only that it covers at least 55%" in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= 80
+    assert "from 3 measured data sets and 2 published rules" in " ".join(shown.split())
+    assert "0.0148 to 0.0270*  published" in shown
+    assert "* the publication states no error: 0.3 in log R* is assumed" in shown
+    assert "3.2B beyond" in shown
+    assert " 1B beyond" not in shown
 
 
 def test_own_experiments_are_shown_with_the_reason_for_no_vote(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +37,10 @@ def test_evidence_as_json_has_sources_and_pool(capsys: pytest.CaptureFixture[str
     found = json.loads(capsys.readouterr().out)
     assert {"sources", "pooled"} <= set(found)
     assert {"params", "ratio", "low", "high", "weights"} <= set(found["pooled"][0])
+    assert [one["params"] for one in found["measured_only"]] == [one["params"] for one in found["pooled"]]
+    assumed = {one["name"] for one in found["sources"] if any(optimum["assumed"] for optimum in one["optima"])}
+    assert assumed == set(found["pooled"][0]["assumed"]) == {"Levine", "CompleteP"}
+    assert not found["measured_only"][0]["assumed"]
 
 
 def test_evidence_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

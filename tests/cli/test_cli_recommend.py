@@ -59,7 +59,7 @@ def test_people_see_the_pick_then_others_then_a_table_at_80_columns() -> None:
     text = run("--params", "350M", "--parallel", "4")
     first = text.splitlines()[0]
     assert first.startswith("Take ")
-    assert "measured data sets put R* at" in first
+    assert ": 3 measured data sets and 2 published rules put" in first
     name = first.removeprefix("Take ").partition(":")[0]
     assert text.index("Within 0.5%") < text.index("heads/kv") < text.rindex(name) < text.index("note: ")
     assert max(map(len, text.splitlines())) <= 80
@@ -69,6 +69,7 @@ def test_details_list_lines_weights_and_models() -> None:
     text = run("--params", "350M", "--details")
     for words in ("Levine", "convention", "arXiv 2402.14905", "SmolLM2-360M", "11.7 (guessing)", "mlfoundations grid"):
         assert words in text
+    assert "Without 2 published rules, whose errors are assumed: R* = 0.0" in text
 
 
 def test_a_law_is_a_fit_a_run_or_a_table(law: Path, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_the_text_begins_with_the_pick_and_fits_a_terminal() -> None:
     for params in ("60M", "350M", "7B"):
         result = recommend(params=params, parallel=4 if params == "7B" else 1)
         text = str(result)
-        assert text.startswith(f"Take {result.pick.name}: 5 measured data sets put R* at ")
+        assert text.startswith(f"Take {result.pick.name}: 3 measured data sets and 2 published rules put")
         assert "Within 0.5% of its predicted loss:" in text
         assert len(text.splitlines()) <= 15
         assert max(map(len, [*text.splitlines(), *result.notes()])) <= 80
@@ -152,6 +152,17 @@ def test_disagreement_is_said() -> None:
     assert _factor(1072083500905340) == "more than 1000"
     assert said(recommend(params="30B"), "30B lies a factor of 15 outside the sizes at which R* was measured")
     assert not said(recommend(params="1B"), "outside the sizes")
+    assert "), 3.6 times beyond the sizes measured. Of the shapes" in recommend(params="7B").why
+    assert "beyond" not in recommend(params="2B").why
+
+
+def test_the_answer_without_assumed_errors_stands_beside() -> None:
+    result = recommend(params="350M")
+    assert result.belief.assumed == ("Levine", "CompleteP")
+    assert result.measured_only is not None
+    assert not result.measured_only.assumed
+    assert set(result.measured_only.weights) == set(result.belief.weights) - {"Levine", "CompleteP"}
+    assert result.to_dict()["measured_only"]["ratio"] == result.measured_only.ratio
 
 
 def test_a_fit_of_ones_own_is_combined_with_the_pool() -> None:
@@ -160,7 +171,7 @@ def test_a_fit_of_ones_own_is_combined_with_the_pool() -> None:
     assert abs(math.log(here.belief.ratio / 0.03)) < 0.5 * abs(math.log(pooled / 0.03))
     assert said(here, "your fit weighs")
     assert said(here, "your fit: ")  # the fit's own warnings come along
-    assert here.why.startswith("your fit and 5 measured data sets put R* at")
+    assert here.why.startswith("your fit, 3 measured data sets and 2 published rules put R* at")
     assert here.belief.high / here.belief.low < 4
 
 

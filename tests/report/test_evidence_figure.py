@@ -15,7 +15,7 @@ from interlaw.report.look import DATASETS
 def test_the_plotted_numbers_are_the_evidence() -> None:
     found = gather_evidence(sizes=[1e9])
     values = evidence_rows(found)
-    counting = [one for source in found.sources for one in source.optima if one.counts]
+    counting = [one for source in found.sources if source.counts for one in source.optima if one.counts]
     assert [row["ratio"] for row in values["optima"]] == [one.ratio for one in counting]
     assert {row["line"] for row in values["beside"]} == {
         "Sun byte-level GPT, one seed",
@@ -37,6 +37,15 @@ def test_lines_are_told_apart_and_a_data_set_has_one_colour() -> None:
     dots = layers(panel.chart)[-1]["encoding"]["color"]["scale"]
     assert dict(zip(dots["domain"], dots["range"], strict=True)).items() <= DATASETS.items()
     assert lines["stroke"]["scale"]["range"][0] == DATASETS["Sun byte-level GPT"]
+
+
+def test_bars_of_assumed_errors_are_dashed() -> None:
+    (panel,) = draw_evidence(gather_evidence()).panels
+    bars = [each for each in layers(panel.chart) if each["mark"]["type"] == "rule"]
+    dashed = [each for each in bars if "strokeDash" in each["mark"]]
+    assert len(bars) == 2
+    assert len(dashed) == 1
+    assert "dashed where the error is assumed" in draw_evidence(gather_evidence()).caption
 
 
 def test_no_line_leads_through_the_edge_of_a_grid() -> None:

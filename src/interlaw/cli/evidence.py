@@ -61,22 +61,13 @@ def show(gathered: recommendation.Evidence) -> None:
     inside = sum(one.inside for one in gathered.coverage) / votes
     console.say(
         f"R* at {format_size(here.params)}: {format_ratio(here.ratio)} ({level} for a sweep not yet seen: "
-        f"{format_range(here.low, here.high)}), from {votes} data sets that differ by a factor of "
+        f"{format_range(here.low, here.high)}), from {here.voters} that differ by a factor of "
         f"{math.exp(gathered.pool.tau):.2f} about their mean.",
-        f"Each data set predicted from the others: {inside:.0%} of the optima lie inside their {level} interval. So "
+        f"Each of them predicted from the others: {inside:.0%} of the optima lie inside their {level} interval. So "
         f"few data sets show only that it covers at least {gathered.sure_coverage:.0%}; it may be wider than needed.",
     )
     console.print()
-    pooled = [
-        (
-            format_size(one.params),
-            format_ratio(one.ratio),
-            format_range(one.low, one.high),
-            f"{one.ratio * 1024:.0f}",
-        )
-        for one in gathered.pooled
-    ]
-    console.print_rows(("N", "pooled R*", f"{level} predictive interval", "depth at width 1024"), pooled)
+    show_pool(console, gathered, level=level)
     console.print()
     measured = [
         (source.name, format_size(one.params), format_ratio(one.ratio), one.interval(), one.route)
@@ -86,6 +77,11 @@ def show(gathered: recommendation.Evidence) -> None:
         if one.counts
     ]
     console.print_rows(("measured (one vote a data set)", "N", "R*", "68%", "by"), measured)
+    if here.assumed:
+        console.say(
+            f"{recommendation.ASSUMED} the publication states no error: {recommendation.PUBLISHED_STDERR:g} in log R* "
+            "is assumed"
+        )
     console.print()
     show_silent(console, gathered.sources)
     console.print()
@@ -99,6 +95,29 @@ def show(gathered: recommendation.Evidence) -> None:
         if not source.optima
     ]
     console.print_rows(("beside (no vote)", "standing", "R at N"), beside)
+
+
+def show_pool(console: PlainConsole, gathered: recommendation.Evidence, *, level: str) -> None:
+    """Prints the pool size by size, and that of the data sets whose errors are measured."""
+    alone = {one.params: format_ratio(one.ratio) for one in gathered.measured_only}
+    rows = [
+        (
+            format_size(one.params) + ("" if one.beyond == 1 else " beyond"),
+            format_ratio(one.ratio),
+            format_range(one.low, one.high),
+            alone.get(one.params, "-"),
+            f"{one.ratio * 1024:.0f}",
+        )
+        for one in gathered.pooled
+    ]
+    heads = ("N", "pooled R*", f"{level} predictive interval", "measured alone", "at width 1024")
+    console.print_rows(heads, rows)
+    if any(one.beyond > 1 for one in gathered.pooled):
+        smallest, largest = gathered.pool.sizes
+        console.say(
+            f"beyond: outside the sizes measured, {format_size(smallest)} to {format_size(largest)}; above them R* "
+            f"goes on along the data sets' mean slope, d log R* / d log N = {gathered.pool.trend:.2f}"
+        )
 
 
 def show_silent(console: PlainConsole, sources: Sequence[recommendation.Source]) -> None:

@@ -167,8 +167,17 @@ def show_evidence(result: recommendation.Recommendation) -> None:
         covers += "" if one.covered else " (not N)"
         lines.append((law.name, law.standing, ratio, good, covers, law.trust, law.source))
     console.print_rows(("line", "standing", "R*", "good R", "covers", "trust", "source"), lines)
-    weights = [(name, f"{weight:.0%}") for name, weight in result.belief.weights.items()]
-    console.print_rows(("counts", "weight"), weights)
+    belief, alone = result.belief, result.measured_only
+    weights = [
+        (name, f"{weight:.0%}", "assumed" if name in belief.assumed else "measured")
+        for name, weight in belief.weights.items()
+    ]
+    console.print_rows(("counts", "weight", "error"), weights)
+    if belief.assumed and alone is not None:
+        console.say(
+            f"Without {counted(len(belief.assumed), 'published rule')}, whose errors are assumed: R* = "
+            f"{format_ratio(alone.ratio)} ({laws.Settings.confidence:.0%}: {format_range(alone.low, alone.high)})"
+        )
     models = [
         (
             model.name,

@@ -20,8 +20,6 @@ CHANCE_PERCENT = 11.0
 NUM_QUESTIONS = 12_032
 # What a row says of its score; everything else describes the model.
 SCORE_FIELDS = ("variant", "protocol", "mmlu_pro", "setting", "score_source")
-
-
 # models of similar size: low <= params_total < high
 SIZE_BINS = {"0.4-2.5B": (0.4e9, 2.5e9), "2.5-5B": (2.5e9, 5e9), "5-10B": (5e9, 10e9)}
 

@@ -19,7 +19,9 @@ from .evidence import Source as Source
 from .evidence import gather_evidence as gather_evidence
 from .evidence import measured_curvature as measured_curvature
 from .evidence import measured_pool as measured_pool
+from .optima import ASSUMED as ASSUMED
 from .optima import ENOUGH_SHAPES as ENOUGH_SHAPES
+from .optima import PUBLISHED_STDERR as PUBLISHED_STDERR
 from .optima import Optimum as Optimum
 from .optima import fit_optima as fit_optima
 from .optima import measured_optima as measured_optima

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from interlaw.published import position
 from interlaw.recommendation.evidence import measured_curvature, measured_pool
 from interlaw.recommendation.optima import ENOUGH_SHAPES, Optimum, log_stderr_of, optima_of_fit
-from interlaw.recommendation.pooling import Prediction, interval_about
+from interlaw.recommendation.pooling import OWN, Pool, Prediction, interval_about
 from interlaw.size import format_ratio
 
 if TYPE_CHECKING:
     from interlaw.laws import LawFit
 
-OWN = "your fit"
 # log R* of a fit is no sharper than this: another form of the curve moves R* by 10 to 30% (docs/law.md).
 LEAST_STDERR = 0.1
 NEAR_SIZE = 1.25  # sizes that count embeddings otherwise differ by as much
@@ -97,14 +96,15 @@ class Belief(Prediction):
         )
 
 
-def believe(params: float, *, fit: LawFit | None = None) -> Belief:
+def believe(params: float, *, fit: LawFit | None = None, pool: Pool | None = None) -> Belief:
     """The pool's prediction, sharpened by a fit of one's own where that has an optimum.
 
     Args:
         params: N.
         fit: One's own; without an optimum it is not used.
+        pool: That of every measured optimum when not given.
     """
-    pool = measured_pool()
+    pool = pool or measured_pool()
     prediction, kappa = pool.predict(params), measured_curvature().predict(params).ratio
     own = None if fit is None else own_vote(fit, params, drift=pool.carry)
     pooled = Belief(**vars(prediction), curvature=kappa)

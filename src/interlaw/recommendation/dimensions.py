@@ -27,7 +27,7 @@ HEAD_DIMS = (64, 128, 96, 80, 112)  # attention kernels are made for 64 and 128,
 WIDE = 2048  # from this width on, heads of 128 are usual
 NARROW_HEADS = 8  # a model with fewer heads attends to few things at a time
 WIDEST = 65_536  # five times the widest decoder published (GPT-3: 12,288)
-# depth / width beyond any that was measured or chosen (0.25); deeper networks take long to count, a layer at a time
+# five times the largest R* of a language model (0.1); deeper networks take long to count, a layer at a time
 DEEPEST = 0.5
 BEYOND = 1.2  # times the deepest: a line through two shallow shapes is no further off
 

@@ -100,7 +100,8 @@ class Source:
 
     def to_dict(self) -> Json:
         """All attributes as plain values."""
-        return {**asdict(self), "counts": self.counts, "silence": self.silence}
+        optima = [{**asdict(one), "assumed": one.assumed} for one in self.optima]
+        return {**asdict(self), "optima": optima, "counts": self.counts, "silence": self.silence}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +112,14 @@ class Evidence:
         sources: Data sets first, then published lines.
         pool: What `recommend` uses.
         pooled: The pool at several sizes.
+        measured_only: The same without data sets whose errors are assumed; empty where the others are too few.
         coverage: Leave one data set out.
     """
 
     sources: tuple[Source, ...]
     pool: Pool
     pooled: tuple[Prediction, ...]
+    measured_only: tuple[Prediction, ...]
     coverage: tuple[Coverage, ...]
 
     @property
@@ -133,8 +136,10 @@ class Evidence:
         return {
             "sources": [source.to_dict() for source in self.sources],
             "pooled": [asdict(one) for one in self.pooled],
+            "measured_only": [asdict(one) for one in self.measured_only],
             "spread": self.pool.tau,
             "drift": self.pool.carry,
+            "trend": self.pool.trend,
             "coverage": [asdict(one) for one in self.coverage],
             "sure_coverage": self.sure_coverage,
         }
@@ -155,13 +160,13 @@ def measured_pool() -> Pool:
 
 @cache
 def measured_curvature() -> Pool:
-    """The pool of kappa / L at every measured optimum that has one, in the place of R*."""
+    """The pool of kappa / L at every measured optimum that has one, in the place of R*, carried flat beyond."""
     bends = [
         replace(one, ratio=one.curvature, log_stderr=CURVATURE_STDERR)
         for one in measured_optima()
         if one.counts and one.curvature is not None
     ]
-    return pool(by_dataset(bends))
+    return replace(pool(by_dataset(bends)), trend=0.0)
 
 
 def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[float] = SIZES) -> Evidence:
@@ -177,11 +182,13 @@ def gather_evidence(optima: Sequence[Optimum] | None = None, *, sizes: Sequence[
         True
     """
     pooled = measured_pool() if optima is None else pool(by_dataset(optima))
+    alone = pooled.without_assumed()
     optima = measured_optima() if optima is None else optima
     return Evidence(
         sources=(*_datasets(optima), *_lines()),
         pool=pooled,
         pooled=tuple(pooled.predict(size) for size in sizes),
+        measured_only=() if alone is None else tuple(alone.predict(size) for size in sizes),
         coverage=pooled.leave_one_out(),
     )
 

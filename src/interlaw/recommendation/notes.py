@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from interlaw.laws import Settings
 from interlaw.published import PAPER_INTERVAL, PublishedRow
-from interlaw.recommendation.belief import Belief, RatioInterval, about_fit
+from interlaw.recommendation.belief import NEAR_SIZE, Belief, RatioInterval, about_fit
 from interlaw.recommendation.candidate import Candidate
 from interlaw.recommendation.cost import Cost, Plan
 from interlaw.recommendation.dimensions import KV_HEADS, Dimensions, family_facts
@@ -29,18 +29,18 @@ COSTLY = 0.01  # parameters that a choice of heads costs, as a share of the mode
 
 def reason(pick: Candidate, *, belief: Belief, given: bool, parallel: int) -> str:
     """Why this shape, in one sentence without its name; `given` says that the interval is the user's."""
-    measured = len(belief.weights) - belief.uses_fit
     row = pick.shape.to_dict()
     kv = row.get("num_kv_heads")
-    who = f"your fit and {measured} measured data sets" if belief.uses_fit else f"{measured} measured data sets"
     heads = f"{row['num_heads']} heads of {row['head_dim']}" + (f", {kv} key-value heads" if kv else "")
     among = "in your interval" if given else "near it"
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
+    beyond = f", {belief.beyond:.2g} times beyond the sizes measured" if belief.beyond > NEAR_SIZE else ""
     split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
+    level, size = f"{Settings.confidence:.0%}", format_size(belief.params)
     return (
-        f"{who} put R* at {format_ratio(belief.ratio)} for {format_size(belief.params)} ({Settings.confidence:.0%}: "
-        f"{format_range(belief.low, belief.high)}). Of the shapes {among}{asked}, R = {format_ratio(pick.shape.ratio)} "
-        f"fits hardware best: {heads}{split}"
+        f"{belief.voters} put R* at {format_ratio(belief.ratio)} for {size} ({level}: "
+        f"{format_range(belief.low, belief.high)}){beyond}. Of the shapes {among}{asked}, R = "
+        f"{format_ratio(pick.shape.ratio)} fits hardware best: {heads}{split}"
     )
 
 
@@ -82,19 +82,20 @@ def notes(
     if belief.beyond > FAR_BEYOND:
         yield (
             f"{format_size(belief.params)} lies a factor of {belief.beyond:.0f} outside the sizes at which R* was "
-            f"measured: the interval grows with the distance, and still covers too little there"
+            f"measured: it is carried there from the nearest of them, the interval grows with the "
+            f"distance, and still covers too little"
         )
     per_param = pick.cost.train_tokens / pick.shape.params
     if per_param < FEW_TOKENS:
         yield (
             f"{format_size(pick.cost.train_tokens)} tokens are {per_param:.1g} a parameter, next to no training: "
-            "the measured sweeps used 20 or so; for billions write --tokens 20B"
+            "the measured sweeps used 20 or more; for billions write --tokens 20B"
         )
     table = pick.shape.width * dimensions.vocabulary
     if table > MOSTLY_TABLE * pick.shape.params:
         yield (
-            f"the token table takes {table / pick.shape.params:.0%} of the parameters: the measured sweeps gave theirs "
-            f"to layers, so R* says less here; a smaller vocabulary leaves more to the layers"
+            f"the token table takes {table / pick.shape.params:.0%} of the parameters: the measured sweeps gave layers "
+            f"more of theirs, so R* says less here; a smaller vocabulary leaves more to the layers"
         )
     yield from _head_costs(pick.shape, dimensions)
     if dimensions.parallel > 1 and dimensions.vocabulary % dimensions.parallel:

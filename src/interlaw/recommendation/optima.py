@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A published optimum comes without an interval. R* by another form of the curve is off by 10 to 30% (docs/law.md).
 PUBLISHED_STDERR = 0.3
+ASSUMED = "*"  # beside an interval of that error
 # A budget of so many shapes is read from its own curve; one of fewer from the shapes of all sizes.
 ENOUGH_SHAPES = 5
 # Interaction plays no part here, and its tests take most of a fit's time.
@@ -60,6 +61,11 @@ class Optimum:
         return self.status == "optimum" and self.ratio is not None and self.log_stderr is not None
 
     @property
+    def assumed(self) -> bool:
+        """Whether its error is assumed: a publication that states R* without its runs states none."""
+        return self.route == "published"
+
+    @property
     def estimate(self) -> tuple[float, float]:
         """(log R*, its standard error) of one that counts."""
         assert self.ratio is not None
@@ -67,9 +73,9 @@ class Optimum:
         return math.log(self.ratio), self.log_stderr
 
     def interval(self) -> str:
-        """R* a standard error of its logarithm up and down, in words."""
+        """R* a standard error of its logarithm up and down, in words; `ASSUMED` marks an assumed one."""
         y, stderr = self.estimate
-        return format_range(math.exp(y - stderr), math.exp(y + stderr))
+        return format_range(math.exp(y - stderr), math.exp(y + stderr)) + (ASSUMED if self.assumed else "")
 
 
 @cache

@@ -24,6 +24,7 @@ from interlaw.recommendation.dimensions import (
     Dimensions,
     equal_budget_shapes,
 )
+from interlaw.recommendation.evidence import measured_pool
 from interlaw.recommendation.notes import basis, notes, reason
 from interlaw.recommendation.opinions import LawOpinion, law_opinions, similar_models
 from interlaw.recommendation.wording import table, wrapped
@@ -83,6 +84,12 @@ class Recommendation(Charted):
         return reason(self.pick, belief=self.belief, given=self.interval.given, parallel=self.dimensions.parallel)
 
     @cached_property
+    def measured_only(self) -> Belief | None:
+        """The belief without data sets whose errors are assumed; None where the others are too few."""
+        pool = measured_pool().without_assumed()
+        return None if pool is None else believe(self.params, fit=self.fit, pool=pool)
+
+    @cached_property
     def laws(self) -> tuple[LawOpinion, ...]:
         """Every published line at N."""
         return law_opinions(self.params)
@@ -113,6 +120,7 @@ class Recommendation(Charted):
             "budget": asdict(self.budget),
             "params": self.params,
             "predictive_interval": asdict(self.belief),
+            "measured_only": None if self.measured_only is None else asdict(self.measured_only),
             "interval": {**asdict(self.interval), "delta": self.delta, "paper": list(PAPER_INTERVAL)},
             "plan": self.plan.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],

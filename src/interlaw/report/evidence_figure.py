@@ -30,7 +30,9 @@ def evidence_rows(evidence: Evidence) -> dict[str, list[Json]]:
             "ratio": one.ratio,
             "low": one.ratio * math.exp(-one.log_stderr),
             "high": one.ratio * math.exp(one.log_stderr),
-            "said": f"{source.name}, {format_size(one.params)}: R* = {format_ratio(one.ratio)} ({one.route})",
+            "assumed": one.assumed,
+            "said": f"{source.name}, {format_size(one.params)}: R* = {format_ratio(one.ratio)} ({one.route}"
+            f"{', error assumed' if one.assumed else ''})",
         }
         for source in evidence.sources
         if source.counts
@@ -64,8 +66,9 @@ def draw_evidence(evidence: Evidence) -> Drawing:
         f"{here.high / here.ratio:.1f}"
     )
     caption = (
-        "Dots: measured optima with 68% intervals, one vote a data set. Blue: their pool with the 90% interval for a "
-        "sweep not yet seen. Dashed, without a vote: best shapes of one seed, chosen shapes, conventions."
+        "Dots: measured optima with 68% intervals, dashed where the error is assumed; one vote a data set. Blue: their "
+        "pool with the 90% interval for a sweep not yet seen. Dashed lines, without a vote: best shapes of one seed, "
+        "chosen shapes, conventions."
     )
     panel = Panel(chart=_chart(evidence_rows(evidence)), title="R* against size", **look.ALONE)
     return Drawing(message=message, caption=caption, panels=(panel,))
@@ -98,7 +101,9 @@ def optima_layers(values: Sequence[Json]) -> list[Spec]:
         told_apart("dataset", names, looks=looks, key=legend()) for looks in (look.dataset_colours(names), look.SHAPES)
     )
     dot: Spec = {"color": colour, "shape": form, "size": look.LARGE, "filled": True, "stroke": look.SURFACE}
+    bar: Spec = {"x": "params", "y": "low", "y2": "high", "color": colour, "strokeWidth": look.THIN}
     return [
-        marks(values, "rule", x="params", y="low", y2="high", color=colour, strokeWidth=look.THIN),
+        marks([row for row in values if not row.get("assumed")], "rule", **bar),
+        marks([row for row in values if row.get("assumed")], "rule", strokeDash=look.DASHES[1], **bar),
         marks(values, "point", x="params", y="ratio", said=True, strokeWidth=look.HAIR, **dot),
     ]
