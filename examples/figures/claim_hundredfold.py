@@ -11,6 +11,7 @@ from functools import cache
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from interlaw.laws import FittedTable, LawFit, fit_law
 from interlaw.laws.stability import MARGIN, MIN_BUDGETS, MIN_DECADES, meta_slope
@@ -109,12 +110,32 @@ def tell() -> None:
     tell_gains(NAME)
 
 
-def tell_gains(name: str) -> None:
-    """What the most efficient shape is worth, printed."""
-    gained = numbers.gains(table(name))
-    for rule in ("efficient", "lowest"):
-        mean, low, high = numbers.mean_over_targets(gained, rule)
-        print(f"C3  {name}, gain over the mean shape, chosen by {rule}: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+def tell_gains(name: str, runs: pd.DataFrame | None = None) -> None:
+    """What the most efficient shape is worth, printed as designed, and what that hangs on.
+
+    Args:
+        name: The experiment.
+        runs: Its trials, where they are not those of `table`.
+    """
+    runs = table(name) if runs is None else runs
+    gained = numbers.gains(runs)
+    readings = {
+        "over the mean shape, chosen by efficiency": (gained, "efficient"),
+        "over the mean shape, chosen by loss": (gained, "lowest"),
+        "without each grid's first and last shape": (numbers.gains(numbers.inside(runs)), "efficient"),
+        "by the excess over chance alone": (numbers.gains(runs, quantities=["excess_ratio"]), "efficient"),
+    }
+    for words, (each, rule) in readings.items():
+        mean, low, high = numbers.mean_over_targets(each, rule)
+        print(f"C3  {name}, gain {words}: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+    targets = gained.groupby("part")["efficient"].mean().sort_values()
+    p_value = stats.binomtest(int((targets < 0).sum()), len(targets)).pvalue
+    print(f"C3  {name}, a target: {' '.join(f'{each:+.3f}' for each in targets)}; median {targets.median():+.3f}")
+    ends, count = numbers.at_ends(runs)
+    print(f"C3  {name}, mean gain where an end is chosen: {numbers.gain_at_ends(runs, gained):+.3f}")
+    print(
+        f"C3  {name}: sign test p = {p_value:.2g}; the most efficient shape is at an end in {ends} of {count} contexts"
+    )
 
 
 def tell_searched() -> None:

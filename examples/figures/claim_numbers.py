@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from scipy import special, stats
 from torch import Tensor, nn
 
 from interlaw.interaction import measure
-from interlaw.laws import Claim, FittedTable, LawFit, fit_law
+from interlaw.laws import Claim, FittedTable, fit_law
 from interlaw.laws.claim import CLAIMED
 from interlaw.laws.claims import read_together
 from interlaw.laws.scales import to_scale
 from interlaw.laws.tracking import efficient_ratio
-from interlaw.published import compare_models, find_sweep, published_rows
-from interlaw.recommendation import measured_optima, measured_pool
+from interlaw.published import compare_models, published_rows
+from interlaw.recommendation import measured_optima
 from interlaw.runs import load_table, view_table
 from interlaw.tasks import WaveTaskSpec
 from interlaw.tasks.waves import draw_matrices, waves
@@ -30,8 +30,6 @@ from interlaw_paper.push import interval
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 DIGITS = 7  # of an exported figure: beyond the last bits that machines share
-FACTORS = tuple(2.0 ** np.arange(-3, 3.01, 0.25))
-RULES = ("width / depth = 64", "R = 0.036", "pooled R*(N)")
 NINETY = float(stats.norm.ppf(0.95))
 
 
@@ -183,9 +181,9 @@ def contexts_of(parts: Sequence[FittedTable], view: str | None = None) -> pd.Dat
     )
 
 
-def efficiency(shapes: pd.DataFrame) -> pd.Series:
+def efficiency(shapes: pd.DataFrame, quantities: Sequence[str] = tuple(CLAIMED)) -> pd.Series:
     """The score of T3: the mean of the quantities on their scales, standardised over shapes and turned as claimed."""
-    return shapes[list(CLAIMED)].apply(lambda each: (each - each.mean()) / each.std(ddof=0)).mean(axis=1)
+    return shapes[list(quantities)].apply(lambda each: (each - each.mean()) / each.std(ddof=0)).mean(axis=1)
 
 
 def turned(table: pd.DataFrame) -> pd.DataFrame:
@@ -207,11 +205,11 @@ def shapes_of(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def gains(table: pd.DataFrame) -> pd.DataFrame:
+def gains(table: pd.DataFrame, *, quantities: Sequence[str] = tuple(CLAIMED)) -> pd.DataFrame:
     """What the most efficient shape is worth in each context: mean log loss over shapes less that of the chosen shape.
 
     The shape is chosen on one half of the seeds and its loss read on the other, and the same the other way round;
-    `efficient` chooses by the efficiency score of T3, `lowest` by the loss itself.
+    `efficient` chooses by the efficiency score of T3, of all quantities or of those given, `lowest` by the loss itself.
     """
     runs = turned(table)
     own = runs.groupby(["part", "budget"])["seed"]
@@ -222,10 +220,34 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
         read_on = runs[~half].groupby(["part", "budget", "depth"])["loss"].mean()
         for context, shapes in chosen_on.groupby(["part", "budget"]):
             loss = read_on[context]
-            picked = {"efficient": efficiency(shapes).idxmax()[2], "lowest": shapes["loss"].idxmin()[2]}
+            picked = {"efficient": efficiency(shapes, quantities).idxmax()[2], "lowest": shapes["loss"].idxmin()[2]}
             gained = {name: loss.mean() - loss[depth] for name, depth in picked.items()}
             rows.append({"part": context[0], "budget": context[1], "depth": picked["efficient"], **gained})
     return pd.DataFrame(rows)
+
+
+def inside(table: pd.DataFrame) -> pd.DataFrame:
+    """The trials without the first and the last shape of each grid."""
+    depth = table.groupby(["part", "budget"])["depth"]
+    return table[(table["depth"] > depth.transform("min")) & (table["depth"] < depth.transform("max"))]
+
+
+def at_ends(table: pd.DataFrame) -> tuple[int, int]:
+    """In how many contexts the most efficient shape is the first or the last of its grid, and how many there are."""
+    found = []
+    for _, runs in turned(table).groupby(["part", "budget"]):
+        score = efficiency(runs.groupby("depth").mean(numeric_only=True))
+        found.append(score.idxmax() in (score.index.min(), score.index.max()))
+    return sum(found), len(found)
+
+
+def gain_at_ends(table: pd.DataFrame, gained: pd.DataFrame) -> float:
+    """Mean of `gains` over the halves of the seeds that chose an end of their grid."""
+    grid = table.groupby(["part", "budget"])["depth"].agg(["min", "max"])
+    chosen = gained.join(grid, on=["part", "budget"])
+    return float(
+        chosen.loc[(chosen["depth"] == chosen["min"]) | (chosen["depth"] == chosen["max"]), "efficient"].mean()
+    )
 
 
 def mean_over_targets(gained: pd.DataFrame, name: str) -> tuple[float, float, float]:
@@ -244,39 +266,6 @@ def public_optima() -> pd.DataFrame:
             "stderr": [each.log_stderr for each in optima],
         }
     )
-
-
-def slopes(optima: pd.DataFrame) -> pd.DataFrame:
-    """Slopes d log R* / d log N within each data set by weighted least squares, and over them by random effects.
-
-    The scatter about a line counts where it exceeds the stated errors (a Birge ratio of at least 1).
-    """
-    lines = []
-    for dataset, rows in optima.groupby("dataset"):
-        x, y, weight = np.log(rows["params"]), np.log(rows["ratio"]), rows["stderr"] ** -2.0
-        if np.ptp(x) < np.log(2):
-            continue
-        centred = x - np.average(x, weights=weight)
-        spread = float((weight * centred**2).sum())
-        gamma = float((weight * centred * y).sum() / spread)
-        left = y - np.average(y, weights=weight) - gamma * centred
-        excess = float((weight * left**2).sum()) / max(len(rows) - 2, 1)
-        lines.append({"dataset": dataset, "gamma": gamma, "stderr": np.sqrt(max(excess, 1.0) / spread)})
-    table = pd.DataFrame(lines)
-    table = pd.concat([table, pooled(table)], ignore_index=True)
-    return table.assign(low=table["gamma"] - NINETY * table["stderr"], high=table["gamma"] + NINETY * table["stderr"])
-
-
-def pooled(table: pd.DataFrame) -> pd.DataFrame:
-    """Random effects (DerSimonian and Laird 1986), one vote a data set."""
-    weight = table["stderr"] ** -2.0
-    mean = float(np.average(table["gamma"], weights=weight))
-    heterogeneity = float((weight * (table["gamma"] - mean) ** 2).sum())
-    scale = float(weight.sum() - (weight**2).sum() / weight.sum())
-    between = max(0.0, (heterogeneity - (len(table) - 1)) / scale)
-    weight = 1 / (table["stderr"] ** 2 + between)
-    gamma = float(np.average(table["gamma"], weights=weight))
-    return pd.DataFrame([{"dataset": "all data sets", "gamma": gamma, "stderr": float(weight.sum() ** -0.5)}])
 
 
 def scored_models() -> tuple[pd.DataFrame, str]:
@@ -317,54 +306,3 @@ def families_needed(value: float, *, detectable: float, now: int) -> str:
     ]
     could = ", ".join(f"|r| = {r:.2f} would take {n} families" for r, n in needed)
     return f"|r| = {detectable:.2f} could be seen; {could}"
-
-
-def regrets(own: Mapping[str, Sequence[FittedTable]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What a wrong R costs, per cent of the curve's minimum, at each budget that has an optimum.
-
-    Losses between two measured shapes are read off the straight line in log R. The compute that a loss is worth comes
-    from the sweep's own lowest losses against its budgets: parameters and tokens grow together in the byte-level sweep,
-    parameters alone in the Gemstones. `pooled R*(N)` is the rule behind `recommend`, in which public sweeps take part.
-
-    Returns:
-        Loss at R* times each of `FACTORS`, and at the R of each of `RULES`, one row each.
-    """
-    pool = measured_pool()
-    names = ("gemstones-hot", "gemstones-cooldown", "gemstones-half-rate", "byte-level")
-    fits = [(sweep.dataset, fit_law(sweep.table())) for sweep in map(find_sweep, names)]
-    curves, ruled = [], []
-    for source, fit in [*fits, *((label, part.fit) for label, parts in own.items() for part in parts)]:
-        worth = None if source in own else compute_slope(fit, with_tokens=source == "Sun byte-level GPT")
-        for budget in fit.budgets:
-            if budget.r_star.status != "optimum" or budget.r_star.value is None or budget.curve is None:
-                continue
-            points = sorted((point.ratio, point.adjusted) for point in budget.points)
-            ratios, losses = (np.array(each) for each in zip(*points, strict=True))
-            best = min(budget.curve.loss)
-
-            def cost(ratio: float, at: np.ndarray = ratios, loss: np.ndarray = losses, lowest: float = best) -> float:
-                inside = at[0] <= ratio <= at[-1]
-                return 100 * float(np.interp(np.log(ratio), np.log(at), loss) / lowest - 1) if inside else np.nan
-
-            name = {"sweep": source, "params": budget.budget, "worth": worth}
-            curves += [{**name, "factor": each, "cost": cost(budget.r_star.value * each)} for each in FACTORS]
-            asked = (1 / 64, 0.036, pool.predict(budget.params_mean).ratio)
-            ruled += [
-                {**name, "rule": rule, "ratio": ratio, "cost": cost(ratio)}
-                for rule, ratio in zip(RULES, asked, strict=True)
-                if source not in own  # rules are made for language models
-            ]
-    return pd.DataFrame(curves), pd.DataFrame(ruled)
-
-
-def compute_slope(fit: LawFit, *, with_tokens: bool) -> float:
-    """D log L / d log C of a sweep's lowest losses, C the training compute."""
-    budgets = [each for each in fit.budgets if each.curve is not None]
-    size = np.log([each.params_mean for each in budgets])
-    loss = np.log([min(each.curve.loss) for each in budgets if each.curve is not None])
-    return float(np.polyfit(size, loss, 1)[0]) / (2.0 if with_tokens else 1.0)
-
-
-def equivalent_compute(cost: pd.Series, worth: pd.Series) -> pd.Series:
-    """Extra training compute, per cent, that the loss of `cost` per cent is worth."""
-    return 100 * np.expm1(-np.log1p(cost / 100) / worth)

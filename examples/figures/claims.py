@@ -15,6 +15,8 @@ from pathlib import Path
 
 import claim_hundredfold as hundredfold
 import claim_numbers as numbers
+import claim_regret as regret
+import claim_slopes as slopes
 import numpy as np
 import pandas as pd
 from claim_pushes import draw_push
@@ -149,10 +151,7 @@ def draw_tracking() -> Drawing:
     """C3: loss against R in each context, with the best shape and the one of most efficient interaction."""
     parts = numbers.fits_of("targets")
     say("C3", judge_together(parts), runs="MLPs")
-    gains = numbers.gains(numbers.final("targets"))
-    for name in ("efficient", "lowest"):
-        mean, low, high = numbers.mean_over_targets(gains, name)
-        print(f"C3  gain over the mean shape, chosen by {name}: {mean:+.3f} ({low:+.3f} to {high:+.3f}) in log loss")
+    hundredfold.tell_gains("targets", numbers.final("targets"))
     print(numbers.contexts_of(parts).round(4).to_string())
     hundredfold.tell()
     say("C3", judge_together(hundredfold.targets()), runs=hundredfold.label())
@@ -174,7 +173,7 @@ def draw_tracking() -> Drawing:
     )
     left = Panel(chart=chart, title=f"A line a context, {counted(len(hundredfold.targets()), 'target')}", width=400)
     return Drawing(
-        message="The shape of most efficient interaction is not the shape of lowest loss",
+        message="The shape of most efficient interaction gains nothing, and loses where it is an end of the grid",
         caption=f"MLPs, means of {hundredfold.seeds()} seeds; a context is a target and a budget.",
         panels=(left, hundredfold.tracking_panel(limits)),
         shared=False,
@@ -197,8 +196,7 @@ CHOSEN = ("lowest loss", "most efficient interaction")
 def draw_optima() -> Drawing:
     """C4: R* against parameters; the claim would be a flat line."""
     optima = numbers.public_optima()
-    for line in numbers.slopes(optima).itertuples():
-        print(f"C4  {line.dataset}: gamma = {line.gamma:+.2f} ({line.low:+.2f} to {line.high:+.2f})")
+    slopes.tell()
     reach = np.exp(numbers.NINETY * optima["stderr"])
     rows = optima.assign(low=optima["ratio"] / reach, high=optima["ratio"] * reach).to_dict("records")
     bounded = hundredfold.bounded()
@@ -213,9 +211,9 @@ def draw_optima() -> Drawing:
         *optima_layers(rows),
     )
     return Drawing(
-        message="R* falls as language models grow; on MLPs it stays put",
-        caption="90% intervals. Grey, left: the range that the paper's budgets share, "
-        f"{format_range(*PAPER_INTERVAL)}.",
+        message="R* of language models falls, by fits that bind sizes together; on MLPs it stays put",
+        caption="90% intervals. Only the byte-level sweep has optima of several budgets, each read alone; Gemstones "
+        f"above 105M: one treatment. Grey, left: the range that the paper's budgets share, {format_range(*PAPER_INTERVAL)}.",
         panels=(
             Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
@@ -257,8 +255,8 @@ def draw_models() -> Drawing:
 def draw_regret() -> Drawing:
     """C6: loss above the best against the factor off R*, and what three rules cost."""
     own = {"MLPs, 6 targets": numbers.fits_of("targets"), hundredfold.label(): hundredfold.targets()}
-    curves, ruled = numbers.regrets(own)
-    print_regrets(curves, ruled)
+    curves, ruled = regret.regrets(own)
+    best = regret.tell(curves, ruled).loc[("Sun byte-level GPT", regret.AT_BEST)]
     curves = curves[~curves["sweep"].isin(own)]  # theirs are ten times as steep
     means = (
         curves.dropna().groupby(["sweep", "factor"]).agg(cost=("cost", "mean"), count=("cost", "size")).reset_index()
@@ -273,7 +271,7 @@ def draw_regret() -> Drawing:
         linear_axis("cost", "loss above the best, %", limits=padded([*means["cost"], 0.0])),
         marks(means.to_dict("records"), "line", x="factor", y="cost", color=color, strokeWidth=2.5),
     )
-    ruled, rules = ruled.dropna(), {**name_axis("rule", numbers.RULES), "scale": {"paddingInner": 0.4}}
+    ruled, rules = ruled.dropna(), {**name_axis("rule", regret.RULES), "scale": {"paddingInner": 0.4}}
     beside: Spec = {"field": "sweep", "type": "nominal", "sort": names}
     dots = layered(
         linear_axis("cost", "loss above the best, %", limits=padded([*ruled["cost"], 0.0])),
@@ -285,23 +283,14 @@ def draw_regret() -> Drawing:
     )
     return Drawing(
         message="A factor of two off R* costs about 1% of the loss, a factor of four up to 5%",
-        caption="Means over the budgets that have an optimum; 0 is the fitted minimum, which a measured shape may "
-        "undercut.",
+        caption="Means over the budgets that have an optimum; 0 is the fitted minimum. At R* itself the byte-level "
+        f"sweep reads {regret.percent(best['cost'])}: costs no higher than its noise ({regret.percent(best['floor'])}) "
+        "are no costs.",
         panels=(
             Panel(chart=curve, title="Off by a factor"),
             Panel(chart=dots, title="By a rule, a dot a budget"),
         ),
     )
-
-
-def print_regrets(curves: pd.DataFrame, ruled: pd.DataFrame) -> None:
-    """Loss and equivalent compute, mean over budgets, of each factor and rule."""
-    chosen = curves[curves["factor"].isin([0.25, 0.5, 1.0, 2.0, 4.0])].assign(rule=lambda rows: rows["factor"])
-    both = pd.concat([chosen, ruled]).assign(
-        compute=lambda rows: numbers.equivalent_compute(rows["cost"], rows["worth"])
-    )
-    means = both.groupby(["sweep", "rule"])[["cost", "compute"]].agg(["mean", "count"])
-    print("C6  loss above the best, and the training compute that it is worth, per cent\n" + means.round(2).to_string())
 
 
 def say(claim: str, claims: tuple[Claim, ...], *, runs: str) -> tuple[Claim, ...]:
