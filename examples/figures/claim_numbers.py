@@ -21,7 +21,6 @@ from interlaw.laws.claims import read_together
 from interlaw.laws.scales import to_scale
 from interlaw.laws.tracking import efficient_ratio
 from interlaw.published import compare_models, published_rows
-from interlaw.recommendation import measured_optima
 from interlaw.runs import load_table, view_table
 from interlaw.tasks import WaveTaskSpec
 from interlaw.tasks.waves import draw_matrices, waves
@@ -253,19 +252,6 @@ def gain_at_ends(table: pd.DataFrame, gained: pd.DataFrame) -> float:
 def mean_over_targets(gained: pd.DataFrame, name: str) -> tuple[float, float, float]:
     """Mean gain, a target one unit, with its 90% t interval."""
     return interval(gained.groupby("part")[name].mean().to_numpy())
-
-
-def public_optima() -> pd.DataFrame:
-    """R* of every packaged sweep, with its standard error in log R."""
-    optima = [each for each in measured_optima() if each.status == "optimum" and each.route != "published"]
-    return pd.DataFrame(
-        {
-            "dataset": [each.dataset for each in optima],
-            "params": [each.params for each in optima],
-            "ratio": [each.ratio for each in optima],
-            "stderr": [each.log_stderr for each in optima],
-        }
-    )
 
 
 def scored_models() -> tuple[pd.DataFrame, str]:

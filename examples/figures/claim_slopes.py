@@ -13,6 +13,7 @@ from scipy import stats
 
 from interlaw.laws import LawFit, fit_law, surface_optima
 from interlaw.published import find_sweep
+from interlaw.recommendation import measured_optima
 
 TOGETHER = ("gemstones-half-rate", "mlfoundations-grid", "byte-level")  # one fit a data set
 # The same Gemstones shapes before the rate is cooled down and after: no votes of their own.
@@ -93,6 +94,19 @@ def pooled(gammas: pd.Series | np.ndarray, stderrs: pd.Series | np.ndarray) -> d
     stderr = np.sqrt(max(1.0, float(weight @ (g - mean) ** 2) / dof) / weight.sum())
     reach, seen = (float(stderr * each) for each in stats.t.ppf([UPPER, POWER], dof))
     return {"gamma": mean, "low": mean - reach, "high": mean + reach, "seen": reach + seen, "tau": tau**0.5}
+
+
+def public_optima() -> pd.DataFrame:
+    """R* of the sweeps asked, size by size, with its standard error in log R; for the picture alone."""
+    optima = [each for each in measured_optima() if each.counts and each.sweep in (*TOGETHER, *BESIDE)]
+    return pd.DataFrame(
+        {
+            "dataset": [each.dataset for each in optima],
+            "params": [each.params for each in optima],
+            "ratio": [each.ratio for each in optima],
+            "stderr": [each.log_stderr for each in optima],
+        }
+    )
 
 
 def tell() -> None:

@@ -195,7 +195,7 @@ CHOSEN = ("lowest loss", "most efficient interaction")
 
 def draw_optima() -> Drawing:
     """C4: R* against parameters; the claim would be a flat line."""
-    optima = numbers.public_optima()
+    optima = slopes.public_optima()
     slopes.tell()
     reach = np.exp(numbers.NINETY * optima["stderr"])
     rows = optima.assign(low=optima["ratio"] / reach, high=optima["ratio"] * reach).to_dict("records")
@@ -213,7 +213,8 @@ def draw_optima() -> Drawing:
     return Drawing(
         message="R* of language models falls, by fits that bind sizes together; on MLPs it stays put",
         caption="90% intervals. Only the byte-level sweep has optima of several budgets, each read alone; Gemstones "
-        f"above 105M: one treatment. Grey, left: the range that the paper's budgets share, {format_range(*PAPER_INTERVAL)}.",
+        "above 105M: one treatment. Grey, left: the range that the paper's budgets share, "
+        f"{format_range(*PAPER_INTERVAL)}.",
         panels=(
             Panel(chart=chart, title="Public sweeps of language models", width=430, height=300),
             hundredfold.optima_panel(bounded, y),
