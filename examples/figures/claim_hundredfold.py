@@ -32,7 +32,7 @@ DECADES = MIN_DECADES - 0.049  # the fitted sizes of 5k and 50k differ by a fact
 def table(name: str = NAME) -> pd.DataFrame:
     """An experiment's trials; the budgets of a target are one part."""
     runs = numbers.final(name)
-    return runs.assign(part=runs["part"].str.rpartition("-")[0])
+    return runs.assign(part=runs["target"])
 
 
 @cache

@@ -28,6 +28,7 @@ from interlaw_paper.designed import GAINS
 from interlaw_paper.push import interval
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
+BY_TARGET = ("hundredfold", "searched")  # a part is one budget of a target, and a target is one unit
 DIGITS = 7  # of an exported figure: beyond the last bits that machines share
 NINETY = float(stats.norm.ppf(0.95))
 
@@ -42,6 +43,8 @@ def export(folder: Path, place: Path) -> None:
         load_table(part).assign(part=part.name) for part in sorted(folder.iterdir()) if (part / "trials").is_dir()
     ]
     table = pd.concat(tables, ignore_index=True)
+    if place.stem in BY_TARGET:
+        table["target"] = table["part"].str.rpartition("-")[0]
     # what a reader can compute again from the others
     dropped = [name for name in table if name.endswith(("_low", "_high")) or name in ("name", "tokens_per_second")]
     table.drop(columns=dropped).dropna(axis=1, how="all").to_csv(place, index=False, float_format=f"%.{DIGITS}g")
