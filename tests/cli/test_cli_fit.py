@@ -165,6 +165,31 @@ def test_several_tables_are_put_to_one_test(tmp_path: Path, path: Path) -> None:
     assert "expected one run or table with --out, found 2" in str(refused.exception)
 
 
+def test_a_split_table_is_fitted_value_by_value_and_its_rows_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.csv"
+    rows = [table().assign(task=name, seed=seed, loss=table()["loss"] * by) for name, by, seed in RUNS]
+    pd.concat(rows).to_csv(path, index=False)
+    assert "fit each value alone with --split task" in str(runner.invoke(app, [str(path)]).exception)
+    shown = runner.invoke(app, [str(path), "--split", "task", "--resamples", "100"]).stdout
+    assert f"{path}, task a: At 16M parameters the loss is lowest near R = depth / width = 0.03" in shown
+    assert "\n84 rows: 21 shapes x 2 seeds x 2 values of task\n" in shown
+    found = json.loads(runner.invoke(app, [str(path), "--split", "task", "--resamples", "100", "--json"]).stdout)
+    assert [each["source"] for each in found["fits"]] == [f"{path}, task a", f"{path}, task b"]
+    refused = runner.invoke(app, [str(path), "--split", "task", "--out", str(tmp_path / "FIT.json")])
+    assert "expected one run or table with --out, found --split task" in str(refused.exception)
+
+
+RUNS = (("a", 1.0, 0), ("a", 1.01, 1), ("b", 2.0, 0), ("b", 2.01, 1))
+
+
+def test_rows_that_are_no_runs_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "steps.csv"
+    rows = [table().assign(epoch=epoch, seed=0, loss=table()["loss"] * 1.1) for epoch in (1, 2)]
+    pd.concat(rows).to_csv(path, index=False)
+    shown = runner.invoke(app, [str(path), "--resamples", "100"]).stdout
+    assert "\n42 rows: 21 shapes x 1 seed; not used: 21 earlier checkpoints\n" in shown
+
+
 def test_a_recipe_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('name = "mine"\n')

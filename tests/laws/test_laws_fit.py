@@ -92,6 +92,9 @@ def test_three_points_give_no_number(sweep) -> None:
 def test_two_points_and_one_give_no_number(sweep) -> None:
     two = fit_law(sweep(depths=(3, 6), budgets=(2e6,)))
     assert (two.budgets[0].r_star.status, two.budgets[0].curve) == ("too_few_shapes", None)
+    assert two.budgets[0].r_star.reason == "2 shapes have no curve, which takes three ratios: run at least 5"
+    seeded = fit_law(sweep(depths=(3, 6), budgets=(2e6,), seeds=3, noise=0.001)).budgets[0].r_star.reason
+    assert "without repeated seeds" not in seeded
     one = fit_law(sweep(depths=(3,), budgets=(2e6,)))
     assert one.budgets[0].r_star.status == "too_few_shapes"
     assert "only one shape was run" in one.budgets[0].r_star.reason

@@ -18,6 +18,38 @@ def test_a_dict_and_a_frame_read_alike() -> None:
         assert read_runs(table).frame["loss"].tolist() == [2.0, 1.9]
 
 
+def test_missing_columns_come_with_the_options_that_would_read_them() -> None:
+    theirs = {"Params": [1], "n_layer": [1], "d_model": [2], "val/loss": [1], "test loss": [1]}
+    options = "--column params=Params --column depth=n_layer --column width=d_model --column loss='test loss'"
+    with pytest.raises(InterlawError, match=f"map them with {options}$"):
+        read_runs(theirs)
+
+
+def test_sizes_are_read_with_their_unit() -> None:
+    frame = read_runs(runs(params=["1.002M", "998k"], budget=["1M", "1M"])).frame
+    assert frame["params"].tolist() == [1_002_000, 998_000]
+    assert frame["budget"].tolist() == [1e6, 1e6]
+    with pytest.raises(InterlawError, match=r"expected numbers in column params, found .*1\.0Q"):
+        read_runs(runs(params=["1.0Q", "1M"]))
+
+
+def test_parameters_in_millions_are_refused() -> None:
+    with pytest.raises(InterlawError, match=r"found 16 for 13 x 320 in row 1 .*write params in units: 16000000 or 16M"):
+        read_runs(runs(params=[16, 16], depth=[13, 4], width=[320, 576]))
+
+
+def test_seeds_may_be_words() -> None:
+    table = {name: [*values, *values] for name, values in runs().items()}
+    seeds = read_runs({**table, "loss": [2.0, 1.9, 2.1, 1.8], "seed": ["a", "a", "b", "b"]}).frame["seed"]
+    assert seeds.tolist() == [0, 0, 1, 1]
+
+
+def test_a_row_is_counted_in_the_file_that_a_selection_came_from() -> None:
+    table = pd.DataFrame(runs(loss=[-1.0, 1.9]), index=[7, 9])
+    with pytest.raises(InterlawError, match=r"found -1\.0 in row 8 below the header"):
+        read_runs(table)
+
+
 def test_missing_columns_are_named_with_the_remedy() -> None:
     with pytest.raises(InterlawError, match=r"params, loss missing among depth, width; .*--column params=THEIRS"):
         read_runs({"depth": [1], "width": [2]})

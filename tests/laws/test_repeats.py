@@ -61,6 +61,13 @@ def test_a_rate_or_seed_by_another_name_is_proposed_as_such(two_tasks) -> None:
     assert "--column seed=Seed" in " ".join(read_runs(one.rename(columns={"seed": "Seed"})).notes)
 
 
+def test_experiments_that_each_have_their_rate_are_told(two_tasks) -> None:
+    rated = two_tasks.assign(learning_rate=two_tasks["task"].map({"a": 0.1, "b": 0.2}), val_loss=two_tasks["loss"])
+    told = "at several learning rates differ in column task (a, b) too"
+    assert told in " ".join(read_runs(rated).notes)
+    assert "several learning rates" not in " ".join(read_runs(rated.drop(columns="task")).notes)
+
+
 def test_what_no_column_tells_apart_is_refused_too(two_tasks) -> None:
     table = two_tasks.drop(columns="task").assign(seconds=np.arange(len(two_tasks)))
     with pytest.raises(InterlawError, match="and no column tells them apart: keep one row of each seed"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interlaw.laws import fit_law, status_text, verdict
+from interlaw.laws import LawFit, fit_law, status_text, verdict
 from interlaw.laws.result import RStar
 
 
@@ -22,6 +22,23 @@ def test_three_labelled_lines_say_where_whether_interaction_agrees_and_what_is_n
     assert "gamma" not in said.best
     assert said.details[0].startswith("gamma = d log R* / d log N: gamma = ")
     assert "The joint law of all runs says gamma = " in said.details[1]
+
+
+def test_a_budget_that_counts_no_parameters_has_its_unit(sweep) -> None:
+    table = sweep(budgets=(1e6,), depths=(3, 6))
+    fit = fit_law({**table, "budget": [2.5, 2.5], "budget_kind": ["tokens_per_param"] * 2})
+    said = verdict(fit)
+    assert "At 2.5 tokens per parameter (mean of 1M parameters) the lowest loss" in said.best
+    assert "at least five shapes at 2.5 tokens per parameter" in said.next
+    assert any(note.startswith("budget 2.5 tokens per parameter: no optimum") for note in fit.warnings)
+    assert LawFit.from_dict(fit.to_dict()).budgets[0].amount == "2.5 tokens per parameter"
+
+
+def test_a_turn_without_a_bound_is_one_sentence_with_one_but(sweep) -> None:
+    rows = sweep(budgets=(1e6,), depths=(2, 3, 4, 6, 8, 12), noise=0.002, seeds=2, ratio=0.012)
+    fit = fit_law(rows)
+    assert fit.budgets[0].r_star.status == "open"
+    assert verdict(fit).best.count(", but ") == 1
 
 
 def test_unmeasured_interaction_is_said_to_be_so(sweep) -> None:

@@ -16,7 +16,7 @@ from interlaw.cli.options import Confidence, Resamples
 from interlaw.cli.output import AsJson, make_console, print_json, shown, write_json
 from interlaw.cli.public import list_sweeps, show_surfaces, surfaces
 from interlaw.errors import InterlawError
-from interlaw.size import format_range, format_ratio, format_share, format_size
+from interlaw.size import counted, format_range, format_ratio, format_share, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def fit(
         with busy("fitting each table"):
             parts = laws.fit_each(tables, split=split or [], **reading, **settings)
             claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
-        show_together(parts, claims, as_json=as_json)
+        show_together(parts, claims, split=split or [], as_json=as_json)
         return
     source = sources[0]
     if source == "public:":
@@ -110,8 +110,10 @@ def fit(
         show_details(law)
 
 
-def show_together(parts: Sequence[laws.FittedTable], claims: Sequence[laws.Claim], *, as_json: bool) -> None:
-    """Prints one line a table and treatment, then the claims over all."""
+def show_together(
+    parts: Sequence[laws.FittedTable], claims: Sequence[laws.Claim], *, split: Sequence[str], as_json: bool
+) -> None:
+    """Prints one line a table, value of a split and treatment, then the claims over all."""
     if as_json:
         fits = [{"source": part.source, "treatment": part.treatment, **part.fit.to_dict()} for part in parts]
         print_json({"fits": fits, "claims": claims})
@@ -120,7 +122,39 @@ def show_together(parts: Sequence[laws.FittedTable], claims: Sequence[laws.Claim
     for part in parts:
         name = part.source if part.treatment is None else f"{part.source}, {part.treatment}"
         console.print(f"{name}: {laws.verdict(part.fit).best}")
+    if split:
+        console.print(rows_text([part.fit for part in parts], values_of=" and ".join(split)))
     show_claims(claims)
+
+
+def rows_text(fits: Sequence[laws.LawFit], *, values_of: str = "") -> str:
+    """How rows became runs; empty where each row is one of a single fit."""
+    points = [point for fit in fits for budget in fit.budgets for point in budget.points]
+    num_rows = sum(fit.left_out.num_rows for fit in fits)
+    dropped = {words: sum(getattr(fit.left_out, name) for fit in fits) for name, words in _DROPPED.items()}
+    left_out = [f"{count:,} {words}" for words, count in dropped.items() if count]
+    if not left_out and not values_of:
+        return ""
+    seeds = {point.num_runs for point in points}
+    shapes = {sum(budget.num_shapes for budget in fit.budgets) for fit in fits}
+    if len(seeds) == 1 and len(shapes) == 1:
+        used = f"{counted(min(shapes), 'shape')} x {counted(min(seeds), 'seed')}"
+        used += f" x {len(fits)} values of {values_of}" if values_of else ""
+    else:
+        used = f"{counted(sum(point.num_runs for point in points), 'run')} of {counted(len(points), 'shape')}"
+        used += f" in {len(fits)} values of {values_of}" if values_of else ""
+    return "; ".join(
+        [f"{counted(num_rows, 'row')}: {used}", *([f"not used: {', '.join(left_out)}"] if left_out else [])]
+    )
+
+
+_DROPPED = {
+    "checkpoints": "earlier checkpoints",
+    "slower_rates": "at rates that were not the best of their shape",
+    "duplicates": "copies",
+    "diverged": "diverged",
+    "failed": "without a result",
+}
 
 
 def _require_several(sources: Sequence[str], *, split: Sequence[str], out: Path | None) -> None:
@@ -182,6 +216,8 @@ def show(law: laws.LawFit) -> None:
         *(f"R within {format_share(law.delta)}", "interaction interval"),
     )
     console.print_rows(heads, map(_row, law.budgets))
+    if rows := rows_text([law]):
+        console.print(rows)
     for warning in law.warnings:
         console.print(f"note: {warning}")
 

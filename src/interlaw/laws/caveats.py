@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from interlaw.laws.cells import MEASURED
 from interlaw.laws.grouping import ShapeMeans
 from interlaw.laws.joint_law import JointLaw, one_size
-from interlaw.laws.result import BudgetFit
+from interlaw.laws.result import BudgetFit, amounts
 from interlaw.laws.scales import to_scale
 from interlaw.laws.table import Runs
-from interlaw.size import UNEVEN, counted, format_size
-
-MOST_LISTED = 6  # shapes or budgets in one sentence, which then fits two lines
-
-
-def listed(names: Sequence[str]) -> str:
-    """At most `MOST_LISTED` names, then how many more."""
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+from interlaw.size import UNEVEN, counted
 
 
 def collect_warnings(
@@ -63,12 +55,12 @@ def _without_optimum(budgets: tuple[BudgetFit, ...]) -> Iterator[str]:
     """Why budgets have none, those of one reason together."""
     without = [fit for fit in budgets if fit.r_star.status not in ("optimum", "given")]
     for reason in dict.fromkeys(fit.r_star.reason for fit in without):
-        sizes = [format_size(fit.budget) for fit in without if fit.r_star.reason == reason]
-        yield f"budget{'s' * (len(sizes) > 1)} {listed(sizes)}: no optimum to report; {reason}"
+        those = [fit for fit in without if fit.r_star.reason == reason]
+        yield f"budget{'s' * (len(those) > 1)} {amounts(those)}: no optimum to report; {reason}"
 
 
 def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:
-    name, lowest = f"budget {format_size(fit.budget)}", fit.measured_best
+    name, lowest = f"budget {fit.amount}", fit.measured_best
     if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:  # no cubic term
         yield (
             f"{name}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its minimum is 10 to 30% "

@@ -111,7 +111,10 @@ def fit_law(
     budgets, law, stability = _taken_over(losses_of, shapes) or _fit_losses(shapes, settings, seed=seed)
     contexts = read_contexts(runs, shapes, budgets=budgets)
     intervals = interaction_intervals(contexts, runs.view, seed=seed)
-    budgets = tuple(map(_with_interaction, budgets, shapes.by_budget(), intervals))
+    budgets = tuple(
+        replace(_with_interaction(budget, own, interval), kind=runs.budget_kind)
+        for budget, own, interval in zip(budgets, shapes.by_budget(), intervals, strict=True)
+    )
     claims = judge_claims(contexts, confidence=confidence, num_permutations=num_permutations, seed=seed)
     return LawFit(
         budgets=budgets,

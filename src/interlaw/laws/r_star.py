@@ -11,7 +11,7 @@ from interlaw.laws.loss_curve import LossCurve
 from interlaw.laws.result import RStar
 from interlaw.laws.rows import FloatArray
 from interlaw.laws.settings import NORMAL_MEDIAN, POWER, ROUNDING
-from interlaw.size import format_ratio
+from interlaw.size import counted, format_ratio
 
 # Of losses that fall and then stay level, at most 6% are called an optimum (docs/law.md); each point less hides two to
 # four per cent of the minima that lie one shape from the end of a grid of seven with one seed.
@@ -46,7 +46,12 @@ def decide_r_star(
         )
         return RStar(status="not_comparable", reason=reason)
     if curve is None or (len(x) < 4 and not len(curve.draws)):  # a parabola goes through any three
-        reason = f"{len(x)} shapes without repeated seeds leave no room for an error bar: run at least 5"
+        count, ratios = len(x), len(np.unique(np.round(x, 12)))
+        if ratios < 3:
+            shown = f"{count} shapes" if ratios == count else f"{count} shapes of {counted(ratios, 'ratio')}"
+            reason = f"{shown} have no curve, which takes three ratios: run at least 5"
+        else:
+            reason = f"{count} shapes without repeated seeds leave no room for an error bar: run at least 5"
         return RStar(status="too_few_shapes", reason=reason)
     if np.ptp(y) <= ROUNDING * y.mean():
         return RStar(status="flat", reason="every shape has the same loss: nothing to choose between")
@@ -89,7 +94,7 @@ def _turn(x: FloatArray, y: FloatArray, *, curve: LossCurve, confidence: float) 
         return replace(star, value=float(np.exp(vertex)))
     words = " or ".join(_MISSING[side] for side in missing)
     reason = (
-        f"the loss turns near R = {format_ratio(np.exp(vertex))}, but the data set no {words} bound inside the grid"
+        f"the loss turns near R = {format_ratio(np.exp(vertex))}, and the data set no {words} bound inside the grid"
     )
     side = "both" if len(missing) == 2 else missing[0]
     return replace(star, status="open", reason=reason, open_side=side, **dict.fromkeys(missing))

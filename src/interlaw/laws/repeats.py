@@ -15,7 +15,18 @@ from interlaw.size import format_size
 # what a run is counted by, what it was measured to have, and how it ended tell no experiments apart
 _NO_FACTOR = {
     *("params", "params_non_embedding", "depth", "width", "ratio"),
-    *("budget", "budget_spent", "budget_kind", "seed", "learning_rate", "rate_at_edge", "treatment", "status", "state"),
+    *(
+        "budget",
+        "budget_spent",
+        "budget_kind",
+        "seed",
+        "learning_rate",
+        "rate_at_edge",
+        "treatment",
+        "status",
+        "state",
+        "stage",
+    ),
     *("aofe", "aofe_ratio", "aofe_scale_free", "null_ratio", "excess_ratio", "reason"),
 }
 _MEASURED = re.compile("(loss|seconds|per_second|_stderr|_low|_high)$", re.IGNORECASE)
@@ -37,7 +48,7 @@ def require_seeds(rows: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
     seeded = "seed" in rows and bool(rows["seed"].notna().all())
     again = _again(rows, [*SHAPE, *rate, *(["seed"] if seeded else [])])
     if again.empty:
-        return ()
+        return _across_rates(_again(rows, [*SHAPE, *(["seed"] if seeded else [])]), cells) if rate else ()
     factors = _factors(cells.loc[again.index])
     if not seeded:
         return _told(again, factors)
@@ -86,11 +97,28 @@ def _telling(group: pd.Series[int], factors: pd.DataFrame) -> tuple[list[str], l
     return [], needed
 
 
-def _told(again: pd.DataFrame, factors: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence where a column differs between the rows of each shape, as a seed's number would."""
+def _varying(again: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
+    """The columns that differ between the rows of each group, but for names of runs."""
     factors = factors.drop(columns=[*RUN_NAMES], errors="ignore")
     varies = factors.groupby(again["group"]).nunique().gt(1).all()
-    names = list(map(str, varies.index[varies]))
+    return list(map(str, varies.index[varies]))
+
+
+def _across_rates(again: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
+    """A sentence where the rows of a shape at several rates are several experiments: the best rate chooses one."""
+    factors = _factors(cells.loc[again.index])
+    names = _varying(again, factors)
+    if again.empty or not names:
+        return ()
+    return (
+        f"the rows of a shape at several learning rates differ in {_shown(names, factors)} too, so that the best rate "
+        f"chooses among its values; {_remedy(names[:1])}",
+    )
+
+
+def _told(again: pd.DataFrame, factors: pd.DataFrame) -> tuple[str, ...]:
+    """A sentence where a column differs between the rows of each shape, as a seed's number would."""
+    names = _varying(again, factors)
     if not names:
         return ()
     return (

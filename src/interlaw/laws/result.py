@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interlaw.size import format_size
+
+MOST_LISTED = 6  # shapes or budgets in one sentence, which then fits two lines
+# of budgets that count no parameters; a bare size is read as parameters
+_UNITS = {
+    "tokens_per_param": "tokens per parameter",
+    "flops_per_token": "training FLOPs a token",
+    "train_flops": "training FLOPs",
+}
 # what each status of a minimum means, in words
 STATUS_WORDS = {
     "given": "given",
@@ -204,6 +214,7 @@ class BudgetFit:
     """Everything about one budget.
 
     `loss_interval` is None unless the budget has an optimum; then `near_best` says which shapes are within delta.
+    `kind` says what `budget` counts, by the table's column `budget_kind`; empty where it does not say.
     """
 
     budget: float
@@ -219,6 +230,12 @@ class BudgetFit:
     interaction_interval: InteractionInterval | None
     curve: Curve | None
     points: tuple[Point, ...]
+    kind: str = ""
+
+    @property
+    def amount(self) -> str:
+        """The budget with its unit, where that is no count of parameters: 16M, or 2.5 tokens per parameter."""
+        return amounts([self])
 
     @property
     def leads_as_measured(self) -> bool:
@@ -229,6 +246,18 @@ class BudgetFit:
     def near_best(self) -> tuple[Point, ...]:
         """Measured shapes whose loss is within (1 + delta) of the lowest, by ratio."""
         return tuple(point for point in self.points if point.within_delta)
+
+
+def amounts(budgets: Sequence[BudgetFit]) -> str:
+    """Several budgets with their unit once, `MOST_LISTED` at most."""
+    unit = _UNITS.get(budgets[0].kind, "")
+    return listed([format_size(each.budget) for each in budgets]) + (f" {unit}" if unit else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """At most `MOST_LISTED` names, then how many more."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, kw_only=True)

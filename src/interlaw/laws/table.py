@@ -64,6 +64,7 @@ class Runs:
             d_model), `loss` (test loss); and, where the table has them, `train_tokens`, `seed` (where runs of several
             shapes share one) and the interaction columns (NaN where a run was not measured).
         cells: The same rows as the table has them, every column.
+        budget_kind: What `budget` counts, by the table's own account; empty when it does not say.
         spends_tokens: What is spent counts the tokens too: training FLOPs.
         notes: What was done with the rows that a reader would want to know, a sentence each.
         rate_edges: Shapes whose best learning rate was the lowest or highest one tried.
@@ -73,6 +74,7 @@ class Runs:
 
     frame: pd.DataFrame
     cells: pd.DataFrame
+    budget_kind: str
     spends_tokens: bool
     notes: tuple[str, ...]
     rate_edges: int
@@ -125,10 +127,12 @@ def read_runs(
     has_tokens = "train_tokens" in kept and bool(_positive(kept["train_tokens"]).all())
     unknown = [name for name, known in (("seed", has_seeds), ("train_tokens", has_tokens)) if not known]
     kept = kept.assign(spent=kept.get("budget_spent", kept["params"])).drop(columns=unknown, errors="ignore")
+    kinds = set(text_of(cells["budget_kind"])) if "budget_kind" in cells else set()
     return Runs(
         frame=kept.filter(items=["budget", *REQUIRED, "spent", "train_tokens", "seed", *MEASURED]),
         cells=cells.loc[kept.index],
-        spends_tokens="budget_kind" in cells and "train_flops" in text_of(cells["budget_kind"]),
+        budget_kind=next(iter(kinds)) if len(kinds) == 1 else "",
+        spends_tokens="train_flops" in kinds,
         notes=(*inferred, *late, *taken, *searched, *copied, *unshared),
         rate_edges=edges + _searched_edges(kept),
         left_out=LeftOut(

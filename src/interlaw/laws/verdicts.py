@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlaw.laws.caveats import listed
 from interlaw.laws.claim import CLAIMED, Claim
-from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar
+from interlaw.laws.result import STATUS_WORDS, BestShape, BudgetFit, RStar, amounts, listed
 from interlaw.laws.stability import JOINT, MIN_BUDGETS, MIN_DECADES, interval_text
 from interlaw.size import format_range, format_ratio, format_share, format_size
 
@@ -113,10 +112,10 @@ def _moves(fit: LawFit) -> str:
 
 def _budget(budget: BudgetFit) -> str:
     """The budget as the table has it; its mean parameters beside it where they are others."""
-    amount = format_size(budget.budget)
     if _counts_params(budget):
-        return f"{amount} parameters"
-    return f"budget {amount} (mean of {format_size(budget.params_mean)} parameters)"
+        return f"{budget.amount} parameters"
+    name = "budget " if budget.amount == format_size(budget.budget) else ""  # a unit says what it is
+    return f"{name}{budget.amount} (mean of {format_size(budget.params_mean)} parameters)"
 
 
 def _counts_params(budget: BudgetFit) -> bool:
@@ -177,7 +176,7 @@ def _next(fit: LawFit) -> str:
     steps = _wider_grids(fit)
     for status, words in _LACKS.items():
         lacking = [each for each in fit.budgets if each.r_star.status == status]
-        steps += [f"{words} at {_sizes(lacking)}"] if lacking else []
+        steps += [f"{words} at {amounts(lacking)}"] if lacking else []
     if all(each.seed_noise is None for each in fit.budgets):
         steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
     if fit.stability.verdict == "cannot tell":
@@ -195,12 +194,12 @@ def _wider_grids(fit: LawFit) -> list[str]:
         bottom = [each for each in beyond if side == "low" and min(point.depth for point in each.points) <= 1]
         if bottom:
             steps.append(
-                f"larger budgets, longer training or another learning rate than at {_sizes(bottom)}, where no shape "
+                f"larger budgets, longer training or another learning rate than at {amounts(bottom)}, where no shape "
                 "is shallower than one layer"
             )
         rest = [each for each in beyond if each not in bottom]
         if rest:
-            steps.append(f"{name} shapes at {_sizes(rest)}")
+            steps.append(f"{name} shapes at {amounts(rest)}")
     return steps
 
 
@@ -220,7 +219,7 @@ def _more_budgets(fit: LawFit) -> str:
         smallest = min(optima, key=lambda each: each.params_mean)
         size, unit = (smallest.budget, "") if _counts_params(smallest) else (smallest.params_mean, " parameters")
         return f"a budget of {format_size(10 * size)}{unit} or more, for a tenfold span"
-    return f"more budgets between {_sizes([fit.budgets[0]])} and {_sizes([fit.budgets[-1]])}, or beyond"
+    return f"more budgets between {format_size(fit.budgets[0].budget)} and {fit.budgets[-1].amount}, or beyond"
 
 
 def _details(fit: LawFit) -> tuple[str, ...]:
@@ -243,10 +242,6 @@ def _windows(fit: LawFit) -> str:
     if not others:
         return "."
     return "; " + ", ".join(f"within {each.window:.0%} of the best loss {each.gamma:+.2f}" for each in others) + "."
-
-
-def _sizes(budgets: list[BudgetFit]) -> str:
-    return listed([format_size(each.budget) for each in budgets])
 
 
 def _shape(best: BestShape) -> str:
