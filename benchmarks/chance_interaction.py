@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, root, tokens
+from benchmarks.coverage_interaction import DIM, gaussian, grams_of_few, log_normal, own_jackknife, root, tokens
 from interlaw.interaction import bootstrap, energies, grams_of, haar_null, jackknife
 from interlaw.interaction.grams import (
     LEVEL,
@@ -159,12 +159,26 @@ def main() -> None:
     few_and_heavy()
 
 
+def covered_by_few(population: str, *, samples: int, trials: int, seed: int = 0) -> float:
+    """Share of 95% intervals of the ratio that hold the truth."""
+    (G, draw), generator = POPULATIONS[population], torch.Generator().manual_seed(seed)
+    truth, held = energies(G).aofe_ratio, 0
+    for done in range(0, trials, AT_ONCE):
+        count = min(AT_ONCE, trials - done)
+        low, high = own_jackknife(draw(count * samples, generator).unflatten(0, (count, samples)))["aofe_ratio"]
+        held += int(((low <= truth) & (truth <= high)).sum())
+    return held / trials
+
+
 def few_and_heavy(*, trials: int = 20_000, warned_trials: int = 2000) -> None:
     """Prints the bias of the ratio for few clusters, and what the warning of a heavy cluster is worth."""
     for population in POPULATIONS:
         row = [bias_of_ratio(population, samples=samples, trials=trials)[0] for samples in (8, 16, 32, 64)]
         shown_row = ", ".join(f"{bias:+.3f}" for bias in row)
         print(f"{population}: bias at N 8, 16, 32, 64 in standard errors {shown_row} +- {trials**-0.5:.3f}", flush=True)
+    for population in POPULATIONS:
+        shares = [covered_by_few(population, samples=samples, trials=warned_trials) for samples in (4, 8, 16, 32, 64)]
+        print(f"{population}: ratio covered at N 4, 8, 16, 32, 64", *(f"{share:.1%}" for share in shares), flush=True)
     for population in POPULATIONS:
         for samples in (16, 64, 256):
             alarms, held, quietly = warned(population, samples=samples, trials=warned_trials)

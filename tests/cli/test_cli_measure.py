@@ -151,7 +151,8 @@ def test_intervals_and_the_rotation_test(
     run("measure", f"{factory}:vectors", *options)
     shown = capsys.readouterr().out
     assert "in 999 random bases" in shown
-    assert "95% interval, percentile" in shown
+    assert "percentile intervals" in shown
+    assert "95% interval, 20 groups" in shown
     with pytest.raises(InterlawError, match="an interval among jackknife"):
         run("measure", f"{factory}:vectors", "--inputs", array, "--interval", "exact")
 

@@ -135,9 +135,10 @@ def show(result: interaction.Interaction, *, of: str) -> None:
     console.print(of)
     console.print(
         f"{result.view} view at {result.layer}: {result.dim} coordinates, {_counted(result)}, "
-        + (probes if result.num_probes else "exact, without probes"),
+        + (probes if result.num_probes else "exact, without probes")
+        + f", {result.settings['interval']} intervals",
     )
-    level = f"{result.settings['level']:.0%} interval, {result.settings['interval']}"
+    level = f"{result.settings['level']:.0%} interval, {counted(result.num_groups, 'group')}"
     rows = []
     for name, one in result.estimates.items():
         interval = format_range(one.low, one.high, form=".5g")
