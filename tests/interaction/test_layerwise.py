@@ -126,7 +126,7 @@ def test_a_table_of_positions_is_no_layer(num: int, batch_size: int | None) -> N
     found = measure_layers(Positions(), torch.randint(0, 11, (num, 16)), batch_size=batch_size)
     assert [layer.name for layer in found] == ["tokens", "head"]
     assert list(found.left_out) == ["positions"]
-    assert "part of 'positions' for each of" in found.left_out["positions"]
+    assert "those of a table of positions" in found.left_out["positions"]
 
 
 @pytest.mark.parametrize("batch_size", [None, 1])

@@ -3,7 +3,7 @@
 import gc
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -55,24 +55,6 @@ def test_in_place_operation_that_destroys_the_derivative_names_the_cure() -> Non
 
     with pytest.raises(InterlawError, match="in-place operation overwrote"):
         measure(Destroys(), torch.randn(5, 3))
-
-
-def test_integer_input_without_embeddings() -> None:
-    class Table(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.rows = nn.Embedding(5, 3)
-            self.head = nn.Linear(3, 2)
-
-        def forward(self, ids: torch.Tensor) -> torch.Tensor:
-            return self.head(self.rows(ids).mean(1))
-
-    ids = torch.randint(0, 5, (6, 4))
-    with pytest.raises(InterlawError, match=r"no get_input_embeddings\(\); pass layer="):
-        measure(Table(), ids)
-    with pytest.raises(InterlawError, match=r"expected real numbers at 'rows', found torch\.int64"):
-        measure(Table(), ids, layer="rows")
-    assert measure(Table(), ids, layer="head").dim == 3
 
 
 def test_a_jacobian_of_zeros_is_refused() -> None:
@@ -158,7 +140,7 @@ class Returns(nn.Module):
     ("make", "message"),
     [
         (lambda y: "text", "expected the model to return a tensor"),
-        (lambda y: {"scores": y}, "expected the model to return a tensor"),
+        (lambda y: {"scores": None}, "expected the model to return a tensor"),
         (lambda y: y.argmax(-1), "return the scores"),
         (lambda y: y.detach(), "outputs do not depend on 'input'; a no_grad or a detach"),
         (lambda y: y.sum(), "one row of outputs per sample"),
@@ -184,9 +166,68 @@ def test_inputs_of_another_form_are_type_errors(inputs: object) -> None:
 def test_inputs_with_labels_name_the_form_to_pass() -> None:
     model, x = build("mlp", 8)
     loader = DataLoader(TensorDataset(x, torch.zeros(8)), batch_size=4)
-    with pytest.raises(TypeError, match=r"found a batch of type list; of pairs .*\(x for x, _ in loader\)"):
+    with pytest.raises(
+        TypeError, match=r"found a batch of type list; of inputs with labels .*\(batch\[0\] for batch in l"
+    ):
         measure(model, loader)
-    assert measure(model, (x for x, _ in loader)).num_clusters == 8
+    assert measure(model, (batch[0] for batch in loader)).num_clusters == 8
+
+
+def test_a_loader_of_a_lone_tensor_is_read() -> None:
+    model, x = build("mlp", 8)
+    expected = measure(model, x)
+    data = TensorDataset(x)
+    assert measure(model, DataLoader(data, batch_size=4)).to_dict() == expected.to_dict()
+    with pytest.raises(TypeError, match=r"found TensorDataset; measure\(model, torch.utils.data.DataLoader\(dataset"):
+        measure(model, data)
+    mixed = [[x[:4]], (x[4:],)]
+    groups = [0, 1, 0, 1, 2, 2, 3, 3]
+    assert measure(model, mixed, groups=groups).to_dict() == measure(model, x, groups=groups).to_dict()
+
+
+def test_samples_that_do_not_differ_are_told() -> None:
+    model, x = build("mlp", 1)
+    result = measure(model, x.expand(40, *x.shape[1:]))
+    assert result.warnings == (
+        "all 40 samples are the same one, so that intervals over them say nothing; give samples that differ",
+    )
+    assert not any("same one" in warning for warning in measure(*build("mlp", 40)).warnings)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "met"),
+    [
+        (torch.randn(6, 3) > 0, r"found torch\.bool; pass x\.float\(\)"),
+        (torch.randn(6, 3, dtype=torch.complex64), r"found torch\.complex64; give torch\.view_as_real\(x\)"),
+        (torch.ones(6, 3, dtype=torch.long), "integer inputs have no derivative"),
+    ],
+)
+def test_inputs_without_a_derivative_are_named(inputs: torch.Tensor, met: str) -> None:
+    with pytest.raises(InterlawError, match=met):
+        measure(nn.Linear(3, 2), inputs)
+
+
+class Named(nn.Module):
+    """Returns what is given, under names."""
+
+    def __init__(self, outputs: Callable[[torch.Tensor], dict[str, torch.Tensor]]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.outputs = nn.Linear(3, 4), outputs
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self.outputs(self.body(x).tanh())
+
+
+def test_the_one_real_tensor_of_a_dict_is_the_output() -> None:
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    alone = Named(lambda y: {"out": y, "choice": y.argmax(1)})
+    expected = measure(nn.Sequential(alone.body, nn.Tanh()), x)
+    assert measure(alone, x).energy == expected.energy
+    with pytest.raises(InterlawError, match="found dict with the real-valued tensors out, aux; wrap the model"):
+        measure(Named(lambda y: {"out": y, "aux": 2 * y}), x)
+    with pytest.raises(InterlawError, match="found dict with the real-valued tensors none; wrap the model"):
+        measure(Named(lambda y: {"choice": y.argmax(1)}), x)
 
 
 def test_malformed_dicts_and_missing_samples() -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from interlaw.errors import InterlawError, one_line
+from interlaw.interaction.cures import CURES
 
 Inputs = Tensor | dict[str, Tensor]
 
@@ -30,35 +31,7 @@ FORMS = (
 LARGEST = 4096
 # What torch's cross entropy leaves out.
 IGNORED = -100
-# what torch says -> what the user reads
-CURES = {
-    "(?s)forward AD|forward mode AD|not implemented.*derivative|derivative.*not implemented": (
-        "an operation of this model cannot be differentiated this way ({said}); for a Hugging Face model load it with "
-        'attn_implementation="eager", or measure with probes="exact"'
-    ),
-    "tensor for argument .*indices": "expected token ids of 32 or 64 bits, found {said}; pass ids.long()",
-    "same dtype|scalar type": (
-        "expected weights and inputs of one precision, found {said}; pass dtype=torch.float32, which holds "
-        "for both while measuring"
-    ),
-    "Inference tensors": (
-        "expected tensors that autograd can follow, found some that the model made under torch.inference_mode(); build "
-        "the model outside of it"
-    ),
-    "inplace|in-place": (
-        "an in-place operation overwrote what the derivative needs ({said}); replace it by one that returns a new "
-        "tensor"
-    ),
-    r"cannot be multiplied|must match the (existing )?size|size mismatch|[Ee]xpected (\dD|input)|normalized_shape|"
-    r"to have \d+ channels|invalid for input of size": (
-        "expected inputs of the shape that the model takes, found {said}; check their axes, the first of which counts "
-        "samples"
-    ),
-    "index out of range": (
-        "expected token ids below the rows of the model's table and no more tokens than it has positions, found one "
-        "beyond them; use its own tokenizer, or shorter sequences"
-    ),
-}
+BESIDE = ("attention_mask", "labels")  # of a dict: what goes with the inputs, and is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +197,18 @@ class Batches:
         if isinstance(inputs, Tensor):
             inputs = [inputs] if inputs.dim() else []
         if isinstance(inputs, Mapping | str | bytes) or not isinstance(inputs, Iterable):
-            raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}")
+            is_data = hasattr(inputs, "__getitem__") and not isinstance(inputs, Mapping | str | bytes)
+            cure = "; measure(model, torch.utils.data.DataLoader(dataset, batch_size=64))" if is_data else ""
+            raise TypeError(f"inputs must be {FORMS}; found {type(inputs).__name__}{cure}")
         for given in inputs:
-            batch = _checked(given)
+            batch = _checked(_bare(given))
             if _length(batch):
                 yield batch
+
+    @property
+    def are_copies(self) -> bool:
+        """Whether all samples that were read are the same one."""
+        return len(set(self._digests)) == 1 < len(self._digests)
 
     def digest(self, count: int) -> str:
         """One digest of the first `count` clusters in their order, however they were cut into batches."""
@@ -237,8 +217,7 @@ class Batches:
 
 def real_names(inputs: Mapping[str, Tensor]) -> list[str]:
     """Names of the batch's real-valued inputs."""
-    beside = ("attention_mask", "labels")
-    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in beside]
+    return [name for name, tensor in inputs.items() if tensor.is_floating_point() and name not in BESIDE]
 
 
 def _edited(inputs: Inputs, edit: Callable[[Any], Tensor]) -> Inputs:
@@ -274,6 +253,11 @@ def _length(inputs: Inputs) -> int:
     return int((inputs if isinstance(inputs, Tensor) else next(iter(inputs.values()))).shape[0])
 
 
+def _bare(batch: object) -> object:
+    """A batch out of the list or tuple in which the loader of a lone tensor has it."""
+    return batch[0] if isinstance(batch, list | tuple) and len(batch) == 1 and isinstance(batch[0], Tensor) else batch
+
+
 def _checked(batch: object) -> Inputs:
     """One batch of an accepted form."""
     for tensor in batch.values() if isinstance(batch, Mapping) else [batch]:
@@ -289,8 +273,8 @@ def _checked(batch: object) -> Inputs:
             f"expected a dict of tensors with one first axis, found keys {sorted(map(str, batch))}; "
             "leave out what is not a tensor of the batch"
         )
-    pairs = "; of pairs with labels pass the inputs, measure(model, (x for x, _ in loader))"
-    hint = pairs if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) else ""
+    several = "; of inputs with labels pass the inputs, measure(model, (batch[0] for batch in loader))"
+    hint = several if isinstance(batch, tuple | list) and batch and isinstance(batch[0], Tensor) else ""
     raise TypeError(f"inputs must be {FORMS}; found a batch of type {type(batch).__name__}{hint}")
 
 
@@ -338,7 +322,7 @@ def _not_one_each(labels: int, samples: int) -> InterlawError:
 
 def _joined(inputs: object) -> Inputs | None:
     """A tensor, or a list of batches of one shape, as one batch; None where that cannot be."""
-    batches: list[Any] = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    batches: list[Any] = [_bare(batch) for batch in inputs] if isinstance(inputs, list | tuple) else [inputs]
     if all(isinstance(batch, Tensor) for batch in batches):
         return torch.cat(batches) if len({batch.shape[1:] for batch in batches}) == 1 else None
     if not all(isinstance(batch, dict) and all(isinstance(v, Tensor) for v in batch.values()) for batch in batches):

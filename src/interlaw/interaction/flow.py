@@ -45,6 +45,7 @@ STEP = 64  # clusters at once where something is decided, or much is kept, betwe
 NOTHING_IN_COMMON = (
     "expected samples with a direction in common at '{layer}', found {clusters} with nearly none; give more samples"
 )
+COPIES = "all {samples} samples are the same one, so that intervals over them say nothing; give samples that differ"
 HEAVY = (
     "one cluster more or less like one of the {groups} would move the ratio by {shift:.1f} standard errors: its "
     "interval may miss; give more samples, or look for one unlike the others"
@@ -169,7 +170,7 @@ def measure_layers(
         raise InterlawError(f"expected the view of all layers to be {known}, found '{asked.view}'")
 
     def find(batch: Batch) -> list[Place]:
-        return [layer_place(*named) for named in find_layers(model, layers).items()]
+        return [layer_place(*named) for named in find_layers(model, layers, batch=batch).items()]
 
     gathered = gather(model, inputs, options=asked, find=find, optional=layers is None)
     places, results, flat = gathered.places, {}, {}
@@ -212,6 +213,7 @@ class Gathered:
         inputs: Digest of the samples.
         num_samples: How many they were.
         dtype: Precision of the derivatives.
+        are_copies: Whether all samples are the same one.
         mean_square: Of the outputs, where G is over it; else 1.
         target_met: Whether the precision asked for was reached; None when none was asked for.
     """
@@ -222,6 +224,7 @@ class Gathered:
     inputs: str
     num_samples: int
     dtype: torch.dtype
+    are_copies: bool
     mean_square: float
     target_met: bool | None
 
@@ -239,7 +242,7 @@ class Gathered:
         m2 = energy * (1 - participation / grams.dim)
         m4 = fourth_moment([G / by for G in total.quarters])
         spread = spread_over_bases(energy=energy, m2=m2, m4=m4, dim=grams.dim)
-        groups, probes, shift = len(grams.counts), total.num_probes, heavy_shift(grams)
+        groups, probes = len(grams.counts), total.num_probes
         drawn = f"{probes} fresh probe{'s' if probes > 1 else ''} per cluster" if probes else "exact factors"
         settings = {
             option: getattr(options, option) for option in ("positions", "center", "scale", "level", "rel_error")
@@ -257,7 +260,7 @@ class Gathered:
             null=estimates.pop("null_ratio"),
             excess=widened(estimates.pop("excess_ratio"), spread, level=options.level),
             basis_spread=spread,
-            warnings=(HEAVY.format(groups=groups, shift=shift),) if shift > 0 else (),
+            warnings=self._warnings(groups, shift=heavy_shift(grams)),
             plugin=plugin(grams, null=null),
             settings={**settings, "interval": "jackknife", "null": VIEWS[options.view].null},
             route=total.kept.route,
@@ -271,6 +274,12 @@ class Gathered:
         )
         plain = options.interval == "jackknife"
         return result if plain else with_intervals(result, options.interval, seed=options.seed)
+
+    def _warnings(self, groups: int, *, shift: float) -> tuple[str, ...]:
+        """What to watch for: samples that do not differ, or else one of them that carries much."""
+        if self.are_copies:
+            return (COPIES.format(samples=self.num_samples),)
+        return (HEAVY.format(groups=groups, shift=shift),) if shift > 0 else ()
 
 
 def gather(
@@ -332,6 +341,7 @@ def gather(
         inputs=batches.digest(read),
         num_samples=read,
         dtype=options.dtype or next((p.dtype for p in model.parameters()), torch.float32),
+        are_copies=batches.are_copies,
         mean_square=outputs.mean_square,
         target_met=(None if options.rel_error is None else _are_precise(totals, options, rel_error=options.rel_error)),
     )

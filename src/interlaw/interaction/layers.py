@@ -130,13 +130,14 @@ def list_layers(model: nn.Module, batch: Tensor | dict[str, Tensor] | None = Non
         >>> list_layers(torch.nn.Sequential(torch.nn.Linear(3, 2)), torch.randn(1, 3))
         [{'name': '0', 'kind': 'Linear', 'width': 3, 'calls': 1}]
     """
-    layers = find_layers(model, None)
+    one = None if batch is None else next(iter(Batches([batch], device=device_of(model))))
+    layers = find_layers(model, None, batch=one)
     calls: Counter[str] = Counter()
     with ExitStack() as stack, torch.no_grad():
         for name, module in layers.items():
             stack.callback(module.register_forward_pre_hook(lambda *_, name=name: calls.update([name])).remove)
-        if batch is not None:
-            next(iter(Batches([batch], device=device_of(model)))).fed_to(model)
+        if one is not None:
+            one.fed_to(model)
     return [
         {
             "name": name,

@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from torch.utils import checkpoint
 
 from interlaw.errors import InterlawError, did_you_mean
-from interlaw.interaction.batches import Batch, explained, real_names
+from interlaw.interaction.batches import Batch, device_of, explained, real_names
 from interlaw.interaction.grams import haar_null
 from interlaw.interaction.layout import Place
 from interlaw.interaction.matrix import Energies, energies_from
+from interlaw.interaction.tables import fed_tables, no_table
 
 # Names in a message, and changes: enough of them to see the kind. Any number from 3 to 10 does.
 SHOWN, CHANGED = 8, 3
@@ -47,17 +48,26 @@ def find_place(model: nn.Module, batch: Batch, *, layer: str | None) -> Place:
                 f"expected the name of a module, found '{layer}'; this model has {known}, ..."
                 f"{did_you_mean(layer, modules)}"
             )
-        return Place(name=str(layer), module=modules[str(layer)])
+        module = modules[str(layer)]  # of a table the output: what enters it are ids
+        return Place(name=str(layer), module=module, output=isinstance(module, nn.Embedding))
     real = batch.inputs.is_floating_point() if isinstance(batch.inputs, Tensor) else bool(real_names(batch.inputs))
     if layer is None and real:
         return Place(name="input")
+    tables = token_tables(model, batch)
+    if len(tables) != 1:
+        raise no_table(model, batch, fed=list(tables))
+    return Place(name="embeddings", module=next(iter(tables.values())), output=True)
+
+
+def token_tables(model: nn.Module, batch: Batch | None) -> dict[str, nn.Module]:
+    """What turns tokens into vectors: the module that the model says, else its tables that are fed with the ids."""
     table = token_table(model)
-    if table is None:
-        raise InterlawError(
-            f"integer inputs have no derivative, and {type(model).__name__} has no get_input_embeddings(); "
-            "pass layer= with the module that first sees real numbers"
-        )
-    return Place(name="embeddings", module=table, output=True)
+    if table is not None:
+        return {"embeddings": table}
+    if batch is None or not any(isinstance(module, nn.Embedding) for module in model.modules()):
+        return {}
+    with frozen(model, device=device_of(model)):
+        return fed_tables(model, batch)
 
 
 def token_table(model: nn.Module) -> nn.Module | None:
@@ -75,13 +85,13 @@ def token_table(model: nn.Module) -> nn.Module | None:
     return twins[0] if len(twins) == 1 and type(model).__name__.endswith("EncoderModel") else module
 
 
-def find_layers(model: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+def find_layers(model: nn.Module, names: Sequence[str] | None, *, batch: Batch | None) -> dict[str, nn.Module]:
     """Linear, convolution and embedding layers by name; all of them when None."""
     known = {name: module for name, module in model.named_modules() if kernel_of(module) is not None}
-    tokens = token_table(model)
-    if tokens is not None:
+    tokens = list(token_tables(model, batch).values())
+    if tokens:
         # Tables of positions are shared by all samples: they have no gradient per sample.
-        known = {name: m for name, m in known.items() if m is tokens or not isinstance(m, nn.Embedding)}
+        known = {name: m for name, m in known.items() if m in tokens or not isinstance(m, nn.Embedding)}
     missing = [name for name in names or () if name not in known]
     if missing or not known:
         near = did_you_mean(missing[0], known) if missing else ""

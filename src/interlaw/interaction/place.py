@@ -286,20 +286,26 @@ def _require_float(h: object, name: str) -> Tensor:
     if not isinstance(h, Tensor) or not h.is_floating_point():
         kind = str(h.dtype) if isinstance(h, Tensor) else type(h).__name__
         raise InterlawError(
-            f"expected real numbers at '{name}', found {kind}; for token ids use layer='embeddings' or leave layer out"
+            f"expected real numbers at '{name}', found {kind}; name a module that real numbers enter, or a table of "
+            "embeddings, which is measured at its output"
         )
     return h.clone() if h.is_inference() else h
 
 
 def output_tensor(output: Any) -> Tensor:
-    """The tensor in a model's output: itself, its logits, its last hidden state, or the first of a tuple."""
+    """The tensor in a model's output: itself, its logits or last hidden state, the first of a tuple, one in a dict."""
     named = (named_output(output, name) for name in ("logits", "last_hidden_state"))
     tensor = next((value for value in named if value is not None), output)
+    has = ""
     if isinstance(tensor, tuple | list) and tensor:
         tensor = tensor[0]
+    elif isinstance(tensor, Mapping):
+        real = {key: one for key, one in tensor.items() if isinstance(one, Tensor) and one.is_floating_point()}
+        tensor = next(iter(real.values())) if len(real) == 1 else None
+        has = f" with the real-valued tensors {', '.join(map(str, real)) or 'none'}"
     if not isinstance(tensor, Tensor):
         raise InterlawError(
-            f"expected the model to return a tensor, or an object with .logits, found {type(output).__name__}; "
+            f"expected the model to return a tensor, or an object with .logits, found {type(output).__name__}{has}; "
             "wrap the model so that it returns the tensor to differentiate"
         )
     if not tensor.is_floating_point():

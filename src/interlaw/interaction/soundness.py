@@ -19,7 +19,7 @@ from interlaw.errors import InterlawError
 from interlaw.interaction.batches import IGNORED, Batch
 from interlaw.interaction.entering import doubles_of, entering, tensors_in
 from interlaw.interaction.layout import Place
-from interlaw.interaction.network import token_table
+from interlaw.interaction.network import token_tables
 from interlaw.interaction.place import Places, leaf, output_tensor, pattern
 
 # An operator on numbers of 8 bits gives other outputs for inputs that differ by this share; many of them change, while
@@ -276,28 +276,28 @@ def _require_logits(places: Places, batch: Batch) -> None:
 def _require_causal(model: nn.Module, batch: Batch, *, most: int) -> None:
     """Refuses a next-token loss of a network whose logits depend on later tokens, the targets among them."""
     # copies of one sample run together; each asks for the logits before a place of its own
-    table = token_table(model)
-    if table is None or batch.targets is None or batch.targets.shape[1] < 2:
+    tables = token_tables(model, batch)
+    if not tables or batch.targets is None or batch.targets.shape[1] < 2:
         return
     time = batch.targets.shape[1]
     count = max(1, min(CUTS, most, time - 1))
     cuts = torch.linspace(1, time - 1, count) if count > 1 else torch.tensor([time // 2])
     earlier = (torch.arange(time) < cuts.round()[:, None]).to(batch.targets.device)
     asked = (earlier & (batch.targets != IGNORED))[:, :, None]
-    places = Places(model, [Place(name="embeddings", module=table, output=True)], optional=True)
+    places = Places(model, [Place(name=name, module=each, output=True) for name, each in tables.items()], optional=True)
 
     def before_the_cuts(y: Tensor) -> list[Tensor]:
         return [pattern(y[0]) * asked]
 
     copies = batch.repeated(count)
     for gradients in places.gradients(copies, lambda output, _: output_tensor(output), cotangents=before_the_cuts):
-        g = gradients.get("embeddings")
-        if g is None or g.dim() != 3 or g.shape[1] < time:
-            return
-        size = g.abs().amax(2)[:, -time:]  # behind a prompt of the network's own
-        if float(size[~earlier].max()) > LEAK * float(size[earlier].max()):
-            raise InterlawError(
-                f"the loss view needs a network that predicts from earlier tokens alone, found that logits of "
-                f"{type(model).__name__} depend on later ones, so it sees its targets; set is_decoder=True where its "
-                "settings have that, give labels of -100 to the tokens of a prefix, or use the input view"
-            )
+        for g in gradients.values():
+            if g.dim() != 3 or g.shape[1] < time:
+                continue
+            size = g.abs().amax(2)[:, -time:]  # behind a prompt of the network's own
+            if float(size[~earlier].max()) > LEAK * float(size[earlier].max()):
+                raise InterlawError(
+                    f"the loss view needs a network that predicts from earlier tokens alone, found that logits of "
+                    f"{type(model).__name__} depend on later ones, so it sees its targets; set is_decoder=True where "
+                    "its settings have that, give labels of -100 to the tokens of a prefix, or use the input view"
+                )

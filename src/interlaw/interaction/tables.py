@@ -1,0 +1,91 @@
+"""The table of tokens in a network without get_input_embeddings: the nn.Embedding that is fed with the ids.
+
+Tables of positions are fed with other numbers, and those of segments too; the first samples show which is which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interlaw.errors import InterlawError
+from interlaw.interaction.batches import BESIDE, Batch
+from interlaw.interaction.entering import tensors_in
+
+FEW = 4  # samples: ids of one alone may happen to count upwards, as positions do
+
+
+def fed_tables(model: nn.Module, batch: Batch) -> dict[str, nn.Module]:
+    """The tables that are fed with the ids of the batch, by name; several where the ids have several tables."""
+    few, fed = batch.take(0, FEW), dict[str, nn.Module]()
+    ids = _ids_of(few)
+    if ids is None:
+        return fed
+
+    def watch(name: str) -> Callable[..., None]:
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if any(_are(tensor, ids) for tensor in tensors_in((args, kwargs))):
+                fed[name] = module
+
+        return before
+
+    with ExitStack() as stack, torch.no_grad():
+        for name in _tables_of(model):
+            hook = model.get_submodule(name).register_forward_pre_hook(watch(name), with_kwargs=True)
+            stack.callback(hook.remove)
+        few.repeated(1).fed_to(model)  # copies: a network may write into them
+    return fed
+
+
+def no_table(model: nn.Module, batch: Batch, *, fed: list[str]) -> InterlawError:
+    """The refusal of inputs without a derivative, where no one table says where real numbers begin."""
+    inputs, name = batch.inputs, type(model).__name__
+    tensors = {"": inputs} if isinstance(inputs, Tensor) else inputs
+    kinds = {tensor.dtype for key, tensor in tensors.items() if key not in BESIDE}
+    for kind in kinds:
+        if kind.is_complex:
+            return InterlawError(
+                f"expected real inputs or token ids, found {kind}; give torch.view_as_real(x) to a network that begins "
+                "with torch.view_as_complex, or pass layer= with the module that first sees real numbers"
+            )
+    if kinds == {torch.bool}:
+        return InterlawError("expected real inputs or token ids, found torch.bool; pass x.float()")
+    if any(kind.is_floating_point for kind in kinds):
+        return InterlawError("expected token ids for their embeddings, found real inputs; measure at the input")
+    if fed:
+        return InterlawError(
+            f"expected one table of tokens, found that {', '.join(fed)} of {name} are all fed with the ids; give it a "
+            "get_input_embeddings() that returns the one you mean, or pass layer= with its name"
+        )
+    tables = ", ".join(_tables_of(model)) or "none"
+    return InterlawError(
+        f"integer inputs have no derivative, and {name} has no get_input_embeddings() and no nn.Embedding that is fed "
+        f"with them as they are (its tables: {tables}); pass layer= with the module that first sees real numbers"
+    )
+
+
+def _tables_of(model: nn.Module) -> list[str]:
+    """Names of the tables."""
+    return [name for name, module in model.named_modules() if name and isinstance(module, nn.Embedding)]
+
+
+def _ids_of(batch: Batch) -> Tensor | None:
+    """The token ids among the inputs: under their usual name, or the only whole numbers."""
+    given = {"input_ids": batch.inputs} if isinstance(batch.inputs, Tensor) else batch.inputs
+    whole = {name: one for name, one in given.items() if name not in BESIDE and _is_whole(one)}
+    return whole.get("input_ids", next(iter(whole.values())) if len(whole) == 1 else None)
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
+
+
+def _are(tensor: Tensor, ids: Tensor) -> bool:
+    """Whether these are the ids, in their shape, with tokens first, or one after the other."""
+    return tensor.numel() == ids.numel() and (
+        torch.equal(tensor.flatten(), ids.flatten()) or (ids.dim() == 2 and torch.equal(tensor, ids.T))
+    )
