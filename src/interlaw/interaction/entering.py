@@ -43,7 +43,7 @@ def doubles_of(h: Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> l
     """Arguments with a view or a copy of h, which is another object: replacing h would leave them as they are."""
     named = {f"argument {index}": value for index, value in enumerate(args, 1)} | dict(kwargs)
     others = {name: [other for other in tensors_in(value) if other is not h] for name, value in named.items()}
-    return [name for name, found in others.items() if any(_is_double(h, other) for other in found)]
+    return [name for name, beside in others.items() if any(_is_double(h, other) for other in beside)]
 
 
 def _is_double(h: Tensor, other: Tensor) -> bool:

@@ -152,8 +152,8 @@ def _require_whole(places: Places, batch: Batch) -> None:
     def watch(name: str) -> Callable[..., None]:
         def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             h = entering(args, kwargs, name=name)
-            if h.is_floating_point() and (found := doubles_of(h, args, kwargs)):
-                doubles[name] = found
+            if h.is_floating_point() and (named := doubles_of(h, args, kwargs)):
+                doubles[name] = named
 
         return before
 
@@ -173,9 +173,9 @@ def _require_whole(places: Places, batch: Batch) -> None:
         batch.changed(traced).fed_to(places.model)
     places.leave_out(
         {
-            name: f"{' and '.join(found)} hold a view or a copy of its first tensor, which a derivative at that one "
+            name: f"{' and '.join(named)} hold a view or a copy of its first tensor, which a derivative at that one "
             "would leave out (pass one tensor as all of them)"
-            for name, found in doubles.items()
+            for name, named in doubles.items()
         }
     )
 
