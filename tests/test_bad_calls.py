@@ -64,7 +64,7 @@ CALLS = {
     "il.measure(words, torch.full((8, 2), 9), layer='1')": ("InterlawError", "expected token ids below the rows of"),
     "il.measure(linear, None)": INPUTS,
     "il.measure(linear, [3])": INPUTS,
-    "il.interaction.list_layers(net, [x])": INPUTS,
+    "il.interaction.list_layers(net, [x, x])": INPUTS,
     "il.interaction.list_layers(net, 'x')": INPUTS,
     "il.interaction.list_layers(net, torch.tensor(1.0))": INPUTS,
     "il.measure(linear, x, seed='a')": SEED,
