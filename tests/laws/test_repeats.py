@@ -68,6 +68,12 @@ def test_experiments_that_each_have_their_rate_are_told(two_tasks) -> None:
     assert "several learning rates" not in " ".join(read_runs(rated.drop(columns="task")).notes)
 
 
+def test_trials_that_searched_for_a_rate_are_no_seeds(two_tasks) -> None:
+    final = two_tasks[two_tasks["task"] == "a"].assign(stage="final")
+    searched = final[final["seed"] == 0].assign(stage="search", loss=lambda rows: rows["loss"] * 1.1)
+    assert sorted(read_runs(pd.concat([searched, final])).frame["loss"]) == sorted(final["loss"])
+
+
 def test_what_no_column_tells_apart_is_refused_too(two_tasks) -> None:
     table = two_tasks.drop(columns="task").assign(seconds=np.arange(len(two_tasks)))
     with pytest.raises(InterlawError, match="and no column tells them apart: keep one row of each seed"):

@@ -107,7 +107,7 @@ def read_runs(
         [2.0]
     """
     every = cells_of(table)
-    cells = _of_treatment(every, treatment)
+    cells = _of_treatment(_final(every), treatment)
     state = state_column(map(str, cells))
     status = np.full(len(cells), "done") if state is None else states_of(text_of(cells[state]), column=state)
     columns = numbers_of(cells)
@@ -168,6 +168,12 @@ def _one_view(cells: pd.DataFrame) -> str:
     if len(views) > 1:
         raise InterlawError(f"expected interaction of one view, found {', '.join(views)} in column view; keep one")
     return str(views[0])
+
+
+def _final(cells: pd.DataFrame) -> pd.DataFrame:
+    """Rows without the trials that only searched for a rate: a final trial repeats the seed of one of them."""
+    stages = text_of(cells["stage"]) if "stage" in cells else np.array([])
+    return cells.take(np.flatnonzero(stages == "final")) if set(stages) == {"final", "search"} else cells
 
 
 def _of_treatment(cells: pd.DataFrame, treatment: str | None) -> pd.DataFrame:
