@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -22,6 +21,7 @@ from typing import Any, Literal
 
 import psutil
 from safetensors.torch import load
+from tests.processes import loaded
 from tests.sweep.clusters import Nodes, trial_processes
 
 from interlaw.errors import InterlawError
@@ -81,11 +81,9 @@ def start(
 ) -> BaseProcess:
     """Starts the sweep; what it prints goes to a file beside the folder."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interlaw.cli", "interlaw.sweep", "interlaw.report"])
     arguments = ["sweep", str(recipe), "--out", str(out), "--executor", executor, "--workers", str(workers), "--json"]
     arguments += ["--address", cluster.address] if cluster else []
-    process = context.Process(target=_sweep, args=(arguments, str(log_of(out))))
+    process = loaded().Process(target=_sweep, args=(arguments, str(log_of(out))))
     process.start()
     return process
 

@@ -207,7 +207,7 @@ def test_of_a_dead_worker_the_trials_under_way_run_by_themselves(tmp_path: Path)
     assert workers._apart(load, set())[1] == load[1:]  # it died before it told of any: the first is as good as begun
 
 
-def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(tmp_path: Path) -> None:
+def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(quick_workers: None, tmp_path: Path) -> None:
     """Killed once, while all are under way: each trial ends by itself in the same bits."""
     alone, trials = prepare(tmp_path / "alone")
     conditions = Conditions(in_flight=2)

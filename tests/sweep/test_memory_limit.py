@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import subprocess
+import resource
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.processes import answer_of
 from tests.recipes import write_recipe
 
 from interlaw.runs import Record, RunFolder
 from interlaw.sweep import measuring, prepare_run, read_recipe, run_trials
 
-# The first trial's activations do not fit the address space that is left; the second trial's do.
-CRAMPED = """
-import resource, sys
-from pathlib import Path
-import torch
-from interlaw.sweep import prepare_run, read_recipe, run_trials
 
-torch.set_num_threads(1)
-path = Path(sys.argv[1])
-recipe, text = read_recipe(path)
-run, trials = prepare_run(recipe, text, out=path.parent / "run", folder=path.parent)
-torch.nn.Linear(8, 8)(torch.ones(1, 8)).sum().backward()  # threads and libraries take their room
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-taken = pages * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + 300 * 2**20,) * 2)
-run_trials(run, trials, executor="local", memory_limit=2**40, listen=lambda event: None)
-"""
+def cramped(path: Path) -> bool:
+    """Sweeps where the first trial's activations do not fit the address space that is left; the second trial's do."""
+    torch.set_num_threads(1)
+    recipe, text = read_recipe(path)
+    run, trials = prepare_run(recipe, text, out=path.parent / "run", folder=path.parent)
+    torch.nn.Linear(8, 8)(torch.ones(1, 8)).sum().backward()  # threads and libraries take their room
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    taken = pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 300 * 2**20,) * 2)
+    run_trials(run, trials, executor="local", memory_limit=2**40, listen=lambda event: None)
+    return True
 
 
 def records(folder: Path) -> list[Record]:
@@ -49,7 +45,7 @@ def run(path: Path, name: str = "run", **options: Any) -> list[Record]:
 ONE = {"top": {"seeds": [0], "depths": [1]}, "measure": {"views": []}}
 
 
-def test_batches_are_cut_to_the_limit(tmp_path: Path) -> None:
+def test_batches_are_cut_to_the_limit(quick_workers: None, tmp_path: Path) -> None:
     path = write_recipe(tmp_path, **ONE, training={"batch_size": 16})
     (whole,) = run(path, "whole", executor="local")
     assert whole.provenance["micro_batch"] == 16
@@ -105,7 +101,7 @@ def test_running_out_is_recorded_and_the_sweep_goes_on(tmp_path: Path) -> None:
         training={"steps": 2, "batch_size": 256, "evaluation_samples": 1, "test_samples": 1},
         measure={"views": []},
     )
-    subprocess.run([sys.executable, "-c", CRAMPED, str(path)], check=True, capture_output=True, timeout=300)
+    assert answer_of(cramped, path)
     large, small = sorted(records(tmp_path / "run"), key=lambda record: -record.shape["params"])
     assert large.status == "failed"
     assert large.reason.startswith("out of memory on cpu (")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
+import time
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.processes import loaded
 from tests.recipes import write_recipe
 
 from interlaw.errors import InterlawError
@@ -26,6 +28,7 @@ from interlaw.sweep import (
     require_supported,
 )
 from interlaw.sweep import ray as executor
+from interlaw.sweep.spanning import end_with_node
 
 
 def test_resources_are_read() -> None:
@@ -160,24 +163,28 @@ def test_a_node_that_does_not_share_is_named(tmp_path: Path) -> None:
         cluster._require_seen("unlocked", run, node="10.0.0.7")
 
 
+def work_on(node: int, at_work: Connection) -> None:
+    os.environ["RAY_RAYLET_PID"] = str(node)
+    end_with_node()
+    at_work.send(True)
+    time.sleep(600)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_worker_ends_with_the_daemon_of_its_node(when: str) -> None:
     """Whether the daemon is killed while the worker starts or later; it stays in the process table either way."""
-    work = "from interlaw.sweep.spanning import end_with_node as f; f(); print('at work', flush=True)"
-    with (
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as daemon,
-        subprocess.Popen(
-            [sys.executable, "-c", f"import time; {work}; time.sleep(600)"],
-            env={**os.environ, "RAY_RAYLET_PID": str(daemon.pid)},
-            stdout=subprocess.PIPE,
-        ) as worker,
-    ):
+    at_work, theirs = loaded().Pipe(duplex=False)
+    with subprocess.Popen(["sleep", "600"]) as daemon:
+        worker = loaded().Process(target=work_on, args=(daemon.pid, theirs))
         try:
+            if when == "before":
+                daemon.kill()
+            worker.start()
             if when == "after":
-                assert worker.stdout
-                assert worker.stdout.readline() == b"at work\n"
-            daemon.kill()
-            assert worker.wait(60) == 1
+                assert at_work.recv()
+                daemon.kill()
+            worker.join(60)
+            assert worker.exitcode == 1
         finally:
             daemon.kill()
             worker.kill()

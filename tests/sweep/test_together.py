@@ -145,7 +145,7 @@ def test_each_ends_as_it_would_have_apart(whole: RunFolder, tmp_path: Path) -> N
     assert stacked == 6 * [True] + 6 * [False]
 
 
-def test_worker_processes_give_the_same_bits(whole: RunFolder, tmp_path: Path) -> None:
+def test_worker_processes_give_the_same_bits(quick_workers: None, whole: RunFolder, tmp_path: Path) -> None:
     run, trials = prepare(tmp_path)
     run_trials(run, trials, executor="processes", num_workers=2, listen=lambda event: None)
     assert results(run).keys() == results(whole).keys()

@@ -26,7 +26,7 @@ def records(run: RunFolder) -> dict[str, Any]:
     return {key: record and json.loads(record.model_dump_json(exclude=CLOCKS)) for key, record in found.items()}
 
 
-def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_may_die(quick_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One worker: killed during the first trial, killed again while it has nothing to do; the second trial kills every
     worker it gets until it is given up."""
     monkeypatch.setattr("interlaw.sweep.workers.DEATHS_ALLOWED", 2)
@@ -69,7 +69,7 @@ def test_workers_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert multiprocessing.active_children() == []
 
 
-def test_two_workers_share_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_workers_share_the_trials(quick_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interlaw.sweep.workers.num_cores", lambda: 4)
     path = write_recipe(tmp_path, measure={"views": []})
     recipe, text = read_recipe(path)
@@ -162,7 +162,7 @@ def test_a_run_that_cannot_be_opened_is_told_to_the_driver(tmp_path: Path, monke
     assert events[-1].values == {"reason": "the storage is away"}
 
 
-def test_a_listener_that_raises_leaves_no_worker_behind(tmp_path: Path) -> None:
+def test_a_listener_that_raises_leaves_no_worker_behind(quick_workers: None, tmp_path: Path) -> None:
     path = write_recipe(tmp_path, top={"seeds": [0]}, training={"steps": 2000})
     recipe, text = read_recipe(path)
     run, trials = prepare_run(recipe, text, out=tmp_path / "run", folder=tmp_path)
