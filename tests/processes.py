@@ -6,12 +6,16 @@ Python forks them from a server that has done nothing but import: that takes sec
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-LOADED = ["interlaw.cli", "interlaw.sweep", "interlaw.report"]
+LOADED = ["interlaw.cli", "interlaw.sweep", "interlaw.report", "pytest"]
 
 
 def loaded() -> ForkServerContext:
@@ -39,3 +43,27 @@ def answer_of(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _answer(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     connection.send((function(*arguments),))
+
+
+def said_by(
+    function: Callable[..., Any], *arguments: Any, environment: dict[str, str] | None = None
+) -> tuple[int | None, str, str]:
+    """Exit status, stdout and stderr of a function of a test's module, as if Python began in that environment."""
+    with TemporaryDirectory() as folder:
+        process = loaded().Process(target=_speak, args=(folder, environment or {**os.environ}, function, arguments))
+        process.start()
+        process.join(300)
+        process.kill()
+        process.join()
+        said, complained = ((Path(folder) / name).read_text() for name in ("1", "2"))
+    return process.exitcode, said, complained
+
+
+def _speak(folder: str, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep)
+    for descriptor in (1, 2):
+        with (Path(folder) / str(descriptor)).open("w") as file:
+            os.dup2(file.fileno(), descriptor)
+    function(*arguments)

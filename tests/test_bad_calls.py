@@ -5,28 +5,10 @@ The calls are made in a process of their own, where nothing but the package chec
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import warnings
 
 import pytest
-
-SETUP = """
-import json, sys
-import torch
-import interlaw as il
-linear, x = torch.nn.Linear(3, 2), torch.randn(8, 3)
-net = torch.nn.Sequential(linear)
-conv, words = torch.nn.Conv2d(3, 2, 3), torch.nn.Sequential(torch.nn.Embedding(5, 3), torch.nn.Linear(3, 2))
-found = {}
-for call in json.load(sys.stdin):
-    try:
-        eval(call)
-        found[call] = ["nothing", ""]
-    except Exception as error:
-        found[call] = [type(error).__name__, str(error)]
-print(json.dumps(found))
-"""
+from tests.processes import answer_of
 
 MODULE = ("TypeError", "expected a torch.nn.Module, then its inputs: measure(model, x); found str")
 SHAPE = ("InterlawError", "expected inputs of the shape that the model takes, found ")
@@ -95,22 +77,35 @@ CALLS = {
 }
 
 
+def complaints(calls: list[str]) -> dict[str, tuple[str, str]]:
+    """The kind and the message of the error of each call, made in a process where nothing but the package checks."""
+    import torch
+
+    import interlaw as il
+
+    warnings.simplefilter("error")
+    linear = torch.nn.Linear(3, 2)
+    names = {"il": il, "torch": torch, "linear": linear, "x": torch.randn(8, 3), "net": torch.nn.Sequential(linear)}
+    names["conv"] = torch.nn.Conv2d(3, 2, 3)
+    names["words"] = torch.nn.Sequential(torch.nn.Embedding(5, 3), torch.nn.Linear(3, 2))
+    found = {}
+    for call in calls:
+        try:
+            eval(call, names)
+            found[call] = ("nothing", "")
+        except Exception as error:
+            found[call] = (type(error).__name__, str(error))
+    return found
+
+
 @pytest.fixture(scope="module")
-def answers() -> dict[str, list[str]]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SETUP],
-        input=json.dumps(list(CALLS)),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    found: dict[str, list[str]] = json.loads(done.stdout)
+def answers() -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = answer_of(complaints, list(CALLS))
     return found
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_wrong_call_says_what_was_expected(answers: dict[str, list[str]], call: str) -> None:
+def test_a_wrong_call_says_what_was_expected(answers: dict[str, tuple[str, str]], call: str) -> None:
     kind, message = answers[call]
     assert (kind, message[: len(CALLS[call][1])]) == CALLS[call]
     assert "\n" not in message

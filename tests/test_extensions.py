@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import said_by
 
+from interlaw import cli
 from interlaw.registry import Registry
 
 ELSEWHERE = Path(__file__).parent / "elsewhere"
@@ -54,17 +55,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
 
+def run_in_turn(commands: list[list[str]]) -> None:
+    sys.exit(any(cli.run(command) for command in commands))
+
+
 def answers(environment: dict[str, str], *commands: list[object]) -> list[Any]:
     """What the commands print as JSON, one after the other in a process of their own."""
-    code = "import sys; from interlaw.cli import run; sys.exit(any(run(line.split()) for line in sys.stdin))"
-    asked = "\n".join(" ".join(map(str, [*command, "--json"])) for command in commands)
-    done = subprocess.run(
-        [sys.executable, "-c", code], input=asked, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    lines = [[*map(str, command), "--json"] for command in commands]
+    status, said, complained = said_by(run_in_turn, lines, environment=environment)
+    assert status == 0, complained
     told, decoder, place = [], json.JSONDecoder(), 0
-    while place < len(done.stdout):
-        document, place = decoder.raw_decode(done.stdout, place)
+    while place < len(said):
+        document, place = decoder.raw_decode(said, place)
         told.append(document)
         place += 1  # the end of the line
     return told
@@ -136,18 +138,14 @@ def test_a_decoder_of_another_package_is_recommended(installed: dict[str, str], 
     assert "gpt, llama, qwen2, loft or hf:NAME, found 'lofts'" in said
 
 
-def asked(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+def as_a_command(arguments: tuple[str, ...]) -> None:
+    sys.argv = ["interlaw", *arguments]
+    cli.main()
+
+
+def asked(environment: dict[str, str], *arguments: str) -> tuple[int | None, str, str]:
     """Exit status, stdout and stderr of one command."""
-    code = "import sys; sys.argv[0] = 'interlaw'; from interlaw.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+    return said_by(as_a_command, arguments, environment=environment)
 
 
 def test_a_command_of_another_package_is_like_our_own(installed: dict[str, str], tmp_path: Path) -> None:
@@ -181,6 +179,13 @@ def test_commands_that_cannot_be_loaded_are_left_out_of_the_list(installed: dict
     assert asked(completing)[1:] == ("greet\n", "")
 
 
+def take_a_view() -> None:
+    from interlaw.interaction import VIEWS
+
+    print("last-position" in VIEWS)
+    VIEWS["last-position"]
+
+
 def test_what_two_packages_declare_is_refused_with_both_names(installed: dict[str, str], tmp_path: Path) -> None:
     """A command and a view of one name in two packages: neither is taken, whichever was installed last."""
     install(
@@ -195,12 +200,9 @@ def test_what_two_packages_declare_is_refused_with_both_names(installed: dict[st
     status, shown, said = asked(both, "--help")
     assert (status, "greet " in shown) == (0, False)
     assert f"interlaw: left out the command 'greet': {wrong}" in said
-    code = "from interlaw.interaction import VIEWS; print('last-position' in VIEWS); VIEWS['last-position']"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=both, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout == "True\n"
-    assert "declare 'last-position' in interlaw.views, found elsewhere and nowhere; remove all but one" in done.stderr
+    _, shown, said = said_by(take_a_view, environment=both)
+    assert shown == "True\n"
+    assert "declare 'last-position' in interlaw.views, found elsewhere and nowhere; remove all but one" in said
 
 
 def test_our_own_command_keeps_its_name(installed: dict[str, str]) -> None:
@@ -208,13 +210,21 @@ def test_our_own_command_keeps_its_name(installed: dict[str, str]) -> None:
     assert asked(installed, "--help")[1].count("  fit ") == 1
 
 
+def looks_elsewhere(arguments: list[str]) -> None:
+    cli.run(arguments)
+    print("elsewhere" in sys.modules)
+
+
 def test_our_own_commands_start_without_a_look_at_other_packages(installed: dict[str, str]) -> None:
-    code = "import sys; from interlaw.cli import run; run(sys.argv[1:]); print('elsewhere' in sys.modules)"
     for arguments, expected in ((["shapes", "--params", "3M", "--json"], "False"), (["greet", "you"], "True")):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], env=installed, capture_output=True, text=True, check=True
-        )
-        assert done.stdout.split()[-1] == expected
+        status, said, complained = said_by(looks_elsewhere, arguments, environment=installed)
+        assert status == 0, complained
+        assert said.split()[-1] == expected
+
+
+def run_all(lines: list[str]) -> None:
+    for line in lines:
+        cli.run(line.split())
 
 
 def test_messages_list_what_is_installed(installed: dict[str, str], tmp_path: Path) -> None:
@@ -229,17 +239,9 @@ def test_messages_list_what_is_installed(installed: dict[str, str], tmp_path: Pa
         recipe = tmp_path / f"{name}.toml"
         recipe.write_text(RECIPE.replace(line, line.replace(name, "nope")))
         wrong[name] = f"sweep {recipe} --out {tmp_path}/run"
-    code = "import sys; from interlaw.cli import run; [run(line.split()) for line in sys.stdin]"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input="\n".join(wrong.values()),
-        env={**installed, "COLUMNS": "500"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    said = [line for line in done.stderr.splitlines() if "nope" in line]
-    assert len(said) == len(wrong), done.stderr
+    _, _, complained = said_by(run_all, [*wrong.values()], environment={**installed, "COLUMNS": "500"})
+    said = [line for line in complained.splitlines() if "nope" in line]
+    assert len(said) == len(wrong), complained
     for name, line in zip(wrong, said, strict=True):
         assert name in line, line
 

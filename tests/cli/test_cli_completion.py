@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 
@@ -14,36 +14,47 @@ from interlaw.cli import app, run
 from interlaw.interaction import OF_EVERY_LAYER, VIEWS
 from interlaw.shapes import FAMILIES
 
+COMPLETING = """
+import contextlib, io, json, os, sys
+from interlaw.cli import main
+sys.argv[0], found = "interlaw", []
+for words in json.load(sys.stdin):
+    os.environ |= {"_INTERLAW_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(["interlaw", *words])}
+    os.environ["COMP_CWORD"] = str(len(words))
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main()
+    found.append([said.getvalue().split(), "torch" in sys.modules])
+json.dump(found, sys.stdout)
+"""
+OFFERED = [
+    (("shapes", "--family", ""), sorted(FAMILIES)),
+    (("shapes", "--rule", "n"), ["nearest"]),
+    (("measure", "--view", ""), sorted(VIEWS)),
+    (("fit", "--view", "p"), ["patch", "projected"]),
+    (("layers", "--view", ""), sorted(name for name, view in VIEWS.items() if view.layers)),
+    (("sweep", "--executor", ""), ["local", "processes", "ray"]),
+    (("recommend", "--family", "q"), ["qwen2"]),
+    (("reproduce", "gpt"), ["gpt-budgets", "gpt-depth"]),
+    (("reproduce", "mlp", "--scale", ""), ["decisive", "paper", "tiny"]),
+    (("export", "--format", "p"), ["parquet"]),
+]
 
-def offered(*words: str) -> list[str]:
-    """What bash gets for the last word; fails when torch was loaded for it."""
-    line = {"_INTERLAW_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("interlaw", *words))}
-    script = "import sys; sys.argv[0] = 'interlaw'; from interlaw.cli import main\n"
-    script += "try: main()\nfinally: assert 'torch' not in sys.modules, 'torch was loaded'"
-    environment = {**os.environ, **line, "COMP_CWORD": str(len(words))}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert "torch was loaded" not in done.stderr
-    return done.stdout.split()
+
+@pytest.fixture(scope="module")
+def offered() -> list[tuple[list[str], bool]]:
+    """What bash gets for each last word, and whether torch is loaded by then."""
+    words = json.dumps([words for words, _ in OFFERED])
+    command = [sys.executable, "-c", COMPLETING]
+    done = subprocess.run(command, input=words, capture_output=True, text=True, check=True)
+    found: list[tuple[list[str], bool]] = json.loads(done.stdout)
+    return found
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("shapes", "--family", ""), sorted(FAMILIES)),
-        (("shapes", "--rule", "n"), ["nearest"]),
-        (("measure", "--view", ""), sorted(VIEWS)),
-        (("fit", "--view", "p"), ["patch", "projected"]),
-        (("layers", "--view", ""), sorted(name for name, view in VIEWS.items() if view.layers)),
-        (("sweep", "--executor", ""), ["local", "processes", "ray"]),
-        (("recommend", "--family", "q"), ["qwen2"]),
-        (("reproduce", "gpt"), ["gpt-budgets", "gpt-depth"]),
-        (("reproduce", "mlp", "--scale", ""), ["decisive", "paper", "tiny"]),
-        (("export", "--format", "p"), ["parquet"]),
-    ],
-    ids=" ".join,
-)
-def test_the_shell_offers_what_an_option_takes(words: tuple[str, ...], expected: list[str]) -> None:
-    assert sorted(offered(*words)) == expected
+@pytest.mark.parametrize("case", range(len(OFFERED)), ids=[" ".join(words) for words, _ in OFFERED])
+def test_the_shell_offers_what_an_option_takes(offered: list[tuple[list[str], bool]], case: int) -> None:
+    said, torch_is_loaded = offered[case]
+    assert sorted(said) == OFFERED[case][1]
+    assert not torch_is_loaded
 
 
 def test_layers_names_the_views_that_every_layer_has() -> None:

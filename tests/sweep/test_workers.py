@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.processes import said_by
 from tests.recipes import write_recipe
 
 from interlaw.errors import InterlawError
@@ -176,6 +178,10 @@ def test_a_listener_that_raises_leaves_no_worker_behind(quick_workers: None, tmp
     assert all(record is None for record in records(run).values())
 
 
+def run_script(path: Path) -> None:
+    runpy.run_path(str(path), run_name="__main__")
+
+
 @pytest.mark.parametrize("source", [pytest.param("-", marks=pytest.mark.slow), "unguarded.py"])
 def test_a_script_that_workers_cannot_import_fails_no_trial(source: str, tmp_path: Path) -> None:
     """Python starts each worker by reading the script again, which a pipe or a missing guard does not survive."""
@@ -189,9 +195,10 @@ def test_a_script_that_workers_cannot_import_fails_no_trial(source: str, tmp_pat
     )
     (tmp_path / "unguarded.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
-    command = [sys.executable, source]
-    done = subprocess.run(
-        command, input=code, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert "expected a script that worker processes can import" in done.stderr, done.stderr[-800:]
+    if source == "-":
+        done = subprocess.run([sys.executable, "-"], input=code, env=environment, capture_output=True, text=True)
+        complained = done.stderr
+    else:
+        _, _, complained = said_by(run_script, tmp_path / source, environment=environment)
+    assert "expected a script that worker processes can import" in complained, complained[-800:]
     assert list(tmp_path.glob("run/trials/*/record.json")) == []
