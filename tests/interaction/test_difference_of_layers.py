@@ -94,7 +94,7 @@ def random_network() -> nn.Sequential:
 
 def test_networks_that_differ_by_chance_are_told_apart_as_rarely_as_the_level_says() -> None:
     torch.manual_seed(0)
-    runs, level = 60, 0.9
+    runs, level = 40, 0.9
     means = layers = 0
     for seed in range(runs):
         x = torch.randn(24, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

@@ -78,7 +78,8 @@ def test_patch_view_unfolds_the_gradient_at_the_image(layer: str | None) -> None
 
 @pytest.mark.parametrize("conv", [nn.Conv1d(2, 3, 3, stride=2, dilation=2), nn.Conv3d(2, 3, (1, 3, 3), padding="same")])
 def test_patches_of_other_convolutions(conv: nn.Module) -> None:
-    x = torch.randn(5, 2, *[9] * (conv.weight.dim() - 2), generator=torch.Generator().manual_seed(0))
+    sides = [9] if conv.weight.dim() == 3 else [3, 5, 4]
+    x = torch.randn(5, 2, *sides, generator=torch.Generator().manual_seed(0))
     G = agop(nn.Sequential(conv, nn.Flatten()), x, view="patch")
     J = torch.autograd.functional.jacobian(lambda x: conv(x[None]).flatten(), x[0])
     if conv.padding == "same":  # of an odd kernel

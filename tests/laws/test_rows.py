@@ -77,10 +77,10 @@ def test_the_rate_is_chosen_on_the_validation_loss_and_more_rates_do_not_win() -
     found = read_runs({**rates(8), "val_loss": rates(8)["learning_rate"]})
     assert set(found.frame["loss"].tolist()) <= set(rates(8)["loss"].tolist())
     assert found.left_out.slower_rates == 28
-    deep = []
-    for seed in range(200):
-        chosen = read_runs(rates(8, seed))
-        deep.append(chosen.frame.loc[chosen.frame["loss"].idxmin(), "depth"] >= 6)
+    draws = [pd.DataFrame(rates(8, seed)).assign(budget=seed + 1.0) for seed in range(200)]
+    chosen = read_runs(pd.concat(draws, ignore_index=True)).frame
+    assert len(chosen) == 200 * 8
+    deep = chosen.loc[chosen.groupby("budget")["loss"].idxmin(), "depth"] >= 6
     assert 0.4 < np.mean(deep) < 0.6  # chosen on the loss itself the deeper half would win nine times of ten
 
 

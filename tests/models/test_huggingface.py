@@ -63,11 +63,11 @@ def test_every_architecture_is_measured_from_its_folder(folder: Path) -> None:
     assert loaded.causal
     assert loaded.context == 48
     attention = loaded.model.config._attn_implementation
-    batches = text_batches(loaded, TEXT, num_sequences=40, context=12, targets=True)
-    assert batches[0]["input_ids"].shape == (40, 13)
+    batches = text_batches(loaded, TEXT, num_sequences=20, context=12, targets=True)
+    assert batches[0]["input_ids"].shape == (20, 13)
     found = measure(loaded.model, batches, view="loss")
     assert found.dim == 16
-    assert found.num_clusters == 40
+    assert found.num_clusters == 20
     assert 0 < found.aofe_ratio.low < found.aofe_ratio.high < 1
     inputs = [{name: tensor[:, :-1] for name, tensor in batch.items()} for batch in batches]
     exact = measure(loaded.model, inputs, view="projected", probes="exact")
@@ -78,7 +78,7 @@ def test_every_architecture_is_measured_from_its_folder(folder: Path) -> None:
     assert loaded.model.config._attn_implementation == attention
     rows = measure_layers(loaded.model, batches, view="loss")
     assert len(rows) >= 9
-    assert all(row.interaction.num_clusters == 40 for row in rows)
+    assert all(row.interaction.num_clusters == 20 for row in rows)
 
 
 def test_loss_view_of_a_saved_model_equals_the_plain_gradient(

@@ -262,11 +262,11 @@ def built(shape: Shape) -> int:
         ("7B", "llama", 128_256),
         ("500M", "qwen2", 151_936),
         ("125M", "gpt", 50_304),
-        ("1B", "hf:qwen3", 151_936),
-        ("350M", "hf:mistral", 32_000),
-        ("350M", "hf:gemma", 32_000),
-        ("350M", "hf:olmo2", 50_304),
-        ("350M", "hf:granite", 49_152),
+        ("200M", "hf:qwen3", 151_936),
+        ("60M", "hf:mistral", 32_000),
+        ("60M", "hf:gemma", 32_000),
+        ("60M", "hf:olmo2", 50_304),
+        ("60M", "hf:granite", 49_152),
     ],
 )
 def test_transformers_builds_every_candidate_to_the_parameter(params: str, family: str, vocab_size: int) -> None:

@@ -147,7 +147,17 @@ def test_more_in_flight_than_there_are_streams_or_none_are_refused(count: int) -
 
 @pytest.mark.parametrize(
     "family",
-    [{}, {"family": "gpt", "kind": "text", "views": ["loss"], "shape": "context = 16\nhead_dim = 4", "amount": "12k"}],
+    [
+        {},
+        {
+            "family": "gpt",
+            "kind": "text",
+            "views": ["loss"],
+            "shape": "context = 16\nhead_dim = 4",
+            "amount": "12k",
+            "steps": 8,
+        },
+    ],
 )
 def test_each_ends_in_the_bits_that_it_has_alone(family: dict[str, Any], device: None, tmp_path: Path) -> None:
     alone, trials = prepare(tmp_path / "alone", **family)
