@@ -8,14 +8,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-LOADED = ["interlaw.cli", "interlaw.sweep", "interlaw.report", "pytest"]
+# interlaw's packages load what they have on first use, so the files that use torch are named
+LOADED = ["pytest", "torch", "pandas", "interlaw.cli", "interlaw.sweep.workers", "interlaw.sweep.driver"]
 
 
 def loaded() -> ForkServerContext:
@@ -49,7 +50,7 @@ def said_by(
     function: Callable[..., Any], *arguments: Any, environment: dict[str, str] | None = None
 ) -> tuple[int | None, str, str]:
     """Exit status, stdout and stderr of a function of a test's module, as if Python began in that environment."""
-    with TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         process = loaded().Process(target=_speak, args=(folder, environment or {**os.environ}, function, arguments))
         process.start()
         process.join(300)
@@ -62,6 +63,7 @@ def said_by(
 def _speak(folder: str, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # as TMPDIR says
     sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep)
     for descriptor in (1, 2):
         with (Path(folder) / str(descriptor)).open("w") as file:
