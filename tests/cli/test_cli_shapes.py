@@ -115,10 +115,9 @@ def test_decoders_have_the_dimensions_of_recommend_at_depths_around_its_range(
 def test_a_family_of_transformers_has_its_own_vocabulary_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     own = pytest.importorskip("transformers").Qwen3Config().vocab_size
     command = ["shapes", "--family", "hf:qwen3", "--params", "150M", "--depths", "4"]
-    assert run([*command, "--json"]) == 0
-    said = capsys.readouterr()
-    assert [row["vocab_size"] for row in json.loads(said.out)["shapes"]] == [own]
-    assert said.err.startswith(f"note: vocabulary {own:,}, the family's own; --vocab sets another\n")
+    assert [row["vocab_size"] for row in asked(capsys, *command[1:])] == [own]
+    assert run(command) == 0
+    assert capsys.readouterr().err.startswith(f"note: vocabulary {own:,}, the family's own; --vocab sets another\n")
     assert run([*command, "--vocab", "32k"]) == 0
     assert "vocabulary" not in capsys.readouterr().err
     assert run(["shapes", "--family", "qwen3", "--params", "150M"]) == 2
