@@ -51,6 +51,17 @@ def test_the_split_of_a_document_is_its_names_alone(tmp_path: Path) -> None:
         assert all(line in more[split].split(b"\n") for line in few[split].split(b"\n"))
 
 
+def test_of_the_standard_library_only_source_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "lib"
+    for name in ("a.py", "inside/b.py", "site-packages/c.py", "inside/tests/d.py", "_sysconfigdata_x.py", "notes.txt"):
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / name).write_text(f"# {name}\n" * 50)
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"stdlib": str(library)})
+    corpus = open_corpus(cache=tmp_path / "cache")
+    assert corpus.num_documents == 2
+    assert {line for text in texts(corpus).values() for line in text.split(b"\n")} == {b"# a.py", b"# inside/b.py", b""}
+
+
 def test_same_text_same_digest_wherever_it_lies(tmp_path: Path) -> None:
     one = open_corpus(str(write_files(tmp_path / "one", 30)), cache=tmp_path / "cache1")
     two = open_corpus(str(write_files(tmp_path / "two", 30)), cache=tmp_path / "cache2")

@@ -245,11 +245,7 @@ def _documents(source: str, text_column: str) -> Documents:
         return _dataset_documents(source.removeprefix("datasets:"), text_column)
     if source == EMBEDDED:
         root = Path(sysconfig.get_paths()["stdlib"])
-        paths = [
-            path
-            for path in root.rglob("*.py")
-            if not _NOT_SOURCE.intersection(path.relative_to(root).parts) and not path.name.startswith("_sysconfigdata")
-        ]
+        paths = list(_source_files(root))
     else:
         root = Path(source)
         if not _exists(root):
@@ -276,6 +272,15 @@ def _documents(source: str, text_column: str) -> Documents:
     # st_ctime_ns: unlike size and st_mtime_ns it moves even where a tool restores the old times
     facts = ([name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in stats)
     return Documents(read=read, stamp=[str(root.resolve()), *facts])
+
+
+def _source_files(root: Path) -> Iterator[Path]:
+    """Python's source files below a folder; what is no source, such as the installed packages, is not even listed."""
+    for folder, inside, names in os.walk(root):
+        inside[:] = set(inside) - _NOT_SOURCE
+        yield from (
+            Path(folder) / name for name in names if name.endswith(".py") and not name.startswith("_sysconfigdata")
+        )
 
 
 def _is_plain_file(path: Path, root: Path) -> bool:
