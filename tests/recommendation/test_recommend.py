@@ -151,6 +151,9 @@ def test_disagreement_is_said() -> None:
     assert said(recommend(params="350M"), "the evidence leaves R* open by a factor of")
     assert _factor(1072083500905340) == "more than 1000"
     assert said(recommend(params="30B"), "30B lies a factor of 15 outside the sizes at which R* was measured")
+    assert said(
+        recommend(params="30B"), "above them it goes on along the data sets' mean slope, below them it stays level"
+    )
     assert not said(recommend(params="1B"), "outside the sizes")
     assert "), 3.6 times beyond the sizes measured. Of the shapes" in recommend(params="7B").why
     assert "beyond" not in recommend(params="2B").why

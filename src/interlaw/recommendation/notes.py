@@ -82,8 +82,8 @@ def notes(
     if belief.beyond > FAR_BEYOND:
         yield (
             f"{format_size(belief.params)} lies a factor of {belief.beyond:.0f} outside the sizes at which R* was "
-            f"measured: it is carried there from the nearest of them, the interval grows with the "
-            f"distance, and still covers too little"
+            f"measured: above them it goes on along the data sets' mean slope, below them it stays level; the interval "
+            f"grows with the distance, and may still cover too little"
         )
     per_param = pick.cost.train_tokens / pick.shape.params
     if per_param < FEW_TOKENS:
