@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 from collections import Counter
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def test_a_part_of_a_table_is_a_sweep_of_its_own() -> None:
     first = find_sweep("public:own-hundredfold-2-draw-1").table()
     assert sorted(set(first["budget"])) == [5000, 16000, 50000, 160000, 500000]
     assert "part" not in first.columns
+
+
+def test_a_column_of_that_name_stays_where_the_table_is_one_sweep(tmp_path: Path) -> None:
+    place = tmp_path / "mine.csv"
+    place.write_text("part,params,depth,width,loss\na,1e6,2,96,1.9\nb,1e6,4,64,1.8\n")
+    mine = replace(find_sweep("public:byte-level"), name="mine", file=str(place))
+    assert mine.table()["part"].tolist() == ["a", "b"]
+    assert replace(mine, name="mine-b", part="b").table()["loss"].tolist() == [1.8]
 
 
 def test_an_unknown_sweep_is_refused_with_the_nearest_name() -> None:

@@ -62,7 +62,7 @@ class Sweep:
         for column, wanted in (("treatment", self.treatment), ("part", self.part)):
             if wanted is not None:
                 rows = rows[rows[column].astype(str) == wanted].reset_index(drop=True)
-        return rows.drop(columns="part", errors="ignore")
+        return rows if self.part is None else rows.drop(columns="part")
 
 
 def _declared() -> Iterator[Sweep]:
