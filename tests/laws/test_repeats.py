@@ -99,6 +99,17 @@ def test_checkpoints_by_any_name_are_no_seeds(two_tasks, name: str) -> None:
         read_runs(table.drop(columns="seed"))
 
 
+@pytest.mark.parametrize("words", ["last", "10/10", "about 3B"])
+def test_a_column_of_words_counts_no_progress(two_tasks, words: str) -> None:
+    last = two_tasks[two_tasks["task"] == "a"].drop(columns="task")
+    assert len(read_runs(last.assign(epoch=words)).frame) == len(last)
+    both = pd.concat([last.assign(epoch=words), last.assign(epoch="best", loss=last["loss"] * 0.9)])
+    with pytest.raises(InterlawError, match="--split epoch"):
+        read_runs(both)
+    with pytest.raises(InterlawError, match="expected numbers in column epoch"):
+        read_runs(pd.concat([last.assign(epoch=words), last.assign(epoch=9)]))
+
+
 def test_steps_begin_anew_with_each_epoch(two_tasks) -> None:
     last = two_tasks[two_tasks["task"] == "a"]
     table = pd.concat(

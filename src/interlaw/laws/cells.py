@@ -65,7 +65,7 @@ def numbers_of(cells: pd.DataFrame) -> pd.DataFrame:
     columns = {name: number_of(cells[name]) for name in (*REQUIRED, *_OTHERS) if name in cells and name not in _SIZES}
     # W&B's _step, and names with capitals
     progress = {str(name).lower().strip("_"): name for name in reversed(cells.columns)}
-    spelled = {name: progress[name] for name in PROGRESS if name in progress}
+    spelled = {name: progress[name] for name in PROGRESS if name in progress and not _in_words(cells[progress[name]])}
     sizes = {name: name for name in ("params", "budget", "budget_spent") if name in cells} | spelled
     columns |= {name: _sizes(cells[theirs]) for name, theirs in sizes.items()}
     if "seed" in cells:
@@ -94,16 +94,32 @@ def _column(values: Any) -> pd.Series[Any]:
 
 def _sizes(cells: pd.Series[Any]) -> FloatArray:
     """Numbers, or sizes such as 1.002M as they are written everywhere else."""
+    return number_of(cells.map(_plain))
 
-    def plain(cell: Any) -> Any:
-        if not isinstance(cell, str) or cell.strip()[-1:] not in set("kKmMbBgGtT"):
-            return cell
+
+def _plain(cell: Any) -> Any:
+    if not isinstance(cell, str) or cell.strip()[-1:] not in set("kKmMbBgGtT"):
+        return cell
+    try:
+        return parse_size(cell)
+    except InterlawError:
+        return cell  # the message names the column
+
+
+def _in_words(cells: pd.Series[Any]) -> bool:
+    """Whether a column says all in words, such as `last` or `10/10`: whatever its name, it counts nothing."""
+
+    def is_word(cell: Any) -> bool:
+        if not isinstance(_plain(cell), str):
+            return False
         try:
-            return parse_size(cell)
-        except InterlawError:
-            return cell  # the message names the column
+            float(cell)
+        except ValueError:
+            return True
+        return False
 
-    return number_of(cells.map(plain))
+    said = cells.dropna()
+    return len(said) > 0 and all(map(is_word, said))
 
 
 def _seeds(cells: pd.Series[Any]) -> FloatArray:

@@ -49,7 +49,7 @@ def require_seeds(rows: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
     again = _again(rows, [*SHAPE, *rate, *(["seed"] if seeded else [])])
     if again.empty:
         return _across_rates(_again(rows, [*SHAPE, *(["seed"] if seeded else [])]), cells) if rate else ()
-    factors = _factors(cells.loc[again.index])
+    factors = _factors(again, cells)
     if not seeded:
         return _told(again, factors)
     single, together = _telling(again["group"], factors)
@@ -65,13 +65,15 @@ def _again(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return again.assign(group=again.groupby(keys, dropna=False, sort=False).ngroup())
 
 
-def _factors(cells: pd.DataFrame) -> pd.DataFrame:
+def _factors(again: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """Columns as text that hold a few values, each of them twice on average: what was measured hardly repeats.
 
-    Words before numbers, few values before many, short ones before long ones.
+    Words before numbers, few values before many, short ones before long ones. What was read as progress is none of them.
     """
+    cells = cells.loc[again.index]
     names = [name for name in map(str, cells) if name not in _NO_FACTOR and not _MEASURED.search(name)]
-    names = [name for name in names if name.lower().strip("_") not in PROGRESS]
+    progress = {name for name in PROGRESS if name in again}
+    names = [name for name in names if name.lower().strip("_") not in progress]
     texts = pd.DataFrame({name: text_of(cells[name]) for name in names}, index=cells.index)
     counts = {name: texts[name].nunique() for name in names}
     few = [name for name in names if 1 < counts[name] <= len(texts) // 2]
@@ -106,7 +108,7 @@ def _varying(again: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
 
 def _across_rates(again: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
     """A sentence where the rows of a shape at several rates are several experiments: the best rate chooses one."""
-    factors = _factors(cells.loc[again.index])
+    factors = _factors(again, cells)
     names = _varying(again, factors)
     if again.empty or not names:
         return ()
