@@ -115,7 +115,7 @@ def test_a_family_of_another_package_is_stacked_and_started(installed: dict[str,
     recipe.write_text(plain.replace("depths = [1, 2]", "depths = [1]\nseeds = [0, 1, 2]"))
     swept, _ = answers(
         installed,
-        ["sweep", recipe, "--out", tmp_path / "run"],
+        ["sweep", recipe, "--out", tmp_path / "run", "--executor", "local"],  # the one above is for workers
         ["init", tmp_path / "start.toml", "--family", "ladder"],
     )
     assert (swept["done"], swept["failed"]) == (3, 0)
