@@ -68,7 +68,7 @@ def _again(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def _factors(again: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """Columns as text that hold a few values, each of them twice on average: what was measured hardly repeats.
 
-    Words before numbers, few values before many, short ones before long ones. What was read as progress is none of them.
+    Words before numbers, few values before many, short ones before long ones. What was read as progress is left out.
     """
     cells = cells.loc[again.index]
     names = [name for name in map(str, cells) if name not in _NO_FACTOR and not _MEASURED.search(name)]
