@@ -33,7 +33,7 @@ def evidence(
 ) -> None:
     """What is measured of R* = depth / width against size.
 
-    Every public sweep and this project's own, pooled; conventions, chosen shapes and claims beside them.
+    Public sweeps and optima, pooled; this project's experiments, conventions, chosen shapes and claims beside them.
     """
     if out is not None and not refit:
         raise InterlawError("expected --refit with --out, found --out alone; add --refit")
