@@ -173,8 +173,8 @@ def _require_whole(places: Places, batch: Batch) -> None:
         batch.changed(traced).fed_to(places.model)
     places.leave_out(
         {
-            name: f"{' and '.join(named)} hold a view or a copy of its first tensor, which a derivative at that one "
-            "would leave out (pass one tensor as all of them)"
+            name: f"a view or a copy of its first tensor stands at {' and '.join(named)}, which a derivative at that "
+            "one would leave out (pass one tensor as all of them)"
             for name, named in doubles.items()
         }
     )
