@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import claim_numbers as numbers
 import numpy as np
 import pandas as pd
@@ -22,16 +24,16 @@ from interlaw.report.marks import (
 )
 from interlaw.size import counted
 from interlaw_paper.peak import ARMS, PEAK, compared, heights
-from interlaw_paper.push import Arm, Effect, interval, measured_effects
+from interlaw_paper.push import Arm, arm_of, changes, interval, judged_lowered, measured_effects
 
 
 def draw_push() -> Drawing:
     """C1: loss against what was moved, beside the control, and the peak of the double descent under the same."""
     panels = (
-        push_panel(all_seeds(name, title), title, ticks)
-        for name, title, ticks in (
-            ("push", "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
-            ("push-gpt", "GPTs", [0.5, 0.7, 1, 1.5, 2]),
+        push_panel(table, title, ticks)
+        for table, title, ticks in (
+            (with_lowered(all_seeds("push", "MLPs")), "MLPs", [0.8, 0.9, 1, 1.1, 1.2]),
+            (all_seeds("push-gpt", "GPTs"), "GPTs", [0.5, 0.7, 1, 1.5, 2]),
         )
     )
     return Drawing(
@@ -48,30 +50,43 @@ COLOURS = told_apart("on", NAMES.values(), looks=(INTERACTION, MUTED), key=legen
 DESTROYED = 0.5  # in log loss: the control's strong arms end the network
 
 
-def all_seeds(name: str, title: str) -> list[Effect]:
-    """Effects over all seeds; those of the first seeds, of the replication and of each shape are printed beside."""
+def all_seeds(name: str, title: str) -> pd.DataFrame:
+    """Trials of all seeds; the effects of the first, of the replication, of each shape and of all are printed."""
     first, again = numbers.final(name), numbers.final(f"{name}-again")
-    told(first, f"{title}, first seeds")
-    told(again, f"{title}, replication alone")
+    tell(first, f"{title}, first seeds")
+    tell(again, f"{title}, replication alone")
     both = pd.concat([first, again], ignore_index=True)
     for depth, rows in both.groupby("depth"):
-        told(rows, f"{title}, all seeds, depth {depth}")
-    return told(both, f"{title}, all seeds")
+        tell(rows, f"{title}, all seeds, depth {depth}")
+    tell(both, f"{title}, all seeds")
+    return both
 
 
-def told(table: pd.DataFrame, title: str) -> list[Effect]:
-    """The effects of a table, printed."""
-    effects = measured_effects(table)
-    for effect in effects:
+def with_lowered(table: pd.DataFrame) -> pd.DataFrame:
+    """The trials of all seeds and those of push-down, whose arms are printed alone, by shape, and with the others."""
+    down = numbers.final("push-down")
+    both = pd.concat([table, down], ignore_index=True)
+    own = {f"depth {depth}": rows for depth, rows in down.groupby("depth")}
+    lowered = both[~(both["strength"] < 0) & (both["intervention"] != "trace")]
+    for title, rows in {"alone": down, **own, "with all seeds": lowered}.items():
+        for line in judged_lowered(rows):
+            print(f"C1  MLPs, push-down, {title}: {line.figure}: {line.ours}")
+    return both
+
+
+def tell(table: pd.DataFrame, title: str) -> None:
+    """Prints the effects of a table."""
+    for effect in measured_effects(table):
         seen = ", ".join(f"{seen_by(arm, pairs=effect.num_pairs):.1%}" for arm in (effect.lowered, effect.raised))
         print(f"C1  {title}: {effect.on} at {effect.strength:g}: {effect}; changes of {seen} could be seen")
-    return effects
 
 
-def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> Panel:
-    """Every arm of one family."""
+def push_panel(trials: pd.DataFrame, title: str, ticks: list[float]) -> Panel:
+    """Every arm of one family, over all pairs that it has."""
     rows = [{"moved": 0.0, "change": 0.0, "low": 0.0, "high": 0.0, "on": on} for on in NAMES.values()]
-    rows += [{"on": NAMES[effect.on], **arm} for effect in effects for arm in arms(effect)]
+    pushed = trials[["intervention", "strength"]].dropna().drop_duplicates().itertuples(index=False)
+    pairs = {(on, strength): changes(trials, on=on, strength=strength) for on, strength in pushed}
+    rows += [{"on": NAMES[on], **asdict(arm_of(own))} for (on, _), own in pairs.items()]
     table = pd.DataFrame(rows).sort_values("moved")
     table = table[~((table["on"] == NAMES["trace"]) & (table["change"] > DESTROYED))]
     table["moved"] = np.exp(table["moved"])
@@ -89,13 +104,9 @@ def push_panel(effects: list[Effect], title: str, ticks: list[float]) -> Panel:
         marks(rows, "line", **place, strokeWidth=2),
         marks(rows, "circle", **place, size=70, opacity=1),
     )
-    return Panel(chart=chart, title=f"{title}, {pairs_of(effects)} pairs", width=260, height=270)
-
-
-def pairs_of(effects: list[Effect]) -> str:
-    """How many pairs the arms have."""
-    counts = sorted({effect.num_pairs for effect in effects})
-    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    counts = sorted({len(own) for own in pairs.values()})
+    shown = " to ".join(str(each) for each in dict.fromkeys((counts[0], counts[-1])))
+    return Panel(chart=chart, title=f"{title}, {shown} pairs an arm", width=260, height=270)
 
 
 def peak_panel() -> Panel:
@@ -137,14 +148,6 @@ LABELS = {
     "none": "plain",
     **{f"{on}{at:+g}": f"{on} pushed {'down' if at > 0 else 'up'} ({abs(at):g})" for on, at in PUSHED},
 }
-
-
-def arms(effect: Effect) -> list[dict[str, float]]:
-    """Both directions of an effect."""
-    return [
-        {"moved": arm.moved, "change": arm.change, "low": arm.low, "high": arm.high}
-        for arm in (effect.lowered, effect.raised)
-    ]
 
 
 def seen_by(arm: Arm, *, pairs: int) -> float:

@@ -18,7 +18,7 @@ from scipy import stats
 from tests.docs.pages import ROOT
 
 from interlaw.laws import judge_together
-from interlaw_paper.push import Arm, interval, measured_effects
+from interlaw_paper.push import Arm, arm_of, changes, detectable, interval, measured_effects
 
 
 class Scripts:
@@ -83,9 +83,16 @@ def test_pushes_of_mlps(scripts: Scripts) -> None:
     table = pd.concat([scripts.numbers.final(name) for name in ("push", "push-again")], ignore_index=True)
     effects = [each for each in measured_effects(table) if each.on == "interaction"]
     assert len(effects) == 3
-    for effect in effects:
-        for arm in (effect.lowered, effect.raised):
-            assert loss_of(arm) in found
+    strongest = max(effects, key=lambda each: each.strength)
+    for arm in (strongest.lowered, *(effect.raised for effect in effects)):
+        assert loss_of(arm) in found
+    down = scripts.numbers.final("push-down")
+    for strength in (0.03, 0.01):
+        pairs = changes(down, on="interaction", strength=strength)
+        assert f"{len(pairs)} pairs" in found
+        assert loss_of(arm_of(pairs), digits=1) in found
+        assert f"{100 * np.expm1(detectable(pairs['loss'].to_numpy())):.1f}%" in found
+    assert f"p = {short(stats.ttest_1samp(pairs['loss'], 0, alternative='less').pvalue, 3, sign=False)}" in found
 
 
 def test_the_peak(scripts: Scripts) -> None:
