@@ -388,7 +388,10 @@ CASES = [
     ("rerun {d}/run-none-ended/trials/{k}", "expected a trial that has ended in ... found no record.json"),
     ("fit {d}/empty.csv", "expected a CSV table in ... found an empty file"),
     ("fit {d}/columns.csv", "expected columns params, depth, width, loss"),
-    ("fit {d}/nan.csv", "expected positive finite loss in every finished run, found nan in row 8 (1 such rows)"),
+    (
+        "fit {d}/nan.csv",
+        "expected positive finite loss in every finished run, found nan in row 9 below the header (1 such rows)",
+    ),
     ("fit {d}/words.csv", "expected numbers in column depth, found could not convert string to float: 'one'"),
     ("fit {d}/cells.csv", "expected as many cells as columns (4, separated by commas), found 6 in line 10 of"),
     ("fit {d}/latin1.csv", "expected text in UTF-8 in ... found another encoding (byte 25)"),

@@ -26,7 +26,7 @@ MEASURED = subject.NamedOptions.__annotations__
 @pytest.mark.parametrize(
     ("command", "names", "own"),
     [
-        (fit, {*LAW}, "sources column view out resamples details"),
+        (fit, {*LAW}, "sources column split view out resamples details"),
         (recommend, {*SHAPE}, "law figure export pick details measure device devices utilization batch"),
         (measure, {*MEASURED}, "model inputs out exact float32 places rms rotate"),
         (layers, {*MEASURED}, "model inputs out figure float32"),

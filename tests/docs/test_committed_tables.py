@@ -36,12 +36,18 @@ SPLIT = {
 }
 
 
+LARGE = ("hundredfold", "searched", "targets")  # whose fits take 10 to 20 seconds each
+
+
 def name_of(command: str) -> str:
     """The table of a command."""
     return re.findall(r"docs/results/([a-z-]+)\.csv", command)[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, id=each, marks=[pytest.mark.slow] if name_of(each) in LARGE else []) for each in COMMANDS],
+)
 def test_a_command_says_what_is_quoted(command: str, monkeypatch, tmp_path, capsys) -> None:
     monkeypatch.chdir(ROOT)
     *_, told = command.split(" | ")

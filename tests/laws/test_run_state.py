@@ -53,7 +53,7 @@ def test_holes_of_every_kind_in_rows_that_do_not_count(kind: str) -> None:
     holed = pd.array([2, 3, 4, pd.NA], dtype=kind)
     found = read_runs(table(loss=holed, status=["done"] * 3 + ["crashed"], seed=pd.array([0, 1, pd.NA, 3], dtype=kind)))
     assert found.frame["loss"].tolist() == [2, 3, 4]
-    with pytest.raises(InterlawError, match=r"positive finite loss .* found nan in row 3"):
+    with pytest.raises(InterlawError, match=r"positive finite loss .* found nan in row 4 below the header"):
         read_runs(table(loss=holed))
     with pytest.raises(InterlawError, match=r"expected numbers in column loss, found .*x"):
         read_runs(table(loss=[2.0, 3.0, pd.NA, "x"]))
