@@ -129,6 +129,12 @@ def test_a_twin_is_a_second_cluster_like_one() -> None:
     assert heavy_shift(grams_of_few(V)) == pytest.approx(max(shifts) / stderr)
 
 
+def test_no_cluster_of_a_linear_network_carries_too_much() -> None:
+    x = torch.randn(32, 50, generator=torch.Generator().manual_seed(0))
+    for outputs in (1, 300):
+        assert measure(nn.Linear(50, outputs), x, view="input", probes="exact").warnings == ()
+
+
 def test_a_cluster_that_carries_too_much_is_told() -> None:
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
     x = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))

@@ -5,6 +5,7 @@ import pytest
 
 from interlaw.laws import LawFit, fit_law, status_text, verdict
 from interlaw.laws.result import RStar
+from interlaw.size import format_ratio
 
 
 def measured(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -39,6 +40,10 @@ def test_a_turn_without_a_bound_is_one_sentence_with_one_but(sweep) -> None:
     fit = fit_law(rows)
     assert fit.budgets[0].r_star.status == "open"
     assert verdict(fit).best.count(", but ") == 1
+    assert ", and the data give no " in verdict(fit).best
+    assert any(
+        note.startswith("budget 1M: no bounded optimum to report; the loss turns near ") for note in fit.warnings
+    )
 
 
 def test_unmeasured_interaction_is_said_to_be_so(sweep) -> None:
@@ -97,7 +102,10 @@ def test_it_asks_for_no_shape_shallower_than_one_layer(sweep) -> None:
     table = sweep(ratio=1e-4, noise=0.001, depths=(1, 2, 3, 4, 6, 8))
     assert min(table["depth"]) == 1
     said = verdict(fit_law(table))
-    assert "no shape is shallower than one layer" in said.next
+    assert said.next.startswith(
+        "At 500k, 1M, 2M, 4M, 8M the best shape may be a single layer: run larger budgets, train longer or try another "
+        "learning rate. Run a second seed"
+    )
     assert "wider and shallower shapes" not in said.next
     assert "the loss still falls towards fewer and wider layers where the grid ends" in said.best
     assert "No other shape is within 1% of it." in said.best
@@ -168,3 +176,6 @@ def test_a_fit_prints_in_fifteen_lines_and_is_a_table(sweep) -> None:
     html = fit._repr_html_()
     assert "<b>Next.</b>" in html
     assert html.count("<tr") == 6
+    assert "<td>500k</td>" in html
+    assert "e+0" not in html
+    assert f"<td>{format_ratio(fit.budgets[0].r_star.value)}</td>" in html

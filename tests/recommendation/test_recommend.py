@@ -95,9 +95,10 @@ def test_the_text_begins_with_the_pick_and_fits_a_terminal() -> None:
         assert len(text.splitlines()) <= 15
         assert max(map(len, [*text.splitlines(), *result.notes()])) <= 80
         assert repr(result) == text
-    html = recommend(params="350M")._repr_html_()
-    assert html.count("<tr") == 1 + len(recommend(params="350M").candidates)
-    assert "Take " in html
+    result = recommend(params="350M")
+    html = result._repr_html_()
+    assert html.count("<tr") == 1 + len(result.candidates)
+    assert html.startswith(f"<p>Take {result.pick.name}: {result.why}.</p>")
 
 
 def test_a_frame_has_a_row_a_candidate() -> None:
@@ -145,9 +146,10 @@ def test_a_flops_budget_is_spent() -> None:
 
 def test_disagreement_is_said() -> None:
     assert said(recommend(params="7B"), "lie below the interval (shallower)")
+    assert said(recommend(params="350M"), "with the recommended one, R = 0.0")
     assert said(recommend(params="350M"), "shares R = 0.0200 to")
-    assert said(recommend(params="350M", interval=(0.1, 0.2)), "lies below it (shallower)")
-    assert said(recommend(params="350M", interval=(0.002, 0.01)), "lies above it (deeper)")
+    assert said(recommend(params="350M", interval=(0.1, 0.2)), "lies below yours (shallower)")
+    assert said(recommend(params="350M", interval=(0.002, 0.01)), "lies above yours (deeper)")
     assert said(recommend(params="350M"), "the evidence leaves R* open by a factor of")
     assert _factor(1072083500905340) == "more than 1000"
     assert said(recommend(params="30B"), "30B lies a factor of 15 outside the sizes at which R* was measured")

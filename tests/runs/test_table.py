@@ -178,6 +178,12 @@ def test_a_run_without_records_has_no_rows(tmp_path: Path) -> None:
     assert len(load_table(tmp_path)) == 0
     with pytest.raises(InterlawError, match=r"expected a run folder"):
         load_table(tmp_path / "nowhere")
+    with pytest.raises(
+        InterlawError, match=r"'full\.csv'; a table is read by `interlaw fit FILE`, or in Python by pandas"
+    ):
+        load_table("full.csv")
+    with pytest.raises(InterlawError, match=r"interlaw\.published\.find_sweep\('public:byte-level'\)\.table\(\)"):
+        load_table("public:byte-level")
 
 
 def test_a_run_is_named_by_its_recipe_or_its_folder(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ MAX_GROUPS = 1024  # of K and H on the Gram route, 8 MB each; a jackknife over m
 # The largest of N influences grows as log N; that of twins matters for few. Both numbers were fitted: of 2,000 normal
 # samples of 8 to 256 clusters 3 to 6% exceed them, in the worst of three populations (docs/estimators.md).
 HEAVY_AT, HEAVY_FEW = 1.38, 10
+ROUNDING = torch.finfo(torch.float32).eps  # rounding of derivatives in float32 alone moves a ratio by as much
 ALL_OF_IT = 0.95  # a cluster whose loss moves the ratio by so many errors carries nine tenths of the variance
 # A pair needs two clusters, and an error of a mean over pairs a third to leave out.
 LEAST_CLUSTERS = 3
@@ -380,6 +381,8 @@ def heavy_shift(grams: Grams) -> float:
     ratios = without.diagonal / without.energy
     away = (ratios - ratios.mean()).abs()
     error = (away.square().sum() * ((groups - 1) / groups)).sqrt()
+    if float(error) < ROUNDING:  # clusters that agree, as those of a linear network, have no heavy one among them
+        return 0.0
     added = float((diagonal / energy - whole.diagonal / whole.energy).abs().max() / error)
     removed = float(away.max() / error)
     allowed = HEAVY_AT * math.log(groups) / math.sqrt(groups) * (1 + (HEAVY_FEW / groups) ** 2)

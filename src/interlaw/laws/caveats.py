@@ -56,7 +56,8 @@ def _without_optimum(budgets: tuple[BudgetFit, ...]) -> Iterator[str]:
     without = [fit for fit in budgets if fit.r_star.status not in ("optimum", "given")]
     for reason in dict.fromkeys(fit.r_star.reason for fit in without):
         those = [fit for fit in without if fit.r_star.reason == reason]
-        yield f"budget{'s' * (len(those) > 1)} {amounts(those)}: no optimum to report; {reason}"
+        lack = those[0].r_star.none_text
+        yield f"budget{'s' * (len(those) > 1)} {amounts(those)}: {lack} to report; {reason}"
 
 
 def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:

@@ -23,6 +23,7 @@ from interlaw.size import format_range, format_ratio, format_size
 
 MOST_LINES, WIDTH = 15, 118  # what a prompt shows without scrolling, in a terminal of 120 columns
 MOST_BUDGETS = 5  # lines of budgets, largest last: the verdict speaks of the largest
+_RATIOS = ("r_star", "within_delta")  # how columns of R begin
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -85,7 +86,10 @@ class LawFit(Charted):
     def _repr_html_(self) -> str:
         """For a notebook: the verdict's three lines and a row a budget."""
         said = "".join(f"<p><b>{label}.</b> {escape(words)}</p>" for label, words in verdict(self).lines)
-        return said + self.to_frame().to_html(index=False, na_rep="", float_format="{:.4g}".format)
+        table = self.to_frame()
+        formats: dict[Any, Any] = dict.fromkeys(("budget", "params"), format_size)
+        formats |= dict.fromkeys((name for name in map(str, table) if name.startswith(_RATIOS)), format_ratio)
+        return said + table.to_html(index=False, na_rep="", float_format="{:.4g}".format, formatters=formats)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LawFit:

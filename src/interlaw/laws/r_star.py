@@ -94,7 +94,7 @@ def _turn(x: FloatArray, y: FloatArray, *, curve: LossCurve, confidence: float) 
         return replace(star, value=float(np.exp(vertex)))
     words = " or ".join(_MISSING[side] for side in missing)
     reason = (
-        f"the loss turns near R = {format_ratio(np.exp(vertex))}, and the data set no {words} bound inside the grid"
+        f"the loss turns near R = {format_ratio(np.exp(vertex))}, and the data give no {words} bound inside the grid"
     )
     side = "both" if len(missing) == 2 else missing[0]
     return replace(star, status="open", reason=reason, open_side=side, **dict.fromkeys(missing))

@@ -97,12 +97,12 @@ class RStar:
     - `not_comparable`: sizes rise or fall with R by so much that R only mirrors N;
     - `flat`: an F test cannot distinguish the curve from a constant;
     - `edge`: the curve does not turn inside the grid;
-    - `open`: it turns, but the data set no bound of the minimum on one side, or on neither;
+    - `open`: it turns, but the data give no bound of the minimum on one side, or on neither;
     - `optimum`: both bounds lie inside the grid.
 
     Attributes:
         value: R*, or None unless `status` is `optimum`.
-        low: Lower end of the bootstrap interval; None where the data set no bound inside the grid.
+        low: Lower end of the bootstrap interval; None where the data give no bound inside the grid.
         high: Upper end, likewise.
         edge: `low` or `high`, the end of the grid towards which the loss still falls, where `status` is `edge`.
         open_side: `low`, `high` or `both`, the side without a bound, where `status` is `open`.
@@ -122,6 +122,11 @@ class RStar:
     open_side: str | None = None
     log_stderr: float | None = None
     detectable: float | None = None
+
+    @property
+    def none_text(self) -> str:
+        """What a budget without R* lacks: where the loss turns, only the bounds."""
+        return "no bounded optimum" if self.status == "open" else "no optimum"
 
     @property
     def detectable_text(self) -> str:

@@ -43,7 +43,7 @@ class TreatmentDifference:
         first: A treatment.
         second: Another.
         factor: R*(second) / R*(first); None unless both are optima inside the grid.
-        low: Lower end of its interval; None where the data set no bound.
+        low: Lower end of its interval; None where the data give no bound.
         high: Upper end, likewise.
         verdict: `same` (the interval lies within a factor of `SAME_FACTOR`, even one that leaves out 1), `moves` (it
             leaves out 1) or `cannot tell`.

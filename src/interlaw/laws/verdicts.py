@@ -79,7 +79,8 @@ def _best(fit: LawFit) -> str:
             + (f"Within {within}: {listed(near)}." if near else f"No other shape is within {within}.")
         )
     most = optima[-1]
-    extra = "" if most is largest else f" At {_budget(largest)} there is no optimum: {largest.r_star.reason}."
+    star = largest.r_star
+    extra = "" if most is largest else f" At {_budget(largest)} there is {star.none_text}: {star.reason}."
     return (
         f"At {_budget(most)} the loss is lowest near R = depth / width = {format_ratio(most.r_star.value)} "
         f"({fit.confidence:.0%} interval {format_range(most.r_star.low, most.r_star.high)}); the best shape "
@@ -173,7 +174,7 @@ def _next(fit: LawFit) -> str:
     """The runs that would settle most, at most `MOST_STEPS`."""
     if all(each.r_star.status == "given" for each in fit.budgets):
         return "Run a grid of depths with two seeds at each of at least three budgets, a tenfold span apart."
-    steps = _wider_grids(fit)
+    steps, single = _wider_grids(fit), _single_layers(fit)
     for status, words in _LACKS.items():
         lacking = [each for each in fit.budgets if each.r_star.status == status]
         steps += [f"{words} at {amounts(lacking)}"] if lacking else []
@@ -181,26 +182,37 @@ def _next(fit: LawFit) -> str:
         steps.append("a second seed of the best shape and its neighbours (the seed noise is unknown)")
     if fit.stability.verdict == "cannot tell":
         steps.append(_more_budgets(fit))
-    if not steps:
+    if not (steps or single):
         return "Nothing more is needed to answer these questions; a larger budget would test the law."
-    return f"Run {'; '.join(steps[:MOST_STEPS])}."
+    kept = steps[: MOST_STEPS - len(single)]
+    return " ".join([*single, *([f"Run {'; '.join(kept)}."] if kept else [])])
+
+
+def _single_layers(fit: LawFit) -> list[str]:
+    """What to do where shallower shapes are asked for and there are none."""
+    bottom = [each for each in _beyond(fit, "low") if _has_single_layer(each)]
+    if not bottom:
+        return []
+    return [
+        f"At {amounts(bottom)} the best shape may be a single layer: run larger budgets, train longer or try another "
+        "learning rate."
+    ]
 
 
 def _wider_grids(fit: LawFit) -> list[str]:
     """Shapes beyond the ends towards which the loss falls, or where a bound is missing."""
-    steps = []
-    for side, name in (("low", "wider and shallower"), ("high", "deeper and narrower")):
-        beyond = [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
-        bottom = [each for each in beyond if side == "low" and min(point.depth for point in each.points) <= 1]
-        if bottom:
-            steps.append(
-                f"larger budgets, longer training or another learning rate than at {amounts(bottom)}, where no shape "
-                "is shallower than one layer"
-            )
-        rest = [each for each in beyond if each not in bottom]
-        if rest:
-            steps.append(f"{name} shapes at {amounts(rest)}")
-    return steps
+    wider, deeper = [each for each in _beyond(fit, "low") if not _has_single_layer(each)], _beyond(fit, "high")
+    named = (("wider and shallower", wider), ("deeper and narrower", deeper))
+    return [f"{name} shapes at {amounts(those)}" for name, those in named if those]
+
+
+def _beyond(fit: LawFit, side: str) -> list[BudgetFit]:
+    """Budgets that leave open what lies beyond an end of their grid."""
+    return [each for each in fit.budgets if (each.r_star.edge or each.r_star.open_side) in (side, "both")]
+
+
+def _has_single_layer(budget: BudgetFit) -> bool:
+    return min(point.depth for point in budget.points) <= 1
 
 
 # what budgets of a status lack

@@ -35,7 +35,7 @@ def reason(pick: Candidate, *, belief: Belief, given: bool, parallel: int) -> st
     among = "in your interval" if given else "near it"
     asked = f" that split over {parallel} devices" if parallel > 1 else ""
     beyond = f", {belief.beyond:.2g} times beyond the sizes measured" if belief.beyond > NEAR_SIZE else ""
-    split = f", which split over {pick.parallel}" if pick.parallel > 1 and parallel == 1 else ""
+    split = f", which split over {pick.parallel} devices" if pick.parallel > 1 and parallel == 1 else ""
     level, size = f"{Settings.confidence:.0%}", format_size(belief.params)
     return (
         f"{belief.voters} put R* at {format_ratio(belief.ratio)} for {size} ({level}: "
@@ -133,10 +133,11 @@ def _head_costs(shape: Shape, dimensions: Dimensions) -> Iterator[str]:
 def _paper(interval: RatioInterval) -> str:
     """How the interval compares with the paper's."""
     low, high = PAPER_INTERVAL
+    own = "yours" if interval.given else f"the recommended one, R = {format_range(interval.low, interval.high)}"
     if interval.high < low:
-        relation = "lies above it (deeper): following that claim means leaving the interval"
+        relation = f"lies above {own} (deeper): following that claim means leaving it"
     elif interval.low > high:
-        relation = "lies below it (shallower): following that claim means leaving the interval"
+        relation = f"lies below {own} (shallower): following that claim means leaving it"
     else:
-        relation = f"shares R = {format_range(max(low, interval.low), min(high, interval.high))} with it"
+        relation = f"shares R = {format_range(max(low, interval.low), min(high, interval.high))} with {own}"
     return f"the interval of arXiv 2605.27989, R = {low:g} to {high:g} (byte-level, up to 10M parameters), {relation}"

@@ -83,6 +83,10 @@ class Recommendation(Charted):
         """Why the pick, in words."""
         return reason(self.pick, belief=self.belief, given=self.interval.given, parallel=self.dimensions.parallel)
 
+    @property
+    def _take(self) -> str:
+        return f"Take {self.pick.name}: {self.why}."
+
     @cached_property
     def measured_only(self) -> Belief | None:
         """The belief without data sets whose errors are assumed; None where the others are too few."""
@@ -157,8 +161,8 @@ class Recommendation(Charted):
 
     def answer(self) -> list[str]:
         """Lines of 80 columns: the pick and why, what is nearly as good and what speaks for it, the table."""
-        pick, *rest = self.candidates
-        said = wrapped([f"Take {pick.name}: {self.why}."])
+        rest = self.candidates[1:]
+        said = wrapped([self._take])
         if rest:
             said.append(f"Within {self.delta:.1%} of its predicted loss:")
             others = (f"{one.name}: {'; '.join(one.reasons) or 'no cheaper in anything counted here'}" for one in rest)
@@ -177,11 +181,11 @@ class Recommendation(Charted):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """For a notebook: the first line and the candidates as a table."""
+        """For a notebook: the first sentences and the candidates as a table."""
         from html import escape
 
         table = self.to_frame()[["depth", "width", "ratio", "params", "loss_penalty", "parallel", "kv_bytes_per_token"]]
-        return f"<p>{escape(self.answer()[0])}</p>{table.to_html()}"
+        return f"<p>{escape(self._take)}</p>{table.to_html()}"
 
 
 def recommend(

@@ -173,7 +173,7 @@ def interval_bars(
     width: float = BOLD,
     where: str = "",
 ) -> list[Spec]:
-    """Intervals as bars with caps; an arrow where the data set no bound.
+    """Intervals as bars with caps; an arrow where the data give no bound.
 
     Args:
         values: Rows with `low` and `high` (where the bar ends), `said`, the field `across`, and `low_open` and

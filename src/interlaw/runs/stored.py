@@ -178,11 +178,20 @@ def require_run(location: str | Path) -> RunFolder:
     run.fetch()
     if not run.recipe.is_file():
         below = ", ".join(repr(str(path.parent)) for path in sorted(run.path.glob(f"*/{RECIPE}")))
-        remedy = f"the runs below it are {below}: give one of these" if below else "give the folder of a sweep"
+        remedy = f"the runs below it are {below}: give one of these" if below else _instead(str(location))
         if not is_url(location) and not run.path.exists():
             remedy += near_run(run.path)
         raise InterlawError(f"expected a run folder with {RECIPE}, found none in {str(location)!r}; {remedy}")
     return run
+
+
+def _instead(name: str) -> str:
+    """What to do with a name that is no run: in Python tables of files and of public sweeps come from elsewhere."""
+    if name.startswith("public:"):
+        return f"of a public sweep, interlaw.published.find_sweep({name!r}).table() is the table"
+    if name.endswith((".csv", ".tsv", ".jsonl", ".parquet")):
+        return "a table is read by `interlaw fit FILE`, or in Python by pandas"
+    return "give the folder of a sweep"
 
 
 @contextmanager
