@@ -231,6 +231,16 @@ def test_narrow_screens_do_not_scroll_sideways(visit: Any, width: int) -> None:
     assert page.page.locator("svg.marks").evaluate_all(wide) == 0
 
 
+def test_a_phone_shows_why_trials_were_left_out(visit: Any) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, bypass_csp=True).drawn()
+    table = page.page.locator("#cautions .scroll")
+    assert table.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    reasons = table.locator("td[data-title=Reason]")
+    assert reasons.count() == 2
+    assert max(reasons.evaluate_all("all => all.map(each => each.getBoundingClientRect().right)")) <= 390
+    assert page.violations() == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(visit: Any, scheme: str) -> None:
     assert visit(color_scheme=scheme, bypass_csp=True).drawn().violations() == []

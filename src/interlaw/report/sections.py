@@ -151,7 +151,7 @@ def left_out_table(results: RunResults) -> Table | None:
         for row in left_out.head(MOST_REASONS).to_dict(orient="records")
     ]
     more = f" (first {MOST_REASONS} of {len(left_out)})" if len(left_out) > MOST_REASONS else ""
-    return table_of(rows, caption=f"Trials left out{more}")
+    return table_of(rows, caption=f"Trials left out{more}", stacked=True)
 
 
 def _fit_warnings(results: RunResults) -> list[str]:

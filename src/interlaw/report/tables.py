@@ -41,6 +41,7 @@ class Table:
         rows: Cells, as many as columns.
         marks: Data attributes of each row, if any.
         at_first: Rows beyond these are laid out when a script asks for them; all of them where no script runs.
+        stacked: Whether a narrow screen sets the cells of a row one below the other: for tables with long texts.
     """
 
     caption: str
@@ -48,6 +49,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     marks: Sequence[Mapping[str, Any]] = field(default=())
     at_first: int | None = None
+    stacked: bool = False
 
 
 def table_of(
