@@ -21,7 +21,7 @@ from interlaw.cli.explore import explore
 from interlaw.errors import InterlawError
 from interlaw.recommendation import Recommendation, Say, recommend, require_timing, timed, timing
 from interlaw.report import ExplorerServer, write_explorer
-from interlaw.report.explorer import Measuring
+from interlaw.report.explorer import ON_THE_PAGE, Measuring, candidates_table, laws_table, reply_with
 
 ASKED: dict[str, Any] = {
     "params": "1M",
@@ -201,3 +201,34 @@ def test_the_command_measures_what_it_writes(tmp_path: Path, monkeypatch: pytest
     assert "training" in result.stderr
     with pytest.raises(InterlawError, match=r"expected --out FILE.html with --measure, found none"):
         CliRunner().invoke(app, ["--measure"], catch_exceptions=False)
+
+
+def test_a_law_covers_the_sizes_that_it_speaks_of_alone() -> None:
+    said = {row[0]: row[3] for row in laws_table(recommend(params="350M")).rows}
+    assert said["Sun byte-level GPT"] == "no: 600k to 10M"  # as the note and the figure have it
+    assert said["Morph-1B"] == "no: 1B"
+    assert said["CompleteP"] == "yes"
+    assert {row[0]: row[3] for row in laws_table(recommend(params="5M")).rows}["Sun byte-level GPT"] == "yes"
+
+
+def test_columns_of_loss_say_what_they_are() -> None:
+    result = recommend(params="350M", delta=0.01)
+    table = candidates_table(result)
+    titles = [column.title for column in table.columns]
+    place = titles.index("Loss above least (%)")
+    assert titles[place : place + 3] == ["Loss above least (%)", "90% interval", "Within 1%"]
+    assert f"R* = {result.belief.ratio:.4f}" in table.caption
+    for row, each in zip(table.rows, result.candidates, strict=True):
+        low, high = (float(end) for end in row[place + 1].split(" to "))
+        assert low <= float(row[place]) <= high
+        assert row[place + 2] == ("yes" if each.inside else "no")
+
+
+def test_notes_say_what_to_do_on_the_page() -> None:
+    results = [recommend(params="350M"), recommend(params="350M", tokens="1M"), recommend(params="7B")]
+    notes = [note for result in results for note in result.warnings]
+    pages = [reply_with(result)["html"] for result in results]
+    for option, words in ON_THE_PAGE.items():
+        assert any(option in note for note in notes), option
+        assert any(words in page for page in pages), words
+        assert not any(option in page.replace(words, "") for page in pages), option

@@ -110,6 +110,18 @@ def test_narrow_screens_do_not_scroll_sideways(browser: Any, address: str, width
     page.page.close()
 
 
+def test_a_phone_shows_the_laws_whole(browser: Any, address: str) -> None:
+    page = Visit(browser, address, viewport={"width": 390, "height": 844}, bypass_csp=True).drawn()
+    laws = page.page.locator("#laws .scroll")
+    assert laws.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    ends = laws.locator("tbody :is(th, td)").evaluate_all("all => all.map(each => each.getBoundingClientRect().right)")
+    assert max(ends) <= 390
+    sun = laws.get_by_role("row").filter(has=page.page.get_by_role("rowheader", name="Sun byte-level GPT"))
+    assert sun.get_by_role("cell", name="no: 600k to 10M").count() == 1  # still a table to screen readers
+    assert page.violations() == []
+    page.page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(browser: Any, address: str, scheme: str) -> None:
     page = Visit(browser, address, color_scheme=scheme, bypass_csp=True).drawn()

@@ -20,7 +20,7 @@ class LawOpinion:
     Attributes:
         law: The line with its source, trust mark, standing and words.
         ratio: Its R*; outside the sizes it speaks about, that at the nearest of them. None without a level.
-        covered: Whether the line speaks about this size; the paper's claim speaks about all.
+        covered: Whether the sizes that the line speaks about hold this one.
     """
 
     law: PublishedLaw
@@ -56,7 +56,7 @@ def law_opinions(params: float) -> tuple[LawOpinion, ...]:
         nearest, covered = min(max(params, law.params_low), law.params_high), law.covers(params)
         ratio = law.ratio(nearest)
         if law.key == PAPER:
-            ratio, covered = centre_of(PAPER_INTERVAL), True
+            ratio = centre_of(PAPER_INTERVAL)  # it claims one interval for all sizes
         opinions.append(LawOpinion(law=law, ratio=ratio, covered=covered))
     return tuple(sorted(opinions, key=lambda one: one.ratio if one.ratio is not None else math.inf))
 

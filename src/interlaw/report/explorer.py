@@ -20,7 +20,7 @@ from interlaw.report.recommendation_figure import candidate_key, draw_frontier, 
 from interlaw.report.tables import Table, table_of
 from interlaw.report.wording import shape_name
 from interlaw.shapes import DECODERS
-from interlaw.size import format_bytes, format_range, format_share, format_size
+from interlaw.size import format_bytes, format_range, format_ratio, format_share, format_size
 
 NAME = "explorer.html"
 SCRIPTS = ("page.js", "explore.js")
@@ -31,6 +31,12 @@ TIMES = {
     "train_tokens_per_second": "Train (tokens/s)",
     "prefill_ms_per_token": "Read (ms/token)",
     "decode_ms_per_token": "Decode (ms/token)",
+}
+# what notes say of options of `recommend`, in words of the page
+ON_THE_PAGE = {
+    "(--law)": "(fit it with interlaw fit RUN --out FIT.json, then open this page by interlaw explore --law FIT.json)",
+    "write --tokens 20B": "write 20B as training tokens",
+    "--tied saves it": "interlaw recommend --tied saves it",
 }
 
 
@@ -173,7 +179,7 @@ def refusal(words: str) -> Json:
 
 def reply_with(result: Recommendation) -> Json:
     """A recommendation as a reply; one that was timed also has the frontier and the times."""
-    notes = [*result.warnings, *(one.unmeasured for one in result.candidates if one.unmeasured)]
+    notes = [*map(_on_the_page, result.warnings), *(one.unmeasured for one in result.candidates if one.unmeasured)]
     figures = [("cost", "Predicted cost", draw_predictions(result))]
     if len(frontier_rows(result)) > 1:
         figures.insert(0, ("frontier", "Loss against latency", draw_frontier(result)))
@@ -198,6 +204,12 @@ def reply_with(result: Recommendation) -> Json:
     return {"html": html, **data, "error": ""}
 
 
+def _on_the_page(note: str) -> str:
+    for option, words in ON_THE_PAGE.items():
+        note = note.replace(option, words)
+    return note
+
+
 def lead(result: Recommendation) -> str:
     """The pick in a sentence."""
     pick, interval = result.pick.shape, result.interval
@@ -211,6 +223,7 @@ def lead(result: Recommendation) -> str:
 def candidates_table(result: Recommendation) -> Table:
     """Every shape, the pick first."""
     times = TIMES if any(each.measured for each in result.candidates) else {}
+    interval, within = f"{laws.Settings.confidence:.0%} interval", f"Within {format_share(result.delta)}"
     rows = [
         {
             "Layers x width": each.name,
@@ -219,11 +232,11 @@ def candidates_table(result: Recommendation) -> Table:
             "Heads": each.heads,
             "Cache": format_bytes(each.cost.kv_bytes_per_token),
             "Off budget": f"{each.budget_error:+.1%}",
-            "Loss (%)": f"{100 * each.penalty.value:.2f}",
+            "Loss above least (%)": f"{100 * each.penalty.value:.2f}",
+            interval: f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
+            within: "yes" if each.inside else "no",
             **{title: getattr(each.measured, name, None) for name, title in times.items()},
-            "Its range (%)": f"{100 * each.penalty.low:.2f} to {100 * each.penalty.high:.2f}",
             "FLOPs": format_size(each.cost.train_flops, padded=True),
-            "In the range": "yes" if each.inside else "no",
         }
         for each in result.candidates
     ]
@@ -232,8 +245,9 @@ def candidates_table(result: Recommendation) -> Table:
         for place, each in enumerate(result.candidates)
     ]
     caption = (
-        "The pick first. Heads: query/key-value x width; cache: keys and values of one token; loss: predicted, above "
-        "the best shape of the budget; FLOPs: of the whole training"
+        "The pick first. Heads: query/key-value x width; cache: keys and values of one token; loss: predicted at "
+        f"R* = {format_ratio(result.belief.ratio)}; its interval: over the R* that the evidence leaves open; FLOPs: "
+        "of the whole training"
     )
     return table_of(rows, caption=caption, marks=marks)
 
@@ -245,13 +259,19 @@ def laws_table(result: Recommendation) -> Table:
             "Law": one.law.name,
             "R*": one.ratio,
             "Good R": "" if one.law.ratio_high is None else format_range(one.law.ratio_low, one.law.ratio_high),
-            "Covers this size": "yes" if one.covered else "no",
+            "Covers this size": "yes" if one.covered else f"no: {_sizes(one.law)}",
             "What it says": one.law.statement,
             "Source": one.law.source,
         }
         for one in result.laws
     ]
-    return table_of(rows, caption="What each law says of the best R")
+    return table_of(rows, caption="What each law says of the best R", stacked=True)
+
+
+def _sizes(law: laws.PublishedLaw) -> str:
+    """The sizes that a law speaks about."""
+    ends = dict.fromkeys(format_size(params) for params in (law.params_low, law.params_high))
+    return " to ".join(ends)
 
 
 def models_table(result: Recommendation) -> Table:

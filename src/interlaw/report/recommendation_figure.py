@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from interlaw import laws
 from interlaw.errors import InterlawError
 from interlaw.plain import Json
 from interlaw.recommendation import Candidate, Recommendation
@@ -70,8 +71,8 @@ def draw_predictions(result: Recommendation) -> Drawing:
     message = f"{format_size(result.params)}: {shape_name(pick.depth, pick.width)} is the pick"
     caption = (
         f"Gold: the recommended range, R = {format_range(result.interval.low, result.interval.high)}. Orange: the "
-        "pick; other dots: the other shapes, each with its range. Lines: published laws over the sizes they speak of; "
-        "grey dots: published models."
+        f"pick; other dots: the other shapes, each with its {laws.Settings.confidence:.0%} interval. Lines: published "
+        "laws over the sizes they speak of; grey dots: published models."
     )
     panels: tuple[Panel, ...] = (
         Panel(chart=_cost(result), title="Predicted loss above the best shape", **look.OF_TWO),
