@@ -182,6 +182,7 @@ def test_two_saved_measurements_are_compared(
     run("diff", files[0], files[0])
     lines = capsys.readouterr().out.splitlines()
     (ratio,) = [line.split() for line in lines if line.strip().startswith("aofe_ratio ")]
+    assert {"null_ratio", "excess_ratio"} <= {line.split()[0] for line in lines if line.strip()}
     assert ratio[1] == ratio[2]
     assert ratio[3] == "0", "the same samples are paired: nothing is left of their spread"
     assert ratio[4:] == ["0", "to", "0"]
@@ -331,9 +332,11 @@ def test_the_table_of_layers_has_the_interval_of_the_excess(
     factory: Path, array: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    run("layers", f"{factory}:vectors", "--inputs", array)
+    run("layers", f"{factory}:vectors", "--inputs", array, "--level", 0.9)
     shown = capsys.readouterr().out
-    run("layers", f"{factory}:vectors", "--inputs", array, "--json")
+    assert "90% interval" in shown.splitlines()[0]
+    assert "NFA (Neural Feature Ansatz: W^T W is proportional to" in shown
+    run("layers", f"{factory}:vectors", "--inputs", array, "--level", 0.9, "--json")
     for row in read(capsys)["layers"]:
         excess = row["interaction"]["excess"]
         assert f"{excess['value']:+.3f}  {excess['low']:+.3f} to {excess['high']:+.3f}" in shown

@@ -189,6 +189,20 @@ def test_status_for_people(finished_run: Path, capsys: pytest.CaptureFixture[str
     assert re.fullmatch(r"beside training: evaluating [\d.]+%, measuring [\d.]+%", costs)
 
 
+def test_status_names_running_trials_as_people_do(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished_run, tmp_path / "run")
+    trial = next(iter(RunFolder(tmp_path / "run").trials()))
+    (trial.path / "record.json").unlink()
+    with trial.lock():
+        trial.write_progress({"step": 9, "steps": 12})
+        assert run(["status", str(tmp_path / "run")]) == 0
+    spec = trial.spec()
+    shape = rf"{spec.shape['depth']}x{spec.shape['width']} +seed {spec.training.seed}"
+    assert re.search(rf"^ *\S+k  {shape}  step 9 of 12  {trial.key}$", capsys.readouterr().out, re.MULTILINE)
+
+
 @pytest.mark.parametrize("command", ["status", "export"])
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run([command, str(tmp_path)]) == 2

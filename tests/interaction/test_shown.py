@@ -18,7 +18,7 @@ def test_a_measurement_prints_in_few_lines_and_is_a_table() -> None:
     found = measure(model, x, name="<mine>")
     lines = repr(found).splitlines()
     assert len(lines) <= 15
-    assert lines[0] == "Interaction of <mine>: input view at input, 6 coordinates, 20 samples"
+    assert lines[0] == "Interaction of <mine>: input view at input, 6 coordinates, 20 samples, 95% intervals"
     table = found.to_frame()
     assert list(table.index) == [*QUANTITIES, "null_ratio", "excess_ratio"]
     assert table.loc["aofe", "low"] == found.aofe.low

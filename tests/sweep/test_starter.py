@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -19,6 +20,16 @@ def test_it_is_a_recipe_of_the_family(family: str) -> None:
     assert parse_recipe(text, source="recipe.toml").family == family
     keys = {line.lstrip("# ").partition(" =")[0] for line in text.splitlines() if " =" in line}
     assert set(TrainingPart.model_fields) <= keys
+
+
+@pytest.mark.parametrize(("family", "data"), [("gpt", "Tokens"), ("mlp", "Samples"), ("cnn", "Pixels")])
+def test_comments_count_the_data_as_the_task_does(family: str, data: str) -> None:
+    text = starter_recipe(family=family)
+    assert f"# {data} as a multiple of the nominal budget" in text
+    said = [
+        line for line in text.splitlines() if line.startswith("# ") and re.search(r"(?i)\b(tokens|sequences)\b", line)
+    ]
+    assert bool(said) == (family == "gpt"), said
 
 
 def test_a_key_behind_a_comment_sign_shows_the_default() -> None:

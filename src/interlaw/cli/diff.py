@@ -14,6 +14,7 @@ from interlaw.errors import InterlawError
 from interlaw.size import format_range
 
 LAYERS_FIGURE = Path("diff.png")
+COLUMNS = {"null": "null_ratio", "excess": "excess_ratio"}  # as `interlaw measure` and tables name them
 
 Named = typer.Argument(
     help="A model, as `interlaw measure` takes it, or FILE.json that `interlaw measure --out` wrote."
@@ -139,7 +140,8 @@ def _show_layers(a: interaction.Layers, b: interaction.Layers, *, difference: in
         one = difference.layers.get(name)
         apart = ("-", "-") if one is None else (f"{one.value:+.4f}", format_range(one.low, one.high, form="+.4f"))
         rows.append((name, shown(first.get(name), "+.4f"), shown(second.get(name), "+.4f"), *apart))
-    make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", "interval"), rows)
+    level = f"{difference.level:.0%} interval, all together"
+    make_console(stderr=False).print_rows(("layer", "A above chance", "B above chance", "A - B", level), rows)
 
 
 def in_a_sentence(
@@ -190,6 +192,10 @@ def _show(
     for name, difference in differences.items():
         values = (getattr(a, name).value, getattr(b, name).value, difference.value)
         rows.append(
-            (name, *(f"{value:.5g}" for value in values), format_range(difference.low, difference.high, form=".5g"))
+            (
+                COLUMNS.get(name, name),
+                *(f"{value:.5g}" for value in values),
+                format_range(difference.low, difference.high, form=".5g"),
+            )
         )
     console.print_rows(("quantity", "A", "B", "A - B", f"{level:.0%} interval"), rows)

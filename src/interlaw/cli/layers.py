@@ -62,9 +62,10 @@ def layers(
 
 
 def show(measured: tuple[interaction.LayerInteraction, ...]) -> None:
-    """Prints one row a layer."""
+    """Prints one row a layer, and what the two last columns are."""
+    level = f"{measured[0].interaction.settings['level']:.0%} interval"
     heads = (
-        *("layer", "kind", "dim", "AOFE-ratio", "by chance", "above chance", "interval"),
+        *("layer", "kind", "dim", "AOFE-ratio", "by chance", "above chance", level),
         *("of W^T W", "by chance", "NFA", "centred"),
     )
     rows = []
@@ -74,4 +75,9 @@ def show(measured: tuple[interaction.LayerInteraction, ...]) -> None:
         ratio, chance, *others = (f"{level:.3f}" for level in (own.aofe_ratio.value, own.null_ratio, *of_weights))
         above = (f"{excess.value:+.3f}", format_range(excess.low, excess.high, form="+.3f"))
         rows.append((row.name, row.kind, str(own.dim), ratio, chance, *above, *others))
-    make_console(stderr=False).print_rows(heads, rows)
+    console = make_console(stderr=False)
+    console.print_rows(heads, rows)
+    console.print(
+        "NFA (Neural Feature Ansatz: W^T W is proportional to the AGOP at the layer's input): the cosine of the two; "
+        "centred: after the mean entry of each is taken away"
+    )

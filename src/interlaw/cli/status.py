@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interlaw import runs, sweep
+from interlaw.cli.live import describe
 from interlaw.cli.options import RunPlace
 from interlaw.cli.output import AsJson, make_console, print_json
 from interlaw.size import counted
@@ -16,7 +17,8 @@ def status(
 
     With an estimate of the time left.
     """
-    state = sweep.run_status(runs.require_run(run))
+    folder = runs.require_run(run)
+    state = sweep.run_status(folder)
     if as_json:
         print_json(state)
         return
@@ -32,9 +34,9 @@ def status(
         beside = f"evaluating {state.evaluation_share:.1%}, measuring {state.measure_share:.1%}"
         console.print(f"beside training: {beside}")
     for key, step in state.underway.items():
-        console.print(f"{key}  {step}")
+        console.print(f"{describe(folder.trial(key).spec())}  {step}  {key}")
     for key, reason in state.reasons.items():
-        console.print(f"{key}  {reason}")
+        console.print(f"{describe(folder.trial(key).spec())}  {key}  {reason}")
     if state.unmeasured or state.failed > state.diverged:
         console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed")
 

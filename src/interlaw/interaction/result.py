@@ -124,7 +124,7 @@ class Interaction(Charted):
         groups = "" if samples == self.num_clusters else f" in {self.num_clusters} groups"
         lines = [
             f"Interaction of {self.model}: {self.view} view at {self.layer}, {self.dim} coordinates, "
-            f"{samples} samples{groups}"
+            f"{samples} samples{groups}, {self.settings['level']:.0%} intervals"
         ]
         lines += [
             f"  {name:<19} {one.value:>10.4g}  [{one.low:.4g}, {one.high:.4g}]" for name, one in self.estimates.items()

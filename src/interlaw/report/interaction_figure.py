@@ -50,7 +50,7 @@ def draw_interaction(result: Interaction) -> Drawing:
     whose = Path(result.model).name if result.model else "The network"
     message = f"{whose}: interaction is {side} chance ({excess.value:+.3f}, {excess.low:+.3f} to {excess.high:+.3f})"
     caption = (
-        f"View {result.view} at {result.layer}, {result.num_clusters} clusters, D = {result.dim}. Bars: intervals. "
-        "A plain average of few samples reads too high."
+        f"View {result.view} at {result.layer}, {result.num_clusters} clusters, D = {result.dim}. Bars: "
+        f"{result.settings['level']:.0%} intervals. A plain average of few samples reads too high."
     )
     return Drawing(message=message, caption=caption, panels=(panel,))

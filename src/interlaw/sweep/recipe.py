@@ -97,7 +97,7 @@ class TrainingPart(Optimization):
     """How each trial is trained; `steps` or `tokens_per_param` sets the length, unless the budget does.
 
     Attributes:
-        batch_size: Sequences a step.
+        batch_size: Samples a step; of text, sequences.
         steps: Optimizer steps, the same for every trial.
         tokens_per_param: Tokens as a multiple of the nominal budget, so that all shapes of a budget see the same data.
         treatment: `fixed`: one rate for every shape; `mup`: rate and initial weights follow the width; `completep`:

@@ -13,6 +13,7 @@ import textwrap
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -24,7 +25,7 @@ from interlaw.models import network_of
 from interlaw.plain import Json
 from interlaw.shapes import Shape, require_family
 from interlaw.sweep.recipe import BudgetPart, MeasurePart, Recipe, TrainingPart, parse_recipe
-from interlaw.tasks import TASKS
+from interlaw.tasks import TASKS, TaskPart, TaskSpec
 
 COMMENT_WIDTH = 100  # characters: a comment and its key fit an editor's window
 
@@ -65,8 +66,17 @@ def starter_recipe(*, family: str = "gpt", corpus: str | None = None) -> str:
         *(_section(title, part, defaults=_defaults(part), given=document[title]) for title, part in parts.items()),
     ]
     text = "\n".join(sections) + "\n"
-    parse_recipe(text, source="the starting recipe")
-    return text
+    return _in_units(text, parse_recipe(text, source="the starting recipe").task)
+
+
+def _in_units(text: str, task: TaskPart) -> str:
+    """The text with comments that count the data as the task does: not everything has tokens."""
+    if not isinstance(task, TaskSpec):  # text, whose units a trial knows
+        return text
+    data = task.units.data
+    said = partial(re.sub, r"\b[Tt]okens\b", lambda word: data.capitalize() if word[0] == "Tokens" else data)
+    lines = text.replace("Samples a step; of text, sequences.", "Samples a step.").split("\n")
+    return "\n".join(said(line) if line.startswith("# ") else line for line in lines)
 
 
 def packaged_recipe(name: str) -> str:
