@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import nn
 import interlaw as il
 from interlaw.report import chart_of, look
 from interlaw.report.interaction_figure import draw_interaction, interaction_rows
+from interlaw.report.saving import PIXELS
 from interlaw.runs import view_table
 
 
@@ -45,6 +47,10 @@ def test_a_measurement(model: nn.Module, tmp_path: Path) -> None:
     assert draw_interaction(named).message.startswith("mine: interaction is ")
     chart.save(str(tmp_path / "x.pdf"))
     assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+    chart.save(str(tmp_path / "x.png"))
+    chart.save(str(tmp_path / "half.png"), scale_factor=1)
+    whole, half = (struct.unpack(">II", (tmp_path / name).read_bytes()[16:24]) for name in ("x.png", "half.png"))
+    assert [a / b for a, b in zip(whole, half, strict=True)] == pytest.approx([PIXELS, PIXELS], rel=0.01)
 
 
 def test_a_notebook_shows_a_chart_without_a_network(model: nn.Module) -> None:

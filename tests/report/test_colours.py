@@ -103,4 +103,19 @@ def test_every_published_law_has_a_colour_of_its_own(vision: str) -> None:
         assert contrast(colour, look.SURFACE) >= 3
         if colour == look.INK:  # which the dark page turns light
             continue
-        assert contrast(colour, page_colours("dark")["surface"]) >= 2.4
+        assert contrast(colour, page_colours("dark")["surface"]) >= 3
+
+
+def on_the_dark_page(colour: str) -> str:
+    """A curve's colour through the filter of the dark page, which works on each channel of sRGB by itself."""
+    (around, factor), *_ = set(re.findall(r"--lift: contrast\(([\d.]+)\) brightness\(([\d.]+)\)", asset("page.css")))
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    lifted = [min(1.0, ((channel - 0.5) * float(around) + 0.5) * float(factor)) for channel in channels]
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in lifted)
+
+
+def test_learning_curves_stand_out_from_the_dark_page_and_from_each_other() -> None:
+    lifted = [on_the_dark_page(colour) for colour in look.ramp(6)]
+    assert min(contrast(colour, page_colours("dark")["surface"]) for colour in lifted) >= 3
+    seen = [lab(linear(colour)) for colour in lifted]
+    assert min(np.linalg.norm(one - other) for one, other in itertools.pairwise(seen)) > LEAST_DIFFERENCE

@@ -13,7 +13,7 @@ from torch import nn
 from interlaw.errors import InterlawError
 from interlaw.interaction import LayerInteraction, measure_layers
 from interlaw.models import GPT
-from interlaw.report import write_chart
+from interlaw.report import look, write_chart
 from interlaw.report.layers_figure import draw_layers, layer_rows, layers_message, short_names
 from interlaw.shapes import GPTShape
 
@@ -43,6 +43,10 @@ def test_layers_without_blocks_and_names_that_would_be_the_same() -> None:
     model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
     found = layer_rows(measure_layers(model, torch.randn(6, 4)))
     assert [(row["role"], row["depth"]) for row in found] == [("layer", "0"), ("layer", "2")]
+    drawing = draw_layers(measure_layers(model, torch.randn(6, 4)), whose="a Sequential")
+    assert "block" not in f"{drawing.message} {drawing.caption} {[panel.chart for panel in drawing.panels]}"
+    sure = [{**row, "excess": 0.1, "excess_low": 0.05, "excess_high": 0.2} for row in found[1:]]
+    assert "most at layer 2 (" in layers_message(sure, whose="a Sequential")
     assert short_names(["encoder.*.fc", "decoder.*.fc", "up"]) == ("encoder.*.fc", "decoder.*.fc", "up")
 
 
@@ -77,6 +81,14 @@ def test_the_picture_holds_every_layer(rows: tuple[LayerInteraction, ...]) -> No
         dots = marks(panel.chart, "point")[-1]
         assert dots["encoding"]["color"]["scale"]["domain"] == roles
         assert len(dots["data"]["values"]) == len(rows)
+
+
+def test_the_numbers_of_a_scale_of_colours_do_not_meet(rows: tuple[LayerInteraction, ...]) -> None:
+    chart = draw_layers(rows[:1], whose="one layer").panels[0].chart
+    assert (
+        marks(chart, "rect")[0]["encoding"]["color"]["legend"]["gradientLength"]
+        >= 4 * look.CONFIG["axis"]["labelFontSize"]
+    )
 
 
 def test_many_blocks_are_drawn_without_numbers(rows: tuple[LayerInteraction, ...]) -> None:

@@ -199,7 +199,7 @@ def test_keyboard_walks_and_chooses(visit: Any) -> None:
     assert cell.locator("svg [tabindex='0']").count() == 1
 
 
-def test_a_figure_is_saved_with_its_title(visit: Any, tmp_path: Path) -> None:
+def test_a_figure_is_saved_with_its_title_and_caption(visit: Any, tmp_path: Path) -> None:
     page = visit().drawn()
     for form, start in (("svg", b"<svg"), ("png", b"\x89PNG")):
         with page.page.expect_download() as download:
@@ -207,6 +207,15 @@ def test_a_figure_is_saved_with_its_title(visit: Any, tmp_path: Path) -> None:
         download.value.save_as(tmp_path / f"figure.{form}")
         assert (tmp_path / f"figure.{form}").read_bytes().startswith(start)
     assert "50k parameters" in (tmp_path / "figure.svg").read_text()
+    assert "dashes: single seeds" in (tmp_path / "figure.svg").read_text()
+
+
+def test_the_table_of_trials_takes_the_window_and_its_rules_have_no_gap(visit: Any) -> None:
+    page = visit(viewport={"width": 1400, "height": 900}).page
+    frame = page.locator("#trials .scroll")
+    assert 1330 < frame.evaluate("each => each.getBoundingClientRect().right") < 1400
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+    assert frame.evaluate("each => getComputedStyle(each.firstElementChild).borderCollapse") == "separate"
 
 
 def test_dark_mode_follows_the_system_and_the_switch(visit: Any) -> None:

@@ -111,7 +111,11 @@ def specification(drawing: Drawing) -> Spec:
     charts = [{**_chart(panel), "width": panel.width, "height": panel.height} for panel in panels]
     if len(charts) > 1:  # a figure of one panel has the figure's title
         charts = [
-            {**chart, "title": {"text": panel.title, **({"subtitle": panel.note} if panel.note else {})}}
+            {
+                **chart,
+                # from the plot's edge, where panels of a column meet: their labels differ in width
+                "title": {"text": panel.title, "frame": "group", **({"subtitle": panel.note} if panel.note else {})},
+            }
             for chart, panel in zip(charts, panels, strict=True)
         ]
     width = columns * (panels[0].width + BETWEEN)

@@ -7,8 +7,8 @@ from pathlib import Path
 from interlaw.interaction import Interaction
 from interlaw.plain import Json
 from interlaw.report.figure import Drawing, Panel
-from interlaw.report.look import BEST, BOLD, FIT, LARGE, MUTED, OF_TWO
-from interlaw.report.marks import layered, linear_axis, marks, name_axis, told_apart
+from interlaw.report.look import BEST, FIT, MUTED, OF_TWO, SMALL
+from interlaw.report.marks import interval_bars, layered, linear_axis, marks, name_axis, told_apart
 from interlaw.report.wording import number
 
 MEASURED, CHANCE, PLAIN = "AOFE-ratio", "by chance", "plain average"
@@ -39,8 +39,8 @@ def draw_interaction(result: Interaction) -> Drawing:
     chart = layered(
         linear_axis("value", "share of the energy outside the diagonal", limits=limits, format=".1f", grid=True),
         names,
-        marks(known, "rule", x="low", x2="high", y=names, said=True, color=color, strokeWidth=BOLD),
-        marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=LARGE),
+        *interval_bars(known, along="x", across=names, color=color),
+        marks(values, "point", x="value", y=names, said=True, color=color, filled=True, size=SMALL),
     )
     panel = Panel(
         chart=chart, title="AOFE-ratio, chance and plain average", width=OF_TWO["width"], height=ROW * len(values)

@@ -22,13 +22,15 @@ BEFORE, AFTER = "in", "out"
 DARK = 0.6  # of the scale: from here on light print reads better on a cell than dark print
 MOST_NUMBERED = 16  # columns of a heat map with room for numbers in their cells
 CELL = 24  # pixels of a row
+LEAST_KEY = 60  # pixels of a scale of colours, so that its three numbers do not meet
 LEAST_HEIGHT = 150  # pixels of a panel of lines, so that they do not lie on each other
 WIDTH = 280  # so that two columns with the names of roles fit a page of 900 pixels
 
 CAPTION = (
-    "Left: each layer by its role (rows) and block (columns); red exceeds what chance gives, blue falls below. Right: "
-    "the same quantities over blocks, with the interval of the AOFE-ratio; the thin line of a role's colour is its "
-    "chance level. W^T W: the weights that read the layer's input; agreement: its cosine with the AGOP there."
+    "Left: each layer by its role (rows) and number (columns); in the upper two red exceeds what chance gives and blue "
+    "falls below, in the lowest red is a positive cosine. Right: the same quantities over {number}s, with the interval "
+    "of the AOFE-ratio; the thin line of a role's colour is its chance level. W^T W: the weights that read the layer's "
+    "input; agreement: its cosine with the AGOP there."
 )
 HEATS = {
     "excess": "Interaction above chance",
@@ -48,7 +50,8 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[Json]:
 
     Returns:
         `role`: as short as can be told apart; `depth`: the block's number, "in" before the first and "out" after the
-        last; `aofe_ratio` at the layer's input with the interval `low` to `high`, its `null`, and its `excess` with the
+        last; `number`: what that number counts, blocks or, as in a Sequential, the layers themselves;
+        `aofe_ratio` at the layer's input with the interval `low` to `high`, its `null`, and its `excess` with the
         interval `excess_low` to `excess_high`;
         `weights_ratio` of W^T W, its `weights_null` and `weights_excess`; `nfa`.
     """
@@ -63,6 +66,7 @@ def layer_rows(layers: Sequence[LayerInteraction]) -> list[Json]:
         rows.append({
             "role": roles[role],
             "depth": str(number) if number is not None else BEFORE if place < first else AFTER,
+            "number": "layer" if role.endswith("*") else "block",
             "aofe_ratio": measured.aofe_ratio.value,
             "low": measured.aofe_ratio.low,
             "high": measured.aofe_ratio.high,
@@ -129,7 +133,9 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
             Panel(chart=_lines(rows, name, chance=chance), title=title, width=WIDTH, height=max(height, LEAST_HEIGHT)),
         ]
     message = layers_message(rows, whose=whose)
-    return Drawing(message=message, caption=CAPTION, panels=tuple(panels), columns=2, aligned=False)
+    return Drawing(
+        message=message, caption=CAPTION.format(number=_number(rows)), panels=tuple(panels), columns=2, aligned=False
+    )
 
 
 def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
@@ -138,18 +144,33 @@ def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:
     if not above:
         return f"{whose}: no layer shows interaction above chance"
     most = max(above, key=lambda row: row["excess"])
-    block = {BEFORE: "before the blocks", AFTER: "after the blocks"}
-    where = f"{most['role']} {block.get(most['depth'], 'in block ' + most['depth'])}"
+    where = _place(most, _number(rows), between=" in ")
     size = f"{most['excess']:+.2f}, {most['excess_low']:+.2f} to {most['excess_high']:+.2f}"
     count = f"{len(above)} of {counted(len(rows), 'layer')}"
     return f"{whose}: interaction is above chance in {count}, most at {where} ({size})"
 
 
+def _number(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What the columns count: blocks, or layers where no block holds several."""
+    numbers = {row["number"] for row in rows if row["depth"] not in (BEFORE, AFTER)}
+    return "layer" if numbers == {"layer"} else "block"
+
+
+def _place(row: Mapping[str, Any], number: str, *, between: str) -> str:
+    """A layer's role and place, such as "up in block 3"; a role of numbered layers goes with its number alone."""
+    ends = {BEFORE: f"before the {number}s", AFTER: f"after the {number}s"}
+    if row["depth"] in ends:
+        return f"{row['role']}{between.replace('in ', '')}{ends[row['depth']]}"
+    return (
+        f"{row['role']} {row['depth']}" if row["number"] == "layer" else f"{row['role']}{between}block {row['depth']}"
+    )
+
+
 def _known(rows: Iterable[Mapping[str, Any]], name: str) -> list[Json]:
     """The layers that have the quantity, each with its words."""
-    words = {BEFORE: "before the first block", AFTER: "after the last block"}
+    number = _number(rows)
     return [
-        {**row, "said": f"{row['role']}, {words.get(row['depth'], 'block ' + row['depth'])}: {row[name]:z.3f}"}
+        {**row, "said": f"{_place(row, number, between=', ')}: {row[name]:z.3f}"}
         for row in rows
         if not math.isnan(row[name])
     ]
@@ -159,10 +180,15 @@ def _heat(rows: Sequence[Mapping[str, Any]], name: str, *, most: float) -> Spec:
     """One quantity of every layer, from -most to most, with its number where there is room."""
     roles, depths = _roles(rows), _depths(rows)
     values = [{**row, "label": f"{row[name]:z.2f}"} for row in _known(rows, name)]
-    key = {"title": None, "orient": "right", "gradientLength": CELL * len(roles) - 10, "values": [-most, 0, most]}
+    key = {
+        "title": None,
+        "orient": "right",
+        "gradientLength": max(LEAST_KEY, CELL * len(roles) - 10),
+        "values": [-most, 0, most],
+    }
     color = shaded(name, [-most, most], colours=look.SIGNED_RAMP, key=key, interpolate="rgb")
     role = {"field": "role", "type": "nominal", "sort": roles, "title": None}
-    place: Spec = {"x": _depth_axis(depths), "y": role}
+    place: Spec = {"x": _depth_axis(depths, _number(rows)), "y": role}
     cells = marks(values, "rect", **place, said=True, color=color, stroke=look.SURFACE, strokeWidth=look.LINE)
     strong = when(f"abs(datum.{name}) > {DARK * most}", look.SURFACE, other=look.INK)
     numbers = marks(values, "text", **place, text="label", color=strong, fontSize=10)
@@ -180,7 +206,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], name: str, *, chance: str) -> Spec
         told_apart("role", roles, looks=looks, key=key) for looks in (look.SERIES, look.DASHES, look.SHAPES)
     )
     least = min(0.0, *(row[name] for row in values))
-    x = _depth_axis(depths)
+    x = _depth_axis(depths, _number(rows))
     place: Spec = {"x": x, "color": color}
     size = look.DOT if len(depths) <= MOST_NUMBERED else look.SMALL
     layers = [marks(values, "line", **place, y=name, strokeDash=dash, strokeWidth=look.LINE)]
@@ -202,7 +228,7 @@ def _depths(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted(depths, key=lambda name: -1 if name == BEFORE else math.inf if name == AFTER else int(name))
 
 
-def _depth_axis(depths: Sequence[str]) -> Spec:
-    """Block numbers in order; those that would overlap are left out."""
-    axis = {"labelAngle": 0, "labelOverlap": True, "title": "block", "grid": False}
+def _depth_axis(depths: Sequence[str], number: str) -> Spec:
+    """Numbers of blocks or layers in order; those that would overlap are left out."""
+    axis = {"labelAngle": 0, "labelOverlap": True, "title": number, "grid": False}
     return {"field": "depth", "type": "ordinal", "sort": list(depths), "axis": axis}

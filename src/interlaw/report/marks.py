@@ -168,7 +168,7 @@ def interval_bars(
     values: Sequence[Mapping[str, Any]],
     *,
     along: Literal["x", "y"],
-    across: str,
+    across: str | Spec,
     color: str | Spec,
     width: float = BOLD,
     where: str = "",
@@ -179,7 +179,7 @@ def interval_bars(
         values: Rows with `low` and `high` (where the bar ends), `said`, the field `across`, and `low_open` and
             `high_open`, True where there is no bound (False where left out).
         along: The axis that the interval lies on.
-        across: The field of the other axis.
+        across: The field of the other axis, or the axis.
         color: A colour, or a channel.
         width: Pixels across the bar.
         where: A condition on `datum` that rows are drawn under.

@@ -25,6 +25,13 @@ PNG_SIZE = slice(16, 24)  # bytes of a PNG's header that hold width and height
 class _Offline:
     """Shown as a picture beside its specification, unless the reader has chosen a renderer of Altair's."""
 
+    def save(self, fp: Any, format: str | None = None, **options: Any) -> None:
+        """Altair's own, but a PNG is as sharp as every other picture of the package."""
+        is_png = format == "png" or (format is None and str(fp).lower().endswith(".png"))
+        if is_png and "ppi" not in options:  # who names points an inch means them
+            options.setdefault("scale_factor", PIXELS)
+        super().save(fp, format, **options)  # type: ignore[misc]
+
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> Any:
         """The picture and the specification by their kind, and how wide the picture is."""
         if alt.renderers.active != "default":

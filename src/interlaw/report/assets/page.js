@@ -127,9 +127,12 @@ function showFigures() {
   restTimer = setTimeout(drawRest, 5 * CALM_MS);
 }
 
-// A figure by itself, with its title inside, as a file.
+// A figure by itself, with its title and caption inside, as a file; lines of so many letters fill its width.
+const linesOf = (words, most) => words?.match(new RegExp(`\\S.{0,${most - 1}}(?=\\s|$)`, "g")) ?? [];
 async function saveFigure(cell, form) {
-  const title = { text: cell.querySelector("h3")?.textContent ?? cell.closest("figure").querySelector(".message").textContent, subtitle: cell.querySelector(".note")?.textContent ?? "" };
+  const [heading, note] = ["h3", ".note"].map((each) => cell.querySelector(each)?.textContent);
+  const [message, caption] = [".message", "figcaption"].map((each) => cell.closest("figure")?.querySelector(each)?.textContent);
+  const title = { text: linesOf(heading ?? message, 64), subtitle: [...linesOf(note, 80), ...linesOf(caption, 80)] };
   const { view } = await vegaEmbed(document.createElement("div"), { ...DATA.panels[cell.dataset.panel], title, width: 480 }, OPTIONS);
   for (const [name, value] of Object.entries(signals())) view.signal(name, value);
   await view.resize().runAsync();
