@@ -109,7 +109,12 @@ def test_bad_runs_are_counted_and_their_side_is_named() -> None:
     left_out = read_runs(table).left_out
     assert (left_out.diverged, left_out.failed, left_out.num_rows) == (1, 1, 5)
     assert left_out.lost_shapes == ("16 x 70 @ 1M", "32 x 50 @ 1M")
-    assert "mostly deeper and narrower" in left_out.bias
+    assert "2 runs without a usable loss lie mostly deeper and narrower than the kept ones" in left_out.bias
+    one = {name: values[:4] for name, values in table.items()}
+    assert read_runs(one).left_out.bias == (
+        "1 run without a usable loss is deeper and narrower than most of the kept ones: the optimum may be pulled "
+        "towards shallow shapes"
+    )
     table["depth"], table["width"] = [20, 30, 40, 1, 2], [50, 45, 40, 300, 200]
     assert "mostly wider and shallower" in read_runs(table).left_out.bias
 

@@ -59,6 +59,12 @@ def test_claims_are_named_by_what_they_came_to_and_never_by_a_bare_no(sweep) -> 
     assert "As claimed: AOFE (within shapes)" in said.interaction
     assert "tests cannot tell; the sharpest, alone, would show |r| = 0." in said.interaction
     assert any(sentence.startswith("Over seeds of one shape, AOFE: as claimed") for sentence in said.details)
+    told = [
+        sentence.startswith("Of the tests below, the interval of r is two-sided at 90%; p is")
+        for sentence in said.details
+    ]
+    assert sum(told) == 1
+    assert said.details[told.index(True) + 1].startswith("Over seeds of one shape")
     against = verdict(fit_law({**tied, "aofe": 1 / tied["aofe"]}))
     assert "Against the claim: AOFE (within shapes)" in against.interaction
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from tests.report.synthetic import write_run
 from interlaw.errors import InterlawError
 from interlaw.report import write_report
 from interlaw.report.document import vega_script
+from interlaw.report.page import trials_table
+from interlaw.report.results import load_results
+from interlaw.report.sections import warnings_of
 from interlaw.runs import load_table
 
 HOSTILE = "<script>alert('x')</script>\"&$a_b$"
@@ -128,6 +132,19 @@ def test_says_what_was_left_out(written: Path) -> None:
     assert "planned trials that have not ended yet: 1" in words
     assert "Trials left in the plan: 1. The verdict uses those that ended, and will change." in words
     assert "the loss became NaN at step 40" in words
+
+
+def test_trials_that_only_tried_a_rate_are_told_apart(run: Path) -> None:
+    results = load_results(run)
+    assert "Stage" not in [column.title for column in trials_table(results).columns]
+    assert not any("only tried a learning rate" in warning for warning in warnings_of(results))
+    searched = results.table["status"] == "diverged"
+    stage = results.table["stage"].where(~searched, "search")
+    mixed = replace(results, table=results.table.assign(stage=stage))
+    table = trials_table(mixed)
+    place = [column.name for column in table.columns].index("stage")
+    assert sorted({row[place] for row in table.rows}) == ["final", "search"]
+    assert any(warning.endswith("; 1 of them only tried a learning rate") for warning in warnings_of(mixed))
 
 
 def test_carries_the_run_table_as_it_is(run: Path, written: Path) -> None:

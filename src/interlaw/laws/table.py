@@ -239,11 +239,15 @@ def _bias(columns: pd.DataFrame, done: BoolArray) -> str:
         return ""
     kept = ratio[done]
     share_deep = float((missing > np.median(kept)).mean())
-    if share_deep >= 2 / 3:  # judgement, as the third below: what lies so often on one side is named by it
-        side = "mostly deeper and narrower than the kept ones: the optimum may be pulled towards shallow shapes"
-    elif share_deep <= 1 / 3:
-        side = "mostly wider and shallower than the kept ones: the optimum may be pulled towards deep shapes"
-    else:
-        side = "on both sides of the kept ones: the interval is based on the shapes that trained easily"
-    runs = "run without a usable loss lies" if len(missing) == 1 else "runs without a usable loss lie"
-    return f"{len(missing)} {runs} {side}"
+    if 1 / 3 < share_deep < 2 / 3:  # judgement: what lies more often on one side is named by it
+        return (
+            f"{len(missing)} runs without a usable loss lie on both sides of the kept ones: the interval is based on "
+            "the shapes that trained easily"
+        )
+    side, other = ("deeper and narrower", "shallow") if share_deep >= 2 / 3 else ("wider and shallower", "deep")
+    lie = (
+        f"1 run without a usable loss is {side} than most of the kept ones"
+        if len(missing) == 1
+        else f"{len(missing)} runs without a usable loss lie mostly {side} than the kept ones"
+    )
+    return f"{lie}: the optimum may be pulled towards {other} shapes"

@@ -245,6 +245,11 @@ def _details(fit: LawFit) -> tuple[str, ...]:
     if pooled is not None:
         where = f"R = {format_range(pooled.low, pooled.high)}" if pooled.low and pooled.high else pooled.reason
         sentences.append(f"The interaction interval, in which the loss plays no part: {pooled.status}; {where}.")
+    if any(claim.effect is not None and claim.claim in ("C2", "C3") for claim in fit.claims):
+        sentences.append(
+            f"Of the tests below, the interval of r is two-sided at {fit.confidence:.0%}; p is one-sided and adjusted "
+            "over the quantities and views of a test (Holm), so that it may say 'cannot tell' of an interval without 0."
+        )
     return (*sentences, *(claim.sentence for claim in fit.claims if claim.quantity != "r_star_loss"))
 
 

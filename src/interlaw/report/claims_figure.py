@@ -13,7 +13,8 @@ from interlaw.report.results import Analysis, RunResults
 
 CAPTION = (
     "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its interval. Grey: "
-    "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell."
+    "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell. p "
+    "is one-sided and adjusted over the tests of a kind (Holm); the interval is neither."
 )
 DECIDED = {"holds": "for the claim", "opposite": "against the claim", "negligible": "negligible"}
 NAMES = {

@@ -43,6 +43,7 @@ COLUMNS = {
     "ratio": "R",
     "params": "Parameters",
     "treatment": "Treatment",
+    "stage": "Stage",  # where there is more than one
     "learning_rate": "Learning rate",
     "seed": "Seed",
     "status": "Status",
@@ -173,6 +174,8 @@ def trial_columns(results: RunResults) -> dict[str, list[str]]:
 def trials_table(results: RunResults) -> Table:
     """Every trial that ended, one row each, in the order of the run table."""
     titles = {name: title for name, title in COLUMNS.items() if name in results.table}
+    if results.table["stage"].nunique() < 2:
+        del titles["stage"]
     titles |= {"train_tokens": results.units.data.capitalize()}
     for view in results.views:
         titles[f"{view}_aofe"] = f"AOFE ({view})"

@@ -122,8 +122,10 @@ def warnings_of(results: RunResults) -> list[str]:
     left_out = results.table[results.table["status"] != "done"]
     if len(left_out):
         counts = ", ".join(f"{count} {status}" for status, count in left_out["status"].value_counts().items())
+        searched = int((left_out["stage"] == "search").sum())
+        tried = f"; {searched} of them only tried a learning rate" if searched else ""
         warnings.append(
-            f"{len(left_out)} of {len(results.table)} ended trials have no loss and are in no figure: {counts}"
+            f"{len(left_out)} of {len(results.table)} ended trials have no loss and are in no figure: {counts}{tried}"
         )
     return list(dict.fromkeys(warnings))
 
