@@ -254,6 +254,8 @@ def test_five_shapes_allow_a_symmetric_curve_only_and_it_says_so(sweep) -> None:
     fit = fit_law(sweep(budgets=(2e6,), depths=(3, 4, 6, 8, 12), noise=0.001))
     assert fit.budgets[0].curve.num_coefficients == 3
     assert any("5 shapes allow a symmetric curve only" in warning for warning in fit.warnings)
+    assert "yet 5 shapes cannot show a lopsided curve, whose minimum is 10 to 30% off)" in verdict(fit).best
+    assert "lopsided" not in verdict(fit_law(sweep(budgets=(2e6,), noise=0.001))).best
 
 
 def test_seed_noise_widens_every_interval() -> None:

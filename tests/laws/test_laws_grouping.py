@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interlaw.laws.grouping import group_shapes
+from interlaw.laws.fit import fit_law
+from interlaw.laws.grouping import ASSUMED_SLOPE, group_shapes
 from interlaw.laws.table import read_runs
 
 
@@ -102,3 +103,44 @@ def test_a_budget_in_another_count_is_corrected_in_that_count() -> None:
     for level in (1e6, 3e6, 1e7):
         adjusted = shapes.frame.loc[shapes.frame["budget"] == level, "adjusted"].to_numpy()
         np.testing.assert_allclose(adjusted, adjusted[0], rtol=1e-6)
+
+
+def mirrored(*, budget_slope: float, spread: float = 0.53) -> dict[str, np.ndarray]:
+    """Two budgets of three shapes with two seeds; the loss falls as size^-0.2 within budgets, not between them."""
+    budget, shape, seed = (each.ravel() for each in np.meshgrid([15e3, 30e3], [-1, 0, 1], [0, 1], indexing="ij"))
+    miss = np.log(1 + spread) / 2 * shape
+    # a well on the left, which sizes that rise with R move to the middle
+    log_loss = budget_slope * np.log(budget / 15e3) - 0.2 * miss + 0.06 * (shape + 0.35) ** 2 + 0.001 * (2 * seed - 1)
+    depth, width = np.array([2, 3, 4])[shape + 1], np.array([28, 26, 25])[shape + 1]
+    columns = {"budget": budget, "params": budget * np.exp(miss), "depth": depth, "width": width, "seed": seed}
+    return {**columns, "loss": 3.1 * np.exp(log_loss)}
+
+
+@pytest.mark.parametrize("budget_slope", [0.034, 0.0])
+def test_a_slope_between_budgets_that_is_nil_or_wrong_does_not_make_unequal_sizes_comparable(
+    budget_slope: float,
+) -> None:
+    fit = fit_law(mirrored(budget_slope=budget_slope), num_bootstrap=100, num_permutations=100)
+    assert [each.r_star.status for each in fit.budgets] == ["not_comparable"] * 2
+    assert "R only mirrors the size" in fit.budgets[0].r_star.reason
+
+
+def test_equal_sizes_keep_their_optimum_whatever_the_slope_between_budgets() -> None:
+    table = mirrored(budget_slope=0.034, spread=0.05)
+    fit = fit_law(table, num_bootstrap=100, num_permutations=100)
+    assert [each.r_star.status for each in fit.budgets] == ["optimum"] * 2
+
+
+def test_sizes_are_judged_by_the_sweeps_slope_where_it_is_clear_of_zero() -> None:
+    def judged(budget_slope: float, *, noise: float) -> float:
+        rng = np.random.default_rng(0)
+        budget, depth = (each.ravel() for each in np.meshgrid([1e6, 4e6, 16e6], np.arange(1.0, 7), indexing="ij"))
+        params = budget * np.exp(rng.uniform(-0.1, 0.1, size=18))
+        loss = (params / 1e6) ** budget_slope * np.exp(noise * rng.normal(size=18))
+        table = {"budget": budget, "params": params, "depth": depth, "width": np.full(18, 100.0), "loss": loss}
+        return float(group_shapes(read_runs(table)).frame["size_slope"].iloc[0])
+
+    assert judged(-0.05, noise=0.001) == pytest.approx(-0.05, abs=0.002)
+    assert judged(-0.3, noise=0.001) == pytest.approx(-0.3, abs=0.002)
+    assert judged(0.05, noise=0.001) == ASSUMED_SLOPE
+    assert judged(-0.001, noise=0.1) == ASSUMED_SLOPE

@@ -62,7 +62,7 @@ def _without_optimum(budgets: tuple[BudgetFit, ...]) -> Iterator[str]:
 
 def _of_budget(fit: BudgetFit, *, alone: bool) -> Iterator[str]:
     name, lowest = f"budget {fit.amount}", fit.measured_best
-    if fit.r_star.status == "optimum" and fit.curve is not None and fit.curve.num_coefficients < 4:  # no cubic term
+    if fit.r_star.status == "optimum" and fit.is_symmetric:
         yield (
             f"{name}: {fit.num_shapes} shapes allow a symmetric curve only; on a lopsided one its minimum is 10 to 30% "
             "off in R"

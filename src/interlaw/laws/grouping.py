@@ -8,16 +8,39 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from interlaw.laws.cells import MEASURED
-from interlaw.laws.rows import FloatArray, IntArray
+from interlaw.laws.rows import BoolArray, FloatArray, IntArray
 from interlaw.laws.scales import from_scale, to_scale
+from interlaw.laws.settings import LEVEL
 from interlaw.laws.table import Runs
 
 # Of log loss against log parameters where one budget cannot show it: the byte-level sweep of arXiv 2605.27989 falls
 # from 2.22 at 0.3M to 0.97 at 10M (-0.23); larger language models less.
 ASSUMED_SLOPE = -0.2
 NEGLIGIBLE = 1e-9  # difference of log sizes that is rounding: sizes are whole numbers below 1e9, or means of some
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeSlope:
+    """D log L / d log spent of each shape, as a sweep of several budgets shows it: (n,).
+
+    Attributes:
+        value: The estimate, along which losses are moved.
+        clear: Whether its one-sided interval lies below 0.
+    """
+
+    value: FloatArray
+    clear: BoolArray
+
+    def to_judge_by(self) -> FloatArray:
+        """The slope that says how far unequal sizes shift the loss.
+
+        More parameters lower the loss. A slope that is not clear of 0 says nothing of that, such as one between budgets
+        whose larger one was trained worse: the steeper of it and the assumed one takes its place.
+        """
+        return np.where(self.clear, self.value, np.minimum(self.value, ASSUMED_SLOPE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +51,7 @@ class ShapeMeans:
         frame: One row a shape, sorted by budget, then by ratio: `budget` (nominal), means over its runs of `params`,
             `spent` (of the budget), `loss` and, where known, `train_tokens`; `depth`, `width`, `ratio` and `log_ratio`;
             `adjusted` (the loss moved to the geometric mean of what its budget's shapes spent, along the slope of the
-            sweep), `num_runs`, `size_slope` (d log L / d log spent, as the sweep shows it; assumed where it cannot);
+            sweep), `num_runs`, `size_slope` (d log L / d log spent that the effect of unequal sizes is judged by);
             each interaction column's mean on its scale, turned back: energies by means of logs, ratios by means of
             logits (NaN where no run of a shape was measured).
         run_shape: For each run, the row of its shape.
@@ -83,12 +106,12 @@ def group_shapes(runs: Runs) -> ShapeMeans:
     dof = int(len(log_loss) - len(shapes))
     tokens = None if runs.spends_tokens else means.get("train_tokens")
     slope = _size_slope(budget, spent=spent, ratio=ratio, loss=loss, tokens=tokens)
-    shift = 0.0 if slope is None else -slope * _miss(budget, spent)
+    shift = 0.0 if slope is None else -slope.value * _miss(budget, spent)
     own = {"budget": budget, "depth": depth, "width": width, "ratio": ratio, "log_ratio": np.log(ratio)}
     frame = pd.DataFrame(own | means).assign(
         adjusted=loss * np.exp(shift),
         num_runs=np.bincount(run_shape, minlength=len(shapes)),
-        size_slope=ASSUMED_SLOPE if slope is None else slope,
+        size_slope=ASSUMED_SLOPE if slope is None else slope.to_judge_by(),
         **{name: from_scale(name, mean(to_scale(name, columns[name]))) for name in MEASURED if name in columns},
     )
     noise = float(np.sqrt((spread**2).sum() / max(dof, 1)))
@@ -111,8 +134,8 @@ def _miss(budget: FloatArray, spent: FloatArray) -> FloatArray:
 
 def _size_slope(
     budget: FloatArray, *, spent: FloatArray, ratio: FloatArray, loss: FloatArray, tokens: FloatArray | None
-) -> FloatArray | None:
-    """D log L / d log spent of each shape, by a surface over the sweep; None where one budget mixes size and shape."""
+) -> SizeSlope | None:
+    """The slope of a surface over the sweep; None where one budget mixes size and shape."""
     # small shapes cannot be matched exactly, and are moved along this slope. The surface is quadratic in log ratio and
     # linear in log spent, or quadratic where there are more budgets than a line and its error need.
     levels, which = np.unique(budget, return_inverse=True)
@@ -123,9 +146,14 @@ def _size_slope(
         return None
     offset, shape = size - size.mean(), np.log(ratio) - np.log(ratio).mean()
     surface = np.column_stack([np.ones_like(loss), shape, shape**2, *(offset**power for power in range(1, degree + 1))])
-    coefficients = np.linalg.lstsq(surface, np.log(loss), rcond=None)[0]
-    slope = coefficients[3] + (2 * coefficients[4] * offset if degree == 2 else 0.0)
-    return np.asarray(np.broadcast_to(slope * _share_of_size(size, tokens, which=which), loss.shape), dtype=np.float64)
+    solver = np.linalg.pinv(surface)
+    coefficients = solver @ np.log(loss)
+    along = np.zeros_like(surface)  # the derivative of each column with respect to log spent
+    along[:, 3:] = np.column_stack([np.ones_like(offset), 2 * offset])[:, :degree]
+    slope, dof = along @ coefficients, len(loss) - surface.shape[1]
+    error = np.sqrt(((np.log(loss) - surface @ coefficients) ** 2).sum() / dof) * np.linalg.norm(along @ solver, axis=1)
+    clear = slope + special.stdtrit(dof, 1 - LEVEL) * error < 0
+    return SizeSlope(value=slope * _share_of_size(size, tokens, which=which), clear=clear)
 
 
 def _share_of_size(size: FloatArray, tokens: FloatArray | None, *, which: IntArray) -> float:

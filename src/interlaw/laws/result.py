@@ -243,6 +243,11 @@ class BudgetFit:
         return amounts([self])
 
     @property
+    def is_symmetric(self) -> bool:
+        """Whether the curve has no cubic term, because the shapes are too few for one."""
+        return self.curve is not None and self.curve.num_coefficients < 4
+
+    @property
     def leads_as_measured(self) -> bool:
         """Whether the best shape at equal size is the one of the lowest measured loss."""
         return (self.best.depth, self.best.width) == (self.measured_best.depth, self.measured_best.width)

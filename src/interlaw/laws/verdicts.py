@@ -83,10 +83,17 @@ def _best(fit: LawFit) -> str:
     extra = "" if most is largest else f" At {_budget(largest)} there is {star.none_text}: {star.reason}."
     return (
         f"At {_budget(most)} the loss is lowest near R = depth / width = {format_ratio(most.r_star.value)} "
-        f"({fit.confidence:.0%} interval {format_range(most.r_star.low, most.r_star.high)}); the best shape "
-        f"{_how(most)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
+        f"({fit.confidence:.0%} interval {format_range(most.r_star.low, most.r_star.high)}{_lopsided(most)}); "
+        f"the best shape {_how(most)} is {_shape(most.best)}, loss {most.best.loss_text}{_ties(most)}."
         f"{_tolerance(most)}{extra} {_moves(fit)}"
     )
+
+
+def _lopsided(budget: BudgetFit) -> str:
+    """What the interval does not hold, where no cubic term was fitted."""
+    if not budget.is_symmetric:
+        return ""
+    return f", yet {budget.num_shapes} shapes cannot show a lopsided curve, whose minimum is 10 to 30% off"
 
 
 def _tolerance(budget: BudgetFit) -> str:
