@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from torch import nn
 
 import interlaw as il
 from interlaw.report import chart_of, look
+from interlaw.report.figure import specification
 from interlaw.report.interaction_figure import draw_interaction, interaction_rows
-from interlaw.report.saving import PIXELS
+from interlaw.report.saving import PIXELS, rendered
 from interlaw.runs import view_table
 
 
@@ -51,6 +53,13 @@ def test_a_measurement(model: nn.Module, tmp_path: Path) -> None:
     chart.save(str(tmp_path / "half.png"), scale_factor=1)
     whole, half = (struct.unpack(">II", (tmp_path / name).read_bytes()[16:24]) for name in ("x.png", "half.png"))
     assert [a / b for a, b in zip(whole, half, strict=True)] == pytest.approx([PIXELS, PIXELS], rel=0.01)
+
+
+def test_labels_at_the_ends_of_an_axis_stay_at_their_ticks(model: nn.Module) -> None:
+    drawing = draw_interaction(il.measure(model, torch.randn(32, 6), view="input"))
+    svg = rendered(specification(drawing), form="svg").decode()
+    words = {label: anchor for anchor, label in re.findall(r'<text text-anchor="(\w+)"[^>]*>([\d.]+)</text>', svg)}
+    assert {words["0.0"], words["1.0"]} == {"middle"}
 
 
 def test_a_notebook_shows_a_chart_without_a_network(model: nn.Module) -> None:
