@@ -19,6 +19,7 @@ STAGES = (
     "machine",
     "size",
     "registry",
+    "views",
     "hub",
     "shapes",
     "models",
@@ -35,7 +36,16 @@ STAGES = (
     "report",
     "cli",
 )
-GROUND = {"errors", "files", "charted", "plain", "machine", "size", "registry"}  # single files that every stage may use
+GROUND = {
+    "errors",
+    "files",
+    "charted",
+    "plain",
+    "machine",
+    "size",
+    "registry",
+    "views",
+}  # single files that every stage may use
 LEAVES = {
     "interaction": {"torch", "jaxtyping", "numpy", "scipy", "pandas", "pydantic", "lazy_loader"},
     "laws": {"numpy", "scipy", "pandas", "pydantic", "lazy_loader"},

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from interlaw.cli import run
 from interlaw.errors import InterlawError
 from interlaw.laws import fit_law
 from interlaw.laws.table import read_runs
@@ -77,7 +80,7 @@ def test_impossible_tables_are_refused(change: dict[str, object], message: str) 
 
 
 def test_text_among_the_interaction_of_another_view_is_refused(sweep) -> None:
-    table = sweep()
+    table = {**sweep(), "projected_aofe": np.ones(35), "projected_aofe_ratio": np.full(35, 0.5)}
     measured = {"loss_aofe": ["high"] * len(table["loss"]), "loss_aofe_ratio": np.full(len(table["loss"]), 0.5)}
     with pytest.raises(InterlawError, match=r"expected numbers in column loss_aofe, found .*high"):
         fit_law({**table, **measured}, num_bootstrap=100, num_permutations=100)
@@ -175,3 +178,22 @@ def test_values_without_a_logarithm_are_told(sweep) -> None:
     )
     assert any(f"{(ratio < 0.3).sum()} runs with aofe_ratio not between 0 and 1" in told for told in fit.warnings)
     assert not any("no interaction measured" in told for told in fit.warnings)
+
+
+def test_of_several_views_one_default_is_taken_by_the_library_and_by_the_command(sweep, tmp_path, capsys) -> None:
+    table = pd.DataFrame(sweep(budgets=(2e6,), seeds=2, noise=0.001))
+    for view, energy in (("loss", 1.0), ("patch", 2.0), ("projected", 3.0)):
+        table = table.assign(**{f"{view}_aofe": energy, f"{view}_aofe_ratio": energy / 10})
+    table.to_csv(tmp_path / "runs.csv", index=False)
+
+    def told(*, without: str) -> tuple[str, float | None]:
+        kept = table.drop(columns=[f"{without}_aofe", f"{without}_aofe_ratio"], errors="ignore")
+        fit = fit_law(kept, num_bootstrap=100, num_permutations=100)
+        return fit.view, fit.budgets[0].points[0].aofe
+
+    assert told(without="none") == ("projected", pytest.approx(3.0))
+    assert told(without="projected") == ("loss", pytest.approx(1.0))
+    assert run(["fit", str(tmp_path / "runs.csv"), "--json", "--resamples", "100"]) == 0
+    by_command = json.loads(capsys.readouterr().out)
+    assert (by_command["view"], by_command["budgets"][0]["points"][0]["aofe"]) == ("projected", pytest.approx(3.0))
+    assert fit_law(table.assign(aofe=5.0, aofe_ratio=0.5), num_bootstrap=100).view == ""

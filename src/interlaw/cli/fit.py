@@ -183,11 +183,7 @@ def read_source(source: str | Path, *, view: str | None, columns: list[str]) -> 
         if table.attrs.get("read_as"):
             make_console().print(f"note: the table was read as {table.attrs['read_as']}")
     table = rename_columns(table, columns)
-    # where there are plain columns they are the interaction, even if another column is named like one of a view
-    plain = "aofe_ratio" in table.columns
-    if view is not None or (not plain and any(name.endswith("_aofe_ratio") for name in table.columns)):
-        table = runs.view_table(table, view=view)
-    return table
+    return table if view is None else runs.view_table(table, view=view)
 
 
 def rename_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

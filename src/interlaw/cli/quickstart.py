@@ -58,7 +58,7 @@ def quickstart(
         console.print(f"{missing} could not be measured; `interlaw status {out}` says why")
     table = runs.load_table(out)
     with busy("fitting the law and drawing the report"):
-        law = laws.fit_law(runs.view_table(table))
+        law = laws.fit_law(table)
         page = report.write_report(out)
     if as_json:
         print_json(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlaw.registry import Registry
+from interlaw.views import CHEAPEST as CHEAPEST
+from interlaw.views import OF_ANY_NETWORK as OF_ANY_NETWORK
+from interlaw.views import OF_NEXT_TOKENS as OF_NEXT_TOKENS
 
 if TYPE_CHECKING:
     from interlaw.interaction.options import View
@@ -24,10 +27,5 @@ VIEWS: Registry[View] = Registry(
 )
 """An installed package adds a view by an entry point of this group."""
 
-# What is measured unless another view is asked for: of any network; of one that predicts the next token, the view that
-# carries the law and the one that costs least; the latter alone where a person waits, or a training.
-OF_ANY_NETWORK = "input"
-CHEAPEST = "loss"  # one gradient a sequence
-OF_NEXT_TOKENS = ("projected", CHEAPEST)
 # Those whose record has `layers`: named here too, so that the command line knows them without torch.
 OF_EVERY_LAYER = (OF_ANY_NETWORK, CHEAPEST)

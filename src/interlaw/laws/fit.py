@@ -58,7 +58,8 @@ def fit_law(
     Args:
         table: Columns by name, one row a run (a dict of sequences or a DataFrame): `params`, `depth`, `width`, `loss`;
             used when present: `budget`, `status`, `seed`, `learning_rate`, `treatment`, `train_tokens`, `aofe`,
-            `aofe_ratio`, `null_ratio`, `excess_ratio`.
+            `aofe_ratio`, `null_ratio`, `excess_ratio`. Of views under their own names (`loss_aofe_ratio`) `projected`,
+            else `loss`, else the first is taken, unless `runs.view_table` chose one.
         delta: Relative tolerance of the loss interval.
         confidence: Level of every interval.
         window: The curve uses the shapes whose loss is within this fraction of the best (at least six shapes).

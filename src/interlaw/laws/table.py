@@ -23,6 +23,7 @@ from interlaw.laws.rows import (
 )
 from interlaw.laws.run_state import state_column, states_of
 from interlaw.size import format_size
+from interlaw.views import measured_views, view_table
 
 # treatments under which the rate follows the shape by a rule
 TRANSFERRED = {"mup", "completep"}
@@ -91,7 +92,8 @@ def read_runs(
         table: Columns by name (a dict of sequences, a DataFrame): `params`, `depth`, `width`, `loss`; used when
             present: `budget`, `budget_spent`, `budget_kind`, `status` (or `state`), `seed`, `learning_rate`,
             `val_loss`, `rate_at_edge`, `treatment`, `train_tokens` (or `tokens`, `epoch`, `step`), `run`, `aofe`,
-            `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`.
+            `aofe_ratio`, `null_ratio`, `excess_ratio`, `view`. Without `aofe_ratio`, those of the first of
+            `measured_views`.
         treatment: The learning-rate treatment to keep, when the table holds several.
         budget_tolerance: Runs within it of each other's parameters share a budget, where the table has no `budget`;
             None lets it grow with what rounding widths must miss.
@@ -107,7 +109,7 @@ def read_runs(
         [2.0]
     """
     every = cells_of(table)
-    cells = _of_treatment(_final(every), treatment)
+    cells = _with_default_view(_of_treatment(_final(every), treatment))
     state = state_column(map(str, cells))
     status = np.full(len(cells), "done") if state is None else states_of(text_of(cells[state]), column=state)
     columns = numbers_of(cells)
@@ -160,6 +162,11 @@ def _with_budgets(columns: pd.DataFrame, *, tolerance: float | None) -> tuple[pd
         "(budget_tolerance= or --budget-tolerance sets it)"
     )
     return columns.assign(budget=budget), (note,)
+
+
+def _with_default_view(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells with the columns of one view under plain names, where the table has views and no plain columns."""
+    return view_table(cells) if "aofe_ratio" not in cells and measured_views(cells) else cells
 
 
 def _one_view(cells: pd.DataFrame) -> str:

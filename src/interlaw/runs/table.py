@@ -10,20 +10,19 @@ from typing import Any
 
 import pandas as pd
 
-from interlaw.errors import InterlawError, one_line, require_among
-from interlaw.interaction import OF_ANY_NETWORK, OF_NEXT_TOKENS
+from interlaw.errors import InterlawError, one_line
 from interlaw.plain import Json
 from interlaw.runs.folder import RunFolder, TrialFolder
 from interlaw.runs.record import Record
 from interlaw.runs.spec import TrialSpec
 from interlaw.runs.stored import require_run
+from interlaw.views import measured_views as measured_views
+from interlaw.views import view_table as view_table
 
 # of a measurement's estimates: how the columns end, and the names that differ
 _PARTS = {"value": "", "stderr": "_stderr", "low": "_low", "high": "_high"}
 _NAMED = {"null": "null_ratio", "excess": "excess_ratio"}
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-# the view that carries the law: the one of the paper's sweep of language models, else of its scans
-_PREFERRED = (*OF_NEXT_TOKENS, OF_ANY_NETWORK)
 
 
 def load_table(path: str | Path) -> pd.DataFrame:
@@ -47,35 +46,6 @@ def load_table(path: str | Path) -> pd.DataFrame:
     if len(rows):
         table["rate_at_edge"] = _rate_at_edge(table)
     return table.sort_values(["budget", "depth", "seed"], ignore_index=True) if len(rows) else table
-
-
-def measured_views(table: pd.DataFrame) -> list[str]:
-    """The views measured in a run's table, the ones that carry the law first."""
-    views = [column.removesuffix("_aofe_ratio") for column in table.columns if column.endswith("_aofe_ratio")]
-    return sorted(views, key=lambda view: (_PREFERRED.index(view) if view in _PREFERRED else len(_PREFERRED), view))
-
-
-def view_table(table: pd.DataFrame, *, view: str | None = None) -> pd.DataFrame:
-    """What a law is fitted to: final trials, one view's columns under plain names (aofe, aofe_ratio, ..., view).
-
-    Args:
-        table: From `load_table`.
-        view: A measured view; the first of `measured_views` when None. A table without any comes back as it is.
-
-    Raises:
-        InterlawError: When the view was not measured.
-    """
-    if "stage" in table.columns:
-        table = table[table["stage"] == "final"]
-    measured = measured_views(table)
-    if view is None and not measured:
-        return table
-    chosen = view or measured[0]
-    advice = "choose one of them" if measured else "leave it out"
-    require_among("a measured view", chosen, known=measured, advice=advice)
-    names = {name: name.removeprefix(f"{chosen}_") for name in table.columns if name.startswith(f"{chosen}_")}
-    named = pd.Series(chosen, index=table.index, name="view")
-    return pd.concat([table.rename(columns=names), named], axis=1)
 
 
 def finished(folder: RunFolder) -> list[tuple[TrialSpec, Record]]:
