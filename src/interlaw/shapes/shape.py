@@ -13,7 +13,7 @@ from interlaw.errors import InterlawError
 from interlaw.plain import Json
 
 # Judgement, one number for MLPs and GRUs. Measured (benchmarks/bench_replicas.py): together, GRUs of 7k parameters and
-# MLPs of up to 21k train 1.5 times as fast or faster, MLPs of 100k 1.17 times. This is half way between the last two.
+# MLPs of up to 21k train 1.3 times as fast or faster, MLPs of 100k 1.2 to 1.3 times. This is half way between the two.
 MOST_STACKED_ON_CPU = 60_000
 
 
