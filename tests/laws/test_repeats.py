@@ -39,7 +39,9 @@ def test_each_value_of_a_column_is_fitted_alone(two_tasks) -> None:
     found = [part.fit.budgets[0].r_star.value for part in parts]
     np.testing.assert_allclose(found, [0.04, 0.15], rtol=0.1)
     assert judge_together(parts, num_permutations=100)
-    with pytest.raises(InterlawError, match="expected a column 'part' to split runs by, found budget"):
+    with pytest.raises(
+        InterlawError, match=r"expected a column to split runs by among budget, .*found 'part'; name one of them"
+    ):
         fit_each({"runs": two_tasks}, split=["part"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from interlaw.errors import InterlawError
+from interlaw.errors import InterlawError, require_among
 from interlaw.laws.cells import Columns, cells_of
 from interlaw.laws.claims import FittedTable
 from interlaw.laws.fit import fit_law
@@ -65,11 +65,8 @@ def fit_each(
 def _split(table: Columns, names: Sequence[str], *, name: str) -> dict[str, pd.DataFrame]:
     """The rows of each value, by the source's name and the value."""
     cells = table if isinstance(table, pd.DataFrame) else cells_of(table)
-    missing = [each for each in names if each not in cells]
-    if missing:
-        raise InterlawError(
-            f"expected a column {missing[0]!r} to split {name} by, found {', '.join(map(str, cells))}; name one of them"
-        )
+    for each in names:
+        require_among(f"a column to split {name} by", each, known=list(cells), advice="name one of them")
     if not names:
         return {name: cells}
     texts = pd.DataFrame({each: text_of(cells[each]) for each in names}, index=cells.index)
