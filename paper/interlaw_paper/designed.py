@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from interlaw_paper.scale import Scale
@@ -89,6 +89,18 @@ def _students(draw: int) -> Part:
     return Part(label=f"teacher-{draw}", recipe="students", title=f"teacher {draw}", settings={"data_seed": draw})
 
 
+def _gpts(size: str, *, depths: str = "1, 2, 3, 4, 5, 7, 10", seeds: Sequence[int]) -> Part:
+    """GPTs of one budget."""
+    label = size if len(seeds) > 1 else f"{size}-seed-{seeds[0]}"
+    settings = {
+        "amounts": f'["{size}"]',
+        "depths": f"[{depths}]",
+        "seeds": list(seeds),
+        "learning_rate": "1.2e-2",  # from a pilot at 55k, 200k and 400k
+    }
+    return Part(label=label, recipe="small-gpts", title=label, settings=settings)
+
+
 WAVES = ShapeSweep(
     name="waves",
     parts=tuple(
@@ -158,6 +170,19 @@ SMALL_GPTS = ShapeSweep(
         for size in ("25k", "50k", "100k")
     ),
     setting="GPTs of nine depths at three budgets, one rate carried over by CompleteP.",
+    differs=OURS,
+    reads_text=True,
+)
+GPT_SIZES = ShapeSweep(
+    name="gpt-sizes",
+    # the largest one seed after the other, so that a stop leaves whole seeds
+    parts=(
+        _gpts("55k", depths="1, 2, 3, 4, 6, 9", seeds=range(12)),
+        _gpts("123k", depths="1, 2, 3, 4, 5, 7, 11", seeds=range(6)),
+        _gpts("260k", seeds=range(3)),
+        *(_gpts("575k", seeds=(seed,)) for seed in range(3)),
+    ),
+    setting="GPTs of four budgets over a tenfold, one rate carried over by CompleteP.",
     differs=OURS,
     reads_text=True,
 )

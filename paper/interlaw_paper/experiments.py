@@ -48,6 +48,7 @@ _PLACES = {
     "growth": "designed:GROWTH.experiment",
     "lengths": "designed:LENGTHS.experiment",
     "small-gpts": "designed:SMALL_GPTS.experiment",
+    "gpt-sizes": "designed:GPT_SIZES.experiment",
     "rates": "designed:RATES.experiment",
     "mlp-again": "designed:MLP_AGAIN.experiment",
     "push": "push:PUSH.experiment",
