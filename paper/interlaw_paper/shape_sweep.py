@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -151,7 +152,7 @@ def run_part(
     table = load_table(out)
     table = view_table(table[table["status"] == "done"].reset_index(drop=True)) if len(table) else table
     if not len(table):
-        raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
+        raise WorkFailedError(f"no trial of {out} was done; `interlaw status {shlex.quote(str(out))}` says why")
     trials = [trial.spec() for trial in require_run(out).trials()]
     return Result(table=table, fit=fit_law(table), lost=lost_trials(out), text=text_read(trials))
 

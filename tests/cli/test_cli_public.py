@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -49,3 +51,34 @@ def test_runs_that_did_not_end_well_count_in_no_surface(tmp_path: Path, capsys: 
 def test_an_unknown_sweep_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fit", "public:gemstone"]) == 2
     assert "expected a packaged sweep, found " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("beside", "found"),
+    [
+        (["--split", "kind"], "--split kind"),
+        (["runs.csv"], "runs.csv"),
+        (["public:"], "public:"),
+        (["--out", "fit.json", "--column", "loss=eval"], "--column loss=eval, --out fit.json"),
+    ],
+)
+def test_what_the_list_of_sweeps_has_no_use_for_is_refused(
+    beside: list[str], found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fit", "public:", *beside]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"expected public: alone, which lists the packaged sweeps, found it with {found}; leave" in said.err
+
+
+def test_budgets_in_flops_say_the_level_of_their_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng, budget = np.random.default_rng(0), 1e18
+    params, depth = (each.ravel() for each in np.meshgrid(np.geomspace(1e7, 4e8, 7), [4, 8, 12, 16, 24]))
+    log_ratio = np.log(depth) - np.log(depth).mean() + np.log(0.03)
+    loss = 3 + 0.05 * np.log(params / 6e7) ** 2 + 0.05 * (log_ratio - np.log(0.03)) ** 2
+    table = pd.DataFrame({"params": params, "depth": depth, "width": depth / np.exp(log_ratio)})
+    table = table.assign(budget=budget, budget_kind="train_flops", loss=loss + rng.normal(0, 1e-3, len(loss)))
+    table.to_csv(tmp_path / "flops.csv", index=False)
+    assert run(["fit", str(tmp_path / "flops.csv"), "--resamples", "100"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1e18 FLOPs: N* ")]
+    assert re.search(r"N\* \S+ \(90%: \S+ to \S+\), D\* \S+ tokens, R\* \S+ \(90%: \S+ to \S+\)$", line)

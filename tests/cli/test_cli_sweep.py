@@ -356,21 +356,21 @@ def test_trials_that_could_not_be_measured_are_measured_when_asked(
     def fail(*arguments: Any, **options: Any) -> None:
         raise MemoryError
 
-    recipe, out = write_recipe(tmp_path, top={"depths": [1], "seeds": [0]}), tmp_path / "run"
+    recipe, out = write_recipe(tmp_path, top={"depths": [1], "seeds": [0]}), tmp_path / "my run"
     command = ["sweep", recipe, "--out", out, "--executor", "local", "--json"]
     with monkeypatch.context() as patch:
         patch.setattr("interlaw.sweep.measuring.measure", fail)
         assert run([str(part) for part in command]) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["unmeasured"] == 1
-    assert "1 of 1 trials have a loss but could not be measured; `interlaw status" in captured.err
+    assert "1 of 1 trials have a loss but could not be measured; `interlaw status '" in captured.err
     state = answer(capsys, ["status", out, "--json"])
     assert (state["done"], state["failed"], state["unmeasured"]) == (1, 0, 1)
     (reason,) = state["reasons"].values()
     assert reason.startswith("projected not measured: out of memory (MemoryError: )")
     assert run(["status", str(out)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"to try these again: interlaw sweep RECIPE --out {out} --retry failed"
+    assert last == f"to try these again: interlaw sweep RECIPE --out '{out}' --retry failed"
     (before,) = load_table(out).to_dict(orient="records")
     assert answer(capsys, [*command, "--retry", "failed"])["unmeasured"] == 0
     (after,) = load_table(out).to_dict(orient="records")

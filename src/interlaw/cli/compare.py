@@ -11,7 +11,7 @@ import typer
 from interlaw import published, report
 from interlaw.cli.loading import busy
 from interlaw.cli.options import FigureFile
-from interlaw.cli.output import AsJson, make_console, print_json, shown, tell, write_figure
+from interlaw.cli.output import AsJson, make_console, next_command, print_json, shown, tell, write_figure
 from interlaw.errors import InterlawError
 from interlaw.size import counted, format_range, format_ratio
 
@@ -94,7 +94,7 @@ def refuse_two_models(names: list[str]) -> None:
     if names:
         raise InterlawError(
             f"expected no models for compare, which sets published models side by side, found {' '.join(names)}; "
-            "`interlaw diff A B` compares two models of your own"
+            f"`{next_command('diff', 'A', 'B')}` compares two models of your own"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +84,11 @@ def fit(
         "num_bootstrap": resamples,
         "num_permutations": resamples,
     }
+    if "public:" in sources:
+        named = {"--split": split, "--column": column, "--view": view, "--treatment": treatment, "--out": out}
+        _require_alone(sources, named)
+        list_sweeps(as_json=as_json)
+        return
     if len(sources) > 1 or split:
         _require_several(sources, split=split or [], out=out)
         tables = {name: read_source(name, view=view, columns=column or []) for name in sources}
@@ -92,11 +97,7 @@ def fit(
             claims = laws.judge_together(parts, num_permutations=resamples, seed=seed)
         show_together(parts, claims, split=split or [], as_json=as_json)
         return
-    source = sources[0]
-    if source == "public:":
-        list_sweeps(as_json=as_json)
-        return
-    table = read_source(source, view=view, columns=column or [])
+    table = read_source(sources[0], view=view, columns=column or [])
     with busy("fitting the law"):
         law = laws.fit_law(table, **reading, **settings)
     write_json(law.to_dict(), out)
@@ -155,6 +156,23 @@ _DROPPED = {
     "diverged": "diverged",
     "failed": "without a result",
 }
+
+
+def _require_alone(sources: Sequence[str], options: Mapping[str, object]) -> None:
+    """Refuses what a list of the packaged sweeps has no use for."""
+    others = [*sources]
+    others.remove("public:")
+    others += [
+        f"{option} {one}"
+        for option, given in options.items()
+        for one in (given if isinstance(given, list) else [given])
+        if one is not None
+    ]
+    if others:
+        raise InterlawError(
+            f"expected public: alone, which lists the packaged sweeps, found it with {', '.join(others)}; "
+            "leave that out, or name a sweep as public:NAME"
+        )
 
 
 def _require_several(sources: Sequence[str], *, split: Sequence[str], out: Path | None) -> None:

@@ -11,7 +11,7 @@ import typer
 from interlaw import sweep
 from interlaw.cli.completion import families
 from interlaw.cli.options import OwnText, require_text_there
-from interlaw.cli.output import AsJson, own_name, print_json, tell
+from interlaw.cli.output import AsJson, next_command, print_json, tell
 from interlaw.errors import InterlawError
 from interlaw.files import save
 
@@ -34,4 +34,4 @@ def init(
     if as_json:
         print_json({"recipe": str(file)})
         return
-    tell(f"wrote {file}; next: {own_name()} sweep {file} --out runs/{file.stem}")
+    tell(f"wrote {file}; next: {next_command('sweep', file, '--out', f'runs/{file.stem}')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")]
 
 
-def own_name() -> str:
-    """How this command line is called from here: by its name where the shell would find it, else by its place."""
+def next_command(*words: object) -> str:
+    """A command to copy into a shell: called by its place where the shell would not find its name, words quoted.
+
+    Example:
+        >>> next_command("fit", "runs/my sweep")
+        "interlaw fit 'runs/my sweep'"
+    """
     started_by_path = Path(sys.argv[0]).name == "interlaw" and not shutil.which("interlaw")
-    return sys.argv[0] if started_by_path else "interlaw"
+    return shlex.join([sys.argv[0] if started_by_path else "interlaw", *map(str, words)])
 
 
 def print_json(values: Any) -> None:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from interlaw import laws, published, recommendation
-from interlaw.cli.output import make_console, print_json, tell
+from interlaw.cli.output import make_console, next_command, print_json, tell
 from interlaw.size import format_range, format_ratio, format_size
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def list_sweeps(*, as_json: bool) -> None:
         licence = f"{sweep.source} (licence: {sweep.licence})"
         window = [] if sweep.window is None else [f"designed with --window {sweep.window:g}"]
         console.say(sweep.title, f"counts: {sweep.counts}", *window, licence, indent=2)
-    tell("fit one: interlaw fit public:NAME")
+    tell(f"fit one: {next_command('fit', 'public:NAME')}")
 
 
 def surfaces(table: pd.DataFrame, law: laws.LawFit, **reading: Any) -> dict[str, Sequence[Any]]:
@@ -51,7 +51,7 @@ HELD = "80%"  # of simulated sweeps, where the bootstrap means 90%: docs/law.md,
 
 def show_surfaces(surfaces: Mapping[str, Sequence[Any]]) -> None:
     """Prints them, one line a size or budget."""
-    console = make_console(stderr=False)
+    console, level = make_console(stderr=False), f"{laws.Settings.confidence:.0%}"
     for one in surfaces.get("surface", []):
         said = laws.STATUS_WORDS[one.status]
         if one.status == "optimum":
@@ -62,6 +62,6 @@ def show_surfaces(surfaces: Mapping[str, Sequence[Any]]) -> None:
         if one.status == "optimum":
             size, low, high = map(format_size, one.params)
             ratio, *ends = one.ratio
-            best = f"R* {format_ratio(ratio)} ({format_range(*ends)})"
-            said = f"N* {size} ({low} to {high}), D* {format_size(one.tokens[0])} tokens, {best}"
+            best = f"R* {format_ratio(ratio)} ({level}: {format_range(*ends)})"
+            said = f"N* {size} ({level}: {low} to {high}), D* {format_size(one.tokens[0])} tokens, {best}"
         console.print(f"{format_size(one.flops)} FLOPs: {said}")

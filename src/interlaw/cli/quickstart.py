@@ -12,7 +12,7 @@ import typer
 from interlaw import laws, recommendation, report, runs, sweep
 from interlaw.cli.loading import busy
 from interlaw.cli.options import OwnText, Workers, require_text_there
-from interlaw.cli.output import AsJson, make_console, own_name, print_json
+from interlaw.cli.output import AsJson, make_console, next_command, print_json
 from interlaw.cli.sweep import drive
 from interlaw.errors import WorkFailedError
 from interlaw.machine import default_device
@@ -46,16 +46,16 @@ def quickstart(
     console.print(
         f"GPTs of {' and '.join(map(format_size, recipe.budget.amounts))} parameters, {len(recipe.depths)} depths x "
         f"{len(recipe.seeds)} seeds, on {source}, trained on {device}: minutes on two cores, most FLOPs first. "
-        f"The run's folder is {out}; to follow it: {own_name()} watch {out}",
+        f"The run's folder is {out}; to follow it: {next_command('watch', out)}",
     )
 
     plan = partial(sweep.prepare_run, recipe, written, out=out, folder=Path.cwd())
     outcome = drive(plan, partial(sweep.run_trials, num_workers=workers, device=device))
     if not outcome.done:
-        raise WorkFailedError(f"no trial of {out} was done; `interlaw status {out}` says why")
+        raise WorkFailedError(f"no trial of {out} was done; `{next_command('status', out)}` says why")
     if outcome.unmeasured:
         missing = counted(outcome.unmeasured, "trial")
-        console.print(f"{missing} could not be measured; `interlaw status {out}` says why")
+        console.print(f"{missing} could not be measured; `{next_command('status', out)}` says why")
     table = runs.load_table(out)
     with busy("fitting the law and drawing the report"):
         law = laws.fit_law(table)
@@ -72,9 +72,9 @@ def quickstart(
     lines += [
         "",
         f"report: {page}",
-        f"measure a trial: {own_name()} measure {trial} --view loss",
+        f"measure a trial: {next_command('measure', trial, '--view', 'loss')}",
         f"larger networks: {larger_evidence()}",
-        f"a larger experiment, already run: {own_name()} demo",
+        f"a larger experiment, already run: {next_command('demo')}",
     ]
     make_console(stderr=False).print("\n" + "\n".join(lines))
 
@@ -85,9 +85,9 @@ def larger_evidence() -> str:
     first, last = (f"{format_ratio(one.ratio)} at {format_size(one.params)}" for one in (same_kind[0], same_kind[-1]))
     pooled = recommendation.measured_pool().predict(recommendation.COMMON_SIZE)
     return (
-        f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters ({own_name()} fit "
-        f"public:{SAME_KIND}); public sweeps together say {format_ratio(pooled.ratio)} at "
-        f"{format_size(pooled.params)} ({own_name()} evidence)"
+        f"longer-trained GPTs on bytes do have a best R: {first} and {last} parameters "
+        f"({next_command('fit', f'public:{SAME_KIND}')}); public sweeps together say {format_ratio(pooled.ratio)} at "
+        f"{format_size(pooled.params)} ({next_command('evidence')})"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from interlaw import runs, sweep
 from interlaw.cli.live import describe
 from interlaw.cli.options import RunPlace
-from interlaw.cli.output import AsJson, make_console, print_json
+from interlaw.cli.output import AsJson, make_console, next_command, print_json
 from interlaw.size import counted
 
 
@@ -38,7 +38,7 @@ def status(
     for key, reason in state.reasons.items():
         console.print(f"{describe(folder.trial(key).spec())}  {key}  {reason}")
     if state.unmeasured or state.failed > state.diverged:
-        console.print(f"to try these again: interlaw sweep RECIPE --out {run} --retry failed")
+        console.print(f"to try these again: {next_command('sweep', 'RECIPE', '--out', run, '--retry', 'failed')}")
 
 
 def _left(state: sweep.RunStatus) -> str:

@@ -14,7 +14,7 @@ from interlaw import machine, runs, tasks
 from interlaw import sweep as sweeps
 from interlaw.cli.loading import busy
 from interlaw.cli.options import TrainDevice, Workers
-from interlaw.cli.output import AsJson, make_console, own_name, print_json, tell
+from interlaw.cli.output import AsJson, make_console, next_command, print_json, tell
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.size import UNEVEN, counted, format_ratio, format_size, parse_size
 
@@ -157,8 +157,9 @@ def conclude(outcome: Outcome, out: str, *, as_json: bool) -> None:
         print_json(outcome)
     require_success(outcome, out)
     if not as_json:
-        own, is_whole = own_name(), outcome.done == outcome.planned
-        goal = f"{own} fit {out}" if is_whole else f"another process runs the others; {own} status {out}"
+        is_whole = outcome.done == outcome.planned
+        goal = next_command("fit" if is_whole else "status", out)
+        goal = goal if is_whole else f"another process runs the others; {goal}"
         tell(f"{outcome.done} of {outcome.planned} done; next: {goal}")
 
 
@@ -167,12 +168,12 @@ def require_success(outcome: Outcome, out: str) -> None:
     all_trials = outcome.done + outcome.failed
     if outcome.failed:
         raise WorkFailedError(
-            f"{outcome.failed} of {all_trials} trials failed or diverged; `interlaw status {out}` says why"
+            f"{outcome.failed} of {all_trials} trials failed or diverged; `{next_command('status', out)}` says why"
         )
     if outcome.unmeasured:
         raise WorkFailedError(
             f"{outcome.unmeasured} of {all_trials} trials have a loss but could not be measured; "
-            f"`interlaw status {out}` says why, --retry failed measures them again"
+            f"`{next_command('status', out)}` says why, --retry failed measures them again"
         )
 
 
