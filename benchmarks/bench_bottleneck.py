@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import torch
 
+from benchmarks.clock import best_of, one_thread, processor_seconds
 from benchmarks.row import Row
 from interlaw.interaction import energies, measure
 from interlaw.models import build_model
@@ -19,18 +19,14 @@ SEEDS = (0, 1, 2, 3, 4)  # as published
 TARGET = 5  # times as fast: one core then trains five seeds in the time of one
 OUR_STEPS = 40  # a second or two
 PLAIN_SECONDS = 8.0  # of steps: their mean then scatters by a few per cent
-TIMES = 3  # the fastest counts: what else the machine does only adds
+TIMES = 3  # the fastest counts
 POINTS = (2048, 5000)  # a published batch, and about the largest size
 
 
 def run() -> list[Row]:
     """Milliseconds a step of all five seeds, in the published batches of min(T, 2048) drawn rows; then the energies."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return [*_training_rows(), *(_energies_row(points) for points in POINTS)]
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _training_rows() -> list[Row]:
@@ -64,10 +60,7 @@ def _energies_row(points: int) -> Row:
         active = (x @ square + b > 0).to(x)
         return energies(square @ square * (active.T @ active) / points)
 
-    plain, ours = (
-        min(_processor_seconds(work) for _ in range(TIMES))
-        for work in (values_alone, lambda: measure(model, x, view="bottleneck"))
-    )
+    plain, ours = (best_of(work, TIMES) for work in (values_alone, lambda: measure(model, x, view="bottleneck")))
     return Row(
         name=f"energies with intervals, {points:,} points of {data.dim}, against the values alone",
         unit="ms of processor",
@@ -85,7 +78,7 @@ def _our_seconds(data: SparseRows) -> float:
         return lambda: train_bottlenecks(data, seeds=SEEDS, settings=settings)
 
     train(2)()
-    return (_processor_seconds(train(OUR_STEPS + 1)) - _processor_seconds(train(1))) / OUR_STEPS
+    return (processor_seconds(train(OUR_STEPS + 1)) - processor_seconds(train(1))) / OUR_STEPS
 
 
 def _plain_seconds(data: SparseRows) -> float:
@@ -103,11 +96,5 @@ def _plain_seconds(data: SparseRows) -> float:
     step()
     taken, steps = 0.0, 0
     while taken < PLAIN_SECONDS:
-        taken, steps = taken + _processor_seconds(step), steps + 1
+        taken, steps = taken + processor_seconds(step), steps + 1
     return taken / steps
-
-
-def _processor_seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started

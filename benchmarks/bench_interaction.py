@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from benchmarks import frobenius_interaction
+from benchmarks.clock import best_of
 from benchmarks.peak_interaction import peak
 from benchmarks.projected_interaction import CONTEXT, paper_contributions, seconds, sequences, trained_gpt
 from benchmarks.row import Row
@@ -23,7 +24,7 @@ REFERENCE = 20_000  # sequences: the error of the reference is a third of that o
 QUANTITIES = ("aofe_ratio", "aofe")
 SEQUENCES, LAYER_SEQUENCES = 512, 64  # of the loss view: a second or two; by layer, each layer is measured apart too
 PLAIN_PART = 64  # sequences that a plain pass takes at a time
-TIMES, FEW_TIMES = 5, 2  # the fastest counts: what else the machine does only adds; of what takes seconds, fewer
+TIMES, FEW_TIMES = 5, 2  # the fastest counts; of what takes seconds, fewer
 
 
 def run(*, reference: int = REFERENCE) -> Iterator[Row]:
@@ -107,7 +108,7 @@ def loss() -> Row:
             torch.nn.functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten()).backward()
         model.zero_grad()
 
-    ours, baseline = (best_of(work) for work in (lambda: measure(model, ids, view="loss"), plain))
+    ours, baseline = (best_of(work, TIMES) for work in (lambda: measure(model, ids, view="loss"), plain))
     return Row(
         name=f"loss view, {SEQUENCES} sequences, against forward + backward",
         ours=ours,
@@ -121,8 +122,8 @@ def layers() -> Row:
     """Every linear layer from the same passes, against one measurement a layer; the loss view of the trained GPT."""
     model, ids = trained_gpt(), sequences(LAYER_SEQUENCES, CONTEXT + 1, seed=3)
     names = [layer.name for layer in measure_layers(model, ids, view="loss") if layer.kind == "Linear"]
-    ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), repeats=FEW_TIMES)
-    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], repeats=FEW_TIMES)
+    ours = best_of(lambda: measure_layers(model, ids, view="loss", layers=names), FEW_TIMES)
+    apart = best_of(lambda: [measure(model, ids, view="loss", layer=name) for name in names], FEW_TIMES)
     label = f"{len(names)} linear layers, loss view, {LAYER_SEQUENCES} sequences, against one measurement a layer"
     return Row(name=label, ours=ours, baseline=apart, unit="s", target="below 1")
 
@@ -159,13 +160,3 @@ def frobenius() -> list[Row]:
         Row(name=f"||G||_F^2 of {name}: error", ours=ours, baseline=theirs, unit="relative", target="-")
         for name, ours, theirs in frobenius_interaction.compare()
     ]
-
-
-def best_of(work: Callable[[], object], repeats: int = TIMES) -> float:
-    """Least processor time of a few runs."""
-    took = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        took.append(time.process_time() - start)
-    return min(took)

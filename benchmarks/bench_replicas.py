@@ -5,15 +5,14 @@ Then a whole sweep both ways, on all cores.
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
 
+from benchmarks.clock import children_seconds, one_thread, processor_seconds
 from benchmarks.row import Row
 from interlaw.machine import num_cores
 from interlaw.models import build_model
@@ -56,12 +55,8 @@ views = []
 
 def run() -> list[Row]:
     """Processor time of a step of all replicas, together and one after another; then of a whole sweep."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         rows = [_row(family, sizes, num_replicas=count, steps=steps) for family, sizes, count, steps in CASES]
-    finally:
-        torch.set_num_threads(threads)
     return [*rows, *_sweep_rows()]
 
 
@@ -89,7 +84,7 @@ def _row(family: str, sizes: dict[str, int], *, num_replicas: int, steps: int) -
     def together() -> None:
         train_together([Replica(model=build_model(shape, seed=one.seed), settings=one) for one in settings], task)
 
-    before, ours, after = _seconds(alone), _seconds(together), _seconds(alone)
+    before, ours, after = (processor_seconds(work) for work in (alone, together, alone))
     baseline = num_replicas * min(before, after)
     return Row(
         name=f"{num_replicas} replicas of {family} {shape.depth}x{shape.width}, {shape.params:,} parameters",
@@ -119,14 +114,9 @@ def _sweep_seconds() -> tuple[float, float]:
         folder = Path(scratch)
         recipe = parse_recipe(SWEEP, source="benchmark")
         run, trials = prepare_run(recipe, SWEEP, out=folder / "run", folder=folder)
-        started, before = time.perf_counter(), _children_seconds()
+        started, before = time.perf_counter(), children_seconds()
         run_trials(run, trials, executor="processes", num_workers=num_cores(), listen=lambda event: None)
-        return time.perf_counter() - started, _children_seconds() - before
-
-
-def _children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+        return time.perf_counter() - started, children_seconds() - before
 
 
 def _noise(shape: Shape) -> RegressionTask:
@@ -142,10 +132,3 @@ def _noise(shape: Shape) -> RegressionTask:
         for split in ("train", "validation", "test")
     }
     return RegressionTask(splits)
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    """Processor time."""
-    started = time.process_time()
-    work()
-    return time.process_time() - started

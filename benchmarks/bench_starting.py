@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tests.report.synthetic import write_run
 
+from benchmarks.clock import children_seconds
 from benchmarks.row import Row
 
 INTERLAW = str(Path(sys.executable).with_name("interlaw"))
@@ -80,12 +80,7 @@ def _seconds(command: list[str], folder: Path) -> float:
     """Processor seconds of the process and its own, user and system; the best of a few."""
     took = []
     for _ in range(TIMES):
-        before = _children_seconds()
+        before = children_seconds()
         subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603  # this file's own commands
-        took.append(_children_seconds() - before)
+        took.append(children_seconds() - before)
     return min(took)
-
-
-def _children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

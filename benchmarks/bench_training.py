@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.clock import one_thread, processor_seconds
 from benchmarks.row import Row
 from interlaw.interaction import measure
 from interlaw.machine import num_cores
@@ -230,12 +231,10 @@ def trainer_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: 
 
 def our_seconds(shape: GPTShape, task: TextTask, *, batch_size: int, steps: int) -> float:
     """The same steps through the package's loop, from nothing to the last step."""
-    started = time.process_time()
     settings = TrainSettings(
         steps=steps, batch_size=batch_size, learning_rate=RATE, evaluations=1, evaluation_samples=1, test_samples=1
     )
-    train(build_model(shape), task, settings=settings)
-    return time.process_time() - started
+    return processor_seconds(lambda: train(build_model(shape), task, settings=settings))
 
 
 def against_trainer(shape: GPTShape, batch_size: int, *, target: str) -> Row:
@@ -259,12 +258,8 @@ def against_trainer(shape: GPTShape, batch_size: int, *, target: str) -> Row:
 
 def timed(work: Callable[[], object]) -> float:
     """Processor seconds of the better of two runs; of one that takes long."""
-    times: list[float] = []
-    while len(times) < 2 and max(times, default=0.0) < LONG_SECONDS:
-        started = time.process_time()
-        work()
-        times.append(time.process_time() - started)
-    return min(times)
+    first = processor_seconds(work)
+    return first if first >= LONG_SECONDS else min(first, processor_seconds(work))
 
 
 def side_costs(
@@ -324,12 +319,8 @@ def orchestration() -> list[Row]:
 
 def run() -> Iterator[Row]:
     """Training speed against plain loops and what is not training, on one thread; then the sweep around it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         yield from _on_one_thread()
-    finally:
-        torch.set_num_threads(threads)
     yield from orchestration()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks.bench_interaction import best_of
+from benchmarks.clock import best_of
 from interlaw.interaction import measure
 from interlaw.models import GPT
 from interlaw.report import Drawing, Panel, look, write_chart
@@ -24,7 +24,7 @@ from interlaw.shapes import GPTShape
 
 HEADER = "| cost against | setting | sizes | seconds | exponent |"
 HIDDEN, WIDTH, HEAD_DIM, BYTES = 256, 64, 16, 256  # of the networks: small beside what is varied
-TIMES = 3  # the fastest counts: what else the machine does only adds
+TIMES = 3  # the fastest counts
 Points = dict[int, float]
 Work = Callable[[], object]
 
@@ -104,7 +104,7 @@ def timed() -> dict[str, dict[str, Line]]:
     times: dict[str, dict[str, Line]] = {}
     for variable, lines in SWEEPS.items():
         for name, (sizes, make) in lines.items():
-            points = {size: best_of(make(size), repeats=TIMES) for size in sizes}
+            points = {size: best_of(make(size), TIMES) for size in sizes}
             line = Line(points=points, exponent=exponent(larger_half(points)))
             times.setdefault(variable, {})[name] = line
             seconds = ", ".join(f"{value:.2g}" for value in points.values())
