@@ -40,11 +40,11 @@ def test_rows_are_the_tested_claims() -> None:
 
 
 def test_undecided_claims_are_hollow_and_nothing_tested_is_no_figure() -> None:
-    drawing = draw_claims(CLAIMS)
+    drawing = draw_claims(CLAIMS, confidence=0.9)
     assert drawing is not None
     chart = drawing.panels[0].chart
     marks = layers(chart)[-1]
     assert [row["said"] for row in rows_of(chart, marks)] == ["Said.", "Said."]
     assert marks["encoding"]["fillOpacity"]["condition"]["value"] == 0
     assert "cannot tell" in marks["encoding"]["fillOpacity"]["condition"]["test"]
-    assert draw_claims(CLAIMS[2:]) is None
+    assert draw_claims(CLAIMS[2:], confidence=0.9) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 import altair as alt
@@ -15,7 +16,7 @@ from tests.report.synthetic import BEST_RATIO, write_run
 
 from interlaw.errors import InterlawError
 from interlaw.laws import fit_law, published_laws
-from interlaw.report import curves_figure, write_figures
+from interlaw.report import curves_figure, look, write_figures
 from interlaw.report.curves_figure import MOST_POINTS, learning_curves
 from interlaw.report.figure import (
     FIGURES,
@@ -27,7 +28,7 @@ from interlaw.report.figure import (
     specification,
 )
 from interlaw.report.figures import drawings
-from interlaw.report.law_figure import grid_of, law_line
+from interlaw.report.law_figure import draw_fit, grid_of, law_line, size_text
 from interlaw.report.look import nice_ticks
 from interlaw.report.loss_figure import (
     depth_rows,
@@ -38,7 +39,7 @@ from interlaw.report.loss_figure import (
     ratio_limits,
     star_note,
 )
-from interlaw.report.marks import layered, linear_axis, marks
+from interlaw.report.marks import layered, linear_axis, log_axis, marks
 from interlaw.report.offline import whole
 from interlaw.report.page import page
 from interlaw.report.plane_figure import DECIDED, draw_plane, plane_message, plane_rows
@@ -249,6 +250,42 @@ def test_law_points_hold_the_grid_and_the_line_stays_between_optima(results: Run
     assert [line[0].params, line[-1].params] == pytest.approx([fit.budgets[0].params_mean, fit.budgets[-1].params_mean])
     first = dataclasses.replace(fit.budgets[0], r_star=dataclasses.replace(fit.budgets[0].r_star, value=None))
     assert law_line(dataclasses.replace(fit, budgets=(first, *fit.budgets[1:]))) == ()
+
+
+def test_an_interval_of_a_single_shape_is_seen(results: RunResults) -> None:
+    fit = results.analyses[0].fit
+    (first, *others), known = fit.budgets, fit.budgets[0].loss_interval
+    assert known is not None
+    alone = dataclasses.replace(known, low=first.best.ratio, high=first.best.ratio)
+    first = dataclasses.replace(first, loss_interval=alone)
+    drawing = draw_fit(dataclasses.replace(fit, budgets=(first, *others)))
+    for panel, kind, ends in ((drawing.panels[0], "rect", ("x", "x2")), (drawing.panels[-1], "rule", ("y", "y2"))):
+        (gold,) = (
+            each
+            for each in layers(panel.chart)
+            if each["mark"]["type"] == kind and each["mark"].get("color") == look.GOOD
+        )
+        row = rows_of(panel.chart, gold)[0]
+        low, high = (row[gold["encoding"][end]["field"]] for end in ends)
+        assert low < first.best.ratio < high < 1.1 * low
+
+
+def test_the_axis_of_sizes_says_what_the_headings_say(results: RunResults) -> None:
+    """Shapes of 85k parameters under a budget of 100k of them, and under one that counts something else."""
+    fit = dataclasses.replace(results.analyses[0].fit.budgets[1], params_mean=85_000.0)
+    assert fit.kind == "params"
+    assert size_text(fit) == "100k"
+    assert size_text(dataclasses.replace(fit, kind="params_non_embedding")) == "85k"
+    assert [size_text(dataclasses.replace(fit, kind="", params_mean=size)) for size in (85e3, 99e3)] == ["85k", "100k"]
+
+
+def test_long_numbers_on_an_axis_are_of_one_face() -> None:
+    """No superscripts, which the face of the labels lacks from 4 on."""
+    dots = marks([{"x": 1e10, "y": 1e-8}], "point", x="x", y="y")
+    x, y = log_axis("x", "x", limits=(1e9, 1e11)), log_axis("y", "y", limits=(1e-9, 1e-7))
+    drawing = Drawing(message="m", caption="c", panels=(Panel(chart=layered(x, y, dots), title="t"),))
+    svg = rendered(specification(drawing), form="svg").decode()
+    assert {"1e9", "1e10", "1e11", "1e-8"} <= set(re.findall(r"<text[^>]*>([^<]+)</text>", svg))
 
 
 def test_a_curve_without_an_optimum_is_not_drawn(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def test_the_picture_holds_every_layer(rows: tuple[LayerInteraction, ...]) -> No
         assert len(dots["data"]["values"]) == len(rows)
 
 
+def test_the_caption_says_the_level_of_the_intervals(rows: tuple[LayerInteraction, ...]) -> None:
+    at_80 = [
+        replace(row, interaction=replace(row.interaction, settings={**row.interaction.settings, "level": 0.8}))
+        for row in rows
+    ]
+    assert "with the 80% interval of the AOFE-ratio" in draw_layers(at_80, whose="a GPT").caption
+    assert "with the 95% interval of the AOFE-ratio" in draw_layers(rows, whose="a GPT").caption
+
+
 def test_the_numbers_of_a_scale_of_colours_do_not_meet(rows: tuple[LayerInteraction, ...]) -> None:
     chart = draw_layers(rows[:1], whose="one layer").panels[0].chart
     assert (

@@ -74,6 +74,7 @@ def test_the_sentence_says_what_the_intervals_say() -> None:
 
 def test_the_picture_is_written(sides: dict[str, Layers], tmp_path: Path) -> None:
     drawing = draw_layers_pair(sides, message="what was found")
+    assert "with its 95% interval" in drawing.caption
     assert [panel.title for panel in drawing.panels] == [
         "tokens",
         "attention.qkv",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,12 @@ def test_running_trials_gather_their_losses(tmp_path: Path) -> None:
     assert losses[0] == 5.0
     shares = [row["share"] for row in found["losses"]]
     assert shares == sorted(set(shares))
+
+
+def test_a_failed_trial_is_named_by_its_size_shape_and_seed(tmp_path: Path) -> None:
+    found = LiveRun(small_run(tmp_path / "run", status={(50_000, 2, 0): "failed"}))._status()
+    (said,) = found["said"]
+    assert re.fullmatch(r"50k parameters, 2 x \d+, seed 0: the loss became NaN at step 40", said)
 
 
 def test_a_port_that_cannot_be_had(server: ReportServer, tmp_path: Path) -> None:

@@ -11,11 +11,6 @@ from interlaw.report.look import BOLD, FAINT, FAINTLY, LARGE, MUTED, OF_TWO, VER
 from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, name_axis, told_apart, when
 from interlaw.report.results import Analysis, RunResults
 
-CAPTION = (
-    "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its interval. Grey: "
-    "effects that this design would miss, with less than 80% power. Filled: a decided claim; hollow: cannot tell. p "
-    "is one-sided and adjusted over the tests of a kind (Holm); the interval is neither."
-)
 DECIDED = {"holds": "for the claim", "opposite": "against the claim", "negligible": "negligible"}
 NAMES = {
     "r_star_loss": "R* of the loss",
@@ -66,7 +61,7 @@ def claims_message(claims: Sequence[Claim]) -> str:
     )
 
 
-def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
+def draw_claims(claims: Sequence[Claim], *, confidence: float) -> Drawing | None:
     """The forest plot; None where no claim was tested."""
     values = claim_rows(claims)
     if not values:
@@ -82,7 +77,13 @@ def draw_claims(claims: Sequence[Claim]) -> Drawing | None:
         *effect_layers(values, rows),
     )
     panel = Panel(chart=chart, title="The paper's claims, tested", width=OF_TWO["width"], height=ROW * (len(names) + 1))
-    return Drawing(message=claims_message(claims), caption=CAPTION, panels=(panel,))
+    caption = (
+        "Each row is one test: its effect (a correlation, or for C4 the slope of log R* on log N) with its "
+        f"{confidence:.0%} interval. Grey: effects that this design would miss, with less than 80% power. Filled: a "
+        "decided claim; hollow: cannot tell. p is one-sided and adjusted over the tests of a kind (Holm); the "
+        "interval is neither."
+    )
+    return Drawing(message=claims_message(claims), caption=caption, panels=(panel,))
 
 
 def effect_layers(values: Sequence[Json], rows: Spec) -> list[Spec]:
@@ -100,4 +101,5 @@ def effect_layers(values: Sequence[Json], rows: Spec) -> list[Spec]:
 
 def claims_of_treatment(results: RunResults, analyses: Sequence[Analysis]) -> Drawing | None:
     """Views together, each test once."""
-    return draw_claims(list({claim_name(claim): claim for each in analyses for claim in each.fit.claims}.values()))
+    claims = {claim_name(claim): claim for each in analyses for claim in each.fit.claims}
+    return draw_claims(list(claims.values()), confidence=analyses[0].fit.confidence)

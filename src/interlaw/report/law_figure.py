@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -62,10 +63,10 @@ def draw_law(fit: laws.LawFit) -> Drawing:
         *star_layers(fit.budgets),
     )
     caption = (
-        "Orange diamond and bar: R* with its interval, an arrow where no bound is known; hollow triangle: the loss "
-        "still falls at that end of the grid; hollow circle: best shape tried, no optimum. Gold: loss within "
-        f"{format_share(fit.delta)} of the best; green: efficient interaction; grey: shapes tried; blue: the law of "
-        "all budgets together with its interval, drawn between budgets that have an optimum."
+        f"Orange diamond and bar: R* with its {fit.confidence:.0%} interval, an arrow where no bound is known; hollow "
+        "triangle: the loss still falls at that end of the grid; hollow circle: best shape tried, no optimum. Gold: "
+        f"loss within {format_share(fit.delta)} of the best; green: efficient interaction; grey: shapes tried; blue: "
+        "the law of all budgets together with its interval, drawn between budgets that have an optimum."
     )
     panel = Panel(chart=chart, title="Best depth / width against budget", **look.ALONE)
     return Drawing(message=law_message(fit), caption=caption, panels=(panel,))
@@ -83,16 +84,17 @@ def draw_fit(fit: laws.LawFit) -> Drawing:
 
 
 def size_text(fit: laws.BudgetFit) -> str:
-    """The size of a budget's shapes: the budget itself where they were matched to it in parameters."""
-    is_nominal = abs(fit.budget / fit.params_mean - 1) < UNEVEN
-    return format_size(fit.budget if is_nominal else fit.params_mean)
+    """The size of a budget's shapes: as its heading says where the budget counts their parameters."""
+    counts = fit.kind == "params" if fit.kind else abs(fit.budget / fit.params_mean - 1) < UNEVEN
+    return format_size(fit.budget if counts else fit.params_mean)
 
 
 def size_axis(limits: tuple[float, float], ticks: Mapping[float, str] = POWERS) -> Spec:
     """N, in words such as 3M, at the budgets themselves or at powers of ten."""
     inside = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
     kept = inside[:: math.ceil(len(inside) / MOST_SIZES) or 1]
-    return log_axis("params", "N, parameters", limits=limits, ticks=kept, labels=[ticks[tick] for tick in kept])
+    words = f"{json.dumps([ticks[tick] for tick in kept])}[indexof({json.dumps(kept)}, datum.value)]"
+    return log_axis("params", "N, parameters", limits=limits, ticks=kept, labelExpr=words)
 
 
 def line_layers(line: Sequence[laws.LinePoint]) -> list[Spec]:
@@ -118,7 +120,8 @@ def _near(fits: Sequence[laws.BudgetFit]) -> list[Spec]:
         of, size = _place(fit), size_text(fit)
         if interval is not None and fit.r_star.value is not None:
             said = f"{size}: loss as good as the best at R = {format_range(interval.low, interval.high)}"
-            gold.append({**of, "low": interval.low, "high": interval.high, "said": said})
+            low, high = seen_interval(interval.low, interval.high)
+            gold.append({**of, "low": low, "high": high, "said": said})
         if interaction is not None and interaction.low is not None and interaction.high is not None:
             said = f"{size}: efficient interaction at R = {format_range(interaction.low, interaction.high)}"
             low, high = seen_interval(interaction.low, interaction.high)

@@ -28,9 +28,9 @@ WIDTH = 280  # so that two columns with the names of roles fit a page of 900 pix
 
 CAPTION = (
     "Left: each layer by its role (rows) and number (columns); in the upper two red exceeds what chance gives and blue "
-    "falls below, in the lowest red is a positive cosine. Right: the same quantities over {number}s, with the interval "
-    "of the AOFE-ratio; the thin line of a role's colour is its chance level. W^T W: the weights that read the layer's "
-    "input; agreement: its cosine with the AGOP there."
+    "falls below, in the lowest red is a positive cosine. Right: the same quantities over {number}s, with the "
+    "{level:.0%} interval of the AOFE-ratio; the thin line of a role's colour is its chance level. W^T W: the weights "
+    "that read the layer's input; agreement: its cosine with the AGOP there."
 )
 HEATS = {
     "excess": "Interaction above chance",
@@ -133,9 +133,8 @@ def draw_layers(layers: Sequence[LayerInteraction], *, whose: str) -> Drawing:
             Panel(chart=_lines(rows, name, chance=chance), title=title, width=WIDTH, height=max(height, LEAST_HEIGHT)),
         ]
     message = layers_message(rows, whose=whose)
-    return Drawing(
-        message=message, caption=CAPTION.format(number=_number(rows)), panels=tuple(panels), columns=2, aligned=False
-    )
+    caption = CAPTION.format(number=_number(rows), level=layers[0].interaction.settings["level"])
+    return Drawing(message=message, caption=caption, panels=tuple(panels), columns=2, aligned=False)
 
 
 def layers_message(rows: Sequence[Mapping[str, Any]], *, whose: str) -> str:

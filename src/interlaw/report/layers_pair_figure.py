@@ -13,10 +13,6 @@ from interlaw.report.marks import Spec, layered, legend, linear_axis, marks, tol
 from interlaw.size import counted
 
 MOST_PANELS = 12  # roles with a panel of their own; a network with more has all its layers in one
-CAPTION = (
-    "AOFE-ratio less what chance gives, with its interval. Above the line a network uses its coordinates in "
-    "combination more than a random basis would."
-)
 
 
 def pair_rows(sides: Mapping[str, Layers]) -> list[Json]:
@@ -81,7 +77,12 @@ def draw_layers_pair(sides: Mapping[str, Layers], *, message: str) -> Drawing:
         )
         for role in roles
     )
-    return Drawing(message=message, caption=CAPTION, panels=panels)
+    level = next(iter(sides.values()))[0].interaction.settings["level"]
+    caption = (
+        f"AOFE-ratio less what chance gives, with its {level:.0%} interval. Above the line a network uses its "
+        "coordinates in combination more than a random basis would."
+    )
+    return Drawing(message=message, caption=caption, panels=panels)
 
 
 def _panel(values: list[Json], names: list[str], *, x: Spec, y: Spec) -> Spec:

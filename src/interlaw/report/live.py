@@ -15,7 +15,7 @@ from interlaw.report.live_figure import RunningTrial, live_drawing, live_rows
 from interlaw.report.page import page
 from interlaw.report.results import load_results
 from interlaw.report.wording import budget_text, number
-from interlaw.runs import RunFolder, TrialFolder, require_run, run_name
+from interlaw.runs import RunFolder, TrialFolder, TrialSpec, require_run, run_name
 from interlaw.sweep import RunStatus, run_status
 
 SCRIPTS = ("page.js", "live.js")
@@ -60,6 +60,7 @@ class LiveRun:
         run = require_run(self._location)
         running = [self._running(trial) for trial in run.trials() if trial.is_running()]
         status = run_status(run)
+        failed = list(status.reasons.items())
         return {
             "version": self._version(run),
             **vars(status),
@@ -67,7 +68,7 @@ class LiveRun:
             "left": f"about {duration(status.seconds_left)} left" if status.seconds_left and running else "",
             "said": [
                 *map(trial_text, running),
-                *(f"{key}: {reason}" for key, reason in list(status.reasons.items())[:MOST_REASONS]),
+                *(f"{trial_name(run.trial(key).spec())}: {reason}" for key, reason in failed[:MOST_REASONS]),
             ],
             "losses": live_rows(running),
         }
@@ -81,10 +82,8 @@ class LiveRun:
             losses.append([step, loss])
             if len(losses) > MOST_POINTS:
                 del losses[1:-1:2]
-        shape = spec.shape
-        budget = budget_text(float(spec.budget.amount), spec.budget.kind)
         return RunningTrial(
-            name=f"{budget}, {shape['depth']} x {shape['width']}, seed {spec.training.seed}",
+            name=trial_name(spec),
             step=step,
             steps=progress.get("steps", spec.training.steps),
             losses=losses,
@@ -165,6 +164,12 @@ def duration(seconds: float) -> str:
     if seconds < 1.5 * MINUTE:
         return f"{math.ceil(seconds)} seconds"
     return f"{round(seconds / MINUTE)} minutes" if seconds < 1.5 * HOUR else f"{seconds / HOUR:.2g} hours"
+
+
+def trial_name(spec: TrialSpec) -> str:
+    """A trial's budget, shape and seed."""
+    budget = budget_text(float(spec.budget.amount), spec.budget.kind)
+    return f"{budget}, {spec.shape['depth']} x {spec.shape['width']}, seed {spec.training.seed}"
 
 
 def trial_text(trial: RunningTrial) -> str:

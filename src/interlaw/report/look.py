@@ -110,21 +110,6 @@ def dataset_colours(names: Iterable[str]) -> list[str]:
     return [DATASETS.get(name) or next(others) for name in names]
 
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def power_of_ten(tick: float) -> str:
-    """A long number as people print it.
-
-    Example:
-        >>> power_of_ten(3e7), power_of_ten(1e-8)
-        ('3·10⁷', '10⁻⁸')
-    """
-    digits, power = f"{tick:.3e}".split("e")
-    raised = "10" + str(int(power)).translate(SUPERSCRIPTS)
-    return raised if float(digits) == 1 else f"{float(digits):g}·{raised}"
-
-
 def padded(values: Iterable[float | None], *, log: bool = False, margin: float = 0.06) -> tuple[float, float]:
     """The range of some values with a margin on both sides, in the axis' own measure; 6% hold a mark of any size.
 

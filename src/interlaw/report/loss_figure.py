@@ -123,8 +123,8 @@ def loss_message(fits: Sequence[laws.BudgetFit]) -> str:
 
 
 def seen_interval(low: float, high: float) -> tuple[float, float]:
-    """An interval of R as a bar that can be seen: a single shape is 2% wide to each side."""
-    return (low, high) if low < high else (low / 1.02, high * 1.02)
+    """An interval of R as a bar that can be seen, beside the mark of R* too: a single shape is 4% wide to each side."""
+    return (low, high) if low < high else (low / 1.04, high * 1.04)
 
 
 def star_note(fit: laws.BudgetFit | laws.TreatedBudget) -> str:
@@ -206,7 +206,8 @@ def _intervals(fit: laws.BudgetFit, limits: Limits, *, x_limits: tuple[float, fl
     if interval is not None and fit.r_star.value is not None:
         near = format_range(interval.low, interval.high)
         said = f"loss within {format_share(interval.delta)} of the best: R = {near}"
-        band = {"low": max(interval.low, x_limits[0]), "high": min(interval.high, x_limits[1]), "said": said}
+        low, high = seen_interval(interval.low, interval.high)
+        band = {"low": max(low, x_limits[0]), "high": min(high, x_limits[1]), "said": said}
         layers.append(marks([band], "rect", x="low", x2="high", said=True, color=look.GOOD, opacity=look.TINT))
     if interaction is not None and interaction.low is not None and interaction.high is not None:
         floor = limits.floor + ROOM_ABOVE * (limits.top - limits.floor)  # on the floor, not through it

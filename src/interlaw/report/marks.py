@@ -6,14 +6,13 @@ that the page of a thousand trials needed. Altair comes in where a notebook asks
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any, Literal, TypeAlias
 
 from interlaw.plain import Json
-from interlaw.report.look import BOLD, LARGE, LETTER, LOG_TICKS, TICKS, nice_ticks, power_of_ten
+from interlaw.report.look import BOLD, LARGE, LETTER, LOG_TICKS, TICKS, nice_ticks
 
 Spec: TypeAlias = Json  # of Vega-Lite: a chart, a layer, an axis or a channel
 NO_ROWS: tuple[Json, ...] = ()  # of layers that only say how axes and legends look
@@ -91,22 +90,17 @@ def log_axis(
     limits: tuple[float, float],
     most: int = LOG_TICKS,
     ticks: Sequence[float] = (),
-    labels: Sequence[str] = (),
     **axis: Any,
 ) -> Spec:
-    """A logarithmic axis with at most so many round ticks, or with the given ones; long numbers as powers of ten."""
+    """A logarithmic axis with at most so many round ticks, or with the given ones; long numbers as 3e7."""
+    is_short = limits[0] >= 1e-4 and limits[1] <= 1e5  # with at most four zeros
+    words = {"format": "~g"} if is_short else {"format": "~e", "labelExpr": "replace(datum.label, '+', '')"}
     shown = list(ticks) or nice_ticks(*limits, most=most)
-    if "format" not in axis:
-        if not labels and limits[0] >= 1e-4 and limits[1] <= 1e5:  # with at most four zeros
-            axis["format"] = "~g"
-        else:
-            words = json.dumps(list(labels) or [power_of_ten(tick) for tick in shown], ensure_ascii=False)
-            axis["labelExpr"] = f"{words}[indexof({json.dumps(shown)}, datum.value)]"
     return {
         "field": field,
         "type": "quantitative",
         "scale": {"type": "log", "domain": list(limits), "nice": False},
-        "axis": {"values": shown, "title": title, **axis},
+        "axis": {"values": shown, "title": title, **words, **axis},
     }
 
 

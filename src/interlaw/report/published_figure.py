@@ -18,10 +18,6 @@ from interlaw.report.wording import shape_name
 from interlaw.size import format_range, format_ratio, format_size
 
 NUM_SIZES = 41  # of a law's line: enough for a curve to look smooth
-CAPTION = (
-    "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense language "
-    "models. Orange: R* of this run with its interval."
-)
 
 
 def published_lines() -> list[Json]:
@@ -55,7 +51,11 @@ def draw_published(fit: laws.LawFit) -> Drawing:
         ratios=[end for end in stars if end],
     )
     panel = Panel(chart=chart, title="Beside published laws and models", **ALONE)
-    return Drawing(message=_message(optima), caption=CAPTION, panels=(panel,))
+    caption = (
+        "Lines: published statements on the best R, each over the sizes it speaks of. Grey dots: published dense "
+        f"language models. Orange: R* of this run with its {fit.confidence:.0%} interval."
+    )
+    return Drawing(message=_message(optima), caption=caption, panels=(panel,))
 
 
 def among_published(*layers: Spec, sizes: Sequence[float], ratios: Sequence[float]) -> Spec:
