@@ -175,14 +175,16 @@ SMALL_GPTS = ShapeSweep(
 )
 GPT_SIZES = ShapeSweep(
     name="gpt-sizes",
-    # the largest last, one seed after the other, so that a stop leaves whole seeds
+    # a tenfold first, then what lies between, then more seeds of the largest: a stop leaves whole budgets
     parts=(
         _gpts("55k", depths="1, 2, 3, 4, 6, 9", seeds=range(12)),
         _gpts("123k", depths="1, 2, 3, 4, 5, 7, 11", seeds=range(6)),
         _gpts("260k", seeds=range(3)),
+        _gpts("575k", seeds=[0]),
         _gpts("186k", seeds=range(6)),
         _gpts("392k", depths="1, 2, 3, 4, 5, 7, 11", seeds=range(2)),
-        *(_gpts("575k", seeds=(seed,)) for seed in range(3)),
+        _gpts("575k", seeds=[1]),
+        _gpts("575k", seeds=[2]),
     ),
     setting="GPTs of six budgets over a tenfold, one rate carried over by CompleteP.",
     differs=OURS,
