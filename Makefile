@@ -54,12 +54,13 @@ reproduce-tiny: setup
 reproduction-page: setup
 	$(BIN)/python examples/figures/reproduction_page.py runs/reproduce docs
 
-# Every picture of the documentation again, from committed tables and packaged data: two minutes of one core. report.png needs
-# Chromium. Not made here, since it needs a run: the page of `interlaw demo` (examples/figures/demo_page.py RUN).
+# Every picture of the documentation and the page of `interlaw demo` again, from committed tables and packaged data: two
+# minutes of one core. report.png needs Chromium.
 # a link of the model's name, which its figure takes for a title
 MINILM := all-MiniLM-L6-v2
 figures: setup
 	$(BIN)/python examples/figures/claims.py
+	$(BIN)/python examples/figures/demo_page.py
 	$(BIN)/python examples/figures/report_picture.py docs/results/fair.csv docs
 	$(BIN)/python examples/figures/neural_interaction.py docs/images
 	$(BIN)/python -m benchmarks.scaling_interaction docs/images/measuring-cost.png docs/benchmarks.md
