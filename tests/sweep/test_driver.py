@@ -96,7 +96,7 @@ def test_a_local_sweep_tells_each_step_of_the_way(folder: Path) -> None:
 
 
 def test_a_trial_held_elsewhere_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlaw.sweep.local.run_group", partial(run_group, patience_seconds=0.05))
+    monkeypatch.setattr("interlaw.sweep.driver.run_group", partial(run_group, patience_seconds=0.05))
     run, trials = prepare(folder, top={"depths": [1], "seeds": [0]}, measure={"views": []})
     events: list[Event] = []
     with run.trial(trials[0].key).lock():

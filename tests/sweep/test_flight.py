@@ -18,8 +18,7 @@ from interlaw.models import build_model
 from interlaw.runs import TrialSpec
 from interlaw.sweep import Event, flight, run_trials, workers
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.local import run_sequentially
-from interlaw.sweep.together import TrialGroup, group_trials
+from interlaw.sweep.together import TrialGroup, group_trials, run_group
 from interlaw.training import footprint, products_in
 from interlaw.training.turns import numbers_of
 
@@ -162,12 +161,12 @@ def test_more_in_flight_than_there_are_streams_or_none_are_refused(count: int) -
 def test_each_ends_in_the_bits_that_it_has_alone(family: dict[str, Any], device: None, tmp_path: Path) -> None:
     alone, trials = prepare(tmp_path / "alone", **family)
     groups = group_trials(trials, trials, conditions=Conditions())
-    run_sequentially(groups, alone, conditions=Conditions(), listen=lambda event: None)
+    for group in groups:
+        run_group(group, alone, conditions=Conditions(), listen=lambda event: None)
     run, _ = prepare(tmp_path / "together", **family)
     heard: list[Event] = []
     conditions = Conditions(in_flight=len(groups)).shared(1)
-    work = partial(run_sequentially, run=run, conditions=conditions, listen=heard.append)
-    flight.fly(groups, conditions, work=lambda group: work([group]))
+    flight.fly(groups, conditions, work=partial(run_group, run=run, conditions=conditions, listen=heard.append))
     assert results(run) == results(alone)
     started = [place for place, event in enumerate(heard) if event.kind == "started"]
     assert started[-1] < min(place for place, event in enumerate(heard) if event.kind == "ended")  # at the same time
@@ -222,7 +221,8 @@ def test_a_worker_that_dies_with_groups_in_flight_costs_nothing(quick_workers: N
     alone, trials = prepare(tmp_path / "alone")
     conditions = Conditions(in_flight=2)
     groups = group_trials(trials, trials, conditions=conditions)
-    run_sequentially(groups, alone, conditions=Conditions(), listen=lambda event: None)
+    for group in groups:
+        run_group(group, alone, conditions=Conditions(), listen=lambda event: None)
     run, _ = prepare(tmp_path / "killed")
     pids = set()
 

@@ -14,7 +14,8 @@ from safetensors.torch import load, save_file
 from interlaw.cli import run as interlaw
 from interlaw.errors import InterlawError, WorkFailedError
 from interlaw.runs import RunFolder, TrialFolder
-from interlaw.sweep import Conditions, rerun_trial
+from interlaw.sweep import rerun_trial
+from interlaw.sweep.trial import Attempt
 
 
 @pytest.fixture
@@ -114,10 +115,11 @@ def test_a_compiled_trial_is_compiled_again(trial: TrialFolder, monkeypatch: pyt
     change(trial, provenance={**record.provenance, "compiled": True})
     asked: list[Any] = []
 
-    def run(spec: object, folder: TrialFolder, conditions: Conditions, **options: Any) -> Any:
-        asked.append(conditions.compiled)
-        return trial.record()
+    def finish(attempt: Attempt, **options: Any) -> Any:
+        asked.append(attempt.conditions.compiled)
+        attempt.folder.write_record(record)
+        return record
 
-    monkeypatch.setattr("interlaw.sweep.together.run_trial", run)
+    monkeypatch.setattr(Attempt, "finish", finish)
     rerun_trial(trial.path)
     assert asked == [True]

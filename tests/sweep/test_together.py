@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interlaw.runs import Record, RunFolder, TrialSpec
+from interlaw.runs import RunFolder, TrialSpec
 from interlaw.sweep import Event, parse_recipe, prepare_run, rerun_trial, run_trials
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, group_trials, run_group
@@ -128,13 +128,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_each_ends_as_it_would_have_apart(whole: RunFolder, tmp_path: Path) -> None:
     run, trials = prepare(tmp_path)
     for spec in trials:
-        run_group(
-            TrialGroup(specs=(spec,)),
-            [run.trial(spec.key)],
-            conditions=Conditions(),
-            progress=lambda key: lambda values: None,
-            ended=lambda spec, record: None,
-        )
+        run_group(TrialGroup(specs=(spec,)), run, conditions=Conditions(), listen=lambda event: None)
     together, apart = results(whole), results(run)
     for key, record in together.items():
         assert record["status"] == "done"
@@ -188,14 +182,9 @@ def test_one_that_diverges_leaves_its_record_and_the_others_be(whole: RunFolder,
         spec.model_copy(update={"training": spec.training.model_copy(update={"blow_up": 1e4, **change})})
         for spec, change in zip(trials[:3], changes, strict=True)
     ]
-    ended: dict[str, Record | None] = {}
-    run_group(
-        TrialGroup(specs=tuple(specs), stacked=True),
-        [run.trial(spec.key) for spec in specs],
-        conditions=Conditions(),
-        progress=lambda key: lambda values: None,
-        ended=lambda spec, record: ended.update({spec.key: record}),
-    )
+    heard: list[Event] = []
+    run_group(TrialGroup(specs=tuple(specs), stacked=True), run, conditions=Conditions(), listen=heard.append)
+    ended = {event.key: event.record for event in heard if event.kind == "ended"}
     statuses = [record.status for record in ended.values() if record is not None]
     assert statuses == ["done", "done", "diverged"]
     for spec, plain in zip(specs[:2], trials, strict=False):
@@ -220,15 +209,25 @@ def test_a_group_that_fails_is_run_apart_and_says_so(tmp_path: Path, monkeypatch
 
 def test_a_trial_that_another_process_holds_is_left_to_it(tmp_path: Path) -> None:
     run, trials = prepare(tmp_path)
-    ended: dict[str, Record | None] = {}
+    heard: list[Event] = []
     with run.trial(trials[0].key).lock(patience_seconds=0) as free:
         assert free
-        run_group(
-            TrialGroup(specs=tuple(trials[:3]), stacked=True),
-            [run.trial(spec.key) for spec in trials[:3]],
-            conditions=Conditions(),
-            patience_seconds=0.05,
-            progress=lambda key: lambda values: None,
-            ended=lambda spec, record: ended.update({spec.key: record}),
-        )
-    assert [record and record.status for record in ended.values()] == [None, "done", "done"]
+        group = TrialGroup(specs=tuple(trials[:3]), stacked=True)
+        run_group(group, run, conditions=Conditions(), patience_seconds=0.05, listen=heard.append)
+    ended = [event.record for event in heard if event.kind == "ended"]
+    assert [record and record.status for record in ended] == [None, "done", "done"]
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_a_trial_is_given_back_before_its_end_is_told(tmp_path: Path, stacked: bool) -> None:
+    """A driver that has heard of the last end ends its workers: what they have not put away would stay as it is."""
+    run, trials = prepare(tmp_path)
+    running: list[bool] = []
+
+    def listen(event: Event) -> None:
+        if event.kind == "ended":
+            running.append(run.trial(event.key).is_running())
+
+    group = TrialGroup(specs=tuple(trials[:3]), stacked=stacked)
+    run_group(group, run, conditions=Conditions(), listen=listen)
+    assert running == [False, False, False]

@@ -14,7 +14,7 @@ from tests.recipes import write_recipe
 
 from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, load_curve
 from interlaw.sweep import Conditions, measuring, plan_trials, read_recipe, run_trial
-from interlaw.sweep.local import record_death
+from interlaw.sweep.trial import record_death
 
 
 def make_spec(folder: Path, **changes: dict[str, Any]) -> TrialSpec:

@@ -8,8 +8,6 @@ from .driver import require_folder as require_folder
 from .driver import require_supported as require_supported
 from .driver import run_trials as run_trials
 from .feasible import require_smallest_fits as require_smallest_fits
-from .local import Event as Event
-from .local import Listener as Listener
 from .logs import LOGGERS as LOGGERS
 from .logs import Logbook as Logbook
 from .logs import require_loggers as require_loggers
@@ -28,6 +26,8 @@ from .rerun import Rerun as Rerun
 from .rerun import rerun_trial as rerun_trial
 from .starter import packaged_recipe as packaged_recipe
 from .starter import starter_recipe as starter_recipe
+from .together import Event as Event
+from .together import Listener as Listener
 from .transfer import Bench as Bench
 from .transfer import RateCurve as RateCurve
 from .transfer import coordinate_checks as coordinate_checks

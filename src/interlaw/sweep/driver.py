@@ -10,12 +10,11 @@ from interlaw.errors import InterlawError
 from interlaw.runs import RunFolder, StorageError, TrialSpec, open_run
 from interlaw.sweep.cluster import RayOptions
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.local import Listener, run_sequentially
 from interlaw.sweep.plan import plan_trials
 from interlaw.sweep.progress import planned_flops
 from interlaw.sweep.ray import run_on_ray
-from interlaw.sweep.recipe import Recipe, parse_recipe
-from interlaw.sweep.together import group_trials
+from interlaw.sweep.recipe import Recipe, read_recipe
+from interlaw.sweep.together import Listener, group_trials, run_group
 from interlaw.sweep.workers import default_workers, run_in_processes
 
 Executor = Literal["local", "processes", "ray"]
@@ -79,8 +78,8 @@ def plan_run(recipe: Recipe, *, out: str | Path, folder: Path) -> tuple[RunFolde
 def _changed_keys(run: RunFolder, recipe: Recipe) -> str:
     """Names the keys in which the run's own recipe differs; nothing where that recipe is gone or unreadable."""
     try:
-        kept = parse_recipe((run.path / "recipe.toml").read_text(encoding="utf-8"), source="recipe.toml")
-    except (OSError, UnicodeDecodeError, InterlawError):
+        kept, _ = read_recipe(run.recipe)
+    except InterlawError:
         return ""
     import pandas as pd  # it takes longer to import than most sweeps to plan
 
@@ -160,7 +159,8 @@ def run_trials(
     missing = [trial for trial in trials if run.trial(trial.key).record() is None]
     missing.sort(key=planned_flops, reverse=True)
     if executor == "local" or not missing:
-        run_sequentially(group_trials(missing, trials, conditions=how), run, conditions=how, listen=listen)
+        for group in group_trials(missing, trials, conditions=how):
+            run_group(group, run, conditions=how, listen=listen)
     elif executor == "processes":
         # not fewer where few are missing: threads would grow, and with them the last bits of the results change
         num_workers = num_workers or default_workers(how.device)

@@ -22,10 +22,9 @@ from interlaw.sweep.cluster import (
     trials_beside,
 )
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, record_death
 from interlaw.sweep.spanning import GroupDiedError, end_with_node, span_trial
-from interlaw.sweep.together import TrialGroup, group_trials, run_group
-from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS
+from interlaw.sweep.together import Event, Listener, TrialGroup, group_trials, run_group
+from interlaw.sweep.trial import DEATHS_ALLOWED, LOCK_PATIENCE_SECONDS, PROGRESS_SECONDS, record_death
 
 NODE_DEATHS_ALLOWED = 20  # judgement: a node that is taken away is not the trial's fault; so many are no chance
 ORPHAN_SECONDS = 60.0  # judgement: how long a process may outlive its node's death and hold its trial
@@ -102,7 +101,7 @@ def _drive(
                 # the process before this one may be an orphan that still holds the trial
                 again = any(key == spec.key for spec in group.specs for key, _ in deaths)
                 patience = ORPHAN_SECONDS if again else LOCK_PATIENCE_SECONDS
-                pending[submit(group.model_dump_json(), patience_seconds=patience)] = group
+                pending[submit(group, patience_seconds=patience)] = group
             done, _ = ray.wait(list(pending), timeout=PROGRESS_SECONDS)
             for reference in done:
                 waiting.extendleft(_left(ray, reference, group=pending.pop(reference), deaths=deaths, begun=begun))
@@ -126,32 +125,30 @@ def _faults(ray: Any) -> Iterator[None]:
 
 
 def _trials(
-    document: str, location: str, *, options: RayOptions, conditions: Conditions, patience_seconds: float
-) -> dict[str, str | None]:
-    """The task: a group in a Ray worker; its records as JSON by key, None for what another driver has."""
+    group: TrialGroup, location: str, *, options: RayOptions, conditions: Conditions, patience_seconds: float
+) -> dict[str, Record | None]:
+    """The task: a group in a Ray worker; its records by key, None for what another driver has."""
     import ray
 
     end_with_node()
     torch.set_num_threads(max(1, int(options.num_cpus)))
-    group, run = TrialGroup.model_validate_json(document), open_run(location)
-    records: dict[str, str | None] = {}
-    run_group(
-        group,
-        [run.trial(spec.key) for spec in group.specs],
-        conditions=conditions.shared(trials_beside(ray, options, device=conditions.device)),
-        patience_seconds=patience_seconds,
-        progress=lambda key: lambda values: None,
-        ended=lambda spec, record: records.update({spec.key: None if record is None else record.model_dump_json()}),
-    )
+    records: dict[str, Record | None] = {}
+
+    def listen(event: Event) -> None:
+        if event.kind == "ended":
+            records[event.key] = event.record
+
+    shared = conditions.shared(trials_beside(ray, options, device=conditions.device))
+    run_group(group, open_run(location), conditions=shared, patience_seconds=patience_seconds, listen=listen)
     return records
 
 
 def _spanning(
-    document: str, location: str, *, options: RayOptions, conditions: Conditions, patience_seconds: float
-) -> dict[str, str | None]:
+    group: TrialGroup, location: str, *, options: RayOptions, conditions: Conditions, patience_seconds: float
+) -> dict[str, Record | None]:
     """The task of a trial on several devices: the same, in a group of processes."""
     end_with_node()
-    (spec,) = TrialGroup.model_validate_json(document).specs
+    (spec,) = group.specs
     record = span_trial(
         spec,
         location,
@@ -173,10 +170,9 @@ def _left(
     died = (failures.WorkerCrashedError, failures.OutOfMemoryError, GroupDiedError, *lost)
     again = []
     try:
-        documents = ray.get(reference)
+        records = ray.get(reference)
         for spec in group.specs:
-            document = documents[spec.key]
-            begun.end(spec, None if document is None else Record.model_validate_json(document))
+            begun.end(spec, records[spec.key])
     except died as error:
         what, allowed = ("node", NODE_DEATHS_ALLOWED) if isinstance(error, lost) else ("worker", DEATHS_ALLOWED)
         for alone in group.apart():

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load
 
 from interlaw.errors import InterlawError, WorkFailedError
-from interlaw.runs import Record, TrialFolder, TrialSpec, intact, is_url
+from interlaw.runs import Record, RunFolder, TrialFolder, TrialSpec, intact, is_url
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.together import TrialGroup, run_group
 
@@ -89,11 +89,10 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
     if recorded is None:
         raise InterlawError(f"expected a trial that has ended in {str(path)!r}, found no record.json; finish its sweep")
     with tempfile.TemporaryDirectory(prefix="interlaw-rerun-") as scratch:
-        again = TrialFolder(Path(scratch) / folder.key)
-        record = _run_again(spec, again, recorded=recorded, device=device)
+        record = _run_again(spec, RunFolder(Path(scratch)), recorded=recorded, device=device)
         if record.status == "failed" and recorded.status != "failed":
             raise WorkFailedError(f"the rerun of {folder.key} failed: {record.reason}")
-        pairs = [*_figures(recorded, record), *_weights(folder, again)]
+        pairs = [*_figures(recorded, record), *_weights(folder, RunFolder(Path(scratch)).trial(spec.key))]
     differences = sorted((pair for pair in pairs if pair.relative != 0), key=lambda pair: -pair.relative)
     largest = differences[0].relative if differences else 0.0
     return Rerun(
@@ -110,26 +109,18 @@ def rerun_trial(path: str | Path, *, tolerance: float = RERUN_TOLERANCE, device:
     )
 
 
-def _run_again(spec: TrialSpec, folder: TrialFolder, *, recorded: Record, device: str | None) -> Record:
-    """Runs the trial in a folder of its own, as its record says that it was run."""
+def _run_again(spec: TrialSpec, run: RunFolder, *, recorded: Record, device: str | None) -> Record:
+    """Runs the trial in a run of its own, as its record says that it was run."""
     how, before = recorded.provenance, torch.get_num_threads()
     conditions = Conditions(device=device or str(how.get("device", "cpu")), compiled=how.get("compiled") is True)
     threads = how.get("threads")
-    ended: list[Record | None] = []
     torch.set_num_threads(threads if isinstance(threads, int) and threads > 0 else before)
     try:
-        run_group(
-            TrialGroup(specs=(spec,), stacked=how.get("stacked") is True),
-            [folder],
-            conditions=conditions,
-            progress=lambda key: lambda values: None,
-            ended=lambda spec, record: ended.append(record),
-        )
+        group = TrialGroup(specs=(spec,), stacked=how.get("stacked") is True)
+        run_group(group, run, conditions=conditions, listen=lambda event: None)
     finally:
         torch.set_num_threads(before)
-    (record,) = ended
-    assert record is not None  # nobody else knows the folder
-    return record
+    return run.records()[spec.key]
 
 
 def _figures(recorded: Record, rerun: Record) -> Iterator[Difference]:

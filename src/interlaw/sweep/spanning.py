@@ -23,7 +23,7 @@ from torch import distributed, nn
 
 from interlaw.machine import is_alive
 from interlaw.models import build_model
-from interlaw.runs import TrialSpec, open_run
+from interlaw.runs import Record, TrialSpec, open_run
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.trial import run_trial
 from interlaw.tasks import Task
@@ -38,9 +38,9 @@ class GroupDiedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class _Share:
-    """What each process of a group is given; the spec as JSON."""
+    """What each process of a group is given."""
 
-    spec: str
+    spec: TrialSpec
     location: str
     conditions: Conditions
     patience_seconds: float
@@ -56,7 +56,7 @@ def span_trial(
     num_devices: int,
     num_cpus: float,
     num_gpus: float,
-) -> str | None:
+) -> Record | None:
     """Runs a trial in a group of processes, from within a Ray task.
 
     Args:
@@ -69,7 +69,7 @@ def span_trial(
         num_gpus: GPUs of each.
 
     Returns:
-        The record as JSON; None when another driver has the trial.
+        The record; None when another driver has the trial.
 
     Raises:
         GroupDiedError: When a process of the group ended before the trial did.
@@ -77,7 +77,7 @@ def span_trial(
     from ray.train import TrainingFailedError
 
     share = _Share(
-        spec=spec.model_dump_json(),
+        spec=spec,
         location=location,
         conditions=conditions,
         patience_seconds=patience_seconds,
@@ -97,7 +97,7 @@ def span_trial(
     record = run.trial(spec.key).record()
     if record is None and died:
         raise GroupDiedError(died)
-    return None if record is None else record.model_dump_json()
+    return record
 
 
 def _trainer(share: _Share, notes: str, *, num_devices: int, resources: dict[str, float]) -> Any:
@@ -126,7 +126,7 @@ def _work(config: dict[str, _Share]) -> None:
     end_with_node()
     share = config["share"]
     torch.set_num_threads(share.threads)
-    spec, conditions = TrialSpec.model_validate_json(share.spec), share.conditions
+    spec, conditions = share.spec, share.conditions
     if conditions.device != "cpu":
         conditions = replace(conditions, device=str(get_device()))
     if distributed.get_rank():

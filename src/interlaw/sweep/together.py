@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 
 from interlaw.models import build_model
-from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, storage_faults
+from interlaw.plain import Json
+from interlaw.runs import Record, RunFolder, StorageError, TrialSpec, storage_faults
 from interlaw.sweep.conditions import Conditions
-from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, Attempt, Progress, run_trial
+from interlaw.sweep.trial import LOCK_PATIENCE_SECONDS, Attempt
 from interlaw.tasks import Strict
 from interlaw.training import (
     Replica,
@@ -29,7 +32,26 @@ from interlaw.training import (
 FEWEST = 3  # two replicas cost as much as two trainings: batched operators take longer to start
 MOST = 16  # beyond it the gain is small, and a group holds one worker for long
 
-Ended = Callable[[TrialSpec, "Record | None"], None]
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to a trial.
+
+    Attributes:
+        kind: `started`, `progress` or `ended`; no listener hears `ready` (a worker has started) and `stopped` (no
+            trial can go on: a full disk, say).
+        key: The trial.
+        values: Of `progress`: step, steps, train_loss and seconds, as in progress.json.
+        record: Of `ended`: the trial's record; None when another driver has it.
+    """
+
+    kind: Literal["started", "progress", "ended", "ready", "stopped"]
+    key: str = ""
+    values: Json = field(default_factory=dict)
+    record: Record | None = None
+
+
+Listener = Callable[[Event], None]
 
 
 class TrialGroup(Strict):
@@ -103,50 +125,57 @@ def _gains(spec: TrialSpec, conditions: Conditions) -> bool:
 
 def run_group(
     group: TrialGroup,
-    folders: Sequence[TrialFolder],
+    run: RunFolder,
     *,
     conditions: Conditions,
     patience_seconds: float = LOCK_PATIENCE_SECONDS,
-    progress: Callable[[str], Progress],
-    ended: Ended,
+    listen: Listener,
 ) -> None:
     """Trains, tests and measures a group; each trial as `run_trial` would, resuming from its newest checkpoint.
 
     Args:
         group: The trials.
-        folders: Their folders.
+        run: The run.
         conditions: How they run.
         patience_seconds: How long to wait for another process that holds a trial.
-        progress: What takes a trial's progress, by its key.
-        ended: Told of each trial's record as it is written; None when another process holds the trial.
+        listen: Hears of each trial's start, progress and end.
 
     Raises:
         StorageError: When a folder cannot be written to; the trials are resumed another time.
     """
-    if not group.stacked:
-        for spec, folder in zip(group.specs, folders, strict=True):
-            options = {"patience_seconds": patience_seconds, "progress": progress(spec.key)}
-            ended(spec, run_trial(spec, folder, conditions=conditions, **options))  # type: ignore[arg-type]
-        return
-    with ExitStack() as held:
-        taken = []
-        for spec, folder in zip(group.specs, folders, strict=True):
-            free = held.enter_context(folder.lock(patience_seconds=patience_seconds))
+
+    def ended(spec: TrialSpec, record: Record | None) -> None:
+        listen(Event(kind="ended", key=spec.key, record=record))
+
+    def progress_of(spec: TrialSpec) -> Callable[[Json], None]:
+        return lambda values: listen(Event(kind="progress", key=spec.key, values=values))
+
+    for spec in group.specs:
+        listen(Event(kind="started", key=spec.key))
+    with ExitStack() as locks:
+        taken: list[tuple[Attempt, ExitStack]] = []
+        for spec in group.specs:
+            folder, lock = run.trial(spec.key), locks.enter_context(ExitStack())
+            free = lock.enter_context(folder.lock(patience_seconds=patience_seconds))
             record = folder.record() if free else None
             if not free or record is not None:
                 ended(spec, record)
-            else:
-                folder.write_spec(spec)
-                taken.append(Attempt(spec=spec, folder=folder, conditions=conditions, progress=progress(spec.key)))
+                continue
+            folder.write_spec(spec)
+            one = Attempt(spec=spec, folder=folder, conditions=conditions, progress=progress_of(spec))
+            taken.append((one, lock))
         notes = {}
         try:
-            _train_stacked(taken, conditions)
+            if group.stacked:
+                _train_stacked([one for one, _ in taken], conditions)
         except StorageError:
             raise
         except Exception as error:  # one of them is at fault, or memory is: each by itself will show which
             notes = {"not_stacked": f"{type(error).__name__}: {error}"}
-        for one in taken:
-            ended(one.spec, one.folder.record() or one.finish(notes=notes))  # a record: of one that diverged
+        for one, lock in taken:
+            record = one.folder.record() or one.finish(notes=notes)  # a record: of one that diverged
+            lock.close()  # what a driver hears of may be the last before it ends this process
+            ended(one.spec, record)
 
 
 def _train_stacked(taken: Sequence[Attempt], conditions: Conditions) -> None:

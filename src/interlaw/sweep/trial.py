@@ -16,7 +16,7 @@ from torch import distributed, nn
 
 from interlaw.models import build_model
 from interlaw.plain import Json
-from interlaw.runs import Record, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
+from interlaw.runs import Record, RunFolder, StorageError, TrialFolder, TrialSpec, provenance, storage_faults
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.measuring import measured, reason_of
 from interlaw.tasks import Task, default_cache
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # it takes a second to import, for trials on several devices 
 
 PROGRESS_SECONDS = 0.5  # judgement: a watcher sees movement, and writing costs nothing beside a step
 LOCK_PATIENCE_SECONDS = 2.0  # longer than a question for the status, or a process on its way out, holds a trial
+DEATHS_ALLOWED = 3  # judgement: chance kills a worker once or twice; a trial that does so three times does so again
 MEMORY_ADVICE = "use fewer --workers, a lower --memory-limit so that batches are cut, or a smaller batch or context"
 
 Progress = Callable[[Json], None]
@@ -231,6 +232,25 @@ class Attempt:
             reason=reason_of(error, advice=MEMORY_ADVICE, where=f" on {device}"),
             traceback=traceback.format_exc(),
         )
+
+
+def record_death(run: RunFolder, spec: TrialSpec, *, reason: str) -> Record | None:
+    """Records that a trial kills its workers, unless it ended well after all; gives the record that stands.
+
+    Where training had ended, the trial is done, and its measurements are what could not be had.
+    """
+    folder = run.trial(spec.key)
+    with folder.lock(patience_seconds=LOCK_PATIENCE_SECONDS) as free:
+        if free and folder.record() is None:
+            trained = folder.trained()
+            if trained is None:
+                shape = spec.make_shape().to_dict()
+                last = Record(key=spec.key, status="failed", shape=shape, provenance=provenance(), reason=reason)
+            else:
+                missing = {view.view: reason for view in spec.measure if view.view not in trained.measurements}
+                last = trained.model_copy(update={"unmeasured": missing})
+            folder.write_record(last)
+    return folder.record()
 
 
 def is_lost_peer(error: Exception) -> bool:

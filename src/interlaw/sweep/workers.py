@@ -24,9 +24,8 @@ from interlaw.machine import num_cores
 from interlaw.runs import RunFolder, TrialSpec, open_run
 from interlaw.sweep.conditions import Conditions
 from interlaw.sweep.flight import fly, sharing
-from interlaw.sweep.local import DEATHS_ALLOWED, Event, Listener, record_death, run_sequentially
-from interlaw.sweep.together import TrialGroup, group_trials
-from interlaw.sweep.trial import MEMORY_ADVICE
+from interlaw.sweep.together import Event, Listener, TrialGroup, group_trials, run_group
+from interlaw.sweep.trial import DEATHS_ALLOWED, MEMORY_ADVICE, record_death
 
 Load = tuple[TrialGroup, ...]  # what a worker is given at a time
 
@@ -204,7 +203,7 @@ def _work(connection: Connection, setting: _Setting) -> None:
         run = open_run(setting.location)
         conditions = sharing(setting.plan, setting.conditions, num_workers=setting.num_workers)
         for load in _loads(connection):
-            fly(load, conditions, work=lambda group: run_sequentially([group], run, conditions=conditions, listen=send))
+            fly(load, conditions, work=lambda group: run_group(group, run, conditions=conditions, listen=send))
     except InterlawError as error:
         send(Event(kind="stopped", values={"reason": str(error)}))
 

@@ -9,11 +9,11 @@ from typing import Protocol
 from interlaw.errors import require_among
 from interlaw.registry import Registry
 from interlaw.runs import RunFolder
-from interlaw.sweep.local import Event
 from interlaw.sweep.logs.mlflow import MlflowLog
 from interlaw.sweep.logs.tensorboard import TensorBoardLog
 from interlaw.sweep.logs.trial_log import TrialLog, trial_log
 from interlaw.sweep.logs.wandb import WandbLog
+from interlaw.sweep.together import Event
 
 
 class Logger(Protocol):
